@@ -1,0 +1,1 @@
+"""The order of things: ingest, convert, train, and the command line."""

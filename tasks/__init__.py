@@ -1,0 +1,1 @@
+"""What the stages do: ingest, convert, train, and what they share."""

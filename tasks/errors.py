@@ -1,0 +1,58 @@
+"""Every error a user can meet, in one tree.
+
+TidemillError
+├── SpecError           the pipeline file is wrong (exit code 2)
+├── SourceError         a source could not be fetched or read
+│   └── PermanentSourceError   trying again cannot help (wrong token, 404, wrong shape)
+├── TableError          a table could not be made from what was received
+├── TrainingError       the training set or a candidate is wrong
+├── StageError          a stage ended with some of its parts failed
+└── ServerError         the Prefect API could not be started or reached
+
+The message of each names the offending value and the cure, in one sentence a
+user can act on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class TidemillError(Exception):
+    """Any failure that Tidemill explains in one sentence."""
+
+
+class SpecError(TidemillError):
+    """A pipeline file, or what it points to, is wrong; `mistakes` has one sentence each."""
+
+    def __init__(self, mistakes: str | Sequence[str]) -> None:
+        self.mistakes = (mistakes,) if isinstance(mistakes, str) else tuple(mistakes)
+        super().__init__("\n".join(self.mistakes))
+
+    def __reduce__(self) -> tuple[type[SpecError], tuple[tuple[str, ...]]]:
+        """Pickle by mistakes, so that the error crosses process borders whole."""
+        return type(self), (self.mistakes,)
+
+
+class SourceError(TidemillError):
+    """A source could not be fetched or read; another attempt may succeed."""
+
+
+class PermanentSourceError(SourceError):
+    """A source could not be fetched or read, and trying again cannot help."""
+
+
+class TableError(TidemillError):
+    """A table could not be made from what was received."""
+
+
+class TrainingError(TidemillError):
+    """The training set or a candidate is wrong."""
+
+
+class StageError(TidemillError):
+    """A stage ended with some of its parts failed; the message lists them."""
+
+
+class ServerError(TidemillError):
+    """The Prefect API could not be started or reached."""

@@ -1,0 +1,1 @@
+"""Fetching: HTTP client, throttle, pagination, pages, landing."""

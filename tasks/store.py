@@ -1,0 +1,123 @@
+"""Where data lies, and how a file is committed: all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_LEFTOVER = re.compile(r"^\..+\.(?P<pid>\d+)\.part$")
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """The data folder of a run; every path below it is named here."""
+
+    root: Path
+
+    def raw(self, source: str) -> Path:
+        """Return the folder of what was received from a source, as received."""
+        return self.root / "raw" / source
+
+    def table(self, source: str) -> Path:
+        """Return the folder of a source's Parquet parts."""
+        return self.root / "tables" / source
+
+    def rejects(self, source: str) -> Path:
+        """Return the folder of the rows that could not enter a source's table."""
+        return self.root / "rejects" / source
+
+    def training(self, pipeline: str) -> Path:
+        """Return the folder of a pipeline's training set."""
+        return self.root / "training" / pipeline
+
+    def models(self, pipeline: str) -> Path:
+        """Return the folder of a pipeline's candidates and champion."""
+        return self.root / "models" / pipeline
+
+    @property
+    def summary(self) -> Path:
+        """Return the path of the last run's summary."""
+        return self.root / "summary.json"
+
+
+@contextmanager
+def commit(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; on success fsync it and rename it into place.
+
+    On any error, an interrupt included, the half-written file is removed and
+    whatever stood at `path` is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        _fsync(part)
+        part.replace(path)
+        _fsync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def commit_json(path: Path, value: Any) -> None:
+    """Commit a value as indented JSON."""
+    with commit(path) as part:
+        part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Return the JSON value at `path`, or None where there is none that can be read.
+
+    Only our own manifests are read with it: a damaged one is as good as absent,
+    and the work it described is done again.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def sweep_leftovers(folder: Path) -> None:
+    """Remove the part files that killed runs left below `folder`; those of live processes stay."""
+    if not folder.is_dir():
+        return
+    for part in folder.rglob(".*.part"):
+        match = _LEFTOVER.match(part.name)
+        if match and not _is_alive(int(match["pid"])):
+            part.unlink(missing_ok=True)
+
+
+def fingerprint(value: Any) -> str:
+    """Return the SHA-256, in hex, of a JSON-able value in canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256, in hex, of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

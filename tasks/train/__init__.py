@@ -1,0 +1,1 @@
+"""Training: training set, candidates, evaluation, model store."""
