@@ -186,7 +186,7 @@ def _child(node: Any, item: int | str, schema: Any) -> Any:
     options = [_resolve(o, schema) for o in node.get("anyOf", []) if _resolve(o, schema).get("type") != "null"]
     if len(options) == 1 and not node.get("properties"):
         return _child(options[0], item, schema)
-    extra = node.get("additionalProperties") or next(iter(node.get("patternProperties", {}).values()), {})
+    extra: Any = node.get("additionalProperties") or next(iter(node.get("patternProperties", {}).values()), {})
     return extra if isinstance(extra, dict) else {}
 
 
