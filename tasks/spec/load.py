@@ -18,6 +18,7 @@ from tasks.errors import SpecError
 from tasks.spec.pipeline import Pipeline
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+_QUOTE = "'"
 _QUOTED = re.compile(r"'([^']*)'")
 
 
@@ -111,27 +112,37 @@ def _inline_query(document: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _explain(error: ErrorDetails, document: Any) -> str:
     """Return one sentence for one of pydantic's errors: key path, value, cure."""
-    key = _key(error, document)
-    kind, value = error["type"], error["input"]
-    context = error.get("ctx", {})
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key; {_known_keys(error['loc'])}"
-    if kind == "missing":
-        return f"{key}: is missing; add it"
-    if kind in ("literal_error", "union_tag_invalid"):
-        allowed = _QUOTED.findall(str(context.get("expected") or context.get("expected_tags")))
-        tag = context.get("tag", value)
-        name = str(context.get("discriminator", "")).strip("'")
-        return f"{key}{f'.{name}' if name else ''}: {tag!r} is not one of {', '.join(allowed)}{_did_you_mean(str(tag), allowed)}"
-    if kind == "union_tag_not_found":
-        name = str(context["discriminator"]).strip("'")
-        return f"{key}: needs the key {name}, which says what it is"
-    if kind == "string_pattern_mismatch":
-        return f"{key}: {value!r} is not a name; use small letters, digits, - and _, a letter first"
+    return f"{_key(error, document)}{_explain_value(error)}"
+
+
+def _explain_value(error: ErrorDetails) -> str:
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
     message = error["msg"].removeprefix("Value error, ")
-    if kind == "value_error":
-        return f"{key}: {message}"
-    return f"{key}: {value!r:.80}: {message[0].lower()}{message[1:]}"
+    match kind:
+        case "extra_forbidden":
+            sentence = f"unknown key; {_known_keys(error['loc'])}"
+        case "missing":
+            sentence = "is missing; add it"
+        case "literal_error":
+            sentence = _not_one_of(value, str(context["expected"]))
+        case "union_tag_invalid":
+            return f".{str(context['discriminator']).strip(_QUOTE)}: {_not_one_of(context['tag'], str(context['expected_tags']))}"
+        case "union_tag_not_found":
+            sentence = f"needs the key {str(context['discriminator']).strip(_QUOTE)}, which says what it is"
+        case "string_pattern_mismatch":
+            sentence = f"{value!r} is not a name; use small letters, digits, - and _, a letter first"
+        case "value_error":
+            sentence = message
+        case _:
+            sentence = f"{value!r:.80}: {message[0].lower()}{message[1:]}"
+    return f": {sentence}"
+
+
+def _not_one_of(value: object, expected: str) -> str:
+    """Return that a value is none of those pydantic lists, quoted, in `expected`."""
+    allowed = _QUOTED.findall(expected)
+    near = get_close_matches(str(value), allowed, n=1, cutoff=0.5)
+    return f"{value!r} is not one of {', '.join(allowed)}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _key(error: ErrorDetails, document: Any) -> str:
@@ -188,8 +199,3 @@ def _child(node: Any, item: int | str, schema: Any) -> Any:
         return _child(options[0], item, schema)
     extra: Any = node.get("additionalProperties") or next(iter(node.get("patternProperties", {}).values()), {})
     return extra if isinstance(extra, dict) else {}
-
-
-def _did_you_mean(value: str, allowed: list[str]) -> str:
-    near = get_close_matches(value, allowed, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""
