@@ -21,6 +21,11 @@ class DataFolder:
 
     root: Path
 
+    @classmethod
+    def at(cls, path: Path) -> DataFolder:
+        """Return the data folder at `path`, made absolute: workers and later runs need not share a working directory."""
+        return cls(path.absolute())
+
     def raw(self, source: str) -> Path:
         """Return the folder of what was received from a source, as received."""
         return self.root / "raw" / source

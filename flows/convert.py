@@ -1,0 +1,42 @@
+"""Raw and dropped files to tables."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from prefect import flow
+
+from flows.stage import settle
+from tasks.convert.table import CommittedTable
+from tasks.convert.tasks import convert_source
+from tasks.report import report_tables
+from tasks.spec import Pipeline, read_pipeline
+from tasks.store import DataFolder
+
+
+@flow(name="convert", persist_result=False)
+async def convert(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> list[CommittedTable]:
+    """Convert what is new or changed in each source's files into `data/tables`.
+
+    Args:
+        spec: the pipeline, or the path of its file.
+        data: the data folder.
+        fresh: convert again what is converted already.
+
+    Raises:
+        StageError: a source could not be converted, and the pipeline does not allow partial data.
+
+    """
+    pipeline = read_pipeline(spec)
+    folder = DataFolder.at(data)
+    outcomes = await asyncio.gather(
+        *(
+            convert_source(name, source, folder, fresh=fresh, allow_partial=pipeline.allow_partial)
+            for name, source in pipeline.sources.items()
+        )
+    )
+    tables = [outcome for outcome in outcomes if isinstance(outcome, CommittedTable)]
+    await report_tables(pipeline.name, tables)
+    settle("convert", [outcome for outcome in outcomes if isinstance(outcome, str)], pipeline)
+    return tables

@@ -1,0 +1,23 @@
+"""How a stage ends when some of its parts failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prefect import get_run_logger
+
+from tasks.errors import StageError
+from tasks.spec import Pipeline
+
+_LISTED = 10
+
+
+def settle(stage: str, failures: Sequence[str], pipeline: Pipeline) -> None:
+    """Raise StageError with the list of `failures`, unless there is none or the pipeline allows partial data."""
+    if not failures:
+        return
+    if pipeline.allow_partial:
+        get_run_logger().warning("%s goes on with partial data: %d parts failed", stage, len(failures))
+        return
+    more = [f"and {len(failures) - _LISTED} more like these"] if len(failures) > _LISTED else []
+    raise StageError("\n".join([*failures[:_LISTED], *more]))

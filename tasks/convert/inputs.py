@@ -1,0 +1,64 @@
+"""The files a table is made of."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote
+
+from tasks.convert.files import InputFile
+from tasks.errors import TableError
+from tasks.partitions import list_partitions
+from tasks.raw import raw_path, read_manifest
+from tasks.spec import ApiSource, PagesSource
+
+_HASH_CHARACTERS = 8
+_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".gz", ".zst"})
+
+
+def list_files(pattern: str, root: Path) -> list[InputFile]:
+    """Return the files a glob matches, by name; a relative one starts in the data folder `root`.
+
+    Raises:
+        TableError: no file matches.
+
+    """
+    absolute = root / Path(pattern).expanduser()
+    found = sorted(Path(name) for name in glob.glob(str(absolute), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    files = [path for path in found if path.is_file()]
+    if not files:
+        raise TableError(f"no file matches {absolute}; put the files there, or correct path")
+    return [name_file(path, root) for path in files]
+
+
+def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> tuple[list[InputFile], list[str]]:
+    """Return the raw files of a source's landed partitions, and the names of the partitions that are not landed."""
+    files, missing = [], []
+    for partition in list_partitions(source):
+        path = raw_path(folder, partition.name)
+        manifest = read_manifest(path)
+        if manifest is None:
+            missing.append(partition.name)
+        else:
+            files.append(replace(name_file(path, root), rows=manifest.rows))
+    return files, missing
+
+
+def name_file(path: Path, root: Path) -> InputFile:
+    """Return a file with the name it has in rejects and manifests, and the name of its part.
+
+    The part's name is the file's, and a hash of where it lies: two folders may
+    hold files of the same name.
+    """
+    name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_CHARACTERS]
+    return InputFile(path, name, f"{_stem(path)}-{digest}.parquet")
+
+
+def _stem(path: Path) -> str:
+    """Return the file's name without its endings, and without the quoting that raw files' names have."""
+    while path.suffix in _SUFFIXES:
+        path = path.with_suffix("")
+    return unquote(path.name).replace("/", "_")

@@ -1,0 +1,40 @@
+"""Rejects: the rows that could not enter their table, as Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.convert.parsed import Misfit
+from tasks.store import commit
+
+REJECT_SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("column", pa.string()),
+        ("reason", pa.string()),
+        ("raw", pa.string()),
+    ]
+)
+
+
+def write_rejects(path: Path, source: str, file: str, misfits: Sequence[Misfit]) -> None:
+    """Commit the misfits of one file, in the order of their lines."""
+    rows = [
+        {
+            "source": source,
+            "file": file,
+            "line": misfit.record.line,
+            "column": misfit.column,
+            "reason": misfit.reason,
+            "raw": misfit.record.raw,
+        }
+        for misfit in sorted(misfits, key=lambda misfit: misfit.record.line)
+    ]
+    with commit(path) as part:
+        pq.write_table(pa.Table.from_pylist(rows, REJECT_SCHEMA), part, compression="zstd")

@@ -1,0 +1,22 @@
+"""Pages fetched together, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+PAGES_AHEAD = 32  # pages of one partition fetched together; what is in memory is at most this many
+
+
+async def gather_all(items: Iterable[Item], call: Callable[[Item], Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Return what `call` gives for each item, in order; the first failure ends the other calls."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            calls = [group.create_task(call(item)) for item in items]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [call.result() for call in calls]

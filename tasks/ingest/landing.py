@@ -1,0 +1,134 @@
+"""Landing: one partition fetched whole, and committed as a raw file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from tasks.errors import PermanentSourceError
+from tasks.ingest.client import Client, Tally
+from tasks.ingest.concurrency import PAGES_AHEAD, gather_all
+from tasks.ingest.pages import Page, Row, check_matches, read_page
+from tasks.ingest.pagination import read_pages
+from tasks.ingest.records import parse_body
+from tasks.partitions import Partition, first_url
+from tasks.raw import raw_path, read_manifest, write_raw
+from tasks.spec import ApiSource, PagesSource
+from tasks.store import fingerprint
+
+# How a source is asked, and what is declared of its columns, does not change what it answers:
+# these keys do not make a landed partition stale. A page's selectors do.
+_ASIDE = {"requests": True, "key": True, "partitions": True}
+_ASIDE_OF_API = {**_ASIDE, "columns": True, "auth": True}
+_ASIDE_OF_PAGES = {**_ASIDE, "columns": {"__all__": {"type"}}}
+
+
+@dataclass(frozen=True)
+class Landed:
+    """One partition that is complete in its raw file; `reused` when it already was."""
+
+    partition: str
+    path: Path
+    rows: int
+    pages: int
+    requests: int
+    retries: int
+    reused: bool
+
+
+@dataclass(frozen=True)
+class PartitionJob:
+    """One partition to be landed in `folder`."""
+
+    source_name: str
+    source: ApiSource | PagesSource
+    partition: Partition
+    folder: Path
+
+    @property
+    def raw(self) -> Path:
+        """Return the path of the partition's raw file."""
+        return raw_path(self.folder, self.partition.name)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the fingerprint of all that decides what the partition's requests bring."""
+        aside: Any = _ASIDE_OF_API if isinstance(self.source, ApiSource) else _ASIDE_OF_PAGES
+        return fingerprint([self.source.model_dump(mode="json", exclude=aside), self.partition.values])
+
+
+def find_landed(job: PartitionJob) -> Landed | None:
+    """Return a partition that is already complete under the same request, or None."""
+    manifest = read_manifest(job.raw)
+    if manifest is None or manifest.fingerprint != job.fingerprint:
+        return None
+    return Landed(job.partition.name, job.raw, manifest.rows, manifest.pages, requests=0, retries=0, reused=True)
+
+
+async def land(job: PartitionJob, client: Client, token: SecretStr | None) -> Landed:
+    """Fetch a partition whole and commit its raw file.
+
+    Raises:
+        SourceError: a request failed for good, or an answer is not what the source says;
+            whatever stood at the raw file's place has stopped counting.
+
+    """
+    tally = Tally()
+    match job.source:
+        case ApiSource() as source:
+            pages = _read_api(source, job.partition, client, tally, token)
+        case PagesSource() as source:
+            pages = _crawl(source, job.partition, client, tally)
+    manifest = await write_raw(job.raw, pages, job.fingerprint)
+    return Landed(
+        job.partition.name, job.raw, manifest.rows, manifest.pages, tally.requests, tally.retries, reused=False
+    )
+
+
+async def _read_api(
+    source: ApiSource, partition: Partition, client: Client, tally: Tally, token: SecretStr | None
+) -> AsyncIterator[list[Any]]:
+    headers = dict(source.headers)
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+
+    async def get_body(url: httpx.URL) -> Any:
+        response = await client.get(url, source.requests, tally, headers)
+        return await asyncio.to_thread(parse_body, response)
+
+    async for records in read_pages(source, first_url(source, partition), get_body):
+        yield records
+
+
+async def _crawl(source: PagesSource, partition: Partition, client: Client, tally: Tally) -> AsyncIterator[list[Row]]:
+    """Yield the rows of each page, from the start addresses along the links; each address once."""
+
+    async def read(url: httpx.URL) -> Page:
+        response = await client.get(url, source.requests, tally)
+        return await asyncio.to_thread(read_page, response, source)
+
+    frontier = list(dict.fromkeys(httpx.URL(partition.fill(url)) for url in source.start))
+    seen = dict.fromkeys(frontier)
+    filled: Counter[str] = Counter(dict.fromkeys(source.columns, 0))
+    rows = 0
+    while frontier:
+        if len(seen) > source.max_pages:
+            raise PermanentSourceError(
+                f"GET {frontier[0]}: more pages than max_pages ({source.max_pages}); raise max_pages if that is right"
+            )
+        pages = await gather_all(frontier[:PAGES_AHEAD], read)
+        for page in pages:
+            rows += len(page.rows)
+            filled.update(name for row in page.rows for name, value in row.items() if value is not None)
+            yield page.rows
+        found = dict.fromkeys(link for page in pages for link in page.links if link not in seen)
+        seen |= found
+        frontier = frontier[PAGES_AHEAD:] + list(found)
+    check_matches(source, filled, rows, list(seen))
