@@ -15,18 +15,23 @@ _STOP_S = 5.0
 def start_child(module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
     """Start `python -m module` as a child that ends when this process does.
 
-    The child holds the reading end of a pipe and must call `exit_with_parent`.
-    It has a session of its own: a Ctrl-C in the terminal reaches this process
-    alone, which then ends its children in the right order.
+    The child holds the reading end of a pipe and must call `exit_with_parent`;
+    what it says first, on standard output, `first_line` returns. It has a session
+    of its own: a Ctrl-C in the terminal reaches this process alone, which then
+    ends its children in the right order.
     """
     return subprocess.Popen(  # noqa: S603 - our own modules
         [sys.executable, "-m", module, *arguments],
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         env={**os.environ, **(environment or {})},
         start_new_session=True,
     )
+
+
+def first_line(child: subprocess.Popen[bytes]) -> str:
+    """Return the first line a child prints; empty when it ends without one."""
+    return child.stdout.readline().decode().strip() if child.stdout else ""
 
 
 def stop_child(child: subprocess.Popen[bytes]) -> None:
@@ -38,7 +43,7 @@ def stop_child(child: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-    for pipe in (child.stdin, child.stderr):
+    for pipe in (child.stdin, child.stdout):
         if pipe:
             pipe.close()
 

@@ -1,0 +1,82 @@
+"""One Prefect API for a run and all of its processes: the configured one, or a temporary server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from flows.children import first_line, start_child, stop_child
+from flows.temporary_api import CONFIGURED
+from tasks.errors import ServerError
+
+READY_S = 90.0  # a first start migrates the database: 10 s here, more on a slow disk
+
+SERVER_SETTINGS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_API_URL": "/api",  # else the UI asks port 4200
+    # Untuned, the recorder stores 25 task runs a second, and loses those it has not stored when the server stops.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",
+}
+CLIENT_SETTINGS = {
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # a process without the address fails, instead of starting a server
+    # A failure is told once, in our words; Prefect's log, with its tracebacks, is in the UI and behind --verbose.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+}
+
+
+@dataclass
+class PrefectApi:
+    """The Prefect API of a run; `server` is the temporary server's process, None where one is configured."""
+
+    server: subprocess.Popen[bytes] | None = None
+    url: str = ""
+
+    def wait_until_ready(self) -> None:
+        """Return when the temporary server answers; at once where an API is configured.
+
+        Raises:
+            ServerError: it ended, or does not answer in time.
+
+        """
+        if self.server is None:
+            return
+        try:
+            httpx.get(f"{self.url}/health", timeout=READY_S).raise_for_status()
+        except httpx.HTTPError as error:
+            raise ServerError(
+                f"the temporary Prefect server at {self.url} did not start ({error}); "
+                "look at what it says with: prefect server start"
+            ) from error
+
+
+@contextmanager
+def prefect_api(*, verbose: bool) -> Iterator[PrefectApi]:
+    """Give this process and its children one Prefect API while the block runs.
+
+    Must be entered before Prefect is imported: its settings are read once.
+    """
+    for name, value in CLIENT_SETTINGS.items():
+        if not (verbose and "LOGGING" in name):
+            os.environ.setdefault(name, value)
+    if os.environ.get("PREFECT_API_URL"):
+        yield PrefectApi(url=os.environ["PREFECT_API_URL"])
+        return
+    server = start_child("flows.temporary_api", environment=SERVER_SETTINGS)
+    try:
+        said = first_line(server)
+        if said == CONFIGURED:
+            yield PrefectApi()
+        elif said:
+            os.environ["PREFECT_API_URL"] = said
+            yield PrefectApi(server, said)
+        else:
+            raise ServerError("the temporary Prefect server ended at once; look at what it says with: prefect server start")
+    finally:
+        stop_child(server)

@@ -1,0 +1,60 @@
+"""The parent flow: ingest, convert, train."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Literal
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.convert import convert
+from flows.ingest import ingest
+from flows.record import Record
+from flows.train import run_train
+from tasks.spec import Pipeline, read_pipeline
+from tasks.store import DataFolder, commit_json
+from tasks.summary import RunSummary
+
+Stage = Literal["ingest", "convert", "train"]
+
+
+@flow(name="pipeline", persist_result=False)
+async def pipeline(
+    spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, only: Stage | None = None
+) -> RunSummary:
+    """Run a pipeline: fetch its sources, convert them to tables, train on these.
+
+    Work that an earlier run finished is not done again.
+
+    Args:
+        spec: the pipeline, or the path of its file.
+        data: the data folder.
+        fresh: do again what is finished.
+        only: the one stage to run.
+
+    Raises:
+        StageError: a stage failed; the next ones did not run.
+
+    """
+    loaded = read_pipeline(spec)
+    record = Record(loaded.name, flow_run.get_id())
+    error: BaseException | None = None
+    try:
+        if only in (None, "ingest"):
+            with record.timed("ingest"):
+                record.landed = await ingest(loaded, data, fresh)
+        if only in (None, "convert"):
+            with record.timed("convert"):
+                record.tables = await convert(loaded, data, fresh)
+        if only == "train" or (only is None and loaded.training):
+            with record.timed("train"):
+                record.leaderboard = await run_train(loaded, data, fresh)
+    except BaseException as caught:
+        error = caught
+        raise
+    finally:
+        summary = record.summary(error)
+        await asyncio.to_thread(commit_json, DataFolder.at(data).summary, summary.as_data())
+    return summary
