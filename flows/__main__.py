@@ -1,0 +1,110 @@
+"""The command line: `python -m flows`, or `tidemill`.
+
+Imports nothing heavy: worker processes import this module again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from tasks.errors import SpecError, TidemillError
+
+EXIT_FAILED = 1  # the run failed
+EXIT_WRONG = 2  # the command, the pipeline file or what it names is wrong: nothing ran
+EXIT_INTERRUPTED = 130
+
+Data = Annotated[Path, Parameter(help="Folder for everything the run reads and writes.")]
+Verbose = Annotated[bool, Parameter(negative="", help="Show Prefect's own log lines too.")]
+PipelineFile = Annotated[Path, Parameter(help="Pipeline file, e.g. deployments/flights/pipeline.yaml.")]
+
+app = App(
+    name="tidemill",
+    help="""From APIs, web pages and files to Parquet to trained models, as async Prefect flows.
+
+    A pipeline file says where rows come from and which models to compare; see
+    deployments/flights/pipeline.yaml. Work that is done is not done again:
+    run a pipeline twice and the second run only looks.
+
+    Start with `demo`, then write a pipeline file, `check` it, and `run` it.
+    """,
+    version_flags=["--version"],
+    result_action="return_value",
+)
+
+
+@app.command
+def demo(*, data: Data = Path("data"), verbose: Verbose = False) -> int:
+    """Run the flights pipeline on real data, served by a sample site on this machine.
+
+    336,776 flights of 2013, with the weather from an API and airports and
+    airlines from web pages; which of them arrive 15 minutes late or more?
+    """
+    from flows.demo import run_demo  # noqa: PLC0415 - heavy
+
+    return run_demo(data, verbose=verbose)
+
+
+@app.command
+def run(
+    pipeline: PipelineFile,
+    *,
+    data: Data = Path("data"),
+    only: Annotated[
+        Literal["ingest", "convert", "train"] | None, Parameter(help="Run one stage on what the stages before left.")
+    ] = None,
+    fresh: Annotated[bool, Parameter(negative="", help="Do again what is already done.")] = False,
+    verbose: Verbose = False,
+) -> int:
+    """Run a pipeline: fetch its sources, convert them to tables, train on these."""
+    from flows.command import run_pipeline  # noqa: PLC0415 - heavy
+
+    return run_pipeline(pipeline, data, only=only, fresh=fresh, verbose=verbose)
+
+
+@app.command
+def check(pipeline: PipelineFile, *, data: Data = Path("data")) -> int:
+    """Validate a pipeline file and print what a run would do, without doing it."""
+    from flows.command import check_pipeline  # noqa: PLC0415 - heavy
+
+    return check_pipeline(pipeline, data)
+
+
+@app.command
+def serve(*, verbose: Verbose = False) -> int:
+    """Schedule the deployments of prefect.yaml and run them here, without a worker, until interrupted."""
+    from flows.serve import serve_deployments  # noqa: PLC0415 - heavy
+
+    return serve_deployments(verbose=verbose)
+
+
+def main() -> None:
+    """Run the command line and exit with its code; every error is one sentence a line."""
+    sys.exit(_explained(lambda: app(exit_on_error=False)))
+
+
+def _explained(command: Callable[[], int | None]) -> int:
+    try:
+        return command() or 0
+    except CycloptsError:
+        return EXIT_WRONG  # cyclopts has said what is wrong
+    except SpecError as error:
+        return _fail(error, EXIT_WRONG)
+    except TidemillError as error:
+        return _fail(error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        return _fail("interrupted; what is finished is kept, run the command again to go on", EXIT_INTERRUPTED)
+
+
+def _fail(error: object, code: int) -> int:
+    for line in str(error).splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

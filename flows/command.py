@@ -1,0 +1,75 @@
+"""What the commands `run` and `check` do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.api import prefect_api
+from flows.console import ProgressView, make_console, print_summary
+from flows.links import link_to_run
+from flows.plan import find_mistakes, plan_rows
+from tasks.errors import SpecError
+from tasks.spec import Pipeline, load_pipeline
+
+
+def run_pipeline(
+    path: Path, data: Path, *, only: Literal["ingest", "convert", "train"] | None, fresh: bool, verbose: bool
+) -> int:
+    """Run the pipeline of a file and print its summary; return the exit code.
+
+    Raises:
+        SpecError: the file, or what it names, is wrong; nothing has run.
+        TidemillError: a stage failed.
+
+    """
+    spec = _checked(path, data, only)
+    console = make_console()
+    with prefect_api(verbose=verbose) as api:
+        _say_api(console, api.url, temporary=api.server is not None)
+        from flows.execution import execute  # noqa: PLC0415 - imports Prefect while the server starts
+
+        api.wait_until_ready()
+        view = ProgressView(console)
+        with view.shown():
+            summary = execute(spec, data, fresh=fresh, only=only, api=api, listener=view.show)
+        ui = link_to_run(str(summary.flow_run_id), temporary=api.server is not None)
+    print_summary(console, summary, data, ui)
+    return 0
+
+
+def check_pipeline(path: Path, data: Path) -> int:
+    """Validate a pipeline file and print its plan; return the exit code.
+
+    Raises:
+        SpecError: the file, or what it names, is wrong.
+
+    """
+    spec = _checked(path, data, None)
+    console = make_console()
+    console.print(f"{path} is right: {spec.description or spec.name}")
+    table = Table(box=None, pad_edge=False)
+    for title in ("stage", "part", "what a run does"):
+        table.add_column(title)
+    for row in plan_rows(spec, data):
+        table.add_row(*row)
+    console.print(table)
+    return 0
+
+
+def _checked(path: Path, data: Path, only: str | None) -> Pipeline:
+    spec = load_pipeline(path)
+    mistakes = find_mistakes(spec, data, only)
+    if mistakes:
+        raise SpecError([f"{path}: {mistake}" for mistake in mistakes])
+    return spec
+
+
+def _say_api(console: Console, url: str, *, temporary: bool) -> None:
+    if temporary:
+        console.print(f"Prefect: started a temporary server at {url.removesuffix('/api')} for this run")
+    else:
+        console.print(f"Prefect: using the configured API{f' at {url}' if url else ''}")

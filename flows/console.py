@@ -1,0 +1,120 @@
+"""What the terminal shows: progress while a run works, and its summary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from tasks.progress import Step
+from tasks.summary import RunSummary, SourceSummary
+
+PLAIN_WIDTH = 100  # where the output is no terminal
+_PLAIN_EVERY_S = 2.0
+
+
+def make_console() -> Console:
+    """Return the console of standard output; one that is no terminal has a fixed width."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
+class ProgressView:
+    """Shows steps: live bars in a terminal, else plain lines, at most one a part in a while."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars: dict[str, TaskID] = {}
+        self._told_at: dict[str, float] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[detail]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show steps while the block runs; the bars stay when it ends."""
+        with self._progress:
+            yield
+
+    def show(self, step: Step) -> None:
+        """Show one step."""
+        if self._console.is_terminal:
+            self._show_bar(step)
+        else:
+            self._show_line(step)
+
+    def _show_bar(self, step: Step) -> None:
+        # The candidates of train share one bar: each is one step of it.
+        part, detail = ("", f"{step.name} {step.detail}") if step.stage == "train" else (step.name, step.detail)
+        label = f"{step.stage:<8} {part}"
+        if label not in self._bars:
+            self._bars[label] = self._progress.add_task(f"{label:<24}", total=step.total, detail="")
+        self._progress.update(self._bars[label], completed=step.done, total=step.total, detail=detail)
+
+    def _show_line(self, step: Step) -> None:
+        key = f"{step.stage} {step.name}"
+        now = time.monotonic()
+        if step.done == step.total or now - self._told_at.get(key, 0.0) >= _PLAIN_EVERY_S:
+            self._told_at[key] = now
+            clock = time.strftime("%H:%M:%S")
+            print(f"{clock}  {step.stage:<8} {step.name:<12} {step.done:>4}/{step.total:<4} {step.detail}", flush=True)
+
+
+def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) -> None:
+    """Print what a run came to: rows by source, the leaderboard, seconds, where the outputs are."""
+    if summary.sources:
+        console.print(_sources_table(summary.sources))
+    if summary.leaderboard:
+        console.print(_leaderboard_table(summary))
+    seconds = "   ".join(f"{stage} {seconds:.1f} s" for stage, seconds in summary.seconds.items())
+    where = Table(box=None, show_header=False, pad_edge=False)
+    where.add_row("time", seconds)
+    where.add_row("outputs", f"{data}{'/' if str(data) != '/' else ''}  tables, rejects, models, summary.json")
+    if summary.champion:
+        where.add_row("champion", f"{data / 'models' / summary.pipeline / summary.champion['model']}")
+    where.add_row("Prefect UI", ui)
+    console.print(where)
+
+
+def _sources_table(sources: dict[str, SourceSummary]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="Rows by source", title_justify="left")
+    table.add_column("source")
+    for name in ("received", "in table", "rejects", "duplicates", "requests", "retries"):
+        table.add_column(name, justify="right")
+    for name, source in sources.items():
+        counts = (
+            source.rows_received,
+            source.rows_table,
+            source.rows_rejected,
+            source.rows_duplicate,
+            source.requests,
+            source.retries,
+        )
+        table.add_row(name, *("-" if count is None else f"{count:,}" for count in counts))
+    return table
+
+
+def _leaderboard_table(summary: RunSummary) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=f"Leaderboard by {summary.metric}", title_justify="left")
+    table.add_column("candidate")
+    table.add_column(summary.metric or "score", justify="right")
+    table.add_column("fit", justify="right")
+    table.add_column("")
+    champion = summary.champion["name"] if summary.champion else None
+    for row in summary.leaderboard:
+        score = "-" if row["score"] is None else f"{row['score']:.4f}"
+        fit = "-" if row["fit_s"] is None else f"{row['fit_s']:.1f} s"
+        notes = [row["error"] or "", "champion" if row["name"] == champion else "", "kept" if row["reused"] else ""]
+        table.add_row(row["name"], score, fit, ", ".join(note for note in notes if note))
+    return table

@@ -1,0 +1,76 @@
+"""What a run would do, and what in its pipeline would make it fail, seen before it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tasks.convert.inputs import list_files
+from tasks.errors import TableError
+from tasks.ingest.pages import check_selectors
+from tasks.partitions import list_partitions
+from tasks.spec import ApiSource, FilesSource, PagesSource, Pipeline
+from tasks.store import DataFolder
+from tasks.train.estimators import check_training
+
+
+def find_mistakes(spec: Pipeline, data: Path, only: str | None) -> list[str]:
+    """Return one sentence for each mistake that a run of all stages, or `only` of one, would meet."""
+    folder = DataFolder.at(data)
+    mistakes: list[str] = []
+    if data.exists() and not data.is_dir():
+        mistakes.append(f"--data: {data} is a file; name a folder")
+    for name, source in spec.sources.items():
+        if isinstance(source, FilesSource):
+            found = _files_mistakes(source, folder) if only in (None, "convert") else []
+        else:
+            found = _fetched_mistakes(source) if only in (None, "ingest") else []
+        mistakes += [f"sources.{name}.{mistake}" for mistake in found]
+    if only == "train" and spec.training is None:
+        mistakes.append("training: is missing; add it, or leave --only train out")
+    if only in (None, "train") and spec.training is not None:
+        mistakes += check_training(spec.training)
+    return mistakes
+
+
+def plan_rows(spec: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield stage, part and what a run does, for every part of a pipeline."""
+    folder = DataFolder.at(data)
+    for name, fetched in spec.fetched.items():
+        partitions = list_partitions(fetched)
+        what = "pages" if isinstance(fetched, PagesSource) else "API"
+        first = fetched.start[0] if isinstance(fetched, PagesSource) else fetched.url
+        yield "ingest", name, f"{what}: {_count(len(partitions), 'partition')} of {first}"
+    for name, source in spec.sources.items():
+        if isinstance(source, FilesSource):
+            what = f"{_count(len(list_files(source.path, folder.root)), 'file')} of {source.path}"
+        else:
+            what = f"{_count(len(list_partitions(source)), 'raw file')}"
+        yield "convert", name, f"{what} to {data / 'tables' / name}/"
+    if spec.training:
+        for name, candidate in spec.training.candidates.items():
+            parameters = ", ".join(f"{key}={value}" for key, value in candidate.params.items())
+            yield "train", name, f"{candidate.estimator.rsplit('.', 1)[-1]}({parameters})"
+        yield "train", "dummy", f"the baseline; all ranked by {spec.training.metric}"
+
+
+def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
+    try:
+        list_files(source.path, folder.root)
+    except TableError as error:
+        return [f"path: {error}"]
+    return []
+
+
+def _fetched_mistakes(source: ApiSource | PagesSource) -> list[str]:
+    if isinstance(source, PagesSource):
+        return check_selectors(source)
+    variable = source.auth.token.env if source.auth else None
+    if variable is not None and variable not in os.environ:
+        return [f"auth.token.env: the environment variable {variable} is not set; set it to the token"]
+    return []
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
