@@ -77,6 +77,8 @@ def prefect_api(*, verbose: bool) -> Iterator[PrefectApi]:
             os.environ["PREFECT_API_URL"] = said
             yield PrefectApi(server, said)
         else:
-            raise ServerError("the temporary Prefect server ended at once; look at what it says with: prefect server start")
+            raise ServerError(
+                "the temporary Prefect server ended at once; look at what it says with: prefect server start"
+            )
     finally:
         stop_child(server)

@@ -39,10 +39,11 @@ def execute(
     def remember(_flow: Any, flow_run: FlowRun, _state: Any) -> None:
         flow_runs.append(flow_run.id)
 
+    hooks: list[Any] = [remember]
     limit_s = STORED_S
     try:
         with listening(listener):
-            return _run(pipeline.with_options(on_running=[remember])(spec, data, fresh, only))
+            return _run(pipeline.with_options(on_running=hooks)(spec, data, fresh, only))
     except KeyboardInterrupt:
         limit_s = _INTERRUPTED_STORED_S
         raise

@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from flows.convert import convert
 from flows.ingest import ingest
 from flows.record import Record
-from flows.train import run_train
+from flows.train import train
 from tasks.spec import Pipeline, read_pipeline
 from tasks.store import DataFolder, commit_json
 from tasks.summary import RunSummary
@@ -50,7 +50,7 @@ async def pipeline(
                 record.tables = await convert(loaded, data, fresh)
         if only == "train" or (only is None and loaded.training):
             with record.timed("train"):
-                record.leaderboard = await run_train(loaded, data, fresh)
+                record.leaderboard = await train(loaded, data, fresh)
     except BaseException as caught:
         error = caught
         raise

@@ -8,12 +8,12 @@ parent does.
 from __future__ import annotations
 
 import socket
-import sys
 
 from flows.children import exit_with_parent
 
 HOST = "127.0.0.1"
 CONFIGURED = "configured"
+
 
 def main() -> None:
     """Serve the Prefect API on a free port of this machine until the parent ends."""
@@ -35,4 +35,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

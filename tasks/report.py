@@ -67,7 +67,20 @@ async def report_tables(pipeline: str, tables: Sequence[CommittedTable]) -> None
 @task(name="report leaderboard", cache_policy=NO_CACHE, persist_result=False)
 async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
     """Show the candidates, ranked; a unit of its own so that the artifact stands in the run's graph."""
-    await _show(f"{pipeline}-leaderboard", leaderboard.as_data()["rows"], f"Candidates by {leaderboard.metric}.")
+    champion = leaderboard.champion
+    rows = [
+        {
+            "candidate": result.name,
+            leaderboard.metric: result.score,
+            **{name: value for name, value in (result.metrics or {}).items() if name != leaderboard.metric},
+            "fit (s)": result.fit_s,
+            "champion": "yes" if champion is not None and result.name == champion.name else "",
+            "failure": result.error or "",
+        }
+        for result in leaderboard.results
+    ]
+    rows_said = f"{leaderboard.training_rows:,} rows to train, {leaderboard.test_rows:,} to test"
+    await _show(f"{pipeline}-leaderboard", rows, f"Candidates by {leaderboard.metric}: {rows_said}.")
 
 
 async def _show(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:

@@ -1,6 +1,6 @@
 """The pipeline file as frozen pydantic models, and how it is read."""
 
-from tasks.spec.load import load_pipeline
+from tasks.spec.load import load_pipeline, read_pipeline
 from tasks.spec.pipeline import Pipeline
 from tasks.spec.secrets import SecretReference
 from tasks.spec.sources import (
@@ -34,4 +34,5 @@ __all__ = [
     "TimeSplit",
     "Training",
     "load_pipeline",
+    "read_pipeline",
 ]

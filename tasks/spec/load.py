@@ -42,6 +42,11 @@ def load_pipeline(path: Path) -> Pipeline:
         raise SpecError([f"{path}: {sentence}" for sentence in reversed(sentences.values())]) from None
 
 
+def read_pipeline(spec: Pipeline | Path) -> Pipeline:
+    """Return the pipeline itself, read from its file when `spec` is a path."""
+    return load_pipeline(spec) if isinstance(spec, Path) else spec
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))

@@ -59,7 +59,7 @@ class PagesColumn(Column):
     """One column of a page's rows: where its value stands."""
 
     select: Annotated[str, Field(min_length=1)]
-    """CSS selector within the row, ending in ::text or ::attr(name)."""
+    """CSS selector within the row, ending in ::text or ::attr(name); the first match is the value."""
 
 
 def _column(value: Any) -> Any:

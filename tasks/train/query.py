@@ -1,0 +1,181 @@
+"""The training query: parsed, put in a fixed row order, and run over the tables alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tasks.errors import TrainingError
+
+_RESULT = "training_set"
+_CANDIDATES = re.compile(r"^(Candidate bindings|Did you mean).*", re.MULTILINE)
+_GLOB_CHARACTERS = re.compile(r"([*?\[])")
+
+# What DuckDB's types become, so that every column is a number, a truth, a time or a text.
+_CASTS = {
+    r'U?HUGEINT|BIGNUM|DECIMAL.*|"NULL"': 'CAST("{}" AS DOUBLE)',  # sum() of whole numbers is a HUGEINT; Arrow has no such type
+    r"ENUM.*|UUID|JSON": 'CAST("{}" AS VARCHAR)',
+    r"TIME|TIME_NS|INTERVAL": 'epoch("{}")',  # seconds
+    r"TINYINT|SMALLINT|INTEGER|BIGINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT": '"{}"',
+    r"FLOAT|DOUBLE|BOOLEAN|VARCHAR|DATE|TIMESTAMP.*": '"{}"',
+}
+
+
+def check_query(query: str) -> list[str]:
+    """Return what is wrong with a query that can be seen without its tables; empty when it is one SELECT."""
+    try:
+        statements = duckdb.extract_statements(query)
+    except duckdb.Error as error:
+        return [f"training.query: {explain_sql(error)}; correct the SQL"]
+    if len(statements) != 1:
+        return [f"training.query: holds {len(statements)} statements; write one SELECT"]
+    kind = statements[0].type.name
+    if kind == "MULTI":
+        return ["training.query: this PIVOT is several statements; name its values: PIVOT ... ON column IN (...)"]
+    return [] if kind == "SELECT" else [f"training.query: is a {kind}, which training refuses; write one SELECT"]
+
+
+@contextmanager
+def opened_tables(tables: Mapping[str, Path], spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection in which each table is a view, and nothing else can be read or written.
+
+    Args:
+        tables: Folder of Parquet parts by table name; one without parts is left out.
+        spill: Folder for what does not fit in memory; removed by DuckDB at the end.
+
+    """
+    with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
+        for name, folder in tables.items():
+            if _has_parts(folder):
+                _create_view(connection, name, _quoted(f"{_escaped(folder)}/*.parquet"))
+        # Both ways to write a folder: DuckDB compares the view's pattern and each file with them, letter by letter.
+        allowed = ", ".join(_quoted(f"{path}/") for f in tables.values() for path in (f.resolve(), _escaped(f)))
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"SET allowed_directories = [{allowed}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+
+
+def run_query(connection: duckdb.DuckDBPyConnection, query: str, tables: Mapping[str, Path]) -> int:
+    """Run the query into a temporary table that keeps its row order; return the number of rows.
+
+    Raises:
+        TrainingError: when the SQL does not fit the tables, in DuckDB's words.
+
+    """
+    try:
+        columns = connection.sql(query).columns
+        connection.execute(f"CREATE TEMP TABLE {_RESULT} AS {_in_fixed_order(connection, query, len(columns))}")
+        rows = connection.execute(f"SELECT count(*) FROM {_RESULT}").fetchall()  # noqa: S608 - our own name
+    except duckdb.Error as error:
+        told = f"{explain_sql(error)}; correct the SQL ({_told_tables(tables)}): {_shortened(query)}"
+        raise TrainingError(f"training.query: {told}") from None
+    return int(rows[0][0])
+
+
+def read_result(connection: duckdb.DuckDBPyConnection, batch_rows: int) -> Any:
+    """Return the result of `run_query` as an Arrow record batch reader, in its row order.
+
+    Raises:
+        TrainingError: for a column that is neither a number, a truth, a time nor a text.
+
+    """
+    described = connection.execute(f"DESCRIBE {_RESULT}").fetchall()
+    columns = ", ".join(_as_plain(str(name), str(kind)) for name, kind, *_ in described)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # DuckDB 2 advises another call, which DuckDB 1 lacks
+        result = connection.sql(f"SELECT {columns} FROM {_RESULT}")  # noqa: S608 - our own names
+        stream = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
+        return stream(batch_rows)
+
+
+def explain_sql(error: duckdb.Error) -> str:
+    """Return DuckDB's own message on one line, with the names it proposes."""
+    text = str(error)
+    proposals = [match[0] for match in _CANDIDATES.finditer(text)]
+    return " ".join([text.strip().splitlines()[0], *proposals]).rstrip(".")
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """Return `; did you mean X?` for the nearest known name, else all of them."""
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, name: str, files: str) -> None:
+    try:
+        connection.execute(
+            f'CREATE VIEW "{name}" AS SELECT * FROM read_parquet({files}, union_by_name=true)'  # noqa: S608 - a checked name
+        )
+    except duckdb.Error as error:
+        raise TrainingError(f"table {name!r} cannot be read: {explain_sql(error)}; convert its source again") from None
+
+
+def _in_fixed_order(connection: duckdb.DuckDBPyConnection, query: str, columns: int) -> str:
+    """Return the query ordered by all of its columns, after its own ORDER BY where it has one.
+
+    DuckDB's threads deliver rows, and rows that tie in an ORDER BY, in any
+    order; the split is drawn by row, so the order has to be one.
+    """
+    parsed = json.loads(_scalar(connection, "SELECT json_serialize_sql(?)", query))
+    modifiers = parsed["statements"][0]["node"]["modifiers"]
+    own = next((m for m in modifiers if m["type"] == "ORDER_MODIFIER"), None)
+    if own is None:
+        plain = _scalar(connection, "SELECT json_deserialize_sql(?)", json.dumps(parsed))
+        return f"SELECT * FROM ({plain}) ORDER BY ALL"  # noqa: S608 - the user's own query, checked to be one SELECT
+    own["orders"] += _positions(connection, columns)
+    return _scalar(connection, "SELECT json_deserialize_sql(?)", json.dumps(parsed))
+
+
+def _positions(connection: duckdb.DuckDBPyConnection, columns: int) -> list[Any]:
+    listed = ", ".join(str(position + 1) for position in range(columns))
+    sample = ", ".join(["1"] * columns)
+    parsed = json.loads(_scalar(connection, "SELECT json_serialize_sql(?)", f"SELECT {sample} ORDER BY {listed}"))
+    return list(parsed["statements"][0]["node"]["modifiers"][0]["orders"])
+
+
+def _scalar(connection: duckdb.DuckDBPyConnection, sql: str, value: str) -> str:
+    return str(connection.execute(sql, [value]).fetchall()[0][0])
+
+
+def _as_plain(name: str, kind: str) -> str:
+    quoted = name.replace('"', '""')
+    for pattern, expression in _CASTS.items():
+        if re.fullmatch(pattern, kind):
+            return f'{expression.format(quoted)} AS "{quoted}"'
+    raise TrainingError(
+        f"training.query: column {name!r} is {kind}, which no estimator takes; leave it out or make plain columns of it"
+    )
+
+
+def _told_tables(tables: Mapping[str, Path]) -> str:
+    full = sorted(name for name, folder in tables.items() if _has_parts(folder))
+    empty = sorted(set(tables) - set(full))
+    return f"its tables are {', '.join(full)}" + (f"; without rows yet: {', '.join(empty)}" if empty else "")
+
+
+def _has_parts(folder: Path) -> bool:
+    return any(folder.glob("*.parquet"))
+
+
+def _escaped(folder: Path) -> str:
+    """Return the folder's path so that a pattern takes each letter for itself."""
+    return _GLOB_CHARACTERS.sub(r"[\1]", str(folder.resolve()))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _shortened(query: str) -> str:
+    text = " ".join(query.split())
+    return text if len(text) <= 120 else f"{text[:117]}..."  # noqa: PLR2004 - a line of a terminal

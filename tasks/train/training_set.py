@@ -1,0 +1,162 @@
+"""The training set: the query's rows in one Arrow file, built once and checked before any fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.errors import SpecError, TrainingError
+from tasks.spec import Training
+from tasks.store import commit, commit_json, fingerprint, hash_file, read_json
+from tasks.train.query import opened_tables, read_result, run_query
+from tasks.train.versions import versions
+
+Task = Literal["classification", "regression"]
+
+MIN_ROWS = 10  # below, a held-out fifth is not two rows
+_BATCH_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The rows to learn from, in an uncompressed Arrow file that processes map.
+
+    `fingerprint` is the SHA-256 of the file's bytes; `train_rows` and
+    `test_rows` are what the pipeline's split makes of `rows`.
+    """
+
+    path: Path
+    fingerprint: str
+    rows: int
+    columns: tuple[str, ...]
+    task: Task
+    train_rows: int
+    test_rows: int
+
+
+def build_training_set(
+    training: Training, tables: Mapping[str, Path], folder: Path, *, fresh: bool = False
+) -> TrainingSet:
+    """Run the query over the tables and commit its rows as `folder/training_set.arrow`.
+
+    Nothing is run when the query, the tables, the settings and the file are
+    those of the last time; `fresh` runs it all the same.
+
+    Args:
+        training: The training section of a pipeline.
+        tables: Folder of Parquet parts by table name.
+        folder: Where the training set is kept.
+        fresh: Build also what is there already.
+
+    Raises:
+        SpecError: when the section itself is wrong, one sentence per mistake.
+        TrainingError: when the query does not run, or its rows cannot be learnt from.
+
+    """
+    path, manifest = folder / "training_set.arrow", folder / "training_set.json"
+    inputs, checked = _inputs(training, tables), _settings(training)
+    known = None if fresh else _known(path, manifest)
+    if known and known["inputs"] == inputs and known["checked"] == checked:
+        return _restored(path, known)
+    _check_settings(training)
+    if not (known and known["inputs"] == inputs):
+        _write(training, tables, path)
+    built = _check(training, path)
+    commit_json(manifest, {"inputs": inputs, "checked": checked, **asdict(built), "path": path.name})
+    return built
+
+
+def _check_settings(training: Training) -> None:
+    from tasks.train.estimators import check_training  # noqa: PLC0415 - scikit-learn costs a second to import
+
+    if mistakes := check_training(training):
+        raise SpecError(mistakes)
+
+
+def _check(training: Training, path: Path) -> TrainingSet:
+    """Return the description of the file, after every check that needs its rows."""
+    from tasks.train.checks import check_rows  # noqa: PLC0415 - scikit-learn costs a second to import
+
+    with pa.memory_map(str(path)) as mapped:
+        table = pa.ipc.open_file(mapped).read_all()
+        task, train_rows, test_rows = check_rows(training, table)
+        return TrainingSet(
+            path=path,
+            fingerprint=hash_file(path),
+            rows=table.num_rows,
+            columns=tuple(table.column_names),
+            task=task,
+            train_rows=train_rows,
+            test_rows=test_rows,
+        )
+
+
+def _write(training: Training, tables: Mapping[str, Path], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with opened_tables(tables, path.parent / "spill") as connection:
+        rows = run_query(connection, training.query, tables)
+        if rows < MIN_ROWS:
+            raise TrainingError(
+                f"training.query: gave {rows} rows, and training needs {MIN_ROWS}; widen the query or fill its tables"
+            )
+        reader = read_result(connection, _BATCH_ROWS)
+        with commit(path) as part, pa.ipc.new_file(str(part), reader.schema) as file:
+            _copy_rows(reader, file, _drawn(training, rows))
+
+
+def _drawn(training: Training, rows: int) -> np.ndarray[Any, Any] | None:
+    """Return the positions of the sample, ascending, or None for all rows."""
+    if training.sample_rows is None or training.sample_rows >= rows:
+        return None
+    draw = np.random.default_rng(training.seed).choice(rows, training.sample_rows, replace=False)
+    return np.sort(draw)
+
+
+def _copy_rows(reader: Any, file: Any, drawn: np.ndarray[Any, Any] | None) -> None:
+    start = 0
+    for batch in reader:
+        if drawn is None:
+            file.write_batch(batch)
+        else:
+            first, last = np.searchsorted(drawn, [start, start + batch.num_rows])
+            file.write_batch(batch.take(pa.array(drawn[first:last] - start)))
+        start += batch.num_rows
+
+
+def _known(path: Path, manifest: Path) -> dict[str, Any] | None:
+    """Return the manifest of the file that is there, or None where they do not belong together."""
+    known = read_json(manifest)
+    if not isinstance(known, dict) or not path.is_file() or hash_file(path) != known.get("fingerprint"):
+        return None
+    return known
+
+
+def _restored(path: Path, known: Mapping[str, Any]) -> TrainingSet:
+    kept = {name: known[name] for name in ("fingerprint", "rows", "task", "train_rows", "test_rows")}
+    return TrainingSet(path=path, columns=tuple(known["columns"]), **kept)
+
+
+def _inputs(training: Training, tables: Mapping[str, Path]) -> str:
+    """Return the fingerprint of all that decides the rows."""
+    draw = (training.sample_rows, training.seed) if training.sample_rows else None
+    parts = {name: _table_state(folder) for name, folder in sorted(tables.items())}
+    return fingerprint({"query": training.query, "draw": draw, "tables": parts, "duckdb": versions("duckdb")})
+
+
+def _table_state(folder: Path) -> Any:
+    manifest = folder / "_manifest.json"
+    if manifest.is_file():
+        return hash_file(manifest)
+    states = ((part.name, part.stat()) for part in sorted(folder.glob("*.parquet")))
+    return [[name, state.st_size, state.st_mtime_ns] for name, state in states]
+
+
+def _settings(training: Training) -> str:
+    """Return the fingerprint of all that the checks looked at besides the rows."""
+    return fingerprint([json.loads(training.model_dump_json(exclude={"workers"})), versions("scikit-learn")])

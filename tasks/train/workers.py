@@ -1,0 +1,32 @@
+"""How a worker process of the pool begins and ends; imports nothing heavy, so that it comes first."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.connection import wait
+
+# Read by the numeric libraries when they are first imported.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def start_worker() -> None:
+    """Prepare a worker: one thread for numeric work, Ctrl-C left to the parent, no life without the parent."""
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+
+
+def stop_workers() -> None:
+    """End this process's workers at once; a fit that nobody waits for must not go on."""
+    for child in multiprocessing.active_children():
+        child.terminate()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

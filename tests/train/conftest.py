@@ -1,0 +1,92 @@
+"""Tables, trainings and training sets for the tests of the train stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.datasets import load_breast_cancer, load_iris
+
+from tasks.spec import Training
+from tasks.train.evaluate import evaluate_candidate
+from tasks.train.jobs import CandidateJob, plan_jobs
+from tasks.train.results import CandidateResult
+from tasks.train.training_set import TrainingSet, build_training_set
+
+LOGISTIC = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"max_iter": 1000}}
+
+
+def training(**changes: Any) -> Training:
+    """Return a training of one logistic candidate on the table `rows`."""
+    plain = {"query": "SELECT * FROM rows", "target": "y", "candidates": {"logistic": LOGISTIC}}
+    return Training.model_validate(plain | changes)
+
+
+def write_table(folder: Path, columns: Mapping[str, Any]) -> Path:
+    """Write one Parquet part and return its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(dict(columns)), folder / "part-0.parquet")
+    return folder
+
+
+def sklearn_table(name: str) -> dict[str, Any]:
+    """Return a data set of scikit-learn as columns x0, x1, ..., y and its row number."""
+    bunch = {"iris": load_iris, "breast_cancer": load_breast_cancer}[name]()
+    columns = {f"x{i}": bunch.data[:, i] for i in range(bunch.data.shape[1])}
+    return {"row": range(len(bunch.target)), **columns, "y": bunch.target}
+
+
+Build = Callable[..., TrainingSet]
+Evaluate = Callable[..., dict[str, CandidateResult]]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    """Return a function that builds the training set of columns."""
+
+    def _build(columns: Mapping[str, Any], **changes: Any) -> TrainingSet:
+        tables = {"rows": write_table(tmp_path / "tables" / "rows", columns)}
+        return build_training_set(training(**changes), tables, tmp_path / "training")
+
+    return _build
+
+
+@pytest.fixture
+def jobs(build: Build, tmp_path: Path) -> Callable[..., dict[str, CandidateJob]]:
+    """Return a function that plans the jobs of columns, by name."""
+
+    def _jobs(columns: Mapping[str, Any], **changes: Any) -> dict[str, CandidateJob]:
+        planned = plan_jobs(training(**changes), build(columns, **changes), tmp_path / "models")
+        return {job.name: job for job in planned}
+
+    return _jobs
+
+
+@pytest.fixture
+def evaluate(jobs: Callable[..., dict[str, CandidateJob]]) -> Evaluate:
+    """Return a function that evaluates every candidate of columns, by name."""
+
+    def _evaluate(columns: Mapping[str, Any], **changes: Any) -> dict[str, CandidateResult]:
+        return {name: evaluate_candidate(job) for name, job in jobs(columns, **changes).items()}
+
+    return _evaluate
+
+
+def mixed_table(rows: int = 400, categories: int = 300) -> dict[str, Any]:
+    """Return numbers, truths, texts and times with nulls; the last rows hold a category unseen before."""
+    numbers = [None if i % 11 == 0 else float(i % 17) for i in range(rows)]
+    texts = [None if i % 13 == 0 else "unseen" if i >= rows - 50 else f"c{i % categories}" for i in range(rows)]
+    return {
+        "hour": pd.date_range("2013-01-01", periods=rows, freq="h"),
+        "number": numbers,
+        "truth": [None if i % 7 == 0 else i % 2 == 0 for i in range(rows)],
+        "word": texts,
+        "nothing": pa.nulls(rows, pa.float64()),
+        "seen": pd.date_range("2012-01-01", periods=rows, freq="D"),
+        "y": [i % 17 > 8 for i in range(rows)],
+    }

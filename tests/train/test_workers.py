@@ -1,0 +1,68 @@
+"""Worker processes: one thread each, and no life without the parent."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+from tasks.train.workers import start_worker
+
+_PARENT = """
+import multiprocessing, time
+from tasks.train.workers import start_worker
+
+def work(queue):
+    start_worker()
+    queue.put(multiprocessing.current_process().pid)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    context.Process(target=work, args=(queue,)).start()
+    print(queue.get(), flush=True)
+    time.sleep(60)
+"""
+
+
+def _threads() -> tuple[set[int], bool]:
+    import sklearn.ensemble  # noqa: F401, PLC0415 - loads OpenMP and BLAS, after the worker's start
+    from threadpoolctl import threadpool_info  # noqa: PLC0415
+
+    counts = {int(pool["num_threads"]) for pool in threadpool_info()}
+    return counts, signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_a_worker_computes_with_one_thread_and_leaves_ctrl_c_to_its_parent() -> None:
+    """Numeric libraries loaded in a worker use one thread."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=start_worker) as pool:
+        assert pool.submit(_threads).result() == ({1}, True)
+
+
+def test_a_worker_ends_with_its_parent() -> None:
+    """When the parent is killed the worker is gone within seconds."""
+    with subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.kill()
+
+    deadline = time.monotonic() + 10
+    while _is_running(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_running(worker)
+
+
+def _is_running(pid: int) -> bool:
+    """Tell whether a process runs; one that ended and waits to be reaped does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
+    return not state.stdout.strip().startswith("Z")
