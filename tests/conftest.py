@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 
-# Before anything imports Prefect: its settings are read once, and tests leave nothing in the home folder.
+from flows.api import SERVER_SETTINGS
+from flows.temporary_api import HOST
+
+with socket.socket() as _probe:
+    _probe.bind((HOST, 0))
+    _PORT = _probe.getsockname()[1]
+
+# Prefect reads its settings once, when it is first imported: the address of the session's server
+# is fixed before. Tests leave nothing in the home folder.
 _HOME = tempfile.TemporaryDirectory(prefix="tidemill-tests-", ignore_cleanup_errors=True)
+_API_URL = f"http://{HOST}:{_PORT}/api"
 os.environ.update(
     PREFECT_HOME=_HOME.name,
+    PREFECT_API_URL=_API_URL,
     DO_NOT_TRACK="1",
     PREFECT_SERVER_ANALYTICS_ENABLED="false",
     PREFECT_SERVER_EPHEMERAL_ENABLED="false",
     PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL",
 )
-for _name in ("PREFECT_API_URL", "PREFECT_PROFILE", "SAMPLE_SITE", "SAMPLE_TOKEN"):
+for _name in ("PREFECT_PROFILE", "SAMPLE_SITE", "SAMPLE_TOKEN"):
     os.environ.pop(_name, None)
 
+import httpx  # noqa: E402 - see above
 import pytest  # noqa: E402 - see above
 from blockbuster import blockbuster_ctx  # noqa: E402 - see above
+from tenacity import Retrying, stop_after_delay, wait_fixed  # noqa: E402 - see above
 
-from flows.api import prefect_api  # noqa: E402 - see above
+_READY_S = 90.0
 
 
 @pytest.fixture(autouse=True)
@@ -34,13 +49,23 @@ def _no_blocking_call() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[str]:
     """Yield the address of a real Prefect server, in use by this process and its children, for the whole session."""
-    with prefect_api(verbose=False) as api:
-        from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 - after the address is known
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(_PORT)]
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    server = subprocess.Popen(command, env={**environment, **SERVER_SETTINGS}, stdout=subprocess.DEVNULL)
+    try:
+        for attempt in Retrying(stop=stop_after_delay(_READY_S), wait=wait_fixed(0.2)):
+            with attempt:
+                httpx.get(f"{_API_URL}/health").raise_for_status()
+        yield _API_URL
+        _drain()
+    finally:
+        server.terminate()
+        server.wait()
 
-        from flows.drain import drain  # noqa: PLC0415 - the same
 
-        api.wait_until_ready()
-        with temporary_settings({PREFECT_API_URL: api.url}):
-            yield api.url
-            drain(api, None)
-    os.environ.pop("PREFECT_API_URL", None)
+def _drain() -> None:
+    """Send what Prefect's client has queued: with the server gone it would wait for it at exit."""
+    from flows.api import PrefectApi  # noqa: PLC0415 - imports Prefect only where flows ran
+    from flows.drain import drain  # noqa: PLC0415 - the same
+
+    drain(PrefectApi(url=_API_URL), None)

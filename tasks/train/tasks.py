@@ -11,7 +11,9 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Failed
+from prefect.task_runners import ProcessPoolTaskRunner
 
 from tasks.errors import StageError
 from tasks.progress import Step, tell
@@ -59,48 +61,43 @@ async def train_all(jobs: Sequence[CandidateJob], *, workers: int | None, fresh:
         StageError: a worker process was killed.
 
     """
-    results = {} if fresh else {job.name: result for job in jobs if (result := finished_result(job))}
+    results = {} if fresh else await asyncio.to_thread(_read_finished, jobs)
     for done, result in enumerate(results.values(), start=1):
         _tell(result, done, len(jobs))
     waiting = [job for job in jobs if job.name not in results]
     if waiting:
-        with ProcessPoolTaskRunner(max_workers=workers, initializer=start_worker) as pool:
-            running = [_result_of(pool.submit(train_candidate, {"job": job, "fresh": fresh})) for job in waiting]
-            try:
-                for finished in asyncio.as_completed(running):
-                    result = await finished
-                    results[result.name] = result
-                    _tell(result, len(results), len(jobs))
-            except BrokenProcessPool:
-                await asyncio.gather(*running, return_exceptions=True)  # each of them holds the same error
-                raise _death_of_a_worker([job.name for job in jobs if job.name not in results]) from None
-            except (asyncio.CancelledError, KeyboardInterrupt):
-                stop_workers()  # the pool would wait for the fits to end
-                raise
+        try:
+            # The pool starts, waits and stops with blocking calls: all of it in a thread.
+            results |= await asyncio.to_thread(_train_in_pool, waiting, len(jobs), workers, fresh=fresh)
+        except asyncio.CancelledError:
+            stop_workers()  # the pool would wait for the fits to end
+            raise
     return [results[job.name] for job in jobs]
+
+
+def _train_in_pool(
+    jobs: Sequence[CandidateJob], total: int, workers: int | None, *, fresh: bool
+) -> dict[str, CandidateResult]:
+    results: dict[str, CandidateResult] = {}
+    with ProcessPoolTaskRunner(max_workers=workers, initializer=start_worker) as pool:
+        futures: list[PrefectFuture[Any]] = [pool.submit(train_candidate, {"job": job, "fresh": fresh}) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                result: CandidateResult = future.result(raise_on_failure=False)
+                results[result.name] = result
+                _tell(result, total - len(jobs) + len(results), total)
+        except BrokenProcessPool:
+            raise _death_of_a_worker([job.name for job in jobs if job.name not in results]) from None
+    return results
+
+
+def _read_finished(jobs: Sequence[CandidateJob]) -> dict[str, CandidateResult]:
+    return {job.name: result for job in jobs if (result := finished_result(job))}
 
 
 def _tell(result: CandidateResult, done: int, total: int) -> None:
     how = "kept from before" if result.reused else f"in {result.fit_s or 0:.1f} s"
     tell(Step("train", result.name, done, total, result.error or f"{result.score:.4f} {how}"))
-
-
-def _result_of(future: PrefectFuture[Any]) -> asyncio.Future[CandidateResult]:
-    """Return the awaitable result of a future; `future.result()` alone would block the loop."""
-    loop = asyncio.get_running_loop()
-    done = asyncio.Event()
-
-    def tell_loop(_: PrefectFuture[Any]) -> None:
-        loop.call_soon_threadsafe(done.set)
-
-    future.add_done_callback(tell_loop)
-
-    async def wait() -> CandidateResult:
-        await done.wait()
-        result: CandidateResult = future.result(raise_on_failure=False)
-        return result
-
-    return asyncio.ensure_future(wait())
 
 
 def _death_of_a_worker(lost: Sequence[str]) -> StageError:

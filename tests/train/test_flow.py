@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import multiprocessing
 from pathlib import Path
@@ -52,7 +53,8 @@ async def test_trains_ranks_and_crowns(tmp_path: Path) -> None:
     assert leaderboard.champion is not None
     assert champion["candidate"] == leaderboard.champion.name
     frame = {f"x{i}": sklearn_table("iris")[f"x{i}"] for i in range(4)}
-    assert set(load_model(models / champion["model"]).predict(pd.DataFrame(frame))) == {0, 1, 2}
+    model = await asyncio.to_thread(load_model, models / champion["model"])
+    assert set(model.predict(pd.DataFrame(frame))) == {0, 1, 2}
 
 
 async def test_a_second_run_starts_no_process(tmp_path: Path) -> None:
