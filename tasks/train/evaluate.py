@@ -38,6 +38,7 @@ SIDE_METRICS: dict[Task, dict[str, tuple[str, int]]] = {
         "r2": ("r2", 1),
     },
 }
+PROBABILITY_SCORERS = frozenset({"neg_log_loss", "roc_auc_ovr"})
 MAX_WARNINGS = 5  # a solver may warn once an iteration
 
 
@@ -102,6 +103,8 @@ def _score(job: CandidateJob, model: Pipeline, frame: pd.DataFrame, target: Arra
     side = SIDE_METRICS[job.training_set.task]
     if job.training_set.task == "classification" and len(model.classes_) == 2:  # noqa: PLR2004 - two classes are binary
         side = {**side, "roc_auc": ("roc_auc", 1)}
+    if not hasattr(model, "predict_proba"):  # an SVC, say: scikit-learn would refuse all metrics together
+        side = {name: metric for name, metric in side.items() if metric[0] not in PROBABILITY_SCORERS}
     names = sorted({job.training.metric, *(scorer for scorer, _ in side.values())})
     # raise_exc=False: a metric that cannot be had is the text of its error; predictions are made once for all.
     scores = check_scoring(model, scoring=names, raise_exc=False)(model, frame, target)

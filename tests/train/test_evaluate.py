@@ -55,6 +55,16 @@ def test_scores_are_those_of_plain_sklearn(evaluate: Evaluate, name: str) -> Non
         assert results[candidate].score == -log_loss(y_test, probabilities)
 
 
+def test_an_estimator_without_probabilities_is_judged_without_them(evaluate: Evaluate) -> None:
+    """A support vector classifier has its accuracy, and no metric that asks for probabilities."""
+    svc = {"estimator": "sklearn.svm.SVC"}
+
+    results = evaluate(sklearn_table("iris"), query=QUERY, metric="accuracy", candidates={"svc": svc})
+
+    assert results["svc"].error is None
+    assert set(results["svc"].metrics or {}) == {"accuracy", "balanced_accuracy"}
+
+
 def test_regression_has_its_own_metrics(evaluate: Evaluate) -> None:
     """Amounts are judged by rmse, mae and r2, against the mean of the rows that trained."""
     columns = {"x0": np.arange(100.0), "y": np.arange(100.0) * 2}
