@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.stage import settle
+from flows.stage import name_run, settle
 from tasks.convert.table import CommittedTable
 from tasks.convert.tasks import convert_source
 from tasks.report import report_tables
@@ -15,7 +15,7 @@ from tasks.spec import Pipeline, read_pipeline
 from tasks.store import DataFolder
 
 
-@flow(name="convert", persist_result=False)
+@flow(name="convert", flow_run_name=name_run, persist_result=False)
 async def convert(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> list[CommittedTable]:
     """Convert what is new or changed in each source's files into `data/tables`.
 

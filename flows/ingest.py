@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.stage import settle
+from flows.stage import name_run, settle
 from tasks.ingest.client import open_client
 from tasks.ingest.tasks import LandedSource, land_source
 from tasks.report import report_ingest
@@ -15,7 +15,7 @@ from tasks.spec import Pipeline, read_pipeline
 from tasks.store import DataFolder
 
 
-@flow(name="ingest", persist_result=False)
+@flow(name="ingest", flow_run_name=name_run, persist_result=False)
 async def ingest(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> list[LandedSource]:
     """Fetch what is not landed yet of every api and pages source into `data/raw`.
 
@@ -38,5 +38,5 @@ async def ingest(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool =
             )
         )
     await report_ingest(pipeline.name, landed)
-    settle("ingest", [sentence for source in landed for sentence in source.failures], pipeline)
+    settle("ingest", [sentence for source in landed for sentence in source.sentences], pipeline)
     return landed

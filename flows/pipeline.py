@@ -12,6 +12,7 @@ from prefect.runtime import flow_run
 from flows.convert import convert
 from flows.ingest import ingest
 from flows.record import Record
+from flows.stage import name_run
 from flows.train import train
 from tasks.spec import Pipeline, read_pipeline
 from tasks.store import DataFolder, commit_json
@@ -20,7 +21,7 @@ from tasks.summary import RunSummary
 Stage = Literal["ingest", "convert", "train"]
 
 
-@flow(name="pipeline", persist_result=False)
+@flow(name="pipeline", flow_run_name=name_run, persist_result=False)
 async def pipeline(
     spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, only: Stage | None = None
 ) -> RunSummary:

@@ -1,15 +1,23 @@
-"""How a stage ends when some of its parts failed."""
+"""What the stages share: the name of their runs, and how one ends when some of its parts failed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from prefect import get_run_logger
+from prefect.runtime import flow_run
 
 from tasks.errors import StageError
 from tasks.spec import Pipeline
 
 _LISTED = 10
+
+
+def name_run() -> str:
+    """Return the name of the flow run that is starting: its pipeline's, or that of its file's folder."""
+    spec = flow_run.parameters["spec"]
+    return spec.name if isinstance(spec, Pipeline) else Path(str(spec)).parent.name or str(spec)
 
 
 def settle(stage: str, failures: Sequence[str], pipeline: Pipeline) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
+from flows.stage import name_run
 from tasks.errors import StageError, TrainingError
 from tasks.report import report_leaderboard
 from tasks.spec import Pipeline, Training, read_pipeline
@@ -16,7 +17,7 @@ from tasks.train.leaderboard import Leaderboard, crown, rank
 from tasks.train.tasks import build_training_set, train_all
 
 
-@flow(name="train", persist_result=False)
+@flow(name="train", flow_run_name=name_run, persist_result=False)
 async def train(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> Leaderboard:
     """Train every candidate of a pipeline on its tables and crown the best.
 

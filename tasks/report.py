@@ -32,7 +32,11 @@ async def report_ingest(pipeline: str, sources: Sequence[LandedSource]) -> None:
         }
         for source in sources
     ]
-    failures = [{"source": source.source, "failure": sentence} for source in sources for sentence in source.failures]
+    failures = [
+        {"source": source.source, "partition": failure.partition, "failure": failure.cause}
+        for source in sources
+        for failure in source.failures
+    ]
     await _show(f"{pipeline}-ingest", rows, "What was fetched of each source.")
     if failures:
         await _show(f"{pipeline}-ingest-failures", failures, "Partitions that could not be fetched.")

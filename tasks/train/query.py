@@ -77,7 +77,7 @@ def run_query(connection: duckdb.DuckDBPyConnection, query: str, tables: Mapping
         connection.execute(f"CREATE TEMP TABLE {_RESULT} AS {_in_fixed_order(connection, query, len(columns))}")
         rows = connection.execute(f"SELECT count(*) FROM {_RESULT}").fetchall()  # noqa: S608 - our own name
     except duckdb.Error as error:
-        told = f"{explain_sql(error)}; correct the SQL ({_told_tables(tables)}): {_shortened(query)}"
+        told = f"{explain_sql(error)}; correct the SQL ({_told_tables(tables)})"
         raise TrainingError(f"training.query: {told}") from None
     return int(rows[0][0])
 
@@ -174,8 +174,3 @@ def _escaped(folder: Path) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _shortened(query: str) -> str:
-    text = " ".join(query.split())
-    return text if len(text) <= 120 else f"{text[:117]}..."  # noqa: PLR2004 - a line of a terminal

@@ -66,7 +66,12 @@ def build_training_set(
         return _restored(path, known)
     _check_settings(training)
     if not (known and known["inputs"] == inputs):
-        _write(training, tables, path)
+        try:
+            _write(training, tables, path)
+        except TrainingError as error:
+            # The frames it came through hold DuckDB's connection, which complains when Python ends before they do.
+            error.__context__ = None
+            raise error.with_traceback(None) from None
     built = _check(training, path)
     commit_json(manifest, {"inputs": inputs, "checked": checked, **asdict(built), "path": path.name})
     return built
