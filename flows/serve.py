@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ruamel.yaml import YAML
 
 from flows.api import prefect_api
 from tasks.errors import SpecError
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
 
 FILE = Path("prefect.yaml")
 
@@ -27,15 +31,16 @@ def serve_deployments(*, verbose: bool) -> int:
         for name, value in _environment(deployment).items():
             os.environ.setdefault(name, str(value))
     with prefect_api(verbose=verbose) as api:
-        from prefect import serve  # noqa: PLC0415 - the settings above are read when Prefect is imported
-        from prefect.deployments.runner import RunnerDeployment  # noqa: PLC0415 - the same
+        from prefect.runner import Runner  # noqa: PLC0415 - imports Prefect, which reads the settings above
 
         api.wait_until_ready()
         if api.server is not None:
             print(f"Prefect UI, as long as this command runs: {api.url.removesuffix('/api')}")
+        runner = Runner(pause_on_shutdown=True)
         for deployment in deployments:
+            runner.add_deployment(_runner_deployment(deployment))
             print(f"serving {deployment['entrypoint'].rsplit(':')[-1]}/{deployment['name']}", flush=True)
-        serve(*(RunnerDeployment.from_entrypoint(**_arguments(d)) for d in deployments), print_starting_message=False)
+        asyncio.run(runner.start())
     return 0
 
 
@@ -56,9 +61,16 @@ def _environment(deployment: dict[str, Any]) -> dict[str, Any]:
     return environment
 
 
-def _arguments(deployment: dict[str, Any]) -> dict[str, Any]:
-    """Return the deployment as the arguments of Prefect's own class, without its work pool."""
+def _runner_deployment(deployment: dict[str, Any]) -> RunnerDeployment:
+    """Return the deployment as Prefect's own class: without a work pool, as no worker is meant to run it."""
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig  # noqa: PLC0415 - as above
     from prefect.client.schemas.schedules import construct_schedule  # noqa: PLC0415 - as above
+    from prefect.flows import EntrypointType, Flow, load_flow_from_entrypoint  # noqa: PLC0415 - as above
 
-    schedules = [construct_schedule(**schedule) for schedule in deployment.get("schedules", [])]
-    return {key: value for key, value in deployment.items() if key != "work_pool"} | {"schedules": schedules}
+    arguments = {key: value for key, value in deployment.items() if key not in ("entrypoint", "work_pool")}
+    if isinstance(deployment.get("concurrency_limit"), dict):
+        arguments["concurrency_limit"] = ConcurrencyLimitConfig(**deployment["concurrency_limit"])
+    arguments["schedules"] = [construct_schedule(**schedule) for schedule in deployment.get("schedules", [])]
+    flow: Flow[..., Any] = load_flow_from_entrypoint(deployment["entrypoint"])
+    made = flow.to_deployment(entrypoint_type=EntrypointType.MODULE_PATH, **arguments)
+    return cast("RunnerDeployment", made)  # a coroutine only where a loop runs

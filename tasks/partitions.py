@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from itertools import product
+from string import Formatter
 from urllib.parse import quote
 
 import httpx
@@ -38,14 +39,16 @@ class Partition:
 
     def beyond(self, url: str) -> dict[str, Scalar]:
         """Return the values that have no placeholder in `url`."""
-        return {key: value for key, value in self.values if f"{{{key}}}" not in url}
+        placeholders = {name for _, name, _, _ in Formatter().parse(url)}
+        return {key: value for key, value in self.values if key not in placeholders}
 
 
 def list_partitions(source: ApiSource | PagesSource) -> list[Partition]:
-    """Return every combination of a source's partition values, the last key varying fastest."""
+    """Return every combination of a source's partition values once, the last key varying fastest."""
     keys = tuple(source.partitions)
     every = product(*(_values(v) for v in source.partitions.values()))
-    return [Partition(tuple(zip(keys, values, strict=True))) for values in every]
+    partitions = [Partition(tuple(zip(keys, values, strict=True))) for values in every]
+    return list({partition.name: partition for partition in partitions}.values())
 
 
 def first_url(source: ApiSource, partition: Partition) -> httpx.URL:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 
 import pyarrow as pa
 
 from tasks.store import commit, commit_json, read_json
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
 
 RAW_SUFFIX = ".jsonl.zst"
 _MANIFEST_SUFFIX = ".json"
@@ -47,17 +50,28 @@ def read_manifest(raw: Path) -> RawManifest | None:
 
 async def write_raw(raw: Path, pages: AsyncIterator[list[Any]], fingerprint: str) -> RawManifest:
     """Commit the records of `pages`, in order, and then the manifest, which makes them count."""
-    writer = await asyncio.to_thread(_RawWriter, raw)
+    writer = _RawWriter(raw)
     count = 0
     try:
+        await _in_thread(writer.start)
         async for records in pages:
-            await asyncio.to_thread(writer.write, records)
+            await _in_thread(writer.write, records)
             count += 1
     except BaseException as error:
-        writer.finish(error)
+        await _in_thread(writer.finish, error)
         raise
-    await asyncio.to_thread(writer.finish, None)
-    return await asyncio.to_thread(_commit_manifest, raw, fingerprint, writer.rows, count)
+    await _in_thread(writer.finish, None)
+    return await _in_thread(_commit_manifest, raw, fingerprint, writer.rows, count)
+
+
+async def _in_thread(call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+    """Call in a thread; when cancelled, wait for the call's end first: the stream and its file are the thread's until then."""
+    work = asyncio.create_task(asyncio.to_thread(call, *arguments))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
 
 
 class _RawWriter:
@@ -65,12 +79,14 @@ class _RawWriter:
 
     def __init__(self, raw: Path) -> None:
         self.rows = 0
-        with ExitStack() as stack:
-            part = stack.enter_context(commit(raw))
-            # What is there stops counting before it is replaced: a run killed in between lands it again.
-            _manifest_path(raw).unlink(missing_ok=True)
-            self._stream = stack.enter_context(pa.CompressedOutputStream(str(part), "zstd"))
-            self._stack = stack.pop_all()
+        self._raw = raw
+        self._stack = ExitStack()
+
+    def start(self) -> None:
+        part = self._stack.enter_context(commit(self._raw))
+        # What is there stops counting before it is replaced: a run killed in between lands it again.
+        _manifest_path(self._raw).unlink(missing_ok=True)
+        self._stream = self._stack.enter_context(pa.CompressedOutputStream(str(part), "zstd"))
 
     def write(self, records: list[Any]) -> None:
         self.rows += len(records)

@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -27,12 +28,10 @@ def parse_csv(data: bytes, delimiter: str = ",") -> Parsed:
         TableError: the file cannot be told apart into records.
 
     """
-    data, undecodable = _drop_undecodable(data.removeprefix(_BOM))
+    data, undecodable = _drop_undecodable(data.removeprefix(_BOM), delimiter)
     records = _Records(data, delimiter)
-    if not records.header:
-        return Parsed(pa.table({}), len(undecodable), undecodable, lambda _: ())
-    texts, ragged = _parse_texts(data, delimiter, records.header, records.header_lines)
     received = records.count()
+    texts, ragged = _parse_texts(records.body, delimiter, records.header)
     if received != texts.num_rows + len(ragged):
         raise TableError(
             f"{received} records by its quotes, but {texts.num_rows + len(ragged)} by its lines: "
@@ -47,25 +46,24 @@ def parse_csv(data: bytes, delimiter: str = ",") -> Parsed:
     return Parsed(texts, received + len(undecodable), [*undecodable, *misfits], locate)
 
 
-def _parse_texts(data: bytes, delimiter: str, names: list[str], header_lines: int) -> tuple[pa.Table, dict[int, str]]:
-    """Return every well-formed record as texts, and why each other one, by its index, is not."""
+def _parse_texts(body: bytes, delimiter: str, names: list[str]) -> tuple[pa.Table, dict[int, str]]:
+    """Return every well-formed record below the header as texts, and why each other one, by its index, is not."""
     ragged: dict[int, str] = {}
+    if not body.strip(b"\r\n"):
+        return pa.table({name: pa.array([], pa.string()) for name in names}), ragged
 
     def note(row: pa_csv.InvalidRow) -> str:
-        header_row = 1  # row.number counts from 1, and the header too
         reason = f"{row.actual_columns} fields, the header has {row.expected_columns}"
-        ragged[row.number - 1 - header_row] = reason
+        ragged[row.number - 1] = reason
         return "skip"
 
     try:
         texts = pa_csv.read_csv(
-            pa.BufferReader(data),
+            pa.BufferReader(body),
             # One thread and one block: only so does pyarrow number the rows it skips.
-            read_options=pa_csv.ReadOptions(
-                use_threads=False, block_size=len(data) + 1, column_names=names, skip_rows=header_lines
-            ),
+            read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(body) + 1, column_names=names),
             parse_options=pa_csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=_QUOTE in data, invalid_row_handler=note
+                delimiter=delimiter, newlines_in_values=_QUOTE in body, invalid_row_handler=note
             ),
             convert_options=pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
@@ -77,63 +75,99 @@ def _parse_texts(data: bytes, delimiter: str, names: list[str], header_lines: in
     return texts, ragged
 
 
-def _drop_undecodable(data: bytes) -> tuple[bytes, list[Misfit]]:
-    """Return `data` with the lines that are not UTF-8 emptied, and these lines as misfits."""
+def _drop_undecodable(data: bytes, delimiter: str) -> tuple[bytes, list[Misfit]]:
+    """Return `data` with the records that are not UTF-8 emptied, and these records as misfits.
+
+    Raises:
+        TableError: the header is not UTF-8.
+
+    """
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
-        lines = data.splitlines(keepends=True)
+        records = _Records(data, delimiter, errors="surrogateescape")
     else:
         return data, []
+    lines = list(records.lines)
+    if not _is_utf8("".join(lines[: records.header_lines])):
+        raise TableError("its header is not UTF-8; save the file as UTF-8")
     misfits = []
-    for index, line in enumerate(lines):
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError:
-            raw = line.rstrip(b"\r\n")
-            lines[index] = line[len(raw) :]
-            misfits.append(Misfit(Record(index + 1, raw.decode("utf-8", "backslashreplace")), None, "not UTF-8"))
-    return b"".join(lines), misfits
+    for (start, end), record in zip(records.spans, records.all, strict=True):
+        if not _is_utf8(record.raw):
+            raw = record.raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            misfits.append(Misfit(Record(record.line, raw), None, "not UTF-8"))
+            lines[start:end] = ["\n"] * (end - start)
+    return "".join(lines).encode("utf-8"), misfits
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether a text, decoded with surrogateescape, was UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Records:
     """The records of a CSV file as Python's own reader tells them apart: a second opinion beside pyarrow's."""
 
-    def __init__(self, data: bytes, delimiter: str) -> None:
+    def __init__(self, data: bytes, delimiter: str, errors: str = "strict") -> None:
         self._data = data
         self._delimiter = delimiter
+        self._text = io.StringIO(data.decode("utf-8", errors), newline="")
         self.header: list[str] = []
         self.header_lines = 0
-        reader = self._reader()
+        reader = csv.reader(self._text, delimiter=delimiter)
         for fields in reader:
             if fields:
                 self.header, self.header_lines = _column_names(fields), reader.line_num
                 break
 
+    @property
+    def body(self) -> bytes:
+        """Return the bytes below the header."""
+        self._text.seek(0)
+        header = "".join(self._text.readline() for _ in range(self.header_lines))
+        return self._data[len(header.encode("utf-8")) :] if self.header else b""
+
     def count(self) -> int:
         """Return the number of records below the header."""
         if _QUOTE in self._data:
-            return len(self.all)
+            return len(self.spans)
         lines = self._data.splitlines()[self.header_lines :]
         return sum(1 for line in lines if line)
 
     @cached_property
-    def all(self) -> list[Record]:
-        """Return every record below the header, with its text; empty lines are none."""
-        lines = self._lines()
-        reader = self._reader()
-        records, end = [], 0
+    def lines(self) -> list[str]:
+        """Return the lines of the file, with their ends."""
+        self._text.seek(0)
+        return self._text.readlines()
+
+    @cached_property
+    def spans(self) -> list[tuple[int, int]]:
+        """Return the first line, and the one after the last, of every record below the header; empty lines are none.
+
+        Raises:
+            TableError: a quote is not closed, and what follows it cannot be told apart.
+
+        """
+        reader = csv.reader(chain(self.lines, ["end"]), delimiter=self._delimiter)
+        spans, end = [], 0
         for fields in reader:
             start, end = end, reader.line_num
-            if fields and start >= self.header_lines:
-                records.append(Record(start + 1, "".join(lines[start:end]).rstrip("\r\n")))
-        return records
+            if start < len(self.lines) < end:
+                raise TableError(
+                    f"a quote in the record that begins in line {start + 1} is not closed; mend the quotes"
+                )
+            if fields and self.header_lines <= start < len(self.lines):
+                spans.append((start, end))
+        return spans
 
-    def _lines(self) -> list[str]:
-        return io.StringIO(self._data.decode("utf-8"), newline="").readlines()
-
-    def _reader(self) -> csv._reader:  # type: ignore[name-defined] # the stubs have no public name for it
-        return csv.reader(io.StringIO(self._data.decode("utf-8"), newline=""), delimiter=self._delimiter)
+    @cached_property
+    def all(self) -> list[Record]:
+        """Return every record below the header, with its text."""
+        return [Record(start + 1, "".join(self.lines[start:end]).rstrip("\r\n")) for start, end in self.spans]
 
 
 def _column_names(fields: list[str]) -> list[str]:
@@ -141,5 +175,7 @@ def _column_names(fields: list[str]) -> list[str]:
     names: list[str] = []
     for position, field in enumerate(fields, start=1):
         name = field.strip() or f"column_{position}"
-        names.append(name if name not in names else f"{name}_{position}")
+        while name in names:
+            name = f"{name}_{position}"
+        names.append(name)
     return names

@@ -43,8 +43,11 @@ def drop_rows(source: Path, target: Path, rows: Sequence[int]) -> None:
 
 def _read_key(path: Path, key: Sequence[str]) -> pd.DataFrame:
     names = pq.read_schema(path).names
+    if not names:  # a table of nothing but empty files
+        return pd.DataFrame(columns=list(key))
     for name in key:
         if name not in names:
             raise TableError(f"key: {name!r} is not a column; the columns are {', '.join(names)}")
-    frame: pd.DataFrame = pq.read_table(path, columns=list(key)).to_pandas()
+    # Beside a null, integers as floats would make long ones look the same.
+    frame: pd.DataFrame = pq.read_table(path, columns=list(key)).to_pandas(integer_object_nulls=True)
     return frame

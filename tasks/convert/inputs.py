@@ -15,6 +15,7 @@ from tasks.raw import raw_path, read_manifest
 from tasks.spec import ApiSource, PagesSource
 
 _HASH_CHARACTERS = 8
+_STEM_CHARACTERS = 48  # a name may have 255 bytes, and a character four
 _SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".gz", ".zst"})
 
 
@@ -26,7 +27,8 @@ def list_files(pattern: str, root: Path) -> list[InputFile]:
 
     """
     absolute = root / Path(pattern).expanduser()
-    found = sorted(Path(name) for name in glob.glob(str(absolute), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    escaped = Path(glob.escape(str(root))) / Path(pattern).expanduser()
+    found = sorted(Path(name) for name in glob.glob(str(escaped), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
     files = [path for path in found if path.is_file()]
     if not files:
         raise TableError(f"no file matches {absolute}; put the files there, or correct path")
@@ -58,7 +60,11 @@ def name_file(path: Path, root: Path) -> InputFile:
 
 
 def _stem(path: Path) -> str:
-    """Return the file's name without its endings, and without the quoting that raw files' names have."""
-    while path.suffix in _SUFFIXES:
+    """Return the file's name without its endings, and without the quoting that raw files' names have.
+
+    Cut, so that the part's name is not too long, and without the first _ or dot:
+    readers of Parquet folders pass over such files.
+    """
+    while path.suffix.lower() in _SUFFIXES:
         path = path.with_suffix("")
-    return unquote(path.name).replace("/", "_")
+    return unquote(path.name).replace("/", "_").replace("\0", "_").lstrip("._")[:_STEM_CHARACTERS] or "file"

@@ -11,6 +11,8 @@ import pyarrow as pa
 from tasks.convert.parsed import Misfit, Parsed, Record
 from tasks.convert.types import TypeName, infer_type, widen
 
+_BOM = b"\xef\xbb\xbf"
+_SURROGATE = b"\\ud"  # how JSON begins the escape of half a pair
 _TIME_TYPES = frozenset({"date", "timestamp", "timestamp_utc"})
 
 
@@ -23,20 +25,16 @@ def parse_jsonl(data: bytes, *, typed: bool = True) -> Parsed:
     rows: list[dict[str, Any]] = []
     records: list[Record] = []
     misfits: list[Misfit] = []
-    for number, line in enumerate(data.decode("utf-8", "backslashreplace").split("\n"), start=1):
+    for number, line in enumerate(data.removeprefix(_BOM).split(b"\n"), start=1):
         if not line.strip():
             continue
-        record = Record(number, line.rstrip("\r"))
+        record = Record(number, line.rstrip(b"\r").decode("utf-8", "backslashreplace"))
         try:
-            row = json.loads(line)
+            rows.append(_read_row(line))
         except ValueError as error:
-            misfits.append(Misfit(record, None, f"not JSON: {error}"))
-            continue
-        if not isinstance(row, dict):
-            misfits.append(Misfit(record, None, "not a JSON object"))
-            continue
-        rows.append(dict(_flatten(row)))
-        records.append(record)
+            misfits.append(Misfit(record, None, str(error)))
+        else:
+            records.append(record)
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = {name: [row.get(name) for row in rows] for name in names}
     texts = pa.table({name: pa.array(map(_text, values), pa.string()) for name, values in columns.items()})
@@ -46,6 +44,36 @@ def parse_jsonl(data: bytes, *, typed: bool = True) -> Parsed:
         return [records[index] for index in indices]
 
     return Parsed(texts, len(rows) + len(misfits), misfits, locate, types)
+
+
+def _read_row(line: bytes) -> dict[str, Any]:
+    """Return the object of a line, flattened.
+
+    Raises:
+        ValueError: the line is no object that could be a row; the message says why.
+
+    """
+    try:
+        row = json.loads(line.decode("utf-8"))
+        pairs = list(_flatten(row)) if isinstance(row, dict) else []
+        if _SURROGATE in line.lower():
+            json.dumps(pairs, ensure_ascii=False).encode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except UnicodeEncodeError:
+        raise ValueError("half of a surrogate pair is not a text") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - it is the line that is wrong
+    if not pairs:
+        raise ValueError("an object without keys")
+    flat = dict(pairs)
+    if len(flat) < len(pairs):
+        raise ValueError("two values for one column, by a nested key and by one with a dot")
+    return flat
 
 
 def _flatten(row: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -24,16 +24,14 @@ class TableManifest:
     files: dict[str, ConvertedFile]
 
 
-def read_table_manifest(folder: Path, fingerprint: str) -> TableManifest:
-    """Return the manifest of the table in `folder`; an empty one where there is none of this fingerprint."""
+def read_table_manifest(folder: Path) -> TableManifest:
+    """Return the manifest of the table in `folder`; an empty one where there is none that can be read."""
     value = read_json(folder / _NAME)
-    if not isinstance(value, dict) or value.get("fingerprint") != fingerprint:
-        return TableManifest(fingerprint, {}, {})
     try:
         files = {name: ConvertedFile(**file) for name, file in value["files"].items()}
-        return TableManifest(fingerprint, value["types"], files)
+        return TableManifest(value["fingerprint"], value["types"], files)
     except (TypeError, KeyError, AttributeError):
-        return TableManifest(fingerprint, {}, {})
+        return TableManifest("", {}, {})
 
 
 def commit_table_manifest(folder: Path, manifest: TableManifest) -> None:
@@ -45,7 +43,7 @@ def commit_table_manifest(folder: Path, manifest: TableManifest) -> None:
 def is_current(file: InputFile, manifest: TableManifest, folder: Path) -> bool:
     """Return whether a file's part is there, whole, and was made of the bytes the file has now."""
     converted = manifest.files.get(file.name)
-    if converted is None or not _is_whole(folder / converted.part, converted):
+    if converted is None or not is_whole(folder / converted.part, converted):
         return False
     status = file.path.stat()
     if status.st_size != converted.size:
@@ -62,7 +60,8 @@ def widen_all(files: Iterable[Mapping[str, TypeName]]) -> dict[str, TypeName]:
     return {name: "string" if type_name == "null" else type_name for name, type_name in types.items()}
 
 
-def _is_whole(part: Path, converted: ConvertedFile) -> bool:
+def is_whole(part: Path, converted: ConvertedFile) -> bool:
+    """Return whether a part is there with all of its rows."""
     try:
         return bool(pq.read_metadata(part).num_rows == converted.rows_table)
     except (OSError, ValueError):

@@ -45,7 +45,7 @@ def decompress(data: bytes, path: Path) -> bytes:
 
     """
     try:
-        match path.suffix:
+        match path.suffix.lower():
             case ".gz":
                 return gzip.decompress(data)
             case ".zst":
@@ -64,7 +64,7 @@ def choose_reader(path: Path, *, typed: bool) -> Reader:
         TableError: no reader knows the name's ending.
 
     """
-    match Path(path.stem if path.suffix in (".gz", ".zst") else path.name).suffix.lower():
+    match Path(path.stem if path.suffix.lower() in (".gz", ".zst") else path.name).suffix.lower():
         case ".csv":
             return parse_csv
         case ".tsv":

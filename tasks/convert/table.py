@@ -13,11 +13,18 @@ import pyarrow.parquet as pq
 from tasks.convert.duplicates import drop_rows, find_duplicates
 from tasks.convert.files import ConvertedFile, InputFile, Target, Types
 from tasks.convert.inputs import list_files, list_raw
-from tasks.convert.manifest import TableManifest, commit_table_manifest, is_current, read_table_manifest, widen_all
-from tasks.convert.types import TypeName
+from tasks.convert.manifest import (
+    TableManifest,
+    commit_table_manifest,
+    is_current,
+    is_whole,
+    read_table_manifest,
+    widen_all,
+)
+from tasks.convert.types import TypeName, widen_table
 from tasks.errors import TableError
 from tasks.spec import FilesSource, PagesSource, Source
-from tasks.store import DataFolder, fingerprint, sweep_leftovers
+from tasks.store import DataFolder, commit, fingerprint, sweep_leftovers
 
 _STAGED = ".staged"  # within the table's folder: readers of Parquet folders pass over names that begin with a dot
 
@@ -89,30 +96,62 @@ def make_job(name: str, source: Source, folder: DataFolder, *, allow_partial: bo
 
 
 def open_table(job: TableJob, *, fresh: bool) -> TableManifest:
-    """Return the table's manifest, empty when all is to be made anew; leftovers of a killed run are swept away."""
+    """Return what the table holds that is still good; leftovers of a killed run are swept away.
+
+    When all is to be made anew, these are an inbox's files that are gone: their
+    rows cannot be read again.
+
+    Raises:
+        TableError: what is declared of the table has changed, and such rows have the old types.
+
+    """
     for folder in (job.parts, job.rejects):
         sweep_leftovers(folder)
         shutil.rmtree(folder / _STAGED, ignore_errors=True)
-    if fresh:
-        return TableManifest(job.fingerprint, {}, {})
-    return read_table_manifest(job.parts, job.fingerprint)
+    manifest = read_table_manifest(job.parts)
+    declared_anew = manifest.fingerprint != job.fingerprint
+    if not (fresh or declared_anew):
+        return manifest
+    listed = {file.name for file in job.inputs}
+    gone = {name: file for name, file in find_kept(job, manifest).items() if name not in listed}
+    if gone and declared_anew:
+        raise TableError(
+            f"its columns or key are declared anew, but {len(gone)} of its files are gone, the first is {next(iter(gone))}; "
+            f"put them back, or delete {job.parts} to make the table without them"
+        )
+    return TableManifest(job.fingerprint, manifest.types, gone)
 
 
 def find_changed(job: TableJob, manifest: TableManifest) -> list[InputFile]:
     """Return the files to be converted: new or changed ones, and then those that lost rows to another file's."""
-    changed = [file for file in job.inputs if not is_current(file, manifest, job.parts)]
-    if not changed:
+    changed = [
+        file for file in job.inputs if not (is_current(file, manifest, job.parts) and _has_rejects(job, file, manifest))
+    ]
+    if not changed and find_kept(job, manifest).keys() == manifest.files.keys():
         return []
     names = {file.name for file in changed}
     names |= {name for name, file in manifest.files.items() if file.rows_duplicate}
     return [file for file in job.inputs if file.name in names]
 
 
+def find_kept(job: TableJob, manifest: TableManifest) -> dict[str, ConvertedFile]:
+    """Return the files whose rows belong to the table still: those that are listed, and an inbox's that are gone."""
+    names = {file.name for file in job.inputs}
+    return {
+        name: file
+        for name, file in manifest.files.items()
+        if name in names or (job.keeps_vanished and is_whole(job.parts / file.part, file))
+    }
+
+
 def widen_types(job: TableJob, files: Mapping[str, ConvertedFile]) -> dict[str, TypeName]:
     """Return the types of the table: those that hold the values of all of its files, in the order of the inputs."""
-    known = [files[file.name].types for file in job.inputs if file.name in files]
-    vanished = [file.types for name, file in files.items() if name not in {f.name for f in job.inputs}]
-    return widen_all([*vanished, *known])
+    types = widen_all(file.types for file in _in_order(job, files).values())
+    for name, column in job.source.columns.items():
+        if name in types and column.type == "timestamp":  # with and without a zone: what fits one only is a reject
+            zoned = any(file.types.get(name) == "timestamp_utc" for file in files.values())
+            types[name] = "timestamp_utc" if zoned else "timestamp"
+    return types
 
 
 def commit_table(job: TableJob, types: Types, files: Mapping[str, ConvertedFile]) -> dict[str, ConvertedFile]:
@@ -124,6 +163,7 @@ def commit_table(job: TableJob, types: Types, files: Mapping[str, ConvertedFile]
         TableError: a key names no column, or rows are not all accounted for.
 
     """
+    _widen_vanished(job, types, files)
     files = _drop_duplicates(job, files)
     for name, file in files.items():
         _check_account(job, name, file)
@@ -155,10 +195,33 @@ def describe(
     )
 
 
+def _in_order(job: TableJob, files: Mapping[str, ConvertedFile]) -> dict[str, ConvertedFile]:
+    """Return the files in the order that decides: first those that are gone, then the inputs as they are listed."""
+    names = [file.name for file in job.inputs if file.name in files]
+    return {name: files[name] for name in [*(name for name in files if name not in set(names)), *names]}
+
+
+def _widen_vanished(job: TableJob, types: Types, files: Mapping[str, ConvertedFile]) -> None:
+    """Stage the parts of files that are gone with the table's columns: the files cannot be read again."""
+    inputs = {file.name for file in job.inputs}
+    for part in (file.part for name, file in files.items() if name not in inputs):
+        table = pq.read_table(job.parts / part)
+        widened = widen_table(table, types)
+        if widened.schema != table.schema:
+            with commit(job.parts / _STAGED / part) as path:
+                pq.write_table(widened, path, compression="zstd")
+
+
+def _has_rejects(job: TableJob, file: InputFile, manifest: TableManifest) -> bool:
+    converted = manifest.files[file.name]
+    return not converted.rows_rejected or (job.rejects / converted.part).exists()
+
+
 def _drop_duplicates(job: TableJob, files: Mapping[str, ConvertedFile]) -> dict[str, ConvertedFile]:
     if not job.source.key:
         return dict(files)
-    duplicates = find_duplicates({name: _newest(job, file.part) for name, file in files.items()}, job.source.key)
+    parts = {name: _newest(job, file.part) for name, file in _in_order(job, files).items()}
+    duplicates = find_duplicates(parts, job.source.key)
     counted = dict(files)
     for name, rows in duplicates.items():
         file = files[name]

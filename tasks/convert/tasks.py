@@ -17,6 +17,7 @@ from tasks.convert.table import (
     commit_table,
     describe,
     find_changed,
+    find_kept,
     make_job,
     open_table,
     widen_types,
@@ -97,7 +98,7 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
     manifest = await asyncio.to_thread(open_table, job, fresh=fresh)
     changed = await asyncio.to_thread(find_changed, job, manifest)
     names = {file.name for file in job.inputs}
-    kept = {n: f for n, f in manifest.files.items() if n in names or job.keeps_vanished}
+    kept = await asyncio.to_thread(find_kept, job, manifest)
     if not changed and kept.keys() == manifest.files.keys():
         tell(Step("convert", job.name, len(names), len(names), "nothing new"))
         return describe(job, manifest.types, kept, files_read=0)
@@ -124,7 +125,7 @@ async def _convert_all(
     job: TableJob, files: Sequence[InputFile], types: Types | None, label: str
 ) -> dict[str, ConvertedFile]:
     converted: dict[str, ConvertedFile] = {}
-    for batch in _batches(files):
+    for batch in await asyncio.to_thread(_batches, files):
         which = f"{label} {len(converted) + 1}-{len(converted) + len(batch)} of {len(files)}"
         for file in await convert_files(Batch(job.target, batch, types, which)):
             converted[file.name] = file

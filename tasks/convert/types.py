@@ -28,9 +28,10 @@ ARROW_TYPES: Mapping[TypeName, pa.DataType] = {
 # empty text is null: NA is a country, and None a surname.
 NULL_TEXTS = pa.array(["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"])
 
-# 007 and 0x10 are names that look like numbers: as integers they would not come back as they were.
-_NOT_A_NUMBER = r"^[+-]?0[0-9xX]"
-_HAS_ZONE = r"(Z|[+-]\d{2}:?\d{2})$"
+# 007, 0x10 and +4930123456 are names that look like numbers: as such they would not come back as they were.
+_NOT_A_NUMBER = r"^([+-]?0[0-9xX]|\+\d+$)"
+_LONG_NUMBER = r"^[+-]?\d{19,}$"  # as a float it would not come back either
+_HAS_ZONE = r"(Z|\d{2}:\d{2}.*[+-]\d{2}(:?\d{2})?)$"
 _INFERRED: tuple[TypeName, ...] = ("bool", "int", "float", "date", "timestamp_utc", "timestamp")
 _BOOL_TEXTS = pa.array(["true", "false", "True", "False", "TRUE", "FALSE"])
 
@@ -50,14 +51,17 @@ def infer_type(texts: pa.ChunkedArray) -> TypeName:
         return "null"
     if pc.any(pc.match_substring_regex(values, _NOT_A_NUMBER)).as_py():
         return "string"
-    return next((name for name in _INFERRED if _fits(values, name)), "string")
+    name: TypeName = next((name for name in _INFERRED if _fits(values, name)), "string")
+    if name == "float" and pc.any(pc.match_substring_regex(values, _LONG_NUMBER)).as_py():
+        return "string"
+    return name
 
 
 def declared_type(texts: pa.ChunkedArray, declared: ColumnType) -> TypeName:
     """Return the type that a declared column has in a file: a timestamp is in UTC where its texts tell a zone."""
     if declared != "timestamp":
         return declared
-    zoned = pc.any(pc.match_substring_regex(texts, _HAS_ZONE)).as_py()
+    zoned = pc.any(pc.match_substring_regex(_without_nulls(texts), _HAS_ZONE)).as_py()
     return "timestamp_utc" if zoned else "timestamp"
 
 
@@ -73,11 +77,25 @@ def widen(one: TypeName, other: TypeName) -> TypeName:
     return "string"
 
 
+def widen_table(table: pa.Table, types: Mapping[str, TypeName]) -> pa.Table:
+    """Return a table with the columns of `types`, which hold all of its values; one it lacks is null."""
+    return pa.table(
+        {
+            name: table[name].cast(ARROW_TYPES[type_name], safe=False)
+            if name in table.column_names
+            else pa.nulls(table.num_rows, ARROW_TYPES[type_name])
+            for name, type_name in types.items()
+        }
+    )
+
+
 def cast_texts(texts: pa.ChunkedArray, name: TypeName) -> Cast:
     """Return a column of texts as values of a type, with the indices of the texts that are none."""
     if name == "string":
         return Cast(texts, ())
     values = _without_nulls(texts)
+    if name == "null":
+        return Cast(pa.nulls(len(texts)), pc.indices_nonzero(values.is_valid()).to_pylist())
     arrow_type = ARROW_TYPES[name]
     try:
         return Cast(pc.cast(values, arrow_type), ())

@@ -8,19 +8,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
+import aiohttp
 import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
 from tasks.errors import PermanentSourceError, SourceError
+from tasks.ingest.excerpt import excerpt
 from tasks.ingest.retry import (
     PAUSING_STATUSES,
     RETRIED_STATUSES,
     TRANSPORT_ERRORS,
+    Line,
     MayPassError,
     attempts,
     retry_after_s,
 )
-from tasks.ingest.throttle import Throttle
+from tasks.ingest.throttle import LongPauseError, Throttle
+from tasks.partitions import list_partitions
 from tasks.spec import ApiSource, PagesSource
 from tasks.spec.sources import Requests
 
@@ -50,43 +54,56 @@ class Client:
 
         Raises:
             PermanentSourceError: the server refuses (4xx), or the address is no HTTP server's.
-            SourceError: every attempt failed in a way that may pass later.
+            SourceError: every attempt failed in a way that may pass later, or the host asks for a long pause.
 
         """
-        first = tally.requests
+        line, made = Line(), 0
         try:
-            async for attempt in attempts(requests):
+            async for attempt in attempts(requests, line):
                 with attempt:
+                    made += 1
                     tally.requests += 1
-                    tally.retries += tally.requests - first > 1
-                    return await self._attempt(url, requests, headers or {})
+                    tally.retries += made > 1
+                    return await self._attempt(url, requests, headers or {}, line)
         except MayPassError as error:
-            made = tally.requests - first
             raise SourceError(
                 f"GET {url} failed {made} times, at last with: {error}; "
                 f"try again later, or raise requests.attempts ({requests.attempts}) or requests.deadline_s ({requests.deadline_s:g})"
             ) from error
         raise AssertionError  # attempts() always returns or raises
 
-    async def _attempt(self, url: httpx.URL, requests: Requests, headers: Mapping[str, str]) -> httpx.Response:
+    async def _attempt(
+        self, url: httpx.URL, requests: Requests, headers: Mapping[str, str], line: Line
+    ) -> httpx.Response:
         host = self._throttle.host(url.netloc.decode("ascii"))
-        async with host.slot():
-            try:
-                async with asyncio.timeout(requests.timeout_s):
-                    response = await self._http.get(url, headers=headers)
-            except TimeoutError as error:
-                raise MayPassError(f"no whole answer within {requests.timeout_s:g} s") from error
-            except httpx.ConnectError as error:
+        try:
+            async with host.slot(requests.deadline_s) as in_line_s:
+                line.stood_s += in_line_s
+                response = await self._send(url, requests.timeout_s, headers)
+                if response.status_code in PAUSING_STATUSES:
+                    host.pause(retry_after_s(response.headers.get("Retry-After")) or 0.0)
+        except LongPauseError as error:
+            raise SourceError(
+                f"GET {url}: the host asks to be left alone for {error.pause_s:.0f} s, "
+                f"longer than requests.deadline_s ({requests.deadline_s:g}); try again then, or raise requests.deadline_s"
+            ) from None
+        return _check_status(response)
+
+    async def _send(self, url: httpx.URL, timeout_s: float, headers: Mapping[str, str]) -> httpx.Response:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._http.get(url, headers=headers)
+        except TimeoutError as error:
+            raise MayPassError(f"no whole answer within {timeout_s:g} s") from error
+        except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, UnicodeError) as error:
+            raise PermanentSourceError(f"GET {url}: {error}; correct the address") from error
+        except TRANSPORT_ERRORS as error:
+            # httpx-aiohttp makes a ConnectTimeout of any failure to connect; its cause tells.
+            if isinstance(error.__cause__, aiohttp.ClientConnectorError):
                 raise MayPassError(
                     f"the host {url.host}:{url.port or url.scheme} cannot be reached ({error})"
                 ) from error
-            except (httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
-                raise PermanentSourceError(f"GET {url}: {error}; correct the address") from error
-            except TRANSPORT_ERRORS as error:
-                raise MayPassError(f"the connection broke ({error or type(error).__name__})") from error
-            if response.status_code in PAUSING_STATUSES:
-                host.pause(retry_after_s(response.headers.get("Retry-After")) or 0.0)
-        return _check_status(response)
+            raise MayPassError(f"the connection broke ({str(error) or type(error).__name__})") from error
 
 
 @asynccontextmanager
@@ -94,15 +111,23 @@ async def open_client(sources: Iterable[ApiSource | PagesSource]) -> AsyncIterat
     """Open the client for `sources`; a host that several name gets the smallest of their bounds."""
     bounds: dict[str, int] = {}
     for source in sources:
-        for url in (source.url,) if isinstance(source, ApiSource) else source.start:
-            host = httpx.URL(url).netloc.decode("ascii")
-            bound = source.requests.max_in_flight
+        bound = source.requests.max_in_flight
+        for host in _hosts(source):
             bounds[host] = min(bounds.get(host, bound), bound)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    # The throttle is the bound. 0 is aiohttp's word for none: of None it makes 100 over all hosts.
+    limits = httpx.Limits(max_connections=0, max_keepalive_connections=None)
     async with HttpxAiohttpClient(
         limits=limits, timeout=None, follow_redirects=True, headers={"User-Agent": USER_AGENT}
     ) as http:
         yield Client(http, Throttle(bounds, default=Requests().max_in_flight))
+
+
+def _hosts(source: ApiSource | PagesSource) -> set[str]:
+    """Return the hosts (with their ports) of a source's addresses; a partition may decide on the host."""
+    addresses = (source.url,) if isinstance(source, ApiSource) else source.start
+    origins = {"/".join(address.split("/")[:3]) for address in addresses}
+    partitions = list_partitions(source) if any("{" in origin for origin in origins) else list_partitions(source)[:1]
+    return {httpx.URL(p.fill(origin)).netloc.decode("ascii") for p in partitions for origin in origins}
 
 
 def _check_status(response: httpx.Response) -> httpx.Response:
@@ -117,5 +142,5 @@ def _check_status(response: httpx.Response) -> httpx.Response:
         403: "check that the token that auth names may read this",
         404: "correct the address or the partitions",
     }.get(status, "correct the request")
-    excerpt = " ".join(response.text.split())[:_EXCERPT_CHARACTERS]
-    raise PermanentSourceError(f"GET {response.request.url} was refused with {said}: {excerpt!r}; {cure}")
+    quoted = excerpt(response, _EXCERPT_CHARACTERS)
+    raise PermanentSourceError(f"GET {response.request.url} was refused with {said}: {quoted!r}; {cure}")

@@ -18,5 +18,6 @@ async def gather_all(items: Iterable[Item], call: Callable[[Item], Coroutine[Any
         async with asyncio.TaskGroup() as group:
             calls = [group.create_task(call(item)) for item in items]
     except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+        failure = failures.exceptions[0]
+        raise failure from failure.__cause__
     return [call.result() for call in calls]

@@ -86,7 +86,10 @@ async def land(job: PartitionJob, client: Client, token: SecretStr | None) -> La
             pages = _read_api(source, job.partition, client, tally, token)
         case PagesSource() as source:
             pages = _crawl(source, job.partition, client, tally)
-    manifest = await write_raw(job.raw, pages, job.fingerprint)
+    try:
+        manifest = await write_raw(job.raw, pages, job.fingerprint)
+    except httpx.InvalidURL as error:
+        raise PermanentSourceError(f"the partition's values make no address: {error}; correct them") from error
     return Landed(
         job.partition.name, job.raw, manifest.rows, manifest.pages, tally.requests, tally.retries, reused=False
     )
@@ -114,7 +117,7 @@ async def _crawl(source: PagesSource, partition: Partition, client: Client, tall
         response = await client.get(url, source.requests, tally)
         return await asyncio.to_thread(read_page, response, source)
 
-    frontier = list(dict.fromkeys(httpx.URL(partition.fill(url)) for url in source.start))
+    frontier = list(dict.fromkeys(httpx.URL(partition.fill(url)).copy_with(fragment=None) for url in source.start))
     seen = dict.fromkeys(frontier)
     filled: Counter[str] = Counter(dict.fromkeys(source.columns, 0))
     rows = 0

@@ -31,7 +31,7 @@ def read_page(response: httpx.Response, source: PagesSource) -> Page:
     document = Selector(text=text, base_url=str(url))
     rows = [_read_row(row, source) for row in document.css(source.rows)]
     links = document.css(source.follow).getall() if source.follow else []
-    return Page(rows, [url.join(link.strip()).copy_with(fragment=None) for link in links])
+    return Page(rows, [address for link in links if (address := _follow(url, link.strip())) is not None])
 
 
 def check_selectors(source: PagesSource) -> list[str]:
@@ -56,6 +56,17 @@ def check_matches(source: PagesSource, filled: Mapping[str, int], rows: int, url
             raise PermanentSourceError(
                 f"columns.{name}: {select!r} matches nothing in any of {rows} rows on {where}; correct the selector"
             )
+
+
+def _follow(url: httpx.URL, link: str) -> httpx.URL | None:
+    """Return the address a link leads to; None where it leads to no page, as `javascript:void(0)`."""
+    try:
+        address = url.join(link).copy_with(fragment=None)
+    except httpx.InvalidURL as error:
+        raise PermanentSourceError(
+            f"GET {url}: follow: {link!r} is no address ({error}); correct the selector"
+        ) from None
+    return address if address.scheme in {"http", "https"} else None
 
 
 def _read_row(row: Selector, source: PagesSource) -> Row:

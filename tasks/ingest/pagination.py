@@ -58,11 +58,14 @@ async def _until_empty(
 ) -> AsyncIterator[list[Any]]:
     """Yield page after page until one is empty."""
     previous: list[Any] = []
-    for number in range(pagination.start, pagination.start + pagination.max_pages):
+    for count in range(pagination.max_pages + 1):
+        number = pagination.start + count
         url = _numbered(first, pagination, number)
         records = records_of(await get_body(url), source.records_at, url)
         if not records:
             return
+        if count == pagination.max_pages:
+            raise PermanentSourceError(_too_many(url, pagination, "this one still has records"))
         if records == previous:
             raise PermanentSourceError(
                 f"GET {url} gave the same {len(records)} records as the page before; "
@@ -70,7 +73,6 @@ async def _until_empty(
             )
         previous = records
         yield records
-    raise PermanentSourceError(_too_many(first, pagination, f"page {pagination.max_pages} is not the last"))
 
 
 def _page_count(body: Any, pagination: PagePagination, url: httpx.URL) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tasks.errors import PermanentSourceError
+from tasks.ingest.excerpt import excerpt
 
 _EXCERPT_CHARACTERS = 120
 
@@ -21,11 +22,10 @@ def parse_body(response: httpx.Response) -> Any:
     """
     try:
         return json.loads(response.content)
-    except ValueError:
-        excerpt = " ".join(response.text.split())[:_EXCERPT_CHARACTERS]
+    except (ValueError, RecursionError):  # the latter where brackets stand a thousand deep
         kind = response.headers.get("Content-Type", "no content type")
         raise PermanentSourceError(
-            f"GET {response.request.url} answered {kind}, which is not JSON: {excerpt!r}; correct the address"
+            f"GET {response.request.url} answered {kind}, which is not JSON: {excerpt(response, _EXCERPT_CHARACTERS)!r}; correct the address"
         ) from None
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import aiohttp
 import httpx
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
 from tasks.spec.sources import Requests
@@ -23,10 +24,22 @@ class MayPassError(Exception):
     """One attempt failed in a way that the next may not; its message is the cause."""
 
 
-def attempts(requests: Requests) -> AsyncRetrying:
+@dataclass
+class Line:
+    """How long one request has stood in line for its host; the deadline does not run meanwhile."""
+
+    stood_s: float = 0.0
+
+
+def attempts(requests: Requests, line: Line) -> AsyncRetrying:
     """Return the attempts at one request: full-jitter exponential back-off, bounded in count and time."""
+
+    def is_over(state: RetryCallState) -> bool:
+        next_s = (state.seconds_since_start or 0.0) - line.stood_s + state.upcoming_sleep
+        return state.attempt_number >= requests.attempts or next_s >= requests.deadline_s
+
     return AsyncRetrying(
-        stop=stop_after_attempt(requests.attempts) | stop_after_delay(requests.deadline_s),
+        stop=is_over,
         wait=wait_random_exponential(multiplier=BACKOFF_FIRST_S, max=BACKOFF_MAX_S),
         retry=retry_if_exception_type(MayPassError),
         reraise=True,
@@ -40,11 +53,11 @@ def retry_after_s(value: str | None, now: datetime | None = None) -> float | Non
     """
     if value is None:
         return None
-    if value.strip().isdigit():
+    if value.isascii() and value.strip().isdigit():
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,23 @@ from pydantic import SecretStr
 from tasks.errors import PermanentSourceError, SourceError
 from tasks.ingest.client import Client
 from tasks.ingest.landing import Landed, PartitionJob, find_landed, land
-from tasks.partitions import Partition, list_partitions
+from tasks.partitions import list_partitions
 from tasks.progress import Step, tell
 from tasks.spec import ApiSource, PagesSource, SecretReference
 from tasks.store import sweep_leftovers
 
 PARTITIONS_AT_ONCE = 32  # task runs of one source under way; the throttle bounds its requests
 RETRY_DELAY_S = 3
+
+_ADDRESS = re.compile(r"GET \S+")  # what tells two failures of the same cause apart
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One partition that could not be landed, and why."""
+
+    partition: str
+    cause: str
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,19 @@ class LandedSource:
 
     source: str
     landed: tuple[Landed, ...]
-    failures: tuple[str, ...]
+    failures: tuple[Failure, ...]
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return one sentence for each cause of failure: its first partition, and how many others share it."""
+        causes: dict[str, list[Failure]] = {}
+        for failure in self.failures:
+            causes.setdefault(_ADDRESS.sub("GET", failure.cause), []).append(failure)
+        return [self._sentence(failures) for failures in causes.values()]
+
+    def _sentence(self, failures: Sequence[Failure]) -> str:
+        others = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
+        return f"source {self.source}, partition {failures[0].partition}{others}: {failures[0].cause}"
 
     def total(self, count: str) -> int:
         """Return the sum of `rows`, `pages`, `requests` or `retries` over the landed partitions."""
@@ -68,36 +91,39 @@ async def land_source(
     name: str, source: ApiSource | PagesSource, folder: Path, client: Client, *, fresh: bool
 ) -> LandedSource:
     """Land every partition of a source that is not landed yet; one that fails does not stop the others."""
-    await asyncio.to_thread(sweep_leftovers, folder)
-    token = await read_token(source)
+    jobs = [PartitionJob(name, source, partition, folder) for partition in list_partitions(source)]
+    found = await asyncio.to_thread(_find_all, jobs, folder, fresh=fresh)
+    counted = _Counted(name, len(jobs))
     slots = asyncio.Semaphore(PARTITIONS_AT_ONCE)
-    partitions = list_partitions(source)
-    counted = _Counted(name, len(partitions))
+    token = asyncio.create_task(read_token(source)) if None in found else None
 
-    async def land_one(partition: Partition) -> Landed | str:
-        job = PartitionJob(name, source, partition, folder)
-        landed = None if fresh else await asyncio.to_thread(find_landed, job)
+    async def land_one(job: PartitionJob, landed: Landed | None) -> Landed | Failure:
         if landed is None:
             async with slots:
                 try:
-                    landed = await land_partition(job, client, token)
+                    landed = await land_partition(job, client, await token if token else None)
                 except SourceError as error:
-                    return counted.failure(f"source {name}, partition {partition.name}: {error}")
+                    return counted.failed(Failure(job.partition.name, str(error)))
         return counted.landed(landed)
 
-    outcomes: Sequence[Landed | str] = await asyncio.gather(*(land_one(p) for p in partitions))
+    outcomes: Sequence[Landed | Failure] = await asyncio.gather(*map(land_one, jobs, found))
     return LandedSource(
         name,
         landed=tuple(o for o in outcomes if isinstance(o, Landed)),
-        failures=tuple(o for o in outcomes if isinstance(o, str)),
+        failures=tuple(o for o in outcomes if isinstance(o, Failure)),
     )
+
+
+def _find_all(jobs: Sequence[PartitionJob], folder: Path, *, fresh: bool) -> list[Landed | None]:
+    sweep_leftovers(folder)
+    return [None if fresh else find_landed(job) for job in jobs]
 
 
 async def read_token(source: ApiSource | PagesSource) -> SecretStr | None:
     """Return the source's token, from where its auth says; None where it has no auth.
 
     Raises:
-        PermanentSourceError: the environment variable or the Secret block is not there.
+        PermanentSourceError: the environment variable or the Secret block is not there, or holds no token.
 
     """
     if not isinstance(source, ApiSource) or source.auth is None:
@@ -107,7 +133,7 @@ async def read_token(source: ApiSource | PagesSource) -> SecretStr | None:
         value = os.environ.get(reference.env)
         if value is None:
             raise PermanentSourceError(f"auth.token: the environment variable {reference.env} is not set; set it")
-        return SecretStr(value)
+        return _usable(value, f"the environment variable {reference.env}")
     block = str(reference.secret_block)
     try:
         secret: Secret[Any] = await Secret.aload(block)
@@ -115,7 +141,15 @@ async def read_token(source: ApiSource | PagesSource) -> SecretStr | None:
         raise PermanentSourceError(
             f"auth.token: there is no Secret block {block!r}; make it on the UI's Blocks page, type Secret"
         ) from None
-    return SecretStr(str(secret.get()))
+    return _usable(str(secret.get()), f"the Secret block {block!r}")
+
+
+def _usable(value: str, place: str) -> SecretStr:
+    """Return the token without the line break that files of secrets end with; refuse what no header can carry."""
+    token = value.strip()
+    if not token or not (token.isascii() and token.isprintable()):
+        raise PermanentSourceError(f"auth.token: {place} holds nothing that a header can carry; put the token there")
+    return SecretStr(token)
 
 
 class _Counted:
@@ -130,10 +164,10 @@ class _Counted:
         self._tell(f"{self._rows:,} rows")
         return landed
 
-    def failure(self, sentence: str) -> str:
-        get_run_logger().warning(sentence)
-        self._tell(sentence)
-        return sentence
+    def failed(self, failure: Failure) -> Failure:
+        get_run_logger().warning("source %s, partition %s: %s", self._source, failure.partition, failure.cause)
+        self._tell(f"{failure.partition} failed")
+        return failure
 
     def _tell(self, detail: str) -> None:
         self._done += 1

@@ -6,7 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-MAX_PAUSE_S = 300.0  # a longer Retry-After is not waited for: the request's deadline ends first
+
+class LongPauseError(Exception):
+    """A host pauses for longer than a request may wait."""
+
+    def __init__(self, pause_s: float) -> None:
+        self.pause_s = pause_s
+        super().__init__(f"{pause_s:.0f} s")
 
 
 class HostThrottle:
@@ -17,31 +23,40 @@ class HostThrottle:
         self._resume_at = 0.0
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Hold one of the host's slots while the block runs; wait first while the host pauses.
+    async def slot(self, patience_s: float) -> AsyncIterator[float]:
+        """Hold one of the host's slots while the block runs; yield the seconds stood in line for it.
 
-        The pause is waited for outside the slot, and looked at again inside:
-        it may have begun while this request stood in line.
+        The host's pause is waited for outside the slot, and looked at again
+        inside: it may have begun while this request stood in line.
+
+        Raises:
+            LongPauseError: the pause has more than `patience_s` to go.
+
         """
+        now = asyncio.get_running_loop().time
+        in_line_s = 0.0
         while True:
-            await self._wait_for_pause()
+            await self._wait_for_pause(patience_s)
+            since = now()
             async with self._slots:
+                in_line_s += now() - since
                 if self.pause_left_s() <= 0:
-                    yield
+                    yield in_line_s
                     return
 
     def pause(self, seconds: float) -> None:
         """Let no further request start for `seconds`."""
-        now = asyncio.get_running_loop().time()
-        self._resume_at = max(self._resume_at, now + min(seconds, MAX_PAUSE_S))
+        self._resume_at = max(self._resume_at, asyncio.get_running_loop().time() + seconds)
 
     def pause_left_s(self) -> float:
         """Return for how many seconds the host still pauses; 0 or less when it does not."""
         return self._resume_at - asyncio.get_running_loop().time()
 
-    async def _wait_for_pause(self) -> None:
-        while (left := self.pause_left_s()) > 0:  # noqa: ASYNC110 - it may have been prolonged meanwhile
-            await asyncio.sleep(left)
+    async def _wait_for_pause(self, patience_s: float) -> None:
+        while (left := self.pause_left_s()) > 0:
+            if left > patience_s:
+                raise LongPauseError(left)
+            await asyncio.sleep(left)  # and look again: it may have been prolonged meanwhile
 
 
 class Throttle:

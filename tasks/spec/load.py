@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,31 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from tasks.errors import SpecError
 from tasks.spec.pipeline import Pipeline
+from tasks.spec.secrets import SecretReference
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _QUOTE = "'"
 _QUOTED = re.compile(r"'([^']*)'")
+_MAPPING = "a mapping; write {key: value}"
+_SHAPES = {
+    "dict_type": _MAPPING,
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "tuple_type": "a list; write [value, value]",
+    "string_type": "a text; write it in quotes",
+}
+
+
+class _Constructor(SafeConstructor):
+    """Leaves dates and times the texts they are in the file: `2013-01-01` is a value for an address."""
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
 
 
 def load_pipeline(path: Path) -> Pipeline:
@@ -33,8 +49,10 @@ def load_pipeline(path: Path) -> Pipeline:
 
     """
     document = _read_yaml(path)
-    document = _fill_variables(document, path)
-    document = _inline_query(document, path)
+    try:
+        document = _inline_query(_fill_variables(document, path), path)
+    except RecursionError:
+        raise SpecError(f"{path}: an alias stands within its own anchor; write the value itself") from None
     try:
         return Pipeline.model_validate(document)
     except ValidationError as error:
@@ -49,10 +67,12 @@ def read_pipeline(spec: Pipeline | Path) -> Pipeline:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Constructor = _Constructor
+        document = yaml.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SpecError(f"{path}: there is no such pipeline file; {_beside(path)}") from None
-    except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: cannot be read as a pipeline file ({error}); name a YAML file in UTF-8") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark
@@ -78,9 +98,7 @@ def _beside(path: Path) -> str:
 
 
 def _fill_variables(value: Any, path: Path) -> Any:
-    """Return `value` with its variables filled; dates, which YAML makes of bare text, are text again."""
-    if isinstance(value, date):
-        return value.isoformat()
+    """Return `value` with its variables filled."""
     if isinstance(value, dict):
         return {key: _fill_variables(inner, path) for key, inner in value.items()}
     if isinstance(value, list):
@@ -108,6 +126,8 @@ def _inline_query(document: dict[str, Any], path: Path) -> dict[str, Any]:
     file = path.parent / query.strip()
     try:
         text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: training.query: {file} is not UTF-8 ({error}); save it as UTF-8") from None
     except OSError:
         raise SpecError(
             f"{path}: training.query: there is no file {file}; put the SQL there or correct the name"
@@ -122,7 +142,6 @@ def _explain(error: ErrorDetails, document: Any) -> str:
 
 def _explain_value(error: ErrorDetails) -> str:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
-    message = error["msg"].removeprefix("Value error, ")
     match kind:
         case "extra_forbidden":
             sentence = f"unknown key; {_known_keys(error['loc'])}"
@@ -137,10 +156,23 @@ def _explain_value(error: ErrorDetails) -> str:
         case "string_pattern_mismatch":
             sentence = f"{value!r} is not a name; use small letters, digits, - and _, a letter first"
         case "value_error":
-            sentence = message
+            sentence = error["msg"].removeprefix("Value error, ")
         case _:
-            sentence = f"{value!r:.80}: {message[0].lower()}{message[1:]}"
+            sentence = _explain_shape(error)
     return f": {sentence}"
+
+
+def _explain_shape(error: ErrorDetails) -> str:
+    """Return the sentence for a value that has not the form it should have."""
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if context.get("class_name") == SecretReference.__name__:  # the value may be the secret: it is not repeated
+        return "is no place of a secret; name where it is held: {env: NAME} or {secret_block: name}"
+    if kind == "too_short":
+        return f"has {context['actual_length']} entries; give at least {context['min_length']}"
+    shown = "the value" if "auth" in error["loc"] else f"{value!r:.80}"
+    if kind in _SHAPES:
+        return f"{shown} is not {_SHAPES[kind]}"
+    return f"{shown}: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def _not_one_of(value: object, expected: str) -> str:
@@ -151,18 +183,18 @@ def _not_one_of(value: object, expected: str) -> str:
 
 
 def _key(error: ErrorDetails, document: Any) -> str:
-    return ".".join(_key_path(error["loc"], document)) or "the file"
+    missing = error["type"] == "missing"
+    return ".".join(_key_path(error["loc"], document, missing=missing)) or "the file"
 
 
-def _key_path(location: tuple[int | str, ...], document: Any) -> list[str]:
-    """Return the keys as they stand in the file, without pydantic's names of union members."""
+def _key_path(location: tuple[int | str, ...], document: Any, *, missing: bool) -> list[str]:
+    """Return the keys as they stand in the file, without pydantic's names of union members; the last may be missing."""
     keys: list[str] = []
     for position, item in enumerate(location):
-        last = position == len(location) - 1
-        if isinstance(document, dict) and (item in document or last):
+        known = item in document if isinstance(document, dict) else isinstance(document, list) and isinstance(item, int)
+        if missing and position == len(location) - 1:
             keys.append(str(item))
-            document = document.get(item)
-        elif isinstance(document, list) and isinstance(item, int) and item < len(document):
+        elif known:
             keys.append(str(item))
             document = document[item]
     return keys
@@ -185,9 +217,15 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _resolve(node: Any, schema: Any) -> Any:
-    while "$ref" in node:
-        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
-    return node
+    """Return what a reference means, or what a value is unless it is null."""
+    while True:
+        options = [option for option in node.get("anyOf", []) if option.get("type") != "null"]
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+        elif len(options) == 1:
+            node = options[0]
+        else:
+            return node
 
 
 def _child(node: Any, item: int | str, schema: Any) -> Any:
@@ -197,10 +235,7 @@ def _child(node: Any, item: int | str, schema: Any) -> Any:
         for option in node.get(union, []):
             resolved = _resolve(option, schema)
             tags = [p.get("const") for p in resolved.get("properties", {}).values()]
-            if item in tags or resolved.get("title") == item:
+            if item in tags or resolved.get("title", "").lower() == item:
                 return resolved
-    options = [_resolve(o, schema) for o in node.get("anyOf", []) if _resolve(o, schema).get("type") != "null"]
-    if len(options) == 1 and not node.get("properties"):
-        return _child(options[0], item, schema)
     extra: Any = node.get("additionalProperties") or next(iter(node.get("patternProperties", {}).values()), {})
     return extra if isinstance(extra, dict) else {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -163,7 +165,7 @@ class PagesSource(_Fetched):
 
     kind: Literal["pages"] = "pages"
     """Kind of source."""
-    start: tuple[str, ...]
+    start: Annotated[tuple[str, ...], Field(min_length=1)]
     """Address, or addresses, of the first pages; `{partition}` takes the partition's value."""
     follow: str | None = None
     """CSS selector of the link to the next page, ending in ::attr(href)."""
@@ -211,15 +213,23 @@ _HTTP_URL = TypeAdapter(HttpUrl)
 def _check_url(url: str, partitions: dict[str, PartitionValues]) -> None:
     """Raise ValueError unless `url` is an http(s) address whose placeholders are all partitions."""
     try:
-        filled = url.format_map(dict.fromkeys(partitions, _PLACEHOLDER_VALUE))
+        filled = _fill_placeholders(url, partitions)
     except KeyError as error:
         name = error.args[0]
         raise ValueError(
             f"{url!r} has {{{name}}}, which is not a partition; declare partitions: {{{name}: [...]}}"
         ) from None
-    except (ValueError, IndexError, AttributeError):
+    except ValueError:
         raise ValueError(f"{url!r} has a stray brace; write {{name}} for a partition's value") from None
     try:
         _HTTP_URL.validate_python(filled)
     except ValidationError:
         raise ValueError(f"{url!r} is not an address; write one like https://api.example.com/items") from None
+
+
+def _fill_placeholders(url: str, partitions: Collection[str]) -> str:
+    """Return `url` with a value in each placeholder; raise KeyError for an unknown one, ValueError where it is no bare name."""
+    for _, name, form, conversion in Formatter().parse(url):
+        if name is not None and (form or conversion or not name.isidentifier()):
+            raise ValueError(url)
+    return url.format_map(dict.fromkeys(partitions, _PLACEHOLDER_VALUE))

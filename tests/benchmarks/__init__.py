@@ -1,0 +1,1 @@
+"""Benchmarks: measured, as ratios where there is a peer; never part of the tests."""

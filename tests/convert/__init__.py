@@ -1,0 +1,1 @@
+"""Tests of tasks/convert and the convert flow."""

@@ -1,0 +1,112 @@
+"""What the tests of convert share: files written, and tables made of them without Prefect."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import settings
+
+from tasks.convert.files import ConvertedFile, InputFile, Target, Types, convert_file
+from tasks.convert.parsed import Misfit
+from tasks.convert.table import (
+    CommittedTable,
+    TableJob,
+    commit_table,
+    describe,
+    find_changed,
+    find_kept,
+    make_job,
+    open_table,
+    widen_types,
+)
+from tasks.convert.tasks import _must_widen
+from tasks.spec import FilesSource, Source
+from tasks.store import DataFolder
+
+PROPERTY = settings(max_examples=50, deadline=None, database=None)
+
+
+def texts_of(*texts: str | None) -> pa.ChunkedArray:
+    """Return a column of texts as readers give it."""
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def misfits_of(misfits: Iterable[Misfit]) -> list[tuple[int, str, str]]:
+    """Return line, raw text and reason of each misfit."""
+    return [(misfit.record.line, misfit.record.raw, misfit.reason) for misfit in misfits]
+
+
+def write_files(root: Path, **files: str | bytes) -> None:
+    """Write files into the inbox; `name_csv_gz` becomes `name.csv.gz`, compressed."""
+    folder = root / "inbox"
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        path = folder / name.replace("_", ".")
+        data = content.encode() if isinstance(content, str) else content
+        path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+
+
+def files_source(path: str = "inbox/*", **settings_of: Any) -> FilesSource:
+    """Return a source of the inbox's files."""
+    return FilesSource.model_validate({"kind": "files", "path": path, **settings_of})
+
+
+def make_table(root: Path, source: Source, *, fresh: bool = False, allow_partial: bool = False) -> CommittedTable:
+    """Make the table `rows` as the convert stage does, step by step, but without Prefect."""
+    job = make_job("rows", source, DataFolder(root), allow_partial=allow_partial)
+    manifest = open_table(job, fresh=fresh)
+    changed, kept = find_changed(job, manifest), find_kept(job, manifest)
+    if not changed and kept.keys() == manifest.files.keys():
+        return describe(job, manifest.types, kept, files_read=0)
+    files = kept | convert_files(job, changed, None)
+    types = widen_types(job, files)
+    narrower = [file for file in job.inputs if _must_widen(file, changed, files, types, manifest.types)]
+    committed = commit_table(job, types, files | convert_files(job, narrower, types))
+    return describe(job, types, committed, files_read=len(changed))
+
+
+def convert_files(job: TableJob, files: Iterable[InputFile], types: Types | None) -> dict[str, ConvertedFile]:
+    """Return what became of each file, by name."""
+    return {file.name: asyncio.run(convert_file(file, job.target, types)) for file in files}
+
+
+def convert_alone(path: Path, source: Source | None = None) -> tuple[ConvertedFile, pa.Table, list[dict[str, Any]]]:
+    """Return what became of one file, its part, and its rejects."""
+    columns = dict(source.columns) if source else {}
+    target = Target("rows", path.parent / "parts", path.parent / "rejects", columns, typed=True)
+    converted = asyncio.run(convert_file(InputFile(path, path.name, "part.parquet"), target, None))
+    rejects = target.rejects / "part.parquet"
+    return (
+        converted,
+        pq.read_table(target.parts / "part.parquet"),
+        pq.read_table(rejects).to_pylist() if rejects.exists() else [],
+    )
+
+
+def read_rows(root: Path) -> list[dict[str, Any]]:
+    """Return the rows of the committed table, in the order of its parts' names."""
+    rows: list[dict[str, Any]] = pq.read_table(root / "tables" / "rows").to_pylist()
+    return rows
+
+
+def read_rejects(root: Path) -> list[dict[str, Any]]:
+    """Return the rejects of the committed table."""
+    rows: list[dict[str, Any]] = pq.read_table(root / "rejects" / "rows").to_pylist()
+    return rows
+
+
+def parts_of(root: Path) -> dict[str, bytes]:
+    """Return the bytes of every file that belongs to the committed table and its rejects."""
+    folders = (root / "tables" / "rows", root / "rejects" / "rows")
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for folder in folders
+        for path in folder.glob("*.*")
+        if path.is_file()
+    }

@@ -1,0 +1,85 @@
+"""The convert flow, run by Prefect."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.convert import convert
+from tasks.convert.table import CommittedTable
+from tasks.errors import StageError
+from tasks.progress import Step, listening
+from tasks.spec import Pipeline
+from tests.convert.conftest import parts_of, read_rejects, read_rows, write_files
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+ROWS = CommittedTable(
+    source="rows",
+    rows_received=5,
+    rows_table=3,
+    rows_rejected=1,
+    rows_duplicate=1,
+    files=2,
+    files_read=2,
+    types={"id": "string", "x": "float"},
+    reasons={"'bad' is not a float": 1},
+)
+
+
+def pipeline(root: Path, *, allow_partial: bool = False, **more: Any) -> Pipeline:
+    """Return a pipeline of the files a and b, which it writes, and of other sources."""
+    write_files(root, a_csv="id,x\n1,1\n2,bad\n1,2\n", b_csv_gz="id,x\n007,1.5\n3,NA\n")
+    rows = {"kind": "files", "path": "inbox/[ab].*", "columns": {"x": "float"}, "key": ["id"]}
+    return Pipeline.model_validate({"name": "files", "sources": {**more, "rows": rows}, "allow_partial": allow_partial})
+
+
+async def test_files_become_a_table_and_rejects_once(tmp_path: Path) -> None:
+    """All rows are in the table, rejected or duplicates; a second run reads nothing, a fresh one everything."""
+    spec = pipeline(tmp_path)
+    steps: list[Step] = []
+
+    with listening(steps.append):
+        first = await convert(spec, tmp_path)
+    rows, rejects = read_rows(tmp_path), read_rejects(tmp_path)
+    second = await convert(spec, tmp_path)
+    fresh = await convert(spec, tmp_path, fresh=True)
+
+    assert (first, fresh) == ([ROWS], [ROWS])
+    assert second == [dataclasses.replace(ROWS, files_read=0)]
+    assert rows == [{"id": "1", "x": 1.0}, {"id": "007", "x": 1.5}, {"id": "3", "x": None}]
+    assert [(row["file"], row["line"], row["raw"]) for row in rejects] == [("inbox/a.csv", 3, "2,bad")]
+    assert {(step.stage, step.name) for step in steps} == {("convert", "rows")}
+
+
+async def test_a_damaged_source_fails_the_stage_and_not_the_others(tmp_path: Path) -> None:
+    """The stage fails with the sources that could not be converted, by file; the others are committed."""
+    spec = pipeline(
+        tmp_path, broken={"kind": "files", "path": "inbox/c.*"}, absent={"kind": "files", "path": "inbox/none.csv"}
+    )
+    (tmp_path / "inbox" / "c.csv.gz").write_bytes(b"not gzip")
+    (tmp_path / "inbox" / "c.xlsx").touch()
+
+    with pytest.raises(StageError) as caught:
+        await convert(spec, tmp_path)
+
+    assert str(caught.value).splitlines() == [
+        "source broken: inbox/c.csv.gz: its .gz compression is damaged or cut off (Not a gzipped file (b'no')); "
+        "fetch the file again",
+        "source broken: inbox/c.xlsx: .xlsx is not a format; "
+        "known are .csv, .tsv, .jsonl, .ndjson, each plain, .gz or .zst",
+        f"source absent: no file matches {tmp_path}/inbox/none.csv; put the files there, or correct path",
+    ]
+    assert len(read_rows(tmp_path)) == 3
+    assert not list((tmp_path / "tables" / "broken").glob("*.parquet"))
+
+
+async def test_a_pipeline_may_allow_partial_data(tmp_path: Path) -> None:
+    """With allow_partial the stage ends with the tables there are."""
+    spec = pipeline(tmp_path, allow_partial=True, absent={"kind": "files", "path": "inbox/none.csv"})
+
+    assert await convert(spec, tmp_path) == [ROWS]
+    assert len(parts_of(tmp_path)) == 4

@@ -1,0 +1,151 @@
+"""Types: inferred, declared, widened, cast."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from math import inf
+from typing import Any, get_args
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.convert.types import ARROW_TYPES, TypeName, cast_texts, declared_type, infer_type, widen, widen_table
+from tasks.spec.sources import ColumnType
+from tests.convert.conftest import PROPERTY, texts_of
+
+TYPE_NAMES: tuple[TypeName, ...] = get_args(TypeName)
+any_type = st.sampled_from(TYPE_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("texts", "type_name"),
+    [
+        (["1", " -2 ", "0", "NA", None], "int"),
+        (["9223372036854775807"], "int"),
+        (["9223372036854775808"], "string"),
+        (["12345678901234567890", "1.5"], "string"),
+        (["1", "1.5"], "float"),
+        (["1e5", ".5", "-inf", "nan"], "float"),
+        (["0.5", "-0"], "float"),
+        (["007", "1"], "string"),
+        (["-01"], "string"),
+        (["0x10"], "string"),
+        (["1,5"], "string"),
+        (["1_000"], "string"),
+        (["+4930123456", "NA"], "string"),
+        (["-1.5"], "float"),
+        (["true", "FALSE", ""], "bool"),
+        (["true", "1"], "string"),
+        (["yes"], "string"),
+        (["2013-01-01", "NA"], "date"),
+        (["2013-02-30"], "string"),
+        (["2013-01-01", "2013-01-01 05:00"], "timestamp"),
+        (["2013-01-01T05:00:00.123456"], "timestamp"),
+        (["2013-01-01T05:00:00Z", "2013-01-01 05:00:00+02:00"], "timestamp_utc"),
+        (["2013-01-01T05:00:00Z", "2013-01-01T05:00:00"], "string"),
+        (["2013-01-01T05:00:00.123456789"], "string"),
+        (["NA", "Namibia"], "string"),
+        (["NA", "", None, "null"], "null"),
+        ([], "null"),
+    ],
+)
+def test_the_narrowest_type_of_all_texts_is_inferred(texts: list[str | None], type_name: TypeName) -> None:
+    """A column has the narrowest type from which its texts could be written again."""
+    assert infer_type(texts_of(*texts)) == type_name
+
+
+@pytest.mark.parametrize(
+    ("texts", "declared", "type_name"),
+    [
+        (["x"], "int", "int"),
+        (["1"], "string", "string"),
+        (["2013-01-01T05:00:00"], "timestamp", "timestamp"),
+        (["2013-01-01"], "timestamp", "timestamp"),
+        (["2013-01-01T05:00:00", "2013-01-01T05:00:00Z "], "timestamp", "timestamp_utc"),
+        (["2013-01-01T05:00:00+0200"], "timestamp", "timestamp_utc"),
+        (["2013-01-01T05:00+02"], "timestamp", "timestamp_utc"),
+        ([None, "NA"], "timestamp", "timestamp"),
+    ],
+)
+def test_a_declared_timestamp_is_in_utc_where_a_zone_is_told(
+    texts: list[str | None], declared: ColumnType, type_name: TypeName
+) -> None:
+    """A declared type stands; of timestamps the texts tell whether they have a zone."""
+    assert declared_type(texts_of(*texts), declared) == type_name
+
+
+@pytest.mark.parametrize(
+    ("type_name", "texts", "values", "misfits"),
+    [
+        (
+            "int",
+            ["1", "x", " 2 ", "NA", "1.0", None, "x", "9223372036854775808"],
+            [1, None, 2] + [None] * 5,
+            [1, 4, 6, 7],
+        ),
+        ("float", ["1", "x", "NaN", "inf", "1e-3"], [1.0, None, None, inf, 0.001], [1]),
+        ("bool", ["true", "FALSE", "1", "0", "yes", ""], [True, False, True, False, None, None], [4]),
+        ("date", ["2013-01-01", "2013-02-30", "13-1-1"], [date(2013, 1, 1), None, None], [1, 2]),
+        (
+            "timestamp",
+            ["2013-01-01", "2013-01-01T05:00:00Z", "2013-01-01 05:00:00.5"],
+            [datetime(2013, 1, 1), None, datetime(2013, 1, 1, 5, 0, 0, 500_000)],  # noqa: DTZ001 - without a zone
+            [1],
+        ),
+        (
+            "timestamp_utc",
+            ["2013-01-01", "2013-01-01T05:00:00+02:00"],
+            [None, datetime(2013, 1, 1, 3, tzinfo=UTC)],
+            [0],
+        ),
+        ("null", ["NA", None, "x", ""], [None] * 4, [2]),
+        ("string", ["NA", " x ", "null", None], ["NA", " x ", "null", None], []),
+    ],
+)
+def test_texts_that_do_not_fit_are_found(
+    type_name: TypeName, texts: list[str | None], values: list[Any], misfits: list[int]
+) -> None:
+    """Texts become values, missing ones null, and each that is none of the type is told by its index."""
+    cast = cast_texts(texts_of(*texts), type_name)
+
+    assert (cast.values.to_pylist(), list(cast.misfits)) == (values, misfits)
+    assert cast.values.type == ARROW_TYPES[type_name]
+
+
+@PROPERTY
+@given(any_type, any_type, any_type)
+def test_widening_is_a_join(one: TypeName, two: TypeName, three: TypeName) -> None:
+    """In whatever order files come, and however often, their types widen to the same."""
+    assert widen(one, two) == widen(two, one)
+    assert widen(widen(one, two), three) == widen(one, widen(two, three))
+    assert widen(one, one) == one
+    assert widen(one, "null") == one
+    assert widen(one, "string") == "string"
+
+
+@PROPERTY
+@given(st.lists(st.sampled_from(["1", "2.5", "true", "2013-01-01", "2013-01-01T05:00", "x", "NA", "007", None])))
+def test_texts_fit_the_type_inferred_and_every_wider_one(texts: list[str | None]) -> None:
+    """No text is a misfit in the inferred type, nor in one that it widens to."""
+    column = texts_of(*texts)
+    inferred = infer_type(column)
+
+    misfits = {name: list(cast_texts(column, widen(inferred, name)).misfits) for name in TYPE_NAMES}
+
+    assert misfits == {name: [] for name in TYPE_NAMES}
+
+
+def test_a_table_that_cannot_be_read_again_is_widened() -> None:
+    """Its values keep their meaning in the wider types, and a column it lacks is null."""
+    table = pa.table({"int": [1, 2**53 + 1], "float": [1.5, None], "date": [date(2013, 1, 1), None]})
+    types: dict[str, TypeName] = {"new": "bool", "date": "timestamp", "float": "string", "int": "float"}
+
+    widened = widen_table(table, types)
+
+    assert widened.schema == pa.schema({name: ARROW_TYPES[type_name] for name, type_name in types.items()})
+    assert widened.to_pylist() == [
+        {"new": None, "date": datetime(2013, 1, 1), "float": "1.5", "int": 1.0},  # noqa: DTZ001 - without a zone
+        {"new": None, "date": None, "float": None, "int": 2.0**53},
+    ]

@@ -1,0 +1,115 @@
+"""The command line as a child process, and the sample site it talks to."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from flows.children import first_line, start_child, stop_child
+
+PROJECT = Path(__file__).parent.parent.parent
+TOUR = PROJECT / "deployments" / "tour" / "pipeline.yaml"
+FLIGHTS = PROJECT / "deployments" / "flights" / "pipeline.yaml"
+_RUN_S = 120
+
+
+@dataclass
+class Tidemill:
+    """Runs `python -m flows` in the project's folder, with further environment variables."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            self._command(arguments),
+            cwd=PROJECT,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=_RUN_S,
+            check=False,
+        )
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        """Start a command in a process group of its own, as a shell does."""
+        return subprocess.Popen(
+            self._command(arguments),
+            cwd=PROJECT,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def _command(self, arguments: tuple[object, ...]) -> list[str]:
+        return [sys.executable, "-m", "flows", *map(str, arguments)]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONUNBUFFERED": "1", **self.environment}
+
+
+@pytest.fixture
+def tidemill(sample_site: str) -> Tidemill:
+    """Return the command line, beside a sample site."""
+    return Tidemill({"SAMPLE_SITE": sample_site, "SAMPLE_TOKEN": "sample-token"})
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the data folder whose inbox the sample site has written; tests copy from it."""
+    return tmp_path_factory.mktemp("sample")
+
+
+@pytest.fixture(scope="session")
+def sample_site(data: Path) -> Iterator[str]:
+    """Yield the address of the sample site, run as the command that it is."""
+    child = start_child("deployments.sample", "--data", str(data), "--port", "0", "--parent")
+    try:
+        match = re.search(r"http://\S+", first_line(child))
+        assert match
+        yield match[0]
+    finally:
+        stop_child(child)
+
+
+def read_until(process: subprocess.Popen[str], pattern: str) -> str:
+    """Return what a process has printed when `pattern` first stands in a line of it."""
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if re.search(pattern, line):
+            return "".join(lines)
+    raise AssertionError(f"{pattern!r} was not printed, but:\n{''.join(lines)}")
+
+
+def group_is_gone(process: subprocess.Popen[str], within_s: float) -> bool:
+    """Return whether no process of the group is left within some seconds; what is left is killed."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        process.poll()
+        if not any(_is_alive_in(process.pid, entry) for entry in Path("/proc").glob("[0-9]*/stat")):
+            return True
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    return False
+
+
+def _is_alive_in(group: int, stat: Path) -> bool:
+    """Return whether a process belongs to a group; one that only waits to be reaped does not count."""
+    try:
+        state, _, own_group = stat.read_text().rpartition(")")[2].split()[:3]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return int(own_group) == group and state != "Z"

@@ -1,0 +1,107 @@
+"""The deployments of prefect.yaml, run by a worker and by `serve`."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.flows.conftest import PROJECT, Tidemill, group_is_gone, read_until
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
+_COMMAND_S = 120
+
+
+def prefect(*arguments: str, environment: dict[str, str]) -> str:
+    """Run a Prefect command in the project's folder and return what it prints."""
+    ended = subprocess.run(
+        [*PREFECT, *arguments],
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=_COMMAND_S,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@contextmanager
+def worker(environment: dict[str, str]) -> Iterator[None]:
+    """Run a worker of the pool `local` while the block runs."""
+    process = subprocess.Popen(
+        [*PREFECT, "worker", "start", "--pool", "local"],
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def run_tour(data: Path, environment: dict[str, str]) -> str:
+    """Run the tour's deployment to its end, on a data folder of the test's own, and return what was printed."""
+    return prefect(
+        "deployment", "run", "pipeline/tour", "--param", f'data="{data}"', "--watch", environment=environment
+    )
+
+
+def test_every_deployment_has_a_pipeline_file_and_a_glossed_schedule() -> None:
+    """The files that the deployments name are there, and each cron is told in words beside it."""
+    text = (PROJECT / "prefect.yaml").read_text()
+    deployments = YAML(typ="safe", pure=True).load(text)["deployments"]
+
+    assert [deployment["name"] for deployment in deployments] == ["flights", "flights-train", "tour"]
+    assert all((PROJECT / deployment["parameters"]["spec"]).is_file() for deployment in deployments)
+    assert len(re.findall(r'- cron: "[^"]+"  # every ', text)) == text.count("cron:") == 2
+
+
+def test_a_worker_runs_a_deployment(tidemill: Tidemill, data: Path, tmp_path: Path) -> None:
+    """`prefect deploy --all`, a worker and `deployment run` end in Completed, with the tables there."""
+    environment = tidemill.environment
+    (tmp_path / "inbox").symlink_to(data / "inbox")
+    prefect("work-pool", "create", "local", "--type", "process", environment=environment)
+
+    deployed = prefect("deploy", "--all", environment=environment)
+    with worker(environment):
+        ran = run_tour(tmp_path, environment)
+
+    assert deployed.count("successfully created") == 3
+    assert "Flow run finished successfully in 'Completed'" in ran
+    assert {folder.name for folder in (tmp_path / "tables").iterdir()} == {"articles", "users", "iris"}
+    assert (tmp_path / "models" / "tour" / "champion.json").is_file()
+
+
+def test_serve_runs_a_deployment_without_a_worker(tidemill: Tidemill, data: Path, tmp_path: Path) -> None:
+    """`serve` schedules the same deployments, runs them itself, and ends on Ctrl-C."""
+    (tmp_path / "inbox").symlink_to(data / "inbox")
+
+    process = tidemill.start("serve")
+    served = read_until(process, "serving pipeline/tour")
+    try:
+        ran = run_tour(tmp_path, tidemill.environment)
+    finally:
+        os.kill(process.pid, signal.SIGINT)
+        gone = group_is_gone(process, within_s=30)
+
+    assert re.findall(r"serving (\S+)", served) == ["pipeline/flights", "train/flights-train", "pipeline/tour"]
+    assert "Flow run finished successfully in 'Completed'" in ran
+    assert (tmp_path / "models" / "tour" / "champion.json").is_file()
+    assert gone
+    assert process.returncode == 0

@@ -1,0 +1,171 @@
+"""Whole runs of the command line, as a user starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import FLIGHTS, TOUR, Tidemill, group_is_gone, read_until
+from tests.flows.test_wrong_input import change
+
+pytestmark = pytest.mark.flow
+
+GONE_S = 5.0  # after a Ctrl-C nothing is left
+SUBFLOWS = 3  # ingest, convert and train, each a task run of the pipeline flow
+
+
+@pytest.fixture
+def inbox(data: Path, tmp_path: Path, sample_site: str) -> Path:
+    """Return a data folder of the test's own, with the sample's files in its inbox."""
+    assert sample_site
+    shutil.copytree(data / "inbox", tmp_path / "data" / "inbox")
+    return tmp_path / "data"
+
+
+def summary(data: Path) -> dict[str, object]:
+    """Return the summary of the last run in a data folder."""
+    value: dict[str, object] = json.loads((data / "summary.json").read_text())
+    return value
+
+
+def counts(data: Path, name: str) -> dict[str, int]:
+    """Return one count of each source of the last run."""
+    sources = summary(data)["sources"]
+    assert isinstance(sources, dict)
+    return {source: values[name] for source, values in sources.items()}
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_run_alone_starts_one_server_and_stores_all(tidemill: Tidemill, inbox: Path, tmp_path: Path) -> None:
+    """With no API configured one temporary server runs, every task run is stored, and no process is left."""
+    home = tmp_path / "prefect"
+    copy_database(Path(os.environ["PREFECT_HOME"]), home)
+    tidemill.environment |= {
+        "PREFECT_API_URL": "",
+        "PREFECT_HOME": str(home),
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
+    }
+
+    process = tidemill.start("run", TOUR, "--data", inbox, "--verbose")
+    output, _ = process.communicate(timeout=120)
+
+    assert process.returncode == 0, output
+    assert group_is_gone(process, within_s=1)
+    assert len(re.findall("started a temporary server", output)) == 1
+    assert "Starting temporary server" not in output  # what Prefect says when a process starts its own
+    assert not re.findall(r"\| (?:WARNING|ERROR|CRITICAL) ", output)
+    ran = len(re.findall(r"Task run .* Finished in state Completed", output)) + SUBFLOWS
+    with sqlite3.connect(home / "prefect.db") as database:
+        states = database.execute(
+            "SELECT task_run.state_name, count(*) FROM task_run JOIN flow_run ON flow_run.id = task_run.flow_run_id "
+            "WHERE flow_run.name = 'tour' GROUP BY 1"
+        ).fetchall()
+    assert states == [("Completed", ran)]
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_second_run_only_looks(tidemill: Tidemill, inbox: Path) -> None:
+    """What is fetched, converted and fitted is not done again, and the results are the same."""
+    first = tidemill("run", TOUR, "--data", inbox)
+    before = summary(inbox)
+    second = tidemill("run", TOUR, "--data", inbox)
+    after = summary(inbox)
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert counts(inbox, "requests") == {"articles": 0, "users": 0, "iris": 0}
+    assert counts(inbox, "rows_table") == {"articles": 18, "users": 5, "iris": 150}
+    assert after["champion"] == {**before["champion"], "reused": True}  # type: ignore[dict-item]
+    assert [row["reused"] for row in after["leaderboard"]] == [True] * 4  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"SAMPLE_SITE": "http://127.0.0.1:1"}, "the host 127.0.0.1:1 cannot be reached"),
+        ({"SAMPLE_TOKEN": "wrong"}, "401 Unauthorized"),
+    ],
+)
+def test_a_source_that_cannot_be_fetched_fails_the_run(
+    tidemill: Tidemill, inbox: Path, environment: dict[str, str], told: str
+) -> None:
+    """Each cause is one sentence, the exit code is 1, and no later stage runs."""
+    tidemill.environment |= environment
+
+    ended = tidemill("run", FLIGHTS, "--data", inbox)
+
+    sentences = [line for line in ended.stderr.splitlines() if line.startswith("error: source weather")]
+    assert ended.returncode == 1
+    assert len(sentences) == 1
+    assert told in sentences[0]
+    assert "and 35 more" in sentences[0]
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert not (inbox / "tables").exists()
+    assert summary(inbox)["status"] == "failed"
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_query_with_a_missing_column_fails_the_run(tidemill: Tidemill, inbox: Path, tmp_path: Path) -> None:
+    """The sentence names the column, the exit code is 1, and the tables stay."""
+    path = change(tmp_path, TOUR, "name: tour", "name: tour")
+    query = path.parent / "training.sql"
+    query.write_text(query.read_text().replace("sepal_length", "sepal_lenght", 1))
+
+    ended = tidemill("run", path, "--data", inbox)
+
+    assert ended.returncode == 1
+    assert ended.stderr.count("error: ") == 1
+    assert "sepal_lenght" in ended.stderr
+    assert "correct the SQL (its tables are articles, iris, users)" in ended.stderr
+    assert counts(inbox, "rows_table") == {"articles": 18, "users": 5, "iris": 150}
+    assert not (inbox / "models" / "tour").exists()
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_ctrl_c_in_ingest_leaves_nothing_half_written(tidemill: Tidemill, inbox: Path) -> None:
+    """The processes are gone in seconds, and the next run goes on from what was landed."""
+    process = tidemill.start("run", FLIGHTS, "--data", inbox, "--only", "ingest")
+    read_until(process, "ingest +weather")
+    os.kill(process.pid, signal.SIGINT)
+
+    assert group_is_gone(process, GONE_S)
+    assert process.returncode == 130
+    assert not list(inbox.rglob("*.part"))
+    landed = len(list((inbox / "raw" / "weather").glob("*.jsonl.zst")))
+    assert 0 < landed < 36
+    ended = tidemill("run", FLIGHTS, "--data", inbox, "--only", "ingest")
+    assert ended.returncode == 0, ended.stderr
+    assert counts(inbox, "rows_received") == {"weather": 26115, "airports": 1458, "airlines": 16}
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_ctrl_c_in_train_ends_every_process(tidemill: Tidemill, inbox: Path, tmp_path: Path) -> None:
+    """A fit that takes minutes is ended with its worker, and the next run fits what is missing."""
+    slow = change(tmp_path, TOUR, "n_estimators: 100", "n_estimators: 200000")
+    process = tidemill.start("run", slow, "--data", inbox)
+    read_until(process, "train +logistic")
+    os.kill(process.pid, signal.SIGINT)
+
+    assert group_is_gone(process, GONE_S)
+    assert process.returncode == 130
+    assert not list(inbox.rglob("*.part"))
+    ended = tidemill("run", TOUR, "--data", inbox)
+    assert ended.returncode == 0, ended.stderr
+    reused = {row["name"]: row["reused"] for row in summary(inbox)["leaderboard"]}  # type: ignore[attr-defined]
+    assert (reused["logistic"], reused["forest"]) == (True, False)
+
+
+def copy_database(home: Path, target: Path) -> None:
+    """Copy the session server's database, migrated, as the one of another Prefect home: saves a start's seconds."""
+    target.mkdir()
+    with sqlite3.connect(home / "prefect.db") as source, sqlite3.connect(target / "prefect.db") as copy:
+        source.backup(copy)
+        copy.execute("DELETE FROM task_run")
+        copy.execute("DELETE FROM flow_run")

@@ -1,0 +1,112 @@
+"""Wrong input ends in one clear sentence and exit code 2, before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import FLIGHTS, PROJECT, TOUR, Tidemill
+
+
+def change(tmp_path: Path, pipeline: Path, old: str, new: str) -> Path:
+    """Return a copy of a pipeline file with one text replaced."""
+    text = pipeline.read_text()
+    assert old in text
+    copy = tmp_path / "pipeline.yaml"
+    copy.write_text(text.replace(old, new))
+    (tmp_path / "training.sql").write_text((pipeline.parent / "training.sql").read_text())
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("records_at", "record_at", "sources.weather.record_at: unknown key; did you mean records_at?"),
+        (
+            "kind: page,",
+            "kind: pagenum,",
+            "sources.weather.pagination.kind: 'pagenum' is not one of single, page; did you mean page?",
+        ),
+        (
+            "inbox/flights/*",
+            "inbox/flight/*",
+            "sources.flights.path: no file matches {data}/inbox/flight/*.csv.gz; put the files there, or correct path",
+        ),
+        (
+            "HistGradientBoostingClassifier",
+            "HistGradientBoostinClassifier",
+            "training.candidates.boosting.estimator: 'sklearn.ensemble.HistGradientBoostinClassifier' is not an "
+            "estimator; did you mean sklearn.ensemble.HistGradientBoostingClassifier?",
+        ),
+        (
+            "max_iter: 300",
+            "max_itr: 300",
+            "training.candidates.logistic.params.max_itr: LogisticRegression has no parameter 'max_itr'; "
+            "did you mean max_iter?",
+        ),
+        (
+            "env: SAMPLE_TOKEN",
+            "env: SAMPLE_TOKE",
+            "sources.weather.auth.token.env: the environment variable SAMPLE_TOKE is not set; set it to the token",
+        ),
+        (
+            "table#airlines tbody tr",
+            "table#airlines tbody[",
+            "sources.airlines.rows: 'table#airlines tbody[' is not a CSS selector "
+            "(Expected ident or '*', got <EOF at 21>); correct it",
+        ),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_sentence(
+    tidemill: Tidemill, tmp_path: Path, data: Path, old: str, new: str, sentence: str
+) -> None:
+    """The sentence names the file, the key, the value and the cure, and nothing is written."""
+    path = change(tmp_path, FLIGHTS, old, new)
+    before = sorted(data.rglob("*"))
+
+    ended = tidemill("run", path, "--data", data)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"error: {path}: {sentence.format(data=data)}\n"
+    assert sorted(data.rglob("*")) == before
+
+
+def test_a_missing_file_is_one_sentence(tidemill: Tidemill) -> None:
+    """The sentence names the nearest pipeline file that exists."""
+    ended = tidemill("run", "deployments/flight/pipeline.yaml")
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "error: deployments/flight/pipeline.yaml: there is no such pipeline file; "
+        "did you mean deployments/flights/pipeline.yaml?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["dmo"], 'Did you mean "demo"?'),
+        (["run", "x", "--onlly", "ingest"], "Did you mean --only?"),
+        (["run"], "--pipeline"),
+    ],
+)
+def test_a_wrong_command_is_told(tidemill: Tidemill, arguments: list[str], told: str) -> None:
+    """An unknown command or option, or a missing one, ends with exit code 2."""
+    ended = tidemill(*arguments)
+
+    assert ended.returncode == 2
+    assert told in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_check_prints_the_plan(tidemill: Tidemill, data: Path) -> None:
+    """A right file ends in its partitions, files and candidates, and nothing is written."""
+    before = sorted(data.rglob("*"))
+
+    ended = tidemill("check", TOUR.relative_to(PROJECT), "--data", data)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    for part in ("5 partitions of", "3 files of inbox/tour/data*.csv", "SVC(kernel=rbf, C=1.0, gamma=auto)", "dummy"):
+        assert part in ended.stdout
+    assert sorted(data.rglob("*")) == before

@@ -1,0 +1,1 @@
+"""Tests of tasks/ingest and flows/ingest.py, against a real server."""
