@@ -6,7 +6,7 @@ Imports nothing heavy: worker processes import this module again.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -83,21 +83,25 @@ def serve(*, verbose: Verbose = False) -> int:
 
 
 def main() -> None:
-    """Run the command line and exit with its code; every error is one sentence a line."""
-    sys.exit(_explained(lambda: app(exit_on_error=False)))
+    """Run the command line and exit with its code."""
+    sys.exit(run_command(sys.argv[1:]))
 
 
-def _explained(command: Callable[[], int | None]) -> int:
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every error is one sentence a line on standard error."""
     try:
-        return command() or 0
+        code: int | None = app(arguments, exit_on_error=False)
     except CycloptsError:
         return EXIT_WRONG  # cyclopts has said what is wrong
     except SpecError as error:
         return _fail(error, EXIT_WRONG)
     except TidemillError as error:
         return _fail(error, EXIT_FAILED)
+    except OSError as error:
+        return _fail(f"{error}; check the path, its permissions and the space on its disk", EXIT_FAILED)
     except KeyboardInterrupt:
         return _fail("interrupted; what is finished is kept, run the command again to go on", EXIT_INTERRUPTED)
+    return code or 0
 
 
 def _fail(error: object, code: int) -> int:

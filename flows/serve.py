@@ -65,7 +65,8 @@ def _runner_deployment(deployment: dict[str, Any]) -> RunnerDeployment:
     """Return the deployment as Prefect's own class: without a work pool, as no worker is meant to run it."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig  # noqa: PLC0415 - as above
     from prefect.client.schemas.schedules import construct_schedule  # noqa: PLC0415 - as above
-    from prefect.flows import EntrypointType, Flow, load_flow_from_entrypoint  # noqa: PLC0415 - as above
+    from prefect.flows import Flow, load_flow_from_entrypoint  # noqa: PLC0415 - as above
+    from prefect.types.entrypoint import EntrypointType  # noqa: PLC0415 - as above
 
     arguments = {key: value for key, value in deployment.items() if key not in ("entrypoint", "work_pool")}
     if isinstance(deployment.get("concurrency_limit"), dict):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 
 import aiohttp
@@ -117,9 +119,15 @@ async def open_client(sources: Iterable[ApiSource | PagesSource]) -> AsyncIterat
     # The throttle is the bound. 0 is aiohttp's word for none: of None it makes 100 over all hosts.
     limits = httpx.Limits(max_connections=0, max_keepalive_connections=None)
     async with HttpxAiohttpClient(
-        limits=limits, timeout=None, follow_redirects=True, headers={"User-Agent": USER_AGENT}
+        verify=_tls(), limits=limits, timeout=None, follow_redirects=True, headers={"User-Agent": USER_AGENT}
     ) as http:
         yield Client(http, Throttle(bounds, default=Requests().max_in_flight))
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return what certificates are verified against; reading them takes 50 ms, so once a process."""
+    return httpx.create_ssl_context()
 
 
 def _hosts(source: ApiSource | PagesSource) -> set[str]:

@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import FLIGHTS, PROJECT, TOUR, Tidemill
+from flows.__main__ import run_command
+from tests.flows.conftest import FLIGHTS, PROJECT, TOUR
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def command(sample_site: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Return the command line, called in this process: a mistake ends it before anything starts."""
+    monkeypatch.setenv("SAMPLE_SITE", sample_site)
+    monkeypatch.setenv("SAMPLE_TOKEN", "sample-token")
+    monkeypatch.chdir(PROJECT)
+
+    def call(*arguments: object) -> Ended:
+        code = run_command([str(argument) for argument in arguments])
+        return Ended(code, *capfd.readouterr())
+
+    return call
 
 
 def change(tmp_path: Path, pipeline: Path, old: str, new: str) -> Path:
@@ -59,24 +88,24 @@ def change(tmp_path: Path, pipeline: Path, old: str, new: str) -> Path:
     ],
 )
 def test_a_mistake_in_the_file_is_one_sentence(
-    tidemill: Tidemill, tmp_path: Path, data: Path, old: str, new: str, sentence: str
+    command: Command, tmp_path: Path, data: Path, old: str, new: str, sentence: str
 ) -> None:
     """The sentence names the file, the key, the value and the cure, and nothing is written."""
     path = change(tmp_path, FLIGHTS, old, new)
     before = sorted(data.rglob("*"))
 
-    ended = tidemill("run", path, "--data", data)
+    ended = command("run", path, "--data", data)
 
-    assert (ended.returncode, ended.stdout) == (2, "")
+    assert (ended.code, ended.stdout) == (2, "")
     assert ended.stderr == f"error: {path}: {sentence.format(data=data)}\n"
     assert sorted(data.rglob("*")) == before
 
 
-def test_a_missing_file_is_one_sentence(tidemill: Tidemill) -> None:
+def test_a_missing_file_is_one_sentence(command: Command) -> None:
     """The sentence names the nearest pipeline file that exists."""
-    ended = tidemill("run", "deployments/flight/pipeline.yaml")
+    ended = command("run", "deployments/flight/pipeline.yaml")
 
-    assert (ended.returncode, ended.stdout) == (2, "")
+    assert (ended.code, ended.stdout) == (2, "")
     assert ended.stderr == (
         "error: deployments/flight/pipeline.yaml: there is no such pipeline file; "
         "did you mean deployments/flights/pipeline.yaml?\n"
@@ -91,22 +120,22 @@ def test_a_missing_file_is_one_sentence(tidemill: Tidemill) -> None:
         (["run"], "--pipeline"),
     ],
 )
-def test_a_wrong_command_is_told(tidemill: Tidemill, arguments: list[str], told: str) -> None:
+def test_a_wrong_command_is_told(command: Command, arguments: list[str], told: str) -> None:
     """An unknown command or option, or a missing one, ends with exit code 2."""
-    ended = tidemill(*arguments)
+    ended = command(*arguments)
 
-    assert ended.returncode == 2
+    assert ended.code == 2
     assert told in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
 
 
-def test_check_prints_the_plan(tidemill: Tidemill, data: Path) -> None:
+def test_check_prints_the_plan(command: Command, data: Path) -> None:
     """A right file ends in its partitions, files and candidates, and nothing is written."""
     before = sorted(data.rglob("*"))
 
-    ended = tidemill("check", TOUR.relative_to(PROJECT), "--data", data)
+    ended = command("check", TOUR.relative_to(PROJECT), "--data", data)
 
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.code, ended.stderr) == (0, "")
     for part in ("5 partitions of", "3 files of inbox/tour/data*.csv", "SVC(kernel=rbf, C=1.0, gamma=auto)", "dummy"):
         assert part in ended.stdout
     assert sorted(data.rglob("*")) == before
