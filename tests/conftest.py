@@ -27,6 +27,8 @@ os.environ.update(
     PREFECT_SERVER_ANALYTICS_ENABLED="false",
     PREFECT_SERVER_EPHEMERAL_ENABLED="false",
     PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL",
+    PREFECT_WORKER_QUERY_SECONDS="1",  # 10 s unless told otherwise
+    PREFECT_RUNNER_POLL_FREQUENCY="1",  # the same
 )
 for _name in ("PREFECT_PROFILE", "SAMPLE_SITE", "SAMPLE_TOKEN"):
     os.environ.pop(_name, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from tasks.ingest.retry import (
     TRANSPORT_ERRORS,
     Line,
     MayPassError,
+    UnreachableError,
     attempts,
     retry_after_s,
 )
@@ -68,7 +70,9 @@ class Client:
                     tally.retries += made > 1
                     return await self._attempt(url, requests, headers or {}, line)
         except MayPassError as error:
-            raise SourceError(
+            # A host that has not answered once in this run is not likely to in the next seconds.
+            gone = isinstance(error, UnreachableError) and not self._throttle.host(_host_of(url)).has_answered
+            raise (PermanentSourceError if gone else SourceError)(
                 f"GET {url} failed {made} times, at last with: {error}; "
                 f"try again later, or raise requests.attempts ({requests.attempts}) or requests.deadline_s ({requests.deadline_s:g})"
             ) from error
@@ -77,11 +81,12 @@ class Client:
     async def _attempt(
         self, url: httpx.URL, requests: Requests, headers: Mapping[str, str], line: Line
     ) -> httpx.Response:
-        host = self._throttle.host(url.netloc.decode("ascii"))
+        host = self._throttle.host(_host_of(url))
         try:
             async with host.slot(requests.deadline_s) as in_line_s:
                 line.stood_s += in_line_s
                 response = await self._send(url, requests.timeout_s, headers)
+                host.has_answered = True
                 if response.status_code in PAUSING_STATUSES:
                     host.pause(retry_after_s(response.headers.get("Retry-After")) or 0.0)
         except LongPauseError as error:
@@ -101,8 +106,12 @@ class Client:
             raise PermanentSourceError(f"GET {url}: {error}; correct the address") from error
         except TRANSPORT_ERRORS as error:
             # httpx-aiohttp makes a ConnectTimeout of any failure to connect; its cause tells.
+            if isinstance(error.__cause__, aiohttp.ClientConnectorDNSError) and _is_unknown(error.__cause__):
+                raise PermanentSourceError(
+                    f"GET {url}: no host has the name {url.host}; correct the address"
+                ) from error
             if isinstance(error.__cause__, aiohttp.ClientConnectorError):
-                raise MayPassError(
+                raise UnreachableError(
                     f"the host {url.host}:{url.port or url.scheme} cannot be reached ({error})"
                 ) from error
             raise MayPassError(f"the connection broke ({str(error) or type(error).__name__})") from error
@@ -130,12 +139,21 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def _host_of(url: httpx.URL) -> str:
+    return url.netloc.decode("ascii")
+
+
+def _is_unknown(error: aiohttp.ClientConnectorDNSError) -> bool:
+    """Return whether the name service knows that there is no such name, rather than being out of reach itself."""
+    return error.os_error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+
+
 def _hosts(source: ApiSource | PagesSource) -> set[str]:
     """Return the hosts (with their ports) of a source's addresses; a partition may decide on the host."""
     addresses = (source.url,) if isinstance(source, ApiSource) else source.start
     origins = {"/".join(address.split("/")[:3]) for address in addresses}
     partitions = list_partitions(source) if any("{" in origin for origin in origins) else list_partitions(source)[:1]
-    return {httpx.URL(p.fill(origin)).netloc.decode("ascii") for p in partitions for origin in origins}
+    return {_host_of(httpx.URL(p.fill(origin))) for p in partitions for origin in origins}
 
 
 def _check_status(response: httpx.Response) -> httpx.Response:

@@ -24,6 +24,10 @@ class MayPassError(Exception):
     """One attempt failed in a way that the next may not; its message is the cause."""
 
 
+class UnreachableError(MayPassError):
+    """One attempt found nobody at the host's address."""
+
+
 @dataclass
 class Line:
     """How long one request has stood in line for its host; the deadline does not run meanwhile."""

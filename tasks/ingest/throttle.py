@@ -21,6 +21,7 @@ class HostThrottle:
     def __init__(self, max_in_flight: int) -> None:
         self._slots = asyncio.Semaphore(max_in_flight)
         self._resume_at = 0.0
+        self.has_answered = False
 
     @asynccontextmanager
     async def slot(self, patience_s: float) -> AsyncIterator[float]:

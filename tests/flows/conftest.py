@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,7 +57,7 @@ class Tidemill:
         return [sys.executable, "-m", "flows", *map(str, arguments)]
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONUNBUFFERED": "1", **self.environment}
+        return {**os.environ, **self.environment}
 
 
 @pytest.fixture
@@ -83,6 +84,25 @@ def sample_site(data: Path) -> Iterator[str]:
         stop_child(child)
 
 
+@dataclass(frozen=True)
+class ToldRun:
+    """A run of the tour that has ended: its data folder and what it printed."""
+
+    data: Path
+    stdout: str
+
+
+@pytest.fixture(scope="session")
+def tour_run(prefect_server: str, sample_site: str, data: Path, tmp_path_factory: pytest.TempPathFactory) -> ToldRun:
+    """Return one whole run of the tour, which several tests look at."""
+    folder = tmp_path_factory.mktemp("tour")
+    shutil.copytree(data / "inbox", folder / "inbox")
+    environment = {"SAMPLE_SITE": sample_site, "PREFECT_API_URL": prefect_server}
+    ended = Tidemill(environment)("run", TOUR, "--data", folder)
+    assert ended.returncode == 0, ended.stderr
+    return ToldRun(folder, ended.stdout)
+
+
 def read_until(process: subprocess.Popen[str], pattern: str) -> str:
     """Return what a process has printed when `pattern` first stands in a line of it."""
     assert process.stdout
@@ -98,8 +118,8 @@ def group_is_gone(process: subprocess.Popen[str], within_s: float) -> bool:
     """Return whether no process of the group is left within some seconds; what is left is killed."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
-        process.poll()
         if not any(_is_alive_in(process.pid, entry) for entry in Path("/proc").glob("[0-9]*/stat")):
+            process.wait(1)
             return True
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)

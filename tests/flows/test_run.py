@@ -9,10 +9,11 @@ import shutil
 import signal
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.flows.conftest import FLIGHTS, TOUR, Tidemill, group_is_gone, read_until
+from tests.flows.conftest import FLIGHTS, TOUR, Tidemill, ToldRun, group_is_gone, read_until
 from tests.flows.test_wrong_input import change
 
 pytestmark = pytest.mark.flow
@@ -29,17 +30,15 @@ def inbox(data: Path, tmp_path: Path, sample_site: str) -> Path:
     return tmp_path / "data"
 
 
-def summary(data: Path) -> dict[str, object]:
+def summary(data: Path) -> dict[str, Any]:
     """Return the summary of the last run in a data folder."""
-    value: dict[str, object] = json.loads((data / "summary.json").read_text())
+    value: dict[str, Any] = json.loads((data / "summary.json").read_text())
     return value
 
 
 def counts(data: Path, name: str) -> dict[str, int]:
     """Return one count of each source of the last run."""
-    sources = summary(data)["sources"]
-    assert isinstance(sources, dict)
-    return {source: values[name] for source, values in sources.items()}
+    return {source: values[name] for source, values in summary(data)["sources"].items()}
 
 
 @pytest.mark.usefixtures("prefect_server")
@@ -70,19 +69,18 @@ def test_a_run_alone_starts_one_server_and_stores_all(tidemill: Tidemill, inbox:
     assert states == [("Completed", ran)]
 
 
-@pytest.mark.usefixtures("prefect_server")
-def test_the_second_run_only_looks(tidemill: Tidemill, inbox: Path) -> None:
+def test_the_second_run_only_looks(tidemill: Tidemill, tour_run: ToldRun) -> None:
     """What is fetched, converted and fitted is not done again, and the results are the same."""
-    first = tidemill("run", TOUR, "--data", inbox)
-    before = summary(inbox)
-    second = tidemill("run", TOUR, "--data", inbox)
-    after = summary(inbox)
+    before = summary(tour_run.data)
 
-    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert counts(inbox, "requests") == {"articles": 0, "users": 0, "iris": 0}
-    assert counts(inbox, "rows_table") == {"articles": 18, "users": 5, "iris": 150}
-    assert after["champion"] == {**before["champion"], "reused": True}  # type: ignore[dict-item]
-    assert [row["reused"] for row in after["leaderboard"]] == [True] * 4  # type: ignore[attr-defined]
+    second = tidemill("run", TOUR, "--data", tour_run.data)
+
+    after = summary(tour_run.data)
+    assert second.returncode == 0, second.stderr
+    assert counts(tour_run.data, "requests") == {"articles": 0, "users": 0, "iris": 0}
+    assert counts(tour_run.data, "rows_table") == {"articles": 18, "users": 5, "iris": 150}
+    assert after["champion"] == {**before["champion"], "reused": True}
+    assert [row["reused"] for row in after["leaderboard"]] == [True] * 4
 
 
 @pytest.mark.usefixtures("prefect_server")
@@ -94,12 +92,13 @@ def test_the_second_run_only_looks(tidemill: Tidemill, inbox: Path) -> None:
     ],
 )
 def test_a_source_that_cannot_be_fetched_fails_the_run(
-    tidemill: Tidemill, inbox: Path, environment: dict[str, str], told: str
+    tidemill: Tidemill, inbox: Path, tmp_path: Path, environment: dict[str, str], told: str
 ) -> None:
     """Each cause is one sentence, the exit code is 1, and no later stage runs."""
     tidemill.environment |= environment
+    path = change(tmp_path, FLIGHTS, "records_at: items", "records_at: items\n    requests: {attempts: 3}")
 
-    ended = tidemill("run", FLIGHTS, "--data", inbox)
+    ended = tidemill("run", path, "--data", inbox)
 
     sentences = [line for line in ended.stderr.splitlines() if line.startswith("error: source weather")]
     assert ended.returncode == 1
@@ -158,7 +157,7 @@ def test_ctrl_c_in_train_ends_every_process(tidemill: Tidemill, inbox: Path, tmp
     assert not list(inbox.rglob("*.part"))
     ended = tidemill("run", TOUR, "--data", inbox)
     assert ended.returncode == 0, ended.stderr
-    reused = {row["name"]: row["reused"] for row in summary(inbox)["leaderboard"]}  # type: ignore[attr-defined]
+    reused = {row["name"]: row["reused"] for row in summary(inbox)["leaderboard"]}
     assert (reused["logistic"], reused["forest"]) == (True, False)
 
 
