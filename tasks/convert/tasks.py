@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.convert.commit import commit_table
 from tasks.convert.files import ConvertedFile, InputFile, Target, Types, convert_file
+from tasks.convert.job import TableJob, make_job
 from tasks.convert.table import (
     CommittedTable,
-    TableJob,
-    commit_table,
     describe,
     find_changed,
     find_kept,
-    make_job,
     open_table,
     widen_types,
 )

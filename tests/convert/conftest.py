@@ -12,16 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import settings
 
+from tasks.convert.commit import commit_table
 from tasks.convert.files import ConvertedFile, InputFile, Target, Types, convert_file
+from tasks.convert.job import TableJob, make_job
 from tasks.convert.parsed import Misfit
 from tasks.convert.table import (
     CommittedTable,
-    TableJob,
-    commit_table,
     describe,
     find_changed,
     find_kept,
-    make_job,
     open_table,
     widen_types,
 )

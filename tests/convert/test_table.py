@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.convert.inputs import name_file
+from tasks.convert.job import make_job
 from tasks.convert.rejects import REJECT_SCHEMA
-from tasks.convert.table import make_job
 from tasks.errors import TableError
 from tasks.spec import ApiSource
 from tasks.store import DataFolder, commit_json
