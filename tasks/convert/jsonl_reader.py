@@ -87,6 +87,8 @@ def _flatten(row: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
+    if type(value) in (int, float):
+        return repr(value)  # what json.dumps gives, in a fifth of the time
     return json.dumps(value, ensure_ascii=False)
 
 
