@@ -39,21 +39,29 @@ class PrefectApi:
     url: str = ""
 
     def wait_until_ready(self) -> None:
-        """Return when the temporary server answers; at once where an API is configured.
+        """Return when the API answers: at once where it is configured, as soon as it is up where it is temporary.
 
         Raises:
-            ServerError: it ended, or does not answer in time.
+            ServerError: nobody answers.
 
         """
-        if self.server is None:
-            return
         try:
-            httpx.get(f"{self.url}/health", timeout=READY_S).raise_for_status()
-        except httpx.HTTPError as error:
-            raise ServerError(
-                f"the temporary Prefect server at {self.url} did not start ({error}); "
-                "look at what it says with: prefect server start"
-            ) from error
+            answer = httpx.get(f"{self.url}/health", timeout=READY_S)
+            if self.server is not None:  # a configured one may want a key, which Prefect's own client has
+                answer.raise_for_status()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ServerError(self._explain(error)) from error
+
+    def _explain(self, error: Exception) -> str:
+        if self.server is None:
+            return (
+                f"the Prefect API at {self.url} cannot be reached ({error}); start it (prefect server start), or unset "
+                "PREFECT_API_URL, in the environment or the profile, to run with a temporary server"
+            )
+        return (
+            f"the temporary Prefect server at {self.url} did not start ({error}); "
+            "look at what it says with: prefect server start"
+        )
 
 
 @contextmanager
@@ -71,8 +79,8 @@ def prefect_api(*, verbose: bool) -> Iterator[PrefectApi]:
     server = start_child("flows.temporary_api", environment=SERVER_SETTINGS)
     try:
         said = first_line(server)
-        if said == CONFIGURED:
-            yield PrefectApi()
+        if said.startswith(CONFIGURED):
+            yield PrefectApi(url=said.removeprefix(CONFIGURED).strip())
         elif said:
             os.environ["PREFECT_API_URL"] = said
             yield PrefectApi(server, said)

@@ -1,8 +1,8 @@
 """The Prefect API of one run, as a child process: `python -m flows.temporary_api`.
 
-Its first line on standard output is `configured` when the settings already name
-an API, and then it ends; else it is the address it will serve. It ends when its
-parent does.
+Its first line on standard output is `configured` and the address when the settings
+already name an API, and then it ends; else it is the address it will serve. It ends
+when its parent does.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def main() -> None:
     exit_with_parent()
     from prefect.settings import get_current_settings  # noqa: PLC0415 - a second of import: the watch comes first
 
-    if get_current_settings().api.url:
-        print(CONFIGURED, flush=True)
+    if configured := get_current_settings().api.url:
+        print(CONFIGURED, configured, flush=True)
         return
     listener = socket.create_server((HOST, 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else every answer waits 40 ms
