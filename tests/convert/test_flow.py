@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from flows.convert import convert
 from tasks.convert.table import CommittedTable
@@ -82,4 +84,19 @@ async def test_a_pipeline_may_allow_partial_data(tmp_path: Path) -> None:
     spec = pipeline(tmp_path, allow_partial=True, absent={"kind": "files", "path": "inbox/none.csv"})
 
     assert await convert(spec, tmp_path) == [ROWS]
-    assert len(parts_of(tmp_path)) == 4
+    assert len(parts_of(tmp_path)) == 5  # two parts, their manifest and lock, and the rejects
+
+
+async def test_two_runs_do_not_make_the_same_table(tmp_path: Path) -> None:
+    """While another run holds a table, converting into it is refused by name, and works afterwards."""
+    spec = pipeline(tmp_path)
+    table = tmp_path / "tables" / "rows"
+    await asyncio.to_thread(table.mkdir, parents=True)
+
+    with (
+        FileLock(table / ".lock"),
+        pytest.raises(StageError, match=rf"source rows: another run is converting into {table}; wait"),
+    ):
+        await convert(spec, tmp_path)
+
+    assert await convert(spec, tmp_path) == [ROWS]
