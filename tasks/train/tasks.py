@@ -18,6 +18,7 @@ from prefect.task_runners import ProcessPoolTaskRunner
 from tasks.errors import StageError
 from tasks.progress import Step, tell
 from tasks.spec import Training
+from tasks.store import sweep_leftovers
 from tasks.train import training_set
 from tasks.train.jobs import CandidateJob
 from tasks.train.results import CandidateResult, finished_result
@@ -61,7 +62,7 @@ async def train_all(jobs: Sequence[CandidateJob], *, workers: int | None, fresh:
         StageError: a worker process was killed.
 
     """
-    results = {} if fresh else await asyncio.to_thread(_read_finished, jobs)
+    results = await asyncio.to_thread(_read_finished, jobs, fresh=fresh)
     for done, result in enumerate(results.values(), start=1):
         _tell(result, done, len(jobs))
     waiting = [job for job in jobs if job.name not in results]
@@ -79,20 +80,25 @@ def _train_in_pool(
     jobs: Sequence[CandidateJob], total: int, workers: int | None, *, fresh: bool
 ) -> dict[str, CandidateResult]:
     results: dict[str, CandidateResult] = {}
-    with ProcessPoolTaskRunner(max_workers=workers, initializer=start_worker) as pool:
-        futures: list[PrefectFuture[Any]] = [pool.submit(train_candidate, {"job": job, "fresh": fresh}) for job in jobs]
-        try:
+    try:
+        with ProcessPoolTaskRunner(max_workers=workers, initializer=start_worker) as pool:
+            futures: list[PrefectFuture[Any]] = [
+                pool.submit(train_candidate, {"job": job, "fresh": fresh}) for job in jobs
+            ]
             for future in as_completed(futures):
                 result: CandidateResult = future.result(raise_on_failure=False)
                 results[result.name] = result
                 _tell(result, total - len(jobs) + len(results), total)
-        except BrokenProcessPool:
-            raise _death_of_a_worker([job.name for job in jobs if job.name not in results]) from None
+    except BrokenProcessPool:
+        raise _death_of_a_worker([job.name for job in jobs if job.name not in results]) from None
+    finally:
+        sweep_leftovers(jobs[0].models)  # of a worker that was killed while it saved its model
     return results
 
 
-def _read_finished(jobs: Sequence[CandidateJob]) -> dict[str, CandidateResult]:
-    return {job.name: result for job in jobs if (result := finished_result(job))}
+def _read_finished(jobs: Sequence[CandidateJob], *, fresh: bool) -> dict[str, CandidateResult]:
+    sweep_leftovers(jobs[0].models)
+    return {} if fresh else {job.name: result for job in jobs if (result := finished_result(job))}
 
 
 def _tell(result: CandidateResult, done: int, total: int) -> None:

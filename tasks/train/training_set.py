@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tasks.errors import SpecError, TrainingError
 from tasks.spec import Training
-from tasks.store import commit, commit_json, fingerprint, hash_file, read_json
+from tasks.store import commit, commit_json, fingerprint, hash_file, read_json, sweep_leftovers
 from tasks.train.query import opened_tables, read_result, run_query
 from tasks.train.versions import versions
 
@@ -59,6 +59,7 @@ def build_training_set(
         TrainingError: when the query does not run, or its rows cannot be learnt from.
 
     """
+    sweep_leftovers(folder)
     path, manifest = folder / "training_set.arrow", folder / "training_set.json"
     inputs, checked = _inputs(training, tables), _settings(training)
     known = None if fresh else _known(path, manifest)
