@@ -5,8 +5,10 @@ Imports nothing heavy: worker processes import this module again.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,8 +34,9 @@ app = App(
 
     Start with `demo`, then write a pipeline file, `check` it, and `run` it.
     """,
-    version_flags=["--version"],
+    version=lambda: version("tidemill"),
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 
 
@@ -92,20 +95,27 @@ def run_command(arguments: Sequence[str]) -> int:
     try:
         code: int | None = app(arguments, exit_on_error=False)
     except CycloptsError:
-        return EXIT_WRONG  # cyclopts has said what is wrong
-    except SpecError as error:
-        return _fail(error, EXIT_WRONG)
-    except TidemillError as error:
-        return _fail(error, EXIT_FAILED)
-    except OSError as error:
-        return _fail(f"{error}; check the path, its permissions and the space on its disk", EXIT_FAILED)
-    except KeyboardInterrupt:
-        return _fail("interrupted; what is finished is kept, run the command again to go on", EXIT_INTERRUPTED)
+        code = EXIT_WRONG  # cyclopts has said what is wrong
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: say no more, nor at exit
+        code = EXIT_FAILED
+    except (TidemillError, OSError, KeyboardInterrupt) as error:
+        code = _fail(error)
     return code or 0
 
 
-def _fail(error: object, code: int) -> int:
-    for line in str(error).splitlines():
+def _fail(error: BaseException) -> int:
+    """Say what ended a command, and return its exit code."""
+    match error:
+        case SpecError():
+            said, code = str(error), EXIT_WRONG
+        case TidemillError():
+            said, code = str(error), EXIT_FAILED
+        case OSError():
+            said, code = f"{error}; check the path, its permissions and the space on its disk", EXIT_FAILED
+        case _:
+            said, code = "interrupted; what is finished is kept, run the command again to go on", EXIT_INTERRUPTED
+    for line in said.splitlines():
         print(f"error: {line}", file=sys.stderr)
     return code
 

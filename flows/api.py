@@ -14,6 +14,7 @@ from flows.children import first_line, start_child, stop_child
 from flows.temporary_api import CONFIGURED
 from tasks.errors import ServerError
 
+_WANT_A_KEY = frozenset({401, 403})  # which Prefect's own client has
 READY_S = 90.0  # a first start migrates the database: 10 s here, more on a slow disk
 
 SERVER_SETTINGS = {
@@ -47,8 +48,8 @@ class PrefectApi:
         """
         try:
             answer = httpx.get(f"{self.url}/health", timeout=READY_S)
-            if self.server is not None:  # a configured one may want a key, which Prefect's own client has
-                answer.raise_for_status()
+            if answer.status_code not in _WANT_A_KEY and answer.text != "true":
+                raise ServerError(f"{self.url} answers, but is not a Prefect API; does the address end in /api?")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServerError(self._explain(error)) from error
 

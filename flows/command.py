@@ -12,7 +12,7 @@ from flows.api import prefect_api
 from flows.console import ProgressView, make_console, print_summary
 from flows.links import link_to_run
 from flows.plan import find_mistakes, plan_rows
-from tasks.errors import SpecError
+from tasks.errors import SpecError, StageError
 from tasks.spec import Pipeline, load_pipeline
 
 
@@ -23,7 +23,7 @@ def run_pipeline(
 
     Raises:
         SpecError: the file, or what it names, is wrong; nothing has run.
-        TidemillError: a stage failed.
+        TidemillError: a stage, or a part of one, failed.
 
     """
     spec = _checked(path, data, only)
@@ -35,9 +35,15 @@ def run_pipeline(
         api.wait_until_ready()
         view = ProgressView(console)
         with view.shown():
-            summary = execute(spec, data, fresh=fresh, only=only, api=api, listener=view.show)
-        ui = link_to_run(str(summary.flow_run_id), temporary=api.server is not None)
-    print_summary(console, summary, data, ui)
+            ended = execute(spec, data, fresh=fresh, only=only, api=api, listener=view.show)
+        summary = ended.summary
+        ui = link_to_run(str(summary.flow_run_id), temporary=api.server is not None) if summary else ""
+    if summary:
+        print_summary(console, summary, data, ui)
+    if ended.error:
+        raise ended.error
+    if summary and summary.failures:
+        raise StageError("\n".join(summary.failures))
     return 0
 
 

@@ -17,6 +17,7 @@ from tasks.summary import RunSummary, SourceSummary
 
 PLAIN_WIDTH = 100  # where the output is no terminal
 _PLAIN_EVERY_S = 2.0
+_OUTPUTS = ("raw", "tables", "rejects", "models", "summary.json")
 
 
 def make_console() -> Console:
@@ -80,11 +81,14 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
     seconds = "   ".join(f"{stage} {seconds:.1f} s" for stage, seconds in summary.seconds.items())
     where = Table(box=None, show_header=False, pad_edge=False)
     where.add_row("time", seconds)
-    where.add_row("outputs", f"{data}{'/' if str(data) != '/' else ''}  tables, rejects, models, summary.json")
+    made = [name for name in _OUTPUTS if (data / name).exists()]
+    where.add_row("outputs", f"{data}: {', '.join(made)}")
     if summary.champion:
         where.add_row("champion", f"{data / 'models' / summary.pipeline / summary.champion['model']}")
     where.add_row("Prefect UI", ui)
     console.print(where)
+    for warning in summary.warnings:
+        console.print(f"warning: {warning}")
 
 
 def _sources_table(sources: dict[str, SourceSummary]) -> Table:

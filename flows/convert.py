@@ -38,5 +38,5 @@ async def convert(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool 
     )
     tables = [outcome for outcome in outcomes if isinstance(outcome, CommittedTable)]
     await report_tables(pipeline.name, tables)
-    settle("convert", [outcome for outcome in outcomes if isinstance(outcome, str)], pipeline)
+    settle("convert", [outcome for outcome in outcomes if isinstance(outcome, str)], pipeline, tables)
     return tables

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flows.children import first_line, start_child, stop_child
 from flows.command import run_pipeline
-from tasks.errors import TidemillError
+from tasks.errors import SpecError, TidemillError
 
 PIPELINE = Path(__file__).parent.parent / "deployments" / "flights" / "pipeline.yaml"
 
@@ -23,9 +23,12 @@ def run_demo(data: Path, *, verbose: bool) -> int:
     """Run the flights pipeline against the sample site; return the exit code.
 
     Raises:
+        SpecError: the data folder is none.
         TidemillError: the sample site did not start, or the run failed.
 
     """
+    if data.exists() and not data.is_dir():
+        raise SpecError(f"--data: {data} is a file; name a folder")
     site = start_child("deployments.sample", "--data", str(data), "--port", str(_choose_port(data)), "--parent")
     try:
         said = _ANNOUNCED.search(first_line(site))

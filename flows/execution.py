@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,21 +17,30 @@ from prefect.client.schemas.objects import FlowRun
 from flows.api import PrefectApi
 from flows.drain import STORED_S, drain
 from flows.pipeline import Stage, pipeline
+from tasks.errors import TidemillError
 from tasks.progress import Step, listening
 from tasks.spec import Pipeline
-from tasks.summary import RunSummary
+from tasks.store import DataFolder
+from tasks.summary import RunSummary, read_summary
 from tasks.train.workers import stop_workers
 
 _INTERRUPTED_STORED_S = 1.5  # after a Ctrl-C the shell is waited for
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: its summary, where it came so far as to have one, and what ended it, if anything did."""
+
+    summary: RunSummary | None
+    error: TidemillError | None = None
+
+
 def execute(
     spec: Pipeline, data: Path, *, fresh: bool, only: Stage | None, api: PrefectApi, listener: Callable[[Step], None]
-) -> RunSummary:
+) -> Ended:
     """Run a pipeline to its end and return when Prefect has stored the run.
 
     Raises:
-        TidemillError: a stage failed.
         KeyboardInterrupt: the run was interrupted; its processes are gone.
 
     """
@@ -43,7 +53,10 @@ def execute(
     limit_s = STORED_S
     try:
         with listening(listener):
-            return _run(pipeline.with_options(on_running=hooks)(spec, data, fresh, only))
+            return Ended(_run(pipeline.with_options(on_running=hooks)(spec, data, fresh, only)))
+    except TidemillError as error:
+        path = DataFolder.at(data).summary
+        return Ended(read_summary(path, str(flow_runs[0])) if flow_runs else None, error)
     except KeyboardInterrupt:
         limit_s = _INTERRUPTED_STORED_S
         raise
@@ -57,14 +70,20 @@ def _run(coroutine: Any) -> RunSummary:
         loop = runner.get_loop()
         task = loop.create_task(coroutine)
 
+        interrupted = False
+
         def interrupt(_number: int, _frame: FrameType | None) -> None:
+            nonlocal interrupted
+            interrupted = True
             stop_workers()
             loop.call_soon_threadsafe(task.cancel)
 
         with _handling(interrupt):
             try:
                 summary: RunSummary = loop.run_until_complete(task)
-            except asyncio.CancelledError:
+            except (asyncio.CancelledError, Exception):
+                if not interrupted:  # what a cancelled flow ends in is Prefect's affair
+                    raise
                 raise KeyboardInterrupt from None
         return summary
 

@@ -38,5 +38,5 @@ async def ingest(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool =
             )
         )
     await report_ingest(pipeline.name, landed)
-    settle("ingest", [sentence for source in landed for sentence in source.sentences], pipeline)
+    settle("ingest", [sentence for source in landed for sentence in source.sentences], pipeline, landed)
     return landed

@@ -44,14 +44,11 @@ async def pipeline(
     error: BaseException | None = None
     try:
         if only in (None, "ingest"):
-            with record.timed("ingest"):
-                record.landed = await ingest(loaded, data, fresh)
+            await record.add("ingest", ingest(loaded, data, fresh))
         if only in (None, "convert"):
-            with record.timed("convert"):
-                record.tables = await convert(loaded, data, fresh)
+            await record.add("convert", convert(loaded, data, fresh))
         if only == "train" or (only is None and loaded.training):
-            with record.timed("train"):
-                record.leaderboard = await train(loaded, data, fresh)
+            await record.add("train", train(loaded, data, fresh))
     except BaseException as caught:
         error = caught
         raise

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from tasks.convert.inputs import list_files
+from tasks.convert.reading import choose_reader
 from tasks.errors import TableError
 from tasks.ingest.pages import check_selectors
 from tasks.partitions import list_partitions
-from tasks.spec import ApiSource, FilesSource, PagesSource, Pipeline
+from tasks.spec import ApiSource, FilesSource, PagesSource, Pipeline, Training
 from tasks.store import DataFolder
 from tasks.train.estimators import check_training
 
@@ -30,7 +32,7 @@ def find_mistakes(spec: Pipeline, data: Path, only: str | None) -> list[str]:
     if only == "train" and spec.training is None:
         mistakes.append("training: is missing; add it, or leave --only train out")
     if only in (None, "train") and spec.training is not None:
-        mistakes += check_training(spec.training)
+        mistakes += _unquoted_tables(spec, spec.training) or check_training(spec.training)
     return mistakes
 
 
@@ -56,11 +58,25 @@ def plan_rows(spec: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
+    mistakes = []
     try:
-        list_files(source.path, folder.root)
+        for file in list_files(source.path, folder.root):
+            try:
+                choose_reader(file.path, typed=True)
+            except TableError as error:
+                mistakes.append(f"path: {file.name}: {error}")
     except TableError as error:
         return [f"path: {error}"]
-    return []
+    return mistakes
+
+
+def _unquoted_tables(spec: Pipeline, training: Training) -> list[str]:
+    """Return the tables whose names SQL would take for a subtraction."""
+    return [
+        f'training.query: the table {name} has a - in its name; write it in double quotes: "{name}"'
+        for name in spec.sources
+        if "-" in name and re.search(rf'(?<!["\w-]){re.escape(name)}(?!["\w-])', training.query)
+    ]
 
 
 def _fetched_mistakes(source: ApiSource | PagesSource) -> list[str]:

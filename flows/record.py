@@ -3,52 +3,53 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tasks.convert.table import CommittedTable
+from tasks.errors import StageError
 from tasks.ingest.tasks import LandedSource
 from tasks.summary import RunSummary, SourceSummary
 from tasks.train.leaderboard import Leaderboard
 
+_TABLE_COUNTS = ("rows_received", "rows_table", "rows_rejected", "rows_duplicate")
+
 
 @dataclass
 class Record:
-    """The results of a run's stages so far."""
+    """The outcomes of a run's stages so far, and their seconds."""
 
     pipeline: str
     flow_run_id: str | None = None
-    landed: Sequence[LandedSource] = ()
-    tables: Sequence[CommittedTable] = ()
-    leaderboard: Leaderboard | None = None
+    outcomes: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Count the seconds of a stage, also when it fails."""
+    async def add(self, stage: str, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a stage; when it fails, what its other parts came to is kept."""
         start = time.monotonic()
         try:
-            yield
+            self.outcomes[stage] = await work
+        except StageError as error:
+            self.outcomes[stage] = error.outcome
+            raise
         finally:
             self.seconds[stage] = round(time.monotonic() - start, 2)
 
     def summary(self, error: BaseException | None) -> RunSummary:
         """Return the summary of what has come so far; `error` is what ended the run, if anything did."""
-        sources: dict[str, dict[str, Any]] = {}
-        for landed in self.landed:
-            counts = {name: landed.total(name) for name in ("requests", "retries")}
-            sources[landed.source] = {"rows_received": landed.total("rows"), **counts}
-        for table in self.tables:
-            counts = {name: getattr(table, name) for name in _TABLE_COUNTS}
-            sources[table.source] = sources.get(table.source, {}) | counts
-        board = self.leaderboard
+        landed: Sequence[LandedSource] = self.outcomes.get("ingest") or ()
+        tables: Sequence[CommittedTable] = self.outcomes.get("convert") or ()
+        board: Leaderboard | None = self.outcomes.get("train")
+        failures = [sentence for source in landed for sentence in source.sentences]
+        failures += [f"candidate {result.name}: {result.error}" for result in board.failed] if board else []
         return RunSummary(
             pipeline=self.pipeline,
-            status="failed" if error else "completed",
+            status="failed" if error else "partial" if failures else "completed",
             error=(str(error) or type(error).__name__) if error else None,
-            sources={name: SourceSummary(**counts) for name, counts in sources.items()},
+            failures=failures,
+            warnings=_warnings(board),
+            sources=_summarize(landed, tables),
             leaderboard=board.as_data()["candidates"] if board else [],
             metric=board.metric if board else None,
             champion=asdict(board.champion) if board and board.champion else None,
@@ -57,4 +58,22 @@ class Record:
         )
 
 
-_TABLE_COUNTS = ("rows_received", "rows_table", "rows_rejected", "rows_duplicate")
+def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable]) -> dict[str, SourceSummary]:
+    sources: dict[str, dict[str, Any]] = {}
+    for source in landed:
+        counts = {name: source.total(name) for name in ("requests", "retries")}
+        sources[source.source] = {
+            "rows_received": source.total("rows"),
+            "partitions_failed": len(source.failures),
+            **counts,
+        }
+    for table in tables:
+        counts = {name: getattr(table, name) for name in _TABLE_COUNTS}
+        sources[table.source] = sources.get(table.source, {}) | counts
+    return {name: SourceSummary(**counts) for name, counts in sources.items()}
+
+
+def _warnings(board: Leaderboard | None) -> list[str]:
+    if board is None or board.champion is None or board.beats_dummy:
+        return []
+    return [f"the champion {board.champion.name} does not beat the dummy baseline: it has learnt nothing of use"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,7 +41,8 @@ def serve_deployments(*, verbose: bool) -> int:
         for deployment in deployments:
             runner.add_deployment(_runner_deployment(deployment))
             print(f"serving {deployment['entrypoint'].rsplit(':')[-1]}/{deployment['name']}", flush=True)
-        asyncio.run(runner.start())
+        with suppress(KeyboardInterrupt):  # the way to end it
+            asyncio.run(runner.start())
     return 0
 
 

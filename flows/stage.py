@@ -20,12 +20,12 @@ def name_run() -> str:
     return spec.name if isinstance(spec, Pipeline) else Path(str(spec)).parent.name or str(spec)
 
 
-def settle(stage: str, failures: Sequence[str], pipeline: Pipeline) -> None:
-    """Raise StageError with the list of `failures`, unless there is none or the pipeline allows partial data."""
+def settle(stage: str, failures: Sequence[str], pipeline: Pipeline, outcome: object) -> None:
+    """Raise StageError with `failures` and the stage's outcome, unless none failed or partial data is allowed."""
     if not failures:
         return
     if pipeline.allow_partial:
         get_run_logger().warning("%s goes on with partial data: %d parts failed", stage, len(failures))
         return
     more = [f"and {len(failures) - _LISTED} more like these"] if len(failures) > _LISTED else []
-    raise StageError("\n".join([*failures[:_LISTED], *more]))
+    raise StageError("\n".join([*failures[:_LISTED], *more]), outcome)

@@ -61,6 +61,6 @@ def _check_outcome(leaderboard: Leaderboard) -> None:
         logger.warning("Candidate %s failed: %s", result.name, result.error)
     if leaderboard.champion is None:
         reasons = "\n".join(str(result.error) for result in leaderboard.failed)
-        raise StageError(f"every candidate failed; correct them and run again:\n{reasons}")
+        raise StageError(f"every candidate failed; correct them and run again:\n{reasons}", leaderboard)
     if not leaderboard.beats_dummy:
         logger.warning("The champion %s does not beat the dummy baseline", leaderboard.champion.name)

@@ -51,7 +51,11 @@ class TrainingError(TidemillError):
 
 
 class StageError(TidemillError):
-    """A stage ended with some of its parts failed; the message lists them."""
+    """A stage ended with some of its parts failed; the message lists them, `outcome` is what the others came to."""
+
+    def __init__(self, message: str, outcome: object = None) -> None:
+        self.outcome = outcome
+        super().__init__(message)
 
 
 class ServerError(TidemillError):

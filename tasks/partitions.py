@@ -6,16 +6,24 @@ import hashlib
 from dataclasses import dataclass
 from itertools import product
 from string import Formatter
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from tasks.spec import ApiSource, PagesSource
 from tasks.spec.sources import PartitionValues, Range, Scalar
+from tasks.store import fingerprint
 
 WHOLE = "all"  # the name of the one partition of a source that declares none
 _NAME_CHARACTERS = 120
 _HASH_CHARACTERS = 12
+
+# How a source is asked, and what is declared of its columns, does not change what it answers:
+# these keys do not make a landed partition stale. A page's selectors do.
+_ASIDE = {"requests": True, "key": True, "partitions": True}
+_ASIDE_OF_API = {**_ASIDE, "columns": True, "auth": True}
+_ASIDE_OF_PAGES = {**_ASIDE, "columns": {"__all__": {"type"}}}
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,12 @@ class Partition:
         """Return the values that have no placeholder in `url`."""
         placeholders = {name for _, name, _, _ in Formatter().parse(url)}
         return {key: value for key, value in self.values if key not in placeholders}
+
+
+def request_fingerprint(source: ApiSource | PagesSource, partition: Partition) -> str:
+    """Return the fingerprint of all that decides what a partition's requests bring."""
+    aside: Any = _ASIDE_OF_API if isinstance(source, ApiSource) else _ASIDE_OF_PAGES
+    return fingerprint([source.model_dump(mode="json", exclude=aside), partition.values])
 
 
 def list_partitions(source: ApiSource | PagesSource) -> list[Partition]:

@@ -84,8 +84,6 @@ class _RawWriter:
 
     def start(self) -> None:
         part = self._stack.enter_context(commit(self._raw))
-        # What is there stops counting before it is replaced: a run killed in between lands it again.
-        _manifest_path(self._raw).unlink(missing_ok=True)
         self._stream = self._stack.enter_context(pa.CompressedOutputStream(str(part), "zstd"))
 
     def write(self, records: list[Any]) -> None:
@@ -94,6 +92,9 @@ class _RawWriter:
         self._stream.write("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass"))
 
     def finish(self, error: BaseException | None) -> None:
+        if error is None:
+            # What is there stops counting just before it is replaced: a run killed in between lands it again.
+            _manifest_path(self._raw).unlink(missing_ok=True)
         self._stack.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
+
+from tasks.store import read_json
 
 
 @dataclass(frozen=True)
@@ -16,18 +19,23 @@ class SourceSummary:
     rows_duplicate: int | None = None
     requests: int = 0
     retries: int = 0
+    partitions_failed: int = 0
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What became of a run; `status` is completed or failed, and `error` says why.
+    """What became of a run.
 
-    `seconds` are wall-clock by stage; `leaderboard` is that of the train stage, as data.
+    `status` is `partial` when it came to its end but some of its parts failed,
+    which `failures` lists; `error` says what ended a failed one. `seconds` are
+    wall-clock by stage; `leaderboard` is that of the train stage, as data.
     """
 
     pipeline: str
-    status: str
+    status: Literal["completed", "partial", "failed"]
     error: str | None
+    failures: list[str]
+    warnings: list[str]
     sources: dict[str, SourceSummary]
     leaderboard: list[dict[str, Any]]
     metric: str | None
@@ -38,3 +46,11 @@ class RunSummary:
     def as_data(self) -> dict[str, Any]:
         """Return the summary as plain JSON-able data."""
         return asdict(self)
+
+
+def read_summary(path: Path, flow_run_id: str) -> RunSummary | None:
+    """Return the summary that a flow run left at `path`; None where another run's, or none, is there."""
+    data = read_json(path)
+    if not isinstance(data, dict) or data.get("flow_run_id") != flow_run_id:
+        return None
+    return RunSummary(**{**data, "sources": {name: SourceSummary(**s) for name, s in data["sources"].items()}})

@@ -59,8 +59,8 @@ async def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert (manifest.fingerprint, manifest.rows, read_rows(raw)) == ("new", 1, [4])
 
 
-async def test_an_error_leaves_no_part_and_no_manifest(tmp_path: Path) -> None:
-    """When a page fails, what was written of the others is removed, and the old rows no longer count."""
+async def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
+    """When a page fails, what was written of the others is removed, and the old rows count as before."""
     raw = raw_path(tmp_path, "all")
     await write_raw(raw, pages_of([1]), "old")
 
@@ -71,7 +71,7 @@ async def test_an_error_leaves_no_part_and_no_manifest(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match="gone"):
         await write_raw(raw, failing(), "new")
 
-    assert (list_files(tmp_path), read_rows(raw)) == (["all.jsonl.zst"], [1])
+    assert (list_files(tmp_path), read_rows(raw)) == (["all.json", "all.jsonl.zst"], [1])
 
 
 async def test_a_writing_that_is_cut_off_leaves_no_part(tmp_path: Path) -> None:

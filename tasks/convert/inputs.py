@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from tasks.convert.files import InputFile
 from tasks.errors import TableError
-from tasks.partitions import list_partitions
+from tasks.partitions import list_partitions, request_fingerprint
 from tasks.raw import raw_path, read_manifest
 from tasks.spec import ApiSource, PagesSource
 
@@ -41,7 +41,7 @@ def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> tuple
     for partition in list_partitions(source):
         path = raw_path(folder, partition.name)
         manifest = read_manifest(path)
-        if manifest is None:
+        if manifest is None or manifest.fingerprint != request_fingerprint(source, partition):
             missing.append(partition.name)
         else:
             files.append(replace(name_file(path, root), rows=manifest.rows))

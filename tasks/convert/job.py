@@ -22,6 +22,7 @@ class TableJob:
     name: str
     source: Source
     inputs: tuple[InputFile, ...]
+    root: Path
     parts: Path
     rejects: Path
 
@@ -41,10 +42,13 @@ class TableJob:
         """Return the fingerprint of what is declared of the table: a change makes all of it anew."""
         return fingerprint([{k: c.type for k, c in self.source.columns.items()}, self.source.key, self.target.typed])
 
-    @property
-    def keeps_vanished(self) -> bool:
-        """Return whether rows of a file that is gone stay: an inbox may be emptied, a partition was taken out on purpose."""
-        return isinstance(self.source, FilesSource)
+    def keeps(self, name: str) -> bool:
+        """Return whether the rows of a file that is not among the inputs stay.
+
+        Those of an inbox's file that is gone do; a file that is there, and no longer
+        asked for, was taken out on purpose, and so was a partition.
+        """
+        return isinstance(self.source, FilesSource) and not (self.root / name).exists()
 
 
 def make_job(name: str, source: Source, folder: DataFolder, *, allow_partial: bool) -> TableJob:
@@ -63,7 +67,7 @@ def make_job(name: str, source: Source, folder: DataFolder, *, allow_partial: bo
                 f"{len(missing)} of {len(missing) + len(inputs)} partitions are not landed, the first is {missing[0]}; "
                 "run ingest first"
             )
-    return TableJob(name, source, tuple(inputs), folder.table(name), folder.rejects(name))
+    return TableJob(name, source, tuple(inputs), folder.root, folder.table(name), folder.rejects(name))
 
 
 def in_order(job: TableJob, files: Mapping[str, ConvertedFile]) -> dict[str, ConvertedFile]:

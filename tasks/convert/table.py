@@ -6,12 +6,14 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from tasks.convert.files import ConvertedFile, InputFile
 from tasks.convert.job import STAGED, TableJob, in_order
 from tasks.convert.manifest import TableManifest, is_current, is_whole, read_table_manifest, widen_all
 from tasks.convert.types import TypeName
 from tasks.errors import TableError
+from tasks.spec import FilesSource
 from tasks.store import sweep_leftovers
 
 
@@ -75,18 +77,30 @@ def find_kept(job: TableJob, manifest: TableManifest) -> dict[str, ConvertedFile
     return {
         name: file
         for name, file in manifest.files.items()
-        if name in names or (job.keeps_vanished and is_whole(job.parts / file.part, file))
+        if name in names or (job.keeps(name) and is_whole(job.parts / file.part, file))
     }
 
 
 def widen_types(job: TableJob, files: Mapping[str, ConvertedFile]) -> dict[str, TypeName]:
     """Return the types of the table: those that hold the values of all of its files, in the order of the inputs."""
     types = widen_all(file.types for file in in_order(job, files).values())
+    _check_declared(job, types)
     for name, column in job.source.columns.items():
         if name in types and column.type == "timestamp":  # with and without a zone: what fits one only is a reject
             zoned = any(file.types.get(name) == "timestamp_utc" for file in files.values())
             types[name] = "timestamp_utc" if zoned else "timestamp"
     return types
+
+
+def _check_declared(job: TableJob, types: Mapping[str, TypeName]) -> None:
+    """Raise when a declared column is in no file; records of an API may leave out what is null."""
+    if not isinstance(job.source, FilesSource) or not types:
+        return
+    for name in job.source.columns:
+        if name not in types:
+            near = get_close_matches(name, types, n=1)
+            cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
+            raise TableError(f"columns.{name}: no file has this column; {cure}")
 
 
 def describe(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 
 import aiohttp
 import httpx
@@ -50,6 +52,11 @@ class Client:
     def __init__(self, http: httpx.AsyncClient, throttle: Throttle) -> None:
         self._http = http
         self._throttle = throttle
+        self._tallies: defaultdict[Path, Tally] = defaultdict(Tally)
+
+    def tally(self, raw: Path) -> Tally:
+        """Return the tally of the partition whose raw file is `raw`; attempts that failed before count in it."""
+        return self._tallies[raw]
 
     async def get(
         self, url: httpx.URL, requests: Requests, tally: Tally, headers: Mapping[str, str] | None = None

@@ -18,16 +18,9 @@ from tasks.ingest.concurrency import PAGES_AHEAD, gather_all
 from tasks.ingest.pages import Page, Row, check_matches, read_page
 from tasks.ingest.pagination import read_pages
 from tasks.ingest.records import parse_body
-from tasks.partitions import Partition, first_url
+from tasks.partitions import Partition, first_url, request_fingerprint
 from tasks.raw import raw_path, read_manifest, write_raw
 from tasks.spec import ApiSource, PagesSource
-from tasks.store import fingerprint
-
-# How a source is asked, and what is declared of its columns, does not change what it answers:
-# these keys do not make a landed partition stale. A page's selectors do.
-_ASIDE = {"requests": True, "key": True, "partitions": True}
-_ASIDE_OF_API = {**_ASIDE, "columns": True, "auth": True}
-_ASIDE_OF_PAGES = {**_ASIDE, "columns": {"__all__": {"type"}}}
 
 
 @dataclass(frozen=True)
@@ -60,8 +53,7 @@ class PartitionJob:
     @property
     def fingerprint(self) -> str:
         """Return the fingerprint of all that decides what the partition's requests bring."""
-        aside: Any = _ASIDE_OF_API if isinstance(self.source, ApiSource) else _ASIDE_OF_PAGES
-        return fingerprint([self.source.model_dump(mode="json", exclude=aside), self.partition.values])
+        return request_fingerprint(self.source, self.partition)
 
 
 def find_landed(job: PartitionJob) -> Landed | None:
@@ -77,10 +69,10 @@ async def land(job: PartitionJob, client: Client, token: SecretStr | None) -> La
 
     Raises:
         SourceError: a request failed for good, or an answer is not what the source says;
-            whatever stood at the raw file's place has stopped counting.
+            what was landed before is as it was.
 
     """
-    tally = Tally()
+    tally = client.tally(job.raw)
     match job.source:
         case ApiSource() as source:
             pages = _read_api(source, job.partition, client, tally, token)

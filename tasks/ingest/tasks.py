@@ -37,6 +37,8 @@ class Failure:
 
     partition: str
     cause: str
+    requests: int
+    retries: int
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class LandedSource:
         return f"source {self.source}, partition {failures[0].partition}{others}: {failures[0].cause}"
 
     def total(self, count: str) -> int:
-        """Return the sum of `rows`, `pages`, `requests` or `retries` over the landed partitions."""
-        return sum(getattr(landed, count) for landed in self.landed)
+        """Return the sum of `rows`, `pages`, `requests` or `retries` over the partitions; failed ones have no rows."""
+        return sum(getattr(outcome, count, 0) for outcome in (*self.landed, *self.failures))
 
 
 def _may_pass(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -103,7 +105,8 @@ async def land_source(
                 try:
                     landed = await land_partition(job, client, await token if token else None)
                 except SourceError as error:
-                    return counted.failed(Failure(job.partition.name, str(error)))
+                    tally = client.tally(job.raw)
+                    return counted.failed(Failure(job.partition.name, str(error), tally.requests, tally.retries))
         return counted.landed(landed)
 
     outcomes: Sequence[Landed | Failure] = await asyncio.gather(*map(land_one, jobs, found))

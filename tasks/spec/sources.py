@@ -138,9 +138,9 @@ class ApiSource(_Fetched):
     url: str
     """Address of the endpoint; `{partition}` takes the partition's value, others become query parameters."""
     params: dict[str, Scalar] = {}
-    """Query parameters of every request."""
+    """Query parameters of every request; they are stored with the run, so secrets belong in auth."""
     headers: dict[str, str] = {}
-    """Headers of every request; secrets belong in auth."""
+    """Headers of every request; they are stored with the run, so secrets belong in auth."""
     auth: BearerAuth | None = None
     """How requests prove who asks."""
     pagination: Pagination = SinglePagination()
@@ -222,9 +222,13 @@ def _check_url(url: str, partitions: dict[str, PartitionValues]) -> None:
     except ValueError:
         raise ValueError(f"{url!r} has a stray brace; write {{name}} for a partition's value") from None
     try:
-        _HTTP_URL.validate_python(filled)
+        address = _HTTP_URL.validate_python(filled)
     except ValidationError:
         raise ValueError(f"{url!r} is not an address; write one like https://api.example.com/items") from None
+    if address.username or address.password:
+        raise ValueError(
+            f"the address of {address.host} holds a name or a password; take them out, secrets belong in auth"
+        )
 
 
 def _fill_placeholders(url: str, partitions: Collection[str]) -> str:

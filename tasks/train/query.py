@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 
 from tasks.errors import TrainingError
 
@@ -164,7 +165,8 @@ def _told_tables(tables: Mapping[str, Path]) -> str:
 
 
 def _has_parts(folder: Path) -> bool:
-    return any(folder.glob("*.parquet"))
+    """Return whether a table has columns; one of empty files alone has none, and no query can name it."""
+    return any(pq.read_schema(part).names for part in folder.glob("*.parquet"))
 
 
 def _escaped(folder: Path) -> str:

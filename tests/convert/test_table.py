@@ -21,6 +21,7 @@ from tasks.convert.inputs import name_file
 from tasks.convert.job import make_job
 from tasks.convert.rejects import REJECT_SCHEMA
 from tasks.errors import TableError
+from tasks.partitions import Partition, request_fingerprint
 from tasks.spec import ApiSource
 from tasks.store import DataFolder, commit_json
 from tests.convert.conftest import PROPERTY, files_source, make_table, parts_of, read_rejects, read_rows, write_files
@@ -33,7 +34,15 @@ def land(root: Path, partition: str, *lines: str) -> None:
     raw = root / "raw" / "rows" / f"{partition}.jsonl.zst"
     raw.parent.mkdir(parents=True, exist_ok=True)
     raw.write_bytes(pa.compress("\n".join(lines).encode(), codec="zstd", asbytes=True))
-    manifest = {"fingerprint": "", "rows": len(lines), "pages": 1, "file_bytes": raw.stat().st_size, "landed_at": ""}
+    pairs = (pair.split("=") for pair in partition.split(","))
+    values = Partition(tuple((name, int(value) if value.isdigit() else value) for name, value in pairs))
+    manifest = {
+        "fingerprint": request_fingerprint(api_source("EWR"), values),
+        "rows": len(lines),
+        "pages": 1,
+        "file_bytes": raw.stat().st_size,
+        "landed_at": "",
+    }
     commit_json(raw.with_name(f"{partition}.json"), manifest)
 
 
@@ -436,3 +445,31 @@ def test_a_file_whose_name_readers_pass_over_is_in_the_table(tmp_path: Path) -> 
     make_table(tmp_path, files_source())
 
     assert read_rows(tmp_path) == [{"x": 1}, {"x": 1}]
+
+
+def test_a_partition_of_another_request_is_not_landed(tmp_path: Path) -> None:
+    """What was landed of another address is not this source's: ingest has to come first."""
+    land(tmp_path, "origin=EWR", '{"id": 1}')
+    source = ApiSource.model_validate({**API, "url": "http://127.0.0.1/others", "partitions": {"origin": ["EWR"]}})
+
+    with pytest.raises(TableError, match="1 of 1 partitions are not landed, the first is origin=EWR; run ingest first"):
+        make_table(tmp_path, source)
+
+
+def test_a_file_that_the_path_no_longer_asks_for_leaves(tmp_path: Path) -> None:
+    """A file that is there still, but no longer matched, was taken out on purpose; one that is gone keeps its rows."""
+    write_files(tmp_path, a_csv="x\n1\n", b_csv="x\n2\n", c_csv="x\n3\n")
+    make_table(tmp_path, files_source())
+    (tmp_path / "inbox" / "c.csv").unlink()
+
+    make_table(tmp_path, files_source(path="inbox/a.*"))
+
+    assert sorted(row["x"] for row in read_rows(tmp_path)) == [1, 3]
+
+
+def test_a_declared_column_that_no_file_has_is_one_sentence(tmp_path: Path) -> None:
+    """A slip in the name of a declared column would lose its check: it is told with the nearest column."""
+    write_files(tmp_path, a_csv="amount\n1\n")
+
+    with pytest.raises(TableError, match=r"^columns.amuont: no file has this column; did you mean amount\?$"):
+        make_table(tmp_path, files_source(columns={"amuont": "int"}))

@@ -136,6 +136,8 @@ def test_ctrl_c_in_ingest_leaves_nothing_half_written(tidemill: Tidemill, inbox:
 
     assert group_is_gone(process, GONE_S)
     assert process.returncode == 130
+    assert process.stdout
+    assert "error: interrupted; what is finished is kept, run the command again to go on" in process.stdout.read()
     assert not list(inbox.rglob("*.part"))
     landed = len(list((inbox / "raw" / "weather").glob("*.jsonl.zst")))
     assert 0 < landed < 36

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,38 @@ def test_check_prints_the_plan(command: Command, data: Path) -> None:
     for part in ("5 partitions of", "3 files of inbox/tour/data*.csv", "SVC(kernel=rbf, C=1.0, gamma=auto)", "dummy"):
         assert part in ended.stdout
     assert sorted(data.rglob("*")) == before
+
+
+def test_a_table_whose_name_sql_would_subtract_is_told(command: Command, tmp_path: Path, data: Path) -> None:
+    """A source's name with a - needs double quotes in the query, and none of them is an error."""
+    path = change(tmp_path, TOUR, "  iris:", "  iris-data:")
+    query = path.parent / "training.sql"
+    query.write_text(query.read_text().replace("FROM iris", "FROM iris-data"))
+
+    wrong = command("check", path, "--data", data)
+    query.write_text(query.read_text().replace("FROM iris-data", 'FROM "iris-data"'))
+    right = command("check", path, "--data", data)
+
+    assert (wrong.code, right.code) == (2, 0)
+    assert wrong.stderr == (
+        f"error: {path}: training.query: the table iris-data has a - in its name; "
+        'write it in double quotes: "iris-data"\n'
+    )
+
+
+def test_a_file_that_no_reader_knows_is_told_before_a_run(command: Command, tmp_path: Path) -> None:
+    """A glob that takes in a file of another kind is told by check, as run would."""
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "notes.txt").write_text("to do")
+    path = tmp_path / "pipeline.yaml"
+    path.write_text("{name: notes, sources: {notes: {kind: files, path: inbox/*}}}")
+
+    ended = command("check", path, "--data", tmp_path)
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "sources.notes.path: inbox/notes.txt: .txt is not a format; known are .csv" in ended.stderr
+
+
+def test_the_version_is_told(command: Command) -> None:
+    """`--version` is the distribution's."""
+    assert command("--version").stdout.strip() == version("tidemill")

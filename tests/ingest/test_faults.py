@@ -135,13 +135,13 @@ async def test_an_address_that_cannot_be_is_one_error(
 
 
 @pytest.mark.parametrize("changes", [{}, {"pagination": {"kind": "page"}, "records_at": None}])
-async def test_what_was_landed_stops_counting_when_it_cannot_be_fetched_again(
+async def test_what_was_landed_stays_when_it_cannot_be_fetched_again(
     site: Site, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    """After a failure no manifest says that the old rows are those of the request; nothing half-written is left."""
-    await land_one(api(site, "/items"), tmp_path)
+    """After a failure the old rows are those of the old request still; nothing half-written is left."""
+    before = await land_one(api(site, "/items"), tmp_path)
 
     with pytest.raises(PermanentSourceError):
         await land_one(api(site, "/third-page-broken", **changes), tmp_path)
 
-    assert list_files(tmp_path) == ["all.jsonl.zst"]
+    assert (list_files(tmp_path), read_rows(before.path)) == (["all.json", "all.jsonl.zst"], ITEMS)
