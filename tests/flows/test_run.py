@@ -108,6 +108,8 @@ def test_a_source_that_cannot_be_fetched_fails_the_run(
     assert "Traceback" not in ended.stdout + ended.stderr
     assert not (inbox / "tables").exists()
     assert summary(inbox)["status"] == "failed"
+    assert counts(inbox, "partitions_failed")["weather"] == 36
+    assert summary(inbox)["flow_run_id"] in "".join(ended.stdout.split())
 
 
 @pytest.mark.usefixtures("prefect_server")

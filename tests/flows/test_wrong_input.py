@@ -175,3 +175,15 @@ def test_a_file_that_no_reader_knows_is_told_before_a_run(command: Command, tmp_
 def test_the_version_is_told(command: Command) -> None:
     """`--version` is the distribution's."""
     assert command("--version").stdout.strip() == version("tidemill")
+
+
+def test_an_api_that_is_none_is_told(
+    command: Command, data: Path, sample_site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address that answers, but not as Prefect's API does, ends in one sentence."""
+    monkeypatch.setenv("PREFECT_API_URL", sample_site)
+
+    ended = command("run", TOUR, "--data", data)
+
+    assert ended.code == 1
+    assert ended.stderr == (f"error: {sample_site} answers, but is not a Prefect API; does the address end in /api?\n")

@@ -11,7 +11,7 @@ import pytest
 
 from tasks.errors import SpecError, TrainingError
 from tasks.train.training_set import TrainingSet, build_training_set
-from tests.train.conftest import Build, training, write_table
+from tests.train.conftest import Build, sklearn_table, training, write_table
 
 COLUMNS: dict[str, list[Any]] = {"a": [3, 1, 2] * 40, "b": list(range(120)), "y": [True, False] * 60}
 
@@ -204,3 +204,14 @@ def test_any_folder_name_will_do_and_an_empty_table_is_named(tmp_path: Path) -> 
     assert found.rows == 120
     with pytest.raises(TrainingError, match="its tables are rows; without rows yet: late"):
         build_training_set(training(query="SELECT * FROM late"), tables, folder / "training")
+
+
+def test_a_table_without_columns_is_left_out(tmp_path: Path) -> None:
+    """A source whose files are all empty does not stop a query over the others, and is told to one that names it."""
+    tables = {"rows": write_table(tmp_path / "rows", sklearn_table("iris")), "none": write_table(tmp_path / "none", {})}
+
+    built = build_training_set(training(), tables, tmp_path / "training")
+
+    assert built.rows == 150
+    with pytest.raises(TrainingError, match=r"none.*does not exist.*its tables are rows; without rows yet: none"):
+        build_training_set(training(query='SELECT * FROM "none"'), tables, tmp_path / "training")
