@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from prefect import flow
 
 from flows.stage import name_run, settle
+from tasks.concurrency import gather_all
 from tasks.convert.table import CommittedTable
 from tasks.convert.tasks import convert_source
 from tasks.report import report_tables
@@ -30,11 +30,9 @@ async def convert(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool 
     """
     pipeline = read_pipeline(spec)
     folder = DataFolder.at(data)
-    outcomes = await asyncio.gather(
-        *(
-            convert_source(name, source, folder, fresh=fresh, allow_partial=pipeline.allow_partial)
-            for name, source in pipeline.sources.items()
-        )
+    outcomes = await gather_all(
+        pipeline.sources.items(),
+        lambda item: convert_source(*item, folder, fresh=fresh, allow_partial=pipeline.allow_partial),
     )
     tables = [outcome for outcome in outcomes if isinstance(outcome, CommittedTable)]
     await report_tables(pipeline.name, tables)

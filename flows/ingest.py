@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from prefect import flow
 
 from flows.stage import name_run, settle
+from tasks.concurrency import gather_all
 from tasks.ingest.client import open_client
 from tasks.ingest.tasks import LandedSource, land_source
 from tasks.report import report_ingest
@@ -31,11 +31,8 @@ async def ingest(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool =
     pipeline = read_pipeline(spec)
     folder = DataFolder.at(data)
     async with open_client(pipeline.fetched.values()) as client:
-        landed = await asyncio.gather(
-            *(
-                land_source(name, source, folder.raw(name), client, fresh=fresh)
-                for name, source in pipeline.fetched.items()
-            )
+        landed = await gather_all(
+            pipeline.fetched.items(), lambda item: land_source(*item, folder.raw(item[0]), client, fresh=fresh)
         )
     await report_ingest(pipeline.name, landed)
     settle("ingest", [sentence for source in landed for sentence in source.sentences], pipeline, landed)

@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from tasks.concurrency import gather_all
 from tasks.errors import PermanentSourceError
 from tasks.ingest.client import Client, Tally
-from tasks.ingest.concurrency import PAGES_AHEAD, gather_all
 from tasks.ingest.pages import Page, Row, check_matches, read_page
-from tasks.ingest.pagination import read_pages
+from tasks.ingest.pagination import PAGES_AHEAD, read_pages
 from tasks.ingest.records import parse_body
 from tasks.partitions import Partition, first_url, request_fingerprint
 from tasks.raw import raw_path, read_manifest, write_raw

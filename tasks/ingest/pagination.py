@@ -7,10 +7,12 @@ from typing import Any
 
 import httpx
 
+from tasks.concurrency import gather_all
 from tasks.errors import PermanentSourceError
-from tasks.ingest.concurrency import PAGES_AHEAD, gather_all
 from tasks.ingest.records import records_of, value_at
 from tasks.spec import ApiSource, PagePagination
+
+PAGES_AHEAD = 32  # pages of one partition fetched together; what is in memory is at most this many
 
 GetBody = Callable[[httpx.URL], Coroutine[Any, Any, Any]]
 

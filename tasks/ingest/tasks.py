@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 from pydantic import SecretStr
 
+from tasks.concurrency import gather_all
 from tasks.errors import PermanentSourceError, SourceError
 from tasks.ingest.client import Client
 from tasks.ingest.landing import Landed, PartitionJob, find_landed, land
@@ -99,7 +100,8 @@ async def land_source(
     slots = asyncio.Semaphore(PARTITIONS_AT_ONCE)
     token = asyncio.create_task(read_token(source)) if None in found else None
 
-    async def land_one(job: PartitionJob, landed: Landed | None) -> Landed | Failure:
+    async def land_one(pair: tuple[PartitionJob, Landed | None]) -> Landed | Failure:
+        job, landed = pair
         if landed is None:
             async with slots:
                 try:
@@ -109,7 +111,7 @@ async def land_source(
                     return counted.failed(Failure(job.partition.name, str(error), tally.requests, tally.retries))
         return counted.landed(landed)
 
-    outcomes: Sequence[Landed | Failure] = await asyncio.gather(*map(land_one, jobs, found))
+    outcomes: Sequence[Landed | Failure] = await gather_all(zip(jobs, found, strict=True), land_one)
     return LandedSource(
         name,
         landed=tuple(o for o in outcomes if isinstance(o, Landed)),

@@ -1,4 +1,4 @@
-"""Pages fetched together, in order."""
+"""Calls made together, their results in order."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-PAGES_AHEAD = 32  # pages of one partition fetched together; what is in memory is at most this many
 
 
 async def gather_all(items: Iterable[Item], call: Callable[[Item], Coroutine[Any, Any, Result]]) -> list[Result]:
