@@ -11,8 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from tasks.spec import ApiSource, PagesSource
-from tasks.spec.sources import PartitionValues, Range, Scalar
+from tasks.spec import ApiSource, PagesSource, PartitionValues, Range, Scalar
 from tasks.store import fingerprint
 
 WHOLE = "all"  # the name of the one partition of a source that declares none

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.partitions import Partition, first_url, list_partitions
-from tasks.spec import ApiSource
-from tasks.spec.sources import Scalar
+from tasks.spec import ApiSource, Scalar
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._~%=,-]{1,140}")
 SCALARS = st.text(max_size=200) | st.integers() | st.floats(allow_nan=False)

@@ -18,7 +18,7 @@ from tasks.convert.reading import choose_reader, decompress, read_bytes
 from tasks.convert.rejects import write_rejects
 from tasks.convert.types import ARROW_TYPES, TypeName, cast_texts, declared_type, infer_type
 from tasks.errors import TableError
-from tasks.spec.sources import Column
+from tasks.spec import Column
 from tasks.store import commit
 
 Types = Mapping[str, TypeName]

@@ -9,7 +9,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.spec.sources import ColumnType
+from tasks.spec.columns import ColumnType
 
 TypeName = Literal["null", "bool", "int", "float", "date", "timestamp", "timestamp_utc", "string"]
 

@@ -31,8 +31,7 @@ from tasks.ingest.retry import (
 )
 from tasks.ingest.throttle import LongPauseError, Throttle
 from tasks.partitions import list_partitions
-from tasks.spec import ApiSource, PagesSource
-from tasks.spec.sources import Requests
+from tasks.spec import ApiSource, PagesSource, Requests
 
 USER_AGENT = f"tidemill/{version('tidemill')}"
 _EXCERPT_CHARACTERS = 200

@@ -11,7 +11,7 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
-from tasks.spec.sources import Requests
+from tasks.spec import Requests
 
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 PAUSING_STATUSES = frozenset({429, 503})  # with Retry-After, the whole host waits

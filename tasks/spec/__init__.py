@@ -1,32 +1,48 @@
 """The pipeline file as frozen pydantic models, and how it is read."""
 
+from tasks.spec.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth, OAuth2Auth, secret_references
+from tasks.spec.base import Scalar
+from tasks.spec.columns import Column, PagesColumn, PartitionValues, Range
 from tasks.spec.load import load_pipeline, read_pipeline
-from tasks.spec.pipeline import Pipeline
-from tasks.spec.secrets import SecretReference
-from tasks.spec.sources import (
-    ApiSource,
-    BearerAuth,
-    Column,
-    FilesSource,
+from tasks.spec.pagination import (
+    CursorPagination,
+    LinkHeaderPagination,
+    NextUrlPagination,
+    OffsetPagination,
     PagePagination,
-    PagesColumn,
-    PagesSource,
     SinglePagination,
-    Source,
 )
+from tasks.spec.pipeline import Pipeline
+from tasks.spec.requests import Refresh, Requests
+from tasks.spec.secrets import SecretReference
+from tasks.spec.sources import ApiSource, FilesSource, Incremental, PagesSource, Source
 from tasks.spec.training import Candidate, RandomSplit, Split, TimeSplit, Training
 
 __all__ = [
+    "ApiKeyAuth",
     "ApiSource",
+    "Auth",
+    "BasicAuth",
     "BearerAuth",
     "Candidate",
     "Column",
+    "CursorPagination",
     "FilesSource",
+    "Incremental",
+    "LinkHeaderPagination",
+    "NextUrlPagination",
+    "OAuth2Auth",
+    "OffsetPagination",
     "PagePagination",
     "PagesColumn",
     "PagesSource",
+    "PartitionValues",
     "Pipeline",
     "RandomSplit",
+    "Range",
+    "Refresh",
+    "Requests",
+    "Scalar",
     "SecretReference",
     "SinglePagination",
     "Source",
@@ -35,4 +51,5 @@ __all__ = [
     "Training",
     "load_pipeline",
     "read_pipeline",
+    "secret_references",
 ]

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from tasks.convert.files import InputFile, Target, convert_file
 from tasks.convert.inputs import list_files, name_file
 from tasks.errors import TableError
-from tasks.spec.sources import ColumnType
+from tasks.spec.columns import ColumnType
 from tests.convert.conftest import PROPERTY, convert_alone, files_source, write_files
 
 # Texts that Parquet can hold.

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.convert.types import ARROW_TYPES, TypeName, cast_texts, declared_type, infer_type, widen, widen_table
-from tasks.spec.sources import ColumnType
+from tasks.spec.columns import ColumnType
 from tests.convert.conftest import PROPERTY, texts_of
 
 TYPE_NAMES: tuple[TypeName, ...] = get_args(TypeName)

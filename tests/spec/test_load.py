@@ -18,6 +18,8 @@ from tasks.spec import (
     PagesColumn,
     PagesSource,
     Pipeline,
+    Range,
+    Requests,
     SecretReference,
     SinglePagination,
     TimeSplit,
@@ -25,7 +27,6 @@ from tasks.spec import (
     load_pipeline,
     read_pipeline,
 )
-from tasks.spec.sources import Range, Requests
 
 WHOLE = """\
 name: whole

@@ -9,9 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from tasks import spec
-from tasks.spec import Candidate, Pipeline, RandomSplit, load_pipeline
+from tasks.spec import Candidate, Pipeline, RandomSplit, Range, load_pipeline
 from tasks.spec.base import Part
-from tasks.spec.sources import Range
 
 DEPLOYMENTS = sorted((Path(spec.__file__).parents[2] / "deployments").glob("*/pipeline.yaml"))
 

@@ -1,0 +1,74 @@
+"""How requests prove who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tasks.spec.base import Part
+from tasks.spec.secrets import SecretReference
+
+
+class BearerAuth(Part):
+    """A bearer token in the Authorization header."""
+
+    kind: Literal["bearer"] = "bearer"
+    """Kind of authentication."""
+    token: SecretReference
+    """Where the token is held: {env: NAME} or {secret_block: name}."""
+
+
+class BasicAuth(Part):
+    """A name and a password in the Authorization header."""
+
+    kind: Literal["basic"] = "basic"
+    """Kind of authentication."""
+    username: str
+    """The name; it is not kept secret."""
+    password: SecretReference
+    """Where the password is held: {env: NAME} or {secret_block: name}."""
+
+
+class ApiKeyAuth(Part):
+    """A key in a header, a query parameter or the JSON body."""
+
+    kind: Literal["api_key"] = "api_key"
+    """Kind of authentication."""
+    name: Annotated[str, Field(min_length=1)]
+    """Name of the header, the query parameter or the key of the body, e.g. X-Api-Key."""
+    place: Literal["header", "query", "body"] = "header"
+    """Where the key is sent."""
+    key: SecretReference
+    """Where the key is held: {env: NAME} or {secret_block: name}."""
+
+
+class OAuth2Auth(Part):
+    """A token that the client asks for with its own credentials (RFC 6749, 4.4), renewed when it ends."""
+
+    kind: Literal["oauth2"] = "oauth2"
+    """Kind of authentication."""
+    token_url: str
+    """Address that gives tokens."""
+    client_id: str
+    """The client's name; it is not kept secret."""
+    client_secret: SecretReference
+    """Where the client's secret is held: {env: NAME} or {secret_block: name}."""
+    scope: str | None = None
+    """Scopes to ask for, separated by spaces."""
+    params: dict[str, str] = {}
+    """Further fields of the token request, e.g. {audience: https://api.example.com}."""
+    send_as: Literal["basic", "body"] = "basic"
+    """How the credentials are sent: in the Authorization header, or as fields of the token request."""
+
+
+Auth = Annotated[BearerAuth | BasicAuth | ApiKeyAuth | OAuth2Auth, Field(discriminator="kind")]
+
+
+def secret_references(auth: Auth) -> Iterator[tuple[str, SecretReference]]:
+    """Yield the key and the place of each secret that an auth needs."""
+    for name in type(auth).model_fields:
+        value = getattr(auth, name)
+        if isinstance(value, SecretReference):
+            yield name, value
