@@ -61,12 +61,25 @@ def run(
         Literal["ingest", "convert", "train"] | None, Parameter(help="Run one stage on what the stages before left.")
     ] = None,
     fresh: Annotated[bool, Parameter(negative="", help="Do again what is already done.")] = False,
+    partitions: Annotated[
+        list[str] | None,
+        Parameter(negative="", help="Fetch these partitions alone, e.g. month=3..5 or origin=EWR,JFK; repeatable."),
+    ] = None,
     verbose: Verbose = False,
 ) -> int:
-    """Run a pipeline: fetch its sources, convert them to tables, train on these."""
+    """Run a pipeline: fetch its sources, convert them to tables, train on these.
+
+    A slice of it, fetched again though it is there:
+
+        tidemill run deployments/flights/pipeline.yaml --partitions month=3..5 --partitions origin=EWR,JFK --fresh
+
+    Conditions must all hold. Sources that have none of the names run as ever,
+    and what is landed beside the slice stays in the tables.
+    """
     from flows.command import run_pipeline  # noqa: PLC0415 - heavy
 
-    return run_pipeline(pipeline, data, only=only, fresh=fresh, verbose=verbose)
+    asked = " ".join(partitions) if partitions is not None else None
+    return run_pipeline(pipeline, data, only=only, fresh=fresh, partitions=asked, verbose=verbose)
 
 
 @app.command

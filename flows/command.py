@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from flows.api import prefect_api
+from flows.choice import Choice, Stage
 from flows.console import ProgressView, make_console, print_summary
 from flows.links import link_to_run
 from flows.plan import find_mistakes, plan_rows
@@ -17,7 +17,7 @@ from tasks.spec import Pipeline, load_pipeline
 
 
 def run_pipeline(
-    path: Path, data: Path, *, only: Literal["ingest", "convert", "train"] | None, fresh: bool, verbose: bool
+    path: Path, data: Path, *, only: Stage | None, fresh: bool, verbose: bool, partitions: str | None = None
 ) -> int:
     """Run the pipeline of a file and print its summary; return the exit code.
 
@@ -26,7 +26,8 @@ def run_pipeline(
         TidemillError: a stage, or a part of one, failed.
 
     """
-    spec = _checked(path, data, only)
+    choice = Choice(only, fresh, partitions)
+    spec = _checked(path, data, choice)
     console = make_console()
     with prefect_api(verbose=verbose) as api:
         _say_api(console, api.url, temporary=api.server is not None)
@@ -35,7 +36,7 @@ def run_pipeline(
         api.wait_until_ready()
         view = ProgressView(console)
         with view.shown():
-            ended = execute(spec, data, fresh=fresh, only=only, api=api, listener=view.show)
+            ended = execute(spec, data, choice, api=api, listener=view.show)
         summary = ended.summary
         ui = link_to_run(str(summary.flow_run_id), temporary=api.server is not None) if summary else ""
     if summary:
@@ -54,7 +55,7 @@ def check_pipeline(path: Path, data: Path) -> int:
         SpecError: the file, or what it names, is wrong.
 
     """
-    spec = _checked(path, data, None)
+    spec = _checked(path, data, Choice())
     console = make_console()
     console.print(f"{path} is right: {spec.description or spec.name}")
     table = Table(box=None, pad_edge=False)
@@ -66,9 +67,9 @@ def check_pipeline(path: Path, data: Path) -> int:
     return 0
 
 
-def _checked(path: Path, data: Path, only: str | None) -> Pipeline:
+def _checked(path: Path, data: Path, choice: Choice) -> Pipeline:
     spec = load_pipeline(path)
-    mistakes = find_mistakes(spec, data, only)
+    mistakes = find_mistakes(spec, data, choice)
     if mistakes:
         raise SpecError([f"{path}: {mistake}" for mistake in mistakes])
     return spec

@@ -11,28 +11,34 @@ from tasks.concurrency import gather_all
 from tasks.convert.table import CommittedTable
 from tasks.convert.tasks import convert_source
 from tasks.report import report_tables
+from tasks.slices import choose_slice
 from tasks.spec import Pipeline, read_pipeline
 from tasks.store import DataFolder
 
 
 @flow(name="convert", flow_run_name=name_run, persist_result=False)
-async def convert(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> list[CommittedTable]:
+async def convert(
+    spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, partitions: str | None = None
+) -> list[CommittedTable]:
     """Convert what is new or changed in each source's files into `data/tables`.
 
     Args:
         spec: the pipeline, or the path of its file.
         data: the data folder.
         fresh: convert again what is converted already.
+        partitions: the slice that must be landed, e.g. month=3..5; of the others what is landed joins the tables.
 
     Raises:
+        SpecError: the slice is not one of this pipeline.
         StageError: a source could not be converted, and the pipeline does not allow partial data.
 
     """
     pipeline = read_pipeline(spec)
     folder = DataFolder.at(data)
+    chosen = choose_slice(partitions, pipeline)
     outcomes = await gather_all(
         pipeline.sources.items(),
-        lambda item: convert_source(*item, folder, fresh=fresh, allow_partial=pipeline.allow_partial),
+        lambda item: convert_source(*item, folder, fresh=fresh, allow_partial=pipeline.allow_partial, only=chosen),
     )
     tables = [outcome for outcome in outcomes if isinstance(outcome, CommittedTable)]
     await report_tables(pipeline.name, tables)

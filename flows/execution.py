@@ -15,8 +15,9 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun
 
 from flows.api import PrefectApi
+from flows.choice import Choice
 from flows.drain import STORED_S, drain
-from flows.pipeline import Stage, pipeline
+from flows.pipeline import pipeline
 from tasks.errors import TidemillError
 from tasks.progress import Step, listening
 from tasks.spec import Pipeline
@@ -35,10 +36,8 @@ class Ended:
     error: TidemillError | None = None
 
 
-def execute(
-    spec: Pipeline, data: Path, *, fresh: bool, only: Stage | None, api: PrefectApi, listener: Callable[[Step], None]
-) -> Ended:
-    """Run a pipeline to its end and return when Prefect has stored the run.
+def execute(spec: Pipeline, data: Path, choice: Choice, *, api: PrefectApi, listener: Callable[[Step], None]) -> Ended:
+    """Run what is chosen of a pipeline to its end and return when Prefect has stored the run.
 
     Raises:
         KeyboardInterrupt: the run was interrupted; its processes are gone.
@@ -53,7 +52,8 @@ def execute(
     limit_s = STORED_S
     try:
         with listening(listener):
-            return Ended(_run(pipeline.with_options(on_running=hooks)(spec, data, fresh, only)))
+            flow = pipeline.with_options(on_running=hooks)
+            return Ended(_run(flow(spec, data, choice.fresh, choice.only, choice.partitions)))
     except TidemillError as error:
         path = DataFolder.at(data).summary
         return Ended(read_summary(path, str(flow_runs[0])) if flow_runs else None, error)

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from flows.stage import name_run, settle
 from tasks.concurrency import gather_all
 from tasks.ingest.client import open_client
-from tasks.ingest.tasks import LandedSource, land_source
-from tasks.report import report_ingest
+from tasks.ingest.outcome import LandedSource
+from tasks.ingest.robots import Robots
+from tasks.ingest.tasks import Ingest, land_source
+from tasks.report import ProgressArtifacts, report_ingest
+from tasks.slices import choose_slice
 from tasks.spec import Pipeline, read_pipeline
 from tasks.store import DataFolder
 
 
 @flow(name="ingest", flow_run_name=name_run, persist_result=False)
-async def ingest(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> list[LandedSource]:
+async def ingest(
+    spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, partitions: str | None = None
+) -> list[LandedSource]:
     """Fetch what is not landed yet of every api and pages source into `data/raw`.
 
     Args:
         spec: the pipeline, or the path of its file.
         data: the data folder.
         fresh: fetch again what is landed already.
+        partitions: the slice to fetch, e.g. `month=3..5 origin=EWR`; without it all.
 
     Raises:
         StageError: a partition failed for good, and the pipeline does not allow partial data.
@@ -30,9 +36,11 @@ async def ingest(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool =
     """
     pipeline = read_pipeline(spec)
     folder = DataFolder.at(data)
-    async with open_client(pipeline.fetched.values()) as client:
+    show = ProgressArtifacts(pipeline.name).show
+    async with open_client(pipeline.fetched.values(), get_run_logger().warning) as client:
+        common = Ingest(client, Robots(client.throttle), fresh, choose_slice(partitions, pipeline), show)
         landed = await gather_all(
-            pipeline.fetched.items(), lambda item: land_source(*item, folder.raw(item[0]), client, fresh=fresh)
+            pipeline.fetched.items(), lambda item: land_source(*item, folder.raw(item[0]), common)
         )
     await report_ingest(pipeline.name, landed)
     settle("ingest", [sentence for source in landed for sentence in source.sentences], pipeline, landed)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Literal
 
 from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.choice import Stage
 from flows.convert import convert
 from flows.ingest import ingest
 from flows.record import Record
@@ -18,12 +18,14 @@ from tasks.spec import Pipeline, read_pipeline
 from tasks.store import DataFolder, commit_json
 from tasks.summary import RunSummary
 
-Stage = Literal["ingest", "convert", "train"]
-
 
 @flow(name="pipeline", flow_run_name=name_run, persist_result=False)
 async def pipeline(
-    spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, only: Stage | None = None
+    spec: Pipeline | Path,
+    data: Path = Path("data"),
+    fresh: bool = False,
+    only: Stage | None = None,
+    partitions: str | None = None,
 ) -> RunSummary:
     """Run a pipeline: fetch its sources, convert them to tables, train on these.
 
@@ -34,8 +36,10 @@ async def pipeline(
         data: the data folder.
         fresh: do again what is finished.
         only: the one stage to run.
+        partitions: the slice to fetch, e.g. month=3..5 origin=EWR,JFK; fresh then means this slice alone.
 
     Raises:
+        SpecError: the slice is not one of this pipeline.
         StageError: a stage failed; the next ones did not run.
 
     """
@@ -44,9 +48,9 @@ async def pipeline(
     error: BaseException | None = None
     try:
         if only in (None, "ingest"):
-            await record.add("ingest", ingest(loaded, data, fresh))
+            await record.add("ingest", ingest(loaded, data, fresh, partitions))
         if only in (None, "convert"):
-            await record.add("convert", convert(loaded, data, fresh))
+            await record.add("convert", convert(loaded, data, fresh, partitions))
         if only == "train" or (only is None and loaded.training):
             await record.add("train", train(loaded, data, fresh))
     except BaseException as caught:

@@ -7,31 +7,34 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from flows.choice import Choice
 from tasks.convert.inputs import list_files
 from tasks.convert.reading import choose_reader
-from tasks.errors import TableError
+from tasks.errors import SpecError, TableError
 from tasks.ingest.pages import check_selectors
 from tasks.partitions import list_partitions
-from tasks.spec import ApiSource, FilesSource, PagesSource, Pipeline, Training
+from tasks.slices import choose_slice
+from tasks.spec import ApiSource, FilesSource, PagesSource, Pipeline, Training, secret_references, write_duration
 from tasks.store import DataFolder
 from tasks.train.estimators import check_training
 
 
-def find_mistakes(spec: Pipeline, data: Path, only: str | None) -> list[str]:
-    """Return one sentence for each mistake that a run of all stages, or `only` of one, would meet."""
+def find_mistakes(spec: Pipeline, data: Path, choice: Choice) -> list[str]:
+    """Return one sentence for each mistake that a run of what is chosen of a pipeline would meet."""
     folder = DataFolder.at(data)
     mistakes: list[str] = []
     if data.exists() and not data.is_dir():
         mistakes.append(f"--data: {data} is a file; name a folder")
     for name, source in spec.sources.items():
         if isinstance(source, FilesSource):
-            found = _files_mistakes(source, folder) if only in (None, "convert") else []
+            found = _files_mistakes(source, folder) if choice.runs("convert") else []
         else:
-            found = _fetched_mistakes(source) if only in (None, "ingest") else []
+            found = _fetched_mistakes(source) if choice.runs("ingest") else []
         mistakes += [f"sources.{name}.{mistake}" for mistake in found]
-    if only == "train" and spec.training is None:
+    mistakes += _slice_mistakes(spec, choice)
+    if choice.only == "train" and spec.training is None:
         mistakes.append("training: is missing; add it, or leave --only train out")
-    if only in (None, "train") and spec.training is not None:
+    if choice.runs("train") and spec.training is not None:
         mistakes += _unquoted_tables(spec, spec.training) or check_training(spec.training)
     return mistakes
 
@@ -43,7 +46,7 @@ def plan_rows(spec: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
         partitions = list_partitions(fetched)
         what = "pages" if isinstance(fetched, PagesSource) else "API"
         first = fetched.start[0] if isinstance(fetched, PagesSource) else fetched.url
-        yield "ingest", name, f"{what}: {_count(len(partitions), 'partition')} of {first}"
+        yield "ingest", name, f"{what}: {_count(len(partitions), 'partition')} of {first}{_how(fetched)}"
     for name, source in spec.sources.items():
         if isinstance(source, FilesSource):
             what = f"{_count(len(list_files(source.path, folder.root)), 'file')} of {source.path}"
@@ -80,12 +83,40 @@ def _unquoted_tables(spec: Pipeline, training: Training) -> list[str]:
 
 
 def _fetched_mistakes(source: ApiSource | PagesSource) -> list[str]:
-    if isinstance(source, PagesSource):
-        return check_selectors(source)
-    variable = source.auth.token.env if source.auth else None
-    if variable is not None and variable not in os.environ:
-        return [f"auth.token.env: the environment variable {variable} is not set; set it to the token"]
+    mistakes = check_selectors(source) if isinstance(source, PagesSource) else []
+    for key, reference in secret_references(source.auth) if source.auth else ():
+        if reference.env is not None and not os.environ.get(reference.env, "").strip():
+            state = "empty" if reference.env in os.environ else "not set"
+            what = key.replace("_", " ")
+            mistakes.append(
+                f"auth.{key}.env: the environment variable {reference.env} is {state}; set it to the {what}"
+            )
+    return mistakes
+
+
+def _slice_mistakes(spec: Pipeline, choice: Choice) -> list[str]:
+    if choice.partitions is None:
+        return []
+    if choice.only == "train":
+        return ["--partitions: train learns from whole tables; leave --partitions or --only train out"]
+    try:
+        choose_slice(choice.partitions, spec)
+    except SpecError as error:
+        return [f"--{mistake}" for mistake in error.mistakes]
     return []
+
+
+def _how(source: ApiSource | PagesSource) -> str:
+    """Return in a few words how a source's pages are found, what of it is asked for, and when again."""
+    words = []
+    if isinstance(source, ApiSource):
+        if source.pagination.kind != "single":
+            words.append(f"by {source.pagination.kind.replace('_', ' ')}")
+        if source.incremental:
+            words.append(f"newer {source.incremental.field} only")
+    if source.refresh:
+        words.append(f"again after {write_duration(source.refresh.after)}")
+    return "".join(f", {word}" for word in words)
 
 
 def _count(number: int, noun: str) -> str:

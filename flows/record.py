@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.convert.table import CommittedTable
 from tasks.errors import StageError
-from tasks.ingest.tasks import LandedSource
+from tasks.ingest.outcome import LandedSource
 from tasks.summary import RunSummary, SourceSummary
 from tasks.train.leaderboard import Leaderboard
 

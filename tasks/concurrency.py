@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -19,3 +20,30 @@ async def gather_all(items: Iterable[Item], call: Callable[[Item], Coroutine[Any
         failure = failures.exceptions[0]
         raise failure from failure.__cause__
     return [call.result() for call in calls]
+
+
+async def map_ahead(
+    items: Iterable[Item], call: Callable[[Item], Coroutine[Any, Any, Result]], ahead: Callable[[], int]
+) -> AsyncGenerator[Result, None]:
+    """Yield what `call` gives for each item, in order, with up to `ahead()` calls under way.
+
+    To be closed when it is not read to its end: the calls still under way end then.
+    """
+    left = iter(items)
+    running: deque[asyncio.Task[Result]] = deque()
+    try:
+        while True:
+            while len(running) < ahead():
+                try:
+                    running.append(asyncio.create_task(call(next(left))))
+                except StopIteration:
+                    break
+            if not running:
+                return
+            result = await running[0]
+            running.popleft()
+            yield result
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

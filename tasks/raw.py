@@ -1,22 +1,18 @@
-"""Raw files: rows as received, one JSON line each, compressed, committed whole."""
+"""Raw files: rows as received, one JSON value a line, compressed; each counts by the manifest beside it.
+
+A partition has one raw file, and where its source is incremental one more,
+an increment, for each later run that brought rows.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from itertools import count, islice, takewhile
 from pathlib import Path
-from typing import Any, TypeVar, TypeVarTuple
 
-import pyarrow as pa
-
-from tasks.store import commit, commit_json, read_json
-
-Arguments = TypeVarTuple("Arguments")
-Result = TypeVar("Result")
+from tasks.spec import Scalar
+from tasks.store import commit_json, read_json
 
 RAW_SUFFIX = ".jsonl.zst"
 _MANIFEST_SUFFIX = ".json"
@@ -24,23 +20,45 @@ _MANIFEST_SUFFIX = ".json"
 
 @dataclass(frozen=True)
 class RawManifest:
-    """What is known of a landed partition; `fingerprint` is that of the request that landed it."""
+    """What is known of a raw file; `fingerprint` is that of the requests that brought it.
+
+    `etag` and `last_modified` are those of the answer where there was only
+    one. Of an incremental source, `since` is what was asked for, `largest` the
+    largest value of its field, and `extends` the sha256 of the partition's
+    first raw file, in an increment.
+    """
 
     fingerprint: str
     rows: int
     pages: int
     file_bytes: int
+    sha256: str
     landed_at: str
+    etag: str | None = None
+    last_modified: str | None = None
+    since: Scalar | None = None
+    largest: Scalar | None = None
+    extends: str | None = None
 
 
 def raw_path(folder: Path, partition: str) -> Path:
-    """Return the path of a partition's raw file."""
+    """Return the path of a partition's first raw file."""
     return folder / f"{partition}{RAW_SUFFIX}"
+
+
+def increment_path(raw: Path, number: int) -> Path:
+    """Return the path of the increment `number` of a partition whose first raw file is `raw`; names of partitions have no + of their own."""
+    return raw.with_name(f"{raw.name.removesuffix(RAW_SUFFIX)}+{number:06}{RAW_SUFFIX}")
+
+
+def manifest_path(raw: Path) -> Path:
+    """Return the path of a raw file's manifest."""
+    return raw.with_name(raw.name.removesuffix(RAW_SUFFIX) + _MANIFEST_SUFFIX)
 
 
 def read_manifest(raw: Path) -> RawManifest | None:
     """Return the manifest of a raw file; None unless the file is there, as long as it says."""
-    value = read_json(_manifest_path(raw))
+    value = read_json(manifest_path(raw))
     try:
         manifest = RawManifest(**value)
         return manifest if raw.stat().st_size == manifest.file_bytes else None
@@ -48,62 +66,31 @@ def read_manifest(raw: Path) -> RawManifest | None:
         return None
 
 
-async def write_raw(raw: Path, pages: AsyncIterator[list[Any]], fingerprint: str) -> RawManifest:
-    """Commit the records of `pages`, in order, and then the manifest, which makes them count."""
-    writer = _RawWriter(raw)
-    count = 0
-    try:
-        await _in_thread(writer.start)
-        async for records in pages:
-            await _in_thread(writer.write, records)
-            count += 1
-    except BaseException as error:
-        await _in_thread(writer.finish, error)
-        raise
-    await _in_thread(writer.finish, None)
-    return await _in_thread(_commit_manifest, raw, fingerprint, writer.rows, count)
+def commit_manifest(raw: Path, manifest: RawManifest) -> None:
+    """Commit the manifest of a raw file, which makes it count."""
+    commit_json(manifest_path(raw), asdict(manifest))
 
 
-async def _in_thread(call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
-    """Call in a thread; when cancelled, wait for the call's end first: the stream and its file are the thread's until then."""
-    work = asyncio.create_task(asyncio.to_thread(call, *arguments))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait([work])
-        raise
+def list_raw_files(folder: Path, partition: str) -> list[tuple[Path, RawManifest]]:
+    """Return a partition's raw files with their manifests, in landing order; none where it is not landed."""
+    raw = raw_path(folder, partition)
+    first = read_manifest(raw)
+    if first is None:
+        return []
+    increments = ((path, read_manifest(path)) for path in _increments(raw))
+    whole = takewhile(lambda found: found[1] is not None and found[1].extends == first.sha256, increments)
+    return [(raw, first), *((path, manifest) for path, manifest in whole if manifest is not None)]
 
 
-class _RawWriter:
-    """Writes JSON lines into a zstd file that replaces `raw` when finished without an error."""
-
-    def __init__(self, raw: Path) -> None:
-        self.rows = 0
-        self._raw = raw
-        self._stack = ExitStack()
-
-    def start(self) -> None:
-        part = self._stack.enter_context(commit(self._raw))
-        self._stream = self._stack.enter_context(pa.CompressedOutputStream(str(part), "zstd"))
-
-    def write(self, records: list[Any]) -> None:
-        self.rows += len(records)
-        lines = (json.dumps(record, ensure_ascii=False, separators=(",", ":")) for record in records)
-        self._stream.write("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass"))
-
-    def finish(self, error: BaseException | None) -> None:
-        if error is None:
-            # What is there stops counting just before it is replaced: a run killed in between lands it again.
-            _manifest_path(self._raw).unlink(missing_ok=True)
-        self._stack.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+def sweep_increments(folder: Path, partition: str) -> None:
+    """Remove the increments of a partition that do not extend its first raw file, or are not whole."""
+    raw = raw_path(folder, partition)
+    counted = len(list_raw_files(folder, partition))
+    for path in list(islice(_increments(raw), max(0, counted - 1), None)):
+        manifest_path(path).unlink(missing_ok=True)
+        path.unlink()
 
 
-def _commit_manifest(raw: Path, fingerprint: str, rows: int, pages: int) -> RawManifest:
-    landed_at = datetime.now(UTC).isoformat(timespec="seconds")
-    manifest = RawManifest(fingerprint, rows, pages, raw.stat().st_size, landed_at)
-    commit_json(_manifest_path(raw), asdict(manifest))
-    return manifest
-
-
-def _manifest_path(raw: Path) -> Path:
-    return raw.with_name(raw.name.removesuffix(RAW_SUFFIX) + _MANIFEST_SUFFIX)
+def _increments(raw: Path) -> Iterator[Path]:
+    """Yield the increments of a partition that are there, good or not; they are numbered without a gap."""
+    return takewhile(Path.exists, (increment_path(raw, number) for number in count(1)))

@@ -4,42 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from prefect import task
-from prefect.artifacts import acreate_table_artifact
+from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
 from tasks.convert.table import CommittedTable
-from tasks.ingest.tasks import LandedSource
+from tasks.ingest.landed import Landed
+from tasks.ingest.outcome import LandedSource
 from tasks.train.leaderboard import Leaderboard
 
 ROWS_SHOWN = 100  # an artifact lives in Prefect's database for ever
 
 
+class ProgressArtifacts:
+    """How far each source of a pipeline has come, as an artifact that changes."""
+
+    def __init__(self, pipeline: str) -> None:
+        self._pipeline = pipeline
+        self._ids: dict[str, UUID] = {}
+
+    async def show(self, source: str, percent: float, detail: str) -> None:
+        """Show how far a source has come."""
+        if source in self._ids:
+            await aupdate_progress_artifact(self._ids[source], percent, f"{source}: {detail}")
+        else:
+            self._ids[source] = await acreate_progress_artifact(
+                percent, key=_key(f"{self._pipeline}-ingest-{source}"), description=f"{source}: {detail}"
+            )
+
+
 @task(name="report ingest", cache_policy=NO_CACHE, persist_result=False)
 async def report_ingest(pipeline: str, sources: Sequence[LandedSource]) -> None:
-    """Show what was fetched of each source; a unit of its own so that the artifact stands in the run's graph."""
-    rows = [
-        {
-            "source": source.source,
-            "partitions": len(source.landed),
-            "landed before": sum(landed.reused for landed in source.landed),
-            "failed": len(source.failures),
-            "rows": source.total("rows"),
-            "pages": source.total("pages"),
-            "requests": source.total("requests"),
-            "retries": source.total("retries"),
-        }
-        for source in sources
-    ]
+    """Show what was fetched of each source's partitions; a unit of its own so that the artifact stands in the run's graph."""
+    asked = [(source.source, landed) for source in sources for landed in source.landed if not landed.reused]
+    slowest = sorted(asked, key=lambda pair: -pair[1].seconds)
+    rows = [_partition_row(source, landed) for source, landed in slowest]
+    kept = sum(landed.reused for source in sources for landed in source.landed)
     failures = [
         {"source": source.source, "partition": failure.partition, "failure": failure.cause}
         for source in sources
         for failure in source.failures
     ]
-    await _show(f"{pipeline}-ingest", rows, "What was fetched of each source.")
+    said = f"What was fetched, the slowest first; {kept} partitions were landed before."
+    await _show(f"{pipeline}-ingest", rows, said)
     if failures:
         await _show(f"{pipeline}-ingest-failures", failures, "Partitions that could not be fetched.")
+
+
+def _partition_row(source: str, landed: Landed) -> dict[str, Any]:
+    return {
+        "source": source,
+        "partition": landed.partition,
+        "rows": landed.rows,
+        "pages": landed.pages,
+        "requests": landed.requests,
+        "retries": landed.retries,
+        "429s": landed.refused,
+        "bytes": landed.body_bytes,
+        "seconds": round(landed.seconds, 2),
+        "waited (s)": round(landed.waited_s, 2),
+        "resumed from page": landed.resumed_from or "",
+    }
 
 
 @task(name="report tables", cache_policy=NO_CACHE, persist_result=False)
@@ -91,5 +118,10 @@ async def _show(key: str, rows: Sequence[Mapping[str, Any]], description: str) -
     left_out = len(rows) - ROWS_SHOWN
     more = f" {left_out} further rows are not shown." if left_out > 0 else ""
     await acreate_table_artifact(
-        table=[dict(row) for row in rows[:ROWS_SHOWN]], key=key.replace("_", "-"), description=description + more
+        table=[dict(row) for row in rows[:ROWS_SHOWN]], key=_key(key), description=description + more
     )
+
+
+def _key(name: str) -> str:
+    """Return a name as artifacts' keys are written."""
+    return name.replace("_", "-")

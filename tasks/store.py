@@ -63,9 +63,9 @@ def commit(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
-        _fsync(part)
+        fsync(part)
         part.replace(path)
-        _fsync(path.parent)
+        fsync(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
@@ -110,7 +110,8 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Have a file's bytes, or a folder's names, on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -17,11 +17,12 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from deployments.sample.server import HOST, listen, site_server
+from tests.site_pages import page_routes
 
 ITEMS = [{"id": number, "name": f"item {number}"} for number in range(1, 8)]
 PAGE_ITEMS = 3
@@ -109,7 +110,10 @@ class Sites:
             self._listener.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request to its site, without the site's number in the path."""
+        """Hand a request to its site, without the site's number in the path; the host has no robots.txt."""
+        if scope["path"] == "/robots.txt":
+            await PlainTextResponse("no such thing", 404)(scope, receive, send)
+            return
         _, number, path = scope["path"].split("/", 2)
         quoted = scope["raw_path"].split(b"/", 2)[2]
         inner = {**scope, "path": f"/{path}", "raw_path": b"/" + quoted}
@@ -162,35 +166,9 @@ def _routes(site: Site) -> list[Route]:
         "/redirect": _redirect("items?page=1"),
         "/redirect-to-other-host": _redirect_to(site),
         "/redirect-loop": _redirect("redirect-loop"),
-        **_pages(),
+        **page_routes(),
     }
     return [Route(path, answer) for path, answer in routes.items()]
-
-
-def _pages() -> dict[str, Callable[[Request], Awaitable[Response]]]:
-    """Return the routes that are HTML."""
-    latin = _page(["caf\xe9"], None).encode("latin-1")
-    declared = b'<meta charset="windows-1250">' + _page(["\u017elu\u0165"], None).encode("windows-1250")
-    return {
-        "/page-1": _html(_page(["a", "b"], "page-2")),
-        "/page-2": _html(_page(["c"], " page-3#rows ")),
-        "/page-3": _html(_page([" d ", ""], None)),
-        "/part/{part:path}": _part,
-        "/loop-1": _html(_page(["a"], "loop-2")),
-        "/loop-2": _html(_page(["b"], "loop-1#top")),
-        "/endless/{number:int}": _endless,
-        "/page-that-links-nowhere": _html(_page(["a"], "javascript:void(0)")),
-        "/page-that-links-wrongly": _html(_page(["a"], "http://[wrong")),
-        "/latin-1": _bytes(latin, "text/html; charset=iso-8859-1"),
-        "/meta-charset": _bytes(declared, "text/html"),
-        "/no-match": _html("<p>nothing here</p>"),
-        "/blank": _html(""),
-    }
-
-
-def _page(names: list[str], following: str | None) -> str:
-    rows = "".join(f"<li><b>{name}</b><a href='of/{name.strip()}'>more</a></li>" for name in names)
-    return f"<ul>{rows}</ul>" + (f"<a rel=next href='{following}'>next</a>" if following else "")
 
 
 def _numbered(request: Request) -> tuple[list[dict[str, Any]], int]:
@@ -333,15 +311,6 @@ def _redirect_to(site: Site) -> Callable[..., Awaitable[Response]]:
     return answer
 
 
-async def _part(request: Request) -> Response:
-    return HTMLResponse(_page([request.path_params["part"]], None))
-
-
-async def _endless(request: Request) -> Response:
-    number = request.path_params["number"]
-    return HTMLResponse(_page([str(number)], f"{number + 1}"))
-
-
 def _json(body: Any) -> Callable[..., Awaitable[Response]]:
     async def answer(_: Request) -> Response:
         return JSONResponse(body)
@@ -351,10 +320,6 @@ def _json(body: Any) -> Callable[..., Awaitable[Response]]:
 
 def _text(body: str, kind: str, status: int = 200) -> Callable[..., Awaitable[Response]]:
     return _bytes(body.encode(), kind, status)
-
-
-def _html(body: str) -> Callable[..., Awaitable[Response]]:
-    return _bytes(body.encode(), "text/html; charset=utf-8")
 
 
 def _bytes(body: bytes, kind: str, status: int = 200) -> Callable[..., Awaitable[Response]]:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.partitions import Partition, first_url, list_partitions
-from tasks.spec import ApiSource, Scalar
+from tasks.partitions import Partition, fill_body, first_url, list_partitions, request_fingerprint
+from tasks.spec import ApiSource, Incremental, PagePagination, PagesColumn, PagesSource, Scalar
+from tasks.spec.base import Part
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._~%=,-]{1,140}")
 SCALARS = st.text(max_size=200) | st.integers() | st.floats(allow_nan=False)
@@ -100,3 +101,218 @@ def test_values_stand_in_the_address_or_follow_it(url: str, params: dict[str, Sc
     source = api(url, params=params, partitions={"part": ["a/b c"], "month": [3]})
 
     assert str(first_url(source, list_partitions(source)[0])) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "filled"),
+    [
+        ({"part": "{part}"}, {"part": "a/b c"}),
+        ({"month": "{month}", "ratio": "{ratio}"}, {"month": 3, "ratio": 0.5}),
+        ({"where": "month = {month} and part = {part}"}, {"where": "month = 3 and part = a/b c"}),
+        ({"deep": [{"list": ["{month}", 1, None, True, "{month}!"]}]}, {"deep": [{"list": [3, 1, None, True, "3!"]}]}),
+        ({"query": "{ user(id: {month}) { name } }"}, {"query": "{ user(id: 3) { name } }"}),
+        ({"query": "{other} {} {{month}} {month:d} { month }"}, {"query": "{other} {} {3} {month:d} { month }"}),
+        ({"{month}": "the key stays"}, {"{month}": "the key stays"}),
+        ({"odd": "{a.b} {braces}"}, {"odd": "1 {month}"}),
+        ({}, {}),
+    ],
+)
+def test_values_stand_in_the_body(body: Any, filled: Any) -> None:
+    """A placeholder alone takes the value with its type, one within a text takes it as text, once; other braces stay."""
+    values = (("part", "a/b c"), ("month", 3), ("ratio", 0.5), ("a.b", 1), ("braces", "{month}"))
+
+    assert fill_body(body, Partition(values)) == filled
+
+
+def test_a_body_without_partitions_stays() -> None:
+    """Where there is nothing to fill in, a body is as it stands in the file."""
+    body = {"query": "{all} { x }", "size": 10}
+
+    assert fill_body(body, Partition(())) == body
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "expected"),
+    [
+        ("http://h/items", {"m": "{month}"}, "http://h/items?part=a"),
+        ("http://h/{part}", {"deep": [{"m": "up to {month}"}]}, "http://h/a"),
+        ("http://h/{part}", {"part": "{part}", "{month}": 1}, "http://h/a?month=3"),
+        ("http://h/items", {"query": "{ month part }"}, "http://h/items?part=a&month=3"),
+        ("http://h/items", None, "http://h/items?part=a&month=3"),
+    ],
+)
+def test_values_of_the_body_are_no_parameters(url: str, body: Any, expected: str) -> None:
+    """A value that stands in the address or in the body is sent there alone."""
+    source = api(url, method="POST", body=body, partitions={"part": ["a"], "month": [3]})
+
+    assert str(first_url(source, list_partitions(source)[0])) == expected
+
+
+PARTITION = Partition((("part", "a"), ("month", 3)))
+API = {
+    "url": "http://h/{part}",
+    "method": "POST",
+    "partitions": {"part": ["a"], "month": [3]},
+    "key": ["id"],
+    "pagination": {"kind": "page", "size": 10},
+    "incremental": {"field": "at", "param": "since", "start": 0},
+    "columns": {"id": "int"},
+}
+PAGES = {
+    "start": "http://h/{part}",
+    "rows": "tr",
+    "partitions": {"part": ["a"], "month": [3]},
+    "columns": {"id": {"select": "td"}},
+}
+AUTH = {"kind": "bearer", "token": {"env": "TOKEN"}}
+
+# Of each key: a change of it, and whether what is landed is fetched again because of it.
+OF_ALL: dict[str, tuple[Any, bool]] = {
+    "partitions": ({"part": ["a", "b"], "month": {"range": [1, 12]}}, False),
+    "headers": ({"Accept-Language": "fr"}, True),
+    "auth": (AUTH, False),
+    "requests": ({"max_in_flight": 3, "attempts": 1}, False),
+    "refresh": ({"after": "24h"}, False),
+    "key": (["id", "at"], False),
+}
+OF_API: dict[str, tuple[Any, bool]] = {
+    **OF_ALL,
+    "url": ("http://other/{part}", True),
+    "method": ("GET", True),
+    "body": ({"a": 1}, True),
+    "idempotent": (True, False),
+    "params": ({"per_page": 5}, True),
+    "pagination": ({"kind": "offset", "size": 10}, True),
+    "records_at": ("items", True),
+    "explode": ("tags", False),
+    "incremental": ({"field": "id", "param": "since", "start": 0}, True),
+    "columns": ({"id": "float", "at": "timestamp"}, False),
+}
+OF_PAGES: dict[str, tuple[Any, bool]] = {
+    **OF_ALL,
+    "start": (["http://h/{part}", "http://h/more"], True),
+    "follow": ("a::attr(href)", True),
+    "links": ("a::attr(href)", True),
+    "rows": ("tbody tr", True),
+    "columns": ({"id": "td + td"}, True),
+    "allow_hosts": (["cdn"], True),
+    "robots": ("ignore", False),
+    "max_depth": (2, True),
+    "max_pages": (5, False),
+}
+OF_PAGINATION: dict[str, tuple[Any, bool]] = {
+    "param": ("p", True),
+    "start": (0, True),
+    "step": (2, True),
+    "pages_at": ("pages", True),
+    "pages_header": ("X-Pages", True),
+    "place": ("header", True),
+    "size_param": ("n", True),
+    "size": (20, True),
+    "total_at": ("total", True),
+    "total_header": ("X-Total", True),
+    "end_statuses": ([404], True),
+    "max_pages": (5, False),
+    "max_rows": (5, False),
+}
+OF_INCREMENTAL: dict[str, tuple[Any, bool]] = {
+    "field": ("id", True),
+    "param": ("after", True),
+    "start": (5, True),
+    "overlap": (5, False),
+}
+OF_COLUMN: dict[str, tuple[Any, bool]] = {
+    "select": ("td + td", True),
+    "all": (True, True),
+    "default": ("0", True),
+    "type": ("string", False),
+}
+
+
+def invalidates(source: type[ApiSource | PagesSource], before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Return whether a change of a source makes what is landed of a partition stale."""
+    one, other = (request_fingerprint(source.model_validate(keys), PARTITION) for keys in (before, after))
+    return one != other
+
+
+@pytest.mark.parametrize(("key", "change", "expected"), [(key, *row) for key, row in OF_API.items()])
+def test_a_change_of_an_api_invalidates_what_it_changes(key: str, change: Any, expected: bool) -> None:
+    """What decides the answers makes a landed partition stale; how they are asked for does not."""
+    assert invalidates(ApiSource, API, {**API, key: change}) is expected
+
+
+@pytest.mark.parametrize(("key", "change", "expected"), [(key, *row) for key, row in OF_PAGES.items()])
+def test_a_change_of_pages_invalidates_what_it_changes(key: str, change: Any, expected: bool) -> None:
+    """The same for pages, whose selectors decide what is landed."""
+    assert invalidates(PagesSource, PAGES, {**PAGES, key: change}) is expected
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "change", "expected"),
+    [
+        (part, key, *row)
+        for part, rows in (("pagination", OF_PAGINATION), ("incremental", OF_INCREMENTAL))
+        for key, row in rows.items()
+    ],
+)
+def test_a_change_within_an_api_invalidates_what_it_changes(part: str, key: str, change: Any, expected: bool) -> None:
+    """Of pagination all but its guards, of incremental all but its overlap."""
+    assert invalidates(ApiSource, API, {**API, part: {**API[part], key: change}}) is expected  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(("key", "change", "expected"), [(key, *row) for key, row in OF_COLUMN.items()])
+def test_a_change_of_a_pages_column_invalidates_what_it_changes(key: str, change: Any, expected: bool) -> None:
+    """Of a column all but its type."""
+    changed = {"id": {"select": "td", key: change}}
+
+    assert invalidates(PagesSource, PAGES, {**PAGES, "columns": changed}) is expected
+
+
+@pytest.mark.parametrize(
+    ("model", "table"),
+    [
+        (ApiSource, OF_API),
+        (PagesSource, OF_PAGES),
+        (PagePagination, OF_PAGINATION),
+        (Incremental, OF_INCREMENTAL),
+        (PagesColumn, OF_COLUMN),
+    ],
+)
+def test_every_key_is_decided_on(model: type[Part], table: dict[str, tuple[Any, bool]]) -> None:
+    """A key that joins a model joins its table here: whether a change of it makes what is landed stale."""
+    assert set(model.model_fields) - {"kind"} == set(table)
+
+
+def test_each_kind_of_pagination_is_a_request_of_its_own() -> None:
+    """Kinds whose other keys have their defaults differ by the kind alone."""
+    kinds = [
+        {"kind": "single"},
+        {"kind": "page"},
+        {"kind": "offset"},
+        {"kind": "link_header"},
+        {"kind": "cursor", "cursor_at": "next"},
+        {"kind": "next_url", "next_at": "next"},
+    ]
+
+    fingerprints = {request_fingerprint(api(pagination=pagination), PARTITION) for pagination in kinds}
+
+    assert len(fingerprints) == len(kinds)
+
+
+def test_a_default_that_is_written_out_changes_nothing() -> None:
+    """A key with its default is as good as one that is left out."""
+    plain = api("http://h/{part}", partitions={"part": ["a"]})
+    written = api("http://h/{part}", partitions={"part": ["a"]}, method="GET", params={}, pagination={"kind": "single"})
+
+    assert request_fingerprint(plain, PARTITION) == request_fingerprint(written, PARTITION)
+
+
+def test_a_value_that_joins_leaves_the_others_as_they_are() -> None:
+    """Each partition has the fingerprint of its own values, whatever other values there are."""
+    before = api(partitions={"part": ["a", "b"], "month": {"range": [1, 2]}})
+    after = api(partitions={"part": ["c", "b", "a"], "month": [2, 1, 3]})
+
+    prints = [{p.name: request_fingerprint(source, p) for p in list_partitions(source)} for source in (before, after)]
+
+    assert prints[0].items() <= prints[1].items()
+    assert len(set(prints[1].values())) == len(prints[1]) == 9

@@ -35,7 +35,7 @@ def commit_table(job: TableJob, types: Types, files: Mapping[str, ConvertedFile]
         _place(job.rejects, file.part, keep=bool(file.rows_rejected))
         _place(job.parts, file.part, keep=True)
     _remove_others(job, {file.part for file in files.values()})
-    commit_table_manifest(job.parts, TableManifest(job.fingerprint, dict(types), dict(files)))
+    commit_table_manifest(job.parts, TableManifest(job.fingerprint, dict(types), in_order(job, files)))
     return dict(files)
 
 
@@ -54,7 +54,7 @@ def _drop_duplicates(job: TableJob, files: Mapping[str, ConvertedFile]) -> dict[
     if not job.source.key:
         return dict(files)
     parts = {name: _newest(job, file.part) for name, file in in_order(job, files).items()}
-    duplicates = find_duplicates(parts, job.source.key)
+    duplicates = find_duplicates(parts, job.source.key, "last" if job.keeps_last else "first")
     counted = dict(files)
     for name, rows in duplicates.items():
         file = files[name]

@@ -1,9 +1,10 @@
-"""Duplicates: of the rows with the same key only the first is kept."""
+"""Duplicates: of the rows with the same key one is kept, the first or the last."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,10 @@ from tasks.errors import TableError
 from tasks.store import commit
 
 
-def find_duplicates(parts: Mapping[str, Path], key: Sequence[str]) -> dict[str, list[int]]:
-    """Return, for each part that has any, the indices of the rows whose key an earlier row has.
+def find_duplicates(
+    parts: Mapping[str, Path], key: Sequence[str], keep: Literal["first", "last"]
+) -> dict[str, list[int]]:
+    """Return, for each part that has any, the indices of the rows whose key another row has, which is kept.
 
     Parts count in the order given. A row with a null in its key is no duplicate:
     nothing identifies it.
@@ -26,7 +29,7 @@ def find_duplicates(parts: Mapping[str, Path], key: Sequence[str]) -> dict[str, 
     """
     keys = {name: _read_key(path, key) for name, path in parts.items()}
     every = pd.concat(keys.values(), ignore_index=True) if keys else pd.DataFrame(columns=list(key))
-    repeated = every.duplicated(keep="first") & every.notna().all(axis=1)
+    repeated = every.duplicated(keep=keep) & every.notna().all(axis=1)
     ends = np.cumsum([len(frame) for frame in keys.values()])
     by_part = zip(keys, np.split(repeated.to_numpy(), ends[:-1]), strict=True) if keys else ()
     return {name: np.flatnonzero(rows).tolist() for name, rows in by_part if rows.any()}

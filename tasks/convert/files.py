@@ -31,7 +31,7 @@ _SAID: Mapping[TypeName, str] = {"int": "an int", "timestamp_utc": "a timestamp"
 class InputFile:
     """One file of a source: where it lies, what it is called in rejects, and its part's file name.
 
-    `rows` is how many it holds, where that is known from when it was landed.
+    `rows` is how many records it holds, where that is known from when it was landed.
     """
 
     path: Path
@@ -44,7 +44,8 @@ class InputFile:
 class Target:
     """Where a source's parts and rejects are staged, and what is declared of its columns.
 
-    `typed` is false where JSON values are texts of unknown type, as pages give them.
+    `typed` is false where JSON values are texts of unknown type, as pages give
+    them; `explode` is the column of lists whose elements are rows.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Target:
     rejects: Path
     columns: Mapping[str, Column]
     typed: bool
+    explode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,11 @@ async def convert_file(file: InputFile, target: Target, types: Types | None) -> 
 
 
 def _parse(file: InputFile, target: Target, data: bytes) -> Parsed:
-    reader = choose_reader(file.path, typed=target.typed)
+    reader = choose_reader(file.path, typed=target.typed, explode=target.explode)
     parsed = reader(decompress(data, file.path))
-    if file.rows is not None and parsed.received != file.rows:
-        raise TableError(f"holds {parsed.received} rows, but {file.rows} were landed; fetch it again with --fresh")
+    held = parsed.received if parsed.lines is None else parsed.lines
+    if file.rows is not None and held != file.rows:
+        raise TableError(f"holds {held} rows, but {file.rows} were landed; fetch it again with --fresh")
     return parsed
 
 

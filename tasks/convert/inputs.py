@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from tasks.convert.files import InputFile
 from tasks.errors import TableError
-from tasks.partitions import list_partitions, request_fingerprint
-from tasks.raw import raw_path, read_manifest
+from tasks.partitions import Partition, list_partitions, request_fingerprint
+from tasks.raw import list_raw_files
 from tasks.spec import ApiSource, PagesSource
 
 _HASH_CHARACTERS = 8
@@ -35,17 +35,28 @@ def list_files(pattern: str, root: Path) -> list[InputFile]:
     return [name_file(path, root) for path in files]
 
 
-def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> tuple[list[InputFile], list[str]]:
-    """Return the raw files of a source's landed partitions, and the names of the partitions that are not landed."""
-    files, missing = [], []
+def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> tuple[list[InputFile], list[Partition]]:
+    """Return the raw files of a source's landed partitions, and the partitions that are not landed.
+
+    Those of an incremental source are in the order in which they were landed: the
+    same row may be in several partitions, and the newest counts.
+    """
+    files: list[tuple[str, InputFile]] = []
+    missing = []
     for partition in list_partitions(source):
-        path = raw_path(folder, partition.name)
-        manifest = read_manifest(path)
-        if manifest is None or manifest.fingerprint != request_fingerprint(source, partition):
-            missing.append(partition.name)
-        else:
-            files.append(replace(name_file(path, root), rows=manifest.rows))
-    return files, missing
+        landed = list_raw_files(folder, partition.name)
+        asked = request_fingerprint(source, partition)
+        if not landed or any(manifest.fingerprint != asked for _, manifest in landed):
+            missing.append(partition)
+            continue
+        latest = ""
+        for path, manifest in landed:
+            # An increment is newer than what it extends, also by a clock that was put back.
+            latest = max(latest, manifest.landed_at)
+            files.append((latest, replace(name_file(path, root), rows=manifest.rows)))
+    if isinstance(source, ApiSource) and source.incremental is not None:
+        files.sort(key=lambda file: file[0])
+    return [file for _, file in files], missing
 
 
 def name_file(path: Path, root: Path) -> InputFile:

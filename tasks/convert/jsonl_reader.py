@@ -3,85 +3,58 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from tasks.convert.json_rows import Row, Unfit, is_replaced, read_rows
 from tasks.convert.parsed import Misfit, Parsed, Record
 from tasks.convert.types import TypeName, infer_type, widen
 
 _BOM = b"\xef\xbb\xbf"
-_SURROGATE = b"\\ud"  # how JSON begins the escape of half a pair
 _TIME_TYPES = frozenset({"date", "timestamp", "timestamp_utc"})
 
 
-def parse_jsonl(data: bytes, *, typed: bool = True) -> Parsed:
+def parse_jsonl(data: bytes, *, typed: bool = True, explode: str | None = None) -> Parsed:
     """Return the rows of a file of JSON objects, one a line; nested objects become `outer.inner` columns.
 
     With `typed` a value has the type it has in JSON (a text may still be a date
-    or a timestamp); without it every value is a text of unknown type, as pages give them.
+    or a timestamp); without it every value is a text of unknown type, and a line
+    may itself tell why it is no row, as pages give them. Each element of the list
+    in the column `explode` is a row of its own.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     records: list[Record] = []
     misfits: list[Misfit] = []
+    lines = 0
     for number, line in enumerate(data.removeprefix(_BOM).split(b"\n"), start=1):
         if not line.strip():
             continue
         record = Record(number, line.rstrip(b"\r").decode("utf-8", "backslashreplace"))
-        try:
-            rows.append(_read_row(line))
-        except ValueError as error:
-            misfits.append(Misfit(record, None, str(error)))
+        lines += 1
+        found = read_rows(line, explode=explode, refusals=not typed)
+        if isinstance(found, Unfit):
+            misfits.append(Misfit(record, found.column, found.reason))
         else:
-            records.append(record)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = {name: [row.get(name) for row in rows] for name in names}
+            rows += found
+            records += [record] * len(found)
+    columns = {name: [row.get(name) for row in rows] for name in _names(rows, explode)}
     texts = pa.table({name: pa.array(map(_text, values), pa.string()) for name, values in columns.items()})
     types = {name: _json_type(values, texts[name]) for name, values in columns.items()} if typed else None
 
     def locate(indices: Sequence[int]) -> Sequence[Record]:
         return [records[index] for index in indices]
 
-    return Parsed(texts, len(rows) + len(misfits), misfits, locate, types)
+    return Parsed(texts, len(rows) + len(misfits), misfits, locate, types, lines)
 
 
-def _read_row(line: bytes) -> dict[str, Any]:
-    """Return the object of a line, flattened.
-
-    Raises:
-        ValueError: the line is no object that could be a row; the message says why.
-
-    """
-    try:
-        row = json.loads(line.decode("utf-8"))
-        pairs = list(_flatten(row)) if isinstance(row, dict) else []
-        if _SURROGATE in line.lower():
-            json.dumps(pairs, ensure_ascii=False).encode("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8") from None
-    except UnicodeEncodeError:
-        raise ValueError("half of a surrogate pair is not a text") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"not JSON: {error}") from None
-    if not isinstance(row, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004 - it is the line that is wrong
-    if not pairs:
-        raise ValueError("an object without keys")
-    flat = dict(pairs)
-    if len(flat) < len(pairs):
-        raise ValueError("two values for one column, by a nested key and by one with a dot")
-    return flat
-
-
-def _flatten(row: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in row.items():
-        if isinstance(value, dict) and value:
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+def _names(rows: Sequence[Row], explode: str | None) -> list[str]:
+    """Return the columns in the order they are met; that of a list whose elements all have columns of their own is none."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if explode in names and is_replaced(explode, names) and all(row.get(explode) is None for row in rows):
+        names.remove(explode)
+    return names
 
 
 def _text(value: Any) -> str | None:

@@ -29,11 +29,12 @@ class Misfit:
 
 @dataclass(frozen=True)
 class Parsed:
-    """The rows of one file, every value a text or null.
+    """The rows of one file, every value a text or null; `received` counts them and the misfits.
 
     `types` holds the types that the format itself gives (JSON); without it they
     are inferred from the texts. `locate` returns the records of rows, by their
-    indices in `texts`: asked only for rows that turn out not to fit.
+    indices in `texts`: asked only for rows that turn out not to fit. `lines` is
+    how many records the file holds, where a record may be several rows.
     """
 
     texts: pa.Table
@@ -41,3 +42,4 @@ class Parsed:
     misfits: Sequence[Misfit]
     locate: Callable[[Sequence[int]], Sequence[Record]]
     types: Mapping[str, TypeName] | None = None
+    lines: int | None = None

@@ -57,8 +57,11 @@ def decompress(data: bytes, path: Path) -> bytes:
     return data
 
 
-def choose_reader(path: Path, *, typed: bool) -> Reader:
-    """Return the reader for a file's name; `typed` is false where JSON values are texts of unknown type.
+def choose_reader(path: Path, *, typed: bool, explode: str | None = None) -> Reader:
+    """Return the reader for a file's name.
+
+    `typed` is false where JSON values are texts of unknown type; `explode` is the
+    column of JSON lists whose elements are rows.
 
     Raises:
         TableError: no reader knows the name's ending.
@@ -70,7 +73,7 @@ def choose_reader(path: Path, *, typed: bool) -> Reader:
         case ".tsv":
             return lambda data: parse_csv(data, "\t")
         case ".jsonl" | ".ndjson":
-            return lambda data: parse_jsonl(data, typed=typed)
+            return lambda data: parse_jsonl(data, typed=typed, explode=explode)
         case suffix:
             raise TableError(
                 f"{suffix or 'no ending'} is not a format; known are .csv, .tsv, .jsonl, .ndjson, each plain, .gz or .zst"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from tasks.convert.files import ConvertedFile, InputFile
 from tasks.convert.job import STAGED, TableJob, in_order
+from tasks.convert.json_rows import is_replaced
 from tasks.convert.manifest import TableManifest, is_current, is_whole, read_table_manifest, widen_all
 from tasks.convert.types import TypeName
 from tasks.errors import TableError
@@ -60,15 +61,30 @@ def open_table(job: TableJob, *, fresh: bool) -> TableManifest:
 
 
 def find_changed(job: TableJob, manifest: TableManifest) -> list[InputFile]:
-    """Return the files to be converted: new or changed ones, and then those that lost rows to another file's."""
+    """Return the files to be converted: new or changed ones, and those that lost rows, if these may come back."""
     changed = [
         file for file in job.inputs if not (is_current(file, manifest, job.parts) and _has_rejects(job, file, manifest))
     ]
-    if not changed and find_kept(job, manifest).keys() == manifest.files.keys():
-        return []
     names = {file.name for file in changed}
-    names |= {name for name, file in manifest.files.items() if file.rows_duplicate}
+    if not _only_adds(job, manifest, names):
+        names |= {name for name, file in manifest.files.items() if file.rows_duplicate}
     return [file for file in job.inputs if file.name in names]
+
+
+def _only_adds(job: TableJob, manifest: TableManifest, changed: Collection[str]) -> bool:
+    """Return whether the table's files are as they were, and stand in the same order before those that are new.
+
+    Then no row that was dropped comes back: the one that is kept for it, or a newer one, is there.
+    """
+    listed = [file.name for file in job.inputs]
+    inputs = set(listed)
+    stood = [name for name in manifest.files if name in inputs]
+    kept = find_kept(job, manifest)
+    return (
+        kept.keys() == manifest.files.keys()
+        and manifest.files.keys().isdisjoint(changed)
+        and listed[: len(stood)] == stood
+    )
 
 
 def find_kept(job: TableJob, manifest: TableManifest) -> dict[str, ConvertedFile]:
@@ -84,12 +100,18 @@ def find_kept(job: TableJob, manifest: TableManifest) -> dict[str, ConvertedFile
 def widen_types(job: TableJob, files: Mapping[str, ConvertedFile]) -> dict[str, TypeName]:
     """Return the types of the table: those that hold the values of all of its files, in the order of the inputs."""
     types = widen_all(file.types for file in in_order(job, files).values())
+    if job.explode and is_replaced(job.explode, types) and _is_null(job.explode, files):
+        types.pop(job.explode, None)
     _check_declared(job, types)
     for name, column in job.source.columns.items():
         if name in types and column.type == "timestamp":  # with and without a zone: what fits one only is a reject
             zoned = any(file.types.get(name) == "timestamp_utc" for file in files.values())
             types[name] = "timestamp_utc" if zoned else "timestamp"
     return types
+
+
+def _is_null(name: str, files: Mapping[str, ConvertedFile]) -> bool:
+    return all(file.types.get(name, "null") == "null" for file in files.values())
 
 
 def _check_declared(job: TableJob, types: Mapping[str, TypeName]) -> None:

@@ -25,6 +25,7 @@ from tasks.convert.table import (
 )
 from tasks.errors import TableError
 from tasks.progress import Step, tell
+from tasks.slices import Slice
 from tasks.spec import Source
 from tasks.store import DataFolder
 
@@ -77,11 +78,20 @@ async def commit(job: TableJob, types: Types, files: dict[str, ConvertedFile], f
 
 
 async def convert_source(
-    name: str, source: Source, folder: DataFolder, *, fresh: bool, allow_partial: bool
+    name: str,
+    source: Source,
+    folder: DataFolder,
+    *,
+    fresh: bool,
+    allow_partial: bool,
+    only: Slice | None = None,
 ) -> CommittedTable | str:
-    """Make a source's table of what lies in the data folder; return why not where that fails."""
+    """Make a source's table of what lies in the data folder; return why not where that fails.
+
+    With `only`, partitions that this slice does not cover may be missing.
+    """
     try:
-        job = await asyncio.to_thread(make_job, name, source, folder, allow_partial=allow_partial)
+        job = await asyncio.to_thread(make_job, name, source, folder, allow_partial=allow_partial, only=only)
         async with _only_one(job):
             return await _convert_job(job, fresh=fresh)
     except TableError as error:

@@ -1,142 +1,141 @@
-"""The HTTP client of a run: throttled by host, retried, bounded in time."""
+"""The HTTP client of a run: one connection pool and one throttle for all of its sources.
+
+A source's requests go through transports, from the outermost: redirects,
+credentials, retries, the host's throttle, the answer read whole, and aiohttp's
+connections, which speak HTTP/1.1.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import socket
+import json
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from urllib.request import getproxies
 
 import aiohttp
 import httpx
-from httpx_aiohttp import HttpxAiohttpClient
+from httpx_aiohttp import AiohttpTransport
 
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.excerpt import excerpt
-from tasks.ingest.retry import (
-    PAUSING_STATUSES,
-    RETRIED_STATUSES,
-    TRANSPORT_ERRORS,
-    Line,
-    MayPassError,
-    UnreachableError,
-    attempts,
-    retry_after_s,
-)
-from tasks.ingest.throttle import LongPauseError, Throttle
+from tasks.ingest.asking import Ask, Fetch
+from tasks.ingest.credentials import Credential, CredentialTransport, fix_credential, origin_of
+from tasks.ingest.hiding import Secrets, excerpt
+from tasks.ingest.oauth2 import OAuth2Credential
+from tasks.ingest.redirects import RedirectTransport
+from tasks.ingest.retry import RetryTransport, Warn
+from tasks.ingest.tally import Tally, charge
+from tasks.ingest.throttle import Bounds, Throttle
+from tasks.ingest.throttled import ThrottleTransport, host_of
+from tasks.ingest.whole import WholeTransport
 from tasks.partitions import list_partitions
-from tasks.spec import ApiSource, PagesSource, Requests
+from tasks.spec import ApiSource, BasicAuth, OAuth2Auth, PagesSource, Requests
 
 USER_AGENT = f"tidemill/{version('tidemill')}"
-_EXCERPT_CHARACTERS = 200
-
-
-@dataclass
-class Tally:
-    """How many requests one partition cost; retries are the attempts after each first."""
-
-    requests: int = 0
-    retries: int = 0
+_HEADERS = httpx.Headers({"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"})
+_JSON = {"Content-Type": "application/json"}
 
 
 class Client:
-    """One HTTP client for all sources of a run, open while `open_client` is."""
+    """What all sources of a run share: connections, throttle, and the secrets to be hidden."""
 
-    def __init__(self, http: httpx.AsyncClient, throttle: Throttle) -> None:
-        self._http = http
-        self._throttle = throttle
+    def __init__(self, connections: httpx.AsyncBaseTransport, throttle: Throttle, warn: Warn) -> None:
+        self._connections = connections
+        self._warn: Warn = lambda sentence: warn(self.secrets.hide(sentence))
         self._tallies: defaultdict[Path, Tally] = defaultdict(Tally)
+        self.throttle = throttle
+        self.secrets = Secrets()
 
     def tally(self, raw: Path) -> Tally:
         """Return the tally of the partition whose raw file is `raw`; attempts that failed before count in it."""
         return self._tallies[raw]
 
-    async def get(
-        self, url: httpx.URL, requests: Requests, tally: Tally, headers: Mapping[str, str] | None = None
-    ) -> httpx.Response:
-        """Return the whole answer to a GET, after as many attempts as `requests` allows.
+    def endpoint(self, source: ApiSource | PagesSource, values: Mapping[str, str]) -> Endpoint:
+        """Return a source's way to its host; `values` are its secrets, by their keys in the pipeline file's auth."""
+        for value in values.values():
+            self.secrets.add(value, username=source.auth.username if isinstance(source.auth, BasicAuth) else None)
+        requests = source.requests
+        sending = self._sending(requests, self.secrets)
+        idempotent = isinstance(source, ApiSource) and source.idempotent
+        credential = self._credential(source, values)
+        signing = CredentialTransport(
+            RetryTransport(sending, requests, idempotent=idempotent, warn=self._warn),
+            {origin_of(url) for url in first_urls(source)},
+            source.headers,
+            credential,
+        )
+        return Endpoint(source, RedirectTransport(signing), self.secrets)
 
-        Raises:
-            PermanentSourceError: the server refuses (4xx), or the address is no HTTP server's.
-            SourceError: every attempt failed in a way that may pass later, or the host asks for a long pause.
+    def _credential(self, source: ApiSource | PagesSource, values: Mapping[str, str]) -> Credential | None:
+        match source.auth:
+            case None:
+                return None
+            case OAuth2Auth() as auth:
+                # What the token's server says is the token itself: nothing in it is hidden.
+                sending = self._sending(source.requests, Secrets())
+                asking = RetryTransport(sending, source.requests, idempotent=True, warn=self._warn)
+                return OAuth2Credential(auth, values["client_secret"], asking, self.secrets)
+            case auth:
+                return fix_credential(auth, next(iter(values.values())))
 
-        """
-        line, made = Line(), 0
-        try:
-            async for attempt in attempts(requests, line):
-                with attempt:
-                    made += 1
-                    tally.requests += 1
-                    tally.retries += made > 1
-                    return await self._attempt(url, requests, headers or {}, line)
-        except MayPassError as error:
-            # A host that has not answered once in this run is not likely to in the next seconds.
-            gone = isinstance(error, UnreachableError) and not self._throttle.host(_host_of(url)).has_answered
-            raise (PermanentSourceError if gone else SourceError)(
-                f"GET {url} failed {made} times, at last with: {error}; "
-                f"try again later, or raise requests.attempts ({requests.attempts}) or requests.deadline_s ({requests.deadline_s:g})"
-            ) from error
-        raise AssertionError  # attempts() always returns or raises
+    def _sending(self, requests: Requests, secrets: Secrets) -> httpx.AsyncBaseTransport:
+        whole = WholeTransport(self._connections, requests, secrets)
+        return ThrottleTransport(whole, self.throttle, requests, self._warn)
 
-    async def _attempt(
-        self, url: httpx.URL, requests: Requests, headers: Mapping[str, str], line: Line
-    ) -> httpx.Response:
-        host = self._throttle.host(_host_of(url))
-        try:
-            async with host.slot(requests.deadline_s) as in_line_s:
-                line.stood_s += in_line_s
-                response = await self._send(url, requests.timeout_s, headers)
-                host.has_answered = True
-                if response.status_code in PAUSING_STATUSES:
-                    host.pause(retry_after_s(response.headers.get("Retry-After")) or 0.0)
-        except LongPauseError as error:
-            raise SourceError(
-                f"GET {url}: the host asks to be left alone for {error.pause_s:.0f} s, "
-                f"longer than requests.deadline_s ({requests.deadline_s:g}); try again then, or raise requests.deadline_s"
-            ) from None
-        return _check_status(response)
 
-    async def _send(self, url: httpx.URL, timeout_s: float, headers: Mapping[str, str]) -> httpx.Response:
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._http.get(url, headers=headers)
-        except TimeoutError as error:
-            raise MayPassError(f"no whole answer within {timeout_s:g} s") from error
-        except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, UnicodeError) as error:
-            raise PermanentSourceError(f"GET {url}: {error}; correct the address") from error
-        except TRANSPORT_ERRORS as error:
-            # httpx-aiohttp makes a ConnectTimeout of any failure to connect; its cause tells.
-            if isinstance(error.__cause__, aiohttp.ClientConnectorDNSError) and _is_unknown(error.__cause__):
-                raise PermanentSourceError(
-                    f"GET {url}: no host has the name {url.host}; correct the address"
-                ) from error
-            if isinstance(error.__cause__, aiohttp.ClientConnectorError):
-                raise UnreachableError(
-                    f"the host {url.host}:{url.port or url.scheme} cannot be reached ({error})"
-                ) from error
-            raise MayPassError(f"the connection broke ({str(error) or type(error).__name__})") from error
+class Endpoint:
+    """One source's way to its host."""
+
+    def __init__(self, source: ApiSource | PagesSource, transport: httpx.AsyncBaseTransport, secrets: Secrets) -> None:
+        self._method = source.method if isinstance(source, ApiSource) else "GET"
+        self._transport = transport
+        self._secrets = secrets
+
+    def fetch_into(self, tally: Tally) -> Fetch:
+        """Return what makes requests and counts them in `tally`."""
+
+        async def fetch(ask: Ask) -> httpx.Response:
+            try:
+                response = await self._transport.handle_async_request(self._request(ask, tally))
+                _check_status(response, ask)
+            except SourceError as error:
+                # Without its cause, whose message may hold a secret; it has said what there is to say.
+                raise type(error)(self._secrets.hide(str(error))) from None
+            return response
+
+        return fetch
+
+    def _request(self, ask: Ask, tally: Tally) -> httpx.Request:
+        method = "GET" if ask.body is None else self._method
+        headers, content = _HEADERS, None
+        if ask.body is not None or ask.headers:
+            content = None if ask.body is None else json.dumps(ask.body, ensure_ascii=False).encode()
+            headers = httpx.Headers([*_HEADERS.items(), *(_JSON.items() if content else ()), *ask.headers.items()])
+        return httpx.Request(
+            method, ask.url, headers=headers, content=content, extensions=charge(tally, method, ask.url)
+        )
 
 
 @asynccontextmanager
-async def open_client(sources: Iterable[ApiSource | PagesSource]) -> AsyncIterator[Client]:
-    """Open the client for `sources`; a host that several name gets the smallest of their bounds."""
-    bounds: dict[str, int] = {}
-    for source in sources:
-        bound = source.requests.max_in_flight
-        for host in _hosts(source):
-            bounds[host] = min(bounds.get(host, bound), bound)
-    # The throttle is the bound. 0 is aiohttp's word for none: of None it makes 100 over all hosts.
-    limits = httpx.Limits(max_connections=0, max_keepalive_connections=None)
-    async with HttpxAiohttpClient(
-        verify=_tls(), limits=limits, timeout=None, follow_redirects=True, headers={"User-Agent": USER_AGENT}
-    ) as http:
-        yield Client(http, Throttle(bounds, default=Requests().max_in_flight))
+async def open_client(sources: Iterable[ApiSource | PagesSource], warn: Warn) -> AsyncIterator[Client]:
+    """Open the client for `sources`; a host that several name gets the strictest of their bounds."""
+    # The throttle is the bound: aiohttp's own pool has none. Its proxies cost time at each request, where there are any.
+    connector = aiohttp.TCPConnector(limit=0, ssl=_tls())
+    async with aiohttp.ClientSession(connector=connector, trust_env=bool(getproxies())) as session:
+        throttle = Throttle(_bounds(sources), default=_bound(Requests()))
+        yield Client(AiohttpTransport(verify=_tls(), client=session), throttle, warn)
+
+
+def first_urls(source: ApiSource | PagesSource) -> list[httpx.URL]:
+    """Return addresses that have every origin of a source; a partition may decide on the host."""
+    addresses = (source.url,) if isinstance(source, ApiSource) else source.start
+    origins = {"/".join(address.split("/")[:3]) for address in addresses}
+    partitions = list_partitions(source) if any("{" in origin for origin in origins) else list_partitions(source)[:1]
+    return [httpx.URL(p.fill(origin)) for p in partitions for origin in sorted(origins)]
 
 
 @cache
@@ -145,34 +144,39 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _host_of(url: httpx.URL) -> str:
-    return url.netloc.decode("ascii")
+def _bounds(sources: Iterable[ApiSource | PagesSource]) -> dict[str, Bounds]:
+    """Return the bounds of each host."""
+    bounds: dict[str, Bounds] = {}
+    for source in sources:
+        own = _bound(source.requests)
+        for host in {host_of(url) for url in first_urls(source)}:
+            bounds[host] = _strictest(bounds.get(host, own), own)
+    return bounds
 
 
-def _is_unknown(error: aiohttp.ClientConnectorDNSError) -> bool:
-    """Return whether the name service knows that there is no such name, rather than being out of reach itself."""
-    return error.os_error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+def _bound(requests: Requests) -> Bounds:
+    return Bounds(requests.start_in_flight, requests.min_in_flight, requests.max_in_flight, requests.requests_per_s)
 
 
-def _hosts(source: ApiSource | PagesSource) -> set[str]:
-    """Return the hosts (with their ports) of a source's addresses; a partition may decide on the host."""
-    addresses = (source.url,) if isinstance(source, ApiSource) else source.start
-    origins = {"/".join(address.split("/")[:3]) for address in addresses}
-    partitions = list_partitions(source) if any("{" in origin for origin in origins) else list_partitions(source)[:1]
-    return {_host_of(httpx.URL(p.fill(origin))) for p in partitions for origin in origins}
+def _strictest(one: Bounds, other: Bounds) -> Bounds:
+    rates = [bounds.requests_per_s for bounds in (one, other) if bounds.requests_per_s is not None]
+    return Bounds(
+        min(one.start, other.start),
+        min(one.minimum, other.minimum),
+        min(one.maximum, other.maximum),
+        min(rates, default=None),
+    )
 
 
-def _check_status(response: httpx.Response) -> httpx.Response:
+def _check_status(response: httpx.Response, ask: Ask) -> None:
+    """Raise unless an answer is one."""
     status = response.status_code
-    if response.is_success:
-        return response
-    said = f"{status} {response.reason_phrase}".strip()
-    if status in RETRIED_STATUSES:
-        raise MayPassError(said)
+    if response.is_success or status in ask.answers:
+        return
     cure = {
-        401: "check the token that auth names",
-        403: "check that the token that auth names may read this",
+        401: "check what auth names",
+        403: "check that what auth names may read this",
         404: "correct the address or the partitions",
     }.get(status, "correct the request")
-    quoted = excerpt(response, _EXCERPT_CHARACTERS)
-    raise PermanentSourceError(f"GET {response.request.url} was refused with {said}: {quoted!r}; {cure}")
+    said = f"{response.request.method} {response.request.url} was refused with {status} {response.reason_phrase}".strip()
+    raise PermanentSourceError(f"{said}: {excerpt(response)!r}; {cure}")

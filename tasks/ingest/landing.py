@@ -1,129 +1,195 @@
-"""Landing: one partition fetched whole, and committed as a raw file."""
+"""Landing: one partition fetched whole, its page groups committed as they come."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TypeVar, TypeVarTuple
 
-import httpx
-from pydantic import SecretStr
-
-from tasks.concurrency import gather_all
-from tasks.errors import PermanentSourceError
-from tasks.ingest.client import Client, Tally
-from tasks.ingest.pages import Page, Row, check_matches, read_page
-from tasks.ingest.pagination import PAGES_AHEAD, read_pages
-from tasks.ingest.records import parse_body
-from tasks.partitions import Partition, first_url, request_fingerprint
-from tasks.raw import raw_path, read_manifest, write_raw
+from tasks.errors import PermanentSourceError, SourceError
+from tasks.ingest.asking import Fetch, PageGroup
+from tasks.ingest.asks import first_ask
+from tasks.ingest.conditional import Conditional, NotModifiedError
+from tasks.ingest.crawl import crawl
+from tasks.ingest.landed import Landed, Plan, describe, keep_unchanged
+from tasks.ingest.pagination import read_pages
+from tasks.ingest.raw_writer import Checkpoint, RawWriter
+from tasks.ingest.robots import Robots
+from tasks.ingest.tally import Tally
+from tasks.ingest.watermark import Watermark
+from tasks.raw import sweep_increments
 from tasks.spec import ApiSource, PagesSource
 
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
 
-@dataclass(frozen=True)
-class Landed:
-    """One partition that is complete in its raw file; `reused` when it already was."""
-
-    partition: str
-    path: Path
-    rows: int
-    pages: int
-    requests: int
-    retries: int
-    reused: bool
+GROUP_PAGES = 256
+GROUP_BYTES = 4 * 2**20
+GROUP_S = 5.0
+"""A page group is committed when it has so many pages or bytes, or is so old: what a kill can lose."""
 
 
 @dataclass(frozen=True)
-class PartitionJob:
-    """One partition to be landed in `folder`."""
+class Access:
+    """What a partition's requests go through, and where they are counted."""
 
-    source_name: str
-    source: ApiSource | PagesSource
-    partition: Partition
-    folder: Path
-
-    @property
-    def raw(self) -> Path:
-        """Return the path of the partition's raw file."""
-        return raw_path(self.folder, self.partition.name)
-
-    @property
-    def fingerprint(self) -> str:
-        """Return the fingerprint of all that decides what the partition's requests bring."""
-        return request_fingerprint(self.source, self.partition)
+    fetch: Fetch
+    tally: Tally
+    robots: Robots
 
 
-def find_landed(job: PartitionJob) -> Landed | None:
-    """Return a partition that is already complete under the same request, or None."""
-    manifest = read_manifest(job.raw)
-    if manifest is None or manifest.fingerprint != job.fingerprint:
-        return None
-    return Landed(job.partition.name, job.raw, manifest.rows, manifest.pages, requests=0, retries=0, reused=True)
-
-
-async def land(job: PartitionJob, client: Client, token: SecretStr | None) -> Landed:
-    """Fetch a partition whole and commit its raw file.
+async def land(plan: Plan, access: Access) -> Landed:
+    """Fetch what a partition lacks, and commit it.
 
     Raises:
         SourceError: a request failed for good, or an answer is not what the source says;
-            what was landed before is as it was.
+            what was landed before is as it was, and what has come since is gone on from by the next run.
 
     """
-    tally = client.tally(job.raw)
-    match job.source:
-        case ApiSource() as source:
-            pages = _read_api(source, job.partition, client, tally, token)
-        case PagesSource() as source:
-            pages = _crawl(source, job.partition, client, tally)
+    began = time.monotonic()
+    landing = _Landing(plan, access)
+    limit_s = plan.job.source.requests.partition_deadline_s
     try:
-        manifest = await write_raw(job.raw, pages, job.fingerprint)
-    except httpx.InvalidURL as error:
-        raise PermanentSourceError(f"the partition's values make no address: {error}; correct them") from error
-    return Landed(
-        job.partition.name, job.raw, manifest.rows, manifest.pages, tally.requests, tally.retries, reused=False
-    )
+        async with asyncio.timeout(limit_s):
+            await landing.run()
+    except NotModifiedError:
+        await in_thread(keep_unchanged, plan)
+    except TimeoutError:
+        raise SourceError(
+            f"not landed within requests.partition_deadline_s ({limit_s:g}); run again to go on from page {access.tally.pages}, or raise it"
+        ) from None
+    await in_thread(sweep_increments, plan.job.folder, plan.job.partition.name)
+    return await in_thread(describe, plan.job, access.tally, landing.resumed_from, time.monotonic() - began)
 
 
-async def _read_api(
-    source: ApiSource, partition: Partition, client: Client, tally: Tally, token: SecretStr | None
-) -> AsyncIterator[list[Any]]:
-    headers = dict(source.headers)
-    if token is not None:
-        headers["Authorization"] = f"Bearer {token.get_secret_value()}"
-
-    async def get_body(url: httpx.URL) -> Any:
-        response = await client.get(url, source.requests, tally, headers)
-        return await asyncio.to_thread(parse_body, response)
-
-    async for records in read_pages(source, first_url(source, partition), get_body):
-        yield records
+async def in_thread(call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+    """Call in a thread; when cancelled, wait for the call's end first: the file is the thread's until then."""
+    work = asyncio.create_task(asyncio.to_thread(call, *arguments))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
 
 
-async def _crawl(source: PagesSource, partition: Partition, client: Client, tally: Tally) -> AsyncIterator[list[Row]]:
-    """Yield the rows of each page, from the start addresses along the links; each address once."""
+class _Landing:
+    """One partition on its way into its raw file."""
 
-    async def read(url: httpx.URL) -> Page:
-        response = await client.get(url, source.requests, tally)
-        return await asyncio.to_thread(read_page, response, source)
+    def __init__(self, plan: Plan, access: Access) -> None:
+        self._plan = plan
+        self._access = access
+        self._conditional = Conditional(access.fetch, plan.landed)
+        self._writer = RawWriter(plan.raw, plan.fingerprint)
+        self._lines: list[bytes] = []
+        self._bytes = self._pages = 0
+        self._since_s = time.monotonic()
+        self._committing: asyncio.Task[None] | None = None
+        self.resumed_from = 0
 
-    frontier = list(dict.fromkeys(httpx.URL(partition.fill(url)).copy_with(fragment=None) for url in source.start))
-    seen = dict.fromkeys(frontier)
-    filled: Counter[str] = Counter(dict.fromkeys(source.columns, 0))
-    rows = 0
-    while frontier:
-        if len(seen) > source.max_pages:
+    async def run(self) -> None:
+        await in_thread(lambda: self._writer.open(resume=self._plan.resume))
+        try:
+            self._begin()
+            if not self._writer.checkpoint.complete:
+                await self._read()
+                await self._finish()
+            else:
+                await in_thread(self._writer.commit, self._plan.manifest)
+        except BaseException:
+            if self._committing is not None:
+                await asyncio.wait([self._committing])
+            await in_thread(self._keep)
+            raise
+
+    def _begin(self) -> None:
+        """Take up what the writer found of a run before."""
+        self._checkpoint = self._writer.checkpoint
+        self.resumed_from = self._checkpoint.pages
+        tally = self._access.tally
+        tally.rows, tally.pages = self._checkpoint.rows, self._checkpoint.pages
+        incremental, largest = self._plan.incremental, self._checkpoint.largest
+        before = self._plan.largest if largest is None else largest
+        self._watermark = Watermark(incremental, before) if incremental else None
+
+    async def _read(self) -> None:
+        async with aclosing(self._groups()) as groups:
+            async for group in groups:
+                self._take(group)
+                if group.state is not None and self._is_due():
+                    await self._commit()
+        await self._committed()
+
+    def _groups(self) -> AsyncGenerator[PageGroup, None]:
+        job, state = self._plan.job, self._checkpoint.state
+        match job.source:
+            case ApiSource() as source:
+                first = first_ask(source, job.partition, self._plan.since)
+                return read_pages(source, first, self._conditional.fetch, state)
+            case PagesSource() as source:
+                return crawl(source, job.partition, self._conditional.fetch, self._access.robots, state)
+
+    def _take(self, group: PageGroup) -> None:
+        """Put the next pages beside those that are not committed yet."""
+        tally = self._access.tally
+        rows, pages = tally.rows + len(group.lines), tally.pages + group.pages
+        self._check_rows(rows)
+        if self._watermark is not None:
+            self._watermark.see(group.lines)
+        largest = self._watermark.largest if self._watermark else None
+        self._checkpoint = replace(self._checkpoint, rows=rows, pages=pages, state=group.state, largest=largest)
+        self._lines += group.lines
+        self._bytes += sum(map(len, group.lines))
+        self._pages += group.pages
+        tally.rows, tally.pages = rows, pages
+
+    def _check_rows(self, rows: int) -> None:
+        most = getattr(getattr(self._plan.job.source, "pagination", None), "max_rows", None)
+        if most is not None and rows > most:
             raise PermanentSourceError(
-                f"GET {frontier[0]}: more pages than max_pages ({source.max_pages}); raise max_pages if that is right"
+                f"more rows than pagination.max_rows ({most}): {rows} so far; raise max_rows if that is right"
             )
-        pages = await gather_all(frontier[:PAGES_AHEAD], read)
-        for page in pages:
-            rows += len(page.rows)
-            filled.update(name for row in page.rows for name, value in row.items() if value is not None)
-            yield page.rows
-        found = dict.fromkeys(link for page in pages for link in page.links if link not in seen)
-        seen |= found
-        frontier = frontier[PAGES_AHEAD:] + list(found)
-    check_matches(source, filled, rows, list(seen))
+
+    def _is_due(self) -> bool:
+        old = time.monotonic() - self._since_s >= GROUP_S
+        return old or self._pages >= GROUP_PAGES or self._bytes >= GROUP_BYTES
+
+    async def _commit(self) -> None:
+        """Commit the page group in the background, when the one before is committed: pages come meanwhile."""
+        await self._committed()
+        lines, checkpoint = self._hand_over()
+        self._committing = asyncio.create_task(in_thread(self._writer.add, lines, checkpoint))
+
+    async def _committed(self) -> None:
+        if self._committing is not None:
+            committing, self._committing = self._committing, None
+            await committing
+
+    def _hand_over(self) -> tuple[list[bytes], Checkpoint]:
+        lines, self._lines = self._lines, []
+        self._bytes = self._pages = 0
+        self._since_s = time.monotonic()
+        return lines, self._checkpoint
+
+    async def _finish(self) -> None:
+        if self._watermark is not None:
+            self._watermark.check()
+        lines, checkpoint = self._hand_over()
+        if self._plan.is_increment and not checkpoint.rows:
+            await in_thread(self._writer.discard)
+            return
+        manifest = replace(
+            self._plan.manifest,
+            etag=self._conditional.validator("ETag"),
+            last_modified=self._conditional.validator("Last-Modified"),
+        )
+        await in_thread(self._writer.finish, lines, checkpoint, manifest)
+
+    def _keep(self) -> None:
+        """Commit what has come, from which the next run goes on."""
+        if self._pages and self._checkpoint.state is not None:
+            lines, checkpoint = self._hand_over()
+            self._writer.add(lines, checkpoint)
+        self._writer.close()

@@ -2,66 +2,93 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+import asyncio
+import random
+from collections.abc import Callable
+from itertools import count
 
-import aiohttp
 import httpx
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
-from tenacity.wait import wait_random_exponential
 
+from tasks.errors import PermanentSourceError, SourceError
+from tasks.ingest.tally import account_of
 from tasks.spec import Requests
 
-RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-PAUSING_STATUSES = frozenset({429, 503})  # with Retry-After, the whole host waits
-TRANSPORT_ERRORS = (httpx.TransportError, httpx.DecodingError, aiohttp.ClientError, TimeoutError, OSError)
-BACKOFF_FIRST_S = 0.2
-BACKOFF_MAX_S = 10.0
+Warn = Callable[[str], None]
+
+_TOLD_FROM_ATTEMPT = 3  # a fault that passes at once is nothing to tell of
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 class MayPassError(Exception):
-    """One attempt failed in a way that the next may not; its message is the cause."""
+    """One attempt failed in a way that the next may not; its message is the cause.
 
-
-class UnreachableError(MayPassError):
-    """One attempt found nobody at the host's address."""
-
-
-@dataclass
-class Line:
-    """How long one request has stood in line for its host; the deadline does not run meanwhile."""
-
-    stood_s: float = 0.0
-
-
-def attempts(requests: Requests, line: Line) -> AsyncRetrying:
-    """Return the attempts at one request: full-jitter exponential back-off, bounded in count and time."""
-
-    def is_over(state: RetryCallState) -> bool:
-        next_s = (state.seconds_since_start or 0.0) - line.stood_s + state.upcoming_sleep
-        return state.attempt_number >= requests.attempts or next_s >= requests.deadline_s
-
-    return AsyncRetrying(
-        stop=is_over,
-        wait=wait_random_exponential(multiplier=BACKOFF_FIRST_S, max=BACKOFF_MAX_S),
-        retry=retry_if_exception_type(MayPassError),
-        reraise=True,
-    )
-
-
-def retry_after_s(value: str | None, now: datetime | None = None) -> float | None:
-    """Return the seconds a Retry-After header asks for (RFC 9110, 10.2.3): a number or an HTTP date.
-
-    None where there is no header, or none that can be read.
+    `hopeless` when it is not likely to pass within a run, as at a host that never answered.
     """
-    if value is None:
-        return None
-    if value.isascii() and value.strip().isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+
+    def __init__(self, cause: str) -> None:
+        self.hopeless = False
+        super().__init__(cause)
+
+
+class RetryTransport(httpx.AsyncBaseTransport):
+    """Sends a request again when it failed in a way that may pass: full-jitter exponential back-off, bounded in count and time.
+
+    A POST is sent again only where it is declared idempotent. Nothing is held
+    between two attempts, and time stood in line for the host does not count
+    towards the deadline.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, requests: Requests, *, idempotent: bool, warn: Warn) -> None:
+        self._inner = inner
+        self._requests = requests
+        self._idempotent = idempotent
+        self._warn = warn
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the first answer that is none of `retry_statuses`.
+
+        Raises:
+            SourceError: every attempt failed in a way that may pass later.
+            PermanentSourceError: the request must not be sent again, or its host never answered.
+
+        """
+        account, now = account_of(request), asyncio.get_running_loop().time
+        began, stood_s = now(), account.stood_s
+        for made in count(1):
+            account.tally.requests += 1
+            account.tally.retries += made > 1
+            try:
+                response = await self._inner.handle_async_request(request)
+                if response.status_code not in self._requests.retry_statuses:
+                    return response
+                failure = MayPassError(f"{response.status_code} {response.reason_phrase}".strip())
+            except MayPassError as error:
+                failure = error
+            delay_s = self._backoff_s(made)
+            spent_s = now() - began - (account.stood_s - stood_s)
+            self._give_up_if_over(request, made, spent_s + delay_s, failure)
+            if made >= _TOLD_FROM_ATTEMPT:
+                self._warn(f"{account.said}: {failure}; {self._what_next(made, delay_s)}")
+            await asyncio.sleep(delay_s)
+        raise AssertionError  # count() does not end
+
+    def _backoff_s(self, made: int) -> float:
+        """Return the seconds before the next attempt (AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter)."""
+        most = min(self._requests.backoff_max_s, self._requests.backoff_first_s * 2.0 ** (made - 1))
+        return random.uniform(0.0, most)  # noqa: S311 - jitter is no secret
+
+    def _what_next(self, made: int, delay_s: float) -> str:
+        return f"attempt {made} of {self._requests.attempts}, the next in {delay_s:.1f} s"
+
+    def _give_up_if_over(self, request: httpx.Request, made: int, next_s: float, failure: MayPassError) -> None:
+        """Raise when there is no further attempt: by count, by time, or because a POST may have changed something."""
+        said = f"{account_of(request).said} failed {made} times, at last with: {failure}"
+        if request.method not in _SAFE_METHODS and not self._idempotent:
+            raise PermanentSourceError(
+                f"{said}; a POST is not sent again, for it may change something: add idempotent: true where it does not"
+            ) from failure
+        if made >= self._requests.attempts or next_s >= self._requests.deadline_s:
+            raise (PermanentSourceError if failure.hopeless else SourceError)(
+                f"{said}; try again later, or raise requests.attempts ({self._requests.attempts}) "
+                f"or requests.deadline_s ({self._requests.deadline_s:g})"
+            ) from failure

@@ -4,67 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from prefect import get_run_logger, task
 from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
-from pydantic import SecretStr
 
 from tasks.concurrency import gather_all
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.client import Client
-from tasks.ingest.landing import Landed, PartitionJob, find_landed, land
-from tasks.partitions import list_partitions
-from tasks.progress import Step, tell
-from tasks.spec import ApiSource, PagesSource, SecretReference
+from tasks.ingest.client import Client, Endpoint, first_urls
+from tasks.ingest.landed import Landed, PartitionJob, Plan, find_landed, plan_landing
+from tasks.ingest.landing import Access, land
+from tasks.ingest.outcome import Failure, LandedSource
+from tasks.ingest.progress import Show, SourceProgress
+from tasks.ingest.robots import Robots
+from tasks.ingest.throttled import host_of
+from tasks.partitions import Partition, list_partitions
+from tasks.slices import Slice
+from tasks.spec import ApiSource, PagesSource, SecretReference, secret_references
 from tasks.store import sweep_leftovers
 
 PARTITIONS_AT_ONCE = 32  # task runs of one source under way; the throttle bounds its requests
 RETRY_DELAY_S = 3
 
-_ADDRESS = re.compile(r"GET \S+")  # what tells two failures of the same cause apart
-
 
 @dataclass(frozen=True)
-class Failure:
-    """One partition that could not be landed, and why."""
+class Ingest:
+    """What the sources of one run share."""
 
-    partition: str
-    cause: str
-    requests: int
-    retries: int
-
-
-@dataclass(frozen=True)
-class LandedSource:
-    """What became of one source's partitions: those that are landed, and why the others are not."""
-
-    source: str
-    landed: tuple[Landed, ...]
-    failures: tuple[Failure, ...]
-
-    @property
-    def sentences(self) -> list[str]:
-        """Return one sentence for each cause of failure: its first partition, and how many others share it."""
-        causes: dict[str, list[Failure]] = {}
-        for failure in self.failures:
-            causes.setdefault(_ADDRESS.sub("GET", failure.cause), []).append(failure)
-        return [self._sentence(failures) for failures in causes.values()]
-
-    def _sentence(self, failures: Sequence[Failure]) -> str:
-        others = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
-        return f"source {self.source}, partition {failures[0].partition}{others}: {failures[0].cause}"
-
-    def total(self, count: str) -> int:
-        """Return the sum of `rows`, `pages`, `requests` or `retries` over the partitions; failed ones have no rows."""
-        return sum(getattr(outcome, count, 0) for outcome in (*self.landed, *self.failures))
+    client: Client
+    robots: Robots
+    fresh: bool
+    part: Slice | None
+    show: Show
 
 
 def _may_pass(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -74,44 +53,33 @@ def _may_pass(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
 
 @task(
     name="land partition",
-    task_run_name="{job.source_name} {job.partition.name}",
+    task_run_name="{plan.job.source_name} {plan.job.partition.name}",
     retries=1,
     retry_delay_seconds=RETRY_DELAY_S,
     retry_condition_fn=_may_pass,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-async def land_partition(job: PartitionJob, client: Client, token: SecretStr | None) -> Landed:
+async def land_partition(plan: Plan, access: Access) -> Landed:
     """Fetch one partition whole.
 
     A unit of its own because it is what is retried, once more after the HTTP
     client gave up, and what a later run skips.
     """
-    return await land(job, client, token)
+    return await land(plan, access)
 
 
-async def land_source(
-    name: str, source: ApiSource | PagesSource, folder: Path, client: Client, *, fresh: bool
-) -> LandedSource:
-    """Land every partition of a source that is not landed yet; one that fails does not stop the others."""
-    jobs = [PartitionJob(name, source, partition, folder) for partition in list_partitions(source)]
-    found = await asyncio.to_thread(_find_all, jobs, folder, fresh=fresh)
-    counted = _Counted(name, len(jobs))
-    slots = asyncio.Semaphore(PARTITIONS_AT_ONCE)
-    token = asyncio.create_task(read_token(source)) if None in found else None
-
-    async def land_one(pair: tuple[PartitionJob, Landed | None]) -> Landed | Failure:
-        job, landed = pair
-        if landed is None:
-            async with slots:
-                try:
-                    landed = await land_partition(job, client, await token if token else None)
-                except SourceError as error:
-                    tally = client.tally(job.raw)
-                    return counted.failed(Failure(job.partition.name, str(error), tally.requests, tally.retries))
-        return counted.landed(landed)
-
-    outcomes: Sequence[Landed | Failure] = await gather_all(zip(jobs, found, strict=True), land_one)
+async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, ingest: Ingest) -> LandedSource:
+    """Land what is missing of every partition of a source; one that fails does not stop the others."""
+    partitions = [p for p in list_partitions(source) if ingest.part is None or ingest.part.covers(p)]
+    jobs = [PartitionJob(name, source, partition, folder) for partition in partitions]
+    try:
+        hosts = [ingest.client.throttle.host(host) for host in {host_of(url) for url in first_urls(source)}]
+        async with _only_one(folder), SourceProgress(name, len(jobs), hosts, ingest.show) as progress:
+            landing = _SourceLanding(source, folder, ingest, progress)
+            outcomes = await landing.run(jobs)
+    except PermanentSourceError as error:  # another run holds the source
+        outcomes = [Failure(job.partition.name, str(error), 0, 0) for job in jobs]
     return LandedSource(
         name,
         landed=tuple(o for o in outcomes if isinstance(o, Landed)),
@@ -119,61 +87,110 @@ async def land_source(
     )
 
 
-def _find_all(jobs: Sequence[PartitionJob], folder: Path, *, fresh: bool) -> list[Landed | None]:
-    sweep_leftovers(folder)
-    return [None if fresh else find_landed(job) for job in jobs]
+class _SourceLanding:
+    """One source on its way."""
+
+    def __init__(
+        self, source: ApiSource | PagesSource, folder: Path, ingest: Ingest, progress: SourceProgress
+    ) -> None:
+        self._source = source
+        self._folder = folder
+        self._ingest = ingest
+        self._progress = progress
+        self._slots = asyncio.Semaphore(PARTITIONS_AT_ONCE)
+
+    async def run(self, jobs: Sequence[PartitionJob]) -> Sequence[Landed | Failure]:
+        """Return what became of each partition."""
+        found = await asyncio.to_thread(self._find_all, jobs)
+        endpoint = asyncio.create_task(self._open()) if None in found else None
+
+        async def land_one(pair: tuple[PartitionJob, Landed | None]) -> Landed | Failure:
+            job, landed = pair
+            if landed is None:
+                assert endpoint is not None
+                async with self._slots:
+                    return await self._land(job, endpoint)
+            return self._progress.landed(landed)
+
+        return await gather_all(zip(jobs, found, strict=True), land_one)
+
+    async def _land(self, job: PartitionJob, endpoint: asyncio.Task[Endpoint]) -> Landed | Failure:
+        tally = self._ingest.client.tally(job.raw)
+        try:
+            access = Access((await endpoint).fetch_into(tally), tally, self._ingest.robots)
+            plan = await asyncio.to_thread(plan_landing, job, fresh=self._is_fresh(job.partition))
+            return self._progress.landed(await self._progress.counting(tally, land_partition(plan, access)))
+        except SourceError as error:
+            get_run_logger().warning("source %s, partition %s: %s", job.source_name, job.partition.name, error)
+            return self._progress.failed(
+                Failure(job.partition.name, str(error), tally.requests, tally.retries, tally.refused)
+            )
+
+    def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | None]:
+        sweep_leftovers(self._folder)
+        return [find_landed(job, fresh=self._is_fresh(job.partition)) for job in jobs]
+
+    def _is_fresh(self, partition: Partition) -> bool:
+        """Return whether a partition is fetched again though it is landed: with a slice, only what it names."""
+        return self._ingest.fresh and (self._ingest.part is None or self._ingest.part.selects(partition))
+
+    async def _open(self) -> Endpoint:
+        return self._ingest.client.endpoint(self._source, await read_secrets(self._source))
 
 
-async def read_token(source: ApiSource | PagesSource) -> SecretStr | None:
-    """Return the source's token, from where its auth says; None where it has no auth.
+@asynccontextmanager
+async def _only_one(folder: Path) -> AsyncIterator[None]:
+    """Hold a source's raw folder while the block runs: two runs at once would write into the same page groups.
+
+    The system lets go of it when the process ends, however it does.
 
     Raises:
-        PermanentSourceError: the environment variable or the Secret block is not there, or holds no token.
+        PermanentSourceError: another run holds it.
 
     """
-    if not isinstance(source, ApiSource) or source.auth is None:
-        return None
-    reference: SecretReference = source.auth.token
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", thread_local=False)
+    try:
+        await asyncio.to_thread(lock.acquire, blocking=False)
+    except Timeout:
+        raise PermanentSourceError(f"another run is landing into {folder}; wait until it has ended") from None
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(lock.release)
+
+
+async def read_secrets(source: ApiSource | PagesSource) -> dict[str, str]:
+    """Return the secrets that a source's auth needs, by their keys in it, from where it says they are held.
+
+    Raises:
+        PermanentSourceError: an environment variable or a Secret block is not there, or holds nothing to send.
+
+    """
+    if source.auth is None:
+        return {}
+    return {key: await _read_secret(f"auth.{key}", reference) for key, reference in secret_references(source.auth)}
+
+
+async def _read_secret(key: str, reference: SecretReference) -> str:
     if reference.env is not None:
         value = os.environ.get(reference.env)
         if value is None:
-            raise PermanentSourceError(f"auth.token: the environment variable {reference.env} is not set; set it")
-        return _usable(value, f"the environment variable {reference.env}")
+            raise PermanentSourceError(f"{key}: the environment variable {reference.env} is not set; set it")
+        return _usable(value, key, f"the environment variable {reference.env}")
     block = str(reference.secret_block)
     try:
         secret: Secret[Any] = await Secret.aload(block)
     except ValueError:
         raise PermanentSourceError(
-            f"auth.token: there is no Secret block {block!r}; make it on the UI's Blocks page, type Secret"
+            f"{key}: there is no Secret block {block!r}; make it on the UI's Blocks page, type Secret"
         ) from None
-    return _usable(str(secret.get()), f"the Secret block {block!r}")
+    return _usable(str(secret.get()), key, f"the Secret block {block!r}")
 
 
-def _usable(value: str, place: str) -> SecretStr:
-    """Return the token without the line break that files of secrets end with; refuse what no header can carry."""
-    token = value.strip()
-    if not token or not (token.isascii() and token.isprintable()):
-        raise PermanentSourceError(f"auth.token: {place} holds nothing that a header can carry; put the token there")
-    return SecretStr(token)
-
-
-class _Counted:
-    """Counts the partitions of a source that have come to an end, and tells of each."""
-
-    def __init__(self, source: str, total: int) -> None:
-        self._source, self._total = source, total
-        self._done = self._rows = 0
-
-    def landed(self, landed: Landed) -> Landed:
-        self._rows += landed.rows
-        self._tell(f"{self._rows:,} rows")
-        return landed
-
-    def failed(self, failure: Failure) -> Failure:
-        get_run_logger().warning("source %s, partition %s: %s", self._source, failure.partition, failure.cause)
-        self._tell(f"{failure.partition} failed")
-        return failure
-
-    def _tell(self, detail: str) -> None:
-        self._done += 1
-        tell(Step("ingest", self._source, self._done, self._total, detail))
+def _usable(value: str, key: str, place: str) -> str:
+    """Return a secret without the line break that files of secrets end with; refuse what no header can carry."""
+    secret = value.strip()
+    if not secret or not (secret.isascii() and secret.isprintable()):
+        raise PermanentSourceError(f"{key}: {place} holds nothing that a header can carry; put the secret there")
+    return secret

@@ -1,8 +1,9 @@
 """The pipeline file as frozen pydantic models, and how it is read."""
 
 from tasks.spec.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth, OAuth2Auth, secret_references
-from tasks.spec.base import Scalar
+from tasks.spec.base import Scalar, write_duration
 from tasks.spec.columns import Column, PagesColumn, PartitionValues, Range
+from tasks.spec.incremental import Incremental
 from tasks.spec.load import load_pipeline, read_pipeline
 from tasks.spec.pagination import (
     CursorPagination,
@@ -15,7 +16,7 @@ from tasks.spec.pagination import (
 from tasks.spec.pipeline import Pipeline
 from tasks.spec.requests import Refresh, Requests
 from tasks.spec.secrets import SecretReference
-from tasks.spec.sources import ApiSource, FilesSource, Incremental, PagesSource, Source
+from tasks.spec.sources import ApiSource, FilesSource, PagesSource, Source
 from tasks.spec.training import Candidate, RandomSplit, Split, TimeSplit, Training
 
 __all__ = [
@@ -52,4 +53,5 @@ __all__ = [
     "load_pipeline",
     "read_pipeline",
     "secret_references",
+    "write_duration",
 ]

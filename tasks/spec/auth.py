@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from tasks.spec.base import Part
+from tasks.spec.base import NonEmpty, Part
+from tasks.spec.headers import check_header_name
 from tasks.spec.secrets import SecretReference
+from tasks.spec.urls import check_url
+
+_KEYS_OF_THEIR_OWN = ("client_id", "client_secret", "scope")
 
 
 class BearerAuth(Part):
@@ -36,12 +40,18 @@ class ApiKeyAuth(Part):
 
     kind: Literal["api_key"] = "api_key"
     """Kind of authentication."""
-    name: Annotated[str, Field(min_length=1)]
+    name: NonEmpty
     """Name of the header, the query parameter or the key of the body, e.g. X-Api-Key."""
     place: Literal["header", "query", "body"] = "header"
     """Where the key is sent."""
     key: SecretReference
     """Where the key is held: {env: NAME} or {secret_block: name}."""
+
+    @model_validator(mode="after")
+    def _has_a_name(self) -> ApiKeyAuth:
+        if self.place == "header":
+            check_header_name(self.name)
+        return self
 
 
 class OAuth2Auth(Part):
@@ -61,6 +71,22 @@ class OAuth2Auth(Part):
     """Further fields of the token request, e.g. {audience: https://api.example.com}."""
     send_as: Literal["basic", "body"] = "basic"
     """How the credentials are sent: in the Authorization header, or as fields of the token request."""
+
+    @field_validator("token_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if "{" in value:
+            raise ValueError("there is one address for all partitions; write it without braces")
+        check_url(value, ())
+        return value
+
+    @field_validator("params")
+    @classmethod
+    def _are_further_fields(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in _KEYS_OF_THEIR_OWN:
+            if name in value:
+                raise ValueError(f"{name} is a key of auth itself; write it there, not among params")
+        return value
 
 
 Auth = Annotated[BearerAuth | BasicAuth | ApiKeyAuth | OAuth2Auth, Field(discriminator="kind")]

@@ -2,38 +2,78 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 NAME_PATTERN = r"^[a-z][a-z0-9_-]*$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
 """A name that is also a folder, a SQL view and part of a Prefect artifact key."""
 
-Scalar = int | float | str
+NonEmpty = Annotated[str, Field(min_length=1)]
 
-_DURATION = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[smhdw])\s*")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"\s*(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[smhdw])\s*")
+_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_ISO_DURATION = TypeAdapter(timedelta)
 
 
 class Part(BaseModel):
     """A part of a pipeline: frozen, and a key it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
-def _read_duration(value: Any) -> Any:
-    """Return the time that a text like `24h` means; other values, ISO 8601 among them, are pydantic's to read."""
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match:
-        return timedelta(**{_UNITS[match["unit"]]: float(match["number"])})
-    if isinstance(value, str) and not value.startswith(("P", "-P")):
-        raise ValueError(f"{value!r} is not a duration; write a number and s, m, h, d or w, e.g. 24h")
+def _check_scalar(value: Any) -> Any:
+    """Return a number or a text as it is: pydantic alone would make 1 of true."""
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is a truth value; write the text or the number that is to be sent, e.g. 'true'")  # noqa: TRY004 - pydantic takes it as a mistake
+    if not isinstance(value, int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"{value!r:.80} is neither a number nor a text; write one value")
     return value
 
 
-Duration = Annotated[timedelta, Field(ge=timedelta()), BeforeValidator(_read_duration)]
+Scalar = Annotated[int | float | str, BeforeValidator(_check_scalar)]
+"""One value of an address or a body: a number or a text."""
+
+
+def read_duration(value: Any) -> timedelta:
+    """Return the time that a text like `24h` means, or one in ISO 8601, of which Prefect's JSON is made.
+
+    Raises:
+        ValueError: it means none, or one below zero.
+
+    """
+    duration = value if isinstance(value, timedelta) else _parse_duration(value)
+    if duration is None or duration < timedelta():
+        raise ValueError(f"{value!r:.80} is not a duration; write a number and s, m, h, d or w, e.g. 24h")
+    return duration
+
+
+def write_duration(duration: timedelta) -> str:
+    """Return a duration in the largest unit that it is a whole number of."""
+    for letter, unit in _UNITS.items():
+        number, rest = divmod(duration, timedelta(**{unit: 1}))
+        if number and not rest:
+            return f"{number}{letter}"
+    return f"{duration.total_seconds():g}s"
+
+
+def _parse_duration(value: Any) -> timedelta | None:
+    """Return what a text means as a duration; None where it means none."""
+    if not isinstance(value, str):
+        return None  # a number alone does not tell its unit
+    match = _DURATION.fullmatch(value)
+    try:
+        if match:
+            return timedelta(**{_UNITS[match["unit"]]: float(match["number"])})
+        return _ISO_DURATION.validate_python(value) if value.startswith(("P", "-P")) else None
+    except (OverflowError, ValidationError):
+        return None
+
+
+Duration = Annotated[timedelta, BeforeValidator(read_duration)]
 """A span of time: `90s`, `30m`, `24h`, `7d`, `2w`."""

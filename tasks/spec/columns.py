@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from tasks.spec.base import Part, Scalar
+from tasks.spec.base import NonEmpty, Part, Scalar
 
 ColumnType = Literal["int", "float", "string", "bool", "date", "timestamp"]
 
@@ -45,12 +45,18 @@ class Column(Part):
 class PagesColumn(Column):
     """One column of a page's rows: where its value stands."""
 
-    select: Annotated[str, Field(min_length=1)]
+    select: NonEmpty
     """Selector within the row: CSS ending in ::text or ::attr(name), or XPath, which begins with / or ./ or (; the first match is the value."""
     all: bool = False
     """Take every match, as a JSON list, instead of the first."""
     default: str | None = None
     """Value where the selector matches nothing in a row; without it the value is null."""
+
+    @model_validator(mode="after")
+    def _is_list_or_value(self) -> PagesColumn:
+        if self.all and self.type not in (None, "string"):
+            raise ValueError(f"all gives a list, as JSON text, which is no {self.type}; take type out, or all")
+        return self
 
 
 def read_column(value: Any) -> Any:

@@ -6,9 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tasks.spec.base import Part
+from tasks.spec.base import NonEmpty, Part
+from tasks.spec.headers import HeaderName, check_header_name
 
 Place = Literal["query", "header", "body"]
+Status = Annotated[int, Field(ge=200, le=599)]
+
+_COUNTS = ("pages_at", "pages_header", "total_at", "total_header")
+
+
+def _check_names(place: Place, *names: str | None) -> None:
+    """Raise ValueError unless all names are those of headers, where that is what they are."""
+    for name in names:
+        if place == "header" and name is not None:
+            check_header_name(name)
 
 
 class SinglePagination(Part):
@@ -32,22 +43,26 @@ class _Numbered(_Bounded):
 
     place: Place = "query"
     """Where the number is sent: as query parameter, header, or key of the JSON body."""
-    size_param: str | None = None
+    size_param: NonEmpty | None = None
     """Parameter that takes the page size, sent beside the number; it needs size."""
     size: Annotated[int, Field(ge=1)] | None = None
     """Rows of a full page; a page with fewer is the last."""
-    total_at: str | None = None
+    total_at: NonEmpty | None = None
     """Path in the body to the number of rows, e.g. meta.total; it needs size."""
-    total_header: str | None = None
+    total_header: HeaderName | None = None
     """Header with the number of rows, e.g. X-Total-Count; it needs size."""
-    end_statuses: tuple[int, ...] = ()
+    end_statuses: tuple[Status, ...] = ()
     """Statuses that mean there is no such page, e.g. [404]; the pages before are all there are."""
 
     @model_validator(mode="after")
-    def _have_size(self) -> _Numbered:
+    def _fit_together(self) -> _Numbered:
+        _check_names(self.place, getattr(self, "param", None), self.size_param)
         for name in ("size_param", "total_at", "total_header"):
             if getattr(self, name) is not None and self.size is None:
                 raise ValueError(f"{name} needs the rows of a full page; add size: 100, or what the server gives")
+        counts = [name for name in _COUNTS if getattr(self, name, None) is not None]
+        if len(counts) > 1:
+            raise ValueError(f"{' and '.join(counts)} tell the same; keep one of them")
         return self
 
 
@@ -56,15 +71,15 @@ class PagePagination(_Numbered):
 
     kind: Literal["page"] = "page"
     """Kind of pagination."""
-    param: Annotated[str, Field(min_length=1)] = "page"
+    param: NonEmpty = "page"
     """Parameter that takes the page number."""
     start: int = 1
     """Number of the first page."""
     step: Annotated[int, Field(ge=1)] = 1
     """From one page's number to the next."""
-    pages_at: str | None = None
+    pages_at: NonEmpty | None = None
     """Path in the body to the number of pages, e.g. meta.pages; without a number of pages or rows they are asked for until one is empty or short."""
-    pages_header: str | None = None
+    pages_header: HeaderName | None = None
     """Header with the number of pages, e.g. X-Total-Pages."""
 
 
@@ -73,11 +88,11 @@ class OffsetPagination(_Numbered):
 
     kind: Literal["offset"] = "offset"
     """Kind of pagination."""
-    param: Annotated[str, Field(min_length=1)] = "offset"
+    param: NonEmpty = "offset"
     """Parameter that takes the number of rows to pass over."""
     start: Annotated[int, Field(ge=0)] = 0
     """Offset of the first page."""
-    size_param: str | None = "limit"
+    size_param: NonEmpty | None = "limit"
     """Parameter that takes the page size; null where the server has a size of its own."""
     size: Annotated[int, Field(ge=1)] | None = 100
     """Rows of a full page; a page with fewer is the last."""
@@ -94,17 +109,18 @@ class CursorPagination(_Bounded):
 
     kind: Literal["cursor"] = "cursor"
     """Kind of pagination."""
-    cursor_at: str | None = None
+    cursor_at: NonEmpty | None = None
     """Path in the body to the next page's cursor; where it is absent, null or empty, the page is the last."""
-    cursor_header: str | None = None
+    cursor_header: HeaderName | None = None
     """Header with the next page's cursor, instead of cursor_at."""
-    param: Annotated[str, Field(min_length=1)] = "cursor"
+    param: NonEmpty = "cursor"
     """Parameter that takes the cursor."""
     place: Place = "query"
     """Where the cursor is sent: as query parameter, header, or key of the JSON body."""
 
     @model_validator(mode="after")
     def _is_one(self) -> CursorPagination:
+        _check_names(self.place, self.param)
         if (self.cursor_at is None) == (self.cursor_header is None):
             raise ValueError(
                 "name one place of the next cursor: cursor_at: a path in the body, or cursor_header: a header"
@@ -117,7 +133,7 @@ class NextUrlPagination(_Bounded):
 
     kind: Literal["next_url"] = "next_url"
     """Kind of pagination."""
-    next_at: str
+    next_at: NonEmpty
     """Path in the body to the next page's address, absolute or relative; where it is absent, null or empty, the page is the last."""
 
 
@@ -126,7 +142,7 @@ class LinkHeaderPagination(_Bounded):
 
     kind: Literal["link_header"] = "link_header"
     """Kind of pagination."""
-    rel: str = "next"
+    rel: NonEmpty = "next"
     """Relation of the link to follow."""
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import model_validator
+import re
+
+from pydantic import field_validator, model_validator
 
 from tasks.spec.base import Part
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class SecretReference(Part):
@@ -14,6 +18,15 @@ class SecretReference(Part):
     """Name of the environment variable that holds it."""
     secret_block: str | None = None
     """Name of the Prefect Secret block that holds it."""
+
+    @field_validator("env")
+    @classmethod
+    def _is_variable(cls, value: str | None) -> str | None:
+        if value and not _VARIABLE.fullmatch(value):  # it may be the secret: it is not repeated
+            raise ValueError(
+                "is not the name of an environment variable; write one like API_TOKEN, which holds the secret"
+            )
+        return value
 
     @model_validator(mode="after")
     def _is_one(self) -> SecretReference:

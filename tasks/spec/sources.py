@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
-from tasks.spec.auth import Auth, OAuth2Auth
-from tasks.spec.base import Duration, Part, Scalar
+from tasks.spec.auth import Auth
+from tasks.spec.base import NonEmpty, Part, Scalar
 from tasks.spec.columns import Column, PagesColumn, PartitionValues, read_column, read_pages_column
+from tasks.spec.headers import Headers
+from tasks.spec.incremental import Incremental
 from tasks.spec.pagination import Pagination, SinglePagination
 from tasks.spec.requests import Refresh, Requests
 from tasks.spec.urls import check_url
@@ -21,7 +23,7 @@ class _Fetched(Part):
 
     partitions: dict[str, PartitionValues] = {}
     """Values to fetch one by one; a partition is one combination. `{name}` in a URL takes the value."""
-    headers: dict[str, str] = {}
+    headers: Headers = {}
     """Headers of every request to the source's own host; they are stored with the run, so secrets belong in auth."""
     auth: Auth | None = None
     """How requests prove who asks; no other host than the source's own is told."""
@@ -31,25 +33,6 @@ class _Fetched(Part):
     """When what is landed is fetched again; without it only --fresh does."""
     key: tuple[str, ...] = ()
     """Columns that identify a row; further rows with the same key are dropped and counted."""
-
-    @model_validator(mode="after")
-    def _is_token_url(self) -> _Fetched:
-        if isinstance(self.auth, OAuth2Auth):
-            check_url(self.auth.token_url, ())
-        return self
-
-
-class Incremental(Part):
-    """Each run asks only for what is newer than what is landed."""
-
-    field: Annotated[str, Field(min_length=1)]
-    """Path in a record to the value that grows, e.g. updated_at: a number, or a time in ISO 8601."""
-    param: Annotated[str, Field(min_length=1)]
-    """Query parameter that takes the largest value landed."""
-    start: Scalar
-    """Value of the first run."""
-    overlap: Annotated[float | Duration, Field(union_mode="left_to_right")] = 0.0
-    """How far before the largest value to ask again, for rows that came late: a number, or 1h for a time. What comes twice is dropped by key."""
 
 
 class ApiSource(_Fetched):
@@ -61,7 +44,7 @@ class ApiSource(_Fetched):
     """Address of the endpoint; `{partition}` takes the partition's value, others become query parameters."""
     method: Literal["GET", "POST"] = "GET"
     """Method of every request."""
-    body: dict[str, Any] | None = None
+    body: dict[str, JsonValue] | None = None
     """JSON body of a POST; a text `{partition}` in it takes the partition's value."""
     idempotent: bool = False
     """Whether a POST may be sent again when it failed; without it a failed one is not."""
@@ -69,9 +52,9 @@ class ApiSource(_Fetched):
     """Query parameters of every request; they are stored with the run, so secrets belong in auth."""
     pagination: Pagination = SinglePagination()
     """How the rows of a partition are spread over requests."""
-    records_at: str | None = None
+    records_at: NonEmpty | None = None
     """Path in the body to the list of records, e.g. data.items; without it the body is the list, or the one record."""
-    explode: str | None = None
+    explode: NonEmpty | None = None
     """Column that holds a list, of which each element becomes a row of its own; other lists are kept as JSON text."""
     incremental: Incremental | None = None
     """How each run asks only for what is newer than what is landed; it needs a key."""
@@ -107,11 +90,11 @@ class PagesSource(_Fetched):
     """Kind of source."""
     start: Annotated[tuple[str, ...], Field(min_length=1)]
     """Address, or addresses, of the first pages; `{partition}` takes the partition's value."""
-    follow: str | None = None
+    follow: NonEmpty | None = None
     """Selector of the link to the next page, CSS ending in ::attr(href), or XPath."""
-    links: str | None = None
+    links: NonEmpty | None = None
     """Selector of the links to detail pages, one level deep: with it the rows are those of the detail pages."""
-    rows: Annotated[str, Field(min_length=1)]
+    rows: NonEmpty
     """Selector of the elements that are rows, CSS or XPath."""
     columns: Annotated[dict[str, PagesColumn], Field(min_length=1)]
     """Selector of each column within its row, CSS ending in ::text or ::attr(name), or XPath; or {select: …, type: …, all: …, default: …}."""
@@ -145,7 +128,7 @@ class FilesSource(Part):
 
     kind: Literal["files"] = "files"
     """Kind of source."""
-    path: Annotated[str, Field(min_length=1)]
+    path: NonEmpty
     """Glob of the files, relative to the data folder unless absolute, e.g. inbox/flights/*.csv.gz."""
     columns: Columns = {}
     """What is declared of the columns; the others are inferred."""

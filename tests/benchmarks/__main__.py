@@ -1,18 +1,20 @@
-"""The benchmarks' command: `python -m tests.benchmarks demo`."""
+"""The benchmarks' command: `python -m tests.benchmarks demo`, or `ingest`."""
 
 from __future__ import annotations
 
 import argparse
 
 from tests.benchmarks.demo import measure_demo
+from tests.benchmarks.ingest import measure_ingest
+
+_BENCHMARKS = {"demo": measure_demo, "ingest": measure_ingest}
 
 
 def main() -> None:
     """Run the benchmark that is named and print its table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("benchmark", choices=["demo"])
-    parser.parse_args()
-    print(measure_demo())
+    parser.add_argument("benchmark", choices=_BENCHMARKS)
+    print(_BENCHMARKS[parser.parse_args().benchmark]())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ from tasks.convert.table import (
     widen_types,
 )
 from tasks.convert.tasks import _must_widen
-from tasks.spec import FilesSource, Source
+from tasks.partitions import list_partitions, request_fingerprint
+from tasks.raw import RawManifest, commit_manifest, increment_path, raw_path, read_manifest
+from tasks.slices import Slice
+from tasks.spec import ApiSource, FilesSource, PagesSource, Source
 from tasks.store import DataFolder
 
 PROPERTY = settings(max_examples=50, deadline=None, database=None)
@@ -56,9 +60,49 @@ def files_source(path: str = "inbox/*", **settings_of: Any) -> FilesSource:
     return FilesSource.model_validate({"kind": "files", "path": path, **settings_of})
 
 
-def make_table(root: Path, source: Source, *, fresh: bool = False, allow_partial: bool = False) -> CommittedTable:
+def api_source(*origins: str, **settings_of: Any) -> ApiSource:
+    """Return an API source with these partitions, if any."""
+    partitions = {"origin": origins} if origins else {}
+    settings_of = {"key": ["id"], "partitions": partitions, **settings_of}
+    return ApiSource.model_validate({"kind": "api", "url": "http://127.0.0.1/rows", **settings_of})
+
+
+def frames_of(*lines: str) -> bytes:
+    """Return lines compressed as page groups are, each a zstd frame of its own; an empty frame where there is none."""
+    return b"".join(pa.compress(f"{line}\n".encode(), codec="zstd", asbytes=True) for line in lines) or pa.compress(
+        b"", codec="zstd", asbytes=True
+    )
+
+
+def land(
+    root: Path, source: ApiSource | PagesSource, partition: str, *lines: str, number: int | None = None, at: str = ""
+) -> Path:
+    """Write the raw file of a partition, or its increment `number`, with its manifest, as landed `at`."""
+    raw = first = raw_path(root / "raw" / "rows", partition)
+    before = read_manifest(first)
+    if number is not None:
+        raw = increment_path(first, number)
+    raw.parent.mkdir(parents=True, exist_ok=True)
+    raw.write_bytes(frames_of(*lines))
+    (asked,) = [request_fingerprint(source, each) for each in list_partitions(source) if each.name == partition]
+    manifest = RawManifest(
+        fingerprint=asked,
+        rows=len(lines),
+        pages=1,
+        file_bytes=raw.stat().st_size,
+        sha256=hashlib.sha256(raw.read_bytes()).hexdigest(),
+        landed_at=at,
+        extends=before.sha256 if number is not None and before else None,
+    )
+    commit_manifest(raw, manifest)
+    return raw
+
+
+def make_table(
+    root: Path, source: Source, *, fresh: bool = False, allow_partial: bool = False, only: Slice | None = None
+) -> CommittedTable:
     """Make the table `rows` as the convert stage does, step by step, but without Prefect."""
-    job = make_job("rows", source, DataFolder(root), allow_partial=allow_partial)
+    job = make_job("rows", source, DataFolder(root), allow_partial=allow_partial, only=only)
     manifest = open_table(job, fresh=fresh)
     changed, kept = find_changed(job, manifest), find_kept(job, manifest)
     if not changed and kept.keys() == manifest.files.keys():

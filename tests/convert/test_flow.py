@@ -12,10 +12,10 @@ from filelock import FileLock
 
 from flows.convert import convert
 from tasks.convert.table import CommittedTable
-from tasks.errors import StageError
+from tasks.errors import SpecError, StageError
 from tasks.progress import Step, listening
 from tasks.spec import Pipeline
-from tests.convert.conftest import parts_of, read_rejects, read_rows, write_files
+from tests.convert.conftest import api_source, land, parts_of, read_rejects, read_rows, write_files
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -100,3 +100,23 @@ async def test_two_runs_do_not_make_the_same_table(tmp_path: Path) -> None:
         await convert(spec, tmp_path)
 
     assert await convert(spec, tmp_path) == [ROWS]
+
+
+async def test_a_slice_alone_has_to_be_landed(tmp_path: Path) -> None:
+    """All that is landed makes the tables; a slice that is not one of the pipeline is refused before anything is made."""
+    source = api_source(partitions={"month": {"range": [1, 4]}})
+    spec = Pipeline.model_validate({"name": "api", "sources": {"rows": source}})
+    for month in (1, 3):
+        await asyncio.to_thread(land, tmp_path, source, f"month={month}", f'{{"id": {month}}}')
+
+    (table,) = await convert(spec, tmp_path, partitions="month=3")
+    with pytest.raises(
+        StageError, match=r"^source rows: 2 of 4 partitions are not landed, 1 of which this run asks for"
+    ):
+        await convert(spec, tmp_path, partitions="month=3..4")
+    with pytest.raises(StageError, match=r"^source rows: 2 of 4 partitions are not landed, the first is month=2; run"):
+        await convert(spec, tmp_path)
+    with pytest.raises(SpecError, match=r"^partitions: .*'5' selects nothing"):
+        await convert(spec, tmp_path, partitions="month=5")
+
+    assert (table.files, await asyncio.to_thread(read_rows, tmp_path)) == (2, [{"id": 1}, {"id": 3}])

@@ -21,34 +21,18 @@ from tasks.convert.inputs import name_file
 from tasks.convert.job import make_job
 from tasks.convert.rejects import REJECT_SCHEMA
 from tasks.errors import TableError
-from tasks.partitions import Partition, request_fingerprint
-from tasks.spec import ApiSource
-from tasks.store import DataFolder, commit_json
-from tests.convert.conftest import PROPERTY, files_source, make_table, parts_of, read_rejects, read_rows, write_files
-
-API = {"kind": "api", "url": "http://127.0.0.1/rows", "key": ["id"]}
-
-
-def land(root: Path, partition: str, *lines: str) -> None:
-    """Write the raw file of a partition, with its manifest."""
-    raw = root / "raw" / "rows" / f"{partition}.jsonl.zst"
-    raw.parent.mkdir(parents=True, exist_ok=True)
-    raw.write_bytes(pa.compress("\n".join(lines).encode(), codec="zstd", asbytes=True))
-    pairs = (pair.split("=") for pair in partition.split(","))
-    values = Partition(tuple((name, int(value) if value.isdigit() else value) for name, value in pairs))
-    manifest = {
-        "fingerprint": request_fingerprint(api_source("EWR"), values),
-        "rows": len(lines),
-        "pages": 1,
-        "file_bytes": raw.stat().st_size,
-        "landed_at": "",
-    }
-    commit_json(raw.with_name(f"{partition}.json"), manifest)
-
-
-def api_source(*origins: str) -> ApiSource:
-    """Return an API source with these partitions."""
-    return ApiSource.model_validate({**API, "partitions": {"origin": origins}})
+from tasks.store import DataFolder
+from tests.convert.conftest import (
+    PROPERTY,
+    api_source,
+    files_source,
+    land,
+    make_table,
+    parts_of,
+    read_rejects,
+    read_rows,
+    write_files,
+)
 
 
 def part_of(root: Path, name: str) -> Path:
@@ -337,9 +321,10 @@ def test_many_runs_make_the_table_that_one_makes(changes: list[dict[str, str]]) 
 
 def test_a_key_needs_no_column_where_there_is_no_row(tmp_path: Path) -> None:
     """An API that has nothing to give makes an empty table, whatever its key."""
-    land(tmp_path, "origin=EWR")
+    source = api_source("EWR")
+    land(tmp_path, source, "origin=EWR")
 
-    table = make_table(tmp_path, api_source("EWR"))
+    table = make_table(tmp_path, source)
 
     assert (table.files, table.rows_received, table.types) == (1, 0, {})
 
@@ -376,9 +361,10 @@ def test_a_damaged_file_leaves_the_table_as_it_was(tmp_path: Path) -> None:
 
 def test_partitions_of_the_spec_are_the_table(tmp_path: Path) -> None:
     """A partition taken out of the spec loses its part, and the rows it hid come back."""
-    land(tmp_path, "origin=EWR", '{"id": 1, "x": "a"}')
-    land(tmp_path, "origin=JFK", '{"id": 1, "x": "b"}', '{"id": 2, "x": "c"}')
-    both = make_table(tmp_path, api_source("EWR", "JFK"))
+    source = api_source("EWR", "JFK")
+    land(tmp_path, source, "origin=EWR", '{"id": 1, "x": "a"}')
+    land(tmp_path, source, "origin=JFK", '{"id": 1, "x": "b"}', '{"id": 2, "x": "c"}')
+    both = make_table(tmp_path, source)
     rows = read_rows(tmp_path)
 
     one = make_table(tmp_path, api_source("JFK"))
@@ -390,8 +376,8 @@ def test_partitions_of_the_spec_are_the_table(tmp_path: Path) -> None:
 
 def test_a_partition_that_is_not_landed_is_told(tmp_path: Path) -> None:
     """Without allow_partial a table waits for all partitions; with it, it is made of those there are."""
-    land(tmp_path, "origin=EWR", '{"id": 1}')
     source = api_source("EWR", "JFK", "LGA")
+    land(tmp_path, source, "origin=EWR", '{"id": 1}')
 
     with pytest.raises(TableError) as caught:
         make_table(tmp_path, source)
@@ -418,9 +404,9 @@ def test_leftovers_of_a_killed_run_are_swept(tmp_path: Path) -> None:
 
 def test_every_reader_of_parquet_folders_reads_the_table(tmp_path: Path) -> None:
     """Names like those of partitions give no column, and manifests and staged parts are passed over."""
-    land(tmp_path, "origin=EWR,month=1", '{"id": 1, "x": "a"}')
-    land(tmp_path, "origin=JFK,month=1", '{"id": 2, "x": null}')
-    source = ApiSource.model_validate({**API, "partitions": {"origin": ["EWR", "JFK"], "month": [1]}})
+    source = api_source(partitions={"origin": ["EWR", "JFK"], "month": [1]})
+    land(tmp_path, source, "origin=EWR,month=1", '{"id": 1, "x": "a"}')
+    land(tmp_path, source, "origin=JFK,month=1", '{"id": 2, "x": null}')
     make_table(tmp_path, source)
     folder = tmp_path / "tables" / "rows"
     (folder / ".staged").mkdir()
@@ -449,8 +435,8 @@ def test_a_file_whose_name_readers_pass_over_is_in_the_table(tmp_path: Path) -> 
 
 def test_a_partition_of_another_request_is_not_landed(tmp_path: Path) -> None:
     """What was landed of another address is not this source's: ingest has to come first."""
-    land(tmp_path, "origin=EWR", '{"id": 1}')
-    source = ApiSource.model_validate({**API, "url": "http://127.0.0.1/others", "partitions": {"origin": ["EWR"]}})
+    land(tmp_path, api_source("EWR"), "origin=EWR", '{"id": 1}')
+    source = api_source("EWR", url="http://127.0.0.1/others")
 
     with pytest.raises(TableError, match="1 of 1 partitions are not landed, the first is origin=EWR; run ingest first"):
         make_table(tmp_path, source)

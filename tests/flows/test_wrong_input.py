@@ -30,6 +30,7 @@ def command(sample_site: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
     """Return the command line, called in this process: a mistake ends it before anything starts."""
     monkeypatch.setenv("SAMPLE_SITE", sample_site)
     monkeypatch.setenv("SAMPLE_TOKEN", "sample-token")
+    monkeypatch.setenv("EMPTY", "")
     monkeypatch.chdir(PROJECT)
 
     def call(*arguments: object) -> Ended:
@@ -56,7 +57,8 @@ def change(tmp_path: Path, pipeline: Path, old: str, new: str) -> Path:
         (
             "kind: page,",
             "kind: pagenum,",
-            "sources.weather.pagination.kind: 'pagenum' is not one of single, page; did you mean page?",
+            "sources.weather.pagination.kind: 'pagenum' is not one of single, page, offset, cursor, next_url, link_header; "
+            "did you mean page?",
         ),
         (
             "inbox/flights/*",
@@ -81,6 +83,17 @@ def change(tmp_path: Path, pipeline: Path, old: str, new: str) -> Path:
             "sources.weather.auth.token.env: the environment variable SAMPLE_TOKE is not set; set it to the token",
         ),
         (
+            "auth: {kind: bearer, token: {env: SAMPLE_TOKEN}}",
+            "auth: {kind: oauth2, token_url: 'http://h/token', client_id: me, client_secret: {env: NO_SECRET}}",
+            "sources.weather.auth.client_secret.env: the environment variable NO_SECRET is not set; "
+            "set it to the client secret",
+        ),
+        (
+            "rows: table#airlines tbody tr",
+            "rows: table#airlines tbody tr\n    auth: {kind: api_key, name: X-Key, key: {env: EMPTY}}",
+            "sources.airlines.auth.key.env: the environment variable EMPTY is empty; set it to the key",
+        ),
+        (
             "table#airlines tbody tr",
             "table#airlines tbody[",
             "sources.airlines.rows: 'table#airlines tbody[' is not a CSS selector "
@@ -100,6 +113,75 @@ def test_a_mistake_in_the_file_is_one_sentence(
     assert (ended.code, ended.stdout) == (2, "")
     assert ended.stderr == f"error: {path}: {sentence.format(data=data)}\n"
     assert sorted(data.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--partitions", "mnth=3"], "no source has the partition 'mnth'; did you mean month?"),
+        (
+            ["--partitions", "month=3..13"],
+            "month=3..13: '13' selects nothing; there are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12",
+        ),
+        (
+            ["--partitions", "month=3", "--partitions", "origin=XYZ"],
+            "origin=XYZ: 'XYZ' selects nothing; there are EWR, JFK, LGA",
+        ),
+        (["--partitions", "month=3", "--partitions", "month=5"], "month is named twice; write month=value,value once"),
+        (
+            ["--partitions", "3..5"],
+            "'3..5' is no condition; write name=value, e.g. month=3..5 origin=EWR,JFK, and %20 for a space in a value",
+        ),
+        (["--partitions", ""], "'' names none; write conditions like month=3..5 origin=EWR,JFK"),
+        (
+            ["--partitions", "month=3", "--only", "train"],
+            "train learns from whole tables; leave --partitions or --only train out",
+        ),
+    ],
+)
+def test_a_slice_that_there_is_not_is_one_sentence(
+    command: Command, data: Path, arguments: list[str], sentence: str
+) -> None:
+    """The sentence says what there is instead, and nothing is written."""
+    before = sorted(data.rglob("*"))
+
+    ended = command("run", FLIGHTS, "--data", data, *arguments)
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr == f"error: {FLIGHTS}: --partitions: {sentence}\n"
+    assert sorted(data.rglob("*")) == before
+
+
+def test_the_help_teaches_slices(command: Command) -> None:
+    """`run --help` shows how a slice is named."""
+    told = " ".join(command("run", "--help").stdout.split())
+
+    assert "--partitions month=3..5 --partitions origin=EWR,JFK --fresh" in told
+
+
+def test_the_plan_tells_how_a_source_is_asked(command: Command, tmp_path: Path) -> None:
+    """Pagination, what is asked for anew and the age at which all is fetched again stand beside the address, in a few words."""
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(
+        "name: plan\n"
+        "sources:\n"
+        "  plain: {kind: api, url: http://h/plain}\n"
+        "  links: {kind: api, url: http://h/l, pagination: {kind: link_header}, refresh: {after: 36h}}\n"
+        "  news: {kind: api, url: http://h/n, pagination: {kind: cursor, cursor_at: next}, key: [id],\n"
+        "         incremental: {field: at, param: since, start: 0}}\n"
+        "  site: {kind: pages, start: http://h/s, rows: tr, columns: {a: 'td::text'}, refresh: {after: 7d}}\n"
+    )
+
+    ended = command("check", path, "--data", tmp_path)
+
+    assert (ended.code, ended.stderr) == (0, "")
+    plan = [" ".join(line.split()) for line in ended.stdout.splitlines() if line.startswith("ingest")]
+    assert plan == [
+        "ingest plain API: 1 partition of http://h/plain",
+        "ingest links API: 1 partition of http://h/l, by link header, again after 36h",
+        "ingest news API: 1 partition of http://h/n, by cursor, newer at only",
+        "ingest site pages: 1 partition of http://h/s, again after 1w",
+    ]
 
 
 def test_a_missing_file_is_one_sentence(command: Command) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pydantic import SecretStr
 
-from tasks.ingest.client import open_client
-from tasks.ingest.landing import Landed, PartitionJob, land
+from tasks.ingest.client import Client, open_client
+from tasks.ingest.landed import Landed, PartitionJob, plan_landing
+from tasks.ingest.landing import Access, land
+from tasks.ingest.robots import Robots
 from tasks.partitions import list_partitions
 from tasks.spec import ApiSource, PagesSource
 from tests.site import Site
 
 QUICK: dict[str, Any] = {"attempts": 3, "timeout_s": 5, "deadline_s": 20}
+WARNED: list[str] = []
+"""What the client of the last test warned of."""
 COUNTED: dict[str, Any] = {"kind": "page", "pages_at": "pages"}
 
 
@@ -33,19 +39,39 @@ def pages(site: Site, *paths: str, **changes: Any) -> PagesSource:
         "rows": "li",
         "columns": {"name": "b::text"},
         "follow": "a[rel=next]::attr(href)",
+        "robots": "ignore",
     }
     return PagesSource.model_validate(plain | changes)
 
 
-def plan(source: ApiSource | PagesSource, folder: Path) -> PartitionJob:
-    """Return the job of a source's first partition."""
-    return PartitionJob("source", source, list_partitions(source)[0], folder)
+def job_of(source: ApiSource | PagesSource, folder: Path, number: int = 0) -> PartitionJob:
+    """Return the job of one of a source's partitions, the first unless told otherwise."""
+    return PartitionJob("source", source, list_partitions(source)[number], folder)
 
 
-async def land_one(source: ApiSource | PagesSource, folder: Path, token: str | None = None) -> Landed:
+@asynccontextmanager
+async def open_quietly(*sources: ApiSource | PagesSource) -> AsyncIterator[Client]:
+    """Open the client for sources; what it warns of is kept in WARNED."""
+    async with open_client(sources, WARNED.append) as client:
+        WARNED.clear()
+        yield client
+
+
+async def land_with(
+    client: Client, job: PartitionJob, secrets: dict[str, str] | None = None, *, fresh: bool = False
+) -> Landed:
+    """Land a partition with a client that is open; `secrets` are those that its source's auth needs."""
+    tally = client.tally(job.raw)
+    access = Access(client.endpoint(job.source, secrets or {}).fetch_into(tally), tally, Robots(client.throttle))
+    return await land(await asyncio.to_thread(plan_landing, job, fresh=fresh), access)
+
+
+async def land_one(
+    source: ApiSource | PagesSource, folder: Path, secrets: dict[str, str] | None = None, *, fresh: bool = False
+) -> Landed:
     """Land a source's first partition in `folder`."""
-    async with open_client([source]) as client:
-        return await land(plan(source, folder), client, None if token is None else SecretStr(token))
+    async with open_quietly(source) as client:
+        return await land_with(client, job_of(source, folder), secrets, fresh=fresh)
 
 
 def read_rows(raw: Path) -> list[Any]:
@@ -55,5 +81,6 @@ def read_rows(raw: Path) -> list[Any]:
 
 
 def list_files(folder: Path) -> list[str]:
-    """Return the names of all files below a folder, hidden ones too."""
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+    """Return the names of all files below a folder, hidden ones too, but not what a landing under way keeps."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path.name for path in files if path.name != ".lock" and ".landing" not in path.name)

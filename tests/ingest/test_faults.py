@@ -78,9 +78,9 @@ async def test_an_answer_that_takes_too_long_is_given_up(site: Site, tmp_path: P
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("/401", r"refused with 401 Unauthorized: 'refused: None'; check the token that auth names"),
+        ("/401", r"refused with 401 Unauthorized: 'refused: None'; check what auth names"),
         ("/404", r"refused with 404 Not Found: 'no such thing'; correct the address or the partitions"),
-        ("/redirect-loop", r"/redirect-loop\?page=1: Exceeded maximum allowed redirects.; correct the address"),
+        ("/redirect-loop", r"/redirect-loop\?page=1: more than 20 redirects, one after the other; correct the address"),
     ],
 )
 async def test_a_refusal_is_not_asked_for_again(site: Site, tmp_path: Path, path: str, sentence: str) -> None:

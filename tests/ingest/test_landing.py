@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tasks.ingest.landing import Landed, find_landed
+from tasks.ingest.landed import Landed, find_landed
 from tasks.spec import ApiSource, PagesSource
-from tests.ingest.sources import api, land_one, list_files, pages, plan
+from tests.ingest.sources import api, job_of, land_one, list_files, pages
 from tests.site import Site
 
 PARTED: dict[str, Any] = {"partitions": {"part": ["a", "b"]}}
@@ -19,7 +19,7 @@ PARTED: dict[str, Any] = {"partitions": {"part": ["a", "b"]}}
 
 async def find(source: ApiSource | PagesSource, folder: Path) -> Landed | None:
     """Return a source's first partition if it is landed in `folder`."""
-    return await asyncio.to_thread(find_landed, plan(source, folder))
+    return await asyncio.to_thread(lambda: find_landed(job_of(source, folder), fresh=False))
 
 
 async def test_a_landed_partition_is_found(site: Site, tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ async def test_a_landed_partition_is_found(site: Site, tmp_path: Path) -> None:
 
     found = await find(source, tmp_path)
 
-    assert found == replace(landed, requests=0, retries=0, reused=True)
+    assert found == replace(landed, requests=0, body_bytes=0, waited_s=0.0, seconds=0.0, reused=True)
     assert len(site.seen) == 3
 
 
@@ -70,7 +70,7 @@ async def test_a_damaged_partition_does_not_count(site: Site, tmp_path: Path, da
         {"requests": {"max_in_flight": 1, "attempts": 2}},
         {"key": ["id"]},
         {"columns": {"id": "float"}},
-        {"auth": {"token": {"env": "OTHER"}}},
+        {"auth": {"kind": "bearer", "token": {"env": "OTHER"}}},
         {"partitions": {"part": ["a", "b", "c"]}},
     ],
 )

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.landing import Landed
 from tests.ingest.sources import api, land_one, list_files, read_rows
 from tests.site import ITEMS, Site
 
@@ -20,7 +19,8 @@ async def test_counted_pages_are_landed_in_order(site: Site, tmp_path: Path) -> 
     """The first page tells how many there are; all of them are landed, in order, with one request each."""
     landed = await land_one(api(site, "/items"), tmp_path)
 
-    assert landed == Landed("all", tmp_path / "all.jsonl.zst", rows=7, pages=3, requests=3, retries=0, reused=False)
+    assert (landed.partition, landed.path, landed.reused) == ("all", tmp_path / "all.jsonl.zst", False)
+    assert (landed.rows, landed.pages, landed.requests, landed.retries) == (7, 3, 3, 0)
     assert read_rows(landed.path) == ITEMS
     assert sorted(site.paths) == ["/items?page=1", "/items?page=2", "/items?page=3"]
     assert list_files(tmp_path) == ["all.json", "all.jsonl.zst"]
@@ -34,12 +34,12 @@ async def test_no_pages_are_no_rows(site: Site, tmp_path: Path) -> None:
 
 
 async def test_pages_are_asked_for_until_one_is_empty(site: Site, tmp_path: Path) -> None:
-    """Without a count pages are asked for one after another; the empty one is the end."""
+    """Without a count pages are asked for, ever more at once, until one is empty; fewer are asked for in vain than came."""
     landed = await land_one(api(site, "/items-until-empty", **UNTIL_EMPTY), tmp_path)
 
-    assert (landed.rows, landed.pages, landed.requests) == (7, 3, 4)
-    assert read_rows(landed.path) == ITEMS
-    assert site.paths == [f"/items-until-empty?page={page}" for page in (1, 2, 3, 4)]
+    assert (landed.rows, landed.pages, read_rows(landed.path)) == (7, 3, ITEMS)
+    assert 4 <= landed.requests <= 6
+    assert sorted(site.paths) == [f"/items-until-empty?page={page}" for page in range(1, landed.requests + 1)]
 
 
 async def test_pages_may_begin_at_another_number(site: Site, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ async def test_a_single_request_brings_its_records(
     """One request brings the list at records_at, the body's own list, or the body as one record."""
     landed = await land_one(api(site, path, **SINGLE | changes), tmp_path)
 
-    assert (read_rows(landed.path), landed.pages, landed.requests) == (rows, 1, 1)
+    assert (read_rows(landed.path), landed.pages, landed.requests) == (rows, 1, len(site.seen))
 
 
 @pytest.mark.parametrize(
@@ -79,10 +79,9 @@ async def test_a_single_request_brings_its_records(
             {"pages_at": None},
             r"page=2 gave the same 7 records as the page before; pagination.param 'page' does not turn the page: correct it",
         ),
-        ("/pages-that-lie", {}, r"pages_at: 'pages' is '3', not a number of pages; name the path"),
-        ("/pages-below-zero", {}, r"pages_at: 'pages' is -1, not a number of pages; name the path"),
-        ("/too-many-pages", {}, r"max_pages \(10000\): the body tells of 1000000; raise max_pages"),
-        ("/items", {"max_pages": 2}, r"max_pages \(2\): the body tells of 3; raise max_pages"),
+        ("/pages-below-zero", {}, r"pages_at: 'pages' is -1, not a number of pages or rows; name the place"),
+        ("/too-many-pages", {}, r"max_pages \(100000\): the server tells of 1000000; raise max_pages"),
+        ("/items", {"max_pages": 2}, r"max_pages \(2\): the server tells of 3; raise max_pages"),
         ("/items", {"pages_at": "meta.pages"}, r"'meta' meets the keys items, pages; correct pagination.pages_at"),
         ("/items", {"pages_at": "pages.total"}, r"'total' meets 3; correct pagination.pages_at"),
         ("/no-records", {}, r"records_at: 'items' is not in the body, 'items' meets the keys data, pages; correct"),

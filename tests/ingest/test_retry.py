@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.ingest.retry import retry_after_s
+from tasks.ingest.wishes import retry_after_s
 
 NOW = datetime(2013, 6, 1, 12, tzinfo=UTC)
 

@@ -9,19 +9,19 @@ import httpx
 import pytest
 
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.client import Tally, open_client
-from tasks.ingest.landing import Landed, land
-from tasks.ingest.throttle import HostThrottle, LongPauseError, Throttle
+from tasks.ingest.asking import Ask
+from tasks.ingest.landed import Landed
+from tasks.ingest.tally import Tally
 from tasks.spec import ApiSource
-from tests.ingest.sources import QUICK, api, land_one, plan, read_rows
+from tests.ingest.sources import QUICK, api, job_of, land_one, land_with, open_quietly, read_rows
 from tests.site import ITEMS, LATER_S, Site
 
 
 async def land_together(folder: Path, *sources: ApiSource) -> list[Landed]:
     """Land sources at the same time, with one client, each in a folder of its own."""
-    async with open_client(sources) as client:
-        jobs = [plan(source, folder / str(number)) for number, source in enumerate(sources)]
-        return await asyncio.gather(*(land(job, client, None) for job in jobs))
+    async with open_quietly(*sources) as client:
+        jobs = [job_of(source, folder / str(number)) for number, source in enumerate(sources)]
+        return await asyncio.gather(*(land_with(client, job) for job in jobs))
 
 
 async def test_requests_are_concurrent_up_to_the_bound(site: Site, tmp_path: Path) -> None:
@@ -47,13 +47,14 @@ async def test_sources_of_one_host_share_the_smallest_bound(site: Site, tmp_path
 
 async def test_a_large_bound_is_meant(site: Site) -> None:
     """A bound of 150 lets 150 requests through at once: no other part of the client holds them back."""
-    source = api(site, "/together", requests={"max_in_flight": 150, "timeout_s": 5})
+    requests = {"start_in_flight": 150, "max_in_flight": 150, "timeout_s": 5}
+    source, tally = api(site, "/together", requests=requests), Tally()
 
-    async with open_client([source]) as client:
-        url, tally = httpx.URL(source.url), Tally()
-        await asyncio.gather(*(client.get(url, source.requests, tally) for _ in range(150)))
+    async with open_quietly(source) as client:
+        fetch = client.endpoint(source, {}).fetch_into(tally)
+        await asyncio.gather(*(fetch(Ask(httpx.URL(source.url))) for _ in range(150)))
 
-    assert (site.most_in_flight, tally) == (150, Tally(requests=150, retries=0))
+    assert (site.most_in_flight, tally.requests, tally.retries) == (150, 150, 0)
 
 
 async def test_a_host_that_is_crowded_is_asked_until_all_is_there(site: Site, tmp_path: Path) -> None:
@@ -106,44 +107,3 @@ async def test_a_pause_beyond_the_deadline_is_not_waited_for(site: Site, tmp_pat
 
     assert not isinstance(error.value, PermanentSourceError)
     assert len(site.seen) == 1
-
-
-async def test_a_pause_that_begins_in_line_is_kept() -> None:
-    """A request that stood in line when the pause began waits for its end, and tells how long it stood."""
-    host = HostThrottle(max_in_flight=1)
-    now = asyncio.get_running_loop().time
-    stood_s, began_s = [], []
-
-    async def take() -> None:
-        async with host.slot(patience_s=5) as in_line_s:
-            stood_s.append(in_line_s)
-            began_s.append(now())
-
-    async with asyncio.TaskGroup() as group, host.slot(patience_s=5):
-        group.create_task(take())
-        await asyncio.sleep(0.1)
-        host.pause(0.2)
-        paused_s = now()
-
-    assert 0.2 <= began_s[0] - paused_s < 2
-    assert 0.09 <= stood_s[0] < 2
-
-
-async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
-    """Of several pauses the one that ends last counts."""
-    host = HostThrottle(max_in_flight=1)
-    host.pause(60)
-    host.pause(1)
-
-    with pytest.raises(LongPauseError, match="60 s"):
-        async with host.slot(patience_s=30):
-            pass
-
-
-async def test_a_host_that_no_source_names_has_the_default_bound() -> None:
-    """A host that is met only by a link has the default bound, and keeps its share."""
-    throttle = Throttle({"a": 1}, default=2)
-
-    assert throttle.host("b") is throttle.host("b")
-    async with asyncio.timeout(5), throttle.host("b").slot(1), throttle.host("b").slot(1), throttle.host("a").slot(1):
-        pass

@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.tasks import read_token
+from tasks.ingest.tasks import read_secrets
 from tests.ingest.sources import api, land_one, pages, read_rows
 from tests.site import Site
 
 TOKEN = "sesame-open-7"  # noqa: S105 - a test's token
 VARIABLE = "TIDEMILL_TEST_TOKEN"
-AUTH = {"token": {"env": VARIABLE}}
+AUTH = {"kind": "bearer", "token": {"env": VARIABLE}}
+SECRETS = {"token": TOKEN}
 
 
 async def test_a_token_is_sent_with_every_request_and_kept_nowhere(site: Site, tmp_path: Path) -> None:
     """Each request proves who asks; neither the raw file nor its manifest holds the token."""
-    landed = await land_one(api(site, "/items"), tmp_path, TOKEN)
+    landed = await land_one(api(site, "/items", auth=AUTH), tmp_path, SECRETS)
 
     assert [seen.headers["authorization"] for seen in site.seen] == [f"Bearer {TOKEN}"] * 3
     assert [row for row in read_rows(landed.path) if TOKEN in str(row)] == []
@@ -30,7 +30,7 @@ async def test_a_token_stays_with_its_host(site: Site, other_site: Site, tmp_pat
     """A redirect to another host is followed without the token."""
     site.redirect_to = other_site.url
 
-    landed = await land_one(api(site, "/redirect-to-other-host", pagination={"kind": "single"}), tmp_path, TOKEN)
+    landed = await land_one(api(site, "/redirect-to-other-host", pagination={"kind": "single"}, auth=AUTH), tmp_path, SECRETS)
 
     assert landed.rows == 3
     assert [seen.headers.get("authorization") for seen in site.seen] == [f"Bearer {TOKEN}"]
@@ -40,14 +40,14 @@ async def test_a_token_stays_with_its_host(site: Site, other_site: Site, tmp_pat
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("/401", r"401 Unauthorized: 'refused: Bearer \*\*\*'; check the token that auth names"),
+        ("/401", r"401 Unauthorized: 'refused: Bearer \*\*\*'; check what auth names"),
         ("/token-in-a-page", r"is not JSON: 'refused: Bearer \*\*\*'; correct the address"),
     ],
 )
 async def test_an_error_does_not_tell_the_token(site: Site, tmp_path: Path, path: str, sentence: str) -> None:
     """A server that repeats the token is quoted without it."""
     with pytest.raises(PermanentSourceError, match=sentence) as error:
-        await land_one(api(site, path), tmp_path, TOKEN)
+        await land_one(api(site, path, auth=AUTH), tmp_path, SECRETS)
 
     assert TOKEN not in str(error.value)
 
@@ -66,12 +66,12 @@ async def test_a_token_comes_from_the_environment(site: Site, monkeypatch: pytes
     """The variable's value is the token, without the line break that files of secrets end with."""
     monkeypatch.setenv(VARIABLE, f"{TOKEN}\n")
 
-    assert await read_token(api(site, "/items", auth=AUTH)) == SecretStr(TOKEN)
+    assert await read_secrets(api(site, "/items", auth=AUTH)) == SECRETS
 
 
 async def test_a_source_without_auth_has_no_token(site: Site) -> None:
     """Neither an open API nor a page needs a token."""
-    assert [await read_token(source) for source in (api(site, "/items"), pages(site, "/page-1"))] == [None, None]
+    assert [await read_secrets(source) for source in (api(site, "/items"), pages(site, "/page-1"))] == [{}, {}]
 
 
 async def test_a_variable_that_is_not_set_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ async def test_a_variable_that_is_not_set_is_named(site: Site, monkeypatch: pyte
     with pytest.raises(
         PermanentSourceError, match=f"auth.token: the environment variable {VARIABLE} is not set; set it"
     ):
-        await read_token(api(site, "/items", auth=AUTH))
+        await read_secrets(api(site, "/items", auth=AUTH))
 
 
 @pytest.mark.parametrize("value", ["", " \n", "two\nlines", "k\xf6nig"])
@@ -92,6 +92,6 @@ async def test_a_token_that_no_header_can_carry_is_refused(
     monkeypatch.setenv(VARIABLE, value)
 
     with pytest.raises(PermanentSourceError, match=f"{VARIABLE} holds nothing that a header can carry; put") as error:
-        await read_token(api(site, "/items", auth=AUTH))
+        await read_secrets(api(site, "/items", auth=AUTH))
 
     assert not value.strip() or value not in str(error.value)

@@ -59,8 +59,24 @@ def test_the_schema_documents_all_of_a_pipeline() -> None:
     """The JSON schema, of which the UI makes its form, names every model but the bases."""
     schema = Pipeline.model_json_schema()
 
-    assert set(schema["$defs"]) == {model.__name__ for model in MODELS} - {"Pipeline", "_Fetched"} | {"JsonValue"}
+    named = {model.__name__ for model in MODELS if not model.__name__.startswith("_")}
+    assert set(schema["$defs"]) == named - {"Pipeline"} | {"JsonValue"}
     assert schema["required"] == ["name", "sources"]
+
+
+def test_the_schema_describes_every_field() -> None:
+    """Each field of the form has the sentence of its model, unions and references included."""
+    schema = Pipeline.model_json_schema()
+    models = {**schema["$defs"], "Pipeline": schema}
+
+    undescribed = [
+        (model, name)
+        for model, definition in models.items()
+        for name, field in definition.get("properties", {}).items()
+        if not field.get("description", "").endswith(".")
+    ]
+
+    assert undescribed == []
 
 
 @pytest.mark.parametrize("path", DEPLOYMENTS, ids=lambda path: path.parent.name)

@@ -1,0 +1,117 @@
+"""A crawl: from the start pages along the links, several pages at once, their rows in the order they were found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from tasks.errors import PermanentSourceError
+from tasks.ingest.addresses import Hosts, page_address
+from tasks.ingest.asking import Ask, Fetch, PageGroup
+from tasks.ingest.frontier import Frontier, Spot, Visit
+from tasks.ingest.pages import read_page
+from tasks.ingest.robots import Robots, robots_address
+from tasks.partitions import Partition
+from tasks.spec import PagesSource
+
+
+async def crawl(
+    source: PagesSource, partition: Partition, fetch: Fetch, robots: Robots, state: Any
+) -> AsyncGenerator[PageGroup, None]:
+    """Yield what each page of a partition gives; `state` is that of the last group landed, or None.
+
+    To be closed when it is not read to its end: the requests still under way end then.
+
+    Raises:
+        SourceError: a page could not be fetched, a selector matched nothing anywhere, or there are too many pages.
+
+    """
+    start = _start(source, partition)
+    frontier = Frontier(source) if state is None else Frontier.restore(source, state)
+    frontier.find(start, 0, is_detail=False)
+    async with aclosing(_Visitor(source, Hosts(start, source.allow_hosts), fetch, robots)) as visitor:
+        while not frontier.is_done():
+            _check_size(frontier, source.max_pages)
+            visit = await visitor.next_visit(frontier)
+            lines = frontier.take(visit)
+            if frontier.is_done():
+                frontier.matches.check(source)
+            yield PageGroup(lines, int(visit is not None), frontier.state())
+
+
+def _start(source: PagesSource, partition: Partition) -> list[httpx.URL]:
+    try:
+        start = [page_address(httpx.URL(partition.fill(url))) for url in source.start]
+        assert all(url.host for url in start)  # which fails here where it would in a request
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise PermanentSourceError(f"the partition's values make no address: {error}; correct them") from error
+    return start
+
+
+def _check_size(frontier: Frontier, max_pages: int) -> None:
+    if len(frontier.spots) > max_pages:
+        raise PermanentSourceError(
+            f"GET {frontier.spots[max_pages].url}: more pages than max_pages ({max_pages}); "
+            "raise max_pages if that is right"
+        )
+
+
+class _Visitor:
+    """Fetches and reads the pages of one partition."""
+
+    def __init__(self, source: PagesSource, hosts: Hosts, fetch: Fetch, robots: Robots) -> None:
+        self._source = source
+        self._hosts = hosts
+        self._fetch = fetch
+        self._robots = robots
+        self._running: deque[asyncio.Task[Visit] | None] = deque()
+        """Of the frontier's next pages, in order; None for one that was landed before."""
+
+    async def next_visit(self, frontier: Frontier) -> Visit | None:
+        """Return what comes of the next page, while those after it are on their way; None where it was landed before."""
+        first = frontier.done + len(self._running)
+        for spot in frontier.spots[first : frontier.done + self._source.requests.max_in_flight]:
+            self._running.append(None if frontier.is_landed(spot) else asyncio.create_task(self._visit(spot)))
+        running = self._running[0]
+        if running is None or frontier.is_landed(frontier.spots[frontier.done]):
+            await _end([self._running.popleft()])
+            return None
+        visit = await running
+        self._running.popleft()
+        return visit
+
+    async def aclose(self) -> None:
+        """End what is under way."""
+        await _end(self._running)
+
+    async def _visit(self, spot: Spot) -> Visit:
+        """Fetch and read a page."""
+        url = httpx.URL(spot.url)
+        if self._source.robots == "obey" and not await self._robots.allows(url, self._fetch):
+            if not spot.depth:
+                raise PermanentSourceError(
+                    f"GET {url}: {robots_address(url)} disallows this page; "
+                    "choose another start, or set robots: ignore if you have leave to"
+                )
+            return Visit(spot.url, reject="robots.txt disallows this page")
+        response = await self._fetch(Ask(url))
+        address = page_address(response.url)
+        if not self._hosts.allow(address):
+            host = address.netloc.decode("ascii")
+            return Visit(spot.url, reject=f"this page leads on to another host; add {host} to allow_hosts to follow it")
+        page = await asyncio.to_thread(read_page, response, self._source, is_detail=spot.is_detail)
+        follow, links = ([link for link in found if self._hosts.allow(link)] for found in (page.follow, page.links))
+        return Visit(str(address), replace(page, follow=follow, links=links))
+
+
+async def _end(visits: Iterable[asyncio.Task[Visit] | None]) -> None:
+    running = [visit for visit in visits if visit is not None]
+    for visit in running:
+        visit.cancel()
+    await asyncio.gather(*running, return_exceptions=True)

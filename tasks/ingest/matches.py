@@ -1,0 +1,76 @@
+"""What the selectors of a source matched over a whole crawl."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.errors import PermanentSourceError
+from tasks.ingest.pages import Page
+from tasks.spec import PagesSource
+
+
+@dataclass
+class Matches:
+    """How often the selectors of a source matched; a selector that never does is wrong, or the pages have changed."""
+
+    lists: int = 0
+    """Pages on which links were looked for."""
+    links: int = 0
+    first_list: str = ""
+    details: int = 0
+    """Pages on which rows were looked for."""
+    rows: int = 0
+    first_detail: str = ""
+    filled: Counter[str] = field(default_factory=Counter)
+    """In how many rows each column's selector matched."""
+    reject: str = ""
+    """The first page that could not be read, and why."""
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> Matches:
+        """Return the matches that `state` was made of."""
+        return cls(**{**state, "filled": Counter(state["filled"])})
+
+    def state(self) -> dict[str, Any]:
+        """Return the matches as JSON."""
+        return {**vars(self), "filled": dict(self.filled)}
+
+    def add_list(self, url: str, page: Page) -> None:
+        """Count what a page of links gave."""
+        self.lists += 1
+        self.links += page.matches
+        self.first_list = self.first_list or url
+
+    def add_detail(self, url: str, page: Page) -> None:
+        """Count what a page of rows gave."""
+        self.details += 1
+        self.rows += page.matches
+        self.filled.update(page.filled)
+        self.first_detail = self.first_detail or url
+
+    def check(self, source: PagesSource) -> None:
+        """Raise when a selector matched nothing on any page, or no page could be read."""
+        if not self.lists + self.details or (self.links and not self.details and self.reject):
+            raise PermanentSourceError(f"no page with rows could be read, the first of them {self.reject}")
+        lists, details = _where(self.lists, self.first_list), _where(self.details, self.first_detail)
+        if self.lists and not self.links:
+            raise PermanentSourceError(f"links: {source.links!r} matches nothing on {lists}; correct the selector")
+        if self.links and not self.details:
+            raise PermanentSourceError(
+                f"links: {source.links!r} matches {self.links} links on {lists}, and none may be followed: "
+                "correct the selector, add their hosts to allow_hosts, or raise max_depth"
+            )
+        if not self.rows:
+            raise PermanentSourceError(f"rows: {source.rows!r} matches nothing on {details}; correct the selector")
+        for name, column in source.columns.items():
+            if not self.filled[name] and column.default is None:
+                raise PermanentSourceError(
+                    f"columns.{name}: {column.select!r} matches nothing in any of {self.rows} rows on {details}; "
+                    "correct the selector, or give the column a default"
+                )
+
+
+def _where(pages: int, first: str) -> str:
+    return first if pages == 1 else f"any of {pages} pages from {first}"

@@ -1,0 +1,145 @@
+"""How fast ingest is, as ratios to its peers within one run, and how it treats servers that limit it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.benchmarks.job import IN_FLIGHT, End, Report
+from tests.benchmarks.rig import Rig, Seconds, open_rig
+from tests.benchmarks.server import ABOVE_IN_FLIGHT, ABOVE_PER_S, LATENCY_S, MAX_IN_FLIGHT, MAX_PER_S, PAGE_ITEMS
+from tests.benchmarks.table import Line, describe_machine, draw_table
+
+PAGES = 3_000
+ROUNDS = 3  # of what takes about a second; the median counts
+ARTICLE_LIMIT_S = 60.0  # it takes 200 s; its limit needs no more than this
+MANY = 10  # times the pages, to see whether cost is linear
+SETTLED_S = 10  # the throttle's time to find what the server allows
+THROTTLED_S = 25  # of requests at full capacity, in the pages to fetch
+THROTTLED_LIMIT_S = 45.0
+
+# what ingest may take, as a share of another's time
+SHARES = {"bare": 1.5, "dlt_files": 1 / 3, "scrapy_feed": 1 / 5, "article": 1 / 20}
+MANY_TIMES = 11.0
+PEAK_MEBIBYTES = 300
+TASK_RUNS = 200
+CAPACITY = 0.85
+REFUSED = 0.05
+
+_NAMES = {
+    "bare": f"bare aiohttp loop, {IN_FLIGHT} in flight",
+    "dlt_files": f"dlt, {IN_FLIGHT} workers",
+    "scrapy_feed": f"Scrapy, {IN_FLIGHT} concurrent",
+    "article": "the article's asyncio.gather over httpx, without its timeout",
+}
+_PACKAGES = ("tidemill", "prefect", "aiohttp", "httpx", "dlt", "scrapy")
+_MEBIBYTE = 2**20
+_FROM_DEFAULT = {"max_in_flight": IN_FLIGHT}
+_AT_ONCE = {**_FROM_DEFAULT, "start_in_flight": IN_FLIGHT}
+
+
+def measure_ingest() -> str:
+    """Measure ingest and its peers, and return the table."""
+    with open_rig() as rig:
+        lines = list(_measure(rig))
+    setting = (
+        f"A local server with {LATENCY_S * 1000:.0f} ms latency, {PAGE_ITEMS} records a page; "
+        f"{PAGES:,} pages and up to {IN_FLIGHT} requests in flight unless the line says otherwise."
+    )
+    return f"{describe_machine(_PACKAGES)}\n{setting}\n\n{draw_table(lines)}"
+
+
+def _measure(rig: Rig) -> Iterator[Line]:
+    bare, ours, empty = [], [], []
+    for _ in range(ROUNDS):  # in turns: what else the machine does meets all alike
+        bare.append(rig.run("tests.benchmarks.peers.bare", PAGES))
+        ours.append(rig.ingest(PAGES, _AT_ONCE)[0])
+        empty.append(rig.ingest(1, _AT_ONCE)[0])
+    middle = _median(ours)
+    yield Line(f"ingest, rows committed, median of {ROUNDS}", _time(middle))
+    yield Line("of these, what an ingest of one page takes", _time(_median(empty)))
+    from_default = rig.ingest(PAGES, _FROM_DEFAULT)[0]
+    yield Line("ingest that starts with fewer in flight, as by default", _time(from_default))
+    yield from _compare(middle, "bare", _median(bare))
+    for peer, limit_s in (("dlt_files", 120.0), ("scrapy_feed", 120.0), ("article", ARTICLE_LIMIT_S)):
+        yield from _compare(middle, peer, rig.run(f"tests.benchmarks.peers.{peer}", PAGES, limit_s))
+    yield from _measure_many(rig, middle)
+    yield from _measure_throttle(rig, ABOVE_IN_FLIGHT, round(MAX_IN_FLIGHT / LATENCY_S))
+    yield from _measure_throttle(rig, ABOVE_PER_S, MAX_PER_S)
+
+
+def _compare(ours: Report, peer: str, theirs: Report) -> Iterator[Line]:
+    """Yield a peer's time, and ingest's as a share of it: at most that where the peer was stopped."""
+    share, limit = ours.seconds / theirs.seconds, SHARES[peer]
+    measured = theirs.end != End.FAILED and ours.end == End.DONE
+    at_most = "< " if theirs.end == End.STOPPED else ""
+    yield Line(_NAMES[peer], _time(theirs))
+    yield Line(
+        "ingest, as a share of that",
+        f"{at_most}{share:.3g}" if measured else "-",
+        f"{limit:.3g}",
+        measured and share <= limit,
+    )
+
+
+def _measure_many(rig: Rig, few: Report) -> Iterator[Line]:
+    """Yield what many pages cost."""
+    before = rig.count_task_runs()
+    many, _ = rig.ingest(MANY * PAGES, _AT_ONCE)
+    task_runs = rig.count_task_runs() - before
+    done = many.end == few.end == End.DONE
+    times, peak = many.seconds / few.seconds, many.peak_bytes / _MEBIBYTE
+    what = f"{MANY * PAGES:,} pages"
+    yield Line(what, _time(many))
+    yield Line(
+        f"{what}, as a multiple of {PAGES:,}",
+        f"{times:.1f}" if done else "-",
+        f"{MANY_TIMES:g}",
+        done and times <= MANY_TIMES,
+    )
+    yield Line(
+        f"{what}, peak memory, MiB",
+        f"{peak:.0f}" if done else "-",
+        f"{PEAK_MEBIBYTES}",
+        done and peak <= PEAK_MEBIBYTES,
+    )
+    yield Line(f"{what}, task runs in Prefect", f"{task_runs}", f"{TASK_RUNS}", done and 0 < task_runs <= TASK_RUNS)
+
+
+def _measure_throttle(rig: Rig, mode: str, capacity_per_s: int) -> Iterator[Line]:
+    """Yield how much of its capacity a server was asked for that answers 429 to what is above."""
+    report, seconds = rig.ingest(capacity_per_s * THROTTLED_S, _FROM_DEFAULT, mode, THROTTLED_LIMIT_S)
+    settled = seconds[SETTLED_S:-1]  # the last is not whole
+    share = _answered(settled, "200") / len(settled) / capacity_per_s if settled else 0.0
+    name = f"429 {mode.replace('-', ' ')}"
+    yield Line(f"{name}: {capacity_per_s * THROTTLED_S:,} pages", _time(report))
+    yield Line(
+        f"{name}: share of {capacity_per_s:,} pages a second, from second {SETTLED_S} on",
+        f"{share:.0%}",
+        f"{CAPACITY:.0%}",
+        share >= CAPACITY,
+    )
+    for when, part in ((f"from second {SETTLED_S} on", settled), ("of all", seconds)):
+        refused = _answered(part, "429") / max(_answered(part), 1)
+        yield Line(
+            f"{name}: answers 429, {when}", f"{refused:.1%}", f"{REFUSED:.0%}", bool(part) and refused <= REFUSED
+        )
+
+
+def _answered(seconds: Seconds, status: str | None = None) -> int:
+    return sum(number for second in seconds for of, number in second.items() if status in (None, of))
+
+
+def _median(reports: list[Report]) -> Report:
+    """Return the report with the middle time; one that is not done stands for all."""
+    missing = [report for report in reports if report.end != End.DONE]
+    return missing[0] if missing else sorted(reports, key=lambda report: report.seconds)[len(reports) // 2]
+
+
+def _time(report: Report) -> str:
+    match report.end:
+        case End.DONE:
+            return f"{report.seconds:.2f} s"
+        case End.STOPPED:
+            return f"not done after {report.seconds:.0f} s"
+        case _:
+            return f"failed after {report.seconds:.1f} s"

@@ -1,0 +1,96 @@
+"""What a measured process is given, and what it reports: seconds of its own work, rows written, peak memory."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import pyarrow as pa
+
+from flows.children import exit_with_parent, first_line, start_child, stop_child
+from tests.benchmarks.server import PAGE_ITEMS
+
+IN_FLIGHT = 100
+_KIBIBYTE = 1024
+
+
+class End(StrEnum):
+    """How a measured process ended."""
+
+    DONE = "done"
+    STOPPED = "stopped"  # it was not done in time
+    FAILED = "failed"  # it met an error, or its rows are not the pages' rows
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one process did."""
+
+    seconds: float
+    rows: int = 0
+    """Different lines in the files it wrote."""
+    peak_bytes: int = 0
+    end: End = End.DONE
+
+
+@dataclass(frozen=True)
+class Job:
+    """Pages to be fetched from `url`, which takes `?page=N`, and the folder to write their rows to."""
+
+    url: str
+    pages: int
+    folder: Path
+
+    @classmethod
+    def given(cls) -> Job:
+        """Return the job that this process was started with; the process ends when its parent does."""
+        exit_with_parent()
+        url, pages, folder, *_ = sys.argv[1:]
+        return cls(url, int(pages), Path(folder))
+
+    def page(self, number: int) -> str:
+        """Return the address of a page."""
+        return f"{self.url}?page={number}"
+
+    def run(self, module: str, *arguments: str, environment: Mapping[str, str], limit_s: float) -> Report:
+        """Do the job in a fresh process of `module`, which is ended when it is not done in `limit_s`."""
+        self.folder.mkdir(parents=True)
+        start = time.monotonic()
+        child = start_child(module, self.url, str(self.pages), str(self.folder), *arguments, environment=environment)
+        limit = threading.Timer(limit_s, child.kill)
+        limit.start()
+        try:
+            said = first_line(child)
+        finally:
+            limit.cancel()
+            stop_child(child)
+        if not said:
+            seconds = time.monotonic() - start
+            return Report(seconds, end=End.STOPPED if seconds >= limit_s else End.FAILED)
+        done = Report(**json.loads(said))
+        return done if done.rows == self.pages * PAGE_ITEMS else Report(done.seconds, done.rows, end=End.FAILED)
+
+
+def report(seconds: float, files: Iterable[Path]) -> None:
+    """Print what this process did; `files` hold the rows that it wrote."""
+    peak_bytes = _peak_bytes()
+    lines = {line for file in files for line in _read_lines(file)}
+    print(json.dumps(asdict(Report(seconds, len(lines), peak_bytes))), flush=True)
+
+
+def _peak_bytes() -> int:
+    """Return the most memory that this process has held so far (Linux)."""
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(match[1]) * _KIBIBYTE if match else 0
+
+
+def _read_lines(file: Path) -> list[bytes]:
+    with pa.input_stream(str(file), compression="detect") as stream:
+        return [line for line in stream.read().split(b"\n") if line]

@@ -1,0 +1,101 @@
+"""What the benchmark of ingest runs on: a Prefect server, a fresh server of pages for each run, and a folder for all."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import httpx
+
+from flows.api import CLIENT_SETTINGS, SERVER_SETTINGS, PrefectApi
+from flows.children import first_line, start_child, stop_child
+from tests.benchmarks.job import Job, Report
+from tests.benchmarks.server import PLAIN
+
+TIDEMILL = "tests.benchmarks.tidemill"
+LIMIT_S = 120.0
+_STORED_S = 15.0
+_POLL_S = 0.7  # Prefect's recorder flushes every 0.5 s: two equal counts this far apart are the last word
+
+Seconds = list[dict[str, int]]
+"""How many requests were answered with each status, second by second."""
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A running Prefect server, and a folder in which each run gets its own."""
+
+    api: PrefectApi
+    folder: Path
+    numbers: Iterator[int]
+
+    def run(self, module: str, pages: int, limit_s: float = LIMIT_S) -> Report:
+        """Fetch so many pages in a fresh process of a peer's `module`."""
+        return self._run(module, pages, PLAIN, limit_s)[0]
+
+    def ingest(
+        self, pages: int, requests: Mapping[str, int], mode: str = PLAIN, limit_s: float = LIMIT_S
+    ) -> tuple[Report, Seconds]:
+        """Fetch so many pages with the flow, asking as `requests` says; return also how the server answered."""
+        return self._run(TIDEMILL, pages, mode, limit_s, json.dumps(requests))
+
+    def _run(self, module: str, pages: int, mode: str, limit_s: float, *arguments: str) -> tuple[Report, Seconds]:
+        folder = self.folder / f"run-{next(self.numbers)}"
+        say(f"{module.rpartition('.')[2]}, {pages:,} pages, {mode} {' '.join(arguments)}")
+        environment = {**CLIENT_SETTINGS, "HOME": str(self.folder), "PREFECT_API_URL": self.api.url}
+        with _page_server() as url:
+            job = Job(f"{url}/{mode}/{pages}", pages, folder)
+            report = job.run(module, *arguments, environment=environment, limit_s=limit_s)
+            say(f"  {report.end} after {report.seconds:.2f} s, {report.rows:,} rows")
+            return report, httpx.get(f"{url}/counts").json()
+
+    def count_task_runs(self) -> int:
+        """Return how many task runs Prefect's database holds, once it holds all."""
+        before, now, deadline = -1, self._task_runs(), time.monotonic() + _STORED_S
+        while now != before and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+            before, now = now, self._task_runs()
+        return now
+
+    def _task_runs(self) -> int:
+        return int(httpx.post(f"{self.api.url}/task_runs/count", json={}).raise_for_status().json())
+
+
+@contextmanager
+def open_rig() -> Iterator[Rig]:
+    """Start a Prefect server on a fresh database and yield the rig; nothing is left of either, nor in the home folder."""
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]  # the user's own server is not measured
+    with tempfile.TemporaryDirectory(prefix="tidemill-benchmark-", ignore_cleanup_errors=True) as folder:
+        os.environ |= {"PREFECT_HOME": f"{folder}/prefect", "DO_NOT_TRACK": "1"}
+        server = start_child("flows.temporary_api", environment=SERVER_SETTINGS)
+        try:
+            api = PrefectApi(server, first_line(server))
+            say(f"the Prefect server starts at {api.url}")
+            api.wait_until_ready()
+            yield Rig(api, Path(folder), count(1))
+        finally:
+            stop_child(server)
+
+
+def say(text: str) -> None:
+    """Tell how far the benchmark is; the table alone stands on standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _page_server() -> Iterator[str]:
+    """Yield the address of a fresh server of pages."""
+    server = start_child("tests.benchmarks.server")
+    try:
+        yield first_line(server)
+    finally:
+        stop_child(server)

@@ -1,0 +1,90 @@
+"""How the tests of crawling make sources of pages, and fetch them from a real site."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import httpx
+
+from tasks.errors import PermanentSourceError, SourceError
+from tasks.ingest.asking import Ask, Fetch, PageGroup
+from tasks.ingest.crawl import crawl
+from tasks.ingest.robots import Robots
+from tasks.ingest.throttle import Bounds, Outcome, Throttle
+from tasks.partitions import list_partitions
+from tasks.spec import PagesSource
+from tests.site import Site
+
+PATIENCE_S = 10.0
+
+
+def pages(site: Site, *paths: str, **changes: Any) -> PagesSource:
+    """Return a source of pages whose rows have a name, changed as said."""
+    plain = {
+        "start": tuple(f"{site.url}{path}" for path in paths),
+        "rows": "li",
+        "columns": {"name": "b::text"},
+        "follow": "a[rel=next]::attr(href)",
+        "robots": "ignore",
+    }
+    return PagesSource.model_validate(plain | changes)
+
+
+def open_throttle() -> Throttle:
+    """Return a throttle that leaves room for every test."""
+    return Throttle({}, Bounds(start=32, minimum=1, maximum=32))
+
+
+@asynccontextmanager
+async def open_fetch(throttle: Throttle) -> AsyncIterator[Fetch]:
+    """Open what makes one attempt at a request."""
+    async with httpx.AsyncClient(follow_redirects=True, timeout=PATIENCE_S) as http:
+
+        async def fetch(ask: Ask) -> httpx.Response:
+            host = throttle.host(ask.url.netloc.decode())
+            await host.enter(PATIENCE_S)
+            entered_at = asyncio.get_running_loop().time()
+            try:
+                response = await http.get(ask.url, headers=ask.headers)
+            finally:
+                host.leave(entered_at, Outcome.OTHER)
+            if response.is_success or response.status_code in ask.answers:
+                return response
+            failure = PermanentSourceError if response.is_client_error else SourceError
+            raise failure(f"GET {ask.url} was refused with {response.status_code}")
+
+        yield fetch
+
+
+async def crawl_from(source: PagesSource, state: Any = None, stop_after: int | None = None) -> list[PageGroup]:
+    """Return what a source's first partition gives from `state` on; at most `stop_after` groups."""
+    throttle, groups = open_throttle(), list[PageGroup]()
+    partition = list_partitions(source)[0]
+    async with (
+        open_fetch(throttle) as fetch,
+        aclosing(crawl(source, partition, fetch, Robots(throttle), state)) as found,
+    ):
+        async for group in found:
+            groups.append(group)
+            if len(groups) == stop_after:
+                break
+    return groups
+
+
+async def crawl_rows(source: PagesSource) -> list[Any]:
+    """Return the rows, and the rejects, of a source's first partition."""
+    return read_rows(await crawl_from(source))
+
+
+async def crawl_names(source: PagesSource) -> list[Any]:
+    """Return the name of each row, or why there is none."""
+    return [row.get("name", row.get("$reject")) for row in await crawl_rows(source)]
+
+
+def read_rows(groups: list[PageGroup]) -> list[Any]:
+    """Return the rows of some groups."""
+    return [json.loads(line) for group in groups for line in group.lines]

@@ -1,0 +1,122 @@
+"""The routes of the test site that are web pages, named for their fault, or for what they are good at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+Route = Callable[[Request], Awaitable[Response]]
+
+FAN = 8
+LATE_S = 0.01
+
+_VALUES = """
+    <p class=title> All of it </p>
+    <li><b> one </b><i>x</i><i> </i><i>y</i><a href="/of/one">more</a></li>
+    <li><b> two </b><span>blue</span></li>
+"""
+
+
+def page_routes() -> dict[str, Route]:
+    """Return the routes of a site that are HTML."""
+    return {
+        "/page-1": _html(_page(["a", "b"], "page-2")),
+        "/page-2": _html(_page(["c"], " page-3#rows ")),
+        "/page-3": _html(_page([" d ", ""], None)),
+        "/part/{part:path}": _part,
+        "/loop-1": _html(_page(["a"], "loop-2")),
+        "/loop-2": _html(_page(["b"], "loop-1#top")),
+        "/endless/{number:int}": _endless,
+        "/page-that-links-nowhere": _html(_page(["a"], "javascript:void(0)")),
+        "/page-that-links-wrongly": _html(_page(["a"], "http://[wrong")),
+        "/page-that-links-on": _linking,
+        "/page-with-base": _html(f"<base href='deep/er/'>{_page(['a'], '../../page-3')}"),
+        "/page-that-redirects": _redirecting,
+        "/fan": _html(_page(["all"], *(f"late/{number}" for number in range(FAN)))),
+        "/late/{number:int}": _late,
+        "/same-page-twice": _html(_page(["a"], "page-3", "./x/../page-3", "page-3#end", "page-3")),
+        "/moved-to-page-3": _moved("page-3"),
+        "/same-page-moved": _html(_page(["a"], "moved-to-page-3", "page-3", "moved-to-page-3?again")),
+        "/list-1": _html(_list(["item/1", "item/2"], "list-2")),
+        "/list-2": _html(_list(["item/2", "item/3", "list-1"], "list-1")),
+        "/list-without-links": _html(_list([], "list-1")),
+        "/item/{number:int}": _item,
+        "/values": _html(_VALUES),
+        "/json-instead-of-html": _bytes(b'["li"]', "application/json"),
+        "/no-match": _html("<p>nothing here</p>"),
+        "/no-match-then-rows": _html("<p>nothing here</p><a rel=next href=page-3>next</a>"),
+        "/blank": _html(""),
+        **_encoded(),
+    }
+
+
+def _encoded() -> dict[str, Route]:
+    """Return the routes that are not, or not rightly, declared to be UTF-8."""
+    czech = _page(["\u017elu\u0165"], "page-that-links-on?q=\u017e")
+    return {
+        "/latin-1": _bytes(_page(["caf\xe9"]).encode("latin-1"), "text/html; charset=iso-8859-1"),
+        "/latin-1-declared-utf-8": _bytes(_page(["caf\xe9"]).encode("latin-1"), "text/html; charset=utf-8"),
+        "/meta-charset": _bytes(b'<meta charset="windows-1250">' + czech.encode("windows-1250"), "text/html"),
+        "/utf-16": _bytes(_page(["\u017elu\u0165"]).encode("utf-16"), "text/html"),
+    }
+
+
+def _page(names: list[str], *following: str | None) -> str:
+    rows = "".join(f"<li><b>{name}</b><a href='of/{name.strip()}'>more</a></li>" for name in names)
+    return f"<ul>{rows}</ul>" + "".join(f"<a rel=next href='{link}'>next</a>" for link in following if link is not None)
+
+
+def _list(links: list[str], following: str) -> str:
+    return "".join(f"<a href='{link}'>to it</a>" for link in links) + f"<a rel=next href='{following}'>next</a>"
+
+
+async def _part(request: Request) -> Response:
+    return HTMLResponse(_page([request.path_params["part"]]))
+
+
+async def _endless(request: Request) -> Response:
+    number = request.path_params["number"]
+    return HTMLResponse(_page([str(number)], f"{number + 1}"))
+
+
+async def _linking(request: Request) -> Response:
+    """Answer with a page that leads on to `to`, however often it is named."""
+    return HTMLResponse(_page(["a"], *request.query_params.getlist("to")))
+
+
+async def _redirecting(request: Request) -> Response:
+    return RedirectResponse(request.query_params["to"])
+
+
+def _moved(to: str) -> Route:
+    async def answer(_: Request) -> Response:
+        return RedirectResponse(to)
+
+    return answer
+
+
+async def _late(request: Request) -> Response:
+    """Answer the later, the lower the number is."""
+    number = request.path_params["number"]
+    await asyncio.sleep((FAN - number) * LATE_S)
+    return HTMLResponse(_page([str(number)]))
+
+
+async def _item(request: Request) -> Response:
+    """Answer with a detail page that leads to another, as "next item" does."""
+    number = request.path_params["number"]
+    return HTMLResponse(_page([f"item {number}"], f"{number + 1}"))
+
+
+def _html(body: str) -> Route:
+    return _bytes(body.encode(), "text/html; charset=utf-8")
+
+
+def _bytes(body: bytes, kind: str) -> Route:
+    async def answer(_: Request) -> Response:
+        return Response(body, headers={"Content-Type": kind})
+
+    return answer
