@@ -69,7 +69,8 @@ class ProgressView:
         if step.done == step.total or now - self._told_at.get(key, 0.0) >= _PLAIN_EVERY_S:
             self._told_at[key] = now
             clock = time.strftime("%H:%M:%S")
-            print(f"{clock}  {step.stage:<8} {step.name:<12} {step.done:>4}/{step.total:<4} {step.detail}", flush=True)
+            line = f"{clock}  {step.stage:<8} {step.name:<12} {step.done:>4}/{step.total:<4} {step.detail}"
+            print(line[:PLAIN_WIDTH].rstrip(), flush=True)
 
 
 def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) -> None:

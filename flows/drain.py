@@ -14,7 +14,7 @@ from flows.api import PrefectApi
 
 QUEUES_S = 10.0
 STORED_S = 15.0
-_POLL_S = 0.7  # the recorder flushes every 0.5 s: two equal counts this far apart are the last word
+_POLL_S = 1.2  # the recorder flushes every second: two equal counts this far apart are the last word
 _OPEN_STATES = ["PENDING", "RUNNING", "SCHEDULED"]
 
 

@@ -12,6 +12,7 @@ from tasks.ingest.client import open_client
 from tasks.ingest.outcome import LandedSource
 from tasks.ingest.robots import Robots
 from tasks.ingest.tasks import Ingest, land_source
+from tasks.ingest.warned import Warnings
 from tasks.report import ProgressArtifacts, report_ingest
 from tasks.slices import choose_slice
 from tasks.spec import Pipeline, read_pipeline
@@ -36,9 +37,10 @@ async def ingest(
     """
     pipeline = read_pipeline(spec)
     folder = DataFolder.at(data)
-    show = ProgressArtifacts(pipeline.name).show
-    async with open_client(pipeline.fetched.values(), get_run_logger().warning) as client:
-        common = Ingest(client, Robots(client.throttle), fresh, choose_slice(partitions, pipeline), show)
+    part = choose_slice(partitions, pipeline)
+    warnings, progress = Warnings(get_run_logger().warning), ProgressArtifacts(pipeline.name)
+    async with open_client(pipeline.fetched.values(), warnings.warn) as client:
+        common = Ingest(client, Robots(client.throttle), fresh, part, warnings, progress.show)
         landed = await gather_all(
             pipeline.fetched.items(), lambda item: land_source(*item, folder.raw(item[0]), common)
         )

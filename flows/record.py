@@ -13,6 +13,7 @@ from tasks.ingest.outcome import LandedSource
 from tasks.summary import RunSummary, SourceSummary
 from tasks.train.leaderboard import Leaderboard
 
+_INGEST_COUNTS = ("requests", "retries", "refused", "pages")
 _TABLE_COUNTS = ("rows_received", "rows_table", "rows_rejected", "rows_duplicate")
 
 
@@ -61,11 +62,13 @@ class Record:
 def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable]) -> dict[str, SourceSummary]:
     sources: dict[str, dict[str, Any]] = {}
     for source in landed:
-        counts = {name: source.total(name) for name in ("requests", "retries")}
         sources[source.source] = {
+            **{name: source.total(name) for name in _INGEST_COUNTS},
             "rows_received": source.total("rows"),
+            "bytes_received": source.total("body_bytes"),
+            "partitions_reused": source.total("reused"),
+            "partitions_resumed": source.resumed,
             "partitions_failed": len(source.failures),
-            **counts,
         }
     for table in tables:
         counts = {name: getattr(table, name) for name in _TABLE_COUNTS}

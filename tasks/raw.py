@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import count, islice, takewhile
+from itertools import count, takewhile
 from pathlib import Path
 
 from tasks.spec import Scalar
-from tasks.store import commit_json, read_json
+from tasks.store import commit_json, read_as
 
 RAW_SUFFIX = ".jsonl.zst"
 _MANIFEST_SUFFIX = ".json"
+_INCREMENT_SIGN = "+"  # names of partitions have none of their own
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,21 @@ def raw_path(folder: Path, partition: str) -> Path:
 
 
 def increment_path(raw: Path, number: int) -> Path:
-    """Return the path of the increment `number` of a partition whose first raw file is `raw`; names of partitions have no + of their own."""
-    return raw.with_name(f"{raw.name.removesuffix(RAW_SUFFIX)}+{number:06}{RAW_SUFFIX}")
+    """Return the path of the increment `number`, counted from 1, of a partition whose first raw file is `raw`."""
+    return raw.with_name(f"{_stem(raw)}{_INCREMENT_SIGN}{number:06}{RAW_SUFFIX}")
 
 
 def manifest_path(raw: Path) -> Path:
     """Return the path of a raw file's manifest."""
-    return raw.with_name(raw.name.removesuffix(RAW_SUFFIX) + _MANIFEST_SUFFIX)
+    return raw.with_name(f"{_stem(raw)}{_MANIFEST_SUFFIX}")
 
 
 def read_manifest(raw: Path) -> RawManifest | None:
     """Return the manifest of a raw file; None unless the file is there, as long as it says."""
-    value = read_json(manifest_path(raw))
+    manifest = read_as(manifest_path(raw), RawManifest)
     try:
-        manifest = RawManifest(**value)
-        return manifest if raw.stat().st_size == manifest.file_bytes else None
-    except (TypeError, FileNotFoundError):
+        return manifest if manifest is not None and raw.stat().st_size == manifest.file_bytes else None
+    except FileNotFoundError:
         return None
 
 
@@ -77,20 +77,33 @@ def list_raw_files(folder: Path, partition: str) -> list[tuple[Path, RawManifest
     first = read_manifest(raw)
     if first is None:
         return []
-    increments = ((path, read_manifest(path)) for path in _increments(raw))
-    whole = takewhile(lambda found: found[1] is not None and found[1].extends == first.sha256, increments)
-    return [(raw, first), *((path, manifest) for path, manifest in whole if manifest is not None)]
+    files = [(raw, first)]
+    for path in _list_following(raw):
+        manifest = read_manifest(path)
+        if manifest is None or manifest.extends != first.sha256:
+            break
+        files.append((path, manifest))
+    return files
 
 
-def sweep_increments(folder: Path, partition: str) -> None:
-    """Remove the increments of a partition that do not extend its first raw file, or are not whole."""
-    raw = raw_path(folder, partition)
-    counted = len(list_raw_files(folder, partition))
-    for path in list(islice(_increments(raw), max(0, counted - 1), None)):
+def sweep_from(raw: Path) -> None:
+    """Have a raw file count no more, and remove the increments after it, the last one first.
+
+    In this order a run killed on the way leaves no increment that could be taken
+    for one of the file that is put in this one's place.
+    """
+    manifest_path(raw).unlink(missing_ok=True)
+    for path in reversed(list(_list_following(raw))):
         manifest_path(path).unlink(missing_ok=True)
         path.unlink()
 
 
-def _increments(raw: Path) -> Iterator[Path]:
-    """Yield the increments of a partition that are there, good or not; they are numbered without a gap."""
-    return takewhile(Path.exists, (increment_path(raw, number) for number in count(1)))
+def _list_following(raw: Path) -> Iterator[Path]:
+    """Yield the increments after a raw file that are there, good or not; they are numbered without a gap."""
+    name, _, number = _stem(raw).partition(_INCREMENT_SIGN)
+    first = raw_path(raw.parent, name)
+    return takewhile(Path.exists, (increment_path(first, following) for following in count(int(number or 0) + 1)))
+
+
+def _stem(raw: Path) -> str:
+    return raw.name.removesuffix(RAW_SUFFIX)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect import task
 from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import PrefectException
 
 from tasks.convert.table import CommittedTable
 from tasks.ingest.landed import Landed
-from tasks.ingest.outcome import LandedSource
+from tasks.ingest.outcome import Failure, LandedSource
 from tasks.train.leaderboard import Leaderboard
 
 ROWS_SHOWN = 100  # an artifact lives in Prefect's database for ever
@@ -24,33 +27,35 @@ class ProgressArtifacts:
     def __init__(self, pipeline: str) -> None:
         self._pipeline = pipeline
         self._ids: dict[str, UUID] = {}
+        self._one_at_a_time = asyncio.Lock()  # so that many sources do not crowd Prefect's API
 
     async def show(self, source: str, percent: float, detail: str) -> None:
-        """Show how far a source has come."""
+        """Show how far a source has come; where Prefect does not take it, the source goes on without."""
+        async with self._one_at_a_time:
+            try:
+                await self._show(source, percent, f"{source}: {detail}")
+            except (httpx.HTTPError, PrefectException):
+                self._ids.pop(source, None)
+
+    async def _show(self, source: str, percent: float, description: str) -> None:
         if source in self._ids:
-            await aupdate_progress_artifact(self._ids[source], percent, f"{source}: {detail}")
+            await aupdate_progress_artifact(self._ids[source], percent, description)
         else:
-            self._ids[source] = await acreate_progress_artifact(
-                percent, key=_key(f"{self._pipeline}-ingest-{source}"), description=f"{source}: {detail}"
-            )
+            key = _key(f"{self._pipeline}-ingest-{source}")
+            self._ids[source] = await acreate_progress_artifact(percent, key, description)
 
 
-@task(name="report ingest", cache_policy=NO_CACHE, persist_result=False)
 async def report_ingest(pipeline: str, sources: Sequence[LandedSource]) -> None:
-    """Show what was fetched of each source's partitions; a unit of its own so that the artifact stands in the run's graph."""
+    """Show what was fetched of each source's partitions, and which could not be."""
     asked = [(source.source, landed) for source in sources for landed in source.landed if not landed.reused]
     slowest = sorted(asked, key=lambda pair: -pair[1].seconds)
-    rows = [_partition_row(source, landed) for source, landed in slowest]
-    kept = sum(landed.reused for source in sources for landed in source.landed)
-    failures = [
-        {"source": source.source, "partition": failure.partition, "failure": failure.cause}
-        for source in sources
-        for failure in source.failures
-    ]
-    said = f"What was fetched, the slowest first; {kept} partitions were landed before."
-    await _show(f"{pipeline}-ingest", rows, said)
-    if failures:
-        await _show(f"{pipeline}-ingest-failures", failures, "Partitions that could not be fetched.")
+    failed = [_failure_row(source.source, failure) for source in sources for failure in source.failures]
+    kept = sum(source.total("reused") for source in sources)
+    said = f"What was fetched, the slowest first; {kept:,} partitions were landed before."
+    shown = [_show(f"{pipeline}-ingest", [_partition_row(*pair) for pair in slowest], said)] if sources else []
+    if failed:
+        shown.append(_show(f"{pipeline}-not-fetched", failed, "Partitions that could not be fetched."))
+    await asyncio.gather(*shown)
 
 
 def _partition_row(source: str, landed: Landed) -> dict[str, Any]:
@@ -66,6 +71,17 @@ def _partition_row(source: str, landed: Landed) -> dict[str, Any]:
         "seconds": round(landed.seconds, 2),
         "waited (s)": round(landed.waited_s, 2),
         "resumed from page": landed.resumed_from or "",
+    }
+
+
+def _failure_row(source: str, failure: Failure) -> dict[str, Any]:
+    return {
+        "source": source,
+        "partition": failure.partition,
+        "requests": failure.requests,
+        "retries": failure.retries,
+        "429s": failure.refused,
+        "failure": failure.cause,
     }
 
 

@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
+
+Value = TypeVar("Value")
 
 _LEFTOVER = re.compile(r"^\..+\.(?P<pid>\d+)\.part$")
 
@@ -53,11 +57,12 @@ class DataFolder:
 
 
 @contextmanager
-def commit(path: Path) -> Iterator[Path]:
+def commit(path: Path, *, fsync_name: bool = True) -> Iterator[Path]:
     """Yield a path beside `path` to write to; on success fsync it and rename it into place.
 
     On any error, an interrupt included, the half-written file is removed and
-    whatever stood at `path` is untouched.
+    whatever stood at `path` is untouched. Without `fsync_name` a power cut may
+    undo the renaming: for what can do with the file that stood there before.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -65,15 +70,17 @@ def commit(path: Path) -> Iterator[Path]:
         yield part
         fsync(part)
         part.replace(path)
-        fsync(path.parent)
+        if fsync_name:
+            fsync(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
 
-def commit_json(path: Path, value: Any) -> None:
-    """Commit a value as indented JSON."""
-    with commit(path) as part:
-        part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def commit_json(path: Path, value: Any, *, indent: int | None = 2, fsync_name: bool = True) -> None:
+    """Commit a value as JSON; half a surrogate pair, which UTF-8 has not, is written as JSON escapes it."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False) + "\n"
+    with commit(path, fsync_name=fsync_name) as part:
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: Path) -> Any:
@@ -85,6 +92,18 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
+        return None
+
+
+def read_as(path: Path, kind: type[Value]) -> Value | None:
+    """Return the JSON value at `path` as a dataclass; None where there is none, or one of another shape.
+
+    As with `read_json`, a damaged manifest is as good as absent. Keys that `kind`
+    has not are passed over: a later version may have written them.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (FileNotFoundError, msgspec.DecodeError):
         return None
 
 
@@ -101,7 +120,7 @@ def sweep_leftovers(folder: Path) -> None:
 def fingerprint(value: Any) -> str:
     """Return the SHA-256, in hex, of a JSON-able value in canonical form."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def hash_file(path: Path) -> str:

@@ -11,7 +11,12 @@ from tasks.store import read_json
 
 @dataclass(frozen=True)
 class SourceSummary:
-    """What became of one source; None where its stage did not run or did not come so far."""
+    """What became of one source; None where its stage did not run or did not come so far.
+
+    `rows_received` and `pages` are of all that is landed, also by runs before;
+    `requests`, `retries`, `refused` (answers of 429) and `bytes_received` are
+    this run's.
+    """
 
     rows_received: int | None = None
     rows_table: int | None = None
@@ -19,6 +24,11 @@ class SourceSummary:
     rows_duplicate: int | None = None
     requests: int = 0
     retries: int = 0
+    refused: int = 0
+    pages: int = 0
+    bytes_received: int = 0
+    partitions_reused: int = 0
+    partitions_resumed: int = 0
     partitions_failed: int = 0
 
 

@@ -22,7 +22,9 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from deployments.sample.server import HOST, listen, site_server
+from tests.site_landing import landing_routes
 from tests.site_pages import page_routes
+from tests.site_secrets import said_routes
 
 ITEMS = [{"id": number, "name": f"item {number}"} for number in range(1, 8)]
 PAGE_ITEMS = 3
@@ -166,7 +168,9 @@ def _routes(site: Site) -> list[Route]:
         "/redirect": _redirect("items?page=1"),
         "/redirect-to-other-host": _redirect_to(site),
         "/redirect-loop": _redirect("redirect-loop"),
+        **landing_routes(site),
         **page_routes(),
+        **said_routes(site),
     }
     return [Route(path, answer) for path, answer in routes.items()]
 

@@ -1,4 +1,4 @@
-"""How many requests a host is worth at once, learned from its answers alone."""
+"""How many requests a host is worth at once, learned from its answers alone; time is passed in."""
 
 from __future__ import annotations
 
@@ -6,265 +6,226 @@ import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tasks.ingest.measures import Delivered, Latency, Strain
+from tasks.ingest.course import FIRST_S, LATENCIES, REST_S, Course
+from tasks.ingest.measures import Delivered, Latency, Strain, Suspicion
+from tasks.ingest.refusals import Closure, Refusals, Trouble
 
-CUT = 0.9
-PLATEAU = 0.97
-FIRST_SETTLE_S = 1.0
-MAX_SETTLE_S = 8.0
-MAX_CLOSED_SETTLE_S = 12.0
-BRAKE_FIRST_S = 0.1
-BRAKE_GROWTH = 1.5
-BRAKE_MAX_S = 1.0
-MIN_SPACING_S = 0.001
-SLOWEST_PER_S = 0.5
+LATE = 2.0  # baselines: a latency from here on is a sign of load
+LOWERED = 0.6  # of the limit: what a late or failing host keeps at least, at one step
+HEADROOM = 1.3  # times what the measured rate needs at the baseline latency
+WINDOW_S = 1.5  # a host that was closed for longer counts over more than a second
+MIN_SPACING_S = 0.001  # below it the limit alone spaces requests well enough
+SLOWEST_PER_S = 0.5  # requests; the limit of a host whose minimum is 1 falls no further
+STEP_S = 0.1  # that one answer lets pass at least
 
 
 class Outcome(Enum):
+    """How a request went, as far as it tells of the host's strength."""
+
     CLEAN = auto()
+    """An answer."""
     REFUSED = auto()
+    """The host says that it is too much: 429, or 503 with Retry-After."""
     STRAINED = auto()
+    """The host may be overloaded: 503, 408, 504, no answer in time, a broken connection."""
     OTHER = auto()
+    """Anything else, which tells nothing."""
 
 
 @dataclass(frozen=True)
 class Bounds:
+    """What a host may get."""
+
     start: int
+    """Requests in flight at once to begin with."""
     minimum: int
+    """Requests in flight at once however slow the host is; 1 lets it fall to fractions, by spacing."""
     maximum: int
+    """Requests in flight at once however fast the host is."""
     requests_per_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Trouble:
-    in_flight: float
-    per_s: float
-
-
-class Course:
-    def __init__(self) -> None:
-        self.ceiling = math.inf
-        self.settle_s = FIRST_SETTLE_S
-        self.age_s = 0.0
-
-    def limit(self) -> float:
-        x = self.age_s / self.settle_s
-        if x < 1:
-            return self.ceiling * (PLATEAU - (PLATEAU - CUT) * (1 - x) ** 3)
-        return self.ceiling * (PLATEAU + 4 * (x - 1) ** 3)
-
-
-def unlike(a: float, b: float) -> float:
-    return max(a, b) / max(min(a, b), 1e-9)
+    """Requests a second."""
 
 
 class AdaptiveLimit:
+    """The limit of one host.
+
+    Until the first sign of trouble it rises by one with each answer, as TCP's
+    slow start does. A refusal cuts it, at most once in a round trip; from then on
+    it follows a `Course` below the ceiling that the refusals tell, and requests
+    are spaced evenly, which makes a limit of any fraction real. Failures count
+    when they are too many to be accident, and late answers when they are late
+    because of the load.
+    """
+
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
-        self.limit = float(min(max(bounds.start, bounds.minimum), bounds.maximum))
-        self.window = int(self.limit)
-        self.spacing_s = 0.0
-        self.held_until = -math.inf
-        self._delivered = Delivered()
-        self._latency = Latency()
-        self._strain = Strain()
-        self._course = Course()
-        self._last: Trouble | None = None
-        self._strikes = 0
-        self._confirmed = False
-        self._first = False
+        self._delivered, self._latency, self._strain = Delivered(), Latency(), Strain()
+        self._course, self._refusals, self._closure = Course(), Refusals(), Closure()
+        self._lateness, self._failures = Suspicion(), Suspicion()
+        self._is_slow_start = self._is_first_closure = True
+        self._is_spaced = self._is_confirmed = self._is_near = self._is_watched = False
         self._answered_at = 0.0
-        # closed
-        self._cut_at = -math.inf
-        self._closed_at = -math.inf
-        self._is_open = True
-        self._probing = False
-        self._brake_s = BRAKE_FIRST_S
-        self._evidence_from = math.inf
-        self._later_clean = 0
-        self._later_refused = 0
-        self._lowered_from: tuple[float, float] | None = None
-        self._troubled = False
-        self._keep = False
-        self._opened_at = 0.0
-        self.log: list[str] | None = None
+        self.limit = float(bounds.start)
+        """Requests in flight."""
+        self.window = 1
+        """The same in whole requests: a request may be sent while fewer are in flight."""
+        self.spacing_s = 0.0
+        """Seconds between two requests."""
+        self.held_until = -math.inf
+        """When requests may be sent again."""
+        self._fit()
 
-    def answered(self, now: float, sent_at: float, outcome: Outcome, in_flight: int, used: bool) -> None:
+    def answered(self, now: float, sent_at: float, outcome: Outcome, in_flight: int, *, is_used: bool) -> None:
+        """Learn from a request's end.
+
+        Args:
+            now: the time, in seconds.
+            sent_at: when the request was sent.
+            outcome: how it went.
+            in_flight: requests in flight, this one included.
+            is_used: whether the limit is what holds requests back.
+
+        """
         if outcome is Outcome.CLEAN:
-            self._clean(now, sent_at, used)
+            self._clean(now, sent_at, is_used=is_used)
         elif outcome is Outcome.REFUSED:
             self._refused(now, sent_at, in_flight)
-        elif outcome is Outcome.STRAINED and sent_at > self._cut_at and self._strain.failed():
-            self._strained(now)
+        elif outcome is Outcome.STRAINED and sent_at > self._closure.cut_at and self._strain.failed():
+            self._lower_for_failures(now)
         self._answered_at = now
 
-    def _clean(self, now: float, sent_at: float, used: bool) -> None:
+    def _clean(self, now: float, sent_at: float, *, is_used: bool) -> None:
         self._delivered.add(now)
-        self._strain.answered()
         self._latency.add(sent_at, now)
-        if not self._is_open:
-            if sent_at > self._cut_at:
+        self._strain.answered()
+        if not self._closure.is_over:
+            if sent_at > self._closure.cut_at:
                 self._open(now, sent_at)
-            elif sent_at > self._evidence_from:
-                self._later_clean += 1
-        if used:
+            else:
+                self._closure.hear(sent_at, is_clean=True)
+        if is_used:
             self._grow(now)
-            if self._latency.turn(self.limit, is_first=not self._troubled):
+            if self._latency.turn(self.limit, is_first=self._is_slow_start):
                 self._judge_latency(now)
-            self._fit()
 
     def _grow(self, now: float) -> None:
-        if not self._troubled:
+        if self._is_slow_start:
             self.limit += 1
-            return
-        self._course.age_s += min(now - self._answered_at, max(0.1, self._latency.smoothed, 2 * self.spacing_s))
-        self.limit = self._course.limit()
+        elif not self._is_watched:
+            self._course.age_s += min(now - self._answered_at, max(STEP_S, self._latency.smoothed, 2 * self.spacing_s))
+            self.limit = self._course.limit
+        self._fit()
 
     def _refused(self, now: float, sent_at: float, in_flight: int) -> None:
-        if sent_at <= self._cut_at:
-            if not self._is_open and sent_at > self._evidence_from:
-                self._later_refused += 1
-                if self._later_refused >= 3 and not self._later_clean:
-                    self._probing = True
-                    self._fit()
-        elif self._is_open:
+        if sent_at <= self._closure.cut_at:
+            self._closure.hear(sent_at, is_clean=False)
+        elif self._closure.is_over:
             self._cut(now, sent_at, in_flight)
         else:
-            self._brake(now)
-
-    def _brake(self, now: float) -> None:
-        self._note(now, "brake")
-        self._probing = True
-        self._cut_at = now
-        self.held_until = now + self._brake_s
-        self._brake_s = min(BRAKE_GROWTH * self._brake_s, BRAKE_MAX_S)
+            self.held_until = self._closure.brake(now)
         self._fit()
 
     def _cut(self, now: float, sent_at: float, in_flight: int) -> None:
-        course, smoothed = self._course, self._latency.smoothed
-        held = min(self.limit, in_flight) if in_flight >= 8 else self.limit
-        per_s = self._delivered.per_s(now)
-        rated = min(per_s * smoothed, self.limit)
-        steady = now - self._opened_at > 1
-        trouble = Trouble(held, per_s if steady else self._last.per_s if self._last else math.inf)
-        keep = False
-        self._confirmed = False
-        was = course.ceiling
-        self._first = not self._troubled
-        if not self._troubled:
-            self.held_until = now + smoothed
-            course.ceiling = self.limit / 2
-        elif course.age_s < course.settle_s / 2:
-            if rated > 0.75 * self.limit:
-                course.ceiling = 0.97 * (self.limit + rated) / 2
-                keep = True
-            else:
-                self._strikes += 1
-                course.ceiling = 0.9 * max(rated, self.limit / 2**self._strikes)
+        latency_s = self._latency.smoothed
+        trouble = Trouble(self.limit, in_flight, self._delivered.per_s(now), latency_s)
+        is_steady = now - self._closure.ended_at > 1
+        self._is_first_closure = self._is_slow_start
+        self._closure.begin(now, sent_at, latency_s)
+        if self._is_slow_start:
+            self._refusals.learn(trouble.held, trouble.per_s, is_steady=is_steady)
+            self.held_until = now + latency_s  # until it is known what became of all that is in flight
+            self._is_confirmed = self._is_near = False
+            self._begin(self.limit / 2)
         else:
-            self._strikes = 0
-            course.ceiling = held
-            if self._last is not None:
-                a, b = unlike(held, self._last.in_flight), unlike(trouble.per_s, self._last.per_s)
-                self._confirmed = min(a, b) < 1.2
-                if a > 1.05 * b:
-                    course.ceiling = max(rated, self.limit / 4)
-                elif b < 1.2:
-                    course.ceiling = min(held, 1.02 * rated)
-        self._last, self._keep = trouble, keep
-        self._note(now, f"cut in flight {in_flight} rate {trouble.per_s:.0f} ceiling {was:.2f} -> {course.ceiling:.2f} age {course.age_s:.1f} of {course.settle_s:.1f} {'confirmed' if self._confirmed else ''}")
-        self._cut_at = self._closed_at = now
-        self._evidence_from = sent_at + smoothed / 4
-        self._later_clean = self._later_refused = 0
-        self._is_open = False
-        self._troubled = True
-        self._restart()
-
-    def _strained(self, now: float) -> None:
-        course = self._course
-        course.ceiling = min(self.limit, max(self._delivered.per_s(now) * self._latency.smoothed, self.limit / 2))
-        self._note(now, f"strained ceiling {course.ceiling:.2f}")
-        self._troubled = True
-        self._cut_at = now
-        course.settle_s = max(4.0, course.settle_s)
-        self._restart()
-
-    def _restart(self) -> None:
-        self._course.age_s = 0.0
-        self.limit = self._course.limit()
-        self._fit()
+            verdict = self._refusals.judge(trouble, self._course, is_steady=is_steady)
+            self._is_confirmed, self._is_near = verdict.is_confirmed, verdict.is_near
+            self._begin(verdict.ceiling)
+        self._is_spaced = True
 
     def _open(self, now: float, sent_at: float) -> None:
-        course = self._course
-        closed_s = sent_at - self._closed_at
-        self._is_open = True
-        self._opened_at = now
-        self._brake_s = BRAKE_FIRST_S
-        later = self._later_clean + self._later_refused
-        rate_type = self._probing
-        if self._probing:
-            self._probing = False
-            before = self._last
-            rate = self._delivered.cycle_per_s(sent_at)
-            if closed_s <= 1.5:
-                rate = max(rate, self._last.per_s)
-            course.ceiling = min(course.ceiling, rate * self._latency.smoothed)
-            self._last = Trouble(course.ceiling, rate)
-            if closed_s > 0.1 * self._delivered.cycle_s(sent_at):
-                self._delivered.begin_cycle(sent_at)
-            self._note(now, f"open rate {rate:.0f} ceiling {course.ceiling:.2f}")
-        elif self._first and later >= 10:
-            course.ceiling = 2 * course.ceiling * self._later_clean / later
-            self._note(now, f"share {self._later_clean}/{later} ceiling {course.ceiling:.2f}")
-        base = max(FIRST_SETTLE_S * (1 + rate_type), 8 * self._latency.smoothed)
-        if self._confirmed:
-            factor, most = (4, MAX_CLOSED_SETTLE_S) if closed_s > 0.5 else (2, MAX_SETTLE_S)
-            course.settle_s = max(base, min(course.settle_s * factor, most))
-        elif not self._keep:
-            course.settle_s = max(base, course.settle_s / 2)
-        self._restart()
+        """Go on after the first clean answer since a cut."""
+        closure, ceiling = self._closure, self._course.ceiling
+        closed_s = sent_at - closure.began_at
+        if was_exhausted := closure.is_exhausted:
+            ceiling = min(ceiling, self._rate_found(sent_at, closed_s) * self._latency.smoothed)
+        elif self._is_first_closure and closure.share is not None:
+            ceiling = 2 * ceiling * closure.share
+        closure.end(now)
+        if self._is_confirmed:
+            self._course.lengthen(closed_s)
+        elif not self._is_near:
+            self._course.shorten()
+        self._course.last_at_least(max(FIRST_S * (1 + was_exhausted), LATENCIES * self._latency.smoothed))
+        self._begin(ceiling)
+
+    def _rate_found(self, now: float, closed_s: float) -> float:
+        """Return the rate that a host serves which was closed because it had served enough."""
+        rate = self._delivered.cycle_per_s(now)
+        if closed_s <= WINDOW_S:
+            rate = max(rate, self._refusals.per_s)
+        if closed_s > 0.1 * self._delivered.cycle_s(now):
+            self._delivered.begin_cycle(now)
+        self._refusals.learn(rate * self._latency.smoothed, rate)
+        return rate
+
+    def _lower_for_failures(self, now: float) -> None:
+        share = self._strain.share
+        self._closure.cut_at = now
+        if self._failures.is_cleared(self.limit, share) and share < 0.8:
+            self._strain.accept(share)
+            self._rest(self._failures.limit)
+            self._failures.clear()
+            return
+        self._failures.note(self.limit, share)
+        self._course.last_at_least(REST_S)
+        rated = self._delivered.per_s(now) * self._latency.smoothed
+        self._begin(min(self.limit, max(rated, self.limit / 2)))
 
     def _judge_latency(self, now: float) -> None:
-        latency, before = self._latency, self._lowered_from
-        if latency.recent <= 2 * latency.baseline:
-            self._lowered_from = None
-            return
-        if before is None:
-            if self._troubled:
-                self._lowered_from = (self.limit, latency.recent)
-        elif self.limit <= 0.6 * before[0] and latency.recent > 0.85 * before[1]:
-            latency.baseline = latency.recent
-            self._settle_at(before[0], now)
-            self._lowered_from = None
-            return
-        target = max(self._delivered.per_s(now) * latency.baseline * 1.3, 0.8 * self.limit)
-        if target < self.limit:
-            self._settle_at(target, now)
+        """Lower the limit of a host that answers late, unless it does so whatever the limit."""
+        latency, lateness = self._latency, self._lateness
+        was_watched, self._is_watched = self._is_watched, False
+        if latency.recent <= LATE * latency.baseline:
+            lateness.clear()
+        elif lateness.is_cleared(self.limit, latency.recent):
+            latency.accept()
+            self._rest(lateness.limit)
+            self._is_slow_start = not self._is_spaced
+            lateness.clear()
+        else:
+            if was_watched or self._is_spaced:  # else the limit rose meanwhile
+                lateness.note(self.limit, latency.recent)
+            if not was_watched:
+                self._course.lengthen(0.0)
+            needed = HEADROOM * self._delivered.per_s(now) * latency.baseline
+            self._rest(min(self.limit, max(needed, LOWERED * self.limit)))
+            self._is_watched = True
+            latency.begin_window(now)
 
-    def _settle_at(self, limit: float, now: float) -> None:
-        self._note(now, f"latency {limit:.1f}")
-        course = self._course
-        self._troubled = True
-        self._latency.begin_window(now)
-        course.settle_s = max(course.settle_s, 4.0)
-        course.ceiling = limit / PLATEAU
-        course.age_s = course.settle_s
-        self.limit = limit
+    def _begin(self, ceiling: float) -> None:
+        self._course.begin(ceiling)
+        self._follow()
+
+    def _rest(self, limit: float) -> None:
+        self._course.rest(limit)
+        self._follow()
+
+    def _follow(self) -> None:
+        self._is_slow_start = False
+        self.limit = self._course.limit
+        self._fit()
 
     def _fit(self) -> None:
-        bounds, smoothed = self._bounds, self._latency.smoothed
-        least = bounds.minimum if bounds.minimum > 1 else min(1.0, max(smoothed * SLOWEST_PER_S, 0.001))
-        self.limit = min(max(self.limit, least), bounds.maximum)
-        self.spacing_s = 0.0
-        self.window = int(self.limit) or 1
-        if self._troubled and self.limit < bounds.maximum:
-            spacing_s = smoothed / self.limit
-            if spacing_s > MIN_SPACING_S:
-                self.spacing_s = spacing_s
-                self.window = min(math.ceil(self.limit) + 1, bounds.maximum)
-        if self._probing:
-            self.window = 1
-
-    def _note(self, now: float, what: str) -> None:
-        if self.log is not None:
-            self.log.append(f"{now:.3f} {what} (limit {self.limit:.2f}, srtt {self._latency.smoothed*1000:.1f} ms)")
+        """Keep the limit within its bounds, and make window and spacing of it."""
+        minimum, maximum, latency_s = self._bounds.minimum, self._bounds.maximum, self._latency.smoothed
+        least = minimum if minimum > 1 else min(1.0, max(latency_s * SLOWEST_PER_S, 0.001))
+        self.limit = min(max(self.limit, least), float(maximum))
+        spacing_s = latency_s / self.limit if self._is_spaced and self.limit < maximum else 0.0
+        if self._closure.is_exhausted:
+            self.window, self.spacing_s = 1, spacing_s
+        elif spacing_s > MIN_SPACING_S:
+            # The spacing is the bound; one request more than the limit may be late without holding up the next.
+            self.window = min(math.ceil(self.limit) + (self.limit > 2), maximum)  # noqa: PLR2004 - up to 2 it would be half as many again
+            self.spacing_s = spacing_s
+        else:
+            self.window, self.spacing_s = max(1, int(self.limit)), 0.0

@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+_NO_CONTENT = 204
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -20,6 +22,16 @@ class Ask:
     """JSON value of a POST."""
     answers: frozenset[int] = frozenset()
     """Statuses beside 2xx that are an answer, not an error."""
+
+    @property
+    def method(self) -> str:
+        """Return the method: what has a body is a POST."""
+        return "GET" if self.body is None else "POST"
+
+    @property
+    def said(self) -> str:
+        """Return what the request is called where something is said of it."""
+        return f"{self.method} {self.url}"
 
 
 Fetch = Callable[[Ask], Awaitable[httpx.Response]]
@@ -35,3 +47,13 @@ class PageGroup:
     pages: int
     state: Any
     """JSON-able: from where reading goes on after these pages; None after the last."""
+
+
+def said_of(response: httpx.Response) -> str:
+    """Return what an answer's request is called where something is said of it."""
+    return f"{response.request.method} {response.request.url}"
+
+
+def has_content(response: httpx.Response) -> bool:
+    """Return whether an answer brings anything: 204 is the answer of a page without records."""
+    return response.status_code != _NO_CONTENT

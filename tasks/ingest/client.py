@@ -1,8 +1,8 @@
 """The HTTP client of a run: one connection pool and one throttle for all of its sources.
 
 A source's requests go through transports, from the outermost: redirects,
-credentials, retries, the host's throttle, the answer read whole, and aiohttp's
-connections, which speak HTTP/1.1.
+cookies, credentials, retries, the host's throttle, the answer read whole, and
+aiohttp's connections, which speak HTTP/1.1.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.asking import Ask, Fetch
+from tasks.ingest.asking import Ask, Fetch, said_of
+from tasks.ingest.cookies import CookieTransport
 from tasks.ingest.credentials import Credential, CredentialTransport, fix_credential, origin_of
+from tasks.ingest.garbage import freezing_old_objects
 from tasks.ingest.hiding import Secrets, excerpt
 from tasks.ingest.oauth2 import OAuth2Credential
 from tasks.ingest.redirects import RedirectTransport
@@ -37,7 +39,8 @@ from tasks.spec import ApiSource, BasicAuth, OAuth2Auth, PagesSource, Requests
 
 USER_AGENT = f"tidemill/{version('tidemill')}"
 _HEADERS = httpx.Headers({"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"})
-_JSON = {"Content-Type": "application/json"}
+_NOTHING = httpx.ByteStream(b"")
+_SAID_CHARACTERS = 200
 
 
 class Client:
@@ -57,7 +60,7 @@ class Client:
     def endpoint(self, source: ApiSource | PagesSource, values: Mapping[str, str]) -> Endpoint:
         """Return a source's way to its host; `values` are its secrets, by their keys in the pipeline file's auth."""
         for value in values.values():
-            self.secrets.add(value, username=source.auth.username if isinstance(source.auth, BasicAuth) else None)
+            self.secrets.add(value)
         requests = source.requests
         sending = self._sending(requests, self.secrets)
         idempotent = isinstance(source, ApiSource) and source.idempotent
@@ -68,7 +71,7 @@ class Client:
             source.headers,
             credential,
         )
-        return Endpoint(source, RedirectTransport(signing), self.secrets)
+        return Endpoint(RedirectTransport(CookieTransport(signing), _HEADERS), self.secrets)
 
     def _credential(self, source: ApiSource | PagesSource, values: Mapping[str, str]) -> Credential | None:
         match source.auth:
@@ -79,6 +82,9 @@ class Client:
                 sending = self._sending(source.requests, Secrets())
                 asking = RetryTransport(sending, source.requests, idempotent=True, warn=self._warn)
                 return OAuth2Credential(auth, values["client_secret"], asking, self.secrets)
+            case BasicAuth(username=username) as auth:
+                self.secrets.add_pair(username, values["password"])
+                return fix_credential(auth, values["password"])
             case auth:
                 return fix_credential(auth, next(iter(values.values())))
 
@@ -90,8 +96,7 @@ class Client:
 class Endpoint:
     """One source's way to its host."""
 
-    def __init__(self, source: ApiSource | PagesSource, transport: httpx.AsyncBaseTransport, secrets: Secrets) -> None:
-        self._method = source.method if isinstance(source, ApiSource) else "GET"
+    def __init__(self, transport: httpx.AsyncBaseTransport, secrets: Secrets) -> None:
         self._transport = transport
         self._secrets = secrets
 
@@ -100,8 +105,11 @@ class Endpoint:
 
         async def fetch(ask: Ask) -> httpx.Response:
             try:
-                response = await self._transport.handle_async_request(self._request(ask, tally))
+                response = await self._transport.handle_async_request(_request(ask, tally))
                 _check_status(response, ask)
+            except httpx.InvalidURL as error:
+                said = self._secrets.hide(f"{ask.said:.{_SAID_CHARACTERS}}: {error}; correct the address")
+                raise PermanentSourceError(said) from None
             except SourceError as error:
                 # Without its cause, whose message may hold a secret; it has said what there is to say.
                 raise type(error)(self._secrets.hide(str(error))) from None
@@ -109,25 +117,20 @@ class Endpoint:
 
         return fetch
 
-    def _request(self, ask: Ask, tally: Tally) -> httpx.Request:
-        method = "GET" if ask.body is None else self._method
-        headers, content = _HEADERS, None
-        if ask.body is not None or ask.headers:
-            content = None if ask.body is None else json.dumps(ask.body, ensure_ascii=False).encode()
-            headers = httpx.Headers([*_HEADERS.items(), *(_JSON.items() if content else ()), *ask.headers.items()])
-        return httpx.Request(
-            method, ask.url, headers=headers, content=content, extensions=charge(tally, method, ask.url)
-        )
-
 
 @asynccontextmanager
 async def open_client(sources: Iterable[ApiSource | PagesSource], warn: Warn) -> AsyncIterator[Client]:
     """Open the client for `sources`; a host that several name gets the strictest of their bounds."""
     # The throttle is the bound: aiohttp's own pool has none. Its proxies cost time at each request, where there are any.
     connector = aiohttp.TCPConnector(limit=0, ssl=_tls())
-    async with aiohttp.ClientSession(connector=connector, trust_env=bool(getproxies())) as session:
-        throttle = Throttle(_bounds(sources), default=_bound(Requests()))
-        yield Client(AiohttpTransport(verify=_tls(), client=session), throttle, warn)
+    # Cookies are a source's own.
+    session = aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=bool(getproxies())
+    )
+    with freezing_old_objects():
+        async with session:
+            throttle = Throttle(_bounds(sources), default=_bound(Requests()))
+            yield Client(AiohttpTransport(verify=_tls(), client=session), throttle, warn)
 
 
 def first_urls(source: ApiSource | PagesSource) -> list[httpx.URL]:
@@ -168,6 +171,23 @@ def _strictest(one: Bounds, other: Bounds) -> Bounds:
     )
 
 
+def _request(ask: Ask, tally: Tally) -> httpx.Request:
+    """Return a request as it is before its source's headers and proof are in it."""
+    headers, stream = _HEADERS, _NOTHING
+    if ask.headers or ask.body is not None:
+        headers = httpx.Headers(_HEADERS)
+        headers.update(ask.headers)
+    if ask.body is not None:
+        content = json.dumps(ask.body).encode()
+        headers.update({"Content-Type": "application/json", "Content-Length": str(len(content))})
+        stream = httpx.ByteStream(content)
+    # A stream is taken as it is; of content httpx makes one with headers of its own, which aiohttp adds anyway.
+    extensions = charge(tally, ask.method, ask.url)
+    request = httpx.Request(ask.method, ask.url, headers=headers, stream=stream, extensions=extensions)
+    request.read()
+    return request
+
+
 def _check_status(response: httpx.Response, ask: Ask) -> None:
     """Raise unless an answer is one."""
     status = response.status_code
@@ -178,5 +198,5 @@ def _check_status(response: httpx.Response, ask: Ask) -> None:
         403: "check that what auth names may read this",
         404: "correct the address or the partitions",
     }.get(status, "correct the request")
-    said = f"{response.request.method} {response.request.url} was refused with {status} {response.reason_phrase}".strip()
+    said = f"{said_of(response)} was refused with {status} {response.reason_phrase}".strip()
     raise PermanentSourceError(f"{said}: {excerpt(response)!r}; {cure}")

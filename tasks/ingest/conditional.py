@@ -8,9 +8,11 @@ import httpx
 
 from tasks.ingest.asking import Ask, Fetch
 from tasks.raw import RawManifest
+from tasks.spec import ApiSource, PagesSource
 
 _NOT_MODIFIED = 304
 _ROBOTS = "/robots.txt"
+_TOLD_IN_HEADERS = ("pages_header", "total_header", "cursor_header", "rel")
 
 
 class NotModifiedError(Exception):
@@ -22,7 +24,7 @@ class Conditional:
 
     def __init__(self, fetch: Fetch, landed: RawManifest | None) -> None:
         self._fetch = fetch
-        self._landed = landed if landed is not None and landed.pages == 1 else None
+        self._condition = {} if landed is None or landed.pages != 1 else _condition(landed)
         self._asked = 0
         self._first: httpx.Response | None = None
 
@@ -38,13 +40,10 @@ class Conditional:
         self._asked += 1
         if self._asked > 1:
             return await self._fetch(ask)
-        condition = self._condition()
-        self._first = await self._fetch(
-            replace(ask, headers={**ask.headers, **condition}, answers=ask.answers | {_NOT_MODIFIED})
-            if condition
-            else ask
-        )
-        if condition and self._first.status_code == _NOT_MODIFIED:
+        if self._condition:
+            ask = replace(ask, headers={**ask.headers, **self._condition}, answers=ask.answers | {_NOT_MODIFIED})
+        self._first = await self._fetch(ask)
+        if self._condition and self._first.status_code == _NOT_MODIFIED:
             raise NotModifiedError
         return self._first
 
@@ -53,11 +52,18 @@ class Conditional:
         if self._asked != 1 or self._first is None:
             return None
         value: str | None = self._first.headers.get(header)
-        return value
+        return value if value and value.isascii() and value.isprintable() else None
 
-    def _condition(self) -> dict[str, str]:
-        landed = self._landed
-        if landed is None:
-            return {}
-        headers = {"If-None-Match": landed.etag, "If-Modified-Since": landed.last_modified}
-        return {name: value for name, value in headers.items() if value is not None}
+
+def tells_all_in_body(source: ApiSource | PagesSource) -> bool:
+    """Return whether an unchanged body means that nothing is new: not where a header tells of further pages.
+
+    Many servers make the ETag of the body alone, which a further page does not change.
+    """
+    pagination = getattr(source, "pagination", None)
+    return all(getattr(pagination, key, None) is None for key in _TOLD_IN_HEADERS)
+
+
+def _condition(landed: RawManifest) -> dict[str, str]:
+    headers = {"If-None-Match": landed.etag, "If-Modified-Since": landed.last_modified}
+    return {name: value for name, value in headers.items() if value is not None}

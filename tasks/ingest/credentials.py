@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
 import httpx
 
+from tasks.ingest.asks import with_param
+from tasks.ingest.hiding import basic_pair
 from tasks.spec import ApiKeyAuth, BasicAuth, BearerAuth
 from tasks.spec.pagination import Place
 
 _UNAUTHORIZED = 401
+_YIELDING = frozenset({"user-agent", "accept", "accept-encoding", "content-type", "cookie"})
+"""Headers that a source's own come before; others that a request brings, as one with a page number, it keeps."""
 
 Origin = tuple[str, str, int | None]
 
@@ -47,7 +50,8 @@ class CredentialTransport(httpx.AsyncBaseTransport):
         if not is_own(request.url, self._origins):
             return await self._inner.handle_async_request(request)
         for name, value in self._headers.items():
-            request.headers.setdefault(name, value)
+            if name.lower() in _YIELDING or name not in request.headers:
+                request.headers[name] = value
         if self._credential is None:
             return await self._inner.handle_async_request(request)
         signed = await self._credential.sign(request)
@@ -65,15 +69,17 @@ class FixedCredential:
         self._place, self._name, self._value = place, name, value
 
     async def sign(self, request: httpx.Request) -> httpx.Request:
-        """Return the request with the value in its place."""
+        """Return the request with the value in its place; what became a GET by a redirect has no body for it."""
         match self._place:
             case "header":
                 return copy_request(request, headers={self._name: self._value})
             case "query":
-                return copy_request(request, url=request.url.copy_set_param(self._name, self._value))
-            case "body":
-                body = json.loads(request.content or b"{}") | {self._name: self._value}
+                return copy_request(request, url=with_param(request.url, self._name, self._value))
+            case "body" if request.content:
+                body = json.loads(request.content) | {self._name: self._value}
                 return copy_request(request, content=json.dumps(body).encode())
+            case "body":
+                return request
 
     def renew(self, _request: httpx.Request) -> bool:
         """Return that there is no other value."""
@@ -86,14 +92,9 @@ def fix_credential(auth: BearerAuth | BasicAuth | ApiKeyAuth, secret: str) -> Fi
         case BearerAuth():
             return FixedCredential("header", "Authorization", f"Bearer {secret}")
         case BasicAuth(username=username):
-            return FixedCredential("header", "Authorization", basic(username, secret))
+            return FixedCredential("header", "Authorization", f"Basic {basic_pair(username, secret)}")
         case ApiKeyAuth(place=place, name=name):
             return FixedCredential(place, name, secret)
-
-
-def basic(username: str, password: str) -> str:
-    """Return the value of an Authorization header for a name and a password (RFC 7617)."""
-    return f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 def origin_of(url: httpx.URL) -> Origin:
@@ -111,6 +112,7 @@ def is_own(url: httpx.URL, origins: Collection[Origin]) -> bool:
 def copy_request(
     request: httpx.Request,
     *,
+    method: str | None = None,
     url: httpx.URL | None = None,
     headers: Mapping[str, str] | None = None,
     content: bytes | None = None,
@@ -120,10 +122,12 @@ def copy_request(
     changed.update(headers)
     if content is not None:
         changed["Content-Length"] = str(len(content))
-    return httpx.Request(
-        request.method,
+    copy = httpx.Request(
+        method or request.method,
         request.url if url is None else url,
         headers=changed,
-        content=content if content is not None else request.content or None,
+        stream=request.stream if content is None else httpx.ByteStream(content),
         extensions=request.extensions,
     )
+    copy.read()
+    return copy

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import httpx
-import msgspec
 
 from tasks.errors import PermanentSourceError
+from tasks.ingest.asking import said_of
 from tasks.ingest.hiding import excerpt
+from tasks.ingest.json_text import JsonText, list_entries, list_items, take_json, to_lines, to_value
 
 _EXCERPT_CHARACTERS = 120
 _QUOTED_CHARACTERS = 60
+_NAMES_CHARACTERS = 200
 _IN_THREAD_BYTES = 64 * 1024  # smaller bodies are read in less time than a thread is handed one
 
 Read = TypeVar("Read")
 
 
 class Document:
-    """The JSON body of an answer: raw text, or values where only Python's reader can make sense of it."""
+    """The JSON body of an answer."""
 
-    def __init__(self, root: Any, url: httpx.URL) -> None:
+    def __init__(self, root: JsonText, response: httpx.Response) -> None:
         self._root = root
-        self._url = url
+        self._response = response
 
     def at(self, path: str, key: str) -> Any:
         """Return the value at a dotted path; `key` names the pipeline file's key that gave the path.
@@ -34,47 +35,58 @@ class Document:
             PermanentSourceError: there is no such path; what is there is quoted.
 
         """
-        value, met = self._walk(path)
-        if met is not None:
-            names = _names(value)
-            there = f"{_plain(value)!r:.{_QUOTED_CHARACTERS}}" if names is None else f"the keys {', '.join(names)}"
-            raise PermanentSourceError(
-                f"GET {self._url}: {key}: {path!r} is not in the body, {met!r} meets {there}; correct {key}"
-            )
-        return _plain(value)
+        return to_value(self._at(path, key))
 
     def find(self, path: str) -> Any:
         """Return the value at a dotted path, or None where there is no such path."""
         value, met = self._walk(path)
-        return None if met is not None else _plain(value)
+        return None if met is not None else to_value(value)
+
+    def is_list(self) -> bool:
+        """Return whether the body is a list, or null, which some servers write for one without items."""
+        return list_items(self._root) is not None or to_value(self._root) is None
 
     def records(self, records_at: str | None) -> list[bytes]:
         """Return the records, each a line of JSON: the list at `records_at`, the body's own list, or the body as one record.
+
+        Null is a list without items, as some servers write it.
 
         Raises:
             PermanentSourceError: `records_at` is missing from the body or is not a list.
 
         """
+        value = self._root if records_at is None else self._at(records_at, "records_at")
+        items = list_items(value)
+        if items is not None:
+            return to_lines(items, value)
+        found = to_value(value)
+        if found is None:
+            return []
         if records_at is None:
-            items = _items(self._root)
-            return _lines([self._root] if items is None else items, self._root)
-        value, met = self._walk(records_at)
-        items = None if met is not None else _items(value)
-        if items is None:
-            found = self.at(records_at, "records_at")  # raises where there is no such path
-            raise PermanentSourceError(
-                f"GET {self._url}: records_at: {records_at!r} is {found!r:.{_QUOTED_CHARACTERS}}, not a list; name the path of the list of records"
-            )
-        return _lines(items, value)
+            return to_lines([value], value)
+        raise PermanentSourceError(
+            f"{said_of(self._response)}: records_at: {records_at!r} is {found!r:.{_QUOTED_CHARACTERS}}, not a list; "
+            "name the path of the list of records"
+        )
 
-    def _walk(self, path: str) -> tuple[Any, str | None]:
+    def _at(self, path: str, key: str) -> JsonText:
+        value, met = self._walk(path)
+        if met is None:
+            return value
+        names = list_entries(value)
+        there = f"{to_value(value)!r:.{_QUOTED_CHARACTERS}}" if names is None else f"the keys {_list(names)}"
+        raise PermanentSourceError(
+            f"{said_of(self._response)}: {key}: {path!r} is not in the body, {met!r} meets {there}; correct {key}"
+        )
+
+    def _walk(self, path: str) -> tuple[JsonText, str | None]:
         """Return the value at a path; or the farthest one that is there, and the name that it has not."""
         value = self._root
         for name in path.split("."):
-            names = _names(value)
-            if names is None or name not in names:
+            entries = list_entries(value)
+            if entries is None or name not in entries:
                 return value, name
-            value = names[name]
+            value = entries[name]
         return value, None
 
 
@@ -87,54 +99,22 @@ async def read_document(response: httpx.Response, read: Callable[[Document], Rea
     """
 
     def parse() -> Read:
-        return read(Document(_parse(response), response.url))
+        return read(Document(_parse(response), response))
 
     return parse() if len(response.content) < _IN_THREAD_BYTES else await asyncio.to_thread(parse)
 
 
-def _parse(response: httpx.Response) -> Any:
-    """Return the JSON value of a body, as raw text; parsed where it is in another encoding than UTF-8, or has NaN."""
+def _parse(response: httpx.Response) -> JsonText:
     try:
-        return msgspec.json.decode(response.content.strip(), type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        try:
-            return json.loads(response.content)
-        except (ValueError, RecursionError):  # the latter where brackets stand a thousand deep
-            kind = response.headers.get("Content-Type", "no content type")
-            raise PermanentSourceError(
-                f"GET {response.url} answered {kind}, which is not JSON: {excerpt(response, _EXCERPT_CHARACTERS)!r}; correct the address"
-            ) from None
+        return take_json(response.content, lambda: response.charset_encoding)
+    except ValueError:
+        kind = response.headers.get("Content-Type", "no content type")
+        raise PermanentSourceError(
+            f"{said_of(response)} answered {kind}, which is not JSON: {excerpt(response, _EXCERPT_CHARACTERS)!r}; correct the address"
+        ) from None
 
 
-def _names(value: Any) -> dict[str, Any] | None:
-    """Return what an object holds by name; None of another value."""
-    if isinstance(value, msgspec.Raw):
-        return msgspec.json.decode(value, type=dict[str, msgspec.Raw]) if _first(value) == b"{" else None
-    return value if isinstance(value, dict) else None
-
-
-def _items(value: Any) -> list[Any] | None:
-    """Return what a list holds; None of another value."""
-    if isinstance(value, msgspec.Raw):
-        return msgspec.json.decode(value, type=list[msgspec.Raw]) if _first(value) == b"[" else None
-    return value if isinstance(value, list) else None
-
-
-def _lines(items: list[Any], whole: Any) -> list[bytes]:
-    """Return the items of `whole` as they were received, each in one line."""
-    if not isinstance(whole, msgspec.Raw):
-        texts = (json.dumps(item, ensure_ascii=False, separators=(",", ":")) for item in items)
-        return [text.encode("utf-8", "surrogatepass") for text in texts]
-    text = bytes(whole)
-    if b"\n" in text or b"\r" in text:  # between values: within a text they are escaped
-        return [msgspec.json.format(bytes(item), indent=-1) for item in items]
-    return list(map(bytes, items))
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(bytes(value).decode("utf-8", "replace")) if isinstance(value, msgspec.Raw) else value
-
-
-def _first(raw: msgspec.Raw) -> bytes:
-    """Return the first character of a value; raw values have no space before them."""
-    return bytes(memoryview(raw)[:1])
+def _list(names: Iterable[str]) -> str:
+    """Return names in a row, those that cannot be shown as they are in quotes; enough of them to tell where one is."""
+    shown = ", ".join(name if name.isprintable() else repr(name) for name in names) or "of an empty object"
+    return shown if len(shown) <= _NAMES_CHARACTERS else f"{shown[:_NAMES_CHARACTERS]} …"

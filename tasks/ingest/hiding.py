@@ -2,52 +2,82 @@
 
 from __future__ import annotations
 
-import json
+import re
 from base64 import b64encode
-from urllib.parse import quote, quote_plus
+from html.entities import codepoint2name
 
 import httpx
 
-HIDDEN = "***"
+HIDDEN = b"***"
 _SHORTEST = 6  # what is shorter stands in a text by chance
 _EXCERPT_CHARACTERS = 200
+_EXCERPT_BYTES = 4096  # enough for so many characters; a body may be large
+_PLAIN = re.compile(rb"[A-Za-z0-9_]+")
 
 
 class Secrets:
-    """The secrets that a run has read, in each of the forms they are sent in."""
+    """The secrets that a run has read, however they are written where they are repeated."""
 
     def __init__(self) -> None:
-        self._forms: list[str] = []
-        self._bytes: list[bytes] = []
+        self._patterns: dict[bytes, tuple[bytes, re.Pattern[bytes]]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._forms)
+        return bool(self._patterns)
 
-    def add(self, secret: str, *, username: str | None = None) -> None:
-        """Remember a secret; with `username`, also the pair that basic authentication sends."""
-        forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]}
-        forms.add(json.dumps(secret, ensure_ascii=False)[1:-1].replace("/", "\\/"))
-        if username is not None:
-            forms.add(b64encode(f"{username}:{secret}".encode()).decode())
-        # The longest first: one may hold another.
-        known = {*self._forms, *(form for form in forms if len(form) >= _SHORTEST)}
-        self._forms = sorted(known, key=len, reverse=True)
-        self._bytes = [form.encode() for form in self._forms]
+    def add(self, secret: str) -> None:
+        """Remember a secret."""
+        whole = secret.encode()
+        if len(whole) >= _SHORTEST and whole not in self._patterns:
+            # The longest run that is written alike everywhere is looked for first, which takes no time.
+            sure = max(_PLAIN.findall(whole), key=len, default=b"")
+            self._patterns[whole] = sure, re.compile(b"".join(map(_pattern, secret)))
+
+    def add_pair(self, username: str, secret: str) -> None:
+        """Remember a secret, and the form it has beside a name in basic authentication."""
+        self.add(secret)
+        self.add(basic_pair(username, secret).rstrip("="))
 
     def hide(self, text: str) -> str:
         """Return a text without any secret."""
-        for form in self._forms:
-            text = text.replace(form, HIDDEN)
-        return text
+        return self.hide_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def hide_bytes(self, data: bytes) -> bytes:
         """Return a body without any secret."""
-        for form in self._bytes:
-            if form in data:
-                data = data.replace(form, HIDDEN.encode())
+        for sure, pattern in self._patterns.values():
+            if sure in data:
+                data = pattern.sub(HIDDEN, data)
         return data
 
 
-def excerpt(response: httpx.Response, characters: int = _EXCERPT_CHARACTERS) -> str:
-    """Return the beginning of a body in one line."""
-    return " ".join(response.text.split())[:characters]
+def basic_pair(username: str, password: str) -> str:
+    """Return a name and a password as basic authentication sends them (RFC 7617)."""
+    return b64encode(f"{username}:{password}".encode()).decode()
+
+
+def excerpt(
+    response: httpx.Response, characters: int = _EXCERPT_CHARACTERS, secrets: Secrets | None = None
+) -> str:
+    """Return the beginning of a body in one line, without `secrets` where it still may have them."""
+    body = response.content if secrets is None else secrets.hide_bytes(response.content)
+    try:
+        text = body[:_EXCERPT_BYTES].decode(response.encoding or "utf-8", "replace")
+    except (LookupError, UnicodeError):  # the declared encoding is none of texts
+        text = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
+    return " ".join(text.split())[:characters]
+
+
+def _pattern(character: str) -> bytes:
+    """Return what a character of a secret may be written as: in an address, in JSON, in HTML, in Python, and each within another."""
+    if character.isascii() and (character.isalnum() or character == "_"):
+        return character.encode()
+    code = ord(character)
+    quoted = "".join(f"%(?:25)*{byte:02x}" for byte in character.encode())
+    ways = [
+        quoted,
+        rf"\\+u{code:04x}",
+        rf"&(?:amp;)*\#(?:0*{code}|x0*{code:x});",
+        *([rf"&(?:amp;)*{codepoint2name[code]};"] if code in codepoint2name else []),
+        *([r"\+"] if character == " " else []),
+        rf"\\*{re.escape(character)}",
+    ]
+    return f"(?i:{'|'.join(ways)})".encode()

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
-from tasks.ingest.raw_writer import now_text, read_checkpoint
+from tasks.ingest.raw_writer import discard, is_begun, now_text, read_checkpoint
 from tasks.ingest.tally import Tally
-from tasks.ingest.watermark import since
+from tasks.ingest.watermark import moment_of, since
 from tasks.partitions import Partition, request_fingerprint
-from tasks.raw import (
-    RawManifest,
-    commit_manifest,
-    increment_path,
-    list_raw_files,
-    raw_path,
-)
+from tasks.raw import RawManifest, commit_manifest, increment_path, list_raw_files, raw_path
 from tasks.spec import ApiSource, Incremental, PagesSource, Scalar
-from tasks.store import fingerprint
 
 
 @dataclass(frozen=True)
@@ -30,12 +25,12 @@ class PartitionJob:
     partition: Partition
     folder: Path
 
-    @property
+    @cached_property
     def raw(self) -> Path:
         """Return the path of the partition's first raw file."""
         return raw_path(self.folder, self.partition.name)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Return the fingerprint of all that decides what the partition's requests bring."""
         return request_fingerprint(self.source, self.partition)
@@ -70,19 +65,17 @@ class Landed:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be landed of a partition: into which raw file, from where on, and on which conditions.
+    """What is to be landed of a partition: into which raw file, from where on, and after what.
 
-    `landed` is what stands there of the same requests, where the server is
-    asked whether it has changed; `since` is what an incremental source asks
-    for, `largest` the largest value landed before.
+    `since` is what an incremental source asks for. `landed` is what stands of
+    the same requests: what the server is asked to have changed, or what an
+    increment comes after; `extends` is the sha256 of the first raw file then.
     """
 
     job: PartitionJob
     raw: Path
-    since: Scalar | None
-    resume: bool
+    since: Scalar | None = None
     extends: str | None = None
-    largest: Scalar | None = None
     landed: RawManifest | None = None
 
     @property
@@ -96,42 +89,37 @@ class Plan:
         return self.extends is not None
 
     @property
-    def fingerprint(self) -> str:
-        """Return the fingerprint of what is asked for in this landing."""
-        return fingerprint([self.job.fingerprint, self.since])
-
-    @property
-    def manifest(self) -> RawManifest:
-        """Return the manifest of the raw file, without what is known only when it is whole."""
+    def asked(self) -> RawManifest:
+        """Return the manifest of what is asked for, before anything has come."""
         return RawManifest(self.job.fingerprint, 0, 0, 0, "", "", since=self.since, extends=self.extends)
 
 
 def find_landed(job: PartitionJob, *, fresh: bool) -> Landed | None:
     """Return a partition that needs no request: complete, of the same requests, and not too old; else None."""
-    files = _current_files(job)
-    plan = plan_landing(job, fresh=fresh)
-    if fresh or not files or read_checkpoint(plan.raw, plan.fingerprint) is not None:
+    if fresh or (job.incremental is not None and job.source.refresh is None):
         return None
-    refresh = job.source.refresh
-    if (job.incremental is not None and refresh is None) or is_old(job, files[-1][1].landed_at):
+    files = list_raw_files(job.folder, job.partition.name)
+    if not _are_current(job, files) or _is_old(job, files[-1][1].landed_at) or _is_gone_on(job, files):
         return None
-    return _sum_up(job, reused=True)
+    discard(job.raw)
+    return _sum_up(job, files, reused=True)
 
 
 def plan_landing(job: PartitionJob, *, fresh: bool) -> Plan:
-    """Return what is to be landed of a partition."""
-    files = _current_files(job)
-    if fresh or not files:
-        begin = job.incremental.start if job.incremental else None
-        plan = Plan(job, job.raw, begin, resume=not fresh)
-    elif job.incremental is None:
-        plan = Plan(job, job.raw, None, resume=True, landed=files[0][1])
-    else:
-        largest = files[-1][1].largest
-        raw, asked = increment_path(job.raw, len(files)), since(job.incremental, largest)
-        plan = Plan(job, raw, asked, resume=True, extends=files[0][1].sha256, largest=largest)
-    checkpoint = read_checkpoint(plan.raw, plan.fingerprint)
-    return replace(plan, resume=False) if checkpoint and is_old(job, checkpoint.began_at) else plan
+    """Return what is to be landed of a partition; what a run before began, and this one does not go on with, is removed.
+
+    Raises:
+        PermanentSourceError: an increment cannot be asked for from what is landed on.
+
+    """
+    files = list_raw_files(job.folder, job.partition.name)
+    first = Plan(job, job.raw, job.incremental.start if job.incremental else None)
+    if fresh or not _is_under_way(first):
+        discard(job.raw)
+        if not fresh and _are_current(job, files):
+            return _plan_more(first, files)
+    discard(increment_path(job.raw, len(files) or 1))
+    return first
 
 
 def keep_unchanged(plan: Plan) -> None:
@@ -143,7 +131,7 @@ def keep_unchanged(plan: Plan) -> None:
 def describe(job: PartitionJob, tally: Tally, resumed_from: int, seconds: float) -> Landed:
     """Return what became of a partition in this run."""
     return replace(
-        _sum_up(job, reused=False),
+        _sum_up(job, list_raw_files(job.folder, job.partition.name), reused=False),
         requests=tally.requests,
         retries=tally.retries,
         refused=tally.refused,
@@ -154,25 +142,51 @@ def describe(job: PartitionJob, tally: Tally, resumed_from: int, seconds: float)
     )
 
 
-def is_old(job: PartitionJob, landed_at: str) -> bool:
-    """Return whether what was landed then is to be fetched again."""
-    refresh = job.source.refresh
-    return refresh is not None and datetime.now(UTC) - datetime.fromisoformat(landed_at) >= refresh.after
+def _plan_more(first: Plan, files: Sequence[tuple[Path, RawManifest]]) -> Plan:
+    """Return what is to be landed of a partition that is landed: the same again, or what is new."""
+    job, latest = first.job, files[-1][1]
+    if job.incremental is None:
+        return replace(first, landed=latest)
+    raw = increment_path(job.raw, len(files))
+    plan = Plan(job, raw, since(job.incremental, latest.largest), files[0][1].sha256, latest)
+    if not _is_under_way(plan):
+        discard(raw)
+    return plan
 
 
-def _sum_up(job: PartitionJob, *, reused: bool) -> Landed:
-    files = [manifest for _, manifest in list_raw_files(job.folder, job.partition.name)]
+def _is_gone_on(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]]) -> bool:
+    """Return whether a run that ended early was landing a partition anew, or adding to it."""
+    begin = job.incremental.start if job.incremental else None
+    return _is_under_way(Plan(job, job.raw, begin)) or (
+        job.incremental is not None and is_begun(increment_path(job.raw, len(files)))
+    )
+
+
+def _is_under_way(plan: Plan) -> bool:
+    """Return whether a run that ended early has come so far with a plan that this one goes on with it."""
+    checkpoint = read_checkpoint(plan.raw, plan.asked)
+    return checkpoint is not None and not _is_old(plan.job, checkpoint.began_at)
+
+
+def _is_old(job: PartitionJob, text: str) -> bool:
+    """Return whether what was landed, or begun, at a time is to be fetched again."""
+    if job.source.refresh is None:
+        return False
+    moment = moment_of(text)
+    return moment is None or datetime.now(UTC) - moment >= job.source.refresh.after
+
+
+def _sum_up(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]], *, reused: bool) -> Landed:
     return Landed(
         job.partition.name,
         job.raw,
-        rows=sum(manifest.rows for manifest in files),
-        pages=sum(manifest.pages for manifest in files),
-        file_bytes=sum(manifest.file_bytes for manifest in files),
+        rows=sum(manifest.rows for _, manifest in files),
+        pages=sum(manifest.pages for _, manifest in files),
+        file_bytes=sum(manifest.file_bytes for _, manifest in files),
         reused=reused,
     )
 
 
-def _current_files(job: PartitionJob) -> list[tuple[Path, RawManifest]]:
-    """Return the partition's raw files; none where they are of other requests."""
-    files = list_raw_files(job.folder, job.partition.name)
-    return files if all(manifest.fingerprint == job.fingerprint for _, manifest in files) else []
+def _are_current(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]]) -> bool:
+    """Return whether a partition is landed, and by the requests that it has now."""
+    return bool(files) and all(manifest.fingerprint == job.fingerprint for _, manifest in files)

@@ -5,23 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 from tasks.errors import PermanentSourceError, SourceError
 from tasks.ingest.asking import Fetch, PageGroup
 from tasks.ingest.asks import first_ask
-from tasks.ingest.conditional import Conditional, NotModifiedError
+from tasks.ingest.conditional import Conditional, NotModifiedError, tells_all_in_body
 from tasks.ingest.crawl import crawl
 from tasks.ingest.landed import Landed, Plan, describe, keep_unchanged
 from tasks.ingest.pagination import read_pages
-from tasks.ingest.raw_writer import Checkpoint, RawWriter
+from tasks.ingest.raw_writer import RawWriter, discard
 from tasks.ingest.robots import Robots
 from tasks.ingest.tally import Tally
 from tasks.ingest.watermark import Watermark
-from tasks.raw import sweep_increments
-from tasks.spec import ApiSource, PagesSource
+from tasks.spec import ApiSource, PagesSource, Scalar
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
@@ -29,7 +28,10 @@ Result = TypeVar("Result")
 GROUP_PAGES = 256
 GROUP_BYTES = 4 * 2**20
 GROUP_S = 5.0
-"""A page group is committed when it has so many pages or bytes, or is so old: what a kill can lose."""
+"""So many pages or bytes, or what came in so long, are what a kill can lose of a partition.
+
+They are committed by halves: one is written while the other comes.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,6 @@ async def land(plan: Plan, access: Access) -> Landed:
         raise SourceError(
             f"not landed within requests.partition_deadline_s ({limit_s:g}); run again to go on from page {access.tally.pages}, or raise it"
         ) from None
-    await in_thread(sweep_increments, plan.job.folder, plan.job.partition.name)
     return await in_thread(describe, plan.job, access.tally, landing.resumed_from, time.monotonic() - began)
 
 
@@ -81,69 +82,64 @@ class _Landing:
     def __init__(self, plan: Plan, access: Access) -> None:
         self._plan = plan
         self._access = access
-        self._conditional = Conditional(access.fetch, plan.landed)
-        self._writer = RawWriter(plan.raw, plan.fingerprint)
-        self._lines: list[bytes] = []
-        self._bytes = self._pages = 0
+        self._writer = RawWriter(plan.raw, plan.asked)
+        self._watermark: Watermark | None = None
+        self._coming = PageGroup([], 0, None)
+        self._bytes = 0
         self._since_s = time.monotonic()
         self._committing: asyncio.Task[None] | None = None
         self.resumed_from = 0
 
     async def run(self) -> None:
-        await in_thread(lambda: self._writer.open(resume=self._plan.resume))
         try:
+            await in_thread(self._writer.open)
             self._begin()
-            if not self._writer.checkpoint.complete:
+            if not self._writer.checkpoint.is_complete:
                 await self._read()
-                await self._finish()
-            else:
-                await in_thread(self._writer.commit, self._plan.manifest)
+            await in_thread(self._put_in_place)
         except BaseException:
-            if self._committing is not None:
-                await asyncio.wait([self._committing])
-            await in_thread(self._keep)
+            await self._keep()
             raise
 
     def _begin(self) -> None:
         """Take up what the writer found of a run before."""
-        self._checkpoint = self._writer.checkpoint
-        self.resumed_from = self._checkpoint.pages
-        tally = self._access.tally
-        tally.rows, tally.pages = self._checkpoint.rows, self._checkpoint.pages
-        incremental, largest = self._plan.incremental, self._checkpoint.largest
-        before = self._plan.largest if largest is None else largest
-        self._watermark = Watermark(incremental, before) if incremental else None
+        found, tally, incremental = self._writer.checkpoint.manifest, self._access.tally, self._plan.incremental
+        self.resumed_from = tally.pages = found.pages
+        tally.rows = found.rows
+        if incremental is not None:
+            before = self._plan.landed.largest if self._plan.landed else None
+            self._watermark = Watermark(incremental, before if found.largest is None else found.largest)
 
     async def _read(self) -> None:
-        async with aclosing(self._groups()) as groups:
+        plan, state = self._plan, self._writer.checkpoint.state
+        landed = None if plan.is_increment or state is not None else plan.landed
+        conditional = Conditional(self._access.fetch, landed if tells_all_in_body(plan.job.source) else None)
+        async with aclosing(self._groups(conditional.fetch, state)) as groups:
             async for group in groups:
                 self._take(group)
                 if group.state is not None and self._is_due():
-                    await self._commit()
+                    await self._committed()
+                    self._committing = asyncio.create_task(in_thread(self._add, self._hand_over()))
         await self._committed()
+        await in_thread(self._finish, self._hand_over(), conditional)
 
-    def _groups(self) -> AsyncGenerator[PageGroup, None]:
-        job, state = self._plan.job, self._checkpoint.state
+    def _groups(self, fetch: Fetch, state: Any) -> AsyncGenerator[PageGroup, None]:
+        job = self._plan.job
         match job.source:
             case ApiSource() as source:
-                first = first_ask(source, job.partition, self._plan.since)
-                return read_pages(source, first, self._conditional.fetch, state)
+                return read_pages(source, first_ask(source, job.partition, self._plan.since), fetch, state)
             case PagesSource() as source:
-                return crawl(source, job.partition, self._conditional.fetch, self._access.robots, state)
+                return crawl(source, job.partition, fetch, self._access.robots, state)
 
     def _take(self, group: PageGroup) -> None:
         """Put the next pages beside those that are not committed yet."""
         tally = self._access.tally
-        rows, pages = tally.rows + len(group.lines), tally.pages + group.pages
-        self._check_rows(rows)
-        if self._watermark is not None:
-            self._watermark.see(group.lines)
-        largest = self._watermark.largest if self._watermark else None
-        self._checkpoint = replace(self._checkpoint, rows=rows, pages=pages, state=group.state, largest=largest)
-        self._lines += group.lines
+        self._check_rows(tally.rows + len(group.lines))
+        tally.rows += len(group.lines)
+        tally.pages += group.pages
+        self._coming.lines.extend(group.lines)
+        self._coming = replace(self._coming, pages=self._coming.pages + group.pages, state=group.state)
         self._bytes += sum(map(len, group.lines))
-        self._pages += group.pages
-        tally.rows, tally.pages = rows, pages
 
     def _check_rows(self, rows: int) -> None:
         most = getattr(getattr(self._plan.job.source, "pagination", None), "max_rows", None)
@@ -153,43 +149,52 @@ class _Landing:
             )
 
     def _is_due(self) -> bool:
-        old = time.monotonic() - self._since_s >= GROUP_S
-        return old or self._pages >= GROUP_PAGES or self._bytes >= GROUP_BYTES
+        """Return whether what has come is half of what a kill may lose."""
+        age_s = time.monotonic() - self._since_s
+        return 2 * self._coming.pages >= GROUP_PAGES or 2 * self._bytes >= GROUP_BYTES or 2 * age_s >= GROUP_S
 
-    async def _commit(self) -> None:
-        """Commit the page group in the background, when the one before is committed: pages come meanwhile."""
-        await self._committed()
-        lines, checkpoint = self._hand_over()
-        self._committing = asyncio.create_task(in_thread(self._writer.add, lines, checkpoint))
+    def _hand_over(self) -> PageGroup:
+        group, self._coming = self._coming, PageGroup([], 0, None)
+        self._bytes, self._since_s = 0, time.monotonic()
+        return group
 
     async def _committed(self) -> None:
+        """Wait until the page group before is committed; pages come meanwhile. One that failed stays, so that none follows."""
         if self._committing is not None:
-            committing, self._committing = self._committing, None
-            await committing
+            await asyncio.shield(self._committing)
+            self._committing = None
 
-    def _hand_over(self) -> tuple[list[bytes], Checkpoint]:
-        lines, self._lines = self._lines, []
-        self._bytes = self._pages = 0
-        self._since_s = time.monotonic()
-        return lines, self._checkpoint
+    async def _keep(self) -> None:
+        """Commit what has come, from which the next run goes on, unless what came before it could not be committed."""
+        with suppress(Exception, asyncio.CancelledError):
+            await self._committed()
+            if self._coming.state is not None:
+                await in_thread(self._add, self._hand_over())
+        await in_thread(self._writer.close)
 
-    async def _finish(self) -> None:
+    def _add(self, group: PageGroup) -> None:
+        self._writer.add(group, self._see(group))
+
+    def _finish(self, group: PageGroup, conditional: Conditional) -> None:
+        largest = self._see(group)
         if self._watermark is not None:
             self._watermark.check()
-        lines, checkpoint = self._hand_over()
-        if self._plan.is_increment and not checkpoint.rows:
-            await in_thread(self._writer.discard)
-            return
-        manifest = replace(
-            self._plan.manifest,
-            etag=self._conditional.validator("ETag"),
-            last_modified=self._conditional.validator("Last-Modified"),
-        )
-        await in_thread(self._writer.finish, lines, checkpoint, manifest)
+        if group.lines or self._writer.checkpoint.manifest.rows or not self._plan.is_increment:
+            etag, modified = conditional.validator("ETag"), conditional.validator("Last-Modified")
+            self._writer.finish(group, largest, etag=etag, last_modified=modified)
 
-    def _keep(self) -> None:
-        """Commit what has come, from which the next run goes on."""
-        if self._pages and self._checkpoint.state is not None:
-            lines, checkpoint = self._hand_over()
-            self._writer.add(lines, checkpoint)
-        self._writer.close()
+    def _put_in_place(self) -> None:
+        """Make the raw file count; an increment without rows, or with the very rows of the one before, leaves nothing."""
+        manifest, before = self._writer.checkpoint.manifest, self._plan.landed
+        if self._plan.is_increment and before is not None and (not manifest.rows or manifest.sha256 == before.sha256):
+            self._writer.close()
+            discard(self._plan.raw)
+        else:
+            self._writer.put_in_place()
+
+    def _see(self, group: PageGroup) -> Scalar | None:
+        """Return the largest value of an incremental source's field, with those of a page group."""
+        if self._watermark is None:
+            return None
+        self._watermark.see(group.lines)
+        return self._watermark.largest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from itertools import count
 from typing import Any
 
@@ -12,8 +13,9 @@ import httpx
 
 from tasks.concurrency import map_ahead
 from tasks.errors import PermanentSourceError
-from tasks.ingest.asking import Ask, Fetch, PageGroup
+from tasks.ingest.asking import Ask, Fetch, PageGroup, has_content
 from tasks.ingest.asks import turn_page
+from tasks.ingest.counts import count_pages
 from tasks.ingest.document import Document, read_document
 from tasks.spec import ApiSource, OffsetPagination, PagePagination
 
@@ -22,12 +24,13 @@ Numbered = PagePagination | OffsetPagination
 
 @dataclass(frozen=True)
 class _Page:
-    """One page; `pages` is how many there are in all, where it tells. No records: there is no such page."""
+    """One page; `pages` is how many there are in all, where it tells; `is_beyond` where the server says that there is none."""
 
     index: int
-    url: httpx.URL
+    ask: Ask
     records: list[bytes]
-    pages: int | None
+    pages: int | None = None
+    is_beyond: bool = False
 
 
 @dataclass
@@ -39,6 +42,19 @@ class _Progress:
     """How many there are, where the server told."""
     rows_of_full: int | None
     """Rows of a full page, those of the first; None where a page may have any number."""
+    first: str | None = None
+    """What stands for the first page, where its coming again would show that the server has begun anew."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Return whether it is known where the pages end."""
+        return self.pages is not None
+
+    def is_last(self, page: _Page) -> bool:
+        """Return whether a page is the last; one that is empty or short ends those that are not counted."""
+        if page.is_beyond or self.is_counted:
+            return page.is_beyond or self.index == self.pages
+        return not page.records or (self.rows_of_full is not None and len(page.records) < self.rows_of_full)
 
 
 class _Reader:
@@ -61,8 +77,10 @@ class _Reader:
         ask = turn_page(self._first, self._pagination.place, self._pagination.param, number)
         response = await self._fetch(ask)
         if not response.is_success:  # one of end_statuses
-            return _Page(index, ask.url, [], None)
-        return await read_document(response, lambda document: self._read(index, ask.url, response, document))
+            return _Page(index, ask, [], is_beyond=True)
+        if not has_content(response):
+            return _Page(index, ask, [])
+        return await read_document(response, lambda document: self._read(index, ask, response, document))
 
     def _number(self, index: int) -> int:
         match self._pagination:
@@ -71,21 +89,20 @@ class _Reader:
             case OffsetPagination(start=start, size=size):
                 return start + index * (size or 0)
 
-    def _read(self, index: int, url: httpx.URL, response: httpx.Response, document: Document) -> _Page:
+    def _read(self, index: int, ask: Ask, response: httpx.Response, document: Document) -> _Page:
         records = document.records(self._source.records_at)
-        return _Page(index, url, records, self._count_pages(response, document, url) if index == 0 else None)
+        pages = count_pages(self._pagination, response, document, ask) if index == 0 else None
+        if index == 0 and pages is None:
+            self._check_can_end(ask, document)
+        return _Page(index, ask, records, pages)
 
-    def _count_pages(self, response: httpx.Response, document: Document, url: httpx.URL) -> int | None:
-        """Return how many pages the first one tells of, by whichever way the pipeline file names."""
-        for name in ("pages_at", "pages_header", "total_at", "total_header"):
-            place = getattr(self._pagination, name, None)
-            if place is None:
-                continue
-            key = f"pagination.{name}"
-            found = document.at(place, key) if name.endswith("_at") else _header(response, place, key, url)
-            number = _whole(found, f"{key}: {place!r}", url)
-            return -(-number // (self._pagination.size or 1)) if name.startswith("total") else number
-        return None
+    def _check_can_end(self, ask: Ask, document: Document) -> None:
+        """Raise where no page could be the last: a body that is one record is never empty."""
+        if self._source.records_at is None and not self._pagination.end_statuses and not document.is_list():
+            raise PermanentSourceError(
+                f"{ask.said}: the body is not a list, so that no page is ever empty or short; add records_at: "
+                "the path of the list of records, or pagination.end_statuses where each page is one record"
+            )
 
 
 async def read_numbered(
@@ -105,11 +122,12 @@ async def read_numbered(
             return
     async with aclosing(_read_rest(reader, progress, pagination, source.requests.max_in_flight)) as pages:
         async for page in pages:
-            _check_page(page, previous, pagination, counted=progress.pages is not None)
+            _check_page(page, previous, progress, pagination)
             previous = page.records
             progress.index = page.index + 1
-            last = not page.records or progress.index == progress.pages or _is_short(progress, page)
-            yield PageGroup(page.records, 1 if page.records else 0, None if last else dict(vars(progress)))
+            last = progress.is_last(page)
+            is_one = bool(page.records) or (progress.is_counted and not page.is_beyond)
+            yield PageGroup(page.records, int(is_one), None if last else dict(vars(progress)))
             if last:
                 return
 
@@ -125,8 +143,8 @@ async def _read_rest(
     indices = count(progress.index) if progress.pages is None else range(progress.index, progress.pages)
 
     def ahead() -> int:
-        known = progress.pages is not None
-        return at_once if known else min(at_once, progress.index, pagination.max_pages + 1 - progress.index)
+        left = max(1, pagination.max_pages + 1 - progress.index)
+        return at_once if progress.is_counted else min(at_once, progress.index, left)
 
     async with aclosing(map_ahead(indices, reader.fetch, ahead)) as pages:
         async for page in pages:
@@ -136,70 +154,76 @@ async def _read_rest(
 def _begin(page: _Page, pagination: Numbered) -> _Progress:
     """Return what the first page tells."""
     rows, size = len(page.records), pagination.size
-    if page.pages is not None and page.pages > pagination.max_pages:
-        raise PermanentSourceError(_too_many(page.url, pagination, f"the server tells of {page.pages}"))
-    if page.pages is not None and page.pages > 1 and size is not None and rows < size:
-        raise PermanentSourceError(_other_size(page.url, rows, size))
-    return _Progress(index=1, pages=page.pages, rows_of_full=None if size is None else rows)
+    if page.pages is not None:
+        if page.pages > pagination.max_pages:
+            raise PermanentSourceError(_too_many(page, pagination, f"the server tells of {page.pages}"))
+        if pagination.total_at or pagination.total_header:
+            _check_size(page, page.pages, pagination)
+    first = _digest(page.records) if page.pages is None and rows > 1 else None
+    return _Progress(index=1, pages=page.pages, rows_of_full=None if size is None else rows, first=first)
 
 
 async def _is_more(reader: _Reader, progress: _Progress, first: _Page, pagination: Numbered) -> bool:
     """Return whether pages follow the first.
 
-    Where it is shorter than asked for, it is the only one, or the server gives
-    no more rows a page than this: then offsets would pass over rows.
+    Where it has not the rows that were asked for, it is the only one, or the
+    server's pages are of another size: then offsets would pass over rows.
     """
     if progress.pages is not None:
         return progress.pages > 1
     rows, size = len(first.records), pagination.size
-    if not isinstance(pagination, OffsetPagination) or not rows or size is None or rows >= size:
+    if not isinstance(pagination, OffsetPagination) or not rows or size is None or rows == size:
         return bool(rows)
-    probe = await reader.fetch_at(1, pagination.start + rows)
-    if probe.records and probe.records != first.records:
-        raise PermanentSourceError(_other_size(first.url, rows, size))
+    after = await reader.fetch_at(1, pagination.start + rows)
+    if not after.records:
+        return False
+    if after.records != first.records:
+        raise PermanentSourceError(_other_size(first, pagination))
+    # The same once more: the page that the server gives for any offset, or the last, which it gives for those too large.
+    if rows > 1 and (await reader.fetch_at(1, pagination.start + 1)).records == first.records:
+        raise PermanentSourceError(_repeated(after, "the page before", pagination))
     return False
 
 
-def _is_short(progress: _Progress, page: _Page) -> bool:
-    return progress.pages is None and progress.rows_of_full is not None and len(page.records) < progress.rows_of_full
+def _check_page(page: _Page, previous: list[bytes], progress: _Progress, pagination: Numbered) -> None:
+    """Raise where a page is one too many, one that came before, or of a size by which offsets pass over rows."""
+    rows = len(page.records)
+    if rows and page.index >= pagination.max_pages:
+        raise PermanentSourceError(_too_many(page, pagination, "this one still has records"))
+    if rows > progress.is_counted and page.records == previous:  # two single records may well be the same
+        raise PermanentSourceError(_repeated(page, "the page before", pagination))
+    if progress.first is not None and rows > 1 and _digest(page.records) == progress.first:
+        raise PermanentSourceError(_repeated(page, "the first page", pagination))
+    if isinstance(pagination, OffsetPagination) and progress.pages is not None and not page.is_beyond:
+        _check_size(page, progress.pages, pagination)
 
 
-def _check_page(page: _Page, previous: list[bytes], pagination: Numbered, *, counted: bool) -> None:
-    """Raise where a page is one too many, or the page before once more; two single records may well be the same."""
-    if page.records and page.index >= pagination.max_pages:
-        raise PermanentSourceError(_too_many(page.url, pagination, "this one still has records"))
-    if len(page.records) > counted and page.records == previous:
-        raise PermanentSourceError(
-            f"GET {page.url} gave the same {len(page.records)} records as the page before; "
-            f"pagination.param {pagination.param!r} does not turn the page: correct it, or use kind: single"
-        )
+def _check_size(page: _Page, pages: int, pagination: Numbered) -> None:
+    """Raise where a page that others follow has not the rows by which they are counted."""
+    if page.index + 1 < pages and len(page.records) != pagination.size:
+        raise PermanentSourceError(_other_size(page, pagination))
 
 
-def _header(response: httpx.Response, name: str, key: str, url: httpx.URL) -> str:
-    value = response.headers.get(name)
-    if value is None:
-        raise PermanentSourceError(f"GET {url}: {key}: the answer has no header {name!r}; correct {key}")
-    return str(value)
+def _digest(records: list[bytes]) -> str:
+    """Return what stands for a page."""
+    return blake2b(b"\n".join(records), digest_size=8).hexdigest()
 
 
-def _whole(value: Any, said: str, url: httpx.URL) -> int:
-    """Return a count that the server told of, as a number or as digits in a header."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        return int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise PermanentSourceError(
-            f"GET {url}: {said} is {value!r:.60}, not a number of pages or rows; "
-            "name the place of the number, or leave it out"
-        )
-    return value
-
-
-def _too_many(url: httpx.URL, pagination: Numbered, what: str) -> str:
-    return f"GET {url}: more pages than pagination.max_pages ({pagination.max_pages}): {what}; raise max_pages if that is right"
-
-
-def _other_size(url: httpx.URL, rows: int, size: int) -> str:
+def _repeated(page: _Page, which: str, pagination: Numbered) -> str:
     return (
-        f"GET {url}: a page has {rows} rows where pagination.size says {size}, and more follow; "
-        f"the server gives no more a page: set size: {rows}"
+        f"{page.ask.said} gave the same {len(page.records)} records as {which}; "
+        f"pagination.param {pagination.param!r} does not turn the page: correct it, or use kind: single"
+    )
+
+
+def _too_many(page: _Page, pagination: Numbered, what: str) -> str:
+    return f"{page.ask.said}: more pages than pagination.max_pages ({pagination.max_pages}): {what}; raise max_pages if that is right"
+
+
+def _other_size(page: _Page, pagination: Numbered) -> str:
+    rows = len(page.records)
+    cure = f"set size: {rows}" if rows and page.index == 0 else "ask for smaller pages, or correct size"
+    return (
+        f"{page.ask.said}: a page has {rows} rows where pagination.size says {pagination.size}, and more follow, "
+        f"so that rows would be passed over; the server's pages are of another size: {cure}"
     )

@@ -42,6 +42,11 @@ class LandedSource:
         others = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
         return f"source {self.source}, partition {failures[0].partition}{others}: {failures[0].cause}"
 
+    @property
+    def resumed(self) -> int:
+        """Return how many partitions went on from pages that a run before had landed."""
+        return sum(landed.resumed_from > 0 for landed in self.landed)
+
     def total(self, count: str) -> int:
-        """Return the sum of `rows`, `pages`, `requests`, `retries` or `refused` over the partitions; failed ones have no rows."""
+        """Return the sum of a count, e.g. `rows` or `requests`, over the partitions; what failed ones do not have is none."""
         return sum(getattr(outcome, count, 0) for outcome in (*self.landed, *self.failures))

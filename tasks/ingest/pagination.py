@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-
 from typing import Any
 
-from tasks.ingest.asking import Ask, Fetch, PageGroup
+from tasks.ingest.asking import Ask, Fetch, PageGroup, has_content
 from tasks.ingest.document import read_document
 from tasks.ingest.numbered import read_numbered
 from tasks.ingest.sequence import read_sequence
@@ -32,4 +31,7 @@ def read_pages(source: ApiSource, first: Ask, fetch: Fetch, state: Any) -> Async
 
 async def _read_single(source: ApiSource, first: Ask, fetch: Fetch) -> AsyncGenerator[PageGroup, None]:
     response = await fetch(first)
-    yield PageGroup(await read_document(response, lambda document: document.records(source.records_at)), 1, None)
+    records: list[bytes] = []
+    if has_content(response):
+        records = await read_document(response, lambda document: document.records(source.records_at))
+    yield PageGroup(records, 1, None)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from tasks.ingest.landed import Landed
 from tasks.ingest.outcome import Failure
@@ -20,76 +20,104 @@ TOLD_EVERY_S = 2.0
 Show = Callable[[str, float, str], Coroutine[Any, Any, None]]
 """Shows a source's progress: its name, percent, and what there is to say."""
 Result = TypeVar("Result")
+Outcome = TypeVar("Outcome", Landed, Failure)
 
 
 class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
-    """Counts what a source's partitions bring, and tells of it while the context is open."""
+    """Counts what a source's partitions bring, and tells of it while the context is open.
+
+    What is over before it was first shown is told, but not shown: showing takes longer.
+    """
 
     def __init__(self, source: str, partitions: int, hosts: Sequence[HostThrottle], show: Show) -> None:
         self._source = source
         self._partitions = partitions
         self._hosts = hosts
         self._show = show
-        self._tallies: list[Tally] = []
-        self._done = self._rows = self._pages = 0
+        self._under_way: list[Tally] = []
+        self._done = self._reused = self._failed = 0
+        self._rows = self._pages = self._answers = 0
         self._began = time.monotonic()
-        self._telling: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
+        self._showing: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> SourceProgress:
+    async def __aenter__(self) -> Self:
         """Begin to tell."""
-        self._telling = asyncio.create_task(self._tell_on())
+        self._showing = asyncio.create_task(self._show_on())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Show how it ended."""
-        if self._telling is not None:
-            self._telling.cancel()
-            await asyncio.wait([self._telling])
+        assert self._showing is not None
+        self._over.set()
+        if error is not None:
+            self._showing.cancel()
+        await asyncio.wait([self._showing])
         if error is None:
-            await self._show(self._source, self._percent(), self._detail())
+            self._showing.result()
 
     async def counting(self, tally: Tally, landing: Awaitable[Result]) -> Result:
         """Return what a landing gives; what it has brought so far counts meanwhile."""
-        self._tallies.append(tally)
+        self._under_way.append(tally)
         try:
             return await landing
         finally:
-            self._tallies.remove(tally)
+            self._under_way.remove(tally)
 
     def landed(self, landed: Landed) -> Landed:
         """Count a partition that is landed."""
         self._rows += landed.rows
-        self._pages += landed.pages
-        self._tell_end(f"{self._rows:,} rows")
-        return landed
+        self._pages += 0 if landed.reused else landed.pages
+        self._reused += landed.reused
+        return self._end(landed)
 
     def failed(self, failure: Failure) -> Failure:
         """Count a partition that is not."""
-        self._tell_end(f"{failure.partition} failed")
-        return failure
+        self._failed += 1
+        return self._end(failure)
 
-    def _tell_end(self, detail: str) -> None:
+    def _end(self, outcome: Outcome) -> Outcome:
+        self._answers += outcome.requests - outcome.retries
         self._done += 1
-        tell(Step("ingest", self._source, self._done, self._partitions, detail))
+        self._tell()
+        return outcome
 
-    async def _tell_on(self) -> None:
-        while True:
-            await asyncio.sleep(TOLD_EVERY_S)
-            detail = self._detail()
-            tell(Step("ingest", self._source, self._done, self._partitions, detail))
-            await self._show(self._source, self._percent(), detail)
+    def _tell(self) -> None:
+        tell(Step("ingest", self._source, self._done, self._partitions, self._detail()))
+
+    async def _show_on(self) -> None:
+        is_shown = False
+        while not await self._is_over_in(TOLD_EVERY_S):
+            self._tell()
+            await self._show(self._source, self._percent(), self._detail())
+            is_shown = True
+        if is_shown:
+            await self._show(self._source, self._percent(), self._detail())
+
+    async def _is_over_in(self, seconds: float) -> bool:
+        try:
+            return await asyncio.wait_for(self._over.wait(), seconds)
+        except TimeoutError:
+            return False
 
     def _percent(self) -> float:
-        return 100.0 * self._done / self._partitions
+        return 100.0 * self._done / self._partitions if self._partitions else 100.0
 
     def _detail(self) -> str:
-        """Return rows, pages, rate, what is in flight, and how long the hosts asked to be left alone."""
-        rows = self._rows + sum(tally.rows for tally in self._tallies)
-        pages = self._pages + sum(tally.pages for tally in self._tallies)
-        rate = pages / max(time.monotonic() - self._began, 1e-9)
-        in_flight = sum(tally.in_flight for tally in self._tallies)
-        said = f"{rows:,} rows, {pages:,} pages, {rate:,.0f} pages/s, {in_flight} in flight"
-        paused_s = sum(host.paused_s for host in self._hosts)
-        return f"{said}, paused {paused_s:.0f} s" if paused_s else said
+        """Return what has come, how fast, what is in flight, and how long the hosts asked to be left alone."""
+        if 0 < self._partitions == self._reused:
+            return f"{self._rows:,} rows, landed before"
+        rows = self._rows + sum(tally.rows for tally in self._under_way)
+        pages = self._pages + sum(tally.pages for tally in self._under_way)
+        answers = self._answers + sum(tally.requests - tally.retries for tally in self._under_way)
+        rate = answers / max(time.monotonic() - self._began, 0.001)
+        said = [f"{rows:,} rows", f"{pages:,} pages at {rate:,.0f}/s"]
+        counts = {
+            "in flight": sum(tally.in_flight for tally in self._under_way),
+            "s paused": round(sum(host.paused_s for host in self._hosts)),
+            "failed": self._failed,
+            "landed before": self._reused,
+        }
+        return ", ".join([*said, *(f"{count:,} {what}" for what, count in counts.items() if count)])

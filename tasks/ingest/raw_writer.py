@@ -3,14 +3,14 @@
 Beside the raw file to be stand, hidden, the groups so far and a checkpoint,
 which says how many of their bytes count and from where reading goes on. Each
 group is a zstd frame of its own; what a kill left behind the checkpoint's
-bytes is cut off.
+bytes is cut off. After the last group the checkpoint is the manifest to be:
+both files are then renamed to what counts, from which nothing can be lost.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,142 +18,169 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from tasks.raw import RawManifest, commit_manifest, manifest_path
+from tasks.ingest.asking import PageGroup
+from tasks.raw import RawManifest, manifest_path, sweep_from
 from tasks.spec import Scalar
-from tasks.store import commit_json, fsync, read_json
+from tasks.store import commit_json, read_as
+
+_BLOCK_BYTES = 2**20
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far a landing has come; `state` is from where it goes on, `complete` that nothing is left to be read."""
+    """How far a landing has come: what the manifest would be, and the state from which reading goes on."""
 
-    fingerprint: str
+    manifest: RawManifest
     began_at: str
-    file_bytes: int = 0
-    rows: int = 0
-    pages: int = 0
     state: Any = None
-    largest: Scalar | None = None
-    complete: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether nothing is left to be read."""
+        return bool(self.manifest.landed_at)
 
 
 class RawWriter:
-    """Adds page groups to the raw file that is to stand at `raw`; used by one thread at a time."""
+    """Adds page groups to the raw file that is to stand at `raw`; used by one thread at a time.
 
-    def __init__(self, raw: Path, fingerprint: str) -> None:
+    `asked` is the manifest of what is asked for, before anything has come.
+    """
+
+    def __init__(self, raw: Path, asked: RawManifest) -> None:
         self._raw = raw
-        self._groups = _groups_path(raw)
-        self._checkpoint_path = _checkpoint_path(raw)
         self._stream: IO[bytes] | None = None
         self._digest = hashlib.sha256()
-        self.checkpoint = Checkpoint(fingerprint, now_text())
+        self.checkpoint = Checkpoint(asked, now_text())
 
-    def open(self, *, resume: bool) -> None:
+    def open(self) -> None:
         """Go on after the last checkpoint of a run that asked for the same, or begin anew."""
-        found = read_checkpoint(self._raw, self.checkpoint.fingerprint) if resume else None
-        if found is not None and self._take_up(found):
-            return
-        self.discard()
-        self._raw.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = self._groups.open("wb")
+        found = read_checkpoint(self._raw, self.checkpoint.manifest)
+        if found is not None and self._is_whole(found):
+            self.checkpoint = found
+        else:
+            discard(self._raw)
 
-    def add(self, lines: Sequence[bytes], checkpoint: Checkpoint) -> None:
+    def add(self, group: PageGroup, largest: Scalar | None) -> None:
         """Write a page group and the checkpoint after it; both are on the disk when this returns."""
-        self._write(lines)
-        self.checkpoint = replace(checkpoint, file_bytes=self._size())
-        commit_json(self._checkpoint_path, asdict(self.checkpoint))
+        manifest, digest = self._write(group, largest)
+        checkpoint = replace(self.checkpoint, manifest=manifest, state=group.state)
+        self._commit({**vars(checkpoint), "manifest": asdict(manifest)}, indent=None)
+        self.checkpoint, self._digest = checkpoint, digest
 
-    def finish(self, lines: Sequence[bytes], checkpoint: Checkpoint, manifest: RawManifest) -> RawManifest:
-        """Write the last page group, and make the raw file and its manifest what counts."""
-        self._write(lines)
-        first = self.checkpoint.file_bytes == 0
-        self.checkpoint = replace(checkpoint, file_bytes=self._size(), complete=True)
-        if not first:  # else the one group is all that a kill from here on can lose
-            commit_json(self._checkpoint_path, asdict(self.checkpoint))
-        return self.commit(manifest)
+    def finish(
+        self, group: PageGroup, largest: Scalar | None, *, etag: str | None = None, last_modified: str | None = None
+    ) -> None:
+        """Write the last page group, and the manifest in the checkpoint's place."""
+        manifest, _ = self._write(group, largest)
+        manifest = replace(manifest, landed_at=now_text(), etag=etag, last_modified=last_modified)
+        self._commit(asdict(manifest), indent=2)
+        self.checkpoint = replace(self.checkpoint, manifest=manifest, state=None)
 
-    def commit(self, manifest: RawManifest) -> RawManifest:
-        """Move the complete groups into place and commit the manifest with what they hold."""
+    def put_in_place(self) -> None:
+        """Make the complete groups the raw file, and the manifest what counts.
+
+        A kill in between loses nothing: the next run finds the checkpoint complete. So
+        does one after a power cut that undid the renaming: the folder needs no fsync.
+        """
         self.close()
-        if self._groups.exists():
-            # What is there stops counting just before it is replaced: a run killed in between goes on from here.
-            manifest_path(self._raw).unlink(missing_ok=True)
-            self._groups.replace(self._raw)
-            fsync(self._raw.parent)
-        whole = replace(
-            manifest,
-            rows=self.checkpoint.rows,
-            pages=self.checkpoint.pages,
-            largest=self.checkpoint.largest,
-            file_bytes=self.checkpoint.file_bytes,
-            sha256=self._digest.hexdigest(),
-            landed_at=now_text(),
-        )
-        commit_manifest(self._raw, whole)
-        self._checkpoint_path.unlink(missing_ok=True)
-        return whole
+        if (groups := _groups_path(self._raw)).exists():
+            sweep_from(self._raw)
+            groups.replace(self._raw)
+        _checkpoint_path(self._raw).replace(manifest_path(self._raw))
 
     def close(self) -> None:
-        """Close the file; what is checkpointed stays, and so does nothing else."""
+        """Close the file; what is checkpointed stays, and nothing else."""
         if self._stream is not None:
-            self._stream.close()
-            self._stream = None
-        if not self.checkpoint.file_bytes:
-            self.discard()
+            stream, self._stream = self._stream, None
+            stream.close()
+            if not self.checkpoint.manifest.file_bytes:
+                discard(self._raw)
 
-    def discard(self) -> None:
-        """Forget what was begun."""
-        self._checkpoint_path.unlink(missing_ok=True)
-        self._groups.unlink(missing_ok=True)
+    def _write(self, group: PageGroup, largest: Scalar | None) -> tuple[RawManifest, Any]:
+        """Write a page group after those that count; return what the manifest and the digest are with it."""
+        before, digest = self.checkpoint.manifest, self._digest.copy()
+        frame = b""
+        if group.lines or not before.file_bytes:
+            frame = pa.compress(b"".join(line + b"\n" for line in group.lines), codec="zstd", asbytes=True)
+            self._append(frame, before.file_bytes)
+            digest.update(frame)
+        manifest = replace(
+            before,
+            rows=before.rows + len(group.lines),
+            pages=before.pages + group.pages,
+            file_bytes=before.file_bytes + len(frame),
+            sha256=digest.hexdigest(),
+            largest=largest,
+        )
+        return manifest, digest
 
-    def _take_up(self, found: Checkpoint) -> bool:
-        """Return whether the groups that a checkpoint tells of are there; they are made ready to be added to."""
-        moved = found.complete and not self._groups.exists()
-        path = self._raw if moved else self._groups
-        try:
-            size = path.stat().st_size
-        except FileNotFoundError:
-            return False
-        if size < found.file_bytes or (moved and size != found.file_bytes):
-            return False
-        if not moved:
-            self._stream = self._groups.open("r+b")
-            self._stream.truncate(found.file_bytes)
-            self._stream.seek(found.file_bytes)
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                self._digest.update(block)
-        self.checkpoint = found
-        return True
-
-    def _write(self, lines: Sequence[bytes]) -> None:
-        assert self._stream is not None
-        if lines or not self._size():
-            text = b"".join(line + b"\n" for line in lines)
-            frame = pa.compress(text, codec="zstd", asbytes=True)
-            self._stream.write(frame)
-            self._digest.update(frame)
+    def _append(self, frame: bytes, at: int) -> None:
+        if self._stream is None:
+            self._raw.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = _groups_path(self._raw).open("r+b" if at else "wb")
+        self._stream.seek(at)
+        self._stream.truncate()
+        self._stream.write(frame)
         self._stream.flush()
         os.fsync(self._stream.fileno())
 
-    def _size(self) -> int:
-        assert self._stream is not None
-        return self._stream.tell()
+    def _commit(self, value: Any, indent: int | None) -> None:
+        # A checkpoint that a power cut brings back is as good: what it tells of is there.
+        commit_json(_checkpoint_path(self._raw), value, indent=indent, fsync_name=False)
+
+    def _is_whole(self, found: Checkpoint) -> bool:
+        """Return whether the bytes that a checkpoint tells of are those that were written."""
+        with _held_in(self._raw, found).open("rb") as file:
+            left = found.manifest.file_bytes
+            while left and (block := file.read(min(left, _BLOCK_BYTES))):
+                self._digest.update(block)
+                left -= len(block)
+        if self._digest.hexdigest() == found.manifest.sha256:
+            return True
+        self._digest = hashlib.sha256()
+        return False
 
 
 def now_text() -> str:
-    """Return the time, to the second, as manifests have it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """Return the time, to the millisecond, as manifests have it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def read_checkpoint(raw: Path, fingerprint: str) -> Checkpoint | None:
-    """Return how far a run that was killed had come with the same requests; None where there is none."""
-    value = read_json(_checkpoint_path(raw))
-    try:
-        checkpoint = Checkpoint(**value)
-    except TypeError:
+def read_checkpoint(raw: Path, asked: RawManifest) -> Checkpoint | None:
+    """Return how far a run that ended early had come with the same requests; None where there is none to go on from."""
+    path = _checkpoint_path(raw)
+    found = read_as(path, Checkpoint)
+    if found is None and (manifest := read_as(path, RawManifest)) is not None:
+        found = Checkpoint(manifest, manifest.landed_at)
+    if found is None or _request(found.manifest) != _request(asked):
         return None
-    return checkpoint if checkpoint.fingerprint == fingerprint else None
+    held = _held_in(raw, found)
+    try:
+        beyond = held.stat().st_size - found.manifest.file_bytes
+    except FileNotFoundError:
+        return None
+    return found if beyond == 0 or (beyond > 0 and held != raw) else None
+
+
+def is_begun(raw: Path) -> bool:
+    """Return whether a run that ended early has left a checkpoint."""
+    return _checkpoint_path(raw).exists()
+
+
+def discard(raw: Path) -> None:
+    """Forget what was begun of a raw file."""
+    _checkpoint_path(raw).unlink(missing_ok=True)
+    _groups_path(raw).unlink(missing_ok=True)
+
+
+def _request(manifest: RawManifest) -> tuple[str, Scalar | None, str | None]:
+    return manifest.fingerprint, manifest.since, manifest.extends
+
+
+def _held_in(raw: Path, checkpoint: Checkpoint) -> Path:
+    """Return where the groups of a checkpoint are: complete ones may have been renamed."""
+    groups = _groups_path(raw)
+    return raw if checkpoint.is_complete and not groups.exists() else groups
 
 
 def _groups_path(raw: Path) -> Path:

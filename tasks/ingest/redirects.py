@@ -5,20 +5,21 @@ from __future__ import annotations
 import httpx
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.credentials import origin_of
+from tasks.ingest.credentials import is_own, origin_of
 from tasks.ingest.tally import account_of, charge
 
 _STEPS = 20  # as browsers allow
 _KEEPING_METHOD = frozenset({307, 308})
 _FOLLOWED = frozenset({301, 302, 303}) | _KEEPING_METHOD
-_KEPT_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Accept-Language")
+_OF_BODY = ("Content-Type", "Content-Length")
 
 
 class RedirectTransport(httpx.AsyncBaseTransport):
-    """Follows redirects."""
+    """Follows redirects; `headers` are those that any host gets."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, headers: httpx.Headers) -> None:
         self._inner = inner
+        self._headers = headers
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the first answer that is no redirect.
@@ -32,14 +33,30 @@ class RedirectTransport(httpx.AsyncBaseTransport):
             response = await self._inner.handle_async_request(request)
             if response.status_code not in _FOLLOWED or "Location" not in response.headers:
                 return response
-            request = _next(request, response)
-        raise PermanentSourceError(
-            f"{asked}: more than {_STEPS} redirects, one after the other; correct the address"
-        )
+            request = self._next(request, response)
+        raise PermanentSourceError(f"{asked}: more than {_STEPS} redirects, one after the other; correct the address")
+
+    def _next(self, request: httpx.Request, response: httpx.Response) -> httpx.Request:
+        """Return the request that a redirect asks for (RFC 9110, 15.4)."""
+        url = _target(request, response)
+        keeps = response.status_code in _KEEPING_METHOD or request.method == "GET"
+        method = request.method if keeps else "GET"
+        own = is_own(url, {origin_of(request.url)})
+        headers = httpx.Headers(request.headers if own else self._headers)
+        headers.pop("Host", None)
+        body = request.content if keeps else b""
+        for name in _OF_BODY:
+            headers.pop(name, None)
+            if body and name in request.headers:
+                headers[name] = request.headers[name]
+        extensions = charge(account_of(request).tally, method, url)
+        following = httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(body), extensions=extensions)
+        following.read()
+        return following
 
 
-def _next(request: httpx.Request, response: httpx.Response) -> httpx.Request:
-    """Return the request that a redirect asks for (RFC 9110, 15.4)."""
+def _target(request: httpx.Request, response: httpx.Response) -> httpx.URL:
+    """Return the address that a redirect leads to."""
     location = response.headers["Location"]
     try:
         url = request.url.join(location).copy_with(fragment=None)
@@ -49,14 +66,4 @@ def _next(request: httpx.Request, response: httpx.Response) -> httpx.Request:
         raise PermanentSourceError(
             f"{account_of(request).said}: the redirect to {location!r:.200} leads to no web address; correct the address"
         )
-    keeps = response.status_code in _KEEPING_METHOD or request.method == "GET"
-    method = request.method if keeps else "GET"
-    own = origin_of(url) == origin_of(request.url)
-    kept = request.headers if own and keeps else {k: v for k in _KEPT_HEADERS if (v := request.headers.get(k))}
-    headers = httpx.Headers(kept)
-    headers.pop("Host", None)
-    account = account_of(request)
-    body = request.content if keeps and request.content else None
-    return httpx.Request(
-        method, url, headers=headers, content=body, extensions=charge(account.tally, method, url)
-    )
+    return url

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
@@ -26,6 +26,7 @@ from tasks.ingest.outcome import Failure, LandedSource
 from tasks.ingest.progress import Show, SourceProgress
 from tasks.ingest.robots import Robots
 from tasks.ingest.throttled import host_of
+from tasks.ingest.warned import Warnings
 from tasks.partitions import Partition, list_partitions
 from tasks.slices import Slice
 from tasks.spec import ApiSource, PagesSource, SecretReference, secret_references
@@ -43,6 +44,7 @@ class Ingest:
     robots: Robots
     fresh: bool
     part: Slice | None
+    warnings: Warnings
     show: Show
 
 
@@ -73,13 +75,14 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
     """Land what is missing of every partition of a source; one that fails does not stop the others."""
     partitions = [p for p in list_partitions(source) if ingest.part is None or ingest.part.covers(p)]
     jobs = [PartitionJob(name, source, partition, folder) for partition in partitions]
-    try:
-        hosts = [ingest.client.throttle.host(host) for host in {host_of(url) for url in first_urls(source)}]
-        async with _only_one(folder), SourceProgress(name, len(jobs), hosts, ingest.show) as progress:
-            landing = _SourceLanding(source, folder, ingest, progress)
-            outcomes = await landing.run(jobs)
-    except PermanentSourceError as error:  # another run holds the source
-        outcomes = [Failure(job.partition.name, str(error), 0, 0) for job in jobs]
+    hosts = [ingest.client.throttle.host(host) for host in {host_of(url) for url in first_urls(source)}]
+    progress = SourceProgress(name, len(jobs), hosts, ingest.show)
+    with ingest.warnings.of(name):
+        try:
+            async with _only_one(folder), progress:
+                outcomes = await _SourceLanding(source, folder, ingest, progress).run(jobs)
+        except PermanentSourceError as error:  # another run holds the source
+            outcomes = [progress.failed(Failure(job.partition.name, str(error), 0, 0)) for job in jobs]
     return LandedSource(
         name,
         landed=tuple(o for o in outcomes if isinstance(o, Landed)),
@@ -90,9 +93,7 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
 class _SourceLanding:
     """One source on its way."""
 
-    def __init__(
-        self, source: ApiSource | PagesSource, folder: Path, ingest: Ingest, progress: SourceProgress
-    ) -> None:
+    def __init__(self, source: ApiSource | PagesSource, folder: Path, ingest: Ingest, progress: SourceProgress) -> None:
         self._source = source
         self._folder = folder
         self._ingest = ingest
@@ -121,10 +122,9 @@ class _SourceLanding:
             plan = await asyncio.to_thread(plan_landing, job, fresh=self._is_fresh(job.partition))
             return self._progress.landed(await self._progress.counting(tally, land_partition(plan, access)))
         except SourceError as error:
-            get_run_logger().warning("source %s, partition %s: %s", job.source_name, job.partition.name, error)
-            return self._progress.failed(
-                Failure(job.partition.name, str(error), tally.requests, tally.retries, tally.refused)
-            )
+            name = job.partition.name
+            self._ingest.warnings.warn(f"partition {name} failed, the others go on: {error}")
+            return self._progress.failed(Failure(name, str(error), tally.requests, tally.retries, tally.refused))
 
     def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | None]:
         sweep_leftovers(self._folder)

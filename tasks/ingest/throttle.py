@@ -1,4 +1,4 @@
-"""Who may send a request to a host now: as many as it bears, evenly where it must be, none while it pauses."""
+"""Who may send a request now: as many as their host bears, evenly where it must be, none while it pauses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from tasks.ingest.adaptive import AdaptiveLimit, Bounds, Outcome
 
 __all__ = ["Bounds", "HostThrottle", "LongPauseError", "Outcome", "Throttle"]
 
-_TICK_S = 1e-6
-_LATE_S = 0.01
-_USED = 0.75
+_USED = 0.75  # of the limit: with so many in flight it is what holds requests back
+_LATE_S = 0.01  # a loop wakes up late: so much of a spacing that was missed is made up for
+_TICK_S = 1e-6  # or early, by its clock's resolution
+_IN = 0.0  # what a waiter is told when it may send; otherwise how long the host pauses
 
 
 class LongPauseError(Exception):
@@ -29,32 +30,49 @@ class LongPauseError(Exception):
 
 @dataclass(slots=True, order=True)
 class _Waiter:
+    """A request in line."""
+
     number: int
     patience_s: float = field(compare=False)
-    woken: asyncio.Future[float] = field(compare=False)
+    told: asyncio.Future[float] = field(compare=False)
 
 
 class HostThrottle:
+    """One host's requests: a limit that adapts, a spacing, one pause for all, and one line, first come first served."""
+
     def __init__(self, bounds: Bounds) -> None:
         self.has_answered = False
+        """Whether the host has answered anything in this run; the client says so."""
         self.in_flight = 0
         self.waiting = 0
         self.pauses = 0
+        """How often the host asked to be left alone."""
         self.paused_s = 0.0
+        """For how long it asked."""
         self._adaptive = AdaptiveLimit(bounds)
-        self._every_s = 1 / bounds.requests_per_s if bounds.requests_per_s else 0.0
-        self._late_s = min(self._every_s, _LATE_S)
+        self._spacing_s = 1 / bounds.requests_per_s if bounds.requests_per_s else 0.0
+        self._made_up_s = _LATE_S
         self._next_at = -math.inf
         self._resume_at = -math.inf
-        self._line: deque[_Waiter] = deque()
+        self._line: deque[_Waiter] = deque()  # those who gave up are among them
         self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def limit(self) -> float:
+        """Return the requests in flight that the host seems to bear; below 1 they are spaced further than one takes."""
         return self._adaptive.limit
 
     async def enter(self, patience_s: float) -> float:
+        """Wait until a request may be sent, then count it as in flight: `leave` must follow.
+
+        Returns:
+            The seconds stood in line, the host's pauses aside.
+
+        Raises:
+            LongPauseError: the host pauses for more than `patience_s`.
+
+        """
         now = asyncio.get_running_loop().time()
         if not self.waiting and self.in_flight < self._adaptive.window and self._opens_at() <= now:
             self._send(now)
@@ -62,15 +80,24 @@ class HostThrottle:
         return await self._stand_in_line(patience_s, now)
 
     def leave(self, entered_at: float, outcome: Outcome) -> None:
+        """Count a request as over, and learn from it.
+
+        Args:
+            entered_at: the loop's time when the request was sent.
+            outcome: how it went.
+
+        """
         now = asyncio.get_running_loop().time()
         adaptive = self._adaptive
-        used = self.in_flight >= _USED * adaptive.window or (self.waiting > 0 and adaptive.spacing_s > self._every_s)
-        adaptive.answered(now, entered_at, outcome, self.in_flight, used)
+        is_spaced = self.waiting > 0 and adaptive.spacing_s > self._spacing_s
+        is_used = is_spaced or self.in_flight >= _USED * adaptive.window
+        adaptive.answered(now, entered_at, outcome, self.in_flight, is_used=is_used)
         self.in_flight -= 1
         if self.waiting:
             self._let_in(now)
 
     def pause(self, seconds: float) -> None:
+        """Let no further request start for `seconds`; of several pauses the one that ends last counts."""
         now = asyncio.get_running_loop().time()
         until = now + seconds
         if until <= max(now, self._resume_at):
@@ -79,51 +106,56 @@ class HostThrottle:
         self.paused_s += until - max(now, self._resume_at)
         self._resume_at = until
         for waiter in self._line:
-            if waiter.patience_s < seconds and not waiter.woken.done():
-                self._answer(waiter, seconds)
+            if waiter.patience_s < seconds and not waiter.told.done():
+                self._tell(waiter, seconds)
 
     def space(self, interval_s: float) -> None:
-        if interval_s > self._every_s:
-            self._every_s, self._late_s = interval_s, 0.0
+        """Let at least so many seconds lie between two requests; the largest spacing counts."""
+        if interval_s > self._spacing_s:
+            self._spacing_s, self._made_up_s = interval_s, 0.0
 
     async def _stand_in_line(self, patience_s: float, since: float) -> float:
         loop = asyncio.get_running_loop()
         waiter = _Waiter(next(self._numbers), patience_s, loop.create_future())
-        paused_s = self._paused_until(since)
-        now = since
+        now, paused_s = since, self._paused_until(since)
         while True:
             if (left := self._resume_at - now) > patience_s:
                 raise LongPauseError(left)
             insort(self._line, waiter)
             self.waiting += 1
             self._let_in(now)
-            await self._woken(waiter)
+            await self._wait(waiter)
             now = loop.time()
             if self._resume_at <= now:
                 return now - since - (self._paused_until(now) - paused_s)
-            self.in_flight -= 1
-            waiter.woken = loop.create_future()
+            waiter.told = loop.create_future()  # a pause began since it was let in: back to its place in line
+            self._give_back(now)
 
-    async def _woken(self, waiter: _Waiter) -> None:
+    async def _wait(self, waiter: _Waiter) -> None:
+        """Wait until a waiter is let in."""
         try:
-            left = await waiter.woken
+            pause_s = await waiter.told
         except asyncio.CancelledError:
-            if waiter.woken.cancelled():
+            if waiter.told.cancelled():
                 self.waiting -= 1
-            elif waiter.woken.result() == 0:
-                self.in_flight -= 1
-                self._let_in(asyncio.get_running_loop().time())
+            elif waiter.told.result() == _IN:
+                self._give_back(asyncio.get_running_loop().time())
             raise
-        if left:
-            raise LongPauseError(left)
+        if pause_s != _IN:
+            raise LongPauseError(pause_s)
 
-    def _answer(self, waiter: _Waiter, pause_s: float) -> None:
+    def _give_back(self, now: float) -> None:
+        self.in_flight -= 1
+        self._let_in(now)
+
+    def _tell(self, waiter: _Waiter, pause_s: float) -> None:
         self.waiting -= 1
-        waiter.woken.set_result(pause_s)
+        waiter.told.set_result(pause_s)
 
     def _let_in(self, now: float) -> None:
+        """Let those in, from the front of the line, who may send now; look again when the next may."""
         while self._line and self.in_flight < self._adaptive.window:
-            if self._line[0].woken.done():
+            if self._line[0].told.done():
                 self._line.popleft()
                 continue
             opens_at = self._opens_at()
@@ -131,12 +163,12 @@ class HostThrottle:
                 self._look_again(opens_at)
                 return
             self._send(now)
-            self._answer(self._line.popleft(), 0.0)
+            self._tell(self._line.popleft(), _IN)
 
     def _look_again(self, at: float) -> None:
         if self._timer is not None:
             if self._timer.when() <= at:
-                return
+                return  # and then set it again
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_at(at, self._on_time)
 
@@ -149,13 +181,14 @@ class HostThrottle:
 
     def _send(self, now: float) -> None:
         self.in_flight += 1
-        spacing_s = self._adaptive.spacing_s
-        if spacing_s > self._every_s:
-            self._next_at = max(self._next_at, now - min(2 * spacing_s, _LATE_S)) + spacing_s
-        elif self._every_s:
-            self._next_at = max(self._next_at, now - self._late_s) + self._every_s
+        spacing_s, made_up_s = self._adaptive.spacing_s, 2 * self._adaptive.spacing_s
+        if spacing_s <= self._spacing_s:
+            spacing_s, made_up_s = self._spacing_s, min(self._spacing_s, self._made_up_s)
+        if spacing_s:
+            self._next_at = max(self._next_at, now - min(made_up_s, _LATE_S)) + spacing_s
 
     def _paused_until(self, now: float) -> float:
+        """Return the seconds paused until now: those asked for without those to come."""
         return self.paused_s - max(0.0, self._resume_at - now)
 
 

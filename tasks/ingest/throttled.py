@@ -16,8 +16,9 @@ from tasks.spec import Requests
 
 _TOLD_FROM_S = 5.0  # a shorter pause is nothing to tell of
 _STRAINED = frozenset({408, 503, 504})
-_REFUSED = 429
-_UNAVAILABLE = 503
+_REFUSED = frozenset({429})
+_REFUSED_FOR_A_WHILE = frozenset({403, 503})
+_FORBIDDEN = 403
 _FIRST_ERROR = 400
 
 
@@ -34,6 +35,7 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
         """Return the answer.
 
         Raises:
+            MayPassError: as the inner transport; or the host refuses until a rate limit begins anew.
             SourceError: the host asks to be left alone for longer than the request may take.
 
         """
@@ -44,13 +46,13 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
             account.stood_s += await host.enter(self._requests.deadline_s)
         except LongPauseError as error:
             raise SourceError(
-                f"{account_of(request).said}: the host asks to be left alone for {error.pause_s:.0f} s, "
+                f"{account.said}: the host asks to be left alone for {error.pause_s:.0f} s, "
                 f"longer than requests.deadline_s ({self._requests.deadline_s:g}); try again then, or raise requests.deadline_s"
             ) from None
         entered = now()
         account.tally.waited_s += entered - asked
         account.tally.in_flight += 1
-        outcome = Outcome.OTHER
+        outcome, pause = Outcome.OTHER, 0.0
         try:
             response = await self._inner.handle_async_request(request)
             host.has_answered = True
@@ -67,6 +69,8 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
             account.tally.in_flight -= 1
             account.tally.refused += outcome is Outcome.REFUSED
             host.leave(entered, outcome)
+        if pause > 0 and response.status_code == _FORBIDDEN:
+            raise MayPassError(f"403 {response.reason_phrase}, for a limit is used up")
         return response
 
     def _tell(self, request: httpx.Request, response: httpx.Response, pause: float) -> None:
@@ -84,7 +88,7 @@ def host_of(url: httpx.URL) -> str:
 
 def _outcome(status: int, pause: float) -> Outcome:
     """Return what an answer says of the host's strength."""
-    if status == _REFUSED or (status == _UNAVAILABLE and pause > 0):
+    if status in _REFUSED or (status in _REFUSED_FOR_A_WHILE and pause > 0):
         return Outcome.REFUSED
     if status in _STRAINED:
         return Outcome.STRAINED

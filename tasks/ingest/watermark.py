@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from tasks.errors import PermanentSourceError
 from tasks.spec import Incremental, Scalar
 
-_DATE_CHARACTERS = len("2013-01-01")
+_NUMBER = re.compile(r"[+-]?[0-9]+(?P<fraction>\.[0-9]+)?")
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:(?P<separator>[T ])(?P<clock>[0-9:]{5,8})(?:(?P<point>[.,])(?P<digits>[0-9]+))?(?P<zone>Z|[+-][0-9:]+)?)?"
+)
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Watermark:
     """The largest value of an incremental source's field among the rows so far."""
 
     def __init__(self, incremental: Incremental, largest: Scalar | None = None) -> None:
-        self._incremental = incremental
+        self._field = incremental.field
+        self._names = incremental.field.split(".")
         self._rows = 0
         self.largest = largest
 
@@ -25,12 +34,12 @@ class Watermark:
         """Take the field of further rows into account; a row without it counts for nothing.
 
         Raises:
-            PermanentSourceError: a value is neither a number nor a text, or cannot be compared with the others.
+            PermanentSourceError: a value is neither a number nor a time, or cannot be compared with the others.
 
         """
         for line in lines:
-            value = _value_at(json.loads(line), self._incremental.field)
             self._rows += 1
+            value = _value_at(line, self._names)
             if value is not None:
                 self.largest = self._larger(self.largest, value)
 
@@ -38,71 +47,109 @@ class Watermark:
         """Raise where there were rows, and none had the field."""
         if self._rows and self.largest is None:
             raise PermanentSourceError(
-                f"incremental.field: {self._incremental.field!r} is in none of {self._rows} records; correct the field"
+                f"incremental.field: {self._field!r} is in none of {self._rows} records; correct the field"
             )
 
     def _larger(self, one: Scalar | None, other: Any) -> Scalar:
-        if isinstance(other, bool) or not isinstance(other, int | float | str):
+        compared = _comparable(other)
+        if compared is None:
             raise PermanentSourceError(
-                f"incremental.field: {self._incremental.field!r} has the value {other!r:.60}, which is neither a number nor a time"
+                f"incremental.field: {self._field!r} has the value {other!r:.60}, which is neither a number nor a time in ISO 8601; name a field of numbers, or of times"
             )
         try:
-            return other if one is None or _comparable(other) > _comparable(one) else one
+            larger: Scalar = other if one is None or compared > _comparable(one) else one
         except TypeError:
             raise PermanentSourceError(
-                f"incremental.field: {self._incremental.field!r} has values that cannot be compared, {one!r} and {other!r}; name a field of numbers, or of times"
+                f"incremental.field: {self._field!r} has values that cannot be compared, {one!r:.60} and {other!r:.60}; name a field of numbers, or of times"
             ) from None
+        return larger
 
 
 def since(incremental: Incremental, largest: Scalar | None) -> Scalar:
-    """Return what the next run asks for: the largest value landed less the overlap, written as the server writes it.
+    """Return what the next run asks for: the largest value landed less the overlap, in the form the server gives it.
+
+    It is never before the start.
 
     Raises:
         PermanentSourceError: the overlap cannot be taken from such a value.
 
     """
-    overlap = incremental.overlap
+    overlap, start = incremental.overlap, incremental.start
     if largest is None:
-        return incremental.start
+        return start
     if not overlap:
         return largest
-    if isinstance(largest, str):
-        moment = _moment(largest)
-        if moment is not None and isinstance(overlap, timedelta):
-            return _as_written(largest, moment - overlap)
-    elif not isinstance(overlap, timedelta):
-        whole = isinstance(largest, int) and float(overlap).is_integer()
-        return largest - int(overlap) if whole else largest - overlap
-    raise PermanentSourceError(
-        f"incremental.overlap: {overlap} cannot be taken from {largest!r}; give a number for numbers, and e.g. 1h for times"
-    )
+    value = _number(largest)
+    asked: Scalar | None = None
+    if isinstance(overlap, timedelta):
+        asked = _earlier(largest, overlap, start) if isinstance(largest, str) and value is None else None
+    elif value is not None:
+        asked = value - int(overlap) if isinstance(value, int) and overlap.is_integer() else value - overlap
+    if asked is None:
+        raise PermanentSourceError(
+            f"incremental.overlap: {overlap} cannot be taken from {largest!r}; give a number for numbers, e.g. 1h for times such as 2024-01-01T00:00:00Z, and 0 for others"
+        )
+    earliest, compared = _comparable(start), _comparable(asked)
+    return start if type(earliest) is type(compared) and earliest > compared else asked
 
 
-def _value_at(record: Any, path: str) -> Any:
-    for name in path.split("."):
-        record = record.get(name) if isinstance(record, dict) else None
-    return record
-
-
-def _comparable(value: Scalar) -> Any:
-    """Return what decides which of two values is larger: the moment of a time, a number or a text itself."""
-    moment = _moment(value) if isinstance(value, str) else None
-    if moment is None:
-        return value
+def moment_of(text: str) -> datetime | None:
+    """Return the moment that a text in ISO 8601 means, in UTC where it names no zone; None where it means none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _moment(text: str) -> datetime | None:
+def _value_at(line: bytes, names: Sequence[str]) -> Any:
+    """Return the value at a path in a record; None where there is none."""
+    value: Any = line
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
+        for name in names:
+            value = _MEMBERS.decode(value)[name]
+        return msgspec.json.decode(value)
+    except (KeyError, msgspec.ValidationError):  # it has no such name, or no names at all
         return None
+    except msgspec.DecodeError:  # such as NaN, which only Python's reader takes
+        return _find(json.loads(line), names)
 
 
-def _as_written(pattern: str, moment: datetime) -> str:
-    """Return a moment in the form that `pattern` has: a date, with Z, and with a T or a space."""
-    if len(pattern) == _DATE_CHARACTERS:
-        return moment.date().isoformat()  # an overlap of hours reaches into the day before
-    separator = "T" if "T" in pattern else " "
-    text = moment.isoformat(sep=separator)
-    return text.removesuffix("+00:00") + "Z" if pattern.endswith("Z") else text
+def _find(value: Any, names: Sequence[str]) -> Any:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _comparable(value: Any) -> Any:
+    """Return what decides which of two values is larger: a number or a moment; None where it is neither."""
+    number = _number(value)
+    return moment_of(value) if number is None and isinstance(value, str) else number
+
+
+def _number(value: Any) -> int | float | None:
+    """Return the number that a value is, or that a text is one of; None where it is none."""
+    if isinstance(value, str):
+        match = _NUMBER.fullmatch(value)
+        return None if match is None else float(value) if match["fraction"] else int(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _earlier(text: str, overlap: timedelta, start: Scalar) -> Scalar | None:
+    """Return the time that is before another by an overlap, written like it; None where that is in another form.
+
+    What is finer than the form is cut off, so that it is never too late: an overlap
+    of hours reaches from a date into the day before.
+    """
+    form, moment = _TIME.fullmatch(text), moment_of(text)
+    if form is None or moment is None:
+        return None
+    try:
+        moment -= overlap
+    except OverflowError:  # before the year 1
+        return start
+    if form["separator"] is None:
+        return moment.date().isoformat()
+    clock = moment.time().isoformat()[: len(form["clock"])]
+    digits = f"{moment.microsecond:06}"[: len(form["digits"] or "")].ljust(len(form["digits"] or ""), "0")
+    return f"{moment.date()}{form['separator']}{clock}{form['point'] or ''}{digits}{form['zone'] or ''}"

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterable, AsyncIterator
+import ssl
+import zlib
 
 import aiohttp
 import httpx
 
 from tasks.errors import PermanentSourceError
+from tasks.ingest.decompression import Decompression
 from tasks.ingest.hiding import Secrets
 from tasks.ingest.retry import MayPassError
 from tasks.ingest.tally import account_of
 from tasks.spec import Requests
 
-TRANSPORT_ERRORS = (httpx.TransportError, httpx.DecodingError, aiohttp.ClientError, TimeoutError, OSError)
-_SLICE_BYTES = 8 * 1024  # a slice of a gzip bomb grows to 8 MiB at most before it is seen
+_TRANSPORT_ERRORS = (httpx.TransportError, aiohttp.ClientError, OSError)
 _AS_SENT = ("Content-Encoding", "Content-Length", "Transfer-Encoding")  # no longer true of the body
 
 
@@ -53,7 +54,9 @@ class WholeTransport(httpx.AsyncBaseTransport):
             raise MayPassError(f"no whole answer within {self._requests.timeout_s:g} s") from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
             raise PermanentSourceError(f"{account_of(request).said}: {error}; correct the address") from error
-        except TRANSPORT_ERRORS as error:
+        except zlib.error as error:
+            raise MayPassError(f"the body cannot be decompressed ({error})") from error
+        except _TRANSPORT_ERRORS as error:
             raise _explain(error, request) from error
         account_of(request).tally.body_bytes += len(body)
         return self._hide(response, body)
@@ -65,9 +68,10 @@ class WholeTransport(httpx.AsyncBaseTransport):
                 response.headers.pop(name, None)
         if self._secrets:
             body = self._secrets.hide_bytes(body)
-            for name, value in response.headers.multi_items():
-                if (hidden := self._secrets.hide(value)) != value:
-                    response.headers[name] = hidden
+            sent = response.headers.raw
+            hidden = [(name, self._secrets.hide_bytes(value)) for name, value in sent]
+            if hidden != sent:
+                response.headers = httpx.Headers(hidden)
         response.stream = httpx.ByteStream(body)
         response.read()
         return response
@@ -76,32 +80,32 @@ class WholeTransport(httpx.AsyncBaseTransport):
         """Return the body, decompressed."""
         most = self._requests.max_body_bytes
         told = response.headers.get("Content-Length", "")
-        if told.isdigit() and int(told) > most:
+        if told.isdecimal() and int(told) > most:
             raise _too_large(request, most, f"Content-Length is {int(told):,}")
-        stream: AsyncIterable[bytes] = sent
-        encoded = "Content-Encoding" in response.headers
-        if encoded:
-            sliced = _Sliced(sent)
-            stream = httpx.Response(response.status_code, headers=response.headers, stream=sliced).aiter_bytes()
+        encoding = response.headers.get("Content-Encoding")
+        if encoding is not None:
+            return await _decompress(sent, Decompression(encoding), request, most)
         parts, size = [], 0
-        async for part in stream:
+        async for part in sent:
             size += len(part)
             if size > most:
-                raise _too_large(request, most, "it goes on after decompression" if encoded else "it goes on")
+                raise _too_large(request, most, "it goes on")
             parts.append(part)
         return b"".join(parts)
 
 
-class _Sliced(httpx.AsyncByteStream):
-    """A body as sent, in slices so small that none is large when decompressed."""
-
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            for start in range(0, len(chunk), _SLICE_BYTES):
-                yield chunk[start : start + _SLICE_BYTES]
+async def _decompress(sent: httpx.AsyncByteStream, undone: Decompression, request: httpx.Request, most: int) -> bytes:
+    """Return a body that was sent compressed; neither it nor what it becomes may be too large."""
+    parts, size, sent_bytes = [], 0, 0
+    async for chunk in sent:
+        sent_bytes += len(chunk)
+        for part in undone.feed(chunk):
+            size += len(part)
+            if max(size, sent_bytes) > most:
+                raise _too_large(request, most, "it goes on after decompression")
+            parts.append(part)
+    undone.end()
+    return b"".join(parts)
 
 
 def _too_large(request: httpx.Request, most: int, how: str) -> PermanentSourceError:
@@ -114,15 +118,29 @@ def _too_large(request: httpx.Request, most: int, how: str) -> PermanentSourceEr
 def _explain(error: BaseException, request: httpx.Request) -> Exception:
     """Return what a failure of the transport means; httpx-aiohttp makes a ConnectTimeout of any failure to connect, its cause tells."""
     cause, url = error.__cause__, request.url
-    if isinstance(cause, aiohttp.ClientConnectorDNSError) and _is_unknown(cause):
-        return PermanentSourceError(f"{account_of(request).said}: no host has the name {url.host}; correct the address")
-    if isinstance(cause, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return PermanentSourceError(
-            f"{account_of(request).said}: the host's certificate is not to be trusted ({cause}); correct the address, or have the host mended"
-        )
-    if isinstance(cause, aiohttp.ClientConnectorError):
-        return UnreachableError(f"the host {url.host}:{url.port or url.scheme} cannot be reached ({error})")
+    said = account_of(request).said
+    match cause:
+        case aiohttp.ClientConnectorDNSError() if _is_unknown(cause):
+            return PermanentSourceError(f"{said}: no host has the name {url.host}; correct the address")
+        case aiohttp.ClientConnectorCertificateError():
+            why = cause.certificate_error
+            reason = why.verify_message if isinstance(why, ssl.SSLCertVerificationError) else str(why)
+            return PermanentSourceError(
+                f"{said}: the certificate of {url.host} is not to be trusted ({reason}); "
+                "correct the address, or have the host's certificate mended"
+            )
+        case aiohttp.ClientConnectorSSLError():
+            return PermanentSourceError(
+                f"{said}: {url.host} does not speak TLS as it should ({_reason(cause)}); correct the address"
+            )
+        case aiohttp.ClientConnectorError():
+            return UnreachableError(f"the host {url.host}:{url.port or url.scheme} cannot be reached ({_reason(cause)})")
     return MayPassError(f"the connection broke ({str(error) or type(error).__name__})")
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    """Return why no connection was made, in the words of the system."""
+    return error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
 
 
 def _is_unknown(error: aiohttp.ClientConnectorDNSError) -> bool:

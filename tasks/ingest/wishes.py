@@ -8,11 +8,15 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-_RESET_HEADERS = ("RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset")
+_RESET_HEADERS = ("RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "X-RateLimit-Reset-After")
 _REMAINING_HEADERS = ("RateLimit-Remaining", "X-RateLimit-Remaining", "X-Rate-Limit-Remaining")
-_STRUCTURED = re.compile(r"(?:^|[;,\s])(?P<name>r|t|remaining|reset)=(?P<value>\d+)")
-_LIMIT = b"imit"  # what a rate limit's headers have in their names, in any case of their first letters
+_STRUCTURED = re.compile(r"(?:^|[;,\s])(?:(?P<remaining>r|remaining)|t|reset)=(?P<value>\d{1,15})")
+_NUMBER = re.compile(r"\d{1,15}(?:\.\d+)?", re.ASCII)
+_LIMIT = b"limit"  # what a rate limit's headers have in their names
 _FIRST_ERROR = 400
+_TOO_MANY = 429
+_ASKING = frozenset({403, _TOO_MANY, 503})
+"""Statuses with which Retry-After is heard; 403 is what GitHub answers, for one, where a rate limit is used up."""
 _EPOCH_FROM = 1_000_000_000  # a larger number is a time (as GitHub gives it), a smaller one seconds
 _MILLISECONDS_FROM = 100_000_000_000
 
@@ -20,16 +24,15 @@ _MILLISECONDS_FROM = 100_000_000_000
 def pause_s(status: int, headers: httpx.Headers, now: datetime | None = None) -> float:
     """Return the seconds that a host asks to be left alone for, by its answer's status and headers; 0 for none.
 
-    Retry-After counts with 429 and 503; a rate limit's reset counts with 429,
-    and with any answer that says nothing remains.
+    A rate limit's reset counts with 429, and with any answer that says nothing remains.
     """
-    if status < _FIRST_ERROR and not any(_LIMIT in name for name, _ in headers.raw):
+    if status < _FIRST_ERROR and not any(_LIMIT in name.lower() for name, _ in headers.raw):
         return 0.0  # nearly every answer: nothing more is looked for
     moment = now or datetime.now(UTC)
-    asked = retry_after_s(headers.get("Retry-After"), moment) if status in (429, 503) else None
+    asked = retry_after_s(headers.get("Retry-After"), moment) if status in _ASKING else None
     if asked is not None:
         return asked
-    if status == 429 or _remaining(headers) == 0:  # noqa: PLR2004 - HTTP's own number
+    if status == _TOO_MANY or _remaining(headers) == 0:
         return _reset_s(headers, moment)
     return 0.0
 
@@ -39,10 +42,9 @@ def retry_after_s(value: str | None, now: datetime | None = None) -> float | Non
 
     None where there is no header, or none that can be read.
     """
-    if value is None:
-        return None
-    if _is_digits(value):
-        return float(value)
+    number = _number(value)
+    if value is None or number is not None:
+        return number
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
@@ -51,31 +53,40 @@ def retry_after_s(value: str | None, now: datetime | None = None) -> float | Non
     return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
 
 
-def _remaining(headers: httpx.Headers) -> int | None:
+def _remaining(headers: httpx.Headers) -> float | None:
     """Return how many requests a host still allows, where it says so."""
     for name in _REMAINING_HEADERS:
-        if _is_digits(value := headers.get(name, "")):
-            return int(value)
-    found = _structured(headers)
-    return found.get("r", found.get("remaining"))
+        if (number := _number(headers.get(name))) is not None:
+            return number
+    return min((remaining for remaining, _ in _policies(headers)), default=None)
 
 
 def _reset_s(headers: httpx.Headers, now: datetime) -> float:
     """Return the seconds until a host's rate limit begins anew; 0 where it does not say."""
     for name in _RESET_HEADERS:
-        if _is_digits(value := headers.get(name, "")):
-            number = float(value)
+        if (number := _number(headers.get(name))) is not None:
             if number >= _MILLISECONDS_FROM:
                 number /= 1000
             return max(0.0, number - now.timestamp()) if number >= _EPOCH_FROM else number
-    found = _structured(headers)
-    return float(found.get("t", found.get("reset", 0)))
+    policies = _policies(headers)
+    used_up = [reset for remaining, reset in policies if remaining == 0]
+    return max(used_up or [reset for _, reset in policies], default=0.0)
 
 
-def _structured(headers: httpx.Headers) -> dict[str, int]:
-    """Return the numbers of a RateLimit header (draft-ietf-httpapi-ratelimit-headers): `"default";r=0;t=30`."""
-    return {match["name"]: int(match["value"]) for match in _STRUCTURED.finditer(headers.get("RateLimit", ""))}
+def _policies(headers: httpx.Headers) -> list[tuple[float, float]]:
+    """Return what remains, and the seconds until it is more, of each limit in a RateLimit header.
+
+    The drafts of IETF's HTTPAPI group have had it as `"burst";r=0;t=30, "daily";r=9` and
+    as `limit=100, remaining=0, reset=30`.
+    """
+    text = headers.get("RateLimit", "")
+    policies = []
+    for policy in [text] if "remaining=" in text else text.split(","):
+        found = {bool(match["remaining"]): float(match["value"]) for match in _STRUCTURED.finditer(policy)}
+        if True in found:
+            policies.append((found[True], found.get(False, 0.0)))
+    return policies
 
 
-def _is_digits(value: str) -> bool:
-    return value.isascii() and value.strip().isdigit()
+def _number(value: str | None) -> float | None:
+    return float(value) if value is not None and _NUMBER.fullmatch(value.strip()) else None

@@ -39,13 +39,14 @@ _AT_ONCE = {**_FROM_DEFAULT, "start_in_flight": IN_FLIGHT}
 
 def measure_ingest() -> str:
     """Measure ingest and its peers, and return the table."""
+    machine = describe_machine(_PACKAGES)
     with open_rig() as rig:
         lines = list(_measure(rig))
     setting = (
         f"A local server with {LATENCY_S * 1000:.0f} ms latency, {PAGE_ITEMS} records a page; "
         f"{PAGES:,} pages and up to {IN_FLIGHT} requests in flight unless the line says otherwise."
     )
-    return f"{describe_machine(_PACKAGES)}\n{setting}\n\n{draw_table(lines)}"
+    return f"{machine}\n{setting}\n\n{draw_table(lines)}"
 
 
 def _measure(rig: Rig) -> Iterator[Line]:
@@ -69,16 +70,10 @@ def _measure(rig: Rig) -> Iterator[Line]:
 
 def _compare(ours: Report, peer: str, theirs: Report) -> Iterator[Line]:
     """Yield a peer's time, and ingest's as a share of it: at most that where the peer was stopped."""
-    share, limit = ours.seconds / theirs.seconds, SHARES[peer]
-    measured = theirs.end != End.FAILED and ours.end == End.DONE
-    at_most = "< " if theirs.end == End.STOPPED else ""
     yield Line(_NAMES[peer], _time(theirs))
-    yield Line(
-        "ingest, as a share of that",
-        f"{at_most}{share:.3g}" if measured else "-",
-        f"{limit:.3g}",
-        measured and share <= limit,
-    )
+    share = ours.seconds / theirs.seconds if theirs.end != End.FAILED and ours.end == End.DONE else None
+    sign = "< " if theirs.end == End.STOPPED else ""
+    yield _at_most("ingest, as a share of that", share, SHARES[peer], f"{sign}{{:.3g}}")
 
 
 def _measure_many(rig: Rig, few: Report) -> Iterator[Line]:
@@ -87,42 +82,37 @@ def _measure_many(rig: Rig, few: Report) -> Iterator[Line]:
     many, _ = rig.ingest(MANY * PAGES, _AT_ONCE)
     task_runs = rig.count_task_runs() - before
     done = many.end == few.end == End.DONE
-    times, peak = many.seconds / few.seconds, many.peak_bytes / _MEBIBYTE
     what = f"{MANY * PAGES:,} pages"
     yield Line(what, _time(many))
-    yield Line(
-        f"{what}, as a multiple of {PAGES:,}",
-        f"{times:.1f}" if done else "-",
-        f"{MANY_TIMES:g}",
-        done and times <= MANY_TIMES,
-    )
-    yield Line(
-        f"{what}, peak memory, MiB",
-        f"{peak:.0f}" if done else "-",
-        f"{PEAK_MEBIBYTES}",
-        done and peak <= PEAK_MEBIBYTES,
-    )
-    yield Line(f"{what}, task runs in Prefect", f"{task_runs}", f"{TASK_RUNS}", done and 0 < task_runs <= TASK_RUNS)
+    yield _at_most(f"{what}, as a multiple of {PAGES:,}", many.seconds / few.seconds if done else None, MANY_TIMES)
+    yield _at_most(f"{what}, peak memory, MiB", many.peak_bytes / _MEBIBYTE if done else None, PEAK_MEBIBYTES)
+    yield _at_most(f"{what}, task runs in Prefect", task_runs or None, TASK_RUNS)
 
 
 def _measure_throttle(rig: Rig, mode: str, capacity_per_s: int) -> Iterator[Line]:
     """Yield how much of its capacity a server was asked for that answers 429 to what is above."""
-    report, seconds = rig.ingest(capacity_per_s * THROTTLED_S, _FROM_DEFAULT, mode, THROTTLED_LIMIT_S)
+    pages = capacity_per_s * THROTTLED_S
+    report, seconds = rig.ingest(pages, _FROM_DEFAULT, mode, THROTTLED_LIMIT_S)
     settled = seconds[SETTLED_S:-1]  # the last is not whole
+    name, later = f"429 {mode.replace('-', ' ')}", f"from second {SETTLED_S} on"
+    yield Line(f"{name}, {pages:,} pages", _time(report))
     share = _answered(settled, "200") / len(settled) / capacity_per_s if settled else 0.0
-    name = f"429 {mode.replace('-', ' ')}"
-    yield Line(f"{name}: {capacity_per_s * THROTTLED_S:,} pages", _time(report))
-    yield Line(
-        f"{name}: share of {capacity_per_s:,} pages a second, from second {SETTLED_S} on",
-        f"{share:.0%}",
-        f"{CAPACITY:.0%}",
-        share >= CAPACITY,
-    )
-    for when, part in ((f"from second {SETTLED_S} on", settled), ("of all", seconds)):
-        refused = _answered(part, "429") / max(_answered(part), 1)
-        yield Line(
-            f"{name}: answers 429, {when}", f"{refused:.1%}", f"{REFUSED:.0%}", bool(part) and refused <= REFUSED
-        )
+    what = f"{name}, share of the {capacity_per_s:,} a second it allows, {later}"
+    yield Line(what, f"{share:.0%}", f"≥ {CAPACITY:.0%}", share >= CAPACITY)
+    yield _at_most(f"{name}, share of 429, {later}", _refused(settled), REFUSED, "{:.1%}")
+    yield _at_most(f"{name}, share of 429 of all answers", _refused(seconds), REFUSED, "{:.1%}")
+
+
+def _at_most(what: str, measured: float | None, limit: float, shape: str = "{:.3g}") -> Line:
+    """Return the line of a figure with an upper limit, which does not hold where there is no figure."""
+    shown = "-" if measured is None else shape.format(measured)
+    limit_shown = shape.removeprefix("< ").replace(".1%", ".0%").format(limit)
+    return Line(what, shown, f"≤ {limit_shown}", measured is not None and measured <= limit)
+
+
+def _refused(seconds: Seconds) -> float | None:
+    total = _answered(seconds)
+    return _answered(seconds, "429") / total if total else None
 
 
 def _answered(seconds: Seconds, status: str | None = None) -> int:

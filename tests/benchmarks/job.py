@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from flows.children import exit_with_parent, first_line, start_child, stop_child
 from tests.benchmarks.server import PAGE_ITEMS
 
 IN_FLIGHT = 100
+_EXIT_S = 30.0
 _KIBIBYTE = 1024
 
 
@@ -34,6 +37,8 @@ class Report:
     """What one process did."""
 
     seconds: float
+    cpu_s: float = 0.0
+    """Of all its threads; what else the machine does makes it little longer."""
     rows: int = 0
     """Different lines in the files it wrote."""
     peak_bytes: int = 0
@@ -59,6 +64,15 @@ class Job:
         """Return the address of a page."""
         return f"{self.url}?page={number}"
 
+    @contextmanager
+    def measured(self, files: str) -> Iterator[None]:
+        """Print what this process does while the block runs; `files` is the glob of those that hold the rows."""
+        start, cpu = time.perf_counter(), time.process_time()
+        yield
+        seconds, cpu_s, peak_bytes = time.perf_counter() - start, time.process_time() - cpu, _peak_bytes()
+        lines = {line for file in self.folder.glob(files) for line in _read_lines(file)}
+        print(json.dumps(asdict(Report(seconds, cpu_s, len(lines), peak_bytes))), flush=True)
+
     def run(self, module: str, *arguments: str, environment: Mapping[str, str], limit_s: float) -> Report:
         """Do the job in a fresh process of `module`, which is ended when it is not done in `limit_s`."""
         self.folder.mkdir(parents=True)
@@ -68,6 +82,8 @@ class Job:
         limit.start()
         try:
             said = first_line(child)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(_EXIT_S)
         finally:
             limit.cancel()
             stop_child(child)
@@ -75,14 +91,7 @@ class Job:
             seconds = time.monotonic() - start
             return Report(seconds, end=End.STOPPED if seconds >= limit_s else End.FAILED)
         done = Report(**json.loads(said))
-        return done if done.rows == self.pages * PAGE_ITEMS else Report(done.seconds, done.rows, end=End.FAILED)
-
-
-def report(seconds: float, files: Iterable[Path]) -> None:
-    """Print what this process did; `files` hold the rows that it wrote."""
-    peak_bytes = _peak_bytes()
-    lines = {line for file in files for line in _read_lines(file)}
-    print(json.dumps(asdict(Report(seconds, len(lines), peak_bytes))), flush=True)
+        return done if done.rows == self.pages * PAGE_ITEMS else replace(done, end=End.FAILED)
 
 
 def _peak_bytes() -> int:

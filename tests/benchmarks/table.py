@@ -29,9 +29,10 @@ def draw_table(lines: Iterable[Line]) -> str:
 
 
 def describe_machine(packages: Iterable[str]) -> str:
-    """Return what a measurement ran on: cores, Python and the versions of `packages`."""
+    """Return what a measurement runs on: cores and how busy they are, Python, and the versions of `packages`."""
     versions = ", ".join(f"{package} {_version(package)}" for package in packages)
-    return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}; {versions}."
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores (load {load:.1f} before), {platform.system()}, Python {platform.python_version()}; {versions}."
 
 
 def _version(package: str) -> str:

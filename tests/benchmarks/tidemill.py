@@ -6,14 +6,13 @@ import asyncio
 import json
 import os
 import sys
-import time
 from importlib import import_module
 
 from flows.api import PrefectApi
 from flows.drain import drain
 from flows.ingest import ingest
 from tasks.spec import Pipeline
-from tests.benchmarks.job import Job, report
+from tests.benchmarks.job import Job
 
 IMPORTED_LATE = (  # by Prefect, in a process's first flow run: 0.2 s
     "anyio._backends._asyncio",
@@ -47,11 +46,9 @@ def main() -> None:
     pipeline = pipeline_of(job, json.loads(sys.argv[4]))
     for name in IMPORTED_LATE:
         import_module(name)
-    start = time.perf_counter()
-    asyncio.run(ingest(pipeline, job.folder))
-    seconds = time.perf_counter() - start
+    with job.measured("raw/**/*.jsonl.zst"):
+        asyncio.run(ingest(pipeline, job.folder))
     drain(PrefectApi(url=os.environ["PREFECT_API_URL"]), None)
-    report(seconds, job.folder.glob("raw/**/*.jsonl.zst"))
 
 
 if __name__ == "__main__":

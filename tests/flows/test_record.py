@@ -8,15 +8,23 @@ import pytest
 
 from flows.record import Record
 from tasks.errors import StageError
-from tasks.ingest.landing import Landed
-from tasks.ingest.tasks import Failure, LandedSource
+from tasks.ingest.landed import Landed
+from tasks.ingest.outcome import Failure, LandedSource
 from tasks.store import commit_json
 from tasks.summary import RunSummary, SourceSummary, read_summary
 
-LANDED = Landed("a", Path("a.jsonl.zst"), rows=3, pages=1, requests=2, retries=1, reused=False)
-FAILURES = (Failure("b", "GET http://x/b was refused", 1, 0), Failure("c", "GET http://x/c was refused", 1, 0))
-SOURCE = LandedSource("users", (LANDED,), FAILURES)
-TOLD = "source users, partition b and 1 more: GET http://x/b was refused"
+RAW = Path("raw.jsonl.zst")
+LANDED = (
+    Landed("a", RAW, rows=3, pages=2, file_bytes=9, reused=False, requests=3, retries=1, refused=1, body_bytes=70),
+    Landed("b", RAW, rows=2, pages=1, file_bytes=9, reused=True),
+    Landed("c", RAW, rows=1, pages=5, file_bytes=9, reused=False, requests=1, body_bytes=7, resumed_from=4),
+)
+FAILURES = (
+    Failure("d", "GET http://x/d was refused", requests=1, retries=0),
+    Failure("e", "GET http://x/e was refused", requests=2, retries=1, refused=2),
+)
+SOURCE = LandedSource("users", LANDED, FAILURES)
+TOLD = "source users, partition d and 1 more: GET http://x/d was refused"
 
 
 async def _outcome(value: object) -> object:
@@ -35,7 +43,19 @@ async def test_a_run_with_failed_parts_is_partial() -> None:
 
     summary = record.summary(None)
     assert (summary.status, summary.error, summary.failures) == ("partial", None, [TOLD])
-    assert summary.sources == {"users": SourceSummary(3, None, None, None, requests=4, retries=1, partitions_failed=2)}
+    assert summary.sources == {
+        "users": SourceSummary(
+            rows_received=6,
+            requests=7,
+            retries=2,
+            refused=3,
+            pages=8,
+            bytes_received=77,
+            partitions_reused=1,
+            partitions_resumed=1,
+            partitions_failed=2,
+        )
+    }
 
 
 async def test_a_failed_stage_keeps_what_it_came_to() -> None:
@@ -47,7 +67,7 @@ async def test_a_failed_stage_keeps_what_it_came_to() -> None:
 
     summary = record.summary(error.value)
     assert (summary.status, summary.error, list(summary.seconds)) == ("failed", "no", ["ingest"])
-    assert summary.sources["users"].rows_received == 3
+    assert summary.sources["users"].rows_received == 6
 
 
 def test_a_summary_is_read_back_for_its_own_run_only(tmp_path: Path) -> None:

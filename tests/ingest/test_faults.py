@@ -39,7 +39,7 @@ async def test_a_failure_counts_its_own_attempts_only(site: Site, tmp_path: Path
     """Pages that are fetched beside it do not add to the attempts that an error tells of."""
     source = api(site, "/429-above-4-in-flight", requests=QUICK | {"attempts": 1})
 
-    with pytest.raises(SourceError, match="failed 1 times, at last with: 429 Too Many Requests"):
+    with pytest.raises(SourceError, match="failed: 429 Too Many Requests"):
         await land_one(source, tmp_path)
 
 

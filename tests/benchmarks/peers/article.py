@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import httpx
 
-from tests.benchmarks.job import Job, report
+from tests.benchmarks.job import Job
 
 
 async def fetch_data(url: str, session: httpx.AsyncClient) -> Any:
@@ -35,9 +34,8 @@ async def fetch_all(job: Job) -> None:
 def main() -> None:
     """Do the job that this process is given."""
     job = Job.given()
-    start = time.perf_counter()
-    asyncio.run(fetch_all(job))
-    report(time.perf_counter() - start, job.folder.glob("*.jsonl"))
+    with job.measured("items.jsonl"):
+        asyncio.run(fetch_all(job))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 
 import aiohttp
 
-from tests.benchmarks.job import IN_FLIGHT, Job, report
+from tests.benchmarks.job import IN_FLIGHT, Job
 
 
 async def fetch_all(job: Job) -> None:
@@ -28,9 +27,8 @@ async def fetch_all(job: Job) -> None:
 def main() -> None:
     """Do the job that this process is given."""
     job = Job.given()
-    start = time.perf_counter()
-    asyncio.run(fetch_all(job))
-    report(time.perf_counter() - start, job.folder.glob("*.jsonl"))
+    with job.measured("items.jsonl"):
+        asyncio.run(fetch_all(job))
 
 
 if __name__ == "__main__":

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import dlt
 from dlt.sources.helpers import requests
 
-from tests.benchmarks.job import IN_FLIGHT, Job, report
+from tests.benchmarks.job import IN_FLIGHT, Job
 
 SETTINGS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -42,15 +41,14 @@ def main() -> None:
     """Do the job that this process is given."""
     job = Job.given()
     os.environ.update(SETTINGS)
-    start = time.perf_counter()
-    pipeline = dlt.pipeline(
-        "items",
-        pipelines_dir=str(job.folder / "pipelines"),
-        destination=dlt.destinations.filesystem(bucket_url=(job.folder / "files").as_uri()),
-        dataset_name="data",
-    )
-    pipeline.run(items_of(job), loader_file_format="jsonl")
-    report(time.perf_counter() - start, job.folder.glob("files/data/items/*"))
+    with job.measured("files/data/items/*"):
+        pipeline = dlt.pipeline(
+            "items",
+            pipelines_dir=str(job.folder / "pipelines"),
+            destination=dlt.destinations.filesystem(bucket_url=(job.folder / "files").as_uri()),
+            dataset_name="data",
+        )
+        pipeline.run(items_of(job), loader_file_format="jsonl")
 
 
 if __name__ == "__main__":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import scrapy
 from scrapy.crawler import CrawlerProcess
 
-from tests.benchmarks.job import IN_FLIGHT, Job, report
+from tests.benchmarks.job import IN_FLIGHT, Job
 
 
 class ItemsSpider(scrapy.Spider):  # type: ignore[misc] # the checks do without Scrapy
@@ -46,11 +45,10 @@ def settings_of(job: Job) -> dict[str, Any]:
 def main() -> None:
     """Do the job that this process is given."""
     job = Job.given()
-    start = time.perf_counter()
-    process = CrawlerProcess(settings_of(job))
-    process.crawl(ItemsSpider, job=job)
-    process.start()
-    report(time.perf_counter() - start, job.folder.glob("*.jsonl"))
+    with job.measured("items.jsonl"):
+        process = CrawlerProcess(settings_of(job))
+        process.crawl(ItemsSpider, job=job)
+        process.start()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,132 @@
+"""What is told of a source while it is fetched: in the terminal, in Prefect's artifacts, and as warnings."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.console import PLAIN_WIDTH, ProgressView, make_console
+from tasks.ingest.landed import Landed
+from tasks.ingest.outcome import Failure
+from tasks.ingest.progress import SourceProgress
+from tasks.ingest.tally import Tally
+from tasks.ingest.throttle import Bounds, HostThrottle
+from tasks.ingest.warned import MOST, Warnings
+from tasks.progress import Step, listening
+from tests.virtual_time import run
+
+RAW = Path("raw.jsonl.zst")
+Shown = list[tuple[str, float, str]]
+
+
+@pytest.fixture
+def steps() -> Iterator[list[Step]]:
+    """Return what is told."""
+    told: list[Step] = []
+    with listening(told.append):
+        yield told
+
+
+def landed(*, reused: bool = False) -> Landed:
+    """Return a partition of 1,000 rows in two pages."""
+    return Landed("a", RAW, rows=1000, pages=2, file_bytes=9, reused=reused, requests=0 if reused else 2)
+
+
+async def _land(seconds: float, partitions: int, outcomes: list[Landed | Failure]) -> Shown:
+    """Return what is shown of a source whose partitions all end after some seconds, one request under way meanwhile."""
+    shown: Shown = []
+
+    async def show(source: str, percent: float, detail: str) -> None:
+        shown.append((source, percent, re.sub(r" at [\d,]+/s", "", detail)))
+
+    host = HostThrottle(Bounds(1, 1, 1))
+    async with SourceProgress("news", partitions, [host], show) as progress:
+        host.pause(1.0)
+        tally = Tally(rows=40, pages=3, requests=4, in_flight=1)
+        await progress.counting(tally, asyncio.sleep(seconds))
+        for outcome in outcomes:
+            if isinstance(outcome, Landed):
+                progress.landed(outcome)
+            else:
+                progress.failed(outcome)
+    return shown
+
+
+def test_a_slow_source_is_shown_every_two_seconds_and_at_its_end(steps: list[Step]) -> None:
+    """Rows, pages, what is in flight and pauses are shown, and the end is 100 percent."""
+    outcomes = [landed(), landed(reused=True), Failure("c", "refused", 1, 0)]
+
+    shown = run(_land(5.0, 3, outcomes))
+
+    assert shown == [
+        ("news", 0.0, "40 rows, 3 pages, 1 in flight, 1 s paused"),
+        ("news", 0.0, "40 rows, 3 pages, 1 in flight, 1 s paused"),
+        ("news", 100.0, "2,000 rows, 2 pages, 1 s paused, 1 failed, 1 landed before"),
+    ]
+    assert [(step.done, step.total) for step in steps] == [(0, 3), (0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_what_is_over_at_once_is_told_and_not_shown(steps: list[Step]) -> None:
+    """A source that takes less than two seconds costs no call of Prefect's API, and has its line."""
+    shown = run(_land(1.0, 1, [landed()]))
+
+    assert shown == []
+    assert [(step.stage, step.name, step.done, step.total) for step in steps] == [("ingest", "news", 1, 1)]
+
+
+def test_a_source_that_was_landed_before_says_so(steps: list[Step]) -> None:
+    """Where nothing was asked for, nothing is told of pages."""
+    run(_land(0.0, 2, [landed(reused=True), landed(reused=True)]))
+
+    assert steps[-1] == Step("ingest", "news", 2, 2, "2,000 rows, landed before")
+
+
+def test_a_source_of_no_partition_is_no_error() -> None:
+    """A slice may leave nothing of a source."""
+    assert run(_land(3.0, 0, [])) == [
+        ("news", 100.0, "40 rows, 3 pages, 1 in flight, 1 s paused"),
+        ("news", 100.0, "0 rows, 0 pages, 1 s paused"),
+    ]
+
+
+def test_a_plain_line_is_told_now_and_then_and_not_too_long(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of many steps at once the first and the last are printed, cut at the width of a page."""
+    view = ProgressView(make_console())
+
+    for done in range(1, 11):
+        view.show(Step("ingest", "news", done, 10, f"{done} " + "rows" * 30))
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[10:45] for line in lines] == [
+        "ingest   news            1/10   1 r",
+        "ingest   news           10/10   10 ",
+    ]
+    assert {len(line) for line in lines} == {PLAIN_WIDTH}
+
+
+async def test_of_many_warnings_the_first_are_given() -> None:
+    """Each source has its own share, also when they run at once, and at its end says how many more there were."""
+    said: list[str] = []
+    warnings = Warnings(said.append)
+
+    async def fetch(source: str, troubles: int) -> None:
+        with warnings.of(source):
+            await asyncio.gather(*(trouble(number) for number in range(troubles)))
+
+    async def trouble(number: int) -> None:
+        await asyncio.sleep(0)
+        warnings.warn(f"trouble {number}")
+
+    await asyncio.gather(fetch("news", 10_000), fetch("users", 1))
+
+    assert sorted(said) == sorted(
+        [
+            *(f"source news: trouble {number}" for number in range(MOST)),
+            "source news: 9,980 more warnings like these are not shown",
+            "source users: trouble 0",
+        ]
+    )

@@ -1,0 +1,151 @@
+"""Secrets stand in nothing that a run writes: output, data folder, Prefect's database and its home."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from prefect.blocks.system import Secret
+
+from tests.flows.conftest import Tidemill
+from tests.ingest.sources import read_rows
+from tests.site import Site
+from tests.site_secrets import SAID_PAGES, TOKEN
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+SIGNS = '/+"&%<\\'  # written differently in addresses, JSON, HTML and Python
+HELD = {name: f"{name.lower()}core7f3a{SIGNS}" for name in ("BEARER", "BASIC", "HEADER", "QUERY", "BODY", "CLIENT")}
+"""The secrets, by the names of the environment variables, or the Secret block, that hold them."""
+CORES = [f"{name.lower()}core7f3a" for name in HELD] + [TOKEN.removesuffix(SIGNS)]
+"""What is written alike however a secret is."""
+BLOCK = "said-client-secret"
+_STORED_S = 15.0
+_POLL_S = 0.7  # Prefect's recorder flushes every 0.5 s: two equal counts this far apart are the last word
+
+ALL_BUT_ONE = {"attempts": 4, "backoff_first_s": 0.01}
+BEARER = {"kind": "bearer", "token": {"env": "BEARER"}}
+BASIC = {"kind": "basic", "username": "me", "password": {"env": "BASIC"}}
+HEADER = {"kind": "api_key", "name": "X-Api-Key", "key": {"env": "HEADER"}}
+QUERY = {"kind": "api_key", "name": "key", "place": "query", "key": {"env": "QUERY"}}
+BODY = {"kind": "api_key", "name": "key", "place": "body", "key": {"env": "BODY"}}
+NEXT = {"pagination": {"kind": "next_url", "next_at": "next"}, "records_at": "items"}
+
+
+def client(site: Site, path: str, **changes: Any) -> dict[str, Any]:
+    """Return the auth of a client whose secret a Secret block holds, and whose token comes from a path."""
+    held = {"client_id": "me", "client_secret": {"secret_block": BLOCK}}
+    return {"kind": "oauth2", "token_url": f"{site.url}/said/{path}", **held, **changes}
+
+
+def landing_sources(site: Site) -> dict[str, Any]:
+    """Return sources of every kind of auth, whose rows, redirects and next links repeat it."""
+    api = {"kind": "api", "url": f"{site.url}/said/page", **NEXT}
+    return {
+        "bearer": {**api, "auth": BEARER},
+        "basic": {**api, "auth": BASIC},
+        "header": {**api, "url": f"{site.url}/said/moved", "auth": HEADER},
+        "query": {**api, "auth": QUERY},
+        "body": {**api, "method": "POST", "auth": BODY, "idempotent": True},
+        "oauth2": {**api, "auth": client(site, "token")},
+        "oauth2-body": {**api, "auth": client(site, "token", send_as="body")},
+        "pages": {
+            "kind": "pages",
+            "start": f"{site.url}/said/html",
+            "follow": "a::attr(href)",
+            "rows": "li",
+            "columns": {"said": "b::text"},
+            "auth": QUERY,
+        },
+    }
+
+
+def failing_sources(site: Site) -> dict[str, Any]:
+    """Return sources that fail for good, in answers that repeat what they were sent or before there is one."""
+    api = {"kind": "api", "url": f"{site.url}/said/500", "requests": ALL_BUT_ONE, **NEXT}
+    sources = {
+        "refused": {"url": f"{site.url}/said/401", "auth": BEARER},
+        "broken": {"url": f"{site.url}/said/broken", "auth": BASIC},
+        "failing": {"auth": QUERY},
+        "failing-post": {"method": "POST", "auth": BODY},
+        "half": {"url": f"{site.url}/said/half", "auth": QUERY},
+        "moved-for-ever": {"url": f"{site.url}/said/moved-for-ever", "auth": QUERY},
+        "moved-to-nowhere": {"url": f"{site.url}/said/moved-to-nowhere", "auth": HEADER},
+        "no-token": {"url": f"{site.url}/said/page", "auth": client(site, "no-token")},
+        "no-token-later": {"url": f"{site.url}/said/page", "auth": client(site, "500", send_as="body")},
+        "unreachable": {"url": "http://127.0.0.1:1/", "auth": QUERY},
+    }
+    return {name: {**api, **source} for name, source in sources.items()}
+
+
+def data_texts(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield what is written in a folder, by file: as it is, and what is compressed in it."""
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        yield str(path), path.read_bytes().decode("latin-1")
+        if path.name.endswith((".zst", ".zst.landing")):
+            with pa.input_stream(str(path), compression="zstd") as stream:
+                yield str(path), stream.read().decode()
+        if path.suffix == ".parquet":
+            table = pq.read_table(path)
+            yield str(path), f"{table.schema}{table.to_pylist()}"
+
+
+def database_texts(home: Path) -> Iterator[tuple[str, str]]:
+    """Yield every value in Prefect's database, by table."""
+    with sqlite3.connect(home / "prefect.db") as database:
+        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for row in database.execute(f'SELECT * FROM "{table}"'):  # noqa: S608 - the database's own names
+                yield table, " ".join(v.decode("latin-1") if isinstance(v, bytes) else str(v) for v in row)
+
+
+def wait_until_stored(home: Path) -> None:
+    """Wait until what a run told Prefect is in its database."""
+    counts = "SELECT (SELECT count(*) FROM log), (SELECT count(*) FROM events), (SELECT max(updated) FROM task_run)"
+    deadline, before = time.monotonic() + _STORED_S, None
+    with sqlite3.connect(home / "prefect.db") as database:
+        while (now := database.execute(counts).fetchone()) != before and time.monotonic() < deadline:
+            before = now
+            time.sleep(_POLL_S)
+
+
+def test_secrets_are_written_nowhere(site: Site, tmp_path: Path) -> None:
+    """Of sources whose servers repeat every secret, landed and failed ones, nothing that is written holds one."""
+    home, data = Path(os.environ["PREFECT_HOME"]), tmp_path / "data"
+    good, bad = landing_sources(site), failing_sources(site)
+    spec = {"name": "said", "allow_partial": True, "sources": good | bad}
+    (tmp_path / "pipeline.yaml").write_text(json.dumps(spec))
+    Secret(value=HELD["CLIENT"]).save(BLOCK, overwrite=True)
+    tidemill = Tidemill({**HELD, "PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG"})
+
+    ended = tidemill("run", tmp_path / "pipeline.yaml", "--data", data, "--verbose")
+    wait_until_stored(home)
+
+    written = [
+        ("stdout", ended.stdout),
+        ("stderr", ended.stderr),
+        *data_texts(data),
+        *database_texts(home),
+        *data_texts(home),
+    ]
+    found = {(place, core) for place, text in written for core in CORES if core in text.lower()}
+    assert found == set()
+    assert ended.returncode == 1
+    # That nothing was found tells something only if all of it was sent, repeated, and told of.
+    assert [name for name in good if f"source {name}," in ended.stderr] == []
+    assert [name for name in bad if f"source {name}," not in ended.stderr] == []
+    assert [f"{name}: {len(read_rows(data / 'raw' / name / 'all.jsonl.zst'))}" for name in good] == [
+        f"{name}: {SAID_PAGES}" for name in good
+    ]
+    assert {name: (data / "tables" / name).exists() for name in good | bad} == {name: name in good for name in good | bad}
+    hidden = {place for place, text in written if "***" in text}
+    assert {"stdout", "stderr", "log", "events", "artifact", str(data / "summary.json")} <= hidden
+    assert list(data.glob("raw/half/.*.landing.json"))
+    assert "Traceback" in ended.stdout + ended.stderr
