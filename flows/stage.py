@@ -24,8 +24,8 @@ def settle(stage: str, failures: Sequence[str], pipeline: Pipeline, outcome: obj
     """Raise StageError with `failures` and the stage's outcome, unless none failed or partial data is allowed."""
     if not failures:
         return
-    if pipeline.allow_partial:
-        get_run_logger().warning("%s goes on with partial data: %d parts failed", stage, len(failures))
-        return
     more = [f"and {len(failures) - _LISTED} more like these"] if len(failures) > _LISTED else []
-    raise StageError("\n".join([*failures[:_LISTED], *more]), outcome)
+    said = "\n".join([*failures[:_LISTED], *more])
+    if not pipeline.allow_partial:
+        raise StageError(said, outcome)
+    get_run_logger().warning("%s goes on with partial data:\n%s", stage, said)

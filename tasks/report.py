@@ -50,8 +50,8 @@ async def report_ingest(pipeline: str, sources: Sequence[LandedSource]) -> None:
     asked = [(source.source, landed) for source in sources for landed in source.landed if not landed.reused]
     slowest = sorted(asked, key=lambda pair: -pair[1].seconds)
     failed = [_failure_row(source.source, failure) for source in sources for failure in source.failures]
-    kept = sum(source.total("reused") for source in sources)
-    said = f"What was fetched, the slowest first; {kept:,} partitions were landed before."
+    partitions, kept = sum(len(source.landed) for source in sources), sum(source.total("reused") for source in sources)
+    said = f"What was fetched, the slowest first; {kept:,} of {partitions:,} partitions were landed before."
     shown = [_show(f"{pipeline}-ingest", [_partition_row(*pair) for pair in slowest], said)] if sources else []
     if failed:
         shown.append(_show(f"{pipeline}-not-fetched", failed, "Partitions that could not be fetched."))
@@ -69,7 +69,6 @@ def _partition_row(source: str, landed: Landed) -> dict[str, Any]:
         "429s": landed.refused,
         "bytes": landed.body_bytes,
         "seconds": round(landed.seconds, 2),
-        "waited (s)": round(landed.waited_s, 2),
         "resumed from page": landed.resumed_from or "",
     }
 

@@ -57,12 +57,11 @@ class DataFolder:
 
 
 @contextmanager
-def commit(path: Path, *, fsync_name: bool = True) -> Iterator[Path]:
+def commit(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; on success fsync it and rename it into place.
 
     On any error, an interrupt included, the half-written file is removed and
-    whatever stood at `path` is untouched. Without `fsync_name` a power cut may
-    undo the renaming: for what can do with the file that stood there before.
+    whatever stood at `path` is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -70,17 +69,21 @@ def commit(path: Path, *, fsync_name: bool = True) -> Iterator[Path]:
         yield part
         fsync(part)
         part.replace(path)
-        if fsync_name:
-            fsync(path.parent)
+        fsync(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
 
-def commit_json(path: Path, value: Any, *, indent: int | None = 2, fsync_name: bool = True) -> None:
-    """Commit a value as JSON; half a surrogate pair, which UTF-8 has not, is written as JSON escapes it."""
+def commit_json(path: Path, value: Any) -> None:
+    """Commit a value as indented JSON."""
+    with commit(path) as part:
+        write_json(part, value)
+
+
+def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
+    """Write a value as JSON; half a surrogate pair, which UTF-8 has not, is written as JSON escapes it."""
     text = json.dumps(value, indent=indent, ensure_ascii=False) + "\n"
-    with commit(path, fsync_name=fsync_name) as part:
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: Path) -> Any:

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import count
@@ -22,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from deployments.sample.server import HOST, listen, site_server
+from tests.site_api import api_routes
 from tests.site_landing import landing_routes
 from tests.site_pages import page_routes
 from tests.site_secrets import said_routes
@@ -44,6 +45,9 @@ class Seen:
     headers: dict[str, str]
     at_s: float
     """Of the monotonic clock."""
+    method: str = "GET"
+    body: bytearray = field(default_factory=bytearray)
+    """As much of it as the route has read."""
 
 
 class Site:
@@ -54,6 +58,8 @@ class Site:
         self.seen: list[Seen] = []
         self.most_in_flight = 0
         self.redirect_to = ""
+        self.echo = ""
+        self.echo_body = b""
         self._in_flight = 0
         self._times: Counter[str] = Counter()
         self._app = Starlette(routes=_routes(self))
@@ -63,10 +69,10 @@ class Site:
         """Return the paths that were asked for, in order."""
         return [seen.path for seen in self.seen]
 
-    def is_first(self, request: Request) -> bool:
-        """Return whether a request is the first to its path and query."""
-        self._times[str(request.url)] += 1
-        return self._times[str(request.url)] == 1
+    def is_first(self, request: Request, what: object = None) -> bool:
+        """Return whether a request is the first to its path and query, for `what`."""
+        self._times[f"{request.url} {what}"] += 1
+        return self._times[f"{request.url} {what}"] == 1
 
     def is_crowded(self, limit: int) -> bool:
         """Return whether more requests than `limit` are in flight."""
@@ -74,11 +80,18 @@ class Site:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Record a request and answer it."""
-        self.seen.append(_seen(scope))
+        seen = _seen(scope)
+        self.seen.append(seen)
+
+        async def receive_noting() -> Message:
+            message = await receive()
+            seen.body.extend(message.get("body", b""))
+            return message
+
         self._in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive_noting, send)
         finally:
             self._in_flight -= 1
 
@@ -126,7 +139,7 @@ def _seen(scope: Scope) -> Seen:
     query = scope["query_string"].decode()
     path = scope["raw_path"].decode() + (f"?{query}" if query else "")
     headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
-    return Seen(path, headers, time.monotonic())
+    return Seen(path, headers, time.monotonic(), scope["method"])
 
 
 def _routes(site: Site) -> list[Route]:
@@ -170,9 +183,9 @@ def _routes(site: Site) -> list[Route]:
         "/redirect-loop": _redirect("redirect-loop"),
         **landing_routes(site),
         **page_routes(),
-        **said_routes(site),
+        **api_routes(site, ITEMS),
     }
-    return [Route(path, answer) for path, answer in routes.items()]
+    return [*said_routes(site), *(Route(path, answer, methods=["GET", "POST"]) for path, answer in routes.items())]
 
 
 def _numbered(request: Request) -> tuple[list[dict[str, Any]], int]:

@@ -20,8 +20,6 @@ Route = Callable[[Request], Awaitable[Response]]
 
 LONG_PAGES = 12
 LONG_PAGE_ROWS = 3
-LONG_ROWS = 35
-"""Of a long route; the last page is short."""
 LONG: dict[str, dict[str, Any]] = {
     "page": {"kind": "page", "pages_at": "pages"},
     "page-until-short": {"kind": "page", "size": LONG_PAGE_ROWS},
@@ -40,6 +38,8 @@ class Kept:
     rows: list[dict[str, Any]] = field(default_factory=list)
     broken_from: int = LONG_PAGES + 99
     """The first page of a long route that is refused."""
+    pages: int = LONG_PAGES
+    """Of a long route."""
     late_s: float = 0.0
     """Seconds that a page of a long route takes."""
     validators: tuple[str, ...] = ("ETag", "Last-Modified")
@@ -56,9 +56,9 @@ def kept_at(site: Site) -> Kept:
     return _KEPT.setdefault(site, Kept())
 
 
-def long_rows(part: str | None = None) -> list[dict[str, Any]]:
-    """Return the rows of a long route, or of a part of it."""
-    return [{"id": number} | ({} if part is None else {"part": part}) for number in range(LONG_ROWS)]
+def long_rows(part: str | None = None, pages: int = LONG_PAGES) -> list[dict[str, Any]]:
+    """Return the rows of a long route, or of a part of it; the last page is short."""
+    return [{"id": number} | ({} if part is None else {"part": part}) for number in range(pages * LONG_PAGE_ROWS - 1)]
 
 
 def landing_routes(site: Site) -> dict[str, Route]:
@@ -79,9 +79,11 @@ def _long(site: Site, kind: str) -> Route:
         await asyncio.sleep(kept.late_s)
         if page >= kept.broken_from:
             return PlainTextResponse("not now", 500)
-        rows = long_rows(part)[(page - 1) * LONG_PAGE_ROWS : page * LONG_PAGE_ROWS]
-        following = page + 1 if page < LONG_PAGES else None
-        return _html(rows, following) if kind == "html" else _json(kind, rows, following, part)
+        rows = long_rows(part, kept.pages)[(page - 1) * LONG_PAGE_ROWS : page * LONG_PAGE_ROWS]
+        following = page + 1 if page < kept.pages else None
+        if kind == "html":
+            return _html(rows, following)
+        return _json(kind, {"items": rows, "pages": kept.pages}, following, part)
 
     return answer
 
@@ -96,8 +98,7 @@ def _page_asked(request: Request) -> int:
     return int(request.path_params.get("page") or query.get("page", "1"))
 
 
-def _json(kind: str, rows: list[dict[str, Any]], following: int | None, part: str | None) -> Response:
-    body: dict[str, Any] = {"items": rows, "pages": LONG_PAGES}
+def _json(kind: str, body: dict[str, Any], following: int | None, part: str | None) -> Response:
     headers = {}
     address = f"?page={following}" + ("" if part is None else f"&part={part}")
     match kind:
@@ -146,13 +147,20 @@ def _unless_landed(request: Request, response: Response, kept: Kept) -> Response
 
 
 def _since(site: Site) -> Route:
-    """Return a route that gives the rows, of a part, that are as new as `since`, or tell no time."""
+    """Return a route that gives the rows, of a part, that are as new as `since`, or tell no time; by pages if asked to."""
 
     async def answer(request: Request) -> Response:
         query = request.query_params
         since, part, path = query["since"], query.get("part"), query.get("path", "at")
         rows = [row for row in kept_at(site).rows if part is None or row["part"] == part]
-        return JSONResponse({"items": [row for row in rows if _is_new(_value_at(row, path), since)]})
+        rows = [row for row in rows if _is_new(_value_at(row, path), since)]
+        if "page" not in query:
+            return JSONResponse({"items": rows})
+        page = int(query["page"])
+        if page >= kept_at(site).broken_from:
+            return PlainTextResponse("not now", 500)
+        items = rows[(page - 1) * LONG_PAGE_ROWS : page * LONG_PAGE_ROWS]
+        return JSONResponse({"items": items, "pages": -(-len(rows) // LONG_PAGE_ROWS)})
 
     return answer
 

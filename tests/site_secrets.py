@@ -11,21 +11,24 @@ from urllib.parse import quote, unquote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 if TYPE_CHECKING:
     from tests.site import Site
 
-Route = Callable[[Request], Awaitable[Response]]
+Answer = Callable[[Request], Awaitable[Response]]
 
-TOKEN = "tokencore9d1c" + '/+"&%<\\'
-"""The token that the site gives; after its first word stand the signs that are written differently here and there."""
+SIGNS = "/+%="
+"""Signs that are written in more than one way."""
+TOKEN = f"token9d1c{SIGNS}"
+"""The token that the site gives."""
 SAID_PAGES = 3
 _PROOFS = ("authorization", "x-api-key")
 
 
-def said_routes(site: Site) -> dict[str, Route]:
+def said_routes(site: Site) -> list[Route]:
     """Return the routes of a site that repeat what they were sent."""
-    return {
+    answers = {
         "/said/page": _page(site),
         "/said/half": _page(site, broken_from=SAID_PAGES),
         "/said/html": _html,
@@ -38,9 +41,10 @@ def said_routes(site: Site) -> dict[str, Route]:
         "/said/token": _token,
         "/said/no-token": _refused(400),
     }
+    return [Route(path, answer, methods=["GET", "POST"]) for path, answer in answers.items()]
 
 
-def _page(site: Site, broken_from: int = SAID_PAGES + 1) -> Route:
+def _page(site: Site, broken_from: int = SAID_PAGES + 1) -> Answer:
     """Return a route of pages, each of which repeats in a record what it was sent, and in the address of the next."""
 
     async def answer(request: Request) -> Response:
@@ -66,14 +70,14 @@ async def _broken(request: Request) -> Response:
     return Response('{"items": [' + await _said(request), media_type="application/json")
 
 
-def _refused(status: int) -> Route:
+def _refused(status: int) -> Answer:
     async def answer(request: Request) -> Response:
         return PlainTextResponse(f"I do not like {await _said(request)}", status)
 
     return answer
 
 
-def _moved(to: str) -> Route:
+def _moved(to: str) -> Answer:
     """Return a route that repeats in an address what it was sent."""
 
     async def answer(request: Request) -> Response:

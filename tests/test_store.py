@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.store import DataFolder, commit, commit_json, fingerprint, hash_file, read_json, sweep_leftovers
+from tasks.store import (
+    DataFolder,
+    commit,
+    commit_json,
+    fingerprint,
+    hash_file,
+    read_as,
+    read_json,
+    sweep_leftovers,
+    write_json,
+)
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
@@ -127,6 +138,45 @@ def test_json_is_committed_for_people_to_read(tmp_path: Path) -> None:
 
     assert path.read_text(encoding="utf-8") == '{\n  "name": "é",\n  "rows": [\n    1\n  ]\n}\n'
     assert read_json(path) == {"name": "é", "rows": [1]}
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a test keeps as JSON."""
+
+    text: str
+    number: int | float | str | None = None
+    state: Any = None
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ('{"text": "é", "number": 1.0, "state": [{"a": null}]}', Note("é", 1.0, [{"a": None}])),
+        (f'{{"text": "a", "number": {10**30}, "unknown": 5}}', Note("a", 10**30)),
+        ('{"text": 1}', None),
+        ('{"number": 1}', None),
+        ('[{"text": "a"}]', None),
+        ('{"text": "a"', None),
+        ("", None),
+    ],
+)
+def test_json_is_read_as_what_it_is_to_be(tmp_path: Path, text: str, note: Note | None) -> None:
+    """Keys that are not known are passed over; a value of another shape is as good as absent."""
+    path = tmp_path / "note.json"
+    path.write_text(text, encoding="utf-8")
+
+    assert (read_as(path, Note), read_as(tmp_path / "nothing.json", Note)) == (note, None)
+
+
+def test_a_text_that_is_none_in_utf_8_is_json_all_the_same(tmp_path: Path) -> None:
+    """Half a surrogate pair, as some servers send it, is written as JSON escapes it, and fingerprinted."""
+    path = tmp_path / "half.json"
+
+    write_json(path, {"cursor": "\ud800é"}, indent=None)
+
+    assert (path.read_bytes(), read_json(path)) == (b'{"cursor": "\\ud800\xc3\xa9"}\n', {"cursor": "\ud800é"})
+    assert fingerprint("\ud800") != fingerprint("\udfff")
 
 
 def test_a_file_is_hashed_by_its_bytes(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tasks.ingest.refusals import Closure, Refusals, Trouble
 
 LATE = 2.0  # baselines: a latency from here on is a sign of load
 LOWERED = 0.6  # of the limit: what a late or failing host keeps at least, at one step
+LOST = 0.8  # of the answers: where so many fail, the host is not asked faster again
 HEADROOM = 1.3  # times what the measured rate needs at the baseline latency
 WINDOW_S = 1.5  # a host that was closed for longer counts over more than a second
 MIN_SPACING_S = 0.001  # below it the limit alone spaces requests well enough
@@ -165,13 +166,13 @@ class AdaptiveLimit:
             rate = max(rate, self._refusals.per_s)
         if closed_s > 0.1 * self._delivered.cycle_s(now):
             self._delivered.begin_cycle(now)
-        self._refusals.learn(rate * self._latency.smoothed, rate)
+        self._refusals.learn_rate(rate, self._latency.smoothed)
         return rate
 
     def _lower_for_failures(self, now: float) -> None:
         share = self._strain.share
         self._closure.cut_at = now
-        if self._failures.is_cleared(self.limit, share) and share < 0.8:
+        if self._failures.is_cleared(self.limit, share) and share < LOST:
             self._strain.accept(share)
             self._rest(self._failures.limit)
             self._failures.clear()
@@ -224,8 +225,8 @@ class AdaptiveLimit:
         if self._closure.is_exhausted:
             self.window, self.spacing_s = 1, spacing_s
         elif spacing_s > MIN_SPACING_S:
-            # The spacing is the bound; one request more than the limit may be late without holding up the next.
-            self.window = min(math.ceil(self.limit) + (self.limit > 2), maximum)  # noqa: PLR2004 - up to 2 it would be half as many again
+            # Where the rate is what counts, one request may be late without holding up the next.
+            self.window = min(math.ceil(self.limit) + self._refusals.is_rate, maximum)
             self.spacing_s = spacing_s
         else:
             self.window, self.spacing_s = max(1, int(self.limit)), 0.0

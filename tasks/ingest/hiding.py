@@ -30,7 +30,9 @@ class Secrets:
         if len(whole) >= _SHORTEST and whole not in self._patterns:
             # The longest run that is written alike everywhere is looked for first, which takes no time.
             sure = max(_PLAIN.findall(whole), key=len, default=b"")
-            self._patterns[whole] = sure, re.compile(b"".join(map(_pattern, secret)))
+            # Backslashes in a row may be any number: each notation doubles them.
+            pattern = "".join(map(_pattern, re.sub(r"\\+", r"\\", secret)))
+            self._patterns[whole] = sure, re.compile(pattern.encode())
 
     def add_pair(self, username: str, secret: str) -> None:
         """Remember a secret, and the form it has beside a name in basic authentication."""
@@ -66,18 +68,35 @@ def excerpt(
     return " ".join(text.split())[:characters]
 
 
-def _pattern(character: str) -> bytes:
+def _pattern(character: str) -> str:
     """Return what a character of a secret may be written as: in an address, in JSON, in HTML, in Python, and each within another."""
     if character.isascii() and (character.isalnum() or character == "_"):
-        return character.encode()
+        return character
     code = ord(character)
-    quoted = "".join(f"%(?:25)*{byte:02x}" for byte in character.encode())
-    ways = [
-        quoted,
-        rf"\\+u{code:04x}",
-        rf"&(?:amp;)*\#(?:0*{code}|x0*{code:x});",
-        *([rf"&(?:amp;)*{codepoint2name[code]};"] if code in codepoint2name else []),
-        *([r"\+"] if character == " " else []),
-        rf"\\*{re.escape(character)}",
-    ]
-    return f"(?i:{'|'.join(ways)})".encode()
+    entities = [f"{_NUMBER}(?:0*+{code}|x0*+{code:x})", *([codepoint2name[code]] if code in codepoint2name else [])]
+    entity = f"(?:{'|'.join(entities)}){_END}"
+    match character:
+        case "\\":
+            return f"(?i:{_BACKSLASH}++)"
+        case "&":
+            return f"(?i:{_BACKSLASH}*+{_AND}(?:{entity})*+)"
+        case " ":
+            plain = f"(?:{_sign(' ')}|{_sign('+')})"
+        case _:
+            plain = _sign(character)
+    return f"(?i:{_BACKSLASH}*+(?:{_AND}(?:amp{_END})*+{entity}|{plain}))"
+
+
+def _quoted(character: str) -> str:
+    """Return what a character is within an address, or within one within another."""
+    again = "(?:25)*" if character == "%" else "(?:25)*+"
+    return "".join(f"%{again}{byte:02x}" for byte in character.encode())
+
+
+def _sign(character: str) -> str:
+    """Return what a sign is in an address, in JSON, or as it is."""
+    return rf"(?:{_quoted(character)}|\\*+u{ord(character):04x}|{re.escape(character)})"
+
+
+_AND, _END, _NUMBER = map(_sign, "&;#")
+_BACKSLASH = rf"(?:\\|{_quoted(chr(92))}|{_AND}(?:amp{_END})*+{_NUMBER}(?:92|x5c){_END})"

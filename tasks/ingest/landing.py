@@ -94,9 +94,10 @@ class _Landing:
         try:
             await in_thread(self._writer.open)
             self._begin()
-            if not self._writer.checkpoint.is_complete:
+            if self._writer.checkpoint.is_complete:
+                await in_thread(self._put_in_place)
+            else:
                 await self._read()
-            await in_thread(self._put_in_place)
         except BaseException:
             await self._keep()
             raise
@@ -108,7 +109,7 @@ class _Landing:
         tally.rows = found.rows
         if incremental is not None:
             before = self._plan.landed.largest if self._plan.landed else None
-            self._watermark = Watermark(incremental, before if found.largest is None else found.largest)
+            self._watermark = Watermark(incremental, before if found.largest is None else found.largest, found.rows)
 
     async def _read(self) -> None:
         plan, state = self._plan, self._writer.checkpoint.state
@@ -182,6 +183,7 @@ class _Landing:
         if group.lines or self._writer.checkpoint.manifest.rows or not self._plan.is_increment:
             etag, modified = conditional.validator("ETag"), conditional.validator("Last-Modified")
             self._writer.finish(group, largest, etag=etag, last_modified=modified)
+        self._put_in_place()
 
     def _put_in_place(self) -> None:
         """Make the raw file count; an increment without rows, or with the very rows of the one before, leaves nothing."""

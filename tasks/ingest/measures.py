@@ -23,7 +23,7 @@ class Delivered:
 
     def __init__(self) -> None:
         self._tenths = [0] * _TENTHS  # a ring; the tenth of a second that is running is among them
-        self._tenth = 0
+        self._tenth = -1
         self._cycle_from: float | None = None
         self._cycle = 0.0
 

@@ -38,6 +38,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         self._done = self._reused = self._failed = 0
         self._rows = self._pages = self._answers = 0
         self._began = time.monotonic()
+        self._lately = (self._began, 0)
         self._over = asyncio.Event()
         self._showing: asyncio.Task[None] | None = None
 
@@ -93,6 +94,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
             self._tell()
             await self._show(self._source, self._percent(), self._detail())
             is_shown = True
+            self._lately = (time.monotonic(), self._answers_so_far())
         if is_shown:
             await self._show(self._source, self._percent(), self._detail())
 
@@ -111,9 +113,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
             return f"{self._rows:,} rows, landed before"
         rows = self._rows + sum(tally.rows for tally in self._under_way)
         pages = self._pages + sum(tally.pages for tally in self._under_way)
-        answers = self._answers + sum(tally.requests - tally.retries for tally in self._under_way)
-        rate = answers / max(time.monotonic() - self._began, 0.001)
-        said = [f"{rows:,} rows", f"{pages:,} pages at {rate:,.0f}/s"]
+        said = [f"{rows:,} rows", f"{pages:,} pages at {self._rate():,.0f}/s"]
         counts = {
             "in flight": sum(tally.in_flight for tally in self._under_way),
             "s paused": round(sum(host.paused_s for host in self._hosts)),
@@ -121,3 +121,11 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
             "landed before": self._reused,
         }
         return ", ".join([*said, *(f"{count:,} {what}" for what, count in counts.items() if count)])
+
+    def _rate(self) -> float:
+        """Return the answers a second, of late, or over all when all is done."""
+        since, before = self._lately if self._done < self._partitions else (self._began, 0)
+        return (self._answers_so_far() - before) / max(time.monotonic() - since, 0.001)
+
+    def _answers_so_far(self) -> int:
+        return self._answers + sum(tally.requests - tally.retries for tally in self._under_way)

@@ -21,7 +21,7 @@ import pyarrow as pa
 from tasks.ingest.asking import PageGroup
 from tasks.raw import RawManifest, manifest_path, sweep_from
 from tasks.spec import Scalar
-from tasks.store import commit_json, read_as
+from tasks.store import fsync, read_as, write_json
 
 _BLOCK_BYTES = 2**20
 
@@ -125,8 +125,11 @@ class RawWriter:
         os.fsync(self._stream.fileno())
 
     def _commit(self, value: Any, indent: int | None) -> None:
-        # A checkpoint that a power cut brings back is as good: what it tells of is there.
-        commit_json(_checkpoint_path(self._raw), value, indent=indent, fsync_name=False)
+        """Put a checkpoint in the place of the one before; a power cut may bring that back, which is as good."""
+        part = _part_path(self._raw)
+        write_json(part, value, indent)
+        fsync(part)
+        part.replace(_checkpoint_path(self._raw))
 
     def _is_whole(self, found: Checkpoint) -> bool:
         """Return whether the bytes that a checkpoint tells of are those that were written."""
@@ -169,8 +172,8 @@ def is_begun(raw: Path) -> bool:
 
 def discard(raw: Path) -> None:
     """Forget what was begun of a raw file."""
-    _checkpoint_path(raw).unlink(missing_ok=True)
-    _groups_path(raw).unlink(missing_ok=True)
+    for path in (_checkpoint_path(raw), _part_path(raw), _groups_path(raw)):
+        path.unlink(missing_ok=True)
 
 
 def _request(manifest: RawManifest) -> tuple[str, Scalar | None, str | None]:
@@ -189,3 +192,7 @@ def _groups_path(raw: Path) -> Path:
 
 def _checkpoint_path(raw: Path) -> Path:
     return raw.with_name(f".{raw.name}.landing.json")
+
+
+def _part_path(raw: Path) -> Path:
+    return raw.with_name(f".{raw.name}.landing.json.part")

@@ -59,6 +59,8 @@ class Refusals:
 
     def __init__(self) -> None:
         self.per_s = math.inf
+        self.is_rate = False
+        """Whether the host seems to bound what it serves a second."""
         self._held = math.inf
         self._steady_per_s = math.inf
         self._in_vain = 0
@@ -68,6 +70,8 @@ class Refusals:
         held = _unlike(trouble.held, self._held)
         rated = min(_unlike(trouble.per_s, self.per_s), _unlike(trouble.per_s, self._steady_per_s))
         is_alike = min(held, rated) < ALIKE
+        if max(held, rated) > 1.05 * min(held, rated):
+            self.is_rate = rated < held
         self.learn(trouble.held, trouble.per_s, is_steady=is_steady)
         if not course.is_settled:
             return self._judge_early(trouble, is_confirmed=is_alike and course.age_s >= course.settle_s / 2)
@@ -84,6 +88,11 @@ class Refusals:
         self._held, self.per_s = held, per_s
         if is_steady:
             self._steady_per_s = per_s
+
+    def learn_rate(self, per_s: float, latency_s: float) -> None:
+        """Keep the rate of a host that was seen to bound it."""
+        self.learn(per_s * latency_s, per_s)
+        self.is_rate = True
 
     def _judge_early(self, trouble: Trouble, *, is_confirmed: bool) -> Verdict:
         """Judge a refusal below the ceiling: it is too high, by a little or by far."""

@@ -82,8 +82,7 @@ class RetryTransport(httpx.AsyncBaseTransport):
 
     def _give_up_if_over(self, request: httpx.Request, made: int, next_s: float, failure: MayPassError) -> None:
         """Raise when there is no further attempt: by count, by time, or because a POST may have changed something."""
-        often = f"failed {made} times, at last with" if made > 1 else "failed"
-        said = f"{account_of(request).said} {often}: {failure}"
+        said = f"{account_of(request).said} failed {made} times, at last with: {failure}"
         if request.method not in _SAFE_METHODS and not self._idempotent:
             raise PermanentSourceError(
                 f"{said}; a POST is not sent again, for it may change something: add idempotent: true where it does not"

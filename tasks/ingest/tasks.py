@@ -122,9 +122,8 @@ class _SourceLanding:
             plan = await asyncio.to_thread(plan_landing, job, fresh=self._is_fresh(job.partition))
             return self._progress.landed(await self._progress.counting(tally, land_partition(plan, access)))
         except SourceError as error:
-            name = job.partition.name
-            self._ingest.warnings.warn(f"partition {name} failed, the others go on: {error}")
-            return self._progress.failed(Failure(name, str(error), tally.requests, tally.retries, tally.refused))
+            failure = Failure(job.partition.name, str(error), tally.requests, tally.retries, tally.refused)
+            return self._progress.failed(failure)
 
     def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | None]:
         sweep_leftovers(self._folder)

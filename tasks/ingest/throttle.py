@@ -121,7 +121,7 @@ class HostThrottle:
         while True:
             if (left := self._resume_at - now) > patience_s:
                 raise LongPauseError(left)
-            insort(self._line, waiter)
+            insort(self._line, waiter, lo=self._last_place(waiter))
             self.waiting += 1
             self._let_in(now)
             await self._wait(waiter)
@@ -130,6 +130,10 @@ class HostThrottle:
                 return now - since - (self._paused_until(now) - paused_s)
             waiter.told = loop.create_future()  # a pause began since it was let in: back to its place in line
             self._give_back(now)
+
+    def _last_place(self, waiter: _Waiter) -> int:
+        """Return from which place on a waiter's may be: the last, unless it stood in line before."""
+        return len(self._line) if not self._line or self._line[-1] < waiter else 0
 
     async def _wait(self, waiter: _Waiter) -> None:
         """Wait until a waiter is let in."""

@@ -24,10 +24,10 @@ _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class Watermark:
     """The largest value of an incremental source's field among the rows so far."""
 
-    def __init__(self, incremental: Incremental, largest: Scalar | None = None) -> None:
+    def __init__(self, incremental: Incremental, largest: Scalar | None = None, rows: int = 0) -> None:
         self._field = incremental.field
         self._names = incremental.field.split(".")
-        self._rows = 0
+        self._rows = rows
         self.largest = largest
 
     def see(self, lines: Iterable[bytes]) -> None:

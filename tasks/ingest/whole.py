@@ -117,25 +117,27 @@ def _too_large(request: httpx.Request, most: int, how: str) -> PermanentSourceEr
 
 def _explain(error: BaseException, request: httpx.Request) -> Exception:
     """Return what a failure of the transport means; httpx-aiohttp makes a ConnectTimeout of any failure to connect, its cause tells."""
-    cause, url = error.__cause__, request.url
-    said = account_of(request).said
+    cause, url, asked = error.__cause__, request.url, account_of(request).said
     match cause:
         case aiohttp.ClientConnectorDNSError() if _is_unknown(cause):
-            return PermanentSourceError(f"{said}: no host has the name {url.host}; correct the address")
+            return PermanentSourceError(f"{asked}: no host has the name {url.host}; correct the address")
         case aiohttp.ClientConnectorCertificateError():
             why = cause.certificate_error
             reason = why.verify_message if isinstance(why, ssl.SSLCertVerificationError) else str(why)
             return PermanentSourceError(
-                f"{said}: the certificate of {url.host} is not to be trusted ({reason}); "
+                f"{asked}: the certificate of {url.host} is not to be trusted ({reason}); "
                 "correct the address, or have the host's certificate mended"
             )
         case aiohttp.ClientConnectorSSLError():
             return PermanentSourceError(
-                f"{said}: {url.host} does not speak TLS as it should ({_reason(cause)}); correct the address"
+                f"{asked}: {url.host} does not speak TLS as it should ({_reason(cause)}); correct the address"
             )
         case aiohttp.ClientConnectorError():
             return UnreachableError(f"the host {url.host}:{url.port or url.scheme} cannot be reached ({_reason(cause)})")
-    return MayPassError(f"the connection broke ({str(error) or type(error).__name__})")
+    # What is no HTTP is quoted in further lines, and the address with what proves who asks.
+    said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    first = said.partition("\n")[0].removesuffix(":")
+    return MayPassError(f"the connection broke ({first or type(error).__name__})")
 
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:

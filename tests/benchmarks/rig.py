@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -72,6 +73,7 @@ class Rig:
 @contextmanager
 def open_rig() -> Iterator[Rig]:
     """Start a Prefect server on a fresh database and yield the rig; nothing is left of either, nor in the home folder."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the blocks below end as on Ctrl-C
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]  # the user's own server is not measured
     with tempfile.TemporaryDirectory(prefix="tidemill-benchmark-", ignore_cleanup_errors=True) as folder:

@@ -131,7 +131,7 @@ def test_a_query_with_a_missing_column_fails_the_run(tidemill: Tidemill, inbox: 
 
 @pytest.mark.usefixtures("prefect_server")
 def test_ctrl_c_in_ingest_leaves_nothing_half_written(tidemill: Tidemill, inbox: Path) -> None:
-    """The processes are gone in seconds, and the next run goes on from what was landed."""
+    """The processes are gone in seconds, and the next run asks for the pages alone that had not come."""
     process = tidemill.start("run", FLIGHTS, "--data", inbox, "--only", "ingest")
     read_until(process, "ingest +weather")
     os.kill(process.pid, signal.SIGINT)
@@ -141,11 +141,20 @@ def test_ctrl_c_in_ingest_leaves_nothing_half_written(tidemill: Tidemill, inbox:
     assert process.stdout
     assert "error: interrupted; what is finished is kept, run the command again to go on" in process.stdout.read()
     assert not list(inbox.rglob("*.part"))
-    landed = len(list((inbox / "raw" / "weather").glob("*.jsonl.zst")))
-    assert 0 < landed < 36
+    landed, begun = kept_pages(inbox / "raw" / "weather")
+    assert 0 < len(landed) < 36
     ended = tidemill("run", FLIGHTS, "--data", inbox, "--only", "ingest")
     assert ended.returncode == 0, ended.stderr
     assert counts(inbox, "rows_received") == {"weather": 26115, "airports": 1458, "airlines": 16}
+    weather = summary(inbox)["sources"]["weather"]
+    assert (weather["partitions_reused"], weather["partitions_resumed"]) == (len(landed), len(begun))
+    assert weather["requests"] - weather["retries"] == weather["pages"] - sum(landed + begun)
+
+
+def kept_pages(raw: Path) -> tuple[list[int], list[int]]:
+    """Return the pages of each partition that is landed, and of each that is begun."""
+    landed = [json.loads(path.read_text())["pages"] for path in raw.glob("[!.]*.json")]
+    return landed, [json.loads(path.read_text())["manifest"]["pages"] for path in raw.glob(".*.landing.json")]
 
 
 @pytest.mark.usefixtures("prefect_server")

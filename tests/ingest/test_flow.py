@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from prefect.client.orchestration import get_client
+from prefect import flow
 
 from flows.ingest import ingest
-from flows.pipeline import pipeline as whole_pipeline
+from flows.pipeline import pipeline as run_pipeline
 from tasks.errors import StageError
+from tasks.ingest import progress
+from tasks.ingest.landed import Landed
+from tasks.ingest.outcome import Failure, LandedSource
 from tasks.ingest.warned import MOST
-from tasks.store import read_json
+from tasks.report import ROWS_SHOWN, report_ingest
 from tasks.spec import Pipeline
 from tests.ingest.sources import api, list_files, pages, read_rows
 from tests.site import ITEMS, Site
@@ -20,11 +28,13 @@ from tests.site import ITEMS, Site
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 ONCE = {"attempts": 1}
+SINGLE = {"pagination": {"kind": "single"}}
+TRAINING = {"query": "SELECT * FROM things", "target": "name", "candidates": {"one": {"estimator": "sklearn.svm.SVC"}}}
 
 
-def pipeline(**sources: Any) -> Pipeline:
+def pipeline(name: str = "test", **sources: Any) -> Pipeline:
     """Return a pipeline of sources."""
-    return Pipeline(name="test", sources=sources)
+    return Pipeline(name=name, sources=sources)
 
 
 def partly(site: Site) -> dict[str, Any]:
@@ -77,7 +87,7 @@ async def test_a_partition_that_fails_does_not_stop_the_others(site: Site, tmp_p
     assert site.paths.count("/404?page=1") == 1
 
 
-async def test_partial_data_may_be_allowed(site: Site, tmp_path: Path) -> None:
+async def test_partial_data_may_be_allowed(site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """With allow_partial the stage goes on, and says what is not there."""
     spec = pipeline(**partly(site)).model_copy(update={"allow_partial": True})
 
@@ -87,29 +97,38 @@ async def test_partial_data_may_be_allowed(site: Site, tmp_path: Path) -> None:
     assert [(failure.partition, "404 Not Found" in failure.cause) for failure in landed.failures] == [
         ("part=404", True)
     ]
+    assert warnings(caplog) == [f"ingest goes on with partial data:\n{landed.sentences[0]}"]
 
 
-async def test_a_partition_that_may_pass_is_tried_once_more(site: Site, tmp_path: Path) -> None:
-    """What fails beyond the client's attempts is retried by Prefect: it comes, or fails for good."""
+async def test_a_partition_that_may_pass_is_tried_once_more(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What fails beyond the client's attempts is retried by Prefect: it comes, or fails for good; the third attempt is warned of."""
     spec = pipeline(
         comes=api(site, "/503-once", requests=ONCE, pagination={"kind": "single"}),
-        stays=api(site, "/500-always", requests=ONCE),
+        stays=api(site, "/500-always", requests={"attempts": 4, "backoff_first_s": 0.01}),
     ).model_copy(update={"allow_partial": True})
 
     comes, stays = await ingest(spec, tmp_path)
 
     assert (read_rows(comes.landed[0].path), comes.failures) == (ITEMS[:3], ())
     assert [failure.cause.split("; ")[0] for failure in stays.failures] == [
-        f"GET {site.url}/500-always?page=1 failed 1 times, at last with: 500 Internal Server Error"
+        f"GET {site.url}/500-always?page=1 failed 4 times, at last with: 500 Internal Server Error"
     ]
-    assert sorted(site.paths) == ["/500-always?page=1"] * 2 + ["/503-once"] * 2
+    assert sorted(site.paths) == ["/500-always?page=1"] * 8 + ["/503-once"] * 2
+    said = (
+        f"source stays: GET {site.url}/500-always?page=1: 500 Internal Server Error; attempt 3 of 4, the next in 0.0 s"
+    )
+    assert warnings(caplog).count(said) == 2
 
 
 async def test_a_missing_token_stops_its_source_only(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A source without its token is one failure; the others are landed, and what it has landed needs no token."""
-    source = api(site, "/items", auth={"kind": "bearer", "token": {"env": "TIDEMILL_TEST_TOKEN"}}, partitions={"part": ["x"]})
+    source = api(
+        site, "/items", auth={"kind": "bearer", "token": {"env": "TIDEMILL_TEST_TOKEN"}}, partitions={"part": ["x"]}
+    )
     more = source.model_copy(update={"partitions": {"part": ("x", "y")}})
     monkeypatch.setenv("TIDEMILL_TEST_TOKEN", "sesame")
     await ingest(pipeline(closed=source), tmp_path)
@@ -121,3 +140,166 @@ async def test_a_missing_token_stops_its_source_only(
 
     assert [of_one.total("reused") for of_one in again] == [1]
     assert list_files(tmp_path / "raw" / "open") == ["all.json", "all.jsonl.zst"]
+
+
+async def test_nothing_runs_after_a_stage_that_failed(prefect_server: str, site: Site, tmp_path: Path) -> None:
+    """One partition is refused: the run fails with its name and cause, no table is made, and the summary says it."""
+    spec = Pipeline.model_validate({**dict(pipeline(**partly(site))), "training": TRAINING})
+
+    with pytest.raises(StageError) as error:
+        await run_pipeline(spec, tmp_path)
+
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    (sentence,) = summary["failures"]
+    assert sentence.startswith(f"source things, partition part=404: GET {site.url}/404?page=1 was refused with 404 Not")
+    assert (summary["status"], summary["error"], str(error.value)) == ("failed", sentence, sentence)
+    assert (list(summary["seconds"]), summary["leaderboard"]) == (["ingest"], [])
+    assert summary["sources"]["things"] | {"bytes_received": 0} == {
+        **dict.fromkeys(("rows_table", "rows_rejected", "rows_duplicate")),
+        **dict.fromkeys(("retries", "refused", "bytes_received", "partitions_reused", "partitions_resumed"), 0),
+        "rows_received": 19,
+        "requests": 16,
+        "pages": 15,
+        "partitions_failed": 1,
+    }
+    assert [(tmp_path / name).exists() for name in ("raw", "tables", "models")] == [True, False, False]
+    assert await subflows(prefect_server, summary["flow_run_id"]) == [("ingest", "FAILED")]
+
+
+async def test_a_run_of_partial_data_says_what_is_missing(prefect_server: str, site: Site, tmp_path: Path) -> None:
+    """With allow_partial the run completes, the table has what came, and the summary has the failure."""
+    spec = pipeline(**partly(site)).model_copy(update={"allow_partial": True})
+
+    summary = await run_pipeline(spec, tmp_path)
+
+    assert (summary.status, summary.error, list(summary.seconds)) == ("partial", None, ["ingest", "convert"])
+    assert [sentence.split(": ")[0] for sentence in summary.failures] == ["source things, partition part=404"]
+    things = summary.sources["things"]
+    assert (things.rows_received, things.rows_table, things.partitions_failed) == (19, 19, 1)
+    assert await subflows(prefect_server, str(summary.flow_run_id)) == [
+        ("convert", "COMPLETED"),
+        ("ingest", "COMPLETED"),
+    ]
+
+
+async def test_a_slow_source_is_shown_while_it_is_fetched(
+    prefect_server: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its progress artifact changes and ends at 100 percent, also after somebody has deleted one."""
+    monkeypatch.setattr(progress, "TOLD_EVERY_S", 0.1)
+    parts = {"part": {"range": [1, 8]}}
+    slowly = api(site, "/items", partitions=parts, requests={"requests_per_s": 8}, **SINGLE)
+    seen: dict[str, list[tuple[float, str]]] = {}
+
+    running = asyncio.create_task(ingest(pipeline("slow", things=slowly), tmp_path))
+    async with httpx.AsyncClient(base_url=prefect_server) as prefect:
+        is_over = False
+        while not is_over:
+            is_over = running.done()
+            for artifact in await artifacts(prefect, "slow-ingest-things"):
+                if not seen:
+                    await prefect.delete(f"/artifacts/{artifact['id']}")
+                seen.setdefault(artifact["id"], []).append((artifact["data"], artifact["description"]))
+            await asyncio.sleep(0.05)
+
+    _deleted, shown = seen.values()
+    percents = [percent for percent, _ in shown]
+    assert percents == sorted(percents)
+    assert len(set(percents)) > 2
+    assert percents[-1] == 100
+    assert re.fullmatch(r"things: 24 rows, 8 pages at [\d,]+/s", shown[-1][1])
+
+
+async def test_what_was_fetched_is_a_table(prefect_server: str) -> None:
+    """The slowest partitions stand first, at most a hundred of them; those that failed have a table of their own."""
+    landed = [
+        Landed(f"n={n}", Path("raw"), 3, 2, 9, reused=n == 0, requests=4, retries=1, seconds=n) for n in range(102)
+    ]
+    resumed = Landed("late", Path("raw"), 3, 9, 9, False, 5, 1, 2, 700, 0.123, 999.456, resumed_from=6)
+    failed = Failure("bad", "GET http://x/ was refused", requests=3, retries=2, refused=1)
+
+    await flow(report_ingest, name="report")("shown", [LandedSource("news", (*landed, resumed), (failed,))])
+
+    async with httpx.AsyncClient(base_url=prefect_server) as prefect:
+        (fetched,) = await artifacts(prefect, "shown-ingest")
+        (missing,) = await artifacts(prefect, "shown-not-fetched")
+    rows = json.loads(fetched["data"])
+    assert fetched["description"] == (
+        "What was fetched, the slowest first; 1 of 103 partitions were landed before. 2 further rows are not shown."
+    )
+    assert rows[0] == {
+        "source": "news",
+        "partition": "late",
+        "rows": 3,
+        "pages": 9,
+        "requests": 5,
+        "retries": 1,
+        "429s": 2,
+        "bytes": 700,
+        "seconds": 999.46,
+        "resumed from page": 6,
+    }
+    assert [row["partition"] for row in rows[1:]] == [f"n={n}" for n in range(101, 102 - ROWS_SHOWN, -1)]
+    assert json.loads(missing["data"]) == [
+        {
+            "source": "news",
+            "partition": "bad",
+            "requests": 3,
+            "retries": 2,
+            "429s": 1,
+            "failure": "GET http://x/ was refused",
+        }
+    ]
+
+
+async def test_a_source_that_always_fails_does_not_fill_the_log(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Requests that fail again and again are warned of, with their cause and what comes next, until they are too many."""
+    gone = {"url": "http://127.0.0.1:1/{part}", "requests": {"attempts": 4, "backoff_first_s": 0.01}}
+    spec = pipeline(things=api(site, "/", partitions={"part": {"range": [1, 30]}}, **SINGLE | gone))
+
+    with pytest.raises(
+        StageError, match=r"^source things, partition part=1 and 29 more: GET http://127.0.0.1:1/1 failed 4"
+    ):
+        await ingest(spec, tmp_path)
+
+    warned = warnings(caplog)
+    assert len(warned) == MOST + 1
+    assert re.fullmatch(
+        r"source things: GET http://127.0.0.1:1/\d+: the host 127.0.0.1:1 cannot be reached \(.*\); "
+        r"attempt 3 of 4, the next in 0.0 s",
+        warned[0],
+    )
+    assert warned[-1] == "source things: 10 more warnings like these are not shown"
+
+
+async def test_a_fault_that_passes_at_once_is_no_warning(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is warned of where the second attempt succeeds."""
+    await ingest(pipeline(busy=api(site, "/503-once"), cut=api(site, "/drop-once")), tmp_path)
+
+    assert warnings(caplog) == []
+
+
+async def artifacts(prefect: httpx.AsyncClient, key: str) -> list[dict[str, Any]]:
+    """Return the artifacts of a key."""
+    answer = await prefect.post("/artifacts/filter", json={"artifacts": {"key": {"any_": [key]}}})
+    found: list[dict[str, Any]] = answer.raise_for_status().json()
+    return found
+
+
+async def subflows(prefect_server: str, flow_run_id: str) -> list[tuple[str, str]]:
+    """Return the flows that a flow run ran, and how they ended."""
+    query = {"flow_runs": {"parent_flow_run_id": {"any_": [flow_run_id]}}}
+    async with httpx.AsyncClient(base_url=prefect_server) as prefect:
+        runs = (await prefect.post("/flow_runs/filter", json=query)).raise_for_status().json()
+        names = {run["flow_id"]: (await prefect.get(f"/flows/{run['flow_id']}")).json()["name"] for run in runs}
+    return sorted((names[run["flow_id"]], run["state_type"]) for run in runs)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what flows have warned of."""
+    flows = [record for record in caplog.records if record.name == "prefect.flow_runs"]
+    return [record.getMessage() for record in flows if record.levelno == logging.WARNING]

@@ -14,6 +14,8 @@ from tasks.errors import PermanentSourceError
 from tasks.ingest.watermark import Watermark, since
 from tasks.spec import Incremental, Scalar
 
+MOMENTS = st.datetimes(min_value=datetime(2001, 1, 1))  # noqa: DTZ001 - hypothesis takes none with a zone
+
 
 def incremental(start: Scalar = 0, overlap: Any = 0, field: str = "at") -> Incremental:
     """Return how a source grows."""
@@ -100,6 +102,8 @@ def test_a_field_that_no_record_has_is_refused() -> None:
     """Rows without the field would be asked for again for ever; no rows at all are no mistake."""
     with pytest.raises(PermanentSourceError, match=r"^incremental.field: 'at' is in none of 2 records; correct the"):
         largest_of(None, None)
+    with pytest.raises(PermanentSourceError, match="in none of 5 records"):
+        Watermark(incremental(), rows=5).check()
     assert largest_of() is None
 
 
@@ -164,7 +168,7 @@ def test_an_overlap_that_does_not_fit_the_values_is_refused(start: Scalar, overl
 
 
 @settings(max_examples=100, deadline=None, database=None)
-@given(st.datetimes(min_value=datetime.min.replace(year=2001)), st.integers(0, 10**6), st.sampled_from("T "))
+@given(MOMENTS, st.integers(0, 10**6), st.sampled_from("T "))
 def test_no_row_within_the_overlap_is_passed_over(moment: datetime, seconds: int, separator: str) -> None:
     """Whatever is asked for is as early as the overlap says, and in the very form of the largest value."""
     texts = [

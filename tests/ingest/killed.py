@@ -1,0 +1,69 @@
+"""A process that ingests, to be killed: forked, each time, from one that has imported what takes long to import.
+
+It reads one order a line, as JSON, writes the number of the process that
+carries it out, and when that has ended, how it did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import importlib
+import json
+import os
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from flows.ingest import ingest
+from tasks.ingest import landing
+from tasks.spec import Pipeline
+
+_IMPORTED_LATE = ("anyio._backends._asyncio", "fastapi", "prefect.flow_engine", "prefect.task_engine", "graphviz")
+"""What a flow run imports in its course: half of the time that a short one takes."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """An ingest to be run: the pipeline, as JSON, its data folder, and the pages of a page group."""
+
+    spec: str
+    data: str
+    group_pages: int
+
+    def line(self) -> str:
+        """Return the order as it is written."""
+        return json.dumps(asdict(self)) + "\n"
+
+
+def _carry_out(order: Order) -> None:
+    """Run the ingest in a process group of its own, and end without waiting for what Prefect has still to say."""
+    os.setsid()
+    faulthandler.enable()
+    print(os.getpid(), flush=True)  # noqa: T201 - what it is started for
+    landing.GROUP_PAGES = order.group_pages
+    try:
+        asyncio.run(ingest(Pipeline.model_validate_json(order.spec), Path(order.data)))
+    except BaseException:  # noqa: BLE001 - the test reads it
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
+    os._exit(0)
+
+
+def main() -> None:
+    """Carry out one order after the other."""
+    for name in _IMPORTED_LATE:
+        importlib.import_module(name)
+    for line in sys.stdin:
+        assert threading.active_count() == 1, "a thread would not be there after the fork"
+        order = Order(**json.loads(line))
+        child = os.fork()
+        if not child:
+            _carry_out(order)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - what it is started for
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""An ingest killed at any moment: the next run ends with every row, once, and asks for little again."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.spec import Pipeline
+from tests.ingest.killed import Order
+from tests.ingest.sources import api, pages, read_rows
+from tests.site import Site
+from tests.site_landing import LONG, kept_at, long_rows
+
+KILLS = 20
+AT_THE_END = 5
+SEED = 20
+PAGES = 24
+LATE_S = 0.005
+GROUP_PAGES = 4
+AT_ONCE = 4
+AHEAD = {"page": ["a", "b", "c"], "page-until-short": ["a"], "offset": ["a", "b"]}
+"""Sources whose pages are asked for ahead, and their partitions."""
+ONE_BY_ONE = {"cursor": ["a"], "link-header": ["a"]}
+END_S = 0.15
+"""How long an ingest goes on after its last answer: the last files are renamed, and what came of it is told."""
+
+
+@dataclass
+class Zygote:
+    """The process that the ingests are forked from."""
+
+    process: subprocess.Popen[str]
+
+    def start(self, order: Order) -> int:
+        """Have an order carried out; return the number of the process, which leads a group of its own."""
+        assert self.process.stdin
+        self.process.stdin.write(order.line())
+        self.process.stdin.flush()
+        return int(self._read())
+
+    def end(self) -> int:
+        """Return how the last process ended: 0, or the signal below zero."""
+        return int(self._read())
+
+    def _read(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline()
+
+
+@contextmanager
+def zygote() -> Iterator[Zygote]:
+    """Start the process that the ingests are forked from."""
+    command = [sys.executable, "-m", "tests.ingest.killed"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Zygote(process)
+        finally:
+            assert process.stdin
+            process.stdin.close()
+            process.wait(10)
+
+
+def pipeline(site: Site) -> Pipeline:
+    """Return a pipeline of every kind of pages: some that are asked for ahead, some that follow each other."""
+    requests = {"start_in_flight": AT_ONCE, "max_in_flight": AT_ONCE, "attempts": 2, "timeout_s": 10}
+    sources: dict[str, Any] = {
+        kind: api(site, f"/long/{kind}", pagination=LONG[kind], requests=requests, partitions={"part": parts})
+        for kind, parts in (AHEAD | ONE_BY_ONE).items()
+    }
+    return Pipeline(name="killed", sources=sources | {"html": pages(site, "/long/html/1", requests=requests)})
+
+
+def expected_files() -> dict[str, list[Any]]:
+    """Return the rows of every partition, by its raw file's name below the raw folder; a manifest has none."""
+    rows: dict[str, list[Any]] = {
+        f"{kind}/part={part}": long_rows(part, PAGES) for kind, parts in (AHEAD | ONE_BY_ONE).items() for part in parts
+    }
+    rows["html/all"] = [{"name": str(row["id"])} for row in long_rows(None, PAGES)]
+    return {f"{name}.jsonl.zst": rows[name] for name in rows} | {f"{name}.json": [] for name in rows}
+
+
+def landed_files(raw: Path) -> dict[str, list[Any]]:
+    """Return the rows of every file below the raw folder, hidden ones too; those that are no raw file have none."""
+    files = [path for path in raw.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {str(path.relative_to(raw)): read_rows(path) if path.suffix == ".zst" else [] for path in files}
+
+
+def draw_moments(requests: int) -> list[tuple[int, float]]:
+    """Return the moments of the kills: seconds after so many requests; some of them at the very end."""
+    draw = random.Random(SEED)
+    within = [(draw.randint(1, requests), draw.uniform(0, LATE_S)) for _ in range(KILLS - AT_THE_END)]
+    return [*within, *((requests, draw.uniform(0, END_S)) for _ in range(AT_THE_END))]
+
+
+def kill(site: Site, group: int, requests: int, seconds: float) -> None:
+    """Kill a process group some seconds after a site has been asked so often, unless it has ended by then."""
+    deadline = time.monotonic() + 20
+    while len(site.seen) < requests and time.monotonic() < deadline:
+        time.sleep(0.0002)
+    time.sleep(seconds)
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+@pytest.mark.flow
+@pytest.mark.usefixtures("prefect_server")
+def test_an_ingest_that_is_killed_is_finished_by_the_next(site: Site, tmp_path: Path) -> None:
+    """After SIGKILL to the whole process group, at any moment, the next run ends with all rows, in order, and nothing else.
+
+    Both together ask for little more than one: what was under way, and a page group of each partition.
+    """
+    kept_at(site).pages, kept_at(site).late_s = PAGES, LATE_S
+    spec, expected = pipeline(site).model_dump_json(), expected_files()
+    ahead, partitions = sum(map(len, AHEAD.values())), len(expected) // 2
+    found, killed = [], []
+    with zygote() as forked:
+        forked.start(Order(spec, str(tmp_path / "reference"), GROUP_PAGES))
+        assert (forked.end(), landed_files(tmp_path / "reference" / "raw")) == (0, expected)
+        reference = len(site.seen)
+        most = ahead * AT_ONCE + (partitions - ahead) + partitions * GROUP_PAGES
+        for number, (requests, seconds) in enumerate(draw_moments(partitions * PAGES)):
+            order, before = Order(spec, str(tmp_path / str(number)), GROUP_PAGES), len(site.seen)
+            kill(site, forked.start(order), before + requests, seconds)
+            killed.append(forked.end() != 0)
+            forked.start(order)
+            ended, more = forked.end(), len(site.seen) - before - reference
+            found.append((ended, landed_files(tmp_path / str(number) / "raw") == expected, more <= most))
+
+    assert found == [(0, True, True)] * KILLS
+    assert killed.count(True) > KILLS - AT_THE_END
