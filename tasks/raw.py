@@ -12,7 +12,7 @@ from itertools import count, takewhile
 from pathlib import Path
 
 from tasks.spec import Scalar
-from tasks.store import commit_json, read_as
+from tasks.store import commit_json, json_reader
 
 RAW_SUFFIX = ".jsonl.zst"
 _MANIFEST_SUFFIX = ".json"
@@ -42,6 +42,9 @@ class RawManifest:
     extends: str | None = None
 
 
+read_as_manifest = json_reader(RawManifest)
+
+
 def raw_path(folder: Path, partition: str) -> Path:
     """Return the path of a partition's first raw file."""
     return folder / f"{partition}{RAW_SUFFIX}"
@@ -59,7 +62,7 @@ def manifest_path(raw: Path) -> Path:
 
 def read_manifest(raw: Path) -> RawManifest | None:
     """Return the manifest of a raw file; None unless the file is there, as long as it says."""
-    manifest = read_as(manifest_path(raw), RawManifest)
+    manifest = read_as_manifest(manifest_path(raw))
     try:
         return manifest if manifest is not None and raw.stat().st_size == manifest.file_bytes else None
     except FileNotFoundError:

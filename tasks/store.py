@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,16 +98,24 @@ def read_json(path: Path) -> Any:
         return None
 
 
-def read_as(path: Path, kind: type[Value]) -> Value | None:
-    """Return the JSON value at `path` as a dataclass; None where there is none, or one of another shape.
+def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
+    """Return what reads the JSON value at a path as a dataclass: None where there is none, or one of another shape.
 
     As with `read_json`, a damaged manifest is as good as absent. Keys that `kind`
     has not are passed over: a later version may have written them.
+
+    To be made where the module is imported: msgspec 0.22 crashes the process when
+    two threads meet a dataclass for the first time at once.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
+    decoder = msgspec.json.Decoder(kind)
+
+    def read(path: Path) -> Value | None:
+        try:
+            return decoder.decode(path.read_bytes())
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+    return read
 
 
 def sweep_leftovers(folder: Path) -> None:

@@ -23,6 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from deployments.sample.server import HOST, listen, site_server
 from tests.site_api import api_routes
+from tests.site_auth import auth_routes
 from tests.site_landing import landing_routes
 from tests.site_pages import page_routes
 from tests.site_secrets import said_routes
@@ -184,6 +185,7 @@ def _routes(site: Site) -> list[Route]:
         **landing_routes(site),
         **page_routes(),
         **api_routes(site, ITEMS),
+        **auth_routes(site, ITEMS),
     }
     return [*said_routes(site), *(Route(path, answer, methods=["GET", "POST"]) for path, answer in routes.items())]
 

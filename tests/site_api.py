@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import ssl
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cache
-from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -54,10 +46,6 @@ def api_routes(site: Site, items: list[dict[str, Any]]) -> dict[str, Route]:
         "/body/{name}": _body,
         "/wish/{name}": _wish(site),
         "/redirect/{status:int}": _redirect,
-        "/token/{kind}": _token(site),
-        "/guarded/{kind}": _guarded(site, items),
-        "/echo/{place}": _echo(site),
-        "/cookie": _cookie,
     }
 
 
@@ -68,7 +56,7 @@ def _paged(site: Site, items: list[dict[str, Any]]) -> Route:
     """Return a route that takes and tells the page in every way there is; the page `at`, from 0, has the fault."""
 
     async def answer(request: Request) -> Response:
-        asked = await _asked(request)
+        asked = await read_asked(request)
         offset, size = _offset(asked), min(int(asked.get("limit", SIZE)), SIZE)
         fault = request.path_params["fault"]
         records = items[offset : offset + size]
@@ -76,7 +64,7 @@ def _paged(site: Site, items: list[dict[str, Any]]) -> Route:
         if is_faulty and fault in _RECORDS:
             records = _RECORDS[fault]
         more = offset + size < len(items)
-        body = {"items": records, "pages": -(-len(items) // SIZE), "total": len(items)}
+        body: dict[str, Any] = {"items": records, "pages": -(-len(items) // SIZE), "total": len(items)}
         headers = {"X-Total-Pages": str(body["pages"]), "X-Total-Count": str(body["total"])}
         if more:
             cursor = f"after {offset + size}/+&=%"
@@ -84,13 +72,13 @@ def _paged(site: Site, items: list[dict[str, Any]]) -> Route:
             headers |= {"X-Next-Cursor": cursor, "Link": _links(body["next"])}
         if not records and asked.get("beyond") == "404":
             return PlainTextResponse("no such page", 404)
-        well = JSONResponse(asked.get("bare") and records or body, headers=headers)
+        well = JSONResponse(body, headers=headers)
         return await _fail(fault, well, request, first=site.is_first(request, offset)) if is_faulty else well
 
     return answer
 
 
-async def _asked(request: Request) -> dict[str, Any]:
+async def read_asked(request: Request) -> dict[str, Any]:
     """Return all that a request says, wherever it says it."""
     body = await request.body()
     of_headers = {name.removeprefix("x-"): value for name, value in request.headers.items() if name.startswith("x-")}
@@ -241,7 +229,7 @@ async def _turning(request: Request) -> Response:
     if request.path_params["kind"] == "round":
         page = (number - 1) % 3 + 1
         return JSONResponse({"items": [{"page": page, "row": 1}, {"page": page, "row": 2}]})
-    return JSONResponse({"page": number}) if number <= 3 else PlainTextResponse("no such page", 404)  # noqa: PLR2004 - see above
+    return JSONResponse({"page": number}) if number <= 3 else PlainTextResponse("no such page", 404)
 
 
 def _rows_from(items: list[dict[str, Any]]) -> Route:
@@ -272,7 +260,7 @@ def _failing_from(items: list[dict[str, Any]]) -> Route:
 
 async def _endless(request: Request) -> Response:
     """Name a next page that was never named before, for ever."""
-    number = int((await _asked(request)).get("cursor", 0)) + 1
+    number = int((await read_asked(request)).get("cursor", 0)) + 1
     records = [] if request.path_params["kind"] == "empty" else [{"id": number}]
     following = f"{request.path_params['kind']}?cursor={number}"
     return JSONResponse(
@@ -284,7 +272,7 @@ async def _circle(request: Request) -> Response:
     """Name a next page that leads round: of one, two or three pages, or, `at-end`, from the last to itself, empty."""
     kind, here = request.path_params["kind"], int(request.query_params.get("cursor", 1))
     if kind == "at-end":
-        following, records = min(here + 1, 3), [{"id": here}] if here < 3 else []  # noqa: PLR2004 - three pages
+        following, records = min(here + 1, 3), [{"id": here}] if here < 3 else []
     else:
         following, records = here % int(kind) + 1, [{"id": here}]
     address = kind if following == 1 else f"{kind}?cursor={following}"
@@ -327,16 +315,19 @@ async def _body(request: Request) -> Response:
 # -- rate limits
 
 
+def _soon() -> float:
+    return datetime.now(UTC).timestamp() + WISH_S
+
+
 def _wish(site: Site) -> Route:
     """Return a route whose first answer asks for a pause of a moment; those in an error's headers are refusals."""
-    now = lambda: datetime.now(UTC).timestamp() + WISH_S  # noqa: E731 - one of many
     wishes: dict[str, tuple[int, Callable[[], dict[str, str]]]] = {
-        "epoch": (200, lambda: {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{now():.3f}"}),
-        "milliseconds": (200, lambda: {"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{now() * 1000:.0f}"}),
+        "epoch": (200, lambda: {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{_soon():.3f}"}),
+        "milliseconds": (200, lambda: {"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{_soon() * 1000:.0f}"}),
         "seconds": (200, lambda: {"RateLimit-Remaining": "0", "RateLimit-Reset": str(WISH_S)}),
         "hour": (200, lambda: {"RateLimit": '"burst";r=5;t=9, "day";r=0;t=3600'}),
         "after": (429, lambda: {"X-RateLimit-Reset-After": str(WISH_S)}),
-        "forbidden": (403, lambda: {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{now():.3f}"}),
+        "forbidden": (403, lambda: {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{_soon():.3f}"}),
         "forbidden-with-retry-after": (403, lambda: {"Retry-After": str(WISH_S)}),
     }
 
@@ -345,7 +336,7 @@ def _wish(site: Site) -> Route:
         well = JSONResponse({"items": [{"page": number}], "pages": 3})
         if number == 1 and site.is_first(request):
             status, headers = wishes[request.path_params["name"]]
-            if status == 200:  # noqa: PLR2004 - HTTP's own number
+            if status == 200:
                 well.headers.update(headers())
             else:
                 return PlainTextResponse("no more", status, headers())
@@ -360,129 +351,3 @@ def _wish(site: Site) -> Route:
 async def _redirect(request: Request) -> Response:
     await request.body()
     return Response(status_code=request.path_params["status"], headers={"Location": request.query_params["to"]})
-
-
-# -- who asks
-
-
-def _token(site: Site) -> Route:
-    """Return a route that gives tokens, each another."""
-
-    async def answer(request: Request) -> Response:
-        kind = request.path_params["kind"]
-        said = (await request.body()).decode() + request.headers.get("authorization", "")
-        number = len([path for path in site.paths if path.startswith("/token/")])
-        token = "token-for-all" if kind == "same" else f"token-number-{number}"
-        match kind:
-            case "503-once" if site.is_first(request):
-                return PlainTextResponse("not now", 503)
-            case "refusing":
-                return JSONResponse({"error": "invalid_client", "sent": said}, 401)
-            case "elsewhere":
-                return Response(status_code=307, headers={"Location": f"{site.redirect_to}/token/plain"})
-            case "html":
-                return PlainTextResponse(f"token is {token}")
-            case "other-name":
-                return JSONResponse({"accessToken": token, "of": said})
-            case "null":
-                return JSONResponse({"access_token": None})
-            case "late":
-                await asyncio.sleep(0.05)
-        lasts: Any = {"short": 0.2, "rubbish": "soon", "text": "3600", "below-zero": -5}.get(kind, 3600)
-        return JSONResponse({"access_token": token, "token_type": "bearer", "expires_in": lasts})
-
-    return answer
-
-
-def _guarded(site: Site, items: list[dict[str, Any]]) -> Route:
-    """Return a route of counted pages for those who have a token; `revoking` refuses the first of page 2."""
-
-    async def answer(request: Request) -> Response:
-        kind, number = request.path_params["kind"], int(request.query_params.get("page", "1"))
-        sent = request.headers.get("authorization", "")
-        if kind == "shut" or not sent.startswith("Bearer token-"):
-            return PlainTextResponse(f"who are you, {sent}?", 401)
-        if kind == "revoking" and number == 2 and sent in {"Bearer token-number-1", "Bearer token-for-all"}:  # noqa: PLR2004 - the second page
-            return PlainTextResponse("it has ended", 401)
-        page = items[(number - 1) * SIZE : number * SIZE]
-        return JSONResponse({"items": page, "pages": -(-len(items) // SIZE)})
-
-    return answer
-
-
-def _echo(site: Site) -> Route:
-    """Return a route that repeats what it was sent where `place` says, as `form` says; `of` is told to it in the test."""
-
-    async def answer(request: Request) -> Response:
-        place, asked = request.path_params["place"], await _asked(request)
-        said = site.echo or request.headers.get("authorization", "")
-        key = quote(site.echo, safe="")
-        number = int(str(asked.get("n", 1)).split()[-1])
-        records = [{"id": number}]
-        match place:
-            case "body":
-                return Response(site.echo_body, headers={"Content-Type": "application/json"})
-            case "header":
-                return JSONResponse(records, headers={"ETag": f'"{said}"', "Last-Modified": said, "X-Said": said})
-            case "error":
-                return PlainTextResponse(f"no: {said}", 400, {"X-Said": said})
-            case "page":
-                return PlainTextResponse(f"<h1>{said}</h1>")
-            case "always-503":
-                return PlainTextResponse(said, 503)
-            case "location":
-                return Response(status_code=302, headers={"Location": f"ftp://x/?key={key}"})
-            case "location-on" if "moved" not in asked:
-                return Response(status_code=302, headers={"Location": f"location-on?moved=1&key={key}"})
-        following = f"{place}?n={number + 1}&key={key}" if number < SIZE else None
-        body = {"items": records, "next": following, "cursor": number < SIZE and f"{said} {number + 1}"}
-        return JSONResponse(body, headers={"Link": f"<{following}>; rel=next"} if following else {})
-
-    return answer
-
-
-async def _cookie(request: Request) -> Response:
-    """Set a cookie, and tell those that came."""
-    answer = JSONResponse([{"cookies": dict(request.cookies)}])
-    answer.set_cookie("visit", request.query_params.get("set", "1"))
-    return answer
-
-
-# -- below HTTP
-
-
-@asynccontextmanager
-async def serving_raw(*answers: bytes, tls: Any = None) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Serve answers as they are, one for each request in turn; yield the address and what was asked."""
-    asked: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                asked.append(await reader.readuntil(b"\r\n\r\n"))
-                writer.write(answers[min(len(asked), len(answers)) - 1])
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
-        host, port = server.sockets[0].getsockname()
-        yield f"{'http' if tls is None else 'https'}://{host}:{port}", asked
-
-
-def self_signed(folder: Path) -> ssl.SSLContext:
-    """Return what makes a server of TLS that nobody vouches for."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    files = folder / "key.pem", folder / "certificate.pem"
-    kinds = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    files[0].write_bytes(key.private_bytes(*kinds))
-    files[1].write_bytes(certificate.public_bytes(Encoding.PEM))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(files[1], files[0])
-    return context

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Answer = Callable[[Request], Awaitable[Response]]
 
-SIGNS = "/+%="
+SIGNS = '/+"&%<\\='
 """Signs that are written in more than one way."""
 TOKEN = f"token9d1c{SIGNS}"
 """The token that the site gives."""

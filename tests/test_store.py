@@ -19,7 +19,7 @@ from tasks.store import (
     commit_json,
     fingerprint,
     hash_file,
-    read_as,
+    json_reader,
     read_json,
     sweep_leftovers,
     write_json,
@@ -166,7 +166,7 @@ def test_json_is_read_as_what_it_is_to_be(tmp_path: Path, text: str, note: Note 
     path = tmp_path / "note.json"
     path.write_text(text, encoding="utf-8")
 
-    assert (read_as(path, Note), read_as(tmp_path / "nothing.json", Note)) == (note, None)
+    assert [json_reader(Note)(each) for each in (path, tmp_path / "nothing.json")] == [note, None]
 
 
 def test_a_text_that_is_none_in_utf_8_is_json_all_the_same(tmp_path: Path) -> None:

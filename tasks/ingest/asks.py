@@ -58,9 +58,10 @@ def turn_page(ask: Ask, place: Place, param: str, value: Scalar) -> Ask:
 def with_param(url: httpx.URL, name: str, value: Scalar) -> httpx.URL:
     """Return an address with a query parameter; a new one is added to the text, which leaves the others as they are."""
     query = url.query.decode("ascii")
-    if name in query or not (name.isascii() and name.isidentifier()):
+    if name in query or url.fragment or not (name.isascii() and name.isidentifier()):
         return url.copy_set_param(name, value)
-    return url.copy_with(query=f"{query}{'&' if query else ''}{name}={quote(str(value), safe='')}".encode())
+    text = str(url).removesuffix("?")
+    return httpx.URL(f"{text}{'&' if query else '?'}{name}={quote(str(value), safe='')}")
 
 
 def _unfit(ask: Ask, param: str, value: Scalar, where: str, why: object) -> PermanentSourceError:

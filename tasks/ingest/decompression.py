@@ -53,7 +53,7 @@ class _Stream:
             yield from self._feed(data)
 
     def end(self) -> None:
-        if self._is_gzip and (self._stream is not None or (self._head and not self._members)):
+        if self._stream is not None or (self._head and not self._members):
             raise zlib.error("it ends too early")
 
     def _feed(self, data: bytes) -> Iterator[bytes]:

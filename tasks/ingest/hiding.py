@@ -56,9 +56,7 @@ def basic_pair(username: str, password: str) -> str:
     return b64encode(f"{username}:{password}".encode()).decode()
 
 
-def excerpt(
-    response: httpx.Response, characters: int = _EXCERPT_CHARACTERS, secrets: Secrets | None = None
-) -> str:
+def excerpt(response: httpx.Response, characters: int = _EXCERPT_CHARACTERS, secrets: Secrets | None = None) -> str:
     """Return the beginning of a body in one line, without `secrets` where it still may have them."""
     body = response.content if secrets is None else secrets.hide_bytes(response.content)
     try:

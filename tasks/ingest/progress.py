@@ -67,11 +67,18 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         finally:
             self._under_way.remove(tally)
 
+    def reused(self, landed: Sequence[Landed]) -> None:
+        """Count the partitions that were landed before."""
+        self._reused = len(landed)
+        self._done += len(landed)
+        self._rows += sum(partition.rows for partition in landed)
+        if landed:
+            self._tell()
+
     def landed(self, landed: Landed) -> Landed:
-        """Count a partition that is landed."""
+        """Count a partition that is landed now."""
         self._rows += landed.rows
-        self._pages += 0 if landed.reused else landed.pages
-        self._reused += landed.reused
+        self._pages += landed.pages
         return self._end(landed)
 
     def failed(self, failure: Failure) -> Failure:
@@ -113,7 +120,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
             return f"{self._rows:,} rows, landed before"
         rows = self._rows + sum(tally.rows for tally in self._under_way)
         pages = self._pages + sum(tally.pages for tally in self._under_way)
-        said = [f"{rows:,} rows", f"{pages:,} pages at {self._rate():,.0f}/s"]
+        said = [f"{rows:,} rows", *([f"{pages:,} pages at {self._rate():,.0f}/s"] if pages else [])]
         counts = {
             "in flight": sum(tally.in_flight for tally in self._under_way),
             "s paused": round(sum(host.paused_s for host in self._hosts)),

@@ -19,9 +19,9 @@ from typing import IO, Any
 import pyarrow as pa
 
 from tasks.ingest.asking import PageGroup
-from tasks.raw import RawManifest, manifest_path, sweep_from
+from tasks.raw import RawManifest, manifest_path, read_as_manifest, sweep_from
 from tasks.spec import Scalar
-from tasks.store import fsync, read_as, write_json
+from tasks.store import fsync, json_reader, write_json
 
 _BLOCK_BYTES = 2**20
 
@@ -38,6 +38,9 @@ class Checkpoint:
     def is_complete(self) -> bool:
         """Return whether nothing is left to be read."""
         return bool(self.manifest.landed_at)
+
+
+_read_as_checkpoint = json_reader(Checkpoint)
 
 
 class RawWriter:
@@ -152,8 +155,8 @@ def now_text() -> str:
 def read_checkpoint(raw: Path, asked: RawManifest) -> Checkpoint | None:
     """Return how far a run that ended early had come with the same requests; None where there is none to go on from."""
     path = _checkpoint_path(raw)
-    found = read_as(path, Checkpoint)
-    if found is None and (manifest := read_as(path, RawManifest)) is not None:
+    found = _read_as_checkpoint(path)
+    if found is None and (manifest := read_as_manifest(path)) is not None:
         found = Checkpoint(manifest, manifest.landed_at)
     if found is None or _request(found.manifest) != _request(asked):
         return None

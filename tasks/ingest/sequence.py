@@ -62,7 +62,8 @@ async def _fetch(source: ApiSource, pagination: Sequential, ask: Ask, fetch: Fet
     if not has_content(response):
         return _Page([], None)
     return await read_document(
-        response, lambda document: _Page(document.records(source.records_at), _following(pagination, response, document))
+        response,
+        lambda document: _Page(document.records(source.records_at), _following(pagination, response, document)),
     )
 
 

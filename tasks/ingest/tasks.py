@@ -103,15 +103,16 @@ class _SourceLanding:
     async def run(self, jobs: Sequence[PartitionJob]) -> Sequence[Landed | Failure]:
         """Return what became of each partition."""
         found = await asyncio.to_thread(self._find_all, jobs)
+        self._progress.reused([landed for landed in found if landed is not None])
         endpoint = asyncio.create_task(self._open()) if None in found else None
 
         async def land_one(pair: tuple[PartitionJob, Landed | None]) -> Landed | Failure:
             job, landed = pair
-            if landed is None:
-                assert endpoint is not None
-                async with self._slots:
-                    return await self._land(job, endpoint)
-            return self._progress.landed(landed)
+            if landed is not None:
+                return landed
+            assert endpoint is not None
+            async with self._slots:
+                return await self._land(job, endpoint)
 
         return await gather_all(zip(jobs, found, strict=True), land_one)
 

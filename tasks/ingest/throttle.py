@@ -126,7 +126,7 @@ class HostThrottle:
             self._let_in(now)
             await self._wait(waiter)
             now = loop.time()
-            if self._resume_at <= now:
+            if self._resume_at <= now + _TICK_S:
                 return now - since - (self._paused_until(now) - paused_s)
             waiter.told = loop.create_future()  # a pause began since it was let in: back to its place in line
             self._give_back(now)

@@ -111,8 +111,8 @@ def _value_at(line: bytes, names: Sequence[str]) -> Any:
         return msgspec.json.decode(value)
     except (KeyError, msgspec.ValidationError):  # it has no such name, or no names at all
         return None
-    except msgspec.DecodeError:  # such as NaN, which only Python's reader takes
-        return _find(json.loads(line), names)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # such as NaN, which only Python's reader takes
+        return _find(json.loads(line.decode("utf-8", "replace")), names)
 
 
 def _find(value: Any, names: Sequence[str]) -> Any:

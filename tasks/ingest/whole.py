@@ -133,7 +133,9 @@ def _explain(error: BaseException, request: httpx.Request) -> Exception:
                 f"{asked}: {url.host} does not speak TLS as it should ({_reason(cause)}); correct the address"
             )
         case aiohttp.ClientConnectorError():
-            return UnreachableError(f"the host {url.host}:{url.port or url.scheme} cannot be reached ({_reason(cause)})")
+            return UnreachableError(
+                f"the host {url.host}:{url.port or url.scheme} cannot be reached ({_reason(cause)})"
+            )
     # What is no HTTP is quoted in further lines, and the address with what proves who asks.
     said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     first = said.partition("\n")[0].removesuffix(":")

@@ -71,9 +71,7 @@ def of_kind(kind: str, site: Site, fault: str, **requests: Any) -> ApiSource:
     is_posted = KINDS[kind].get("place") == "body" or kind == "single, posted"
     posted: dict[str, Any] = {"method": "POST", "body": {"query": "all"}, "idempotent": True} if is_posted else {}
     params = {"of": list(KINDS).index(kind), "at": 0 if kind in SINGLE else 1} | _PARAMS.get(kind, {})
-    return api(
-        site, f"/paged/{fault}", pagination=KINDS[kind], params=params, requests=QUICK | requests, **posted
-    )
+    return api(site, f"/paged/{fault}", pagination=KINDS[kind], params=params, requests=QUICK | requests, **posted)
 
 
 def count_asked(site: Site) -> Counter[str]:

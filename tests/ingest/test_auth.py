@@ -25,7 +25,7 @@ TOKEN = "sesame-open-7"  # noqa: S105 - a test's token
 VARIABLE = "TIDEMILL_TEST_TOKEN"
 AUTH = {"kind": "bearer", "token": {"env": VARIABLE}}
 SECRETS = {"token": TOKEN}
-SIGNS = "a:b c&d=e%f+g/h\"i\\j"
+SIGNS = 'a:b c&d=e%f+g/h"i\\j'
 """Every sign that means something somewhere on the way."""
 KEY = {"kind": "api_key", "key": {"env": VARIABLE}}
 POSTED: dict[str, Any] = {"method": "POST", "body": {"q": 1}, "idempotent": True}
@@ -118,9 +118,9 @@ def sent_to(site: Site, path: str) -> list[Seen]:
         (AUTH, lambda seen: seen.headers["authorization"].removeprefix("Bearer ")),
         (
             {"kind": "basic", "username": "m\xe9", "password": {"env": VARIABLE}},
-            lambda seen: b64decode(seen.headers["authorization"].removeprefix("Basic "))
-            .decode()
-            .removeprefix("m\xe9:"),
+            lambda seen: (
+                b64decode(seen.headers["authorization"].removeprefix("Basic ")).decode().removeprefix("m\xe9:")
+            ),
         ),
         (KEY | {"name": "X-Api-Key"}, lambda seen: seen.headers["x-api-key"]),
         (KEY | {"name": "key", "place": "query"}, lambda seen: dict(parse_qsl(seen.path.partition("?")[2]))["key"]),
@@ -135,7 +135,11 @@ async def test_a_secret_is_sent_as_it_is_with_every_page(
     """Each kind of proof has the secret as it was held, whatever signs are in it, on every page."""
     posted = POSTED if auth.get("place") == "body" else {}
 
-    landed = await land_one(api(site, "/paged/none?a=1%2C2", auth=auth, **posted), tmp_path, {"password" if auth["kind"] == "basic" else "key": secret})
+    landed = await land_one(
+        api(site, "/paged/none?a=1%2C2", auth=auth, **posted),
+        tmp_path,
+        {"password" if auth["kind"] == "basic" else "key": secret},
+    )
 
     assert read_rows(landed.path) == ITEMS
     assert [sent(seen) for seen in site.seen] == [secret] * 3
@@ -217,7 +221,12 @@ async def test_a_token_that_ends_is_renewed_before(site: Site, tmp_path: Path) -
 
 async def test_a_token_refused_in_the_middle_is_renewed_once(site: Site, tmp_path: Path) -> None:
     """A page that answers 401 is asked for once more with a new token, with which the others go on."""
-    source = api(site, "/guarded/revoking", auth=oauth2(site, "plain"), requests=QUICK | {"max_in_flight": 1, "start_in_flight": 1})
+    source = api(
+        site,
+        "/guarded/revoking",
+        auth=oauth2(site, "plain"),
+        requests=QUICK | {"max_in_flight": 1, "start_in_flight": 1},
+    )
 
     landed = await land_one(source, tmp_path, CLIENT_SECRET)
 

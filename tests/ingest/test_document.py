@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import PermanentSourceError
@@ -91,7 +91,11 @@ async def test_records_are_found_at_their_path(
         ("/body/nothing", None, r"answered application/json, which is not JSON: ''; correct the address"),
         ("/body/control", None, r"which is not JSON: '\[\"a b\"\]'"),
         ("/body/two", None, r"which is not JSON: '\[1\] \[2\]'"),
-        ("/body/exact", "items", r"records_at: 'items' is not in the body, 'items' meets \[\{'big': 1234.*; correct rec"),
+        (
+            "/body/exact",
+            "items",
+            r"records_at: 'items' is not in the body, 'items' meets \[\{'big': 1234.*; correct rec",
+        ),
         ("/body/scalar", "a.b", r"records_at: 'a.b' is not in the body, 'a' meets 'text'; correct records_at"),
         ("/body/spaces", "items.a", r"'a' meets \[1, \{'a': 2\}, 3\]; correct records_at"),
         ("/no-records", "data", r"records_at: 'data' is \{'rows': \[\{'id': 1.*, not a list; name the path"),
@@ -112,11 +116,19 @@ async def test_a_body_of_many_or_odd_keys_is_quoted_in_short(site: Site, tmp_pat
     """Keys that are many are cut, and what cannot be shown stands in quotes."""
     site.echo_body = json.dumps({"\x1b[31m": 1} | {f"key {number}": 1 for number in range(1000)}).encode()
 
-    with pytest.raises(PermanentSourceError, match=r"'items' meets the keys '\\x1b\[31m', key 0, key 1.{,180} …; correct"):
+    with pytest.raises(
+        PermanentSourceError, match=r"'items' meets the keys '\\x1b\[31m', key 0, key 1.{,180} …; correct"
+    ):
         await land_one(api(site, "/echo/body", pagination={"kind": "single"}), tmp_path)
 
 
-@given(records=st.lists(values), indent=st.sampled_from([None, 0, 2]), ascii_only=st.booleans(), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]))
+@settings(max_examples=50)
+@given(
+    records=st.lists(values),
+    indent=st.sampled_from([None, 0, 2]),
+    ascii_only=st.booleans(),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
+)
 def test_any_records_are_taken_apart_and_mean_the_same(
     records: list[Any], indent: int | None, ascii_only: bool, encoding: str
 ) -> None:

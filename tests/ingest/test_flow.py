@@ -218,7 +218,7 @@ async def test_what_was_fetched_is_a_table(prefect_server: str) -> None:
     resumed = Landed("late", Path("raw"), 3, 9, 9, False, 5, 1, 2, 700, 0.123, 999.456, resumed_from=6)
     failed = Failure("bad", "GET http://x/ was refused", requests=3, retries=2, refused=1)
 
-    await flow(report_ingest, name="report")("shown", [LandedSource("news", (*landed, resumed), (failed,))])
+    await flow(report_ingest)("shown", [LandedSource("news", (*landed, resumed), (failed,))])
 
     async with httpx.AsyncClient(base_url=prefect_server) as prefect:
         (fetched,) = await artifacts(prefect, "shown-ingest")

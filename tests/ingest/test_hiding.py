@@ -134,7 +134,11 @@ async def test_validators_that_repeat_the_secret_are_kept_without(site: Site, tm
     assert (manifest["etag"], manifest["last_modified"]) == ('"***"', "***")
 
 
-@given(secret=secrets, ways=st.lists(st.sampled_from(WAYS), max_size=2), around=st.sampled_from(["<{}>", "x={}&y=1", '"{}"']))
+@given(
+    secret=secrets,
+    ways=st.lists(st.sampled_from(WAYS), max_size=2),
+    around=st.sampled_from(["<{}>", "x={}&y=1", '"{}"']),
+)
 def test_a_secret_is_found_in_whatever_way_it_is_written(
     secret: str, ways: list[Callable[[str], str]], around: str
 ) -> None:

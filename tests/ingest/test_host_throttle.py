@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -105,7 +106,7 @@ def test_the_largest_spacing_counts(make: Callable[[], HostThrottle], spacing_s:
     """Of the rate in the pipeline file and the intervals that a host asks for, the strictest is kept."""
     entered = run(enter_at(make(), 4))
 
-    assert entered == pytest.approx([number * spacing_s for number in range(4)])
+    assert entered == pytest.approx([number * spacing_s for number in range(4)], abs=0.011)
 
 
 def spaced(host: HostThrottle, *intervals_s: float) -> HostThrottle:
@@ -126,7 +127,7 @@ def test_a_rest_is_no_credit() -> None:
 
     entered = run(rest())
 
-    assert [round(later - before, 2) for before, later in zip(entered, entered[1:], strict=False)] == [0.09, 0.1, 0.1]
+    assert [later - before for before, later in pairwise(entered)] == pytest.approx([0.1, 0.1, 0.1], abs=0.011)
 
 
 def test_pauses_are_counted_and_not_stood_in_line() -> None:

@@ -19,7 +19,7 @@ from tests.convert.conftest import make_table
 from tests.convert.conftest import read_rows as read_table
 from tests.ingest.crashing import crashing
 from tests.ingest.sources import api, job_of, land_one, land_with, open_quietly, read_rows
-from tests.ingest.test_resume import files_of, find
+from tests.ingest.test_resume import ONE_BY_ONE, files_of, find
 from tests.site import Site
 from tests.site_landing import LONG_PAGE_ROWS, kept_at
 
@@ -34,7 +34,7 @@ def growing(site: Site, start: Scalar = 0, overlap: Any = 0, field: str = "at", 
         "incremental": {"field": field, "param": "since", "start": start, "overlap": overlap},
         "key": ["id"],
         "params": {} if field == "at" else {"path": field},
-        "requests": {"attempts": 1},
+        "requests": ONE_BY_ONE,
     }
     return api(site, "/since", **plain | changes)
 

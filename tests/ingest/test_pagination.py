@@ -168,7 +168,9 @@ async def test_a_body_that_is_not_what_the_source_says_is_one_error(
 ) -> None:
     """A body without its records or its count is named with the cure, asked for once, and leaves no file."""
     named = {"kind": "page", "pages_at": "pages"} | pagination
-    source = api(site, path, pagination={name: value for name, value in named.items() if value is not None or "size" in name})
+    source = api(
+        site, path, pagination={name: value for name, value in named.items() if value is not None or "size" in name}
+    )
 
     with pytest.raises(PermanentSourceError, match=sentence):
         await land_one(source, tmp_path)
@@ -179,7 +181,9 @@ async def test_a_body_that_is_not_what_the_source_says_is_one_error(
 
 async def test_a_body_that_is_no_list_cannot_be_the_last_page(site: Site, tmp_path: Path) -> None:
     """Where pages are asked for until one is empty, a body that is one record would be asked for, for ever."""
-    with pytest.raises(PermanentSourceError, match=r"the body is not a list, so that no page is ever empty.*records_at"):
+    with pytest.raises(
+        PermanentSourceError, match=r"the body is not a list, so that no page is ever empty.*records_at"
+    ):
         await land_one(api(site, "/items", **UNTIL_EMPTY), tmp_path)
 
     assert site.paths == ["/items?page=1"]
@@ -205,12 +209,12 @@ async def test_offsets_of_few_rows_are_one_page(site: Site, tmp_path: Path, path
 
 async def test_the_server_may_have_a_page_size_of_its_own(site: Site, tmp_path: Path) -> None:
     """Where the server tells the number of pages, or pages end with an empty one, fewer rows a page than asked for are no harm."""
-    counted = {"kind": "page", "pages_at": "pages", "size_param": "limit", "size": 500}
-    uncounted = {"kind": "page", "size_param": "limit", "size": 500}
+    counted: dict[str, Any] = {"kind": "page", "pages_at": "pages", "size_param": "limit", "size": 500}
+    uncounted: dict[str, Any] = {"kind": "page", "size_param": "limit", "size": 500}
 
     landed = [
-        await land_one(api(site, "/paged/none", pagination=pagination), tmp_path / pagination.get("pages_at", "none"))
-        for pagination in (counted, uncounted)
+        await land_one(api(site, "/paged/none", pagination=counted), tmp_path / "counted"),
+        await land_one(api(site, "/paged/none", pagination=uncounted), tmp_path / "uncounted"),
     ]
 
     assert [read_rows(one.path) for one in landed] == [ITEMS, ITEMS]
@@ -263,4 +267,3 @@ async def test_a_limit_lowered_meanwhile_does_not_pass_for_the_end(site: Site, t
         await land_one(lowered, tmp_path)
 
     assert list_files(tmp_path) == []
-

@@ -68,9 +68,7 @@ async def test_a_key_in_the_query_stays_with_its_host(site: Site, other_site: Si
     assert keys == [[SECRET], [SECRET], []]
 
 
-@pytest.mark.parametrize(
-    ("status", "method"), [(301, "GET"), (302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")]
-)
+@pytest.mark.parametrize(("status", "method"), [(301, "GET"), (302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")])
 async def test_a_post_stays_one_only_where_the_status_says_so(
     site: Site, tmp_path: Path, status: int, method: str
 ) -> None:

@@ -26,7 +26,9 @@ from tests.ingest.sources import api, job_of, land_one, land_with, open_quietly,
 from tests.site import Site
 from tests.site_landing import LONG, LONG_PAGES, kept_at, long_rows
 
-ONCE = {"attempts": 1, "max_in_flight": 4, "start_in_flight": 4}
+AT_ONCE = 4
+ONCE = {"attempts": 1, "max_in_flight": AT_ONCE, "start_in_flight": AT_ONCE}
+ONE_BY_ONE = {"attempts": 1, "max_in_flight": 1, "start_in_flight": 1}
 KINDS = [*LONG, "html"]
 REACHED = 6
 """Pages that a landing has come to when it meets one that is refused."""
@@ -86,15 +88,15 @@ async def test_the_next_run_goes_on_at_the_page_that_failed(site: Site, tmp_path
     """What came before an error is kept: the pages before are not asked for again, and no row is there twice."""
     source = long(site, kind)
     await fail(site, source, tmp_path)
-    before = len(site.seen)
+    before, in_vain = len(site.seen), 0 if kind == "page" else AT_ONCE
 
     landed = await land_one(source, tmp_path)
 
-    again = [seen.path for seen in site.seen[before:]]
+    late = len(site.seen) - before - landed.requests
     assert (landed.resumed_from, landed.rows, landed.pages) == (REACHED, 35, LONG_PAGES)
     assert read_rows(landed.path) == rows_of(kind)
-    assert LONG_PAGES - REACHED <= len(again) <= LONG_PAGES - REACHED + (0 if kind == "page" else ONCE["max_in_flight"])
-    assert len(again) == len(set(again)) == landed.requests
+    assert LONG_PAGES - REACHED <= landed.requests <= LONG_PAGES - REACHED + in_vain
+    assert abs(late) <= AT_ONCE  # what was given up may come to the site late, or never
     assert files_of(tmp_path) == ["all.json", "all.jsonl.zst"]
 
 
@@ -122,7 +124,7 @@ async def test_a_landing_is_gone_on_with_as_often_as_it_ends_early(
 async def test_a_landing_that_is_interrupted_keeps_what_has_come(site: Site, tmp_path: Path, kind: str) -> None:
     """Cancelled in the middle, as Ctrl-C does, a landing is gone on with from its last page."""
     kept_at(site).late_s = 0.02
-    source = long(site, kind, requests={**ONCE, "max_in_flight": 1, "start_in_flight": 1})
+    source = long(site, kind, requests=ONE_BY_ONE)
     running = asyncio.create_task(land_one(source, tmp_path))
     await asyncio.to_thread(wait_until_asked, site, REACHED)
 
@@ -191,7 +193,7 @@ async def test_the_next_plain_run_finishes_a_fresh_one(site: Site, tmp_path: Pat
 
 async def test_a_fresh_landing_that_prefect_tries_again_goes_on(site: Site, tmp_path: Path) -> None:
     """The second attempt at one plan asks for what the first had not come to."""
-    source = long(site, "page")
+    source = long(site, "page", requests=ONE_BY_ONE)
     await land_one(source, tmp_path)
     kept_at(site).broken_from = REACHED + 1
     async with open_quietly(source) as client:
@@ -233,7 +235,7 @@ async def test_a_crash_at_any_step_of_a_landing_costs_less_than_a_page_group(
 ) -> None:
     """Whatever step a run dies before, the next has every row once, and asks again for a page group at most."""
     small_groups(monkeypatch)
-    source = long(site, kind, requests={**ONCE, "max_in_flight": 1, "start_in_flight": 1})
+    source = long(site, kind, requests=ONE_BY_ONE)
     with crashing() as whole:
         await land_one(source, tmp_path / "whole")
     reference = len(site.seen)

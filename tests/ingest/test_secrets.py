@@ -72,7 +72,7 @@ def landing_sources(site: Site) -> dict[str, Any]:
 def failing_sources(site: Site) -> dict[str, Any]:
     """Return sources that fail for good, in answers that repeat what they were sent or before there is one."""
     api = {"kind": "api", "url": f"{site.url}/said/500", "requests": ALL_BUT_ONE, **NEXT}
-    sources = {
+    sources: dict[str, dict[str, Any]] = {
         "refused": {"url": f"{site.url}/said/401", "auth": BEARER},
         "broken": {"url": f"{site.url}/said/broken", "auth": BASIC},
         "failing": {"auth": QUERY},

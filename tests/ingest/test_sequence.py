@@ -51,9 +51,7 @@ async def test_a_next_page_elsewhere_gets_no_credentials(
 ) -> None:
     """A next address on another host is followed, without the token and the source's headers."""
     site.redirect_to = other_site.redirect_to = other_site.url
-    source = api(
-        site, "/paged/none?next=elsewhere", pagination=pagination, auth=BEARER, headers={"X-Plan": "free"}
-    )
+    source = api(site, "/paged/none?next=elsewhere", pagination=pagination, auth=BEARER, headers={"X-Plan": "free"})
 
     landed = await land_one(source, tmp_path, {"token": "sesame-open-7"})
 
@@ -99,7 +97,9 @@ async def test_pages_that_lead_round_are_one_error(
     site: Site, tmp_path: Path, pagination: dict[str, Any], kind: str, most: int
 ) -> None:
     """A page that names itself, or one before it, is not followed again and again; nothing is landed twice."""
-    with pytest.raises(PermanentSourceError, match=r"which was read before; the pages go in a circle: correct pagination"):
+    with pytest.raises(
+        PermanentSourceError, match=r"which was read before; the pages go in a circle: correct pagination"
+    ):
         await land_one(api(site, f"/circle/{kind}", pagination=pagination), tmp_path)
 
     assert int(kind) <= len(site.seen) <= most
@@ -123,7 +123,11 @@ async def test_an_empty_page_that_names_itself_is_the_last(
         ({"cursor": True}, CURSOR, r"the next page's cursor is True, not a text or a number"),
         ({"cursor": "\ud83d"}, CURSOR, r"the next page's cursor is '\\ud83d', not a text or a number"),
         ({"cursor": float("nan")}, CURSOR, r"the next page's cursor is nan, not a text or a number"),
-        ({"cursor": "\xe9"}, CURSOR | {"place": "header"}, r"'\xe9', which a header cannot carry \(it is not printable A"),
+        (
+            {"cursor": "\xe9"},
+            CURSOR | {"place": "header"},
+            r"'\xe9', which a header cannot carry \(it is not printable A",
+        ),
         ({"cursor": "a\nb"}, CURSOR | {"place": "header"}, r"'a\\nb', which a header cannot carry"),
         ({"cursor": "x" * 70_000}, CURSOR, r"which an address cannot carry \(.* too long\); correct pagination"),
         ({"next": "mailto:me"}, NEXT_URL, r"pagination.next_at: 'mailto:me' is no address; correct next_at"),

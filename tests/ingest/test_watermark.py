@@ -68,6 +68,7 @@ def test_what_was_landed_before_counts() -> None:
         (b"5", None),
         (b'{"x": NaN, "a": {"b": {"c": 8}}}', 8),
         (b'{"x": NaN, "a": 5}', None),
+        (b'{"\xff": 1, "a": {"b": {"c": 9}}}', 9),
     ],
 )
 def test_a_field_may_be_within_another(record: bytes, value: Scalar | None) -> None:

@@ -143,7 +143,8 @@ async def test_a_pause_longer_than_a_request_may_take_is_told(site: Site, tmp_pa
     source = api(site, "/wish/hour", requests=QUICK | {"deadline_s": 20})
 
     with pytest.raises(
-        SourceError, match=r"page=[23]: the host asks to be left alone for 3600 s, longer than requests.deadline_s \(20\)"
+        SourceError,
+        match=r"page=[23]: the host asks to be left alone for 3600 s, longer than requests.deadline_s \(20\)",
     ):
         await land_one(source, tmp_path)
 
