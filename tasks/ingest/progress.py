@@ -65,7 +65,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         try:
             return await landing
         finally:
-            self._under_way.remove(tally)
+            self._under_way = [other for other in self._under_way if other is not tally]
 
     def reused(self, landed: Sequence[Landed]) -> None:
         """Count the partitions that were landed before."""

@@ -34,6 +34,13 @@ class BasicAuth(Part):
     password: SecretReference
     """Where the password is held: {env: NAME} or {secret_block: name}."""
 
+    @field_validator("username")
+    @classmethod
+    def _has_no_colon(cls, username: str) -> str:
+        if ":" in username:
+            raise ValueError(f"{username!r} has a colon, at which the name would end (RFC 7617); take it out")
+        return username
+
 
 class ApiKeyAuth(Part):
     """A key in a header, a query parameter or the JSON body."""

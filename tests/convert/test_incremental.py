@@ -141,7 +141,7 @@ def test_the_first_file_landed_anew_ends_its_increments(tmp_path: Path) -> None:
 ROWS = st.lists(st.tuples(st.none() | st.integers(1, 4), st.sampled_from([1, 2, 1.5, "x", None])), max_size=5)
 
 
-@settings(PROPERTY, max_examples=40)
+@settings(PROPERTY, max_examples=15)
 @given(st.lists(st.tuples(st.sampled_from(["EWR", "JFK"]), ROWS), min_size=1, max_size=6), st.randoms())
 def test_any_runs_make_the_table_that_one_makes(
     runs: list[tuple[str, list[tuple[int | None, Any]]]], random: Any

@@ -57,8 +57,9 @@ def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, to
     page.goto(f"{site}/artifacts")
     for artifact in ("tour-ingest", "tour-tables", "tour-leaderboard"):
         expect(page.get_by_text(artifact).first).to_be_visible(timeout=_SHOWN_MS)
-    query = {"artifacts": {"key": {"any_": ["tour-ingest"]}}, "sort": "CREATED_DESC"}
-    fetched = httpx.post(f"{prefect_server}/artifacts/filter", json=query).raise_for_status().json()
-    page.goto(f"{site}/artifacts/artifact/{fetched[-1]['id']}")
+    ingest = {"parent_flow_run_id": {"any_": [address[0].rpartition("/")[2]]}}
+    query = {"artifacts": {"key": {"any_": ["tour-ingest"]}}, "flow_runs": ingest}
+    (fetched,) = httpx.post(f"{prefect_server}/artifacts/filter", json=query).raise_for_status().json()
+    page.goto(f"{site}/artifacts/artifact/{fetched['id']}")
     for cell in ("429s", "resumed from page", "user_id=3"):
         expect(page.get_by_text(cell).first).to_be_visible(timeout=_SHOWN_MS)
