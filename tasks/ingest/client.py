@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from urllib.request import getproxies
@@ -119,10 +118,10 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def open_client(sources: Iterable[ApiSource | PagesSource], warn: Warn) -> AsyncIterator[Client]:
+async def open_client(sources: Collection[ApiSource | PagesSource], warn: Warn) -> AsyncIterator[Client]:
     """Open the client for `sources`; a host that several name gets the strictest of their bounds."""
     # The throttle is the bound: aiohttp's own pool has none. Its proxies cost time at each request, where there are any.
-    connector = aiohttp.TCPConnector(limit=0, ssl=_tls())
+    connector = aiohttp.TCPConnector(limit=0, ssl=_certificates(sources))
     # Cookies are a source's own.
     session = aiohttp.ClientSession(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=bool(getproxies())
@@ -130,7 +129,9 @@ async def open_client(sources: Iterable[ApiSource | PagesSource], warn: Warn) ->
     with freezing_old_objects():
         async with session:
             throttle = Throttle(_bounds(sources), default=_bound(Requests()))
-            yield Client(AiohttpTransport(verify=_tls(), client=session), throttle, warn)
+            # Verified by the session: the transport makes no connection, nor an SSL context, of its own.
+            transport = AiohttpTransport(verify=False, client=session)
+            yield Client(transport, throttle, warn)
 
 
 def first_urls(source: ApiSource | PagesSource) -> list[httpx.URL]:
@@ -141,10 +142,13 @@ def first_urls(source: ApiSource | PagesSource) -> list[httpx.URL]:
     return [httpx.URL(p.fill(origin)) for p in partitions for origin in sorted(origins)]
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """Return what certificates are verified against; reading them takes 50 ms, so once a process."""
-    return httpx.create_ssl_context()
+def _certificates(sources: Collection[ApiSource | PagesSource]) -> ssl.SSLContext | bool:
+    """Return what certificates are verified against: httpx's; aiohttp's where only a redirect can lead to https.
+
+    Reading httpx's takes 50 ms.
+    """
+    is_https = any(url.scheme == "https" for source in sources for url in first_urls(source))
+    return httpx.create_ssl_context() if is_https else True
 
 
 def _bounds(sources: Iterable[ApiSource | PagesSource]) -> dict[str, Bounds]:
