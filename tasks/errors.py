@@ -4,6 +4,7 @@ TidemillError
 ├── SpecError           the pipeline file is wrong (exit code 2)
 ├── SourceError         a source could not be fetched or read
 │   └── PermanentSourceError   trying again cannot help (wrong token, 404, wrong shape)
+│       └── WrongPagesError    what has come is not what it should be: nothing of it is kept
 ├── TableError          a table could not be made from what was received
 ├── TrainingError       the training set or a candidate is wrong
 ├── StageError          a stage ended with some of its parts failed
@@ -40,6 +41,10 @@ class SourceError(TidemillError):
 
 class PermanentSourceError(SourceError):
     """A source could not be fetched or read, and trying again cannot help."""
+
+
+class WrongPagesError(PermanentSourceError):
+    """The pages that have come are not those that were asked for; the next run begins anew."""
 
 
 class TableError(TidemillError):

@@ -14,14 +14,13 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from urllib.request import getproxies
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from tasks.errors import PermanentSourceError, SourceError
 from tasks.ingest.asking import Ask, Fetch, said_of
+from tasks.ingest.connections import Connections
 from tasks.ingest.cookies import CookieTransport
 from tasks.ingest.credentials import Credential, CredentialTransport, fix_credential, origin_of
 from tasks.ingest.garbage import freezing_old_objects
@@ -120,18 +119,14 @@ class Endpoint:
 @asynccontextmanager
 async def open_client(sources: Collection[ApiSource | PagesSource], warn: Warn) -> AsyncIterator[Client]:
     """Open the client for `sources`; a host that several name gets the strictest of their bounds."""
-    # The throttle is the bound: aiohttp's own pool has none. Its proxies cost time at each request, where there are any.
+    # The throttle is the bound: aiohttp's own pool has none.
     connector = aiohttp.TCPConnector(limit=0, ssl=_certificates(sources))
     # Cookies are a source's own.
-    session = aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=bool(getproxies())
-    )
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
     with freezing_old_objects():
         async with session:
             throttle = Throttle(_bounds(sources), default=_bound(Requests()))
-            # Verified by the session: the transport makes no connection, nor an SSL context, of its own.
-            transport = AiohttpTransport(verify=False, client=session)
-            yield Client(transport, throttle, warn)
+            yield Client(Connections(session), throttle, warn)
 
 
 def first_urls(source: ApiSource | PagesSource) -> list[httpx.URL]:

@@ -20,6 +20,8 @@ from tasks.ingest.robots import Robots, robots_address
 from tasks.partitions import Partition
 from tasks.spec import PagesSource
 
+_GONE = frozenset({404, 410})  # behind a link it is the link that is wrong; a start page has to be there
+
 
 async def crawl(
     source: PagesSource, partition: Partition, fetch: Fetch, robots: Robots, state: Any
@@ -100,7 +102,9 @@ class _Visitor:
                     "choose another start, or set robots: ignore if you have leave to"
                 )
             return Visit(spot.url, reject="robots.txt disallows this page")
-        response = await self._fetch(Ask(url))
+        response = await self._fetch(Ask(url, answers=_GONE if spot.depth else frozenset()))
+        if response.status_code in _GONE:
+            return Visit(spot.url, reject=f"this link is dead: {response.status_code} {response.reason_phrase}")
         address = page_address(response.url)
         if not self._hosts.allow(address):
             host = address.netloc.decode("ascii")

@@ -12,6 +12,8 @@ HIDDEN = b"***"
 _SHORTEST = 6  # what is shorter stands in a text by chance
 _EXCERPT_CHARACTERS = 200
 _EXCERPT_BYTES = 4096  # enough for so many characters; a body may be large
+_STRONG = 12  # what is shorter, and a word, is hidden only as a whole word: it may be part of another
+_BEFORE, _AFTER = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2}))", "(?![A-Za-z0-9])"
 _PLAIN = re.compile(rb"[A-Za-z0-9_]+")
 
 
@@ -32,6 +34,8 @@ class Secrets:
             sure = max(_PLAIN.findall(whole), key=len, default=b"")
             # Backslashes in a row may be any number: each notation doubles them.
             pattern = "".join(map(_pattern, re.sub(r"\\+", r"\\", secret)))
+            if len(secret) < _STRONG and secret.isalnum():
+                pattern = f"{_BEFORE}{pattern}{_AFTER}"
             self._patterns[whole] = sure, re.compile(pattern.encode())
 
     def add_pair(self, username: str, secret: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from tasks.ingest.watermark import moment_of, since
 from tasks.partitions import Partition, request_fingerprint
 from tasks.raw import RawManifest, commit_manifest, increment_path, list_raw_files, raw_path
 from tasks.spec import ApiSource, Incremental, PagesSource, Scalar
+
+_GONE_ON_WITHIN = timedelta(days=1)  # what was begun longer ago has changed meanwhile: it is begun anew
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,10 @@ def _is_gone_on(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]]) ->
 def _is_under_way(plan: Plan) -> bool:
     """Return whether a run that ended early has come so far with a plan that this one goes on with it."""
     checkpoint = read_checkpoint(plan.raw, plan.asked)
-    return checkpoint is not None and not _is_old(plan.job, checkpoint.began_at)
+    if checkpoint is None or _is_old(plan.job, checkpoint.began_at):
+        return False
+    began = moment_of(checkpoint.began_at)
+    return began is not None and datetime.now(UTC) - began < _GONE_ON_WITHIN
 
 
 def _is_old(job: PartitionJob, text: str) -> bool:

@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, TypeVarTuple
 
-from tasks.errors import PermanentSourceError, SourceError
+from tasks.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.asking import Fetch, PageGroup
 from tasks.ingest.asks import first_ask
 from tasks.ingest.conditional import Conditional, NotModifiedError, tells_all_in_body
@@ -98,6 +98,9 @@ class _Landing:
                 await in_thread(self._put_in_place)
             else:
                 await self._read()
+        except WrongPagesError:
+            await self._drop()
+            raise
         except BaseException:
             await self._keep()
             raise
@@ -172,6 +175,13 @@ class _Landing:
             if self._coming.state is not None:
                 await in_thread(self._add, self._hand_over())
         await in_thread(self._writer.close)
+
+    async def _drop(self) -> None:
+        """Keep nothing: gone on from, pages that are not right would count in the end."""
+        with suppress(Exception, asyncio.CancelledError):
+            await self._committed()
+        await in_thread(self._writer.close)
+        await in_thread(discard, self._plan.raw)
 
     def _add(self, group: PageGroup) -> None:
         self._writer.add(group, self._see(group))

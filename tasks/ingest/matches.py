@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.errors import PermanentSourceError
+from tasks.errors import WrongPagesError
 from tasks.ingest.pages import Page
 from tasks.spec import PagesSource
 
@@ -53,20 +53,20 @@ class Matches:
     def check(self, source: PagesSource) -> None:
         """Raise when a selector matched nothing on any page, or no page could be read."""
         if not self.lists + self.details or (self.links and not self.details and self.reject):
-            raise PermanentSourceError(f"no page with rows could be read, the first of them {self.reject}")
+            raise WrongPagesError(f"no page with rows could be read, the first of them {self.reject}")
         lists, details = _where(self.lists, self.first_list), _where(self.details, self.first_detail)
         if self.lists and not self.links:
-            raise PermanentSourceError(f"links: {source.links!r} matches nothing on {lists}; correct the selector")
+            raise WrongPagesError(f"links: {source.links!r} matches nothing on {lists}; correct the selector")
         if self.links and not self.details:
-            raise PermanentSourceError(
+            raise WrongPagesError(
                 f"links: {source.links!r} matches {self.links} links on {lists}, and none may be followed: "
                 "correct the selector, add their hosts to allow_hosts, or raise max_depth"
             )
         if not self.rows:
-            raise PermanentSourceError(f"rows: {source.rows!r} matches nothing on {details}; correct the selector")
+            raise WrongPagesError(f"rows: {source.rows!r} matches nothing on {details}; correct the selector")
         for name, column in source.columns.items():
             if not self.filled[name] and column.default is None:
-                raise PermanentSourceError(
+                raise WrongPagesError(
                     f"columns.{name}: {column.select!r} matches nothing in any of {self.rows} rows on {details}; "
                     "correct the selector, or give the column a default"
                 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tasks.errors import PermanentSourceError
+from tasks.errors import PermanentSourceError, WrongPagesError
 from tasks.ingest.asking import Ask, Fetch, PageGroup, has_content, said_of
 from tasks.ingest.asks import turn_page
 from tasks.ingest.document import Document, read_document
@@ -122,7 +122,7 @@ def _turn(first: Ask, pagination: Sequential, following: Following) -> Ask:
 def _check_next(ask: Ask, pagination: Sequential, following: Following, pages: int, seen: set[bytes]) -> None:
     """Raise where the next page is one that was read, or one too many."""
     if _digest(following) in seen:
-        raise PermanentSourceError(
+        raise WrongPagesError(
             f"{ask.said}: the next page is {following!r:.{_QUOTED_CHARACTERS}}, which was read before; "
             "the pages go in a circle: correct pagination, or tell the server's owner"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import msgspec
 from tasks.errors import PermanentSourceError
 from tasks.spec import Incremental, Scalar
 
+_LONGEST_NUMBER = 1000  # digits; Python reads no more than 4,300
 _NUMBER = re.compile(r"[+-]?[0-9]+(?P<fraction>\.[0-9]+)?")
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -131,8 +133,11 @@ def _number(value: Any) -> int | float | None:
     """Return the number that a value is, or that a text is one of; None where it is none."""
     if isinstance(value, str):
         match = _NUMBER.fullmatch(value)
-        return None if match is None else float(value) if match["fraction"] else int(value)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if match is None or len(value) > _LONGEST_NUMBER:
+            return None
+        return float(value) if match["fraction"] else int(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and math.isfinite(value) else None
 
 
 def _earlier(text: str, overlap: timedelta, start: Scalar) -> Scalar | None:

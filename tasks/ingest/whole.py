@@ -18,6 +18,7 @@ from tasks.ingest.tally import account_of
 from tasks.spec import Requests
 
 _TRANSPORT_ERRORS = (httpx.TransportError, aiohttp.ClientError, OSError)
+_IN_THREAD_BYTES = 64 * 1024  # a larger body takes longer to look through than a thread is handed it
 _AS_SENT = ("Content-Encoding", "Content-Length", "Transfer-Encoding")  # no longer true of the body
 
 
@@ -59,6 +60,8 @@ class WholeTransport(httpx.AsyncBaseTransport):
         except _TRANSPORT_ERRORS as error:
             raise _explain(error, request) from error
         account_of(request).tally.body_bytes += len(body)
+        if self._secrets and len(body) >= _IN_THREAD_BYTES:
+            body = await asyncio.to_thread(self._secrets.hide_bytes, body)
         return self._hide(response, body)
 
     def _hide(self, response: httpx.Response, body: bytes) -> httpx.Response:
@@ -67,7 +70,7 @@ class WholeTransport(httpx.AsyncBaseTransport):
             for name in _AS_SENT:
                 response.headers.pop(name, None)
         if self._secrets:
-            body = self._secrets.hide_bytes(body)
+            body = self._secrets.hide_bytes(body) if len(body) < _IN_THREAD_BYTES else body
             sent = response.headers.raw
             hidden = [(name, self._secrets.hide_bytes(value)) for name, value in sent]
             if hidden != sent:
