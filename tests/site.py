@@ -152,6 +152,7 @@ def _routes(site: Site) -> list[Route]:
         "/empty": _json([]),
         "/one-record": _json({"id": 1}),
         "/same-page-for-ever": _json({"items": ITEMS}),
+        "/same-page-counted": _json({"items": ITEMS, "pages": 3}),
         "/pages-that-lie": _json({"items": ITEMS, "pages": "3"}),
         "/pages-below-zero": _json({"items": ITEMS, "pages": -1}),
         "/too-many-pages": _json({"items": ITEMS, "pages": 1_000_000}),
