@@ -229,4 +229,4 @@ class AdaptiveLimit:
             self.window = min(math.ceil(self.limit) + self._refusals.is_rate, maximum)
             self.spacing_s = spacing_s
         else:
-            self.window, self.spacing_s = max(1, int(self.limit)), 0.0
+            self.window, self.spacing_s = max(1, round(self.limit)), 0.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-CUT = 0.9  # of the ceiling: where the way begins
-PLATEAU = 0.97  # of the ceiling: where it settles
+CUT = 0.93  # of the ceiling: where the way begins
+PLATEAU = 0.98  # of the ceiling: where it settles
 FAR = 4.0  # ceilings by which it rises in `probe_s` once it goes beyond
 FIRST_S = 1.0
 REST_S = 4.0
@@ -18,7 +18,7 @@ LATENCIES = 12  # trouble is heard of a latency late: the way takes at least so 
 class Course:
     """A limit as it goes with the time in which it is used.
 
-    From a tenth below the ceiling it comes back quickly at first, lingers just
+    From somewhat below the ceiling it comes back quickly at first, lingers just
     below the ceiling for `settle_s`, and then rises beyond it, faster and faster:
     the cubic of TCP CUBIC (RFC 9438), by time and not by answers, so that a host
     that got faster is found as soon at a low rate as at a high one. A ceiling
