@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tasks.ingest.adaptive import AdaptiveLimit
+from tasks.ingest.course import CUT
 from tasks.ingest.throttle import Bounds, HostThrottle, Outcome
 from tests.ingest.simulation import (
     LATENCY_S,
@@ -226,7 +227,7 @@ def test_a_round_trip_of_refusals_is_one_cut() -> None:
 
     answered(limit, REFUSED, at=1, times=64)
 
-    assert limit.limit == pytest.approx(64 / 2 * 0.9)
+    assert limit.limit == pytest.approx(64 / 2 * CUT)
 
 
 def test_refusals_without_an_answer_between_hold_everybody_back_for_longer_and_longer() -> None:
