@@ -8,11 +8,11 @@ from prefect import flow, get_run_logger
 
 from flows.stage import name_run, settle
 from tasks.concurrency import gather_all
-from tasks.ingest.client import open_client
+from tasks.ingest.http.client import open_client
+from tasks.ingest.http.warned import Warnings
 from tasks.ingest.outcome import LandedSource
-from tasks.ingest.robots import Robots
+from tasks.ingest.pages.robots import Robots
 from tasks.ingest.tasks import Ingest, land_source
-from tasks.ingest.warned import Warnings
 from tasks.report import ProgressArtifacts, report_ingest
 from tasks.slices import choose_slice
 from tasks.spec import Pipeline, read_pipeline

@@ -11,7 +11,7 @@ from flows.choice import Choice
 from tasks.convert.inputs import list_files
 from tasks.convert.reading import choose_reader
 from tasks.errors import SpecError, TableError
-from tasks.ingest.pages import check_selectors
+from tasks.ingest.pages.page import check_selectors
 from tasks.partitions import list_partitions
 from tasks.slices import choose_slice
 from tasks.spec import ApiSource, FilesSource, PagesSource, Pipeline, Training, secret_references, write_duration

@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import PrefectException
 
 from tasks.convert.table import CommittedTable
-from tasks.ingest.landed import Landed
+from tasks.ingest.landing.landed import Landed
 from tasks.ingest.outcome import Failure, LandedSource
 from tasks.train.leaderboard import Leaderboard
 

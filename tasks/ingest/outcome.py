@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.ingest.landed import Landed
+from tasks.ingest.landing.landed import Landed
 
 _ADDRESS = re.compile(r"(GET|POST) \S+")  # what tells two failures of the same cause apart
 

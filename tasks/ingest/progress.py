@@ -9,10 +9,10 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tasks.ingest.landed import Landed
+from tasks.ingest.http.tally import Tally
+from tasks.ingest.landing.landed import Landed
 from tasks.ingest.outcome import Failure
-from tasks.ingest.tally import Tally
-from tasks.ingest.throttle import HostThrottle
+from tasks.ingest.throttle.gate import HostThrottle
 from tasks.progress import Step, tell
 
 TOLD_EVERY_S = 2.0

@@ -19,14 +19,14 @@ from prefect.tasks import Task
 
 from tasks.concurrency import gather_all
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.client import Client, Endpoint, first_urls
-from tasks.ingest.landed import Landed, PartitionJob, Plan, find_landed, plan_landing
-from tasks.ingest.landing import Access, land
+from tasks.ingest.http.client import Client, Endpoint, first_urls
+from tasks.ingest.http.warned import Warnings
+from tasks.ingest.landing.land import Access, land
+from tasks.ingest.landing.landed import Landed, PartitionJob, Plan, find_landed, plan_landing
 from tasks.ingest.outcome import Failure, LandedSource
+from tasks.ingest.pages.robots import Robots
 from tasks.ingest.progress import Show, SourceProgress
-from tasks.ingest.robots import Robots
-from tasks.ingest.throttled import host_of
-from tasks.ingest.warned import Warnings
+from tasks.ingest.throttle.transport import host_of
 from tasks.partitions import Partition, list_partitions
 from tasks.slices import Slice
 from tasks.spec import ApiSource, PagesSource, SecretReference, secret_references

@@ -8,7 +8,7 @@ import pytest
 
 from flows.record import Record
 from tasks.errors import StageError
-from tasks.ingest.landed import Landed
+from tasks.ingest.landing.landed import Landed
 from tasks.ingest.outcome import Failure, LandedSource
 from tasks.store import commit_json
 from tasks.summary import RunSummary, SourceSummary, read_summary

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.asking import Ask, Fetch, PageGroup
-from tasks.ingest.crawl import crawl
-from tasks.ingest.robots import Robots
-from tasks.ingest.throttle import Bounds, Outcome, Throttle
+from tasks.ingest.http.asking import Ask, Fetch, PageGroup
+from tasks.ingest.pages.crawl import crawl
+from tasks.ingest.pages.robots import Robots
+from tasks.ingest.throttle.gate import Bounds, Outcome, Throttle
 from tasks.partitions import list_partitions
 from tasks.spec import PagesSource
 from tests.site import Site

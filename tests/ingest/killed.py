@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from flows.ingest import ingest
-from tasks.ingest import landing
+from tasks.ingest.landing import land as landing
 from tasks.spec import Pipeline
 
 _IMPORTED_LATE = ("anyio._backends._asyncio", "fastapi", "prefect.flow_engine", "prefect.task_engine", "graphviz")

@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.ingest.client import Client, open_client
-from tasks.ingest.landed import Landed, PartitionJob, plan_landing
-from tasks.ingest.landing import Access, land
-from tasks.ingest.robots import Robots
+from tasks.ingest.http.client import Client, open_client
+from tasks.ingest.landing.land import Access, land
+from tasks.ingest.landing.landed import Landed, PartitionJob, plan_landing
+from tasks.ingest.pages.robots import Robots
 from tasks.partitions import list_partitions
 from tasks.spec import ApiSource, PagesSource
 from tests.site import Site

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from tasks.ingest.adaptive import AdaptiveLimit
-from tasks.ingest.course import CUT
-from tasks.ingest.throttle import Bounds, HostThrottle, Outcome
+from tasks.ingest.throttle.adaptive import AdaptiveLimit
+from tasks.ingest.throttle.course import CUT
+from tasks.ingest.throttle.gate import Bounds, HostThrottle, Outcome
 from tests.ingest.simulation import (
     LATENCY_S,
     WARM_S,

@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl
 import pytest
 
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.client import Client, Endpoint
-from tasks.ingest.landed import plan_landing
-from tasks.ingest.landing import Access, land
-from tasks.ingest.robots import Robots
+from tasks.ingest.http.client import Client, Endpoint
+from tasks.ingest.landing.land import Access, land
+from tasks.ingest.landing.landed import plan_landing
+from tasks.ingest.pages.robots import Robots
 from tasks.ingest.tasks import read_secrets
 from tasks.spec import ApiSource
 from tests.ingest.sources import QUICK, api, job_of, land_one, list_files, open_quietly, pages, read_rows

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.ingest.decompression import Decompression
+from tasks.ingest.http.decompression import Decompression
 from tests.site_api import bomb
 
 

@@ -17,9 +17,9 @@ from flows.ingest import ingest
 from flows.pipeline import pipeline as run_pipeline
 from tasks.errors import StageError
 from tasks.ingest import progress
-from tasks.ingest.landed import Landed
+from tasks.ingest.http.warned import MOST
+from tasks.ingest.landing.landed import Landed
 from tasks.ingest.outcome import Failure, LandedSource
-from tasks.ingest.warned import MOST
 from tasks.report import ROWS_SHOWN, report_ingest
 from tasks.spec import Pipeline
 from tests.ingest.sources import api, list_files, pages, read_rows

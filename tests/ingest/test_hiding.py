@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import SourceError
-from tasks.ingest.hiding import Secrets
+from tasks.ingest.http.hiding import Secrets
 from tests.ingest.sources import QUICK, WARNED, api, land_one, read_rows
 from tests.site import Site
 

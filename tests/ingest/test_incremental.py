@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 import pytest
 
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.landed import Landed
+from tasks.ingest.landing.landed import Landed
 from tasks.raw import RawManifest, list_raw_files
 from tasks.spec import ApiSource, Scalar
 from tasks.store import DataFolder

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tasks.ingest.landed import Landed, find_landed
+from tasks.ingest.landing.landed import Landed, find_landed
 from tasks.spec import ApiSource, PagesSource
 from tests.ingest.sources import api, job_of, land_one, list_files, pages
 from tests.site import Site

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from tasks.ingest.measures import Delivered, Latency, Strain, Suspicion
+from tasks.ingest.throttle.measures import Delivered, Latency, Strain, Suspicion
 
 
 def test_the_rate_is_that_of_the_last_second() -> None:

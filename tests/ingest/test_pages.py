@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.pages import check_selectors
+from tasks.ingest.pages.page import check_selectors
 from tests.ingest.fetching import crawl_from, crawl_names, crawl_rows, pages
 from tests.site import Site
 

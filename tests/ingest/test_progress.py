@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from flows.console import PLAIN_WIDTH, ProgressView, make_console
-from tasks.ingest.landed import Landed
+from tasks.ingest.http.tally import Tally
+from tasks.ingest.http.warned import MOST, Warnings
+from tasks.ingest.landing.landed import Landed
 from tasks.ingest.outcome import Failure
 from tasks.ingest.progress import SourceProgress
-from tasks.ingest.tally import Tally
-from tasks.ingest.throttle import Bounds, HostThrottle
-from tasks.ingest.warned import MOST, Warnings
+from tasks.ingest.throttle.gate import Bounds, HostThrottle
 from tasks.progress import Step, listening
 from tests.virtual_time import run
 

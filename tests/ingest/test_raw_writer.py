@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tasks.ingest.asking import PageGroup
-from tasks.ingest.raw_writer import RawWriter, discard, is_begun, read_checkpoint
+from tasks.ingest.http.asking import PageGroup
+from tasks.ingest.landing.raw_writer import RawWriter, discard, is_begun, read_checkpoint
 from tasks.raw import RawManifest, commit_manifest, increment_path, list_raw_files, raw_path, read_manifest
 from tests.ingest.crashing import crashing
 from tests.ingest.sources import read_rows

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.credentials import is_own, origin_of
-from tasks.ingest.redirects import RedirectTransport
-from tasks.ingest.tally import Tally, charge
+from tasks.ingest.http.credentials import is_own, origin_of
+from tasks.ingest.http.redirects import RedirectTransport
+from tasks.ingest.http.tally import Tally, charge
 from tests.ingest.sources import api, land_one, list_files, read_rows
 from tests.site import ITEMS, Site
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tasks.ingest.landed import find_landed
+from tasks.ingest.landing.landed import find_landed
 from tasks.raw import RawManifest, commit_manifest, manifest_path, raw_path, read_manifest
 from tasks.spec import ApiSource, PagesSource
 from tests.ingest.sources import api, job_of, land_one, list_files, pages, read_rows

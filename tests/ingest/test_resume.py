@@ -15,11 +15,11 @@ from filelock import FileLock
 
 from flows.ingest import ingest
 from tasks.errors import SourceError, StageError
-from tasks.ingest import landing
-from tasks.ingest.landed import Landed, PartitionJob, find_landed, plan_landing
-from tasks.ingest.landing import Access, land
-from tasks.ingest.raw_writer import now_text
-from tasks.ingest.robots import Robots
+from tasks.ingest.landing import land as landing
+from tasks.ingest.landing.land import Access, land
+from tasks.ingest.landing.landed import Landed, PartitionJob, find_landed, plan_landing
+from tasks.ingest.landing.raw_writer import now_text
+from tasks.ingest.pages.robots import Robots
 from tasks.spec import ApiSource, PagesSource, Pipeline
 from tests.ingest.crashing import crashing
 from tests.ingest.sources import api, job_of, land_one, land_with, open_quietly, pages, read_rows

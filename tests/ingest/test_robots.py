@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from deployments.sample.server import HOST, listen, site_server
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.robots import Robots
+from tasks.ingest.pages.robots import Robots
 from tests.ingest.fetching import crawl_from, crawl_names, crawl_rows, open_fetch, open_throttle, pages
 from tests.site import Site
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.links import find_link
+from tasks.ingest.api.links import find_link
 from tests.ingest.kinds import of_kind
 from tests.ingest.sources import api, land_one, list_files, read_rows
 from tests.site import ITEMS, Site

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.asking import Ask
-from tasks.ingest.landed import Landed
-from tasks.ingest.tally import Tally
+from tasks.ingest.http.asking import Ask
+from tasks.ingest.http.tally import Tally
+from tasks.ingest.landing.landed import Landed
 from tasks.spec import ApiSource
 from tests.ingest.sources import QUICK, api, job_of, land_one, land_with, open_quietly, read_rows
 from tests.site import ITEMS, LATER_S, Site

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import SourceError
-from tasks.ingest.wishes import pause_s, retry_after_s
+from tasks.ingest.http.wishes import pause_s, retry_after_s
 from tests.ingest.sources import QUICK, WARNED, api, land_one, read_rows
 from tests.site import Site
 from tests.site_api import WISH_S

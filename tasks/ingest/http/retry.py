@@ -10,7 +10,7 @@ from itertools import count
 import httpx
 
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.tally import account_of
+from tasks.ingest.http.tally import account_of
 from tasks.spec import Requests
 
 Warn = Callable[[str], None]

@@ -7,11 +7,11 @@ import asyncio
 import httpx
 
 from tasks.errors import SourceError
-from tasks.ingest.retry import MayPassError, Warn
-from tasks.ingest.tally import account_of
-from tasks.ingest.throttle import LongPauseError, Outcome, Throttle
-from tasks.ingest.whole import UnreachableError
-from tasks.ingest.wishes import pause_s
+from tasks.ingest.http.retry import MayPassError, Warn
+from tasks.ingest.http.tally import account_of
+from tasks.ingest.http.whole import UnreachableError
+from tasks.ingest.http.wishes import pause_s
+from tasks.ingest.throttle.gate import LongPauseError, Outcome, Throttle
 from tasks.spec import Requests
 
 _TOLD_FROM_S = 5.0  # a shorter pause is nothing to tell of

@@ -11,10 +11,10 @@ import aiohttp
 import httpx
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.decompression import Decompression
-from tasks.ingest.hiding import Secrets
-from tasks.ingest.retry import MayPassError
-from tasks.ingest.tally import account_of
+from tasks.ingest.http.decompression import Decompression
+from tasks.ingest.http.hiding import Secrets
+from tasks.ingest.http.retry import MayPassError
+from tasks.ingest.http.tally import account_of
 from tasks.spec import Requests
 
 _TRANSPORT_ERRORS = (httpx.TransportError, aiohttp.ClientError, OSError)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from tasks.errors import PermanentSourceError, WrongPagesError
-from tasks.ingest.asking import Ask
+from tasks.ingest.http.asking import Ask
 from tasks.spec import OffsetPagination, PagePagination
 
 Numbered = PagePagination | OffsetPagination

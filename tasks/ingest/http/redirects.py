@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.credentials import is_own, origin_of
-from tasks.ingest.tally import account_of, charge
+from tasks.ingest.http.credentials import is_own, origin_of
+from tasks.ingest.http.tally import account_of, charge
 
 _STEPS = 20  # as browsers allow
 _KEEPING_METHOD = frozenset({307, 308})

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import httpx
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.asking import said_of
-from tasks.ingest.hiding import excerpt
-from tasks.ingest.json_text import JsonText, list_entries, list_items, take_json, to_lines, to_value
+from tasks.ingest.api.json_text import JsonText, list_entries, list_items, take_json, to_lines, to_value
+from tasks.ingest.http.asking import said_of
+from tasks.ingest.http.hiding import excerpt
 
 _EXCERPT_CHARACTERS = 120
 _QUOTED_CHARACTERS = 60

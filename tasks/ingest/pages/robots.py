@@ -9,8 +9,8 @@ import httpx
 from protego import Protego
 
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.asking import Ask, Fetch
-from tasks.ingest.throttle import Throttle
+from tasks.ingest.http.asking import Ask, Fetch
+from tasks.ingest.throttle.gate import Throttle
 
 ROBOT = "tidemill"
 """The name by which a robots.txt may address us."""

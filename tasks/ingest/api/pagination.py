@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from tasks.ingest.asking import Ask, Fetch, PageGroup, has_content
-from tasks.ingest.document import read_document
-from tasks.ingest.numbered import read_numbered
-from tasks.ingest.sequence import read_sequence
+from tasks.ingest.api.document import read_document
+from tasks.ingest.api.numbered import read_numbered
+from tasks.ingest.api.sequence import read_sequence
+from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content
 from tasks.spec import ApiSource, OffsetPagination, PagePagination, SinglePagination
 
 

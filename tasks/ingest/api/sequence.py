@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 
 from tasks.errors import PermanentSourceError, WrongPagesError
-from tasks.ingest.asking import Ask, Fetch, PageGroup, has_content, said_of
-from tasks.ingest.asks import turn_page
-from tasks.ingest.document import Document, read_document
-from tasks.ingest.links import find_link
+from tasks.ingest.api.asks import turn_page
+from tasks.ingest.api.document import Document, read_document
+from tasks.ingest.api.links import find_link
+from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content, said_of
 from tasks.spec import ApiSource, CursorPagination, LinkHeaderPagination, NextUrlPagination
 
 Sequential = CursorPagination | NextUrlPagination | LinkHeaderPagination

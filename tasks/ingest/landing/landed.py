@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from tasks.ingest.raw_writer import discard, is_begun, now_text, read_checkpoint
-from tasks.ingest.tally import Tally
-from tasks.ingest.watermark import moment_of, since
+from tasks.ingest.http.tally import Tally
+from tasks.ingest.landing.raw_writer import discard, is_begun, now_text, read_checkpoint
+from tasks.ingest.landing.watermark import moment_of, since
 from tasks.partitions import Partition, request_fingerprint
 from tasks.raw import RawManifest, commit_manifest, increment_path, list_raw_files, raw_path
 from tasks.spec import ApiSource, Incremental, PagesSource, Scalar

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tasks.ingest.course import Course
+from tasks.ingest.throttle.course import Course
 
 ALIKE = 1.2  # by which factor two figures may differ and be the same
 COUNTED_FROM = 8  # in flight; fewer are too coarse a figure

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from tasks.ingest.matches import Matches
-from tasks.ingest.pages import Page, reject_line
+from tasks.ingest.pages.matches import Matches
+from tasks.ingest.pages.page import Page, reject_line
 from tasks.spec import PagesSource
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.asking import Ask
-from tasks.ingest.document import Document
+from tasks.ingest.api.document import Document
+from tasks.ingest.http.asking import Ask
 from tasks.spec import OffsetPagination, PagePagination
 
 _MOST_DIGITS = 18

@@ -11,9 +11,9 @@ from urllib.parse import quote_plus
 import httpx
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.credentials import copy_request
-from tasks.ingest.hiding import Secrets, basic_pair, excerpt
-from tasks.ingest.tally import account_of, charge
+from tasks.ingest.http.credentials import copy_request
+from tasks.ingest.http.hiding import Secrets, basic_pair, excerpt
+from tasks.ingest.http.tally import account_of, charge
 from tasks.spec import OAuth2Auth
 
 _EARLY_S = 30.0  # a token is renewed so long before its end: the request takes time, and clocks differ

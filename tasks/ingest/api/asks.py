@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.asking import Ask
+from tasks.ingest.http.asking import Ask
 from tasks.partitions import Partition, fill_body, first_url
 from tasks.spec import ApiSource, Scalar
 from tasks.spec.pagination import Place

@@ -12,11 +12,21 @@ import httpx
 
 from tasks.concurrency import map_ahead
 from tasks.errors import PermanentSourceError, WrongPagesError
-from tasks.ingest.asking import Ask, Fetch, PageGroup, has_content
-from tasks.ingest.asks import turn_page
-from tasks.ingest.counts import count_pages
-from tasks.ingest.document import Document, read_document
-from tasks.ingest.paging import Numbered, Page, Progress, check_page, check_size, digest, other_size, repeated, too_many
+from tasks.ingest.api.asks import turn_page
+from tasks.ingest.api.counts import count_pages
+from tasks.ingest.api.document import Document, read_document
+from tasks.ingest.api.paging import (
+    Numbered,
+    Page,
+    Progress,
+    check_page,
+    check_size,
+    digest,
+    other_size,
+    repeated,
+    too_many,
+)
+from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content
 from tasks.spec import ApiSource, OffsetPagination, PagePagination
 
 

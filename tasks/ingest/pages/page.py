@@ -11,9 +11,9 @@ import httpx
 from parsel import Selector
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.addresses import join_link
-from tasks.ingest.encoding import decode_page
-from tasks.ingest.selectors import find_mistake, is_text, parse_html, select
+from tasks.ingest.pages.addresses import join_link
+from tasks.ingest.pages.encoding import decode_page
+from tasks.ingest.pages.selectors import find_mistake, is_text, parse_html, select
 from tasks.spec import PagesSource
 from tasks.spec.columns import PagesColumn
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.errors import WrongPagesError
-from tasks.ingest.pages import Page
+from tasks.ingest.pages.page import Page
 from tasks.spec import PagesSource
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from tasks.ingest.adaptive import AdaptiveLimit, Bounds, Outcome
+from tasks.ingest.throttle.adaptive import AdaptiveLimit, Bounds, Outcome
 
 __all__ = ["Bounds", "HostThrottle", "LongPauseError", "Outcome", "Throttle"]
 

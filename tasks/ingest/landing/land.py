@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar, TypeVarTuple
 
 from tasks.errors import PermanentSourceError, SourceError, WrongPagesError
-from tasks.ingest.asking import Fetch, PageGroup
-from tasks.ingest.asks import first_ask
-from tasks.ingest.conditional import Conditional, NotModifiedError, tells_all_in_body
-from tasks.ingest.crawl import crawl
-from tasks.ingest.landed import Landed, Plan, describe, keep_unchanged
-from tasks.ingest.pagination import read_pages
-from tasks.ingest.raw_writer import RawWriter, discard
-from tasks.ingest.robots import Robots
-from tasks.ingest.tally import Tally
-from tasks.ingest.watermark import Watermark
+from tasks.ingest.api.asks import first_ask
+from tasks.ingest.api.pagination import read_pages
+from tasks.ingest.http.asking import Fetch, PageGroup
+from tasks.ingest.http.tally import Tally
+from tasks.ingest.landing.conditional import Conditional, NotModifiedError, tells_all_in_body
+from tasks.ingest.landing.landed import Landed, Plan, describe, keep_unchanged
+from tasks.ingest.landing.raw_writer import RawWriter, discard
+from tasks.ingest.landing.watermark import Watermark
+from tasks.ingest.pages.crawl import crawl
+from tasks.ingest.pages.robots import Robots
 from tasks.spec import ApiSource, PagesSource, Scalar
 
 Arguments = TypeVarTuple("Arguments")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import httpx
 
-from tasks.ingest.asking import Ask, Fetch
+from tasks.ingest.http.asking import Ask, Fetch
 from tasks.raw import RawManifest
 from tasks.spec import ApiSource, PagesSource
 

@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.addresses import Hosts, page_address
-from tasks.ingest.asking import Ask, Fetch, PageGroup
-from tasks.ingest.frontier import Frontier, Spot, Visit
-from tasks.ingest.pages import read_page
-from tasks.ingest.robots import Robots, robots_address
+from tasks.ingest.http.asking import Ask, Fetch, PageGroup
+from tasks.ingest.pages.addresses import Hosts, page_address
+from tasks.ingest.pages.frontier import Frontier, Spot, Visit
+from tasks.ingest.pages.page import read_page
+from tasks.ingest.pages.robots import Robots, robots_address
 from tasks.partitions import Partition
 from tasks.spec import PagesSource
 

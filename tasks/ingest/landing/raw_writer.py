@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from tasks.ingest.asking import PageGroup
+from tasks.ingest.http.asking import PageGroup
 from tasks.raw import RawManifest, manifest_path, read_as_manifest, sweep_from
 from tasks.spec import Scalar
 from tasks.store import fsync, json_reader, write_json

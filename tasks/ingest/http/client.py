@@ -19,19 +19,19 @@ import aiohttp
 import httpx
 
 from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.asking import Ask, Fetch, said_of
-from tasks.ingest.connections import Connections
-from tasks.ingest.cookies import CookieTransport
-from tasks.ingest.credentials import Credential, CredentialTransport, fix_credential, origin_of
-from tasks.ingest.garbage import freezing_old_objects
-from tasks.ingest.hiding import Secrets, excerpt
-from tasks.ingest.oauth2 import OAuth2Credential
-from tasks.ingest.redirects import RedirectTransport
-from tasks.ingest.retry import RetryTransport, Warn
-from tasks.ingest.tally import Tally, charge
-from tasks.ingest.throttle import Bounds, Throttle
-from tasks.ingest.throttled import ThrottleTransport, host_of
-from tasks.ingest.whole import WholeTransport
+from tasks.ingest.http.asking import Ask, Fetch, said_of
+from tasks.ingest.http.connections import Connections
+from tasks.ingest.http.cookies import CookieTransport
+from tasks.ingest.http.credentials import Credential, CredentialTransport, fix_credential, origin_of
+from tasks.ingest.http.garbage import freezing_old_objects
+from tasks.ingest.http.hiding import Secrets, excerpt
+from tasks.ingest.http.oauth2 import OAuth2Credential
+from tasks.ingest.http.redirects import RedirectTransport
+from tasks.ingest.http.retry import RetryTransport, Warn
+from tasks.ingest.http.tally import Tally, charge
+from tasks.ingest.http.whole import WholeTransport
+from tasks.ingest.throttle.gate import Bounds, Throttle
+from tasks.ingest.throttle.transport import ThrottleTransport, host_of
 from tasks.partitions import list_partitions
 from tasks.spec import ApiSource, BasicAuth, OAuth2Auth, PagesSource, Requests
 

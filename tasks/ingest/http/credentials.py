@@ -8,8 +8,8 @@ from typing import Protocol
 
 import httpx
 
-from tasks.ingest.asks import with_param
-from tasks.ingest.hiding import basic_pair
+from tasks.ingest.api.asks import with_param
+from tasks.ingest.http.hiding import basic_pair
 from tasks.spec import ApiKeyAuth, BasicAuth, BearerAuth
 from tasks.spec.pagination import Place
 

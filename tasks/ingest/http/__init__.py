@@ -1,0 +1,1 @@
+"""Requests: one client for a run, and the transports they go through."""

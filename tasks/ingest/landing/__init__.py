@@ -1,0 +1,1 @@
+"""Partitions on their way into raw files."""

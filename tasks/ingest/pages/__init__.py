@@ -1,0 +1,1 @@
+"""Web pages: crawled and taken apart."""

@@ -1,0 +1,1 @@
+"""How much each host gets at once, learned from its answers."""
