@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from filelock import FileLock, Timeout
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
@@ -24,6 +22,7 @@ from tasks.convert.table import (
     widen_types,
 )
 from tasks.errors import TableError
+from tasks.locks import holding
 from tasks.progress import Step, tell
 from tasks.slices import Slice
 from tasks.spec import Source
@@ -92,34 +91,13 @@ async def convert_source(
     """
     try:
         job = await asyncio.to_thread(make_job, name, source, folder, allow_partial=allow_partial, only=only)
-        async with _only_one(job):
+        held = TableError(f"another run is converting into {job.parts}; wait until it has ended")
+        async with holding(job.parts, held):
             return await _convert_job(job, fresh=fresh)
     except TableError as error:
         sentence = "\n".join(f"source {name}: {line}" for line in str(error).splitlines())
         get_run_logger().warning(sentence)
         return sentence
-
-
-@asynccontextmanager
-async def _only_one(job: TableJob) -> AsyncIterator[None]:
-    """Hold the table while the block runs: two runs at once would sweep away each other's staged parts.
-
-    The system lets go of it when the process ends, however it does.
-
-    Raises:
-        TableError: another run holds it.
-
-    """
-    await asyncio.to_thread(job.parts.mkdir, parents=True, exist_ok=True)
-    lock = FileLock(job.parts / ".lock", thread_local=False)
-    try:
-        await asyncio.to_thread(lock.acquire, blocking=False)
-    except Timeout:
-        raise TableError(f"another run is converting into {job.parts}; wait until it has ended") from None
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(lock.release)
 
 
 async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:

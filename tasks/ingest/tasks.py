@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from prefect import task
 from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
@@ -27,6 +25,7 @@ from tasks.ingest.outcome import Failure, LandedSource
 from tasks.ingest.pages.robots import Robots
 from tasks.ingest.progress import Show, SourceProgress
 from tasks.ingest.throttle.transport import host_of
+from tasks.locks import holding
 from tasks.partitions import Partition, list_partitions
 from tasks.slices import Slice
 from tasks.spec import ApiSource, PagesSource, SecretReference, secret_references
@@ -77,9 +76,10 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
     jobs = [PartitionJob(name, source, partition, folder) for partition in partitions]
     hosts = [ingest.client.throttle.host(host) for host in {host_of(url) for url in first_urls(source)}]
     progress = SourceProgress(name, len(jobs), hosts, ingest.show)
+    held = PermanentSourceError(f"another run is landing into {folder}; wait until it has ended")
     with ingest.warnings.of(name):
         try:
-            async with _only_one(folder), progress:
+            async with holding(folder, held), progress:
                 outcomes = await _SourceLanding(source, folder, ingest, progress).run(jobs)
         except PermanentSourceError as error:  # another run holds the source
             outcomes = [progress.failed(Failure(job.partition.name, str(error), 0, 0)) for job in jobs]
@@ -136,28 +136,6 @@ class _SourceLanding:
 
     async def _open(self) -> Endpoint:
         return self._ingest.client.endpoint(self._source, await read_secrets(self._source))
-
-
-@asynccontextmanager
-async def _only_one(folder: Path) -> AsyncIterator[None]:
-    """Hold a source's raw folder while the block runs: two runs at once would write into the same page groups.
-
-    The system lets go of it when the process ends, however it does.
-
-    Raises:
-        PermanentSourceError: another run holds it.
-
-    """
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", thread_local=False)
-    try:
-        await asyncio.to_thread(lock.acquire, blocking=False)
-    except Timeout:
-        raise PermanentSourceError(f"another run is landing into {folder}; wait until it has ended") from None
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(lock.release)
 
 
 async def read_secrets(source: ApiSource | PagesSource) -> dict[str, str]:
