@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -57,11 +59,27 @@ def turn_page(ask: Ask, place: Place, param: str, value: Scalar) -> Ask:
 
 def with_param(url: httpx.URL, name: str, value: Scalar) -> httpx.URL:
     """Return an address with a query parameter; a new one is added to the text, which leaves the others as they are."""
-    query = url.query.decode("ascii")
+    query, text = url.query.decode("ascii"), str(value)
     if name in query or url.fragment or not (name.isascii() and name.isidentifier()):
         return url.copy_set_param(name, value)
-    text = str(url).removesuffix("?")
-    return httpx.URL(f"{text}{'&' if query else '?'}{name}={quote(str(value), safe='')}")
+    added = f"{query}{'&' if query else ''}{name}={quote(text, safe='')}"
+    if text.isascii() and text.isalnum() and (replaced := _with_query(url, added)) is not None:
+        return replaced
+    return httpx.URL(f"{str(url).removesuffix('?')}{'&' if query else '?'}{name}={quote(text, safe='')}")
+
+
+def _with_query(url: httpx.URL, query: str) -> httpx.URL | None:
+    """Return an address with another query that needs no quoting; None where httpx keeps its parts otherwise than 0.28 does.
+
+    httpx parses a whole address for each one it makes: for pages that differ in a
+    number this was a sixth of the processor time of an ingest.
+    """
+    parts: Any = vars(url).get("_uri_reference")
+    if not hasattr(parts, "_replace"):
+        return None
+    changed = copy(url)
+    vars(changed)["_uri_reference"] = parts._replace(query=query)
+    return changed
 
 
 def _unfit(ask: Ask, param: str, value: Scalar, where: str, why: object) -> PermanentSourceError:
