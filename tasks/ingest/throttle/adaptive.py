@@ -111,6 +111,8 @@ class AdaptiveLimit:
 
     def _grow(self, now: float) -> None:
         if self._is_slow_start:
+            if self.limit == self._bounds.maximum:
+                return
             self.limit += 1
         elif not self._is_watched:
             self._course.age_s += min(now - self._answered_at, max(STEP_S, self._latency.smoothed, 2 * self.spacing_s))
