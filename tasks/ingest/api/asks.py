@@ -15,6 +15,7 @@ from tasks.partitions import Partition, fill_body, first_url
 from tasks.spec import ApiSource, Scalar
 from tasks.spec.pagination import Place
 
+_SHORT = 64  # characters, as numbers and most cursors have; with more an address may be too long, which httpx finds
 _QUOTED_CHARACTERS = 80
 
 
@@ -63,7 +64,7 @@ def with_param(url: httpx.URL, name: str, value: Scalar) -> httpx.URL:
     if name in query or url.fragment or not (name.isascii() and name.isidentifier()):
         return url.copy_set_param(name, value)
     added = f"{query}{'&' if query else ''}{name}={quote(text, safe='')}"
-    if text.isascii() and text.isalnum() and (replaced := _with_query(url, added)) is not None:
+    if len(text) <= _SHORT and text.isascii() and text.isalnum() and (replaced := _with_query(url, added)) is not None:
         return replaced
     return httpx.URL(f"{str(url).removesuffix('?')}{'&' if query else '?'}{name}={quote(text, safe='')}")
 
