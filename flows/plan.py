@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flows.choice import Choice
 from tasks.convert.inputs import list_files
-from tasks.convert.reading import choose_reader
+from tasks.convert.reading.formats import suffix_of
 from tasks.errors import SpecError, TableError
 from tasks.ingest.pages.page import check_selectors
 from tasks.partitions import list_partitions
@@ -49,7 +49,7 @@ def plan_rows(spec: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
         yield "ingest", name, f"{what}: {_count(len(partitions), 'partition')} of {first}{_how(fetched)}"
     for name, source in spec.sources.items():
         if isinstance(source, FilesSource):
-            what = f"{_count(len(list_files(source.path, folder.root)), 'file')} of {source.path}"
+            what = f"{_count(len(list_files(source.path, folder.root)), 'file')} of {', '.join(source.path)}"
         else:
             what = f"{_count(len(list_partitions(source)), 'raw file')}"
         yield "convert", name, f"{what} to {data / 'tables' / name}/"
@@ -65,7 +65,7 @@ def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
     try:
         for file in list_files(source.path, folder.root):
             try:
-                choose_reader(file.path, typed=True)
+                suffix_of(file.name, source.read)
             except TableError as error:
                 mistakes.append(f"path: {file.name}: {error}")
     except TableError as error:

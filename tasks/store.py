@@ -38,6 +38,10 @@ class DataFolder:
         """Return the folder of a source's Parquet parts."""
         return self.root / "tables" / source
 
+    def versions(self, source: str) -> Path:
+        """Return the folder of the versions of a source's table, of which one counts."""
+        return self.root / ".tables" / source
+
     def rejects(self, source: str) -> Path:
         """Return the folder of the rows that could not enter a source's table."""
         return self.root / "rejects" / source

@@ -1,95 +1,125 @@
-"""The commit of a table: its staged parts and rejects put in place together."""
+"""The commit of a table: its parts given one set of columns, duplicates dropped, and all of it put in place together."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.convert.duplicates import drop_rows, find_duplicates
-from tasks.convert.files import ConvertedFile, Types
-from tasks.convert.job import STAGED, TableJob, in_order
+from tasks.convert.draft import Draft
+from tasks.convert.duplicates import find_duplicates
+from tasks.convert.files import ConvertedFile
+from tasks.convert.job import in_order
 from tasks.convert.manifest import TableManifest, commit_table_manifest
-from tasks.convert.types import widen_table
+from tasks.convert.part import Part, rewrite_part, write_part
 from tasks.errors import TableError
-from tasks.store import commit
 
 
-def commit_table(job: TableJob, types: Types, files: Mapping[str, ConvertedFile]) -> dict[str, ConvertedFile]:
-    """Put the staged parts and rejects in place, and then the manifest, which makes them count.
-
-    Returns the files with the duplicates that were dropped counted.
+def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
+    """Make the draft the table's current version; return its files, duplicates that were dropped counted.
 
     Raises:
-        TableError: a key names no column, or rows are not all accounted for.
+        TableError: a key names no column, rows are not all accounted for, or too many are rejects; the table is as it was.
 
     """
-    _widen_vanished(job, types, files)
-    files = _drop_duplicates(job, files)
-    for name, file in files.items():
-        _check_account(job, name, file)
-    for file in files.values():
-        _place(job.rejects, file.part, keep=bool(file.rows_rejected))
-        _place(job.parts, file.part, keep=True)
-    _remove_others(job, {file.part for file in files.values()})
-    commit_table_manifest(job.parts, TableManifest(job.fingerprint, dict(types), in_order(job, files)))
-    return dict(files)
+    job, versions = draft.job, draft.job.versions
+    _shrink(draft)
+    _drop_duplicates(draft)
+    _check_account(draft)
+    _check_rejects(draft)
+    rejects = {name for file in draft.files.values() for name in file.rejects}
+    _remove_others(versions.staged / "table", set(draft.parts))
+    _remove_others(versions.staged / "rejects", rejects)
+    versions.keep("table", draft.parts)
+    versions.keep("rejects", rejects)
+    files = {name: draft.files[name] for name in in_order(job, draft.files)}
+    commit_table_manifest(versions.staged / "table", TableManifest(job.fingerprint, draft.types, files, draft.parts))
+    versions.commit()
+    return files
 
 
-def _widen_vanished(job: TableJob, types: Types, files: Mapping[str, ConvertedFile]) -> None:
-    """Stage the parts of files that are gone with the table's columns: the files cannot be read again."""
-    inputs = {file.name for file in job.inputs}
-    for part in (file.part for name, file in files.items() if name not in inputs):
-        table = pq.read_table(job.parts / part)
-        widened = widen_table(table, types)
-        if widened.schema != table.schema:
-            with commit(job.parts / STAGED / part) as path:
-                pq.write_table(widened, path, compression="zstd")
+def widen_part(draft: Draft, part: Part) -> Part:
+    """Stage a part with the columns and types of the table, its rows as they are."""
+    source = draft.job.versions.find_part("table", part.name)
+    before = draft.shrunk.pop(part.name, part)
+    kept = {name: name in part.rows for name in before.rows}
+    rewrite_part(source, draft.job.versions.staged / "table" / part.name, before, draft.types, kept)
+    return replace(part, columns=dict(draft.types))
 
 
-def _drop_duplicates(job: TableJob, files: Mapping[str, ConvertedFile]) -> dict[str, ConvertedFile]:
-    if not job.source.key:
-        return dict(files)
-    parts = {name: _newest(job, file.part) for name, file in in_order(job, files).items()}
-    duplicates = find_duplicates(parts, job.source.key, "last" if job.keeps_last else "first")
-    counted = dict(files)
+def _shrink(draft: Draft) -> None:
+    """Stage the parts that lose files."""
+    for name in list(draft.shrunk):
+        if name in draft.parts:
+            widen_part(draft, draft.parts[name])
+
+
+def _drop_duplicates(draft: Draft) -> None:
+    key = draft.job.source.key
+    if not key:
+        return
+    versions = draft.job.versions
+    paths = {name: (part, versions.find_part("table", name)) for name, part in draft.parts.items()}
+    order = in_order(draft.job, draft.files)
+    duplicates = find_duplicates(paths, order, key, "last" if draft.job.keeps_last else "first")
     for name, rows in duplicates.items():
-        file = files[name]
-        drop_rows(_newest(job, file.part), job.parts / STAGED / file.part, rows)
-        counted[name] = replace(file, rows_duplicate=file.rows_duplicate + len(rows))
-    return counted
+        part, path = paths[name]
+        owners = np.repeat(list(part.rows), list(part.rows.values()))
+        lost = Counter(owners[rows].tolist())
+        _write_without(path, versions.staged / "table" / name, rows)
+        draft.parts[name] = replace(part, rows={file: count - lost[file] for file, count in part.rows.items()})
+        for file, count in lost.items():
+            draft.files[file] = replace(draft.files[file], rows_duplicate=draft.files[file].rows_duplicate + count)
 
 
-def _check_account(job: TableJob, name: str, file: ConvertedFile) -> None:
-    rows = pq.read_metadata(_newest(job, file.part)).num_rows
-    if rows != file.rows_table:
-        raise TableError(
-            f"{name}: {file.rows_received} rows received are not {rows} in the table + {file.rows_rejected} rejects "
-            f"+ {file.rows_duplicate} duplicates; this is an error in Tidemill, please report it"
-        )
+def _write_without(source: Path, target: Path, rows: np.ndarray) -> None:
+    table = pq.read_table(source, partitioning=None)
+    kept = np.ones(table.num_rows, dtype=bool)
+    kept[rows] = False
+    write_part(target, table.filter(pa.array(kept)))
 
 
-def _newest(job: TableJob, part: str) -> Path:
-    staged = job.parts / STAGED / part
-    return staged if staged.exists() else job.parts / part
+def _check_account(draft: Draft) -> None:
+    """Raise unless every row that was received is in a part, a reject or a duplicate, file by file."""
+    held: Counter[str] = Counter()
+    for part in draft.parts.values():
+        rows = pq.read_metadata(draft.job.versions.find_part("table", part.name)).num_rows
+        if rows != part.total:
+            raise TableError(
+                f"{part.name} holds {rows} rows, not {part.total}; this is an error in Tidemill, please report it"
+            )
+        held.update(part.rows)
+    for name, file in draft.files.items():
+        if held[name] != file.rows_table:
+            raise TableError(
+                f"{name}: {file.rows_received} rows received are not {held[name]} in the table + {file.rows_rejected} "
+                f"rejects + {file.rows_duplicate} duplicates; this is an error in Tidemill, please report it"
+            )
 
 
-def _place(folder: Path, part: str, *, keep: bool) -> None:
-    """Move a staged part into its place; what stands there without `keep` goes."""
-    staged = folder / STAGED / part
-    if staged.exists():
-        staged.replace(folder / part)
-    elif not keep:
-        (folder / part).unlink(missing_ok=True)
+def _check_rejects(draft: Draft) -> None:
+    limit = draft.job.source.table.max_rejects
+    rejected = sum(file.rows_rejected for file in draft.files.values())
+    received = sum(file.rows_received for file in draft.files.values())
+    if limit is None or rejected <= (limit if isinstance(limit, int) else limit * received):
+        return
+    allowed = f"{limit}" if isinstance(limit, int) else f"{limit:.4g} of them"
+    reasons = Counter[str]()
+    for file in draft.files.values():
+        reasons.update(file.reasons)
+    reason, count = reasons.most_common(1)[0]
+    raise TableError(
+        f"{rejected:,} of {received:,} rows are rejects, most often because {reason} ({count:,}), and table.max_rejects "
+        f"is {allowed}; mend the files or what is declared, or raise max_rejects"
+    )
 
 
-def _remove_others(job: TableJob, parts: set[str]) -> None:
-    """Remove the parts of files that no longer belong to the table, and the empty staging folders."""
-    for folder in (job.parts, job.rejects):
-        shutil.rmtree(folder / STAGED, ignore_errors=True)
-        for path in folder.glob("*.parquet"):
-            if path.name not in parts:
-                path.unlink()
+def _remove_others(folder: Path, names: set[str]) -> None:
+    """Remove what was staged and then staged again under another name."""
+    for path in folder.rglob("*.parquet"):
+        if path.relative_to(folder).as_posix() not in names:
+            path.unlink()

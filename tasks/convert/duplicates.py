@@ -8,49 +8,48 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.convert.part import Part
 from tasks.errors import TableError
-from tasks.store import commit
 
 
 def find_duplicates(
-    parts: Mapping[str, Path], key: Sequence[str], keep: Literal["first", "last"]
-) -> dict[str, list[int]]:
-    """Return, for each part that has any, the indices of the rows whose key another row has, which is kept.
+    parts: Mapping[str, tuple[Part, Path]], files: Sequence[str], key: Sequence[str], keep: Literal["first", "last"]
+) -> dict[str, np.ndarray]:
+    """Return, for each part that has any, which of its rows have a key that another row has, which is kept.
 
-    Parts count in the order given. A row with a null in its key is no duplicate:
+    Files count in the order given. A row with a null in its key is no duplicate:
     nothing identifies it.
 
     Raises:
         TableError: a column of the key is not in the table.
 
     """
-    keys = {name: _read_key(path, key) for name, path in parts.items()}
-    every = pd.concat(keys.values(), ignore_index=True) if keys else pd.DataFrame(columns=list(key))
-    repeated = every.duplicated(keep=keep) & every.notna().all(axis=1)
-    ends = np.cumsum([len(frame) for frame in keys.values()])
-    by_part = zip(keys, np.split(repeated.to_numpy(), ends[:-1]), strict=True) if keys else ()
-    return {name: np.flatnonzero(rows).tolist() for name, rows in by_part if rows.any()}
+    pieces = []
+    for name, (part, path) in parts.items():
+        frame = _read_key(path, part, key)
+        order = {file: number for number, file in enumerate(files)}
+        frame["_file"] = np.repeat([order[file] for file in part.rows], list(part.rows.values()))
+        frame["_part"], frame["_row"] = name, np.arange(len(frame))
+        pieces.append(frame)
+    if not pieces:
+        return {}
+    every = pd.concat(pieces, ignore_index=True).sort_values("_file", kind="stable")
+    names = [f"key {name}" for name in key]
+    repeated = every[every.duplicated(names, keep=keep) & every[names].notna().all(axis=1)]
+    return {str(name): rows["_row"].to_numpy() for name, rows in repeated.groupby("_part")}
 
 
-def drop_rows(source: Path, target: Path, rows: Sequence[int]) -> None:
-    """Commit the part at `source` without `rows` as `target`."""
-    table = pq.read_table(source)
-    kept = np.ones(table.num_rows, dtype=bool)
-    kept[list(rows)] = False
-    with commit(target) as part:
-        pq.write_table(table.filter(pa.array(kept)), part, compression="zstd")
-
-
-def _read_key(path: Path, key: Sequence[str]) -> pd.DataFrame:
-    names = pq.read_schema(path).names
-    if not names:  # a table of nothing but empty files
-        return pd.DataFrame(columns=list(key))
+def _read_key(path: Path, part: Part, key: Sequence[str]) -> pd.DataFrame:
+    names = [*pq.read_schema(path).names, *part.folders]
+    if not names:  # of nothing but empty files
+        return pd.DataFrame({f"key {name}": [] for name in key})
     for name in key:
         if name not in names:
             raise TableError(f"key: {name!r} is not a column; the columns are {', '.join(names)}")
+    stored = [name for name in dict.fromkeys(key) if name not in part.folders]
     # Beside a null, integers as floats would make long ones look the same.
-    frame: pd.DataFrame = pq.read_table(path, columns=list(key)).to_pandas(integer_object_nulls=True)
-    return frame
+    table = pq.read_table(path, columns=stored, partitioning=None)
+    frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
+    return pd.DataFrame({f"key {n}": part.folders.get(n, frame.get(n)) for n in key}, index=range(part.total))

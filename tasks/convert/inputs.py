@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
 from tasks.convert.files import InputFile
+from tasks.convert.reading.formats import SUFFIXES
+from tasks.convert.reading.listing import list_local, list_remote
 from tasks.errors import TableError
 from tasks.partitions import Partition, list_partitions, request_fingerprint
 from tasks.raw import list_raw_files
@@ -16,23 +18,32 @@ from tasks.spec import ApiSource, PagesSource
 
 _HASH_CHARACTERS = 8
 _STEM_CHARACTERS = 48  # a name may have 255 bytes, and a character four
-_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".gz", ".zst"})
 
 
-def list_files(pattern: str, root: Path) -> list[InputFile]:
-    """Return the files a glob matches, by name; a relative one starts in the data folder `root`.
+def list_files(paths: Sequence[str], root: Path) -> list[InputFile]:
+    """Return the files of globs, folders, single files and URLs, by name; relative paths start in the data folder `root`.
 
     Raises:
-        TableError: no file matches.
+        TableError: no file matches one of them, or a store cannot be reached.
 
     """
-    absolute = root / Path(pattern).expanduser()
-    escaped = Path(glob.escape(str(root))) / Path(pattern).expanduser()
-    found = sorted(Path(name) for name in glob.glob(str(escaped), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
-    files = [path for path in found if path.is_file()]
-    if not files:
-        raise TableError(f"no file matches {absolute}; put the files there, or correct path")
-    return [name_file(path, root) for path in files]
+    found: dict[str, InputFile] = {}
+    for path in paths:
+        files = sorted(_list(path, root), key=lambda file: file.name)
+        if not files:
+            where = path if "://" in path else root / Path(path).expanduser()
+            raise TableError(f"no file matches {where}; put the files there, or correct path")
+        found |= {file.name: file for file in files}
+    return list(found.values())
+
+
+def _list(path: str, root: Path) -> Iterator[InputFile]:
+    if "://" in path:
+        for remote in list_remote(path):
+            yield InputFile(remote.url, remote.url, remote.size, 0, remote.version)
+        return
+    for entry in list_local(path, root):
+        yield InputFile(Path(entry.path), name_file(entry.path, root), entry.size, entry.mtime_ns)
 
 
 def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> tuple[list[InputFile], list[Partition]]:
@@ -53,29 +64,42 @@ def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> tuple
         for path, manifest in landed:
             # An increment is newer than what it extends, also by a clock that was put back.
             latest = max(latest, manifest.landed_at)
-            files.append((latest, replace(name_file(path, root), rows=manifest.rows)))
+            files.append((latest, replace(find_file(path, root), rows=manifest.rows)))
     if isinstance(source, ApiSource) and source.incremental is not None:
         files.sort(key=lambda file: file[0])
     return [file for _, file in files], missing
 
 
-def name_file(path: Path, root: Path) -> InputFile:
-    """Return a file with the name it has in rejects and manifests, and the name of its part.
+def find_file(path: Path, root: Path) -> InputFile:
+    """Return a local file as it is now."""
+    status = path.stat()
+    return InputFile(path, name_file(str(path), root), status.st_size, status.st_mtime_ns)
 
-    The part's name is the file's, and a hash of where it lies: two folders may
+
+def name_file(path: str, root: Path) -> str:
+    """Return the name of a file in rejects and manifests: its path, from the data folder on where it lies there."""
+    return path.removeprefix(f"{root}/")
+
+
+def name_part(files: Sequence[str]) -> str:
+    """Return the name, without an ending, of the part that holds the rows of these files.
+
+    It is the first file's name, and a hash of where they lie: two folders may
     hold files of the same name.
     """
-    name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-    digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_CHARACTERS]
-    return InputFile(path, name, f"{_stem(path)}-{digest}.parquet")
+    digest = hashlib.sha256("\n".join(files).encode("utf-8", "surrogateescape")).hexdigest()[:_HASH_CHARACTERS]
+    more = f"-and-{len(files) - 1}-more" if len(files) > 1 else ""
+    return f"{_stem(files[0])}{more}-{digest}"
 
 
-def _stem(path: Path) -> str:
+def _stem(name: str) -> str:
     """Return the file's name without its endings, and without the quoting that raw files' names have.
 
     Cut, so that the part's name is not too long, and without the first _ or dot:
     readers of Parquet folders pass over such files.
     """
-    while path.suffix.lower() in _SUFFIXES:
+    path = Path(name)
+    while path.suffix.lower() in SUFFIXES:
         path = path.with_suffix("")
-    return unquote(path.name).replace("/", "_").replace("\0", "_").lstrip("._")[:_STEM_CHARACTERS] or "file"
+    plain = unquote(path.name).encode("utf-8", "replace").decode()
+    return plain.replace("/", "_").replace("\0", "_").lstrip("._")[:_STEM_CHARACTERS] or "file"

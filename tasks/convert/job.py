@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from tasks.convert.files import ConvertedFile, InputFile, Target
+from tasks.convert.files import InputFile, Target
 from tasks.convert.inputs import list_files, list_raw
+from tasks.convert.naming import Naming
+from tasks.convert.versions import Versions
 from tasks.errors import TableError
 from tasks.partitions import Partition, list_partitions
 from tasks.slices import Slice
-from tasks.spec import ApiSource, FilesSource, PagesSource, Source
+from tasks.spec import ApiSource, Column, FilesSource, PagesSource, Reading, Source
 from tasks.store import DataFolder, fingerprint
 
-STAGED = ".staged"  # within the table's folder: readers of Parquet folders pass over names that begin with a dot
+LAYOUT = 2  # raised when parts of the same rows are made otherwise: tables are then made anew
 
 
 @dataclass(frozen=True)
@@ -26,20 +28,37 @@ class TableJob:
     source: Source
     inputs: tuple[InputFile, ...]
     root: Path
-    parts: Path
-    rejects: Path
+    versions: Versions
 
     @property
     def target(self) -> Target:
         """Return where the parts are staged, and what is declared of their columns."""
+        source, options = self.source, self.source.table
+        columns: dict[str, Column] = {self.naming.rename([name])[0]: column for name, column in source.columns.items()}
         return Target(
             self.name,
-            self.parts / STAGED,
-            self.rejects / STAGED,
-            dict(self.source.columns),
-            typed=not isinstance(self.source, PagesSource),
+            self.versions.staged,
+            columns,
+            self.naming,
+            source.read if isinstance(source, FilesSource) else Reading(),
+            typed=not isinstance(source, PagesSource),
             explode=self.explode,
+            landed=not isinstance(source, FilesSource),
+            provenance=options.provenance,
+            partition_by=options.partition_by,
+            sort_by=options.sort_by,
         )
+
+    @property
+    def frozen_target(self) -> Target:
+        """Return the same where the table's columns are fixed: a row with a value in another one is a reject."""
+        return replace(self.target, frozen=True)
+
+    @property
+    def naming(self) -> Naming:
+        """Return how columns are named in the table."""
+        renames = {name: column.rename for name, column in self.source.columns.items() if column.rename}
+        return Naming(renames, self.source.table.clean_names)
 
     @property
     def explode(self) -> str | None:
@@ -54,17 +73,22 @@ class TableJob:
     @property
     def fingerprint(self) -> str:
         """Return the fingerprint of what is declared of the table: a change makes all of it anew."""
-        declared = [{k: c.type for k, c in self.source.columns.items()}, self.source.key, self.target.typed]
-        beyond = [self.explode, self.keeps_last] if self.explode or self.keeps_last else []
-        return fingerprint(declared + beyond)
+        source = self.source.model_dump(mode="json", include={"columns", "key", "read"})
+        table = self.source.table.model_dump(mode="json", exclude={"contract", "max_rejects"})
+        return fingerprint([source, table, self.target.typed, self.explode, self.keeps_last, LAYOUT])
 
     def keeps(self, name: str) -> bool:
         """Return whether the rows of a file that is not among the inputs stay.
 
-        Those of an inbox's file that is gone do; a file that is there, and no longer
-        asked for, was taken out on purpose, and so was a partition.
+        Those of an inbox's file that is gone do, unless they are to be dropped; a
+        file that is there, and no longer asked for, was taken out on purpose, and so
+        was a partition.
         """
-        return isinstance(self.source, FilesSource) and not (self.root / name).exists()
+        return (
+            isinstance(self.source, FilesSource)
+            and self.source.on_missing == "keep"
+            and ("://" in name or not (self.root / name).exists())
+        )
 
 
 def make_job(
@@ -85,7 +109,8 @@ def make_job(
         due = [partition for partition in missing if only is None or only.covers(partition)]
         if not inputs or (due and not allow_partial):
             _refuse(list_partitions(source), missing, due)
-    return TableJob(name, source, tuple(inputs), folder.root, folder.table(name), folder.rejects(name))
+    versions = Versions(folder.versions(name), folder.table(name), folder.rejects(name))
+    return TableJob(name, source, tuple(inputs), folder.root, versions)
 
 
 def _refuse(partitions: Sequence[Partition], missing: Sequence[Partition], due: Sequence[Partition]) -> NoReturn:
@@ -96,7 +121,9 @@ def _refuse(partitions: Sequence[Partition], missing: Sequence[Partition], due: 
     )
 
 
-def in_order(job: TableJob, files: Mapping[str, ConvertedFile]) -> dict[str, ConvertedFile]:
-    """Return the files in the order that decides: first those that are gone, then the inputs as they are listed."""
-    names = [file.name for file in job.inputs if file.name in files]
-    return {name: files[name] for name in [*(name for name in files if name not in set(names)), *names]}
+def in_order(job: TableJob, names: Iterable[str]) -> list[str]:
+    """Return names of files in the order that decides: first those that are gone, then the inputs as they are listed."""
+    given = dict.fromkeys(names)
+    listed = [file.name for file in job.inputs if file.name in given]
+    known = set(listed)
+    return [*(name for name in given if name not in known), *listed]

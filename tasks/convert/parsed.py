@@ -1,21 +1,41 @@
-"""A file parsed into texts: what every reader gives, whatever the format."""
+"""A block of a file parsed into typed columns: what every reader gives, whatever the format."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from tasks.convert.types import TypeName
+from tasks.convert.types import Types
+from tasks.spec import Column
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What is asked of the columns of a block.
+
+    `columns` is what is declared, by name. `types` are those that the columns
+    have to have; without them they have those that fit all of the block's own
+    values. `guess` are types that another block of the same columns had: tried
+    first. With `frozen` a row with a value in another column does not fit; with
+    `lines` the line of each row is asked for.
+    """
+
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    types: Types | None = None
+    guess: Types | None = None
+    frozen: bool = False
+    lines: bool = False
 
 
 @dataclass(frozen=True)
 class Record:
-    """One record as it stands in its file: the number of its first line, from 1, and its text."""
+    """One record as it stands in its file: the number of its first line, from 1, its text, and its first byte where known."""
 
     line: int
     raw: str
+    offset: int | None = None
 
 
 @dataclass(frozen=True)
@@ -28,18 +48,31 @@ class Misfit:
 
 
 @dataclass(frozen=True)
-class Parsed:
-    """The rows of one file, every value a text or null; `received` counts them and the misfits.
+class Texts:
+    """Rows as they are read: every value a text or null, or typed where the format itself is.
 
-    `types` holds the types that the format itself gives (JSON); without it they
-    are inferred from the texts. `locate` returns the records of rows, by their
-    indices in `texts`: asked only for rows that turn out not to fit. `lines` is
-    how many records the file holds, where a record may be several rows.
+    `received` counts the rows and the misfits. `locate` returns the records of
+    rows, by their indices in `table`: asked only for rows that turn out not to
+    fit. `types` are those that the format gives (JSON); without it they are
+    inferred. `records` is how many records were read, where one may be several rows.
     """
 
-    texts: pa.Table
+    table: pa.Table
     received: int
     misfits: Sequence[Misfit]
     locate: Callable[[Sequence[int]], Sequence[Record]]
-    types: Mapping[str, TypeName] | None = None
-    lines: int | None = None
+    types: Types | None = None
+    records: int | None = None
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The rows of a block that fit their types, with these, and the records that are no such rows."""
+
+    table: pa.Table
+    types: Types
+    received: int
+    misfits: Sequence[Misfit] = ()
+    records: int | None = None
+    lines: Sequence[int] | None = None
+    """The line of each row, where it was asked for."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.convert.parsed import Misfit
-from tasks.store import commit
+from tasks.store import fsync
 
 REJECT_SCHEMA = pa.schema(
     [
@@ -19,12 +19,13 @@ REJECT_SCHEMA = pa.schema(
         ("column", pa.string()),
         ("reason", pa.string()),
         ("raw", pa.string()),
+        ("byte_offset", pa.int64()),
     ]
 )
 
 
 def write_rejects(path: Path, source: str, file: str, misfits: Sequence[Misfit]) -> None:
-    """Commit the misfits of one file, in the order of their lines."""
+    """Write the staged rejects of one file, in the order of their lines."""
     rows = [
         {
             "source": source,
@@ -33,8 +34,10 @@ def write_rejects(path: Path, source: str, file: str, misfits: Sequence[Misfit])
             "column": misfit.column,
             "reason": misfit.reason,
             "raw": misfit.record.raw,
+            "byte_offset": misfit.record.offset,
         }
         for misfit in sorted(misfits, key=lambda misfit: misfit.record.line)
     ]
-    with commit(path) as part:
-        pq.write_table(pa.Table.from_pylist(rows, REJECT_SCHEMA), part, compression="zstd")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, REJECT_SCHEMA), path, compression="zstd")
+    fsync(path)

@@ -1,21 +1,22 @@
-"""A table: what it holds already, which of its files are to be converted, and with which types."""
+"""A table: what it holds already, and which of its files are to be converted."""
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from tasks.convert.conversion import hash_file
 from tasks.convert.files import ConvertedFile, InputFile
-from tasks.convert.job import STAGED, TableJob, in_order
-from tasks.convert.json_rows import is_replaced
-from tasks.convert.manifest import TableManifest, is_current, is_whole, read_table_manifest, widen_all
-from tasks.convert.types import TypeName
+from tasks.convert.job import TableJob
+from tasks.convert.manifest import TableManifest, is_whole, read_table_manifest
+from tasks.convert.types import Types
 from tasks.errors import TableError
 from tasks.spec import FilesSource
 from tasks.store import sweep_leftovers
+
+_SHOWN: Mapping[str, str] = {"long": "int"}
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ def open_table(job: TableJob, *, fresh: bool) -> TableManifest:
         TableError: what is declared of the table has changed, and such rows have the old types.
 
     """
-    for folder in (job.parts, job.rejects):
-        sweep_leftovers(folder)
-        shutil.rmtree(folder / STAGED, ignore_errors=True)
-    manifest = read_table_manifest(job.parts)
+    versions = job.versions
+    versions.sweep()
+    sweep_leftovers(versions.home)
+    manifest = read_table_manifest(versions.current / "table")
     declared_anew = manifest.fingerprint != job.fingerprint
     if not (fresh or declared_anew):
         return manifest
@@ -54,21 +55,46 @@ def open_table(job: TableJob, *, fresh: bool) -> TableManifest:
     gone = {name: file for name, file in find_kept(job, manifest).items() if name not in listed}
     if gone and declared_anew:
         raise TableError(
-            f"its columns or key are declared anew, but {len(gone)} of its files are gone, the first is {next(iter(gone))}; "
-            f"put them back, or delete {job.parts} to make the table without them"
+            f"its columns, key or form are declared anew, but {len(gone)} of its files are gone, the first is "
+            f"{next(iter(gone))}; put them back, or delete {versions.home} to make the table without them"
         )
-    return TableManifest(job.fingerprint, manifest.types, gone)
+    parts = {name: part for name, part in manifest.parts.items() if part.rows.keys() & gone.keys()}
+    return TableManifest(job.fingerprint, manifest.types, gone, parts)
 
 
 def find_changed(job: TableJob, manifest: TableManifest) -> list[InputFile]:
     """Return the files to be converted: new or changed ones, and those that lost rows, if these may come back."""
-    changed = [
-        file for file in job.inputs if not (is_current(file, manifest, job.parts) and _has_rejects(job, file, manifest))
-    ]
-    names = {file.name for file in changed}
+    damaged = _damaged(job, manifest)
+    names = {file.name for file in job.inputs if file.name in damaged or not is_current(file, manifest)}
     if not _only_adds(job, manifest, names):
         names |= {name for name, file in manifest.files.items() if file.rows_duplicate}
     return [file for file in job.inputs if file.name in names]
+
+
+def is_current(file: InputFile, manifest: TableManifest) -> bool:
+    """Return whether a file was converted as it is now: told by size and time, and where that differs by its hash."""
+    converted = manifest.files.get(file.name)
+    if converted is None or converted.size != file.size:
+        return False
+    if file.is_local and converted.mtime_ns == file.mtime_ns:
+        return True
+    return hash_file(file) == converted.digest
+
+
+def _damaged(job: TableJob, manifest: TableManifest) -> set[str]:
+    """Return the files of which a part, or the rejects, are no longer there as they were written."""
+    current = job.versions.current
+    parts = {
+        file
+        for part in manifest.parts.values()
+        if not is_whole(current / "table" / part.name, part)
+        for file in part.rows
+    }
+    return parts | {
+        name
+        for name, file in manifest.files.items()
+        if not all((current / "rejects" / reject).exists() for reject in file.rejects)
+    }
 
 
 def _only_adds(job: TableJob, manifest: TableManifest, changed: Collection[str]) -> bool:
@@ -90,36 +116,18 @@ def _only_adds(job: TableJob, manifest: TableManifest, changed: Collection[str])
 def find_kept(job: TableJob, manifest: TableManifest) -> dict[str, ConvertedFile]:
     """Return the files whose rows belong to the table still: those that are listed, and an inbox's that are gone."""
     names = {file.name for file in job.inputs}
-    return {
-        name: file
-        for name, file in manifest.files.items()
-        if name in names or (job.keeps(name) and is_whole(job.parts / file.part, file))
-    }
+    gone = [name for name in manifest.files if name not in names and job.keeps(name)]
+    lost = _damaged(job, manifest) if gone else set()
+    kept = {*names, *(name for name in gone if name not in lost)}
+    return {name: file for name, file in manifest.files.items() if name in kept}
 
 
-def widen_types(job: TableJob, files: Mapping[str, ConvertedFile]) -> dict[str, TypeName]:
-    """Return the types of the table: those that hold the values of all of its files, in the order of the inputs."""
-    types = widen_all(file.types for file in in_order(job, files).values())
-    if job.explode and is_replaced(job.explode, types) and _is_null(job.explode, files):
-        types.pop(job.explode, None)
-    _check_declared(job, types)
-    for name, column in job.source.columns.items():
-        if name in types and column.type == "timestamp":  # with and without a zone: what fits one only is a reject
-            zoned = any(file.types.get(name) == "timestamp_utc" for file in files.values())
-            types[name] = "timestamp_utc" if zoned else "timestamp"
-    return types
-
-
-def _is_null(name: str, files: Mapping[str, ConvertedFile]) -> bool:
-    return all(file.types.get(name, "null") == "null" for file in files.values())
-
-
-def _check_declared(job: TableJob, types: Mapping[str, TypeName]) -> None:
+def check_declared(job: TableJob, types: Types) -> None:
     """Raise when a declared column is in no file; records of an API may leave out what is null."""
     if not isinstance(job.source, FilesSource) or not types:
         return
     for name in job.source.columns:
-        if name not in types:
+        if job.naming.rename([name])[0] not in types:
             near = get_close_matches(name, types, n=1)
             cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
             raise TableError(f"columns.{name}: no file has this column; {cure}")
@@ -140,11 +148,6 @@ def describe(
         rows_duplicate=sum(file.rows_duplicate for file in files.values()),
         files=len(files),
         files_read=files_read,
-        types=types,
+        types={name: _SHOWN.get(kind, kind) for name, kind in types.items()},
         reasons=dict(reasons),
     )
-
-
-def _has_rejects(job: TableJob, file: InputFile, manifest: TableManifest) -> bool:
-    converted = manifest.files[file.name]
-    return not converted.rows_rejected or (job.rejects / converted.part).exists()

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.convert.commit import commit_table
-from tasks.convert.files import ConvertedFile, InputFile, Target, Types, convert_file
+from tasks.concurrency import gather_all
+from tasks.convert.bundle import bundle_files, convert_bundle
+from tasks.convert.commit import commit_table, widen_part
+from tasks.convert.conversion import Workers, convert_file
+from tasks.convert.draft import Draft
+from tasks.convert.files import Converted, InputFile, Plan
+from tasks.convert.inputs import name_part
 from tasks.convert.job import TableJob, make_job
-from tasks.convert.table import (
-    CommittedTable,
-    describe,
-    find_changed,
-    find_kept,
-    open_table,
-    widen_types,
-)
+from tasks.convert.manifest import TableManifest
+from tasks.convert.table import CommittedTable, check_declared, describe, find_changed, find_kept, open_table
+from tasks.convert.types import Types
 from tasks.errors import TableError
 from tasks.locks import holding
 from tasks.progress import Step, tell
@@ -28,28 +30,29 @@ from tasks.slices import Slice
 from tasks.spec import Source
 from tasks.store import DataFolder
 
-FILES_AT_ONCE = min(4, os.cpu_count() or 1)  # files of one batch in memory together
-BATCH_BYTES = 64 * 1024 * 1024
-BATCH_FILES = 500
+CORES = os.cpu_count() or 1
+FILES_AT_ONCE = 2 * CORES  # of one batch; how much of them is in memory, the workers' blocks bound
+BATCH_BYTES = 256 * 1024 * 1024
+
+_THREADS = ThreadPoolExecutor(CORES, thread_name_prefix="convert")
+_workers: WeakKeyDictionary[asyncio.AbstractEventLoop, Workers] = WeakKeyDictionary()
 
 
-@dataclass(frozen=True)
 class Batch:
-    """Files of one source that are converted by one task; `label` tells which in the UI."""
+    """Units of files of one source that are converted by one task.
 
-    target: Target
-    files: Sequence[InputFile]
-    types: Types | None
-    label: str
+    No dataclass: Prefect would look for futures in each of its thousands of files.
+    """
+
+    def __init__(self, job: TableJob, units: Sequence[Sequence[InputFile]], plan: Plan, label: str) -> None:
+        self.job = job
+        self.units = units
+        self.plan = plan
+        self.label = label
 
 
-@task(
-    name="convert files",
-    task_run_name="{batch.target.source} {batch.label}",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
-async def convert_files(batch: Batch) -> list[ConvertedFile]:
+@task(name="convert files", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
+async def convert_files(batch: Batch, label: str) -> list[Converted]:  # noqa: ARG001 - the label is the run's name
     """Stage the parts of a batch of files.
 
     A unit of its own because it is what is read together: many small files make
@@ -57,23 +60,35 @@ async def convert_files(batch: Batch) -> list[ConvertedFile]:
     """
     slots = asyncio.Semaphore(FILES_AT_ONCE)
 
-    async def convert_one(file: InputFile) -> ConvertedFile:
+    async def convert_unit(unit: Sequence[InputFile]) -> list[Converted]:
         async with slots:
-            return await convert_file(file, batch.target, batch.types)
+            return await _convert_unit(unit, batch.plan)
 
-    outcomes = await asyncio.gather(*(convert_one(file) for file in batch.files), return_exceptions=True)
-    return _or_raise(outcomes)
+    outcomes = await asyncio.gather(*map(convert_unit, batch.units), return_exceptions=True)
+    return [converted for unit in _or_raise(outcomes) for converted in unit]
 
 
-@task(name="commit table", task_run_name="{job.name}", cache_policy=NO_CACHE, persist_result=False)
-async def commit(job: TableJob, types: Types, files: dict[str, ConvertedFile], files_read: int) -> CommittedTable:
+Convert = Callable[[Batch, str], Coroutine[Any, Any, list[Converted]]]
+
+
+class Commitment:
+    """A draft to be committed; no dataclass, as a batch is none."""
+
+    def __init__(self, draft: Draft, files_read: int) -> None:
+        self.draft = draft
+        self.files_read = files_read
+
+
+@task(name="commit table", task_run_name="{source}", cache_policy=NO_CACHE, persist_result=False)
+async def commit(commitment: Commitment, source: str) -> CommittedTable:  # noqa: ARG001 - the source is the run's name
     """Drop duplicates and put all parts of a table in place together.
 
     A unit of its own because a table changes as a whole, after every one of its
     files is converted.
     """
-    committed = await asyncio.to_thread(commit_table, job, types, files)
-    return describe(job, types, committed, files_read)
+    draft = commitment.draft
+    files = await asyncio.to_thread(commit_table, draft)
+    return describe(draft.job, draft.types, files, commitment.files_read)
 
 
 async def convert_source(
@@ -91,13 +106,17 @@ async def convert_source(
     """
     try:
         job = await asyncio.to_thread(make_job, name, source, folder, allow_partial=allow_partial, only=only)
-        held = TableError(f"another run is converting into {job.parts}; wait until it has ended")
-        async with holding(job.parts, held):
+        held = TableError(f"another run is converting into {job.versions.table}; wait until it has ended")
+        async with holding(job.versions.home, held):
             return await _convert_job(job, fresh=fresh)
     except TableError as error:
         sentence = "\n".join(f"source {name}: {line}" for line in str(error).splitlines())
-        get_run_logger().warning(sentence)
-        return sentence
+    except OSError as error:
+        sentence = (
+            f"source {name}: {error.filename or folder.root}: {error.strerror}; make room, or give the right to write"
+        )
+    get_run_logger().warning(sentence)
+    return sentence
 
 
 async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
@@ -109,63 +128,106 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
     """
     manifest = await asyncio.to_thread(open_table, job, fresh=fresh)
     changed = await asyncio.to_thread(find_changed, job, manifest)
-    names = {file.name for file in job.inputs}
     kept = await asyncio.to_thread(find_kept, job, manifest)
-    if not changed and kept.keys() == manifest.files.keys():
-        tell(Step("convert", job.name, len(names), len(names), "nothing new"))
+    if not changed and kept.keys() == manifest.files.keys() and manifest.files:
+        tell(Step("convert", job.name, len(job.inputs), len(job.inputs), "nothing new"))
         return describe(job, manifest.types, kept, files_read=0)
-    files = kept | await _convert_all(job, changed, types=None, label="files")
-    types = widen_types(job, files)
-    narrower = [file for file in job.inputs if _must_widen(file, changed, files, types, manifest.types)]
-    widened = await _convert_all(job, narrower, types=types, label="files, widened")
-    return await commit(job, types, files | widened, files_read=len(changed))
+    draft = await draft_table(job, manifest, changed)
+    return await commit(Commitment(draft, len(changed)), job.name)
 
 
-def _must_widen(
-    file: InputFile,
-    changed: Sequence[InputFile],
-    files: dict[str, ConvertedFile],
-    types: Types,
-    before: Types,
-) -> bool:
-    """Return whether a file's part has other columns or types than its table will have."""
-    has = files[file.name].types if file in changed else before
-    return list(has.items()) != list(types.items())
+async def draft_table(
+    job: TableJob, manifest: TableManifest, changed: Sequence[InputFile], convert: Convert = convert_files
+) -> Draft:
+    """Return the table as it is going to be, every part of it with the same columns and types.
+
+    Batches of files are converted by `convert`, each as a task of its own.
+
+    Raises:
+        TableError: a file could not be converted.
+
+    """
+    names = {file.name for file in changed}
+    kept = await asyncio.to_thread(find_kept, job, manifest)
+    frozen = manifest.types if job.source.table.contract == "freeze" and manifest.files else None
+    draft = Draft.begin(job, manifest, {name: file for name, file in kept.items() if name not in names})
+    draft.add(await _convert_all(_plan(job, frozen, frozen=frozen is not None), job, changed, "files", convert))
+    draft.settle_types(frozen)
+    check_declared(job, draft.types)
+    inputs = {file.name: file for file in job.inputs}
+    anew: dict[str, InputFile] = {}
+    for part, exact in list(draft.to_widen()):
+        if exact or not part.rows.keys() <= inputs.keys():
+            draft.parts[part.name] = await asyncio.get_running_loop().run_in_executor(_THREADS, widen_part, draft, part)
+        else:
+            anew |= {name: inputs[name] for name in part.rows}
+    draft.add_widened(await _convert_all(_plan(job, draft.types), job, list(anew.values()), "files, widened", convert))
+    return draft
+
+
+def _plan(job: TableJob, wanted: Types | None, *, frozen: bool = False) -> Plan:
+    return Plan(job.frozen_target if frozen else job.target, wanted)
 
 
 async def _convert_all(
-    job: TableJob, files: Sequence[InputFile], types: Types | None, label: str
-) -> dict[str, ConvertedFile]:
-    converted: dict[str, ConvertedFile] = {}
-    for batch in await asyncio.to_thread(_batches, files):
-        which = f"{label} {len(converted) + 1}-{len(converted) + len(batch)} of {len(files)}"
-        for file in await convert_files(Batch(job.target, batch, types, which)):
-            converted[file.name] = file
-        rows = sum(file.rows_table for file in converted.values())
-        tell(Step("convert", job.name, len(converted), len(files), f"{rows:,} rows"))
+    plan: Plan, job: TableJob, files: Sequence[InputFile], label: str, convert: Convert
+) -> list[Converted]:
+    converted: list[Converted] = []
+    batches = _batches(job, bundle_files(files, plan), plan, label)
+
+    async def convert_batch(batch: Batch) -> None:
+        converted.extend(await convert(batch, batch.label))
+        done = [file for unit in converted for file in unit.files]
+        rows = sum(file.rows_table for file in done)
+        tell(Step("convert", job.name, len(done), len(files), f"{rows:,} rows"))
+
+    await gather_all(batches, convert_batch)
     return converted
 
 
-def _batches(files: Sequence[InputFile]) -> list[list[InputFile]]:
-    """Return the files in batches of at most `BATCH_BYTES` or one file, and `BATCH_FILES`."""
-    batches: list[list[InputFile]] = []
+def _batches(job: TableJob, units: Iterable[Sequence[InputFile]], plan: Plan, label: str) -> list[Batch]:
+    """Return the units in batches of at most `BATCH_BYTES`, or one unit."""
+    batches: list[list[Sequence[InputFile]]] = []
     room = 0
-    for file in files:
-        size = file.path.stat().st_size
-        if not batches or size > room or len(batches[-1]) == BATCH_FILES:
+    for unit in units:
+        size = sum(file.size for file in unit)
+        if not batches or size > room:
             batches.append([])
             room = BATCH_BYTES
-        batches[-1].append(file)
+        batches[-1].append(unit)
         room -= size
-    return batches
+    total, first, labelled = sum(len(unit) for batch in batches for unit in batch), 1, []
+    for batch in batches:
+        last = first + sum(map(len, batch)) - 1
+        labelled.append(Batch(job, batch, plan, f"{job.name} {label} {first}-{last} of {total}"))
+        first = last + 1
+    return labelled
 
 
-def _or_raise(outcomes: Sequence[ConvertedFile | BaseException]) -> list[ConvertedFile]:
-    """Return the converted files; raise one TableError with every file that failed."""
+async def _convert_unit(unit: Sequence[InputFile], plan: Plan) -> list[Converted]:
+    workers = _workers.setdefault(asyncio.get_running_loop(), Workers(_THREADS, asyncio.Semaphore(CORES + 1)))
+    converted: list[Converted] = []
+    alone: Sequence[InputFile] = unit
+    if len(unit) > 1:
+        name = name_part([file.name for file in unit])
+        async with workers.blocks:
+            together, alone = await asyncio.get_running_loop().run_in_executor(
+                workers.threads, convert_bundle, unit, plan, name
+            )
+        converted += [together] if together is not None else []
+        half = len(alone) // 2
+        if together is None and half:  # the odd one is in one half only
+            return [*await _convert_unit(alone[:half], plan), *await _convert_unit(alone[half:], plan)]
+    converted += [await convert_file(file, plan, name_part([file.name]), workers) for file in alone]
+    return converted
+
+
+def _or_raise(outcomes: Sequence[list[Converted] | BaseException]) -> list[list[Converted]]:
+    """Return what was converted; raise one TableError with every file that failed."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     for failure in failures:
         if not isinstance(failure, TableError):
             raise failure
     if failures:
         raise TableError("\n".join(map(str, failures)))
-    return [outcome for outcome in outcomes if isinstance(outcome, ConvertedFile)]
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]

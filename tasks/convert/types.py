@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.spec.columns import ColumnType
+from tasks.spec import Column
 
-TypeName = Literal["null", "bool", "int", "float", "date", "timestamp", "timestamp_utc", "string"]
+# A long is an int that a float would not hold exactly: beside floats it is a text, so that no digit is lost.
+TypeName = Literal["null", "bool", "int", "long", "float", "date", "timestamp", "timestamp_utc", "string"]
+Types = Mapping[str, TypeName]
 
 ARROW_TYPES: Mapping[TypeName, pa.DataType] = {
     "null": pa.null(),
     "bool": pa.bool_(),
     "int": pa.int64(),
+    "long": pa.int64(),
     "float": pa.float64(),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us"),
@@ -29,12 +34,17 @@ ARROW_TYPES: Mapping[TypeName, pa.DataType] = {
 NULL_TEXTS = pa.array(["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"])
 
 # 007, 0x10 and +4930123456 are names that look like numbers: as such they would not come back as they were.
-_NOT_A_NUMBER = r"^([+-]?0[0-9xX]|\+\d+$)"
+_NOT_A_NUMBER = r"^(\+?0[0-9xX]|\+\d+$)"
 _LONG_NUMBER = r"^[+-]?\d{19,}$"  # as a float it would not come back either
 _HAS_ZONE = r"(Z|\d{2}:\d{2}.*[+-]\d{2}(:?\d{2})?)$"
+_WIDENED: Mapping[frozenset[TypeName], TypeName] = {
+    frozenset({"int", "long"}): "long",
+    frozenset({"int", "float"}): "float",
+    frozenset({"date", "timestamp"}): "timestamp",
+}
 _INFERRED: tuple[TypeName, ...] = ("bool", "int", "float", "date", "timestamp_utc", "timestamp")
 _FIRST_VALUES = 100
-_BOOL_TEXTS = pa.array(["true", "false", "True", "False", "TRUE", "FALSE"])
+BOOL_TEXTS = {True: ["true", "True", "TRUE"], False: ["false", "False", "FALSE"]}
 
 
 @dataclass(frozen=True)
@@ -60,27 +70,35 @@ def infer_type(texts: pa.ChunkedArray) -> TypeName:
     return name
 
 
-def declared_type(texts: pa.ChunkedArray, declared: ColumnType) -> TypeName:
+def declared_type(texts: pa.ChunkedArray, declared: Column) -> TypeName:
     """Return the type that a declared column has in a file: a timestamp is in UTC where its texts tell a zone."""
-    if declared != "timestamp":
-        return declared
+    if declared.type is None:
+        return infer_type(texts)
+    if declared.type != "timestamp":
+        return declared.type
+    if declared.format is not None:
+        return "timestamp_utc" if "%z" in declared.format else "timestamp"
     zoned = pc.any(pc.match_substring_regex(_without_nulls(texts), _HAS_ZONE)).as_py()
     return "timestamp_utc" if zoned else "timestamp"
 
 
 def widen(one: TypeName, other: TypeName) -> TypeName:
     """Return the narrowest type that holds the values of both."""
-    pair = {one, other} - {"null"}
+    pair = frozenset({one, other} - {"null"})
     if len(pair) < 2:  # noqa: PLR2004 - one type, or none
         return next(iter(pair), "null")
-    if pair == {"int", "float"}:
-        return "float"
-    if pair == {"date", "timestamp"}:
-        return "timestamp"
-    return "string"
+    return _WIDENED.get(pair, "string")
 
 
-def widen_table(table: pa.Table, types: Mapping[str, TypeName]) -> pa.Table:
+def is_exact(narrow: TypeName, wide: TypeName) -> bool:
+    """Return whether values of one type are the same values in another, and need not be read again as texts.
+
+    What was null beside nothing but nulls may have been the text NA.
+    """
+    return narrow == wide or (narrow == "null" and wide != "string") or _WIDENED.get(frozenset({narrow, wide})) == wide
+
+
+def widen_table(table: pa.Table, types: Types) -> pa.Table:
     """Return a table with the columns of `types`, which hold all of its values; one it lacks is null."""
     return pa.table(
         {
@@ -92,13 +110,27 @@ def widen_table(table: pa.Table, types: Mapping[str, TypeName]) -> pa.Table:
     )
 
 
-def cast_texts(texts: pa.ChunkedArray, name: TypeName) -> Cast:
-    """Return a column of texts as values of a type, with the indices of the texts that are none."""
+def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None = None) -> Cast:
+    """Return a column as values of a type, with the indices of those that are none.
+
+    What is declared tells further texts that mean null, separators of thousands, and
+    how dates are written. A column that is typed already is cast.
+    """
+    if not pa.types.is_string(texts.type):
+        return _cast_typed(texts, name)
+    if declared is not None and declared.nulls:
+        texts = pc.if_else(pc.is_in(texts, pa.array(declared.nulls, pa.string())), None, texts)
     if name == "string":
         return Cast(texts, ())
     values = _without_nulls(texts)
     if name == "null":
         return Cast(pa.nulls(len(texts)), pc.indices_nonzero(values.is_valid()).to_pylist())
+    if declared is not None:
+        values = _as_plain(values, declared)
+    return _cast_strings(values, name)
+
+
+def _cast_strings(values: pa.ChunkedArray, name: TypeName) -> Cast:
     arrow_type = ARROW_TYPES[name]
     try:
         return Cast(pc.cast(values, arrow_type), ())
@@ -108,6 +140,45 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName) -> Cast:
         return Cast(pc.cast(pc.if_else(bad, None, values), arrow_type), pc.indices_nonzero(bad).to_pylist())
 
 
+def _cast_typed(values: pa.ChunkedArray, name: TypeName) -> Cast:
+    """Return values that are typed already in another type; where some would be changed, all go by way of texts."""
+    try:
+        return Cast(pc.cast(values, ARROW_TYPES[name]), ())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return cast_texts(pc.cast(values, pa.string()), name)
+
+
+def _as_plain(values: pa.ChunkedArray, declared: Column) -> pa.ChunkedArray:
+    """Return texts as Arrow reads them: without separators of thousands, with a decimal point, dates in ISO 8601."""
+    if declared.format is not None:
+        return _as_iso(values, declared.format)
+    if declared.thousands is not None:
+        # Only where they separate thousands: 1,5 is no 15.
+        separator = re.escape(declared.thousands)
+        grouped = pc.match_substring_regex(values, rf"^[+-]?\d{{1,3}}({separator}\d{{3}})+(\D\d+)?$")
+        values = pc.if_else(grouped, pc.replace_substring(values, declared.thousands, ""), values)
+    if declared.decimal == ",":
+        values = pc.replace_substring(values, ",", ".", max_replacements=1)
+    return values
+
+
+def _as_iso(values: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
+    """Return the texts that are times in a strptime format in ISO 8601, and the others as they are."""
+    written = {text: _iso_of(text, pattern) for text in pc.unique(values).to_pylist() if text is not None}
+    keys = pa.array(list(written), pa.string())
+    return pc.take(pa.array(list(written.values()), pa.string()), pc.index_in(values, keys))
+
+
+def _iso_of(text: str, pattern: str) -> str:
+    try:
+        moment = datetime.strptime(text, pattern)  # noqa: DTZ007 - with a zone where the format has one
+    except ValueError:
+        return f"not {pattern}: {text}"
+    if moment.tzinfo is not None:
+        return moment.astimezone(UTC).isoformat()
+    return moment.isoformat() if moment.time() != time.min else moment.date().isoformat()
+
+
 def _without_nulls(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     trimmed = pc.utf8_trim_whitespace(texts)
     return pc.if_else(pc.is_in(trimmed, NULL_TEXTS), None, trimmed)
@@ -115,7 +186,7 @@ def _without_nulls(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _fits(values: pa.ChunkedArray, name: TypeName) -> bool:
     if name == "bool":
-        return bool(pc.all(pc.is_in(values.drop_null(), _BOOL_TEXTS)).as_py())
+        return bool(pc.all(pc.is_in(values.drop_null(), pa.array([*BOOL_TEXTS[True], *BOOL_TEXTS[False]]))).as_py())
     try:
         pc.cast(values, ARROW_TYPES[name])
     except pa.ArrowInvalid:

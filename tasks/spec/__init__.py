@@ -14,9 +14,11 @@ from tasks.spec.pagination import (
     SinglePagination,
 )
 from tasks.spec.pipeline import Pipeline
+from tasks.spec.reading import Reading
 from tasks.spec.requests import Refresh, Requests
 from tasks.spec.secrets import SecretReference
 from tasks.spec.sources import ApiSource, FilesSource, PagesSource, Source
+from tasks.spec.tables import TableOptions
 from tasks.spec.training import Candidate, RandomSplit, Split, TimeSplit, Training
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "Pipeline",
     "RandomSplit",
     "Range",
+    "Reading",
     "Refresh",
     "Requests",
     "Scalar",
@@ -48,6 +51,7 @@ __all__ = [
     "SinglePagination",
     "Source",
     "Split",
+    "TableOptions",
     "TimeSplit",
     "Training",
     "load_pipeline",

@@ -40,6 +40,28 @@ class Column(Part):
 
     type: ColumnType | None = None
     """The type every value must have; a row with another value becomes a reject. Without it the type is inferred."""
+    rename: NonEmpty | None = None
+    """Name of the column in the table; without it, the name it has in the source."""
+    required: bool = False
+    """Whether a file without this column is an error, and a row without a value in it a reject."""
+    nulls: tuple[str, ...] = ()
+    """Texts that mean null in this column, beside the empty one, e.g. [-, unknown]."""
+    format: NonEmpty | None = None
+    """How dates or timestamps are written, as strptime has it, e.g. "%d/%m/%Y"; without it, ISO 8601."""
+    thousands: Literal[",", ".", " ", "'", "_"] | None = None
+    """What separates thousands in its numbers, e.g. 1,234.5."""
+    decimal: Literal[".", ","] | None = None
+    """What separates decimals in its numbers; without it, what the whole file uses."""
+
+    @model_validator(mode="after")
+    def _fits_the_type(self) -> Column:
+        if self.format is not None and self.type not in ("date", "timestamp"):
+            raise ValueError(f"format {self.format!r} is how a date or a timestamp is written; add type: date")
+        if (self.thousands or self.decimal) and self.type not in ("int", "float"):
+            raise ValueError("thousands and decimal are how a number is written; add type: float, or int")
+        if self.thousands is not None and self.thousands == (self.decimal or "."):
+            raise ValueError(f"{self.thousands!r} cannot separate both thousands and decimals; add decimal")
+        return self
 
 
 class PagesColumn(Column):

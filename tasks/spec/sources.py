@@ -12,13 +12,24 @@ from tasks.spec.columns import Column, PagesColumn, PartitionValues, read_column
 from tasks.spec.headers import Headers
 from tasks.spec.incremental import Incremental
 from tasks.spec.pagination import Pagination, SinglePagination
+from tasks.spec.reading import Reading
 from tasks.spec.requests import Refresh, Requests
+from tasks.spec.tables import TableOptions
 from tasks.spec.urls import check_url
 
 Columns = dict[str, Annotated[Column, Field(description="A type, or {type: …}.")]]
 
 
-class _Fetched(Part):
+class _Tabled(Part):
+    """What all sources share: what is asked of their tables."""
+
+    key: tuple[str, ...] = ()
+    """Columns that identify a row; further rows with the same key are dropped and counted."""
+    table: TableOptions = TableOptions()
+    """How the rows become a table."""
+
+
+class _Fetched(_Tabled):
     """What sources that are fetched over HTTP share."""
 
     partitions: dict[str, PartitionValues] = {}
@@ -31,8 +42,6 @@ class _Fetched(Part):
     """How the source's host is asked."""
     refresh: Refresh | None = None
     """When what is landed is fetched again; without it only --fresh does."""
-    key: tuple[str, ...] = ()
-    """Columns that identify a row; further rows with the same key are dropped and counted."""
 
 
 class ApiSource(_Fetched):
@@ -123,18 +132,21 @@ class PagesSource(_Fetched):
         return self
 
 
-class FilesSource(Part):
-    """Rows from files: CSV or JSON lines, plain or compressed."""
+class FilesSource(_Tabled):
+    """Rows from files: CSV, TSV, JSON, Parquet or Excel, plain or compressed, here or in a store."""
 
     kind: Literal["files"] = "files"
     """Kind of source."""
-    path: NonEmpty
-    """Glob of the files, relative to the data folder unless absolute, e.g. inbox/flights/*.csv.gz."""
+    path: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
+    """Glob, folder, file or URL (s3://, gs://, https://), or a list of them, relative to the data folder unless absolute, e.g. inbox/flights/*.csv.gz."""
+    read: Reading = Reading()
+    """How the files are read; what is not said is detected."""
+    on_missing: Literal["keep", "drop"] = "keep"
+    """What becomes of the rows of a file that is gone: keep, since an inbox may be emptied as it is read, or drop."""
     columns: Columns = {}
     """What is declared of the columns; the others are inferred."""
-    key: tuple[str, ...] = ()
-    """Columns that identify a row; further rows with the same key are dropped and counted."""
 
+    _one_or_many = field_validator("path", mode="before")(lambda value: (value,) if isinstance(value, str) else value)
     _shorthand = field_validator("columns", mode="before")(
         lambda value: {k: read_column(v) for k, v in value.items()} if isinstance(value, dict) else value
     )

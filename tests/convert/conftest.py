@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import hashlib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,14 @@ import pyarrow.parquet as pq
 from hypothesis import settings
 
 from tasks.convert.commit import commit_table
-from tasks.convert.files import ConvertedFile, InputFile, Target, Types, convert_file
-from tasks.convert.job import TableJob, make_job
+from tasks.convert.conversion import Workers, convert_file
+from tasks.convert.files import Converted, ConvertedFile, InputFile, Plan, Target
+from tasks.convert.inputs import find_file, name_part
+from tasks.convert.job import make_job
 from tasks.convert.parsed import Misfit
-from tasks.convert.table import (
-    CommittedTable,
-    describe,
-    find_changed,
-    find_kept,
-    open_table,
-    widen_types,
-)
-from tasks.convert.tasks import _must_widen
+from tasks.convert.table import CommittedTable, describe, find_changed, find_kept, open_table
+from tasks.convert.tasks import convert_files, draft_table
+from tasks.convert.types import Types
 from tasks.partitions import list_partitions, request_fingerprint
 from tasks.raw import RawManifest, commit_manifest, increment_path, raw_path, read_manifest
 from tasks.slices import Slice
@@ -105,31 +102,35 @@ def make_table(
     job = make_job("rows", source, DataFolder(root), allow_partial=allow_partial, only=only)
     manifest = open_table(job, fresh=fresh)
     changed, kept = find_changed(job, manifest), find_kept(job, manifest)
-    if not changed and kept.keys() == manifest.files.keys():
+    if not changed and kept.keys() == manifest.files.keys() and manifest.files:
         return describe(job, manifest.types, kept, files_read=0)
-    files = kept | convert_files(job, changed, None)
-    types = widen_types(job, files)
-    narrower = [file for file in job.inputs if _must_widen(file, changed, files, types, manifest.types)]
-    committed = commit_table(job, types, files | convert_files(job, narrower, types))
-    return describe(job, types, committed, files_read=len(changed))
+    draft = asyncio.run(draft_table(job, manifest, changed, convert_files.fn))
+    return describe(job, draft.types, commit_table(draft), files_read=len(changed))
 
 
-def convert_files(job: TableJob, files: Iterable[InputFile], types: Types | None) -> dict[str, ConvertedFile]:
-    """Return what became of each file, by name."""
-    return {file.name: asyncio.run(convert_file(file, job.target, types)) for file in files}
+def convert_one(file: InputFile, target: Target, types: Types | None = None) -> Converted:
+    """Return what became of a file, its parts and rejects staged."""
+
+    async def convert() -> Converted:
+        with ThreadPoolExecutor(2) as threads:
+            workers = Workers(threads, asyncio.Semaphore(3))
+            return await convert_file(file, Plan(target, types), name_part([file.name]), workers)
+
+    return asyncio.run(convert())
 
 
-def convert_alone(path: Path, source: Source | None = None) -> tuple[ConvertedFile, pa.Table, list[dict[str, Any]]]:
-    """Return what became of one file, its part, and its rejects."""
+def convert_alone(
+    path: Path, source: Source | None = None, **target: Any
+) -> tuple[ConvertedFile, pa.Table, list[dict[str, Any]]]:
+    """Return what became of one file, its parts together, and its rejects."""
     columns = dict(source.columns) if source else {}
-    target = Target("rows", path.parent / "parts", path.parent / "rejects", columns, typed=True)
-    converted = asyncio.run(convert_file(InputFile(path, path.name, "part.parquet"), target, None))
-    rejects = target.rejects / "part.parquet"
-    return (
-        converted,
-        pq.read_table(target.parts / "part.parquet"),
-        pq.read_table(rejects).to_pylist() if rejects.exists() else [],
-    )
+    staged = path.parent / "staged"
+    converted = convert_one(find_file(path, path.parent), Target("rows", staged, columns, **target))
+    parts = [pq.read_table(staged / "table" / part.name, partitioning=None) for part in converted.parts]
+    rejects = [
+        row for name in converted.files[0].rejects for row in pq.read_table(staged / "rejects" / name).to_pylist()
+    ]
+    return converted.files[0], pa.concat_tables(parts, promote_options="permissive"), rejects
 
 
 def read_rows(root: Path) -> list[dict[str, Any]]:

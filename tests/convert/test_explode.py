@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.convert.jsonl_reader import parse_jsonl
+from tasks.convert.json.lines import JsonBlock, read_lines
 from tests.convert.conftest import PROPERTY, api_source, land, make_table, misfits_of, read_rejects, read_rows
 
 
@@ -32,20 +32,22 @@ from tests.convert.conftest import PROPERTY, api_source, land, make_table, misfi
 )
 def test_each_element_is_a_row(lines: list[str], rows: list[tuple[str | None, ...]]) -> None:
     """Elements repeat the record's other columns, objects are flattened, and a record without elements is one row."""
-    parsed = parse_jsonl("\n".join(lines).encode(), explode="lines")
+    parsed = read_lines(JsonBlock("\n".join(lines).encode(), explode="lines"))
 
-    assert [tuple(row.values()) for row in parsed.texts.to_pylist()] == rows
-    assert (parsed.received, parsed.lines, parsed.misfits) == (len(rows), len(lines), [])
+    assert [tuple(row.values()) for row in parsed.table.to_pylist()] == rows
+    assert (parsed.received, parsed.records, parsed.misfits) == (len(rows), len(lines), [])
 
 
 def test_columns_of_elements_stand_in_the_place_of_their_list() -> None:
     """An object's columns have the list's name before theirs, in its place, and the list itself has no column."""
-    parsed = parse_jsonl(
-        b'{"id": 1, "lines": [{"sku": "a", "n": 2}, {"sku": "b"}], "at": "2013-01-01"}\n{"id": 2, "lines": []}\n',
-        explode="lines",
+    parsed = read_lines(
+        JsonBlock(
+            b'{"id": 1, "lines": [{"sku": "a", "n": 2}, {"sku": "b"}], "at": "2013-01-01"}\n{"id": 2, "lines": []}\n',
+            explode="lines",
+        )
     )
 
-    assert parsed.texts.to_pylist() == [
+    assert parsed.table.to_pylist() == [
         {"id": "1", "lines.sku": "a", "lines.n": "2", "at": "2013-01-01"},
         {"id": "1", "lines.sku": "b", "lines.n": None, "at": "2013-01-01"},
         {"id": "2", "lines.sku": None, "lines.n": None, "at": None},
@@ -56,11 +58,13 @@ def test_columns_of_elements_stand_in_the_place_of_their_list() -> None:
 
 def test_a_list_may_stand_within_an_object() -> None:
     """A dotted path leads to the list; where the path ends early there is none."""
-    parsed = parse_jsonl(
-        b'{"order": {"id": 1, "lines": [{"sku": 5}, 6]}}\n{"order": null}\n{"order": "x"}\n', explode="order.lines"
+    parsed = read_lines(
+        JsonBlock(
+            b'{"order": {"id": 1, "lines": [{"sku": 5}, 6]}}\n{"order": null}\n{"order": "x"}\n', explode="order.lines"
+        )
     )
 
-    assert parsed.texts.to_pylist() == [
+    assert parsed.table.to_pylist() == [
         {"order.id": "1", "order.lines.sku": "5", "order.lines": None, "order": None},
         {"order.id": "1", "order.lines.sku": None, "order.lines": "6", "order": None},
         {"order.id": None, "order.lines.sku": None, "order.lines": None, "order": None},
@@ -90,11 +94,11 @@ def test_a_list_may_stand_within_an_object() -> None:
 )
 def test_a_record_that_cannot_be_exploded_is_one_misfit(line: str, column: str | None, reason: str) -> None:
     """A value that is no list is told with its column, and the whole record is one reject."""
-    parsed = parse_jsonl(f'{line}\n{{"id": 2, "lines": [1]}}\n'.encode(), explode="lines")
+    parsed = read_lines(JsonBlock(f'{line}\n{{"id": 2, "lines": [1]}}\n'.encode(), explode="lines"))
 
-    assert parsed.texts.to_pylist() == [{"id": "2", "lines": "1"}]
+    assert parsed.table.to_pylist() == [{"id": "2", "lines": "1"}]
     assert (misfits_of(parsed.misfits), [misfit.column for misfit in parsed.misfits]) == ([(1, line, reason)], [column])
-    assert (parsed.received, parsed.lines) == (2, 2)
+    assert (parsed.received, parsed.records) == (2, 2)
 
 
 ELEMENTS = st.none() | st.integers(-9, 9) | st.dictionaries(st.sampled_from("pq"), st.integers(-9, 9), min_size=1)
@@ -106,15 +110,15 @@ def test_no_element_is_lost(lists: list[list[Any] | None]) -> None:
     """Whatever the lists hold, the rows are their elements in order, and a row for each that has none."""
     lines = [json.dumps({"id": number, "e": elements}) for number, elements in enumerate(lists)]
 
-    parsed = parse_jsonl("\n".join(lines).encode(), explode="e")
+    parsed = read_lines(JsonBlock("\n".join(lines).encode(), explode="e"))
 
     expected = [
         (str(number), *(None if element is None else str(element) for element in _columns(each)))
         for number, elements in enumerate(lists)
         for each in elements or [None]
     ]
-    found = [tuple(row.get(name) for name in ("id", "e", "e.p", "e.q")) for row in parsed.texts.to_pylist()]
-    assert (found, parsed.received, parsed.lines) == (expected, len(expected), len(lists))
+    found = [tuple(row.get(name) for name in ("id", "e", "e.p", "e.q")) for row in parsed.table.to_pylist()]
+    assert (found, parsed.received, parsed.records) == (expected, len(expected), len(lists))
 
 
 def _columns(element: Any) -> tuple[Any, Any, Any]:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.convert.inputs import name_part
 from tasks.convert.job import make_job
 from tasks.store import DataFolder
 from tests.convert.conftest import PROPERTY, api_source, land, make_table, parts_of, read_rows
@@ -42,7 +43,7 @@ def land_run(root: Path, number: int, rows: list[tuple[int | None, Any]], partit
 def rows_of(root: Path) -> list[tuple[int | None, Any]]:
     """Return the table's rows in the order of its files."""
     job = make_job("rows", SOURCE, DataFolder(root), allow_partial=False)
-    parts = [pq.read_table(job.parts / file.part).to_pylist() for file in job.inputs]
+    parts = [pq.read_table(job.versions.table / f"{name_part([file.name])}.parquet").to_pylist() for file in job.inputs]
     return [(row["id"], row["x"]) for part in parts for row in part]
 
 

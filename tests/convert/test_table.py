@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.convert.inputs import name_file
+from tasks.convert.inputs import name_part
 from tasks.convert.job import make_job
 from tasks.convert.rejects import REJECT_SCHEMA
 from tasks.errors import TableError
@@ -37,7 +37,7 @@ from tests.convert.conftest import (
 
 def part_of(root: Path, name: str) -> Path:
     """Return the part of a file of the inbox."""
-    return root / "tables" / "rows" / name_file(root / "inbox" / name, root).part
+    return root / "tables" / "rows" / f"{name_part([f'inbox/{name}'])}.parquet"
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,11 @@ def test_rejects_are_kept_with_where_and_why(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "rejects" / "rows").schema == REJECT_SCHEMA
     assert read_rejects(tmp_path) == [
         {"source": "rows", "file": "inbox/a.csv", "line": 3, "column": None}
-        | {"reason": "1 fields, the header has 2", "raw": "3"},
+        | {"reason": "1 fields, the header has 2", "raw": "3", "byte_offset": 8},
         {"source": "rows", "file": "inbox/a.csv", "line": 4, "column": "x"}
-        | {"reason": "'z' is not an int", "raw": 'z,"5\n"'},
+        | {"reason": "'z' is not an int", "raw": 'z,"5\n"', "byte_offset": 10},
         {"source": "rows", "file": "inbox/b.jsonl", "line": 2, "column": None}
-        | {"reason": "not a JSON object", "raw": "[]"},
+        | {"reason": "not a JSON object", "raw": "[]", "byte_offset": 9},
     ]
     assert (table.rows_received, table.rows_table, table.rows_rejected) == (5, 2, 3)
     assert table.reasons == {"1 fields, the header has 2": 1, "'z' is not an int": 1, "not a JSON object": 1}
@@ -131,14 +131,14 @@ def test_a_changed_file_replaces_its_part_and_its_rejects(tmp_path: Path) -> Non
     write_files(tmp_path, a_csv="x\n1\nbad\n", b_csv="x\n2\n")
     source = files_source(columns={"x": "int"})
     make_table(tmp_path, source)
-    untouched = part_of(tmp_path, "b.csv").stat()
+    untouched = part_of(tmp_path, "b.csv").stat().st_ino
 
     write_files(tmp_path, a_csv="x\n1\n10\n")
     table = make_table(tmp_path, source)
 
     assert read_rows(tmp_path) == [{"x": 1}, {"x": 10}, {"x": 2}]
     assert (table.files_read, table.rows_rejected, list((tmp_path / "rejects" / "rows").iterdir())) == (1, 0, [])
-    assert part_of(tmp_path, "b.csv").stat() == untouched
+    assert part_of(tmp_path, "b.csv").stat().st_ino == untouched
 
 
 def test_a_file_of_the_same_size_that_changed_is_converted(tmp_path: Path) -> None:
@@ -391,15 +391,16 @@ def test_leftovers_of_a_killed_run_are_swept(tmp_path: Path) -> None:
     """What a killed run staged or left half-written does not enter the table."""
     write_files(tmp_path, a_csv="x\n1\n")
     job = make_job("rows", files_source(), DataFolder(tmp_path), allow_partial=False)
-    for folder in (job.target.parts, job.target.rejects):
-        folder.mkdir(parents=True)
-        (folder / job.inputs[0].part).write_bytes(b"PAR1")
-    (job.parts / f".a.parquet.{2**22 + 1}.part").write_bytes(b"PAR1")
+    for kind in ("table", "rejects"):
+        (job.target.staged / kind).mkdir(parents=True)
+        (job.target.staged / kind / "b.parquet").write_bytes(b"PAR1")
+    (job.versions.home / f".a.parquet.{2**22 + 1}.part").write_bytes(b"PAR1")
 
     make_table(tmp_path, files_source())
 
-    kept = sorted(path.name for folder in (job.parts, job.rejects) for path in folder.iterdir())
-    assert kept == ["_manifest.json", job.inputs[0].part]
+    kept = sorted(path.name for folder in ("tables", "rejects") for path in (tmp_path / folder / "rows").iterdir())
+    assert kept == ["_manifest.json", f"{name_part(['inbox/a.csv'])}.parquet"]
+    assert sorted(path.name for path in job.versions.home.iterdir()) == ["000001", "current"]
 
 
 def test_every_reader_of_parquet_folders_reads_the_table(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def read_rows(line: bytes, *, explode: str | None = None, refusals: bool = False
     """
     try:
         value = json.loads(line.decode("utf-8"))
-        rows = _rows_of(value, explode, refusals=refusals)
+        rows = rows_of(value, explode, refusals=refusals)
         if _SURROGATE in line.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError:
@@ -47,7 +47,8 @@ def read_rows(line: bytes, *, explode: str | None = None, refusals: bool = False
     return rows
 
 
-def _rows_of(value: Any, explode: str | None, *, refusals: bool) -> list[Row] | Unfit:
+def rows_of(value: Any, explode: str | None = None, *, refusals: bool = False) -> list[Row] | Unfit:
+    """Return the rows of a JSON value, or why it is none."""
     if not isinstance(value, dict):
         return Unfit("not a JSON object")
     if not value:

@@ -1,0 +1,110 @@
+"""A block of rows to a staged part, and its misfits to staged rejects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.convert.cast import cast_block
+from tasks.convert.csv.reader import CsvBlock, parse_csv
+from tasks.convert.files import Plan, Target
+from tasks.convert.json.lines import JsonBlock, parse_lines
+from tasks.convert.naming import FILE, LINE
+from tasks.convert.parsed import Parsed, Schema, Texts
+from tasks.convert.part import Part, write_part
+from tasks.convert.rejects import write_rejects
+from tasks.errors import TableError
+
+_NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"  # what readers of such folders take for null
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of one block of a file."""
+
+    received: int
+    records: int
+    rejected: int
+    reasons: Counter[str]
+    parts: tuple[Part, ...]
+    rejects: str | None = None
+
+
+def parse_block(block: CsvBlock | JsonBlock | Texts, plan: Plan) -> Parsed:
+    """Return the rows of a block, typed, and its misfits."""
+    target = plan.target
+    names = block.head.names if isinstance(block, CsvBlock) else ()
+    guess = plan.guesses.get(names)
+    schema = Schema(target.columns, plan.wanted, guess, target.frozen, target.provenance)
+    if isinstance(block, Texts):
+        return cast_block(block, schema)
+    parsed = parse_csv(block, schema) if isinstance(block, CsvBlock) else parse_lines(block, schema)
+    known = {name: kind for name, kind in parsed.types.items() if kind != "null"}
+    plan.guesses[names] = {**parsed.types, **(guess or {}), **known}
+    return parsed
+
+
+def write_block(parsed: Parsed, plan: Plan, name: str, rows: Mapping[str, int]) -> Written:
+    """Stage the part `name` of a block, or one for each of its partitions, and its rejects.
+
+    Args:
+        parsed: The rows and misfits of the block.
+        plan: Where to.
+        name: Name of the part's file.
+        rows: How many of the rows each file has, in their order.
+
+    """
+    target = plan.target
+    if parsed.misfits:
+        write_rejects(target.staged / "rejects" / name, target.source, next(iter(rows)), parsed.misfits)
+    parts = []
+    for folder, values, table in _partitions(_with_origin(parsed, plan.target, rows), target.partition_by):
+        path = f"{folder}{name}"
+        write_part(target.staged / "table" / path, table, target.sort_by)
+        counts = dict(rows) if len(rows) > 1 else {next(iter(rows)): table.num_rows}
+        parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or parsed.types), values))
+    reasons = Counter(misfit.reason for misfit in parsed.misfits)
+    records = parsed.received if parsed.records is None else parsed.records
+    return Written(
+        parsed.received, records, len(parsed.misfits), reasons, tuple(parts), name if parsed.misfits else None
+    )
+
+
+def _with_origin(parsed: Parsed, target: Target, rows: Mapping[str, int]) -> pa.Table:
+    """Return the rows with the file and the line that each came from, where that is asked for."""
+    table = parsed.table
+    if not target.provenance:
+        return table
+    for column in (FILE, LINE):
+        if column in table.column_names:
+            raise TableError(
+                f"has a column {column} of its own, which provenance would add; rename it, or leave that out"
+            )
+    files = pa.array([name for name, count in rows.items() for _ in range(count)], pa.string())
+    lines = pa.array(parsed.lines, pa.int64()) if parsed.lines is not None else pa.nulls(table.num_rows, pa.int64())
+    return table.append_column(FILE, files).append_column(LINE, lines)
+
+
+def _partitions(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[str, dict[str, str], pa.Table]]:
+    """Yield folder, the values it tells, and rows, for each combination of values of the columns `by`."""
+    if not by:
+        yield "", {}, table
+        return
+    for column in by:
+        if column not in table.column_names:
+            raise TableError(
+                f"partition_by: {column!r} is not a column; the columns are {', '.join(table.column_names)}"
+            )
+    texts = {column: pc.fill_null(pc.cast(table[column], pa.string()), _NULL_FOLDER) for column in by}
+    for combination in pa.table(texts).group_by(list(by)).aggregate([]).to_pylist():
+        chosen = None
+        for column, value in combination.items():
+            equal = pc.equal(texts[column], value)
+            chosen = equal if chosen is None else pc.and_(chosen, equal)
+        folder = "".join(f"{quote(column, safe='')}={quote(value, safe=' ')}/" for column, value in combination.items())
+        yield folder, combination, table.filter(chosen).drop_columns(list(by))

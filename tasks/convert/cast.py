@@ -1,0 +1,108 @@
+"""Texts to typed rows: the types a block has of its own, and every record with a value that does not fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.convert.parsed import Misfit, Parsed, Schema, Texts
+from tasks.convert.types import ARROW_TYPES, TypeName, Types, cast_texts, declared_type, infer_type
+from tasks.spec import Column
+
+_SAID: Mapping[TypeName, str] = {"int": "an int", "long": "an int", "timestamp_utc": "a timestamp"}
+_EXACT_IN_FLOAT = 2**53
+_FIRST_TEXTS = 20
+# What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
+_MAY_BE_TYPED = re.compile(r"\s*([+-]?[\d.]|[+-]?inf|(nan|na|n/a|null|none|true|false)\s*$)|\s*$", re.IGNORECASE)
+
+
+def cast_block(texts: Texts, schema: Schema) -> Parsed:
+    """Return the rows that fit, in exactly the columns that are asked for, else in the block's own."""
+    columns = schema.columns
+    own = {name: _own_type(name, texts, columns.get(name)) for name in texts.table.column_names}
+    types = own if schema.types is None else schema.types
+    values: dict[str, pa.Array | pa.ChunkedArray] = {}
+    unfit: dict[int, tuple[str, str]] = {}
+    for name, type_name in types.items():
+        if name not in own:
+            values[name] = pa.nulls(texts.table.num_rows, ARROW_TYPES[type_name])
+            continue
+        cast = cast_texts(texts.table[name], type_name, columns.get(name))
+        values[name] = cast.values
+        for row in cast.misfits:
+            unfit.setdefault(row, (name, _reason(texts, row, name, types)))
+    for row, name, reason in _not_allowed(texts, columns, types if schema.frozen else None):
+        unfit.setdefault(row, (name, reason))
+    own = {name: sharpen(own[name], values.get(name)) for name in own}
+    table = pa.table(values)
+    if not unfit:
+        lines = _lines(texts, range(texts.table.num_rows)) if schema.lines else None
+        return Parsed(table, own, texts.received, texts.misfits, texts.records, lines)
+    kept = np.ones(texts.table.num_rows, dtype=bool)
+    kept[list(unfit)] = False
+    located = zip(unfit.values(), texts.locate(list(unfit)), strict=True)
+    misfits = [Misfit(record, name, reason) for (name, reason), record in located]
+    lines = _lines(texts, np.flatnonzero(kept).tolist()) if schema.lines else None
+    table = table.filter(pa.array(kept))
+    return Parsed(table, own, texts.received, [*texts.misfits, *misfits], texts.records, lines)
+
+
+def sharpen(name: TypeName, values: pa.ChunkedArray | None) -> TypeName:
+    """Return the type of a column's values: `null` where there are none, `long` where a float would not hold them."""
+    if values is None:
+        return name
+    if values.null_count == len(values):
+        return "null"
+    if name == "int" and pa.types.is_integer(values.type):
+        extremes = pc.min_max(values)
+        if extremes["max"].as_py() > _EXACT_IN_FLOAT or extremes["min"].as_py() < -_EXACT_IN_FLOAT:
+            return "long"
+    return name
+
+
+def is_narrowest(name: TypeName, values: pa.ChunkedArray) -> bool:
+    """Return whether a type that fits a column's values is the narrowest that does; in doubt it is not.
+
+    A type may be that of another block: a column of 1 and 2 there had 1.5 too.
+    """
+    if name == "float":
+        return not pc.all(pc.equal(pc.floor(values), values)).as_py()
+    if name == "timestamp":
+        return not pc.all(pc.equal(pc.floor_temporal(values, unit="day"), values)).as_py()
+    if name == "string":
+        first = values.slice(0, _FIRST_TEXTS).to_pylist()
+        return any(text is not None and not _MAY_BE_TYPED.match(text) for text in first) or infer_type(values) == name
+    return True
+
+
+def _own_type(name: str, texts: Texts, declared: Column | None) -> TypeName:
+    if declared is not None and declared.type is not None:
+        return declared_type(texts.table[name], declared)
+    if texts.types is not None:
+        return texts.types[name]
+    return infer_type(texts.table[name])
+
+
+def _lines(texts: Texts, rows: Sequence[int]) -> list[int]:
+    return [record.line for record in texts.locate(rows)]
+
+
+def _reason(texts: Texts, row: int, name: str, types: Types) -> str:
+    value = texts.table[name][row].as_py()
+    return f"{value!r:.60} is not {_SAID.get(types[name], f'a {types[name]}')}"
+
+
+def _not_allowed(texts: Texts, columns: Mapping[str, Column], allowed: Types | None) -> Iterator[tuple[int, str, str]]:
+    """Yield the rows without a value that is required, or with one in a column that the table's contract has not."""
+    for name in texts.table.column_names:
+        if name in columns and columns[name].required:
+            cast = cast_texts(texts.table[name], columns[name].type or "string", columns[name])
+            for row in pc.indices_nonzero(cast.values.is_null()).to_pylist():
+                yield row, name, "is empty, but required"
+        if allowed is not None and name not in allowed:
+            for row in pc.indices_nonzero(texts.table[name].is_valid()).to_pylist():
+                yield row, name, "is not a column of the table, whose contract is freeze"

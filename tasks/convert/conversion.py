@@ -1,0 +1,195 @@
+"""One file to its parts: read without blocking the loop, cut into blocks, and each block written in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiofiles
+import xxhash
+
+from tasks.convert.blocks import Written, parse_block, write_block
+from tasks.convert.csv.reader import CsvBlock
+from tasks.convert.cutting import BLOCK_BYTES, Cutter
+from tasks.convert.files import REASONS_KEPT, Converted, ConvertedFile, InputFile, Plan
+from tasks.convert.json.lines import JsonBlock
+from tasks.convert.parsed import Texts
+from tasks.convert.reading.formats import LINES, read_whole, suffix_of
+from tasks.convert.reading.opening import DamagedError, Stream, suffixes
+from tasks.errors import TableError
+
+Block = CsvBlock | JsonBlock | Texts
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The threads that convert, and how many blocks may be in memory for each."""
+
+    threads: Executor
+    blocks: asyncio.Semaphore
+
+
+@dataclass
+class _Progress:
+    """What has become of a file's blocks so far."""
+
+    written: list[asyncio.Future[Written]] = field(default_factory=list)
+    digest: str = ""
+    encoding: str = "utf-8"
+    damage: str = ""
+
+
+async def convert_file(file: InputFile, plan: Plan, part: str, workers: Workers) -> Converted:
+    """Stage the parts of a file, and its rejects where it has any.
+
+    The parts are named `part`.parquet and, for the blocks after the first,
+    `part`-0001.parquet and so on.
+
+    Raises:
+        TableError: the file cannot be read, is of no known format, or changed meanwhile.
+
+    """
+    progress = _Progress()
+    try:
+        async for block in _read_blocks(file, plan, progress):
+            await workers.blocks.acquire()
+            name = f"{part}-{len(progress.written):04d}.parquet" if progress.written else f"{part}.parquet"
+            future = asyncio.get_running_loop().run_in_executor(workers.threads, _convert, block, plan, name, file.name)
+            future.add_done_callback(lambda _: workers.blocks.release())
+            progress.written.append(future)
+        written = await asyncio.gather(*progress.written)
+        await asyncio.to_thread(_check_unchanged, file)
+        return _sum_up(file, plan, progress, written)
+    except TableError as error:
+        raise TableError(f"{file.name}: {error}") from error
+    finally:
+        for future in progress.written:
+            future.cancel()
+        await asyncio.gather(*progress.written, return_exceptions=True)
+
+
+def _convert(block: Block, plan: Plan, name: str, file: str) -> Written:
+    parsed = parse_block(block, plan)
+    return write_block(parsed, plan, name, {file: parsed.table.num_rows})
+
+
+async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> AsyncIterator[Block]:
+    """Yield the blocks of a file, at least one: an empty file too has a part."""
+    suffix = await asyncio.to_thread(suffix_of, file.name, plan.target.reading)
+    if suffix not in LINES:
+        progress.digest = await asyncio.to_thread(hash_file, file)
+        blocks = await asyncio.to_thread(read_whole, file.path, suffix, plan.target.reading)
+        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+            yield block
+        return
+    cutter = Cutter(plan, suffix)
+    async for data, final in _read_bytes(file, plan, progress):
+        for block in await asyncio.to_thread(cutter.feed, data, final=final):
+            yield block
+    progress.encoding = cutter.encoding.name
+    if progress.damage:
+        broken = cutter.break_off(progress.damage)
+        for block in await asyncio.to_thread(cutter.feed, b"", final=True):
+            yield block
+        yield broken
+
+
+async def _read_bytes(file: InputFile, plan: Plan, progress: _Progress) -> AsyncIterator[tuple[bytes, bool]]:
+    """Yield a file's bytes, decompressed, and whether they are the last; where they are damaged, those before it."""
+    if isinstance(file.path, Path) and not suffixes(file.name)[1]:
+        async for data in _read_plain(file.path, progress):
+            yield data, len(data) < BLOCK_BYTES
+        return
+    progress.digest = await asyncio.to_thread(hash_file, file)
+    stream = await asyncio.to_thread(Stream, file.path, plan.target.reading.member)
+    try:
+        received, more = 0, True
+        while more:
+            data = await asyncio.to_thread(stream.read_some, BLOCK_BYTES)
+            received, more = received + len(data), len(data) == BLOCK_BYTES
+            yield data, not more and stream.is_whole
+        if not stream.is_whole:
+            await asyncio.to_thread(stream.read_some, BLOCK_BYTES)  # tells of the damage
+    except DamagedError as error:
+        if not received:
+            raise TableError(f"{error}; fetch the file again") from error
+        progress.damage = str(error)
+    finally:
+        await asyncio.to_thread(stream.close)
+
+
+async def _read_plain(path: Path, progress: _Progress) -> AsyncIterator[bytes]:
+    """Yield a file's bytes in blocks, the last one shorter than the others."""
+    digest = xxhash.xxh3_128()
+    try:
+        async with aiofiles.open(path, "rb") as file:
+            more = True
+            while more:
+                data = await file.read(BLOCK_BYTES)
+                more = len(data) == BLOCK_BYTES
+                digest.update(data)
+                progress.digest = digest.hexdigest()
+                yield data
+    except FileNotFoundError as error:
+        raise TableError("is gone since it was listed; run again") from error
+    except OSError as error:
+        raise TableError(f"cannot be read ({error.strerror}); check the file and its permissions") from error
+
+
+def hash_file(file: InputFile) -> str:
+    """Return what tells a file's content: its hash, or what a remote store knows it by."""
+    if not isinstance(file.path, Path):
+        return file.version
+    digest = xxhash.xxh3_128()
+    try:
+        with file.path.open("rb") as stream:
+            while data := stream.read(BLOCK_BYTES):
+                digest.update(data)
+    except OSError as error:
+        raise TableError(f"cannot be read ({error.strerror}); check the file and its permissions") from error
+    return digest.hexdigest()
+
+
+def _check_unchanged(file: InputFile) -> None:
+    if not isinstance(file.path, Path):
+        return
+    try:
+        status = file.path.stat()
+    except FileNotFoundError as error:
+        raise TableError("is gone since it was listed; run again") from error
+    if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
+        raise TableError("changed while it was read; run again when it is whole")
+
+
+def _sum_up(file: InputFile, plan: Plan, progress: _Progress, written: Sequence[Written]) -> Converted:
+    """Return what became of a file, its blocks together.
+
+    Raises:
+        TableError: a landed file does not hold what was landed.
+
+    """
+    records = sum(block.records for block in written)
+    if plan.target.landed and progress.damage:
+        raise TableError(f"{progress.damage}; fetch the file again")
+    if file.rows is not None and records != file.rows:
+        raise TableError(f"holds {records} rows, but {file.rows} were landed; fetch it again with --fresh")
+    first = written[0].parts[0].name if written[0].parts else ""  # also of a file without rows
+    reasons = sum((block.reasons for block in written), Counter())
+    converted = ConvertedFile(
+        name=file.name,
+        rows_received=sum(block.received for block in written),
+        rows_rejected=sum(block.rejected for block in written),
+        reasons=dict(reasons.most_common(REASONS_KEPT)),
+        size=file.size,
+        mtime_ns=file.mtime_ns,
+        digest=progress.digest,
+        encoding=progress.encoding,
+        rejects=tuple(block.rejects for block in written if block.rejects),
+    )
+    return Converted(
+        (converted,), tuple(part for block in written for part in block.parts if part.total or part.name == first)
+    )

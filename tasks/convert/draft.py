@@ -1,0 +1,90 @@
+"""A table as it is going to be: the files and parts that stay, those that are new, and the types that hold them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from tasks.convert.files import Converted, ConvertedFile
+from tasks.convert.job import TableJob, in_order
+from tasks.convert.json.rows import is_replaced
+from tasks.convert.manifest import TableManifest, widen_all
+from tasks.convert.part import Part
+from tasks.convert.types import TypeName, is_exact
+
+
+@dataclass
+class Draft:
+    """What the next version of a table holds; `shrunk` are the parts of the current one that lose files."""
+
+    job: TableJob
+    files: dict[str, ConvertedFile]
+    parts: dict[str, Part]
+    shrunk: dict[str, Part] = field(default_factory=dict)
+    types: dict[str, TypeName] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, job: TableJob, manifest: TableManifest, stays: Mapping[str, ConvertedFile]) -> Draft:
+        """Return the draft of the files that stay."""
+        parts, shrunk = {}, {}
+        for name, part in manifest.parts.items():
+            gone = part.rows.keys() - stays.keys()
+            if len(gone) < len(part.rows):
+                parts[name] = part.without(gone)
+                if gone:
+                    shrunk[name] = part
+        return cls(job, dict(stays), parts, shrunk)
+
+    def add(self, converted: Iterable[Converted]) -> None:
+        """Take in files that were converted, in the place of what the same files had before."""
+        for unit in converted:
+            names = {file.name for file in unit.files}
+            self._add(unit, names)
+
+    def add_widened(self, converted: Iterable[Converted]) -> None:
+        """Take in files that were converted with the table's types; their own are those that they were found to have."""
+        for unit in converted:
+            names = {file.name for file in unit.files}
+            before = {name: part for name, part in self.parts.items() if part.rows.keys() & names}
+            whole = widen_all(part.types for part in before.values())  # type: ignore[misc] - as below
+            parts = [replace(p, types=before[p.name].types if p.name in before else dict(whole)) for p in unit.parts]
+            self._add(replace(unit, parts=tuple(parts)), names)
+
+    def _add(self, unit: Converted, names: set[str]) -> None:
+        self.parts = {name: part for name, part in self.parts.items() if not part.rows.keys() <= names}
+        self.parts |= {part.name: part for part in unit.parts}
+        self.files |= {file.name: file for file in unit.files}
+
+    def settle_types(self, frozen: Mapping[str, TypeName] | None) -> None:
+        """Choose the types of the table: those that hold the values of all of its parts, unless they are frozen."""
+        if frozen:
+            self.types = dict(frozen)
+            return
+        parts = list(self._parts_in_order())
+        types = widen_all(part.types for part in parts)  # type: ignore[misc] - names of types, as the manifest has them
+        explode = self.job.explode
+        if explode and is_replaced(explode, types) and all(part.types.get(explode, "null") == "null" for part in parts):
+            types.pop(explode, None)
+        for name, column in self.job.target.columns.items():
+            if name in types and column.type == "timestamp":  # with and without a zone: what fits one only is a reject
+                zoned = any(part.types.get(name) == "timestamp_utc" for part in parts)
+                types[name] = "timestamp_utc" if zoned else "timestamp"
+        self.types = types
+
+    def to_widen(self) -> Iterator[tuple[Part, bool]]:
+        """Yield each part with other columns or types than the table, and whether its rows can be cast as they are."""
+        wanted = list(self.types.items())
+        for part in self.parts.values():
+            if list(part.columns.items()) != wanted:
+                exact = all(
+                    name in self.types and is_exact(kind, self.types[name])  # type: ignore[arg-type]
+                    for name, kind in part.columns.items()
+                )
+                yield part, exact
+
+    def _parts_in_order(self) -> Iterator[Part]:
+        by_file: dict[str, list[Part]] = {}
+        for part in self.parts.values():
+            by_file.setdefault(next(iter(part.rows)), []).append(part)
+        for name in in_order(self.job, by_file):
+            yield from by_file[name]

@@ -1,0 +1,1 @@
+"""JSON: objects flattened into rows, and blocks of them as typed columns."""

@@ -1,0 +1,38 @@
+"""Names of columns in the table: as they are in the source, renamed, or made plain."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+FILE, LINE = "_file", "_line"  # the columns that tell where a row came from
+
+_NOT_PLAIN = re.compile(r"[^a-z0-9]+")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How columns are named: `renames` by their names in the source, all others made plain with `clean`."""
+
+    renames: Mapping[str, str] = field(default_factory=dict)
+    clean: bool = False
+
+    def rename(self, names: Sequence[str]) -> list[str]:
+        """Return the names in the table; one that is taken is told apart by a number."""
+        given: dict[str, None] = {}
+        for name in names:
+            base = self.renames.get(name) or (clean_name(name) if self.clean else name)
+            unique, number = base, 2
+            while unique in given:
+                unique, number = f"{base}_{number}", number + 1
+            given[unique] = None
+        return list(given)
+
+
+def clean_name(name: str) -> str:
+    """Return a name in lower case with only letters, digits and _: `Unit Price (€)` becomes `unit_price`."""
+    plain = unicodedata.normalize("NFKD", _HUMP.sub("_", name)).encode("ascii", "ignore").decode()
+    return _NOT_PLAIN.sub("_", plain.lower()).strip("_") or "column"

@@ -1,0 +1,1 @@
+"""Files opened, decompressed and decoded, and the formats that are read whole."""

@@ -1,0 +1,122 @@
+"""The encoding of a file, and its bytes as UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+from charset_normalizer import from_bytes
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_SAMPLE_BYTES = 64 * 1024
+_SIGNS = "€‘’“”–—…°§«»¿¡£"  # noqa: RUF001 - as cp1252 has them
+_UNDECODABLE = "\udcff"  # written as the byte FF, which no UTF-8 has: its line is a reject
+_ERRORS = "tidemill-undecodable"
+
+codecs.register_error(_ERRORS, lambda error: (_UNDECODABLE, error.end))  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The name of an encoding, how many bytes of a mark stand before the text, and how it is known."""
+
+    name: str = "utf-8"
+    mark_bytes: int = 0
+    how: str = "by default"
+
+
+def detect_encoding(data: bytes, declared: str | None = None) -> Encoding:
+    """Return the encoding of a file that begins with `data`.
+
+    As declared, else as a byte order mark tells; else UTF-8, unless what is not
+    ASCII in it is more often no UTF-8 than it is: then as charset-normalizer
+    finds. A single line that is no UTF-8 in a file that is does not change it.
+    """
+    mark = next(((len(mark), name) for mark, name in _MARKS if data.startswith(mark)), None)
+    if declared is not None:
+        return Encoding(
+            declared, mark[0] if mark and codecs.lookup(declared).name.startswith(mark[1][:6]) else 0, "declared"
+        )
+    if mark is not None:
+        return Encoding(mark[1], mark[0], "by its byte order mark")
+    if wide := _wide(data[:_SAMPLE_BYTES]):
+        return Encoding(wide, 0, "detected")
+    if data.isascii() or _is_mostly_utf8(data):
+        return Encoding()
+    return Encoding(_detect_narrow(data), 0, "detected")
+
+
+def _wide(sample: bytes) -> str | None:
+    """Return UTF-16 where every other byte of a text is NUL, as that of Latin letters is."""
+    even, odd = sample[::2], sample[1::2]
+    if not odd or not sample.count(b"\0"):
+        return None
+    if odd.count(b"\0") > 0.6 * len(odd) and even.count(b"\0") < 0.05 * len(even):
+        return "utf-16-le"
+    return "utf-16-be" if even.count(b"\0") > 0.6 * len(even) and odd.count(b"\0") < 0.05 * len(odd) else None
+
+
+def _is_mostly_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start >= len(data) - 3 and error.reason == "unexpected end of data":
+            return True
+    else:
+        return True
+    text = data.decode("utf-8", "surrogateescape")
+    wrong = sum(1 for character in text if "\udc80" <= character <= "\udcff")
+    right = sum(1 for character in text if character > "\x7f") - wrong
+    return right > wrong
+
+
+def _detect_narrow(data: bytes) -> str:
+    """Return a one-byte encoding; cp1252, which most such files are in, unless it cannot be."""
+    lines = [line for line in data.splitlines() if not line.isascii()]
+    sample = b"\n".join(lines)[:_SAMPLE_BYTES]
+    try:
+        text = sample.decode("cp1252")
+    except UnicodeDecodeError:
+        text = ""
+    # A guess from few letters is a bad one: accents of western languages decide for cp1252.
+    western = sum(1 for character in text if "\xc0" <= character <= "\xff" or character in _SIGNS)
+    strange = sum(1 for character in text if character > "\x7f") - western
+    runs = max((len(run) for run in _runs(text)), default=0)
+    if text and western > 3 * strange and runs <= 2:  # noqa: PLR2004 - other scripts have whole words beyond ASCII
+        return "cp1252"
+    best = from_bytes(sample).best()
+    return best.encoding if best is not None else "cp1252" if text else "latin-1"
+
+
+def _runs(text: str) -> list[str]:
+    runs, run = [], ""
+    for character in text:
+        if character > "\x7f":
+            run += character
+        elif run:
+            runs.append(run)
+            run = ""
+    return [*runs, run]
+
+
+class Transcoder:
+    """A file's bytes, block by block, as UTF-8; what cannot be decoded becomes a byte that UTF-8 has not."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._skip = encoding.mark_bytes
+        is_utf8 = codecs.lookup(encoding.name).name in ("utf-8", "ascii")
+        self._decoder = None if is_utf8 else codecs.getincrementaldecoder(encoding.name)(_ERRORS)
+
+    def to_utf8(self, block: bytes, *, final: bool) -> bytes:
+        """Return the block's text, and at the end what is left of it."""
+        if self._skip:
+            block, self._skip = block[self._skip :], 0
+        if self._decoder is None:
+            return block
+        return self._decoder.decode(block, final).encode("utf-8", "surrogateescape")

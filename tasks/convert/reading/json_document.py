@@ -1,0 +1,63 @@
+"""A JSON document: a list of objects, or an object that holds one at a path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tasks.convert.json.columns import columns_of
+from tasks.convert.json.rows import Row, Unfit, rows_of
+from tasks.convert.parsed import Misfit, Record, Texts
+from tasks.convert.reading.encoding import Transcoder, detect_encoding
+from tasks.errors import TableError
+from tasks.spec import Reading
+
+_BLOCK_RECORDS = 50_000
+
+
+def read_document(data: bytes, reading: Reading) -> Iterator[Texts]:
+    """Yield the records of a document as rows; one that is no object is a misfit, told by its number from 1.
+
+    Raises:
+        TableError: the document is damaged, or holds no list where it is looked for.
+
+    """
+    text = Transcoder(detect_encoding(data, reading.encoding)).to_utf8(data, final=True)
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TableError(f"is not a JSON document ({error}); mend it, or declare read.format: jsonl") from error
+    records = _find_records(document, reading.records_at)
+    for start in range(0, max(1, len(records)), _BLOCK_RECORDS):
+        yield _block(records[start : start + _BLOCK_RECORDS], start + 1)
+
+
+def _find_records(document: Any, path: str | None) -> Sequence[Any]:
+    found = document
+    for key in path.split(".") if path else ():
+        if not isinstance(found, dict) or key not in found:
+            there = f"there are {', '.join(map(str, found))}" if isinstance(found, dict) else f"there is {found!r:.60}"
+            raise TableError(f"records_at: {path!r} is not in the document, {there}; correct read.records_at")
+        found = found[key]
+    if isinstance(found, list):
+        return found
+    if isinstance(found, dict):
+        return [found]
+    raise TableError(f"holds {found!r:.60}, which is no list of records; name the list as read.records_at")
+
+
+def _block(values: Sequence[Any], first: int) -> Texts:
+    rows: list[Row] = []
+    records: list[Record] = []
+    misfits: list[Misfit] = []
+    for number, value in enumerate(values, start=first):
+        record = Record(number, json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode())
+        found = rows_of(value)
+        if isinstance(found, Unfit):
+            misfits.append(Misfit(record, found.column, found.reason))
+        else:
+            rows += found
+            records += [record] * len(found)
+    table, types = columns_of(rows)
+    return Texts(table, len(rows) + len(misfits), misfits, lambda chosen: [records[row] for row in chosen], types)
