@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.cast import cast_block
-from tasks.convert.csv.reader import CsvBlock, parse_csv
+from tasks.convert.csv.block import CsvBlock
+from tasks.convert.csv.reader import parse_csv
 from tasks.convert.files import Plan, Target
 from tasks.convert.json.lines import JsonBlock, parse_lines
 from tasks.convert.naming import FILE, LINE

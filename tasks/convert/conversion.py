@@ -13,7 +13,7 @@ import aiofiles
 import xxhash
 
 from tasks.convert.blocks import Written, parse_block, write_block
-from tasks.convert.csv.reader import CsvBlock
+from tasks.convert.csv.block import CsvBlock
 from tasks.convert.cutting import BLOCK_BYTES, Cutter
 from tasks.convert.files import REASONS_KEPT, Converted, ConvertedFile, InputFile, Plan
 from tasks.convert.json.lines import JsonBlock
@@ -83,8 +83,8 @@ async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> Asyn
     if suffix not in LINES:
         progress.digest = await asyncio.to_thread(hash_file, file)
         blocks = await asyncio.to_thread(read_whole, file.path, suffix, plan.target.reading)
-        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
-            yield block
+        while (texts := await asyncio.to_thread(next, blocks, None)) is not None:
+            yield texts
         return
     cutter = Cutter(plan, suffix)
     async for data, final in _read_bytes(file, plan, progress):

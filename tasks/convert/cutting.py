@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from tasks.convert.csv.block import CsvBlock
 from tasks.convert.csv.head import Head, read_head
-from tasks.convert.csv.reader import CsvBlock
 from tasks.convert.csv.records import Records, count_lines
 from tasks.convert.files import Plan
 from tasks.convert.json.lines import JsonBlock

@@ -21,7 +21,7 @@ class Reading(Part):
     format: Format | None = None
     """Format of the files; without it, what their names end in."""
     delimiter: Character | None = None
-    """What separates fields, e.g. ;"""
+    """What separates fields, e.g. ; or |."""
     quote: Annotated[str, Field(max_length=1)] | None = None
     """What quotes fields; an empty text where nothing does."""
     header: bool | None = None

@@ -176,7 +176,7 @@ def test_a_variable_takes_its_value_or_its_default(
     source = load_pipeline(file).sources["rows"]
 
     assert isinstance(source, FilesSource)
-    assert source.path == (url or f"{value}/x")
+    assert source.path == (url or f"{value}/x",)
 
 
 def test_a_default_may_be_empty(file: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_default_may_be_empty(file: Path) -> None:
             "glob: x",
             [
                 "sources.inbox.path: is missing; add it",
-                "sources.inbox.glob: unknown key; known here are columns, key, kind, path",
+                "sources.inbox.glob: unknown key; known here are columns, key, kind, on_missing, path, read, table",
             ],
         ),
         (

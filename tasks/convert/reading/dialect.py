@@ -60,7 +60,7 @@ def _detect_quote(sample: str) -> str:
 
 def _read(sample: str, delimiter: str, quote: str) -> list[list[str]]:
     options = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
-    reader = csv.reader(sample.splitlines(keepends=True), delimiter=delimiter, **options)  # type: ignore[arg-type]
+    reader = csv.reader(sample.splitlines(keepends=True), delimiter=delimiter, **options)
     records = list(islice((fields for fields in reader if fields), _RECORDS + 1))
     return records[:-1] if len(records) > 1 else records  # the last may be cut off
 
