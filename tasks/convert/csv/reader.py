@@ -108,7 +108,10 @@ def _counts(block: CsvBlock, rows: int) -> bool:
     """Return whether a block holds so many records, counted another way than they were parsed."""
     if not block.quote and rows == count_lines(block.data):
         return True
-    return rows == count_records(block.data, block.quote) or rows == len(Records(block.data, block.head.dialect).spans)
+    if rows == count_records(block.data, block.quote):
+        return True
+    records = Records(block.data, block.head.dialect)
+    return rows == len(records.spans) and not records.broken
 
 
 def _sample_types(block: CsvBlock) -> Types | None:

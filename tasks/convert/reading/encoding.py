@@ -31,12 +31,13 @@ class Encoding:
     how: str = "by default"
 
 
-def detect_encoding(data: bytes, declared: str | None = None) -> Encoding:
+def detect_encoding(data: bytes, declared: str | None = None, *, is_unicode: bool = False) -> Encoding:
     """Return the encoding of a file that begins with `data`.
 
     As declared, else as a byte order mark tells; else UTF-8, unless what is not
     ASCII in it is more often no UTF-8 than it is: then as charset-normalizer
     finds. A single line that is no UTF-8 in a file that is does not change it.
+    JSON `is_unicode`: what is no UTF-8 in it is damaged.
     """
     mark = next(((len(mark), name) for mark, name in _MARKS if data.startswith(mark)), None)
     if declared is not None:
@@ -47,7 +48,7 @@ def detect_encoding(data: bytes, declared: str | None = None) -> Encoding:
         return Encoding(mark[1], mark[0], "by its byte order mark")
     if wide := _wide(data[:_SAMPLE_BYTES]):
         return Encoding(wide, 0, "detected")
-    if data.isascii() or _is_mostly_utf8(data):
+    if is_unicode or data.isascii() or _is_mostly_utf8(data):
         return Encoding()
     return Encoding(_detect_narrow(data), 0, "detected")
 

@@ -23,7 +23,7 @@ def read_document(data: bytes, reading: Reading) -> Iterator[Texts]:
         TableError: the document is damaged, or holds no list where it is looked for.
 
     """
-    text = Transcoder(detect_encoding(data, reading.encoding)).to_utf8(data, final=True)
+    text = Transcoder(detect_encoding(data, reading.encoding, is_unicode=True)).to_utf8(data, final=True)
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
