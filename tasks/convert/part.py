@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.convert.naming import FILE, LINE
 from tasks.convert.types import TypeName, Types, widen_table
 from tasks.store import fsync
 
@@ -48,8 +49,9 @@ class Part:
 
 def write_part(path: Path, table: pa.Table, sort_by: Sequence[str] = ()) -> None:
     """Write a staged part, its rows in the order of `sort_by` where that is given; it is on the disk when this returns."""
-    if sort_by:
-        table = table.take(pc.sort_indices(table, [(name, "ascending") for name in sort_by]))
+    order = [(name, "ascending") for name in sort_by if name in table.column_names]
+    if order:
+        table = table.take(pc.sort_indices(table, order))
     table = table.combine_chunks()  # as one piece the same rows are written in a tenth less time
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # the table that is written may still be read from it
@@ -78,4 +80,8 @@ def rewrite_part(source: Path, target: Path, part: Part, types: Types, kept: Map
     table = pq.read_table(source, partitioning=None)
     if kept is not None:
         table = table.filter(pa.array(np.repeat([kept[name] for name in part.rows], list(part.rows.values()))))
-    write_part(target, widen_table(table, {name: kind for name, kind in types.items() if name not in part.folders}))
+    widened = widen_table(table, {name: kind for name, kind in types.items() if name not in part.folders})
+    for name in (FILE, LINE):
+        if name in table.column_names:
+            widened = widened.append_column(name, table[name])
+    write_part(target, widened)
