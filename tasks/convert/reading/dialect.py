@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -33,8 +32,8 @@ class Dialect:
 def detect_dialect(sample: str, reading: Reading, suffix: str) -> Dialect:
     """Return how a file that begins with `sample` is written; what is declared is not detected.
 
-    The delimiter is the one that gives most records the same number of fields,
-    more than one. The first record names the columns unless all of its fields are
+    The delimiter is the one that gives most records as many fields as the first
+    has, more than one. The first record names the columns unless all of its fields are
     numbers, dates or empty. Decimals are commas where the delimiter is none and
     more values look like 1,5 than like 1.5.
     """
@@ -66,12 +65,11 @@ def _read(sample: str, delimiter: str, quote: str) -> list[list[str]]:
 
 
 def _agreement(records: Sequence[Sequence[str]]) -> tuple[float, int]:
-    """Return the share of records with the commonest number of fields, where that is above one, and that number."""
-    counts = Counter(map(len, records))
-    if not counts:
+    """Return the share of records that have as many fields as the first, where these are several, and how many."""
+    width = len(records[0]) if records else 0
+    if width < 2:  # noqa: PLR2004 - what separates nothing
         return 0.0, 0
-    width, number = max(counts.items(), key=lambda item: (item[0] > 1, item[1]))
-    return (number / len(records), width) if width > 1 else (0.0, 1)
+    return sum(1 for fields in records if len(fields) == width) / len(records), width
 
 
 def _detect_decimal(records: Sequence[Sequence[str]], delimiter: str) -> str:
