@@ -40,7 +40,7 @@ async def train(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = 
     models = folder.models(pipeline.name)
     training_set = await build_training_set(training, tables, folder.training(pipeline.name), fresh=fresh)
     jobs = plan_jobs(training, training_set, models)
-    leaderboard = rank(jobs, await train_all(jobs, workers=training.workers, fresh=fresh))
+    leaderboard = rank(jobs, await train_all(jobs, workers=training.runner.workers, fresh=fresh))
     await asyncio.to_thread(commit_json, models / "leaderboard.json", leaderboard.as_data())
     await report_leaderboard(pipeline.name, leaderboard)
     _check_outcome(leaderboard)

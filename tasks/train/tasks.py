@@ -109,5 +109,5 @@ def _tell(result: CandidateResult, done: int, total: int) -> None:
 def _death_of_a_worker(lost: Sequence[str]) -> StageError:
     return StageError(
         f"a worker process was killed (by hand, or by the system for want of memory) before {', '.join(lost)} ended; "
-        "finished candidates are kept: run again, with fewer training.workers or training.sample_rows if it recurs"
+        "finished candidates are kept: run again, with fewer training.runner.workers or training.sample_rows if it recurs"
     )

@@ -165,4 +165,4 @@ def _table_state(folder: Path) -> Any:
 
 def _settings(training: Training) -> str:
     """Return the fingerprint of all that the checks looked at besides the rows."""
-    return fingerprint([json.loads(training.model_dump_json(exclude={"workers"})), versions("scikit-learn")])
+    return fingerprint([json.loads(training.model_dump_json(exclude={"runner"})), versions("scikit-learn")])
