@@ -87,7 +87,8 @@ def _read_rows(job: CandidateJob) -> tuple[Features, pd.DataFrame, Array, Array,
         features = features_of(job.training, table.schema)
         frame = read_frame(table, features)
         target = read_target(table.column(job.training.target), job.training_set.task)
-        return features, frame, target, *split_rows(job.training, table, job.training_set.task)
+        rows = split_rows(job.training, table, job.training_set.task)
+        return features, frame, target, rows.train, rows.test
 
 
 def _observed(features: Features, frame: pd.DataFrame) -> Features:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.spec import TimeSplit, Training
+from tasks.spec import GroupSplit, TimeSplit, Training
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -29,7 +29,7 @@ class Features:
 
 
 def features_of(training: Training, schema: pa.Schema) -> Features:
-    """Return the features among the columns: all but the target and the time of a time split."""
+    """Return the features among the columns: all but the target, and the time or group of the split."""
     kept = [field for field in schema if field.name not in not_features(training)]
     categorical = tuple(field.name for field in kept if is_text(field.type))
     return Features(numeric=tuple(f.name for f in kept if f.name not in categorical), categorical=categorical)
@@ -37,7 +37,8 @@ def features_of(training: Training, schema: pa.Schema) -> Features:
 
 def not_features(training: Training) -> set[str]:
     """Return the columns that are no features."""
-    return {training.target} | ({training.split.column} if isinstance(training.split, TimeSplit) else set())
+    split = training.split
+    return {training.target} | ({split.column} if isinstance(split, TimeSplit | GroupSplit) else set())
 
 
 def read_frame(table: pa.Table, features: Features) -> pd.DataFrame:
@@ -70,6 +71,20 @@ def read_target(column: pa.ChunkedArray, task: str) -> Array:
     if is_text(column.type):
         return np.array(column.to_pylist(), dtype=str)
     return np.array(column.to_numpy(zero_copy_only=False))
+
+
+def encode(column: pa.ChunkedArray, *, ordered: bool = False) -> Array:
+    """Return the values as numbers from 0 on: in order of first appearance, or in their own where `ordered`.
+
+    Null counts as a value.
+    """
+    encoded = pc.dictionary_encode(column, null_encoding="encode").combine_chunks()
+    codes = np.array(encoded.indices.to_numpy(zero_copy_only=False))
+    if not ordered:
+        return codes
+    rank = np.empty(len(encoded.dictionary), dtype=np.int64)
+    rank[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(rank))
+    return np.asarray(rank[codes])
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -32,7 +32,9 @@ def pipeline(data: Path, **candidates: Any) -> Pipeline:
             "name": "iris",
             "sources": {"rows": {"kind": "files", "path": "inbox/*.csv"}},
             "training": training(
-                query="SELECT * EXCLUDE (row) FROM rows ORDER BY row", runner=ProcessesRunner(workers=2), candidates=candidates
+                query="SELECT * EXCLUDE (row) FROM rows ORDER BY row",
+                runner=ProcessesRunner(workers=2),
+                candidates=candidates,
             ).model_dump(),
         }
     )
