@@ -91,6 +91,13 @@ def _pr_auc(truth: Array, probability: Array, classes: Array) -> float:
     return float(sk.average_precision_score(truth == classes[1], probability[:, 1]))
 
 
+def _log_loss(truth: Array, probability: Array, classes: Array) -> float:
+    if len(classes) > _BINARY:
+        return float(sk.log_loss(truth, probability, labels=classes))
+    # Of the positive class alone, as the scorer: both columns differ from it in the last digits near 0 and 1.
+    return float(sk.log_loss(truth == classes[1], probability[:, 1], labels=[False, True]))
+
+
 def _brier(truth: Array, probability: Array, classes: Array) -> float:
     """Return the mean squared distance; scikit-learn's own takes more than two classes from 1.7 on only."""
     wrong = np.square(probability - (truth[:, None] == classes)).sum(axis=1).mean()
@@ -111,7 +118,7 @@ _ALL = (
         "log_loss",
         "classification",
         "neg_log_loss",
-        lambda truth, probability, classes: float(sk.log_loss(truth, probability, labels=classes)),
+        _log_loss,
         sign=-1,
         of_probabilities=True,
     ),
