@@ -39,6 +39,11 @@ class DataFolder:
         """Return the folder of a source's Parquet parts."""
         return self.root / "tables" / source
 
+    def tables(self) -> dict[str, Path]:
+        """Return the folder of every table that is there, by name."""
+        folders = sorted((self.root / "tables").glob("*/"))
+        return {folder.name: folder for folder in folders if any(folder.glob("*.parquet"))}
+
     def rejects(self, source: str) -> Path:
         """Return the folder of the rows that could not enter a source's table."""
         return self.root / "rejects" / source
