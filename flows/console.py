@@ -57,7 +57,8 @@ class ProgressView:
 
     def _show_bar(self, step: Step) -> None:
         # The candidates of train share one bar: each is one step of it.
-        part, detail = ("", f"{step.name} {step.detail}") if step.stage == "train" else (step.name, step.detail)
+        together = step.stage in ("train", "judge")
+        part, detail = ("", f"{step.name} {step.detail}") if together else (step.name, step.detail)
         label = f"{step.stage:<8} {part}"
         if label not in self._bars:
             self._bars[label] = self._progress.add_task(f"{label:<24}", total=step.total, detail="")
@@ -84,8 +85,8 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
     where.add_row("time", seconds)
     made = [name for name in _OUTPUTS if (data / name).exists()]
     where.add_row("outputs", f"{data}: {', '.join(made)}")
-    if summary.champion:
-        where.add_row("champion", f"{data / 'models' / summary.pipeline / summary.champion['model']}")
+    if summary.champion and summary.champion["model"]:
+        where.add_row("best model", f"{data / 'models' / summary.pipeline / summary.champion['model']}")
     where.add_row("Prefect UI", ui)
     console.print(where)
     for warning in summary.warnings:
@@ -111,15 +112,28 @@ def _sources_table(sources: dict[str, SourceSummary]) -> Table:
 
 
 def _leaderboard_table(summary: RunSummary) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=f"Leaderboard by {summary.metric}", title_justify="left")
+    title = f"Leaderboard by {summary.metric}: mean of the folds, 95 % interval, hold-out"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("candidate")
     table.add_column(summary.metric or "score", justify="right")
+    table.add_column("interval", justify="right")
+    table.add_column("hold-out", justify="right")
     table.add_column("fit", justify="right")
     table.add_column("")
-    champion = summary.champion["name"] if summary.champion else None
+    best = summary.champion["name"] if summary.champion else None
     for row in summary.leaderboard:
-        score = "-" if row["score"] is None else f"{row['score']:.4f}"
+        interval = "-" if row["interval"] is None else "{:.4f} to {:.4f}".format(*row["interval"])
         fit = "-" if row["fit_s"] is None else f"{row['fit_s']:.1f} s"
-        notes = [row["error"] or "", "champion" if row["name"] == champion else "", "kept" if row["reused"] else ""]
-        table.add_row(row["name"], score, fit, ", ".join(note for note in notes if note))
+        notes = [
+            row["error"] or "",
+            "best" if row["name"] == best else "",
+            "within noise of the best" if row["within_noise"] else "",
+            "kept" if row["reused"] else "",
+        ]
+        told = ", ".join(note for note in notes if note)
+        table.add_row(row["name"], _score(row["score"]), interval, _score(row["holdout"]), fit, told)
     return table
+
+
+def _score(score: float | None) -> str:
+    return "-" if score is None else f"{score:.4f}"

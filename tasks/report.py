@@ -113,17 +113,17 @@ async def report_tables(pipeline: str, tables: Sequence[CommittedTable]) -> None
 @task(name="report leaderboard", cache_policy=NO_CACHE, persist_result=False)
 async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
     """Show the candidates, ranked; a unit of its own so that the artifact stands in the run's graph."""
-    champion = leaderboard.champion
+    best = leaderboard.best
     rows = [
         {
-            "candidate": result.name,
-            leaderboard.metric: result.score,
-            **{name: value for name, value in (result.metrics or {}).items() if name != leaderboard.metric},
-            "fit (s)": result.fit_s,
-            "champion": "yes" if champion is not None and result.name == champion.name else "",
-            "failure": result.error or "",
+            "candidate": line.name,
+            leaderboard.metric: line.score,
+            **{name: value for name, value in (line.result.metrics or {}).items() if name != leaderboard.metric},
+            "fit (s)": line.result.fit_s,
+            "best": "yes" if best is not None and line.name == best.name else "",
+            "failure": line.result.error or "",
         }
-        for result in leaderboard.results
+        for line in leaderboard.lines
     ]
     rows_said = f"{leaderboard.training_rows:,} rows to train, {leaderboard.test_rows:,} to test"
     await show_table(f"{pipeline}-leaderboard", rows, f"Candidates by {leaderboard.metric}: {rows_said}.")

@@ -9,11 +9,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tasks.train.fit_server import Ending, Request
 from tasks.train.workers import THREAD_VARIABLES
@@ -39,15 +38,15 @@ class Outcome(Generic[Value]):
 
 
 def run_isolated(
-    function: Callable[..., Value],
+    function: str,
     *arguments: object,
     time_s: float,
     memory_mb: int | None = None,
     preload: tuple[str, ...] = (),
-) -> Outcome[Value]:
-    """Return the value of a function of an importable module, called in a process of its own.
+) -> Outcome[Any]:
+    """Return the value of a function, named as `module:function`, called in a process of its own.
 
-    The process is killed after `time_s` seconds, or when it holds more than
+    This process does not import the module. The other one is killed after `time_s` seconds, or when it holds more than
     `memory_mb` MiB of its own. `preload` names modules that are imported once
     for all calls.
     """

@@ -13,9 +13,9 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
 
 from tasks.spec import Training
-from tasks.train.evaluate import evaluate_candidate
+from tasks.train.evaluate import evaluate_fold
 from tasks.train.jobs import CandidateJob, plan_jobs
-from tasks.train.results import CandidateResult
+from tasks.train.results import CandidateResult, combine_folds
 from tasks.train.training_set import TrainingSet, build_training_set
 
 LOGISTIC = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"max_iter": 1000}}
@@ -67,12 +67,17 @@ def jobs(build: Build, tmp_path: Path) -> Callable[..., dict[str, CandidateJob]]
     return _jobs
 
 
+def evaluate_job(job: CandidateJob) -> CandidateResult:
+    """Return the result of a candidate on all of its folds, in this process."""
+    return combine_folds(job, [evaluate_fold(job, fold) for fold in range(len(job.rows.folds))])
+
+
 @pytest.fixture
 def evaluate(jobs: Callable[..., dict[str, CandidateJob]]) -> Evaluate:
     """Return a function that evaluates every candidate of columns, by name."""
 
     def _evaluate(columns: Mapping[str, Any], **changes: Any) -> dict[str, CandidateResult]:
-        return {name: evaluate_candidate(job) for name, job in jobs(columns, **changes).items()}
+        return {name: evaluate_job(job) for name, job in jobs(columns, **changes).items()}
 
     return _evaluate
 
