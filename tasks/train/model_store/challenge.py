@@ -89,8 +89,7 @@ class _Answers(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no ty
         found = _ClassAnswers() if hasattr(model, "classes_") else _AmountAnswers()
         for method in ("predict", "predict_proba", "decision_function"):
             if hasattr(model, method):
-                answers = getattr(model, method)(frame)
-                setattr(found, method, _look_up(answers))
+                setattr(found, method, _look_up(method, getattr(model, method)(frame)))
         if hasattr(model, "classes_"):
             found.classes_ = model.classes_
         return found
@@ -107,5 +106,9 @@ class _AmountAnswers(RegressorMixin, _Answers):  # type: ignore[misc]  # as abov
     """Answers of a regressor."""
 
 
-def _look_up(answers: Array) -> Any:
-    return lambda rows: answers[rows]
+def _look_up(method: str, answers: Array) -> Any:
+    def look_up(rows: Array) -> Array:
+        return answers[rows]
+
+    look_up.__name__ = method  # by which scikit-learn asks
+    return look_up

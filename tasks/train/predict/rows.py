@@ -94,7 +94,13 @@ class _Model:
 
 
 def predict_rows(
-    models: Path, rows: Input, tables: Mapping[str, Path], output: Path, *, threads: int | None = None
+    models: Path,
+    rows: Input,
+    tables: Mapping[str, Path],
+    output: Path,
+    *,
+    threads: int | None = None,
+    batch_rows: int = BATCH_ROWS,
 ) -> Prediction:
     """Predict every row of an input by the pipeline's champion, and commit them as a Parquet file.
 
@@ -112,7 +118,7 @@ def predict_rows(
     loaded = load_model(models / version.name / "model.skops")
     spill = output.parent / f".spill.{os.getpid()}"
     output.parent.mkdir(parents=True, exist_ok=True)
-    with opened(rows, tables, version.features, spill, BATCH_ROWS) as stream:
+    with opened(rows, tables, version.features, spill, batch_rows) as stream:
         model = _Model(version, loaded, _features(version, stream.schema))
         _check_names(rows, stream.schema, model)
         count, counted = _write(model, read_batches(stream, rows), stream.schema, output, rows, threads or _cores())
