@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,8 @@ from sklearn.model_selection import (
 )
 
 from tasks.errors import TrainingError
-from tasks.spec import GroupSplit, RandomSplit, TimeSplit, Training
-from tasks.train.features import Array, encode, read_numbers
+from tasks.spec import GroupSplit, RandomSplit, Split, TimeSplit, Training
+from tasks.train.features import Array, encode
 
 _MIN_FOLD_ROWS = 2  # R2 of one row is not a number
 _MANY_GROUPS = 2000  # stratifying groups takes 0.1 ms a group and fold; so many are alike without it
@@ -28,11 +28,16 @@ Pair = tuple[Array, Array]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Positions in the training set: what trains, what is held out, and the folds (train, test) of what trains."""
+    """Positions in the training set: what trains, what is held out, and the folds (train, test) of what trains.
+
+    `unit` is, for every row of the training set, the number of its moment (in
+    order) or group, none of which is ever on both sides; a random split has none.
+    """
 
     train: Array
     test: Array
     folds: tuple[Pair, ...]
+    unit: Array | None = None
 
 
 def split_rows(training: Training, table: pa.Table, task: str) -> Rows:
@@ -49,43 +54,80 @@ def split_rows(training: Training, table: pa.Table, task: str) -> Rows:
         TrainingError: when a side would be empty, a fold too small, or one class would be left on a side.
 
     """
-    split = training.split
+    split, seed = training.split, training.seed
     classes = encode(table.column(training.target), ordered=True) if task == "classification" else None
-    match split:
-        case TimeSplit():
-            rows = _split_by_time(split, read_numbers(table.column(split.column)))
-        case GroupSplit():
-            rows = _split_by_group(split, _groups(table.column(split.column), training.seed), training.seed, classes)
-        case RandomSplit():
-            rows = _split_at_random(split, training.seed, table.num_rows, classes if split.stratify else None)
-    _check_folds(rows, split.by)
+    unit = None if isinstance(split, RandomSplit) else encode(table.column(split.column), ordered=True)
+    if isinstance(split, TimeSplit):
+        train, test = _hold_out_by_time(split, unit)
+    elif isinstance(split, GroupSplit):
+        train, test = _hold_out_groups(split, seed, unit)
+    else:
+        train, test = _hold_out_at_random(split, seed, table.num_rows, classes)
+    found = fold_rows(
+        split,
+        seed,
+        len(train),
+        classes=None if classes is None else classes[train],
+        unit=None if unit is None else unit[train],
+    )
+    rows = Rows(train, test, tuple((train[learnt], train[judged]) for learnt, judged in found), unit)
     if classes is not None:
         _check_classes(rows, classes, training.target)
     return rows
 
 
-def _split_at_random(split: RandomSplit, seed: int, total: int, strata: Array | None) -> Rows:
+def fold_rows(
+    split: Split, seed: int, rows: int, *, classes: Array | None, unit: Array | None, folds: int | None = None
+) -> tuple[Pair, ...]:
+    """Return the folds of rows, as positions among them, in the way of a split.
+
+    Args:
+        split: How rows are split.
+        seed: Seed of what is random.
+        rows: Number of rows.
+        classes: Class of each row, for classification.
+        unit: Moment or group of each row, where the split goes by one.
+        folds: Number of folds, where it is not the split's own.
+
+    Raises:
+        TrainingError: when the rows are too few.
+
+    """
+    number = folds or split.folds
+    if isinstance(split, RandomSplit):
+        found = _fold_at_random(number, seed, rows, classes if split.stratify else None)
+    else:
+        assert unit is not None
+        by_time = isinstance(split, TimeSplit)
+        found = _fold_by_time(number, unit, split.column) if by_time else _fold_groups(number, seed, unit, classes)
+    _check_folds(found, split.by)
+    return found
+
+
+def _hold_out_at_random(split: RandomSplit, seed: int, rows: int, classes: Array | None) -> Pair:
+    strata = classes if split.stratify else None
     try:
         train, test = train_test_split(
-            np.arange(total), test_size=split.test_fraction, random_state=seed, stratify=strata
+            np.arange(rows), test_size=split.test_fraction, random_state=seed, stratify=strata
         )
     except ValueError as error:
         cure = "set stratify: false, or leave rare classes out in the query" if strata is not None else "raise the rows"
         raise TrainingError(f"training.split: {str(error).splitlines()[0].rstrip('.')}; {cure}") from None
-    _check_number(len(train), split.folds, "rows", "lower folds or widen the query")
+    return train, test
+
+
+def _fold_at_random(folds: int, seed: int, rows: int, strata: Array | None) -> tuple[Pair, ...]:
+    _check_number(rows, folds, "rows", "lower folds or widen the query")
     if strata is None:
-        return Rows(train, test, _of(train, KFold(split.folds, shuffle=True, random_state=seed).split(train)))
+        return tuple(KFold(folds, shuffle=True, random_state=seed).split(np.empty(rows)))
     cure = "lower folds, set stratify: false, or leave rare classes out in the query"
-    _check_rarest(strata[train], split.folds, cure)
-    folds = StratifiedKFold(split.folds, shuffle=True, random_state=seed)
-    return Rows(train, test, _of(train, folds.split(train, strata[train])))
+    _check_rarest(strata, folds, cure)
+    return tuple(StratifiedKFold(folds, shuffle=True, random_state=seed).split(strata, strata))
 
 
-def _split_by_time(split: TimeSplit, moments: Array) -> Rows:
-    """Cut where the share of later rows is nearest to the wanted one, between two moments; folds likewise."""
-    order = np.argsort(moments, kind="stable")
-    ordered = moments[order]
-    cuts = np.flatnonzero(ordered[1:] > ordered[:-1]) + 1
+def _hold_out_by_time(split: TimeSplit, moments: Array) -> Pair:
+    """Cut where the share of later rows is nearest to the wanted one, between two moments."""
+    order, cuts = _in_time(moments)
     if not len(cuts):
         raise TrainingError(
             f"training.split.column: {split.column!r} is the same moment in all {len(moments)} rows, so no row is "
@@ -93,13 +135,23 @@ def _split_by_time(split: TimeSplit, moments: Array) -> Rows:
         )
     wanted = len(moments) * (1 - split.test_fraction)
     cut = int(cuts[np.argmin(np.abs(cuts - wanted))])
-    inner = cuts[cuts < cut]
+    return order[:cut], order[cut:]
+
+
+def _in_time(moments: Array) -> Pair:
+    """Return the order of rows in time, and where in it a new moment begins."""
+    order = np.argsort(moments, kind="stable")
+    ordered = moments[order]
+    return order, np.flatnonzero(ordered[1:] > ordered[:-1]) + 1
+
+
+def _fold_by_time(folds: int, moments: Array, column: str) -> tuple[Pair, ...]:
+    order, cuts = _in_time(moments)
     cure = "lower folds, or name a finer column"
-    _check_number(len(inner) + 1, split.folds + 1, f"moments of {split.column!r}", cure, folds=split.folds)
-    starts = _spans(inner, cut, split.folds)
-    ends = [*starts[1:], cut]
-    folds = ((order[:start], order[start:end]) for start, end in zip(starts, ends, strict=True))
-    return Rows(order[:cut], order[cut:], tuple(folds))
+    _check_number(len(cuts) + 1, folds + 1, f"moments of {column!r}", cure, folds=folds)
+    starts = _spans(cuts, len(order), folds)
+    ends = [*starts[1:], len(order)]
+    return tuple((order[:start], order[start:end]) for start, end in zip(starts, ends, strict=True))
 
 
 def _spans(cuts: Array, total: int, folds: int) -> list[int]:
@@ -115,35 +167,27 @@ def _spans(cuts: Array, total: int, folds: int) -> list[int]:
     return starts
 
 
-def _groups(column: pa.ChunkedArray, seed: int) -> Array:
-    """Return the group of each row as a number, drawn by the seed, so that no fold follows the order of rows."""
-    groups = encode(column)
-    return np.asarray(np.random.default_rng(seed).permutation(groups.max() + 1)[groups])
-
-
-def _split_by_group(split: GroupSplit, groups: Array, seed: int, classes: Array | None) -> Rows:
-    total = int(groups.max()) + 1
+def _hold_out_groups(split: GroupSplit, seed: int, groups: Array) -> Pair:
     cure = "name a column of more groups, or split by random"
-    _check_number(total, split.folds + 1, f"groups of {split.column!r}", cure, folds=split.folds)
+    _check_number(int(groups.max()) + 1, split.folds + 1, f"groups of {split.column!r}", cure, folds=split.folds)
     try:
         shuffle = GroupShuffleSplit(1, test_size=split.test_fraction, random_state=seed)
         train, test = next(shuffle.split(groups, groups=groups))
     except ValueError as error:
         raise TrainingError(f"training.split: {str(error).splitlines()[0].rstrip('.')}; {cure}") from None
-    left = len(np.unique(groups[train]))
-    _check_number(left, split.folds, f"groups of {split.column!r}", f"lower folds or test_fraction, or {cure}")
-    if classes is None or total > _MANY_GROUPS:
-        found = GroupKFold(split.folds).split(train, groups=groups[train])
-    else:
-        _check_rarest(classes[train], split.folds, "lower folds, or leave rare classes out in the query")
-        folds = StratifiedGroupKFold(split.folds, shuffle=True, random_state=seed)
-        found = folds.split(train, classes[train], groups[train])
-    return Rows(train, test, _of(train, found))
+    return train, test
 
 
-def _of(train: Array, folds: Iterable[Pair]) -> tuple[Pair, ...]:
-    """Return folds of the rows that train as positions in the training set."""
-    return tuple((train[learnt], train[judged]) for learnt, judged in folds)
+def _fold_groups(folds: int, seed: int, groups: Array, classes: Array | None) -> tuple[Pair, ...]:
+    # Shuffled, so that folds of equal groups do not follow the groups' order.
+    named, numbered = np.unique(groups, return_inverse=True)
+    shuffled = np.random.default_rng(seed).permutation(len(named))[numbered]
+    _check_number(len(named), folds, "groups", "lower folds or test_fraction, or name a column of more groups")
+    if classes is None or len(named) > _MANY_GROUPS:
+        return tuple(GroupKFold(folds).split(shuffled, groups=shuffled))
+    _check_rarest(classes, folds, "lower folds, or leave rare classes out in the query")
+    stratified = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    return tuple(stratified.split(shuffled, classes, shuffled))
 
 
 def _check_rarest(classes: Array, folds: int, cure: str) -> None:
@@ -159,11 +203,11 @@ def _check_number(found: int, needed: int, what: str, cure: str, *, folds: int |
         )
 
 
-def _check_folds(rows: Rows, by: str) -> None:
-    for number, (train, test) in enumerate(rows.folds, start=1):
+def _check_folds(folds: tuple[Pair, ...], by: str) -> None:
+    for number, (train, test) in enumerate(folds, start=1):
         if min(len(train), len(test)) < _MIN_FOLD_ROWS:
             raise TrainingError(
-                f"training.split.folds: fold {number} of {len(rows.folds)} by {by} trains on {len(train)} rows and "
+                f"training.split.folds: fold {number} of {len(folds)} by {by} trains on {len(train)} rows and "
                 f"tests on {len(test)}, and each needs {_MIN_FOLD_ROWS}; lower folds or widen the query"
             )
 

@@ -150,7 +150,7 @@ def test_time_folds_are_those_of_sklearn_where_every_row_has_its_moment() -> Non
             "regression",
             TARGET,
             {"by": "group", "column": "ten"},
-            "there are 4 groups of 'ten' to train on, and 5 folds need 5; lower folds or test_fraction",
+            "there are 4 groups to train on, and 5 folds need 5; lower folds or test_fraction",
         ),
     ],
 )
