@@ -13,7 +13,7 @@ from flows.console import ProgressView, make_console
 from tasks.errors import SpecError
 from tasks.spec import load_pipeline
 from tasks.store import DataFolder
-from tasks.train.model_store import Decision, list_versions, promote, read_champion, roll_back
+from tasks.train.model_store import list_versions, promote, read_champion, roll_back
 from tasks.train.predict.inputs import read_input
 
 _DRIFT_SHOWN = 10
@@ -46,7 +46,7 @@ def show_versions(pipeline: str, data: Path) -> int:
     console = make_console()
     console.print(table)
     if champion and champion.decisions:
-        console.print(_told(champion.decisions[-1]), soft_wrap=True)
+        console.print(champion.decisions[-1].sentence, soft_wrap=True)
     return 0
 
 
@@ -57,7 +57,8 @@ def promote_version(pipeline: str, version: str, data: Path) -> int:
         SpecError: there is no such pipeline or version.
 
     """
-    make_console().print(_told(promote(DataFolder.at(data).models(name_of(pipeline, data)), version)), soft_wrap=True)
+    decision = promote(DataFolder.at(data).models(name_of(pipeline, data)), version)
+    make_console().print(decision.sentence, soft_wrap=True)
     return 0
 
 
@@ -68,7 +69,8 @@ def roll_back_champion(pipeline: str, data: Path) -> int:
         SpecError: there is no such pipeline, or no other version has served.
 
     """
-    make_console().print(_told(roll_back(DataFolder.at(data).models(name_of(pipeline, data)))), soft_wrap=True)
+    decision = roll_back(DataFolder.at(data).models(name_of(pipeline, data)))
+    make_console().print(decision.sentence, soft_wrap=True)
     return 0
 
 
@@ -110,11 +112,6 @@ def name_of(pipeline: str, data: Path) -> str:
         return pipeline
     known = f"{data} has models of {', '.join(there)}" if there else f"{data} has no models yet"
     raise SpecError(f"{pipeline!r} is neither a pipeline file nor a pipeline with models; {known}")
-
-
-def _told(decision: Decision) -> str:
-    serving = "" if decision.promoted else f"; {decision.champion} serves on"
-    return f"{decision.version} {decision.reason}{serving}"
 
 
 def _print_prediction(console: Console, prediction: object) -> None:

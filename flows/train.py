@@ -9,13 +9,13 @@ from prefect import flow, get_run_logger
 
 from flows.stage import name_run
 from tasks.errors import StageError, TrainingError
-from tasks.report import report_leaderboard
+from tasks.report_training import report_leaderboard, report_model
 from tasks.spec import Pipeline, Training, read_pipeline
 from tasks.store import DataFolder, commit_json
 from tasks.train.course import evaluate_all, judge_finalists
 from tasks.train.jobs import plan_jobs
 from tasks.train.leaderboard import Leaderboard, rank
-from tasks.train.model_store import decide_champion, publish_version
+from tasks.train.model_store import CARD, decide_champion, publish_version
 from tasks.train.pool import opened_workers
 from tasks.train.tasks import build_training_set
 
@@ -50,7 +50,8 @@ async def train(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = 
     await report_leaderboard(pipeline.name, leaderboard)
     _check_outcome(leaderboard)
     version = await asyncio.to_thread(publish_version, models, leaderboard, training, training_set)
-    await asyncio.to_thread(decide_champion, models, version, training, training_set)
+    decision = await asyncio.to_thread(decide_champion, models, version, training, training_set)
+    await report_model(pipeline.name, leaderboard, models / version.name / CARD, decision)
     return leaderboard
 
 

@@ -16,7 +16,6 @@ from prefect.exceptions import PrefectException
 from tasks.convert.table import CommittedTable
 from tasks.ingest.landing.landed import Landed
 from tasks.ingest.outcome import Failure, LandedSource
-from tasks.train.leaderboard import Leaderboard
 
 ROWS_SHOWN = 100  # an artifact lives in Prefect's database for ever
 
@@ -108,25 +107,6 @@ async def report_tables(pipeline: str, tables: Sequence[CommittedTable]) -> None
     await show_table(f"{pipeline}-tables", rows, "What each table holds.")
     if reasons:
         await show_table(f"{pipeline}-rejects", reasons, "Why rows could not enter their table.")
-
-
-@task(name="report leaderboard", cache_policy=NO_CACHE, persist_result=False)
-async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
-    """Show the candidates, ranked; a unit of its own so that the artifact stands in the run's graph."""
-    best = leaderboard.best
-    rows = [
-        {
-            "candidate": line.name,
-            leaderboard.metric: line.score,
-            **{name: value for name, value in (line.result.metrics or {}).items() if name != leaderboard.metric},
-            "fit (s)": line.result.fit_s,
-            "best": "yes" if best is not None and line.name == best.name else "",
-            "failure": line.result.error or "",
-        }
-        for line in leaderboard.lines
-    ]
-    rows_said = f"{leaderboard.training_rows:,} rows to train, {leaderboard.test_rows:,} to test"
-    await show_table(f"{pipeline}-leaderboard", rows, f"Candidates by {leaderboard.metric}: {rows_said}.")
 
 
 async def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:

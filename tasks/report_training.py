@@ -11,9 +11,10 @@ from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from tasks.report import key_of, show_table
+from tasks.train.leaderboard import Leaderboard, Line
+from tasks.train.model_store import Decision
 
 if TYPE_CHECKING:
-    from tasks.train.leaderboard import Leaderboard, Line
     from tasks.train.predict.rows import Prediction
 
 _MOST_MARKDOWN = 450_000  # bytes; an artifact lives in Prefect's database for ever
@@ -51,21 +52,16 @@ def _row(line: Line, leaderboard: Leaderboard) -> dict[str, Any]:
     }
 
 
-@task(name="report pictures", cache_policy=NO_CACHE, persist_result=False)
-async def report_pictures(pipeline: str, leaderboard: Leaderboard) -> None:
-    """Show the finalists in pictures; a unit of its own so that the artifact stands in the run's graph."""
+@task(name="report model", cache_policy=NO_CACHE, persist_result=False)
+async def report_model(pipeline: str, leaderboard: Leaderboard, card: Path, decision: Decision) -> None:
+    """Show the finalists in pictures and the card of the best; a unit of its own to stand in the run's graph."""
     from tasks.train.gallery import make_gallery  # noqa: PLC0415 - matplotlib and scikit-learn cost a second to import
 
     gallery = await asyncio.to_thread(make_gallery, leaderboard)
     if gallery:
         await _show_markdown(f"{pipeline}-pictures", gallery, f"The finalists of {pipeline} on the hold-out.")
-
-
-@task(name="report version", cache_policy=NO_CACHE, persist_result=False)
-async def report_version(pipeline: str, card: Path, decided: str) -> None:
-    """Show the card of the best model's version, and what was decided on it, so that it stands in the run's graph."""
     text = await asyncio.to_thread(card.read_text, encoding="utf-8")
-    await _show_markdown(f"{pipeline}-model", f"> {decided}\n\n{text}", decided)
+    await _show_markdown(f"{pipeline}-model", f"> {decision.sentence}\n\n{text}", decision.sentence)
 
 
 @task(name="report prediction", cache_policy=NO_CACHE, persist_result=False)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from tasks.train import pictures
 from tasks.train.features import Array
+from tasks.train.leaderboard import Leaderboard
 from tasks.train.pictures import Curve
-
-if TYPE_CHECKING:
-    from tasks.train.leaderboard import Leaderboard
-    from tasks.train.results import Finalist
+from tasks.train.results import HOLDOUT_FILE, Finalist
 
 _TWO = 2
 _PROBABILITY = "probability_"
@@ -45,7 +42,7 @@ def make_gallery(leaderboard: Leaderboard) -> str:
 
 
 def _read(finalist: Finalist) -> _Judged | None:
-    path = finalist.folder / "holdout.arrow"
+    path = finalist.folder / HOLDOUT_FILE
     if not path.is_file():
         return None
     with pa.memory_map(str(path)) as mapped:

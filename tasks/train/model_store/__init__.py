@@ -3,9 +3,10 @@
 from tasks.train.model_store.champion import Champion, Decision, promote, read_champion, roll_back
 from tasks.train.model_store.decide import decide_champion
 from tasks.train.model_store.files import load_model, save_model
-from tasks.train.model_store.version import Version, list_versions, publish_version, read_version
+from tasks.train.model_store.version import CARD, Version, list_versions, publish_version, read_version
 
 __all__ = [
+    "CARD",
     "Champion",
     "Decision",
     "Version",

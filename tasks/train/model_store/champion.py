@@ -10,7 +10,8 @@ from filelock import FileLock
 
 from tasks.errors import SpecError
 from tasks.store import commit_json, json_reader
-from tasks.train.model_store.version import MODEL, Version, list_versions, read_version
+from tasks.train.model_store.version import Version, list_versions, read_version
+from tasks.train.results import MODEL_FILE
 
 CHAMPION = "champion.json"
 
@@ -36,6 +37,12 @@ class Decision:
     def promoted(self) -> bool:
         """Tell whether the version serves from then on."""
         return self.champion == self.version
+
+    @property
+    def sentence(self) -> str:
+        """Return what was decided, and why."""
+        serving = "" if self.promoted else f"; {self.champion} serves on"
+        return f"{self.version} {self.reason}{serving}"
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ def keep(
     made = Champion(
         version=taken.name,
         candidate=taken.candidate,
-        model=f"{taken.name}/{MODEL}",
+        model=f"{taken.name}/{MODEL_FILE}",
         fingerprint=taken.fingerprint,
         metric=taken.metric,
         score=taken.score,

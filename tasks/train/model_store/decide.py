@@ -8,7 +8,8 @@ from pathlib import Path
 from tasks.errors import TidemillError
 from tasks.spec import Training
 from tasks.train.model_store.champion import Champion, Decision, deciding, keep, now, read_champion
-from tasks.train.model_store.version import MODEL, Version, read_version
+from tasks.train.model_store.version import Version, read_version
+from tasks.train.results import MODEL_FILE
 from tasks.train.training_set import TrainingSet
 
 
@@ -60,7 +61,7 @@ def _compare(
     held_out = read_held_out(training, training_set)
     if mismatch := _mismatch(serving, version, held_out.kinds):
         return _stay(champion, version, training, f"cannot be compared: {mismatch}; promote it by hand")
-    ours = load_model(models / version.name / MODEL)
+    ours = load_model(models / version.name / MODEL_FILE)
     lead, low, high = lead_over(ours, theirs, held_out, training, task=training_set.task)
     seen = "" if serving.training_set == training_set.fingerprint else _say_seen(training)
     told = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import re
 import shutil
@@ -9,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 from filelock import FileLock
@@ -19,19 +20,14 @@ from tasks.spec import Training
 from tasks.store import commit_folder, json_reader, sweep_leftovers, write_json
 from tasks.train.drift import Reference, describe_features
 from tasks.train.features import features_of, read_frame
+from tasks.train.leaderboard import Leaderboard, Line
 from tasks.train.new_rows import kind_of_type
-from tasks.train.split import split_rows
+from tasks.train.results import HOLDOUT_FILE, MODEL_FILE, Finalist
 from tasks.train.training_set import Task, TrainingSet
 
-if TYPE_CHECKING:
-    from tasks.train.leaderboard import Leaderboard, Line
-    from tasks.train.results import Finalist
-
-MODEL = "model.skops"
 METRICS = "metrics.json"
 CARD = "model_card.md"
 ENVIRONMENT = "environment.json"
-HOLDOUT = "holdout.arrow"
 MOST_HOLDOUT_BYTES = 16 * 2**20  # a larger one stays with its candidate
 _NAME = re.compile(r"v(?P<number>\d{4,})-[0-9a-f]{8}")
 _PACKAGES = ("tidemill", "scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "skops")
@@ -132,10 +128,10 @@ def _publish(
     made = _describe(models, leaderboard, best, best.finalist, training, training_set)
     environment = _environment(training.candidates[best.name].estimator)
     with commit_folder(models / made.name) as part:
-        shutil.copyfile(best.finalist.folder / MODEL, part / MODEL)
-        holdout = best.finalist.folder / HOLDOUT
+        shutil.copyfile(best.finalist.folder / MODEL_FILE, part / MODEL_FILE)
+        holdout = best.finalist.folder / HOLDOUT_FILE
         if holdout.is_file() and holdout.stat().st_size <= MOST_HOLDOUT_BYTES:
-            shutil.copyfile(holdout, part / HOLDOUT)
+            shutil.copyfile(holdout, part / HOLDOUT_FILE)
         write_json(part / METRICS, asdict(made))
         write_json(part / ENVIRONMENT, environment)
         (part / CARD).write_text(write_card(made, environment), encoding="utf-8")
@@ -175,10 +171,10 @@ def _describe(
         folds=leaderboard.folds,
         params=dict(best.result.params),
         features=features,
-        importances=dict(finalist.importances),
+        importances={n: drop for n, drop in finalist.importances.items() if math.isfinite(sum(drop))},
         learning_curve=list(finalist.learning_curve),
         equals=[line.name for line in leaderboard.lines if line.within_noise and line.name != best.name],
-        warnings=[*getattr(training_set, "warnings", ()), *best.result.warnings],
+        warnings=[*leaderboard.warnings, *best.result.warnings],
         training=training.model_dump(mode="json"),
         reference=reference,
     )
@@ -186,6 +182,8 @@ def _describe(
 
 def _features(training: Training, training_set: TrainingSet) -> tuple[dict[str, str], dict[str, Reference]]:
     """Return the kinds of the features, and how they are spread over the rows learnt from."""
+    from tasks.train.split import split_rows  # noqa: PLC0415 - scikit-learn costs a second to import
+
     with pa.memory_map(str(training_set.path)) as mapped:
         table = pa.ipc.open_file(mapped).read_all()
         features = features_of(training, table.schema)
