@@ -12,6 +12,7 @@ from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 
 from tasks.errors import TrainingError
+from tasks.train.draws import quick_scoring
 from tasks.train.features import Array
 from tasks.train.metrics import score_all
 from tasks.train.statistics import Score
@@ -63,6 +64,8 @@ class Answers:
 
     def scoring(self, metric: str) -> Score:
         """Return what scores any positions of the rows; NaN where they do not define the metric."""
+        if quick := quick_scoring(metric, self.truth, self.prediction, self.probability, self.classes):
+            return quick
         scorer, model = get_scorer(metric), self._as_model()
 
         def score(rows: Array) -> float:

@@ -117,8 +117,8 @@ def _judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, workers: 
     names = choose_finalists(board, jobs[0].training.finalists)
     by_name = {job.name: job for job in jobs}
     chosen = [by_name[name] for name in names]
-    best = board.best and by_name[board.best.name]
-    judged = {job.name: kept for job in chosen if (kept := kept_judgement(job))}
+    best = by_name[board.best.name] if board.best else None
+    judged = {job.name: known for job in chosen if (known := kept_judgement(job))}
     curve = {share: kept for share in range(len(SHARES)) if best and (kept := kept_point(best, share))}
 
     def take(unit: Unit, parts: list[Part]) -> None:

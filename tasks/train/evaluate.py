@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import joblib
 import pandas as pd
@@ -29,7 +29,6 @@ class Attempt:
     fit_s: float = 0.0
     warnings: tuple[str, ...] = ()
     error: str | None = None
-    caught: list[warnings.WarningMessage] = field(default_factory=list)
 
 
 def evaluate_fold(job: CandidateJob, fold: int) -> FoldResult:
@@ -81,7 +80,7 @@ def _observed(features: Features, frame: pd.DataFrame) -> Features:
     """Return the features without the numbers that are null in every row that trains; histogram boosting fails on them."""
     empty = [name for name in features.numeric if frame[name].isna().all()]
     if empty:
-        warnings.warn(f"null in all {len(frame)} rows that train, so left out: {', '.join(empty)}", stacklevel=2)
+        warnings.warn(f"null in every row that trains, so left out: {', '.join(empty)}", stacklevel=2)
     return replace(features, numeric=tuple(name for name in features.numeric if name not in empty))
 
 

@@ -166,7 +166,7 @@ def _compare(lines: Sequence[Line], train_rows: int, test_rows: int) -> list[Lin
         if line.name not in able:
             compared.append(line)
             continue
-        p_best = adjusted.get((line.name, best))
+        p_best = adjusted.get((line.name, best or ""))
         compared.append(
             replace(
                 line,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tasks.store import read_json
 from tasks.train.estimators import BASELINE
@@ -94,7 +94,7 @@ def _judge(job: CandidateJob) -> Judgement:
     return replace(judged, importances=importances.value)
 
 
-def _isolated(job: CandidateJob, function: str, *arguments: object) -> Outcome:
+def _isolated(job: CandidateJob, function: str, *arguments: object) -> Outcome[Any]:
     """Return the outcome of a call for a candidate, within the candidate's limits."""
     outcome = run_isolated(
         function,

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
 from tasks.spec import Training
 from tasks.train.evaluate import evaluate_fold
@@ -18,6 +18,13 @@ from tasks.train.jobs import CandidateJob, plan_jobs
 from tasks.train.results import CandidateResult, combine_folds
 from tasks.train.training_set import TrainingSet, build_training_set
 
+SKLEARN_SETS: dict[str, Any] = {
+    "breast_cancer": load_breast_cancer,
+    "diabetes": load_diabetes,
+    "digits": load_digits,
+    "iris": load_iris,
+    "wine": load_wine,
+}
 LOGISTIC = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"max_iter": 1000}}
 
 
@@ -36,7 +43,7 @@ def write_table(folder: Path, columns: Mapping[str, Any]) -> Path:
 
 def sklearn_table(name: str) -> dict[str, Any]:
     """Return a data set of scikit-learn as columns x0, x1, ..., y and its row number."""
-    bunch = {"iris": load_iris, "breast_cancer": load_breast_cancer}[name]()
+    bunch = SKLEARN_SETS[name]()
     columns = {f"x{i}": bunch.data[:, i] for i in range(bunch.data.shape[1])}
     return {"row": range(len(bunch.target)), **columns, "y": bunch.target}
 
