@@ -191,6 +191,6 @@ class Training(Part):
     finalists: Annotated[int, Field(ge=1, le=20)] = 3
     """The best candidates by cross-validation, which alone are judged on the hold-out."""
     promotion: Promotion = Promotion()
-    """When the best candidate takes the champion's place."""
+    """The policy by which the best candidate takes the champion's place."""
     candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
     """The models to compare; a dummy baseline is always added."""

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from tasks.errors import TrainingError
 from tasks.train.answers import Answers
-from tasks.train.features import Array, Features, features_of, read_frame, read_target
+from tasks.train.features import Array, features_of, observe, read_frame, read_target
 from tasks.train.jobs import CandidateJob
 from tasks.train.preprocessing import build_model
 from tasks.train.results import MAX_WARNINGS, FoldResult
@@ -62,26 +62,18 @@ def read_rows(job: CandidateJob, rows: Array) -> tuple[pd.DataFrame, Array]:
         table = pa.ipc.open_file(mapped).read_all()
         features = features_of(job.training, table.schema)
         target = read_target(table.select([job.training.target]).take(rows).column(0), job.training_set.task)
-        return read_frame(table.select(features.names).take(rows), features), target
+        return read_frame(table, features, rows), target
 
 
 def fit_model(job: CandidateJob, frame: pd.DataFrame, target: Array, attempt: Attempt) -> Pipeline:
     """Return the candidate's pipeline, fitted."""
     with pa.memory_map(str(job.training_set.path)) as mapped:
         features = features_of(job.training, pa.ipc.open_file(mapped).schema)
-    model = build_model(job.candidate, _observed(features, frame), job.training.seed)
+    model = build_model(job.candidate, observe(features, frame), job.training.seed)
     start = time.perf_counter()
     model.fit(frame, target)
     attempt.fit_s = round(time.perf_counter() - start, 3)
     return model
-
-
-def _observed(features: Features, frame: pd.DataFrame) -> Features:
-    """Return the features without the numbers that are null in every row that trains; histogram boosting fails on them."""
-    empty = [name for name in features.numeric if frame[name].isna().all()]
-    if empty:
-        warnings.warn(f"null in every row that trains, so left out: {', '.join(empty)}", stacklevel=2)
-    return replace(features, numeric=tuple(name for name in features.numeric if name not in empty))
 
 
 def explain(job: CandidateJob, error: Exception | str) -> str:

@@ -52,8 +52,7 @@ def observe(features: Features, frame: pd.DataFrame) -> Features:
     """Return the features as the rows that train show them: without those that are null in all, texts told apart."""
     empty = [name for name in features.names if frame[name].isna().all()]
     if empty:
-        told = f"null in all {len(frame)} rows that train, so left out: {', '.join(empty)}"
-        warnings.warn(told, stacklevel=2)
+        warnings.warn(f"null in every row that trains, so left out: {', '.join(empty)}", stacklevel=2)
     kept = replace(
         features,
         numeric=tuple(name for name in features.numeric if name not in empty),

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 
-from tasks.spec import GroupSplit, TimeSplit
+from tasks.spec import TimeSplit
 from tasks.store import commit
 from tasks.train.answers import Answers
 from tasks.train.evaluate import Attempt, attempted, fit_model, read_rows
@@ -41,7 +41,7 @@ def judge_finalist(job: CandidateJob) -> Judgement:
         score = answers.score(job.training.metric)
         save_model(model, job.folder / MODEL_FILE)
         _keep_holdout(job, answers, test)
-        interval = _interval(job, answers, _groups(job, test), score)
+        interval = _interval(job, answers, score)
         metrics = answers.metrics(job.training_set.task)
         result = replace(result, score=score, interval=interval, metrics=metrics, params=_chosen(model))
     return replace(result, fit_s=attempt.fit_s, warnings=attempt.warnings, error=attempt.error)
@@ -88,8 +88,8 @@ def _learn(job: CandidateJob, share: float, fold: int, attempt: Attempt) -> tupl
     return wanted, Answers(model, frame, target).score(metric), Answers(model, *read_rows(job, test)).score(metric)
 
 
-def _interval(job: CandidateJob, answers: Answers, groups: Array | None, score: float) -> tuple[float, float]:
-    rows = len(answers.truth)
+def _interval(job: CandidateJob, answers: Answers, score: float) -> tuple[float, float]:
+    rows, groups = len(answers.truth), job.rows.held_out_units()
     low, high = bootstrap_interval(
         answers.scoring(job.training.metric),
         rows,
@@ -99,14 +99,6 @@ def _interval(job: CandidateJob, answers: Answers, groups: Array | None, score: 
         groups=groups,
     )
     return (low, high) if math.isfinite(low) else (score, score)
-
-
-def _groups(job: CandidateJob, rows: Array) -> Array | None:
-    if not isinstance(job.training.split, GroupSplit):
-        return None
-    with pa.memory_map(str(job.training_set.path)) as mapped:
-        table = pa.ipc.open_file(mapped).read_all()
-        return np.array(table.select([job.training.split.column]).take(rows).column(0).to_pylist(), dtype=str)
 
 
 def _keep_holdout(job: CandidateJob, answers: Answers, rows: Array) -> None:

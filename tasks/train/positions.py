@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,11 @@ class KeptRows:
         """Return how many rows a fold tests on, in the mean."""
         return round(float(np.mean([test for _, test in self.folds])))
 
+    def held_out_units(self) -> Array | None:
+        """Return the moment or group of each held-out row, where the split is by one."""
+        with np.load(self.path) as kept:
+            return kept.get("unit")
+
     def sides(self, fold: int | None = None) -> tuple[Array, Array]:
         """Return the rows that train and test in a fold, or in the whole."""
         suffix = "" if fold is None else f"_{fold}"
@@ -57,7 +63,9 @@ def _write(training: Training, training_set: TrainingSet, path: Path) -> None:
     with pa.memory_map(str(training_set.path)) as mapped:
         rows = split_rows(training, pa.ipc.open_file(mapped).read_all(), training_set.task)
     sides = [(rows.train, rows.test), *rows.folds]
-    arrays = {"train": rows.train, "test": rows.test}
+    arrays: dict[str, Any] = {"train": rows.train, "test": rows.test}
+    if rows.unit is not None:
+        arrays["unit"] = rows.unit[rows.test]
     for number, (train, test) in enumerate(rows.folds):
         arrays |= {f"train_{number}": train, f"test_{number}": test}
     sizes = np.array([[len(train), len(test)] for train, test in sides])

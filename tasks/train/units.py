@@ -89,7 +89,7 @@ def _judge(job: CandidateJob) -> Judgement:
     if judged.error is not None or job.name == BASELINE:
         return judged
     importances = _isolated(job, "tasks.train.judge:measure_importances")
-    if importances.error is not None:
+    if importances.value is None:
         return replace(judged, warnings=(*judged.warnings, f"no importances: {importances.error}"))
     return replace(judged, importances=importances.value)
 

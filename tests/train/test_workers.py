@@ -53,12 +53,12 @@ def test_a_worker_ends_with_its_parent() -> None:
         parent.kill()
 
     deadline = time.monotonic() + 10
-    while _is_running(worker) and time.monotonic() < deadline:
+    while is_running(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not _is_running(worker)
+    assert not is_running(worker)
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Tell whether a process runs; one that ended and waits to be reaped does not."""
     try:
         os.kill(pid, 0)
