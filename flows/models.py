@@ -30,12 +30,16 @@ def show_versions(pipeline: str, data: Path) -> int:
     champion, versions = read_champion(models), list_versions(models)
     if not versions:
         raise SpecError(f"{models.name} has no version yet; run its pipeline first")
-    table = Table(box=box.SIMPLE_HEAD, title=f"Versions of {models.name}", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"Versions of {models.name}, by {versions[-1].metric} on the hold-out",
+        title_justify="left",
+    )
     for title in ("version", "candidate"):
         table.add_column(title)
-    for title in (f"{versions[-1].metric}, hold-out", "95 % interval", "rows"):
-        table.add_column(title, justify="right")
-    table.add_column("made")
+    for title in ("score", "95 % interval", "rows"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("made", no_wrap=True)
     table.add_column("")
     for version in versions:
         interval = f"{version.interval[0]:.4f} to {version.interval[1]:.4f}"
@@ -133,5 +137,7 @@ def _print_prediction(console: Console, prediction: object) -> None:
         table.add_row(drift.feature, f"{drift.psi:.3f}", *shares, "drift" if drift.drifted else "")
     if prediction.drift:
         console.print(table)
-    for feature in prediction.drifted:
-        console.print(f"warning: {feature} has drifted: its values are no longer those learnt from", soft_wrap=True)
+    if moved := prediction.drifted:
+        more = f" and {len(moved) - _DRIFT_SHOWN} more" if len(moved) > _DRIFT_SHOWN else ""
+        told = ", ".join(moved[:_DRIFT_SHOWN])
+        console.print(f"warning: the rows are no longer those learnt from, by {told}{more}", soft_wrap=True)

@@ -29,7 +29,7 @@ async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
     )
     said = (
         f"Candidates by {leaderboard.metric}, greater is better: {counted}. Intervals are of 95 %; p is the chance of such "
-        "a lead between equals (corrected for overlapping folds, and over the dummy for many candidates)."
+        "a difference between equals, corrected for folds that overlap and for many comparisons."
     )
     await show_table(f"{pipeline}-leaderboard", rows, said)
 
@@ -40,15 +40,15 @@ def _row(line: Line, leaderboard: Leaderboard) -> dict[str, Any]:
     return {
         "candidate": line.name,
         leaderboard.metric: _figure(line.score),
-        "interval": _interval(line.interval),
+        "95 %": _interval(line.interval),
         "against the best": "best" if best else "within noise" if line.within_noise else _p(line.p_best),
         "against the dummy": _p(line.p_dummy),
         "hold-out": _figure(finalist.score) if finalist else "",
-        "hold-out interval": _interval(finalist.interval) if finalist else "",
-        **{name: _figure(value) for name, value in (result.metrics or {}).items() if name != leaderboard.metric},
+        "95 % of it": _interval(finalist.interval) if finalist else "",
         "fit (s)": "" if result.fit_s is None else round(result.fit_s, 2),
-        "memory (MB)": "" if result.memory_mb is None else round(result.memory_mb),
+        "MiB": "" if result.memory_mb is None else round(result.memory_mb),
         "failure": result.error or "",
+        **{name: _figure(value) for name, value in (result.metrics or {}).items() if name != leaderboard.metric},
     }
 
 

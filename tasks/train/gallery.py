@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.train import pictures
+from tasks.train.estimators import BASELINE
 from tasks.train.features import Array
 from tasks.train.leaderboard import Leaderboard
 from tasks.train.pictures import Curve
@@ -35,7 +36,7 @@ def make_gallery(leaderboard: Leaderboard) -> str:
     Curves are those of every finalist for the second of two classes; of the
     best alone, for each class against the others, where there are more.
     """
-    finalists = [line.finalist for line in leaderboard.lines if line.finalist is not None]
+    finalists = [line.finalist for line in leaderboard.lines if line.finalist is not None and line.name != BASELINE]
     judged = [each for each in map(_read, finalists) if each is not None]
     sections = [*_of_holdout(leaderboard.task, judged), *_of_best(leaderboard)]
     return "\n\n".join(f"## {title}\n\n{said}\n\n![{title}]({uri})" for title, said, uri in sections)

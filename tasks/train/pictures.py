@@ -29,6 +29,7 @@ _INCHES = (5.2, 3.9)
 _DOTS = 100
 # Text as text is a tenth of its outlines, and each repeats its fonts' names; with a salt, the same picture is the same.
 _SVG: Any = {"svg.fonttype": "none", "svg.hashsalt": "tidemill", "font.sans-serif": ["DejaVu Sans", "sans-serif"]}
+_TAGS = re.compile(rb"<!--.*?-->|<[^>]*>", re.DOTALL)
 _DIGITS = re.compile(rb"(\d+\.\d\d)\d+")  # a hundredth of a point is enough
 _WHITE = "white"  # of its own: the UI has a dark mode
 
@@ -177,7 +178,12 @@ def _as_svg(figure: Figure) -> str:
     with mpl.rc_context(_SVG):
         drawn = io.BytesIO()
         figure.savefig(drawn, format="svg", facecolor=_WHITE, metadata={"Date": None})
-    return _as_uri(_DIGITS.sub(rb"\1", drawn.getvalue()), "image/svg+xml")
+    return _as_uri(_TAGS.sub(_shorten, drawn.getvalue()), "image/svg+xml")
+
+
+def _shorten(tag: re.Match[bytes]) -> bytes:
+    """Return a tag with shorter coordinates, and a comment as nothing; what is written between tags stays."""
+    return b"" if tag[0].startswith(b"<!--") else _DIGITS.sub(rb"\1", tag[0])
 
 
 def _as_png(figure: Figure) -> str:

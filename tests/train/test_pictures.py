@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from tasks.train import pictures
 
@@ -57,7 +58,8 @@ def test_a_picture_says_what_it_shows() -> None:
     """Axes, names and figures are text within the picture."""
     content = base64.b64decode(DRAWN["roc"]().partition(";base64,")[2]).decode()
 
-    for text in ("False positive rate", "True positive rate", "boosting (AUC 0.7"):
+    area = roc_auc_score(*CURVES["boosting"])
+    for text in ("False positive rate", "True positive rate", f"boosting (AUC {area:.3f})"):
         assert text in content
 
 

@@ -182,12 +182,12 @@ def test_unknown_versions_are_told_by_name(tmp_path: Path) -> None:
     """The error lists what is there."""
     judged = trained(tmp_path, STUMP)
 
-    with pytest.raises(SpecError, match="'v0009-x' is not a version of toy; there is none yet; run the pipeline first"):
+    with pytest.raises(SpecError, match="'v0009-x' is not a version of toy; it has none yet; run the pipeline first"):
         promote(judged.models, "v0009-x")
     with pytest.raises(SpecError, match="no version of toy serves yet"):
         roll_back(judged.models)
     version = judged.publish()
-    with pytest.raises(SpecError, match=f"'v0009-x' is not a version of toy; there are {version.name}"):
+    with pytest.raises(SpecError, match=f"'v0009-x' is not a version of toy; it has {version.name}"):
         read_version(judged.models, "v0009-x")
 
 

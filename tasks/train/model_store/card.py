@@ -41,7 +41,9 @@ def _scores(version: Version) -> str:
     ]
     lines = [f"| metric | value | {confidence} |", "|---|---|---|"]
     lines += [f"| {name} | {value:.4f} | {low:.4f} to {high:.4f} |" for name, value, (low, high) in rows]
-    lines += [f"| {name}, hold-out | {value:.4f} | |" for name, value in version.metrics.items()]
+    lines += [
+        f"| {name}, hold-out | {value:.4f} | |" for name, value in version.metrics.items() if name != version.metric
+    ]
     return "\n".join(lines)
 
 
@@ -118,8 +120,7 @@ from tasks.train.model_store import load_model  # runs no code of the file
 model = load_model(Path("{folder}/model.skops"))
 ```
 
-`model.predict` takes a data frame with the features above: numbers, truths (0 or 1) and times (seconds since 1970) as
-float64, texts as objects, missing values as NaN. `tidemill predict {version.pipeline} INPUT` does all of it."""
+`model.predict` takes a data frame with the features above: numbers, truths (0 or 1) and times (seconds since 1970) as float64, texts as objects, missing values as NaN. `tidemill predict {version.pipeline} INPUT` does all of it."""
 
 
 def _cell(text: str) -> str:

@@ -95,7 +95,7 @@ def read_version(models: Path, name: str) -> Version:
     """
     known = {each.name: each for each in list_versions(models)}
     if name not in known:
-        there = f"there are {', '.join(known)}" if known else "there is none yet; run the pipeline first"
+        there = f"it has {', '.join(known)}" if known else "it has none yet; run the pipeline first"
         raise SpecError(f"{name!r} is not a version of {models.name}; {there}")
     return known[name]
 

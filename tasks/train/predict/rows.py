@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from tasks.errors import SpecError, TrainingError
+from tasks.errors import SpecError, TidemillError, TrainingError
 from tasks.progress import Step, tell
 from tasks.spec import Training
 from tasks.store import commit
@@ -113,7 +113,17 @@ def predict_rows(
         TrainingError: when the rows cannot be read, or the model not be loaded.
 
     """
-    output = output.absolute()
+    try:
+        return _predict(models, rows, tables, output.absolute(), threads or _cores(), batch_rows)
+    except TidemillError as error:
+        # The frames it came through hold DuckDB's connection, which complains when Python ends before they do.
+        error.__context__ = None
+        raise error.with_traceback(None) from None
+
+
+def _predict(
+    models: Path, rows: Input, tables: Mapping[str, Path], output: Path, threads: int, batch_rows: int
+) -> Prediction:
     version = _champion(models)
     loaded = load_model(models / version.name / "model.skops")
     spill = output.parent / f".spill.{os.getpid()}"
@@ -121,7 +131,7 @@ def predict_rows(
     with opened(rows, tables, version.features, spill, batch_rows) as stream:
         model = _Model(version, loaded, _features(version, stream.schema))
         _check_names(rows, stream.schema, model)
-        count, counted = _write(model, read_batches(stream, rows), stream.schema, output, rows, threads or _cores())
+        count, counted = _write(model, read_batches(stream, rows), stream.schema, output, rows, threads)
     drift = measure_drift(version.reference, counted) if count else []
     return Prediction(output, count, str(rows), version.name, version.candidate, version.target, tuple(drift))
 
