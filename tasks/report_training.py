@@ -28,10 +28,10 @@ async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
         f"{leaderboard.training_rows:,} rows to train in {leaderboard.folds} folds, {leaderboard.test_rows:,} held out"
     )
     said = (
-        f"Candidates by {leaderboard.metric}, greater is better: {counted}. Intervals are of 95 %; p is the chance of such "
+        f"Candidates by {leaderboard.metric}, greater is better: {counted}. Intervals are of 95 %, also in brackets; p is the chance of such "
         "a difference between equals, corrected for folds that overlap and for many comparisons."
     )
-    await show_table(f"{pipeline}-leaderboard", rows, said)
+    await show_table(f"{pipeline}-leaderboard", rows, " ".join([said, *leaderboard.warnings]))
 
 
 def _row(line: Line, leaderboard: Leaderboard) -> dict[str, Any]:
@@ -39,15 +39,14 @@ def _row(line: Line, leaderboard: Leaderboard) -> dict[str, Any]:
     best = leaderboard.best is not None and line.name == leaderboard.best.name
     return {
         "candidate": line.name,
+        **({"failure": result.error or ""} if leaderboard.failed else {}),
         leaderboard.metric: _figure(line.score),
         "95 %": _interval(line.interval),
-        "against the best": "best" if best else "within noise" if line.within_noise else _p(line.p_best),
-        "against the dummy": _p(line.p_dummy),
-        "hold-out": _figure(finalist.score) if finalist else "",
-        "95 % of it": _interval(finalist.interval) if finalist else "",
-        "fit (s)": "" if result.fit_s is None else round(result.fit_s, 2),
+        "vs best": "best" if best else "within noise" if line.within_noise else _p(line.p_best),
+        "vs dummy": _p(line.p_dummy),
+        "hold-out": f"{finalist.score:.4f} ({_interval(finalist.interval)})" if finalist else "",
+        "fit (s)": "" if result.fit_s is None else round(result.fit_s, 1),
         "MiB": "" if result.memory_mb is None else round(result.memory_mb),
-        "failure": result.error or "",
         **{name: _figure(value) for name, value in (result.metrics or {}).items() if name != leaderboard.metric},
     }
 
