@@ -85,12 +85,23 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
     where.add_row("time", seconds)
     made = [name for name in _OUTPUTS if (data / name).exists()]
     where.add_row("outputs", f"{data}: {', '.join(made)}")
-    if summary.champion and summary.champion["model"]:
-        where.add_row("best model", f"{data / 'models' / summary.pipeline / summary.champion['model']}")
+    if summary.champion:
+        for name, value in _champion_rows(data / "models" / summary.pipeline):
+            where.add_row(name, value)
     where.add_row("Prefect UI", ui)
     console.print(where)
     for warning in summary.warnings:
         console.print(f"warning: {warning}")
+
+
+def _champion_rows(models: Path) -> Iterator[tuple[str, str]]:
+    """Yield which version serves, and what was decided last."""
+    from tasks.train.model_store import read_champion  # noqa: PLC0415 - pandas takes a moment to import
+
+    champion = read_champion(models)
+    if champion is not None:
+        yield "champion", f"{models / champion.model} ({champion.candidate})"
+        yield "decided", champion.decisions[-1].sentence
 
 
 def _sources_table(sources: dict[str, SourceSummary]) -> Table:
