@@ -131,6 +131,11 @@ def encode(column: pa.ChunkedArray, *, ordered: bool = False) -> Array:
     return np.asarray(rank[codes])
 
 
+def encode_classes(target: Array) -> Array:
+    """Return the class of each row as a number, in the order of classes."""
+    return np.unique(target, return_inverse=True)[1]
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Tell whether a column's type is text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

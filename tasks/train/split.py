@@ -56,13 +56,12 @@ def split_rows(training: Training, table: pa.Table, task: str) -> Rows:
     """
     split, seed = training.split, training.seed
     classes = encode(table.column(training.target), ordered=True) if task == "classification" else None
-    unit = None if isinstance(split, RandomSplit) else encode(table.column(split.column), ordered=True)
-    if isinstance(split, TimeSplit):
-        train, test = _hold_out_by_time(split, unit)
-    elif isinstance(split, GroupSplit):
-        train, test = _hold_out_groups(split, seed, unit)
-    else:
+    unit = read_unit(split, table)
+    if isinstance(split, RandomSplit):
         train, test = _hold_out_at_random(split, seed, table.num_rows, classes)
+    else:
+        assert unit is not None
+        train, test = _hold_out_by_time(split, unit) if split.by == "time" else _hold_out_groups(split, seed, unit)
     found = fold_rows(
         split,
         seed,
@@ -74,6 +73,11 @@ def split_rows(training: Training, table: pa.Table, task: str) -> Rows:
     if classes is not None:
         _check_classes(rows, classes, training.target)
     return rows
+
+
+def read_unit(split: Split, table: pa.Table) -> Array | None:
+    """Return the number of each row's moment (in order) or group among those of the table, or None by random."""
+    return None if isinstance(split, RandomSplit) else encode(table.column(split.column), ordered=True)
 
 
 def fold_rows(

@@ -79,7 +79,7 @@ def build_training_set(
 
 
 def _check_settings(training: Training) -> None:
-    from tasks.train.estimators import check_training  # noqa: PLC0415 - scikit-learn costs a second to import
+    from tasks.train.section import check_training  # noqa: PLC0415 - scikit-learn costs a second to import
 
     if mistakes := check_training(training):
         raise SpecError(mistakes)

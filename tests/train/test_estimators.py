@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tasks.train.estimators import check_training
+from tasks.train.section import check_training
 from tests.train.conftest import training
 
 BOOSTING = "sklearn.ensemble.HistGradientBoostingClassifier"

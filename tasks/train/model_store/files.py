@@ -14,9 +14,16 @@ if TYPE_CHECKING:  # skops and scikit-learn cost a second and a half to import
 
 # What fitted scikit-learn estimators hold beside the types that skops trusts by itself.
 # A model file's own list is never believed (GHSA-w582-9x45-8mpx).
+# A booster of another package is read back by that package's own code from the text or bytes of its trees.
 TRUSTED_TYPES = frozenset(
     {
+        "catboost.core.CatBoostClassifier",
+        "catboost.core.CatBoostRegressor",
+        "collections.OrderedDict",
         "functools.partial",  # only over a function that is on this list itself; histogram boosting holds one
+        "lightgbm.basic.Booster",
+        "lightgbm.sklearn.LGBMClassifier",
+        "lightgbm.sklearn.LGBMRegressor",
         "numpy.dtype",
         "scipy.sparse._csr.csr_array",
         "scipy.sparse._csr.csr_matrix",
@@ -37,7 +44,15 @@ TRUSTED_TYPES = frozenset(
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
         "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
         "sklearn.utils.validation.check_array",
+        "tasks.train.steps.flatten_texts",
+        "tasks.train.steps.split_times",
+        "xgboost.core.Booster",
+        "xgboost.sklearn.XGBClassifier",
+        "xgboost.sklearn.XGBRFClassifier",
+        "xgboost.sklearn.XGBRFRegressor",
+        "xgboost.sklearn.XGBRegressor",
     }
 )
 
