@@ -17,7 +17,7 @@ from tasks.spec import Candidate
 BASELINE = "dummy"
 
 # An import path runs code: these modules are imported for a pipeline file and no others, and only a class that a module
-# exports itself (`__all__`) is taken from it.
+# exports (`__all__`) or, where it has no such list, defines is taken from it.
 SKLEARN_MODULES = (
     "calibration",
     "cluster",
@@ -124,7 +124,9 @@ def _load_exported(module: str, name: str) -> Any:
     if module.removeprefix("sklearn.") not in SKLEARN_MODULES:
         return None
     loaded = import_module(module)
-    return getattr(loaded, name, None) if name in getattr(loaded, "__all__", ()) else None
+    found = getattr(loaded, name, None)
+    exported = getattr(loaded, "__all__", [name] if getattr(found, "__module__", None) == module else ())
+    return found if name in exported and not name.startswith("_") else None
 
 
 def _load_boosting(path: str, package: str, name: str) -> Any:
@@ -208,7 +210,9 @@ def _known_estimators() -> dict[str, str]:
         warnings.simplefilter("ignore")
         found = all_estimators(type_filter=["classifier", "regressor"])
     boosting = {name: f"{package}.{name}" for package, names in BOOSTING.items() for name in names}
-    return {name: f"{_public(estimator.__module__)}.{name}" for name, estimator in found} | boosting
+    public = {name: _public(estimator.__module__) for name, estimator in found}
+    listed = {name: module for name, module in public.items() if module.removeprefix("sklearn.") in SKLEARN_MODULES}
+    return {name: f"{module}.{name}" for name, module in listed.items()} | boosting
 
 
 def _public(module: str) -> str:

@@ -15,10 +15,11 @@ from sklearn.pipeline import Pipeline
 
 from tasks.errors import TrainingError
 from tasks.train.answers import Answers
-from tasks.train.features import Array, features_of, observe, read_frame, read_target
+from tasks.train.features import Array, features_of, read_frame, read_target
+from tasks.train.fitting import fit_model
 from tasks.train.jobs import CandidateJob
-from tasks.train.preprocessing import build_model
 from tasks.train.results import MAX_WARNINGS, FoldResult
+from tasks.train.split import read_unit
 
 
 @dataclass
@@ -36,7 +37,7 @@ def evaluate_fold(job: CandidateJob, fold: int) -> FoldResult:
     result = FoldResult(fold, job.fingerprint)
     with attempted(job) as attempt:
         train, test = job.rows.sides(fold)
-        model = fit_model(job, *read_rows(job, train), attempt)
+        model = fit_rows(job, train, attempt)
         answers = Answers(model, *read_rows(job, test))
         score = answers.score(job.training.metric)
         result = replace(result, score=score, metrics=answers.metrics(job.training_set.task))
@@ -65,13 +66,15 @@ def read_rows(job: CandidateJob, rows: Array) -> tuple[pd.DataFrame, Array]:
         return read_frame(table, features, rows), target
 
 
-def fit_model(job: CandidateJob, frame: pd.DataFrame, target: Array, attempt: Attempt) -> Pipeline:
-    """Return the candidate's pipeline, fitted."""
+def fit_rows(job: CandidateJob, rows: Array, attempt: Attempt) -> Pipeline:
+    """Return the candidate's pipeline, fitted on the chosen rows."""
+    frame, target = read_rows(job, rows)
     with pa.memory_map(str(job.training_set.path)) as mapped:
-        features = features_of(job.training, pa.ipc.open_file(mapped).schema)
-    model = build_model(job.candidate, observe(features, frame), job.training.seed)
+        table = pa.ipc.open_file(mapped).read_all()
+        features = features_of(job.training, table.schema)
+        unit = None if job.candidate.search is None else read_unit(job.training.split, table)
     start = time.perf_counter()
-    model.fit(frame, target)
+    model = fit_model(job.training, job.candidate, features, frame, target, None if unit is None else unit[rows])
     attempt.fit_s = round(time.perf_counter() - start, 3)
     return model
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from sklearn.inspection import permutation_importance
-from sklearn.pipeline import Pipeline
 
 from tasks.spec import TimeSplit
 from tasks.store import commit
 from tasks.train.answers import Answers
-from tasks.train.evaluate import Attempt, attempted, fit_model, read_rows
+from tasks.train.evaluate import Attempt, attempted, fit_rows, read_rows
 from tasks.train.features import Array
+from tasks.train.fitting import chosen_params
 from tasks.train.jobs import CandidateJob
 from tasks.train.model_store.files import load_model, save_model
 from tasks.train.results import HOLDOUT_FILE, MODEL_FILE, CurvePoint, Judgement
@@ -36,14 +34,16 @@ def judge_finalist(job: CandidateJob) -> Judgement:
     result = Judgement(job.fingerprint)
     with attempted(job) as attempt:
         train, test = job.rows.sides()
-        model = fit_model(job, *read_rows(job, train), attempt)
+        model = fit_rows(job, train, attempt)
         answers = Answers(model, *read_rows(job, test))
         score = answers.score(job.training.metric)
         save_model(model, job.folder / MODEL_FILE)
         _keep_holdout(job, answers, test)
         interval = _interval(job, answers, score)
         metrics = answers.metrics(job.training_set.task)
-        result = replace(result, score=score, interval=interval, metrics=metrics, params=_chosen(model))
+        result = replace(
+            result, score=score, interval=interval, metrics=metrics, params=chosen_params(model, job.candidate)
+        )
     return replace(result, fit_s=attempt.fit_s, warnings=attempt.warnings, error=attempt.error)
 
 
@@ -82,8 +82,8 @@ def _learn(job: CandidateJob, share: float, fold: int, attempt: Attempt) -> tupl
         chosen = train[-wanted:]  # as it would have been, had the records begun later
     else:
         chosen = train[np.sort(np.random.default_rng(job.training.seed).permutation(len(train))[:wanted])]
+    model = fit_rows(job, chosen, attempt)
     frame, target = read_rows(job, chosen)
-    model = fit_model(job, frame, target, attempt)
     metric = job.training.metric
     return wanted, Answers(model, frame, target).score(metric), Answers(model, *read_rows(job, test)).score(metric)
 
@@ -109,13 +109,3 @@ def _keep_holdout(job: CandidateJob, answers: Answers, rows: Array) -> None:
     table = pa.table(columns)
     with commit(job.folder / HOLDOUT_FILE) as part, pa.ipc.new_file(str(part), table.schema) as file:
         file.write_table(table)
-
-
-def _chosen(model: Pipeline) -> dict[str, Any]:
-    """Return the parameters that a search within the model chose, as JSON takes them."""
-    searches = [part for part in (model, model[-1]) if hasattr(part, "best_params_")]
-    found: dict[str, Any] = searches[0].best_params_ if searches else {}
-    chosen: dict[str, Any] = json.loads(
-        json.dumps(found, default=lambda value: getattr(value, "item", value.__str__)())
-    )
-    return chosen

@@ -36,7 +36,7 @@ def test_a_right_section_has_no_mistakes() -> None:
         ),
         (
             {"estimator": "os.system"},
-            "estimator: 'os.system' is not an estimator of sklearn; see scikit-learn's list of estimators",
+            "estimator: 'os.system' is not an estimator of sklearn, xgboost, lightgbm, catboost; see scikit-learn's list of estimators",
         ),
         (
             {"estimator": "sklearn.cluster.KMeans"},
