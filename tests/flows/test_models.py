@@ -40,7 +40,7 @@ def test_versions_are_listed_promoted_and_rolled_back(toured: Path, command: Com
 
     assert promoted.stdout == f"{second} promoted by hand\n"
     assert [line.split()[0] for line in listed.stdout.splitlines() if line.rstrip().endswith("champion")] == [second]
-    assert re.search(rf"^  {first}   \S+   [\d.]+   [\d.]+ to [\d.]+ +\d+   20\d\d-", listed.stdout, re.MULTILINE)
+    assert re.search(rf"^  {first} +\S+ +[\d.]+ +[\d.]+ to [\d.]+ +\d+ +20\d\d-", listed.stdout, re.MULTILINE)
     assert back.stdout == f"{first} rolled back from {second}\n"
     assert [promoted.code, listed.code, back.code] == [0, 0, 0]
 
