@@ -79,6 +79,8 @@ class Between(Part):
     def _ascend(self) -> Between:
         if self.low >= self.high:
             raise ValueError(f"low {self.low:g} is not below high {self.high:g}; write the smaller number first")
+        if self.whole and (self.low % 1 or self.high % 1):
+            raise ValueError(f"whole needs whole bounds, not {self.low:g} and {self.high:g}; round them")
         if self.log and self.low <= 0:
             raise ValueError(f"log needs bounds above zero, and low is {self.low:g}; raise it, or take log out")
         return self

@@ -54,8 +54,7 @@ def search_params(
         cv=folds,
         random_state=training.seed,
         error_score=np.nan,
-        n_jobs=None,
-        refit=True,
+        return_train_score=False,
     )
     halving.fit(frame, target)
     if not math.isfinite(halving.best_score_):
