@@ -57,8 +57,9 @@ async def judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, work
 def _evaluate_all(jobs: Sequence[CandidateJob], workers: RunsUnits, *, fresh: bool) -> list[CandidateResult]:
     course = _Evaluation(jobs, fresh=fresh)
     course.tell_finished()
-    units = plan_folds(course.missing, jobs, read_last_times(_board(jobs)), workers=workers.width)
-    workers.run(units, course.take, course.is_lost)
+    if any(course.missing.values()):
+        units = plan_folds(course.missing, jobs, read_last_times(_board(jobs)), workers=workers.width)
+        workers.run(units, course.take, course.is_lost)
     return [course.result(job) for job in jobs]
 
 

@@ -27,8 +27,9 @@ from tasks.train.workers import start_worker, stop_workers, stopping
 
 OPENINGS = 4  # of the pool: a unit whose worker was killed each time is given up
 _AHEAD = 2  # units a worker that are submitted: the next one is there when one ends
-_STORED_S = 5.0  # after this, what Prefect has not stored of a killed task run it will not store
+_STORED_S = 3.0  # after this, what Prefect has not stored of a killed task run it will not store
 _POLL_S = 0.3
+_ANSWERS_S = 10  # a scheduler that is there answers sooner
 
 
 @task(name="candidate", task_run_name="{unit.name}", cache_policy=NO_CACHE, persist_result=False)
@@ -55,10 +56,11 @@ class Workers:
 
     @property
     def width(self) -> int:
-        """Return how many units run at once, as far as it is known."""
-        if isinstance(self._runner, DaskRunner):
-            return 2 * (os.cpu_count() or 1)
-        return self._runner.workers or os.cpu_count() or 1
+        """Return how many units run at once; a Dask cluster is asked."""
+        if isinstance(self._runner, ProcessesRunner):
+            return self._runner.workers or os.cpu_count() or 1
+        dask: Any = self._opened()
+        return sum(dask.client.nthreads().values()) or 1
 
     def run(
         self,
@@ -73,8 +75,9 @@ class Workers:
         """
         waiting, flying = deque(units), dict[PrefectFuture[Any], Unit]()
         tries: Counter[str] = Counter()
+        most = _AHEAD * self.width if waiting else 0
         while waiting or flying:
-            while waiting and len(flying) < _AHEAD * self.width:
+            while waiting and len(flying) < most:
                 unit = waiting.popleft()
                 if not skip(unit):
                     flying[self._submit(unit)] = unit
@@ -92,11 +95,13 @@ class Workers:
             tell(flying.pop(future), _results_of(results))
 
     def _submit(self, unit: Unit) -> PrefectFuture[Any]:
-        if self._open is None:
-            self._open = _open_runner(self._runner)
-            self._open.__enter__()
-        future: PrefectFuture[Any] = self._open.submit(train_unit, {"unit": unit})
+        future: PrefectFuture[Any] = self._opened().submit(train_unit, {"unit": unit})
         return future
+
+    def _opened(self) -> TaskRunner[Any]:
+        if self._open is None:
+            self._open = _enter(self._runner)
+        return self._open
 
     def _retry(
         self,
@@ -143,7 +148,26 @@ async def opened_workers(runner: ProcessesRunner | DaskRunner) -> AsyncIterator[
         await asyncio.to_thread(workers.close)
 
 
-def _open_runner(runner: ProcessesRunner | DaskRunner) -> TaskRunner[Any]:
+def _enter(runner: ProcessesRunner | DaskRunner) -> TaskRunner[Any]:
+    """Return the running task runner.
+
+    Raises:
+        TrainingError: nobody answers at a Dask cluster's address.
+
+    """
+    entered: Any = _make_runner(runner)
+    try:
+        entered.__enter__()
+        if isinstance(runner, DaskRunner):
+            entered.client.nthreads()  # it connects when it is first asked
+    except OSError as error:
+        where = runner.address if isinstance(runner, DaskRunner) else "this machine"
+        raise TrainingError(f"training.runner: no worker at {where} ({error}); start the Dask scheduler") from None
+    made: TaskRunner[Any] = entered
+    return made
+
+
+def _make_runner(runner: ProcessesRunner | DaskRunner) -> TaskRunner[Any]:
     if isinstance(runner, ProcessesRunner):
         return ProcessPoolTaskRunner(max_workers=runner.workers, initializer=start_worker)
     try:
@@ -152,7 +176,7 @@ def _open_runner(runner: ProcessesRunner | DaskRunner) -> TaskRunner[Any]:
         raise TrainingError(
             "training.runner: kind dask needs prefect-dask, which is not installed; pip install 'tidemill[dask]'"
         ) from None
-    dask: TaskRunner[Any] = DaskTaskRunner(address=runner.address)
+    dask: TaskRunner[Any] = DaskTaskRunner(address=runner.address, client_kwargs={"timeout": _ANSWERS_S})
     return dask
 
 

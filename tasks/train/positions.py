@@ -38,7 +38,8 @@ class KeptRows:
     def held_out_units(self) -> Array | None:
         """Return the moment or group of each held-out row, where the split is by one."""
         with np.load(self.path) as kept:
-            return kept.get("unit")
+            unit: Array | None = kept.get("unit")
+            return unit
 
     def sides(self, fold: int | None = None) -> tuple[Array, Array]:
         """Return the rows that train and test in a fold, or in the whole."""

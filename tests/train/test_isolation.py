@@ -115,7 +115,12 @@ def test_what_a_call_started_ends_with_it() -> None:
 def test_a_kill_from_outside_is_told(tmp_path: Path, number: signal.Signals) -> None:
     """It is the end of the call only."""
     path = tmp_path / "pid"
-    killer = threading.Thread(target=lambda: (wait_until(lambda: _pid(path)), os.kill(_pid(path), number)))
+
+    def kill() -> None:
+        wait_until(lambda: _pid(path))
+        os.kill(_pid(path), number)
+
+    killer = threading.Thread(target=kill)
     killer.start()
 
     outcome = call("tell_pid_and_wait", str(path))
