@@ -72,6 +72,8 @@ def _of_holdout(task: str, judged: list[_Judged]) -> Iterator[tuple[str, str, st
         yield "Predicted and actual", said, pictures.draw_predicted(best.truth, best.prediction)
         said = "What it leaves unexplained; a pattern is something it has not learnt."
         yield "Residuals", said, pictures.draw_residuals(best.truth, best.prediction)
+        errors = pictures.draw_histogram(best.truth - best.prediction, "Actual - predicted")
+        yield "Errors", "How large they are, and whether to one side.", errors
         return
     if curves := _curves(judged):
         yield "ROC", "The nearer to the upper left, the better; the dashed line is guessing.", pictures.draw_roc(curves)

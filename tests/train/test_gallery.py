@@ -45,4 +45,4 @@ def test_a_regression_is_drawn(tmp_path: Path) -> None:
 
     titles = re.findall("^## (.*)$", make_gallery(judged.leaderboard), re.MULTILINE)
 
-    assert titles == ["Predicted and actual", "Residuals", *LEARNT]
+    assert titles == ["Predicted and actual", "Residuals", "Errors", *LEARNT]

@@ -150,6 +150,19 @@ def test_a_text_in_a_column_of_numbers_is_named(predict: Predict, tmp_path: Path
     assert [entry.name for entry in tmp_path.iterdir()] == ["new.csv"]
 
 
+def test_a_csv_file_of_texts_alone_has_a_header_too(tmp_path: Path) -> None:
+    """DuckDB could not tell the names from the values."""
+    columns = {"word": ["a", "b"] * 50, "y": ["no", "yes"] * 50}
+    judge(tmp_path, columns, TREE, query="SELECT * FROM rows").decide()
+    path = tmp_path / "new.csv"
+    path.write_text("word\na\nb\n")
+
+    prediction = predict_rows(tmp_path / "models" / "toy", read_input(str(path), {}), {}, tmp_path / "out.parquet")
+
+    made = pq.read_table(prediction.path).to_pydict()
+    assert (made["word"], made["prediction"]) == (["a", "b"], ["no", "yes"])
+
+
 def test_a_column_that_the_prediction_adds_must_not_be_there(predict: Predict) -> None:
     """The cure is a query."""
     with pytest.raises(SpecError, match="the query: has a column 'prediction' already, which the prediction adds"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def _compare(
         return _stay(champion, version, training, f"cannot be compared: {mismatch}; promote it by hand")
     ours = load_model(models / version.name / MODEL_FILE)
     lead, low, high = lead_over(ours, theirs, held_out, training, task=training_set.task)
+    if not all(map(math.isfinite, (lead, low, high))):
+        return _stay(champion, version, training, f"cannot be compared: the hold-out does not define {training.metric}")
     seen = "" if serving.training_set == training_set.fingerprint else _say_seen(training)
     told = (
         f"on the same {len(held_out.truth):,} held-out rows: {lead:+.4f} {training.metric} ({low:+.4f} to {high:+.4f})"

@@ -148,10 +148,10 @@ def _source(
     path = "'" + rows.text.replace("'", "''") + "'"
     if rows.kind == "parquet":
         return f"read_parquet({path})"
-    names = connection.sql(f"FROM read_csv({path}, sample_size=-1)").columns
+    names = connection.sql(f"FROM read_csv({path}, header=true, sample_size=-1)").columns
     texts = ", ".join(f"'{_escaped(name)}': 'VARCHAR'" for name in names if name in learnt)
     typed = f", types={{{texts}}}" if texts else ""
-    return f"read_csv({path}, sample_size=-1{typed})"
+    return f"read_csv({path}, header=true, sample_size=-1{typed})"
 
 
 def _column(name: str, kind: str, learnt: Mapping[str, str], rows: Input) -> str:
