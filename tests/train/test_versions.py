@@ -35,7 +35,7 @@ def test_a_version_is_a_whole_folder(tmp_path: Path) -> None:
     version = judged.publish()
 
     folder = judged.models / version.name
-    names = {"model.skops", "model_card.md", "metrics.json", "environment.json", "holdout.arrow"}
+    names = {"model.skops", "model_card.md", "metrics.json", "environment.json", "holdout.arrow", "learnt.npy"}
     assert {path.name for path in folder.iterdir()} == names
     assert version.name.startswith("v0001-")
     assert list_versions(judged.models) == [version]
@@ -152,14 +152,30 @@ def test_a_champion_that_cannot_serve_is_replaced(tmp_path: Path) -> None:
     assert not (tmp_path / "mark").exists()
 
 
-def test_other_rows_are_compared_with_a_warning(tmp_path: Path) -> None:
-    """A champion of another training set may have seen what is held out now."""
-    trained(tmp_path, STUMP).decide()
+def test_rows_that_the_champion_has_learnt_from_do_not_count(tmp_path: Path) -> None:
+    """A champion that knows its rows by heart gains nothing from meeting them again in another hold-out."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(600, 3))
+    columns = {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": x[:, 0] + generator.normal(size=600) > 0}
+    by_heart = {"estimator": "sklearn.tree.DecisionTreeClassifier"}
+    asked = {"query": "SELECT * FROM rows", "split": {"by": "random", "test_fraction": 0.5}}
+    trained(tmp_path, by_heart, columns, **asked).decide()
 
-    decision = trained(tmp_path, LOGISTIC, query=f"{QUERY} LIMIT 500").decide()
+    decision = trained(tmp_path, LOGISTIC, columns, **asked, seed=7).decide()
 
     assert decision.promoted
-    assert "it may have learnt from some of them" in decision.reason
+    found = re.search(r"on the (\d+) of 300 held-out rows that the champion never learnt from", decision.reason)
+    assert found
+    assert 120 < int(found[1]) < 180
+
+
+def test_too_few_unseen_rows_are_told(tmp_path: Path) -> None:
+    """Where the champion has learnt from nearly all that is held out, all count, and the decision says so."""
+    trained(tmp_path, STUMP).decide()
+
+    decision = trained(tmp_path, LOGISTIC, split={"by": "random", "test_fraction": 0.1}, seed=7).decide()
+
+    assert "the same 57 held-out rows, of which the champion may have learnt some" in decision.reason
 
 
 def test_a_roll_back_goes_back_and_stays(tmp_path: Path) -> None:

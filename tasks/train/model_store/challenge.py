@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,13 @@ def read_held_out(training: Training, training_set: TrainingSet) -> HeldOut:
             groups=groups,
             kinds={name: kind_of_type(table.schema.field(name).type) for name in features.names},
         )
+
+
+def without(held_out: HeldOut, kept: Array) -> HeldOut:
+    """Return the rows that are kept."""
+    groups = held_out.groups[kept] if held_out.groups is not None else None
+    frame = held_out.frame[kept].reset_index(drop=True)
+    return replace(held_out, frame=frame, truth=held_out.truth[kept], groups=groups)
 
 
 def lead_over(

@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tasks.errors import TidemillError
 from tasks.spec import Training
 from tasks.train.model_store.champion import Champion, Decision, deciding, keep, now, read_champion
+from tasks.train.model_store.learnt import not_learnt
 from tasks.train.model_store.version import Version, read_version
 from tasks.train.results import MODEL_FILE
 from tasks.train.training_set import TrainingSet
+
+if TYPE_CHECKING:
+    from tasks.train.model_store.challenge import HeldOut
+
+_FEWEST_ROWS = 50  # fewer tell nothing of two models
 
 
 def decide_champion(models: Path, version: Version, training: Training, training_set: TrainingSet) -> Decision:
@@ -62,20 +69,16 @@ def _compare(
     held_out = read_held_out(training, training_set)
     if mismatch := _mismatch(serving, version, held_out.kinds):
         return _stay(champion, version, training, f"cannot be compared: {mismatch}; promote it by hand")
+    held_out, told = _unseen(models, serving, version, held_out)
     ours = load_model(models / version.name / MODEL_FILE)
     lead, low, high = lead_over(ours, theirs, held_out, training, task=training_set.task)
     if not all(map(math.isfinite, (lead, low, high))):
         return _stay(champion, version, training, f"cannot be compared: the hold-out does not define {training.metric}")
-    seen = "" if serving.training_set == training_set.fingerprint else _say_seen(training)
-    told = (
-        f"on the same {len(held_out.truth):,} held-out rows: {lead:+.4f} {training.metric} ({low:+.4f} to {high:+.4f})"
-    )
+    told = f"on {told}: {lead:+.4f} {training.metric} ({low:+.4f} to {high:+.4f})"
     if low > 0:
-        decided = _take(version, training, f"beats {champion.version} by more than noise {told}{seen}")
+        decided = _take(version, training, f"beats {champion.version} by more than noise {told}")
     else:
-        decided = _stay(
-            champion, version, training, f"does not beat {champion.version} by more than noise {told}{seen}"
-        )
+        decided = _stay(champion, version, training, f"does not beat {champion.version} by more than noise {told}")
     return replace(decided, difference=lead, low=low, high=high)
 
 
@@ -92,10 +95,28 @@ def _mismatch(serving: Version, version: Version, kinds: dict[str, str]) -> str 
     return None
 
 
-def _say_seen(training: Training) -> str:
-    if training.split.by == "time":
-        return ""
-    return "; it may have learnt from some of them, as its training set was another, which favours it"
+def _unseen(models: Path, serving: Version, version: Version, held_out: HeldOut) -> tuple[HeldOut, str]:
+    """Return the held-out rows that the champion has not learnt from, and what they are.
+
+    Rows that are held out now may have trained a champion of other rows, or of another split, which would favor it.
+    """
+    from tasks.train.model_store.challenge import without  # noqa: PLC0415 - scikit-learn: a second
+
+    rows = len(held_out.truth)
+    if _drawn(serving) == _drawn(version):
+        return held_out, f"the same {rows:,} held-out rows"
+    unseen = not_learnt(models / serving.name, held_out.frame, held_out.truth, list(serving.features))
+    if unseen is None or unseen.sum() < min(_FEWEST_ROWS, rows):
+        return held_out, f"the same {rows:,} held-out rows, of which the champion may have learnt some"
+    if unseen.all():
+        return held_out, f"the same {rows:,} held-out rows"
+    return without(
+        held_out, unseen
+    ), f"the {unseen.sum():,} of {rows:,} held-out rows that the champion never learnt from"
+
+
+def _drawn(version: Version) -> tuple[Any, ...]:
+    return version.training_set, version.training["split"], version.training["seed"]
 
 
 def _take(version: Version, training: Training, reason: str) -> Decision:

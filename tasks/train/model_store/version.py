@@ -12,16 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from filelock import FileLock
 
 from tasks.errors import SpecError, TrainingError
 from tasks.spec import Training
 from tasks.store import commit_folder, json_reader, sweep_leftovers, write_json
-from tasks.train.drift import Reference, describe_features
-from tasks.train.features import features_of, read_frame
+from tasks.train.drift import Reference
 from tasks.train.leaderboard import Leaderboard, Line
-from tasks.train.new_rows import kind_of_type
+from tasks.train.model_store.learnt import Learnt, read_learnt
 from tasks.train.results import HOLDOUT_FILE, MODEL_FILE, Finalist
 from tasks.train.training_set import Task, TrainingSet
 
@@ -125,28 +123,30 @@ def _publish(
     from tasks.train.model_store.card import write_card  # noqa: PLC0415 - it reads versions itself
 
     assert best.finalist is not None
-    made = _describe(models, leaderboard, best, best.finalist, training, training_set)
+    learnt = read_learnt(training, training_set)
+    made = _describe(models, leaderboard, best, best.finalist, training, training_set, learnt)
     environment = _environment(training.candidates[best.name].estimator)
     with commit_folder(models / made.name) as part:
         shutil.copyfile(best.finalist.folder / MODEL_FILE, part / MODEL_FILE)
         holdout = best.finalist.folder / HOLDOUT_FILE
         if holdout.is_file() and holdout.stat().st_size <= MOST_HOLDOUT_BYTES:
             shutil.copyfile(holdout, part / HOLDOUT_FILE)
+        learnt.keep(part)
         write_json(part / METRICS, asdict(made))
         write_json(part / ENVIRONMENT, environment)
         (part / CARD).write_text(write_card(made, environment), encoding="utf-8")
     return made
 
 
-def _describe(
+def _describe(  # noqa: PLR0913, PLR0917 - what a version is made of
     models: Path,
     leaderboard: Leaderboard,
     best: Line,
     finalist: Finalist,
     training: Training,
     training_set: TrainingSet,
+    learnt: Learnt,
 ) -> Version:
-    features, reference = _features(training, training_set)
     number = 1 + max((_number(folder) for folder in _folders(models)), default=0)
     assert best.score is not None
     assert best.interval is not None
@@ -170,27 +170,14 @@ def _describe(
         test_rows=leaderboard.test_rows,
         folds=leaderboard.folds,
         params=dict(best.result.params),
-        features=features,
+        features=learnt.kinds,
         importances={n: drop for n, drop in finalist.importances.items() if math.isfinite(sum(drop))},
         learning_curve=list(finalist.learning_curve),
         equals=[line.name for line in leaderboard.lines if line.within_noise and line.name != best.name],
         warnings=[*leaderboard.warnings, *best.result.warnings],
         training=training.model_dump(mode="json"),
-        reference=reference,
+        reference=learnt.reference,
     )
-
-
-def _features(training: Training, training_set: TrainingSet) -> tuple[dict[str, str], dict[str, Reference]]:
-    """Return the kinds of the features, and how they are spread over the rows learnt from."""
-    from tasks.train.split import split_rows  # noqa: PLC0415 - scikit-learn costs a second to import
-
-    with pa.memory_map(str(training_set.path)) as mapped:
-        table = pa.ipc.open_file(mapped).read_all()
-        features = features_of(training, table.schema)
-        kinds = {name: kind_of_type(table.schema.field(name).type) for name in features.names}
-        frame = read_frame(table, features)
-        learnt = split_rows(training, table, training_set.task).train
-        return kinds, describe_features(frame.take(learnt))
 
 
 def _environment(estimator: str) -> dict[str, Any]:
