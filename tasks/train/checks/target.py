@@ -1,4 +1,4 @@
-"""Checks of the training set's rows: a target to learn, a metric that fits it, a split that leaves both sides rows."""
+"""What the training section names, against the columns that are there: a target to learn, a metric that fits it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from tasks.spec import GroupSplit, TimeSplit, Training
 from tasks.train.estimators import kind_of, load_estimator
 from tasks.train.features import Array, features_of, is_text, read_target
 from tasks.train.query import did_you_mean
-from tasks.train.split import split_rows
 from tasks.train.training_set import Task
 
 MAX_CLASSES = 20  # more distinct whole numbers than this are amounts, not classes
 _PROBE_ROWS = 1000
 
 
-def check_rows(training: Training, table: pa.Table) -> tuple[Task, int, int]:
-    """Return the task and the numbers of rows to train and test on.
+def check_target(training: Training, table: pa.Table) -> Task:
+    """Return the task that the target makes, after every check of the columns that the section names.
 
     Raises:
         TrainingError: with one sentence that names the column and the cure.
@@ -40,8 +39,7 @@ def check_rows(training: Training, table: pa.Table) -> tuple[Task, int, int]:
     task = _task_of(training.target, table)
     _check_estimators(training, task)
     _check_metric(training, read_target(table.column(training.target), task), task)
-    rows = split_rows(training, table, task)
-    return task, len(rows.train), len(rows.test)
+    return task
 
 
 def _check_column(columns: list[str], name: str, key: str) -> None:
