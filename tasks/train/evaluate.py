@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import joblib
 import pandas as pd
-import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
 from tasks.errors import TrainingError
@@ -18,6 +17,7 @@ from tasks.train.answers import Answers
 from tasks.train.features import Array, features_of, read_frame, read_target
 from tasks.train.fitting import fit_model
 from tasks.train.jobs import CandidateJob
+from tasks.train.mapped import mapped_table
 from tasks.train.results import MAX_WARNINGS, FoldResult
 from tasks.train.split import read_unit
 
@@ -59,8 +59,7 @@ def attempted(job: CandidateJob) -> Iterator[Attempt]:
 
 def read_rows(job: CandidateJob, rows: Array) -> tuple[pd.DataFrame, Array]:
     """Return the features and the target of the chosen rows, in their order; of the mapped file no others are copied."""
-    with pa.memory_map(str(job.training_set.path)) as mapped:
-        table = pa.ipc.open_file(mapped).read_all()
+    with mapped_table(job.training_set.path) as table:
         features = features_of(job.training, table.schema)
         target = read_target(table.select([job.training.target]).take(rows).column(0), job.training_set.task)
         return read_frame(table, features, rows), target
@@ -69,8 +68,7 @@ def read_rows(job: CandidateJob, rows: Array) -> tuple[pd.DataFrame, Array]:
 def fit_rows(job: CandidateJob, rows: Array, attempt: Attempt) -> Pipeline:
     """Return the candidate's pipeline, fitted on the chosen rows."""
     frame, target = read_rows(job, rows)
-    with pa.memory_map(str(job.training_set.path)) as mapped:
-        table = pa.ipc.open_file(mapped).read_all()
+    with mapped_table(job.training_set.path) as table:
         features = features_of(job.training, table.schema)
         unit = None if job.candidate.search is None else read_unit(job.training.split, table)
     start = time.perf_counter()

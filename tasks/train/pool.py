@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from asyncio import CancelledError
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -99,6 +100,8 @@ class Workers:
         return future
 
     def _opened(self) -> TaskRunner[Any]:
+        if stopping.is_set():
+            raise CancelledError  # the run was interrupted while this thread worked
         if self._open is None:
             self._open = _enter(self._runner)
         return self._open
@@ -141,7 +144,7 @@ async def opened_workers(runner: ProcessesRunner | DaskRunner) -> AsyncIterator[
     workers = Workers(runner)
     try:
         yield workers
-    except asyncio.CancelledError:
+    except CancelledError:
         stop_workers()  # the pool would wait for the fits to end
         raise
     finally:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.train.isolation import run_isolated
+from tasks.train.mapped import mapped_table
 from tasks.train.workers import start_worker
 from tests.benchmarks.demo import _descendants
 
@@ -58,8 +59,8 @@ def _hold(path: str) -> str | None:
 def look_up(path: str) -> None:
     """Do what a fit does before it copies its rows: map the file and read the target of a fold."""
     rows = np.random.default_rng(0).permutation(ROWS)[: ROWS * 16 // 25]
-    with pa.memory_map(path) as mapped:
-        target = pa.ipc.open_file(mapped).read_all().select(["y"]).take(rows).column(0).to_numpy()
+    with mapped_table(Path(path)) as table:
+        target = table.select(["y"]).take(rows).column(0).to_numpy()
         time.sleep(_HELD_S)
         del target
 

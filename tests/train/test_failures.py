@@ -28,7 +28,7 @@ from tasks.train.judge import judge_finalist
 from tasks.train.training_set import build_training_set
 from tests.train.conftest import LOGISTIC
 from tests.train.test_flow import NEIGHBORS, names, pipeline
-from tests.train.test_workers import is_running
+from tests.train.test_workers import descendants, is_running
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -48,21 +48,6 @@ asyncio.run(train(slow_pipeline(Path(sys.argv[1]), workers=1), Path(sys.argv[1])
 def slow_pipeline(data: Path, workers: int = 2) -> Any:
     """Return a pipeline whose fits take long enough to be killed in their midst."""
     return pipeline(data, workers, logistic=LOGISTIC, slow=SLOW, slower={**SLOW, "params": {"n_estimators": 300}})
-
-
-def descendants(process: int) -> set[int]:
-    """Return the processes that a process has started, and those that they have, and so on."""
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it ended meanwhile
-            continue
-    found, new = set[int](), {process}
-    while new:
-        new = {child for child, parent in parents.items() if parent in new}
-        found |= new
-    return found
 
 
 @contextmanager

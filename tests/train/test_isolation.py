@@ -14,7 +14,12 @@ from pathlib import Path
 import pytest
 
 from tasks.train.isolation import Outcome, run_isolated, stop_fit_server
-from tests.train.test_workers import is_running
+from tasks.train.jobs import CandidateJob
+from tasks.train.units import Unit, run_unit
+from tests.train.conftest import sklearn_table
+from tests.train.test_workers import descendants, is_running
+
+Jobs = Callable[..., dict[str, CandidateJob]]
 
 _CALLER = """
 import sys
@@ -37,7 +42,7 @@ def wait_until(true: Callable[[], object]) -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _one_server() -> Iterator[None]:
+def _server_ends() -> Iterator[None]:
     """End the fit server of this module's tests after the last."""
     yield
     stop_fit_server()
@@ -101,6 +106,28 @@ def test_far_too_much_memory_is_refused_at_once() -> None:
 def test_a_call_has_one_thread() -> None:
     """Also while histogram boosting, a forest and a decomposition run."""
     assert call("count_threads").value == (1, {1})
+
+
+def test_a_fit_has_one_thread_whatever_its_candidate_asks_for(jobs: Jobs) -> None:
+    """Counted from outside while a forest with `n_jobs: 4` is fitted and predicts."""
+    forest = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 200, "n_jobs": 4}}
+    job = jobs(sklearn_table("digits"), candidates={"forest": forest})["forest"]
+    counts: set[int] = set()
+    done = threading.Event()
+
+    def count() -> None:
+        while not done.wait(0.01):
+            fits = [pid for pid in descendants(os.getpid()) if os.getpgid(pid) == pid]
+            counts.update(len(list(Path(f"/proc/{fit}/task").iterdir())) for fit in fits)
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    results = run_unit(Unit(job, "folds", (0, 1)))
+    done.set()
+    counter.join()
+
+    assert [result.error for result in results] == [None, None]
+    assert counts == {1}
 
 
 def test_what_a_call_started_ends_with_it() -> None:
