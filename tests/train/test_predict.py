@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tasks.store import DataFolder
 from tasks.train.features import features_of, read_frame
 from tasks.train.model_store import list_versions, load_model
 from tasks.train.predict.inputs import read_input
-from tasks.train.predict.rows import Prediction, predict_rows
+from tasks.train.predict.rows import Pace, Prediction, predict_rows
 from tests.train.conftest import training, write_table
 from tests.train.publishing import judge
 
@@ -59,7 +60,7 @@ def predict(data: Path, tmp_path: Path) -> Predict:
     def _predict(rows: object, name: str = "out.parquet", **options: Any) -> Prediction:
         folder = DataFolder.at(data)
         asked = read_input(str(rows), folder.tables())
-        return predict_rows(folder.models("toy"), asked, folder.tables(), tmp_path / name, **options)
+        return predict_rows(folder.models("toy"), asked, folder.tables(), tmp_path / name, Pace(**options))
 
     return _predict
 
@@ -205,6 +206,17 @@ def test_rows_that_have_moved_are_named(predict: Predict, tmp_path: Path) -> Non
 
     assert predict("rows").drifted == []
     assert predict(write(tmp_path / "moved.parquet", moved)).drifted == ["word", "whole"]
+
+
+def test_what_is_broken_off_leaves_nothing(predict: Predict, tmp_path: Path) -> None:
+    """Ctrl-C ends it at the next batch."""
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(TrainingError, match="was broken off; nothing is written, run it again"):
+        predict("rows", stop=stop)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_champion_there_is_no_prediction(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +35,19 @@ VERSION = "model_version"
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
+
+
+def _cores() -> int:
+    return min(MOST_THREADS, len(os.sched_getaffinity(0)))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How many threads predict batches of how many rows, and what breaks it off."""
+
+    threads: int = field(default_factory=_cores)
+    batch_rows: int = BATCH_ROWS
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)
@@ -94,13 +108,7 @@ class _Model:
 
 
 def predict_rows(
-    models: Path,
-    rows: Input,
-    tables: Mapping[str, Path],
-    output: Path,
-    *,
-    threads: int | None = None,
-    batch_rows: int = BATCH_ROWS,
+    models: Path, rows: Input, tables: Mapping[str, Path], output: Path, pace: Pace | None = None
 ) -> Prediction:
     """Predict every row of an input by the pipeline's champion, and commit them as a Parquet file.
 
@@ -110,34 +118,32 @@ def predict_rows(
 
     Raises:
         SpecError: when no version serves, or the rows have not its features.
-        TrainingError: when the rows cannot be read, or the model not be loaded.
+        TrainingError: when the rows cannot be read, or the model not be loaded; or it was broken off.
 
     """
     try:
-        return _predict(models, rows, tables, output.absolute(), threads or _cores(), batch_rows)
+        return _predict(models, rows, tables, output.absolute(), pace or Pace())
     except TidemillError as error:
         # The frames it came through hold DuckDB's connection, which complains when Python ends before they do.
         error.__context__ = None
         raise error.with_traceback(None) from None
 
 
-def _predict(
-    models: Path, rows: Input, tables: Mapping[str, Path], output: Path, threads: int, batch_rows: int
-) -> Prediction:
+def _predict(models: Path, rows: Input, tables: Mapping[str, Path], output: Path, pace: Pace) -> Prediction:
     version = _champion(models)
     loaded = load_model(models / version.name / "model.skops")
     spill = output.parent / f".spill.{os.getpid()}"
     output.parent.mkdir(parents=True, exist_ok=True)
-    with opened(rows, tables, version.features, spill, batch_rows) as stream:
+    with opened(rows, tables, version.features, spill, pace.batch_rows) as stream:
         model = _Model(version, loaded, _features(version, stream.schema))
         _check_names(rows, stream.schema, model)
-        count, counted = _write(model, read_batches(stream, rows), stream.schema, output, rows, threads)
+        count, counted = _write(model, read_batches(stream, rows), stream.schema, output, rows, pace)
     drift = measure_drift(version.reference, counted) if count else []
     return Prediction(output, count, str(rows), version.name, version.candidate, version.target, tuple(drift))
 
 
 def _write(
-    model: _Model, batches: Iterable[pa.RecordBatch], schema: pa.Schema, output: Path, rows: Input, threads: int
+    model: _Model, batches: Iterable[pa.RecordBatch], schema: pa.Schema, output: Path, rows: Input, pace: Pace
 ) -> tuple[int, dict[str, Array]]:
     count, counted = 0, {name: np.zeros(len(kept.counts), int) for name, kept in model.version.reference.items()}
     empty = model.empty(schema)
@@ -145,11 +151,13 @@ def _write(
         commit(output) as part,
         threadpool_limits(limits=1),
         ThreadPoolExecutor(
-            threads, initializer=threadpool_limits, initargs=(1,)
-        ) as pool,  # OpenMP's is each thread's own
+            pace.threads, initializer=threadpool_limits, initargs=(1,)
+        ) as pool,  # OpenMP's: each its own
         pq.ParquetWriter(part, empty.schema, compression="zstd") as writer,
     ):
-        for told, values in _in_order(pool, model.predict, batches, threads + 1):
+        for told, values in _in_order(pool, model.predict, batches, pace.threads + 1):
+            if pace.stop.is_set():
+                raise TrainingError("the prediction was broken off; nothing is written, run it again")
             writer.write_table(told.cast(empty.schema))
             count += told.num_rows
             for name, bins in values.items():
@@ -201,7 +209,3 @@ def _plain(answers: Array) -> pa.Array:
         return pa.array(answers.tolist() if answers.dtype == object else answers)
     except pa.ArrowException as error:
         raise TrainingError(f"the model's answers are {answers.dtype}, which Parquet has not ({error})") from None
-
-
-def _cores() -> int:
-    return min(MOST_THREADS, len(os.sched_getaffinity(0)))

@@ -20,6 +20,11 @@ async def predict_input(models: Path, rows: Input, tables: Mapping[str, Path], o
     A unit of its own because it is all the work of its flow. Not retried: the
     same rows fail the same way.
     """
-    from tasks.train.predict.rows import predict_rows  # noqa: PLC0415 - scikit-learn costs a second to import
+    from tasks.train.predict.rows import Pace, predict_rows  # noqa: PLC0415 - scikit-learn costs a second to import
 
-    return await asyncio.to_thread(predict_rows, models, rows, tables, output)
+    pace = Pace()
+    try:
+        return await asyncio.to_thread(predict_rows, models, rows, tables, output, pace)
+    except asyncio.CancelledError:
+        pace.stop.set()  # a thread cannot be cancelled, and Python would wait for it
+        raise
