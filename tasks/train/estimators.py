@@ -114,7 +114,8 @@ def load_estimator(path: str) -> type[Any]:
         raise SpecError(f"{path!r} is not an estimator of {', '.join(ALLOWED_PACKAGES)}{_nearest(name)}")
     found = _load_boosting(path, module, name) if package in BOOSTING else _load_exported(module, name)
     if not (inspect.isclass(found) and hasattr(found, "fit") and hasattr(found, "predict")):
-        raise SpecError(f"{path!r} is not an estimator{_nearest(name)}")
+        cure = f"; {package} has {', '.join(BOOSTING[package])}" if package in BOOSTING else _nearest(name)
+        raise SpecError(f"{path!r} is not an estimator{cure}")
     if not kind_of(found):
         raise SpecError(f"{path!r} is neither a classifier nor a regressor; choose one that is")
     return found
