@@ -49,8 +49,8 @@ def training_of(candidates: dict[str, Any], workers: int, rows: int = ROWS) -> T
             "target": "late",
             "metric": "roc_auc",
             "sample_rows": rows,
-            "split": {"folds": FOLDS},
-            "runner": {"workers": workers},
+            "split": {"by": "random", "folds": FOLDS},
+            "runner": {"kind": "processes", "workers": workers},
             "candidates": candidates,
         }
     )

@@ -51,23 +51,26 @@ def slow_pipeline(data: Path, workers: int = 2) -> Any:
 
 
 @contextmanager
-def killing(number: signal.Signals, lived_s: float) -> Iterator[None]:
-    """Send a signal to the first fit that has lived so long."""
-    seen: dict[int, float] = {}
-    done = threading.Event()
+def killing_the_last(number: signal.Signals) -> Iterator[None]:
+    """Send a signal to the fit that still runs when one candidate is left."""
+    done, left = threading.Event(), threading.Event()
+
+    def notice(step: Step) -> None:
+        if step.done == step.total - 1:
+            left.set()
 
     def watch() -> None:
         while not done.wait(0.1):
-            fits = {pid for pid in descendants(os.getpid()) if os.getpgid(pid) == pid}
-            for fit in fits:
-                if time.monotonic() - seen.setdefault(fit, time.monotonic()) > lived_s:
+            for fit in descendants(os.getpid()) if left.is_set() else ():
+                if os.getpgid(fit) == fit:
                     os.kill(fit, number)
                     return
 
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        yield
+        with listening(notice):
+            yield
     finally:
         done.set()
         thread.join()
@@ -94,10 +97,10 @@ async def test_each_failing_candidate_is_one_line_with_its_cause(tmp_path: Path)
         hanging={**ENDLESS, "time_limit_s": 1},
         huge={**HUGE, "memory_limit_mb": 300},
         raising=NEIGHBORS,
-        killed=ENDLESS,
+        killed={**ENDLESS, "time_limit_s": 60},
         logistic=LOGISTIC,
     )
-    with killing(signal.SIGSEGV, lived_s=2.0):
+    with killing_the_last(signal.SIGSEGV):
         leaderboard = await train(spec, tmp_path)
 
     errors = {result.name: str(result.error) for result in leaderboard.failed}
