@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
+from tasks.errors import TrainingError
 from tasks.train.checks import check_rows
 from tasks.train.checks.columns import hash_rows
 from tests.train.conftest import Build, training
@@ -196,3 +197,12 @@ def test_equal_rows_have_equal_hashes(rows: list[tuple[float | None, str | None]
     hashes = hash_rows(table, ["n", "t"]).tolist()
 
     assert [hashes.index(each) for each in hashes] == [rows.index(row) for row in rows]
+
+
+@pytest.mark.parametrize(("by", "groups"), [("group", ["a", None] * 50), ("time", [1.5, float("nan")] * 50)])
+def test_a_row_without_group_or_moment_is_refused(by: str, groups: list[Any]) -> None:
+    """Rows that name no group or time cannot be put on a side, and the cure is told."""
+    table = pa.table({"x": range(100), "by": groups, "y": [True, False, False, True] * 25})
+
+    with pytest.raises(TrainingError, match="'by' is null in 50 of 100 rows; add WHERE by IS NOT NULL to the query"):
+        check_rows(training(candidates=DUMMY, split={"by": by, "column": "by"}), table)
