@@ -112,9 +112,9 @@ class Preprocessing(Part):
     numbers: Literal["auto", "impute", "scale", "none"] = "auto"
     """impute: the median for what is missing; scale: that, and mean 0 and variance 1; none: as they are."""
     texts: Literal["auto", "one_hot", "codes", "words", "drop"] = "auto"
-    """one_hot: a column a category; codes: a number a category; words: TF-IDF of the words; drop: leave texts out."""
+    """one_hot: a column a category; codes: a number a category, native where the estimator knows categories; words: TF-IDF of the words, as auto takes for long texts; drop: leave texts out."""
     times: Literal["auto", "seconds", "parts", "drop"] = "auto"
-    """seconds: since 1970; parts: year, month, day, weekday and hour; drop: leave times out."""
+    """seconds: since 1970; parts: year, month, day, weekday and hour; auto: both; drop: leave times out."""
     min_frequency: Annotated[float, Field(ge=0, lt=1)] = 0.001
     """Categories rarer than this share of the rows are one category together."""
 

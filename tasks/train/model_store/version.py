@@ -6,6 +6,7 @@ import math
 import platform
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -190,10 +191,10 @@ def _environment(estimator: str) -> dict[str, Any]:
 
 
 def _version_of(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    for name in (package, f"{package}-cpu"):  # as xgboost without the parts for graphics cards is named
+        with suppress(PackageNotFoundError):
+            return version(name)
+    return None
 
 
 def _folders(models: Path) -> list[Path]:
