@@ -19,7 +19,23 @@ from tasks.spec.requests import Refresh, Requests
 from tasks.spec.secrets import SecretReference
 from tasks.spec.sources import ApiSource, FilesSource, PagesSource, Source
 from tasks.spec.tables import TableOptions
-from tasks.spec.training import Candidate, RandomSplit, Split, TimeSplit, Training
+from tasks.spec.training import (
+    Between,
+    Candidate,
+    DaskRunner,
+    GridSearch,
+    GroupSplit,
+    Preprocessing,
+    ProcessesRunner,
+    Promotion,
+    RandomSearch,
+    RandomSplit,
+    Runner,
+    Search,
+    Split,
+    TimeSplit,
+    Training,
+)
 
 __all__ = [
     "ApiKeyAuth",
@@ -27,10 +43,14 @@ __all__ = [
     "Auth",
     "BasicAuth",
     "BearerAuth",
+    "Between",
     "Candidate",
     "Column",
     "CursorPagination",
+    "DaskRunner",
     "FilesSource",
+    "GridSearch",
+    "GroupSplit",
     "Incremental",
     "LinkHeaderPagination",
     "NextUrlPagination",
@@ -41,12 +61,18 @@ __all__ = [
     "PagesSource",
     "PartitionValues",
     "Pipeline",
+    "Preprocessing",
+    "ProcessesRunner",
+    "Promotion",
+    "RandomSearch",
     "RandomSplit",
     "Range",
     "Reading",
     "Refresh",
     "Requests",
+    "Runner",
     "Scalar",
+    "Search",
     "SecretReference",
     "SinglePagination",
     "Source",

@@ -1,4 +1,4 @@
-"""The benchmarks' command: `python -m tests.benchmarks demo`, or `ingest`."""
+"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest` or `train`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 
 from tests.benchmarks.demo import measure_demo
 from tests.benchmarks.ingest import measure_ingest
+from tests.benchmarks.train import measure_train
 
-_BENCHMARKS = {"demo": measure_demo, "ingest": measure_ingest}
+_BENCHMARKS = {"demo": measure_demo, "ingest": measure_ingest, "train": measure_train}
 
 
 def main() -> None:
