@@ -19,7 +19,7 @@ from typing import Literal
 
 from flows.convert import convert
 from flows.ingest import ingest
-from tasks.convert import conversion, cutting
+from tasks.convert import conversion
 from tasks.ingest.landing import land as landing
 from tasks.spec import Pipeline
 
@@ -55,7 +55,7 @@ def _carry_out(order: Order) -> None:
             landing.GROUP_PAGES = order.size
             asyncio.run(ingest(spec, data))
         else:
-            conversion.BLOCK_BYTES = cutting.BLOCK_BYTES = order.size
+            conversion.BLOCK_BYTES = order.size
             asyncio.run(convert(spec, data))
     except BaseException:  # noqa: BLE001 - the test reads it
         sys.excepthook(*sys.exc_info())

@@ -14,13 +14,15 @@ import xxhash
 
 from tasks.convert.blocks import Written, parse_block, write_block
 from tasks.convert.csv.block import CsvBlock
-from tasks.convert.cutting import BLOCK_BYTES, Cutter
+from tasks.convert.cutting import Cutter
 from tasks.convert.files import REASONS_KEPT, Converted, ConvertedFile, InputFile, Plan
 from tasks.convert.json.lines import JsonBlock
 from tasks.convert.parsed import Texts
 from tasks.convert.reading.formats import LINES, read_whole, suffix_of
 from tasks.convert.reading.opening import DamagedError, Stream, suffixes
 from tasks.errors import TableError
+
+BLOCK_BYTES = 16 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
 
 Block = CsvBlock | JsonBlock | Texts
 

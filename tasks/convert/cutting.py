@@ -13,7 +13,6 @@ from tasks.convert.parsed import Misfit, Record, Texts
 from tasks.convert.reading.encoding import Encoding, Transcoder, detect_encoding
 from tasks.errors import TableError
 
-BLOCK_BYTES = 16 * 1024 * 1024
 RECORD_BYTES = 256 * 1024 * 1024  # one record is in memory as a whole
 
 Block = CsvBlock | JsonBlock

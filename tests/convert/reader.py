@@ -18,10 +18,15 @@ import pandas as pd
 _PAUSE_S = 0.01  # for what it reads to be written
 
 
+def _wait(stop: threading.Event) -> None:
+    os.read(0, 1)
+    stop.set()
+
+
 def main() -> None:
     """Read the table at the path that is given until the parent has seen enough."""
     stop = threading.Event()
-    threading.Thread(target=lambda: (os.read(0, 1), stop.set()), daemon=True).start()
+    threading.Thread(target=_wait, args=(stop,), daemon=True).start()
     table, seen, reads = Path(sys.argv[1]), None, 0
     with duckdb.connect() as connection:
         while not stop.is_set():

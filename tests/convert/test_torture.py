@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.convert.cutting import BLOCK_BYTES
+from tasks.convert.conversion import BLOCK_BYTES
 from tasks.convert.reading import opening
 from tasks.errors import TableError
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows
