@@ -62,6 +62,8 @@ def main() -> None:
 
 def _serve(connection: Connection) -> None:
     _preload(PRELOADED)
+    with suppress(Exception):  # the fork that needs it will say what is wrong
+        import_module("tasks.train.evaluate").rehearse()
     while True:
         request: Request = connection.recv()
         _preload(request.preload)

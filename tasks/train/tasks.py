@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.spec import Training
@@ -18,10 +18,13 @@ from tasks.train.training_set import TrainingSet
 async def build_training_set(
     training: Training, tables: Mapping[str, Path], folder: Path, *, fresh: bool = False
 ) -> TrainingSet:
-    """Build the training set in a thread.
+    """Build the training set in a thread, and warn of what may flatter its models.
 
     A unit of its own because every candidate waits for it, and a mistake in
     the query ends the stage here. Not retried: the same query over the same
     files fails the same way.
     """
-    return await asyncio.to_thread(training_set.build_training_set, training, tables, folder, fresh=fresh)
+    built = await asyncio.to_thread(training_set.build_training_set, training, tables, folder, fresh=fresh)
+    for warning in built.warnings:
+        get_run_logger().warning("%s", warning)
+    return built
