@@ -22,7 +22,7 @@ from tests.benchmarks.table import Line, describe_machine, draw_table
 ROUNDS = 5  # of what takes about a second; the median counts
 COPIES = 3  # of the year's flights: 1.01 million rows
 LARGE_BYTES = 2_000_000_000
-LARGE_ROUNDS = 2
+LARGE_ROUNDS = 1
 SMALL_FILES, SMALL_ROWS = 10_000, 112  # of 10 kB each
 SIZES = (1, 2, 4, 8)  # copies of 36 files, to see whether cost is linear
 
