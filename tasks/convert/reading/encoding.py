@@ -17,11 +17,11 @@ _MARKS = (
 )
 _SAMPLE_BYTES = 64 * 1024
 _JUDGED_BYTES = 1024 * 1024  # from the first byte on that is not ASCII: to judge more costs time, and tells no more
-_SIGNS = "€‘’“”–—…°§«»¿¡£"  # noqa: RUF001 - as cp1252 has them
+_SIGNS = "€‘’“”–—…°§«»¿¡£·´±²³½µ©®"  # noqa: RUF001 - as cp1252 has them
 _UNDECODABLE = "\udcff"  # written as the byte FF, which no UTF-8 has: its line is a reject
 _ERRORS = "tidemill-undecodable"
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
-# Where these stand within a word they are letters of another encoding; · and ´ may be what they are.
+# Where these stand within a word they are letters of another encoding; dots and accents may be what they are.
 _SIGN_IN_WORD = re.compile(r"(?<=[^\W\d_])[\x80-\x9f¡£¥¦©ª«¬®¯±³µ¶¹º»¼¾¿](?=[^\W\d_])")
 _CENTRAL = ("cp1250", "iso8859_2")
 
