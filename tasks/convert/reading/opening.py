@@ -15,7 +15,7 @@ from tasks.convert.reading.archive import Member, Readable
 from tasks.convert.reading.decompression import COMPRESSIONS as _BY_FRAMES
 from tasks.convert.reading.decompression import PIECE_BYTES, DamagedError, Decompressed
 from tasks.convert.reading.section import Section
-from tasks.convert.reading.stores import is_http, missing_package
+from tasks.convert.reading.stores import failure_of, is_http, missing_package
 from tasks.errors import TableError
 
 __all__ = ["BOMB_BYTES", "BOMB_RATIO", "COMPRESSIONS", "DamagedError", "Stream", "suffixes"]
@@ -142,9 +142,11 @@ def _open(path: Path | str) -> Any:
         # By ranges a file would be another one half way where it changed, and not every server knows them.
         return fsspec.open(path, "rb", block_size=0).open() if is_http(path) else fsspec.open(path, "rb").open()
     except FileNotFoundError as error:
+        if (cause := failure_of(error)) is not None:
+            raise TableError(f"cannot be read ({cause}); check the address and the credentials") from error
         raise TableError("is gone since it was listed; run again") from error
     except ImportError as error:
         raise missing_package(str(path), error) from error
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a store fails in its own ways
         reason = getattr(error, "strerror", None) or error
         raise TableError(f"cannot be read ({reason}); check the file and its permissions") from error

@@ -6,10 +6,18 @@ from fsspec.registry import known_implementations
 
 from tasks.errors import TableError
 
+_GONE = (404, 410)
+
 
 def is_http(url: str) -> bool:
     """Return whether a path is the address of a page: what is asked for stands in it, and wildcards do not."""
     return url.startswith(("http://", "https://"))
+
+
+def failure_of(error: FileNotFoundError) -> BaseException | None:
+    """Return what really failed; None where a file is not there. Of a page fsspec says so whatever went wrong."""
+    cause = error.__cause__
+    return None if cause is None or getattr(cause, "status", None) in _GONE else cause
 
 
 def missing_package(url: str, error: ImportError) -> TableError:

@@ -254,6 +254,9 @@ def server() -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if self.path.startswith("/secret"):
+                self.send_error(403)
+                return
             content = COMPRESS[self.path.split("?")[0].partition(".csv")[2]](TEXT * 20)
             self.send_response(200)
             if self.path.startswith("/chunked"):
@@ -278,7 +281,7 @@ def server() -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}"
         running.shutdown()
 
@@ -288,6 +291,12 @@ def server() -> Iterator[str]:
 def test_a_server_needs_neither_ranges_nor_lengths(server: str, route: str, ending: str) -> None:
     """A file is read as it comes, to its end, however small the pieces in which it does."""
     assert read_all(f"{server}{route}.csv{ending}?token=1", 1 << 22) == (TEXT * 20, None)
+
+
+def test_what_a_server_refuses_is_one_sentence(server: str) -> None:
+    """A page that may not be read is told with what the server said."""
+    with pytest.raises(TableError, match=r"^cannot be read \(403.*\); check the address and the credentials$"):
+        Stream(f"{server}/secret.csv")
 
 
 def test_a_connection_that_breaks_is_no_damage(server: str) -> None:
