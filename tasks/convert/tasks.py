@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.concurrency import gather_all
 from tasks.convert.bundle import bundle_files, convert_bundle
+from tasks.convert.checking import check_current
 from tasks.convert.commit import commit_table, widen_part
 from tasks.convert.conversion import Workers, convert_file
 from tasks.convert.draft import Draft
@@ -130,6 +131,7 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
     changed = await asyncio.to_thread(find_changed, job, manifest)
     kept = await asyncio.to_thread(find_kept, job, manifest)
     if not changed and kept.keys() == manifest.files.keys() and manifest.files:
+        await asyncio.to_thread(check_current, job, manifest)
         tell(Step("convert", job.name, len(job.inputs), len(job.inputs), "nothing new"))
         return describe(job, manifest.types, kept, files_read=0)
     draft = await draft_table(job, manifest, changed)

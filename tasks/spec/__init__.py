@@ -2,6 +2,7 @@
 
 from tasks.spec.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth, OAuth2Auth, secret_references
 from tasks.spec.base import Scalar, write_duration
+from tasks.spec.checks import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
 from tasks.spec.columns import Column, PagesColumn, PartitionValues, Range
 from tasks.spec.incremental import Incremental
 from tasks.spec.load import load_pipeline, read_pipeline
@@ -22,18 +23,25 @@ from tasks.spec.tables import TableOptions
 from tasks.spec.training import Candidate, RandomSplit, Split, TimeSplit, Training
 
 __all__ = [
+    "Allowed",
     "ApiKeyAuth",
     "ApiSource",
     "Auth",
     "BasicAuth",
     "BearerAuth",
     "Candidate",
+    "Check",
     "Column",
     "CursorPagination",
     "FilesSource",
+    "Fresh",
+    "InRange",
     "Incremental",
     "LinkHeaderPagination",
+    "Matches",
+    "MinRows",
     "NextUrlPagination",
+    "NotNull",
     "OAuth2Auth",
     "OffsetPagination",
     "PagePagination",
@@ -54,6 +62,7 @@ __all__ = [
     "TableOptions",
     "TimeSplit",
     "Training",
+    "Unique",
     "load_pipeline",
     "read_pipeline",
     "secret_references",
