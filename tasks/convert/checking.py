@@ -15,11 +15,12 @@ from pathlib import Path
 import msgspec
 from pydantic import TypeAdapter
 
-from tasks.convert.checks import CheckedPart, CheckOutcome, raise_failed, run_checks
+from tasks.convert.checks import CheckOutcome, raise_failed, run_checks
 from tasks.convert.draft import Draft
 from tasks.convert.job import TableJob
 from tasks.convert.manifest import TableManifest
 from tasks.convert.part import Part
+from tasks.convert.stored import StoredPart
 from tasks.convert.versions import Versions
 from tasks.spec import Check, Fresh
 from tasks.store import commit, fingerprint, json_reader
@@ -97,5 +98,5 @@ def _fingerprint(checks: Sequence[Check]) -> str:
     return fingerprint(_JSON.dump_python(tuple(checks), mode="json"))
 
 
-def _parts(job: TableJob, parts: Mapping[str, Part]) -> list[CheckedPart]:
-    return [CheckedPart(job.versions.find_part("table", name), part.folders) for name, part in parts.items()]
+def _parts(job: TableJob, parts: Mapping[str, Part]) -> list[StoredPart]:
+    return [StoredPart(job.versions.find_part("table", name), part.folders) for name, part in parts.items()]

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ import duckdb
 
 from tasks.convert.check_sql import TIMES, Condition, as_text, as_time, as_type, find_condition, quote, quote_text
 from tasks.convert.check_words import columns_of, expected_of, name_check, one_line
+from tasks.convert.stored import NULL_FOLDER, StoredPart
 from tasks.errors import TableError
 from tasks.spec import Check, Fresh, MinRows, Unique
 
@@ -47,14 +47,6 @@ class CheckOutcome:
 
 
 @dataclass(frozen=True)
-class CheckedPart:
-    """A part of the table: its file, and the values of the columns that its folder tells."""
-
-    path: Path
-    folders: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class _Finding:
     """How a check failed."""
 
@@ -65,7 +57,7 @@ class _Finding:
 
 def run_checks(
     checks: Sequence[Check],
-    parts: Sequence[CheckedPart],
+    parts: Sequence[StoredPart],
     types: Mapping[str, str],
     key: Sequence[str] = (),
     now: datetime | None = None,
@@ -156,7 +148,7 @@ class _Table:
 
 
 @contextmanager
-def _opened(parts: Sequence[CheckedPart], types: Mapping[str, str]) -> Iterator[_Table]:
+def _opened(parts: Sequence[StoredPart], types: Mapping[str, str]) -> Iterator[_Table]:
     """Yield the rows of all parts as one table; columns that folders tell are added, in the type they have."""
     with TemporaryDirectory(prefix="tidemill-checks-") as spill:
         config: dict[str, str | bool | int | float | list[str]] = {
@@ -177,7 +169,11 @@ def _opened(parts: Sequence[CheckedPart], types: Mapping[str, str]) -> Iterator[
 
 def _select(folders: Sequence[tuple[str, str]], paths: Sequence[str], types: Mapping[str, str]) -> str:
     """Return the query of the parts of one folder; a view takes no parameters, so its texts are quoted."""
-    told = "".join(f", {as_type(text, types[name])} AS {quote(name)}" for name, text in folders if name in types)
+    told = "".join(
+        f", {as_type(None if text == NULL_FOLDER else text, types[name])} AS {quote(name)}"
+        for name, text in folders
+        if name in types
+    )
     files = ", ".join(quote_text(_GLOB.sub(r"[\g<0>]", path)) for path in paths)
     return f"SELECT *{told} FROM read_parquet([{files}], hive_partitioning = false)"  # noqa: S608 - quoted
 

@@ -146,7 +146,7 @@ class Fresh(_Check):
     """The column of times, and how old the latest may be."""
 
 
-_CHECKS = {
+_CHECKS: dict[str, type[Part]] = {
     "not_null": NotNull,
     "unique": Unique,
     "range": InRange,

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import TypeAdapter
 
-from tasks.convert.checks import CheckedPart, CheckOutcome, raise_failed, run_checks
+from tasks.convert.checks import CheckOutcome, raise_failed, run_checks
+from tasks.convert.stored import StoredPart
 from tasks.convert.types import ARROW_TYPES
 from tasks.errors import TableError
 from tasks.spec import Check
@@ -39,14 +40,14 @@ ROWS: list[dict[str, Any]] = [
 
 def write_parts(
     folder: Path, rows: list[dict[str, Any]] = ROWS, types: Mapping[str, Any] = TYPES, each: int = 2
-) -> list[CheckedPart]:
+) -> list[StoredPart]:
     """Return parts of the rows, so many in each."""
     schema = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in types.items()])
     parts = []
     for first in range(0, len(rows), each):
         path = folder / f"part [{first}]*'?.parquet"
         pq.write_table(pa.Table.from_pylist(rows[first : first + each], schema), path)
-        parts.append(CheckedPart(path, {}))
+        parts.append(StoredPart(path, {}))
     return parts
 
 
@@ -227,7 +228,7 @@ def test_columns_that_folders_tell_are_checked(tmp_path: Path) -> None:
         (tmp_path / f"day={day}" / "weight=7").mkdir(parents=True)
         path = tmp_path / f"day={day}" / "weight=7" / "a.parquet"
         pq.write_table(pa.table({"x": [1]}), path)
-        parts.append(CheckedPart(path, {"day": day, "weight": "7"}))
+        parts.append(StoredPart(path, {"day": day, "weight": "7"}))
     checks = [{"range": {"column": "day", "min": "2026-02-01"}}, {"unique": ["x", "weight"]}, {"unique": ["x", "day"]}]
 
     outcomes = run_checks([CHECK.validate_python(c) for c in checks], parts, types)
@@ -243,7 +244,7 @@ def test_an_empty_table_fails_only_by_rows_and_age(tmp_path: Path) -> None:
     path = tmp_path / "none.parquet"
     pq.write_table(pa.table({}), path)
 
-    for parts, types in ((write_parts(tmp_path, [], TYPES), TYPES), ([CheckedPart(path, {})], {})):
+    for parts, types in ((write_parts(tmp_path, [], TYPES), TYPES), ([StoredPart(path, {})], {})):
         statuses = [outcome.status for outcome in run_checks(read, parts, types)]
         assert statuses == ["passed", "passed", "failed", "failed"]
 
