@@ -12,6 +12,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from tasks.convert.checking import read_outcomes
+from tasks.convert.markdown import escape
 from tasks.convert.profile_source import profile_source
 from tasks.convert.schema_change import write_schema_change
 from tasks.convert.table import CommittedTable
@@ -19,6 +20,7 @@ from tasks.convert.versions import Versions
 from tasks.store import DataFolder
 
 ROWS_SHOWN = 100  # an artifact lives in Prefect's database for ever
+_SENTENCE_CHARACTERS = 2_000
 _WORST_FIRST = ("failed", "warned", "passed")
 
 
@@ -60,11 +62,11 @@ async def _report_checks(pipeline: str, sources: Sequence[str], folder: DataFold
             {
                 "source": source,
                 "check": outcome.check,
-                "columns": ", ".join(outcome.columns),
-                "expected": outcome.expected,
+                "columns": escape(", ".join(outcome.columns), cell=False),
+                "expected": escape(outcome.expected, 300, cell=False),
                 "status": outcome.status,
                 "rows failed": outcome.rows_failed,
-                "what": outcome.sentence,
+                "what": escape(outcome.sentence, _SENTENCE_CHARACTERS, cell=False),
                 "checked": checked.checked_at,
             }
             for outcome in checked.outcomes

@@ -26,7 +26,10 @@ SHOWN_CHARACTERS = 80
 
 _GLOB = re.compile(r"[*?\[]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CURE = "mend the data or the check, or let it warn with on_fail: warn"
+_CURES = {
+    "failed": "mend the data or the check, or let it warn with on_fail: warn",
+    "warned": "mend the data or the check",
+}
 
 
 @dataclass(frozen=True)
@@ -219,8 +222,8 @@ def _sum_up(check: Check, finding: _Finding | None) -> CheckOutcome:
     shown = "; ".join(" ".join(f"{k}={'null' if v is None else v}" for k, v in row.items()) for row in finding.examples)
     where = f"check {name} of {', '.join(columns)}" if columns else f"check {name}"
     such = f", e.g. {shown}" if shown else ""
-    sentence = one_line(f"{where}: {finding.said}{such}; expected {expected}; {_CURE}")
     status: Literal["failed", "warned"] = "failed" if check.on_fail == "fail" else "warned"
+    sentence = one_line(f"{where}: {finding.said}{such}; expected {expected}; {_CURES[status]}")
     return CheckOutcome(name, columns, status, expected, finding.rows, finding.examples, sentence)
 
 

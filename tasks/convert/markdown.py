@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 
 from tasks.convert.check_words import one_line
 
+# Letters, digits, and signs among them that mean nothing to Markdown; _ within a word does not.
+_PLAIN = re.compile(r"(?!.*(www\.|:/))[-+(]?[^\W_]([\w ,.;'()/…%+=?!-]|:(?=[\d ]))*(?<![_ ])", re.IGNORECASE)
+_UNSAID = re.compile(r"[\W_]+")
+_BACKTICKS = re.compile("`+")
 
-def escape(text: str, characters: int = 80) -> str:
-    """Return a text as Markdown, on one line, cut at so many characters.
 
-    All that may be markup, or end a table's cell, is written as a character
-    reference: these are text wherever they stand.
+def escape(text: str, characters: int = 80, *, cell: bool = True) -> str:
+    """Return a text as Markdown, on one line, cut at so many characters; for a `cell` of a table unless told otherwise.
+
+    What may be markup, or a link, becomes code: Prefect's first UI shows the
+    escapes of other text as they are written.
     """
     line = one_line(text[: characters + 1])
     line = line if len(line) <= characters else f"{line[:characters]}…"
-    return "".join(letter if letter.isalnum() or letter in " ,…" else f"&#{ord(letter)};" for letter in line)
+    return line if not line or _PLAIN.fullmatch(line) else _code(line, cell=cell)
+
+
+def _code(line: str, *, cell: bool) -> str:
+    """Return a line as code, between more backticks than it has in a row."""
+    if cell:  # a bar ends a cell in code as well, unless there is just one backslash before it
+        line = line.replace("\\|", "\\\u200b|").replace("|", "\\|")
+    fence = "`" * (max(map(len, _BACKTICKS.findall(line)), default=0) + 1)
+    space = " " if line[0] in "` " or line[-1] in "` " else ""
+    return f"{fence}{space}{line}{space}{fence}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -28,7 +43,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def picture(svg: str, said: str) -> str:
     """Return a picture as an image with its data within."""
-    return f"![{escape(said)}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+    return f"![{_UNSAID.sub(' ', one_line(said))}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
 def draw_bars(counts: Sequence[int], width: int = 120, height: int = 24) -> str:

@@ -139,12 +139,12 @@ def _sample(
     """Return rows by column, from row groups that are spread over the parts, and how many rows these are."""
     groups = [(part, footer, number) for part, footer in metadata for number in range(footer.num_row_groups)]
     every = [group for group in groups if group[1].row_group(group[2]).num_rows]
-    small = sum(footer.row_group(number).num_rows for _, footer, number in every) <= SAMPLE_ROWS
-    chosen = every if small and len(every) <= PARTS_READ else _spread(every, SAMPLE_GROUPS)
+    whole = sum(footer.row_group(number).num_rows for _, footer, number in every) <= SAMPLE_ROWS
+    chosen = every if whole else _spread(every, SAMPLE_GROUPS)
     pieces: dict[str, list[pa.Array]] = {name: [] for name in names}
     sampled = 0
     for part, footer, number in chosen:
-        keep = footer.row_group(number).num_rows if chosen is every else SAMPLE_ROWS // len(chosen)
+        keep = footer.row_group(number).num_rows if whole else SAMPLE_ROWS // len(chosen)
         read = max(READ_CELLS // max(len(names), 1) // len(chosen), keep)
         table = _read_group(part, footer, number, names, read)
         if table.num_rows > keep:

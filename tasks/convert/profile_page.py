@@ -14,8 +14,9 @@ from tasks.convert.reject_examples import RAW_CHARACTERS, RejectExample
 PAGE_BYTES = 200_000
 REASONS_SHOWN = 10
 _NAME_CHARACTERS = 60
-_VALUE_CHARACTERS = 32
-_TOP_CHARACTERS = 20
+_VALUE_CHARACTERS = 24
+_TOP_CHARACTERS = 16
+_TOP_SHARE = 0.005  # less is shown as 0 %
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ def write_page(source: str, profile: Profile, told: Told) -> str:
     """Return the page; where it would be too large, the last columns are left out, and their number is told."""
     shown = len(profile.columns)
     while True:
-        page = "\n\n".join([f"# {escape(source)}", *_counts(profile, told), *_rejects(told), *_columns(profile, shown)])
+        page = "\n\n".join(
+            [f"# {escape(source, cell=False)}", *_counts(profile, told), *_rejects(told), *_columns(profile, shown)]
+        )
         if len(page.encode()) <= PAGE_BYTES or not shown:
             return page
         shown = shown * 9 // 10
@@ -85,7 +88,7 @@ def _columns(profile: Profile, shown: int) -> list[str]:
     said = _say_sample(profile)
     if left_out:
         said += f" The first {shown:,} of {total:,} columns are shown; {left_out:,} are left out."
-    header = ["column", "type", "nulls>", "min", "max", "distinct>", "values"]
+    header = ["column", "type", "values", "nulls>", "distinct>", "min", "max"]
     rows = [_row(column, profile) for column in profile.columns[:shown]]
     return ["## Columns", said, table(header, rows)] if total else ["The table has no column."]
 
@@ -106,18 +109,16 @@ def _row(column: ColumnProfile, profile: Profile) -> list[str]:
     nulls = "" if column.nulls is None else f"{column.nulls:,}"
     distinct = f"{at_least}{column.distinct:,}" if column.sampled else ("0" if profile.whole else "")
     low, high = _cell(column.low), _cell(column.high)
-    return [escape(column.name, _NAME_CHARACTERS), escape(column.type), nulls, low, high, distinct, _values(column)]
+    return [escape(column.name, _NAME_CHARACTERS), escape(column.type), _values(column), nulls, distinct, low, high]
 
 
 def _values(column: ColumnProfile) -> str:
     if column.bins:
         return picture(draw_bars(column.bins), f"{column.name}: {min(column.bins):,} to {max(column.bins):,} a step")
-    shares = [
-        f"{escape(text, _TOP_CHARACTERS)} {count / column.sampled:.0%}"
-        for text, count in column.top
-        if count > 1 or column.sampled == 1
-    ]
-    return ", ".join(shares) or ("all differ" if column.sampled > 1 else "")
+    if column.distinct == column.sampled > 1:
+        return "all differ"
+    shares = [(text, count / column.sampled) for text, count in column.top]
+    return ", ".join(f"{escape(text, _TOP_CHARACTERS)} {share:.0%}" for text, share in shares if share >= _TOP_SHARE)
 
 
 def _cell(value: Any) -> str:

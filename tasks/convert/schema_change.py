@@ -13,17 +13,15 @@ def write_schema_change(source: str, before: Mapping[str, str], after: Mapping[s
     """Return what was added, removed and changed between two mappings of names to types; None where nothing was, or no table before."""
     if not before:
         return None
-    changes = [("- removed", name, kind, "") for name, kind in before.items() if name not in after]
-    changes += [
-        ("~ changed", name, before[name], kind) for name, kind in after.items() if before.get(name, kind) != kind
-    ]
-    changes += [("+ added", name, "", kind) for name, kind in after.items() if name not in before]
+    changes = [("removed", name, kind, "") for name, kind in before.items() if name not in after]
+    changes += [("changed", name, before[name], kind) for name, kind in after.items() if before.get(name, kind) != kind]
+    changes += [("added", name, "", kind) for name, kind in after.items() if name not in before]
     if not changes:
         return None
-    rows = [[escape(said), escape(name), escape(was), escape(now)] for said, name, was, now in changes[:CHANGES_SHOWN]]
+    rows = [[said, escape(name), escape(was), escape(now)] for said, name, was, now in changes[:CHANGES_SHOWN]]
     more = len(changes) - len(rows)
     page = [
-        f"# Columns of {escape(source)}",
+        f"# Columns of {escape(source, cell=False)}",
         f"{len(before):,} columns before, {len(after):,} now.",
         table(["change", "column", "before", "now"], rows),
     ]
