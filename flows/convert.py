@@ -11,6 +11,7 @@ from tasks.concurrency import gather_all
 from tasks.convert.table import CommittedTable
 from tasks.convert.tasks import convert_source
 from tasks.report import report_tables
+from tasks.report_findings import report_findings
 from tasks.slices import choose_slice
 from tasks.spec import Pipeline, read_pipeline
 from tasks.store import DataFolder
@@ -42,5 +43,6 @@ async def convert(
     )
     tables = [outcome for outcome in outcomes if isinstance(outcome, CommittedTable)]
     await report_tables(pipeline.name, tables)
+    await report_findings(pipeline.name, tables, [n for n, s in pipeline.sources.items() if s.checks], folder)
     settle("convert", [outcome for outcome in outcomes if isinstance(outcome, str)], pipeline, tables)
     return tables

@@ -49,7 +49,10 @@ class Record:
             status="failed" if error else "partial" if failures else "completed",
             error=(str(error) or type(error).__name__) if error else None,
             failures=failures,
-            warnings=_warnings(board),
+            warnings=[
+                *(f"source {table.source}: {w}" for table in tables for w in table.findings.warnings),
+                *_warnings(board),
+            ],
             sources=_summarize(landed, tables),
             leaderboard=board.as_data()["candidates"] if board else [],
             metric=board.metric if board else None,

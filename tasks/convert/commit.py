@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.convert.checking import check_draft
 from tasks.convert.draft import Draft
 from tasks.convert.duplicates import find_duplicates
 from tasks.convert.files import ConvertedFile
@@ -23,7 +24,7 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     """Make the draft the table's current version; return its files, duplicates that were dropped counted.
 
     Raises:
-        TableError: a key names no column, rows are not all accounted for, or too many are rejects; the table is as it was.
+        TableError: a key names no column, rows are not all accounted for, too many are rejects, or a check failed; the table is as it was.
 
     """
     job, versions = draft.job, draft.job.versions
@@ -31,6 +32,7 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     _drop_duplicates(draft)
     _check_account(draft)
     _check_rejects(draft)
+    check_draft(draft)
     rejects = {name for file in draft.files.values() for name in file.rejects}
     _remove_others(versions.staged / "table", set(draft.parts))
     _remove_others(versions.staged / "rejects", rejects)

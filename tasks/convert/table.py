@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from tasks.convert.conversion import hash_file
 from tasks.convert.files import ConvertedFile, InputFile
+from tasks.convert.findings import Findings
 from tasks.convert.job import TableJob
 from tasks.convert.manifest import TableManifest, is_whole, read_table_manifest
 from tasks.convert.types import Types
@@ -32,6 +33,7 @@ class CommittedTable:
     files_read: int
     types: Mapping[str, str]
     reasons: Mapping[str, int]
+    findings: Findings = field(default_factory=Findings, compare=False)
 
 
 def open_table(job: TableJob, *, fresh: bool) -> TableManifest:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,10 +16,12 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.concurrency import gather_all
 from tasks.convert.bundle import bundle_files, convert_bundle
+from tasks.convert.checking import check_current
 from tasks.convert.commit import commit_table, widen_part
 from tasks.convert.conversion import Workers, convert_file
 from tasks.convert.draft import Draft
 from tasks.convert.files import Converted, InputFile, Plan
+from tasks.convert.findings import find
 from tasks.convert.inputs import name_part
 from tasks.convert.job import TableJob, make_job
 from tasks.convert.manifest import TableManifest
@@ -126,14 +130,19 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         TableError: a file could not be converted; the table is as it was.
 
     """
+    start = time.monotonic()
     manifest = await asyncio.to_thread(open_table, job, fresh=fresh)
     changed = await asyncio.to_thread(find_changed, job, manifest)
     kept = await asyncio.to_thread(find_kept, job, manifest)
     if not changed and kept.keys() == manifest.files.keys() and manifest.files:
+        await asyncio.to_thread(check_current, job, manifest)
         tell(Step("convert", job.name, len(job.inputs), len(job.inputs), "nothing new"))
-        return describe(job, manifest.types, kept, files_read=0)
+        same = describe(job, manifest.types, kept, files_read=0)
+        return replace(same, findings=await asyncio.to_thread(find, job))
     draft = await draft_table(job, manifest, changed)
-    return await commit(Commitment(draft, len(changed)), job.name)
+    table = await commit(Commitment(draft, len(changed)), job.name)
+    before = describe(job, manifest.types, {}, files_read=0).types
+    return replace(table, findings=await asyncio.to_thread(find, job, before, changed, time.monotonic() - start))
 
 
 async def draft_table(

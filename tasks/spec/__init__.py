@@ -2,6 +2,7 @@
 
 from tasks.spec.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth, OAuth2Auth, secret_references
 from tasks.spec.base import Scalar, write_duration
+from tasks.spec.checks import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
 from tasks.spec.columns import Column, PagesColumn, PartitionValues, Range
 from tasks.spec.incremental import Incremental
 from tasks.spec.load import load_pipeline, read_pipeline
@@ -38,6 +39,7 @@ from tasks.spec.training import (
 )
 
 __all__ = [
+    "Allowed",
     "ApiKeyAuth",
     "ApiSource",
     "Auth",
@@ -45,15 +47,21 @@ __all__ = [
     "BearerAuth",
     "Between",
     "Candidate",
+    "Check",
     "Column",
     "CursorPagination",
     "DaskRunner",
     "FilesSource",
+    "Fresh",
     "GridSearch",
     "GroupSplit",
+    "InRange",
     "Incremental",
     "LinkHeaderPagination",
+    "Matches",
+    "MinRows",
     "NextUrlPagination",
+    "NotNull",
     "OAuth2Auth",
     "OffsetPagination",
     "PagePagination",
@@ -80,6 +88,7 @@ __all__ = [
     "TableOptions",
     "TimeSplit",
     "Training",
+    "Unique",
     "load_pipeline",
     "read_pipeline",
     "secret_references",

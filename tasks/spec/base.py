@@ -27,7 +27,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
-def _check_scalar(value: Any) -> Any:
+def check_scalar(value: Any) -> Any:
     """Return a number or a text as it is: pydantic alone would make 1 of true."""
     if isinstance(value, bool):
         raise ValueError(f"{value} is a truth value; write the text or the number that is to be sent, e.g. 'true'")  # noqa: TRY004 - pydantic takes it as a mistake
@@ -36,7 +36,7 @@ def _check_scalar(value: Any) -> Any:
     return value
 
 
-Scalar = Annotated[int | float | str, BeforeValidator(_check_scalar)]
+Scalar = Annotated[int | float | str, BeforeValidator(check_scalar)]
 """One value of an address or a body: a number or a text."""
 
 

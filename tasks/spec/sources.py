@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from tasks.spec.auth import Auth
 from tasks.spec.base import NonEmpty, Part, Scalar
+from tasks.spec.checks import Check
 from tasks.spec.columns import Column, PagesColumn, PartitionValues, read_column, read_pages_column
 from tasks.spec.headers import Headers
 from tasks.spec.incremental import Incremental
@@ -27,6 +28,8 @@ class _Tabled(Part):
     """Columns that identify a row; further rows with the same key are dropped and counted."""
     table: TableOptions = TableOptions()
     """How the rows become a table."""
+    checks: tuple[Check, ...] = ()
+    """What must hold of the table, e.g. [{not_null: [id]}, {min_rows: 100, on_fail: warn}], by the names of its columns."""
 
 
 class _Fetched(_Tabled):

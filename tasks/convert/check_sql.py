@@ -1,0 +1,138 @@
+"""Checks as SQL: what is wrong with a row, with names quoted and values as parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks.spec import Allowed, Check, InRange, Matches, NotNull
+
+TIMES = ("date", "timestamp", "timestamp_utc")
+NUMBERS = ("int", "long", "float")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SQL_TYPES = {"bool": "BOOLEAN", "int": "BIGINT", "long": "BIGINT", "float": "DOUBLE", "date": "DATE"}
+_SQL_TYPES |= {"timestamp": "TIMESTAMP", "timestamp_utc": "TIMESTAMPTZ"}
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Which rows a check fails on: a SQL condition, its parameters, and what `said` tells of these rows."""
+
+    sql: str
+    values: tuple[Any, ...]
+    said: str
+
+
+def find_condition(check: Check, types: Mapping[str, str]) -> Condition | None:
+    """Return the condition of rows that fail a check; None of a check that is not of single rows, or of a table without columns.
+
+    Raises:
+        ValueError: the check cannot be told of a column of this type.
+
+    """
+    match check:
+        case NotNull(not_null=columns) if columns[0] in types:
+            empty = " OR ".join(f"{quote(name)} IS NULL" for name in columns if name in types)
+            return Condition(f"({empty})", (), f"have no value in {' or '.join(columns)}")
+        case InRange(range=bounds) if bounds.column in types:
+            return _outside(check, types[bounds.column])
+        case Allowed(allowed=allowed) if allowed.column in types:
+            return _not_allowed(check, types[allowed.column])
+        case Matches(matches=pattern) if pattern.column in types:
+            text = f"CAST({quote(pattern.column)} AS VARCHAR)"
+            return Condition(
+                f"NOT regexp_full_match({text}, ?)",
+                (pattern.regex,),
+                f"have a value in {pattern.column} that does not match {pattern.regex}",
+            )
+    return None
+
+
+def quote(name: str) -> str:
+    """Return a name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """Return a text as SQL has it, where no parameter may stand."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def as_text(name: str, characters: int) -> str:
+    """Return a column as text, cut at so many characters and one more, which tells that it is cut."""
+    return f"substr(CAST({quote(name)} AS VARCHAR), 1, {characters + 1})"
+
+
+def as_time(name: str, kind: str) -> str:
+    """Return a column of times as microseconds since 1970 in UTC; a text that is no time is null."""
+    column = quote(name) if kind in TIMES else f"TRY_CAST({quote(name)} AS TIMESTAMP)"
+    return f"epoch_us({column})"
+
+
+def as_type(text: str | None, kind: str) -> str:
+    """Return a text that a folder tells, or null, as a value of the column's type."""
+    return f"CAST({'NULL' if text is None else quote_text(text)} AS {_SQL_TYPES.get(kind, 'VARCHAR')})"
+
+
+def microseconds_of(text: str) -> int:
+    """Return a time in ISO 8601 as microseconds since 1970; without a zone it is in UTC.
+
+    Raises:
+        ValueError: it is no time.
+
+    """
+    moment = datetime.fromisoformat(text)
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _outside(check: InRange, kind: str) -> Condition:
+    """Return the condition of values that are out of range; of a text, also where it is no number, or no time."""
+    name, low, high = check.range.column, check.range.min, check.range.max
+    timed = isinstance(low, str) or isinstance(high, str)
+    if kind not in (*(TIMES if timed else NUMBERS), "string"):
+        given = f"a {'time' if timed else 'number'}"
+        raise ValueError(
+            f"{name!r} is of type {kind}, and {low if low is not None else high} is {given}; write another"
+        )
+    number = quote(name) if kind != "string" else f"TRY_CAST({quote(name)} AS DOUBLE)"
+    value = as_time(name, kind) if timed else number
+    # A text that is no number, and a NaN, is in no range.
+    wrong = [f"({value} IS NULL AND {quote(name)} IS NOT NULL)"] if kind == "string" else []
+    wrong += [f"isnan({value})"] if kind == "float" or (kind == "string" and not timed) else []
+    values = []
+    for bound, sign in ((low, "<"), (high, ">")):
+        if bound is not None:
+            wrong.append(f"{value} {sign} ?")
+            values.append(microseconds_of(bound) if isinstance(bound, str) else bound)
+    said = " or ".join(f"{word} {bound}" for word, bound in (("below", low), ("above", high)) if bound is not None)
+    return Condition(f"({' OR '.join(wrong)})", tuple(values), f"have a value in {name} {said}")
+
+
+def _not_allowed(check: Allowed, kind: str) -> Condition:
+    name, allowed = check.allowed.column, check.allowed.values
+    values = tuple(_as_value(name, value, kind) for value in allowed)
+    column = as_time(name, kind) if kind in TIMES else quote(name)
+    marks = ", ".join("?" for _ in values)
+    shown = ", ".join(map(str, allowed[:10])) + (f" and {len(allowed) - 10} more" if len(allowed) > 10 else "")  # noqa: PLR2004
+    return Condition(f"({column} NOT IN ({marks}))", values, f"have a value in {name} that is not one of {shown}")
+
+
+def _as_value(name: str, value: Value, kind: str) -> Value:
+    """Return a value that is allowed as the column has it: 7 among texts is the text 7."""
+    try:
+        if kind in TIMES:
+            return microseconds_of(str(value))
+        if kind in NUMBERS and not isinstance(value, bool):
+            return float(value) if isinstance(value, str) else value
+        if kind == "bool":
+            return {"true": True, "false": False}[str(value).lower()]
+        if kind == "string":
+            return str(value)
+    except (ValueError, KeyError):
+        pass
+    raise ValueError(f"{value!r:.80} is no value of {name!r}, which is of type {kind}; take it out")

@@ -1,0 +1,242 @@
+"""Declared checks on a table: each run over its parts by DuckDB, in bounded memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import duckdb
+
+from tasks.convert.check_sql import TIMES, Condition, as_text, as_time, as_type, find_condition, quote, quote_text
+from tasks.convert.check_words import columns_of, expected_of, name_check, one_line
+from tasks.convert.stored import NULL_FOLDER, StoredPart
+from tasks.errors import TableError
+from tasks.spec import Check, Fresh, MinRows, Unique
+
+MEMORY = "512MB"  # a key that does not fit goes to the disk
+EXAMPLES = 5
+CONTEXT_COLUMNS = 3  # shown of an example beside the columns of the check
+SHOWN_CHARACTERS = 80
+
+_GLOB = re.compile(r"[*?\[]")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CURES = {
+    "failed": "mend the data or the check, or let it warn with on_fail: warn",
+    "warned": "mend the data or the check",
+}
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """What a check came to; `rows_failed` is 0 where it is of the table as a whole.
+
+    `examples` are failed rows by column: those of the check, then the key's, or
+    the table's first.
+    """
+
+    check: str
+    columns: tuple[str, ...]
+    status: Literal["passed", "failed", "warned"]
+    expected: str
+    rows_failed: int = 0
+    examples: tuple[dict[str, str | None], ...] = ()
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """How a check failed."""
+
+    said: str
+    rows: int = 0
+    examples: tuple[dict[str, str | None], ...] = ()
+
+
+def run_checks(
+    checks: Sequence[Check],
+    parts: Sequence[StoredPart],
+    types: Mapping[str, str],
+    key: Sequence[str] = (),
+    now: datetime | None = None,
+) -> list[CheckOutcome]:
+    """Return what each check came to over all rows of the parts, whose columns and types are `types`.
+
+    Raises:
+        TableError: a check names no column of the table, or one of another type; there is one line for each.
+
+    """
+    if not checks:
+        return []
+    _refuse(checks, types)
+    with _opened(parts, types) as table:
+        rows = table.count()
+        conditions = [find_condition(check, types) for check in checks]
+        counts = table.count_each([condition for condition in conditions if condition is not None])
+        outcomes = []
+        for check, condition in zip(checks, conditions, strict=True):
+            failed = counts.pop(0) if condition is not None else 0
+            finding = None
+            if condition is not None and failed:
+                examples = table.examples(condition, _shown(check, types, key))
+                finding = _Finding(f"{failed:,} of {rows:,} rows {condition.said}", failed, examples)
+            elif isinstance(check, Unique) and types:
+                finding = _find_repeated(table, check, rows)
+            elif isinstance(check, MinRows) and rows < check.min_rows:
+                finding = _Finding(f"the table has {rows:,} rows")
+            elif isinstance(check, Fresh):
+                finding = _find_stale(table, check, types, now or datetime.now(UTC))
+            outcomes.append(_sum_up(check, finding))
+    return outcomes
+
+
+def raise_failed(outcomes: Iterable[CheckOutcome]) -> None:
+    """Raise a TableError with the sentence of every check that failed, if any did."""
+    failed = [outcome.sentence for outcome in outcomes if outcome.status == "failed"]
+    if failed:
+        raise TableError("\n".join(failed))
+
+
+def _refuse(checks: Sequence[Check], types: Mapping[str, str]) -> None:
+    """Raise unless every check is of columns that are there, and of a type that it can be told of."""
+    mistakes = []
+    for number, check in enumerate(checks):
+        where = f"checks.{number}.{name_check(check)}"
+        for column in columns_of(check):
+            if types and column not in types:  # nothing but empty files has no column at all
+                near = get_close_matches(column, types, n=1)
+                cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
+                mistakes.append(f"{where}: {column!r} is not a column of the table; {cure}")
+        try:
+            find_condition(check, types)
+        except ValueError as error:
+            mistakes.append(f"{where}: {error}")
+        if isinstance(check, Fresh) and types.get(check.fresh.column, "string") not in (*TIMES, "string"):
+            column = check.fresh.column
+            mistakes.append(f"{where}: {column!r} is of type {types[column]}, no time; name a column of times")
+    if mistakes:
+        raise TableError("\n".join(mistakes))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The rows of all parts, as DuckDB reads them."""
+
+    connection: duckdb.DuckDBPyConnection
+
+    def count(self) -> int:
+        return int(self.fetch("SELECT count(*) FROM rows")[0][0])
+
+    def count_each(self, conditions: Sequence[Condition]) -> list[int]:
+        """Return how many rows each condition holds of, in one scan."""
+        if not conditions:
+            return []
+        counts = ", ".join(f"count(*) FILTER (WHERE {condition.sql})" for condition in conditions)
+        values = [value for condition in conditions for value in condition.values]
+        return list(self.fetch(f"SELECT {counts} FROM rows", values)[0])  # noqa: S608 - made of quoted names
+
+    def examples(self, condition: Condition, shown: Sequence[str]) -> tuple[dict[str, str | None], ...]:
+        """Return the first rows that a condition holds of."""
+        columns = ", ".join(as_text(name, SHOWN_CHARACTERS) for name in shown)
+        query = f"SELECT {columns} FROM rows WHERE {condition.sql} LIMIT {EXAMPLES}"  # noqa: S608 - the same
+        return _as_examples(shown, self.fetch(query, condition.values))
+
+    def fetch(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self.connection.execute(query, list(values)).fetchall()
+
+
+@contextmanager
+def _opened(parts: Sequence[StoredPart], types: Mapping[str, str]) -> Iterator[_Table]:
+    """Yield the rows of all parts as one table; columns that folders tell are added, in the type they have."""
+    with TemporaryDirectory(prefix="tidemill-checks-") as spill:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": MEMORY,
+            "temp_directory": spill,
+            "autoinstall_known_extensions": "false",
+        }
+        with duckdb.connect(config=config) as connection:
+            pieces: dict[tuple[tuple[str, str], ...], list[str]] = {}
+            for part in parts if types else ():
+                pieces.setdefault(tuple(part.folders.items()), []).append(str(part.path))
+            none = f"SELECT {', '.join(as_type(None, kind) + f' AS {quote(name)}' for name, kind in types.items())} WHERE false"
+            selects = [_select(folders, paths, types) for folders, paths in pieces.items()]
+            every = " UNION ALL BY NAME ".join(selects) or (none if types else "SELECT 1 WHERE false")
+            connection.execute(f"CREATE TEMP VIEW rows AS {every}")
+            yield _Table(connection)
+
+
+def _select(folders: Sequence[tuple[str, str]], paths: Sequence[str], types: Mapping[str, str]) -> str:
+    """Return the query of the parts of one folder; a view takes no parameters, so its texts are quoted."""
+    told = "".join(
+        f", {as_type(None if text == NULL_FOLDER else text, types[name])} AS {quote(name)}"
+        for name, text in folders
+        if name in types
+    )
+    files = ", ".join(quote_text(_GLOB.sub(r"[\g<0>]", path)) for path in paths)
+    return f"SELECT *{told} FROM read_parquet([{files}], hive_partitioning = false)"  # noqa: S608 - quoted
+
+
+def _find_repeated(table: _Table, check: Unique, rows: int) -> _Finding | None:
+    """Return how many rows share their values with another one, if any do, and such values, the most frequent first."""
+    names = ", ".join(quote(name) for name in check.unique)
+    known = " AND ".join(f"{quote(name)} IS NOT NULL" for name in check.unique)
+    groups = f"FROM rows WHERE {known} GROUP BY {names} HAVING count(*) > 1"
+    failed = table.fetch(f"SELECT coalesce(sum(size), 0) FROM (SELECT count(*) {groups}) AS sizes(size)")[0][0]  # noqa: S608 - quoted
+    if not failed:
+        return None
+    shown = ", ".join(as_text(name, SHOWN_CHARACTERS) for name in check.unique)
+    found = table.fetch(f"SELECT {shown} {groups} ORDER BY count(*) DESC, {names} LIMIT {EXAMPLES}")
+    said = f"{failed:,} of {rows:,} rows share their {' and '.join(check.unique)} with another one"
+    return _Finding(said, int(failed), _as_examples(check.unique, found))
+
+
+def _find_stale(table: _Table, check: Fresh, types: Mapping[str, str], now: datetime) -> _Finding | None:
+    """Return how old the latest value is, if it is too old, or there is none."""
+    column, within = check.fresh.column, check.fresh.within
+    if column not in types:
+        return _Finding(f"the table has no time in {column}")
+    latest = table.fetch(f"SELECT max({as_time(column, types[column])}) FROM rows")[0][0]  # noqa: S608 - quoted
+    if latest is None:
+        return _Finding(f"the table has no time in {column}")
+    if latest >= (now - within - _EPOCH) // timedelta(microseconds=1):
+        return None
+    return _Finding(f"the latest {column} is {_tell_time(latest)}")
+
+
+def _tell_time(microseconds: int) -> str:
+    try:
+        return f"{_EPOCH + timedelta(microseconds=microseconds):%Y-%m-%d %H:%M} UTC"
+    except OverflowError:
+        return "beyond the year 9999"
+
+
+def _sum_up(check: Check, finding: _Finding | None) -> CheckOutcome:
+    name, columns, expected = name_check(check), columns_of(check), expected_of(check)
+    if finding is None:
+        return CheckOutcome(name, columns, "passed", expected)
+    shown = "; ".join(" ".join(f"{k}={'null' if v is None else v}" for k, v in row.items()) for row in finding.examples)
+    where = f"check {name} of {', '.join(columns)}" if columns else f"check {name}"
+    such = f", e.g. {shown}" if shown else ""
+    status: Literal["failed", "warned"] = "failed" if check.on_fail == "fail" else "warned"
+    sentence = one_line(f"{where}: {finding.said}{such}; expected {expected}; {_CURES[status]}")
+    return CheckOutcome(name, columns, status, expected, finding.rows, finding.examples, sentence)
+
+
+def _shown(check: Check, types: Mapping[str, str], key: Sequence[str]) -> list[str]:
+    """Return the columns of which an example shows the values: those of the check, then such as tell rows apart."""
+    columns = [name for name in columns_of(check) if name in types]
+    others = [name for name in (key or types) if name in types and name not in columns]
+    return columns + others[: CONTEXT_COLUMNS if not key else len(key)]
+
+
+def _as_examples(shown: Sequence[str], rows: Sequence[Sequence[str | None]]) -> tuple[dict[str, str | None], ...]:
+    return tuple({name: _cut(value) for name, value in zip(shown, row, strict=True)} for row in rows)
+
+
+def _cut(value: str | None) -> str | None:
+    return value if value is None or len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}…"

@@ -1,0 +1,61 @@
+"""Any text as Markdown that shows it as it is: nothing in it is markup."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Sequence
+
+from tasks.convert.check_words import one_line
+
+# Letters, digits, and signs among them that mean nothing to Markdown; _ within a word does not.
+_PLAIN = re.compile(r"(?!.*(www\.|:/))[-+(]?[^\W_]([\w ,.;'()/…%+=?!-]|:(?=[\d ]))*(?<![_ ])", re.IGNORECASE)
+_UNSAID = re.compile(r"[\W_]+")
+_BACKTICKS = re.compile("`+")
+
+
+def escape(text: str, characters: int = 80, *, cell: bool = True) -> str:
+    """Return a text as Markdown, on one line, cut at so many characters; for a `cell` of a table unless told otherwise.
+
+    What may be markup, or a link, becomes code: Prefect's first UI shows the
+    escapes of other text as they are written.
+    """
+    line = one_line(text[: characters + 1])
+    line = line if len(line) <= characters else f"{line[:characters]}…"
+    return line if not line or _PLAIN.fullmatch(line) else _code(line, cell=cell)
+
+
+def _code(line: str, *, cell: bool) -> str:
+    """Return a line as code, between more backticks than it has in a row."""
+    if cell:  # a bar ends a cell in code as well, unless there is just one backslash before it
+        line = line.replace("\\|", "\\\u200b|").replace("|", "\\|")
+    fence = "`" * (max(map(len, _BACKTICKS.findall(line)), default=0) + 1)
+    space = " " if line[0] in "` " or line[-1] in "` " else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of cells that are Markdown; a column whose name ends in > is of figures."""
+    names = [name.rstrip(">") for name in header]
+    lines = [names, ["---:" if name.endswith(">") else "---" for name in header], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def picture(svg: str, said: str) -> str:
+    """Return a picture as an image with its data within."""
+    return f"![{_UNSAID.sub(' ', one_line(said))}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+
+
+def draw_bars(counts: Sequence[int], width: int = 120, height: int = 24) -> str:
+    """Return bars of these heights as SVG; none that is not zero is too small to be seen."""
+    step, most = width / len(counts), max(*counts, 1)
+    gap = min(1.0, step / 8)
+    bars = []
+    for place, count in enumerate(counts):
+        if count:
+            tall = max(count / most * height, 1)
+            bars.append(f"M{place * step:.1f} {height}v-{tall:.1f}h{step - gap:.1f}v{tall:.1f}z")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">'
+        f'<path fill="#3b82f6" d="{"".join(bars)}"/></svg>'
+    )

@@ -1,0 +1,131 @@
+"""The profile of a table as a page of Markdown, of a bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tasks.convert.markdown import draw_bars, escape, picture, table
+from tasks.convert.profile import ColumnProfile, Profile
+from tasks.convert.reject_examples import RAW_CHARACTERS, RejectExample
+
+PAGE_BYTES = 200_000
+REASONS_SHOWN = 10
+_NAME_CHARACTERS = 60
+_VALUE_CHARACTERS = 24
+_TOP_CHARACTERS = 16
+_TOP_SHARE = 0.005  # less is shown as 0 %
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a run tells of a table beside the profile: counts, seconds, and why rows were rejected, by reason."""
+
+    rows_received: int
+    rows_rejected: int
+    rows_duplicate: int
+    files: int
+    files_read: int
+    bytes_read: int
+    seconds: float
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, Sequence[RejectExample]] = field(default_factory=dict)
+
+
+def write_page(source: str, profile: Profile, told: Told) -> str:
+    """Return the page; where it would be too large, the last columns are left out, and their number is told."""
+    shown = len(profile.columns)
+    while True:
+        page = "\n\n".join(
+            [f"# {escape(source, cell=False)}", *_counts(profile, told), *_rejects(told), *_columns(profile, shown)]
+        )
+        if len(page.encode()) <= PAGE_BYTES or not shown:
+            return page
+        shown = shown * 9 // 10
+
+
+def _counts(profile: Profile, told: Told) -> list[str]:
+    counts = {
+        "rows in the table": profile.rows,
+        "rows received": told.rows_received,
+        "rejects": told.rows_rejected,
+        "duplicates": told.rows_duplicate,
+        "files": told.files,
+        "files read": told.files_read,
+    }
+    cells = [f"{count:,}" for count in counts.values()] + [f"{told.seconds:.1f}"]
+    megabytes = told.bytes_read / 1e6
+    speed = f"{megabytes / told.seconds:,.1f}" if told.seconds > 0 and told.bytes_read else ""
+    cells += [f"{megabytes:,.1f}", speed]
+    return [table([f"{name}>" for name in (*counts, "seconds", "MB read", "MB/s")], [cells])]
+
+
+def _rejects(told: Told) -> list[str]:
+    if not told.reasons:
+        return []
+    reasons = sorted(told.reasons.items(), key=lambda item: -item[1])
+    rows = []
+    for reason, count in reasons[:REASONS_SHOWN]:
+        examples = told.examples.get(reason, ())
+        rows.append([escape(reason, 200), f"{count:,}", *_example(examples[0] if examples else None)])
+        rows += [["", "", *_example(example)] for example in examples[1:]]
+    left = f"\n\n{len(reasons) - REASONS_SHOWN} further reasons are not shown." if len(reasons) > REASONS_SHOWN else ""
+    return ["## Rejects", table(["reason", "rows>", "file", "line>", "raw"], rows) + left]
+
+
+def _example(example: RejectExample | None) -> list[str]:
+    if example is None:
+        return ["", "", ""]
+    line = "" if example.line is None else f"{example.line:,}"
+    return [escape(example.file, 100), line, escape(example.raw, RAW_CHARACTERS)]
+
+
+def _columns(profile: Profile, shown: int) -> list[str]:
+    left_out = profile.columns_left_out + len(profile.columns) - shown
+    total = shown + left_out
+    said = _say_sample(profile)
+    if left_out:
+        said += f" The first {shown:,} of {total:,} columns are shown; {left_out:,} are left out."
+    header = ["column", "type", "values", "nulls>", "distinct>", "min", "max"]
+    rows = [_row(column, profile) for column in profile.columns[:shown]]
+    return ["## Columns", said, table(header, rows)] if total else ["The table has no column."]
+
+
+def _say_sample(profile: Profile) -> str:
+    """Return what the figures are of."""
+    if profile.whole:
+        return "Of all rows."
+    parts = "all" if profile.parts_read == profile.parts else f"{profile.parts_read:,} of {profile.parts:,}"
+    return (
+        f"Nulls, min and max are those of {parts} parts. Distinct values, pictures and frequent values are of a sample of "
+        f"{profile.sampled:,} of {profile.rows:,} rows: a column has at least as many distinct values (≥)."
+    )
+
+
+def _row(column: ColumnProfile, profile: Profile) -> list[str]:
+    at_least = "" if profile.whole else "≥ "
+    nulls = "" if column.nulls is None else f"{column.nulls:,}"
+    distinct = f"{at_least}{column.distinct:,}" if column.sampled else ("0" if profile.whole else "")
+    low, high = _cell(column.low), _cell(column.high)
+    return [escape(column.name, _NAME_CHARACTERS), escape(column.type), _values(column), nulls, distinct, low, high]
+
+
+def _values(column: ColumnProfile) -> str:
+    if column.bins:
+        return picture(draw_bars(column.bins), f"{column.name}: {min(column.bins):,} to {max(column.bins):,} a step")
+    if column.distinct == column.sampled > 1:
+        return "all differ"
+    shares = [(text, count / column.sampled) for text, count in column.top]
+    return ", ".join(f"{escape(text, _TOP_CHARACTERS)} {share:.0%}" for text, share in shares if share >= _TOP_SHARE)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return escape(f"{value:.6g}")
+    if isinstance(value, datetime):
+        return escape(f"{value:%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00"))
+    return escape(str(value).lower() if isinstance(value, bool) else str(value), _VALUE_CHARACTERS)
