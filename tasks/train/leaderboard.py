@@ -16,6 +16,13 @@ from tasks.train.training_set import Task
 
 SURE_P = 0.05  # from this p-value on, a difference may be noise
 
+# Scorers by how their names begin, and the least and greatest scores they can give.
+_BOUNDS: tuple[tuple[tuple[str, ...], tuple[float, float]], ...] = (
+    (("neg_",), (-math.inf, 0.0)),
+    (("r2", "explained_variance", "d2_"), (-math.inf, 1.0)),
+    (("accuracy", "balanced_accuracy", "roc_auc", "average_precision", "f1", "precision", "recall"), (0.0, 1.0)),
+)
+
 
 @dataclass(frozen=True)
 class Line:
@@ -117,7 +124,7 @@ def rank(jobs: Sequence[CandidateJob], results: Sequence[CandidateResult]) -> Le
     return Leaderboard(
         metric=jobs[0].training.metric,
         task=training_set.task,
-        lines=tuple(_compare(lines, rows.fold_train, rows.fold_test)),
+        lines=tuple(_compare(jobs[0].training.metric, lines, rows.fold_train, rows.fold_test)),
         training_rows=rows.train,
         test_rows=rows.test,
         folds=len(rows.folds),
@@ -143,7 +150,7 @@ def choose_finalists(leaderboard: Leaderboard, number: int) -> list[str]:
     return [*chosen, BASELINE] if chosen and BASELINE in able else chosen
 
 
-def _compare(lines: Sequence[Line], train_rows: int, test_rows: int) -> list[Line]:
+def _compare(metric: str, lines: Sequence[Line], train_rows: int, test_rows: int) -> list[Line]:
     """Return the lines with intervals, and tests against the best and the dummy, all adjusted together."""
     from tasks.train.statistics import (  # noqa: PLC0415 - scipy costs a third of a second to import
         adjust_holm,
@@ -170,13 +177,19 @@ def _compare(lines: Sequence[Line], train_rows: int, test_rows: int) -> list[Lin
         compared.append(
             replace(
                 line,
-                interval=corrected_interval(able[line.name], **rows),
+                interval=_within(metric, corrected_interval(able[line.name], **rows)),
                 p_best=p_best,
                 p_dummy=adjusted.get((line.name, BASELINE)),
                 within_noise=p_best is not None and p_best >= SURE_P,
             )
         )
     return compared
+
+
+def _within(metric: str, interval: tuple[float, float]) -> tuple[float, float]:
+    """Return an interval without what lies beyond the metric's own bounds."""
+    low, high = next((bounds for names, bounds in _BOUNDS if metric.startswith(names)), (-math.inf, math.inf))
+    return max(interval[0], low), min(interval[1], high)
 
 
 def _plain(interval: tuple[float, float] | None) -> list[float] | None:

@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.svm import SVC
 
 from tests.flows.conftest import FLIGHTS, TOUR, Tidemill, ToldRun, group_is_gone, read_until
 from tests.flows.test_wrong_input import change
@@ -81,6 +86,22 @@ def test_the_second_run_only_looks(tidemill: Tidemill, tour_run: ToldRun) -> Non
     assert counts(tour_run.data, "rows_table") == {"articles": 18, "users": 5, "iris": 150}
     assert after["champion"] == {**before["champion"], "reused": True}
     assert [row["reused"] for row in after["leaderboard"]] == [True] * 4
+
+
+def test_the_tours_accuracies_are_scikit_learns(tour_run: ToldRun) -> None:
+    """The irises that the article holds out are judged as plain scikit-learn judges them, to the last digit."""
+    x, y = load_iris(return_X_y=True)
+    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.2, random_state=42)
+    models = {
+        "logistic": LogisticRegression(max_iter=1000, random_state=42),
+        "forest": RandomForestClassifier(n_estimators=100, random_state=42),
+        "svc": SVC(kernel="rbf", C=1.0, gamma="auto", random_state=42),
+    }
+
+    found = {row["name"]: row["holdout"] for row in summary(tour_run.data)["leaderboard"]}
+
+    plain = {name: model.fit(x_train, y_train).score(x_test, y_test) for name, model in models.items()}
+    assert {name: found[name] for name in models} == plain
 
 
 @pytest.mark.usefixtures("prefect_server")
