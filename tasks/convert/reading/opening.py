@@ -25,6 +25,7 @@ COMPRESSIONS = frozenset({*_BY_FRAMES, ".zip"})
 # Deflate expands a thousandfold at most, and honest data seldom a hundredfold.
 BOMB_BYTES = 1024**3
 BOMB_RATIO = 500
+_AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
 def suffixes(name: str) -> tuple[str, str]:
@@ -48,6 +49,8 @@ class Stream:
         try:
             self._file = self._stack.enter_context(_open(path))
             self._source = Section(self._file)
+            if self._compression == ".gz" and _is_decoded(self._file):
+                self._compression = ""
             self._bytes = self._decompress(member)
         except BaseException:
             self._stack.close()
@@ -129,6 +132,12 @@ class Stream:
         return copy
 
 
+def _is_decoded(file: Any) -> bool:
+    """Return whether a server called a .gz the encoding of a page: then it was decoded on its way."""
+    response = getattr(file, "r", None)
+    return response is not None and response.headers.get("Content-Encoding") in ("gzip", "x-gzip")
+
+
 def _open(path: Path | str) -> Any:
     """Return a file opened for reading.
 
@@ -140,7 +149,11 @@ def _open(path: Path | str) -> Any:
         if isinstance(path, Path):
             return path.open("rb")
         # By ranges a file would be another one half way where it changed, and not every server knows them.
-        return fsspec.open(path, "rb", block_size=0).open() if is_http(path) else fsspec.open(path, "rb").open()
+        return (
+            fsspec.open(path, "rb", block_size=0, headers=_AS_IT_IS).open()
+            if is_http(path)
+            else fsspec.open(path, "rb").open()
+        )
     except FileNotFoundError as error:
         if (cause := failure_of(error)) is not None:
             raise TableError(f"cannot be read ({cause}); check the address and the credentials") from error

@@ -117,7 +117,7 @@ def test_large_samples_are_judged_in_no_time() -> None:
         start = time.process_time()
         detect_encoding(data)
 
-        assert time.process_time() - start < 0.3  # 0.03 s and less, were nobody else about
+        assert time.process_time() - start < 0.5  # 0.03 s and less, were nobody else about
 
 
 def test_utf8_is_passed_on_as_it_is() -> None:

@@ -94,7 +94,7 @@ def test_ten_thousand_files_are_listed_in_no_time(tmp_path: Path) -> None:
     for path in (".", "*.csv"):
         start = time.process_time()
         assert len(list(list_local(path, tmp_path))) == 10_000
-        assert time.process_time() - start < 0.5  # 0.1 s, were nobody else about
+        assert time.process_time() - start < 2  # 0.1 s, were nobody else about
 
 
 def test_a_store_is_listed_as_a_folder_is() -> None:

@@ -259,6 +259,8 @@ def server() -> Iterator[str]:
                 return
             content = COMPRESS[self.path.split("?")[0].partition(".csv")[2]](TEXT * 20)
             self.send_response(200)
+            if self.path.startswith("/encoded"):
+                self.send_header("Content-Encoding", "gzip")
             if self.path.startswith("/chunked"):
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
@@ -291,6 +293,11 @@ def server() -> Iterator[str]:
 def test_a_server_needs_neither_ranges_nor_lengths(server: str, route: str, ending: str) -> None:
     """A file is read as it comes, to its end, however small the pieces in which it does."""
     assert read_all(f"{server}{route}.csv{ending}?token=1", 1 << 22) == (TEXT * 20, None)
+
+
+def test_a_gzip_that_a_server_calls_an_encoding_is_read(server: str) -> None:
+    """Some servers have files decoded on their way: there is no compression left then."""
+    assert read_all(f"{server}/encoded.csv.gz", 1 << 22) == (TEXT * 20, None)
 
 
 def test_what_a_server_refuses_is_one_sentence(server: str) -> None:
