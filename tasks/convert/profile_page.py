@@ -116,7 +116,7 @@ def _is_exact(column: ColumnProfile) -> bool:
     """Return whether there can be no more distinct values than were met: all between the least and the greatest were."""
     low, high = column.low, column.high
     if isinstance(low, int):  # truth values too
-        return column.distinct == high - low + 1
+        return column.distinct == int(high) - int(low) + 1
     return low is not None and bool(low == high)
 
 
