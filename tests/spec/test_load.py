@@ -236,7 +236,7 @@ def test_a_default_may_be_empty(file: Path) -> None:
             "glob: x",
             [
                 "sources.inbox.path: is missing; add it",
-                "sources.inbox.glob: unknown key; known here are columns, key, kind, path",
+                "sources.inbox.glob: unknown key; known here are checks, columns, key, kind, path",
             ],
         ),
         (
