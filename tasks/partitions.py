@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
-from tasks.spec import ApiSource, PagesSource, PartitionValues, Range, Scalar
+from tasks.spec import ApiSource, Column, PagesSource, PartitionValues, Range, Scalar
 from tasks.store import fingerprint
 
 WHOLE = "all"  # the name of the one partition of a source that declares none
@@ -22,7 +22,7 @@ _HASH_CHARACTERS = 12
 
 # How a source is asked, by whom, how much and how often, and what becomes of its rows, does not change
 # what it answers: these keys do not make a landed partition stale. A page's selectors do.
-_ASIDE = {"requests", "key", "partitions", "refresh", "auth"}
+_ASIDE = {"requests", "key", "partitions", "refresh", "auth", "table", "checks"}
 _ASIDE_OF_API: dict[str, Any] = {
     **dict.fromkeys(_ASIDE | {"columns", "explode", "idempotent"}, True),
     "pagination": {"max_pages", "max_rows"},
@@ -30,7 +30,7 @@ _ASIDE_OF_API: dict[str, Any] = {
 }
 _ASIDE_OF_PAGES: dict[str, Any] = {
     **dict.fromkeys(_ASIDE | {"max_pages", "robots"}, True),
-    "columns": {"__all__": {"type"}},
+    "columns": {"__all__": set(Column.model_fields)},
 }
 
 

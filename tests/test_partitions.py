@@ -174,6 +174,8 @@ OF_ALL: dict[str, tuple[Any, bool]] = {
     "requests": ({"max_in_flight": 3, "attempts": 1}, False),
     "refresh": ({"after": "24h"}, False),
     "key": (["id", "at"], False),
+    "table": ({"contract": "freeze"}, False),
+    "checks": ([{"not_null": "id"}], False),
 }
 OF_API: dict[str, tuple[Any, bool]] = {
     **OF_ALL,
@@ -226,6 +228,12 @@ OF_COLUMN: dict[str, tuple[Any, bool]] = {
     "all": (True, True),
     "default": ("0", True),
     "type": ("string", False),
+    "rename": ("number", False),
+    "required": (True, False),
+    "nulls": (["-"], False),
+    "format": ("%d/%m/%Y", False),
+    "thousands": (",", False),
+    "decimal": (",", False),
 }
 
 
@@ -262,8 +270,9 @@ def test_a_change_within_an_api_invalidates_what_it_changes(part: str, key: str,
 
 @pytest.mark.parametrize(("key", "change", "expected"), [(key, *row) for key, row in OF_COLUMN.items()])
 def test_a_change_of_a_pages_column_invalidates_what_it_changes(key: str, change: Any, expected: bool) -> None:
-    """Of a column all but its type."""
-    changed = {"id": {"select": "td", key: change}}
+    """Of a column where its value stands, and not what becomes of it."""
+    needed = {"format": "date", "thousands": "float", "decimal": "float"}
+    changed = {"id": {"select": "td", "type": needed.get(key), key: change}}
 
     assert invalidates(PagesSource, PAGES, {**PAGES, "columns": changed}) is expected
 

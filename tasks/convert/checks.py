@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Literal
 
 import duckdb
 
-from tasks.convert.check_sql import TIMES, Condition, as_text, as_time, as_type, find_condition, quote, quote_text
+from tasks.convert.check_rows import EXAMPLES, SHOWN_CHARACTERS, CheckedRows, open_rows
+from tasks.convert.check_sql import TIMES, as_text, as_time, find_condition, quote
 from tasks.convert.check_words import columns_of, expected_of, name_check, one_line
-from tasks.convert.stored import NULL_FOLDER, StoredPart
+from tasks.convert.stored import StoredPart
 from tasks.errors import TableError
 from tasks.spec import Check, Fresh, MinRows, Unique
 
-MEMORY = "512MB"  # a key that does not fit goes to the disk
-EXAMPLES = 5
 CONTEXT_COLUMNS = 3  # shown of an example beside the columns of the check
-SHOWN_CHARACTERS = 80
 
-_GLOB = re.compile(r"[*?\[]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURES = {
     "failed": "mend the data or the check, or let it warn with on_fail: warn",
@@ -74,24 +68,37 @@ def run_checks(
     if not checks:
         return []
     _refuse(checks, types)
-    with _opened(parts, types) as table:
-        rows = table.count()
-        conditions = [find_condition(check, types) for check in checks]
-        counts = table.count_each([condition for condition in conditions if condition is not None])
-        outcomes = []
-        for check, condition in zip(checks, conditions, strict=True):
-            failed = counts.pop(0) if condition is not None else 0
-            finding = None
-            if condition is not None and failed:
-                examples = table.examples(condition, _shown(check, types, key))
-                finding = _Finding(f"{failed:,} of {rows:,} rows {condition.said}", failed, examples)
-            elif isinstance(check, Unique) and types:
-                finding = _find_repeated(table, check, rows)
-            elif isinstance(check, MinRows) and rows < check.min_rows:
-                finding = _Finding(f"the table has {rows:,} rows")
-            elif isinstance(check, Fresh):
-                finding = _find_stale(table, check, types, now or datetime.now(UTC))
-            outcomes.append(_sum_up(check, finding))
+    try:
+        with open_rows(parts, types) as table:
+            return _run(checks, table, types, key, now or datetime.now(UTC))
+    except duckdb.Error as error:
+        said = str(error).splitlines()[0]
+        raise TableError(
+            f"its checks could not be run: {said}; make room for temporary files, or check less"
+        ) from error
+
+
+def _run(
+    checks: Sequence[Check], table: CheckedRows, types: Mapping[str, str], key: Sequence[str], now: datetime
+) -> list[CheckOutcome]:
+    rows = table.count()
+    conditions = [find_condition(check, types) for check in checks]
+    counts = table.count_each([condition for condition in conditions if condition is not None])
+    outcomes = []
+    for check, condition in zip(checks, conditions, strict=True):
+        failed = counts.pop(0) if condition is not None else 0
+        finding = None
+        if condition is not None and failed:
+            shown = _shown(check, types, key)
+            examples = _as_examples(shown, table.examples(condition, shown))
+            finding = _Finding(f"{failed:,} of {rows:,} rows {condition.said}", failed, examples)
+        elif isinstance(check, Unique) and types:
+            finding = _find_repeated(table, check, rows)
+        elif isinstance(check, MinRows) and rows < check.min_rows:
+            finding = _Finding(f"the table has {rows:,} rows")
+        elif isinstance(check, Fresh):
+            finding = _find_stale(table, check, types, now)
+        outcomes.append(_sum_up(check, finding))
     return outcomes
 
 
@@ -123,65 +130,7 @@ def _refuse(checks: Sequence[Check], types: Mapping[str, str]) -> None:
         raise TableError("\n".join(mistakes))
 
 
-@dataclass(frozen=True)
-class _Table:
-    """The rows of all parts, as DuckDB reads them."""
-
-    connection: duckdb.DuckDBPyConnection
-
-    def count(self) -> int:
-        return int(self.fetch("SELECT count(*) FROM rows")[0][0])
-
-    def count_each(self, conditions: Sequence[Condition]) -> list[int]:
-        """Return how many rows each condition holds of, in one scan."""
-        if not conditions:
-            return []
-        counts = ", ".join(f"count(*) FILTER (WHERE {condition.sql})" for condition in conditions)
-        values = [value for condition in conditions for value in condition.values]
-        return list(self.fetch(f"SELECT {counts} FROM rows", values)[0])  # noqa: S608 - made of quoted names
-
-    def examples(self, condition: Condition, shown: Sequence[str]) -> tuple[dict[str, str | None], ...]:
-        """Return the first rows that a condition holds of."""
-        columns = ", ".join(as_text(name, SHOWN_CHARACTERS) for name in shown)
-        query = f"SELECT {columns} FROM rows WHERE {condition.sql} LIMIT {EXAMPLES}"  # noqa: S608 - the same
-        return _as_examples(shown, self.fetch(query, condition.values))
-
-    def fetch(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self.connection.execute(query, list(values)).fetchall()
-
-
-@contextmanager
-def _opened(parts: Sequence[StoredPart], types: Mapping[str, str]) -> Iterator[_Table]:
-    """Yield the rows of all parts as one table; columns that folders tell are added, in the type they have."""
-    with TemporaryDirectory(prefix="tidemill-checks-") as spill:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": MEMORY,
-            "temp_directory": spill,
-            "autoinstall_known_extensions": "false",
-        }
-        with duckdb.connect(config=config) as connection:
-            pieces: dict[tuple[tuple[str, str], ...], list[str]] = {}
-            for part in parts if types else ():
-                pieces.setdefault(tuple(part.folders.items()), []).append(str(part.path))
-            none = f"SELECT {', '.join(as_type(None, kind) + f' AS {quote(name)}' for name, kind in types.items())} WHERE false"
-            selects = [_select(folders, paths, types) for folders, paths in pieces.items()]
-            every = " UNION ALL BY NAME ".join(selects) or (none if types else "SELECT 1 WHERE false")
-            connection.execute(f"CREATE TEMP VIEW rows AS {every}")
-            yield _Table(connection)
-
-
-def _select(folders: Sequence[tuple[str, str]], paths: Sequence[str], types: Mapping[str, str]) -> str:
-    """Return the query of the parts of one folder; a view takes no parameters, so its texts are quoted."""
-    told = "".join(
-        f", {as_type(None if text == NULL_FOLDER else text, types[name])} AS {quote(name)}"
-        for name, text in folders
-        if name in types
-    )
-    files = ", ".join(quote_text(_GLOB.sub(r"[\g<0>]", path)) for path in paths)
-    return f"SELECT *{told} FROM read_parquet([{files}], hive_partitioning = false)"  # noqa: S608 - quoted
-
-
-def _find_repeated(table: _Table, check: Unique, rows: int) -> _Finding | None:
+def _find_repeated(table: CheckedRows, check: Unique, rows: int) -> _Finding | None:
     """Return how many rows share their values with another one, if any do, and such values, the most frequent first."""
     names = ", ".join(quote(name) for name in check.unique)
     known = " AND ".join(f"{quote(name)} IS NOT NULL" for name in check.unique)
@@ -195,7 +144,7 @@ def _find_repeated(table: _Table, check: Unique, rows: int) -> _Finding | None:
     return _Finding(said, int(failed), _as_examples(check.unique, found))
 
 
-def _find_stale(table: _Table, check: Fresh, types: Mapping[str, str], now: datetime) -> _Finding | None:
+def _find_stale(table: CheckedRows, check: Fresh, types: Mapping[str, str], now: datetime) -> _Finding | None:
     """Return how old the latest value is, if it is too old, or there is none."""
     column, within = check.fresh.column, check.fresh.within
     if column not in types:

@@ -22,7 +22,7 @@ from tasks.convert.reading.formats import LINES, read_whole, suffix_of
 from tasks.convert.reading.opening import DamagedError, Stream, suffixes
 from tasks.errors import TableError
 
-BLOCK_BYTES = 16 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
+BLOCK_BYTES = 8 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
 
 Block = CsvBlock | JsonBlock | Texts
 
@@ -81,7 +81,7 @@ def _convert(block: Block, plan: Plan, name: str, file: str) -> Written:
 
 async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> AsyncIterator[Block]:
     """Yield the blocks of a file, at least one: an empty file too has a part."""
-    suffix = await asyncio.to_thread(suffix_of, file.name, plan.target.reading)
+    suffix = await asyncio.to_thread(suffix_of, file.name, plan.target.reading, file.path)
     if suffix not in LINES:
         progress.digest = await asyncio.to_thread(hash_file, file)
         blocks = await asyncio.to_thread(read_whole, file.path, suffix, plan.target.reading)

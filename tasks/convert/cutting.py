@@ -41,7 +41,9 @@ class Cutter:
 
         """
         if self._transcoder is None:
-            self.encoding = detect_encoding(data, self._target.reading.encoding, is_unicode=not self._is_csv)
+            self.encoding = detect_encoding(
+                data, self._target.reading.encoding, is_unicode=not self._is_csv, whole=final
+            )
             self._transcoder = Transcoder(self.encoding)
             self._byte = self.encoding.mark_bytes if self.encoding.name == "utf-8" else None
         text = self._transcoder.to_utf8(data, final=final)

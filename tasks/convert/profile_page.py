@@ -105,11 +105,19 @@ def _say_sample(profile: Profile) -> str:
 
 
 def _row(column: ColumnProfile, profile: Profile) -> list[str]:
-    at_least = "" if profile.whole else "≥ "
+    at_least = "" if profile.whole or _is_exact(column) else "≥ "
     nulls = "" if column.nulls is None else f"{column.nulls:,}"
     distinct = f"{at_least}{column.distinct:,}" if column.sampled else ("0" if profile.whole else "")
     low, high = _cell(column.low), _cell(column.high)
     return [escape(column.name, _NAME_CHARACTERS), escape(column.type), _values(column), nulls, distinct, low, high]
+
+
+def _is_exact(column: ColumnProfile) -> bool:
+    """Return whether there can be no more distinct values than were met: all between the least and the greatest were."""
+    low, high = column.low, column.high
+    if isinstance(low, int):  # truth values too
+        return column.distinct == int(high) - int(low) + 1
+    return low is not None and bool(low == high)
 
 
 def _values(column: ColumnProfile) -> str:

@@ -44,6 +44,7 @@ def write_parts(
     """Return parts of the rows, so many in each."""
     schema = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in types.items()])
     parts = []
+    each = max(each, len(rows) // 10)
     for first in range(0, len(rows), each):
         path = folder / f"part [{first}]*'?.parquet"
         pq.write_table(pa.Table.from_pylist(rows[first : first + each], schema), path)
@@ -271,3 +272,11 @@ def test_what_a_check_cannot_be_told_of_is_an_error(tmp_path: Path) -> None:
         "checks.4.allowed: 'x' is no value of 'amount', which is of type float; take it out",
         "checks.5.fresh: 'id' is of type int, no time; name a column of times",
     ]
+
+
+def test_checks_that_cannot_be_run_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What DuckDB cannot do is told as one sentence, with the cure."""
+    monkeypatch.setattr("tasks.convert.check_rows.MEMORY", "100KB")
+
+    with pytest.raises(TableError, match=r"^its checks could not be run: Out of Memory .*; make room for temporary"):
+        run_one(tmp_path, {"unique": "id"}, [{"id": number} for number in range(100_000)], {"id": "int"})

@@ -63,6 +63,12 @@ def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, to
     page.goto(f"{site}/artifacts/artifact/{fetched['id']}")
     for cell in ("429s", "resumed from page", "user_id=3"):
         expect(page.get_by_text(cell).first).to_be_visible(timeout=_SHOWN_MS)
+    profile = {"artifacts": {"key": {"like_": "tour-profile-"}}, "sort": "CREATED_DESC"}
+    (shown, *_) = httpx.post(f"{prefect_server}/artifacts/filter", json=profile).raise_for_status().json()
+    page.goto(f"{site}/artifacts/artifact/{shown['id']}")
+    picture = page.locator("img[src^='data:image/svg']").first
+    expect(picture).to_be_visible(timeout=_SHOWN_MS)
+    assert picture.evaluate("image => image.naturalWidth") == 120
 
 
 def test_the_ui_draws_the_pictures_of_a_training(prefect_server: str, tour_run: ToldRun, page: Page) -> None:
