@@ -23,6 +23,7 @@ EXIT_INTERRUPTED = 130
 Data = Annotated[Path, Parameter(help="Folder for everything the run reads and writes.")]
 Verbose = Annotated[bool, Parameter(negative="", help="Show Prefect's own log lines too.")]
 PipelineFile = Annotated[Path, Parameter(help="Pipeline file, e.g. deployments/flights/pipeline.yaml.")]
+Named = Annotated[str, Parameter(help="Pipeline file, or the name of a pipeline that has run.")]
 
 app = App(
     name="tidemill",
@@ -88,6 +89,61 @@ def check(pipeline: PipelineFile, *, data: Data = Path("data")) -> int:
     from flows.command import check_pipeline  # noqa: PLC0415 - heavy
 
     return check_pipeline(pipeline, data)
+
+
+models = App(name="models", help="Look at the versions of a pipeline's model, and choose which of them serves.")
+app.command(models)
+
+
+@models.command(name="list")
+def list_models(pipeline: Named, *, data: Data = Path("data")) -> int:
+    """List the versions: score on the hold-out with its interval, when it was made, and which one serves."""
+    from flows.models import show_versions  # noqa: PLC0415 - heavy
+
+    return show_versions(pipeline, data)
+
+
+@models.command
+def promote(
+    pipeline: Named,
+    version: Annotated[str, Parameter(help="Name of the version, as `models list` has it.")],
+    *,
+    data: Data = Path("data"),
+) -> int:
+    """Let a version serve, whatever the pipeline file says of promotion."""
+    from flows.models import promote_version  # noqa: PLC0415 - heavy
+
+    return promote_version(pipeline, version, data)
+
+
+@models.command
+def rollback(pipeline: Named, *, data: Data = Path("data")) -> int:
+    """Let the version serve that did before; the one set aside is not taken again by itself."""
+    from flows.models import roll_back_champion  # noqa: PLC0415 - heavy
+
+    return roll_back_champion(pipeline, data)
+
+
+@app.command
+def predict(
+    pipeline: Named,
+    rows: Annotated[
+        str,
+        Parameter(
+            name="--input", help="The rows: a table's name, a Parquet, CSV or .sql file, or SQL over the tables."
+        ),
+    ],
+    *,
+    data: Data = Path("data"),
+    output: Annotated[
+        Path | None, Parameter(help="Parquet file to write; without it, one in data/predictions/.")
+    ] = None,
+    verbose: Verbose = False,
+) -> int:
+    """Predict new rows by the champion, and tell how far they have moved from those it learnt from."""
+    from flows.models import predict_input  # noqa: PLC0415 - heavy
+
+    return predict_input(pipeline, rows, data, output, verbose=verbose)
 
 
 @app.command

@@ -57,7 +57,8 @@ class ProgressView:
 
     def _show_bar(self, step: Step) -> None:
         # The candidates of train share one bar: each is one step of it.
-        part, detail = ("", f"{step.name} {step.detail}") if step.stage == "train" else (step.name, step.detail)
+        together = step.stage in ("train", "judge")
+        part, detail = ("", f"{step.name} {step.detail}") if together else (step.name, step.detail)
         label = f"{step.stage:<8} {part}"
         if label not in self._bars:
             self._bars[label] = self._progress.add_task(f"{label:<24}", total=step.total, detail="")
@@ -85,11 +86,22 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
     made = [name for name in _OUTPUTS if (data / name).exists()]
     where.add_row("outputs", f"{data}: {', '.join(made)}")
     if summary.champion:
-        where.add_row("champion", f"{data / 'models' / summary.pipeline / summary.champion['model']}")
+        for name, value in _champion_rows(data / "models" / summary.pipeline):
+            where.add_row(name, value)
     where.add_row("Prefect UI", ui)
     console.print(where)
     for warning in summary.warnings:
         console.print(f"warning: {warning}")
+
+
+def _champion_rows(models: Path) -> Iterator[tuple[str, str]]:
+    """Yield which version serves, and what was decided last."""
+    from tasks.train.model_store import read_champion  # noqa: PLC0415 - pandas takes a moment to import
+
+    champion = read_champion(models)
+    if champion is not None:
+        yield "champion", f"{models / champion.model} ({champion.candidate})"
+        yield "decided", champion.decisions[-1].sentence
 
 
 def _sources_table(sources: dict[str, SourceSummary]) -> Table:
@@ -111,15 +123,28 @@ def _sources_table(sources: dict[str, SourceSummary]) -> Table:
 
 
 def _leaderboard_table(summary: RunSummary) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=f"Leaderboard by {summary.metric}", title_justify="left")
+    title = f"Leaderboard by {summary.metric}: mean of the folds, 95 % interval, hold-out"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("candidate")
     table.add_column(summary.metric or "score", justify="right")
+    table.add_column("interval", justify="right")
+    table.add_column("hold-out", justify="right")
     table.add_column("fit", justify="right")
     table.add_column("")
-    champion = summary.champion["name"] if summary.champion else None
+    best = summary.champion["name"] if summary.champion else None
     for row in summary.leaderboard:
-        score = "-" if row["score"] is None else f"{row['score']:.4f}"
+        interval = "-" if row["interval"] is None else "{:.4f} to {:.4f}".format(*row["interval"])
         fit = "-" if row["fit_s"] is None else f"{row['fit_s']:.1f} s"
-        notes = [row["error"] or "", "champion" if row["name"] == champion else "", "kept" if row["reused"] else ""]
-        table.add_row(row["name"], score, fit, ", ".join(note for note in notes if note))
+        notes = [
+            row["error"] or "",
+            "best" if row["name"] == best else "",
+            "within noise of the best" if row["within_noise"] else "",
+            "kept" if row["reused"] else "",
+        ]
+        told = ", ".join(note for note in notes if note)
+        table.add_row(row["name"], _score(row["score"]), interval, _score(row["holdout"]), fit, told)
     return table
+
+
+def _score(score: float | None) -> str:
+    return "-" if score is None else f"{score:.4f}"

@@ -43,20 +43,33 @@ def execute(spec: Pipeline, data: Path, choice: Choice, *, api: PrefectApi, list
         KeyboardInterrupt: the run was interrupted; its processes are gone.
 
     """
-    flow_runs: list[UUID] = []
+    runs: list[UUID] = []
+    asked = (spec, data, choice.fresh, choice.only, choice.partitions)
+    try:
+        return Ended(execute_flow(pipeline, *asked, api=api, listener=listener, runs=runs))
+    except TidemillError as error:
+        path = DataFolder.at(data).summary
+        return Ended(read_summary(path, str(runs[0])) if runs else None, error)
+
+
+def execute_flow(
+    flow: Any, *asked: Any, api: PrefectApi, listener: Callable[[Step], None], runs: list[UUID] | None = None
+) -> Any:
+    """Run a flow to its end and return its result when Prefect has stored the run; its id is added to `runs`.
+
+    Raises:
+        KeyboardInterrupt: the run was interrupted; its processes are gone.
+
+    """
+    flow_runs = runs if runs is not None else []
 
     def remember(_flow: Any, flow_run: FlowRun, _state: Any) -> None:
         flow_runs.append(flow_run.id)
 
-    hooks: list[Any] = [remember]
     limit_s = STORED_S
     try:
         with listening(listener):
-            flow = pipeline.with_options(on_running=hooks)
-            return Ended(_run(flow(spec, data, choice.fresh, choice.only, choice.partitions)))
-    except TidemillError as error:
-        path = DataFolder.at(data).summary
-        return Ended(read_summary(path, str(flow_runs[0])) if flow_runs else None, error)
+            return _run(flow.with_options(on_running=[remember])(*asked))
     except KeyboardInterrupt:
         limit_s = _INTERRUPTED_STORED_S
         raise
@@ -64,7 +77,7 @@ def execute(spec: Pipeline, data: Path, choice: Choice, *, api: PrefectApi, list
         drain(api, flow_runs[0] if flow_runs else None, limit_s)
 
 
-def _run(coroutine: Any) -> RunSummary:
+def _run(coroutine: Any) -> Any:
     """Run a coroutine; the first SIGINT or SIGTERM cancels it and ends the workers at once."""
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
@@ -80,12 +93,12 @@ def _run(coroutine: Any) -> RunSummary:
 
         with _handling(interrupt):
             try:
-                summary: RunSummary = loop.run_until_complete(task)
+                result = loop.run_until_complete(task)
             except (asyncio.CancelledError, Exception):
                 if not interrupted:  # what a cancelled flow ends in is Prefect's affair
                     raise
                 raise KeyboardInterrupt from None
-        return summary
+        return result
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tasks.partitions import list_partitions
 from tasks.slices import choose_slice
 from tasks.spec import ApiSource, FilesSource, PagesSource, Pipeline, Training, secret_references, write_duration
 from tasks.store import DataFolder
-from tasks.train.estimators import check_training
+from tasks.train.section import check_training
 
 
 def find_mistakes(spec: Pipeline, data: Path, choice: Choice) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.convert.table import CommittedTable
@@ -56,7 +56,7 @@ class Record:
             sources=_summarize(landed, tables),
             leaderboard=board.as_data()["candidates"] if board else [],
             metric=board.metric if board else None,
-            champion=asdict(board.champion) if board and board.champion else None,
+            champion=board.best.as_data() if board and board.best else None,
             seconds=self.seconds,
             flow_run_id=self.flow_run_id,
         )
@@ -80,6 +80,7 @@ def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable])
 
 
 def _warnings(board: Leaderboard | None) -> list[str]:
-    if board is None or board.champion is None or board.beats_dummy:
+    if board is None or board.best is None:
         return []
-    return [f"the champion {board.champion.name} does not beat the dummy baseline: it has learnt nothing of use"]
+    nothing = f"the best candidate, {board.best.name}, does not beat the dummy baseline: it has learnt nothing of use"
+    return [*board.warnings, *([] if board.beats_dummy else [nothing])]

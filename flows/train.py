@@ -9,19 +9,22 @@ from prefect import flow, get_run_logger
 
 from flows.stage import name_run
 from tasks.errors import StageError, TrainingError
-from tasks.report import report_leaderboard
+from tasks.report_training import report_leaderboard, report_model
 from tasks.spec import Pipeline, Training, read_pipeline
 from tasks.store import DataFolder, commit_json
+from tasks.train.course import evaluate_all, judge_finalists
 from tasks.train.jobs import plan_jobs
-from tasks.train.leaderboard import Leaderboard, crown, rank
-from tasks.train.tasks import build_training_set, train_all
+from tasks.train.leaderboard import Leaderboard, rank
+from tasks.train.model_store import CARD, decide_champion, publish_version
+from tasks.train.pool import opened_workers
+from tasks.train.tasks import build_training_set
 
 
 @flow(name="train", flow_run_name=name_run, persist_result=False)
 async def train(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> Leaderboard:
-    """Train every candidate of a pipeline on its tables and crown the best.
+    """Train every candidate of a pipeline on its tables, rank them, and keep the best as a version that may serve.
 
-    Candidates that are finished are not fitted again.
+    What is finished is not fitted again.
 
     Args:
         spec: the pipeline, or the path of its file.
@@ -31,7 +34,7 @@ async def train(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = 
     Raises:
         SpecError: the training section is wrong.
         TrainingError: the training set cannot be built or learnt from.
-        StageError: every candidate failed, or a worker process died.
+        StageError: every candidate failed.
 
     """
     pipeline = read_pipeline(spec)
@@ -39,12 +42,16 @@ async def train(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = 
     tables = {name: folder.table(name) for name in pipeline.sources}
     models = folder.models(pipeline.name)
     training_set = await build_training_set(training, tables, folder.training(pipeline.name), fresh=fresh)
-    jobs = plan_jobs(training, training_set, models)
-    leaderboard = rank(jobs, await train_all(jobs, workers=training.workers, fresh=fresh))
+    jobs = await asyncio.to_thread(plan_jobs, training, training_set, models)
+    async with opened_workers(training.runner) as workers:
+        leaderboard = rank(jobs, await evaluate_all(jobs, workers, fresh=fresh))
+        leaderboard = await judge_finalists(jobs, leaderboard, workers)
     await asyncio.to_thread(commit_json, models / "leaderboard.json", leaderboard.as_data())
     await report_leaderboard(pipeline.name, leaderboard)
     _check_outcome(leaderboard)
-    await asyncio.to_thread(crown, models, leaderboard)
+    version = await asyncio.to_thread(publish_version, models, leaderboard, training, training_set)
+    decision = await asyncio.to_thread(decide_champion, models, version, training, training_set)
+    await report_model(pipeline.name, leaderboard, models / version.name / CARD, decision)
     return leaderboard
 
 
@@ -55,12 +62,12 @@ def _training_of(pipeline: Pipeline) -> Training:
 
 
 def _check_outcome(leaderboard: Leaderboard) -> None:
-    """Warn of failed candidates and of a champion that has learnt nothing; raise when none is left."""
+    """Warn of failed candidates and of a best one that has learnt nothing; raise when none is left."""
     logger = get_run_logger()
     for result in leaderboard.failed:
         logger.warning("Candidate %s failed: %s", result.name, result.error)
-    if leaderboard.champion is None:
+    if leaderboard.best is None:
         reasons = "\n".join(str(result.error) for result in leaderboard.failed)
         raise StageError(f"every candidate failed; correct them and run again:\n{reasons}", leaderboard)
     if not leaderboard.beats_dummy:
-        logger.warning("The champion %s does not beat the dummy baseline", leaderboard.champion.name)
+        logger.warning("The best candidate, %s, does not beat the dummy baseline", leaderboard.best.name)

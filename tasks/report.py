@@ -16,7 +16,6 @@ from prefect.exceptions import PrefectException
 from tasks.convert.table import CommittedTable
 from tasks.ingest.landing.landed import Landed
 from tasks.ingest.outcome import Failure, LandedSource
-from tasks.train.leaderboard import Leaderboard
 
 ROWS_SHOWN = 100  # an artifact lives in Prefect's database for ever
 
@@ -41,7 +40,7 @@ class ProgressArtifacts:
         if source in self._ids:
             await aupdate_progress_artifact(self._ids[source], percent, description)
         else:
-            key = _key(f"{self._pipeline}-ingest-{source}")
+            key = key_of(f"{self._pipeline}-ingest-{source}")
             self._ids[source] = await acreate_progress_artifact(percent, key, description)
 
 
@@ -52,9 +51,9 @@ async def report_ingest(pipeline: str, sources: Sequence[LandedSource]) -> None:
     failed = [_failure_row(source.source, failure) for source in sources for failure in source.failures]
     partitions, kept = sum(len(source.landed) for source in sources), sum(source.total("reused") for source in sources)
     said = f"What was fetched, the slowest first; {kept:,} of {partitions:,} partitions were landed before."
-    shown = [_show(f"{pipeline}-ingest", [_partition_row(*pair) for pair in slowest], said)] if sources else []
+    shown = [show_table(f"{pipeline}-ingest", [_partition_row(*pair) for pair in slowest], said)] if sources else []
     if failed:
-        shown.append(_show(f"{pipeline}-not-fetched", failed, "Partitions that could not be fetched."))
+        shown.append(show_table(f"{pipeline}-not-fetched", failed, "Partitions that could not be fetched."))
     await asyncio.gather(*shown)
 
 
@@ -105,38 +104,20 @@ async def report_tables(pipeline: str, tables: Sequence[CommittedTable]) -> None
         for table in tables
         for reason, count in table.reasons.items()
     ]
-    await _show(f"{pipeline}-tables", rows, "What each table holds.")
+    await show_table(f"{pipeline}-tables", rows, "What each table holds.")
     if reasons:
-        await _show(f"{pipeline}-rejects", reasons, "Why rows could not enter their table.")
+        await show_table(f"{pipeline}-rejects", reasons, "Why rows could not enter their table.")
 
 
-@task(name="report leaderboard", cache_policy=NO_CACHE, persist_result=False)
-async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
-    """Show the candidates, ranked; a unit of its own so that the artifact stands in the run's graph."""
-    champion = leaderboard.champion
-    rows = [
-        {
-            "candidate": result.name,
-            leaderboard.metric: result.score,
-            **{name: value for name, value in (result.metrics or {}).items() if name != leaderboard.metric},
-            "fit (s)": result.fit_s,
-            "champion": "yes" if champion is not None and result.name == champion.name else "",
-            "failure": result.error or "",
-        }
-        for result in leaderboard.results
-    ]
-    rows_said = f"{leaderboard.training_rows:,} rows to train, {leaderboard.test_rows:,} to test"
-    await _show(f"{pipeline}-leaderboard", rows, f"Candidates by {leaderboard.metric}: {rows_said}.")
-
-
-async def _show(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+async def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+    """Show rows, at most 100 of them, as a table artifact."""
     left_out = len(rows) - ROWS_SHOWN
     more = f" {left_out} further rows are not shown." if left_out > 0 else ""
     await acreate_table_artifact(
-        table=[dict(row) for row in rows[:ROWS_SHOWN]], key=_key(key), description=description + more
+        table=[dict(row) for row in rows[:ROWS_SHOWN]], key=key_of(key), description=description + more
     )
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
     """Return a name as artifacts' keys are written."""
     return name.replace("_", "-")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,11 @@ class DataFolder:
         """Return the folder of the versions of a source's table, of which one counts."""
         return self.root / ".tables" / source
 
+    def tables(self) -> dict[str, Path]:
+        """Return the folder of every table that is there, by name."""
+        folders = sorted((self.root / "tables").glob("*/"))
+        return {folder.name: folder for folder in folders if any(folder.glob("*.parquet"))}
+
     def rejects(self, source: str) -> Path:
         """Return the folder of the rows that could not enter a source's table."""
         return self.root / "rejects" / source
@@ -51,8 +57,12 @@ class DataFolder:
         return self.root / "training" / pipeline
 
     def models(self, pipeline: str) -> Path:
-        """Return the folder of a pipeline's candidates and champion."""
+        """Return the folder of a pipeline's candidates, versions and champion."""
         return self.root / "models" / pipeline
+
+    def predictions(self, pipeline: str) -> Path:
+        """Return the folder of what a pipeline's champion predicted."""
+        return self.root / "predictions" / pipeline
 
     @property
     def summary(self) -> Path:
@@ -76,6 +86,25 @@ def commit(path: Path) -> Iterator[Path]:
         fsync(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def commit_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder beside `folder` to fill; on success fsync its files and rename it into place.
+
+    On any error, an interrupt included, the half-filled folder is removed.
+    `folder` must not be there yet: a folder that is not empty is never replaced.
+    """
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    part.mkdir(parents=True)
+    try:
+        yield part
+        for path in (*part.iterdir(), part):
+            fsync(path)
+        part.rename(folder)
+        fsync(folder.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def commit_json(path: Path, value: Any) -> None:
@@ -123,13 +152,13 @@ def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
 
 
 def sweep_leftovers(folder: Path) -> None:
-    """Remove the part files that killed runs left below `folder`; those of live processes stay."""
+    """Remove the part files and folders that killed runs left below `folder`; those of live processes stay."""
     if not folder.is_dir():
         return
-    for part in folder.rglob(".*.part"):
+    for part in list(folder.rglob(".*.part")):
         match = _LEFTOVER.match(part.name)
         if match and not _is_alive(int(match["pid"])):
-            part.unlink(missing_ok=True)
+            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
 
 
 def fingerprint(value: Any) -> str:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tasks.store import (
     DataFolder,
     commit,
+    commit_folder,
     commit_json,
     fingerprint,
     hash_file,
@@ -66,6 +67,29 @@ def test_a_commit_that_fails_leaves_all_as_it_was(
         write_half()
 
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == ({"file.txt": before} if before else {})
+
+
+def test_a_folder_is_committed_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A folder is seen when it is full; one that fails on the way leaves nothing."""
+    with commit_folder(tmp_path / "whole") as part:
+        (part / "file.txt").write_text("new")
+        assert not (tmp_path / "whole").exists()
+    with pytest.raises(KeyboardInterrupt), commit_folder(tmp_path / "half") as part:  # noqa: PT012 - written, then broken off
+        (part / "file.txt").write_text("new")
+        raise KeyboardInterrupt
+
+    assert [path.name for path in tmp_path.rglob("*")] == ["whole", "file.txt"]
+
+
+def test_a_folder_that_is_there_is_not_replaced(tmp_path: Path) -> None:
+    """What stands in the place is kept, and the new one goes."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file.txt").write_text("old")
+
+    with pytest.raises(OSError, match="not empty"), commit_folder(tmp_path / "kept") as part:
+        (part / "file.txt").write_text("new")
+
+    assert [path.read_text() for path in tmp_path.rglob("*.txt")] == ["old"]
 
 
 def test_a_commit_without_a_file_is_an_error(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.cast import cast_block
-from tasks.convert.csv.reader import CsvBlock, parse_csv
+from tasks.convert.csv.block import CsvBlock
+from tasks.convert.csv.reader import parse_csv
 from tasks.convert.files import Plan, Target
 from tasks.convert.json.lines import JsonBlock, parse_lines
 from tasks.convert.naming import FILE, LINE
@@ -95,16 +96,21 @@ def _partitions(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[str, dict[
     if not by:
         yield "", {}, table
         return
-    for column in by:
-        if column not in table.column_names:
-            raise TableError(
-                f"partition_by: {column!r} is not a column; the columns are {', '.join(table.column_names)}"
-            )
-    texts = {column: pc.fill_null(pc.cast(table[column], pa.string()), _NULL_FOLDER) for column in by}
+    nulls = pa.nulls(table.num_rows, pa.string())
+    texts = {
+        column: pc.fill_null(
+            pc.cast(table[column] if column in table.column_names else nulls, pa.string()), _NULL_FOLDER
+        )
+        for column in by
+    }
     for combination in pa.table(texts).group_by(list(by)).aggregate([]).to_pylist():
         chosen = None
         for column, value in combination.items():
             equal = pc.equal(texts[column], value)
             chosen = equal if chosen is None else pc.and_(chosen, equal)
         folder = "".join(f"{quote(column, safe='')}={quote(value, safe=' ')}/" for column, value in combination.items())
-        yield folder, combination, table.filter(chosen).drop_columns(list(by))
+        yield (
+            folder,
+            combination,
+            table.filter(chosen).drop_columns([column for column in by if column in table.column_names]),
+        )

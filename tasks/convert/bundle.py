@@ -9,8 +9,8 @@ from pathlib import Path
 import xxhash
 
 from tasks.convert.blocks import parse_block, write_block
+from tasks.convert.csv.block import CsvBlock
 from tasks.convert.csv.head import read_head
-from tasks.convert.csv.reader import CsvBlock
 from tasks.convert.csv.records import count_lines
 from tasks.convert.files import Converted, ConvertedFile, InputFile, Plan
 from tasks.convert.parsed import Parsed

@@ -13,14 +13,16 @@ import aiofiles
 import xxhash
 
 from tasks.convert.blocks import Written, parse_block, write_block
-from tasks.convert.csv.reader import CsvBlock
-from tasks.convert.cutting import BLOCK_BYTES, Cutter
+from tasks.convert.csv.block import CsvBlock
+from tasks.convert.cutting import Cutter
 from tasks.convert.files import REASONS_KEPT, Converted, ConvertedFile, InputFile, Plan
 from tasks.convert.json.lines import JsonBlock
 from tasks.convert.parsed import Texts
 from tasks.convert.reading.formats import LINES, read_whole, suffix_of
 from tasks.convert.reading.opening import DamagedError, Stream, suffixes
 from tasks.errors import TableError
+
+BLOCK_BYTES = 16 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
 
 Block = CsvBlock | JsonBlock | Texts
 
@@ -83,8 +85,8 @@ async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> Asyn
     if suffix not in LINES:
         progress.digest = await asyncio.to_thread(hash_file, file)
         blocks = await asyncio.to_thread(read_whole, file.path, suffix, plan.target.reading)
-        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
-            yield block
+        while (texts := await asyncio.to_thread(next, blocks, None)) is not None:
+            yield texts
         return
     cutter = Cutter(plan, suffix)
     async for data, final in _read_bytes(file, plan, progress):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from tasks.convert.csv.head import Head, read_head
-from tasks.convert.csv.reader import CsvBlock
+from tasks.convert.csv.block import CsvBlock
+from tasks.convert.csv.head import SAMPLE_BYTES, Head, read_head
 from tasks.convert.csv.records import Records, count_lines
 from tasks.convert.files import Plan
 from tasks.convert.json.lines import JsonBlock
@@ -13,7 +13,6 @@ from tasks.convert.parsed import Misfit, Record, Texts
 from tasks.convert.reading.encoding import Encoding, Transcoder, detect_encoding
 from tasks.errors import TableError
 
-BLOCK_BYTES = 16 * 1024 * 1024
 RECORD_BYTES = 256 * 1024 * 1024  # one record is in memory as a whole
 
 Block = CsvBlock | JsonBlock
@@ -42,7 +41,7 @@ class Cutter:
 
         """
         if self._transcoder is None:
-            self.encoding = detect_encoding(data, self._target.reading.encoding)
+            self.encoding = detect_encoding(data, self._target.reading.encoding, is_unicode=not self._is_csv)
             self._transcoder = Transcoder(self.encoding)
             self._byte = self.encoding.mark_bytes if self.encoding.name == "utf-8" else None
         text = self._transcoder.to_utf8(data, final=final)
@@ -69,16 +68,18 @@ class Cutter:
     def _read_head(self, data: bytes) -> Head:
         target = self._target
         line = data[: data.find(b"\n") + 1]
-        if line in self._plan.heads:
-            return self._plan.heads[line]
+        quotes = b"".join(quote for quote in (b'"', b"'") if quote in data[:SAMPLE_BYTES])
+        if line + quotes in self._plan.heads:
+            return self._plan.heads[line + quotes]
         head = read_head(data, target.reading, self._suffix, target.naming.rename)
         missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
         if head.names and missing:
             raise TableError(
                 f"has no column {missing[0]!r}, which is required; its columns are {', '.join(head.names)}"
             )
-        if head.lines == 1 and head.size == len(line):
-            self._plan.heads[line] = head
+        # Of a delimiter other than the comma, the values decide what separates decimals.
+        if head.lines == 1 and head.size == len(line) and head.dialect.delimiter == ",":
+            self._plan.heads[line + quotes] = head
         return head
 
     def _cut(self, buffer: bytes, *, final: bool) -> list[Block]:

@@ -46,7 +46,7 @@ class Draft:
         for unit in converted:
             names = {file.name for file in unit.files}
             before = {name: part for name, part in self.parts.items() if part.rows.keys() & names}
-            whole = widen_all(part.types for part in before.values())  # type: ignore[misc] - as below
+            whole = widen_all(part.types for part in before.values())
             parts = [replace(p, types=before[p.name].types if p.name in before else dict(whole)) for p in unit.parts]
             self._add(replace(unit, parts=tuple(parts)), names)
 
@@ -61,7 +61,7 @@ class Draft:
             self.types = dict(frozen)
             return
         parts = list(self._parts_in_order())
-        types = widen_all(part.types for part in parts)  # type: ignore[misc] - names of types, as the manifest has them
+        types = widen_all(part.types for part in parts)
         explode = self.job.explode
         if explode and is_replaced(explode, types) and all(part.types.get(explode, "null") == "null" for part in parts):
             types.pop(explode, None)
@@ -77,8 +77,7 @@ class Draft:
         for part in self.parts.values():
             if list(part.columns.items()) != wanted:
                 exact = all(
-                    name in self.types and is_exact(kind, self.types[name])  # type: ignore[arg-type]
-                    for name, kind in part.columns.items()
+                    name in self.types and is_exact(kind, self.types[name]) for name, kind in part.columns.items()
                 )
                 yield part, exact
 

@@ -126,6 +126,11 @@ def find_kept(job: TableJob, manifest: TableManifest) -> dict[str, ConvertedFile
 
 def check_declared(job: TableJob, types: Types) -> None:
     """Raise when a declared column is in no file; records of an API may leave out what is null."""
+    options = job.source.table
+    for key, names in (("table.partition_by", options.partition_by), ("table.sort_by", options.sort_by)):
+        for name in names:
+            if types and name not in types:
+                raise TableError(f"{key}: {name!r} is not a column; the columns are {', '.join(types)}")
     if not isinstance(job.source, FilesSource) or not types:
         return
     for name in job.source.columns:

@@ -116,9 +116,9 @@ async def convert_source(
     except TableError as error:
         sentence = "\n".join(f"source {name}: {line}" for line in str(error).splitlines())
     except OSError as error:
-        sentence = (
-            f"source {name}: {error.filename or folder.root}: {error.strerror}; make room, or give the right to write"
-        )
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        place = error.filename or folder.versions(name)
+        sentence = f"source {name}: {place} cannot be written ({reason}); make room there, or give the right to write"
     get_run_logger().warning(sentence)
     return sentence
 

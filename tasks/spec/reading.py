@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-import codecs
-from typing import Annotated, Literal
+from difflib import get_close_matches
+from encodings.aliases import aliases
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from tasks.spec.base import NonEmpty, Part
 
 Format = Literal["csv", "tsv", "jsonl", "json", "parquet", "excel"]
-Character = Annotated[str, Field(min_length=1, max_length=1)]
 
-_OF_TEXT = ("delimiter", "quote", "header", "decimal")
+_CSV = ("csv", "tsv")
+_FORMATS_OF = {
+    "delimiter": _CSV,
+    "quote": _CSV,
+    "decimal": _CSV,
+    "header": (*_CSV, "excel"),
+    "encoding": (*_CSV, "jsonl", "json"),
+    "records_at": ("json",),
+    "sheet": ("excel",),
+}
+_SEPARATORS = {"\\t": 'a tab in double quotes, "\\t"', "tab": 'a tab in double quotes, "\\t"'}
+
+
+def _is_encoding(name: str) -> bool:
+    """Return whether Python knows an encoding of texts by this name; base64 is one of bytes."""
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 class Reading(Part):
@@ -20,9 +39,9 @@ class Reading(Part):
 
     format: Format | None = None
     """Format of the files; without it, what their names end in."""
-    delimiter: Character | None = None
-    """What separates fields, e.g. ;"""
-    quote: Annotated[str, Field(max_length=1)] | None = None
+    delimiter: str | None = None
+    """What separates fields, e.g. ; or |."""
+    quote: str | None = None
     """What quotes fields; an empty text where nothing does."""
     header: bool | None = None
     """Whether the first record names the columns."""
@@ -37,26 +56,42 @@ class Reading(Part):
     member: NonEmpty | None = None
     """File within a .zip; without it, its only one."""
 
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _is_a_character(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None or (value == "" and info.field_name == "quote"):
+            return value
+        if len(value) != 1 or not value.isascii() or value in "\r\n\0":
+            example = "' or \"" if info.field_name == "quote" else "; or |"
+            cure = _SEPARATORS.get(value.lower(), f"one character of ASCII, e.g. {example}")
+            raise ValueError(f"{value!r:.60} is not a {info.field_name}; write {cure}")
+        return value
+
     @field_validator("encoding")
     @classmethod
     def _is_known(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                "".encode(value)
-                codecs.lookup(value)
-            except LookupError:
-                raise ValueError(f"{value!r} is not an encoding; write one that Python knows, e.g. cp1252") from None
+        if value is not None and not _is_encoding(value):
+            known = filter(_is_encoding, {*aliases, *aliases.values()})
+            near = get_close_matches(value.lower().replace("-", "_"), sorted(known), n=1)
+            cure = f"did you mean {near[0]}?" if near else "write one that Python knows, e.g. cp1252"
+            raise ValueError(f"{value!r:.60} is not an encoding; {cure}")
+        return value
+
+    @field_validator("sheet", mode="before")
+    @classmethod
+    def _is_no_truth(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError(f"{value} is a truth value; write the sheet's name in quotes, or its number from 0")  # noqa: TRY004 - pydantic takes it as a mistake
         return value
 
     @model_validator(mode="after")
     def _fits_the_format(self) -> Reading:
-        text = next((key for key in _OF_TEXT if getattr(self, key) is not None), None)
-        if text is not None and self.format in ("jsonl", "json", "parquet"):
-            raise ValueError(f"{text} is of CSV, and the format is {self.format}; take one of them out")
-        if self.delimiter is not None and self.delimiter in (self.quote, self.decimal, "\n", "\r"):
-            raise ValueError(
-                f"delimiter {self.delimiter!r} is also the quote, the decimal or a line end; choose another"
-            )
-        if self.records_at is not None and self.format not in (None, "json"):
-            raise ValueError(f"records_at is of JSON documents, and the format is {self.format}; take one of them out")
+        for key, formats in _FORMATS_OF.items():
+            if self.format is not None and getattr(self, key) is not None and self.format not in formats:
+                of = " and ".join(formats)
+                raise ValueError(f"{key} is of {of}, and the format is {self.format}; take one of them out")
+        if self.delimiter is not None and self.delimiter in (self.quote, self.decimal):
+            raise ValueError(f"delimiter {self.delimiter!r} is also the quote or the decimal; choose another")
+        if self.format == "tsv" and self.delimiter not in (None, "\t"):
+            raise ValueError(f"delimiter {self.delimiter!r} is not that of tsv; declare format: csv")
         return self

@@ -1,95 +1,199 @@
-"""Estimators by import path, and what can be seen wrong in a training section before there is data."""
+"""Estimators by import path, from the packages that a pipeline file may name, and what each needs to be told."""
 
 from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from tasks.errors import SpecError
-from tasks.spec import Candidate, Training
-from tasks.train.query import check_query, did_you_mean
+from tasks.spec import Candidate
 
-ALLOWED_PACKAGES = ("sklearn",)  # an import path runs code: only packages whose code we know
 BASELINE = "dummy"
+
+# An import path runs code: these modules are imported for a pipeline file and no others, and only a class that a module
+# exports (`__all__`) or, where it has no such list, defines is taken from it.
+SKLEARN_MODULES = (
+    "calibration",
+    "cluster",
+    "cross_decomposition",
+    "discriminant_analysis",
+    "dummy",
+    "ensemble",
+    "gaussian_process",
+    "isotonic",
+    "kernel_ridge",
+    "linear_model",
+    "multiclass",
+    "multioutput",
+    "naive_bayes",
+    "neighbors",
+    "neural_network",
+    "semi_supervised",
+    "svm",
+    "tree",
+)
+BOOSTING = {
+    "xgboost": ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor"),
+    "lightgbm": ("LGBMClassifier", "LGBMRegressor"),
+    "catboost": ("CatBoostClassifier", "CatBoostRegressor"),
+}
+ALLOWED_PACKAGES = ("sklearn", *BOOSTING)
+
+# What an estimator is told unless the file says otherwise: one thread, for a fit has a process and a process one core;
+# nothing on standard output; no files. scikit-learn's own are silent and take one thread by themselves.
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "xgboost": {"n_jobs": 1},
+    "lightgbm": {"n_jobs": 1, "verbosity": -1},
+    "catboost": {"thread_count": 1, "verbose": False, "allow_writing_files": False},
+}
+THREADS = ("n_jobs", "thread_count")
+_VERBOSE = {"verbose", "verbosity", "logging_level", "silent"}
+SEEDS = ("random_state", "random_seed")
+
+# LightGBM takes any parameter and ignores what it does not know: those of its own that its classes do not declare.
+_LIGHTGBM_PARAMETERS = {
+    "bagging_freq",
+    "cat_l2",
+    "cat_smooth",
+    "extra_trees",
+    "feature_fraction_bynode",
+    "linear_lambda",
+    "linear_tree",
+    "max_bin",
+    "max_cat_threshold",
+    "max_cat_to_onehot",
+    "max_delta_step",
+    "min_data_in_bin",
+    "min_data_per_group",
+    "monotone_constraints",
+    "path_smooth",
+    "verbosity",
+}
+# Not for a file to say: what reads or writes files, runs code, is done by preprocessing, or leaves the processor.
+_WITHHELD = {
+    "xgboost": {"callbacks", "enable_categorical", "feature_types", "device"},
+    "lightgbm": {"device", "device_type"},
+    "catboost": {
+        "allow_writing_files",
+        "callback",
+        "cat_features",
+        "class_names",
+        "dev_efb_max_buckets",
+        "devices",
+        "embedding_features",
+        "input_borders",
+        "kwargs",
+        "metadata",
+        "output_borders",
+        "save_snapshot",
+        "snapshot_file",
+        "snapshot_interval",
+        "task_type",
+        "text_features",
+        "train_dir",
+    },
+}
 
 
 def load_estimator(path: str) -> type[Any]:
     """Return the estimator class at an import path such as sklearn.linear_model.LogisticRegression.
 
     Raises:
-        SpecError: when the path is not a classifier or regressor of scikit-learn.
+        SpecError: when the path is not a classifier or regressor of a package on our list, or that is not installed.
 
     """
     module, _, name = path.rpartition(".")
-    if module.split(".")[0] not in ALLOWED_PACKAGES:
-        raise SpecError(f"{path!r} is not an estimator of {' or '.join(ALLOWED_PACKAGES)}{_nearest(name)}")
-    try:
-        found = getattr(import_module(module), name, None)
-    except ImportError:
-        found = None
+    package = module.partition(".")[0]
+    if package not in ALLOWED_PACKAGES:
+        raise SpecError(f"{path!r} is not an estimator of {', '.join(ALLOWED_PACKAGES)}{_nearest(name)}")
+    found = _load_boosting(path, module, name) if package in BOOSTING else _load_exported(module, name)
     if not (inspect.isclass(found) and hasattr(found, "fit") and hasattr(found, "predict")):
-        raise SpecError(f"{path!r} is not an estimator{_nearest(name)}")
+        cure = f"; {package} has {', '.join(BOOSTING[package])}" if package in BOOSTING else _nearest(name)
+        raise SpecError(f"{path!r} is not an estimator{cure}")
     if not kind_of(found):
         raise SpecError(f"{path!r} is neither a classifier nor a regressor; choose one that is")
     return found
+
+
+def _load_exported(module: str, name: str) -> Any:
+    if module.removeprefix("sklearn.") not in SKLEARN_MODULES:
+        return None
+    loaded = import_module(module)
+    found = getattr(loaded, name, None)
+    exported = getattr(loaded, "__all__", [name] if getattr(found, "__module__", None) == module else ())
+    return found if name in exported and not name.startswith("_") else None
+
+
+def _load_boosting(path: str, package: str, name: str) -> Any:
+    if name not in BOOSTING.get(package, ()):
+        return None
+    if find_spec(package) is None:
+        raise SpecError(f"{path!r} needs {package}, which is not installed; run: pip install {package}")
+    try:
+        return getattr(import_module(package), name)
+    except (ImportError, OSError) as error:  # a library of the system that it needs, say
+        told = str(error).splitlines()[0].rstrip(".")
+        raise SpecError(f"{path!r} cannot be imported ({told}); install what {package} needs") from None
+
+
+def package_of(estimator: Any) -> str:
+    """Return the package of an estimator or of its class."""
+    kind = estimator if inspect.isclass(estimator) else type(estimator)
+    return str(kind.__module__).partition(".")[0]
 
 
 def kind_of(estimator: type[Any]) -> tuple[str, ...]:
     """Return what an estimator class is: classifier, regressor, or both."""
     from sklearn.base import ClassifierMixin, RegressorMixin  # noqa: PLC0415 - a second to import
 
+    if package_of(estimator) in BOOSTING:  # catboost's have no mixin
+        return ("classifier",) if estimator.__name__.endswith("Classifier") else ("regressor",)
     kinds = {"classifier": ClassifierMixin, "regressor": RegressorMixin}
     return tuple(name for name, mixin in kinds.items() if issubclass(estimator, mixin))
 
 
-def check_training(training: Training) -> list[str]:
-    """Return one sentence for everything wrong that can be seen before there is data; empty when all is well."""
-    mistakes = check_query(training.query) + _check_metric(training.metric)
-    for name, candidate in training.candidates.items():
-        key = f"training.candidates.{name}"
-        if name == BASELINE:
-            mistakes.append(f"{key}: {name!r} is the baseline's name, which is always added; choose another name")
-        mistakes += [f"{key}.{mistake}" for mistake in _check_candidate(candidate)]
-    return mistakes
+def parameters_of(estimator: type[Any]) -> list[str]:
+    """Return the parameters that a file may give an estimator."""
+    package = package_of(estimator)
+    # xgboost's classes declare some themselves and leave others to the class they come from.
+    classes = estimator.__mro__ if package == "xgboost" else (estimator,)
+    named = {
+        name
+        for each in classes
+        for name, parameter in inspect.signature(each).parameters.items()
+        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    }
+    extra = _LIGHTGBM_PARAMETERS if package == "lightgbm" else set()
+    return sorted((named | extra) - _WITHHELD.get(package, set()))
 
 
-def _check_metric(metric: str) -> list[str]:
-    from sklearn.metrics import get_scorer_names  # noqa: PLC0415 - a second to import
+def build_estimator(candidate: Candidate, seed: int) -> Any:
+    """Return the unfitted estimator of a candidate, with our defaults and the seed where the file sets none.
 
-    known = get_scorer_names()
-    return [] if metric in known else [f"training.metric: {metric!r} is not a metric; {did_you_mean(metric, known)}"]
-
-
-def _check_candidate(candidate: Candidate) -> list[str]:
-    try:
-        estimator = load_estimator(candidate.estimator)
-    except SpecError as error:
-        return [f"estimator: {mistake}" for mistake in error.mistakes]
-    known = sorted(set(inspect.signature(estimator).parameters) - {"kwargs"})
-    unknown = [name for name in candidate.params if name not in known]
-    if unknown:
-        return [f"params.{n}: {estimator.__name__} has no parameter {n!r}; {did_you_mean(n, known)}" for n in unknown]
-    return _check_values(estimator, candidate.params)
-
-
-def _check_values(estimator: type[Any], params: dict[str, Any]) -> list[str]:
-    """Return what scikit-learn's own declaration of an estimator's parameters says of their values."""
-    try:
-        instance = estimator(**params)
-    except TypeError as error:
-        return [f"params: {error}; choose an estimator that a file can describe"]
-    check = getattr(instance, "_validate_params", None)  # what fit itself calls first
-    if check is None:
-        return []
-    try:
-        check()
-    except ValueError as error:
-        return [f"params: {' '.join(str(error).split()).rstrip('.')}; correct the value"]
-    return []
+    It warns where the file asks for threads: they would take the cores of other candidates.
+    """
+    kind = load_estimator(candidate.estimator)
+    known, told = parameters_of(kind), set(candidate.params)
+    defaults = {name: value for name, value in DEFAULTS.get(package_of(kind), {}).items() if name not in told}
+    if told & _VERBOSE:  # catboost takes one of them only
+        defaults = {name: value for name, value in defaults.items() if name not in _VERBOSE}
+    params = defaults | candidate.params
+    if not told & set(SEEDS) and (seeds := [name for name in SEEDS if name in known]):
+        params[seeds[0]] = seed
+    for name in told & set(THREADS):
+        if candidate.params[name] not in (None, 1):
+            warnings.warn(
+                f"{name} {candidate.params[name]}: a fit is one process of one thread, beside others; "
+                f"take {name} out, and set runner.workers instead",
+                stacklevel=2,
+            )
+    return kind(**params)
 
 
 def _nearest(name: str) -> str:
@@ -106,7 +210,10 @@ def _known_estimators() -> dict[str, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = all_estimators(type_filter=["classifier", "regressor"])
-    return {name: f"{_public(estimator.__module__)}.{name}" for name, estimator in found}
+    boosting = {name: f"{package}.{name}" for package, names in BOOSTING.items() for name in names}
+    public = {name: _public(estimator.__module__) for name, estimator in found}
+    listed = {name: module for name, module in public.items() if module.removeprefix("sklearn.") in SKLEARN_MODULES}
+    return {name: f"{module}.{name}" for name, module in listed.items()} | boosting
 
 
 def _public(module: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,26 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.spec import TimeSplit, Training
+from tasks.spec import GroupSplit, TimeSplit, Training
+
+_SEEN_ROWS = 2000
+_RARELY_SAME = 0.5  # share of distinct values among the rows seen
+_MANY_WORDS = 3  # on average; names of airlines and of people have about two or three
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
 class Features:
-    """Names of the feature columns, by what preprocessing does with them; times count as numbers."""
+    """Names of the feature columns, by what preprocessing does with them."""
 
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
+    """Texts."""
+    times: tuple[str, ...] = ()
+    """Those of the numbers that are times, in seconds since 1970."""
+    wordy: tuple[str, ...] = ()
+    """Those of the texts that are of many words and rarely the same twice; known once rows were observed."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -29,27 +39,62 @@ class Features:
 
 
 def features_of(training: Training, schema: pa.Schema) -> Features:
-    """Return the features among the columns: all but the target and the time of a time split."""
+    """Return the features among the columns: all but the target, and the time or group of the split."""
     kept = [field for field in schema if field.name not in not_features(training)]
-    categorical = tuple(field.name for field in kept if is_text(field.type))
-    return Features(numeric=tuple(f.name for f in kept if f.name not in categorical), categorical=categorical)
+    return Features(
+        numeric=tuple(field.name for field in kept if not is_text(field.type)),
+        categorical=tuple(field.name for field in kept if is_text(field.type)),
+        times=tuple(field.name for field in kept if pa.types.is_timestamp(field.type) or pa.types.is_date(field.type)),
+    )
+
+
+def observe(features: Features, frame: pd.DataFrame) -> Features:
+    """Return the features as the rows that train show them: without those that are null in all, texts told apart."""
+    empty = [name for name in features.names if frame[name].isna().all()]
+    if empty:
+        warnings.warn(f"null in every row that trains, so left out: {', '.join(empty)}", stacklevel=2)
+    kept = replace(
+        features,
+        numeric=tuple(name for name in features.numeric if name not in empty),
+        categorical=tuple(name for name in features.categorical if name not in empty),
+        times=tuple(name for name in features.times if name not in empty),
+    )
+    return replace(kept, wordy=tuple(name for name in kept.categorical if _is_wordy(frame[name])))
+
+
+def _is_wordy(texts: pd.Series[Any]) -> bool:
+    """Tell from the first rows whether texts have many words and rarely repeat: remarks, not names of categories."""
+    seen = texts.dropna().head(_SEEN_ROWS)
+    return bool(seen.nunique() > len(seen) * _RARELY_SAME and seen.str.count(r"\w+").mean() > _MANY_WORDS)
 
 
 def not_features(training: Training) -> set[str]:
     """Return the columns that are no features."""
-    return {training.target} | ({training.split.column} if isinstance(training.split, TimeSplit) else set())
+    split = training.split
+    return {training.target} | ({split.column} if isinstance(split, TimeSplit | GroupSplit) else set())
 
 
-def read_frame(table: pa.Table, features: Features) -> pd.DataFrame:
-    """Return the features as a frame of shape (rows, features).
+def read_frame(table: pa.Table, features: Features, rows: Array | None = None) -> pd.DataFrame:
+    """Return the features as a frame of shape (rows, features), of the chosen rows in their order or of all.
 
     Numbers, truths (0, 1) and times (seconds since 1970) are float64 with NaN
     for null; texts are objects with NaN for null. A model's `predict` takes
     the same frame.
     """
-    numeric = {name: read_numbers(table.column(name)) for name in features.numeric}
-    texts = {name: _read_texts(table.column(name)) for name in features.categorical}
-    return pd.DataFrame({**numeric, **texts}, index=pd.RangeIndex(table.num_rows))
+    chosen = None if rows is None else pa.array(rows)
+    length = table.num_rows if chosen is None else len(chosen)
+    # Numbers go into the matrix that the frame keeps: one column at a time is copied, never all of them twice.
+    numbers = np.empty((len(features.numeric), length))
+    for place, name in enumerate(features.numeric):
+        numbers[place] = read_numbers(_choose(table.column(name), chosen))
+    frame = pd.DataFrame(numbers.T, columns=list(features.numeric), copy=False)
+    for name in features.categorical:
+        frame[name] = _read_texts(_choose(table.column(name), chosen))
+    return frame
+
+
+def _choose(column: pa.ChunkedArray, rows: pa.Array | None) -> pa.ChunkedArray:
+    return column if rows is None else column.take(rows)
 
 
 def read_numbers(column: pa.ChunkedArray) -> Array:
@@ -70,6 +115,25 @@ def read_target(column: pa.ChunkedArray, task: str) -> Array:
     if is_text(column.type):
         return np.array(column.to_pylist(), dtype=str)
     return np.array(column.to_numpy(zero_copy_only=False))
+
+
+def encode(column: pa.ChunkedArray, *, ordered: bool = False) -> Array:
+    """Return the values as numbers from 0 on: in order of first appearance, or in their own where `ordered`.
+
+    Null counts as a value.
+    """
+    encoded = pc.dictionary_encode(column, null_encoding="encode").combine_chunks()
+    codes = np.array(encoded.indices.to_numpy(zero_copy_only=False))
+    if not ordered:
+        return codes
+    rank = np.empty(len(encoded.dictionary), dtype=np.int64)
+    rank[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(rank))
+    return np.asarray(rank[codes])
+
+
+def encode_classes(target: Array) -> Array:
+    """Return the class of each row as a number, in the order of classes."""
+    return np.unique(target, return_inverse=True)[1]
 
 
 def is_text(kind: pa.DataType) -> bool:

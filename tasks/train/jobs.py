@@ -9,6 +9,7 @@ from pathlib import Path
 from tasks.spec import Candidate, Training
 from tasks.store import fingerprint
 from tasks.train.estimators import BASELINE
+from tasks.train.positions import KeptRows, keep_rows
 from tasks.train.training_set import Task, TrainingSet
 from tasks.train.versions import versions
 
@@ -16,41 +17,53 @@ BASELINES: dict[Task, Candidate] = {
     "classification": Candidate(estimator="sklearn.dummy.DummyClassifier", params={"strategy": "prior"}),
     "regression": Candidate(estimator="sklearn.dummy.DummyRegressor", params={"strategy": "mean"}),
 }
+EVALUATION = 1  # to be raised when the same candidate would be evaluated otherwise than before
+_LIMITS = {"time_limit_s", "memory_limit_mb"}  # they decide whether there is a result, never which
 
 
 @dataclass(frozen=True)
 class CandidateJob:
-    """One candidate to be fitted on the training set and judged on its held-out rows."""
+    """One candidate to be evaluated on the folds of the training rows, and perhaps on the hold-out."""
 
     name: str
     candidate: Candidate
     training: Training
     training_set: TrainingSet
+    rows: KeptRows
     models: Path
-    """Folder that holds the candidates of the pipeline."""
+    """Folder of the pipeline's models."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """Return the fingerprint of all that the result depends on; a finished one is not fitted again."""
+        """Return the fingerprint of all that the results depend on; a finished one is not fitted again."""
+        package = self.candidate.estimator.partition(".")[0]
+        others = () if package == "sklearn" else (package,)
         return fingerprint(
             {
+                "evaluation": EVALUATION,
                 "training_set": self.training_set.fingerprint,
                 "target": self.training.target,
                 "split": self.training.split.model_dump(),
                 "metric": self.training.metric,
                 "seed": self.training.seed,
-                "candidate": self.candidate.model_dump(),
-                "versions": versions("scikit-learn", "numpy", "pandas", "skops"),
+                "candidate": self.candidate.model_dump(exclude=_LIMITS),
+                "versions": versions("scikit-learn", "numpy", "scipy", "pandas", "skops", *others),
             }
         )
 
     @property
     def folder(self) -> Path:
-        """Return the folder of the candidate's model and metrics."""
-        return self.models / f"{self.name}-{self.fingerprint[:12]}"
+        """Return the folder of the candidate's results and model."""
+        return self.models / "candidates" / f"{self.name}-{self.fingerprint[:12]}"
+
+    @property
+    def module(self) -> str:
+        """Return the module of the candidate's estimator."""
+        return self.candidate.estimator.rpartition(".")[0]
 
 
 def plan_jobs(training: Training, training_set: TrainingSet, models: Path) -> tuple[CandidateJob, ...]:
-    """Return the jobs of a training, the baseline first."""
+    """Return the jobs of a training, the baseline first; the rows of its folds are then kept on disk."""
+    rows = keep_rows(training, training_set)
     candidates = {BASELINE: BASELINES[training_set.task], **training.candidates}
-    return tuple(CandidateJob(name, c, training, training_set, models) for name, c in candidates.items())
+    return tuple(CandidateJob(name, c, training, training_set, rows, models) for name, c in candidates.items())

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 
 from tasks.errors import TrainingError
 
-_RESULT = "training_set"
+RESULT = "training_set"  # the temporary table of `run_query`
 _CANDIDATES = re.compile(r"^(Candidate bindings|Did you mean).*", re.MULTILINE)
 _GLOB_CHARACTERS = re.compile(r"([*?\[])")
 
 # What DuckDB's types become, so that every column is a number, a truth, a time or a text.
-_CASTS = {
+PLAIN_TYPES = {
     r'U?HUGEINT|BIGNUM|DECIMAL.*|"NULL"': 'CAST("{}" AS DOUBLE)',  # sum() of whole numbers is a HUGEINT; Arrow has no such type
     r"ENUM.*|UUID|JSON": 'CAST("{}" AS VARCHAR)',
     r"TIME|TIME_NS|INTERVAL": 'epoch("{}")',  # seconds
@@ -30,18 +30,18 @@ _CASTS = {
 }
 
 
-def check_query(query: str) -> list[str]:
+def check_query(query: str, key: str = "training.query") -> list[str]:
     """Return what is wrong with a query that can be seen without its tables; empty when it is one SELECT."""
     try:
         statements = duckdb.extract_statements(query)
     except duckdb.Error as error:
-        return [f"training.query: {explain_sql(error)}; correct the SQL"]
+        return [f"{key}: {explain_sql(error)}; correct the SQL"]
     if len(statements) != 1:
-        return [f"training.query: holds {len(statements)} statements; write one SELECT"]
+        return [f"{key}: holds {len(statements)} statements; write one SELECT"]
     kind = statements[0].type.name
     if kind == "MULTI":
-        return ["training.query: this PIVOT is several statements; name its values: PIVOT ... ON column IN (...)"]
-    return [] if kind == "SELECT" else [f"training.query: is a {kind}, which training refuses; write one SELECT"]
+        return [f"{key}: this PIVOT is several statements; name its values: PIVOT ... ON column IN (...)"]
+    return [] if kind == "SELECT" else [f"{key}: is a {kind}, which {key.partition('.')[0]} refuses; write one SELECT"]
 
 
 @contextmanager
@@ -66,7 +66,9 @@ def opened_tables(tables: Mapping[str, Path], spill: Path) -> Iterator[duckdb.Du
         yield connection
 
 
-def run_query(connection: duckdb.DuckDBPyConnection, query: str, tables: Mapping[str, Path]) -> int:
+def run_query(
+    connection: duckdb.DuckDBPyConnection, query: str, tables: Mapping[str, Path], key: str = "training.query"
+) -> int:
     """Run the query into a temporary table that keeps its row order; return the number of rows.
 
     Raises:
@@ -75,11 +77,11 @@ def run_query(connection: duckdb.DuckDBPyConnection, query: str, tables: Mapping
     """
     try:
         columns = connection.sql(query).columns
-        connection.execute(f"CREATE TEMP TABLE {_RESULT} AS {_in_fixed_order(connection, query, len(columns))}")
-        rows = connection.execute(f"SELECT count(*) FROM {_RESULT}").fetchall()  # noqa: S608 - our own name
+        connection.execute(f"CREATE TEMP TABLE {RESULT} AS {_in_fixed_order(connection, query, len(columns))}")
+        rows = connection.execute(f"SELECT count(*) FROM {RESULT}").fetchall()  # noqa: S608 - our own name
     except duckdb.Error as error:
         told = f"{explain_sql(error)}; correct the SQL ({_told_tables(tables)})"
-        raise TrainingError(f"training.query: {told}") from None
+        raise TrainingError(f"{key}: {told}") from None
     return int(rows[0][0])
 
 
@@ -90,11 +92,11 @@ def read_result(connection: duckdb.DuckDBPyConnection, batch_rows: int) -> Any:
         TrainingError: for a column that is neither a number, a truth, a time nor a text.
 
     """
-    described = connection.execute(f"DESCRIBE {_RESULT}").fetchall()
+    described = connection.execute(f"DESCRIBE {RESULT}").fetchall()
     columns = ", ".join(_as_plain(str(name), str(kind)) for name, kind, *_ in described)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # DuckDB 2 advises another call, which DuckDB 1 lacks
-        result = connection.sql(f"SELECT {columns} FROM {_RESULT}")  # noqa: S608 - our own names
+        result = connection.sql(f"SELECT {columns} FROM {RESULT}")  # noqa: S608 - our own names
         stream = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
         return stream(batch_rows)
 
@@ -150,7 +152,7 @@ def _scalar(connection: duckdb.DuckDBPyConnection, sql: str, value: str) -> str:
 
 def _as_plain(name: str, kind: str) -> str:
     quoted = name.replace('"', '""')
-    for pattern, expression in _CASTS.items():
+    for pattern, expression in PLAIN_TYPES.items():
         if re.fullmatch(pattern, kind):
             return f'{expression.format(quoted)} AS "{quoted}"'
     raise TrainingError(

@@ -11,16 +11,23 @@ from multiprocessing.connection import wait
 # Read by the numeric libraries when they are first imported.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
+stopping = threading.Event()
+"""Set once the workers are to end; whoever loses one then does not start another."""
+
 
 def start_worker() -> None:
     """Prepare a worker: one thread for numeric work, Ctrl-C left to the parent, no life without the parent."""
+    from tasks.train.isolation import start_fit_server  # noqa: PLC0415 - it reads what stands above
+
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+    start_fit_server()
 
 
 def stop_workers() -> None:
     """End this process's workers at once; a fit that nobody waits for must not go on."""
+    stopping.set()
     for child in multiprocessing.active_children():
         child.terminate()
 

@@ -1,13 +1,15 @@
-"""The benchmarks' command: `python -m tests.benchmarks demo`, or `ingest`."""
+"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `convert` or `train`."""
 
 from __future__ import annotations
 
 import argparse
 
+from tests.benchmarks.convert import measure_convert
 from tests.benchmarks.demo import measure_demo
 from tests.benchmarks.ingest import measure_ingest
+from tests.benchmarks.train import measure_train
 
-_BENCHMARKS = {"demo": measure_demo, "ingest": measure_ingest}
+_BENCHMARKS = {"demo": measure_demo, "ingest": measure_ingest, "convert": measure_convert, "train": measure_train}
 
 
 def main() -> None:

@@ -69,9 +69,9 @@ class Job:
         """Print what this process does while the block runs; `files` is the glob of those that hold the rows."""
         start, cpu = time.perf_counter(), time.process_time()
         yield
-        seconds, cpu_s, peak_bytes = time.perf_counter() - start, time.process_time() - cpu, _peak_bytes()
+        seconds, cpu_s, peak = time.perf_counter() - start, time.process_time() - cpu, peak_bytes()
         lines = {line for file in self.folder.glob(files) for line in _read_lines(file)}
-        print(json.dumps(asdict(Report(seconds, cpu_s, len(lines), peak_bytes))), flush=True)
+        print(json.dumps(asdict(Report(seconds, cpu_s, len(lines), peak))), flush=True)
 
     def run(self, module: str, *arguments: str, environment: Mapping[str, str], limit_s: float) -> Report:
         """Do the job in a fresh process of `module`, which is ended when it is not done in `limit_s`."""
@@ -94,7 +94,7 @@ class Job:
         return done if done.rows == self.pages * PAGE_ITEMS else replace(done, end=End.FAILED)
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Return the most memory that this process has held so far (Linux)."""
     match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(match[1]) * _KIBIBYTE if match else 0

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.convert.csv.block import CsvBlock
 from tasks.convert.csv.head import read_head
-from tasks.convert.csv.reader import CsvBlock, _read_texts
+from tasks.convert.csv.texts import read_texts
 from tasks.convert.parsed import Texts
 from tasks.errors import TableError
 from tasks.spec import Reading
@@ -23,7 +24,7 @@ def parse_csv(data: bytes, delimiter: str = ",") -> Texts:
     head = read_head(data, Reading(delimiter=delimiter, header=True, decimal="."), ".csv", list)
     if not head.names:
         return Texts(pa.table({}), 0, [], lambda _: ())
-    return _read_texts(CsvBlock(data[head.size :], head, head.lines + 1, head.size))
+    return read_texts(CsvBlock(data[head.size :], head, head.lines + 1, head.size))
 
 
 TWO_OF_ONE = "1 fields, the header has 2"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import json
 import random
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from tasks.convert.types import Types
 from tasks.errors import TableError
 from tasks.spec.columns import ColumnType
 from tests.convert.conftest import PROPERTY, convert_alone, convert_one, files_source, write_files
+from tests.convert.torture import zipped
 
 # Texts that Parquet can hold.
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
@@ -57,16 +59,26 @@ def written(value: Any) -> str:
     )
 
 
-def as_csv(rows: list[dict[str, Any]], names: list[str], seed: int) -> bytes:
+COMPRESSED: Mapping[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".zst": lambda data: bytes(pa.compress(data, codec="zstd", asbytes=True)),
+    ".zip": lambda data: zipped(file_csv=data),
+}
+compressions = st.sampled_from(sorted(COMPRESSED))
+
+
+def as_csv(rows: list[dict[str, Any]], names: list[str], seed: int, delimiter: str = ",") -> bytes:
     """Return rows as CSV in which each field that need not be quoted is quoted at random."""
     chance = random.Random(seed)
-    lines = [",".join(names)]
+    lines = [delimiter.join(names)]
     for row in rows:
         fields = [written(row[name]) for name in names]
-        must = [len(fields) == 1 or any(character in field for character in ',"\r\n') for field in fields]
+        must = [len(fields) == 1 or any(character in field for character in f'{delimiter}"\r\n') for field in fields]
         quoted = ['"' + field.replace('"', '""') + '"' for field in fields]
         lines.append(
-            ",".join(q if m or chance.random() < 0.5 else f for f, q, m in zip(fields, quoted, must, strict=True))
+            delimiter.join(q if m or chance.random() < 0.5 else f for f, q, m in zip(fields, quoted, must, strict=True))
         )
     return (chance.choice(["\n", "\r\n"]).join(lines) + chance.choice(["", "\n"])).encode()
 
@@ -84,30 +96,33 @@ def convert_bytes(data: bytes, suffix: str, types: Mapping[str, ColumnType]) -> 
 
 
 @PROPERTY
-@given(typed_tables(), st.integers(0, 2**32))
+@given(typed_tables(), st.integers(0, 2**32), st.sampled_from([".csv", ".tsv"]), compressions)
 def test_a_table_written_as_csv_comes_back(
-    table: tuple[dict[str, ColumnType], list[dict[str, Any]]], seed: int
+    table: tuple[dict[str, ColumnType], list[dict[str, Any]]], seed: int, suffix: str, compression: str
 ) -> None:
     """Typed values written as CSV, quoted or not, are the same values again; an empty text is null."""
     types, rows = table
 
-    received, found, rejects = convert_bytes(as_csv(rows, list(types), seed), ".csv", types)
+    data = as_csv(rows, list(types), seed, "\t" if suffix == ".tsv" else ",")
+    received, found, rejects = convert_bytes(COMPRESSED[compression](data), f"{suffix}{compression}", types)
 
     expected = [{name: None if value == "" else value for name, value in row.items()} for row in rows]
     assert (found, received, rejects) == (expected, len(rows), 0)
 
 
 @PROPERTY
-@given(typed_tables(), st.booleans())
+@given(typed_tables(), st.booleans(), compressions)
 def test_a_table_written_as_json_lines_comes_back(
-    table: tuple[dict[str, ColumnType], list[dict[str, Any]]], ascii_only: bool
+    table: tuple[dict[str, ColumnType], list[dict[str, Any]]], ascii_only: bool, compression: str
 ) -> None:
     """Typed values written as JSON lines are the same values again."""
     types, rows = table
     rows = [{**row, "row": number} for number, row in enumerate(rows)]
     lines = [json.dumps(row, default=written, ensure_ascii=ascii_only) for row in rows]
 
-    received, found, rejects = convert_bytes("\n".join(lines).encode(), ".jsonl", types)
+    received, found, rejects = convert_bytes(
+        COMPRESSED[compression]("\n".join(lines).encode()), f".jsonl{compression}", types
+    )
 
     assert (found, received, rejects) == (rows, len(rows), 0)
 
@@ -115,20 +130,36 @@ def test_a_table_written_as_json_lines_comes_back(
 @PROPERTY
 @given(
     typed_tables(),
-    st.lists(st.tuples(st.floats(0, 1), st.sampled_from(b'",\n\r\0\xff\xc3a0 ')), min_size=1, max_size=6),
+    st.lists(
+        st.tuples(st.floats(0, 1), st.sampled_from(b'",\n\r\0\xff\xc3a0 ') | st.integers(0, 255)),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from([".csv", ".tsv", ".jsonl"]),
+    compressions,
     st.booleans(),
 )
 def test_damaged_bytes_are_rejects_or_one_error(
-    table: tuple[dict[str, ColumnType], list[dict[str, Any]]], damage: list[tuple[float, int]], declared: bool
+    table: tuple[dict[str, ColumnType], list[dict[str, Any]]],
+    damage: list[tuple[float, int]],
+    suffix: str,
+    compression: str,
+    declared: bool,
 ) -> None:
-    """Whichever bytes of a CSV are damaged, each row is in the part or a reject, or the file is refused."""
+    """Whichever bytes of a file are damaged, each row is in the part or a reject, or the file is refused."""
     types, rows = table
-    data = bytearray(as_csv(rows, list(types), seed=0))
+    lines = [json.dumps(row, default=written) for row in rows]
+    text = (
+        "\n".join(lines).encode()
+        if suffix == ".jsonl"
+        else as_csv(rows, list(types), 0, "\t" if suffix == ".tsv" else ",")
+    )
+    data = bytearray(COMPRESSED[compression](text or b" "))
     for where, byte in damage:
         data[round(where * (len(data) - 1))] = byte
 
     try:
-        received, found, rejects = convert_bytes(bytes(data), ".csv", types if declared else {})
+        received, found, rejects = convert_bytes(bytes(data), f"{suffix}{compression}", types if declared else {})
     except TableError:
         return
 

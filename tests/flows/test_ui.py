@@ -55,7 +55,7 @@ def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, to
     for stage in ("ingest", "convert", "train"):
         expect(page.get_by_role("link", name=stage, exact=True).first).to_be_visible(timeout=_SHOWN_MS)
     page.goto(f"{site}/artifacts")
-    for artifact in ("tour-ingest", "tour-tables", "tour-leaderboard"):
+    for artifact in ("tour-ingest", "tour-tables", "tour-leaderboard", "tour-pictures", "tour-model"):
         expect(page.get_by_text(artifact).first).to_be_visible(timeout=_SHOWN_MS)
     ingest = {"parent_flow_run_id": {"any_": [address[0].rpartition("/")[2]]}}
     query = {"artifacts": {"key": {"any_": ["tour-ingest"]}}, "flow_runs": ingest}
@@ -69,3 +69,18 @@ def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, to
     picture = page.locator("img[src^='data:image/svg']").first
     expect(picture).to_be_visible(timeout=_SHOWN_MS)
     assert picture.evaluate("image => image.naturalWidth") == 120
+
+
+def test_the_ui_draws_the_pictures_of_a_training(prefect_server: str, tour_run: ToldRun, page: Page) -> None:
+    """Each picture within the artifact is drawn."""
+    assert tour_run.stdout
+    site = prefect_server.removesuffix("/api")
+    query = {"artifacts": {"key": {"any_": ["tour-pictures"]}}, "sort": "CREATED_DESC", "limit": 1}
+    (gallery,) = httpx.post(f"{prefect_server}/artifacts/filter", json=query).raise_for_status().json()
+
+    page.goto(f"{site}/artifacts/artifact/{gallery['id']}")
+
+    expect(page.get_by_text("Confusion").first).to_be_visible(timeout=_SHOWN_MS)
+    widths = page.locator("img[src^='data:image/']").evaluate_all("images => images.map(image => image.naturalWidth)")
+    assert len(widths) == gallery["data"].count("](data:image/") > 3
+    assert min(widths) > 100

@@ -244,14 +244,14 @@ def test_a_table_whose_name_sql_would_subtract_is_told(command: Command, tmp_pat
 def test_a_file_that_no_reader_knows_is_told_before_a_run(command: Command, tmp_path: Path) -> None:
     """A glob that takes in a file of another kind is told by check, as run would."""
     (tmp_path / "inbox").mkdir()
-    (tmp_path / "inbox" / "notes.txt").write_text("to do")
+    (tmp_path / "inbox" / "notes.docx").write_text("to do")
     path = tmp_path / "pipeline.yaml"
     path.write_text("{name: notes, sources: {notes: {kind: files, path: inbox/*}}}")
 
     ended = command("check", path, "--data", tmp_path)
 
     assert (ended.code, ended.stdout) == (2, "")
-    assert "sources.notes.path: inbox/notes.txt: .txt is not a format; known are .csv" in ended.stderr
+    assert "sources.notes.path: inbox/notes.docx: .docx is not a format; known are .csv" in ended.stderr
 
 
 def test_the_version_is_told(command: Command) -> None:

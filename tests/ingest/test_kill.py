@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tasks.spec import Pipeline
-from tests.ingest.killed import Order
 from tests.ingest.sources import api, pages, read_rows
+from tests.killed import Order
 from tests.site import Site
 from tests.site_landing import LONG, kept_at, long_rows
+from tests.zygote import zygote
 
 KILLS = 20
 AT_THE_END = 5
@@ -34,41 +31,6 @@ AHEAD = {"page": ["a", "b", "c"], "page-until-short": ["a"], "offset": ["a", "b"
 ONE_BY_ONE = {"cursor": ["a"], "link-header": ["a"]}
 END_S = 0.15
 """How long an ingest goes on after its last answer: the last files are renamed, and what came of it is told."""
-
-
-@dataclass
-class Zygote:
-    """The process that the ingests are forked from."""
-
-    process: subprocess.Popen[str]
-
-    def start(self, order: Order) -> int:
-        """Have an order carried out; return the number of the process, which leads a group of its own."""
-        assert self.process.stdin
-        self.process.stdin.write(order.line())
-        self.process.stdin.flush()
-        return int(self._read())
-
-    def end(self) -> int:
-        """Return how the last process ended: 0, or the signal below zero."""
-        return int(self._read())
-
-    def _read(self) -> str:
-        assert self.process.stdout
-        return self.process.stdout.readline()
-
-
-@contextmanager
-def zygote() -> Iterator[Zygote]:
-    """Start the process that the ingests are forked from."""
-    command = [sys.executable, "-m", "tests.ingest.killed"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield Zygote(process)
-        finally:
-            assert process.stdin
-            process.stdin.close()
-            process.wait(10)
 
 
 def pipeline(site: Site) -> Pipeline:
@@ -125,12 +87,12 @@ def test_an_ingest_that_is_killed_is_finished_by_the_next(site: Site, tmp_path: 
     ahead, partitions = sum(map(len, AHEAD.values())), len(expected) // 2
     found, killed = [], []
     with zygote() as forked:
-        forked.start(Order(spec, str(tmp_path / "reference"), GROUP_PAGES))
+        forked.start(Order("ingest", spec, str(tmp_path / "reference"), GROUP_PAGES))
         assert (forked.end(), landed_files(tmp_path / "reference" / "raw")) == (0, expected)
         reference = len(site.seen)
         most = ahead * AT_ONCE + (partitions - ahead) + partitions * GROUP_PAGES
         for number, (requests, seconds) in enumerate(draw_moments(partitions * PAGES)):
-            order, before = Order(spec, str(tmp_path / str(number)), GROUP_PAGES), len(site.seen)
+            order, before = Order("ingest", spec, str(tmp_path / str(number)), GROUP_PAGES), len(site.seen)
             kill(site, forked.start(order), before + requests, seconds)
             killed.append(forked.end() != 0)
             forked.start(order)

@@ -18,6 +18,7 @@ from tasks.spec import (
     PagesColumn,
     PagesSource,
     Pipeline,
+    ProcessesRunner,
     Range,
     Requests,
     SecretReference,
@@ -59,7 +60,7 @@ training:
   split: {by: time, column: hour, test_fraction: 0.25}
   sample_rows: 1000
   seed: 7
-  workers: 2
+  runner: {kind: processes, workers: 2}
   candidates:
     logistic: {estimator: a.B, params: {C: 1.0, dates: [2013-01-01]}, preprocessing: none}
 allow_partial: true
@@ -132,7 +133,7 @@ def test_a_whole_file_is_the_whole_model(file: Path) -> None:
             split=TimeSplit(column="hour", test_fraction=0.25),
             sample_rows=1000,
             seed=7,
-            workers=2,
+            runner=ProcessesRunner(workers=2),
             candidates={
                 "logistic": Candidate(estimator="a.B", params={"C": 1.0, "dates": ["2013-01-01"]}, preprocessing="none")
             },
@@ -176,7 +177,7 @@ def test_a_variable_takes_its_value_or_its_default(
     source = load_pipeline(file).sources["rows"]
 
     assert isinstance(source, FilesSource)
-    assert source.path == (url or f"{value}/x")
+    assert source.path == (url or f"{value}/x",)
 
 
 def test_a_default_may_be_empty(file: Path) -> None:
@@ -229,14 +230,14 @@ def test_a_default_may_be_empty(file: Path) -> None:
         (
             "by: time, column: c",
             "by: random, column: c",
-            ["training.split.column: unknown key; known here are by, stratify, test_fraction"],
+            ["training.split.column: unknown key; known here are by, folds, stratify, test_fraction"],
         ),
         (
             'path: "x/*.csv"',
             "glob: x",
             [
                 "sources.inbox.path: is missing; add it",
-                "sources.inbox.glob: unknown key; known here are checks, columns, key, kind, path",
+                "sources.inbox.glob: unknown key; known here are checks, columns, key, kind, on_missing, path, read, table",
             ],
         ),
         (
@@ -263,7 +264,7 @@ def test_a_default_may_be_empty(file: Path) -> None:
                 "did you mean page?"
             ],
         ),
-        ("by: time", "by: tim", ["training.split.by: 'tim' is not one of random, time; did you mean time?"]),
+        ("by: time", "by: tim", ["training.split.by: 'tim' is not one of random, time, group; did you mean time?"]),
         ("a: int", "a: integer", [f"sources.rows.columns.a: 'integer' is not one of {TYPES}; did you mean int?"]),
         (
             "type: float",

@@ -10,14 +10,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
 from tasks.spec import Training
-from tasks.train.evaluate import evaluate_candidate
+from tasks.train.evaluate import evaluate_fold
 from tasks.train.jobs import CandidateJob, plan_jobs
-from tasks.train.results import CandidateResult
+from tasks.train.results import CandidateResult, combine_folds
 from tasks.train.training_set import TrainingSet, build_training_set
 
+SKLEARN_SETS: dict[str, Any] = {
+    "breast_cancer": load_breast_cancer,
+    "diabetes": load_diabetes,
+    "digits": load_digits,
+    "iris": load_iris,
+    "wine": load_wine,
+}
 LOGISTIC = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"max_iter": 1000}}
 
 
@@ -36,7 +43,7 @@ def write_table(folder: Path, columns: Mapping[str, Any]) -> Path:
 
 def sklearn_table(name: str) -> dict[str, Any]:
     """Return a data set of scikit-learn as columns x0, x1, ..., y and its row number."""
-    bunch = {"iris": load_iris, "breast_cancer": load_breast_cancer}[name]()
+    bunch = SKLEARN_SETS[name]()
     columns = {f"x{i}": bunch.data[:, i] for i in range(bunch.data.shape[1])}
     return {"row": range(len(bunch.target)), **columns, "y": bunch.target}
 
@@ -67,12 +74,17 @@ def jobs(build: Build, tmp_path: Path) -> Callable[..., dict[str, CandidateJob]]
     return _jobs
 
 
+def evaluate_job(job: CandidateJob) -> CandidateResult:
+    """Return the result of a candidate on all of its folds, in this process."""
+    return combine_folds(job, [evaluate_fold(job, fold) for fold in range(len(job.rows.folds))])
+
+
 @pytest.fixture
 def evaluate(jobs: Callable[..., dict[str, CandidateJob]]) -> Evaluate:
     """Return a function that evaluates every candidate of columns, by name."""
 
     def _evaluate(columns: Mapping[str, Any], **changes: Any) -> dict[str, CandidateResult]:
-        return {name: evaluate_candidate(job) for name, job in jobs(columns, **changes).items()}
+        return {name: evaluate_job(job) for name, job in jobs(columns, **changes).items()}
 
     return _evaluate
 

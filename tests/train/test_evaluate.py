@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
-from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, mean_absolute_error, roc_auc_score
-from sklearn.model_selection import train_test_split
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import KFold, StratifiedKFold, cross_validate, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tasks.store import read_json
-from tasks.train.evaluate import evaluate_candidate
+from tasks.train.evaluate import evaluate_fold
 from tasks.train.jobs import CandidateJob
-from tasks.train.leaderboard import crown, rank
+from tasks.train.judge import judge_finalist, measure_importances
 from tasks.train.model_store import load_model
 from tests.train.conftest import LOGISTIC, Evaluate, mixed_table, sklearn_table
 
@@ -28,31 +27,52 @@ Jobs = Callable[..., dict[str, CandidateJob]]
 QUERY = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
 
 
-@pytest.mark.parametrize("name", ["iris", "breast_cancer"])
+@pytest.mark.parametrize("name", ["breast_cancer", "wine", "digits", "iris"])
 def test_scores_are_those_of_plain_sklearn(evaluate: Evaluate, name: str) -> None:
-    """Logistic regression, a forest and the dummy score exactly what scikit-learn alone computes."""
+    """Logistic regression, a forest and the dummy score on each fold what scikit-learn alone computes."""
     table = sklearn_table(name)
-    features = pd.DataFrame({column: values for column, values in table.items() if column.startswith("x")})
-    x, x_test, y, y_test = train_test_split(features, table["y"], test_size=0.2, random_state=42, stratify=table["y"])
     forest = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 10}}
 
     results = evaluate(table, query=QUERY, metric="neg_log_loss", candidates={"logistic": LOGISTIC, "forest": forest})
 
+    features = pd.DataFrame({column: values for column, values in table.items() if column.startswith("x")})
+    x, _, y, _ = train_test_split(features, table["y"], test_size=0.2, random_state=42, stratify=table["y"])
+    folds = StratifiedKFold(5, shuffle=True, random_state=42)
     plain: dict[str, Any] = {
         "dummy": DummyClassifier(strategy="prior"),
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, random_state=42)),
         "forest": RandomForestClassifier(n_estimators=10, random_state=42),
     }
+    several = {"accuracy": "accuracy", "balanced_accuracy": "balanced_accuracy", "roc_auc": "roc_auc_ovr"}
     for candidate, model in plain.items():
-        probabilities = model.fit(x, y).predict_proba(x_test)
-        judged = probabilities if probabilities.shape[1] > 2 else probabilities[:, 1]
-        assert results[candidate].metrics == {
-            "accuracy": accuracy_score(y_test, model.predict(x_test)),
-            "balanced_accuracy": balanced_accuracy_score(y_test, model.predict(x_test)),
-            "log_loss": log_loss(y_test, probabilities),
-            "roc_auc": roc_auc_score(y_test, judged, multi_class="ovr"),
-        }
-        assert results[candidate].score == -log_loss(y_test, probabilities)
+        alone = cross_validate(model, x, y, cv=folds, scoring=["neg_log_loss", *several.values()])
+        found = results[candidate]
+        assert list(found.fold_scores) == pytest.approx(list(alone["test_neg_log_loss"]), abs=1e-12, rel=0)
+        for metric, scorer in several.items():
+            assert (found.metrics or {})[metric] == pytest.approx(alone[f"test_{scorer}"].mean(), abs=1e-12, rel=0)
+
+
+def test_regression_scores_are_those_of_plain_sklearn(evaluate: Evaluate) -> None:
+    """Ridge and a forest on the diabetes data, by r2 and in the target's own unit."""
+    table = sklearn_table("diabetes")
+    forest = {"estimator": "sklearn.ensemble.RandomForestRegressor", "params": {"n_estimators": 10}}
+    ridge = {"estimator": "sklearn.linear_model.Ridge"}
+
+    results = evaluate(table, query=QUERY, metric="r2", candidates={"ridge": ridge, "forest": forest})
+
+    features = pd.DataFrame({column: values for column, values in table.items() if column.startswith("x")})
+    x, _, y, _ = train_test_split(features, table["y"], test_size=0.2, random_state=42)
+    folds = KFold(5, shuffle=True, random_state=42)
+    plain: dict[str, Any] = {
+        "dummy": DummyRegressor(),
+        "ridge": make_pipeline(StandardScaler(), Ridge(random_state=42)),
+        "forest": RandomForestRegressor(n_estimators=10, random_state=42),
+    }
+    for candidate, model in plain.items():
+        alone = cross_validate(model, x, y, cv=folds, scoring=["r2", "neg_root_mean_squared_error"])
+        assert list(results[candidate].fold_scores) == pytest.approx(list(alone["test_r2"]), abs=1e-12, rel=0)
+        error = -alone["test_neg_root_mean_squared_error"].mean()
+        assert (results[candidate].metrics or {})["rmse"] == pytest.approx(error, abs=1e-12, rel=1e-12)
 
 
 def test_an_estimator_without_probabilities_is_judged_without_them(evaluate: Evaluate) -> None:
@@ -62,20 +82,7 @@ def test_an_estimator_without_probabilities_is_judged_without_them(evaluate: Eva
     results = evaluate(sklearn_table("iris"), query=QUERY, metric="accuracy", candidates={"svc": svc})
 
     assert results["svc"].error is None
-    assert set(results["svc"].metrics or {}) == {"accuracy", "balanced_accuracy"}
-
-
-def test_regression_has_its_own_metrics(evaluate: Evaluate) -> None:
-    """Amounts are judged by rmse, mae and r2, against the mean of the rows that trained."""
-    columns = {"x0": np.arange(100.0), "y": np.arange(100.0) * 2}
-
-    results = evaluate(columns, metric="r2", candidates={"ridge": {"estimator": "sklearn.linear_model.Ridge"}})
-
-    train, test = train_test_split(columns["y"], test_size=0.2, random_state=42)
-    assert results["dummy"].metrics is not None
-    assert set(results["dummy"].metrics) == {"rmse", "mae", "r2"}
-    assert results["dummy"].metrics["mae"] == mean_absolute_error(test, np.full(20, train.mean()))
-    assert results["ridge"].score == pytest.approx(1.0, abs=1e-3)
+    assert set(results["svc"].metrics or {}) == {"accuracy", "balanced_accuracy", "f1"}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +109,7 @@ def test_auto_preprocessing_takes_any_column(evaluate: Evaluate, estimator: str,
     )
 
     assert results["any"].error is None
-    assert results["any"].warnings[0] == "UserWarning: null in all 320 rows that train, so left out: nothing"
+    assert results["any"].warnings[0] == "UserWarning: null in every row that trains, so left out: nothing"
 
 
 def test_no_preprocessing_refuses_texts(evaluate: Evaluate) -> None:
@@ -112,14 +119,15 @@ def test_no_preprocessing_refuses_texts(evaluate: Evaluate) -> None:
     assert "word are texts; use preprocessing: auto" in str(results["plain"].error)
 
 
-def test_texts_can_be_the_target(evaluate: Evaluate, tmp_path: Path) -> None:
+def test_texts_can_be_the_target(jobs: Jobs) -> None:
     """A model of named classes predicts the names, also after it was saved."""
     columns = {"x0": np.arange(40.0), "y": ["low"] * 20 + ["high"] * 20}
+    job = jobs(columns, metric="roc_auc")["logistic"]
 
-    results = evaluate(columns, metric="roc_auc")
+    judged = judge_finalist(job)
 
-    model = load_model(tmp_path / "models" / str(results["logistic"].model))
-    assert results["logistic"].score == 1.0
+    model = load_model(job.folder / "model.skops")
+    assert (judged.score, judged.interval, judged.error) == (1.0, (1.0, 1.0), None)
     assert sorted(model.classes_) == ["high", "low"]
 
 
@@ -140,7 +148,7 @@ def test_a_bad_parameter_is_a_result_with_its_reason(jobs: Jobs) -> None:
     planned = jobs(sklearn_table("iris"))["logistic"]
     bad = planned.candidate.model_copy(update={"params": {"C": -1}})
 
-    result = evaluate_candidate(CandidateJob("bad", bad, planned.training, planned.training_set, planned.models))
+    result = evaluate_fold(replace(planned, name="bad", candidate=bad), 0)
 
     assert "InvalidParameterError: The 'C' parameter of LogisticRegression must be a float" in str(result.error)
 
@@ -154,22 +162,28 @@ def test_warnings_are_kept_with_the_result(evaluate: Evaluate) -> None:
     assert [text.split(":")[0] for text in results["slow"].warnings] == ["ConvergenceWarning"]
 
 
-def test_a_finished_candidate_is_not_fitted_again(jobs: Jobs) -> None:
-    """The second evaluation reads the first one's result; `fresh` fits once more."""
-    job = jobs(sklearn_table("iris"))["logistic"]
-    first = evaluate_candidate(job)
-    written = (job.folder / "model.skops").stat().st_mtime_ns
+def test_a_finalist_is_judged_once_on_the_hold_out(jobs: Jobs) -> None:
+    """Its score is plain scikit-learn's, its predictions are kept, and its importances find what matters."""
+    table = sklearn_table("iris") | {"x9": np.zeros(150)}
+    job = jobs(table, query=QUERY)["logistic"]
 
-    second = evaluate_candidate(job)
-    unchanged = (job.folder / "model.skops").stat().st_mtime_ns == written
-    third = evaluate_candidate(job, fresh=True)
+    judged, importances = judge_finalist(job), measure_importances(job)
 
-    assert (first.reused, second.reused, third.reused, unchanged) == (False, True, False, True)
-    assert first.metrics == second.metrics == third.metrics
+    features = pd.DataFrame({column: values for column, values in table.items() if column.startswith("x")})
+    x, x_test, y, y_test = train_test_split(features, table["y"], test_size=0.2, random_state=42, stratify=table["y"])
+    plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, random_state=42)).fit(x, y)
+    assert judged.score == plain.score(x_test, y_test) == judged.metrics["accuracy"]
+    assert judged.interval[0] <= judged.score <= judged.interval[1]
+    kept = pa.ipc.open_file(job.folder / "holdout.arrow").read_all().to_pandas()
+    assert list(kept.columns) == ["row", "truth", "prediction", *(f"probability_{i}" for i in range(3))]
+    assert list(kept["row"]) == list(x_test.index)
+    assert list(kept["prediction"]) == list(plain.predict(x_test))
+    assert importances["x9"] == (0.0, 0.0)
+    assert max(importances, key=lambda name: importances[name][0]) in {"x2", "x3"}
 
 
 def test_a_change_that_matters_changes_the_fingerprint(jobs: Jobs) -> None:
-    """Parameters, seed, metric and split count; the number of workers does not."""
+    """Parameters, seed, metric and split count; the number of workers and the limits do not."""
     table = sklearn_table("iris")
     plain = jobs(table)["logistic"].fingerprint
     changes: list[dict[str, Any]] = [
@@ -179,31 +193,7 @@ def test_a_change_that_matters_changes_the_fingerprint(jobs: Jobs) -> None:
         {"split": {"by": "random", "test_fraction": 0.3}},
     ]
 
-    assert jobs(table, workers=3)["logistic"].fingerprint == plain
+    limits = {"logistic": {**LOGISTIC, "time_limit_s": 9, "memory_limit_mb": 999}}
+
+    assert jobs(table, runner={"kind": "processes", "workers": 3}, candidates=limits)["logistic"].fingerprint == plain
     assert plain not in {jobs(table, **change)["logistic"].fingerprint for change in changes}
-
-
-def test_leaderboard_ranks_and_crowns(jobs: Jobs, tmp_path: Path) -> None:
-    """The best candidate besides the dummy is champion; failed ones stand last."""
-    bad = {"estimator": "sklearn.neighbors.KNeighborsClassifier", "params": {"n_neighbors": 5000}}
-    planned = list(jobs(sklearn_table("iris"), candidates={"bad": bad, "logistic": LOGISTIC}).values())
-
-    leaderboard = rank(planned, [evaluate_candidate(job) for job in planned])
-    crown(tmp_path / "models", leaderboard)
-
-    assert [result.name for result in leaderboard.results] == ["logistic", "dummy", "bad"]
-    assert leaderboard.beats_dummy
-    champion = read_json(tmp_path / "models" / "champion.json")
-    assert (champion["candidate"], champion["training_rows"], champion["test_rows"]) == ("logistic", 120, 30)
-    assert (tmp_path / "models" / champion["model"]).is_file()
-
-
-def test_the_dummy_is_never_champion(jobs: Jobs) -> None:
-    """Where nothing can be learnt the best candidate is champion, and it is said that the dummy is as good."""
-    columns = {"x0": [1.0] * 40, "y": [False, False, True, False] * 10}
-    planned = list(jobs(columns).values())
-
-    leaderboard = rank(planned, [evaluate_candidate(job) for job in planned])
-
-    assert leaderboard.champion is not None
-    assert (leaderboard.champion.name, leaderboard.beats_dummy) == ("logistic", False)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 from tasks.train.workers import start_worker
 
@@ -53,12 +54,12 @@ def test_a_worker_ends_with_its_parent() -> None:
         parent.kill()
 
     deadline = time.monotonic() + 10
-    while _is_running(worker) and time.monotonic() < deadline:
+    while is_running(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not _is_running(worker)
+    assert not is_running(worker)
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Tell whether a process runs; one that ended and waits to be reaped does not."""
     try:
         os.kill(pid, 0)
@@ -66,3 +67,18 @@ def _is_running(pid: int) -> bool:
         return False
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
     return not state.stdout.strip().startswith("Z")
+
+
+def descendants(process: int) -> set[int]:
+    """Return the processes that a process has started, and those that they have, and so on."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:  # it ended meanwhile
+            continue
+    found, new = set[int](), {process}
+    while new:
+        new = {child for child, parent in parents.items() if parent in new}
+        found |= new
+    return found

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 
 from tasks.convert.cast import cast_block, is_narrowest, sharpen
-from tasks.convert.csv.head import Head
+from tasks.convert.csv.block import CsvBlock, read_block
 from tasks.convert.csv.padded import has_padded_numbers
-from tasks.convert.csv.records import UNDECODABLE, Records, count_lines, count_records, is_utf8
-from tasks.convert.parsed import Misfit, Parsed, Record, Schema, Texts
-from tasks.convert.types import ARROW_TYPES, BOOL_TEXTS, NULL_TEXTS, TypeName, Types, infer_type
+from tasks.convert.csv.records import Records, count_lines, count_records
+from tasks.convert.csv.texts import read_texts, with_decimal_points
+from tasks.convert.parsed import Parsed, Record, Schema, Texts
+from tasks.convert.types import ARROW_TYPES, NULL_TEXTS, TypeName, Types, infer_type
 
 _SAMPLE_BYTES = 32 * 1024
+_COMMON_NULLS = ["", "NA"]
 _LONG = 1e15  # a float beyond may have been a whole number with more digits than a float holds
 _NUMBERS = frozenset({"int", "long", "float"})
-_COMMA_NUMBER = r"^\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*$"
-
-
-@dataclass(frozen=True)
-class CsvBlock:
-    """Whole records of a CSV file: their bytes in UTF-8, the head of the file, and the place of the first: line and byte."""
-
-    data: bytes
-    head: Head
-    first_line: int = 1
-    first_byte: int | None = 0
-
-    @cached_property
-    def quote(self) -> str:
-        """Return the character that quotes fields, where the block has one."""
-        quote = self.head.dialect.quote
-        return quote if quote and quote.encode() in self.data else ""
 
 
 def parse_csv(block: CsvBlock, schema: Schema) -> Parsed:
@@ -47,7 +30,7 @@ def parse_csv(block: CsvBlock, schema: Schema) -> Parsed:
     tried = schema.types or schema.guess or _sample_types(block)
     extra = schema.frozen and schema.types is not None and not set(block.head.names) <= set(schema.types)
     parsed = _parse_typed(block, schema, tried) if tried and not extra else None
-    return parsed or cast_block(_read_texts(block), schema)
+    return parsed or cast_block(read_texts(block), schema)
 
 
 def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None:
@@ -56,18 +39,16 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
     # What is declared of a column may take more than a type, and of one without values nothing is known.
     known = [name for name in names if name not in schema.columns and tried.get(name, "null") != "null"]
     types: dict[str, TypeName] = {name: tried[name] if name in known else "string" for name in names}
-    try:
-        table = _read(block, {name: ARROW_TYPES[type_name] for name, type_name in types.items()})
-    except (pa.ArrowInvalid, OverflowError):
+    table = _read_typed(block, types)
+    if table is None or not _counts(block, table.num_rows):
         return None
-    if not _counts(block, table.num_rows) or (schema.lines and not _is_row_a_line(block, table.num_rows)):
+    if schema.lines and not _is_row_a_line(block, table.num_rows):
         return None
     if _NUMBERS & set(types.values()) and has_padded_numbers(block.data, block.head.dialect.delimiter, block.quote):
         return None
     values = {name: _empty_as_null(table[name]) if types[name] == "string" else table[name] for name in names}
-    if any(types[name] == "float" and _may_have_lost_digits(values[name]) for name in names):
-        return None
-    if schema.types is None and not all(is_narrowest(types[name], values[name]) for name in known):
+    lost = any(types[name] == "float" and _may_have_lost_digits(values[name]) for name in names)
+    if lost or (schema.types is None and not all(is_narrowest(types[name], values[name]) for name in known)):
         return None
     own = {name: sharpen(types[name], values[name]) for name in known}
     if len(known) < len(names):
@@ -107,110 +88,30 @@ def _columns_of(table: pa.Table, types: Types) -> pa.Table:
     )
 
 
-def _read(block: CsvBlock, types: Mapping[str, pa.DataType], ragged: dict[int, str] | None = None) -> pa.Table:
-    """Return every well-formed record; why another one is not is added to `ragged`, by its index.
+def _read_typed(block: CsvBlock, types: Types) -> pa.Table | None:
+    """Return a block whose values are all of these types; None where one is not.
 
-    Raises:
-        ArrowInvalid: a value is not of its type, or without `ragged` a record is not well-formed.
-
+    Each text that means null costs time with every value: the commonest are tried first.
     """
-
-    def note(row: pa_csv.InvalidRow) -> str:
-        assert ragged is not None
-        ragged[row.number - 1] = f"{row.actual_columns} fields, the header has {row.expected_columns}"
-        return "skip"
-
-    dialect = block.head.dialect
-    texts_only = all(pa.types.is_string(kind) for kind in types.values())
-    return pa_csv.read_csv(
-        pa.BufferReader(block.data),
-        # One thread and one block: only so does pyarrow number the rows it skips.
-        read_options=pa_csv.ReadOptions(
-            use_threads=False, block_size=len(block.data) + 1, column_names=block.head.names
-        ),
-        parse_options=pa_csv.ParseOptions(
-            delimiter=dialect.delimiter,
-            quote_char=dialect.quote or False,
-            newlines_in_values=bool(block.quote),
-            invalid_row_handler=None if ragged is None else note,
-        ),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=dict(types),
-            strings_can_be_null=texts_only,
-            null_values=[""] if texts_only else NULL_TEXTS.to_pylist(),
-            true_values=BOOL_TEXTS[True],
-            false_values=BOOL_TEXTS[False],
-            decimal_point=dialect.decimal,
-        ),
-    )
-
-
-def _read_texts(block: CsvBlock) -> Texts:
-    """Return every record of a block as texts; one that is not like the header is a misfit."""
-    data, undecodable = _drop_undecodable(block)
-    block = replace(block, data=data)
-    records = Records(data, block.head.dialect, block.first_line, block.first_byte)
-    names = block.head.names
-    ragged: dict[int, str] = {}
-    try:
-        table = _read(block, dict.fromkeys(names, pa.string()), ragged)
-        whole = table.num_rows + len(ragged) == len(records.spans) and not records.broken
-    except (pa.ArrowInvalid, OverflowError):
-        whole = False
-    if not whole:
-        table, ragged = _table_of(records, names)
-    kept = [index for index in range(len(records.spans)) if index not in ragged]
-
-    def locate(rows: Sequence[int]) -> Sequence[Record]:
-        return records.locate([kept[row] for row in rows])
-
-    misfits = [
-        Misfit(record, None, reason)
-        for record, reason in zip(records.locate(list(ragged)), ragged.values(), strict=True)
-    ]
-    misfits = [*undecodable, *records.broken, *misfits]
-    return Texts(_decimal_points(block, table), table.num_rows + len(misfits), misfits, locate)
-
-
-def _table_of(records: Records, names: Sequence[str]) -> tuple[pa.Table, dict[int, str]]:
-    """Return records as texts by Python's reader alone: slower, but never out of step."""
-    ragged = {
-        index: f"{len(span.fields)} fields, the header has {len(names)}"
-        for index, span in enumerate(records.spans)
-        if len(span.fields) != len(names)
-    }
-    rows = [span.fields for index, span in enumerate(records.spans) if index not in ragged]
-    columns = zip(*rows, strict=True) if rows else [()] * len(names)
-    return pa.table(
-        {n: pa.array([v or None for v in c], pa.string()) for n, c in zip(names, columns, strict=True)}
-    ), ragged
-
-
-def _drop_undecodable(block: CsvBlock) -> tuple[bytes, list[Misfit]]:
-    """Return the data with the records that cannot be decoded emptied, and these records as misfits."""
-    try:
-        block.data.decode("utf-8")
-    except UnicodeDecodeError:
-        records = Records(block.data, block.head.dialect, block.first_line, block.first_byte)
-    else:
-        return block.data, []
-    lines, misfits = list(records.lines), []
-    bad = [(s.start, s.end) for s in records.spans if not is_utf8("".join(lines[s.start : s.end]))]
-    bad += [(m.record.line - block.first_line,) * 2 for m in records.broken]
-    for start, end in bad:
-        end = max(end, start + 1)  # noqa: PLW2901 - a broken line is one line
-        if is_utf8("".join(lines[start:end])):
+    arrow_types = {name: ARROW_TYPES[type_name] for name, type_name in types.items()}
+    for nulls in (_COMMON_NULLS, NULL_TEXTS.to_pylist()):
+        try:
+            table = read_block(block, arrow_types, nulls=nulls)
+        except (pa.ArrowInvalid, OverflowError):
             continue
-        misfits.append(Misfit(records.record(start, end), None, UNDECODABLE))
-        lines[start:end] = ["\n"] * (end - start)
-    return "".join(lines).encode("utf-8", "surrogateescape"), misfits
+        if not any(pc.any(pc.is_nan(table[name])).as_py() for name in table.column_names if types[name] == "float"):
+            return table
+    return None
 
 
 def _counts(block: CsvBlock, rows: int) -> bool:
     """Return whether a block holds so many records, counted another way than they were parsed."""
     if not block.quote and rows == count_lines(block.data):
         return True
-    return rows == count_records(block.data, block.quote) or rows == len(Records(block.data, block.head.dialect).spans)
+    if rows == count_records(block.data, block.quote):
+        return True
+    records = Records(block.data, block.head.dialect)
+    return rows == len(records.spans) and not records.broken
 
 
 def _sample_types(block: CsvBlock) -> Types | None:
@@ -218,23 +119,11 @@ def _sample_types(block: CsvBlock) -> Types | None:
     end = block.data.rfind(b"\n", 0, _SAMPLE_BYTES) + 1
     sample = replace(block, data=block.data[:end] if end and len(block.data) > _SAMPLE_BYTES else block.data)
     try:
-        table = _read(sample, dict.fromkeys(block.head.names, pa.string()))
+        table = read_block(sample, dict.fromkeys(block.head.names, pa.string()))
     except (pa.ArrowInvalid, OverflowError):
         return None
-    texts = _decimal_points(sample, table)
+    texts = with_decimal_points(sample, table)
     return {name: infer_type(texts[name]) for name in texts.column_names}
-
-
-def _decimal_points(block: CsvBlock, texts: pa.Table) -> pa.Table:
-    """Return texts with points in the columns of numbers where the file has decimal commas."""
-    if block.head.dialect.decimal != ",":
-        return texts
-    columns = {}
-    for name in texts.column_names:
-        column = texts[name]
-        numbers = pc.all(pc.match_substring_regex(column, _COMMA_NUMBER)).as_py()
-        columns[name] = pc.replace_substring(column, ",", ".") if numbers else column
-    return pa.table(columns)
 
 
 def _with_decimal(block: CsvBlock, schema: Schema) -> Schema:

@@ -124,7 +124,10 @@ def count_lines(data: bytes) -> int:
 
 
 def count_records(data: bytes, quote: str) -> int:
-    """Return how many records a block holds, empty lines left out, by its line ends outside quotes alone."""
+    """Return how many records a block holds, empty lines left out, by its line ends outside quotes alone.
+
+    None are where a quote is left open: only a reader can tell what that means.
+    """
     if quote and quote.encode() in data:
         return _count_quoted(data, quote)
     return sum(1 for line in data.splitlines() if line)
@@ -133,6 +136,8 @@ def count_records(data: bytes, quote: str) -> int:
 def _count_quoted(data: bytes, quote: str) -> int:
     view = np.frombuffer(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), dtype=np.uint8)
     quotes = np.flatnonzero(view == ord(quote))
+    if len(quotes) % 2:
+        return -1
     ends = np.flatnonzero(view == _LINE_FEED)
     outside = ends[np.searchsorted(quotes, ends) % 2 == 0]
     starts = np.concatenate([[-1], outside])

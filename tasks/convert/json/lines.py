@@ -102,15 +102,12 @@ def _parse_at_once(block: JsonBlock, schema: Schema, tried: Types) -> Parsed | N
     lines = count_lines(block.data)
     if table.num_rows != lines and (schema.lines or table.num_rows != _count_filled(block.data)):
         return None
-    if _is_in_doubt(table, tried):
-        return None
-    if schema.types is None and not all(
-        is_narrowest(tried[name], table[name]) for name in names if tried[name] != "null"
-    ):
+    known = [name for name in names if tried[name] != "null"]
+    narrowest = schema.types is not None or all(is_narrowest(tried[name], table[name]) for name in known)
+    new = any(table[name].null_count < table.num_rows for name in names if name not in known)
+    if _is_in_doubt(table, tried) or not narrowest or new:
         return None
     own = {name: sharpen(tried[name], table[name]) for name in names}
-    if any(tried[name] == "null" and table[name].null_count < table.num_rows for name in names):
-        return None  # here it has values
     own = {n: t for n, t in own.items() if t != "null" or json.dumps(n, ensure_ascii=False).encode() in block.data}
     numbers = range(block.first_line, block.first_line + table.num_rows) if schema.lines else None
     return Parsed(table, own, table.num_rows, (), table.num_rows, numbers)

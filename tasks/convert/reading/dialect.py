@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,11 +13,18 @@ from tasks.spec import Reading
 
 _DELIMITERS = (",", ";", "\t", "|")
 _RECORDS = 50
-_NUMBER_OR_DATE = re.compile(
-    r"\s*([+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?%?|\d{4}-\d{2}-\d{2}([T ][\d:.]+\S*)?)?\s*"
-)
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
-_DECIMAL_POINT = re.compile(r"\s*[+-]?\d*\.\d+\s*")
+_NUMBER = r"[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?%?"
+_DATE = r"(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ][\d:.]+\S*)?"
+_NUMBER_OR_DATE = re.compile(rf"\s*({_NUMBER}|{_DATE})?\s*")
+# Three digits after a comma or a point may be thousands: only what cannot be tells of decimals.
+_DECIMALS = r"\s*[+-]?(\d+{0}(\d{{1,2}}|\d{{4,}})|0{0}\d{{3}}|\d{{4,}}{0}\d{{3}}|\d{{1,3}}({1}\d{{3}})+{0}\d+)\s*"
+_DECIMAL_COMMA = re.compile(_DECIMALS.format(",", r"\."))
+_DECIMAL_POINT = re.compile(_DECIMALS.format(r"\.", ","))
+_WRAPPED = r"(?:^|[,;\t|]){0}(?:[^{0}{1}]|{0}{0})*{0}(?=[,;\t|\r\n]|\Z)"
+_WRAPPED_BY = {
+    '"': re.compile(_WRAPPED.format('"', ""), re.MULTILINE),
+    "'": re.compile(_WRAPPED.format("'", r"\r\n"), re.MULTILINE),  # an apostrophe may pair with one lines below
+}
 
 
 @dataclass(frozen=True)
@@ -33,12 +40,14 @@ class Dialect:
 def detect_dialect(sample: str, reading: Reading, suffix: str) -> Dialect:
     """Return how a file that begins with `sample` is written; what is declared is not detected.
 
-    The delimiter is the one that gives most records the same number of fields,
-    more than one. The first record names the columns unless all of its fields are
-    numbers, dates or empty. Decimals are commas where the delimiter is none and
-    more values look like 1,5 than like 1.5.
+    The delimiter is the one that gives most records as many fields as the first
+    has, more than one; among equals the one that leaves most fields numbers or dates.
+    The first record names the columns unless all of its fields are numbers, dates
+    or empty. Decimals are commas where the delimiter is none and more values look
+    like 1,5 than like 1.5; 1,234 may be thousands, and tells nothing.
     """
     quote = _detect_quote(sample) if reading.quote is None else reading.quote
+    quote = "" if quote == reading.delimiter else quote
     delimiter = reading.delimiter or ("\t" if suffix == ".tsv" or reading.format == "tsv" else None)
     if delimiter is None:
         delimiter = max(_DELIMITERS, key=lambda each: _agreement(_read(sample, each, quote)))
@@ -51,27 +60,30 @@ def detect_dialect(sample: str, reading: Reading, suffix: str) -> Dialect:
 
 
 def _detect_quote(sample: str) -> str:
-    """Return the quote: ' only where it wraps whole fields and " is nowhere."""
-    if '"' in sample:
+    """Return the quote: ' only where it wraps several fields, and the first of those that anything wraps."""
+    single = list(islice(_WRAPPED_BY["'"].finditer(sample), 2))
+    if len(single) < 2:  # noqa: PLR2004 - one may be a word in quotes
         return '"'
-    wrapped = re.findall(r"(?:^|[,;\t|])'[^'\n]*'(?=[,;\t|\r\n]|$)", sample, re.MULTILINE)
-    return "'" if len(wrapped) > 1 else '"'
+    double = _WRAPPED_BY['"'].search(sample)
+    return "'" if double is None or single[0].start() < double.start() else '"'
 
 
 def _read(sample: str, delimiter: str, quote: str) -> list[list[str]]:
     options = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
-    reader = csv.reader(sample.splitlines(keepends=True), delimiter=delimiter, **options)  # type: ignore[arg-type]
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, **options)
     records = list(islice((fields for fields in reader if fields), _RECORDS + 1))
     return records[:-1] if len(records) > 1 else records  # the last may be cut off
 
 
-def _agreement(records: Sequence[Sequence[str]]) -> tuple[float, int]:
-    """Return the share of records with the commonest number of fields, where that is above one, and that number."""
-    counts = Counter(map(len, records))
-    if not counts:
-        return 0.0, 0
-    width, number = max(counts.items(), key=lambda item: (item[0] > 1, item[1]))
-    return (number / len(records), width) if width > 1 else (0.0, 1)
+def _agreement(records: Sequence[Sequence[str]]) -> tuple[float, float, int]:
+    """Return the share of records that have as many fields as the first, that of fields that are typed, and how many."""
+    width = len(records[0]) if records else 0
+    if width < 2:  # noqa: PLR2004 - what separates nothing
+        return 0.0, 0.0, 0
+    alike = sum(1 for fields in records if len(fields) == width) / len(records)
+    filled = [field for fields in records for field in fields if field]
+    typed = sum(1 for field in filled if _NUMBER_OR_DATE.fullmatch(field)) / max(1, len(filled))
+    return alike, typed, width
 
 
 def _detect_decimal(records: Sequence[Sequence[str]], delimiter: str) -> str:

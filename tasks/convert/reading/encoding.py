@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 
 from charset_normalizer import from_bytes
@@ -15,11 +16,25 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SAMPLE_BYTES = 64 * 1024
-_SIGNS = "€‘’“”–—…°§«»¿¡£"  # noqa: RUF001 - as cp1252 has them
+_JUDGED_BYTES = 1024 * 1024  # from the first byte on that is not ASCII: to judge more costs time, and tells no more
+_SIGNS = "€‘’“”–—…°§«»¿¡£·´±²³½µ©®"  # noqa: RUF001 - as cp1252 has them
 _UNDECODABLE = "\udcff"  # written as the byte FF, which no UTF-8 has: its line is a reject
 _ERRORS = "tidemill-undecodable"
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+# Where these stand within a word they are letters of another encoding; dots and accents may be what they are.
+_SIGN_IN_WORD = re.compile(r"(?<=[^\W\d_])[\x80-\x9f¡£¥¦©ª«¬®¯±³µ¶¹º»¼¾¿](?=[^\W\d_])")
+_CENTRAL = ("cp1250", "iso8859_2")
 
-codecs.register_error(_ERRORS, lambda error: (_UNDECODABLE, error.end))  # type: ignore[attr-defined]
+
+def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what stands for what is no text, or for a text that no UTF-8 has."""
+    if isinstance(error, UnicodeEncodeError):
+        return b"\xff", error.end
+    assert isinstance(error, UnicodeDecodeError)
+    return _UNDECODABLE, error.end
+
+
+codecs.register_error(_ERRORS, _replace)
 
 
 @dataclass(frozen=True)
@@ -31,25 +46,37 @@ class Encoding:
     how: str = "by default"
 
 
-def detect_encoding(data: bytes, declared: str | None = None) -> Encoding:
+def detect_encoding(
+    data: bytes, declared: str | None = None, *, is_unicode: bool = False, whole: bool = False
+) -> Encoding:
     """Return the encoding of a file that begins with `data`.
 
     As declared, else as a byte order mark tells; else UTF-8, unless what is not
     ASCII in it is more often no UTF-8 than it is: then as charset-normalizer
     finds. A single line that is no UTF-8 in a file that is does not change it.
+    JSON `is_unicode`: what is no UTF-8 in it is damaged. Where `data` is the
+    `whole` file, a character cannot be cut off at its end.
     """
     mark = next(((len(mark), name) for mark, name in _MARKS if data.startswith(mark)), None)
     if declared is not None:
-        return Encoding(
-            declared, mark[0] if mark and codecs.lookup(declared).name.startswith(mark[1][:6]) else 0, "declared"
-        )
+        return _declared(data, declared, mark)
     if mark is not None:
         return Encoding(mark[1], mark[0], "by its byte order mark")
     if wide := _wide(data[:_SAMPLE_BYTES]):
         return Encoding(wide, 0, "detected")
-    if data.isascii() or _is_mostly_utf8(data):
+    if is_unicode or data.isascii() or _is_mostly_utf8(data, whole=whole):
         return Encoding()
     return Encoding(_detect_narrow(data), 0, "detected")
+
+
+def _declared(data: bytes, name: str, mark: tuple[int, str] | None) -> Encoding:
+    """Return what is declared; of UTF-16 and UTF-32 the mark, or the bytes, tell the order."""
+    known = codecs.lookup(name).name
+    if mark is not None and mark[1].startswith(known.removesuffix("-sig")):
+        return Encoding(mark[1], mark[0], "declared")
+    if known in ("utf-16", "utf-32"):
+        return Encoding((known == "utf-16" and _wide(data[:_SAMPLE_BYTES])) or f"{known}-le", 0, "declared")
+    return Encoding(name, mark[0] if mark is not None and mark[1] == known else 0, "declared")
 
 
 def _wide(sample: bytes) -> str | None:
@@ -62,23 +89,31 @@ def _wide(sample: bytes) -> str | None:
     return "utf-16-be" if even.count(b"\0") > 0.6 * len(even) and odd.count(b"\0") < 0.05 * len(odd) else None
 
 
-def _is_mostly_utf8(data: bytes) -> bool:
+def _is_mostly_utf8(data: bytes, *, whole: bool) -> bool:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start >= len(data) - 3 and error.reason == "unexpected end of data":
+        if not whole and error.start >= len(data) - 3 and error.reason == "unexpected end of data":
             return True
     else:
         return True
-    text = data.decode("utf-8", "surrogateescape")
-    wrong = sum(1 for character in text if "\udc80" <= character <= "\udcff")
-    right = sum(1 for character in text if character > "\x7f") - wrong
+    sample = _judged(data)
+    text = sample.decode("utf-8", "replace")
+    wrong = text.count("\ufffd") - sample.count("\ufffd".encode())
+    right = len(text) - len(text.encode("ascii", "ignore")) - wrong
     return right > wrong
+
+
+def _judged(data: bytes) -> bytes:
+    """Return the part of a file that tells of its encoding."""
+    first = _NOT_ASCII.search(data)
+    start = max(0, data.rfind(b"\n", 0, first.start())) if first else 0
+    return data[start : start + _JUDGED_BYTES]
 
 
 def _detect_narrow(data: bytes) -> str:
     """Return a one-byte encoding; cp1252, which most such files are in, unless it cannot be."""
-    lines = [line for line in data.splitlines() if not line.isascii()]
+    lines = [line for line in _judged(data).splitlines() if not line.isascii()]
     sample = b"\n".join(lines)[:_SAMPLE_BYTES]
     try:
         text = sample.decode("cp1252")
@@ -88,8 +123,13 @@ def _detect_narrow(data: bytes) -> str:
     western = sum(1 for character in text if "\xc0" <= character <= "\xff" or character in _SIGNS)
     strange = sum(1 for character in text if character > "\x7f") - western
     runs = max((len(run) for run in _runs(text)), default=0)
-    if text and western > 3 * strange and runs <= 2:  # noqa: PLR2004 - other scripts have whole words beyond ASCII
+    within = len(_SIGN_IN_WORD.findall(text))
+    if text and western > 3 * (strange + within) and runs <= 2:  # noqa: PLR2004 - other scripts have whole words beyond ASCII
         return "cp1252"
+    # Polish, Czech or Hungarian: the library takes names in them for anything.
+    if within > 1 and sum(map(str.isalpha, text)) > 3 * (western + strange):
+        texts = {name: sample.decode(name, "replace") for name in _CENTRAL}
+        return min(texts, key=lambda name: len(_SIGN_IN_WORD.findall(texts[name])) + texts[name].count("\ufffd"))
     best = from_bytes(sample).best()
     return best.encoding if best is not None else "cp1252" if text else "latin-1"
 
@@ -119,4 +159,4 @@ class Transcoder:
             block, self._skip = block[self._skip :], 0
         if self._decoder is None:
             return block
-        return self._decoder.decode(block, final).encode("utf-8", "surrogateescape")
+        return self._decoder.decode(block, final).encode("utf-8", _ERRORS)

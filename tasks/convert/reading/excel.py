@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
+import zipfile
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pandas as pd
@@ -13,8 +14,12 @@ import pyarrow as pa
 
 from tasks.convert.csv.head import name_columns
 from tasks.convert.parsed import Record, Texts
+from tasks.convert.reading.opening import BOMB_BYTES, BOMB_RATIO
 from tasks.errors import TableError
 from tasks.spec import Reading
+
+_NULLS = frozenset({"", "#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"})
+_EXACT = 2**53  # whole numbers up to here are in a float as they are
 
 
 def read_excel(data: bytes, reading: Reading) -> Iterator[Texts]:
@@ -24,6 +29,7 @@ def read_excel(data: bytes, reading: Reading) -> Iterator[Texts]:
         TableError: it is no Excel file, or has no such sheet.
 
     """
+    _refuse_bomb(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of formats and extensions that have no bearing on values
@@ -50,6 +56,19 @@ def read_excel(data: bytes, reading: Reading) -> Iterator[Texts]:
     yield Texts(pa.table(columns), len(kept), (), locate)
 
 
+def _refuse_bomb(data: bytes) -> None:
+    """Raise where a workbook, which is a .zip, would not fit in memory."""
+    try:
+        size = sum(info.file_size for info in zipfile.ZipFile(io.BytesIO(data)).infolist())
+    except zipfile.BadZipFile:
+        return  # an older format, or none
+    if size > BOMB_BYTES and size > BOMB_RATIO * len(data):
+        raise TableError(
+            f"holds more than {BOMB_RATIO} times what it takes up, as a decompression bomb does; "
+            "if it is no bomb, save it as .csv"
+        )
+
+
 def _find_sheet(names: list[str], asked: str | int | None) -> str:
     if asked is None:
         return names[0]
@@ -63,13 +82,15 @@ def _find_sheet(names: list[str], asked: str | int | None) -> str:
 def _text(value: Any) -> str | None:
     if value is None or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124 - NaN
         return None
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time.min else value.isoformat()
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
     text = str(value)
-    return None if text in ("", "#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!") else text
+    if isinstance(value, datetime) and value.time() == time.min:
+        text = value.date().isoformat()
+    elif isinstance(value, datetime | date | time):
+        text = value.isoformat()
+    elif isinstance(value, timedelta):  # 30:00 in a sheet
+        text = pd.Timedelta(value).isoformat()
+    elif isinstance(value, bool):
+        text = text.lower()
+    elif isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        text = str(int(value))
+    return None if text in _NULLS else text

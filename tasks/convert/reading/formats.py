@@ -22,18 +22,20 @@ SUFFIXES = frozenset({*_KNOWN, *_SAME, *COMPRESSIONS})
 DOCUMENT_BYTES = 512 * 1024 * 1024
 
 
-def suffix_of(name: str, reading: Reading) -> str:
+def suffix_of(name: str, reading: Reading, path: Path | str | None = None) -> str:
     """Return the ending of a file's format: as declared, else its own, else that of the member of its .zip.
 
+    With `path` a .zip whose name does not tell is opened, to see what its only member is called.
+
     Raises:
-        TableError: it is that of no format.
+        TableError: it is that of no format, or it cannot be told which member is meant.
 
     """
     suffix, compression = suffixes(name)
     if reading.format is not None:
         suffix = f".{reading.format}"
     elif compression == ".zip" and suffix not in SUFFIXES:
-        suffix = suffixes(reading.member or "")[0] or ".csv"
+        suffix = suffixes(reading.member or _member_of(path))[0] or ".csv"
     suffix = _SAME.get(suffix, suffix)
     if suffix not in _KNOWN:
         raise TableError(
@@ -41,6 +43,13 @@ def suffix_of(name: str, reading: Reading) -> str:
             f"{', '.join(sorted(COMPRESSIONS))}; declare read.format where names do not tell"
         )
     return suffix
+
+
+def _member_of(path: Path | str | None) -> str:
+    if path is None:
+        return ""
+    with Stream(path) as stream:
+        return stream.member or ""
 
 
 def read_whole(path: Path | str, suffix: str, reading: Reading) -> Iterator[Texts]:

@@ -23,7 +23,7 @@ def read_document(data: bytes, reading: Reading) -> Iterator[Texts]:
         TableError: the document is damaged, or holds no list where it is looked for.
 
     """
-    text = Transcoder(detect_encoding(data, reading.encoding)).to_utf8(data, final=True)
+    text = Transcoder(detect_encoding(data, reading.encoding, is_unicode=True)).to_utf8(data, final=True)
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -47,13 +47,26 @@ def _find_records(document: Any, path: str | None) -> Sequence[Any]:
     raise TableError(f"holds {found!r:.60}, which is no list of records; name the list as read.records_at")
 
 
+def _read(value: Any) -> tuple[str, list[Row] | Unfit]:
+    """Return a record's text and its rows, or why it is none."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        found = rows_of(value)
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value), Unfit("half of a surrogate pair is not a text")
+    except RecursionError:
+        return f"{type(value).__name__} of {len(value)}", Unfit("nested too deeply")
+    return text, found
+
+
 def _block(values: Sequence[Any], first: int) -> Texts:
     rows: list[Row] = []
     records: list[Record] = []
     misfits: list[Misfit] = []
     for number, value in enumerate(values, start=first):
-        record = Record(number, json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode())
-        found = rows_of(value)
+        raw, found = _read(value)
+        record = Record(number, raw)
         if isinstance(found, Unfit):
             misfits.append(Misfit(record, found.column, found.reason))
         else:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import fsspec
 
 from tasks.convert.reading.formats import SUFFIXES
+from tasks.convert.reading.opening import COMPRESSIONS, suffixes
+from tasks.convert.reading.stores import failure_of, is_http, missing_package
 from tasks.errors import TableError
 
 _WILD = frozenset("*?[")
+_VERSIONS = ("ETag", "etag", "Content-MD5", "Digest", "Last-Modified")
 
 
 @dataclass(frozen=True)
@@ -36,49 +41,117 @@ class RemoteFile:
 
 
 def list_local(path: str, root: Path) -> Iterator[LocalFile]:
-    """Yield the files of a glob, of a folder with all below it, or the one file; a relative path starts in `root`."""
+    """Yield the files of a glob, of a folder with all below it, or the one file; a relative path starts in `root`.
+
+    Raises:
+        TableError: a folder cannot be listed, or a link leads nowhere.
+
+    """
     expanded = Path(path).expanduser()
     place = root / expanded
-    if place.is_dir() and not _WILD & set(path):
-        yield from _below(str(place))
+    if place.is_dir():
+        yield from _below(str(place), set())
         return
     pattern = str(Path(glob.escape(str(root))) / expanded) if not place.is_file() else glob.escape(str(place))
+    folders: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
     for name in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - Path.glob takes no absolute pattern
+        folder, own = os.path.split(name)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        if (folders[folder], own) in seen:  # by a link to a folder above
+            continue
+        seen.add((folders[folder], own))
+        if (file := _stat(name)) is not None:
+            yield file
+
+
+def _below(folder: str, seen: set[tuple[int, int]]) -> Iterator[LocalFile]:
+    """Yield the files below a folder that have a known ending; hidden ones are left out, and folders that were `seen`."""
+    try:
+        status = os.stat(folder)  # noqa: PTH116 - as below
+        if (status.st_dev, status.st_ino) in seen:  # by a link to a folder above
+            return
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise TableError(f"{folder}: cannot be listed ({error.strerror}); check the folder's permissions") from error
+    for entry in found:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _below(entry.path, seen)
+        elif _is_known(entry.name) and (file := _stat(entry.path)) is not None:
+            yield file
+
+
+def _stat(name: str) -> LocalFile | None:
+    """Return a file as it is; None where it is none, or gone since its folder was listed."""
+    try:
         status = os.stat(name)  # noqa: PTH116 - a Path for each of 10,000 files costs more than its stat
-        if not stat.S_ISDIR(status.st_mode):
-            yield LocalFile(name, status.st_size, status.st_mtime_ns)
+    except FileNotFoundError as error:
+        if os.path.islink(name):  # noqa: PTH114 - as above
+            raise TableError(f"{name}: is a link to a file that is not there; mend the link, or delete it") from error
+        return None
+    except OSError as error:
+        raise TableError(f"{name}: cannot be read ({error.strerror}); check the file and its permissions") from error
+    return LocalFile(name, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
-def _below(folder: str) -> Iterator[LocalFile]:
-    """Yield the files below a folder that have a known ending; hidden ones are left out."""
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from _below(entry.path)
-            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122 - as above
-                status = entry.stat()
-                yield LocalFile(entry.path, status.st_size, status.st_mtime_ns)
+def _is_known(name: str) -> bool:
+    """Return whether a name ends as that of a format does, compressed or not; a .zip may keep that to itself."""
+    ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a Path for each of 10,000 files costs more than its stat
+    if ending not in COMPRESSIONS:
+        return ending in SUFFIXES
+    return suffixes(name)[0] in (SUFFIXES - COMPRESSIONS) | {""}
 
 
 def list_remote(url: str) -> Iterator[RemoteFile]:
-    """Yield the files of a URL, or of a glob where the store can list.
+    """Yield the files of a URL, of a folder with all below it, or of a glob where the store can list.
 
     Raises:
-        TableError: the store needs a package, cannot be reached, or has no such file.
+        TableError: the store needs a package, or cannot be reached.
 
     """
     try:
         system, path = fsspec.core.url_to_fs(url)
-        names = system.glob(path) if _WILD & set(url) else [path]
-        for name in sorted(names):
-            info = system.info(name)
+        system.invalidate_cache()  # it may know what was there a run ago
+        for name, info in sorted(_infos(system, path, url).items()):
             if info["type"] != "directory":
-                yield RemoteFile(system.unstrip_protocol(name), int(info.get("size") or 0), str(system.ukey(name)))
+                yield RemoteFile(
+                    system.unstrip_protocol(name), int(info.get("size") or 0), _version(system, name, info)
+                )
     except ImportError as error:
-        raise TableError(f"{url}: {error}; install that package beside Tidemill") from error
-    except FileNotFoundError:
-        return
+        raise missing_package(url, error) from error
+    except FileNotFoundError as error:
+        if (cause := failure_of(error)) is not None:
+            raise TableError(f"{url}: cannot be listed ({cause}); check the address and the credentials") from error
     except Exception as error:  # a store fails in its own ways
         raise TableError(f"{url}: cannot be listed ({error}); check the address and the credentials") from error
+
+
+def _infos(system: Any, path: str, url: str) -> Mapping[str, Mapping[str, Any]]:
+    if is_http(url):  # where ? begins a query, and * may be in it
+        return {path: system.info(path)}
+    if _WILD & set(url):
+        matches: Mapping[str, Mapping[str, Any]] = system.glob(path, detail=True)
+        return matches
+    info = system.info(path)
+    if info["type"] != "directory":
+        return {path: info}
+    below: Mapping[str, Mapping[str, Any]] = system.find(path, detail=True)
+    shown = {name: name.removeprefix(path).strip("/").split("/") for name in below}
+    return {
+        name: info
+        for name, info in below.items()
+        if _is_known(name) and not any(part.startswith(".") for part in shown[name])
+    }
+
+
+def _version(system: Any, name: str, info: Mapping[str, Any]) -> str:
+    """Return what changes when a file does; where a server does not tell, it is always another one."""
+    for key in _VERSIONS:
+        if info.get(key):
+            return str(info[key])
+    return f"read at {time.time_ns()}" if is_http(name) else str(system.ukey(name))

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-import zipfile
-import zlib
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 import fsspec
-import pyarrow as pa
 
+from tasks.convert.reading.archive import Member, Readable
+from tasks.convert.reading.decompression import COMPRESSIONS as _BY_FRAMES
+from tasks.convert.reading.decompression import PIECE_BYTES, DamagedError, Decompressed
+from tasks.convert.reading.section import Section
+from tasks.convert.reading.stores import failure_of, is_http, missing_package
 from tasks.errors import TableError
 
-COMPRESSIONS = frozenset({".gz", ".zst", ".bz2", ".zip"})
+__all__ = ["BOMB_BYTES", "BOMB_RATIO", "COMPRESSIONS", "DamagedError", "Stream", "suffixes"]
+
+COMPRESSIONS = frozenset({*_BY_FRAMES, ".zip"})
 
 # Deflate expands a thousandfold at most, and honest data seldom a hundredfold.
 BOMB_BYTES = 1024**3
 BOMB_RATIO = 500
-
-_DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-_PIECE_BYTES = 1024 * 1024
-
-
-class DamagedError(Exception):
-    """A file's compressed bytes are damaged or cut off; all that came before has been read."""
+_AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
 def suffixes(name: str) -> tuple[str, str]:
     """Return the endings that tell a file's format and its compression, in lower case; empty where it has none."""
-    path = PurePosixPath(name)
+    path = PurePosixPath(urlsplit(name).path if is_http(name) else name)
     compression = path.suffix.lower()
     if compression not in COMPRESSIONS:
         return compression, ""
@@ -44,15 +42,27 @@ class Stream:
 
     def __init__(self, path: Path | str, member: str | None = None) -> None:
         self._stack = ExitStack()
+        self._is_streamed = is_http(str(path))
         self._compression = suffixes(str(path))[1]
-        self._received = 0
+        self._given = 0
         self._damage: DamagedError | None = None
         try:
-            self._source = self._stack.enter_context(_open(path))
-            self._file = self._decompress(member)
+            self._file = self._stack.enter_context(_open(path))
+            self._source = Section(self._file)
+            if self._compression == ".gz" and _is_decoded(self._file):
+                self._compression = ""
+            self._bytes = self._decompress(member)
         except BaseException:
             self._stack.close()
             raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -62,6 +72,11 @@ class Stream:
     def is_whole(self) -> bool:
         """Return whether no damage has been met so far."""
         return self._damage is None
+
+    @property
+    def member(self) -> str | None:
+        """Return the name of the file within the .zip; None where it is none."""
+        return self._bytes.name if isinstance(self._bytes, Member) else None
 
     def read_some(self, size: int) -> bytes:
         """Return `size` bytes, fewer only at the end or where the next ones are damaged.
@@ -74,73 +89,53 @@ class Stream:
         if self._damage is not None:
             raise self._damage
         if not self._compression:
-            return self._read_plain(size)
-        pieces, got = [], 0
+            return self._source.read(size)
+        pieces: list[bytes] = []
+        got = 0
         try:
-            while got < size and (piece := self._read_piece(min(size - got, _PIECE_BYTES))):
+            while got < size and (piece := self._bytes.read(min(size - got, PIECE_BYTES))):
                 pieces.append(piece)
                 got += len(piece)
-        except _DAMAGE as error:
+                self._refuse_bomb(len(piece))
+        except DamagedError as error:
             said = f"its {self._compression} compression is damaged or cut off ({error})"
-            self._damage = DamagedError(said)
+            self._damage = DamagedError(said, error.offset)
             if not pieces:
                 raise self._damage from error
-        self._received += got
-        self._refuse_bomb()
         return b"".join(pieces)
 
-    def _read_plain(self, size: int) -> bytes:
-        try:
-            return bytes(self._source.read(size))
-        except OSError as error:
-            raise TableError(
-                f"cannot be read ({error.strerror or error}); check the file and its permissions"
-            ) from error
-
-    def _read_piece(self, size: int) -> bytes:
-        """Return what one step of decompression gives: no more is lost where the next one fails."""
-        read = getattr(self._file, "read1", self._file.read)
-        return bytes(read(size))
-
-    def _refuse_bomb(self) -> None:
-        if self._received < BOMB_BYTES:
+    def _refuse_bomb(self, more: int) -> None:
+        self._given += more
+        if self._given <= BOMB_BYTES:
             return
-        size = self._source.tell() if self._compression != ".zip" else max(1, self._member_bytes)
-        if self._received > BOMB_RATIO * max(1, size):
+        taken = self._bytes.packed_bytes if isinstance(self._bytes, Member) else self._source.position
+        if self._given > BOMB_RATIO * max(1, taken):
             raise TableError(
                 f"holds more than {BOMB_RATIO} times what it takes up, as a decompression bomb does; "
                 "if it is no bomb, decompress it first"
             )
 
-    def _decompress(self, member: str | None) -> Any:
-        match self._compression:
-            case ".gz":
-                return self._stack.enter_context(gzip.GzipFile(fileobj=self._source))
-            case ".bz2":
-                return self._stack.enter_context(bz2.BZ2File(self._source))
-            case ".zst":
-                return pa.CompressedInputStream(pa.PythonFile(self._source, mode="r"), "zstd")
-            case ".zip":
-                return self._open_member(member)
+    def _decompress(self, member: str | None) -> Readable:
+        if self._compression == ".zip":
+            return Member(self._seekable(), member)
+        if self._compression:
+            return Decompressed(self._source, _BY_FRAMES[self._compression])
         return self._source
 
-    def _open_member(self, member: str | None) -> Any:
-        try:
-            archive = self._stack.enter_context(zipfile.ZipFile(self._source))
-        except _DAMAGE as error:
-            raise TableError(f"is not a whole .zip ({error}); fetch the file again") from error
-        names = [info.filename for info in archive.infolist() if not info.is_dir()]
-        if member is None and len(names) != 1:
-            raise TableError(f"holds {len(names)} files ({_listed(names)}); name one as read.member")
-        chosen = names[0] if member is None else member
-        if chosen not in names:
-            raise TableError(f"holds no file {chosen!r} but {_listed(names)}; correct read.member")
-        info = archive.getinfo(chosen)
-        self._member_bytes = info.compress_size
-        try:
-            return self._stack.enter_context(archive.open(info))
-        except (RuntimeError, NotImplementedError, *_DAMAGE) as error:
-            raise TableError(f"its member {chosen!r} cannot be read ({error}); decompress it first") from error
+    def _seekable(self) -> Any:
+        """Return the file, or where its store gives it only from beginning to end a copy: a .zip is told by its end."""
+        if not self._is_streamed:
+            return self._file
+        copy = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - it is closed with the stream
+        while piece := self._source.read(PIECE_BYTES):
+            copy.write(piece)
+        return copy
+
+
+def _is_decoded(file: Any) -> bool:
+    """Return whether a server called a .gz the encoding of a page: then it was decoded on its way."""
+    response = getattr(file, "r", None)
+    return response is not None and response.headers.get("Content-Encoding") in ("gzip", "x-gzip")
 
 
 def _open(path: Path | str) -> Any:
@@ -151,16 +146,20 @@ def _open(path: Path | str) -> Any:
 
     """
     try:
-        return path.open("rb") if isinstance(path, Path) else fsspec.open(path, "rb").open()
+        if isinstance(path, Path):
+            return path.open("rb")
+        # By ranges a file would be another one half way where it changed, and not every server knows them.
+        return (
+            fsspec.open(path, "rb", block_size=0, headers=_AS_IT_IS).open()
+            if is_http(path)
+            else fsspec.open(path, "rb").open()
+        )
     except FileNotFoundError as error:
+        if (cause := failure_of(error)) is not None:
+            raise TableError(f"cannot be read ({cause}); check the address and the credentials") from error
         raise TableError("is gone since it was listed; run again") from error
     except ImportError as error:
-        raise TableError(f"cannot be read: {error}; install that package beside Tidemill") from error
-    except (OSError, ValueError) as error:
+        raise missing_package(str(path), error) from error
+    except Exception as error:  # a store fails in its own ways
         reason = getattr(error, "strerror", None) or error
         raise TableError(f"cannot be read ({reason}); check the file and its permissions") from error
-
-
-def _listed(names: list[str]) -> str:
-    more = [f"{len(names) - 5} more"] if len(names) > 5 else []  # noqa: PLR2004 - enough to choose from
-    return ", ".join([*names[:5], *more]) or "none"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,6 +18,7 @@ from tasks.convert.types import TypeName
 from tasks.errors import TableError
 
 _BATCH_ROWS = 131_072
+_UUID = "arrow.uuid"
 
 
 def read_parquet(source: Path | bytes) -> Iterator[Texts]:
@@ -35,7 +38,7 @@ def read_parquet(source: Path | bytes) -> Iterator[Texts]:
                 start += batch.num_rows
     except FileNotFoundError as error:
         raise TableError("is gone since it was listed; run again") from error
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # dates beyond Python's too
         said = (str(error).splitlines() or [""])[0]
         raise TableError(f"is not a Parquet file that can be read ({said}); write it anew") from error
 
@@ -56,7 +59,7 @@ def _block(table: pa.Table, start: int) -> Texts:
     def locate(rows: Sequence[int]) -> list[Record]:
         picked = plain.take(pa.array(rows, pa.int64())).to_pylist()
         return [
-            Record(start + row, json.dumps(values, default=str, ensure_ascii=False))
+            Record(start + row, json.dumps(values, default=_text, ensure_ascii=False))
             for row, values in zip(rows, picked, strict=True)
         ]
 
@@ -68,6 +71,8 @@ def _plain(column: pa.ChunkedArray) -> tuple[TypeName, pa.ChunkedArray]:
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _plain(pc.cast(column, kind.value_type))
+    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != _UUID:
+        return _plain(pc.cast(column, kind.storage_type))
     name: TypeName = "string"
     if pa.types.is_null(kind):
         return "null", pc.cast(column, pa.string())
@@ -90,15 +95,22 @@ def _plain(column: pa.ChunkedArray) -> tuple[TypeName, pa.ChunkedArray]:
 
 
 def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    try:
-        return pc.cast(column, pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.chunked_array([pa.array(map(_text, column.to_pylist()), pa.string())])
+    # Of a duration a cast tells the number, and not of what; of a UUID its bytes, where they happen to be letters.
+    if not pa.types.is_duration(column.type) and not isinstance(column.type, pa.BaseExtensionType):
+        try:
+            return pc.cast(column, pa.string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            pass
+    return pa.chunked_array([pa.array(map(_text, column.to_pylist()), pa.string())])
 
 
 def _text(value: Any) -> str | None:
-    if value is None:
-        return None
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list | dict | tuple):
+        return json.dumps(value, default=_text, ensure_ascii=False)
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    return json.dumps(value, default=str, ensure_ascii=False)
+    if isinstance(value, timedelta):
+        return pd.Timedelta(value).isoformat()
+    return str(value)

@@ -1,4 +1,4 @@
-"""Checks of the training set's rows: a target to learn, a metric that fits it, a split that leaves both sides rows."""
+"""What the training section names, against the columns that are there: a target to learn, a metric that fits it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from tasks.errors import TrainingError
-from tasks.spec import TimeSplit, Training
+from tasks.spec import GroupSplit, TimeSplit, Training
 from tasks.train.estimators import kind_of, load_estimator
 from tasks.train.features import Array, features_of, is_text, read_target
 from tasks.train.query import did_you_mean
-from tasks.train.split import split_rows
 from tasks.train.training_set import Task
 
 MAX_CLASSES = 20  # more distinct whole numbers than this are amounts, not classes
 _PROBE_ROWS = 1000
 
 
-def check_rows(training: Training, table: pa.Table) -> tuple[Task, int, int]:
-    """Return the task and the numbers of rows to train and test on.
+def check_target(training: Training, table: pa.Table) -> Task:
+    """Return the task that the target makes, after every check of the columns that the section names.
 
     Raises:
         TrainingError: with one sentence that names the column and the cure.
@@ -32,16 +31,15 @@ def check_rows(training: Training, table: pa.Table) -> tuple[Task, int, int]:
     """
     columns = table.column_names
     _check_column(columns, training.target, "training.target")
-    if isinstance(training.split, TimeSplit):
+    if isinstance(training.split, TimeSplit | GroupSplit):
         _check_column(columns, training.split.column, "training.split.column")
-        _check_time(training.split.column, table)
+        _check_split_column(training.split, table)
     if not features_of(training, table.schema).names:
         raise TrainingError(f"training.query: gives no column besides {', '.join(columns)}; select features too")
     task = _task_of(training.target, table)
     _check_estimators(training, task)
     _check_metric(training, read_target(table.column(training.target), task), task)
-    train, test = split_rows(training, table, task)
-    return task, len(train), len(test)
+    return task
 
 
 def _check_column(columns: list[str], name: str, key: str) -> None:
@@ -52,16 +50,16 @@ def _check_column(columns: list[str], name: str, key: str) -> None:
         )
 
 
-def _check_time(name: str, table: pa.Table) -> None:
-    column = table.column(name)
-    if is_text(column.type) or pa.types.is_boolean(column.type):
+def _check_split_column(split: TimeSplit | GroupSplit, table: pa.Table) -> None:
+    name, column = split.column, table.column(split.column)
+    if split.by == "time" and (is_text(column.type) or pa.types.is_boolean(column.type)):
         raise TrainingError(
             f"training.split.column: {name!r} is {column.type}, neither a time nor a number; "
             f"CAST({name} AS TIMESTAMP) in the query"
         )
-    if column.null_count:
+    if missing := pc.sum(column.is_null(nan_is_null=True)).as_py():
         raise TrainingError(
-            f"training.split.column: {name!r} is null in {column.null_count} of {len(column)} rows; "
+            f"training.split.column: {name!r} is null in {missing} of {len(column)} rows; "
             f"add WHERE {name} IS NOT NULL to the query"
         )
 

@@ -1,4 +1,4 @@
-"""A process that ingests, to be killed: forked, each time, from one that has imported what takes long to import.
+"""A process that runs a stage, to be killed: forked, each time, from one that has imported what takes long to import.
 
 It reads one order a line, as JSON, writes the number of the process that
 carries it out, and when that has ended, how it did.
@@ -15,8 +15,11 @@ import sys
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
+from flows.convert import convert
 from flows.ingest import ingest
+from tasks.convert import conversion
 from tasks.ingest.landing import land as landing
 from tasks.spec import Pipeline
 
@@ -26,11 +29,15 @@ _IMPORTED_LATE = ("anyio._backends._asyncio", "fastapi", "prefect.flow_engine", 
 
 @dataclass(frozen=True)
 class Order:
-    """An ingest to be run: the pipeline, as JSON, its data folder, and the pages of a page group."""
+    """A stage to be run: the pipeline, as JSON, its data folder, and how much is committed at once.
 
+    That is the pages of a page group for ingest, and the bytes of a block for convert.
+    """
+
+    stage: Literal["ingest", "convert"]
     spec: str
     data: str
-    group_pages: int
+    size: int
 
     def line(self) -> str:
         """Return the order as it is written."""
@@ -38,13 +45,18 @@ class Order:
 
 
 def _carry_out(order: Order) -> None:
-    """Run the ingest in a process group of its own, and end without waiting for what Prefect has still to say."""
+    """Run the stage in a process group of its own, and end without waiting for what Prefect has still to say."""
     os.setsid()
     faulthandler.enable()
     print(os.getpid(), flush=True)  # noqa: T201 - what it is started for
-    landing.GROUP_PAGES = order.group_pages
+    spec, data = Pipeline.model_validate_json(order.spec), Path(order.data)
     try:
-        asyncio.run(ingest(Pipeline.model_validate_json(order.spec), Path(order.data)))
+        if order.stage == "ingest":
+            landing.GROUP_PAGES = order.size
+            asyncio.run(ingest(spec, data))
+        else:
+            conversion.BLOCK_BYTES = order.size
+            asyncio.run(convert(spec, data))
     except BaseException:  # noqa: BLE001 - the test reads it
         sys.excepthook(*sys.exc_info())
         os._exit(1)

@@ -1,0 +1,45 @@
+"""Prediction: the champion of a pipeline over new rows."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+from prefect.runtime import flow_run
+
+from tasks.report_training import report_prediction
+from tasks.store import DataFolder
+from tasks.train.predict.inputs import read_input
+from tasks.train.predict.rows import Prediction
+from tasks.train.predict.tasks import predict_input
+
+
+def _name_run() -> str:
+    return f"{flow_run.parameters['pipeline']}-predict"
+
+
+@flow(name="predict", flow_run_name=_name_run, persist_result=False)
+async def predict(pipeline: str, rows: str, data: Path = Path("data"), output: Path | None = None) -> Prediction:
+    """Predict new rows by the champion of a pipeline.
+
+    Args:
+        pipeline: name of the pipeline.
+        rows: the new rows: a table's name, the path of a Parquet, CSV or .sql file, or SQL over the tables.
+        data: the data folder.
+        output: the Parquet file to write; without it, one in data/predictions/.
+
+    Raises:
+        SpecError: the rows are not there, have not the columns that the champion learnt from, or no version serves.
+        TrainingError: the rows cannot be read.
+
+    """
+    folder = DataFolder.at(data)
+    tables = await asyncio.to_thread(folder.tables)
+    asked = await asyncio.to_thread(read_input, rows, tables)
+    path = output or folder.predictions(pipeline) / f"{asked.name}.parquet"
+    prediction = await predict_input(folder.models(pipeline), asked, tables, path)
+    if prediction.drifted:
+        get_run_logger().warning("Rows have moved from those learnt from: %s", ", ".join(prediction.drifted))
+    await report_prediction(pipeline, prediction)
+    return prediction

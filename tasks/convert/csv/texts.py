@@ -1,0 +1,90 @@
+"""A block of CSV as texts, every record that is not like the header a misfit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.convert.csv.block import CsvBlock, read_block
+from tasks.convert.csv.records import UNDECODABLE, Records, is_utf8
+from tasks.convert.parsed import Misfit, Record, Texts
+
+_COMMA_NUMBER = r"^\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*$"
+
+
+def read_texts(block: CsvBlock) -> Texts:
+    """Return every record of a block as texts; one that is not like the header is a misfit."""
+    data, undecodable = _drop_undecodable(block)
+    block = replace(block, data=data)
+    records = Records(data, block.head.dialect, block.first_line, block.first_byte)
+    names = block.head.names
+    ragged: dict[int, str] = {}
+    try:
+        table = read_block(block, dict.fromkeys(names, pa.string()), ragged)
+        whole = table.num_rows + len(ragged) == len(records.spans) and not records.broken
+    except (pa.ArrowInvalid, OverflowError):
+        whole = False
+    if not whole:
+        table, ragged = _table_of(records, names)
+    kept = [index for index in range(len(records.spans)) if index not in ragged]
+
+    def locate(rows: Sequence[int]) -> Sequence[Record]:
+        return records.locate([kept[row] for row in rows])
+
+    misfits = [
+        Misfit(record, None, reason)
+        for record, reason in zip(records.locate(list(ragged)), ragged.values(), strict=True)
+    ]
+    misfits = [*undecodable, *records.broken, *misfits]
+    return Texts(with_decimal_points(block, table), table.num_rows + len(misfits), misfits, locate)
+
+
+def _table_of(records: Records, names: Sequence[str]) -> tuple[pa.Table, dict[int, str]]:
+    """Return records as texts by Python's reader alone: slower, but never out of step."""
+    ragged = {
+        index: f"{len(span.fields)} fields, the header has {len(names)}"
+        for index, span in enumerate(records.spans)
+        if len(span.fields) != len(names)
+    }
+    rows = [span.fields for index, span in enumerate(records.spans) if index not in ragged]
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return pa.table(
+        {n: pa.array([v or None for v in c], pa.string()) for n, c in zip(names, columns, strict=True)}
+    ), ragged
+
+
+def _drop_undecodable(block: CsvBlock) -> tuple[bytes, list[Misfit]]:
+    """Return the data with the records that cannot be decoded emptied, and these records as misfits."""
+    if block.is_ascii:
+        return block.data, []
+    try:
+        block.data.decode("utf-8")
+    except UnicodeDecodeError:
+        records = Records(block.data, block.head.dialect, block.first_line, block.first_byte)
+    else:
+        return block.data, []
+    lines, misfits = list(records.lines), []
+    bad = [(s.start, s.end) for s in records.spans if not is_utf8("".join(lines[s.start : s.end]))]
+    bad += [(m.record.line - block.first_line,) * 2 for m in records.broken]
+    for start, end in bad:
+        end = max(end, start + 1)  # noqa: PLW2901 - a broken line is one line
+        if is_utf8("".join(lines[start:end])):
+            continue
+        misfits.append(Misfit(records.record(start, end), None, UNDECODABLE))
+        lines[start:end] = ["\n"] * (end - start)
+    return "".join(lines).encode("utf-8", "surrogateescape"), misfits
+
+
+def with_decimal_points(block: CsvBlock, texts: pa.Table) -> pa.Table:
+    """Return texts with points in the columns of numbers where the file has decimal commas."""
+    if block.head.dialect.decimal != ",":
+        return texts
+    columns = {}
+    for name in texts.column_names:
+        column = texts[name]
+        numbers = pc.all(pc.match_substring_regex(column, _COMMA_NUMBER)).as_py()
+        columns[name] = pc.replace_substring(column, ",", ".") if numbers else column
+    return pa.table(columns)

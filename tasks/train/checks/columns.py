@@ -1,0 +1,85 @@
+"""Columns that say nothing, and rows that are there more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.train.features import Array, Features, encode, is_text, read_numbers
+from tasks.train.split import Rows
+
+MANY_COPIES = 0.01  # of the rows: iris has 1 in 150, flights of one plan and weather 1 in 300
+_SEEN_ROWS = 10_000
+_ROOM = 100  # times as many possible rows as there are: else rows of few categories must coincide
+_NAMED = 5
+
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # an odd number without pattern: the golden ratio of 64 bits
+
+
+def warn_of_columns(table: pa.Table, features: Features) -> list[str]:
+    """Return warnings of features that are null, or one value, in all rows."""
+    empty = [name for name in features.names if _is_empty(table.column(name))]
+    constant = [name for name in features.names if name not in empty and _is_constant(table.column(name))]
+    found = []
+    if empty:
+        found.append(f"training.query: null in all {table.num_rows} rows: {_name(empty)}; {_cure(empty)}")
+    if constant:
+        found.append(f"training.query: one value in all {table.num_rows} rows: {_name(constant)}; {_cure(constant)}")
+    return found
+
+
+def warn_of_copies(table: pa.Table, features: Features, target: str, rows: Rows) -> list[str]:
+    """Return a warning where many rows are exact copies of others, those of the hold-out counted by themselves."""
+    if _room(table, features) < table.num_rows * _ROOM:
+        return []
+    hashes = hash_rows(table, [*features.names, target])
+    copies = table.num_rows - len(np.unique(hashes))
+    leaked = int(np.isin(hashes[rows.test], hashes[rows.train]).sum())
+    if max(copies / table.num_rows, leaked / len(rows.test)) <= MANY_COPIES:
+        return []
+    return [
+        f"training.query: {copies} of {table.num_rows} rows are exact copies of another, and {leaked} of "
+        f"{len(rows.test)} held-out rows are copies of rows to train on, whose answers a model may know by heart; "
+        "SELECT DISTINCT, or split by group"
+    ]
+
+
+def hash_rows(table: pa.Table, columns: Sequence[str]) -> Array:
+    """Return a number for each row that is the same for equal rows, and for no others but by an accident of 2^-64."""
+    found = np.zeros(table.num_rows, dtype=np.uint64)
+    for name in columns:
+        column = table.column(name)
+        values = encode(column).astype(np.float64) if is_text(column.type) else read_numbers(column)
+        bits = (values + 0.0).view(np.uint64)  # -0.0 is 0.0
+        found = (found ^ bits) * _MIX
+        found ^= found >> np.uint64(29)
+    return found
+
+
+def _room(table: pa.Table, features: Features) -> float:
+    """Return how many different rows the features could make, by the values of the first rows."""
+    first = table.slice(0, _SEEN_ROWS)
+    return float(np.prod([float(pc.count_distinct(first.column(name)).as_py()) for name in features.names]))
+
+
+def _is_empty(column: pa.ChunkedArray) -> bool:
+    return bool(column.null_count == len(column) or pc.all(column.is_null(nan_is_null=True)).as_py())
+
+
+def _is_constant(column: pa.ChunkedArray) -> bool:
+    if column.null_count:
+        return False  # being there or not is a value
+    ends = pc.min_max(column).as_py()
+    return bool(ends["min"] == ends["max"])
+
+
+def _name(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(repr(name) for name in names[:_NAMED]) + more
+
+
+def _cure(names: Sequence[str]) -> str:
+    return "leave it out" if len(names) == 1 else "leave them out"

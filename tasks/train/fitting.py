@@ -1,0 +1,49 @@
+"""A candidate fitted on rows: preprocessing, search and estimator see these rows and no others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from tasks.spec import Candidate, Training
+from tasks.train.features import Array, Features, observe
+from tasks.train.preprocessing import build_model, prefix_of
+from tasks.train.search import search_params
+
+
+def fit_model(
+    training: Training,
+    candidate: Candidate,
+    features: Features,
+    frame: pd.DataFrame,
+    target: Array,
+    unit: Array | None = None,
+) -> Pipeline:
+    """Return the fitted pipeline of a candidate, with the parameters that its search chose.
+
+    Args:
+        training: The training section: its metric, split and seed rule a search.
+        candidate: What is fitted.
+        features: The features by type.
+        frame: The rows to learn from, and nothing else.
+        target: What is to be predicted of each row.
+        unit: Moment or group of each row (`Rows.unit`), where the split goes by one.
+
+    Raises:
+        TrainingError: when the columns do not fit the candidate, or the rows are too few for its search.
+
+    """
+    model = build_model(candidate, observe(features, frame), training.seed)
+    if candidate.search is not None:
+        return search_params(training, model, candidate.search, frame, target, unit)
+    return model.fit(frame, target)
+
+
+def chosen_params(model: Pipeline, candidate: Candidate) -> dict[str, Any]:
+    """Return the parameters of a fitted pipeline that its candidate's search was to choose."""
+    if candidate.search is None:
+        return {}
+    prefix, params = prefix_of(model), model.get_params()
+    return {name: params[f"{prefix}{name}"] for name in candidate.search.space}

@@ -1,0 +1,113 @@
+"""The pictures of a training, as Markdown: the finalists on the hold-out, and what the best has learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.train import pictures
+from tasks.train.estimators import BASELINE
+from tasks.train.features import Array
+from tasks.train.leaderboard import Leaderboard
+from tasks.train.pictures import Curve
+from tasks.train.results import HOLDOUT_FILE, Finalist
+
+_TWO = 2
+_PROBABILITY = "probability_"
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What a finalist said of the hold-out."""
+
+    name: str
+    truth: Array
+    prediction: Array
+    probabilities: dict[str, Array]
+    """By class, as text; empty where the candidate gives none."""
+
+
+def make_gallery(leaderboard: Leaderboard) -> str:
+    """Return the pictures of the finalists, each with a line that says how to read it.
+
+    Curves are those of every finalist for the second of two classes; of the
+    best alone, for each class against the others, where there are more.
+    """
+    finalists = [line.finalist for line in leaderboard.lines if line.finalist is not None and line.name != BASELINE]
+    judged = [each for each in map(_read, finalists) if each is not None]
+    sections = [*_of_holdout(leaderboard.task, judged), *_of_best(leaderboard)]
+    return "\n\n".join(f"## {title}\n\n{said}\n\n![{title}]({uri})" for title, said, uri in sections)
+
+
+def _read(finalist: Finalist) -> _Judged | None:
+    path = finalist.folder / HOLDOUT_FILE
+    if not path.is_file():
+        return None
+    with pa.memory_map(str(path)) as mapped:
+        table = pa.ipc.open_file(mapped).read_all()
+        probabilities = {
+            name.removeprefix(_PROBABILITY): _values(table, name)
+            for name in table.column_names
+            if name.startswith(_PROBABILITY)
+        }
+        return _Judged(finalist.name, _values(table, "truth"), _values(table, "prediction"), probabilities)
+
+
+def _values(table: pa.Table, name: str) -> Array:
+    column = table.column(name)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return np.array(column.to_pylist(), dtype=str)
+    return np.array(column.to_numpy(zero_copy_only=False))
+
+
+def _of_holdout(task: str, judged: list[_Judged]) -> Iterator[tuple[str, str, str]]:
+    if not judged:
+        return
+    best = judged[0]
+    if task == "regression":
+        said = f"Of {best.name} on the hold-out; on the line, it is right."
+        yield "Predicted and actual", said, pictures.draw_predicted(best.truth, best.prediction)
+        said = "What it leaves unexplained; a pattern is something it has not learnt."
+        yield "Residuals", said, pictures.draw_residuals(best.truth, best.prediction)
+        errors = pictures.draw_histogram(best.truth - best.prediction, "Actual - predicted")
+        yield "Errors", "How large they are, and whether to one side.", errors
+        return
+    if curves := _curves(judged):
+        yield "ROC", "The nearer to the upper left, the better; the dashed line is guessing.", pictures.draw_roc(curves)
+        said = "Of those named, how many are right; of those that are, how many are named."
+        yield "Precision and recall", said, pictures.draw_precision_recall(curves)
+        said = "On the dashed line, a probability means what it says."
+        yield "Calibration", said, pictures.draw_calibration(curves)
+    said = f"Of {best.name} on the hold-out; colored by their share of the actual class."
+    yield "Confusion", said, pictures.draw_confusion(best.truth, best.prediction)
+
+
+def _curves(judged: list[_Judged]) -> dict[str, Curve]:
+    given = [each for each in judged if each.probabilities]
+    if not given:
+        return {}
+    if len(given[0].probabilities) == _TWO:
+        return {each.name: _curve(each, list(each.probabilities)[1]) for each in given}
+    best = given[0]
+    told = {name: _curve(best, name) for name in best.probabilities}
+    frequent = sorted(told.items(), key=lambda item: -int(item[1][0].sum()))[: len(pictures.COLORS)]
+    return {f"{best.name}: {name}": curve for name, curve in frequent if 0 < curve[0].sum() < len(curve[0])}
+
+
+def _curve(judged: _Judged, name: str) -> Curve:
+    return (judged.truth.astype(str) == name).astype(int), judged.probabilities[name]
+
+
+def _of_best(leaderboard: Leaderboard) -> Iterator[tuple[str, str, str]]:
+    finalist = leaderboard.best.finalist if leaderboard.best else None
+    if finalist is None:
+        return
+    if finalist.importances:
+        said = f"Of {finalist.name}: how much worse it scores on the hold-out when a feature is shuffled."
+        yield "Importances", said, pictures.draw_importances(finalist.importances, leaderboard.metric)
+    if finalist.learning_curve:
+        said = f"Of {finalist.name}: where the lower line still rises, more rows would help."
+        yield "Learning curve", said, pictures.draw_learning_curve(finalist.learning_curve, leaderboard.metric)

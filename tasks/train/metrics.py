@@ -1,0 +1,137 @@
+"""The usual metrics of each task, by the names and in the units that people know them by."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn import metrics as sk
+
+from tasks.train.features import Array
+from tasks.train.training_set import Task
+
+_BINARY = 2
+Judge = Callable[[Array, Array, Array], float]  # (truth, prediction or probability, classes)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: how to compute it of predictions that are there, and which scorer of scikit-learn gives the same.
+
+    With two classes the second, in sorted order, is the positive one; with
+    more, F1 and the areas are the unweighted mean over each class against the
+    others.
+    """
+
+    name: str
+    task: Task
+    scorer: str
+    judge: Judge
+    sign: int = 1
+    """What a scorer's value is multiplied by to be the metric: -1 where scikit-learn negates, as less is better."""
+    of_probabilities: bool = False
+    scorer_of_many: str | None = None
+    """The scorer for more than two classes, where it is another."""
+
+    def score(
+        self, truth: Array, prediction: Array, probability: Array | None = None, classes: Array | None = None
+    ) -> float:
+        """Return the metric in its own unit and direction; NaN where these rows do not define it.
+
+        Args:
+            truth: What was to be predicted.
+            prediction: What was predicted.
+            probability: Of each row (rows) and class (columns); without it, metrics of probabilities are NaN.
+            classes: All classes, sorted; needed for classification.
+
+        """
+        known = np.unique(truth) if classes is None else classes
+        given = probability if self.of_probabilities else prediction
+        if given is None:
+            return float("nan")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of rows without a class: the value is NaN
+            try:
+                return float(self.judge(truth, given, known))
+            except ValueError:
+                return float("nan")
+
+    def scorer_for(self, classes: int | None) -> str:
+        """Return the name of scikit-learn's scorer for a number of classes."""
+        return self.scorer_of_many if self.scorer_of_many and (classes or 0) > _BINARY else self.scorer
+
+
+def score_all(
+    task: Task, truth: Array, prediction: Array, probability: Array | None = None, classes: Array | None = None
+) -> dict[str, float]:
+    """Return every metric of the task that these rows and predictions define, by name."""
+    scores = {m.name: m.score(truth, prediction, probability, classes) for m in METRICS.values() if m.task == task}
+    return {name: value for name, value in scores.items() if np.isfinite(value)}
+
+
+def _f1(truth: Array, prediction: Array, classes: Array) -> float:
+    if len(classes) > _BINARY:
+        return float(sk.f1_score(truth, prediction, labels=classes, average="macro", zero_division=0))
+    return float(sk.f1_score(truth == classes[1], prediction == classes[1], zero_division=0))
+
+
+def _roc_auc(truth: Array, probability: Array, classes: Array) -> float:
+    if len(classes) > _BINARY:
+        return float(sk.roc_auc_score(truth, probability, multi_class="ovr", labels=classes))
+    return float(sk.roc_auc_score(truth == classes[1], probability[:, 1]))
+
+
+def _pr_auc(truth: Array, probability: Array, classes: Array) -> float:
+    if len(np.unique(truth)) < len(classes):
+        return float("nan")  # scikit-learn says 0 for a class without rows
+    if len(classes) > _BINARY:
+        return float(sk.average_precision_score(truth[:, None] == classes, probability, average="macro"))
+    return float(sk.average_precision_score(truth == classes[1], probability[:, 1]))
+
+
+def _log_loss(truth: Array, probability: Array, classes: Array) -> float:
+    if len(classes) > _BINARY:
+        return float(sk.log_loss(truth, probability, labels=classes))
+    # Of the positive class alone, as the scorer: both columns differ from it in the last digits near 0 and 1.
+    return float(sk.log_loss(truth == classes[1], probability[:, 1], labels=[False, True]))
+
+
+def _brier(truth: Array, probability: Array, classes: Array) -> float:
+    """Return the mean squared distance; scikit-learn's own takes more than two classes from 1.7 on only."""
+    wrong = np.square(probability - (truth[:, None] == classes)).sum(axis=1).mean()
+    return float(wrong / 2 if len(classes) == _BINARY else wrong)
+
+
+def _without_classes(metric: Callable[[Array, Array], float]) -> Judge:
+    return lambda truth, prediction, _: metric(truth, prediction)
+
+
+_ALL = (
+    Metric("accuracy", "classification", "accuracy", _without_classes(sk.accuracy_score)),
+    Metric("balanced_accuracy", "classification", "balanced_accuracy", _without_classes(sk.balanced_accuracy_score)),
+    Metric("f1", "classification", "f1", _f1, scorer_of_many="f1_macro"),
+    Metric("roc_auc", "classification", "roc_auc", _roc_auc, of_probabilities=True, scorer_of_many="roc_auc_ovr"),
+    Metric("pr_auc", "classification", "average_precision", _pr_auc, of_probabilities=True),
+    Metric(
+        "log_loss",
+        "classification",
+        "neg_log_loss",
+        _log_loss,
+        sign=-1,
+        of_probabilities=True,
+    ),
+    Metric("brier", "classification", "neg_brier_score", _brier, sign=-1, of_probabilities=True),
+    Metric("rmse", "regression", "neg_root_mean_squared_error", _without_classes(sk.root_mean_squared_error), sign=-1),
+    Metric("mae", "regression", "neg_mean_absolute_error", _without_classes(sk.mean_absolute_error), sign=-1),
+    Metric("r2", "regression", "r2", _without_classes(sk.r2_score)),
+    Metric(
+        "mape",
+        "regression",
+        "neg_mean_absolute_percentage_error",
+        _without_classes(sk.mean_absolute_percentage_error),
+        sign=-1,
+    ),
+)
+METRICS = {metric.name: metric for metric in _ALL}

@@ -1,0 +1,152 @@
+"""Which version serves, who decided so, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock
+
+from tasks.errors import SpecError
+from tasks.store import commit_json, json_reader
+from tasks.train.model_store.version import Version, list_versions, read_version
+from tasks.train.results import MODEL_FILE
+
+CHAMPION = "champion.json"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Why a version serves, or does not."""
+
+    champion: str
+    """The version that serves from then on."""
+    version: str
+    """The version that was decided on."""
+    reason: str
+    at: str
+    by_hand: bool = False
+    policy: str | None = None
+    difference: float | None = None
+    """By how much the version scores better than the champion on the same hold-out, and its interval."""
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def promoted(self) -> bool:
+        """Tell whether the version serves from then on."""
+        return self.champion == self.version
+
+    @property
+    def sentence(self) -> str:
+        """Return what was decided, and why."""
+        serving = "" if self.promoted else f"; {self.champion} serves on"
+        return f"{self.version} {self.reason}{serving}"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that serves, and how that came about; `champion.json`."""
+
+    version: str
+    candidate: str
+    model: str
+    """Path of the model file, relative to the pipeline's folder of models."""
+    fingerprint: str
+    metric: str
+    score: float
+    interval: tuple[float, float]
+    training_rows: int
+    test_rows: int
+    since: str
+    previous: list[str] = field(default_factory=list)
+    """Versions that served before, the last one last."""
+    decisions: list[Decision] = field(default_factory=list)
+
+
+_read = json_reader(Champion)
+
+
+def read_champion(models: Path) -> Champion | None:
+    """Return the champion of a pipeline, or None where there is none yet."""
+    return _read(models / CHAMPION)
+
+
+def promote(models: Path, name: str) -> Decision:
+    """Let a version serve, by hand.
+
+    Raises:
+        SpecError: when there is none of that name.
+
+    """
+    with deciding(models):
+        version, champion = read_version(models, name), read_champion(models)
+        if champion is not None and champion.version == name:
+            return Decision(name, name, "serves already", now(), by_hand=True)
+        decision = Decision(name, name, "promoted by hand", now(), by_hand=True)
+        keep(models, champion, version, decision)
+        return decision
+
+
+def roll_back(models: Path) -> Decision:
+    """Let the version serve that did before, by hand.
+
+    Raises:
+        SpecError: when no other version has served.
+
+    """
+    with deciding(models):
+        champion, there = read_champion(models), {version.name: version for version in list_versions(models)}
+        if champion is None:
+            raise SpecError(f"no version of {models.name} serves yet; run the pipeline first")
+        before = [name for name in champion.previous if name in there]
+        if not before:
+            raise SpecError(f"no version of {models.name} has served before {champion.version}; name one to promote")
+        name = before[-1]
+        reason = f"rolled back from {champion.version}"
+        decision = Decision(name, name, reason, now(), by_hand=True)
+        keep(models, champion, there[name], decision, previous=before[:-1])
+        return decision
+
+
+def keep(
+    models: Path,
+    champion: Champion | None,
+    taken: Version | None,
+    decision: Decision,
+    previous: list[str] | None = None,
+) -> None:
+    """Commit a decision, and with it the version that takes over, where one does."""
+    decisions = [*(champion.decisions if champion else []), decision]
+    if taken is None:
+        assert champion is not None
+        commit_json(models / CHAMPION, asdict(replace(champion, decisions=decisions)))
+        return
+    before = previous if previous is not None else [*champion.previous, champion.version] if champion else []
+    made = Champion(
+        version=taken.name,
+        candidate=taken.candidate,
+        model=f"{taken.name}/{MODEL_FILE}",
+        fingerprint=taken.fingerprint,
+        metric=taken.metric,
+        score=taken.score,
+        interval=taken.interval,
+        training_rows=taken.training_rows,
+        test_rows=taken.test_rows,
+        since=decision.at,
+        previous=before,
+        decisions=decisions,
+    )
+    commit_json(models / CHAMPION, asdict(made))
+
+
+def deciding(models: Path) -> FileLock:
+    """Return the lock under which a champion is read, judged and replaced."""
+    models.mkdir(parents=True, exist_ok=True)
+    return FileLock(models / ".champion.lock")
+
+
+def now() -> str:
+    """Return the time as champions and decisions tell it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

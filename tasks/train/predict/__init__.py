@@ -1,0 +1,1 @@
+"""Prediction: the champion over new rows, in bounded memory."""

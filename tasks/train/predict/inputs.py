@@ -1,0 +1,188 @@
+"""The rows to predict: a table, a Parquet or CSV file, or a query, as a stream of batches in a fixed order."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from tasks.errors import SpecError, TrainingError
+from tasks.store import fingerprint
+from tasks.train.new_rows import differences
+from tasks.train.query import PLAIN_TYPES, RESULT, check_query, did_you_mean, explain_sql, opened_tables, run_query
+
+Kind = Literal["table", "parquet", "csv", "query"]
+
+_FILES: dict[str, Kind] = {".parquet": "parquet", ".csv": "csv", ".csv.gz": "csv", ".tsv": "csv", ".tsv.gz": "csv"}
+_QUERY = re.compile(r"\s*((SELECT|WITH|FROM|VALUES)\b|\()", re.IGNORECASE)
+# Types that Arrow or Parquet has not; others are let through as they are.
+_FOREIGN_TYPES = re.compile(r'ENUM.*|UUID|JSON|U?HUGEINT|BIGNUM|INTERVAL|"NULL"')
+_TYPES = {"number": "DOUBLE", "truth": "BOOLEAN", "time": "TIMESTAMP"}
+# As in tables: what means null in a column of numbers or times of a CSV file, which knows texts only.
+_NULL_TEXTS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
+
+
+@dataclass(frozen=True)
+class Input:
+    """Where new rows come from."""
+
+    kind: Kind
+    text: str
+    """Name of a table, path of a file, or SQL."""
+
+    @property
+    def name(self) -> str:
+        """Return a name for files of its predictions; the same input has the same."""
+        if self.kind == "query":
+            return f"query-{fingerprint(self.text)[:8]}"
+        return Path(self.text).name.split(".")[0] if self.kind != "table" else self.text
+
+    def __str__(self) -> str:
+        return "the query" if self.kind == "query" else f"{'table' if self.kind == 'table' else 'file'} {self.text}"
+
+
+def read_input(text: str, tables: Mapping[str, Path]) -> Input:
+    """Return what the text names: a table, a file, or a query.
+
+    Raises:
+        SpecError: when it is none of them.
+
+    """
+    if text in tables:
+        return Input("table", text)
+    path = Path(text)
+    if len(text) < 1000 and path.is_file():  # noqa: PLR2004 - a longer text is no path
+        if path.suffix == ".sql":
+            return _query(path.read_text(encoding="utf-8"))
+        kind = next((kind for suffix, kind in _FILES.items() if path.name.endswith(suffix)), None)
+        if kind is None:
+            raise SpecError(f"{text}: is neither Parquet nor CSV; there are {', '.join(_FILES)} and .sql")
+        return Input(kind, str(path.absolute()))
+    if _QUERY.match(text):
+        return _query(text)
+    known = did_you_mean(text, sorted(tables)) if tables else "there is no table yet"
+    raise SpecError(f"{text!r} is neither a table, a file that is there, nor a query; {known}")
+
+
+def _query(sql: str) -> Input:
+    if mistakes := check_query(sql, "prediction.query"):
+        raise SpecError(mistakes)
+    return Input("query", sql)
+
+
+@contextmanager
+def opened(
+    rows: Input, tables: Mapping[str, Path], learnt: Mapping[str, str], spill: Path, batch_rows: int
+) -> Iterator[Any]:
+    """Yield an Arrow record batch reader over the rows.
+
+    Args:
+        rows: The input.
+        tables: Folder of Parquet parts by table name.
+        learnt: Kind of each feature that the model learnt from.
+        spill: Folder for what does not fit in memory.
+        batch_rows: Rows in a batch.
+
+    Raises:
+        SpecError: when the rows have not the features, one sentence for each that differs.
+        TrainingError: when they cannot be read.
+
+    """
+    views = tables if rows.kind in {"table", "query"} else {}
+    with connected(rows, views, spill) as connection:
+        try:
+            source = _source(connection, rows, tables, learnt)
+            described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608 - quoted names
+            columns = ", ".join(_column(str(name), str(kind), learnt, rows) for name, kind, *_ in described)
+            stream = _stream(connection, f"SELECT {columns} FROM {source}", batch_rows)  # noqa: S608 - as above
+        except duckdb.Error as error:
+            raise TrainingError(f"{rows}: {explain_sql(error)}; correct it") from None
+        if mistakes := differences(learnt, stream.schema, str(rows)):
+            raise SpecError(mistakes)
+        yield stream
+
+
+@contextmanager
+def connected(rows: Input, tables: Mapping[str, Path], spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection to the tables, or for a file, which no query of the user's reads, a plain one."""
+    if rows.kind in {"table", "query"}:
+        with opened_tables(tables, spill) as connection:
+            yield connection
+    else:
+        with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+
+
+def read_batches(stream: Any, rows: Input) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of a stream.
+
+    Raises:
+        TrainingError: when a row cannot be read, in DuckDB's words.
+
+    """
+    try:
+        for batch in stream:
+            if batch.num_rows:
+                yield batch
+    except (duckdb.Error, OSError, pa.ArrowException) as error:  # Arrow hands DuckDB's errors on as OSError
+        first = str(error).strip().splitlines()[0]
+        raise TrainingError(f"{rows}: {first.removeprefix('Invalid Input Error: ')}") from None
+
+
+def _source(
+    connection: duckdb.DuckDBPyConnection, rows: Input, tables: Mapping[str, Path], learnt: Mapping[str, str]
+) -> str:
+    if rows.kind == "table":
+        return f'"{rows.text}"'
+    if rows.kind == "query":
+        run_query(connection, rows.text, tables, "prediction.query")
+        return RESULT
+    path = "'" + rows.text.replace("'", "''") + "'"
+    if rows.kind == "parquet":
+        return f"read_parquet({path})"
+    names = connection.sql(f"FROM read_csv({path}, header=true, sample_size=-1)").columns
+    texts = ", ".join(f"'{_escaped(name)}': 'VARCHAR'" for name in names if name in learnt)
+    typed = f", types={{{texts}}}" if texts else ""
+    return f"read_csv({path}, header=true, sample_size=-1{typed})"
+
+
+def _column(name: str, kind: str, learnt: Mapping[str, str], rows: Input) -> str:
+    """Return the expression of a column: the features of a CSV file are read as what training had."""
+    quoted = '"' + name.replace('"', '""') + '"'
+    if rows.kind == "csv" and learnt.get(name) in _TYPES:
+        return f"{_parsed(name, quoted, learnt[name])} AS {quoted}"
+    if name in learnt or _FOREIGN_TYPES.fullmatch(kind):
+        for pattern, expression in PLAIN_TYPES.items():
+            if re.fullmatch(pattern, kind):
+                plain = expression.replace('"{}"', quoted)
+                return f"{plain} AS {quoted}"
+    return quoted
+
+
+def _parsed(name: str, quoted: str, kind: str) -> str:
+    nulls = ", ".join(f"'{text}'" for text in _NULL_TEXTS)
+    told = f"column ''{_escaped(name)}'' is a {kind} in training, and holds "
+    return (
+        f"CASE WHEN trim({quoted}) IN ({nulls}) THEN NULL "
+        f"WHEN TRY_CAST({quoted} AS {_TYPES[kind]}) IS NULL THEN error('{told}' || {quoted} || '; correct the file') "
+        f"ELSE TRY_CAST({quoted} AS {_TYPES[kind]}) END"
+    )
+
+
+def _stream(connection: duckdb.DuckDBPyConnection, sql: str, batch_rows: int) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # DuckDB 2 advises another call, which DuckDB 1 lacks
+        result = connection.sql(sql)
+        return (getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader)(batch_rows)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "''")

@@ -1,0 +1,140 @@
+"""How sure a score is: intervals and paired tests over folds, and the bootstrap over held-out rows.
+
+Simulated with scikit-learn on data drawn anew each time (500 draws a cell; Gaussian naive Bayes, logistic regression
+and decision trees; accuracy and ROC AUC; 200 rows in 5 or 10 folds, 1000 rows in 5): the 95 % intervals over folds
+cover the expected score in 96 to 99 % of the draws, and the paired test at 0.05 takes models that are truly equal for
+different in 1 to 4 %. Both err on the careful side. tests/train/test_statistics.py repeats it on a smaller scale, with
+the bootstrap on 300 held-out rows: covered in 95 %, false alarms in 4 to 6 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+Positions = NDArray[np.int64]
+Score = Callable[[Positions], float]
+
+
+def corrected_interval(
+    scores: Array, *, train_rows: int, test_rows: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Return the interval of the mean score of folds whose training rows overlap.
+
+    Folds share training rows, so their scores are no independent draws, and
+    the plain t interval is too narrow. Nadeau and Bengio, Inference for the
+    Generalization Error, Machine Learning 52 (2003), replace the variance
+    s²/k of the mean by (1/k + test rows/training rows)·s².
+    """
+    mean = float(np.mean(scores))
+    margin = float(stats.t.ppf((1 + confidence) / 2, len(scores) - 1)) * _corrected_error(scores, train_rows, test_rows)
+    return mean - margin, mean + margin
+
+
+def corrected_paired_test(one: Array, other: Array, *, train_rows: int, test_rows: int) -> float:
+    """Return the two-sided p-value of two models' scores on the same folds being equal in the mean.
+
+    It is the corrected resampled t-test of Nadeau and Bengio (2003).
+    """
+    difference = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
+    mean, error = float(np.mean(difference)), _corrected_error(difference, train_rows, test_rows)
+    if not np.any(difference):
+        return 1.0  # the same scores: nothing to tell apart, and no variance to divide by
+    if error == 0:
+        return 0.0
+    return float(2 * stats.t.sf(abs(mean) / error, len(difference) - 1))
+
+
+def adjust_holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values of several tests so adjusted that the chance of any false alarm stays at the level.
+
+    Holm, A Simple Sequentially Rejective Multiple Test Procedure,
+    Scandinavian Journal of Statistics 6 (1979).
+    """
+    raw = np.asarray(p_values, dtype=float)
+    order = np.argsort(raw, kind="stable")
+    steps = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
+    adjusted = np.empty_like(raw)
+    adjusted[order] = np.minimum(steps, 1)
+    return [float(value) for value in adjusted]
+
+
+def bootstrap_interval(  # noqa: PLR0913 - each says another thing about the rows
+    score: Score,
+    rows: int,
+    *,
+    seed: int,
+    draws: int = 1000,
+    confidence: float = 0.95,
+    strata: NDArray[np.generic] | None = None,
+    groups: NDArray[np.generic] | None = None,
+) -> tuple[float, float]:
+    """Return the percentile interval of a score over rows drawn again, with replacement.
+
+    `score` takes positions of rows. With `strata`, each stratum keeps its
+    number of rows, so that no class gets lost; with `groups`, whole groups
+    are drawn, because rows of one group are not independent. Draws without
+    a score, NaN, are left out.
+    """
+    drawn = _draw(rows, seed, draws, strata, groups)
+    return _percentiles(np.array([score(positions) for positions in drawn], dtype=float), confidence)
+
+
+def bootstrap_difference(  # noqa: PLR0913 - as above, of two scores
+    one: Score,
+    other: Score,
+    rows: int,
+    *,
+    seed: int,
+    draws: int = 1000,
+    confidence: float = 0.95,
+    strata: NDArray[np.generic] | None = None,
+    groups: NDArray[np.generic] | None = None,
+) -> tuple[float, float, float]:
+    """Return how much better `one` scores than `other`, and the interval of that, on the same rows for both."""
+
+    def lead(positions: Positions) -> float:
+        return one(positions) - other(positions)
+
+    low, high = bootstrap_interval(
+        lead, rows, seed=seed, draws=draws, confidence=confidence, strata=strata, groups=groups
+    )
+    return lead(np.arange(rows)), low, high
+
+
+def _corrected_error(scores: Array, train_rows: int, test_rows: int) -> float:
+    variance = float(np.var(scores, ddof=1))
+    return float(np.sqrt((1 / len(scores) + test_rows / train_rows) * variance))
+
+
+def _draw(
+    rows: int, seed: int, draws: int, strata: NDArray[np.generic] | None, groups: NDArray[np.generic] | None
+) -> Iterator[Positions]:
+    """Yield the positions of each draw; the same seed yields the same."""
+    generator = np.random.default_rng(seed)
+    clusters = _positions_by(groups) if groups is not None else None
+    layers = _positions_by(strata) if strata is not None else [np.arange(rows)]
+    for _ in range(draws):
+        if clusters is not None:
+            yield np.concatenate([clusters[chosen] for chosen in generator.integers(len(clusters), size=len(clusters))])
+        else:
+            yield np.concatenate([layer[generator.integers(len(layer), size=len(layer))] for layer in layers])
+
+
+def _positions_by(labels: NDArray[np.generic]) -> list[Positions]:
+    """Return the positions of each distinct label."""
+    _, codes = np.unique(labels, return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(codes))[:-1])
+
+
+def _percentiles(values: Array, confidence: float) -> tuple[float, float]:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)

@@ -1,0 +1,200 @@
+"""How fast convert is, as ratios to the fastest engine within one run, and how its cost and memory grow."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deployments.sample.data import read_flight_lines
+from flows.api import CLIENT_SETTINGS
+from flows.children import first_line, start_child, stop_child
+from tests.benchmarks.job import Report
+from tests.benchmarks.rig import Rig, open_rig, say
+from tests.benchmarks.table import Line, describe_machine, draw_table
+
+ROUNDS = 5  # of what takes about a second; the median counts
+COPIES = 3  # of the year's flights: 1.01 million rows
+LARGE_BYTES = 2_000_000_000
+LARGE_ROUNDS = 1
+SMALL_FILES, SMALL_ROWS = 10_000, 112  # of 10 kB each
+SIZES = (1, 2, 4, 8)  # copies of 36 files, to see whether cost is linear
+
+ENGINES = ("pandas_loop", "pyarrow_threads", "polars_sink", "duckdb_copy")
+STREAMING = ("pyarrow_dataset", "polars_sink", "duckdb_copy")
+LARGE_SHARE, LARGE_PEAK_MEBIBYTES, ARTICLE_SHARE = 1.2, 500, 0.5
+TASK_RUNS = 100
+LINEAR = 0.15  # how far a size may lie off the line, as a share
+
+_PACKAGES = ("tidemill", "prefect", "pyarrow", "pandas", "polars", "duckdb")
+_MEBIBYTE = 2**20
+_LIMIT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files to be converted: a glob of them, and how many rows they hold."""
+
+    pattern: Path
+    rows: int
+
+
+def measure_convert() -> str:
+    """Measure convert and the engines it is compared with, and return the table."""
+    machine = describe_machine(_PACKAGES)
+    with open_rig() as rig:
+        lines = list(_measure(rig))
+    setting = "CSV of flights to Parquet with zstd; every engine in a fresh process, its imports done before; in turns, the median counts."
+    return f"{machine}\n{setting}\n\n{draw_table(lines)}"
+
+
+def _measure(rig: Rig) -> Iterator[Line]:
+    header, lines = read_flight_lines()
+    year = _write_year(rig.folder / "year", header, lines, COPIES)
+    yield from _compare(rig, year, "36 CSV files, 1.01 million rows", (*ENGINES, "article"), ROUNDS, 1.0)
+    small = _write_small(rig.folder / "small", header, lines)
+    before = rig.count_task_runs()
+    yield from _compare(rig, small, "10,000 files of 10 kB", ("polars_sink", "duckdb_copy"), 1, LARGE_SHARE)
+    runs = rig.count_task_runs() - before
+    yield Line("task runs of that", f"{runs}", f"<= {TASK_RUNS}", runs <= TASK_RUNS)
+    yield from _measure_large(rig, header, lines)
+    yield from _measure_sizes(rig, header, lines)
+
+
+def _compare(rig: Rig, case: Case, what: str, engines: Sequence[str], rounds: int, limit: float) -> Iterator[Line]:
+    """Yield what convert takes, and its wall and CPU as a share of the fastest engine's."""
+    reports: dict[str, list[Report]] = {engine: [] for engine in ("tidemill", *engines)}
+    for _ in range(rounds):  # in turns: what else the machine does meets all alike
+        for engine, found in reports.items():
+            found.append(_run(rig, engine, case))
+    middle = {engine: _median(found) for engine, found in reports.items()}
+    ours = middle.pop("tidemill")
+    yield Line(f"{what}: convert, Prefect included", _told(ours), holds=None if ours.rows == case.rows else False)
+    for engine, report in middle.items():
+        yield Line(f"the same by {engine.replace('_', ' ')}", _told(report))
+    peers = [report for engine, report in middle.items() if engine != "article" and report.rows]
+    for name, key in (("wall", "seconds"), ("CPU", "cpu_s")):
+        share = getattr(ours, key) / min(getattr(report, key) for report in peers)
+        yield Line(f"convert's {name}, as a share of the fastest", f"{share:.2f}", f"<= {limit:g}", share <= limit)
+    if "article" in middle:
+        share = ours.seconds / middle["article"].seconds
+        yield Line("as a share of the article's", f"{share:.2f}", f"<= {ARTICLE_SHARE:g}", share <= ARTICLE_SHARE)
+
+
+def _measure_large(rig: Rig, header: bytes, lines: list[bytes]) -> Iterator[Line]:
+    """Yield what one large file costs: as CSV, compressed, and as lines of JSON."""
+    body, folder = b"".join(lines), rig.folder / "large"
+    folder.mkdir()
+    copies = LARGE_BYTES // len(body) + 1
+    plain = folder / "large.csv"
+    with plain.open("wb") as file, gzip.open(folder / "large.csv.gz", "wb", compresslevel=1) as packed:
+        for part in (header, *[body] * copies):
+            file.write(part)
+            packed.write(part)
+    rows = copies * len(lines)
+    for what, case in (
+        ("one CSV of 2 GB", Case(plain, rows)),
+        ("the same as .csv.gz", Case(folder / "large.csv.gz", rows)),
+        ("2 GB of it as JSON lines", _write_json(folder / "large.jsonl", header, lines)),
+    ):
+        engines = [engine for engine in STREAMING if not (engine == "pyarrow_dataset" and case.pattern.suffix == ".gz")]
+        yield from _compare(rig, case, what, engines, LARGE_ROUNDS, LARGE_SHARE)
+        peak = _run(rig, "tidemill", case).peak_bytes / _MEBIBYTE
+        yield Line(
+            "convert's peak memory", f"{peak:.0f} MiB", f"<= {LARGE_PEAK_MEBIBYTES} MiB", peak <= LARGE_PEAK_MEBIBYTES
+        )
+        case.pattern.unlink()
+
+
+def _measure_sizes(rig: Rig, header: bytes, lines: list[bytes]) -> Iterator[Line]:
+    """Yield how far the cost of four sizes is from a line."""
+    sizes, seconds = [], []
+    for copies in SIZES:
+        case = _write_year(rig.folder / f"size-{copies}", header, lines, copies)
+        sizes.append(sum(path.stat().st_size for path in case.pattern.parent.iterdir()) / 1e6)
+        seconds.append(min(_run(rig, "tidemill", case).cpu_s for _ in range(3)))
+        shutil.rmtree(case.pattern.parent)
+    slope, base = np.polyfit(sizes, seconds, 1)
+    off = max(abs(took / (base + slope * size) - 1) for size, took in zip(sizes, seconds, strict=True))
+    told = ", ".join(f"{size:.0f} MB {took:.2f} s" for size, took in zip(sizes, seconds, strict=True))
+    yield Line(
+        f"CPU of {told}: {base:.2f} s + {slope * 1000:.1f} ms/MB, farthest off the line",
+        f"{off:.0%}",
+        f"<= {LINEAR:.0%}",
+        bool(off <= LINEAR),
+    )
+
+
+def _run(rig: Rig, engine: str, case: Case) -> Report:
+    """Convert the files of a case in a fresh process."""
+    folder = rig.folder / f"out-{next(rig.numbers)}"
+    environment = {**CLIENT_SETTINGS, "HOME": str(rig.folder), "PREFECT_API_URL": rig.api.url}
+    child = start_child(
+        "tests.benchmarks.peers.convert", engine, str(case.pattern), str(folder), environment=environment
+    )
+    try:
+        said = first_line(child)
+        child.wait(_LIMIT_S)
+    finally:
+        stop_child(child)
+        shutil.rmtree(folder, ignore_errors=True)
+    report = Report(**json.loads(said)) if said else Report(_LIMIT_S, _LIMIT_S)
+    say(
+        f"{engine} {case.pattern.name}: {_told(report)}, {report.rows:,} of {case.rows:,} rows, {report.peak_bytes >> 20} MiB"
+    )
+    return report
+
+
+def _write_year(folder: Path, header: bytes, lines: list[bytes], copies: int) -> Case:
+    """Write a file for each month of each copy of the year."""
+    folder.mkdir()
+    months: dict[bytes, list[bytes]] = {}
+    for line in lines:
+        months.setdefault(line.split(b",", 2)[1], []).append(line)
+    for copy in range(copies):
+        for month, rows in months.items():
+            (folder / f"{copy}-{int(month):02d}.csv").write_bytes(header + b"".join(rows))
+    os.sync()
+    return Case(folder / "*.csv", copies * len(lines))
+
+
+def _write_small(folder: Path, header: bytes, lines: list[bytes]) -> Case:
+    folder.mkdir()
+    for number in range(SMALL_FILES):
+        start = number * SMALL_ROWS % (len(lines) - SMALL_ROWS)
+        (folder / f"{number:05d}.csv").write_bytes(header + b"".join(lines[start : start + SMALL_ROWS]))
+    os.sync()
+    return Case(folder / "*.csv", SMALL_FILES * SMALL_ROWS)
+
+
+def _write_json(path: Path, header: bytes, lines: list[bytes]) -> Case:
+    """Write as many rows as lines of JSON as make the size of a large file."""
+    names = header.decode().strip().split(",")
+    body = "".join(_as_json(names, line.decode().rstrip("\n").split(",")) for line in lines).encode()
+    copies = LARGE_BYTES // len(body) + 1
+    with path.open("wb") as file:
+        for _ in range(copies):
+            file.write(body)
+    return Case(path, copies * len(lines))
+
+
+def _as_json(names: list[str], fields: list[str]) -> str:
+    values = {
+        name: None if field in ("", "NA") else int(field) if field.lstrip("-").isdigit() else field
+        for name, field in zip(names, fields, strict=True)
+    }
+    return json.dumps(values) + "\n"
+
+
+def _told(report: Report) -> str:
+    return f"{report.seconds:.2f} s, CPU {report.cpu_s:.2f} s"
+
+
+def _median(reports: list[Report]) -> Report:
+    return sorted(reports, key=lambda report: report.seconds)[len(reports) // 2]

@@ -1,0 +1,103 @@
+"""How fast training is, as ratios to what two cores allow and to its peers within one run, and what its isolation costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from flows.api import CLIENT_SETTINGS
+from flows.children import first_line, start_child, stop_child
+from tests.benchmarks.fits import CANDIDATES, FOLDS, ROWS
+from tests.benchmarks.memory import measure_memory
+from tests.benchmarks.rig import Rig, open_rig, say
+from tests.benchmarks.table import Line, describe_machine, draw_table
+
+WORKERS = 2
+BOUND = 1.10
+PEER = 1.0
+START_S = 6.0
+OVERHEAD_S = 0.150
+SPEED_UP = 1.8
+MEMORY_BYTES = 1.3e9
+
+_DUMMIES = 20
+_PACKAGES = ("tidemill", "prefect", "scikit-learn", "numpy", "pandas", "joblib")
+
+
+def measure_train() -> str:
+    """Measure training and its peers, and return the table."""
+    machine = describe_machine(_PACKAGES)
+    with open_rig() as rig:
+        lines = list(_measure(rig))
+    setting = f"{len(CANDIDATES)} candidates and the dummy, {FOLDS} folds, {ROWS:,} flights, {WORKERS} workers unless said otherwise."
+    return f"{machine}\n{setting}\n\n{draw_table(lines)}"
+
+
+def _measure(rig: Rig) -> Iterator[Line]:
+    none = _run(rig, "trained", "none", str(WORKERS))
+    ours = _run(rig, "trained", "candidates", str(WORKERS))
+    pool, loky = _run(rig, "peers.pool"), _run(rig, "peers.loky")
+    start = none["first_s"]
+    bound = max(ours["longest_s"], ours["work_s"] / WORKERS) + start
+    yield Line("all candidates evaluated", f"{ours['seconds']:.1f} s")
+    yield Line(
+        "of these, until the first candidate of an empty run is done: the pool's start",
+        f"{start:.1f} s",
+        f"≤ {START_S:g} s",
+        start <= START_S,
+    )
+    yield _ratio("as a multiple of max(longest fold, sum of folds / 2) + start", ours["seconds"], bound, BOUND)
+    yield Line("multiprocessing.Pool().starmap, as in the article", f"{pool['seconds']:.1f} s")
+    yield _ratio("ours as a multiple of that", ours["seconds"], pool["seconds"], PEER)
+    yield Line("joblib, 2 processes of loky", f"{loky['seconds']:.1f} s")
+    yield _ratio("ours as a multiple of that", ours["seconds"], loky["seconds"], PEER)
+    yield Line("largest difference of a score from the peers'", f"{_difference(ours, pool):.1g}")
+    one = _run(rig, "trained", "candidates", "1")
+    yield Line("with 1 worker", f"{one['seconds']:.1f} s")
+    faster = one["seconds"] / ours["seconds"]
+    yield Line("2 workers are faster by", f"{faster:.2f}", f"≥ {SPEED_UP}", faster >= SPEED_UP)
+    yield Line(
+        "the same scores with 1 worker",
+        "yes" if one["scores"] == ours["scores"] else "no",
+        "yes",
+        one["scores"] == ours["scores"],
+    )
+    yield from _measure_overhead(rig)
+    memory, file_bytes = measure_memory(rig.folder, WORKERS)
+    what = f"memory of {WORKERS} workers and their fits on a set of {file_bytes / 1e9:.2f} GB, before rows are copied"
+    yield Line(what, f"{memory / 1e9:.2f} GB", f"≤ {MEMORY_BYTES / 1e9:g} GB", memory <= MEMORY_BYTES)
+
+
+def _measure_overhead(rig: Rig) -> Iterator[Line]:
+    """Yield what a candidate costs that needs next to no fit: Prefect's task, five forks, five results on the disk."""
+    few, many = _run(rig, "trained", "none", "1"), _run(rig, "trained", "dummies", "1")
+    each = (many["seconds"] - few["seconds"]) / (_DUMMIES - 1)
+    work = (many["work_s"] - few["work_s"]) / (_DUMMIES - 1)
+    yield Line(f"a further candidate of {FOLDS} folds that learns nothing, 1 worker", f"{each * 1000:.0f} ms")
+    over = each - work
+    yield Line(
+        "of these, outside its forks", f"{over * 1000:.0f} ms", f"≤ {OVERHEAD_S * 1000:.0f} ms", over <= OVERHEAD_S
+    )
+
+
+def _run(rig: Rig, module: str, *arguments: str) -> dict[str, Any]:
+    """Return what a fresh process tells of its work."""
+    say(f"{module} {' '.join(arguments)}")
+    environment = {**CLIENT_SETTINGS, "PREFECT_API_URL": rig.api.url}
+    child = start_child(f"tests.benchmarks.{module}", str(rig.folder), *arguments, environment=environment)
+    try:
+        told: dict[str, Any] = json.loads(first_line(child))
+    finally:
+        stop_child(child)
+    say(f"  {told['seconds']:.1f} s")
+    return told
+
+
+def _ratio(what: str, seconds: float, other: float, limit: float) -> Line:
+    return Line(what, f"{seconds / other:.2f}", f"≤ {limit:.2f}", seconds <= limit * other)
+
+
+def _difference(one: dict[str, Any], other: dict[str, Any]) -> float:
+    pairs = (zip(scores, other["scores"][name], strict=True) for name, scores in one["scores"].items())
+    return float(max(abs(a - b) for pair in pairs for a, b in pair))

@@ -1,0 +1,1 @@
+"""Tests of how files are opened, decoded and read where they are no lines of text."""

@@ -1,0 +1,144 @@
+"""Excel: the rows of a sheet as texts."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import zipfile
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import openpyxl
+import pytest
+
+from tasks.convert.parsed import Texts
+from tasks.convert.reading import excel
+from tasks.convert.reading.excel import read_excel
+from tasks.errors import TableError
+from tasks.spec import Reading
+
+
+def workbook(*rows: Sequence[Any], **more: Sequence[Sequence[Any]]) -> bytes:
+    """Return a workbook of a first sheet with these rows, and of further sheets."""
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for sheet, content in [(book.active, rows), *((book.create_sheet(name), rows) for name, rows in more.items())]:
+        for row in content:
+            sheet.append(list(row))
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def read(data: bytes, **reading: Any) -> Texts:
+    """Return the one block of a sheet."""
+    (texts,) = read_excel(data, Reading.model_validate(reading))
+    return texts
+
+
+def test_values_are_the_texts_that_a_csv_would_have() -> None:
+    """Dates are in ISO 8601, whole numbers without a point, errors and blanks null; NA is a text."""
+    texts = read(
+        workbook(
+            ["n", "t", "d", "at", "ok", "time", "took"],
+            [1, "NA", date(2013, 1, 31), datetime(2013, 1, 31, 5, 6, 7), True, time(1, 2), timedelta(hours=30)],  # noqa: DTZ001 - sheets know no zones
+            [2.0, "#N/A", None, None, False, None, None],
+            [1.5, "", None, None, None, None, None],
+            [2**53 + 2, " x ", None, None, None, None, None],
+        )
+    )
+
+    assert texts.table.to_pydict() == {
+        "n": ["1", "2", "1.5", "9007199254740994"],
+        "t": ["NA", None, None, " x "],
+        "d": ["2013-01-31", None, None, None],
+        "at": ["2013-01-31T05:06:07", None, None, None],
+        "ok": ["true", "false", None, None],
+        "time": ["01:02:00", None, None, None],
+        "took": ["P1DT6H0M0S", None, None, None],
+    }
+
+
+def test_the_first_row_that_is_not_blank_names_the_columns() -> None:
+    """Blank cells of it are numbered, repeated names told apart; blank rows are left out, numbers are the sheet's."""
+    texts = read(workbook([], ["a", None, "a", 2013], [1, 2, 3, 4], [], [5, None, None, None], [None], []))
+
+    assert texts.table.to_pydict() == {
+        "a": ["1", "5"],
+        "column_2": ["2", None],
+        "a_3": ["3", None],
+        "2013": ["4", None],
+    }
+    assert [(record.line, record.raw) for record in texts.locate([0, 1])] == [(3, "1\t2\t3\t4"), (5, "5\t\t\t")]
+    assert texts.received == 2
+
+
+def test_merged_cells_have_their_value_once() -> None:
+    """Of a merged header the first column has the name, of a merged cell the first row the value."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (["group", "", "x"], [1, 2, 3], [1, 2, 3]):
+        sheet.append(row)
+    sheet.merge_cells("A1:B1")
+    sheet.merge_cells("C2:C3")
+    sheet.cell(9, 3).font = openpyxl.styles.Font(bold=True)
+    buffer = io.BytesIO()
+    book.save(buffer)
+
+    assert read(buffer.getvalue()).table.to_pydict() == {
+        "group": ["1", "1"],
+        "column_2": ["2", "2"],
+        "x": ["3", None],
+    }
+
+
+def test_a_header_may_be_declared_away() -> None:
+    """Without a header every row is a record, and columns are numbered."""
+    texts = read(workbook(["x", 1], ["y", 2]), header=False)
+
+    assert texts.table.to_pydict() == {"column_1": ["x", "y"], "column_2": ["1", "2"]}
+
+
+def test_a_sheet_is_chosen_by_name_or_number() -> None:
+    """Without a choice the first one is read; one that is not there is told with those that are."""
+    data = workbook(["a"], [1], more=[["b"], [2]], empty=[])
+
+    assert read(data).table.to_pydict() == {"a": ["1"]}
+    assert read(data, sheet="more").table.to_pydict() == read(data, sheet=1).table.to_pydict() == {"b": ["2"]}
+    assert read(data, sheet="empty").table.to_pydict() == {}
+    with pytest.raises(TableError, match=r"^has no sheet 'x'; its sheets are Sheet, more, empty: correct read.sheet$"):
+        read(data, sheet="x")
+    with pytest.raises(TableError, match=r"^has no sheet 7; its sheets are Sheet, more, empty"):
+        read(data, sheet=7)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"a,b\n1,2\n", workbook(["a"])[:900], b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)]
+)
+def test_what_is_no_workbook_is_one_sentence(data: bytes) -> None:
+    """A file that is damaged, or of another format, says what to do."""
+    with pytest.raises(TableError, match=r"^is not an Excel file that can be read \(.*\); save it anew as .xlsx$"):
+        read(data)
+
+
+def test_any_cut_or_damage_is_one_sentence() -> None:
+    """Wherever a workbook is damaged it is read or it is refused: nothing else is raised."""
+    data = workbook(["a", "b"], [1, "x"])
+    for place in range(0, len(data), len(data) // 30):
+        damaged = data[:place] + b"\xff\0\xff" + data[place + 3 :]
+        for content in (data[:place], damaged):
+            with contextlib.suppress(TableError):
+                assert read(content).received <= 1
+
+
+def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workbook that would not fit in memory is told by what its directory says."""
+    monkeypatch.setattr(excel, "BOMB_BYTES", 1024 * 1024)
+    buffer = io.BytesIO(workbook(["a"], [1]))
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet9.xml", bytes(16 * 1024 * 1024))
+
+    with pytest.raises(TableError, match=r"^holds more than 500 times what it takes up.*save it as .csv$"):
+        read(buffer.getvalue())

@@ -1,0 +1,98 @@
+"""Many small files: one part for those that are alike, none lost that is odd, and a change of one that leaves the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from tasks.convert.bundle import MANY_FILES
+from tests.convert.conftest import files_source, make_table, read_rejects, read_rows
+
+COUNT = 2 * MANY_FILES
+
+
+def write_many(root: Path, count: int = COUNT) -> None:
+    """Write so many small files; each holds two rows, with its number in x."""
+    (root / "inbox").mkdir(exist_ok=True)
+    for number in range(count):
+        (root / "inbox" / f"{number:05d}.csv").write_text(f"x,t\n{number},a\n{number},b\n")
+
+
+def parts(root: Path) -> list[Path]:
+    """Return the parts of the table."""
+    return sorted((root / "tables" / "rows").glob("*.parquet"))
+
+
+def values(root: Path) -> list[int]:
+    """Return the numbers in the table, in order."""
+    return sorted(row["x"] for row in read_rows(root))
+
+
+def test_many_small_files_share_a_part(tmp_path: Path) -> None:
+    """A Parquet file each would cost more than their rows are worth."""
+    write_many(tmp_path)
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.files, table.rows_table, len(parts(tmp_path))) == (COUNT, 2 * COUNT, 1)
+    assert values(tmp_path) == sorted([*range(COUNT), *range(COUNT)])
+
+
+def test_a_change_of_one_reads_that_one(tmp_path: Path) -> None:
+    """Its old rows leave the part that it shared, and nothing else is read again."""
+    write_many(tmp_path)
+    make_table(tmp_path, files_source())
+
+    (tmp_path / "inbox" / "00007.csv").write_text("x,t\n-7,c\n")
+    table = make_table(tmp_path, files_source())
+    again = make_table(tmp_path, files_source())
+
+    expected = sorted([n for n in range(COUNT) for _ in range(2) if n != 7] + [-7])
+    assert (table.files_read, again.files_read, values(tmp_path)) == (1, 0, expected)
+    assert [pq.read_metadata(part).num_rows for part in parts(tmp_path)] == [2 * COUNT - 2, 1]
+
+
+def test_an_odd_file_among_many_harms_none(tmp_path: Path) -> None:
+    """Ragged, quoted, otherwise typed or otherwise headed files are converted by themselves, to the same table."""
+    write_many(tmp_path)
+    odd = {
+        "00003": "x,t\n3\n3,b\n",
+        "00050": 'x,t\n50,"a\nb"\n50,b\n',
+        "00120": "t,x\na,120\nb,120\n",
+        "00150": "x,t\n150,a\n\n150,b",
+        "00151": "x,t\n151,é\n151,b",
+        "00152": "x,t",
+    }
+    for name, text in odd.items():
+        (tmp_path / "inbox" / f"{name}.csv").write_text(text)
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.files, table.rows_received, table.rows_rejected) == (COUNT, 2 * COUNT - 2, 1)
+    assert [(row["file"], row["line"]) for row in read_rejects(tmp_path)] == [("inbox/00003.csv", 2)]
+    assert values(tmp_path) == sorted([n for n in range(COUNT) for _ in range(2) if n not in (3, 152)] + [3])
+
+
+def test_a_type_that_one_file_widens_is_wide_for_all(tmp_path: Path) -> None:
+    """007 in one file makes texts of all numbers, as they were written."""
+    write_many(tmp_path)
+    (tmp_path / "inbox" / "00100.csv").write_text("x,t\n007,a\n")
+
+    make_table(tmp_path, files_source())
+
+    assert {row["x"] for row in read_rows(tmp_path)} == {*(str(n) for n in range(COUNT) if n != 100), "007"}
+
+
+def test_duplicates_are_found_within_a_shared_part(tmp_path: Path) -> None:
+    """The first row of a key stays, in the order of the files, and comes back when that one goes."""
+    write_many(tmp_path)
+    source = files_source(key=["x"], on_missing="drop")
+    first = make_table(tmp_path, source)
+    (tmp_path / "inbox" / "zz.csv").write_text("x,t\n5,late\n")
+    second = make_table(tmp_path, source)
+    (tmp_path / "inbox" / "00005.csv").unlink()
+    third = make_table(tmp_path, source)
+
+    assert (first.rows_duplicate, second.rows_duplicate, third.rows_duplicate) == (COUNT, COUNT + 1, COUNT - 1)
+    assert [row["t"] for row in read_rows(tmp_path) if row["x"] == 5] == ["late"]

@@ -1,0 +1,72 @@
+"""Calls that end in all the ways a fit can end; tests run them in a process of their own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+
+def add(one: int, other: int) -> int:
+    """Return a sum."""
+    return one + other
+
+
+def hang_in_c() -> None:
+    """Stay in one call of a numeric library."""
+    np.linalg.svd(np.ones((4000, 4000)))
+
+
+def eat_memory() -> None:
+    """Take memory until there is none."""
+    kept = []
+    while True:
+        kept.append(np.ones(2_000_000))
+
+
+def ask_for_everything() -> None:
+    """Take a terabyte at once."""
+    np.ones((2**20, 2**17))
+
+
+def crash() -> None:
+    """Read where there is nothing."""
+    ctypes.string_at(0)
+
+
+def leave() -> None:
+    """End without a word."""
+    os._exit(3)
+
+
+def fail() -> None:
+    """Raise an error."""
+    raise ValueError("no such luck")
+
+
+def start_another() -> int:
+    """Start a process that would outlive this one."""
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid
+
+
+def count_threads() -> tuple[int, set[int]]:
+    """Return how many threads this process has while it fits, and how many the numeric libraries would use."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier  # noqa: PLC0415 - as in a fit
+    from threadpoolctl import threadpool_info  # noqa: PLC0415 - the same
+
+    x = np.random.default_rng(0).random((3000, 10))
+    HistGradientBoostingClassifier(max_iter=5).fit(x, x[:, 0] > 0.5)
+    RandomForestClassifier(n_estimators=5).fit(x, x[:, 0] > 0.5)
+    np.linalg.svd(x)
+    return len(os.listdir("/proc/self/task")), {pool["num_threads"] for pool in threadpool_info()}  # noqa: PTH208 - names only
+
+
+def tell_pid_and_wait(path: str) -> None:
+    """Write this process's number to a file and stay."""
+    with open(path, "w") as file:  # noqa: PTH123 - two lines
+        file.write(str(os.getpid()))
+    time.sleep(60)

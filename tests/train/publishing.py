@@ -1,0 +1,78 @@
+"""Judged candidates without a run: a model fitted on the training rows, as the flow hands it to the model store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.spec import Candidate, Training
+from tasks.store import fingerprint
+from tasks.train.features import features_of, read_frame, read_target
+from tasks.train.leaderboard import Leaderboard, Line
+from tasks.train.model_store import Decision, Version, decide_champion, publish_version, save_model
+from tasks.train.preprocessing import build_model
+from tasks.train.results import CandidateResult, Finalist
+from tasks.train.split import split_rows
+from tasks.train.training_set import TrainingSet, build_training_set
+from tests.train.conftest import training, write_table
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A training with its leaderboard, ready to be published."""
+
+    models: Path
+    leaderboard: Leaderboard
+    training: Training
+    training_set: TrainingSet
+
+    def publish(self) -> Version:
+        """Publish the best candidate."""
+        return publish_version(self.models, self.leaderboard, self.training, self.training_set)
+
+    def decide(self) -> Decision:
+        """Publish the best candidate, and decide whether it serves."""
+        return decide_champion(self.models, self.publish(), self.training, self.training_set)
+
+
+def judge(folder: Path, columns: Mapping[str, Any], candidate: Mapping[str, Any], **changes: Any) -> Judged:
+    """Fit one candidate on the training rows of columns, and judge it on the hold-out."""
+    asked = training(candidates={"only": candidate}, **changes)
+    tables = {"rows": write_table(folder / "tables" / "rows", columns)}
+    training_set = build_training_set(asked, tables, folder / "training" / "toy")
+    models = folder / "models" / "toy"
+    finalist, counted = _fit(asked, training_set, models)
+    key = fingerprint([training_set.fingerprint, asked.model_dump(mode="json", exclude={"promotion"})])
+    result = CandidateResult("only", key, fold_scores=(finalist.score,) * 5, fit_s=0.1, memory_mb=100.0)
+    line = Line("only", result, finalist.score, finalist.interval, None, 0.01, within_noise=False, finalist=finalist)
+    leaderboard = Leaderboard(asked.metric, training_set.task, (line,), *counted, folds=5)
+    return Judged(models, leaderboard, asked, training_set)
+
+
+def _fit(asked: Training, training_set: TrainingSet, models: Path) -> tuple[Finalist, tuple[int, int]]:
+    with pa.memory_map(str(training_set.path)) as mapped:
+        table = pa.ipc.open_file(mapped).read_all()
+        features, rows = features_of(asked, table.schema), split_rows(asked, table, training_set.task)
+        frame, target = read_frame(table, features), read_target(table.column(asked.target), training_set.task)
+        model = build_model(Candidate.model_validate(asked.candidates["only"].model_dump()), features, asked.seed)
+        model.fit(frame.iloc[rows.train], target[rows.train])
+        held_out, truth = frame.iloc[rows.test], target[rows.test]
+        score = float(model.score(held_out, truth))
+        folder = models / "candidates" / "only-0123456789ab"
+        save_model(model, folder / "model.skops")
+        told = {"row": rows.test, "truth": truth, "prediction": model.predict(held_out)}
+        if hasattr(model, "predict_proba"):
+            chances = model.predict_proba(held_out).T
+            told |= {f"probability_{label}": column for label, column in zip(model.classes_, chances, strict=True)}
+        made = pa.table({name: np.ascontiguousarray(column) for name, column in told.items()})
+        with pa.ipc.new_file(str(folder / "holdout.arrow"), made.schema) as file:
+            file.write_table(made)
+        drops = {name: (0.1 / (place + 1), 0.01) for place, name in enumerate(features.names)}
+        curve = ((50, 0.9, 0.7), (100, 0.85, 0.75))
+        finalist = Finalist("only", folder, score, (score - 0.05, score + 0.05), {"accuracy": score}, drops, curve)
+        return finalist, (len(rows.train), len(rows.test))

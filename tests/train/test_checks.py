@@ -1,0 +1,208 @@
+"""What may make scores too good is told, and nothing is told of rows that are right."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
+
+from tasks.errors import TrainingError
+from tasks.train.checks import check_rows
+from tasks.train.checks.columns import hash_rows
+from tests.train.conftest import Build, training
+
+ROWS = 2000
+RNG = np.random.default_rng(0)
+LATE = RNG.random(ROWS) < 0.2
+AMOUNT = np.exp(RNG.normal(size=ROWS))
+PATIENT = RNG.integers(0, 300, ROWS)
+DUMMY = {"dummies": {"estimator": "sklearn.dummy.DummyClassifier"}}
+DUMMIES = {"dummies": {"estimator": "sklearn.dummy.DummyRegressor"}}
+
+
+def warned(features: dict[str, Any], target: Any = LATE, **changes: Any) -> list[str]:
+    """Return the warnings of two features that say little, others, and a target."""
+    noise = np.random.default_rng(1).normal(size=(2, len(target)))
+    table = pa.table({"a": noise[0] + target, "b": noise[1], **features, "y": target})
+    regression = {"metric": "r2", "candidates": DUMMIES} if np.asarray(target).dtype == float else {"candidates": DUMMY}
+    return list(check_rows(training(**regression, **changes), table).warnings)
+
+
+@pytest.mark.parametrize("load", [load_iris, load_breast_cancer, load_wine, load_diabetes, load_digits])
+@pytest.mark.parametrize("whole", [False, True])
+def test_nothing_is_told_of_rows_that_are_right(load: Any, *, whole: bool) -> None:
+    """scikit-learn's data sets have no leak, and none is seen in them; digits has three pixels that are never inked."""
+    bunch = load()
+    data = (bunch.data * 100).round().astype(int) if whole else bunch.data
+    table = pa.table({**{f"x{i}": column for i, column in enumerate(data.T)}, "y": bunch.target})
+    regression = {"metric": "r2", "candidates": DUMMIES} if load is load_diabetes else {"candidates": DUMMY}
+
+    found = check_rows(training(**regression), table).warnings
+
+    dark = "training.query: one value in all 1797 rows: 'x0', 'x32', 'x39'; leave them out"
+    assert found == ((dark,) if load is load_digits else ())
+
+
+def test_columns_that_say_nothing_are_named() -> None:
+    """What is null or the same in all rows is told, and what is missing at times is not."""
+    nulls = {"void": pa.nulls(ROWS, pa.float64()), "nan": np.full(ROWS, np.nan), "gone": pa.nulls(ROWS, pa.string())}
+    flags = pa.array([True if i % 3 else None for i in range(ROWS)])
+
+    found = warned({**nulls, "same": ["x"] * ROWS, "flag": flags})
+
+    assert found == [
+        "training.query: null in all 2000 rows: 'void', 'nan', 'gone'; leave them out",
+        "training.query: one value in all 2000 rows: 'same'; leave it out",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "planted", "says"),
+    [
+        ("copy", LATE, "'copy' is a copy of 'y' under other names in all of 1600 rows; leave it out"),
+        ("other", np.where(LATE, "late", "in time"), "'other' is a copy of 'y' under other names"),
+        ("minus", np.where(LATE, -1.5, 2), "'minus' is a copy of 'y'"),
+        ("hint", np.where(RNG.random(ROWS) < 0.002, ~LATE, LATE), r"'hint' alone tells 'y' \(AUC 0.99\d by a tree"),
+        ("delay", np.where(LATE, 15 + AMOUNT, 15 - AMOUNT), r"'delay' alone tells 'y' \(AUC 1.000 by a tree of it on"),
+        (
+            "words",
+            np.where(LATE, RNG.choice(["refund", "waived"], ROWS), RNG.choice(["thanks", "bye", "none"], ROWS)),
+            r"'words' alone tells 'y' \(AUC 1.000",
+        ),
+        (
+            "paid",
+            pa.array(AMOUNT, mask=~LATE | (RNG.random(ROWS) < 0.3)),
+            r"'paid' is there only where 'y' is True \(\d+ of 1600 rows\), as what is known after",
+        ),
+        ("asked", pa.array(AMOUNT, mask=LATE & (RNG.random(ROWS) < 0.7)), "'asked' is null only where 'y' is True"),
+    ],
+)
+def test_what_gives_classes_away_is_named(name: str, planted: Any, says: str) -> None:
+    """Copies, near copies, columns that only one class has, and those that tell the outcome are told by name."""
+    (found,) = warned({name: planted})
+
+    assert re.match(f"training.query: {says}", found)
+
+
+@pytest.mark.parametrize("planted", [AMOUNT, -AMOUNT * 3 + 1, np.log(AMOUNT), AMOUNT + RNG.normal(size=ROWS) / 100])
+def test_what_gives_an_amount_away_is_named(planted: Any) -> None:
+    """A copy in any unit, or the logarithm, tells the target by itself."""
+    (found,) = warned({"unit": planted}, AMOUNT)
+
+    assert re.match(r"training.query: 'unit' alone tells 'y' \(R2 of ranks (0\.99\d|1\.000) by a tree of it on", found)
+
+
+@pytest.mark.parametrize(
+    "honest",
+    [
+        pa.array(AMOUNT, mask=RNG.random(ROWS) < 0.5),
+        pa.array(AMOUNT, mask=RNG.random(ROWS) < np.where(LATE, 0.9, 0.3)),
+        pa.array(AMOUNT, mask=np.arange(ROWS) > 15),  # too few to tell
+        np.where(RNG.random(ROWS) < 0.05, ~LATE, LATE),
+        RNG.integers(0, 300, ROWS),
+        RNG.integers(0, 300, ROWS).astype(str),
+        (LATE * 40 + RNG.normal(size=ROWS) * 20).astype(int),
+        [f"name {i}" for i in range(ROWS)],
+    ],
+)
+def test_what_only_helps_is_not_named(honest: Any) -> None:
+    """Values missing by chance or more often in one class, good features, categories and names are left alone."""
+    assert warned({"honest": honest}) == []
+
+
+def test_the_only_feature_may_tell_all() -> None:
+    """One feature alone is what one wants to learn from."""
+    table = pa.table({"x": np.arange(100.0), "y": np.arange(100) > 50})
+
+    assert check_rows(training(candidates=DUMMY), table).warnings == ()
+
+
+def test_copies_of_rows_are_counted() -> None:
+    """Rows that are there twice are told, with those that are on both sides of the split."""
+    kept = np.concatenate([np.arange(ROWS - 100), np.arange(100)])
+    noise = RNG.normal(size=(2, ROWS))[:, kept]
+    table = pa.table({"a": noise[0], "b": noise[1], "c": LATE[kept].astype(str), "y": np.roll(LATE, 7)[kept]})
+
+    (found,) = check_rows(training(candidates=DUMMY), table).warnings
+
+    both = int(found.partition("another, and ")[2].split()[0])
+    assert found.startswith("training.query: 100 of 2000 rows are exact copies of another, and ")
+    assert 20 <= both <= 50
+
+
+def test_rows_of_few_categories_may_coincide() -> None:
+    """Where columns have few values, rows are alike by themselves."""
+    few = {f"x{i}": RNG.integers(0, 3, ROWS) for i in range(3)}
+
+    assert check_rows(training(candidates=DUMMY), pa.table({**few, "y": LATE})).warnings == ()
+
+
+SEXES, SICK = RNG.random(300) < 0.5, RNG.random(300) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("features", "target", "column"),
+    [
+        ({"patient_id": PATIENT}, LATE, "patient_id"),
+        ({"customerId": [f"C{p}" for p in PATIENT]}, LATE, "customerId"),
+        ({"who": PATIENT}, SICK[PATIENT], "who"),
+        ({"who": [f"{p:x}-{p * 7919:x}" for p in PATIENT], "sex": SEXES[PATIENT]}, LATE, "who"),
+    ],
+)
+@pytest.mark.parametrize("split", ["random", "group"])
+def test_groups_on_both_sides_are_named(features: dict[str, Any], target: Any, column: str, split: str) -> None:
+    """A column named as one of patients, or within which the target or another feature is the same, asks for a group."""
+    by = {"by": split, "column": column} if split == "group" else {"by": split}
+
+    found = warned(features, target, split=by)
+
+    told = [text for text in found if text.startswith("training.split: ")]
+    assert len(told) == (0 if split == "group" else 1)
+    assert all(f"have a '{column}' that rows to train on have too (300 values, 6.7 rows each)" in t for t in told)
+    assert all(f"split by group with column: {column}" in text for text in told)
+
+
+def test_the_same_customers_later_on_are_no_leak() -> None:
+    """A split by time may have known customers on both sides, unless their answer never changes."""
+    split = {"by": "time", "column": "at"}
+    features = {"customer_id": PATIENT, "at": np.arange(ROWS)}
+
+    assert warned(features, LATE, split=split) == []
+    assert "'customer_id' that rows to train on have too" in warned(features, SICK[PATIENT], split=split)[0]
+
+
+def test_warnings_are_kept_with_the_training_set(build: Build) -> None:
+    """A training set that is not built again has the same warnings."""
+    columns = {"a": range(100), "b": ["x"] * 100, "y": [True, False] * 50}
+
+    first, second = build(columns), build(columns)
+
+    assert first.warnings == ("training.query: one value in all 100 rows: 'b'; leave it out",)
+    assert first == second
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.sampled_from([0.0, -0.0, 1.5, None]), st.sampled_from(["a", "b", None])), min_size=1))
+def test_equal_rows_have_equal_hashes(rows: list[tuple[float | None, str | None]]) -> None:
+    """Rows have the same hash when, and only when, they are equal, missing values included."""
+    numbers, texts = zip(*rows, strict=True)
+    table = pa.table({"n": pa.array(numbers, pa.float64()), "t": pa.array(texts, pa.string())})
+
+    hashes = hash_rows(table, ["n", "t"]).tolist()
+
+    assert [hashes.index(each) for each in hashes] == [rows.index(row) for row in rows]
+
+
+@pytest.mark.parametrize(("by", "groups"), [("group", ["a", None] * 50), ("time", [1.5, float("nan")] * 50)])
+def test_a_row_without_group_or_moment_is_refused(by: str, groups: list[Any]) -> None:
+    """Rows that name no group or time cannot be put on a side, and the cure is told."""
+    table = pa.table({"x": range(100), "by": groups, "y": [True, False, False, True] * 25})
+
+    with pytest.raises(TrainingError, match="'by' is null in 50 of 100 rows; add WHERE by IS NOT NULL to the query"):
+        check_rows(training(candidates=DUMMY, split={"by": by, "column": "by"}), table)

@@ -1,0 +1,82 @@
+"""The train flow on a Dask cluster: a scheduler and two workers, as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.train import train
+from tasks.errors import TrainingError
+from tasks.spec import DaskRunner, Pipeline
+from tasks.train.leaderboard import Leaderboard
+from tests.train.conftest import LOGISTIC
+from tests.train.test_flow import FOREST, pipeline
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+_READY_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the address of a scheduler with two workers of one thread each."""
+    folder = tmp_path_factory.mktemp("dask")
+    known = folder / "scheduler.json"
+    scheduler = start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(known))
+    workers = start("dask_worker", "--scheduler-file", str(known), "--nworkers", "2", "--nthreads", "1", folder=folder)
+    try:
+        deadline = time.monotonic() + _READY_S
+        while not known.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        yield json.loads(known.read_text())["address"]
+    finally:
+        for process in (workers, scheduler):
+            process.terminate()
+            process.wait()
+
+
+def start(module: str, *arguments: str, folder: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start one of Dask's commands."""
+    local = ["--local-directory", str(folder)] if folder else []
+    command = [sys.executable, "-m", f"distributed.cli.{module}", "--no-dashboard", *arguments, *local]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+
+
+def on(address: str, spec: Pipeline) -> Pipeline:
+    """Return a pipeline that trains on a cluster."""
+    assert spec.training
+    training = spec.training.model_copy(update={"runner": DaskRunner(address=address)})
+    return spec.model_copy(update={"training": training})
+
+
+def figures(leaderboard: Leaderboard) -> list[object]:
+    """Return all of a leaderboard that does not depend on how fast it came about."""
+    return [
+        (line.name, line.result.fold_scores, line.interval, line.p_best, line.finalist and line.finalist.score)
+        for line in leaderboard.lines
+    ]
+
+
+async def test_a_cluster_gives_the_same_leaderboard(tmp_path: Path, cluster: str) -> None:
+    """To the last digit, as the processes of this machine do."""
+    here = await train(pipeline(tmp_path / "here", logistic=LOGISTIC, forest=FOREST), tmp_path / "here")
+
+    there = await train(on(cluster, pipeline(tmp_path / "there", logistic=LOGISTIC, forest=FOREST)), tmp_path / "there")
+
+    assert figures(there) == figures(here)
+    assert not there.failed
+
+
+async def test_a_cluster_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address is named, and what to start."""
+    monkeypatch.setattr("tasks.train.pool._ANSWERS_S", 1)
+
+    with pytest.raises(TrainingError, match=r"no worker at tcp://127\.0\.0\.1:9 .*start the Dask scheduler"):
+        await train(on("tcp://127.0.0.1:9", pipeline(tmp_path, logistic=LOGISTIC)), tmp_path)

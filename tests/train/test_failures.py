@@ -1,0 +1,181 @@
+"""Candidates and processes that fail in every way, and runs that are killed: the others go on, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from flows.train import train
+from tasks.progress import Step, listening
+from tasks.store import DataFolder, read_json
+from tasks.train.evaluate import evaluate_fold
+from tasks.train.jobs import plan_jobs
+from tasks.train.judge import judge_finalist
+from tasks.train.training_set import build_training_set
+from tests.train.conftest import LOGISTIC
+from tests.train.test_flow import NEIGHBORS, names, pipeline
+from tests.train.test_workers import descendants, is_running
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+ENDLESS = {"estimator": "sklearn.svm.SVC", "params": {"C": 1e100, "tol": 1e-300}}  # in one call of libsvm
+HUGE = {"estimator": "sklearn.neural_network.MLPClassifier", "params": {"hidden_layer_sizes": [30000, 30000]}}
+SLOW = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 150}}
+
+_RUN = """
+import asyncio, sys
+from pathlib import Path
+from flows.train import train
+from tests.train.test_failures import slow_pipeline
+asyncio.run(train(slow_pipeline(Path(sys.argv[1]), workers=1), Path(sys.argv[1])))
+"""
+
+
+def slow_pipeline(data: Path, workers: int = 2) -> Any:
+    """Return a pipeline whose fits take long enough to be killed in their midst."""
+    return pipeline(data, workers, logistic=LOGISTIC, slow=SLOW, slower={**SLOW, "params": {"n_estimators": 300}})
+
+
+@contextmanager
+def killing_the_last(number: signal.Signals) -> Iterator[None]:
+    """Send a signal to the fit that still runs when one candidate is left."""
+    done, left = threading.Event(), threading.Event()
+
+    def notice(step: Step) -> None:
+        if step.done == step.total - 1:
+            left.set()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            for fit in descendants(os.getpid()) if left.is_set() else ():
+                if os.getpgid(fit) == fit:
+                    os.kill(fit, number)
+                    return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        with listening(notice):
+            yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def states_of_task_runs(api: str) -> list[str]:
+    """Return the states of all task runs, once Prefect has stored what it has been told."""
+    before: list[str] = []
+    for _ in range(10):
+        time.sleep(1.1)  # the recorder stores once a second
+        found = httpx.post(f"{api}/task_runs/filter", json={"limit": 200}).raise_for_status().json()
+        states = sorted(run["state_type"] for run in found)
+        if states == before:
+            break
+        before = states
+    return before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is watched by what Linux tells")
+async def test_each_failing_candidate_is_one_line_with_its_cause(tmp_path: Path) -> None:
+    """One that hangs in C, one that eats memory, one that raises and one that is killed; the good one wins."""
+    spec = pipeline(
+        tmp_path,
+        hanging={**ENDLESS, "time_limit_s": 1},
+        huge={**HUGE, "memory_limit_mb": 300},
+        raising=NEIGHBORS,
+        killed={**ENDLESS, "time_limit_s": 60},
+        logistic=LOGISTIC,
+    )
+    with killing_the_last(signal.SIGSEGV):
+        leaderboard = await train(spec, tmp_path)
+
+    errors = {result.name: str(result.error) for result in leaderboard.failed}
+    assert names(leaderboard)[:2] == ["logistic", "dummy"]
+    assert set(errors) == {"hanging", "huge", "raising", "killed"}
+    assert "hanging: was killed after 1 s, its time_limit_s" in errors["hanging"]
+    assert "MiB, above its memory_limit_mb of 300" in errors["huge"] or "MemoryError" in errors["huge"]
+    assert "n_neighbors = 5000" in errors["raising"]
+    assert "killed: its process was killed by SIGSEGV" in errors["killed"]
+    assert not [pid for pid in descendants(os.getpid()) if "fit_server" in command(pid)]
+
+
+def command(pid: int) -> str:
+    """Return the command line of a process."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+async def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, prefect_server: str) -> None:
+    """What it did is done again; no task run stays Running."""
+    spec = slow_pipeline(tmp_path)
+    killed: list[int] = []
+
+    def kill_once(_: Step) -> None:
+        if not killed:
+            for worker in multiprocessing.active_children():
+                killed.append(worker.pid or 0)
+                worker.kill()
+
+    with listening(kill_once):
+        leaderboard = await train(spec, tmp_path)
+
+    assert killed
+    assert set(await asyncio.to_thread(states_of_task_runs, prefect_server)) <= {"COMPLETED", "CRASHED", "FAILED"}
+    assert {line.name for line in leaderboard.lines} == {"logistic", "slow", "slower", "dummy"}
+    assert not leaderboard.failed
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Killed three times in the midst: only what is missing is fitted, and the scores are those of this one process."""
+    spec, folder = slow_pipeline(tmp_path), DataFolder.at(tmp_path)
+    models = folder.models("iris")
+
+    for number in range(3):
+        with subprocess.Popen([sys.executable, "-c", _RUN, str(tmp_path)], stderr=subprocess.DEVNULL) as run:
+            _wait_until(partial(_has_results, models, 3 * (number + 1)))
+            started = descendants(run.pid)
+            run.kill()
+        _wait_until(partial(_have_ended, started))
+    before = {path: path.stat().st_mtime_ns for path in models.glob("candidates/*/*.json")}
+    assert not (models / "leaderboard.json").exists()
+    asyncio.run(train(spec, tmp_path))
+
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(before) >= 9
+    training_set = build_training_set(spec.training, {"rows": folder.table("rows")}, folder.training("iris"))
+    jobs = plan_jobs(spec.training, training_set, tmp_path / "alone")
+    lines = {line["name"]: line for line in read_json(models / "leaderboard.json")["candidates"]}
+    for job in jobs:
+        assert lines[job.name]["fold_scores"] == [evaluate_fold(job, fold).score for fold in range(5)]
+        assert lines[job.name]["holdout"] == judge_finalist(job).score
+
+
+def _has_results(models: Path, number: int) -> bool:
+    return len(list(models.glob("candidates/*/*.json"))) >= number
+
+
+def _have_ended(processes: set[int]) -> bool:
+    return not any(map(is_running, processes))
+
+
+def _wait_until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert true()

@@ -1,0 +1,48 @@
+"""The pictures of a training are those that its task asks for, and together small."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.train.gallery import make_gallery
+from tests.train.conftest import LOGISTIC, sklearn_table
+from tests.train.publishing import judge
+
+MOST_BYTES = 450_000
+CURVES = ["ROC", "Precision and recall", "Calibration"]
+LEARNT = ["Importances", "Learning curve"]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "titles"),
+    [
+        (LOGISTIC, [*CURVES, "Confusion", *LEARNT]),
+        ({"estimator": "sklearn.linear_model.RidgeClassifier"}, ["Confusion", *LEARNT]),
+    ],
+    ids=["with probabilities", "without"],
+)
+@pytest.mark.parametrize("table", ["iris", "breast_cancer"])
+def test_a_classification_is_drawn(tmp_path: Path, table: str, candidate: dict[str, object], titles: list[str]) -> None:
+    """Two classes and more; curves where there are probabilities."""
+    judged = judge(tmp_path, sklearn_table(table), candidate, query="SELECT * EXCLUDE (row) FROM rows ORDER BY row")
+
+    gallery = make_gallery(judged.leaderboard)
+
+    assert re.findall("^## (.*)$", gallery, re.MULTILINE) == titles
+    assert len(re.findall(r"!\[.*\]\(data:image/", gallery)) == len(titles)
+    assert len(gallery) < MOST_BYTES
+
+
+def test_a_regression_is_drawn(tmp_path: Path) -> None:
+    """What was predicted beside what was, and what is left."""
+    x = np.random.default_rng(0).normal(size=200)
+    ridge = {"estimator": "sklearn.linear_model.Ridge"}
+    judged = judge(tmp_path, {"x": x, "y": 2 * x + 0.1}, ridge, query="SELECT * FROM rows", metric="r2")
+
+    titles = re.findall("^## (.*)$", make_gallery(judged.leaderboard), re.MULTILINE)
+
+    assert titles == ["Predicted and actual", "Residuals", "Errors", *LEARNT]

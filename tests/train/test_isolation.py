@@ -1,0 +1,194 @@
+"""Calls in processes of their own: ended at their limits, never the end of the caller, and gone with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.train.isolation import Outcome, run_isolated, stop_fit_server
+from tasks.train.jobs import CandidateJob
+from tasks.train.units import Unit, run_unit
+from tests.train.conftest import sklearn_table
+from tests.train.test_workers import descendants, is_running
+
+Jobs = Callable[..., dict[str, CandidateJob]]
+
+_CALLER = """
+import sys
+from tasks.train.isolation import run_isolated
+run_isolated("tests.train.calls:tell_pid_and_wait", sys.argv[1], time_s=60)
+"""
+
+
+def call(function: str, *arguments: object, time_s: float = 30.0, memory_mb: int | None = None) -> Outcome[object]:
+    """Return the outcome of a call."""
+    return run_isolated(f"tests.train.calls:{function}", *arguments, time_s=time_s, memory_mb=memory_mb)
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    """Wait some seconds for something to be true."""
+    deadline = time.monotonic() + 10
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert true()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _server_ends() -> Iterator[None]:
+    """End the fit server of this module's tests after the last."""
+    yield
+    stop_fit_server()
+
+
+def test_a_call_returns_its_value() -> None:
+    """A second one costs milliseconds: what it needs is imported already."""
+    call("add", 1, 2)
+
+    start = time.perf_counter()
+    values = [call("add", number, number).value for number in range(10)]
+
+    assert values == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]
+    assert (time.perf_counter() - start) / 10 < 0.1
+
+
+@pytest.mark.parametrize(
+    ("function", "limits", "error"),
+    [
+        (
+            "hang_in_c",
+            {"time_s": 0.5},
+            "was killed after 0.5 s, its time_limit_s; raise it, or make the candidate cheaper",
+        ),
+        (
+            "crash",
+            {},
+            "its process was killed by SIGSEGV (a crash in native code; change its parameters, or remove it)",
+        ),
+        ("leave", {}, "its process ended by itself with exit code 3; change its parameters, or remove it"),
+        ("fail", {}, "ValueError: no such luck"),
+    ],
+)
+def test_an_end_of_any_kind_is_a_sentence(function: str, limits: dict[str, float], error: str) -> None:
+    """It says why, and the next call is not harmed."""
+    outcome = call(function, **limits)  # type: ignore[arg-type]  # one keyword
+
+    assert (outcome.value, outcome.error) == (None, error)
+    assert outcome.seconds < 2
+    assert call("add", 1, 2).value == 3
+
+
+def test_memory_is_limited() -> None:
+    """The call is killed within a moment of passing its limit."""
+    outcome = call("eat_memory", memory_mb=200)
+
+    assert str(outcome.error).startswith("was killed at ")
+    assert str(outcome.error).endswith(
+        " MiB, above its memory_limit_mb of 200; raise it, or make the candidate smaller"
+    )
+    assert 200 < outcome.memory_mb < 700
+
+
+def test_far_too_much_memory_is_refused_at_once() -> None:
+    """What the watch would see too late does not reach the machine."""
+    outcome = call("ask_for_everything", memory_mb=200)
+
+    assert str(outcome.error).startswith("MemoryError: Unable to allocate 1.00 TiB")
+
+
+def test_a_call_has_one_thread() -> None:
+    """Also while histogram boosting, a forest and a decomposition run."""
+    assert call("count_threads").value == (1, {1})
+
+
+def test_a_fit_has_one_thread_whatever_its_candidate_asks_for(jobs: Jobs) -> None:
+    """Counted from outside while a forest with `n_jobs: 4` is fitted and predicts."""
+    forest = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 200, "n_jobs": 4}}
+    job = jobs(sklearn_table("digits"), candidates={"forest": forest})["forest"]
+    counts: set[int] = set()
+    done = threading.Event()
+
+    def count() -> None:
+        while not done.wait(0.01):
+            fits = [pid for pid in descendants(os.getpid()) if os.getpgid(pid) == pid]
+            counts.update(len(list(Path(f"/proc/{fit}/task").iterdir())) for fit in fits)
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    results = run_unit(Unit(job, "folds", (0, 1)))
+    done.set()
+    counter.join()
+
+    assert [result.error for result in results] == [None, None]
+    assert counts == {1}
+
+
+def test_what_a_call_started_ends_with_it() -> None:
+    """No orphan is left of a fit that starts processes."""
+    started = call("start_another").value
+
+    assert isinstance(started, int)
+    wait_until(lambda: not is_running(started))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_kill_from_outside_is_told(tmp_path: Path, number: signal.Signals) -> None:
+    """It is the end of the call only."""
+    path = tmp_path / "pid"
+
+    def kill() -> None:
+        wait_until(lambda: _pid(path))
+        os.kill(_pid(path), number)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+
+    outcome = call("tell_pid_and_wait", str(path))
+    killer.join()
+
+    assert str(outcome.error).startswith(f"its process was killed by {number.name} (")
+    assert call("add", 1, 2).value == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_outlives_the_caller(tmp_path: Path, number: signal.Signals) -> None:
+    """However the caller is ended, its fit server and the fit end too."""
+    path = tmp_path / "pid"
+    with subprocess.Popen([sys.executable, "-c", _CALLER, str(path)], stderr=subprocess.DEVNULL) as caller:
+        wait_until(lambda: _pid(path))
+        fit = _pid(path)
+        server = int(Path(f"/proc/{fit}/stat").read_text().split()[3])
+        caller.send_signal(number)
+
+    wait_until(lambda: not is_running(fit) and not is_running(server))
+
+
+def test_a_fit_server_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    """The call that ran is told as killed, and its process has ended."""
+    path = tmp_path / "pid"
+
+    def kill_server() -> None:
+        wait_until(lambda: _pid(path))
+        os.kill(int(Path(f"/proc/{_pid(path)}/stat").read_text().split()[3]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_server)
+    killer.start()
+
+    outcome = call("tell_pid_and_wait", str(path))
+    killer.join()
+
+    assert str(outcome.error).startswith("its process was killed by SIGKILL (")
+    wait_until(lambda: not is_running(_pid(path)))
+    assert call("add", 1, 2).value == 3
+
+
+def _pid(path: Path) -> int:
+    text = path.read_text() if path.is_file() else ""
+    return int(text) if text else 0

@@ -1,0 +1,63 @@
+"""Metrics are scikit-learn's, also for classes of any name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import get_scorer
+from sklearn.naive_bayes import GaussianNB
+
+from tasks.train.metrics import METRICS, score_all
+
+CLASSIFICATION = [name for name, metric in METRICS.items() if metric.task == "classification"]
+REGRESSION = [name for name, metric in METRICS.items() if metric.task == "regression"]
+
+
+@pytest.mark.parametrize("name", CLASSIFICATION)
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
+def test_a_metric_of_classes_is_that_of_sklearn(name: str, load: type) -> None:
+    """Of two classes and of three, each metric is its scorer's value with its sign taken back."""
+    bunch, metric = load(), METRICS[name]
+    model = GaussianNB().fit(bunch.data, bunch.target)  # no decision function, which areas would rather be of
+
+    score = metric.score(bunch.target, model.predict(bunch.data), model.predict_proba(bunch.data), model.classes_)
+
+    scorer = get_scorer(metric.scorer_for(len(model.classes_)))
+    assert score == pytest.approx(metric.sign * scorer(model, bunch.data, bunch.target), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", REGRESSION)
+def test_a_metric_of_amounts_is_that_of_sklearn(name: str) -> None:
+    """Each metric is its scorer's value with its sign taken back."""
+    bunch, metric = load_diabetes(), METRICS[name]
+    model = LinearRegression().fit(bunch.data, bunch.target)
+
+    score = metric.score(bunch.target, model.predict(bunch.data))
+
+    assert score == metric.sign * get_scorer(metric.scorer)(model, bunch.data, bunch.target)
+
+
+@pytest.mark.parametrize("names", [["no", "yes"], [False, True], [3, 8], ["a", "b", "c"]])
+def test_names_of_classes_do_not_matter(names: list[object]) -> None:
+    """Texts, truths and numbers as classes give the same figures; the last in order is positive."""
+    rng = np.random.default_rng(0)
+    truth, classes = rng.integers(0, len(names), 80), np.arange(len(names))
+    probability = rng.dirichlet(np.ones(len(names)), 80)
+    named = np.array(names)
+
+    scores = score_all("classification", named[truth], named[probability.argmax(1)], probability, named)
+
+    assert scores == score_all("classification", truth, probability.argmax(1), probability, classes)
+    assert list(scores) == CLASSIFICATION
+
+
+def test_what_is_not_defined_is_left_out() -> None:
+    """Without probabilities, and where a class has no row, some metrics cannot be had; no warning is left."""
+    truth, classes = np.array([0, 0, 0, 0]), np.array([0, 1])
+    probability = np.array([[0.9, 0.1]] * 4)
+
+    assert list(score_all("classification", truth, truth, None, classes)) == ["accuracy", "balanced_accuracy", "f1"]
+    assert not {"roc_auc", "pr_auc"} & set(score_all("classification", truth, truth, probability, classes))
+    assert list(score_all("regression", np.array([1.0]), np.array([1.5]))) == ["rmse", "mae", "mape"]

@@ -1,0 +1,227 @@
+"""The champion over new rows: the same answers as the model's own, whatever the rows come from."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.errors import SpecError, TrainingError
+from tasks.store import DataFolder
+from tasks.train.features import features_of, read_frame
+from tasks.train.model_store import list_versions, load_model
+from tasks.train.predict.inputs import read_input
+from tasks.train.predict.rows import Pace, Prediction, predict_rows
+from tests.train.conftest import training, write_table
+from tests.train.publishing import judge
+
+TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 5}}
+ROWS = 400
+
+Predict = Callable[..., Prediction]
+
+
+def new_rows(rows: int = ROWS, seed: int = 0) -> dict[str, Any]:
+    """Return a number with gaps, a whole number, a truth, a text with gaps and a time, and what follows from them."""
+    generator = np.random.default_rng(seed)
+    number = generator.normal(size=rows)
+    return {
+        "number": [None if i % 9 == 0 else float(value) for i, value in enumerate(number)],
+        "whole": generator.integers(100, size=rows),
+        "truth": generator.random(rows) > 0.5,
+        "word": [
+            None if i % 7 == 0 else word for i, word in enumerate(generator.choice(["007", "b", "NA"], size=rows))
+        ],
+        "moment": np.datetime64("2020-01-01T00:00:00", "us")
+        + generator.integers(1000, size=rows) * np.timedelta64(3600, "s"),
+        "y": np.where(number + generator.normal(size=rows) > 0, "yes", "no"),
+    }
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data folder with a champion of the pipeline `toy`; its training set is the table `rows`."""
+    folder = tmp_path_factory.mktemp("predict")
+    judge(folder, new_rows(), TREE, query="SELECT * FROM rows").decide()
+    return folder
+
+
+@pytest.fixture
+def predict(data: Path, tmp_path: Path) -> Predict:
+    """Return a function that predicts an input into a file of the test's own."""
+
+    def _predict(rows: object, name: str = "out.parquet", **options: Any) -> Prediction:
+        folder = DataFolder.at(data)
+        asked = read_input(str(rows), folder.tables())
+        return predict_rows(folder.models("toy"), asked, folder.tables(), tmp_path / name, Pace(**options))
+
+    return _predict
+
+
+def write(path: Path, columns: Any, **changes: Any) -> Path:
+    """Write columns as Parquet or CSV, as the path's ending says."""
+    table = pa.table(columns | changes)
+    if path.suffix == ".parquet":
+        pq.write_table(table, path)
+    else:
+        pa_csv.write_csv(table, path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["new.parquet", "new.csv"])
+def test_the_answers_are_the_model_s_own(data: Path, tmp_path: Path, predict: Predict, name: str) -> None:
+    """Each row keeps its columns, and gets the prediction, a probability a class, and the model's version."""
+    columns = new_rows(seed=1)
+    columns.pop("y")
+
+    prediction = predict(write(tmp_path / name, columns, label=[f"row {i}" for i in range(ROWS)]))
+
+    made = pq.read_table(prediction.path)
+    (version,) = list_versions(data / "models" / "toy")
+    model = load_model(data / "models" / "toy" / version.name / "model.skops")
+    given = pa.table(columns)
+    frame = read_frame(given, features_of(training(), given.schema))
+    assert made.column_names == [*columns, "label", "prediction", "probability_no", "probability_yes", "model_version"]
+    assert made["label"].to_pylist() == [f"row {i}" for i in range(ROWS)]
+    assert made["word"].to_pylist() == columns["word"]
+    assert made["prediction"].to_pylist() == model.predict(frame).tolist()
+    assert np.array_equal(np.array(made["probability_yes"]), model.predict_proba(frame)[:, 1])
+    assert set(made["model_version"].to_pylist()) == {version.name}
+    assert prediction.rows == ROWS
+
+
+def test_a_table_and_queries_are_inputs(predict: Predict, tmp_path: Path) -> None:
+    """A table by its name, SQL over tables, and SQL in a file."""
+    sql = tmp_path / "some.sql"
+    sql.write_text("SELECT * FROM rows WHERE whole < 50")
+
+    whole, some, filed = predict("rows"), predict(sql.read_text(), "some.parquet"), predict(sql, "filed.parquet")
+
+    kept = pq.read_table(whole.path).filter(pa.compute.field("whole") < 50)
+    assert whole.rows == ROWS
+    assert some.rows == filed.rows == kept.num_rows
+    assert some.path.read_bytes() == filed.path.read_bytes()
+    order = [(name, "ascending") for name in kept.column_names]
+    assert pq.read_table(some.path).sort_by(order).equals(kept.sort_by(order))
+
+
+def test_the_same_rows_give_the_same_file(predict: Predict) -> None:
+    """Threads change nothing, and batches keep their order."""
+    one = predict("rows", "one.parquet", threads=1, batch_rows=64)
+    many = predict("rows", "many.parquet", threads=4, batch_rows=64)
+
+    assert one.path.read_bytes() == many.path.read_bytes()
+    assert one.drift == many.drift
+    assert pq.read_table(one.path).equals(pq.read_table(predict("rows").path))
+
+
+def test_columns_that_differ_are_named(predict: Predict, tmp_path: Path) -> None:
+    """Each is told by what it is and what training had; nothing is written."""
+    columns = new_rows(20)
+    columns["whole"], columns["truth"] = [str(i) for i in range(20)], list(range(20))
+    columns["numbers"] = columns.pop("number")
+
+    with pytest.raises(SpecError) as caught:
+        predict(write(tmp_path / "new.parquet", columns))
+
+    where = f"file {tmp_path / 'new.parquet'}"
+    assert caught.value.mistakes == (
+        f"{where}: has no column 'number', which is a number in training; did you mean numbers?",
+        f"{where}: column 'whole' is a text (string), and was a number in training; CAST(whole AS DOUBLE) in a query",
+        f"{where}: column 'truth' is a number (int64), and was a truth in training; CAST(truth AS BOOLEAN) in a query",
+    )
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_text_in_a_column_of_numbers_is_named(predict: Predict, tmp_path: Path) -> None:
+    """A CSV file has texts only: what training had says how they are read."""
+    path = write(tmp_path / "new.csv", new_rows(20))
+    path.write_text(path.read_text().replace("\n", "\n,many,true,b,2020-01-01 00:00:00,yes\n", 1))
+
+    with pytest.raises(TrainingError, match="column 'whole' is a number in training, and holds many; correct the file"):
+        predict(path)
+
+    assert [entry.name for entry in tmp_path.iterdir()] == ["new.csv"]
+
+
+def test_a_csv_file_of_texts_alone_has_a_header_too(tmp_path: Path) -> None:
+    """DuckDB could not tell the names from the values."""
+    columns = {"word": ["a", "b"] * 50, "y": ["no", "yes"] * 50}
+    judge(tmp_path, columns, TREE, query="SELECT * FROM rows").decide()
+    path = tmp_path / "new.csv"
+    path.write_text("word\na\nb\n")
+
+    prediction = predict_rows(tmp_path / "models" / "toy", read_input(str(path), {}), {}, tmp_path / "out.parquet")
+
+    made = pq.read_table(prediction.path).to_pydict()
+    assert (made["word"], made["prediction"]) == (["a", "b"], ["no", "yes"])
+
+
+def test_a_column_that_the_prediction_adds_must_not_be_there(predict: Predict) -> None:
+    """The cure is a query."""
+    with pytest.raises(SpecError, match="the query: has a column 'prediction' already, which the prediction adds"):
+        predict("SELECT *, 1 AS prediction FROM rows")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("row", "'row' is neither a table, a file that is there, nor a query; did you mean rows?"),
+        ("DELETE FROM rows", "neither a table"),
+        ("SELECT 1; SELECT 2", "prediction.query: holds 2 statements; write one SELECT"),
+        ("SELECT * FROM nothing", r"prediction\.query: Catalog Error: .*nothing.*its tables are rows"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "prediction.query: .*disabled"),
+    ],
+)
+def test_an_input_that_is_none_is_told(predict: Predict, asked: str, said: str) -> None:
+    """One sentence says what is wrong; a query reads the tables alone."""
+    with pytest.raises((SpecError, TrainingError), match=said):
+        predict(asked)
+
+
+def test_no_rows_are_a_file_of_no_rows(predict: Predict) -> None:
+    """A night without new rows is no failure."""
+    prediction = predict("SELECT * FROM rows WHERE whole < 0")
+
+    assert prediction.rows == 0
+    assert prediction.drift == ()
+    assert pq.read_schema(prediction.path).names[-4:] == [
+        "prediction",
+        "probability_no",
+        "probability_yes",
+        "model_version",
+    ]
+
+
+def test_rows_that_have_moved_are_named(predict: Predict, tmp_path: Path) -> None:
+    """The rows learnt from have not; a number beyond them and an unknown word have."""
+    moved = new_rows(seed=1) | {"whole": np.arange(ROWS), "word": ["new"] * ROWS}
+
+    assert predict("rows").drifted == []
+    assert predict(write(tmp_path / "moved.parquet", moved)).drifted == ["word", "whole"]
+
+
+def test_what_is_broken_off_leaves_nothing(predict: Predict, tmp_path: Path) -> None:
+    """Ctrl-C ends it at the next batch."""
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(TrainingError, match="was broken off; nothing is written, run it again"):
+        predict("rows", stop=stop)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_champion_there_is_no_prediction(tmp_path: Path) -> None:
+    """The error says what to do first."""
+    tables = {"rows": write_table(tmp_path / "tables" / "rows", new_rows(20))}
+
+    with pytest.raises(SpecError, match="no version of toy serves yet; run its pipeline first"):
+        predict_rows(tmp_path / "models" / "toy", read_input("rows", tables), tables, tmp_path / "out.parquet")

@@ -1,0 +1,220 @@
+"""Versions are whole, never change, and one of them serves until a better one is sure to be so."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.errors import SpecError
+from tasks.train.model_store import list_versions, load_model, promote, read_champion, read_version, roll_back
+from tests.train.conftest import LOGISTIC, sklearn_table
+from tests.train.publishing import Judged, judge
+from tests.train.test_model_store import tamper
+
+STUMP = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 1}}
+NAIVE = {"estimator": "sklearn.naive_bayes.GaussianNB"}
+CLOSE = LOGISTIC | {"params": {"max_iter": 1000, "C": 0.9}}
+QUERY = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
+CANCER = sklearn_table("breast_cancer")
+
+
+def trained(folder: Path, candidate: dict[str, Any], columns: Any = CANCER, **changes: Any) -> Judged:
+    """Return a judged candidate on the breast cancer table."""
+    return judge(folder, columns, candidate, **{"query": QUERY, "metric": "roc_auc", **changes})
+
+
+def test_a_version_is_a_whole_folder(tmp_path: Path) -> None:
+    """It holds the model, its card, its figures, its environment and its answers on the hold-out."""
+    judged = trained(tmp_path, LOGISTIC)
+    version = judged.publish()
+
+    folder = judged.models / version.name
+    names = {"model.skops", "model_card.md", "metrics.json", "environment.json", "holdout.arrow", "learnt.npy"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert version.name.startswith("v0001-")
+    assert list_versions(judged.models) == [version]
+    assert version.training_set == judged.training_set.fingerprint
+    assert set(version.features) == set(version.reference) == set(version.importances) == {f"x{i}" for i in range(30)}
+    assert set(json.loads((folder / "environment.json").read_text())["packages"]) >= {"scikit-learn", "skops"}
+    assert load_model(folder / "model.skops").classes_.tolist() == [0, 1]
+
+
+def test_the_card_tells_what_is_known(tmp_path: Path) -> None:
+    """Data, split, scores with intervals, features, limits, library versions and how to load it."""
+    judged = trained(tmp_path, LOGISTIC)
+    version = judged.publish()
+
+    card = (judged.models / version.name / "model_card.md").read_text()
+    low, high = version.interval
+    for text in (
+        f"# toy: only, version {version.name}",
+        "455 rows to train, 114 held out",
+        f"| **roc_auc**, hold-out | {version.score:.4f} | {low:.4f} to {high:.4f} |",
+        "split by random",
+        QUERY,
+        "| x29 | number |",
+        "drawn at random",
+        "scikit-learn ",
+        "load_model(Path(",
+    ):
+        assert text in card
+
+
+def test_the_same_training_is_the_same_version(tmp_path: Path) -> None:
+    """Nothing is written a second time, and another candidate is the next version."""
+    first = trained(tmp_path, STUMP)
+    version = first.publish()
+    before = {path: path.stat().st_mtime_ns for path in (first.models / version.name).iterdir()}
+
+    assert trained(tmp_path, STUMP).publish() == version
+    assert {path: path.stat().st_mtime_ns for path in (first.models / version.name).iterdir()} == before
+    assert trained(tmp_path, NAIVE).publish().name.startswith("v0002-")
+
+
+def test_a_better_model_takes_the_place_and_an_equal_one_does_not(tmp_path: Path) -> None:
+    """The first serves; one within noise does not replace it, nor is asked again; one beyond noise does."""
+    first = trained(tmp_path, STUMP).decide()
+    better = trained(tmp_path, LOGISTIC).decide()
+    equal = trained(tmp_path, CLOSE).decide()
+    again = trained(tmp_path, CLOSE).decide()
+
+    assert [first.promoted, better.promoted, equal.promoted] == [True, True, False]
+    assert better.low is not None
+    assert better.low > 0
+    assert "beats v0001-" in better.reason
+    assert "by more than noise on the same 114 held-out rows" in better.reason
+    assert "does not beat v0002-" in equal.reason
+    assert again == equal
+    champion = read_champion(tmp_path / "models" / "toy")
+    assert champion is not None
+    assert champion.version == better.version
+    assert champion.previous == [first.version]
+    assert champion.decisions == [first, better, equal]
+
+
+@pytest.mark.parametrize(("when", "promoted"), [("always", True), ("never", False)])
+def test_the_pipeline_file_s_policy_decides(tmp_path: Path, when: str, promoted: bool) -> None:
+    """Always takes what is worse, never keeps what is worse."""
+    order = (LOGISTIC, STUMP) if when == "always" else (STUMP, LOGISTIC)
+    trained(tmp_path, order[0]).decide()
+
+    assert trained(tmp_path, order[1], promotion={"when": when}).decide().promoted is promoted
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"query": "SELECT * EXCLUDE (row, x3) FROM rows ORDER BY row"},
+            "needs the column x3, which the query no longer",
+        ),
+        (
+            {"query": "SELECT * EXCLUDE (row) REPLACE (x3 > 1 AS x3) FROM rows"},
+            "x3 was a number for .*, and is a truth",
+        ),
+        (
+            {"target": "z", "query": "SELECT * EXCLUDE (row), y = 0 AS z FROM rows"},
+            "the target was y for .*, and is z now",
+        ),
+    ],
+)
+def test_a_champion_that_cannot_be_compared_stays(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    """It is kept, and the decision says why and what to do; `always` takes the new one."""
+    first = trained(tmp_path, STUMP).decide()
+
+    kept = trained(tmp_path, LOGISTIC, **changes).decide()
+    taken = trained(tmp_path, LOGISTIC, **changes, promotion={"when": "always"}).decide()
+
+    assert kept.champion == first.version
+    assert re.search(said, kept.reason)
+    assert "promote it by hand" in kept.reason
+    assert taken.promoted
+
+
+def test_a_champion_that_cannot_serve_is_replaced(tmp_path: Path) -> None:
+    """One whose folder is gone, or whose file was tampered with, is no champion."""
+    best = trained(tmp_path, LOGISTIC)
+    best.decide()
+    tamper(best.models / list_versions(best.models)[0].name / "model.skops", ["touch", str(tmp_path / "mark")])
+
+    tampered = trained(tmp_path, STUMP).decide()
+    shutil.rmtree(best.models / tampered.version)
+    gone = trained(tmp_path, NAIVE).decide()
+
+    assert re.search(r"takes over from v0001-.*, which cannot serve: .* holds subprocess\.call", tampered.reason)
+    assert re.search("takes over from v0002-.*, whose model is gone", gone.reason)
+    assert not (tmp_path / "mark").exists()
+
+
+def test_rows_that_the_champion_has_learnt_from_do_not_count(tmp_path: Path) -> None:
+    """A champion that knows its rows by heart gains nothing from meeting them again in another hold-out."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(600, 3))
+    columns = {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": x[:, 0] + generator.normal(size=600) > 0}
+    by_heart = {"estimator": "sklearn.tree.DecisionTreeClassifier"}
+    asked = {"query": "SELECT * FROM rows", "split": {"by": "random", "test_fraction": 0.5}}
+    trained(tmp_path, by_heart, columns, **asked).decide()
+
+    decision = trained(tmp_path, LOGISTIC, columns, **asked, seed=7).decide()
+
+    assert decision.promoted
+    found = re.search(r"on the (\d+) of 300 held-out rows that the champion never learnt from", decision.reason)
+    assert found
+    assert 120 < int(found[1]) < 180
+
+
+def test_too_few_unseen_rows_are_told(tmp_path: Path) -> None:
+    """Where the champion has learnt from nearly all that is held out, all count, and the decision says so."""
+    trained(tmp_path, STUMP).decide()
+
+    decision = trained(tmp_path, LOGISTIC, split={"by": "random", "test_fraction": 0.1}, seed=7).decide()
+
+    assert "the same 57 held-out rows, of which the champion may have learnt some" in decision.reason
+
+
+def test_a_roll_back_goes_back_and_stays(tmp_path: Path) -> None:
+    """What was set aside by hand is not taken again by the next run, until somebody promotes it."""
+    models = tmp_path / "models" / "toy"
+    first, second = trained(tmp_path, STUMP).decide(), trained(tmp_path, LOGISTIC).decide()
+
+    assert roll_back(models).champion == first.version
+    again = trained(tmp_path, LOGISTIC).decide()
+    assert again.champion == first.version
+    assert "was set aside by hand" in again.reason
+    with pytest.raises(SpecError, match=r"no version of toy has served before v0001-.*; name one to promote"):
+        roll_back(models)
+    assert promote(models, second.version).promoted
+    assert trained(tmp_path, LOGISTIC).decide().promoted
+    assert roll_back(models).champion == first.version
+
+
+def test_unknown_versions_are_told_by_name(tmp_path: Path) -> None:
+    """The error lists what is there."""
+    judged = trained(tmp_path, STUMP)
+
+    with pytest.raises(SpecError, match="'v0009-x' is not a version of toy; it has none yet; run the pipeline first"):
+        promote(judged.models, "v0009-x")
+    with pytest.raises(SpecError, match="no version of toy serves yet"):
+        roll_back(judged.models)
+    version = judged.publish()
+    with pytest.raises(SpecError, match=f"'v0009-x' is not a version of toy; it has {version.name}"):
+        read_version(judged.models, "v0009-x")
+
+
+def test_a_regression_is_published_and_compared(tmp_path: Path) -> None:
+    """Amounts have no classes and no strata."""
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    columns = {"a": x[:, 0], "b": x[:, 1], "y": x @ [3.0, 1.0] + 0.1 * x[:, 0] ** 2}
+    ridge = {"estimator": "sklearn.linear_model.Ridge"}
+    stump = {"estimator": "sklearn.tree.DecisionTreeRegressor", "params": {"max_depth": 1}}
+    asked = {"query": "SELECT * FROM rows", "metric": "neg_root_mean_squared_error"}
+
+    trained(tmp_path, stump, columns, **asked).decide()
+
+    assert trained(tmp_path, ridge, columns, **asked).decide().promoted
