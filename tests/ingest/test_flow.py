@@ -188,7 +188,7 @@ async def test_a_slow_source_is_shown_while_it_is_fetched(
     """Its progress artifact changes and ends at 100 percent, also after somebody has deleted one."""
     monkeypatch.setattr(progress, "TOLD_EVERY_S", 0.1)
     parts = {"part": {"range": [1, 8]}}
-    slowly = api(site, "/items", partitions=parts, requests={"requests_per_s": 8}, **SINGLE)
+    slowly = api(site, "/items", partitions=parts, requests={"requests_per_s": 4}, **SINGLE)
     seen: dict[str, list[tuple[float, str]]] = {}
 
     running = asyncio.create_task(ingest(pipeline("slow", things=slowly), tmp_path))
