@@ -17,11 +17,9 @@ from tasks.convert.files import Plan, Target
 from tasks.convert.json.lines import JsonBlock, parse_lines
 from tasks.convert.naming import FILE, LINE
 from tasks.convert.parsed import Parsed, Schema, Texts
-from tasks.convert.part import Part, write_part
+from tasks.convert.part import NULL_FOLDER, Part, write_part
 from tasks.convert.rejects import write_rejects
 from tasks.errors import TableError
-
-_NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"  # what readers of such folders take for null
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def _partitions(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[str, dict[
     nulls = pa.nulls(table.num_rows, pa.string())
     texts = {
         column: pc.fill_null(
-            pc.cast(table[column] if column in table.column_names else nulls, pa.string()), _NULL_FOLDER
+            pc.cast(table[column] if column in table.column_names else nulls, pa.string()), NULL_FOLDER
         )
         for column in by
     }

@@ -57,7 +57,13 @@ def bundle_files(files: Sequence[InputFile], plan: Plan) -> list[list[InputFile]
 
 def _kind(file: InputFile, plan: Plan) -> str | None:
     """Return the ending of a file that may be converted with others."""
-    if not file.is_local or file.size > SMALL_BYTES or file.rows is not None or plan.target.partition_by:
+    if (
+        not file.is_local
+        or file.size > SMALL_BYTES
+        or file.rows is not None
+        or plan.target.partition_by
+        or plan.target.sort_by
+    ):
         return None
     suffix, compression = suffixes(file.name)
     if compression or plan.target.reading.encoding or plan.target.reading.format not in (None, "csv", "tsv"):
@@ -68,6 +74,8 @@ def _kind(file: InputFile, plan: Plan) -> str | None:
 def convert_bundle(files: Sequence[InputFile], plan: Plan, part: str) -> tuple[Converted | None, list[InputFile]]:
     """Stage the part of the files that are alike; return also those that are not, to be converted one by one."""
     header = _first_line(files[0])
+    if not header.endswith(b"\n"):  # of a file that is nothing but a header, which may be the beginning of another's
+        return None, list(files)
     members, others = [], []
     for file in files:
         member = _read(file, header)
@@ -93,6 +101,10 @@ def _parse(members: Sequence[_Member], header: bytes, plan: Plan) -> Parsed | No
     suffix = suffix_of(members[0].file.name, target.reading)
     head = read_head(header + members[0].body, target.reading, suffix, target.naming.rename)
     if not head.names or head.size != len(header):
+        return None
+    if (
+        head.dialect.delimiter != "," and target.reading.decimal is None
+    ):  # each file's values tell what separates decimals
         return None
     missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
     parsed = parse_block(CsvBlock(data, head, 2), plan)

@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.parsed import Misfit, Parsed, Schema, Texts
-from tasks.convert.types import ARROW_TYPES, TypeName, Types, cast_texts, declared_type, infer_type
+from tasks.convert.types import ARROW_TYPES, EXACT_IN_FLOAT, TypeName, Types, cast_texts, declared_type, infer_type
 from tasks.spec import Column
 
 _SAID: Mapping[TypeName, str] = {"int": "an int", "long": "an int", "timestamp_utc": "a timestamp"}
-_EXACT_IN_FLOAT = 2**53
 _FIRST_TEXTS = 20
 # What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
 _MAY_BE_TYPED = re.compile(r"\s*([+-]?[\d.]|[+-]?inf|(nan|na|n/a|null|none|true|false)\s*$)|\s*$", re.IGNORECASE)
@@ -59,7 +58,7 @@ def sharpen(name: TypeName, values: pa.ChunkedArray | None) -> TypeName:
         return "null"
     if name == "int" and pa.types.is_integer(values.type):
         extremes = pc.min_max(values)
-        if extremes["max"].as_py() > _EXACT_IN_FLOAT or extremes["min"].as_py() < -_EXACT_IN_FLOAT:
+        if extremes["max"].as_py() > EXACT_IN_FLOAT or extremes["min"].as_py() < -EXACT_IN_FLOAT:
             return "long"
     return name
 
@@ -98,6 +97,9 @@ def _reason(texts: Texts, row: int, name: str, types: Types) -> str:
 
 def _not_allowed(texts: Texts, columns: Mapping[str, Column], allowed: Types | None) -> Iterator[tuple[int, str, str]]:
     """Yield the rows without a value that is required, or with one in a column that the table's contract has not."""
+    for name, column in columns.items():
+        if column.required and name not in texts.table.column_names:
+            yield from ((row, name, "is empty, but required") for row in range(texts.table.num_rows))
     for name in texts.table.column_names:
         if name in columns and columns[name].required:
             cast = cast_texts(texts.table[name], columns[name].type or "string", columns[name])

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiofiles
@@ -86,7 +86,7 @@ async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> Asyn
         progress.digest = await asyncio.to_thread(hash_file, file)
         blocks = await asyncio.to_thread(read_whole, file.path, suffix, plan.target.reading)
         while (texts := await asyncio.to_thread(next, blocks, None)) is not None:
-            yield texts
+            yield _renamed(texts, plan)
         return
     cutter = Cutter(plan, suffix)
     async for data, final in _read_bytes(file, plan, progress):
@@ -98,6 +98,12 @@ async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> Asyn
         for block in await asyncio.to_thread(cutter.feed, b"", final=True):
             yield block
         yield broken
+
+
+def _renamed(texts: Texts, plan: Plan) -> Texts:
+    names = plan.target.naming.rename(texts.table.column_names)
+    types = None if texts.types is None else dict(zip(names, texts.types.values(), strict=True))
+    return replace(texts, table=texts.table.rename_columns(names), types=types)
 
 
 async def _read_bytes(file: InputFile, plan: Plan, progress: _Progress) -> AsyncIterator[tuple[bytes, bool]]:

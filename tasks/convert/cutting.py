@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from tasks.convert.csv.block import CsvBlock
 from tasks.convert.csv.head import SAMPLE_BYTES, Head, read_head
-from tasks.convert.csv.records import Records, count_lines
+from tasks.convert.csv.records import Records, are_paired, count_lines
 from tasks.convert.files import Plan
 from tasks.convert.json.lines import JsonBlock
 from tasks.convert.parsed import Misfit, Record, Texts
@@ -121,7 +121,7 @@ def find_cut(data: bytes, head: Head) -> int:
     end = data.rfind(b"\n") + 1
     if not end:
         end = data.rfind(b"\r", 0, -1) + 1  # the last one may be the half of a line end
-    if not quote or quote not in data or data.count(quote, 0, end) % 2 == 0:
+    if not quote or quote not in data or are_paired(data[:end], head.dialect.quote, head.dialect.delimiter):
         return end
     # A quote is open, or stands where it quotes nothing: only a reader can tell.
     records = Records(data[:end], head.dialect)

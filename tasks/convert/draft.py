@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tasks.convert.files import Converted, ConvertedFile
@@ -35,25 +35,34 @@ class Draft:
                     shrunk[name] = part
         return cls(job, dict(stays), parts, shrunk)
 
-    def add(self, converted: Iterable[Converted]) -> None:
+    def add(self, converted: Sequence[Converted]) -> None:
         """Take in files that were converted, in the place of what the same files had before."""
-        for unit in converted:
-            names = {file.name for file in unit.files}
-            self._add(unit, names)
-
-    def add_widened(self, converted: Iterable[Converted]) -> None:
-        """Take in files that were converted with the table's types; their own are those that they were found to have."""
-        for unit in converted:
-            names = {file.name for file in unit.files}
-            before = {name: part for name, part in self.parts.items() if part.rows.keys() & names}
-            whole = widen_all(part.types for part in before.values())
-            parts = [replace(p, types=before[p.name].types if p.name in before else dict(whole)) for p in unit.parts]
-            self._add(replace(unit, parts=tuple(parts)), names)
-
-    def _add(self, unit: Converted, names: set[str]) -> None:
+        names = {file.name for unit in converted for file in unit.files}
         self.parts = {name: part for name, part in self.parts.items() if not part.rows.keys() <= names}
-        self.parts |= {part.name: part for part in unit.parts}
-        self.files |= {file.name: file for file in unit.files}
+        for unit in converted:
+            self.parts |= {part.name: part for part in unit.parts}
+            self.files |= {file.name: file for file in unit.files}
+
+    def add_widened(self, converted: Sequence[Converted], before: Mapping[str, Part]) -> None:
+        """Take in files that were converted with the table's types; their own are those of their parts `before`."""
+        own: dict[str, list[Part]] = {}
+        for part in before.values():
+            for file in part.rows:
+                own.setdefault(file, []).append(part)
+        kept = []
+        for unit in converted:
+            found = {part.name: part for file in unit.files for part in own.get(file.name, ())}
+            whole = dict(widen_all(part.types for part in found.values()))
+            parts = [replace(p, types=before[p.name].types if p.name in found else whole) for p in unit.parts]
+            kept.append(replace(unit, parts=tuple(parts)))
+        self.add(kept)
+
+    def leave(self, part: Part, files: set[str]) -> Part:
+        """Return a part without the files that are going to be read anew; a part of nothing else stays until they are."""
+        rest = part.without(files)
+        if files and rest.rows:
+            self.shrunk.setdefault(part.name, part)
+        return rest
 
     def settle_types(self, frozen: Mapping[str, TypeName] | None) -> None:
         """Choose the types of the table: those that hold the values of all of its parts, unless they are frozen."""
@@ -77,7 +86,10 @@ class Draft:
         for part in self.parts.values():
             if list(part.columns.items()) != wanted:
                 exact = all(
-                    name in self.types and is_exact(kind, self.types[name]) for name, kind in part.columns.items()
+                    name in self.types
+                    and (name not in part.folders or kind == self.types[name])
+                    and is_exact(kind, self.types[name])
+                    for name, kind in part.columns.items()
                 )
                 yield part, exact
 
@@ -87,3 +99,12 @@ class Draft:
             by_file.setdefault(next(iter(part.rows)), []).append(part)
         for name in in_order(self.job, by_file):
             yield from by_file[name]
+
+
+def other_encodings(draft: Draft) -> dict[str, list[str]]:
+    """Return the names of the files that are not in UTF-8, by their encodings."""
+    found: dict[str, list[str]] = {}
+    for file in draft.files.values():
+        if file.encoding != "utf-8":
+            found.setdefault(file.encoding, []).append(file.name)
+    return found

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from tasks.convert.part import Part
+from tasks.convert.part import NULL_FOLDER, Part
 from tasks.errors import TableError
 
 
@@ -52,4 +52,12 @@ def _read_key(path: Path, part: Part, key: Sequence[str]) -> pd.DataFrame:
     # Beside a null, integers as floats would make long ones look the same.
     table = pq.read_table(path, columns=stored, partitioning=None)
     frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
-    return pd.DataFrame({f"key {n}": part.folders.get(n, frame.get(n)) for n in key}, index=range(part.total))
+    return pd.DataFrame(
+        {f"key {n}": _told(part, n) if n in part.folders else frame.get(n) for n in key}, index=range(part.total)
+    )
+
+
+def _told(part: Part, name: str) -> str | None:
+    """Return the value that a part's folder tells."""
+    value = part.folders[name]
+    return None if value == NULL_FOLDER else value

@@ -17,7 +17,7 @@ from tasks.slices import Slice
 from tasks.spec import ApiSource, Column, FilesSource, PagesSource, Reading, Source
 from tasks.store import DataFolder, fingerprint
 
-LAYOUT = 2  # raised when parts of the same rows are made otherwise: tables are then made anew
+LAYOUT = 3  # raised when parts of the same rows are made otherwise: tables are then made anew
 
 
 @dataclass(frozen=True)

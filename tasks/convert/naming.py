@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tasks.errors import TableError
+
 FILE, LINE = "_file", "_line"  # the columns that tell where a row came from
 
 _NOT_PLAIN = re.compile(r"[^a-z0-9]+")
@@ -21,14 +23,20 @@ class Naming:
     clean: bool = False
 
     def rename(self, names: Sequence[str]) -> list[str]:
-        """Return the names in the table; one that is taken is told apart by a number."""
-        given: dict[str, None] = {}
+        """Return the names in the table.
+
+        Raises:
+            TableError: two columns would have the same name.
+
+        """
+        given: dict[str, str] = {}
         for name in names:
-            base = self.renames.get(name) or (clean_name(name) if self.clean else name)
-            unique, number = base, 2
-            while unique in given:
-                unique, number = f"{base}_{number}", number + 1
-            given[unique] = None
+            new = self.renames.get(name) or (clean_name(name) if self.clean else name)
+            if new in given:
+                raise TableError(
+                    f"the columns {given[new]!r} and {name!r} would both be {new!r} in the table; rename one of them in columns"
+                )
+            given[new] = name
         return list(given)
 
 

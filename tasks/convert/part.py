@@ -16,6 +16,7 @@ from tasks.convert.naming import FILE, LINE
 from tasks.convert.types import TypeName, Types, widen_table
 from tasks.store import fsync
 
+NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"  # what readers of such folders take for null
 ROW_GROUP_ROWS = 500_000
 BATCH_ROWS = 65_536  # encoded at once; a tenth faster than the 1,024 that pyarrow takes
 

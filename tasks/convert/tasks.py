@@ -19,7 +19,7 @@ from tasks.convert.bundle import bundle_files, convert_bundle
 from tasks.convert.checking import check_current
 from tasks.convert.commit import commit_table, widen_part
 from tasks.convert.conversion import Workers, convert_file
-from tasks.convert.draft import Draft
+from tasks.convert.draft import Draft, other_encodings
 from tasks.convert.files import Converted, InputFile, Plan
 from tasks.convert.findings import find
 from tasks.convert.inputs import name_part
@@ -140,6 +140,8 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         same = describe(job, manifest.types, kept, files_read=0)
         return replace(same, findings=await asyncio.to_thread(find, job))
     draft = await draft_table(job, manifest, changed)
+    for encoding, names in other_encodings(draft).items():
+        get_run_logger().info("%d files were read as %s, the first is %s", len(names), encoding, names[0])
     table = await commit(Commitment(draft, len(changed)), job.name)
     before = describe(job, manifest.types, {}, files_read=0).types
     return replace(table, findings=await asyncio.to_thread(find, job, before, changed, time.monotonic() - start))
@@ -165,12 +167,16 @@ async def draft_table(
     check_declared(job, draft.types)
     inputs = {file.name: file for file in job.inputs}
     anew: dict[str, InputFile] = {}
+    before = dict(draft.parts)
     for part, exact in list(draft.to_widen()):
-        if exact or not part.rows.keys() <= inputs.keys():
+        here = set(part.rows) & inputs.keys()
+        if not exact:
+            anew |= {name: inputs[name] for name in here}
+            part = draft.leave(part, here)  # noqa: PLW2901 - what cannot be read anew
+        if part.rows:
             draft.parts[part.name] = await asyncio.get_running_loop().run_in_executor(_THREADS, widen_part, draft, part)
-        else:
-            anew |= {name: inputs[name] for name in part.rows}
-    draft.add_widened(await _convert_all(_plan(job, draft.types), job, list(anew.values()), "files, widened", convert))
+    widened = await _convert_all(_plan(job, draft.types), job, list(anew.values()), "files, widened", convert)
+    draft.add_widened(widened, before)
     return draft
 
 

@@ -35,7 +35,8 @@ NULL_TEXTS = pa.array(["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "No
 
 # 007, 0x10 and +4930123456 are names that look like numbers: as such they would not come back as they were.
 _NOT_A_NUMBER = r"^(\+?0[0-9xX]|\+\d+$)"
-_LONG_NUMBER = r"^[+-]?\d{19,}$"  # as a float it would not come back either
+_LONG_NUMBER = r"^[+-]?\d{16,}$"  # as a float it would not come back either
+_INFINITE = r"(?i)^[+-]?inf"
 _HAS_ZONE = r"(Z|\d{2}:\d{2}.*[+-]\d{2}(:?\d{2})?)$"
 _WIDENED: Mapping[frozenset[TypeName], TypeName] = {
     frozenset({"int", "long"}): "long",
@@ -44,6 +45,7 @@ _WIDENED: Mapping[frozenset[TypeName], TypeName] = {
 }
 _INFERRED: tuple[TypeName, ...] = ("bool", "int", "float", "date", "timestamp_utc", "timestamp")
 _FIRST_VALUES = 100
+EXACT_IN_FLOAT = 2**53  # whole numbers beyond are not all floats
 BOOL_TEXTS = {True: ["true", "True", "TRUE"], False: ["false", "False", "FALSE"]}
 
 
@@ -65,9 +67,15 @@ def infer_type(texts: pa.ChunkedArray) -> TypeName:
     # A cast that fails costs ten times one that succeeds: the first values rule out most types cheaply.
     first = values.slice(0, _FIRST_VALUES)
     name: TypeName = next((name for name in _INFERRED if _fits(first, name) and _fits(values, name)), "string")
-    if name == "float" and pc.any(pc.match_substring_regex(values, _LONG_NUMBER)).as_py():
-        return "string"
-    return name
+    return "string" if name == "float" and _loses_digits(values) else name
+
+
+def _loses_digits(values: pa.ChunkedArray) -> bool:
+    """Return whether a text that a float would hold has more digits, or is greater, than a float can tell."""
+    if pc.any(pc.match_substring_regex(values, _LONG_NUMBER)).as_py():
+        return True
+    finite = pc.if_else(pc.match_substring_regex(values, _INFINITE), None, values)
+    return bool(pc.any(pc.is_inf(pc.cast(finite, pa.float64()))).as_py())
 
 
 def declared_type(texts: pa.ChunkedArray, declared: Column) -> TypeName:
@@ -155,10 +163,13 @@ def _as_plain(values: pa.ChunkedArray, declared: Column) -> pa.ChunkedArray:
     if declared.thousands is not None:
         # Only where they separate thousands: 1,5 is no 15.
         separator = re.escape(declared.thousands)
-        grouped = pc.match_substring_regex(values, rf"^[+-]?\d{{1,3}}({separator}\d{{3}})+(\D\d+)?$")
+        decimal = re.escape(declared.decimal or ".")
+        grouped = pc.match_substring_regex(values, rf"^[+-]?\d{{1,3}}({separator}\d{{3}})+({decimal}\d+)?$")
         values = pc.if_else(grouped, pc.replace_substring(values, declared.thousands, ""), values)
     if declared.decimal == ",":
-        values = pc.replace_substring(values, ",", ".", max_replacements=1)
+        pointed = pc.match_substring(values, ".")  # 1.234 is no number where commas separate decimals
+        values = pc.if_else(pointed, None, pc.replace_substring(values, ",", ".", max_replacements=1)).combine_chunks()
+        values = pc.if_else(pc.and_(pointed, pc.is_valid(pointed)), "a point", values)
     return values
 
 

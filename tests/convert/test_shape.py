@@ -16,12 +16,15 @@ from tests.convert.conftest import files_source, make_table, read_rejects, read_
 
 
 def test_columns_are_renamed_or_made_plain(tmp_path: Path) -> None:
-    """A rename wins over plain names, and two that become the same are told apart."""
-    write_files(tmp_path, a_csv="Unit Price (€),unitPrice,ID\n1.5,2,007\n")
+    """A rename wins over plain names, whatever the format; two columns that would become one are an error."""
+    write_files(tmp_path, a_csv="Unit Price (€),ID\n1.5,007\n", b_json='[{"unitPrice": 2, "ID": "8"}]')
 
     make_table(tmp_path, files_source(table={"clean_names": True}, columns={"ID": {"rename": "key", "type": "string"}}))
 
-    assert read_rows(tmp_path) == [{"unit_price": 1.5, "unit_price_2": 2, "key": "007"}]
+    assert read_rows(tmp_path) == [{"unit_price": 1.5, "key": "007"}, {"unit_price": 2.0, "key": "8"}]
+    write_files(tmp_path, c_csv="Unit Price,unitPrice\n1,2\n")
+    with pytest.raises(TableError, match=r"the columns 'Unit Price' and 'unitPrice' would both be 'unit_price'"):
+        make_table(tmp_path, files_source(table={"clean_names": True}))
 
 
 def test_a_required_column_that_is_missing_is_one_sentence(tmp_path: Path) -> None:

@@ -138,7 +138,11 @@ async def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, prefect_serve
         leaderboard = await train(spec, tmp_path)
 
     assert killed
-    assert set(await asyncio.to_thread(states_of_task_runs, prefect_server, since)) <= {"COMPLETED", "CRASHED", "FAILED"}
+    assert set(await asyncio.to_thread(states_of_task_runs, prefect_server, since)) <= {
+        "COMPLETED",
+        "CRASHED",
+        "FAILED",
+    }
     assert {line.name for line in leaderboard.lines} == {"logistic", "slow", "slower", "dummy"}
     assert not leaderboard.failed
 

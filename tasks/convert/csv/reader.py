@@ -12,7 +12,7 @@ from tasks.convert.cast import cast_block, is_narrowest, sharpen
 from tasks.convert.csv.block import CsvBlock, read_block
 from tasks.convert.csv.padded import has_padded_numbers
 from tasks.convert.csv.records import Records, count_lines, count_records
-from tasks.convert.csv.texts import read_texts, with_decimal_points
+from tasks.convert.csv.texts import read_texts, types_of, with_decimal_points
 from tasks.convert.parsed import Parsed, Record, Schema, Texts
 from tasks.convert.types import ARROW_TYPES, NULL_TEXTS, TypeName, Types, infer_type
 
@@ -108,7 +108,7 @@ def _counts(block: CsvBlock, rows: int) -> bool:
     """Return whether a block holds so many records, counted another way than they were parsed."""
     if not block.quote and rows == count_lines(block.data):
         return True
-    if rows == count_records(block.data, block.quote):
+    if rows == count_records(block.data, block.quote, block.head.dialect.delimiter):
         return True
     records = Records(block.data, block.head.dialect)
     return rows == len(records.spans) and not records.broken
@@ -123,7 +123,8 @@ def _sample_types(block: CsvBlock) -> Types | None:
     except (pa.ArrowInvalid, OverflowError):
         return None
     texts = with_decimal_points(sample, table)
-    return {name: infer_type(texts[name]) for name in texts.column_names}
+    known = types_of(sample, table, texts)
+    return known if known is not None else {name: infer_type(texts[name]) for name in texts.column_names}
 
 
 def _with_decimal(block: CsvBlock, schema: Schema) -> Schema:

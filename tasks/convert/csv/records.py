@@ -123,21 +123,36 @@ def count_lines(data: bytes) -> int:
     return ends + (not data.endswith(b"\n") and bool(data))
 
 
-def count_records(data: bytes, quote: str) -> int:
+def are_paired(data: bytes, quote: str, delimiter: str) -> bool:
+    """Return whether each quote that opens, by its place in the row of quotes, stands where a field begins, and each is closed.
+
+    A quote within a field, as in 5" pipe, is none that opens: only a reader can tell those apart.
+    """
+    view = np.frombuffer(data, dtype=np.uint8)
+    quotes = np.flatnonzero(view == ord(quote))
+    if len(quotes) % 2:
+        return False
+    opening = quotes[::2]
+    before = view[np.maximum(opening - 1, 0)]
+    begins = np.isin(before, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)) | (opening == 0)
+    return bool(begins.all())
+
+
+def count_records(data: bytes, quote: str, delimiter: str = ",") -> int:
     """Return how many records a block holds, empty lines left out, by its line ends outside quotes alone.
 
     None are where a quote is left open: only a reader can tell what that means.
     """
     if quote and quote.encode() in data:
-        return _count_quoted(data, quote)
+        return _count_quoted(data, quote, delimiter)
     return sum(1 for line in data.splitlines() if line)
 
 
-def _count_quoted(data: bytes, quote: str) -> int:
+def _count_quoted(data: bytes, quote: str, delimiter: str) -> int:
+    if not are_paired(data, quote, delimiter):
+        return -1
     view = np.frombuffer(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), dtype=np.uint8)
     quotes = np.flatnonzero(view == ord(quote))
-    if len(quotes) % 2:
-        return -1
     ends = np.flatnonzero(view == _LINE_FEED)
     outside = ends[np.searchsorted(quotes, ends) % 2 == 0]
     starts = np.concatenate([[-1], outside])

@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 from tasks.convert.csv.block import CsvBlock, read_block
 from tasks.convert.csv.records import UNDECODABLE, Records, is_utf8
 from tasks.convert.parsed import Misfit, Record, Texts
+from tasks.convert.types import NULL_TEXTS, Types, infer_type
 
+_POINT_NUMBER = r"^\s*[+-]?\d*\.\d+\s*$"
 _COMMA_NUMBER = r"^\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*$"
 
 
@@ -39,7 +41,8 @@ def read_texts(block: CsvBlock) -> Texts:
         for record, reason in zip(records.locate(list(ragged)), ragged.values(), strict=True)
     ]
     misfits = [*undecodable, *records.broken, *misfits]
-    return Texts(with_decimal_points(block, table), table.num_rows + len(misfits), misfits, locate)
+    points = with_decimal_points(block, table)
+    return Texts(points, table.num_rows + len(misfits), misfits, locate, types_of(block, table, points))
 
 
 def _table_of(records: Records, names: Sequence[str]) -> tuple[pa.Table, dict[int, str]]:
@@ -85,6 +88,15 @@ def with_decimal_points(block: CsvBlock, texts: pa.Table) -> pa.Table:
     columns = {}
     for name in texts.column_names:
         column = texts[name]
-        numbers = pc.all(pc.match_substring_regex(column, _COMMA_NUMBER)).as_py()
+        filled = pc.if_else(pc.is_in(column, NULL_TEXTS), None, column)
+        numbers = pc.all(pc.match_substring_regex(filled, _COMMA_NUMBER)).as_py()
         columns[name] = pc.replace_substring(column, ",", ".") if numbers else column
     return pa.table(columns)
+
+
+def types_of(block: CsvBlock, texts: pa.Table, points: pa.Table) -> Types | None:
+    """Return the types of a file with decimal commas, in which 1.234 is no number; None for any other file."""
+    if block.head.dialect.decimal != ",":
+        return None
+    pointed = {n: pc.any(pc.match_substring_regex(texts[n], _POINT_NUMBER)).as_py() for n in texts.column_names}
+    return {name: "string" if pointed[name] else infer_type(points[name]) for name in texts.column_names}

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.convert.json.rows import Row, is_replaced
-from tasks.convert.types import TypeName, Types, infer_type, widen
+from tasks.convert.types import EXACT_IN_FLOAT, TypeName, Types, infer_type, widen
 
 _TIME_TYPES = frozenset({"date", "timestamp", "timestamp_utc"})
 
@@ -42,6 +42,8 @@ def _json_type(values: list[Any], texts: pa.ChunkedArray) -> TypeName:
     name: TypeName = "null"
     for kind in set(map(type, values)) - {type(None)}:
         name = widen(name, {bool: "bool", int: "int", float: "float"}.get(kind, "string"))  # type: ignore[arg-type]
+    if name == "float" and any(type(value) is int and abs(value) > EXACT_IN_FLOAT for value in values):
+        return "string"  # as a float it would lose digits
     if name == "int" and infer_type(texts) != "int":
         return "string"  # beyond 64 bits
     inferred = infer_type(texts) if name == "string" else name
