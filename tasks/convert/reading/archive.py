@@ -85,8 +85,11 @@ def _unpack(file: Any, info: zipfile.ZipInfo) -> Readable:
     """Return the bytes of a member, unlike zipfile also those before a damage."""
     if info.compress_type not in (zipfile.ZIP_STORED, *_DECODERS):
         raise TableError(f"its member {info.filename!r} is compressed in a way that is not known; decompress it first")
-    file.seek(info.header_offset)
-    header = file.read(_LOCAL_HEADER.size)
+    try:
+        file.seek(info.header_offset)
+        header = file.read(_LOCAL_HEADER.size)
+    except (OSError, ValueError):  # a damaged directory may tell of a place before the file's first byte
+        header = b""
     if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):
         raise TableError(
             f"is not a whole .zip (its member {info.filename!r} is not where it should be); fetch the file again"
