@@ -52,7 +52,7 @@ def worker(environment: dict[str, str]) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(90)
 
 
 def run_tour(data: Path, *parameters: str, environment: dict[str, str]) -> str:
@@ -97,7 +97,7 @@ def test_serve_runs_a_deployment_without_a_worker(tidemill: Tidemill, data: Path
         ran = run_tour(tmp_path, 'only="ingest"', environment=tidemill.environment)
     finally:
         os.kill(process.pid, signal.SIGINT)
-        gone = group_is_gone(process, within_s=30)
+        gone = group_is_gone(process, within_s=90)
 
     assert re.findall(r"serving (\S+)", served) == ["pipeline/flights", "train/flights-train", "pipeline/tour"]
     assert "Flow run finished successfully in 'Completed'" in ran

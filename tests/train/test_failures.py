@@ -29,7 +29,7 @@ from tasks.train.judge import judge_finalist
 from tasks.train.training_set import build_training_set
 from tests.train.conftest import LOGISTIC
 from tests.train.test_flow import NEIGHBORS, names, pipeline
-from tests.train.test_workers import descendants, is_running
+from tests.train.test_workers import command, descendants, is_running
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -113,14 +113,6 @@ async def test_each_failing_candidate_is_one_line_with_its_cause(tmp_path: Path)
     assert "n_neighbors = 5000" in errors["raising"]
     assert "killed: its process was killed by SIGSEGV" in errors["killed"]
     assert not [pid for pid in descendants(os.getpid()) if "fit_server" in command(pid)]
-
-
-def command(pid: int) -> str:
-    """Return the command line of a process."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return ""
 
 
 async def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, prefect_server: str) -> None:

@@ -17,7 +17,7 @@ from tasks.train.isolation import Outcome, run_isolated, stop_fit_server
 from tasks.train.jobs import CandidateJob
 from tasks.train.units import Unit, run_unit
 from tests.train.conftest import sklearn_table
-from tests.train.test_workers import descendants, is_running
+from tests.train.test_workers import command, descendants, is_running
 
 Jobs = Callable[..., dict[str, CandidateJob]]
 
@@ -117,7 +117,7 @@ def test_a_fit_has_one_thread_whatever_its_candidate_asks_for(jobs: Jobs) -> Non
 
     def count() -> None:
         while not done.wait(0.01):
-            fits = [pid for pid in descendants(os.getpid()) if os.getpgid(pid) == pid]
+            fits = [pid for pid in descendants(os.getpid()) if os.getpgid(pid) == pid and "fit_server" in command(pid)]
             counts.update(len(list(Path(f"/proc/{fit}/task").iterdir())) for fit in fits)
 
     counter = threading.Thread(target=count)

@@ -59,6 +59,14 @@ def test_a_worker_ends_with_its_parent() -> None:
     assert not is_running(worker)
 
 
+def command(pid: int) -> str:
+    """Return the command line of a process."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
 def is_running(pid: int) -> bool:
     """Tell whether a process runs; one that ended and waits to be reaped does not."""
     try:
