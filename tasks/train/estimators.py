@@ -193,6 +193,8 @@ def build_estimator(candidate: Candidate, seed: int) -> Any:
                 f"take {name} out, and set runner.workers instead",
                 stacklevel=2,
             )
+            if package_of(kind) in BOOSTING:  # which start their threads whatever the environment says
+                params[name] = 1
     return kind(**params)
 
 

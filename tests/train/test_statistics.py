@@ -171,3 +171,10 @@ def judge(x: Array, y: Array, seed: int) -> tuple[Array, GaussianNB]:
         model = GaussianNB().fit(x[train], y[train])
         scores.append(model.score(x[test], y[test]))
     return np.array(scores), model
+
+
+def test_an_equal_lead_in_few_folds_is_not_sure() -> None:
+    """Two folds that differ by the same tell no more than that two signs agree."""
+    p = corrected_paired_test(np.array([0.85, 0.90]), np.array([0.80, 0.85]), train_rows=20, test_rows=20)
+
+    assert p == 0.5

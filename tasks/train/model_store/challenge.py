@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
-from tasks.spec import GroupSplit, Training
+from tasks.spec import Training
 from tasks.train.answers import Answers
 from tasks.train.features import Array, features_of, read_frame, read_target
 from tasks.train.new_rows import kind_of_type
@@ -36,9 +35,9 @@ def read_held_out(training: Training, training_set: TrainingSet) -> HeldOut:
     with pa.memory_map(str(training_set.path)) as mapped:
         table = pa.ipc.open_file(mapped).read_all()
         features = features_of(training, table.schema)
-        test = split_rows(training, table, training_set.task).test
-        by = training.split.column if isinstance(training.split, GroupSplit) else None
-        groups = np.array(table.column(by).to_pylist(), dtype=object).astype(str)[test] if by else None
+        rows = split_rows(training, table, training_set.task)
+        test = rows.test
+        groups = None if rows.unit is None else rows.unit[test]  # of one moment, or one group: they are drawn together
         return HeldOut(
             frame=read_frame(table, features).iloc[test].reset_index(drop=True),
             truth=read_target(table.column(training.target), training_set.task)[test],

@@ -78,12 +78,16 @@ def promote(models: Path, name: str) -> Decision:
 
     Raises:
         SpecError: when there is none of that name.
+        TrainingError: when its model cannot be loaded.
 
     """
     with deciding(models):
         version, champion = read_version(models, name), read_champion(models)
         if champion is not None and champion.version == name:
             return Decision(name, name, "serves already", now(), by_hand=True)
+        from tasks.train.model_store.files import load_model  # noqa: PLC0415 - skops: a second
+
+        load_model(models / name / MODEL_FILE)  # a model that cannot be loaded cannot serve
         decision = Decision(name, name, "promoted by hand", now(), by_hand=True)
         keep(models, champion, version, decision)
         return decision

@@ -71,7 +71,11 @@ def _compare(
         return _stay(champion, version, training, f"cannot be compared: {mismatch}; promote it by hand")
     held_out, told = _unseen(models, serving, version, held_out)
     ours = load_model(models / version.name / MODEL_FILE)
-    lead, low, high = lead_over(ours, theirs, held_out, training, task=training_set.task)
+    try:
+        lead, low, high = lead_over(ours, theirs, held_out, training, task=training_set.task)
+    except Exception as error:  # noqa: BLE001 - a model may refuse the rows, or have no answer for the metric
+        said = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        return _stay(champion, version, training, f"cannot be compared: {said}; promote it by hand")
     if not all(map(math.isfinite, (lead, low, high))):
         return _stay(champion, version, training, f"cannot be compared: the hold-out does not define {training.metric}")
     told = f"on {told}: {lead:+.4f} {training.metric} ({low:+.4f} to {high:+.4f})"

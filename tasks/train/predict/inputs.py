@@ -42,7 +42,10 @@ class Input:
         """Return a name for files of its predictions; the same input has the same."""
         if self.kind == "query":
             return f"query-{fingerprint(self.text)[:8]}"
-        return Path(self.text).name.split(".")[0] if self.kind != "table" else self.text
+        if self.kind == "table":
+            return self.text
+        stem = Path(self.text).name.split(".")[0]
+        return f"{stem}-{fingerprint(str(Path(self.text).absolute()))[:8]}"  # two folders may hold files of one name
 
     def __str__(self) -> str:
         return "the query" if self.kind == "query" else f"{'table' if self.kind == 'table' else 'file'} {self.text}"

@@ -80,7 +80,11 @@ class _Model:
         """Return the batch with what the model says of it, and its values counted."""
         table = pa.Table.from_batches([batch])
         frame = read_frame(table, self.features)
-        predicted = _plain(self.model.predict(frame))
+        try:
+            predicted = _plain(self.model.predict(frame))
+        except ValueError as error:  # of infinite numbers, say
+            said = (str(error).splitlines() or [""])[0].rstrip(".")
+            raise TrainingError(f"{self.version.name} cannot predict these rows ({said}); correct them") from error
         told = table.append_column(PREDICTION, predicted)
         if hasattr(self.model, "predict_proba"):
             for name, column in zip(self._probabilities, self.model.predict_proba(frame).T, strict=True):
