@@ -63,7 +63,7 @@ def killing_the_last(number: signal.Signals) -> Iterator[None]:
     def watch() -> None:
         while not done.wait(0.1):
             for fit in descendants(os.getpid()) if left.is_set() else ():
-                if os.getpgid(fit) == fit:
+                if os.getpgid(fit) == fit and "fit_server" in command(fit):
                     os.kill(fit, number)
                     return
 
@@ -99,7 +99,7 @@ async def test_each_failing_candidate_is_one_line_with_its_cause(tmp_path: Path)
         hanging={**ENDLESS, "time_limit_s": 1},
         huge={**HUGE, "memory_limit_mb": 300},
         raising=NEIGHBORS,
-        killed={**ENDLESS, "time_limit_s": 300},
+        killed={**ENDLESS, "time_limit_s": 60},
         logistic=LOGISTIC,
     )
     with killing_the_last(signal.SIGSEGV):
