@@ -19,7 +19,7 @@ from tests.benchmarks.job import Report
 from tests.benchmarks.rig import Rig, open_rig, say
 from tests.benchmarks.table import Line, describe_machine, draw_table
 
-ROUNDS = 5  # of what takes about a second; the median counts
+ROUNDS = 3  # of what takes about a second; the median counts
 COPIES = 3  # of the year's flights: 1.01 million rows
 LARGE_BYTES = 2_000_000_000
 LARGE_ROUNDS = 1
