@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from prefect import flow
@@ -42,7 +43,7 @@ async def convert(
         lambda item: convert_source(*item, folder, fresh=fresh, allow_partial=pipeline.allow_partial, only=chosen),
     )
     tables = [outcome for outcome in outcomes if isinstance(outcome, CommittedTable)]
-    await report_tables(pipeline.name, tables)
-    await report_findings(pipeline.name, tables, [n for n, s in pipeline.sources.items() if s.checks], folder)
+    checked = [name for name, source in pipeline.sources.items() if source.checks]
+    await asyncio.gather(report_tables(pipeline.name, tables), report_findings(pipeline.name, tables, checked, folder))
     settle("convert", [outcome for outcome in outcomes if isinstance(outcome, str)], pipeline, tables)
     return tables

@@ -11,11 +11,11 @@ import xxhash
 from tasks.convert.blocks import parse_block, write_block
 from tasks.convert.csv.block import CsvBlock
 from tasks.convert.csv.head import read_head
-from tasks.convert.csv.records import count_lines
 from tasks.convert.files import Converted, ConvertedFile, InputFile, Plan
 from tasks.convert.parsed import Parsed
 from tasks.convert.reading.formats import suffix_of
 from tasks.convert.reading.opening import suffixes
+from tasks.convert.window import Window
 from tasks.errors import TableError
 
 SMALL_BYTES = 256 * 1024  # a Parquet file of less costs more to make and to open than its rows are worth
@@ -99,7 +99,7 @@ def _parse(members: Sequence[_Member], header: bytes, plan: Plan) -> Parsed | No
     target = plan.target
     data = b"".join(member.body for member in members)
     suffix = suffix_of(members[0].file.name, target.reading)
-    head = read_head(header + members[0].body, target.reading, suffix, target.naming.rename)
+    head = read_head(Window.of(header + members[0].body), target.reading, suffix, target.naming.rename)
     if not head.names or head.size != len(header):
         return None
     if (
@@ -107,7 +107,7 @@ def _parse(members: Sequence[_Member], header: bytes, plan: Plan) -> Parsed | No
     ):  # each file's values tell what separates decimals
         return None
     missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
-    parsed = parse_block(CsvBlock(data, head, 2), plan)
+    parsed = parse_block(CsvBlock(Window.of(data), head, 2), plan)
     if missing or parsed.misfits or parsed.received != sum(member.rows for member in members):
         return None
     if parsed.lines is None:
@@ -143,4 +143,4 @@ def _read(file: InputFile, header: bytes) -> _Member | None:
     body = data[len(header) :]
     if body and not body.endswith(b"\n"):
         body += b"\n"
-    return _Member(file, body, count_lines(body), xxhash.xxh3_128(data).hexdigest())
+    return _Member(file, body, Window.of(body).lines, xxhash.xxh3_128(data).hexdigest())

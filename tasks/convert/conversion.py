@@ -81,23 +81,29 @@ def _convert(block: Block, plan: Plan, name: str, file: str) -> Written:
 
 async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> AsyncIterator[Block]:
     """Yield the blocks of a file, at least one: an empty file too has a part."""
-    suffix = await asyncio.to_thread(suffix_of, file.name, plan.target.reading, file.path)
-    if suffix not in LINES:
+    suffix, cutter = await asyncio.to_thread(_open, file, plan)
+    if cutter is None:
         progress.digest = await asyncio.to_thread(hash_file, file)
         blocks = await asyncio.to_thread(read_whole, file.path, suffix, plan.target.reading)
         while (texts := await asyncio.to_thread(next, blocks, None)) is not None:
             yield _renamed(texts, plan)
         return
-    cutter = Cutter(plan, suffix)
-    async for data, final in _read_bytes(file, plan, progress):
-        for block in await asyncio.to_thread(cutter.feed, data, final=final):
+    async for received, final in _read_bytes(file, plan, progress, cutter):
+        for block in await asyncio.to_thread(cutter.feed, received, final=final):
             yield block
     progress.encoding = cutter.encoding.name
     if progress.damage:
         broken = cutter.break_off(progress.damage)
-        for block in await asyncio.to_thread(cutter.feed, b"", final=True):
+        for block in await asyncio.to_thread(cutter.feed, 0, final=True):
             yield block
         yield broken
+
+
+def _open(file: InputFile, plan: Plan) -> tuple[str, Cutter | None]:
+    """Return the ending that tells a file's format, and what cuts it, if it is made of lines."""
+    suffix = suffix_of(file.name, plan.target.reading, file.path)
+    size = BLOCK_BYTES if suffixes(file.name)[1] else file.size
+    return suffix, Cutter(plan, suffix, BLOCK_BYTES, size) if suffix in LINES else None
 
 
 def _renamed(texts: Texts, plan: Plan) -> Texts:
@@ -106,42 +112,49 @@ def _renamed(texts: Texts, plan: Plan) -> Texts:
     return replace(texts, table=texts.table.rename_columns(names), types=types)
 
 
-async def _read_bytes(file: InputFile, plan: Plan, progress: _Progress) -> AsyncIterator[tuple[bytes, bool]]:
-    """Yield a file's bytes, decompressed, and whether they are the last; where they are damaged, those before it."""
+async def _read_bytes(
+    file: InputFile, plan: Plan, progress: _Progress, cutter: Cutter
+) -> AsyncIterator[tuple[int, bool]]:
+    """Read a file's bytes, decompressed, into the cutter's room; yield how many, and whether they are the last.
+
+    Where they are damaged, those before it are read.
+    """
     if isinstance(file.path, Path) and not suffixes(file.name)[1]:
-        async for data in _read_plain(file.path, progress):
-            yield data, len(data) < BLOCK_BYTES
+        async for found in _read_plain(file.path, progress, cutter):
+            yield found
         return
     progress.digest = await asyncio.to_thread(hash_file, file)
     stream = await asyncio.to_thread(Stream, file.path, plan.target.reading.member)
     try:
-        received, more = 0, True
+        total, more = 0, True
         while more:
-            data = await asyncio.to_thread(stream.read_some, BLOCK_BYTES)
-            received, more = received + len(data), len(data) == BLOCK_BYTES
-            yield data, not more and stream.is_whole
+            room = cutter.room
+            received = await asyncio.to_thread(stream.read_into, room)
+            total, more = total + received, received == len(room)
+            yield received, not more and stream.is_whole
         if not stream.is_whole:
-            await asyncio.to_thread(stream.read_some, BLOCK_BYTES)  # tells of the damage
+            await asyncio.to_thread(stream.read_some, 1)  # tells of the damage
     except DamagedError as error:
-        if not received:
+        if not total:
             raise TableError(f"{error}; fetch the file again") from error
         progress.damage = str(error)
     finally:
         await asyncio.to_thread(stream.close)
 
 
-async def _read_plain(path: Path, progress: _Progress) -> AsyncIterator[bytes]:
-    """Yield a file's bytes in blocks, the last one shorter than the others."""
+async def _read_plain(path: Path, progress: _Progress, cutter: Cutter) -> AsyncIterator[tuple[int, bool]]:
+    """Do the same with the bytes as they stand in the file."""
     digest = xxhash.xxh3_128()
     try:
         async with aiofiles.open(path, "rb") as file:
             more = True
             while more:
-                data = await file.read(BLOCK_BYTES)
-                more = len(data) == BLOCK_BYTES
-                digest.update(data)
+                room = cutter.room
+                received = await file.readinto(room) or 0
+                more = received == len(room)
+                digest.update(room[:received])
                 progress.digest = digest.hexdigest()
-                yield data
+                yield received, not more
     except FileNotFoundError as error:
         raise TableError("is gone since it was listed; run again") from error
     except OSError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +124,7 @@ def _spread(items: Sequence[Any], count: int) -> Sequence[Any]:
 
 
 def _add_statistics(statistics: Mapping[str, _Statistics], part: StoredPart, footer: pq.FileMetaData) -> None:
-    places = {footer.schema.column(number).path: number for number in range(len(footer.schema))}
+    places = _places(footer)
     for number in range(footer.num_row_groups):
         group = footer.row_group(number)
         for name, found in statistics.items():
@@ -132,6 +134,10 @@ def _add_statistics(statistics: Mapping[str, _Statistics], part: StoredPart, foo
                 found.add(group.num_rows, group.column(places[name]).statistics)
             else:
                 found.nulls, found.bounded = None, False
+
+
+def _places(footer: pq.FileMetaData) -> dict[str, int]:
+    return {footer.schema.column(number).path: number for number in range(len(footer.schema))}
 
 
 def _sample(
@@ -144,30 +150,36 @@ def _sample(
     chosen = every if whole else _spread(every, SAMPLE_GROUPS)
     pieces: dict[str, list[pa.Array]] = {name: [] for name in names}
     sampled = 0
-    for part, footer, number in chosen:
-        keep = footer.row_group(number).num_rows if whole else SAMPLE_ROWS // len(chosen)
-        read = max(READ_CELLS // max(len(names), 1) // len(chosen), keep)
-        table = _read_group(part, footer, number, names, read)
+
+    def read(group: tuple[StoredPart, pq.FileMetaData, int]) -> pa.Table:
+        keep = group[1].row_group(group[2]).num_rows if whole else SAMPLE_ROWS // len(chosen)
+        table = _read_group(*group, names, max(READ_CELLS // max(len(names), 1) // len(chosen), keep))
         if table.num_rows > keep:
             table = table.take(pa.array(np.linspace(0, table.num_rows - 1, keep).astype(np.int64)))
-        sampled += table.num_rows
-        for name in table.column_names:
-            pieces[name] += table[name].chunks
+        return table
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for table in threads.map(read, chosen):
+            sampled += table.num_rows
+            for name in table.column_names:
+                pieces[name] += _decoded(table[name]).chunks
     return {name: pa.chunked_array(chunks) for name, chunks in pieces.items() if chunks}, sampled
+
+
+def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 
 def _read_group(part: StoredPart, footer: pq.FileMetaData, number: int, names: Sequence[str], rows: int) -> pa.Table:
     """Return the first rows of a row group, without the columns whose texts are too long to be read for it."""
     group = footer.row_group(number)
-    sizes = {
-        footer.schema.column(place).path: group.column(place).total_uncompressed_size
-        for place in range(len(footer.schema))
-    }
-    wanted = [name for name in names if sizes.get(name, READ_BYTES + 1) <= READ_BYTES]
+    places = _places(footer)
+    wanted = [n for n in names if n in places and group.column(places[n]).total_uncompressed_size <= READ_BYTES]
     count = min(rows, group.num_rows)
     table = pa.table({"": pa.nulls(count)}).select([])
     if wanted:
-        with pq.ParquetFile(part.path) as file:
+        texts = [name for name in wanted if footer.schema.column(places[name]).physical_type == "BYTE_ARRAY"]
+        with pq.ParquetFile(part.path, read_dictionary=texts) as file:  # half the time that texts take
             batches = file.iter_batches(batch_size=count, row_groups=[number], columns=wanted, use_threads=False)
             table = pa.Table.from_batches([next(batches)])
     for name in names:

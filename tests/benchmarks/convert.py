@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from deployments.sample.data import read_flight_lines
-from flows.api import CLIENT_SETTINGS
 from flows.children import first_line, start_child, stop_child
 from tests.benchmarks.job import Report
 from tests.benchmarks.rig import Rig, open_rig, say
@@ -134,9 +133,8 @@ def _measure_sizes(rig: Rig, header: bytes, lines: list[bytes]) -> Iterator[Line
 def _run(rig: Rig, engine: str, case: Case) -> Report:
     """Convert the files of a case in a fresh process."""
     folder = rig.folder / f"out-{next(rig.numbers)}"
-    environment = {**CLIENT_SETTINGS, "HOME": str(rig.folder), "PREFECT_API_URL": rig.api.url}
     child = start_child(
-        "tests.benchmarks.peers.convert", engine, str(case.pattern), str(folder), environment=environment
+        "tests.benchmarks.peers.convert", engine, str(case.pattern), str(folder), environment=rig.environment
     )
     try:
         said = first_line(child)

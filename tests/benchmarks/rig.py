@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from flows.api import CLIENT_SETTINGS, SERVER_SETTINGS, PrefectApi
+from flows.api import CLIENT_SETTINGS, SERVER_SETTINGS, PrefectApi, client_settings
 from flows.children import first_line, start_child, stop_child
 from tests.benchmarks.job import Job, Report
 from tests.benchmarks.server import PLAIN
@@ -38,6 +38,12 @@ class Rig:
     folder: Path
     numbers: Iterator[int]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the settings of a run, as the command gives them to its own."""
+        own = {"HOME": str(self.folder), "PREFECT_API_URL": self.api.url}
+        return {**CLIENT_SETTINGS, **own, **client_settings(self.api.url, self.folder)}
+
     def run(self, module: str, pages: int, limit_s: float = LIMIT_S) -> Report:
         """Fetch so many pages in a fresh process of a peer's `module`."""
         return self._run(module, pages, PLAIN, limit_s)[0]
@@ -51,10 +57,9 @@ class Rig:
     def _run(self, module: str, pages: int, mode: str, limit_s: float, *arguments: str) -> tuple[Report, Seconds]:
         folder = self.folder / f"run-{next(self.numbers)}"
         say(f"{module.rpartition('.')[2]}, {pages:,} pages, {mode} {' '.join(arguments)}")
-        environment = {**CLIENT_SETTINGS, "HOME": str(self.folder), "PREFECT_API_URL": self.api.url}
         with _page_server() as url:
             job = Job(f"{url}/{mode}/{pages}", pages, folder)
-            report = job.run(module, *arguments, environment=environment, limit_s=limit_s)
+            report = job.run(module, *arguments, environment=self.environment, limit_s=limit_s)
             say(f"  {report.end} after {report.seconds:.2f} s, CPU {report.cpu_s:.2f} s, {report.rows:,} rows")
             return report, httpx.get(f"{url}/counts").json()
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from flows.api import CLIENT_SETTINGS
 from flows.children import first_line, start_child, stop_child
 from tests.benchmarks.fits import CANDIDATES, FOLDS, ROWS
 from tests.benchmarks.memory import measure_memory
@@ -84,8 +83,7 @@ def _measure_overhead(rig: Rig) -> Iterator[Line]:
 def _run(rig: Rig, module: str, *arguments: str) -> dict[str, Any]:
     """Return what a fresh process tells of its work."""
     say(f"{module} {' '.join(arguments)}")
-    environment = {**CLIENT_SETTINGS, "PREFECT_API_URL": rig.api.url}
-    child = start_child(f"tests.benchmarks.{module}", str(rig.folder), *arguments, environment=environment)
+    child = start_child(f"tests.benchmarks.{module}", str(rig.folder), *arguments, environment=rig.environment)
     try:
         told: dict[str, Any] = json.loads(first_line(child))
     finally:

@@ -14,6 +14,7 @@ from tasks.convert.csv.block import CsvBlock
 from tasks.convert.csv.head import read_head
 from tasks.convert.csv.texts import read_texts
 from tasks.convert.parsed import Texts
+from tasks.convert.window import Window
 from tasks.errors import TableError
 from tasks.spec import Reading
 from tests.convert.conftest import PROPERTY, misfits_of
@@ -21,10 +22,10 @@ from tests.convert.conftest import PROPERTY, misfits_of
 
 def parse_csv(data: bytes, delimiter: str = ",") -> Texts:
     """Return the records of a file as texts."""
-    head = read_head(data, Reading(delimiter=delimiter, header=True, decimal="."), ".csv", list)
+    head = read_head(Window.of(data), Reading(delimiter=delimiter, header=True, decimal="."), ".csv", list)
     if not head.names:
         return Texts(pa.table({}), 0, [], lambda _: ())
-    return read_texts(CsvBlock(data[head.size :], head, head.lines + 1, head.size))
+    return read_texts(CsvBlock(Window.of(data[head.size :]), head, head.lines + 1, head.size))
 
 
 TWO_OF_ONE = "1 fields, the header has 2"

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.convert.json.lines import JsonBlock, read_lines
+from tasks.convert.window import Window
 from tests.convert.conftest import PROPERTY, api_source, land, make_table, misfits_of, read_rejects, read_rows
 
 
@@ -32,7 +33,7 @@ from tests.convert.conftest import PROPERTY, api_source, land, make_table, misfi
 )
 def test_each_element_is_a_row(lines: list[str], rows: list[tuple[str | None, ...]]) -> None:
     """Elements repeat the record's other columns, objects are flattened, and a record without elements is one row."""
-    parsed = read_lines(JsonBlock("\n".join(lines).encode(), explode="lines"))
+    parsed = read_lines(JsonBlock(Window.of("\n".join(lines).encode()), explode="lines"))
 
     assert [tuple(row.values()) for row in parsed.table.to_pylist()] == rows
     assert (parsed.received, parsed.records, parsed.misfits) == (len(rows), len(lines), [])
@@ -42,7 +43,9 @@ def test_columns_of_elements_stand_in_the_place_of_their_list() -> None:
     """An object's columns have the list's name before theirs, in its place, and the list itself has no column."""
     parsed = read_lines(
         JsonBlock(
-            b'{"id": 1, "lines": [{"sku": "a", "n": 2}, {"sku": "b"}], "at": "2013-01-01"}\n{"id": 2, "lines": []}\n',
+            Window.of(
+                b'{"id": 1, "lines": [{"sku": "a", "n": 2}, {"sku": "b"}], "at": "2013-01-01"}\n{"id": 2, "lines": []}\n'
+            ),
             explode="lines",
         )
     )
@@ -60,7 +63,8 @@ def test_a_list_may_stand_within_an_object() -> None:
     """A dotted path leads to the list; where the path ends early there is none."""
     parsed = read_lines(
         JsonBlock(
-            b'{"order": {"id": 1, "lines": [{"sku": 5}, 6]}}\n{"order": null}\n{"order": "x"}\n', explode="order.lines"
+            Window.of(b'{"order": {"id": 1, "lines": [{"sku": 5}, 6]}}\n{"order": null}\n{"order": "x"}\n'),
+            explode="order.lines",
         )
     )
 
@@ -94,7 +98,7 @@ def test_a_list_may_stand_within_an_object() -> None:
 )
 def test_a_record_that_cannot_be_exploded_is_one_misfit(line: str, column: str | None, reason: str) -> None:
     """A value that is no list is told with its column, and the whole record is one reject."""
-    parsed = read_lines(JsonBlock(f'{line}\n{{"id": 2, "lines": [1]}}\n'.encode(), explode="lines"))
+    parsed = read_lines(JsonBlock(Window.of(f'{line}\n{{"id": 2, "lines": [1]}}\n'.encode()), explode="lines"))
 
     assert parsed.table.to_pylist() == [{"id": "2", "lines": "1"}]
     assert (misfits_of(parsed.misfits), [misfit.column for misfit in parsed.misfits]) == ([(1, line, reason)], [column])
@@ -110,7 +114,7 @@ def test_no_element_is_lost(lists: list[list[Any] | None]) -> None:
     """Whatever the lists hold, the rows are their elements in order, and a row for each that has none."""
     lines = [json.dumps({"id": number, "e": elements}) for number, elements in enumerate(lists)]
 
-    parsed = read_lines(JsonBlock("\n".join(lines).encode(), explode="e"))
+    parsed = read_lines(JsonBlock(Window.of("\n".join(lines).encode()), explode="e"))
 
     expected = [
         (str(number), *(None if element is None else str(element) for element in _columns(each)))

@@ -11,27 +11,28 @@ import pyarrow.csv as pa_csv
 
 from tasks.convert.csv.head import Head
 from tasks.convert.types import BOOL_TEXTS
+from tasks.convert.window import Window
 
 
 @dataclass(frozen=True)
 class CsvBlock:
     """Whole records of a CSV file: their bytes in UTF-8, the head of the file, and the place of the first: line and byte."""
 
-    data: bytes
+    window: Window
     head: Head
     first_line: int = 1
     first_byte: int | None = 0
+
+    @property
+    def data(self) -> bytes:
+        """Return the bytes, copied: for what cannot look at them where they lie."""
+        return self.window.data
 
     @cached_property
     def quote(self) -> str:
         """Return the character that quotes fields, where the block has one."""
         quote = self.head.dialect.quote
-        return quote if quote and quote.encode() in self.data else ""
-
-    @cached_property
-    def is_ascii(self) -> bool:
-        """Return whether the block needs no check of its encoding."""
-        return self.data.isascii()
+        return quote if quote and quote.encode() in self.window else ""
 
 
 def read_block(
@@ -57,10 +58,10 @@ def read_block(
 
     dialect = block.head.dialect
     return pa_csv.read_csv(
-        pa.BufferReader(block.data),
+        pa.BufferReader(block.window.to_arrow()),
         # One thread and one block: only so does pyarrow number the rows it skips.
         read_options=pa_csv.ReadOptions(
-            use_threads=False, block_size=len(block.data) + 1, column_names=block.head.names
+            use_threads=False, block_size=len(block.window) + 1, column_names=block.head.names
         ),
         parse_options=pa_csv.ParseOptions(
             delimiter=dialect.delimiter,
@@ -72,7 +73,6 @@ def read_block(
             column_types=dict(types),
             strings_can_be_null=nulls is None,
             null_values=nulls or [""],
-            check_utf8=not block.is_ascii,
             true_values=BOOL_TEXTS[True],
             false_values=BOOL_TEXTS[False],
             decimal_point=dialect.decimal,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tasks.convert.csv.records import Records, is_utf8
 from tasks.convert.reading.dialect import Dialect, detect_dialect
+from tasks.convert.window import Window
 from tasks.errors import TableError
 from tasks.spec import Reading
 
@@ -25,16 +26,16 @@ class Head:
     lines: int
 
 
-def read_head(data: bytes, reading: Reading, suffix: str, rename: Rename) -> Head:
-    """Return the head of a file that begins with `data`, in UTF-8 without a byte order mark.
+def read_head(text: Window, reading: Reading, suffix: str, rename: Rename) -> Head:
+    """Return the head of a file that begins with `text`, in UTF-8 without a byte order mark.
 
     Raises:
         TableError: the header cannot be read.
 
     """
-    sample = data[:SAMPLE_BYTES]
+    sample = text.to_place(SAMPLE_BYTES).data
     dialect = detect_dialect(sample.decode("utf-8", "replace"), reading, suffix)
-    records = Records(data if len(data) <= SAMPLE_BYTES else _whole_lines(data), dialect)
+    records = Records(_whole_lines(text), dialect)
     first = next((span for span in records.spans), None)
     if first is None or _is_after_broken(records, first.start):
         if records.broken:
@@ -60,15 +61,16 @@ def name_columns(fields: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _whole_lines(data: bytes) -> bytes:
+def _whole_lines(text: Window) -> bytes:
     """Return so much of a file's beginning as holds its first record, however long."""
     size = SAMPLE_BYTES
-    while size < len(data):
-        cut = data.rfind(b"\n", 0, size)
-        if cut > 0 and data.count(b'"', 0, cut) % 2 == 0:
-            return data[: cut + 1]
+    while size < len(text):
+        sample = text.to_place(size)
+        cut = sample.rfind(b"\n")
+        if cut > 0 and sample.data.count(b'"', 0, cut) % 2 == 0:
+            return sample.data[: cut + 1]
         size *= 4
-    return data
+    return text.data
 
 
 def _is_after_broken(records: Records, start: int) -> bool:

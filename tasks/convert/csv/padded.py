@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-_SLICE_BYTES = 256 * 1024  # what the comparisons write stays in the processor's cache
+from tasks.convert.window import Window
+
+_SLICE_BYTES = 128 * 1024  # what the comparisons write stays in the processor's cache
 _AFTER_ZERO = np.zeros(256, dtype=bool)
 _AFTER_ZERO[[*range(ord("0"), ord("9") + 1), ord("x"), ord("X")]] = True
 
 
-def has_padded_numbers(data: bytes, delimiter: str, quote: str) -> bool:
+def has_padded_numbers(window: Window, delimiter: str, quote: str) -> bool:
     """Return whether a field begins with 0 and another digit, or with 0x; in doubt, after a plus or a blank, it does."""
-    view = np.frombuffer(data, dtype=np.uint8)
-    before = [ord(delimiter), ord("\n"), *([ord("\r")] if b"\r" in data else []), *([ord(quote)] if quote else [])]
+    view = window.to_numpy()
+    before = [ord(delimiter), ord("\n"), *([ord("\r")] if b"\r" in window else []), *([ord(quote)] if quote else [])]
     if len(view) > 1 and view[0] == ord("0") and _AFTER_ZERO[view[1]]:
         return True
-    doubtful = [ord(character) for character in "+ " if character.encode() in data and character != delimiter]
+    doubtful = [ord(character) for character in "+ " if character.encode() in window and character != delimiter]
     starts, equal = np.empty(_SLICE_BYTES, dtype=bool), np.empty(_SLICE_BYTES, dtype=bool)
     for first in range(0, len(view) - 2, _SLICE_BYTES):
         piece = view[first : min(first + _SLICE_BYTES, len(view) - 2)]

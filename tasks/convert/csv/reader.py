@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tasks.convert.cast import cast_block, is_narrowest, sharpen
 from tasks.convert.csv.block import CsvBlock, read_block
 from tasks.convert.csv.padded import has_padded_numbers
-from tasks.convert.csv.records import Records, count_lines, count_records
+from tasks.convert.csv.records import Records, count_records
 from tasks.convert.csv.texts import read_texts, types_of, with_decimal_points
 from tasks.convert.parsed import Parsed, Record, Schema, Texts
 from tasks.convert.types import ARROW_TYPES, NULL_TEXTS, TypeName, Types, infer_type
@@ -25,7 +25,7 @@ _NUMBERS = frozenset({"int", "long", "float"})
 def parse_csv(block: CsvBlock, schema: Schema) -> Parsed:
     """Return the rows of a block, typed, and the records that do not fit."""
     schema = _with_decimal(block, schema)
-    if not block.head.names or (block.data[:1] in b"\r\n" and not block.data.strip(b"\r\n")):
+    if not block.head.names or _is_empty(block):
         return cast_block(_no_rows(block), schema)
     tried = schema.types or schema.guess or _sample_types(block)
     extra = schema.frozen and schema.types is not None and not set(block.head.names) <= set(schema.types)
@@ -44,7 +44,7 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
         return None
     if schema.lines and not _is_row_a_line(block, table.num_rows):
         return None
-    if _NUMBERS & set(types.values()) and has_padded_numbers(block.data, block.head.dialect.delimiter, block.quote):
+    if _NUMBERS & set(types.values()) and has_padded_numbers(block.window, block.head.dialect.delimiter, block.quote):
         return None
     values = {name: _empty_as_null(table[name]) if types[name] == "string" else table[name] for name in names}
     lost = any(types[name] == "float" and _may_have_lost_digits(values[name]) for name in names)
@@ -70,13 +70,18 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
     return Parsed(rows, {name: own[name] for name in names}, table.num_rows, lines=lines)
 
 
+def _is_empty(block: CsvBlock) -> bool:
+    return block.window.to_place(1).data in b"\r\n" and not block.data.strip(b"\r\n")
+
+
 def _locate_nothing(rows: Sequence[int]) -> Sequence[Record]:
     """Return records that nobody reads: where a row does not fit, the block is read anew."""
     return [Record(0, "")] * len(rows)
 
 
 def _is_row_a_line(block: CsvBlock, rows: int) -> bool:
-    return not block.quote and b"\r" not in block.data.replace(b"\r\n", b"") and rows == count_lines(block.data)
+    alone = b"\r" in block.window and b"\r" in block.data.replace(b"\r\n", b"")
+    return not block.quote and not alone and rows == block.window.lines
 
 
 def _columns_of(table: pa.Table, types: Types) -> pa.Table:
@@ -106,7 +111,7 @@ def _read_typed(block: CsvBlock, types: Types) -> pa.Table | None:
 
 def _counts(block: CsvBlock, rows: int) -> bool:
     """Return whether a block holds so many records, counted another way than they were parsed."""
-    if not block.quote and rows == count_lines(block.data):
+    if not block.quote and rows == block.window.lines:
         return True
     if rows == count_records(block.data, block.quote, block.head.dialect.delimiter):
         return True
@@ -116,8 +121,8 @@ def _counts(block: CsvBlock, rows: int) -> bool:
 
 def _sample_types(block: CsvBlock) -> Types | None:
     """Return the types of the block's first records; None where these cannot be told apart."""
-    end = block.data.rfind(b"\n", 0, _SAMPLE_BYTES) + 1
-    sample = replace(block, data=block.data[:end] if end and len(block.data) > _SAMPLE_BYTES else block.data)
+    end = block.window.to_place(_SAMPLE_BYTES).rfind(b"\n") + 1
+    sample = replace(block, window=block.window.to_place(end)) if end and len(block.window) > _SAMPLE_BYTES else block
     try:
         table = read_block(sample, dict.fromkeys(block.head.names, pa.string()))
     except (pa.ArrowInvalid, OverflowError):

@@ -117,18 +117,11 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def count_lines(data: bytes) -> int:
-    """Return how many lines a block has, empty ones too."""
-    ends = int(np.count_nonzero(np.frombuffer(data, np.uint8) == _LINE_FEED))  # three times as fast as bytes.count
-    return ends + (not data.endswith(b"\n") and bool(data))
-
-
-def are_paired(data: bytes, quote: str, delimiter: str) -> bool:
+def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
     """Return whether each quote that opens, by its place in the row of quotes, stands where a field begins, and each is closed.
 
     A quote within a field, as in 5" pipe, is none that opens: only a reader can tell those apart.
     """
-    view = np.frombuffer(data, dtype=np.uint8)
     quotes = np.flatnonzero(view == ord(quote))
     if len(quotes) % 2:
         return False
@@ -149,7 +142,7 @@ def count_records(data: bytes, quote: str, delimiter: str = ",") -> int:
 
 
 def _count_quoted(data: bytes, quote: str, delimiter: str) -> int:
-    if not are_paired(data, quote, delimiter):
+    if not are_paired(np.frombuffer(data, np.uint8), quote, delimiter):
         return -1
     view = np.frombuffer(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), dtype=np.uint8)
     quotes = np.flatnonzero(view == ord(quote))

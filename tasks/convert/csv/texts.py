@@ -12,6 +12,7 @@ from tasks.convert.csv.block import CsvBlock, read_block
 from tasks.convert.csv.records import UNDECODABLE, Records, is_utf8
 from tasks.convert.parsed import Misfit, Record, Texts
 from tasks.convert.types import NULL_TEXTS, Types, infer_type
+from tasks.convert.window import Window
 
 _POINT_NUMBER = r"^\s*[+-]?\d*\.\d+\s*$"
 _COMMA_NUMBER = r"^\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*$"
@@ -20,7 +21,7 @@ _COMMA_NUMBER = r"^\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*$"
 def read_texts(block: CsvBlock) -> Texts:
     """Return every record of a block as texts; one that is not like the header is a misfit."""
     data, undecodable = _drop_undecodable(block)
-    block = replace(block, data=data)
+    block = replace(block, window=Window.of(data))
     records = Records(data, block.head.dialect, block.first_line, block.first_byte)
     names = block.head.names
     ragged: dict[int, str] = {}
@@ -61,7 +62,7 @@ def _table_of(records: Records, names: Sequence[str]) -> tuple[pa.Table, dict[in
 
 def _drop_undecodable(block: CsvBlock) -> tuple[bytes, list[Misfit]]:
     """Return the data with the records that cannot be decoded emptied, and these records as misfits."""
-    if block.is_ascii:
+    if block.data.isascii():
         return block.data, []
     try:
         block.data.decode("utf-8")

@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
 from tasks.convert.cast import cast_block, is_narrowest, sharpen
-from tasks.convert.csv.records import count_lines
 from tasks.convert.json.columns import columns_of
 from tasks.convert.json.rows import Row, Unfit, read_rows
 from tasks.convert.naming import Naming
 from tasks.convert.parsed import Misfit, Parsed, Record, Schema, Texts
 from tasks.convert.types import ARROW_TYPES, Types
+from tasks.convert.window import Window
 
 _SAMPLE_LINES = 200
 _LONG = 1e15  # a float beyond may have been a whole number with more digits than a float holds
@@ -33,12 +33,17 @@ class JsonBlock:
     in the column `explode` is a row of its own.
     """
 
-    data: bytes
+    window: Window
     first_line: int = 1
     first_byte: int | None = 0
     typed: bool = True
     explode: str | None = None
     naming: Naming = field(default_factory=Naming)
+
+    @property
+    def data(self) -> bytes:
+        """Return the bytes, copied: for what cannot look at them where they lie."""
+        return self.window.data
 
 
 def parse_lines(block: JsonBlock, schema: Schema) -> Parsed:
@@ -84,7 +89,7 @@ def read_lines(block: JsonBlock) -> Texts:
 def _parse_at_once(block: JsonBlock, schema: Schema, tried: Types) -> Parsed | None:
     """Return the block in the types that are tried; None where any value, or the number of lines, is not as expected."""
     names = list(tried)
-    if not block.data.isascii() and not _is_utf8(block.data):
+    if not block.window.is_ascii and not _is_utf8(block.data):
         return None
     explicit = pa.schema(
         [(name, ARROW_TYPES[tried[name]] if tried[name] in _AS_THEY_ARE else pa.string()) for name in names]
@@ -92,14 +97,14 @@ def _parse_at_once(block: JsonBlock, schema: Schema, tried: Types) -> Parsed | N
     options = {"explicit_schema": explicit, "unexpected_field_behavior": "error"}
     try:
         read = pa_json.read_json(
-            pa.BufferReader(block.data),
-            read_options=pa_json.ReadOptions(use_threads=False, block_size=len(block.data) + 1),
+            pa.BufferReader(block.window.to_arrow()),
+            read_options=pa_json.ReadOptions(use_threads=False, block_size=len(block.window) + 1),
             parse_options=pa_json.ParseOptions(**options),
         )
         table = pa.table({n: read[n] if tried[n] == "null" else pc.cast(read[n], ARROW_TYPES[tried[n]]) for n in names})
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError):
         return None
-    lines = count_lines(block.data)
+    lines = block.window.lines
     if table.num_rows != lines and (schema.lines or table.num_rows != _count_filled(block.data)):
         return None
     known = [name for name in names if tried[name] != "null"]
@@ -108,7 +113,7 @@ def _parse_at_once(block: JsonBlock, schema: Schema, tried: Types) -> Parsed | N
     if _is_in_doubt(table, tried) or not narrowest or new:
         return None
     own = {name: sharpen(tried[name], table[name]) for name in names}
-    own = {n: t for n, t in own.items() if t != "null" or json.dumps(n, ensure_ascii=False).encode() in block.data}
+    own = {n: t for n, t in own.items() if t != "null" or json.dumps(n, ensure_ascii=False).encode() in block.window}
     numbers = range(block.first_line, block.first_line + table.num_rows) if schema.lines else None
     return Parsed(table, own, table.num_rows, (), table.num_rows, numbers)
 
@@ -133,10 +138,10 @@ def _sample_types(block: JsonBlock) -> Types | None:
     """Return the types of the block's first lines."""
     end = 0
     for _ in range(_SAMPLE_LINES):
-        end = block.data.find(b"\n", end) + 1
+        end = block.window.find(b"\n", end) + 1
         if not end:
             return None  # so few lines need no haste
-    texts = read_lines(JsonBlock(block.data[:end]))
+    texts = read_lines(JsonBlock(block.window.to_place(end)))
     return None if texts.misfits or not texts.types else texts.types
 
 

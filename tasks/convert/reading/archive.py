@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from tasks.convert.reading.decompression import Compression, DamagedError, Decompressed, Inflate
+from tasks.convert.reading.decompression import Compression, DamagedError, Decompressed, inflate
 from tasks.convert.reading.section import Section
 from tasks.errors import TableError
 
@@ -17,7 +17,7 @@ _LOCAL_HEADER = struct.Struct("<26x2H")  # before a member's bytes: the lengths 
 _ENCRYPTED = 0x1
 _NAMES_SHOWN = 5
 _DECODERS = {
-    zipfile.ZIP_DEFLATED: Compression(lambda: Inflate(-15)),
+    zipfile.ZIP_DEFLATED: inflate(-15),
     zipfile.ZIP_BZIP2: Compression(bz2.BZ2Decompressor, in_order=False),
 }
 

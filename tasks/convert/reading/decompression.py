@@ -7,7 +7,10 @@ import sys
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Protocol, cast
+
+from isal import isal_zlib
 
 from tasks.convert.reading.section import Section
 
@@ -53,10 +56,13 @@ class Decoder(Protocol):
 
 
 class Inflate:
-    """zlib as the other decoders are; `window` tells whether a gzip header and checksum are around the data."""
+    """zlib as the other decoders are; `window` tells whether a gzip header and checksum are around the data.
 
-    def __init__(self, window: int) -> None:
-        self._object = zlib.decompressobj(window)
+    With `careful` every letter that the bytes tell comes out, also before a cut; without it three times as fast.
+    """
+
+    def __init__(self, window: int, *, careful: bool) -> None:
+        self._object = zlib.decompressobj(window) if careful else isal_zlib.decompressobj(window)
         self._holds_more = False
 
     @property
@@ -93,14 +99,30 @@ class Compression:
     magic: bytes = b""
     called: str = ""
     in_order: bool = True
+    careful: Callable[[], Decoder] | None = None
+    """What decompresses a frame that is known to be damaged, where that is another."""
+
+
+def inflate(window: int, magic: bytes = b"", called: str = "") -> Compression:
+    """Return the compression of zlib with this window."""
+    return Compression(
+        partial(Inflate, window, careful=False), magic, called, careful=partial(Inflate, window, careful=True)
+    )
 
 
 COMPRESSIONS: Mapping[str, Compression] = {
-    ".gz": Compression(lambda: Inflate(31), b"\x1f\x8b", "gzipped"),
+    ".gz": inflate(31, b"\x1f\x8b", "gzipped"),
     ".bz2": Compression(bz2.BZ2Decompressor, b"BZh", "bzip2", in_order=False),
     ".zst": Compression(zstd.ZstdDecompressor),
 }
-_ERRORS = (zlib.error, OSError, EOFError, zstd.ZstdError, ValueError)
+_ERRORS: tuple[type[Exception], ...] = (
+    zlib.error,
+    cast("type[Exception]", isal_zlib.error),
+    OSError,
+    EOFError,
+    zstd.ZstdError,
+    ValueError,
+)
 
 
 class Decompressed:
@@ -182,7 +204,8 @@ class Decompressed:
         """
         if self._decoder is None or self._frame_start is None or not self._source.return_to(self._frame_start):
             return b""
-        decoder, given = self._compression.decoder(), self._frame_given
+        decoder = (self._compression.careful or self._compression.decoder)()
+        given = self._frame_given
         saved: list[bytes] = []
         try:
             while not decoder.eof:

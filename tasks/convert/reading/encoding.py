@@ -153,6 +153,11 @@ class Transcoder:
         is_utf8 = codecs.lookup(encoding.name).name in ("utf-8", "ascii")
         self._decoder = None if is_utf8 else codecs.getincrementaldecoder(encoding.name)(_ERRORS)
 
+    @property
+    def keeps(self) -> bool:
+        """Return whether the bytes are UTF-8 as they are, but for a mark before them."""
+        return self._decoder is None
+
     def to_utf8(self, block: bytes, *, final: bool) -> bytes:
         """Return the block's text, and at the end what is left of it."""
         if self._skip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -86,23 +87,31 @@ class Stream:
             TableError: the file cannot be read, or is a decompression bomb.
 
         """
+        return b"".join(self._pieces(size))
+
+    def read_into(self, room: memoryview) -> int:
+        """Fill `room` as `read_some` would, with the same errors; return how many bytes are in it."""
+        filled = 0
+        for piece in self._pieces(len(room)):
+            room[filled : filled + len(piece)] = piece
+            filled += len(piece)
+        return filled
+
+    def _pieces(self, size: int) -> Iterator[bytes]:
         if self._damage is not None:
             raise self._damage
-        if not self._compression:
-            return self._source.read(size)
-        pieces: list[bytes] = []
-        got = 0
+        left = size
         try:
-            while got < size and (piece := self._bytes.read(min(size - got, PIECE_BYTES))):
-                pieces.append(piece)
-                got += len(piece)
-                self._refuse_bomb(len(piece))
+            while left and (piece := self._bytes.read(min(left, PIECE_BYTES))):
+                left -= len(piece)
+                if self._compression:
+                    self._refuse_bomb(len(piece))
+                yield piece
         except DamagedError as error:
             said = f"its {self._compression} compression is damaged or cut off ({error})"
             self._damage = DamagedError(said, error.offset)
-            if not pieces:
+            if left == size:
                 raise self._damage from error
-        return b"".join(pieces)
 
     def _refuse_bomb(self, more: int) -> None:
         self._given += more

@@ -1,0 +1,77 @@
+"""A stretch of a buffer's bytes, looked at where it lies: to copy a block costs as much as half of its parse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+_LINE_FEED = 10
+_FIRST_BEYOND_ASCII = 128
+_SLICE_BYTES = 128 * 1024  # what a comparison writes stays in the processor's cache
+
+
+@dataclass(frozen=True)
+class Window:
+    """The bytes of `buffer` from `start` to before `stop`; nobody changes the buffer meanwhile."""
+
+    buffer: bytes | bytearray
+    start: int
+    stop: int
+
+    @classmethod
+    def of(cls, data: bytes | bytearray) -> Window:
+        """Return the window of all bytes."""
+        return cls(data, 0, len(data))
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __contains__(self, part: bytes) -> bool:
+        return self.buffer.find(part, self.start, self.stop) >= 0
+
+    def from_place(self, place: int) -> Window:
+        """Return the bytes from the one at `place` on."""
+        return Window(self.buffer, self.start + place, self.stop)
+
+    def to_place(self, place: int) -> Window:
+        """Return the bytes before the one at `place`."""
+        return Window(self.buffer, self.start, min(self.start + place, self.stop))
+
+    def find(self, part: bytes, place: int = 0) -> int:
+        """Return the first place of `part`, counted from the window's first byte and not before `place`; -1 where it has none."""
+        return max(self.buffer.find(part, self.start + place, self.stop) - self.start, -1)
+
+    def rfind(self, part: bytes) -> int:
+        """Return the last place of `part`; -1 where it has none."""
+        return max(self.buffer.rfind(part, self.start, self.stop) - self.start, -1)
+
+    def to_numpy(self) -> np.ndarray:
+        """Return the bytes as an array, not copied."""
+        return np.frombuffer(self.buffer, np.uint8, len(self), self.start)
+
+    def to_arrow(self) -> pa.Buffer:
+        """Return the bytes as a buffer, not copied."""
+        return pa.py_buffer(self.buffer).slice(self.start, len(self))
+
+    @property
+    def is_ascii(self) -> bool:
+        """Return whether the bytes are the same in UTF-8 and in any encoding of one byte a letter."""
+        return not len(self) or bool(self.to_numpy().max() < _FIRST_BEYOND_ASCII)
+
+    @cached_property
+    def data(self) -> bytes:
+        """Return the bytes, copied."""
+        return bytes(memoryview(self.buffer)[self.start : self.stop])
+
+    @cached_property
+    def lines(self) -> int:
+        """Return how many lines these are, empty ones too."""
+        view, ends = self.to_numpy(), 0
+        equal = np.empty(min(_SLICE_BYTES, len(view)), dtype=bool)
+        for first in range(0, len(view), _SLICE_BYTES):
+            piece = view[first : first + _SLICE_BYTES]
+            ends += int(np.count_nonzero(np.equal(piece, _LINE_FEED, out=equal[: len(piece)])))
+        return ends + bool(len(view) and view[-1] != _LINE_FEED)

@@ -1,0 +1,27 @@
+"""What the clients of a Prefect API are told beside its address."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from flows.api import client_settings
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_plain_api_on_this_machine_takes_one_authority(host: str, tmp_path: Path) -> None:
+    """The file that is named is one that TLS can be set up with, of a single certificate."""
+    settings = client_settings(f"http://{host}:4200/api", tmp_path)
+
+    context = ssl.create_default_context(cafile=settings.pop("PREFECT_API_SSL_CERT_FILE"))
+
+    assert len(context.get_ca_certs()) == 1
+    assert not settings
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1:4200/api", "http://prefect.example/api", "https://prefect.example"])
+def test_any_other_api_is_checked_with_all_authorities(url: str, tmp_path: Path) -> None:
+    """An address with TLS, or one that may send us on to such, is left as Prefect has it."""
+    assert client_settings(url, tmp_path) == {}
