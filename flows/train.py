@@ -69,11 +69,5 @@ def _check_outcome(leaderboard: Leaderboard) -> None:
     if leaderboard.best is None:
         reasons = "\n".join(str(result.error) for result in leaderboard.failed)
         raise StageError(f"every candidate failed; correct them and run again:\n{reasons}", leaderboard)
-    if leaderboard.best.finalist is None:
-        reasons = "\n".join(str(result.error) for result in leaderboard.failed)
-        raise StageError(
-            f"no finalist could be judged on the hold-out; raise training.finalists, or correct:\n{reasons}",
-            leaderboard,
-        )
     if not leaderboard.beats_dummy:
         logger.warning("The best candidate, %s, does not beat the dummy baseline", leaderboard.best.name)

@@ -186,13 +186,12 @@ def make_finalist(job: CandidateJob, judged: Judgement, curve: Sequence[CurvePoi
 
 
 def with_judgement(result: CandidateResult, judged: Judgement) -> CandidateResult:
-    """Return a candidate's result with what its last fit came to."""
-    said = () if judged.error is None else (f"not judged on the hold-out: {judged.error}",)
-    told = tuple(dict.fromkeys((*said, *result.warnings, *judged.warnings)))[:MAX_WARNINGS]
+    """Return a candidate's result with what its last fit came to; where that failed, the candidate has failed."""
     return replace(
         result,
         params=judged.params,
-        warnings=told,
+        warnings=tuple(dict.fromkeys((*result.warnings, *judged.warnings)))[:MAX_WARNINGS],
         fit_s=round((result.fit_s or 0.0) + judged.fit_s, 3),
         memory_mb=max(result.memory_mb or 0.0, judged.memory_mb),
+        error=None if judged.error is None else f"not judged on the hold-out: {judged.error}",
     )
