@@ -62,6 +62,23 @@ def test_columns_that_say_nothing_are_named() -> None:
     ]
 
 
+@pytest.mark.parametrize("target", [LATE, AMOUNT], ids=["classes", "amounts"])
+def test_infinite_values_are_told_in_one_warning(target: Any) -> None:
+    """By column and count; they are missing values then, and what is large but finite is a number."""
+    at = np.arange(ROWS)
+    ratio = np.where(at % 500 == 0, np.inf, RNG.normal(size=ROWS))
+    planted = {"ratio": ratio, "loss": np.where(at < 2, -np.inf, ratio), "never": np.full(ROWS, np.inf)}
+    days = pa.array(np.where(at == 7, 2**31 - 1, at).astype(np.int32)).cast(pa.date32())  # DuckDB's infinity
+
+    found = warned({**planted, "day": days, "large": np.where(at % 2, 1e300, -1e300)}, target)
+
+    assert found == [
+        "training.query: infinite values count as missing, in predictions too: 'ratio' in 4, 'loss' in 5, 'never' in "
+        "2000, 'day' in 1 of 2000 rows; correct the query where they should count otherwise",
+        "training.query: null in all 2000 rows: 'never'; leave it out",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "planted", "says"),
     [

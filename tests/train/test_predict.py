@@ -97,6 +97,17 @@ def test_the_answers_are_the_model_s_own(data: Path, tmp_path: Path, predict: Pr
     assert prediction.rows == ROWS
 
 
+def test_an_infinite_number_is_predicted_as_a_missing_one(predict: Predict) -> None:
+    """As in training; the row keeps its value."""
+    query = "SELECT * EXCLUDE (number), {} AS number FROM rows WHERE number IS NULL ORDER BY ALL"
+
+    endless = pq.read_table(predict(query.format("'-inf'::DOUBLE")).path)
+    missing = pq.read_table(predict(query.format("NULL::DOUBLE"), "missing.parquet").path)
+
+    assert set(endless["number"].to_pylist()) == {-np.inf}
+    assert endless.drop("number").equals(missing.drop("number"))
+
+
 def test_a_table_and_queries_are_inputs(predict: Predict, tmp_path: Path) -> None:
     """A table by its name, SQL over tables, and SQL in a file."""
     sql = tmp_path / "some.sql"

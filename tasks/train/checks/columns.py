@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.train.features import Array, Features, encode, is_text, read_numbers
+from tasks.train.features import Array, Features, encode, find_infinite, find_missing, is_text, read_numbers
 from tasks.train.split import Rows
 
 MANY_COPIES = 0.01  # of the rows: iris has 1 in 150, flights of one plan and weather 1 in 300
@@ -20,10 +20,11 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)  # an odd number without pattern: the golde
 
 
 def warn_of_columns(table: pa.Table, features: Features) -> list[str]:
-    """Return warnings of features that are null, or one value, in all rows."""
+    """Return warnings of features that are null, or one value, in all rows, and of infinite values."""
     empty = [name for name in features.names if _is_empty(table.column(name))]
     constant = [name for name in features.names if name not in empty and _is_constant(table.column(name))]
-    found = []
+    infinite = {name: int(find_infinite(table.column(name)).sum()) for name in features.names}
+    found = _tell_infinite({name: count for name, count in infinite.items() if count}, table.num_rows)
     if empty:
         found.append(f"training.query: null in all {table.num_rows} rows: {_name(empty)}; {_cure(empty)}")
     if constant:
@@ -66,14 +67,25 @@ def _room(table: pa.Table, features: Features) -> float:
 
 
 def _is_empty(column: pa.ChunkedArray) -> bool:
-    return bool(column.null_count == len(column) or pc.all(column.is_null(nan_is_null=True)).as_py())
+    return column.null_count == len(column) or bool(find_missing(column).all())
 
 
 def _is_constant(column: pa.ChunkedArray) -> bool:
-    if column.null_count:
+    if column.null_count or find_missing(column).any():
         return False  # being there or not is a value
     ends = pc.min_max(column).as_py()
     return bool(ends["min"] == ends["max"])
+
+
+def _tell_infinite(counts: Mapping[str, int], rows: int) -> list[str]:
+    if not counts:
+        return []
+    told = [f"{name!r} in {count}" for name, count in list(counts.items())[:_NAMED]]
+    more = f" and {len(counts) - _NAMED} more columns" if len(counts) > _NAMED else ""
+    return [
+        f"training.query: infinite values count as missing, in predictions too: {', '.join(told)}{more} of {rows} rows; "
+        "correct the query where they should count otherwise"
+    ]
 
 
 def _name(names: Sequence[str]) -> str:
