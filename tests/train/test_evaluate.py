@@ -99,7 +99,7 @@ def test_an_estimator_without_probabilities_is_judged_without_them(evaluate: Eva
     results = evaluate(sklearn_table("iris"), query=QUERY, metric="accuracy", candidates={"svc": svc})
 
     assert results["svc"].error is None
-    assert set(results["svc"].metrics or {}) == {"accuracy", "balanced_accuracy", "f1"}
+    assert set(results["svc"].metrics or {}) == {"accuracy", "balanced_accuracy", "f1", "pr_auc"}
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,8 @@ def test_a_finalist_is_judged_once_on_the_hold_out(jobs: Jobs) -> None:
     assert judged.score == plain.score(x_test, y_test) == judged.metrics["accuracy"]
     assert judged.interval[0] <= judged.score <= judged.interval[1]
     kept = pa.ipc.open_file(job.folder / "holdout.arrow").read_all().to_pandas()
-    assert list(kept.columns) == ["row", "truth", "prediction", *(f"probability_{i}" for i in range(3))]
+    told = [f"{kind}_{i}" for kind in ("probability", "ranking") for i in range(3)]
+    assert list(kept.columns) == ["row", "truth", "prediction", *told]
     assert list(kept["row"]) == list(x_test.index)
     assert list(kept["prediction"]) == list(plain.predict(x_test))
     assert importances["x9"] == (0.0, 0.0)
