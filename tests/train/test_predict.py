@@ -151,6 +151,29 @@ def test_columns_that_differ_are_named(predict: Predict, tmp_path: Path) -> None
     assert not (tmp_path / "out.parquet").exists()
 
 
+@pytest.mark.parametrize("kind", [pa.null(), pa.float64(), pa.bool_(), pa.timestamp("us"), pa.string()], ids=str)
+@pytest.mark.parametrize("name", ["word", "number", "truth", "moment"])
+def test_a_column_of_nulls_is_missing_whatever_its_type(
+    predict: Predict, tmp_path: Path, name: str, kind: pa.DataType
+) -> None:
+    """A file in which nobody has filled in a column knows not what it would be of."""
+    columns = new_rows(20, seed=1)
+    typed = pa.table(columns).schema.field(name).type
+
+    given = predict(write(tmp_path / "new.parquet", columns, **{name: pa.nulls(20, kind)}))
+    plain = predict(write(tmp_path / "plain.parquet", columns, **{name: pa.nulls(20, typed)}), "plain.parquet")
+
+    assert pq.read_table(given.path).equals(pq.read_table(plain.path))
+    assert given.drift == plain.drift
+
+
+def test_a_null_in_a_query_has_no_type_either(predict: Predict) -> None:
+    """As the file's column."""
+    made = pq.read_table(predict("SELECT * REPLACE (NULL AS word, NULL AS moment) FROM rows").path)
+
+    assert made["word"].null_count == made["moment"].null_count == made.num_rows == ROWS
+
+
 def test_a_text_in_a_column_of_numbers_is_named(predict: Predict, tmp_path: Path) -> None:
     """A CSV file has texts only: what training had says how they are read."""
     path = write(tmp_path / "new.csv", new_rows(20))
