@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.convert.table import CommittedTable
-from tasks.errors import StageError
+from tasks.errors import StageError, TrainingError
 from tasks.ingest.outcome import LandedSource
 from tasks.summary import ChampionSummary, RunSummary, SourceSummary
 from tasks.train.leaderboard import Leaderboard
@@ -86,7 +86,10 @@ def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable])
 def _summarize_champion(models: Path) -> ChampionSummary | None:
     from tasks.train.model_store import read_champion  # noqa: PLC0415 - pandas takes a moment to import
 
-    champion = read_champion(models)
+    try:
+        champion = read_champion(models)
+    except TrainingError:  # it has ended the stage, and is the run's error
+        return None
     if champion is None:
         return None
     return ChampionSummary(
