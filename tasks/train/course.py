@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tasks.progress import Step, tell
 from tasks.store import sweep_leftovers
+from tasks.train.candidate_folders import note_training, prune_folders
 from tasks.train.estimators import BASELINE
 from tasks.train.jobs import CandidateJob
 from tasks.train.leaderboard import Leaderboard, choose_finalists, rank
@@ -56,6 +57,7 @@ async def judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, work
 
 
 def _evaluate_all(jobs: Sequence[CandidateJob], workers: RunsUnits, *, fresh: bool) -> list[CandidateResult]:
+    note_training(jobs)
     course = _Evaluation(jobs, fresh=fresh)
     course.tell_finished()
     if any(course.missing.values()):
@@ -119,6 +121,7 @@ def _judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, workers: 
     finals = _Finals(jobs, board)
     while units := finals.missing():
         workers.run(units, finals.take)
+    prune_folders(jobs)
     return finals.leaderboard()
 
 
