@@ -21,9 +21,7 @@ from tasks.train.results import (
     Judgement,
     Part,
     combine_folds,
-    kept_fold,
-    kept_judgement,
-    kept_point,
+    kept_part,
     make_finalist,
     with_judgement,
 )
@@ -79,7 +77,7 @@ class _Evaluation:
             if fresh:
                 shutil.rmtree(job.folder, ignore_errors=True)
             folds = range(len(job.rows.folds))
-            kept = {fold: result for fold in folds if (result := kept_fold(job, fold))}
+            kept = {fold: result for fold in folds if (result := kept_part(job, FoldResult, fold))}
             self._found[job.name] = kept
             self.missing[job.name] = [fold for fold in folds if fold not in kept]
 
@@ -140,7 +138,7 @@ class _Finals:
         """Return the units that judge who is not judged yet, and draw what lacks of the best one's learning curve."""
         chosen = [self._jobs[name] for name in self._chosen()]
         for job in chosen:
-            if job.name not in self._judged and (known := kept_judgement(job)):
+            if job.name not in self._judged and (known := kept_part(job, Judgement)):
                 self._judged[job.name] = known
         best = next((job for job in chosen if job.name != BASELINE), None)
         shares = self._missing_shares(best) if best else []
@@ -168,7 +166,7 @@ class _Finals:
 
     def _missing_shares(self, best: CandidateJob) -> list[int]:
         if best.name not in self._curves:
-            kept = {share: kept_point(best, share) for share in range(len(SHARES))}
+            kept = {share: kept_part(best, CurvePoint, share) for share in range(len(SHARES))}
             self._curves[best.name] = {share: point for share, point in kept.items() if point is not None}
         return [share for share in range(len(SHARES)) if share not in self._curves[best.name]]
 

@@ -20,7 +20,7 @@ from tasks.train.jobs import CandidateJob
 from tasks.train.metrics import Said
 from tasks.train.model_store.files import load_model, save_model
 from tasks.train.results import HOLDOUT_FILE, MODEL_FILE, CurvePoint, Judgement
-from tasks.train.statistics import bootstrap_interval
+from tasks.train.statistics import Bootstrap, bootstrap_interval
 from tasks.train.units import SHARES
 
 DRAWS = 1000
@@ -92,14 +92,14 @@ def _learn(job: CandidateJob, share: float, fold: int, attempt: Attempt) -> tupl
 
 def _interval(job: CandidateJob, answers: Answers, score: float) -> tuple[float, float]:
     rows, groups = len(answers.truth), job.rows.held_out_units()
-    low, high = bootstrap_interval(
-        answers.scoring(job.training.metric),
+    bootstrap = Bootstrap(
         rows,
-        seed=job.training.seed,
+        job.training.seed,
         draws=max(_FEWEST_DRAWS, min(DRAWS, _DRAWN_ROWS // rows)),
-        strata=answers.truth if job.training_set.task == "classification" and groups is None else None,
+        strata=answers.truth if job.training_set.task == "classification" else None,
         groups=groups,
     )
+    low, high = bootstrap_interval(answers.scoring(job.training.metric), bootstrap)
     return (low, high) if math.isfinite(low) else (score, score)
 
 
