@@ -86,22 +86,12 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
     made = [name for name in _OUTPUTS if (data / name).exists()]
     where.add_row("outputs", f"{data}: {', '.join(made)}")
     if summary.champion:
-        for name, value in _champion_rows(data / "models" / summary.pipeline):
-            where.add_row(name, value)
+        where.add_row("champion", f"{data / summary.champion.model} ({summary.champion.candidate})")
+        where.add_row("decided", summary.champion.decision)
     where.add_row("Prefect UI", ui)
     console.print(where)
     for warning in summary.warnings:
         console.print(f"warning: {warning}")
-
-
-def _champion_rows(models: Path) -> Iterator[tuple[str, str]]:
-    """Yield which version serves, and what was decided last."""
-    from tasks.train.model_store import read_champion  # noqa: PLC0415 - pandas takes a moment to import
-
-    champion = read_champion(models)
-    if champion is not None:
-        yield "champion", f"{models / champion.model} ({champion.candidate})"
-        yield "decided", champion.decisions[-1].sentence
 
 
 def _sources_table(sources: dict[str, SourceSummary]) -> Table:
@@ -131,7 +121,7 @@ def _leaderboard_table(summary: RunSummary) -> Table:
     table.add_column("hold-out", justify="right")
     table.add_column("fit", justify="right")
     table.add_column("")
-    best = summary.champion["name"] if summary.champion else None
+    best = summary.best["name"] if summary.best else None
     for row in summary.leaderboard:
         interval = "-" if row["interval"] is None else "{:.4f} to {:.4f}".format(*row["interval"])
         fit = "-" if row["fit_s"] is None else f"{row['fit_s']:.1f} s"

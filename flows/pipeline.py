@@ -44,7 +44,8 @@ async def pipeline(
 
     """
     loaded = read_pipeline(spec)
-    record = Record(loaded.name, flow_run.get_id())
+    folder = DataFolder.at(data)
+    record = Record(loaded.name, folder.models(loaded.name), flow_run.get_id())
     error: BaseException | None = None
     try:
         if only in (None, "ingest"):
@@ -57,6 +58,6 @@ async def pipeline(
         error = caught
         raise
     finally:
-        summary = record.summary(error)
-        await asyncio.to_thread(commit_json, DataFolder.at(data).summary, summary.as_data())
+        summary = await asyncio.to_thread(record.summary, error)
+        await asyncio.to_thread(commit_json, folder.summary, summary.as_data())
     return summary

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tasks.convert.table import CommittedTable
-from tasks.errors import StageError
+from tasks.errors import StageError, TrainingError
 from tasks.ingest.outcome import LandedSource
-from tasks.summary import RunSummary, SourceSummary
+from tasks.summary import ChampionSummary, RunSummary, SourceSummary
 from tasks.train.leaderboard import Leaderboard
 
 _INGEST_COUNTS = ("requests", "retries", "refused", "pages")
@@ -22,6 +23,8 @@ class Record:
     """The outcomes of a run's stages so far, and their seconds."""
 
     pipeline: str
+    models: Path
+    """Folder of the pipeline's models."""
     flow_run_id: str | None = None
     outcomes: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -56,7 +59,8 @@ class Record:
             sources=_summarize(landed, tables),
             leaderboard=board.as_data()["candidates"] if board else [],
             metric=board.metric if board else None,
-            champion=board.best.as_data() if board and board.best else None,
+            best=board.best.as_data() if board and board.best else None,
+            champion=_summarize_champion(self.models) if "train" in self.seconds else None,
             seconds=self.seconds,
             flow_run_id=self.flow_run_id,
         )
@@ -77,6 +81,26 @@ def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable])
         counts = {name: getattr(table, name) for name in _TABLE_COUNTS}
         sources[table.source] = sources.get(table.source, {}) | counts
     return {name: SourceSummary(**counts) for name, counts in sources.items()}
+
+
+def _summarize_champion(models: Path) -> ChampionSummary | None:
+    from tasks.train.model_store import read_champion  # noqa: PLC0415 - pandas takes a moment to import
+
+    try:
+        champion = read_champion(models)
+    except TrainingError:  # it has ended the stage, and is the run's error
+        return None
+    if champion is None:
+        return None
+    return ChampionSummary(
+        version=champion.version,
+        candidate=champion.candidate,
+        model=f"{models.parent.name}/{models.name}/{champion.model}",
+        metric=champion.metric,
+        score=champion.score,
+        since=champion.since,
+        decision=champion.decisions[-1].sentence if champion.decisions else "",
+    )
 
 
 def _warnings(board: Leaderboard | None) -> list[str]:

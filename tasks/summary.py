@@ -33,12 +33,27 @@ class SourceSummary:
 
 
 @dataclass(frozen=True)
+class ChampionSummary:
+    """The version that serves: `model` is its file in the data folder, `decision` what was decided last."""
+
+    version: str
+    candidate: str
+    model: str
+    metric: str
+    score: float
+    since: str
+    decision: str
+
+
+@dataclass(frozen=True)
 class RunSummary:
     """What became of a run.
 
     `status` is `partial` when it came to its end but some of its parts failed,
     which `failures` lists; `error` says what ended a failed one. `seconds` are
-    wall-clock by stage; `leaderboard` is that of the train stage, as data.
+    wall-clock by stage; `leaderboard` is that of the train stage, as data, and
+    `best` its best candidate. `champion` is what serves after the train stage,
+    which may be of an earlier run.
     """
 
     pipeline: str
@@ -49,7 +64,8 @@ class RunSummary:
     sources: dict[str, SourceSummary]
     leaderboard: list[dict[str, Any]]
     metric: str | None
-    champion: dict[str, Any] | None
+    best: dict[str, Any] | None
+    champion: ChampionSummary | None
     seconds: dict[str, float]
     flow_run_id: str | None
 
@@ -63,4 +79,6 @@ def read_summary(path: Path, flow_run_id: str) -> RunSummary | None:
     data = read_json(path)
     if not isinstance(data, dict) or data.get("flow_run_id") != flow_run_id:
         return None
-    return RunSummary(**{**data, "sources": {name: SourceSummary(**s) for name, s in data["sources"].items()}})
+    sources = {name: SourceSummary(**source) for name, source in data["sources"].items()}
+    champion = ChampionSummary(**data["champion"]) if data["champion"] else None
+    return RunSummary(**{**data, "sources": sources, "champion": champion})

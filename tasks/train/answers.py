@@ -14,9 +14,11 @@ from sklearn.pipeline import Pipeline
 from tasks.errors import TrainingError
 from tasks.train.draws import quick_scoring
 from tasks.train.features import Array
-from tasks.train.metrics import score_all
+from tasks.train.metrics import Said, score_all
 from tasks.train.statistics import Score
 from tasks.train.training_set import Task
+
+_TWO = 2
 
 
 class Answers:
@@ -39,9 +41,28 @@ class Answers:
         return self._ask("predict_proba") if hasattr(self._model, "predict_proba") else None
 
     @property
+    def ranking(self) -> Array | None:
+        """Return by what areas order the rows, of the second of two classes (rows,) or of each (rows, classes).
+
+        It is what scikit-learn's scorers take: the decision function, and where there is none the probability.
+        """
+        if self.classes is None:
+            return None
+        two = len(self.classes) == _TWO
+        if not hasattr(self._model, "decision_function"):
+            return self.probability[:, 1] if two and self.probability is not None else self.probability
+        told = self._ask("decision_function")
+        return told if two or told.shape[1:] == self.classes.shape else None  # some have a column a pair of classes
+
+    @property
     def classes(self) -> Array | None:
         """Return the classes, where the model has any."""
         return getattr(self._model, "classes_", None)
+
+    @property
+    def said(self) -> Said:
+        """Return all that the model says of the rows."""
+        return Said(self.truth, self.prediction, self.probability, self.ranking, self.classes)
 
     def score(self, metric: str) -> float:
         """Return what scikit-learn's scorer makes of all rows.
@@ -64,7 +85,7 @@ class Answers:
 
     def scoring(self, metric: str) -> Score:
         """Return what scores any positions of the rows; NaN where they do not define the metric."""
-        if quick := quick_scoring(metric, self.truth, self.prediction, self.probability, self.classes):
+        if quick := quick_scoring(metric, self.said):
             return quick
         scorer, model = get_scorer(metric), self._as_model()
 
@@ -78,7 +99,7 @@ class Answers:
 
     def metrics(self, task: Task) -> dict[str, float]:
         """Return the usual metrics of the task that these answers define."""
-        return score_all(task, self.truth, self.prediction, self.probability, self.classes)
+        return score_all(task, self.said)
 
     def _ask_model(self, method: str) -> Array:
         return np.asarray(getattr(self._model, method)(self._frame))

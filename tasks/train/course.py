@@ -10,8 +10,10 @@ from typing import Protocol
 
 from tasks.progress import Step, tell
 from tasks.store import sweep_leftovers
+from tasks.train.candidate_folders import note_training, prune_folders
+from tasks.train.estimators import BASELINE
 from tasks.train.jobs import CandidateJob
-from tasks.train.leaderboard import Leaderboard, choose_finalists, with_finalists
+from tasks.train.leaderboard import Leaderboard, choose_finalists, rank
 from tasks.train.results import (
     CandidateResult,
     CurvePoint,
@@ -19,9 +21,7 @@ from tasks.train.results import (
     Judgement,
     Part,
     combine_folds,
-    kept_fold,
-    kept_judgement,
-    kept_point,
+    kept_part,
     make_finalist,
     with_judgement,
 )
@@ -55,6 +55,7 @@ async def judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, work
 
 
 def _evaluate_all(jobs: Sequence[CandidateJob], workers: RunsUnits, *, fresh: bool) -> list[CandidateResult]:
+    note_training(jobs)
     course = _Evaluation(jobs, fresh=fresh)
     course.tell_finished()
     if any(course.missing.values()):
@@ -76,7 +77,7 @@ class _Evaluation:
             if fresh:
                 shutil.rmtree(job.folder, ignore_errors=True)
             folds = range(len(job.rows.folds))
-            kept = {fold: result for fold in folds if (result := kept_fold(job, fold))}
+            kept = {fold: result for fold in folds if (result := kept_part(job, FoldResult, fold))}
             self._found[job.name] = kept
             self.missing[job.name] = [fold for fold in folds if fold not in kept]
 
@@ -115,30 +116,69 @@ class _Evaluation:
 
 
 def _judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, workers: RunsUnits) -> Leaderboard:
-    names = choose_finalists(board, jobs[0].training.finalists)
-    by_name = {job.name: job for job in jobs}
-    chosen = [by_name[name] for name in names]
-    best = by_name[board.best.name] if board.best else None
-    judged = {job.name: known for job in chosen if (known := kept_judgement(job))}
-    curve = {share: kept for share in range(len(SHARES)) if best and (kept := kept_point(best, share))}
+    finals = _Finals(jobs, board)
+    while units := finals.missing():
+        workers.run(units, finals.take)
+    prune_folders(jobs)
+    return finals.leaderboard()
 
-    def take(unit: Unit, parts: list[Part]) -> None:
+
+class _Finals:
+    """What has come of the finalists so far; where one fails, the next of the ranking takes its place."""
+
+    def __init__(self, jobs: Sequence[CandidateJob], board: Leaderboard) -> None:
+        self._jobs = {job.name: job for job in jobs}
+        self._board = board
+        self._number = jobs[0].training.finalists
+        self._last = read_last_times(_board(jobs))
+        self._judged: dict[str, Judgement] = {}
+        self._curves: dict[str, dict[int, CurvePoint]] = {}
+
+    def missing(self) -> list[Unit]:
+        """Return the units that judge who is not judged yet, and draw what lacks of the best one's learning curve."""
+        chosen = [self._jobs[name] for name in self._chosen()]
+        for job in chosen:
+            if job.name not in self._judged and (known := kept_part(job, Judgement)):
+                self._judged[job.name] = known
+        best = next((job for job in chosen if job.name != BASELINE), None)
+        shares = self._missing_shares(best) if best else []
+        return plan_finals([job for job in chosen if job.name not in self._judged], best, shares, self._last)
+
+    def take(self, unit: Unit, parts: list[Part]) -> None:
+        """Take the results of a unit."""
         for part in parts:
             if isinstance(part, Judgement):
-                judged[unit.job.name] = part
-                tell(Step("judge", unit.job.name, len(judged), len(chosen), part.error or f"{part.score:.4f}"))
+                self._judged[unit.job.name] = part
+                self._tell(unit.job, part)
             elif isinstance(part, CurvePoint):
-                curve[part.share] = part
+                self._curves[unit.job.name][part.share] = part
 
-    units = plan_finals(chosen, best, read_last_times(_board(jobs)))
-    workers.run(units, take, lambda unit: unit.job.name in judged if unit.kind == "judge" else unit.parts[0] in curve)
-    results = {line.name: with_judgement(line.result, judged[line.name]) for line in board.lines if line.name in judged}
-    finalists = {
-        job.name: make_finalist(job, judged[job.name], list(curve.values()) if job is best else ())
-        for job in chosen
-        if judged[job.name].error is None
-    }
-    return with_finalists(board, results, finalists)
+    def leaderboard(self) -> Leaderboard:
+        """Return the leaderboard with its finalists; one that failed has failed altogether."""
+        results = [line.result for line in self._board.lines]
+        results = [with_judgement(r, self._judged[r.name]) if r.name in self._judged else r for r in results]
+        finalists = {
+            name: make_finalist(self._jobs[name], judged, list(self._curves.get(name, {}).values()))
+            for name, judged in self._judged.items()
+            if judged.error is None
+        }
+        return rank(list(self._jobs.values()), results, finalists)
+
+    def _missing_shares(self, best: CandidateJob) -> list[int]:
+        if best.name not in self._curves:
+            kept = {share: kept_part(best, CurvePoint, share) for share in range(len(SHARES))}
+            self._curves[best.name] = {share: point for share, point in kept.items() if point is not None}
+        return [share for share in range(len(SHARES)) if share not in self._curves[best.name]]
+
+    def _failed(self) -> set[str]:
+        return {name for name, judged in self._judged.items() if judged.error is not None}
+
+    def _chosen(self) -> list[str]:
+        return choose_finalists(self._board, self._number, self._failed())
+
+    def _tell(self, job: CandidateJob, judged: Judgement) -> None:
+        total = len(self._chosen()) + len(self._failed())
+        tell(Step("judge", job.name, len(self._judged), total, judged.error or f"{judged.score:.4f}"))
 
 
 def _board(jobs: Sequence[CandidateJob]) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tasks.train.features import Array
+from tasks.train.metrics import Said
 from tasks.train.statistics import Score
 
 _TWO = 2
@@ -16,14 +17,13 @@ _ERRORS: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
-def quick_scoring(
-    metric: str, truth: Array, prediction: Array, probability: Array | None, classes: Array | None
-) -> Score | None:
+def quick_scoring(metric: str, said: Said) -> Score | None:
     """Return what scores positions as scikit-learn's scorer does, to the last digits, or None for other metrics.
 
     A scorer takes a millisecond or more for checks alone; a thousand draws of
     a hold-out are seconds.
     """
+    truth, prediction, classes = said.truth, said.prediction, said.classes
     if metric == "accuracy":
         return _mean_of((truth == prediction).astype(float))
     if metric in _ERRORS and classes is None:
@@ -33,8 +33,8 @@ def quick_scoring(
         return lambda rows: -float(np.sqrt(mean(rows)))
     if metric == "r2" and classes is None:
         return _r2(truth, prediction)
-    if metric == "roc_auc" and classes is not None and len(classes) == _TWO and probability is not None:
-        return _roc_auc(truth == classes[1], probability[:, 1])
+    if metric == "roc_auc" and classes is not None and len(classes) == _TWO and said.ranking is not None:
+        return _roc_auc(truth == classes[1], said.ranking)
     return None
 
 
@@ -52,9 +52,9 @@ def _r2(truth: Array, prediction: Array) -> Score:
     return score
 
 
-def _roc_auc(positive: Array, probability: Array) -> Score:
+def _roc_auc(positive: Array, ranking: Array) -> Score:
     """Return the share of pairs that are in the right order, ties counted half, by counting at each level."""
-    levels, level = np.unique(probability, return_inverse=True)
+    levels, level = np.unique(ranking, return_inverse=True)
 
     def score(rows: Array) -> float:
         drawn, right = level[rows], positive[rows]

@@ -15,6 +15,7 @@ from tasks.spec import GroupSplit, TimeSplit, Training
 
 _SEEN_ROWS = 2000
 _RARELY_SAME = 0.5  # share of distinct values among the rows seen
+_DAY_S = 86_400.0
 _MANY_WORDS = 3  # on average; names of airlines and of people have about two or three
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -78,8 +79,8 @@ def read_frame(table: pa.Table, features: Features, rows: Array | None = None) -
     """Return the features as a frame of shape (rows, features), of the chosen rows in their order or of all.
 
     Numbers, truths (0, 1) and times (seconds since 1970) are float64 with NaN
-    for null; texts are objects with NaN for null. A model's `predict` takes
-    the same frame.
+    for null and infinite; texts are objects with NaN for null. A model's
+    `predict` takes the same frame.
     """
     chosen = None if rows is None else pa.array(rows)
     length = table.num_rows if chosen is None else len(chosen)
@@ -98,12 +99,34 @@ def _choose(column: pa.ChunkedArray, rows: pa.Array | None) -> pa.ChunkedArray:
 
 
 def read_numbers(column: pa.ChunkedArray) -> Array:
-    """Return a column of numbers, truths or times as float64 that may be written to; null is NaN."""
+    """Return a column of numbers, truths or times as float64 that may be written to; null and infinite are NaN."""
+    values = _read_plain(column)
+    if not pa.types.is_integer(column.type):
+        values[find_infinite(column)] = np.nan
+    return values
+
+
+def find_infinite(column: pa.ChunkedArray) -> Array:
+    """Return which values are infinite: numbers, and DuckDB's moments without end."""
+    if pa.types.is_floating(column.type):
+        return np.asarray(np.isinf(column.to_numpy()))
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        ticks = pc.fill_null(pc.cast(column, f"int{column.type.bit_width}"), 0).to_numpy()
+        return np.asarray(np.abs(ticks) == np.iinfo(ticks.dtype).max)
+    return np.zeros(len(column), dtype=bool)
+
+
+def find_missing(column: pa.ChunkedArray) -> Array:
+    """Return which values are missing to a model: null, NaN or infinite."""
+    return np.asarray(column.is_null(nan_is_null=True).to_numpy() | find_infinite(column))
+
+
+def _read_plain(column: pa.ChunkedArray) -> Array:
     if pa.types.is_timestamp(column.type):
         ticks = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), pa.int64())
-        return np.divide(read_numbers(ticks), 1e6)
+        return np.divide(_read_plain(ticks), 1e6)
     if pa.types.is_date(column.type):
-        return read_numbers(pc.cast(column, pa.timestamp("us")))
+        return np.multiply(_read_plain(pc.cast(pc.cast(column, pa.date32()), pa.int32())), _DAY_S)
     # A copy: some estimators cannot take a read-only map (scikit-learn#5956).
     return np.array(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False))
 

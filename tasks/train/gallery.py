@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from tasks.train.results import HOLDOUT_FILE, Finalist
 
 _TWO = 2
 _PROBABILITY = "probability_"
+_RANKING = "ranking_"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class _Judged:
     prediction: Array
     probabilities: dict[str, Array]
     """By class, as text; empty where the candidate gives none."""
+    rankings: dict[str, Array]
+    """By what areas order rows: of the second of two classes, or of each; empty as above."""
+
+    @property
+    def of_roc(self) -> dict[str, Array]:
+        """Return what the area under the ROC curve is of: for many classes, the probabilities."""
+        return self.rankings if len(self.rankings) == 1 else self.probabilities
 
 
 def make_gallery(leaderboard: Leaderboard) -> str:
@@ -48,12 +56,11 @@ def _read(finalist: Finalist) -> _Judged | None:
         return None
     with pa.memory_map(str(path)) as mapped:
         table = pa.ipc.open_file(mapped).read_all()
-        probabilities = {
-            name.removeprefix(_PROBABILITY): _values(table, name)
-            for name in table.column_names
-            if name.startswith(_PROBABILITY)
-        }
-        return _Judged(finalist.name, _values(table, "truth"), _values(table, "prediction"), probabilities)
+        of_classes = [
+            {name.removeprefix(prefix): _values(table, name) for name in table.column_names if name.startswith(prefix)}
+            for prefix in (_PROBABILITY, _RANKING)
+        ]
+        return _Judged(finalist.name, _values(table, "truth"), _values(table, "prediction"), *of_classes)
 
 
 def _values(table: pa.Table, name: str) -> Array:
@@ -75,30 +82,32 @@ def _of_holdout(task: str, judged: list[_Judged]) -> Iterator[tuple[str, str, st
         errors = pictures.draw_histogram(best.truth - best.prediction, "Actual - predicted")
         yield "Errors", "How large they are, and whether to one side.", errors
         return
-    if curves := _curves(judged):
+    if curves := _curves(judged, lambda each: each.of_roc):
         yield "ROC", "The nearer to the upper left, the better; the dashed line is guessing.", pictures.draw_roc(curves)
+    if curves := _curves(judged, lambda each: each.rankings):
         said = "Of those named, how many are right; of those that are, how many are named."
         yield "Precision and recall", said, pictures.draw_precision_recall(curves)
+    if curves := _curves(judged, lambda each: each.probabilities):
         said = "On the dashed line, a probability means what it says."
         yield "Calibration", said, pictures.draw_calibration(curves)
     said = f"Of {best.name} on the hold-out; colored by their share of the actual class."
     yield "Confusion", said, pictures.draw_confusion(best.truth, best.prediction)
 
 
-def _curves(judged: list[_Judged]) -> dict[str, Curve]:
-    given = [each for each in judged if each.probabilities]
+def _curves(judged: list[_Judged], of: Callable[[_Judged], dict[str, Array]]) -> dict[str, Curve]:
+    given = [each for each in judged if of(each)]
     if not given:
         return {}
-    if len(given[0].probabilities) == _TWO:
-        return {each.name: _curve(each, list(each.probabilities)[1]) for each in given}
+    if len(of(given[0])) <= _TWO:
+        return {each.name: _curve(each, *list(of(each).items())[-1]) for each in given}
     best = given[0]
-    told = {name: _curve(best, name) for name in best.probabilities}
+    told = {name: _curve(best, name, said) for name, said in of(best).items()}
     frequent = sorted(told.items(), key=lambda item: -int(item[1][0].sum()))[: len(pictures.COLORS)]
     return {f"{best.name}: {name}": curve for name, curve in frequent if 0 < curve[0].sum() < len(curve[0])}
 
 
-def _curve(judged: _Judged, name: str) -> Curve:
-    return (judged.truth.astype(str) == name).astype(int), judged.probabilities[name]
+def _curve(judged: _Judged, name: str, said: Array) -> Curve:
+    return (judged.truth.astype(str) == name).astype(int), said
 
 
 def _of_best(leaderboard: Leaderboard) -> Iterator[tuple[str, str, str]]:

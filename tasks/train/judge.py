@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +17,10 @@ from tasks.train.evaluate import Attempt, attempted, fit_rows, read_rows
 from tasks.train.features import Array
 from tasks.train.fitting import chosen_params
 from tasks.train.jobs import CandidateJob
+from tasks.train.metrics import Said
 from tasks.train.model_store.files import load_model, save_model
 from tasks.train.results import HOLDOUT_FILE, MODEL_FILE, CurvePoint, Judgement
-from tasks.train.statistics import bootstrap_interval
+from tasks.train.statistics import Bootstrap, bootstrap_interval
 from tasks.train.units import SHARES
 
 DRAWS = 1000
@@ -90,22 +92,33 @@ def _learn(job: CandidateJob, share: float, fold: int, attempt: Attempt) -> tupl
 
 def _interval(job: CandidateJob, answers: Answers, score: float) -> tuple[float, float]:
     rows, groups = len(answers.truth), job.rows.held_out_units()
-    low, high = bootstrap_interval(
-        answers.scoring(job.training.metric),
+    bootstrap = Bootstrap(
         rows,
-        seed=job.training.seed,
+        job.training.seed,
         draws=max(_FEWEST_DRAWS, min(DRAWS, _DRAWN_ROWS // rows)),
-        strata=answers.truth if job.training_set.task == "classification" and groups is None else None,
+        strata=answers.truth if job.training_set.task == "classification" else None,
         groups=groups,
     )
+    low, high = bootstrap_interval(answers.scoring(job.training.metric), bootstrap)
     return (low, high) if math.isfinite(low) else (score, score)
+
+
+def tell_holdout(said: Said, rows: Array) -> pa.Table:
+    """Return what a model said of the held-out rows: prediction, and `probability_` and `ranking_` by class."""
+    columns: dict[str, Any] = {"row": pa.array(rows, pa.int64()), "truth": said.truth, "prediction": said.prediction}
+    if said.classes is None:
+        return pa.table(columns)
+    if said.probability is not None:
+        columns |= {f"probability_{c}": said.probability[:, i] for i, c in enumerate(said.classes)}
+    if said.ranking is not None:
+        of_each = said.ranking.ndim > 1
+        ranked = said.classes if of_each else said.classes[1:]
+        columns |= {f"ranking_{c}": said.ranking[:, i] if of_each else said.ranking for i, c in enumerate(ranked)}
+    return pa.table(columns)
 
 
 def _keep_holdout(job: CandidateJob, answers: Answers, rows: Array) -> None:
     """Commit what the model says of the held-out rows."""
-    columns = {"row": pa.array(rows, pa.int64()), "truth": answers.truth, "prediction": answers.prediction}
-    if answers.probability is not None and answers.classes is not None:
-        columns |= {f"probability_{c}": answers.probability[:, i] for i, c in enumerate(answers.classes)}
-    table = pa.table(columns)
+    table = tell_holdout(answers.said, rows)
     with commit(job.folder / HOLDOUT_FILE) as part, pa.ipc.new_file(str(part), table.schema) as file:
         file.write_table(table)

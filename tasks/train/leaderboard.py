@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,9 +85,9 @@ class Leaderboard:
 
     @property
     def best(self) -> Line | None:
-        """Return the best candidate besides the baseline, of those judged where any is; None when every one failed."""
-        able = [line for line in self.lines if line.name != BASELINE and line.result.error is None]
-        return next((line for line in able if line.finalist), able[0] if able else None)
+        """Return the best candidate besides the baseline; None when every one failed."""
+        able = (line for line in self.lines if line.name != BASELINE and line.result.error is None)
+        return next(able, None)
 
     @property
     def beats_dummy(self) -> bool:
@@ -115,11 +115,14 @@ class Leaderboard:
         }
 
 
-def rank(jobs: Sequence[CandidateJob], results: Sequence[CandidateResult]) -> Leaderboard:
+def rank(
+    jobs: Sequence[CandidateJob], results: Sequence[CandidateResult], finalists: Mapping[str, Finalist] | None = None
+) -> Leaderboard:
     """Return the leaderboard of the results by cross-validation; those of equal score keep their order."""
     rows = jobs[0].rows
     ranked = sorted(results, key=lambda r: math.inf if r.score is None else -r.score)
-    lines = [Line(result.name, result, result.score) for result in ranked]
+    judged = finalists or {}
+    lines = [Line(result.name, result, result.score, finalist=judged.get(result.name)) for result in ranked]
     training_set = jobs[0].training_set
     return Leaderboard(
         metric=jobs[0].training.metric,
@@ -132,20 +135,9 @@ def rank(jobs: Sequence[CandidateJob], results: Sequence[CandidateResult]) -> Le
     )
 
 
-def with_finalists(
-    leaderboard: Leaderboard, results: Mapping[str, CandidateResult], finalists: Mapping[str, Finalist]
-) -> Leaderboard:
-    """Return the leaderboard with what the finalists came to."""
-    lines = [
-        replace(line, result=results.get(line.name, line.result), finalist=finalists.get(line.name))
-        for line in leaderboard.lines
-    ]
-    return replace(leaderboard, lines=tuple(lines))
-
-
-def choose_finalists(leaderboard: Leaderboard, number: int) -> list[str]:
-    """Return the names of those to be judged on the hold-out: the best, and the baseline for comparison."""
-    able = [line.name for line in leaderboard.lines if line.result.error is None]
+def choose_finalists(leaderboard: Leaderboard, number: int, failed: Collection[str] = ()) -> list[str]:
+    """Return the names of those to be judged on the hold-out: the best that have not failed, and the baseline."""
+    able = [line.name for line in leaderboard.lines if line.result.error is None and line.name not in failed]
     chosen = [name for name in able if name != BASELINE][:number]
     return [*chosen, BASELINE] if chosen and BASELINE in able else chosen
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from sklearn import metrics as sk
@@ -13,7 +14,21 @@ from tasks.train.features import Array
 from tasks.train.training_set import Task
 
 _BINARY = 2
-Judge = Callable[[Array, Array, Array], float]  # (truth, prediction or probability, classes)
+Judge = Callable[[Array, Array, Array], float]  # (truth, what was said, classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What a model said of rows, and what was true."""
+
+    truth: Array
+    prediction: Array
+    probability: Array | None = None
+    """Of each row (rows) and class (columns)."""
+    ranking: Array | None = None
+    """By which areas order the rows: of the second of two classes (rows), or of each class (columns)."""
+    classes: Array | None = None
+    """All classes, sorted; needed for classification."""
 
 
 @dataclass(frozen=True)
@@ -31,30 +46,22 @@ class Metric:
     judge: Judge
     sign: int = 1
     """What a scorer's value is multiplied by to be the metric: -1 where scikit-learn negates, as less is better."""
-    of_probabilities: bool = False
+    of: Literal["prediction", "probability", "ranking"] = "prediction"
+    """What is judged: of areas, as scikit-learn's scorers have it, the ranking; of many classes' ROC the probability."""
     scorer_of_many: str | None = None
     """The scorer for more than two classes, where it is another."""
 
-    def score(
-        self, truth: Array, prediction: Array, probability: Array | None = None, classes: Array | None = None
-    ) -> float:
-        """Return the metric in its own unit and direction; NaN where these rows do not define it.
-
-        Args:
-            truth: What was to be predicted.
-            prediction: What was predicted.
-            probability: Of each row (rows) and class (columns); without it, metrics of probabilities are NaN.
-            classes: All classes, sorted; needed for classification.
-
-        """
-        known = np.unique(truth) if classes is None else classes
-        given = probability if self.of_probabilities else prediction
+    def score(self, said: Said) -> float:
+        """Return the metric in its own unit and direction; NaN where what was said does not define it."""
+        known = np.unique(said.truth) if said.classes is None else said.classes
+        many = self.scorer_of_many is not None and len(known) > _BINARY
+        given: Array | None = getattr(said, "probability" if many and self.of == "ranking" else self.of)
         if given is None:
             return float("nan")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of rows without a class: the value is NaN
             try:
-                return float(self.judge(truth, given, known))
+                return float(self.judge(said.truth, given, known))
             except ValueError:
                 return float("nan")
 
@@ -63,11 +70,9 @@ class Metric:
         return self.scorer_of_many if self.scorer_of_many and (classes or 0) > _BINARY else self.scorer
 
 
-def score_all(
-    task: Task, truth: Array, prediction: Array, probability: Array | None = None, classes: Array | None = None
-) -> dict[str, float]:
-    """Return every metric of the task that these rows and predictions define, by name."""
-    scores = {m.name: m.score(truth, prediction, probability, classes) for m in METRICS.values() if m.task == task}
+def score_all(task: Task, said: Said) -> dict[str, float]:
+    """Return every metric of the task that what was said defines, by name."""
+    scores = {metric.name: metric.score(said) for metric in METRICS.values() if metric.task == task}
     return {name: value for name, value in scores.items() if np.isfinite(value)}
 
 
@@ -77,18 +82,18 @@ def _f1(truth: Array, prediction: Array, classes: Array) -> float:
     return float(sk.f1_score(truth == classes[1], prediction == classes[1], zero_division=0))
 
 
-def _roc_auc(truth: Array, probability: Array, classes: Array) -> float:
+def _roc_auc(truth: Array, ranking: Array, classes: Array) -> float:
     if len(classes) > _BINARY:
-        return float(sk.roc_auc_score(truth, probability, multi_class="ovr", labels=classes))
-    return float(sk.roc_auc_score(truth == classes[1], probability[:, 1]))
+        return float(sk.roc_auc_score(truth, ranking, multi_class="ovr", labels=classes))
+    return float(sk.roc_auc_score(truth == classes[1], ranking))
 
 
-def _pr_auc(truth: Array, probability: Array, classes: Array) -> float:
+def _pr_auc(truth: Array, ranking: Array, classes: Array) -> float:
     if len(np.unique(truth)) < len(classes):
         return float("nan")  # scikit-learn says 0 for a class without rows
     if len(classes) > _BINARY:
-        return float(sk.average_precision_score(truth[:, None] == classes, probability, average="macro"))
-    return float(sk.average_precision_score(truth == classes[1], probability[:, 1]))
+        return float(sk.average_precision_score(truth[:, None] == classes, ranking, average="macro"))
+    return float(sk.average_precision_score(truth == classes[1], ranking))
 
 
 def _log_loss(truth: Array, probability: Array, classes: Array) -> float:
@@ -112,17 +117,17 @@ _ALL = (
     Metric("accuracy", "classification", "accuracy", _without_classes(sk.accuracy_score)),
     Metric("balanced_accuracy", "classification", "balanced_accuracy", _without_classes(sk.balanced_accuracy_score)),
     Metric("f1", "classification", "f1", _f1, scorer_of_many="f1_macro"),
-    Metric("roc_auc", "classification", "roc_auc", _roc_auc, of_probabilities=True, scorer_of_many="roc_auc_ovr"),
-    Metric("pr_auc", "classification", "average_precision", _pr_auc, of_probabilities=True),
+    Metric("roc_auc", "classification", "roc_auc", _roc_auc, of="ranking", scorer_of_many="roc_auc_ovr"),
+    Metric("pr_auc", "classification", "average_precision", _pr_auc, of="ranking"),
     Metric(
         "log_loss",
         "classification",
         "neg_log_loss",
         _log_loss,
         sign=-1,
-        of_probabilities=True,
+        of="probability",
     ),
-    Metric("brier", "classification", "neg_brier_score", _brier, sign=-1, of_probabilities=True),
+    Metric("brier", "classification", "neg_brier_score", _brier, sign=-1, of="probability"),
     Metric("rmse", "regression", "neg_root_mean_squared_error", _without_classes(sk.root_mean_squared_error), sign=-1),
     Metric("mae", "regression", "neg_mean_absolute_error", _without_classes(sk.mean_absolute_error), sign=-1),
     Metric("r2", "regression", "r2", _without_classes(sk.r2_score)),

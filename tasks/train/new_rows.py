@@ -11,8 +11,8 @@ from tasks.train.features import is_text
 
 _TOLD = 5
 
-# What a column is cast to in SQL, by the kind it should be of.
-_CASTS = {"number": "DOUBLE", "truth": "BOOLEAN", "time": "TIMESTAMP", "text": "VARCHAR"}
+# What a column is in SQL, by the kind it should be of.
+SQL_TYPES = {"number": "DOUBLE", "truth": "BOOLEAN", "time": "TIMESTAMP", "text": "VARCHAR"}
 
 
 def kind_of_type(kind: pa.DataType) -> str:
@@ -48,12 +48,17 @@ def differences(learnt: Mapping[str, str], schema: pa.Schema, where: str) -> lis
         if name in missing:
             continue
         if (found := kind_of_type(schema.field(name).type)) != kind:
-            cure = f"CAST({name} AS {_CASTS.get(kind, kind)})"
+            cure = f"CAST({name} AS {SQL_TYPES.get(kind, kind)})"
             mistakes.append(
                 f"{where}: column {name!r} is a {found} ({schema.field(name).type}), and was a {kind} in training; "
                 f"{cure} in a query"
             )
     return mistakes
+
+
+def foreign_kinds(learnt: Mapping[str, str], schema: pa.Schema) -> list[str]:
+    """Return the features that are there as another kind than they were learnt from."""
+    return [n for n, kind in learnt.items() if n in schema.names and kind_of_type(schema.field(n).type) != kind]
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

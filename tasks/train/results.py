@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -112,43 +112,28 @@ class Finalist:
 Part = FoldResult | Judgement | CurvePoint
 Kept = TypeVar("Kept", FoldResult, Judgement, CurvePoint)
 
-_read_fold = json_reader(FoldResult)
-_read_judgement = json_reader(Judgement)
-_read_point = json_reader(CurvePoint)
+_READERS: Mapping[type[Part], Callable[[Path], Any]] = {
+    kind: json_reader(kind) for kind in (FoldResult, Judgement, CurvePoint)
+}
 
 
 def keep_part(job: CandidateJob, part: Part) -> None:
     """Commit a part of a candidate's results; from then on it counts as finished."""
-    commit_json(job.folder / _file_of(part), asdict(part))
+    number = part.fold if isinstance(part, FoldResult) else part.share if isinstance(part, CurvePoint) else 0
+    commit_json(_path_of(job, type(part), number), asdict(part))
 
 
-def kept_fold(job: CandidateJob, fold: int) -> FoldResult | None:
-    """Return the kept result of a fold, or None where it has to be fitted."""
-    return _checked(job, _read_fold(job.folder / f"fold-{fold}.json"))
-
-
-def kept_judgement(job: CandidateJob) -> Judgement | None:
-    """Return the kept judgement on the hold-out, or None where the candidate has to be fitted."""
-    there = all((job.folder / name).is_file() for name in (MODEL_FILE, HOLDOUT_FILE))
-    return _checked(job, _read_judgement(job.folder / METRICS_FILE)) if there else None
-
-
-def kept_point(job: CandidateJob, share: int) -> CurvePoint | None:
-    """Return the kept point of the learning curve, or None where it has to be fitted."""
-    return _checked(job, _read_point(job.folder / f"share-{share}.json"))
-
-
-def _file_of(part: Part) -> str:
-    match part:
-        case FoldResult():
-            return f"fold-{part.fold}.json"
-        case CurvePoint():
-            return f"share-{part.share}.json"
-    return METRICS_FILE
-
-
-def _checked(job: CandidateJob, kept: Kept | None) -> Kept | None:
+def kept_part(job: CandidateJob, kind: type[Kept], number: int = 0) -> Kept | None:
+    """Return the kept result of a fold or of a share, by its number, or of the hold-out; None where it has to be fitted."""
+    if kind is Judgement and not all((job.folder / name).is_file() for name in (MODEL_FILE, HOLDOUT_FILE)):
+        return None
+    kept: Kept | None = _READERS[kind](_path_of(job, kind, number))
     return kept if kept is not None and kept.fingerprint == job.fingerprint else None
+
+
+def _path_of(job: CandidateJob, kind: type[Part], number: int) -> Path:
+    names = {FoldResult: f"fold-{number}.json", CurvePoint: f"share-{number}.json"}
+    return job.folder / names.get(kind, METRICS_FILE)
 
 
 def combine_folds(job: CandidateJob, folds: Sequence[FoldResult], *, reused: bool = False) -> CandidateResult:
@@ -186,13 +171,12 @@ def make_finalist(job: CandidateJob, judged: Judgement, curve: Sequence[CurvePoi
 
 
 def with_judgement(result: CandidateResult, judged: Judgement) -> CandidateResult:
-    """Return a candidate's result with what its last fit came to."""
-    said = () if judged.error is None else (f"not judged on the hold-out: {judged.error}",)
-    told = tuple(dict.fromkeys((*said, *result.warnings, *judged.warnings)))[:MAX_WARNINGS]
+    """Return a candidate's result with what its last fit came to; where that failed, the candidate has failed."""
     return replace(
         result,
         params=judged.params,
-        warnings=told,
+        warnings=tuple(dict.fromkeys((*result.warnings, *judged.warnings)))[:MAX_WARNINGS],
         fit_s=round((result.fit_s or 0.0) + judged.fit_s, 3),
         memory_mb=max(result.memory_mb or 0.0, judged.memory_mb),
+        error=None if judged.error is None else f"not judged on the hold-out: {judged.error}",
     )

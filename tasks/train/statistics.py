@@ -10,6 +10,7 @@ the bootstrap on 300 held-out rows: covered in 95 %, false alarms in 4 to 6 %.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,66 +68,54 @@ def adjust_holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def bootstrap_interval(  # noqa: PLR0913 - each says another thing about the rows
-    score: Score,
-    rows: int,
-    *,
-    seed: int,
-    draws: int = 1000,
-    confidence: float = 0.95,
-    strata: NDArray[np.generic] | None = None,
-    groups: NDArray[np.generic] | None = None,
-) -> tuple[float, float]:
-    """Return the percentile interval of a score over rows drawn again, with replacement.
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """How many of how many rows are drawn again, with replacement; the same seed draws the same.
 
-    `score` takes positions of rows. With `strata`, each stratum keeps its
-    number of rows, so that no class gets lost; with `groups`, whole groups
-    are drawn, because rows of one group are not independent. Draws without
-    a score, NaN, are left out.
+    With `strata`, each stratum keeps its number of rows, so that no class
+    gets lost; with `groups`, whole groups are drawn instead, because rows of
+    one group are not independent.
     """
-    drawn = _draw(rows, seed, draws, strata, groups)
-    return _percentiles(np.array([score(positions) for positions in drawn], dtype=float), confidence)
+
+    rows: int
+    seed: int
+    draws: int = 1000
+    confidence: float = 0.95
+    strata: NDArray[np.generic] | None = None
+    groups: NDArray[np.generic] | None = None
+
+    def positions(self) -> Iterator[Positions]:
+        """Yield the positions of each draw."""
+        generator = np.random.default_rng(self.seed)
+        if self.groups is not None:
+            clusters = _positions_by(self.groups)
+            for _ in range(self.draws):
+                drawn = generator.integers(len(clusters), size=len(clusters))
+                yield np.concatenate([clusters[chosen] for chosen in drawn])
+            return
+        layers = [np.arange(self.rows)] if self.strata is None else _positions_by(self.strata)
+        for _ in range(self.draws):
+            yield np.concatenate([layer[generator.integers(len(layer), size=len(layer))] for layer in layers])
 
 
-def bootstrap_difference(  # noqa: PLR0913 - as above, of two scores
-    one: Score,
-    other: Score,
-    rows: int,
-    *,
-    seed: int,
-    draws: int = 1000,
-    confidence: float = 0.95,
-    strata: NDArray[np.generic] | None = None,
-    groups: NDArray[np.generic] | None = None,
-) -> tuple[float, float, float]:
+def bootstrap_interval(score: Score, bootstrap: Bootstrap) -> tuple[float, float]:
+    """Return the percentile interval of a score, which takes positions of rows; draws without one, NaN, are left out."""
+    values = np.array([score(positions) for positions in bootstrap.positions()], dtype=float)
+    return _percentiles(values, bootstrap.confidence)
+
+
+def bootstrap_difference(one: Score, other: Score, bootstrap: Bootstrap) -> tuple[float, float, float]:
     """Return how much better `one` scores than `other`, and the interval of that, on the same rows for both."""
 
     def lead(positions: Positions) -> float:
         return one(positions) - other(positions)
 
-    low, high = bootstrap_interval(
-        lead, rows, seed=seed, draws=draws, confidence=confidence, strata=strata, groups=groups
-    )
-    return lead(np.arange(rows)), low, high
+    return lead(np.arange(bootstrap.rows)), *bootstrap_interval(lead, bootstrap)
 
 
 def _corrected_error(scores: Array, train_rows: int, test_rows: int) -> float:
     variance = float(np.var(scores, ddof=1))
     return float(np.sqrt((1 / len(scores) + test_rows / train_rows) * variance))
-
-
-def _draw(
-    rows: int, seed: int, draws: int, strata: NDArray[np.generic] | None, groups: NDArray[np.generic] | None
-) -> Iterator[Positions]:
-    """Yield the positions of each draw; the same seed yields the same."""
-    generator = np.random.default_rng(seed)
-    clusters = _positions_by(groups) if groups is not None else None
-    layers = _positions_by(strata) if strata is not None else [np.arange(rows)]
-    for _ in range(draws):
-        if clusters is not None:
-            yield np.concatenate([clusters[chosen] for chosen in generator.integers(len(clusters), size=len(clusters))])
-        else:
-            yield np.concatenate([layer[generator.integers(len(layer), size=len(layer))] for layer in layers])
 
 
 def _positions_by(labels: NDArray[np.generic]) -> list[Positions]:

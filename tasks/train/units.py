@@ -137,12 +137,14 @@ def plan_folds(
     return longest_first(units)
 
 
-def plan_finals(finalists: Sequence[CandidateJob], best: CandidateJob | None, last: Mapping[str, float]) -> list[Unit]:
-    """Return the units that judge the finalists and draw the learning curve of the best."""
+def plan_finals(
+    finalists: Sequence[CandidateJob], best: CandidateJob | None, shares: Sequence[int], last: Mapping[str, float]
+) -> list[Unit]:
+    """Return the units that judge finalists and draw points (places in `SHARES`) of the best one's learning curve."""
     units = [Unit(job, "judge", (), 1.5 * expect_fold_s(job, last)) for job in finalists]
     if best is not None:
         each = 3 * expect_fold_s(best, last)
-        units += [Unit(best, "share", (number,), each * share) for number, share in enumerate(SHARES)]
+        units += [Unit(best, "share", (share,), each * SHARES[share]) for share in shares]
     return longest_first(units)
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from flows.console import print_summary
 from flows.record import Record
 from tasks.errors import StageError
 from tasks.ingest.landing.landed import Landed
 from tasks.ingest.outcome import Failure, LandedSource
 from tasks.store import commit_json
-from tasks.summary import RunSummary, SourceSummary, read_summary
+from tasks.summary import ChampionSummary, RunSummary, SourceSummary, read_summary
+from tests.train.conftest import LOGISTIC
+from tests.train.test_versions import STUMP, trained
 
 RAW = Path("raw.jsonl.zst")
 LANDED = (
@@ -35,9 +41,9 @@ async def _failure(outcome: object) -> object:
     raise StageError("no", outcome)
 
 
-async def test_a_run_with_failed_parts_is_partial() -> None:
+async def test_a_run_with_failed_parts_is_partial(tmp_path: Path) -> None:
     """Failed partitions count their requests, and those of one cause are one sentence."""
-    record = Record("p")
+    record = Record("p", tmp_path)
 
     await record.add("ingest", _outcome([SOURCE]))
 
@@ -58,9 +64,9 @@ async def test_a_run_with_failed_parts_is_partial() -> None:
     }
 
 
-async def test_a_failed_stage_keeps_what_it_came_to() -> None:
+async def test_a_failed_stage_keeps_what_it_came_to(tmp_path: Path) -> None:
     """The outcome that a StageError carries stands in the summary of the failed run."""
-    record = Record("p")
+    record = Record("p", tmp_path)
 
     with pytest.raises(StageError) as error:
         await record.add("ingest", _failure([SOURCE]))
@@ -70,10 +76,33 @@ async def test_a_failed_stage_keeps_what_it_came_to() -> None:
     assert summary.sources["users"].rows_received == 6
 
 
+def test_what_serves_is_told_beside_the_best_of_the_run(tmp_path: Path) -> None:
+    """A best candidate that does not beat the champion is not taken for it, in the data and in the terminal."""
+    first = trained(tmp_path, LOGISTIC).decide()
+    second = trained(tmp_path, STUMP)
+    decision = second.decide()
+    record = Record("toy", second.models)
+    console = Console(record=True, width=400, file=io.StringIO())
+
+    asyncio.run(record.add("train", _outcome(second.leaderboard)))
+    summary = record.summary(None)
+    print_summary(console, summary, tmp_path, "http://ui")
+
+    assert summary.best == second.leaderboard.lines[0].as_data()
+    assert summary.champion is not None
+    assert (summary.champion.version, summary.champion.candidate) == (first.version, "only")
+    assert summary.champion.decision == decision.sentence
+    assert tmp_path / summary.champion.model == second.models / first.version / "model.skops"
+    told = console.export_text()
+    assert f"{tmp_path / summary.champion.model} (only)" in told
+    assert f"{decision.version} does not beat {first.version}" in told
+
+
 def test_a_summary_is_read_back_for_its_own_run_only(tmp_path: Path) -> None:
     """What another run left is not taken for this one's."""
     sources = {"users": SourceSummary(rows_received=3)}
-    summary = RunSummary("p", "completed", None, [], [], sources, [], None, None, {"ingest": 0.1}, "run-1")
+    champion = ChampionSummary("v0001-0123abcd", "forest", "models/p/model.skops", "accuracy", 0.9, "2026", "")
+    summary = RunSummary("p", "completed", None, [], [], sources, [], None, None, champion, {"ingest": 0.1}, "run-1")
     commit_json(tmp_path / "summary.json", summary.as_data())
 
     assert read_summary(tmp_path / "summary.json", "run-1") == summary

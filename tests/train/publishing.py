@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from tasks.spec import Candidate, Training
 from tasks.store import fingerprint
+from tasks.train.answers import Answers
 from tasks.train.features import features_of, read_frame, read_target
+from tasks.train.judge import tell_holdout
 from tasks.train.leaderboard import Leaderboard, Line
 from tasks.train.model_store import Decision, Version, decide_champion, publish_version, save_model
 from tasks.train.preprocessing import build_model
@@ -65,11 +66,7 @@ def _fit(asked: Training, training_set: TrainingSet, models: Path) -> tuple[Fina
         score = float(model.score(held_out, truth))
         folder = models / "candidates" / "only-0123456789ab"
         save_model(model, folder / "model.skops")
-        told = {"row": rows.test, "truth": truth, "prediction": model.predict(held_out)}
-        if hasattr(model, "predict_proba"):
-            chances = model.predict_proba(held_out).T
-            told |= {f"probability_{label}": column for label, column in zip(model.classes_, chances, strict=True)}
-        made = pa.table({name: np.ascontiguousarray(column) for name, column in told.items()})
+        made = tell_holdout(Answers(model, held_out, truth).said, rows.test)
         with pa.ipc.new_file(str(folder / "holdout.arrow"), made.schema) as file:
             file.write_table(made)
         drops = {name: (0.1 / (place + 1), 0.01) for place, name in enumerate(features.names)}

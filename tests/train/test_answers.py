@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-from sklearn.metrics import get_scorer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import get_scorer, roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import RadiusNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -15,6 +16,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tasks.errors import TrainingError
 from tasks.train.answers import Answers
+from tasks.train.judge import tell_holdout
 
 CLASSIFIERS = [GaussianNB(), DecisionTreeClassifier(max_depth=3, random_state=0), LinearSVC()]
 METRICS = ["accuracy", "roc_auc", "neg_log_loss", "f1", "average_precision"]
@@ -48,6 +50,23 @@ def test_classifiers_score_as_scikit_learn_scores_them(metric: str) -> None:
             plain = get_scorer(metric)(model, x.iloc[rows], y.iloc[rows])
             assert answers.scoring(metric)(rows) == pytest.approx(plain, rel=1e-12)
         assert answers.score(metric) == get_scorer(metric)(model, x, y)
+
+
+def test_the_interval_is_around_the_score_that_is_shown() -> None:
+    """Where probabilities have run into 0 and 1, the decision function still orders the rows: all go by it."""
+    x, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    model = make_pipeline(LinearDiscriminantAnalysis()).fit(x[::2], y[::2])
+    model[-1].coef_, model[-1].intercept_ = -1e3 * np.eye(1, 30), np.array([15e3])
+    answers, rows = Answers(model, x, y.to_numpy()), np.arange(len(x))
+
+    score = answers.score("roc_auc")
+
+    by_probability = roc_auc_score(y, model.predict_proba(x)[:, 1])
+    assert abs(score - by_probability) > 0.01
+    assert answers.scoring("roc_auc")(rows) == pytest.approx(score, rel=1e-12)
+    assert answers.metrics("classification")["roc_auc"] == score
+    pictured = tell_holdout(answers.said, rows)
+    assert roc_auc_score(pictured["truth"], pictured["ranking_1"]) == score
 
 
 @pytest.mark.parametrize("metric", ERRORS)

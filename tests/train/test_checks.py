@@ -62,6 +62,23 @@ def test_columns_that_say_nothing_are_named() -> None:
     ]
 
 
+@pytest.mark.parametrize("target", [LATE, AMOUNT], ids=["classes", "amounts"])
+def test_infinite_values_are_told_in_one_warning(target: Any) -> None:
+    """By column and count; they are missing values then, and what is large but finite is a number."""
+    at = np.arange(ROWS)
+    ratio = np.where(at % 500 == 0, np.inf, RNG.normal(size=ROWS))
+    planted = {"ratio": ratio, "loss": np.where(at < 2, -np.inf, ratio), "never": np.full(ROWS, np.inf)}
+    days = pa.array(np.where(at == 7, 2**31 - 1, at).astype(np.int32)).cast(pa.date32())  # DuckDB's infinity
+
+    found = warned({**planted, "day": days, "large": np.where(at % 2, 1e300, -1e300)}, target)
+
+    assert found == [
+        "training.query: infinite values count as missing, in predictions too: 'ratio' in 4, 'loss' in 5, 'never' in "
+        "2000, 'day' in 1 of 2000 rows; correct the query where they should count otherwise",
+        "training.query: null in all 2000 rows: 'never'; leave it out",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "planted", "says"),
     [
@@ -132,15 +149,56 @@ def test_copies_of_rows_are_counted() -> None:
     (found,) = check_rows(training(candidates=DUMMY), table).warnings
 
     both = int(found.partition("another, and ")[2].split()[0])
-    assert found.startswith("training.query: 100 of 2000 rows are exact copies of another, and ")
+    assert found.startswith("training.query: 100 of 2000 rows (5.0%) are exact copies of another, and ")
     assert 20 <= both <= 50
 
 
+@pytest.mark.parametrize("times", [2, 10])
+@pytest.mark.parametrize(
+    ("features", "target"),
+    [
+        ({"x": RNG.normal(size=200)}, LATE[:200]),
+        ({"x": RNG.normal(size=200), "kind": LATE[200:400], "void": pa.nulls(200, pa.float64())}, LATE[:200]),
+        ({"kind": LATE[200:400]}, AMOUNT[:200]),
+    ],
+)
+def test_copies_of_rows_of_few_columns_are_counted(features: dict[str, Any], target: Any, times: int) -> None:
+    """One amount among them is enough to know rows by; the share is told."""
+    table = pa.concat_tables([pa.table({**features, "y": target})] * times)
+    asked = {"metric": "r2", "candidates": DUMMIES} if target is not LATE and target.dtype == float else {}
+
+    found = check_rows(training(**{"candidates": DUMMY, **asked}), table).warnings
+
+    copies = 200 * (times - 1)
+    assert found[-1].startswith(
+        f"training.query: {copies} of {200 * times} rows ({1 - 1 / times:.1%}) are exact copies of another, and "
+    )
+
+
 def test_rows_of_few_categories_may_coincide() -> None:
-    """Where columns have few values, rows are alike by themselves."""
+    """Where columns have few values, rows are alike by themselves: that is told, and no leak is spoken of."""
     few = {f"x{i}": RNG.integers(0, 3, ROWS) for i in range(3)}
 
-    assert check_rows(training(candidates=DUMMY), pa.table({**few, "y": LATE})).warnings == ()
+    (found,) = check_rows(training(candidates=DUMMY), pa.table({**few, "y": LATE})).warnings
+
+    assert found == (
+        "training.query: 1946 of 2000 rows (97.3%) are equal to another, as rows of so few values may be; "
+        "SELECT DISTINCT if they are copies"
+    )
+
+
+def test_copies_of_columns_are_named() -> None:
+    """The same values, missing ones in the same rows, are one feature; constant columns are told otherwise."""
+    gaps = pa.array(AMOUNT, mask=RNG.random(ROWS) < 0.1)
+    words = [f"w{i % 7}" for i in range(ROWS)]
+    twice = {"gaps": gaps, "again": gaps, "word": words, "text": words, "other": words[1:] + words[:1]}
+
+    found = warned({**twice, "one": [1] * ROWS, "two": [1] * ROWS})
+
+    assert found == [
+        "training.query: one value in all 2000 rows: 'one', 'two'; leave them out",
+        "training.query: columns are copies of others: 'again' of 'gaps', 'text' of 'word'; leave one of each out",
+    ]
 
 
 SEXES, SICK = RNG.random(300) < 0.5, RNG.random(300) < 0.3

@@ -75,6 +75,23 @@ def test_regression_scores_are_those_of_plain_sklearn(evaluate: Evaluate) -> Non
         assert (results[candidate].metrics or {})["rmse"] == pytest.approx(error, abs=1e-12, rel=1e-12)
 
 
+@pytest.mark.parametrize("estimator", ["linear_model.LogisticRegression", "ensemble.HistGradientBoostingClassifier"])
+def test_infinite_values_are_missing_ones(evaluate: Evaluate, estimator: str) -> None:
+    """Numbers and moments without end score as nulls in their place, with imputing and without."""
+    asked = {"query": QUERY, "candidates": {"model": {"estimator": f"sklearn.{estimator}"}}}
+    table = sklearn_table("breast_cancer")
+    nulls = table | {
+        "x0": pa.array(table["x0"], mask=table["x1"] > 25),
+        "x1": pa.array(table["x1"], mask=table["x2"] > 99),
+    }
+    endless = table | {
+        "x0": np.where(table["x1"] > 25, np.inf, table["x0"]),
+        "x1": np.where(table["x2"] > 99, -np.inf, table["x1"]),
+    }
+
+    assert evaluate(endless, **asked)["model"].fold_scores == evaluate(nulls, **asked)["model"].fold_scores
+
+
 def test_an_estimator_without_probabilities_is_judged_without_them(evaluate: Evaluate) -> None:
     """A support vector classifier has its accuracy, and no metric that asks for probabilities."""
     svc = {"estimator": "sklearn.svm.SVC"}
@@ -82,7 +99,7 @@ def test_an_estimator_without_probabilities_is_judged_without_them(evaluate: Eva
     results = evaluate(sklearn_table("iris"), query=QUERY, metric="accuracy", candidates={"svc": svc})
 
     assert results["svc"].error is None
-    assert set(results["svc"].metrics or {}) == {"accuracy", "balanced_accuracy", "f1"}
+    assert set(results["svc"].metrics or {}) == {"accuracy", "balanced_accuracy", "f1", "pr_auc"}
 
 
 @pytest.mark.parametrize(
@@ -175,7 +192,8 @@ def test_a_finalist_is_judged_once_on_the_hold_out(jobs: Jobs) -> None:
     assert judged.score == plain.score(x_test, y_test) == judged.metrics["accuracy"]
     assert judged.interval[0] <= judged.score <= judged.interval[1]
     kept = pa.ipc.open_file(job.folder / "holdout.arrow").read_all().to_pandas()
-    assert list(kept.columns) == ["row", "truth", "prediction", *(f"probability_{i}" for i in range(3))]
+    told = [f"{kind}_{i}" for kind in ("probability", "ranking") for i in range(3)]
+    assert list(kept.columns) == ["row", "truth", "prediction", *told]
     assert list(kept["row"]) == list(x_test.index)
     assert list(kept["prediction"]) == list(plain.predict(x_test))
     assert importances["x9"] == (0.0, 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,16 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from flows.train import train
 from tasks.progress import Step, listening
+from tasks.spec import TimeSplit
 from tasks.store import DataFolder, read_json
 from tasks.train.evaluate import evaluate_fold
 from tasks.train.jobs import plan_jobs
 from tasks.train.judge import judge_finalist
 from tasks.train.training_set import build_training_set
-from tests.train.conftest import LOGISTIC
+from tests.train.conftest import LOGISTIC, write_table
 from tests.train.test_flow import NEIGHBORS, names, pipeline
 from tests.train.test_workers import command, descendants, is_running
 
@@ -113,6 +117,38 @@ async def test_each_failing_candidate_is_one_line_with_its_cause(tmp_path: Path)
     assert "n_neighbors = 5000" in errors["raising"]
     assert "killed: its process was killed by SIGSEGV" in errors["killed"]
     assert not [pid for pid in descendants(os.getpid()) if "fit_server" in command(pid)]
+
+
+def test_the_next_best_is_judged_where_a_finalist_fails(tmp_path: Path) -> None:
+    """The best by its folds meets nulls on the hold-out alone, and fails there: two others are judged, and one serves."""
+    amount = np.random.default_rng(0).normal(size=200)
+    held_out = np.arange(200) >= 160
+    linear = "sklearn.linear_model.LogisticRegression"
+    spec = pipeline(
+        tmp_path,
+        strict={"estimator": linear, "preprocessing": "none"},
+        shrunk={"estimator": linear, "params": {"C": 0.001}},
+        stump={"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 1, "min_samples_leaf": 60}},
+        raising=NEIGHBORS,
+    )
+    assert spec.training is not None
+    columns = {"at": np.arange(200), "x": pa.array(amount, mask=held_out), "y": amount > 0}
+    write_table(tmp_path / "tables" / "rows", columns | {"noise": np.sin(amount * 1e3)})
+    changes = {"query": "SELECT * FROM rows", "split": TimeSplit(by="time", column="at"), "finalists": 2}
+    asked = spec.training.model_copy(update=changes)
+
+    leaderboard = asyncio.run(train(spec.model_copy(update={"training": asked}), tmp_path))
+
+    errors = {result.name: str(result.error) for result in leaderboard.failed}
+    strict = next(line for line in leaderboard.lines if line.name == "strict")
+    assert np.mean(strict.result.fold_scores) > max(line.score or 0 for line in leaderboard.lines)
+    assert {line.name for line in leaderboard.lines if line.finalist} == {"shrunk", "stump", "dummy"}
+    assert set(errors) == {"strict", "raising"}
+    assert re.match(r"not judged on the hold-out: .*strict: ValueError: Input X contains NaN", errors["strict"])
+    assert leaderboard.best is leaderboard.lines[0]
+    assert leaderboard.best.p_best is None
+    assert leaderboard.best.finalist is not None
+    assert len(leaderboard.best.finalist.learning_curve) == 4
 
 
 async def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, prefect_server: str) -> None:

@@ -88,6 +88,18 @@ async def test_the_stage_fails_when_every_candidate_failed(tmp_path: Path) -> No
         await train(pipeline(tmp_path, neighbors=NEIGHBORS), tmp_path)
 
 
+async def test_a_damaged_champion_ends_the_stage_before_the_fits(tmp_path: Path) -> None:
+    """Nothing is fitted for a version that could not take its place."""
+    models = tmp_path / "models" / "iris"
+    models.mkdir(parents=True)
+    await asyncio.to_thread((models / "champion.json").write_text, "{")
+
+    with pytest.raises(TrainingError, match=r"iris/champion.json: is damaged \(Input data was truncated\); remove it"):
+        await train(pipeline(tmp_path, logistic=LOGISTIC), tmp_path)
+
+    assert [path.name for path in models.iterdir()] == ["champion.json"]
+
+
 async def test_a_pipeline_without_training_is_refused(tmp_path: Path) -> None:
     """The flow says what the file lacks."""
     spec = pipeline(tmp_path, logistic=LOGISTIC).model_copy(update={"training": None})

@@ -15,19 +15,21 @@ from tests.train.publishing import judge
 MOST_BYTES = 450_000
 CURVES = ["ROC", "Precision and recall", "Calibration"]
 LEARNT = ["Importances", "Learning curve"]
+RIDGE = {"estimator": "sklearn.linear_model.RidgeClassifier"}
 
 
 @pytest.mark.parametrize(
-    ("candidate", "titles"),
+    ("candidate", "table", "curves"),
     [
-        (LOGISTIC, [*CURVES, "Confusion", *LEARNT]),
-        ({"estimator": "sklearn.linear_model.RidgeClassifier"}, ["Confusion", *LEARNT]),
+        (LOGISTIC, "iris", CURVES),
+        (LOGISTIC, "breast_cancer", CURVES),
+        (RIDGE, "iris", ["Precision and recall"]),
+        (RIDGE, "breast_cancer", ["ROC", "Precision and recall"]),
     ],
-    ids=["with probabilities", "without"],
 )
-@pytest.mark.parametrize("table", ["iris", "breast_cancer"])
-def test_a_classification_is_drawn(tmp_path: Path, table: str, candidate: dict[str, object], titles: list[str]) -> None:
-    """Two classes and more; curves where there are probabilities."""
+def test_a_classification_is_drawn(tmp_path: Path, table: str, candidate: dict[str, object], curves: list[str]) -> None:
+    """Two classes and more; without probabilities, what a decision function defines."""
+    titles = [*curves, "Confusion", *LEARNT]
     judged = judge(tmp_path, sklearn_table(table), candidate, query="SELECT * EXCLUDE (row) FROM rows ORDER BY row")
 
     gallery = make_gallery(judged.leaderboard)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import get_scorer
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 
-from tasks.train.metrics import METRICS, score_all
+from tasks.train.answers import Answers
+from tasks.train.metrics import METRICS, Said, score_all
 
 CLASSIFICATION = [name for name, metric in METRICS.items() if metric.task == "classification"]
 REGRESSION = [name for name, metric in METRICS.items() if metric.task == "regression"]
@@ -17,12 +22,15 @@ REGRESSION = [name for name, metric in METRICS.items() if metric.task == "regres
 
 @pytest.mark.parametrize("name", CLASSIFICATION)
 @pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
-def test_a_metric_of_classes_is_that_of_sklearn(name: str, load: type) -> None:
+@pytest.mark.parametrize(
+    "estimator", [GaussianNB(), QuadraticDiscriminantAnalysis(reg_param=0.1)], ids=["probability", "decision"]
+)
+def test_a_metric_of_classes_is_that_of_sklearn(name: str, load: type, estimator: Any) -> None:
     """Of two classes and of three, each metric is its scorer's value with its sign taken back."""
     bunch, metric = load(), METRICS[name]
-    model = GaussianNB().fit(bunch.data, bunch.target)  # no decision function, which areas would rather be of
+    model = estimator.fit(bunch.data, bunch.target)
 
-    score = metric.score(bunch.target, model.predict(bunch.data), model.predict_proba(bunch.data), model.classes_)
+    score = metric.score(Answers(make_pipeline(model), bunch.data, bunch.target).said)
 
     scorer = get_scorer(metric.scorer_for(len(model.classes_)))
     assert score == pytest.approx(metric.sign * scorer(model, bunch.data, bunch.target), rel=1e-12)
@@ -34,7 +42,7 @@ def test_a_metric_of_amounts_is_that_of_sklearn(name: str) -> None:
     bunch, metric = load_diabetes(), METRICS[name]
     model = LinearRegression().fit(bunch.data, bunch.target)
 
-    score = metric.score(bunch.target, model.predict(bunch.data))
+    score = metric.score(Said(bunch.target, model.predict(bunch.data)))
 
     assert score == metric.sign * get_scorer(metric.scorer)(model, bunch.data, bunch.target)
 
@@ -47,9 +55,12 @@ def test_names_of_classes_do_not_matter(names: list[object]) -> None:
     probability = rng.dirichlet(np.ones(len(names)), 80)
     named = np.array(names)
 
-    scores = score_all("classification", named[truth], named[probability.argmax(1)], probability, named)
+    ranking = probability[:, 1] if len(names) == 2 else probability
 
-    assert scores == score_all("classification", truth, probability.argmax(1), probability, classes)
+    scores = score_all("classification", Said(named[truth], named[probability.argmax(1)], probability, ranking, named))
+
+    plain = Said(truth, probability.argmax(1), probability, ranking, classes)
+    assert scores == score_all("classification", plain)
     assert list(scores) == CLASSIFICATION
 
 
@@ -57,7 +68,9 @@ def test_what_is_not_defined_is_left_out() -> None:
     """Without probabilities, and where a class has no row, some metrics cannot be had; no warning is left."""
     truth, classes = np.array([0, 0, 0, 0]), np.array([0, 1])
     probability = np.array([[0.9, 0.1]] * 4)
+    without = Said(truth, truth, classes=classes)
+    of_one_class = Said(truth, truth, probability, probability[:, 1], classes)
 
-    assert list(score_all("classification", truth, truth, None, classes)) == ["accuracy", "balanced_accuracy", "f1"]
-    assert not {"roc_auc", "pr_auc"} & set(score_all("classification", truth, truth, probability, classes))
-    assert list(score_all("regression", np.array([1.0]), np.array([1.5]))) == ["rmse", "mae", "mape"]
+    assert list(score_all("classification", without)) == ["accuracy", "balanced_accuracy", "f1"]
+    assert not {"roc_auc", "pr_auc"} & set(score_all("classification", of_one_class))
+    assert list(score_all("regression", Said(np.array([1.0]), np.array([1.5])))) == ["rmse", "mae", "mape"]

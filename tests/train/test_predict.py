@@ -97,6 +97,17 @@ def test_the_answers_are_the_model_s_own(data: Path, tmp_path: Path, predict: Pr
     assert prediction.rows == ROWS
 
 
+def test_an_infinite_number_is_predicted_as_a_missing_one(predict: Predict) -> None:
+    """As in training; the row keeps its value."""
+    query = "SELECT * EXCLUDE (number), {} AS number FROM rows WHERE number IS NULL ORDER BY ALL"
+
+    endless = pq.read_table(predict(query.format("'-inf'::DOUBLE")).path)
+    missing = pq.read_table(predict(query.format("NULL::DOUBLE"), "missing.parquet").path)
+
+    assert set(endless["number"].to_pylist()) == {-np.inf}
+    assert endless.drop("number").equals(missing.drop("number"))
+
+
 def test_a_table_and_queries_are_inputs(predict: Predict, tmp_path: Path) -> None:
     """A table by its name, SQL over tables, and SQL in a file."""
     sql = tmp_path / "some.sql"
@@ -138,6 +149,29 @@ def test_columns_that_differ_are_named(predict: Predict, tmp_path: Path) -> None
         f"{where}: column 'truth' is a number (int64), and was a truth in training; CAST(truth AS BOOLEAN) in a query",
     )
     assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize("kind", [pa.null(), pa.float64(), pa.bool_(), pa.timestamp("us"), pa.string()], ids=str)
+@pytest.mark.parametrize("name", ["word", "number", "truth", "moment"])
+def test_a_column_of_nulls_is_missing_whatever_its_type(
+    predict: Predict, tmp_path: Path, name: str, kind: pa.DataType
+) -> None:
+    """A file in which nobody has filled in a column knows not what it would be of."""
+    columns = new_rows(20, seed=1)
+    typed = pa.table(columns).schema.field(name).type
+
+    given = predict(write(tmp_path / "new.parquet", columns, **{name: pa.nulls(20, kind)}))
+    plain = predict(write(tmp_path / "plain.parquet", columns, **{name: pa.nulls(20, typed)}), "plain.parquet")
+
+    assert pq.read_table(given.path).equals(pq.read_table(plain.path))
+    assert given.drift == plain.drift
+
+
+def test_a_null_in_a_query_has_no_type_either(predict: Predict) -> None:
+    """As the file's column."""
+    made = pq.read_table(predict("SELECT * REPLACE (NULL AS word, NULL AS moment) FROM rows").path)
+
+    assert made["word"].null_count == made["moment"].null_count == made.num_rows == ROWS
 
 
 def test_a_text_in_a_column_of_numbers_is_named(predict: Predict, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from tasks.train.statistics import (
     Array,
+    Bootstrap,
     adjust_holm,
     bootstrap_difference,
     bootstrap_interval,
@@ -65,11 +66,13 @@ def test_the_bootstrap_of_a_mean_is_near_the_normal_interval() -> None:
     """For a mean, theory has the answer; the same seed gives the same draws."""
     values = np.random.default_rng(0).normal(size=400)
 
-    low, high = bootstrap_interval(lambda rows: float(values[rows].mean()), 400, seed=1, draws=4000)
+    low, high = bootstrap_interval(lambda rows: float(values[rows].mean()), Bootstrap(400, seed=1, draws=4000))
 
     error = values.std() / np.sqrt(400)
     assert (low, high) == pytest.approx((values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.006)
-    assert (low, high) == bootstrap_interval(lambda rows: float(values[rows].mean()), 400, seed=1, draws=4000)
+    assert (low, high) == bootstrap_interval(
+        lambda rows: float(values[rows].mean()), Bootstrap(400, seed=1, draws=4000)
+    )
 
 
 def test_strata_keep_their_rows() -> None:
@@ -81,7 +84,7 @@ def test_strata_keep_their_rows() -> None:
         drawn.append(int((classes[rows] == "a").sum()))
         return 0.0
 
-    assert bootstrap_interval(count, 10, seed=0, draws=50, strata=classes) == (0.0, 0.0)  # type: ignore[arg-type]
+    assert bootstrap_interval(count, Bootstrap(10, seed=0, draws=50, strata=classes)) == (0.0, 0.0)  # type: ignore[arg-type]
     assert drawn == [3] * 50
 
 
@@ -90,18 +93,18 @@ def test_groups_are_drawn_whole() -> None:
     values = np.random.default_rng(0).normal(size=50)
     copied, groups = np.repeat(values, 4), np.repeat(np.arange(50), 4)
 
-    alone = bootstrap_interval(lambda rows: float(values[rows].mean()), 50, seed=3)
-    grouped = bootstrap_interval(lambda rows: float(copied[rows].mean()), 200, seed=3, groups=groups)
+    alone = bootstrap_interval(lambda rows: float(values[rows].mean()), Bootstrap(50, seed=3))
+    grouped = bootstrap_interval(lambda rows: float(copied[rows].mean()), Bootstrap(200, seed=3, groups=groups))
 
     assert grouped == pytest.approx(alone)
 
 
 def test_draws_without_a_score_are_left_out() -> None:
     """A draw may hold one class only, where a metric is not defined."""
-    low, high = bootstrap_interval(lambda rows: float("nan") if rows[0] else 1.0, 2, seed=0)
+    low, high = bootstrap_interval(lambda rows: float("nan") if rows[0] else 1.0, Bootstrap(2, seed=0))
 
     assert (low, high) == (1.0, 1.0)
-    assert np.isnan(bootstrap_interval(lambda _: float("nan"), 2, seed=0)).all()
+    assert np.isnan(bootstrap_interval(lambda _: float("nan"), Bootstrap(2, seed=0))).all()
 
 
 def test_a_difference_is_taken_on_the_same_rows() -> None:
@@ -109,7 +112,7 @@ def test_a_difference_is_taken_on_the_same_rows() -> None:
     values = np.random.default_rng(0).normal(size=100)
 
     found = bootstrap_difference(
-        lambda rows: float(values[rows].mean()) + 0.25, lambda rows: float(values[rows].mean()), 100, seed=0
+        lambda rows: float(values[rows].mean()) + 0.25, lambda rows: float(values[rows].mean()), Bootstrap(100, seed=0)
     )
 
     assert found == pytest.approx((0.25, 0.25, 0.25))
@@ -143,13 +146,11 @@ def test_coverage_and_false_positives_on_the_hold_out() -> None:
     covered, alarms = [], []
     for seed in range(300):
         hits = (generator.random((2, 300)) < 0.8).astype(float)
-        low, high = bootstrap_interval(lambda rows: float(hits[0][rows].mean()), 300, seed=seed, draws=300)  # noqa: B023
+        low, high = bootstrap_interval(lambda rows: float(hits[0][rows].mean()), Bootstrap(300, seed, 300))  # noqa: B023
         _, least, most = bootstrap_difference(
             lambda rows: float(hits[0][rows].mean()),  # noqa: B023
             lambda rows: float(hits[1][rows].mean()),  # noqa: B023
-            300,
-            seed=seed,
-            draws=300,
+            Bootstrap(300, seed, 300),
         )
         covered.append(low <= 0.8 <= high)
         alarms.append(not least <= 0 <= most)

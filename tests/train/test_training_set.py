@@ -147,6 +147,10 @@ def test_types_that_arrow_lacks_become_numbers_and_texts(build: Build) -> None:
         ({"target": "Y2"}, r"'Y2' is not a column of the query's result \(a, b, y\)"),
         ({"target": "yy"}, "did you mean y\\?"),
         ({"query": "SELECT b, nullif(b, 5) AS y FROM rows", "metric": "r2"}, "null in 1 of 120 rows; add WHERE y IS"),
+        (
+            {"query": "SELECT a, if(b = 5, 'inf', b::DOUBLE) AS y FROM rows", "metric": "r2"},
+            "infinite in 1 of 120 rows; add WHERE isfinite",
+        ),
         ({"query": "SELECT b, true AS y FROM rows"}, "True in all 120 rows.*widen the query"),
         ({"query": "SELECT b, TIMESTAMP '2013-01-01' + to_days(b::INTEGER) AS y FROM rows"}, "timestamp.*epoch"),
         ({"metric": "r2"}, "'r2' does not fit the target 'y' .classification.*choose one of accuracy"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.errors import SpecError
+from tasks.errors import SpecError, TrainingError
 from tasks.train.model_store import list_versions, load_model, promote, read_champion, read_version, roll_back
 from tests.train.conftest import LOGISTIC, sklearn_table
 from tests.train.publishing import Judged, judge
@@ -150,6 +150,27 @@ def test_a_champion_that_cannot_serve_is_replaced(tmp_path: Path) -> None:
     assert re.search(r"takes over from v0001-.*, which cannot serve: .* holds subprocess\.call", tampered.reason)
     assert re.search("takes over from v0002-.*, whose model is gone", gone.reason)
     assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b'{"version": "v0', b'{"version": 3}', b"null", b'{"version": "\xff"}'])
+def test_a_damaged_champion_file_is_an_error_until_one_is_promoted(tmp_path: Path, content: bytes) -> None:
+    """Neither a run nor a rollback overwrites it; the error names the file, what is wrong and the cure, which works."""
+    models = tmp_path / "models" / "toy"
+    first = trained(tmp_path, STUMP).decide()
+    (models / "champion.json").write_bytes(content)
+    told = rf"models/toy/champion\.json: is damaged \(.+\); .*models promote toy VERSION, of {first.version}"
+
+    for act in (lambda: trained(tmp_path, LOGISTIC).decide(), lambda: roll_back(models), lambda: read_champion(models)):
+        with pytest.raises(TrainingError, match=told):
+            act()
+    kept = (models / "champion.json").read_bytes()
+    promoted = promote(models, first.version)
+
+    assert kept == (models / "champion.damaged.json").read_bytes() == content
+    assert "the damaged champion.json, with the decisions before, is kept as champion.damaged.json" in promoted.reason
+    champion = read_champion(models)
+    assert champion is not None
+    assert (champion.version, champion.decisions) == (first.version, [promoted])
 
 
 def test_rows_that_the_champion_has_learnt_from_do_not_count(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tasks.spec import Training
-from tasks.train.checks.columns import warn_of_columns, warn_of_copies
+from tasks.train.checks.columns import warn_of_columns, warn_of_copies, warn_of_twins
 from tasks.train.checks.giveaways import warn_of_giveaways
 from tasks.train.checks.groups import warn_of_groups
 from tasks.train.checks.target import check_target
@@ -41,6 +41,7 @@ def check_rows(training: Training, table: pa.Table) -> Checked:
     rows = split_rows(training, table, task)
     features = features_of(training, table.schema)
     found = warn_of_columns(table, features)
+    found += warn_of_twins(table, features)
     found += warn_of_copies(table, features, training.target, rows)
     found += warn_of_giveaways(table, features, training, task, rows)
     found += warn_of_groups(table, features, training, rows)

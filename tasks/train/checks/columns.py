@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.train.features import Array, Features, encode, is_text, read_numbers
+from tasks.train.features import Array, Features, encode, find_infinite, find_missing, is_text, read_numbers
 from tasks.train.split import Rows
 
 MANY_COPIES = 0.01  # of the rows: iris has 1 in 150, flights of one plan and weather 1 in 300
 _SEEN_ROWS = 10_000
 _ROOM = 100  # times as many possible rows as there are: else rows of few categories must coincide
+_TELLS_APART = 0.9  # of the rows that differ, by one column
 _NAMED = 5
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # an odd number without pattern: the golden ratio of 64 bits
 
 
 def warn_of_columns(table: pa.Table, features: Features) -> list[str]:
-    """Return warnings of features that are null, or one value, in all rows."""
+    """Return warnings of features that are null, or one value, in all rows, and of infinite values."""
     empty = [name for name in features.names if _is_empty(table.column(name))]
     constant = [name for name in features.names if name not in empty and _is_constant(table.column(name))]
-    found = []
+    infinite = {name: int(find_infinite(table.column(name)).sum()) for name in features.names}
+    found = _tell_infinite({name: count for name, count in infinite.items() if count}, table.num_rows)
     if empty:
         found.append(f"training.query: null in all {table.num_rows} rows: {_name(empty)}; {_cure(empty)}")
     if constant:
@@ -32,19 +35,36 @@ def warn_of_columns(table: pa.Table, features: Features) -> list[str]:
 
 
 def warn_of_copies(table: pa.Table, features: Features, target: str, rows: Rows) -> list[str]:
-    """Return a warning where many rows are exact copies of others, those of the hold-out counted by themselves."""
-    if _room(table, features) < table.num_rows * _ROOM:
-        return []
-    hashes = hash_rows(table, [*features.names, target])
-    copies = table.num_rows - len(np.unique(hashes))
+    """Return a warning where many rows are equal to others; where few values make them so, it says so."""
+    columns = [*features.names, target]
+    hashes = hash_rows(table, columns)
+    _, firsts = np.unique(hashes, return_index=True)
+    copies = table.num_rows - len(firsts)
     leaked = int(np.isin(hashes[rows.test], hashes[rows.train]).sum())
     if max(copies / table.num_rows, leaked / len(rows.test)) <= MANY_COPIES:
         return []
+    counted = f"training.query: {copies} of {table.num_rows} rows ({copies / table.num_rows:.1%})"
+    if not _differ_by_themselves(table.select(columns), firsts):
+        return [f"{counted} are equal to another, as rows of so few values may be; SELECT DISTINCT if they are copies"]
     return [
-        f"training.query: {copies} of {table.num_rows} rows are exact copies of another, and {leaked} of "
-        f"{len(rows.test)} held-out rows are copies of rows to train on, whose answers a model may know by heart; "
-        "SELECT DISTINCT, or split by group"
+        f"{counted} are exact copies of another, and {leaked} of {len(rows.test)} held-out rows are copies of rows "
+        "to train on, whose answers a model may know by heart; SELECT DISTINCT, or split by group"
     ]
+
+
+def warn_of_twins(table: pa.Table, features: Features) -> list[str]:
+    """Return a warning of features that are the same as another in all rows."""
+    first: dict[bytes, str] = {}
+    twins = []
+    for name in features.names:
+        column = table.column(name)
+        if not _is_constant(column) and not _is_empty(column):
+            known = first.setdefault(sha256(hash_rows(table, [name]).data).digest(), name)
+            twins += [f"{name!r} of {known!r}"] if known != name else []
+    if not twins:
+        return []
+    more = f" and {len(twins) - _NAMED} more" if len(twins) > _NAMED else ""
+    return [f"training.query: columns are copies of others: {', '.join(twins[:_NAMED])}{more}; leave one of each out"]
 
 
 def hash_rows(table: pa.Table, columns: Sequence[str]) -> Array:
@@ -59,21 +79,37 @@ def hash_rows(table: pa.Table, columns: Sequence[str]) -> Array:
     return found
 
 
-def _room(table: pa.Table, features: Features) -> float:
-    """Return how many different rows the features could make, by the values of the first rows."""
-    first = table.slice(0, _SEEN_ROWS)
-    return float(np.prod([float(pc.count_distinct(first.column(name)).as_py()) for name in features.names]))
+def _differ_by_themselves(table: pa.Table, firsts: Array) -> bool:
+    """Tell whether rows of such values seldom coincide, by those that differ: `firsts` has one place of each.
+
+    They do where one column, an amount say, tells them apart, or where the
+    columns could make many more rows than there are.
+    """
+    seen = table.take(np.sort(firsts)[np.linspace(0, len(firsts) - 1, min(len(firsts), _SEEN_ROWS)).astype(int)])
+    values = [float(pc.count_distinct(column, mode="all").as_py()) for column in seen.columns]
+    return bool(max(values) >= seen.num_rows * _TELLS_APART or np.prod(values) >= table.num_rows * _ROOM)
 
 
 def _is_empty(column: pa.ChunkedArray) -> bool:
-    return bool(column.null_count == len(column) or pc.all(column.is_null(nan_is_null=True)).as_py())
+    return column.null_count == len(column) or bool(find_missing(column).all())
 
 
 def _is_constant(column: pa.ChunkedArray) -> bool:
-    if column.null_count:
+    if column.null_count or find_missing(column).any():
         return False  # being there or not is a value
     ends = pc.min_max(column).as_py()
     return bool(ends["min"] == ends["max"])
+
+
+def _tell_infinite(counts: Mapping[str, int], rows: int) -> list[str]:
+    if not counts:
+        return []
+    told = [f"{name!r} in {count}" for name, count in list(counts.items())[:_NAMED]]
+    more = f" and {len(counts) - _NAMED} more columns" if len(counts) > _NAMED else ""
+    return [
+        f"training.query: infinite values count as missing, in predictions too: {', '.join(told)}{more} of {rows} rows; "
+        "correct the query where they should count otherwise"
+    ]
 
 
 def _name(names: Sequence[str]) -> str:

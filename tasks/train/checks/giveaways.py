@@ -11,7 +11,16 @@ from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tasks.spec import Training
-from tasks.train.features import Array, Features, encode, encode_classes, is_text, read_numbers, read_target
+from tasks.train.features import (
+    Array,
+    Features,
+    encode,
+    encode_classes,
+    find_missing,
+    is_text,
+    read_numbers,
+    read_target,
+)
 from tasks.train.split import Rows
 from tasks.train.training_set import Task
 
@@ -25,6 +34,7 @@ _LEAF = 5
 _CLASSES = 2
 _FEWEST = 20  # rows that have, or lack, a value: fewer may be of one class by chance
 _CHANCE = 1e-9
+_LARGEST = 1e30  # trees take float32, and sum a column to look for infinity
 
 
 @dataclass(frozen=True)
@@ -53,8 +63,8 @@ def _giveaway(seen: _Seen, name: str) -> str | None:
     """Return the gravest that is to be said of a feature."""
     column, rows = seen.table.column(name), seen.table.num_rows
     text = is_text(column.type)
-    values = encode(column).astype(float) if text else read_numbers(column)
-    missing = column.is_null(nan_is_null=True).to_numpy()
+    values = encode(column).astype(float) if text else read_numbers(column).clip(-_LARGEST, _LARGEST)
+    missing = find_missing(column)
     if seen.task == "classification":
         if _is_copy(values, seen.truth):
             return f"is a copy of {seen.target!r} under other names in all of {rows} rows; leave it out"

@@ -14,7 +14,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from tasks.errors import TrainingError
 from tasks.spec import GroupSplit, TimeSplit, Training
 from tasks.train.estimators import kind_of, load_estimator
-from tasks.train.features import Array, features_of, is_text, read_target
+from tasks.train.features import Array, features_of, find_infinite, is_text, read_target
 from tasks.train.query import did_you_mean
 from tasks.train.training_set import Task
 
@@ -72,6 +72,11 @@ def _task_of(name: str, table: pa.Table) -> Task:
         raise TrainingError(
             f"training.target: {name!r} is null in {missing} of {len(column)} rows; "
             f"add WHERE {name} IS NOT NULL to the query"
+        )
+    if endless := int(find_infinite(column).sum()):
+        raise TrainingError(
+            f"training.target: {name!r} is infinite in {endless} of {len(column)} rows; "
+            f"add WHERE isfinite({name}) to the query"
         )
     if pa.types.is_temporal(column.type):
         raise TrainingError(

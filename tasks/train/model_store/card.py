@@ -120,7 +120,7 @@ from tasks.train.model_store import load_model  # runs no code of the file
 model = load_model(Path("{folder}/model.skops"))
 ```
 
-`model.predict` takes a data frame with the features above: numbers, truths (0 or 1) and times (seconds since 1970) as float64, texts as objects, missing values as NaN. `tidemill predict {version.pipeline} INPUT` does all of it."""
+`model.predict` takes a data frame with the features above: numbers, truths (0 or 1) and times (seconds since 1970) as float64, texts as objects, missing and infinite values as NaN. `tidemill predict {version.pipeline} INPUT` does all of it."""
 
 
 def _cell(text: str) -> str:

@@ -13,7 +13,7 @@ from tasks.train.answers import Answers
 from tasks.train.features import Array, features_of, read_frame, read_target
 from tasks.train.new_rows import kind_of_type
 from tasks.train.split import split_rows
-from tasks.train.statistics import bootstrap_difference
+from tasks.train.statistics import Bootstrap, bootstrap_difference
 from tasks.train.training_set import TrainingSet
 
 DRAWS = 500  # a scorer takes milliseconds; the percentiles of a thousand draws differ in the third digit
@@ -63,10 +63,12 @@ def lead_over(
     return bootstrap_difference(
         Answers(challenger, held_out.frame, held_out.truth).scoring(training.metric),
         Answers(champion, held_out.frame, held_out.truth).scoring(training.metric),
-        len(held_out.truth),
-        seed=training.seed,
-        draws=DRAWS,
-        confidence=training.promotion.confidence,
-        strata=held_out.truth if task == "classification" and held_out.groups is None else None,
-        groups=held_out.groups,
+        Bootstrap(
+            len(held_out.truth),
+            training.seed,
+            DRAWS,
+            training.promotion.confidence,
+            strata=held_out.truth if task == "classification" else None,
+            groups=held_out.groups,
+        ),
     )

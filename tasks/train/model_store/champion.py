@@ -6,14 +6,16 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 from filelock import FileLock
 
-from tasks.errors import SpecError
-from tasks.store import commit_json, json_reader
+from tasks.errors import SpecError, TrainingError
+from tasks.store import commit_json
 from tasks.train.model_store.version import Version, list_versions, read_version
 from tasks.train.results import MODEL_FILE
 
 CHAMPION = "champion.json"
+DAMAGED = "champion.damaged.json"
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,25 @@ class Champion:
     decisions: list[Decision] = field(default_factory=list)
 
 
-_read = json_reader(Champion)
+_decoder = msgspec.json.Decoder(Champion)  # made here, as `json_reader` says
 
 
 def read_champion(models: Path) -> Champion | None:
-    """Return the champion of a pipeline, or None where there is none yet."""
-    return _read(models / CHAMPION)
+    """Return the champion of a pipeline, or None where there is none yet.
+
+    Raises:
+        TrainingError: when its file is damaged: nobody but the user knows then what is to serve.
+
+    """
+    path = models / CHAMPION
+    try:
+        return _decoder.decode(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        known = ", ".join(version.name for version in list_versions(models))
+        cure = f"choose which serves: models promote {models.name} VERSION, of {known}" if known else "remove it"
+        raise TrainingError(f"{path}: is damaged ({str(error).rstrip('.')}); {cure}") from None
 
 
 def promote(models: Path, name: str) -> Decision:
@@ -82,13 +97,17 @@ def promote(models: Path, name: str) -> Decision:
 
     """
     with deciding(models):
-        version, champion = read_version(models, name), read_champion(models)
+        version, (champion, damaged) = read_version(models, name), _read_to_replace(models)
         if champion is not None and champion.version == name:
             return Decision(name, name, "serves already", now(), by_hand=True)
         from tasks.train.model_store.files import load_model  # noqa: PLC0415 - skops: a second
 
         load_model(models / name / MODEL_FILE)  # a model that cannot be loaded cannot serve
-        decision = Decision(name, name, "promoted by hand", now(), by_hand=True)
+        reason = "promoted by hand"
+        if damaged:
+            (models / CHAMPION).replace(models / DAMAGED)
+            reason += f"; the damaged {CHAMPION}, with the decisions before, is kept as {DAMAGED}"
+        decision = Decision(name, name, reason, now(), by_hand=True)
         keep(models, champion, version, decision)
         return decision
 
@@ -143,6 +162,14 @@ def keep(
         decisions=decisions,
     )
     commit_json(models / CHAMPION, asdict(made))
+
+
+def _read_to_replace(models: Path) -> tuple[Champion | None, bool]:
+    """Return the champion, and whether its file is damaged."""
+    try:
+        return read_champion(models), False
+    except TrainingError:
+        return None, True
 
 
 def deciding(models: Path) -> FileLock:

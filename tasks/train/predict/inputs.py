@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from tasks.errors import SpecError, TrainingError
 from tasks.store import fingerprint
-from tasks.train.new_rows import differences
+from tasks.train.new_rows import SQL_TYPES, differences, foreign_kinds
 from tasks.train.query import PLAIN_TYPES, RESULT, check_query, did_you_mean, explain_sql, opened_tables, run_query
 
 Kind = Literal["table", "parquet", "csv", "query"]
@@ -24,7 +24,6 @@ _FILES: dict[str, Kind] = {".parquet": "parquet", ".csv": "csv", ".csv.gz": "csv
 _QUERY = re.compile(r"\s*((SELECT|WITH|FROM|VALUES)\b|\()", re.IGNORECASE)
 # Types that Arrow or Parquet has not; others are let through as they are.
 _FOREIGN_TYPES = re.compile(r'ENUM.*|UUID|JSON|U?HUGEINT|BIGNUM|INTERVAL|"NULL"')
-_TYPES = {"number": "DOUBLE", "truth": "BOOLEAN", "time": "TIMESTAMP"}
 # As in tables: what means null in a column of numbers or times of a CSV file, which knows texts only.
 _NULL_TEXTS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
 
@@ -103,8 +102,10 @@ def opened(
         try:
             source = _source(connection, rows, tables, learnt)
             described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608 - quoted names
-            columns = ", ".join(_column(str(name), str(kind), learnt, rows) for name, kind, *_ in described)
-            stream = _stream(connection, f"SELECT {columns} FROM {source}", batch_rows)  # noqa: S608 - as above
+            columns = {str(name): _column(str(name), str(kind), learnt, rows) for name, kind, *_ in described}
+            schema = connection.sql(f"{_select(columns, source)} LIMIT 0").to_arrow_table().schema
+            columns |= _typed_nulls(connection, foreign_kinds(learnt, schema), source, learnt)
+            stream = _stream(connection, _select(columns, source), batch_rows)
         except duckdb.Error as error:
             raise TrainingError(f"{rows}: {explain_sql(error)}; correct it") from None
         if mistakes := differences(learnt, stream.schema, str(rows)):
@@ -159,8 +160,8 @@ def _source(
 
 def _column(name: str, kind: str, learnt: Mapping[str, str], rows: Input) -> str:
     """Return the expression of a column: the features of a CSV file are read as what training had."""
-    quoted = '"' + name.replace('"', '""') + '"'
-    if rows.kind == "csv" and learnt.get(name) in _TYPES:
+    quoted = _quoted(name)
+    if rows.kind == "csv" and learnt.get(name, "text") != "text":
         return f"{_parsed(name, quoted, learnt[name])} AS {quoted}"
     if name in learnt or _FOREIGN_TYPES.fullmatch(kind):
         for pattern, expression in PLAIN_TYPES.items():
@@ -175,9 +176,25 @@ def _parsed(name: str, quoted: str, kind: str) -> str:
     told = f"column ''{_escaped(name)}'' is a {kind} in training, and holds "
     return (
         f"CASE WHEN trim({quoted}) IN ({nulls}) THEN NULL "
-        f"WHEN TRY_CAST({quoted} AS {_TYPES[kind]}) IS NULL THEN error('{told}' || {quoted} || '; correct the file') "
-        f"ELSE TRY_CAST({quoted} AS {_TYPES[kind]}) END"
+        f"WHEN TRY_CAST({quoted} AS {SQL_TYPES[kind]}) IS NULL THEN error('{told}' || {quoted} || '; correct the file') "
+        f"ELSE TRY_CAST({quoted} AS {SQL_TYPES[kind]}) END"
     )
+
+
+def _typed_nulls(
+    connection: duckdb.DuckDBPyConnection, names: Sequence[str], source: str, learnt: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the expressions of those columns that are null in all rows: of nothing, the type says nothing."""
+    if not names:
+        return {}
+    counts = ", ".join(f"count({_quoted(name)})" for name in names)
+    known = connection.execute(f"SELECT {counts} FROM {source}").fetchall()[0]  # noqa: S608 - quoted names
+    empty = [name for name, count in zip(names, known, strict=True) if not count]
+    return {name: f"CAST(NULL AS {SQL_TYPES[learnt[name]]}) AS {_quoted(name)}" for name in empty}
+
+
+def _select(columns: Mapping[str, str], source: str) -> str:
+    return f"SELECT {', '.join(columns.values())} FROM {source}"  # noqa: S608 - quoted names
 
 
 def _stream(connection: duckdb.DuckDBPyConnection, sql: str, batch_rows: int) -> Any:
@@ -185,6 +202,10 @@ def _stream(connection: duckdb.DuckDBPyConnection, sql: str, batch_rows: int) ->
         warnings.simplefilter("ignore", UserWarning)  # DuckDB 2 advises another call, which DuckDB 1 lacks
         result = connection.sql(sql)
         return (getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader)(batch_rows)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _escaped(text: str) -> str:

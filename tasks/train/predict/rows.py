@@ -82,7 +82,7 @@ class _Model:
         frame = read_frame(table, self.features)
         try:
             predicted = _plain(self.model.predict(frame))
-        except ValueError as error:  # of infinite numbers, say
+        except ValueError as error:  # of missing numbers where the model takes none, say
             said = (str(error).splitlines() or [""])[0].rstrip(".")
             raise TrainingError(f"{self.version.name} cannot predict these rows ({said}); correct them") from error
         told = table.append_column(PREDICTION, predicted)

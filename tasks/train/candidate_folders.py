@@ -1,0 +1,47 @@
+"""Which candidates' results are kept: those of the last few trainings; older ones are deleted when a training ends.
+
+A candidate's folder, `models/<pipeline>/candidates/<name>-<fingerprint>/`, holds its folds, its judgement and its
+model, from which a killed run, or one that is run again, goes on. Every training notes its folders in
+`candidates/trainings.json` before its first fit; one that is run again is noted as the latest. Whoever goes back to
+a training older than the last three fits its candidates anew. What serves is not touched: versions have copies.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+from tasks.store import commit_json, json_reader
+from tasks.train.jobs import CandidateJob
+
+TRAININGS_KEPT = 3  # the present one, and two to go back to while something is tried
+_NOTES = "trainings.json"
+
+_read = json_reader(list[list[str]])
+
+
+def note_training(jobs: Sequence[CandidateJob]) -> None:
+    """Note the folders of a training's jobs as the latest."""
+    folder = jobs[0].folder.parent
+    names = sorted(job.folder.name for job in jobs)
+    with _noting(folder):
+        before = [noted for noted in _read(folder / _NOTES) or [] if noted != names]
+        commit_json(folder / _NOTES, [*before, names][-TRAININGS_KEPT:])
+
+
+def prune_folders(jobs: Sequence[CandidateJob]) -> None:
+    """Delete the folders of candidates that none of the last trainings has noted."""
+    folder = jobs[0].folder.parent
+    with _noting(folder):
+        used = {name for noted in _read(folder / _NOTES) or [] for name in noted}
+        for old in folder.glob("*/"):
+            if used and old.name not in used:
+                shutil.rmtree(old)
+
+
+def _noting(folder: Path) -> FileLock:
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.parent / ".candidates.lock")

@@ -1,0 +1,76 @@
+"""The course of a training, its units run one after another in this process's fit server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import pytest
+
+from tasks.train.candidate_folders import TRAININGS_KEPT
+from tasks.train.course import evaluate_all, judge_finalists
+from tasks.train.isolation import stop_fit_server
+from tasks.train.jobs import CandidateJob
+from tasks.train.leaderboard import rank
+from tasks.train.results import Part
+from tasks.train.units import Unit, run_unit
+from tests.train.conftest import sklearn_table
+
+Jobs = Callable[..., dict[str, CandidateJob]]
+QUERY = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
+NAIVE = {"naive": {"estimator": "sklearn.naive_bayes.GaussianNB"}}
+
+
+class OneByOne:
+    """Runs units in the order in which they come, and counts them."""
+
+    width = 1
+
+    def __init__(self) -> None:
+        self.ran = 0
+
+    def run(
+        self,
+        units: Iterable[Unit],
+        tell: Callable[[Unit, list[Part]], None],
+        skip: Callable[[Unit], bool] = lambda _: False,
+    ) -> None:
+        """Run units and tell what each came to."""
+        for unit in units:
+            if not skip(unit):
+                tell(unit, run_unit(unit))
+                self.ran += 1
+
+
+@pytest.fixture(autouse=True)
+def _fit_server() -> Iterator[None]:
+    yield
+    stop_fit_server()
+
+
+def train(jobs: Sequence[CandidateJob]) -> int:
+    """Train, and return how many units were run for it."""
+
+    async def course(workers: OneByOne) -> None:
+        board = rank(jobs, await evaluate_all(jobs, workers, fresh=False))
+        await judge_finalists(jobs, board, workers)
+
+    workers = OneByOne()
+    asyncio.run(course(workers))
+    return workers.ran
+
+
+def test_folders_of_old_trainings_are_deleted(jobs: Jobs) -> None:
+    """Those of the last three trainings stay and are read back; one that is run again is the latest of them."""
+    seeds = range(TRAININGS_KEPT + 1)
+    trainings = [list(jobs(sklearn_table("iris"), query=QUERY, candidates=NAIVE, seed=seed).values()) for seed in seeds]
+    folders = [{job.folder for job in training} for training in trainings]
+    there = trainings[0][0].folder.parent
+
+    assert all(train(training) > 0 for training in trainings[:-1])
+    assert set(there.glob("*/")) == set().union(*folders[:-1])
+    assert train(trainings[0]) == 0
+    assert train(trainings[-1]) > 0
+    assert set(there.glob("*/")) == set().union(*folders) - folders[1]
+    assert train(trainings[0]) == 0
+    assert train(trainings[1]) > 0
