@@ -112,10 +112,9 @@ class Cutter:
         return head
 
     def _cut(self, text: Window, *, final: bool) -> list[Block]:
-        end = len(text) if final else self._find_cut(text)
-        block = text.to_place(end)
+        block = text if final else self._whole_records(text)
         if not final:
-            self._keep(text.from_place(end))
+            self._keep(text.from_place(len(block)))
         if len(self._rest) > RECORD_BYTES:
             raise TableError(
                 f"the record that begins in line {self._line + block.lines} is longer than "
@@ -137,25 +136,28 @@ class Cutter:
             return CsvBlock(text, self._head, self._line, self._byte)
         return JsonBlock(text, self._line, self._byte, self._target.typed, self._target.explode, self._target.naming)
 
-    def _find_cut(self, text: Window) -> int:
-        """Return where the last whole record ends."""
+    def _whole_records(self, text: Window) -> Window:
+        """Return a file's next bytes as far as their last whole record."""
         if self._head is None:
-            return text.rfind(b"\n") + 1
-        return _find_cut(text, self._head)
+            return text.to_place(text.rfind(b"\n") + 1)
+        return _whole_csv_records(text, self._head)
 
 
-def _find_cut(text: Window, head: Head) -> int:
-    """Return where the last record ends that is whole in a file's next bytes; 0 where none is."""
+def _whole_csv_records(text: Window, head: Head) -> Window:
     quote = head.dialect.quote.encode()
     end = text.rfind(b"\n") + 1
     if not end:
         end = text.to_place(len(text) - 1).rfind(b"\r") + 1  # the last one may be the half of a line end
     whole_lines = text.to_place(end)
-    if not quote or quote not in text or are_paired(whole_lines.to_numpy(), head.dialect.quote, head.dialect.delimiter):
-        return end
+    if (
+        not quote
+        or quote not in whole_lines
+        or are_paired(whole_lines.to_numpy(), head.dialect.quote, head.dialect.delimiter)
+    ):
+        return whole_lines
     # A quote is open, or stands where it quotes nothing: only a reader can tell.
     records = Records(whole_lines.data, head.dialect)
     whole = max((span.end for span in records.spans), default=0)
     unclosed = records.first_unclosed
     lines = records.lines[: whole if unclosed is None else unclosed]
-    return len("".join(lines).encode("utf-8", "surrogateescape"))
+    return text.to_place(len("".join(lines).encode("utf-8", "surrogateescape")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ class Window:
     buffer: bytes | bytearray
     start: int
     stop: int
+    _known: dict[bytes, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, data: bytes | bytearray) -> Window:
@@ -30,7 +31,9 @@ class Window:
         return self.stop - self.start
 
     def __contains__(self, part: bytes) -> bool:
-        return self.buffer.find(part, self.start, self.stop) >= 0
+        if part not in self._known:
+            self._known[part] = self.buffer.find(part, self.start, self.stop) >= 0
+        return self._known[part]
 
     def from_place(self, place: int) -> Window:
         """Return the bytes from the one at `place` on."""
