@@ -102,7 +102,8 @@ async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> Asyn
 def _open(file: InputFile, plan: Plan) -> tuple[str, Cutter | None]:
     """Return the ending that tells a file's format, and what cuts it, if it is made of lines."""
     suffix = suffix_of(file.name, plan.target.reading, file.path)
-    size = BLOCK_BYTES if suffixes(file.name)[1] else file.size
+    # How long a file is tells neither its compressed size nor a store, which may not know: the beginning tells its format.
+    size = file.size if file.is_local and not suffixes(file.name)[1] else BLOCK_BYTES
     return suffix, Cutter(plan, suffix, BLOCK_BYTES, size) if suffix in LINES else None
 
 

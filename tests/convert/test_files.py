@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,7 +22,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.convert.files import Target
+from tasks.convert.files import InputFile, Target
 from tasks.convert.inputs import find_file, list_files, name_part
 from tasks.convert.types import Types
 from tasks.errors import TableError
@@ -284,6 +285,21 @@ def test_fewer_rows_than_were_landed_are_an_error(tmp_path: Path) -> None:
         convert_one(replace(find_file(path, tmp_path), rows=3), Target("rows", tmp_path / "staged", {}))
 
     assert str(caught.value) == "a.jsonl: holds 2 rows, but 3 were landed; fetch it again with --fresh"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+@pytest.mark.parametrize("size", [0, 5])
+def test_a_store_need_not_know_how_long_a_file_is(tmp_path: Path, encoding: str, size: int) -> None:
+    """Delimiter, header and encoding are told by as much of a file as there is, whatever length its store tells."""
+    url = f"memory://lengths/{encoding}.csv"
+    fsspec.filesystem("memory").pipe(url, "2013,Málaga;é\n2014,Köln;ü\n".encode(encoding))
+
+    converted = convert_one(InputFile(url, url, size, 0), Target("rows", tmp_path, {}))
+
+    assert pq.read_table(tmp_path / "table" / converted.parts[0].name).to_pylist() == [
+        {"2013": 2014, "Málaga;é": "Köln;ü"}
+    ]
+    assert converted.files[0].rows_rejected == 0
 
 
 def test_files_are_listed_by_name(tmp_path: Path) -> None:
