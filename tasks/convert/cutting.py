@@ -31,7 +31,7 @@ class Cutter:
         self._head: Head | None = None
         self._block_bytes = block_bytes
         self._buffer = bytearray(min(block_bytes, file_bytes + 1))  # zeros cost time
-        self._rest = b""
+        self._rest = Window(self._buffer, 0, 0)
         self._line = 1
         self._byte: int | None = 0  # known where the file is in UTF-8
         self.encoding = Encoding()
@@ -70,7 +70,7 @@ class Cutter:
                 return new.from_place(self.encoding.mark_bytes)
         if self._transcoder.keeps:
             return Window(self._buffer, 0, new.stop)
-        return Window.of(self._rest + self._transcoder.to_utf8(new.data, final=final))
+        return Window.of(b"".join((self._rest.view, self._transcoder.to_utf8(new.data, final=final))))
 
     def _detect(self, data: Window, *, final: bool) -> Encoding:
         declared = self._target.reading.encoding
@@ -80,16 +80,16 @@ class Cutter:
 
     def _keep(self, rest: Window) -> None:
         """Put what is no whole record before the bytes that come next."""
-        self._rest = rest.data
-        self._buffer = bytearray(len(self._rest) + self._block_bytes)
-        self._buffer[: len(self._rest)] = self._rest
+        self._buffer = bytearray(len(rest) + self._block_bytes)
+        self._rest = Window(self._buffer, 0, len(rest))
+        self._rest.view[:] = rest.view  # a bytearray would copy what it is given once more
 
     def break_off(self, reason: str) -> Texts:
         """Return the record in which a damaged file ends, as a block that has no other; what is left is whole records."""
         end = self._rest.rfind(b"\n") + 1
-        tail, self._rest = self._rest[end:], self._rest[:end]
-        place = None if self._byte is None else self._byte + len(self._rest)
-        record = Record(self._line + Window.of(self._rest).lines, tail.decode("utf-8", "backslashreplace"), place)
+        tail, self._rest = self._rest.from_place(end), self._rest.to_place(end)
+        place = None if self._byte is None else self._byte + end
+        record = Record(self._line + self._rest.lines, tail.data.decode("utf-8", "backslashreplace"), place)
         names = self._head.names if self._head else ()
         table = pa.table({name: pa.array([], pa.string()) for name in names})
         return Texts(table, 1, [Misfit(record, None, reason)], lambda _: ())

@@ -51,6 +51,11 @@ class Window:
         """Return the last place of `part`; -1 where it has none."""
         return max(self.buffer.rfind(part, self.start, self.stop) - self.start, -1)
 
+    @property
+    def view(self) -> memoryview:
+        """Return the bytes as they lie in the buffer, not copied."""
+        return memoryview(self.buffer)[self.start : self.stop]
+
     def to_numpy(self) -> np.ndarray:
         """Return the bytes as an array, not copied."""
         return np.frombuffer(self.buffer, np.uint8, len(self), self.start)
@@ -67,7 +72,7 @@ class Window:
     @cached_property
     def data(self) -> bytes:
         """Return the bytes, copied."""
-        return bytes(memoryview(self.buffer)[self.start : self.stop])
+        return bytes(self.view)
 
     @cached_property
     def lines(self) -> int:
