@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.api import client_settings
+from flows.api import CLIENT_SETTINGS, client_settings, prefect_api
+from tasks.errors import ServerError
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
@@ -19,6 +20,19 @@ def test_a_plain_api_on_this_machine_takes_one_authority(host: str, tmp_path: Pa
 
     assert len(context.get_ca_certs()) == 1
     assert not settings
+
+
+def test_an_address_that_is_none_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told where the API is first asked, with the cure."""
+    for name in CLIENT_SETTINGS:  # which stay set
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("PREFECT_API_URL", "http://[::1/api")
+
+    with (
+        prefect_api(verbose=False) as api,
+        pytest.raises(ServerError, match=r"http://\[::1/api cannot be reached \(.*\); .* unset PREFECT_API_URL"),
+    ):
+        api.wait_until_ready()
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1:4200/api", "http://prefect.example/api", "https://prefect.example"])
