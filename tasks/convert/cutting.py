@@ -89,7 +89,7 @@ class Cutter:
         end = self._rest.rfind(b"\n") + 1
         tail, self._rest = self._rest.from_place(end), self._rest.to_place(end)
         place = None if self._byte is None else self._byte + end
-        record = Record(self._line + self._rest.lines, tail.data.decode("utf-8", "backslashreplace"), place)
+        record = Record(self._line + self._lines(self._rest), tail.data.decode("utf-8", "backslashreplace"), place)
         names = self._head.names if self._head else ()
         table = pa.table({name: pa.array([], pa.string()) for name in names})
         return Texts(table, 1, [Misfit(record, None, reason)], lambda _: ())
@@ -117,15 +117,18 @@ class Cutter:
             self._keep(text.from_place(len(block)))
         if len(self._rest) > RECORD_BYTES:
             raise TableError(
-                f"the record that begins in line {self._line + block.lines} is longer than "
+                f"the record that begins in line {self._line + self._lines(block)} is longer than "
                 f"{RECORD_BYTES // 1024**2} MiB; is it a text file? A quote that is not closed can also be why: declare read.quote"
             )
         if not block and not final:
             return []
         blocks = [self._block(block)]
         if not final:
-            self._advance(len(block), block.lines)
+            self._advance(len(block), self._lines(block))
         return blocks
+
+    def _lines(self, text: Window) -> int:
+        return text.lines_of_any_end if self._is_csv else text.lines
 
     def _advance(self, size: int, lines: int) -> None:
         self._line += lines

@@ -83,3 +83,13 @@ class Window:
             piece = view[first : first + _SLICE_BYTES]
             ends += int(np.count_nonzero(np.equal(piece, _LINE_FEED, out=equal[: len(piece)])))
         return ends + bool(len(view) and view[-1] != _LINE_FEED)
+
+    @cached_property
+    def lines_of_any_end(self) -> int:
+        """Return how many lines these are where a carriage return alone ends one too, as in CSV."""
+        if b"\r" not in self:
+            return self.lines
+        return_count = self.buffer.count(b"\r", self.start, self.stop)
+        alone = return_count - self.buffer.count(b"\r\n", self.start, self.stop)
+        last_is_counted = alone and self.buffer.endswith(b"\r", self.start, self.stop)
+        return self.lines + alone - bool(last_is_counted)
