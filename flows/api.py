@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import certifi
 import httpx
 
 from flows.children import first_line, start_child, stop_child
@@ -19,7 +17,7 @@ from flows.temporary_api import CONFIGURED
 from tasks.errors import ServerError
 
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
-_END_OF_ONE = "-----END CERTIFICATE-----\n"
+_NO_AUTHORITY = Path(__file__).parent / "no_authority.pem"
 _WANT_A_KEY = frozenset({401, 403})  # which Prefect's own client has
 READY_S = 90.0  # a first start migrates the database: 10 s here, more on a slow disk
 
@@ -72,11 +70,11 @@ class PrefectApi:
         )
 
 
-def client_settings(url: str, folder: Path) -> dict[str, str]:
-    """Return what a client of the API at this address needs beside `CLIENT_SETTINGS`; a file of it is written into `folder`.
+def client_settings(url: str) -> dict[str, str]:
+    """Return what a client of the API at this address needs beside `CLIENT_SETTINGS`.
 
     Each client reads the 150 authorities that sign certificates, which takes 20 ms,
-    also where the API is on this machine and speaks plain HTTP: there one is enough.
+    also where the API is on this machine and speaks plain HTTP: there it reads one, that signs nothing.
     """
     try:
         address = urlsplit(url)
@@ -84,10 +82,7 @@ def client_settings(url: str, folder: Path) -> dict[str, str]:
         return {}
     if address.scheme != "http" or address.hostname not in _THIS_MACHINE:
         return {}
-    authority = folder / "authority.pem"
-    first, end, _ = certifi.contents().partition(_END_OF_ONE)
-    authority.write_text(first + end)
-    return {"PREFECT_API_SSL_CERT_FILE": str(authority)}
+    return {"PREFECT_API_SSL_CERT_FILE": str(_NO_AUTHORITY)}
 
 
 @contextmanager
@@ -99,8 +94,8 @@ def prefect_api(*, verbose: bool) -> Iterator[PrefectApi]:
     for name, value in CLIENT_SETTINGS.items():
         if not (verbose and "LOGGING" in name):
             os.environ.setdefault(name, value)
-    with tempfile.TemporaryDirectory(prefix="tidemill-") as folder, _find_api() as api:
-        for name, value in client_settings(api.url, Path(folder)).items():
+    with _find_api() as api:
+        for name, value in client_settings(api.url).items():
             os.environ.setdefault(name, value)
         yield api
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pyarrow as pa
 
 from tasks.convert.csv.block import CsvBlock
-from tasks.convert.csv.head import SAMPLE_BYTES, Head, read_head
+from tasks.convert.csv.head import Head, read_head
 from tasks.convert.csv.records import Records, are_paired
 from tasks.convert.files import Plan
 from tasks.convert.json.lines import JsonBlock
 from tasks.convert.parsed import Misfit, Record, Texts
-from tasks.convert.reading.encoding import Encoding, Transcoder, detect_encoding
+from tasks.convert.reading.encoding import SAMPLE_BYTES, Encoding, Transcoder, detect_encoding
 from tasks.convert.window import Window
 from tasks.errors import TableError
 

@@ -19,6 +19,7 @@ COLUMNS_SHOWN = 60
 SAMPLE_ROWS = 20_000
 SAMPLE_GROUPS = 24  # row groups that the sample is spread over
 READ_CELLS = 12_000_000  # decoded for the sample at most: about 0.15 s
+READ_AT_ONCE = 4
 READ_BYTES = 32 * 1024 * 1024  # of one column of one row group, as long texts take
 PARTS_READ = 1_000  # of which statistics are read; each costs a tenth of a millisecond
 BINS = 24
@@ -158,7 +159,7 @@ def _sample(
             table = table.take(pa.array(np.linspace(0, table.num_rows - 1, keep).astype(np.int64)))
         return table
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, READ_AT_ONCE)) as threads:
         for table in threads.map(read, chosen):
             sampled += table.num_rows
             for name in table.column_names:

@@ -17,7 +17,7 @@ _SLICE_BYTES = 128 * 1024  # what a comparison writes stays in the processor's c
 class Window:
     """The bytes of `buffer` from `start` to before `stop`; nobody changes the buffer meanwhile."""
 
-    buffer: bytes | bytearray
+    buffer: bytes | bytearray = field(repr=False)
     start: int
     stop: int
     _known: dict[bytes, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -71,7 +71,7 @@ class Window:
 
     @cached_property
     def data(self) -> bytes:
-        """Return the bytes, copied."""
+        """Return the bytes, copied: for what cannot look at them where they lie."""
         return bytes(self.view)
 
     @cached_property

@@ -42,7 +42,7 @@ class Rig:
     def environment(self) -> dict[str, str]:
         """Return the settings of a run, as the command gives them to its own."""
         own = {"HOME": str(self.folder), "PREFECT_API_URL": self.api.url}
-        return {**CLIENT_SETTINGS, **own, **client_settings(self.api.url, self.folder)}
+        return {**CLIENT_SETTINGS, **own, **client_settings(self.api.url)}
 
     def run(self, module: str, pages: int, limit_s: float = LIMIT_S) -> Report:
         """Fetch so many pages in a fresh process of a peer's `module`."""

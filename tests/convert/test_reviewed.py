@@ -145,3 +145,18 @@ def test_rows_without_a_value_for_their_folder_are_no_duplicates(tmp_path: Path)
     assert (table.rows_table, table.rows_duplicate) == (3, 0)
     with pytest.raises(TableError, match="partition_by: takes every column"):
         make_table(tmp_path, files_source(table={"partition_by": ["id", "c", "v"]}))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_reject_tells_its_place_after_one_that_is_undecodable(tmp_path: Path, end: str) -> None:
+    """Its line and its first byte are those of the file, whatever was taken out before it."""
+    data = end.join(["n,t", "1,é", "2,ü", "3,\udcffabcdef", "4,z", "x,u", "5,v", "6,w", ""]).encode(
+        errors="surrogateescape"
+    )
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "a.csv").write_bytes(data)
+
+    make_table(tmp_path, files_source(read={"encoding": "utf-8"}, columns={"n": "int"}))
+
+    expected = [(data[: data.index(raw)].count(end.encode()) + 1, data.index(raw)) for raw in (b"3,\xff", b"x,u")]
+    assert [(row["line"], row["byte_offset"]) for row in read_rejects(tmp_path)] == expected

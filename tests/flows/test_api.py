@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,9 @@ from tasks.errors import ServerError
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
-def test_a_plain_api_on_this_machine_takes_one_authority(host: str, tmp_path: Path) -> None:
+def test_a_plain_api_on_this_machine_takes_one_authority(host: str) -> None:
     """The file that is named is one that TLS can be set up with, of a single certificate."""
-    settings = client_settings(f"http://{host}:4200/api", tmp_path)
+    settings = client_settings(f"http://{host}:4200/api")
 
     context = ssl.create_default_context(cafile=settings.pop("PREFECT_API_SSL_CERT_FILE"))
 
@@ -36,6 +35,6 @@ def test_an_address_that_is_none_is_one_sentence(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1:4200/api", "http://prefect.example/api", "https://prefect.example"])
-def test_any_other_api_is_checked_with_all_authorities(url: str, tmp_path: Path) -> None:
+def test_any_other_api_is_checked_with_all_authorities(url: str) -> None:
     """An address with TLS, or one that may send us on to such, is left as Prefect has it."""
-    assert client_settings(url, tmp_path) == {}
+    assert client_settings(url) == {}

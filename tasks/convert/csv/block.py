@@ -23,11 +23,6 @@ class CsvBlock:
     first_line: int = 1
     first_byte: int | None = 0
 
-    @property
-    def data(self) -> bytes:
-        """Return the bytes, copied: for what cannot look at them where they lie."""
-        return self.window.data
-
     @cached_property
     def quote(self) -> str:
         """Return the character that quotes fields, where the block has one."""

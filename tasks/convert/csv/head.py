@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from tasks.convert.csv.records import Records, is_utf8
 from tasks.convert.reading.dialect import Dialect, detect_dialect
+from tasks.convert.reading.encoding import SAMPLE_BYTES
 from tasks.convert.window import Window
 from tasks.errors import TableError
 from tasks.spec import Reading
 
 Rename = Callable[[Sequence[str]], list[str]]
-
-SAMPLE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)

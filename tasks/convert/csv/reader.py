@@ -71,7 +71,7 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
 
 
 def _is_empty(block: CsvBlock) -> bool:
-    return block.window.to_place(1).data in b"\r\n" and not block.data.strip(b"\r\n")
+    return block.window.to_place(1).data in b"\r\n" and not block.window.data.strip(b"\r\n")
 
 
 def _locate_nothing(rows: Sequence[int]) -> Sequence[Record]:
@@ -80,7 +80,7 @@ def _locate_nothing(rows: Sequence[int]) -> Sequence[Record]:
 
 
 def _is_row_a_line(block: CsvBlock, rows: int) -> bool:
-    alone = b"\r" in block.window and b"\r" in block.data.replace(b"\r\n", b"")
+    alone = b"\r" in block.window and b"\r" in block.window.data.replace(b"\r\n", b"")
     return not block.quote and not alone and rows == block.window.lines
 
 
@@ -113,9 +113,9 @@ def _counts(block: CsvBlock, rows: int) -> bool:
     """Return whether a block holds so many records, counted another way than they were parsed."""
     if not block.quote and rows == block.window.lines:
         return True
-    if rows == count_records(block.data, block.quote, block.head.dialect.delimiter):
+    if rows == count_records(block.window.data, block.quote, block.head.dialect.delimiter):
         return True
-    records = Records(block.data, block.head.dialect)
+    records = Records(block.window.data, block.head.dialect)
     return rows == len(records.spans) and not records.broken
 
 

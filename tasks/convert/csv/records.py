@@ -36,10 +36,18 @@ class Span:
 class Records:
     """The records of a block, empty lines left out; a line whose quote is never closed is broken, what follows it is not."""
 
-    def __init__(self, data: bytes, dialect: Dialect, first_line: int = 1, first_byte: int | None = None) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        dialect: Dialect,
+        first_line: int = 1,
+        first_byte: int | None = None,
+        starts: Sequence[int] | None = None,
+    ) -> None:
         self._dialect = dialect
         self._first_line = first_line
         self._first_byte = first_byte
+        self._starts = starts
         # Bytes that are no UTF-8 stay what they are, as lone surrogates.
         self.lines = io.StringIO(data.decode("utf-8", "surrogateescape"), newline="").readlines()
         self._unclosed: list[int] = []
@@ -86,13 +94,13 @@ class Records:
         raw = "".join(self.lines[start:end]).rstrip("\r\n")
         text = raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         return Record(
-            self._first_line + start, text, None if self._first_byte is None else self._first_byte + self._starts[start]
+            self._first_line + start, text, None if self._first_byte is None else self._first_byte + self.starts[start]
         )
 
     @cached_property
-    def _starts(self) -> list[int]:
-        """Return the byte at which each line begins."""
-        return [0, *accumulate(len(line.encode("utf-8", "surrogateescape")) for line in self.lines)]
+    def starts(self) -> Sequence[int]:
+        """Return the byte at which each line begins, or began where some of the data was taken out."""
+        return self._starts or [0, *accumulate(len(line.encode("utf-8", "surrogateescape")) for line in self.lines)]
 
     def _read(self, start: int, *, quoted: bool) -> Iterator[Span]:
         """Yield the records from a line on; one that holds the sentinel has a quote that is not closed."""

@@ -20,9 +20,9 @@ _COMMA_NUMBER = r"^\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*$"
 
 def read_texts(block: CsvBlock) -> Texts:
     """Return every record of a block as texts; one that is not like the header is a misfit."""
-    data, undecodable = _drop_undecodable(block)
+    data, undecodable, starts = _drop_undecodable(block)
     block = replace(block, window=Window.of(data))
-    records = Records(data, block.head.dialect, block.first_line, block.first_byte)
+    records = Records(data, block.head.dialect, block.first_line, block.first_byte, starts)
     names = block.head.names
     ragged: dict[int, str] = {}
     try:
@@ -60,16 +60,16 @@ def _table_of(records: Records, names: Sequence[str]) -> tuple[pa.Table, dict[in
     ), ragged
 
 
-def _drop_undecodable(block: CsvBlock) -> tuple[bytes, list[Misfit]]:
-    """Return the data with the records that cannot be decoded emptied, and these records as misfits."""
-    if block.data.isascii():
-        return block.data, []
+def _drop_undecodable(block: CsvBlock) -> tuple[bytes, list[Misfit], Sequence[int] | None]:
+    """Return the data with the records that cannot be decoded emptied, these records as misfits, and where each line began."""
+    if block.window.data.isascii():
+        return block.window.data, [], None
     try:
-        block.data.decode("utf-8")
+        block.window.data.decode("utf-8")
     except UnicodeDecodeError:
-        records = Records(block.data, block.head.dialect, block.first_line, block.first_byte)
+        records = Records(block.window.data, block.head.dialect, block.first_line, block.first_byte)
     else:
-        return block.data, []
+        return block.window.data, [], None
     lines, misfits = list(records.lines), []
     bad = [(s.start, s.end) for s in records.spans if not is_utf8("".join(lines[s.start : s.end]))]
     bad += [(m.record.line - block.first_line,) * 2 for m in records.broken]
@@ -78,8 +78,9 @@ def _drop_undecodable(block: CsvBlock) -> tuple[bytes, list[Misfit]]:
         if is_utf8("".join(lines[start:end])):
             continue
         misfits.append(Misfit(records.record(start, end), None, UNDECODABLE))
-        lines[start:end] = ["\n"] * (end - start)
-    return "".join(lines).encode("utf-8", "surrogateescape"), misfits
+        for number in range(start, end):
+            lines[number] = "\r" if number and lines[number - 1].endswith("\r") else "\n"  # \r\n would be one end
+    return "".join(lines).encode("utf-8", "surrogateescape"), misfits, records.starts
 
 
 def with_decimal_points(block: CsvBlock, texts: pa.Table) -> pa.Table:

@@ -40,11 +40,6 @@ class JsonBlock:
     explode: str | None = None
     naming: Naming = field(default_factory=Naming)
 
-    @property
-    def data(self) -> bytes:
-        """Return the bytes, copied: for what cannot look at them where they lie."""
-        return self.window.data
-
 
 def parse_lines(block: JsonBlock, schema: Schema) -> Parsed:
     """Return the rows of a block, typed, and the lines that do not fit."""
@@ -62,7 +57,7 @@ def read_lines(block: JsonBlock) -> Texts:
     records: list[Record] = []
     misfits: list[Misfit] = []
     lines, end = 0, 0
-    for number, line in enumerate(block.data.split(b"\n"), start=block.first_line):
+    for number, line in enumerate(block.window.data.split(b"\n"), start=block.first_line):
         start, end = end, end + len(line) + 1
         if not line.strip():
             continue
@@ -89,7 +84,7 @@ def read_lines(block: JsonBlock) -> Texts:
 def _parse_at_once(block: JsonBlock, schema: Schema, tried: Types) -> Parsed | None:
     """Return the block in the types that are tried; None where any value, or the number of lines, is not as expected."""
     names = list(tried)
-    if not block.window.is_ascii and not _is_utf8(block.data):
+    if not block.window.is_ascii and not _is_utf8(block.window.data):
         return None
     explicit = pa.schema(
         [(name, ARROW_TYPES[tried[name]] if tried[name] in _AS_THEY_ARE else pa.string()) for name in names]
@@ -105,7 +100,7 @@ def _parse_at_once(block: JsonBlock, schema: Schema, tried: Types) -> Parsed | N
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError):
         return None
     lines = block.window.lines
-    if table.num_rows != lines and (schema.lines or table.num_rows != _count_filled(block.data)):
+    if table.num_rows != lines and (schema.lines or table.num_rows != _count_filled(block.window.data)):
         return None
     known = [name for name in names if tried[name] != "null"]
     narrowest = schema.types is not None or all(is_narrowest(tried[name], table[name]) for name in known)

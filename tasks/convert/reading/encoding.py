@@ -15,7 +15,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_SAMPLE_BYTES = 64 * 1024
+SAMPLE_BYTES = 64 * 1024
 _JUDGED_BYTES = 1024 * 1024  # from the first byte on that is not ASCII: to judge more costs time, and tells no more
 _SIGNS = "€‘’“”–—…°§«»¿¡£·´±²³½µ©®"  # noqa: RUF001 - as cp1252 has them
 _UNDECODABLE = "\udcff"  # written as the byte FF, which no UTF-8 has: its line is a reject
@@ -62,7 +62,7 @@ def detect_encoding(
         return _declared(data, declared, mark)
     if mark is not None:
         return Encoding(mark[1], mark[0], "by its byte order mark")
-    if wide := _wide(data[:_SAMPLE_BYTES]):
+    if wide := _wide(data[:SAMPLE_BYTES]):
         return Encoding(wide, 0, "detected")
     if is_unicode or data.isascii() or _is_mostly_utf8(data, whole=whole):
         return Encoding()
@@ -75,7 +75,7 @@ def _declared(data: bytes, name: str, mark: tuple[int, str] | None) -> Encoding:
     if mark is not None and mark[1].startswith(known.removesuffix("-sig")):
         return Encoding(mark[1], mark[0], "declared")
     if known in ("utf-16", "utf-32"):
-        return Encoding((known == "utf-16" and _wide(data[:_SAMPLE_BYTES])) or f"{known}-le", 0, "declared")
+        return Encoding((known == "utf-16" and _wide(data[:SAMPLE_BYTES])) or f"{known}-le", 0, "declared")
     return Encoding(name, mark[0] if mark is not None and mark[1] == known else 0, "declared")
 
 
@@ -114,7 +114,7 @@ def _judged(data: bytes) -> bytes:
 def _detect_narrow(data: bytes) -> str:
     """Return a one-byte encoding; cp1252, which most such files are in, unless it cannot be."""
     lines = [line for line in _judged(data).splitlines() if not line.isascii()]
-    sample = b"\n".join(lines)[:_SAMPLE_BYTES]
+    sample = b"\n".join(lines)[:SAMPLE_BYTES]
     try:
         text = sample.decode("cp1252")
     except UnicodeDecodeError:
