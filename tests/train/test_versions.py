@@ -164,6 +164,21 @@ def test_a_champion_that_cannot_be_compared_stays(tmp_path: Path, changes: dict[
     assert taken.promoted
 
 
+@pytest.mark.filterwarnings("ignore:null in every row that trains")
+@pytest.mark.parametrize("kind", ["VARCHAR", "DOUBLE", "BOOLEAN", "TIMESTAMP"])
+@pytest.mark.parametrize(
+    "before", ["x0", "CAST(round(x0) AS VARCHAR)", "x0 > 14", "make_timestamp((x0 * 1e12)::BIGINT)"]
+)
+def test_a_column_that_is_null_in_all_rows_is_of_the_champion_s_kind(tmp_path: Path, before: str, kind: str) -> None:
+    """A champion that learnt from it is compared, whatever type its nulls have."""
+    query = "SELECT x1, x2, {} AS known, y FROM rows ORDER BY row"
+    trained(tmp_path, STUMP, query=query.format(before)).decide()
+
+    decision = trained(tmp_path, LOGISTIC, query=query.format(f"CAST(NULL AS {kind})")).decide()
+
+    assert re.search(r"beats v0001-\w+ by more than noise on the", decision.reason)
+
+
 def test_a_champion_that_cannot_serve_is_replaced(tmp_path: Path) -> None:
     """One whose folder is gone, or whose file was tampered with, is no champion."""
     best = trained(tmp_path, LOGISTIC)
