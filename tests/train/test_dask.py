@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from tasks.spec import DaskRunner, Pipeline
 from tasks.train.leaderboard import Leaderboard
 from tests.train.conftest import LOGISTIC
 from tests.train.test_flow import FOREST, pipeline
+from tests.train.test_workers import descendants
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -72,6 +74,24 @@ async def test_a_cluster_gives_the_same_leaderboard(tmp_path: Path, cluster: str
 
     assert figures(there) == figures(here)
     assert not there.failed
+
+
+async def test_a_worker_that_does_not_see_the_data_is_told(
+    tmp_path: Path, cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data folder is another one to each process, by its working directory: path, worker and cure are named."""
+    monkeypatch.chdir(tmp_path)
+    data = Path("/proc/self/cwd/of_this_process")
+    told = rf"{data}/training/iris/training_set\.arrow: the worker \S+ \(process (\d+)\) cannot reach it \(No such file"
+
+    with pytest.raises(
+        TrainingError, match=rf"{told} .*; put the data folder on storage that every worker mounts"
+    ) as got:
+        await train(on(cluster, pipeline(data, logistic=LOGISTIC)), data)
+
+    found = re.search(told, str(got.value))
+    assert found
+    assert int(found[1]) in descendants(os.getpid())
 
 
 async def test_a_cluster_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
