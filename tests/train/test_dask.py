@@ -24,6 +24,17 @@ from tests.train.test_workers import descendants
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 _READY_S = 60.0
+_WITHOUT = """
+import sys
+sys.modules["prefect_dask"] = None  # as if it were not there: every import of it fails
+from tasks.errors import TrainingError
+from tasks.spec import DaskRunner
+from tasks.train.pool import Workers
+try:
+    Workers(DaskRunner(address="tcp://127.0.0.1:9")).width
+except TrainingError as error:
+    print(error)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +103,15 @@ async def test_a_worker_that_does_not_see_the_data_is_told(
     found = re.search(told, str(got.value))
     assert found
     assert int(found[1]) in descendants(os.getpid())
+
+
+def test_a_cluster_without_prefect_dask_is_told() -> None:
+    """The error says what to install."""
+    ended = subprocess.run([sys.executable, "-c", _WITHOUT], capture_output=True, text=True, check=False)
+
+    assert ended.stdout == (
+        "training.runner: kind dask needs prefect-dask, which is not installed; pip install 'tidemill[dask]'\n"
+    )
 
 
 async def test_a_cluster_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
