@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -39,6 +40,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 ENDLESS = {"estimator": "sklearn.svm.SVC", "params": {"C": 1e100, "tol": 1e-300}}  # in one call of libsvm
 HUGE = {"estimator": "sklearn.neural_network.MLPClassifier", "params": {"hidden_layer_sizes": [30000, 30000]}}
+NAN = {"estimator": "sklearn.naive_bayes.BernoulliNB", "params": {"alpha": 0, "force_alpha": True}}  # 0 times log 0
 SLOW = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 150}}
 
 _RUN = """
@@ -96,13 +98,15 @@ def states_of_task_runs(api: str, since: datetime) -> list[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is watched by what Linux tells")
-async def test_each_failing_candidate_is_one_line_with_its_cause(tmp_path: Path) -> None:
-    """One that hangs in C, one that eats memory, one that raises and one that is killed; the good one wins."""
+async def test_each_failing_candidate_is_one_line_with_its_cause(tmp_path: Path, prefect_server: str) -> None:
+    """One that hangs in C, eats memory, raises, predicts NaN, or is killed; the good one wins, and nothing stays Running."""
+    since = datetime.now(UTC)
     spec = pipeline(
         tmp_path,
         hanging={**ENDLESS, "time_limit_s": 1},
         huge={**HUGE, "memory_limit_mb": 300},
         raising=NEIGHBORS,
+        nan=NAN,
         killed={**ENDLESS, "time_limit_s": 60},
         logistic=LOGISTIC,
     )
@@ -111,12 +115,16 @@ async def test_each_failing_candidate_is_one_line_with_its_cause(tmp_path: Path)
 
     errors = {result.name: str(result.error) for result in leaderboard.failed}
     assert names(leaderboard)[:2] == ["logistic", "dummy"]
-    assert set(errors) == {"hanging", "huge", "raising", "killed"}
+    assert set(errors) == {"hanging", "huge", "raising", "nan", "killed"}
     assert "hanging: was killed after 1 s, its time_limit_s" in errors["hanging"]
     assert "MiB, above its memory_limit_mb of 300" in errors["huge"] or "MemoryError" in errors["huge"]
     assert "n_neighbors = 5000" in errors["raising"]
+    assert re.search(r"nan: it predicts NaN for \d+ of 24 rows; change its parameters", errors["nan"])
     assert "killed: its process was killed by SIGSEGV" in errors["killed"]
     assert not [pid for pid in descendants(os.getpid()) if "fit_server" in command(pid)]
+    states = await asyncio.to_thread(states_of_task_runs, prefect_server, since)
+    assert Counter(states)["FAILED"] == len(errors)
+    assert set(states) == {"COMPLETED", "FAILED"}
 
 
 def test_the_next_best_is_judged_where_a_finalist_fails(tmp_path: Path) -> None:
