@@ -41,7 +41,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 ENDLESS = {"estimator": "sklearn.svm.SVC", "params": {"C": 1e100, "tol": 1e-300}}  # in one call of libsvm
 HUGE = {"estimator": "sklearn.neural_network.MLPClassifier", "params": {"hidden_layer_sizes": [30000, 30000]}}
 NAN = {"estimator": "sklearn.naive_bayes.BernoulliNB", "params": {"alpha": 0, "force_alpha": True}}  # 0 times log 0
-SLOW = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 150}}
+SLOW = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 60}}
 
 _RUN = """
 import asyncio, sys
@@ -54,7 +54,7 @@ asyncio.run(train(slow_pipeline(Path(sys.argv[1]), workers=1), Path(sys.argv[1])
 
 def slow_pipeline(data: Path, workers: int = 2) -> Any:
     """Return a pipeline whose fits take long enough to be killed in their midst."""
-    return pipeline(data, workers, logistic=LOGISTIC, slow=SLOW, slower={**SLOW, "params": {"n_estimators": 300}})
+    return pipeline(data, workers, logistic=LOGISTIC, slow=SLOW, slower={**SLOW, "params": {"n_estimators": 120}})
 
 
 @contextmanager
