@@ -42,7 +42,7 @@ def show_versions(pipeline: str, data: Path) -> int:
     table.add_column("made", no_wrap=True)
     table.add_column("")
     for version in versions:
-        interval = f"{version.interval[0]:.4f} to {version.interval[1]:.4f}"
+        interval = "unknown" if version.interval is None else "{:.4f} to {:.4f}".format(*version.interval)
         other = "" if version.metric == versions[-1].metric else f" ({version.metric})"
         serves = "champion" if champion and champion.version == version.name else ""
         score, made = f"{version.score:.4f}{other}", version.created[:16].replace("T", " ")

@@ -44,7 +44,7 @@ def _row(line: Line, leaderboard: Leaderboard) -> dict[str, Any]:
         "95 %": _interval(line.interval),
         "vs best": "best" if best else "within noise" if line.within_noise else _p(line.p_best),
         "vs dummy": _p(line.p_dummy),
-        "hold-out": f"{finalist.score:.4f} ({_interval(finalist.interval)})" if finalist else "",
+        "hold-out": f"{finalist.score:.4f} ({_interval(finalist.interval) or 'unknown'})" if finalist else "",
         "fit (s)": "" if result.fit_s is None else round(result.fit_s, 1),
         "MiB": "" if result.memory_mb is None else round(result.memory_mb),
         **{name: _figure(value) for name, value in (result.metrics or {}).items() if name != leaderboard.metric},

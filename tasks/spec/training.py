@@ -158,7 +158,7 @@ class DaskRunner(Part):
     kind: Literal["dask"] = "dask"
     """Kind of runner."""
     address: NonEmpty
-    """Address of the scheduler, e.g. tcp://10.0.0.5:8786; its workers reach the data folder by the same path or URL."""
+    """Address of the scheduler, e.g. tcp://10.0.0.5:8786; its workers mount the data folder at the same path."""
 
 
 Runner = Annotated[ProcessesRunner | DaskRunner, Field(discriminator="kind")]

@@ -41,7 +41,7 @@ def judge_finalist(job: CandidateJob) -> Judgement:
         score = answers.score(job.training.metric)
         save_model(model, job.folder / MODEL_FILE)
         _keep_holdout(job, answers, test)
-        interval = _interval(job, answers, score)
+        interval = _interval(job, answers)
         metrics = answers.metrics(job.training_set.task)
         result = replace(
             result, score=score, interval=interval, metrics=metrics, params=chosen_params(model, job.candidate)
@@ -90,7 +90,8 @@ def _learn(job: CandidateJob, share: float, fold: int, attempt: Attempt) -> tupl
     return wanted, Answers(model, frame, target).score(metric), Answers(model, *read_rows(job, test)).score(metric)
 
 
-def _interval(job: CandidateJob, answers: Answers, score: float) -> tuple[float, float]:
+def _interval(job: CandidateJob, answers: Answers) -> tuple[float, float] | None:
+    """Return the interval of the score, or None where no draw of the held-out rows defines the metric."""
     rows, groups = len(answers.truth), job.rows.held_out_units()
     bootstrap = Bootstrap(
         rows,
@@ -100,7 +101,7 @@ def _interval(job: CandidateJob, answers: Answers, score: float) -> tuple[float,
         groups=groups,
     )
     low, high = bootstrap_interval(answers.scoring(job.training.metric), bootstrap)
-    return (low, high) if math.isfinite(low) else (score, score)
+    return (low, high) if math.isfinite(low) else None
 
 
 def tell_holdout(said: Said, rows: Array) -> pa.Table:

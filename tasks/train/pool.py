@@ -163,6 +163,9 @@ def _enter(runner: ProcessesRunner | DaskRunner) -> TaskRunner[Any]:
         entered.__enter__()
         if isinstance(runner, DaskRunner):
             entered.client.nthreads()  # it connects when it is first asked
+        else:
+            # A worker that is killed while it sends to Prefect keeps the queue's lock: Python would wait for it at exit.
+            entered._subprocess_message_queue.cancel_join_thread()  # noqa: SLF001 - Prefect 3.8 has no other way
     except OSError as error:
         where = runner.address if isinstance(runner, DaskRunner) else "this machine"
         raise TrainingError(f"training.runner: no worker at {where} ({error}); start the Dask scheduler") from None

@@ -71,7 +71,8 @@ class Judgement:
 
     fingerprint: str
     score: float = 0.0
-    interval: tuple[float, float] = (0.0, 0.0)
+    interval: tuple[float, float] | None = None
+    """None where no draw of the held-out rows defines the metric."""
     metrics: dict[str, float] = field(default_factory=dict)
     importances: dict[str, tuple[float, float]] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
@@ -101,7 +102,7 @@ class Finalist:
     folder: Path
     """Holds its model, what it predicted of the hold-out, and its metrics."""
     score: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     metrics: Mapping[str, float]
     importances: Mapping[str, tuple[float, float]]
     """By feature: the mean drop of the score where the feature is shuffled, and its standard deviation."""

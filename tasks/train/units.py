@@ -12,6 +12,7 @@ from tasks.store import read_json
 from tasks.train.estimators import BASELINE
 from tasks.train.isolation import Outcome, run_isolated
 from tasks.train.jobs import CandidateJob
+from tasks.train.reach import check_reach
 from tasks.train.results import CurvePoint, FoldResult, Judgement, Part, keep_part
 
 SHARES = (0.125, 0.25, 0.5, 1.0)
@@ -55,7 +56,13 @@ class Unit:
 
 
 def run_unit(unit: Unit) -> list[Part]:
-    """Return the results of a unit, each committed as it comes; after a failed one the others are not tried."""
+    """Return the results of a unit, each committed as it comes; after a failed one the others are not tried.
+
+    Raises:
+        TrainingError: this process does not reach the run's data folder.
+
+    """
+    check_reach(unit.job)
     results: list[Part] = []
     for result in _run_parts(unit):
         results.append(result)

@@ -23,14 +23,11 @@ ARGUMENTS = [
 ]
 _SHOWN_MS = 30_000
 
-pytestmark = [
-    pytest.mark.flow,
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists() and "TIDEMILL_BROWSER_REQUIRED" not in os.environ,
-        reason=f"needs Chromium at {CHROMIUM} (Debian: apt-get install chromium)",
-    ),
-]
+needs_chromium = pytest.mark.skipif(
+    not CHROMIUM.exists() and "TIDEMILL_BROWSER_REQUIRED" not in os.environ,
+    reason=f"needs Chromium at {CHROMIUM} (Debian: apt-get install chromium)",
+)
+pytestmark = [pytest.mark.flow, pytest.mark.browser, needs_chromium]
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
+from tasks.progress import Step, listening
 from tasks.spec import Training
 from tasks.train.evaluate import evaluate_fold
 from tasks.train.jobs import CandidateJob, plan_jobs
+from tasks.train.leaderboard import Leaderboard
 from tasks.train.results import CandidateResult, combine_folds
 from tasks.train.training_set import TrainingSet, build_training_set
 
@@ -46,6 +50,28 @@ def sklearn_table(name: str) -> dict[str, Any]:
     bunch = SKLEARN_SETS[name]()
     columns = {f"x{i}": bunch.data[:, i] for i in range(bunch.data.shape[1])}
     return {"row": range(len(bunch.target)), **columns, "y": bunch.target}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run of the train flow that has ended: its data folder, its leaderboard and the steps that it told."""
+
+    data: Path
+    leaderboard: Leaderboard
+    steps: tuple[Step, ...]
+
+
+@pytest.fixture(scope="session")
+def trained(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Return one run of a logistic regression and a forest on two workers, which several tests look at."""
+    from flows.train import train  # noqa: PLC0415 - imports Prefect only where flows run
+    from tests.train.test_flow import FOREST, pipeline  # noqa: PLC0415 - the same
+
+    assert prefect_server
+    data, steps = tmp_path_factory.mktemp("trained"), list[Step]()
+    with listening(steps.append):
+        leaderboard = asyncio.run(train(pipeline(data, logistic=LOGISTIC, forest=FOREST), data))
+    return Trained(data, leaderboard, tuple(steps))
 
 
 Build = Callable[..., TrainingSet]

@@ -9,14 +9,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.spec import Candidate, Training
+from tasks.spec import Training
 from tasks.store import fingerprint
 from tasks.train.answers import Answers
 from tasks.train.features import features_of, read_frame, read_target
+from tasks.train.fitting import fit_model
 from tasks.train.judge import tell_holdout
 from tasks.train.leaderboard import Leaderboard, Line
 from tasks.train.model_store import Decision, Version, decide_champion, publish_version, save_model
-from tasks.train.preprocessing import build_model
 from tasks.train.results import CandidateResult, Finalist
 from tasks.train.split import split_rows
 from tasks.train.training_set import TrainingSet, build_training_set
@@ -60,8 +60,7 @@ def _fit(asked: Training, training_set: TrainingSet, models: Path) -> tuple[Fina
         table = pa.ipc.open_file(mapped).read_all()
         features, rows = features_of(asked, table.schema), split_rows(asked, table, training_set.task)
         frame, target = read_frame(table, features), read_target(table.column(asked.target), training_set.task)
-        model = build_model(Candidate.model_validate(asked.candidates["only"].model_dump()), features, asked.seed)
-        model.fit(frame.iloc[rows.train], target[rows.train])
+        model = fit_model(asked, asked.candidates["only"], features, frame.iloc[rows.train], target[rows.train])
         held_out, truth = frame.iloc[rows.test], target[rows.test]
         score = float(model.score(held_out, truth))
         folder = models / "candidates" / "only-0123456789ab"

@@ -61,16 +61,23 @@ def train(jobs: Sequence[CandidateJob]) -> int:
 
 
 def test_folders_of_old_trainings_are_deleted(jobs: Jobs) -> None:
-    """Those of the last three trainings stay and are read back; one that is run again is the latest of them."""
+    """Those of the last three trainings stay and are read back; one that is run again is the latest of them.
+
+    So it is with the files that hold the rows of their folds.
+    """
     seeds = range(TRAININGS_KEPT + 1)
     trainings = [list(jobs(sklearn_table("iris"), query=QUERY, candidates=NAIVE, seed=seed).values()) for seed in seeds]
     folders = [{job.folder for job in training} for training in trainings]
     there = trainings[0][0].folder.parent
+    rows = [training[0].rows.path for training in trainings]
 
+    assert len(set(rows)) == len(list(rows[0].parent.glob("rows-*"))) == TRAININGS_KEPT + 1
     assert all(train(training) > 0 for training in trainings[:-1])
     assert set(there.glob("*/")) == set().union(*folders[:-1])
+    assert set(rows[0].parent.glob("rows-*")) == {*rows[:-1]}
     assert train(trainings[0]) == 0
     assert train(trainings[-1]) > 0
     assert set(there.glob("*/")) == set().union(*folders) - folders[1]
+    assert set(rows[0].parent.glob("rows-*")) == {*rows} - {rows[1]}
     assert train(trainings[0]) == 0
     assert train(trainings[1]) > 0

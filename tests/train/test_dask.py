@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,12 +17,24 @@ from flows.train import train
 from tasks.errors import TrainingError
 from tasks.spec import DaskRunner, Pipeline
 from tasks.train.leaderboard import Leaderboard
-from tests.train.conftest import LOGISTIC
+from tests.train.conftest import LOGISTIC, Trained
 from tests.train.test_flow import FOREST, pipeline
+from tests.train.test_workers import descendants
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 _READY_S = 60.0
+_WITHOUT = """
+import sys
+sys.modules["prefect_dask"] = None  # as if it were not there: every import of it fails
+from tasks.errors import TrainingError
+from tasks.spec import DaskRunner
+from tasks.train.pool import Workers
+try:
+    Workers(DaskRunner(address="tcp://127.0.0.1:9")).width
+except TrainingError as error:
+    print(error)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +77,39 @@ def figures(leaderboard: Leaderboard) -> list[object]:
     ]
 
 
-async def test_a_cluster_gives_the_same_leaderboard(tmp_path: Path, cluster: str) -> None:
+async def test_a_cluster_gives_the_same_leaderboard(tmp_path: Path, cluster: str, trained: Trained) -> None:
     """To the last digit, as the processes of this machine do."""
-    here = await train(pipeline(tmp_path / "here", logistic=LOGISTIC, forest=FOREST), tmp_path / "here")
+    there = await train(on(cluster, pipeline(tmp_path, logistic=LOGISTIC, forest=FOREST)), tmp_path)
 
-    there = await train(on(cluster, pipeline(tmp_path / "there", logistic=LOGISTIC, forest=FOREST)), tmp_path / "there")
-
-    assert figures(there) == figures(here)
+    assert figures(there) == figures(trained.leaderboard)
     assert not there.failed
+
+
+async def test_a_worker_that_does_not_see_the_data_is_told(
+    tmp_path: Path, cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data folder is another one to each process, by its working directory: path, worker and cure are named."""
+    monkeypatch.chdir(tmp_path)
+    data = Path("/proc/self/cwd/of_this_process")
+    told = rf"{data}/training/iris/training_set\.arrow: the worker \S+ \(process (\d+)\) cannot reach it \(No such file"
+
+    with pytest.raises(
+        TrainingError, match=rf"{told} .*; put the data folder on storage that every worker mounts"
+    ) as got:
+        await train(on(cluster, pipeline(data, logistic=LOGISTIC)), data)
+
+    found = re.search(told, str(got.value))
+    assert found
+    assert int(found[1]) in descendants(os.getpid())
+
+
+def test_a_cluster_without_prefect_dask_is_told() -> None:
+    """The error says what to install."""
+    ended = subprocess.run([sys.executable, "-c", _WITHOUT], capture_output=True, text=True, check=False)
+
+    assert ended.stdout == (
+        "training.runner: kind dask needs prefect-dask, which is not installed; pip install 'tidemill[dask]'\n"
+    )
 
 
 async def test_a_cluster_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

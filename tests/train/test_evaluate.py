@@ -190,6 +190,7 @@ def test_a_finalist_is_judged_once_on_the_hold_out(jobs: Jobs) -> None:
     x, x_test, y, y_test = train_test_split(features, table["y"], test_size=0.2, random_state=42, stratify=table["y"])
     plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, random_state=42)).fit(x, y)
     assert judged.score == plain.score(x_test, y_test) == judged.metrics["accuracy"]
+    assert judged.interval is not None
     assert judged.interval[0] <= judged.score <= judged.interval[1]
     kept = pa.ipc.open_file(job.folder / "holdout.arrow").read_all().to_pandas()
     told = [f"{kind}_{i}" for kind in ("probability", "ranking") for i in range(3)]
@@ -198,6 +199,19 @@ def test_a_finalist_is_judged_once_on_the_hold_out(jobs: Jobs) -> None:
     assert list(kept["prediction"]) == list(plain.predict(x_test))
     assert importances["x9"] == (0.0, 0.0)
     assert max(importances, key=lambda name: importances[name][0]) in {"x2", "x3"}
+
+
+def test_an_interval_that_no_draw_defines_is_unknown(jobs: Jobs) -> None:
+    """Of sixteen held-out moments with a class each, a draw misses some class, and the areas need them all."""
+    moments = np.arange(80)
+    columns = {"moment": moments, "x": moments % 16 * 1.0, "y": moments % 16}
+    asked = {"split": {"by": "time", "column": "moment", "folds": 2}, "metric": "roc_auc_ovr"}
+    job = jobs(columns, query="SELECT * FROM rows ORDER BY moment", **asked)["logistic"]
+
+    judged = judge_finalist(job)
+
+    assert (judged.error, judged.interval) == (None, None)
+    assert judged.score > 0.5
 
 
 def test_a_change_that_matters_changes_the_fingerprint(jobs: Jobs) -> None:

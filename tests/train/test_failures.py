@@ -11,8 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
+from playwright.sync_api import Page, expect
 
 from flows.train import train
 from tasks.progress import Step, listening
@@ -30,16 +33,23 @@ from tasks.store import DataFolder, read_json
 from tasks.train.evaluate import evaluate_fold
 from tasks.train.jobs import plan_jobs
 from tasks.train.judge import judge_finalist
+from tasks.train.leaderboard import Leaderboard
 from tasks.train.training_set import build_training_set
+from tests.flows.test_ui import needs_chromium, page
 from tests.train.conftest import LOGISTIC, write_table
 from tests.train.test_flow import NEIGHBORS, names, pipeline
 from tests.train.test_workers import command, descendants, is_running
 
+__all__ = ["page"]
+
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+_SHOWN_MS = 30_000
 
 ENDLESS = {"estimator": "sklearn.svm.SVC", "params": {"C": 1e100, "tol": 1e-300}}  # in one call of libsvm
 HUGE = {"estimator": "sklearn.neural_network.MLPClassifier", "params": {"hidden_layer_sizes": [30000, 30000]}}
-SLOW = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 150}}
+NAN = {"estimator": "sklearn.naive_bayes.BernoulliNB", "params": {"alpha": 0, "force_alpha": True}}  # 0 times log 0
+SLOW = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 60}}
 
 _RUN = """
 import asyncio, sys
@@ -52,7 +62,7 @@ asyncio.run(train(slow_pipeline(Path(sys.argv[1]), workers=1), Path(sys.argv[1])
 
 def slow_pipeline(data: Path, workers: int = 2) -> Any:
     """Return a pipeline whose fits take long enough to be killed in their midst."""
-    return pipeline(data, workers, logistic=LOGISTIC, slow=SLOW, slower={**SLOW, "params": {"n_estimators": 300}})
+    return pipeline(data, workers, logistic=LOGISTIC, slow=SLOW, slower={**SLOW, "params": {"n_estimators": 120}})
 
 
 @contextmanager
@@ -95,28 +105,64 @@ def states_of_task_runs(api: str, since: datetime) -> list[str]:
     return before
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is watched by what Linux tells")
-async def test_each_failing_candidate_is_one_line_with_its_cause(tmp_path: Path) -> None:
-    """One that hangs in C, one that eats memory, one that raises and one that is killed; the good one wins."""
+@dataclass(frozen=True)
+class FailingRun:
+    """A run of the pipeline `failing` that has ended, and the states of its task runs."""
+
+    leaderboard: Leaderboard
+    states: list[str]
+
+
+@pytest.fixture(scope="module")
+def failing_run(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> FailingRun:
+    """Return a run of candidates that fail in every way, and of one that does not."""
+    if sys.platform != "linux":
+        pytest.skip("memory is watched by what Linux tells")
+    data, since = tmp_path_factory.mktemp("failing"), datetime.now(UTC)
     spec = pipeline(
-        tmp_path,
+        data,
         hanging={**ENDLESS, "time_limit_s": 1},
         huge={**HUGE, "memory_limit_mb": 300},
         raising=NEIGHBORS,
+        nan=NAN,
         killed={**ENDLESS, "time_limit_s": 60},
         logistic=LOGISTIC,
     )
     with killing_the_last(signal.SIGSEGV):
-        leaderboard = await train(spec, tmp_path)
+        leaderboard = asyncio.run(train(spec.model_copy(update={"name": "failing"}), data))
+    return FailingRun(leaderboard, states_of_task_runs(prefect_server, since))
+
+
+def test_each_failing_candidate_is_one_line_with_its_cause(failing_run: FailingRun) -> None:
+    """One that hangs in C, eats memory, raises, predicts NaN, or is killed; the good one wins, and nothing stays Running."""
+    leaderboard, states = failing_run.leaderboard, failing_run.states
 
     errors = {result.name: str(result.error) for result in leaderboard.failed}
     assert names(leaderboard)[:2] == ["logistic", "dummy"]
-    assert set(errors) == {"hanging", "huge", "raising", "killed"}
+    assert set(errors) == {"hanging", "huge", "raising", "nan", "killed"}
     assert "hanging: was killed after 1 s, its time_limit_s" in errors["hanging"]
     assert "MiB, above its memory_limit_mb of 300" in errors["huge"] or "MemoryError" in errors["huge"]
     assert "n_neighbors = 5000" in errors["raising"]
+    assert re.search(r"nan: it predicts NaN for \d+ of 24 rows; change its parameters", errors["nan"])
     assert "killed: its process was killed by SIGSEGV" in errors["killed"]
     assert not [pid for pid in descendants(os.getpid()) if "fit_server" in command(pid)]
+    assert Counter(states)["FAILED"] == len(errors)
+    assert set(states) == {"COMPLETED", "FAILED"}
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_the_ui_shows_each_failed_candidate_and_none_that_runs(
+    prefect_server: str, failing_run: FailingRun, page: Page
+) -> None:
+    """The page of task runs, looked at after a run, has every unit as Completed or Failed."""
+    page.goto(f"{prefect_server.removesuffix('/api')}/runs?tab=task-runs")
+
+    expect(page.get_by_text("failing", exact=True)).to_have_count(len(failing_run.states), timeout=_SHOWN_MS)
+    shown = re.findall(r"^failing\n(.+)\n(\w+)$", page.locator("body").inner_text(), re.MULTILINE)
+    failed = {name.partition(",")[0] for name, state in shown if state == "Failed"}
+    assert Counter(state.upper() for _, state in shown) == Counter(failing_run.states)
+    assert failed == {result.name for result in failing_run.leaderboard.failed}
 
 
 def test_the_next_best_is_judged_where_a_finalist_fails(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ import pytest
 
 from flows.train import train
 from tasks.errors import StageError, TrainingError
-from tasks.progress import Step, listening
+from tasks.progress import listening
 from tasks.spec import Pipeline
 from tasks.train.leaderboard import Leaderboard
 from tasks.train.model_store import load_model
-from tests.train.conftest import LOGISTIC, sklearn_table, training, write_table
+from tests.train.conftest import LOGISTIC, Trained, sklearn_table, training, write_table
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -39,47 +40,37 @@ def names(leaderboard: Leaderboard) -> list[str]:
     return [line.name for line in leaderboard.lines]
 
 
-async def test_trains_ranks_and_crowns(tmp_path: Path) -> None:
+def test_trains_ranks_and_crowns(trained: Trained) -> None:
     """The leaderboard and the champion are kept, the champion predicts, and progress is told."""
-    steps: list[Step] = []
+    leaderboard, models = trained.leaderboard, trained.data / "models" / "iris"
 
-    with listening(steps.append):
-        leaderboard = await train(pipeline(tmp_path, logistic=LOGISTIC, forest=FOREST), tmp_path)
-
-    models = tmp_path / "models" / "iris"
     champion = json.loads((models / "champion.json").read_text())
     assert json.loads((models / "leaderboard.json").read_text()) == leaderboard.as_data()
-    assert {step.name for step in steps} == {"dummy", "logistic", "forest"}
-    assert [(step.done, step.total) for step in steps] == [(1, 3), (2, 3), (3, 3)] * 2
+    assert {step.name for step in trained.steps} == {"dummy", "logistic", "forest"}
+    assert [(step.done, step.total) for step in trained.steps] == [(1, 3), (2, 3), (3, 3)] * 2
     assert leaderboard.best is not None
     assert champion["candidate"] == leaderboard.best.name
     assert leaderboard.best.finalist is not None
     assert set(leaderboard.best.finalist.importances) == {f"x{i}" for i in range(4)}
     assert [rows for rows, _, _ in leaderboard.best.finalist.learning_curve] == [12, 24, 48, 96]
     frame = {f"x{i}": sklearn_table("iris")[f"x{i}"] for i in range(4)}
-    model = await asyncio.to_thread(load_model, models / champion["model"])
+    model = load_model(models / champion["model"])
     assert set(model.predict(pd.DataFrame(frame))) == {0, 1, 2}
 
 
-async def test_a_second_run_starts_no_process(tmp_path: Path) -> None:
+def test_a_second_run_starts_no_process(tmp_path: Path, trained: Trained) -> None:
     """What is finished is read back, and no worker is started for it."""
-    first = await train(pipeline(tmp_path, logistic=LOGISTIC), tmp_path)
+    data = tmp_path / "again"
+    shutil.copytree(trained.data, data)
+    spec = pipeline(tmp_path, logistic=LOGISTIC, forest=FOREST)
     workers: list[int] = []
 
     with listening(lambda _: workers.append(len(multiprocessing.active_children()))):
-        second = await train(pipeline(tmp_path, logistic=LOGISTIC), tmp_path)
+        second = asyncio.run(train(spec, data))
 
-    assert workers == [0, 0]
-    assert [line.result.reused for line in second.lines] == [True, True]
-    assert [line.result.metrics for line in second.lines] == [line.result.metrics for line in first.lines]
-
-
-async def test_a_failing_candidate_does_not_stop_the_others(tmp_path: Path) -> None:
-    """A candidate that fails is the last line of the leaderboard."""
-    leaderboard = await train(pipeline(tmp_path, neighbors=NEIGHBORS, logistic=LOGISTIC), tmp_path)
-
-    assert names(leaderboard) == ["logistic", "dummy", "neighbors"]
-    assert [result.name for result in leaderboard.failed] == ["neighbors"]
+    assert workers == [0] * 3
+    assert [line.result.reused for line in second.lines] == [True] * 3
+    assert [line.result.metrics for line in second.lines] == [line.result.metrics for line in trained.leaderboard.lines]
 
 
 async def test_the_stage_fails_when_every_candidate_failed(tmp_path: Path) -> None:

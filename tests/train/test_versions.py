@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from flows.models import show_versions
 from tasks.errors import SpecError, TrainingError
+from tasks.report_training import _row
 from tasks.train.model_store import list_versions, load_model, promote, read_champion, read_version, roll_back
 from tests.train.conftest import LOGISTIC, sklearn_table
 from tests.train.publishing import Judged, judge
@@ -51,6 +54,7 @@ def test_the_card_tells_what_is_known(tmp_path: Path) -> None:
     version = judged.publish()
 
     card = (judged.models / version.name / "model_card.md").read_text()
+    assert version.interval is not None
     low, high = version.interval
     for text in (
         f"# toy: only, version {version.name}",
@@ -64,6 +68,29 @@ def test_the_card_tells_what_is_known(tmp_path: Path) -> None:
         "load_model(Path(",
     ):
         assert text in card
+
+
+def test_an_unknown_interval_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the card, in the UI, in the list of versions and in what is kept, it is no interval of no width."""
+    judged = trained(tmp_path, STUMP)
+    (line,) = judged.leaderboard.lines
+    assert line.finalist is not None
+    unsure = replace(line, finalist=replace(line.finalist, interval=None))
+    board = replace(judged.leaderboard, lines=(unsure,))
+    judged = replace(judged, leaderboard=board)
+
+    version = judged.publish()
+    judged.decide()
+    show_versions("toy", tmp_path)
+
+    champion, score = read_champion(judged.models), f"{version.score:.4f}"
+    assert list_versions(judged.models) == [version]
+    assert champion is not None
+    assert (version.interval, champion.interval, unsure.as_data()["holdout_interval"]) == (None, None, None)
+    card = (judged.models / version.name / "model_card.md").read_text()
+    assert f"| **roc_auc**, hold-out | {score} | unknown |" in card
+    assert _row(unsure, board)["hold-out"] == f"{score} (unknown)"
+    assert re.search(rf"{version.name} +only +{score} +unknown +455", capsys.readouterr().out)
 
 
 def test_the_same_training_is_the_same_version(tmp_path: Path) -> None:
@@ -135,6 +162,21 @@ def test_a_champion_that_cannot_be_compared_stays(tmp_path: Path, changes: dict[
     assert re.search(said, kept.reason)
     assert "promote it by hand" in kept.reason
     assert taken.promoted
+
+
+@pytest.mark.filterwarnings("ignore:null in every row that trains")
+@pytest.mark.parametrize("kind", ["VARCHAR", "DOUBLE", "BOOLEAN", "TIMESTAMP"])
+@pytest.mark.parametrize(
+    "before", ["x0", "CAST(round(x0) AS VARCHAR)", "x0 > 14", "make_timestamp((x0 * 1e12)::BIGINT)"]
+)
+def test_a_column_that_is_null_in_all_rows_is_of_the_champion_s_kind(tmp_path: Path, before: str, kind: str) -> None:
+    """A champion that learnt from it is compared, whatever type its nulls have."""
+    query = "SELECT x1, x2, {} AS known, y FROM rows ORDER BY row"
+    trained(tmp_path, STUMP, query=query.format(before)).decide()
+
+    decision = trained(tmp_path, LOGISTIC, query=query.format(f"CAST(NULL AS {kind})")).decide()
+
+    assert re.search(r"beats v0001-\w+ by more than noise on the", decision.reason)
 
 
 def test_a_champion_that_cannot_serve_is_replaced(tmp_path: Path) -> None:

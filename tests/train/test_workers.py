@@ -30,6 +30,24 @@ if __name__ == "__main__":
     time.sleep(60)
 """
 
+_LOCKED = """
+import multiprocessing, os
+from tasks.spec import ProcessesRunner
+from tasks.train.pool import Workers
+
+def die(lock):
+    lock.acquire()
+    os._exit(1)
+
+if __name__ == "__main__":
+    workers = Workers(ProcessesRunner(workers=1))
+    queue = workers._opened()._subprocess_message_queue
+    killed = multiprocessing.get_context("fork").Process(target=die, args=(queue._wlock,))
+    killed.start()
+    killed.join()
+    workers.close()
+"""
+
 
 def _threads() -> tuple[set[int], bool]:
     import sklearn.ensemble  # noqa: F401, PLC0415 - loads OpenMP and BLAS, after the worker's start
@@ -57,6 +75,13 @@ def test_a_worker_ends_with_its_parent() -> None:
     while is_running(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not is_running(worker)
+
+
+def test_the_run_ends_where_a_worker_was_killed_while_it_told_prefect() -> None:
+    """Nobody waits at exit for the lock that the killed one has held."""
+    ended = subprocess.run([sys.executable, "-c", _LOCKED], timeout=40, check=False, capture_output=True)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def command(pid: int) -> str:

@@ -40,7 +40,7 @@ def _scores(version: Version) -> str:
         (f"{version.metric}, mean of {version.folds} folds", version.cv_score, version.cv_interval),
     ]
     lines = [f"| metric | value | {confidence} |", "|---|---|---|"]
-    lines += [f"| {name} | {value:.4f} | {low:.4f} to {high:.4f} |" for name, value, (low, high) in rows]
+    lines += [f"| {name} | {value:.4f} | {_interval(interval)} |" for name, value, interval in rows]
     lines += [
         f"| {name}, hold-out | {value:.4f} | |" for name, value in version.metrics.items() if name != version.metric
     ]
@@ -121,6 +121,10 @@ model = load_model(Path("{folder}/model.skops"))
 ```
 
 `model.predict` takes a data frame with the features above: numbers, truths (0 or 1) and times (seconds since 1970) as float64, texts as objects, missing and infinite values as NaN. `tidemill predict {version.pipeline} INPUT` does all of it."""
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "unknown" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
 
 
 def _cell(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -17,6 +18,7 @@ from tasks.train.statistics import Bootstrap, bootstrap_difference
 from tasks.train.training_set import TrainingSet
 
 DRAWS = 500  # a scorer takes milliseconds; the percentiles of a thousand draws differ in the third digit
+NULL_TYPES = {"number": pa.float64(), "truth": pa.bool_(), "time": pa.timestamp("us"), "text": pa.string()}
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,17 @@ class HeldOut:
     """Kind of each feature: number, truth, time or text."""
 
 
-def read_held_out(training: Training, training_set: TrainingSet) -> HeldOut:
-    """Return the hold-out of a training set."""
+def read_held_out(training: Training, training_set: TrainingSet, learnt: Mapping[str, str]) -> HeldOut:
+    """Return the hold-out of a training set.
+
+    Args:
+        training: The training section of a pipeline.
+        training_set: Its rows.
+        learnt: Kind of each feature that the champion learnt from; a column that is null in all rows counts as of it.
+
+    """
     with pa.memory_map(str(training_set.path)) as mapped:
-        table = pa.ipc.open_file(mapped).read_all()
+        table = _with_nulls_of(learnt, pa.ipc.open_file(mapped).read_all())
         features = features_of(training, table.schema)
         rows = split_rows(training, table, training_set.task)
         test = rows.test
@@ -44,6 +53,14 @@ def read_held_out(training: Training, training_set: TrainingSet) -> HeldOut:
             groups=groups,
             kinds={name: kind_of_type(table.schema.field(name).type) for name in features.names},
         )
+
+
+def _with_nulls_of(learnt: Mapping[str, str], table: pa.Table) -> pa.Table:
+    """Return the table with each column that is null in all rows as one of the learnt kind: DuckDB's own says nothing."""
+    for place, name in enumerate(table.column_names):
+        if learnt.get(name) in NULL_TYPES and table.column(name).null_count == table.num_rows:
+            table = table.set_column(place, name, pa.nulls(table.num_rows, NULL_TYPES[learnt[name]]))
+    return table
 
 
 def without(held_out: HeldOut, kept: Array) -> HeldOut:

@@ -58,7 +58,7 @@ class Champion:
     fingerprint: str
     metric: str
     score: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     training_rows: int
     test_rows: int
     since: str

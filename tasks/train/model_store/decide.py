@@ -66,7 +66,7 @@ def _compare(
         theirs, serving = load_model(models / champion.model), read_version(models, champion.version)
     except TidemillError as error:
         return _take(version, training, f"takes over from {champion.version}, which cannot serve: {error}")
-    held_out = read_held_out(training, training_set)
+    held_out = read_held_out(training, training_set, serving.features)
     if mismatch := _mismatch(serving, version, held_out.kinds):
         return _stay(champion, version, training, f"cannot be compared: {mismatch}; promote it by hand")
     held_out, told = _unseen(models, serving, version, held_out)

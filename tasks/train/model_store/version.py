@@ -54,7 +54,8 @@ class Version:
     target: str
     metric: str
     score: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
+    """None where no draw of the held-out rows defines the metric."""
     cv_score: float
     cv_interval: tuple[float, float]
     p_dummy: float | None
