@@ -1,8 +1,10 @@
-"""The process that fits are forked from; it watches each, and ends it at its limits.
+"""The processes that fits are forked from; they watch each, and end it at its limits.
 
 A fork of a process that has imported scikit-learn costs milliseconds, where a
-new one costs a second. Only a process of one thread may be forked safely, so
-this one does nothing else: no Prefect, no numeric work of its own.
+new one costs a second: so one imports it for all, and forks itself for each
+worker that calls; that fork serves the worker, one fit after another. Only a
+process of one thread may be forked safely, so these do nothing else: no
+Prefect, no numeric work of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import gc
 import os
 import pickle
 import resource
+import shutil
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterable
@@ -53,24 +57,47 @@ class Ending:
 
 
 def main() -> None:
-    """Serve the requests that come through the given file descriptor until it is closed."""
+    """Serve each worker that calls at the socket of the first file descriptor given, until the second is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
-    with suppress(EOFError, OSError):  # the other end is closed
-        _serve(Connection(int(sys.argv[1])))
-    os._exit(0)  # nothing here needs its goodbye, and libraries' own can be loud
+    calls, parent = socket.socket(fileno=int(sys.argv[1])), Connection(int(sys.argv[2]))
+    folder = Path(calls.getsockname()).parent
+    with suppress(BaseException):  # nothing here needs its goodbye, and libraries' own can be loud
+        _preload(PRELOADED)
+        with suppress(Exception):  # the fork that needs it will say what is wrong
+            import_module("tasks.train.evaluate").rehearse()
+        _answer(calls, parent)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
+
+
+def _answer(calls: socket.socket, parent: Connection) -> None:
+    """Fork a server for each worker that calls, until the parent closes its end."""
+    first = os.getpid()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries the forks
+    while parent not in wait([calls, parent]):
+        worker, _ = calls.accept()
+        if os.fork() == 0:
+            try:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                end_with(first)
+                calls.close()
+                parent.close()
+                _serve(Connection(worker.detach()))
+            finally:
+                os._exit(0)
+        worker.close()
 
 
 def _serve(connection: Connection) -> None:
-    _preload(PRELOADED)
-    with suppress(Exception):  # the fork that needs it will say what is wrong
-        import_module("tasks.train.evaluate").rehearse()
-    while True:
-        request: Request = connection.recv()
-        _preload(request.preload)
-        ending = _run(request, connection)
-        if ending is None:
-            return
-        connection.send(ending)
+    """Run one request after another, until the other end is closed."""
+    with suppress(EOFError, OSError):
+        while True:
+            request: Request = connection.recv()
+            _preload(request.preload)
+            ending = _run(request, connection)
+            if ending is None:
+                return
+            connection.send(ending)
 
 
 def _preload(modules: Iterable[str]) -> None:

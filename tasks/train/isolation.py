@@ -8,10 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from tasks.train.fit_server import Ending, Request
@@ -59,35 +61,36 @@ def run_isolated(
     return Outcome(None, error, ending.seconds, ending.memory_mb)
 
 
-def start_fit_server() -> None:
-    """Start this thread's fit server, if it has none, without waiting for it to be ready."""
-    if getattr(_servers, "own", None) is None:
-        _servers.own = _FitServer()
+class FitServer:
+    """The process that has imported what fits need, for every worker that calls at `address`; it is not waited for.
 
-
-class _FitServer:
-    """A fit server, as a child that ends when this process does, however it does."""
+    It ends, and what it runs, when this process does, however it does.
+    """
 
     def __init__(self) -> None:
+        self.address = str(Path(tempfile.mkdtemp(prefix="tidemill-")) / "fits")  # a folder that only its owner enters
         ours, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-c", _SERVE, str(theirs.fileno())]
+        with theirs, socket.socket(socket.AF_UNIX) as calls:
+            calls.bind(self.address)
+            calls.listen()
+            passed = [calls.fileno(), theirs.fileno()]
+            command = [sys.executable, "-c", _SERVE, *map(str, passed)]
             environment = {
                 **os.environ,
                 **dict.fromkeys(THREAD_VARIABLES, "1"),
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             }
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)  # noqa: S603 - ours
-        self._connection = Connection(ours.detach())
+            self._process = subprocess.Popen(command, pass_fds=passed, env=environment)  # noqa: S603 - ours
+        self._end = ours
 
-    def run(self, request: Request) -> Ending:
-        self._connection.send(request)
-        ending: Ending = self._connection.recv()
-        return ending
+    @property
+    def is_running(self) -> bool:
+        """Return whether it has not ended."""
+        return self._process.poll() is None
 
     def stop(self) -> None:
         """End the server and what it runs."""
-        self._connection.close()
+        self._end.close()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_S)
         self._process.kill()
@@ -98,28 +101,77 @@ class _FitServer:
             self.stop()
 
 
-_servers = threading.local()  # a request at a time: threads, which Dask's workers have, each need their own
+class _Servers:
+    """Where this process has its fits run: at the server it was told of, else at one of its own."""
+
+    def __init__(self) -> None:
+        self.told: str | None = None
+        self._own: FitServer | None = None
+        self._lock = threading.Lock()
+        self._threads = threading.local()  # one request at a time: Dask's workers have threads
+
+    def connection(self) -> Connection:
+        """Return this thread's connection."""
+        known: Connection | None = getattr(self._threads, "connection", None)
+        if known is None:
+            known = self._threads.connection = self._call()
+        return known
+
+    def _call(self) -> Connection:
+        caller = socket.socket(socket.AF_UNIX)
+        try:
+            if self.told is not None:
+                caller.connect(self.told)
+                return Connection(caller.detach())
+        except OSError:  # it has ended
+            self.told = None
+        with self._lock:
+            if self._own is None or not self._own.is_running:
+                self._own = FitServer()
+        caller.connect(self._own.address)
+        return Connection(caller.detach())
+
+    def disconnect(self) -> None:
+        """End what runs for this thread."""
+        known: Connection | None = getattr(self._threads, "connection", None)
+        self._threads.connection = None
+        if known is not None:
+            known.close()
+
+    def stop(self) -> None:
+        """End what runs for this thread, and the process's own server, if it has one."""
+        self.disconnect()
+        with self._lock:
+            own, self._own = self._own, None
+        if own is not None:
+            own.stop()
 
 
-def _ask(request: Request) -> Ending:
-    start_fit_server()
-    server: _FitServer = _servers.own
-    try:
-        return server.run(request)
-    except (EOFError, OSError):  # it was killed itself, and its child with it
-        stop_fit_server()
-        return Ending("signal", signal.SIGKILL)
-    except BaseException:
-        stop_fit_server()  # an answer nobody waits for must not be taken for the next one
-        raise
+_servers = _Servers()
+
+
+def call_at(address: str) -> None:
+    """Have this process's fits run by the server at this address."""
+    _servers.told = address
 
 
 def stop_fit_server() -> None:
-    """End this thread's fit server, if it has one, and what it runs."""
-    server: _FitServer | None = getattr(_servers, "own", None)
-    _servers.own = None
-    if server is not None:
-        server.stop()
+    """End this process's own fit server, if it has one, and what it runs."""
+    _servers.stop()
+
+
+def _ask(request: Request) -> Ending:
+    connection = _servers.connection()
+    try:
+        connection.send(request)
+        ending: Ending = connection.recv()
+    except (EOFError, OSError):  # it was killed itself, and its child with it
+        _servers.disconnect()
+        return Ending("signal", signal.SIGKILL)
+    except BaseException:
+        _servers.disconnect()  # an answer nobody waits for must not be taken for the next one
+        raise
+    return ending
 
 
 def _explain(ending: Ending, request: Request) -> str:

@@ -22,6 +22,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from tasks.errors import TrainingError
 from tasks.spec import DaskRunner, ProcessesRunner
+from tasks.train.isolation import FitServer
 from tasks.train.results import Part
 from tasks.train.units import Unit, run_unit
 from tasks.train.workers import start_worker, stop_workers, stopping
@@ -52,6 +53,7 @@ class Workers:
     def __init__(self, runner: ProcessesRunner | DaskRunner) -> None:
         self._runner = runner
         self._open: TaskRunner[Any] | None = None
+        self._fit_server: FitServer | None = None
         self._lost: list[UUID] = []
         stopping.clear()
 
@@ -103,8 +105,17 @@ class Workers:
         if stopping.is_set():
             raise CancelledError  # the run was interrupted while this thread worked
         if self._open is None:
-            self._open = _enter(self._runner)
+            self._open = _enter(self._make_runner())
         return self._open
+
+    def _make_runner(self) -> TaskRunner[Any]:
+        if not isinstance(self._runner, ProcessesRunner):
+            return _make_dask_runner(self._runner)
+        if self._fit_server is None or not self._fit_server.is_running:
+            self._fit_server = FitServer()
+        return ProcessPoolTaskRunner(
+            max_workers=self._runner.workers, initializer=start_worker, initargs=(self._fit_server.address,)
+        )
 
     def _retry(
         self,
@@ -128,6 +139,8 @@ class Workers:
     def close(self) -> None:
         """End the workers, and tell Prefect of the task runs that ended with one that was killed."""
         self._close_runner()
+        if self._fit_server is not None:
+            self._fit_server.stop()
         if self._lost and not stopping.is_set():
             _mark_crashed(self._lost)
 
@@ -151,31 +164,28 @@ async def opened_workers(runner: ProcessesRunner | DaskRunner) -> AsyncIterator[
         await asyncio.to_thread(workers.close)
 
 
-def _enter(runner: ProcessesRunner | DaskRunner) -> TaskRunner[Any]:
-    """Return the running task runner.
+def _enter(runner: TaskRunner[Any]) -> TaskRunner[Any]:
+    """Return the task runner, running.
 
     Raises:
         TrainingError: nobody answers at a Dask cluster's address.
 
     """
-    entered: Any = _make_runner(runner)
+    entered: Any = runner
     try:
         entered.__enter__()
-        if isinstance(runner, DaskRunner):
-            entered.client.nthreads()  # it connects when it is first asked
-        else:
+        if isinstance(runner, ProcessPoolTaskRunner):
             # A worker that is killed while it sends to Prefect keeps the queue's lock: Python would wait for it at exit.
             entered._subprocess_message_queue.cancel_join_thread()  # noqa: SLF001 - Prefect 3.8 has no other way
+        else:
+            entered.client.nthreads()  # it connects when it is first asked
     except OSError as error:
-        where = runner.address if isinstance(runner, DaskRunner) else "this machine"
+        where = getattr(entered, "address", "this machine")
         raise TrainingError(f"training.runner: no worker at {where} ({error}); start the Dask scheduler") from None
-    made: TaskRunner[Any] = entered
-    return made
+    return runner
 
 
-def _make_runner(runner: ProcessesRunner | DaskRunner) -> TaskRunner[Any]:
-    if isinstance(runner, ProcessesRunner):
-        return ProcessPoolTaskRunner(max_workers=runner.workers, initializer=start_worker)
+def _make_dask_runner(runner: DaskRunner) -> TaskRunner[Any]:
     try:
         from prefect_dask import DaskTaskRunner  # noqa: PLC0415 - an extra
     except ImportError:

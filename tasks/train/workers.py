@@ -15,14 +15,14 @@ stopping = threading.Event()
 """Set once the workers are to end; whoever loses one then does not start another."""
 
 
-def start_worker() -> None:
-    """Prepare a worker: one thread for numeric work, Ctrl-C left to the parent, no life without the parent."""
-    from tasks.train.isolation import start_fit_server  # noqa: PLC0415 - it reads what stands above
+def start_worker(fit_server: str) -> None:
+    """Prepare a worker: one thread for numeric work, Ctrl-C left to the parent, no life without the parent; `fit_server` is an address."""
+    from tasks.train.isolation import call_at  # noqa: PLC0415 - it reads what stands above
 
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
-    start_fit_server()
+    call_at(fit_server)
 
 
 def stop_workers() -> None:

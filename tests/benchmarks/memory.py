@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tasks.train.isolation import run_isolated
+from tasks.train.isolation import FitServer, run_isolated
 from tasks.train.mapped import mapped_table
 from tasks.train.workers import start_worker
 from tests.benchmarks.demo import _descendants
@@ -24,15 +24,16 @@ def measure_memory(folder: Path, workers: int) -> tuple[int, int]:
     """Return the bytes that workers, fit servers and fits hold together, shared ones counted once, and the set's."""
     path = folder / "big.arrow"
     _write(path)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=start_worker) as pool:
+    server, spawn = FitServer(), get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=start_worker, initargs=(server.address,)) as pool:
         futures = [pool.submit(_hold, str(path)) for _ in range(workers)]
         most = 0
         while not all(future.done() for future in futures):
-            most = max(
-                most, sum(_proportional_bytes(pid) for worker in pool._processes for pid in _descendants(worker))
-            )
+            started = (*pool._processes, server._process.pid)
+            most = max(most, sum(_proportional_bytes(pid) for each in started for pid in _descendants(each)))
             time.sleep(0.3)
         errors = [future.result() for future in futures if future.result()]
+    server.stop()
     size = path.stat().st_size
     path.unlink()
     if errors:

@@ -10,7 +10,9 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import cast
 
+from tasks.train.isolation import FitServer, run_isolated
 from tasks.train.workers import start_worker
 
 _PARENT = """
@@ -18,7 +20,7 @@ import multiprocessing, time
 from tasks.train.workers import start_worker
 
 def work(queue):
-    start_worker()
+    start_worker("")
     queue.put(multiprocessing.current_process().pid)
     time.sleep(60)
 
@@ -60,8 +62,36 @@ def _threads() -> tuple[set[int], bool]:
 def test_a_worker_computes_with_one_thread_and_leaves_ctrl_c_to_its_parent() -> None:
     """Numeric libraries loaded in a worker use one thread."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=start_worker) as pool:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=start_worker, initargs=("",)) as pool:
         assert pool.submit(_threads).result() == ({1}, True)
+
+
+def _server() -> int:
+    """Return the process that serves this worker: the parent of a fit."""
+    return cast("int", run_isolated("os:getppid", time_s=60).value)
+
+
+def test_workers_share_what_fits_are_forked_from() -> None:
+    """Each is served by a fork of its own, all of them of the one process that imported scikit-learn."""
+    server, context = FitServer(), multiprocessing.get_context("spawn")
+    try:
+        pools = [
+            ProcessPoolExecutor(1, mp_context=context, initializer=start_worker, initargs=(server.address,))
+            for _ in range(2)
+        ]
+        serving = [pool.submit(_server).result() for pool in pools]
+        of_the_server = descendants(server._process.pid)
+        for pool in pools:
+            pool.shutdown()
+        assert len(set(serving)) == 2
+        assert set(serving) <= of_the_server
+        deadline = time.monotonic() + 10
+        while any(map(is_running, serving)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not any(map(is_running, serving))  # each ends with its worker
+    finally:
+        server.stop()
+    assert not Path(server.address).parent.exists()
 
 
 def test_a_worker_ends_with_its_parent() -> None:
