@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import aiofiles
 import xxhash
@@ -25,6 +26,7 @@ from tasks.errors import TableError
 BLOCK_BYTES = 8 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
 
 Block = CsvBlock | JsonBlock | Texts
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,21 @@ class Workers:
     threads: Executor
     blocks: asyncio.Semaphore
 
+    async def run(self, call: Callable[..., Value], *arguments: Any) -> Value:
+        """Return what a call gives in one of the threads; one that has begun is waited for, also where nobody wants its value."""
+        begun = self.threads.submit(call, *arguments)
+        try:
+            return await asyncio.wrap_future(begun)
+        finally:
+            if not begun.done() and not begun.cancel():
+                await asyncio.to_thread(wait, [begun])
+
 
 @dataclass
 class _Progress:
     """What has become of a file's blocks so far."""
 
-    written: list[asyncio.Future[Written]] = field(default_factory=list)
+    written: list[asyncio.Task[Written]] = field(default_factory=list)
     digest: str = ""
     encoding: str = "utf-8"
     damage: str = ""
@@ -60,9 +71,9 @@ async def convert_file(file: InputFile, plan: Plan, part: str, workers: Workers)
         async for block in _read_blocks(file, plan, progress):
             await workers.blocks.acquire()
             name = f"{part}-{len(progress.written):04d}.parquet" if progress.written else f"{part}.parquet"
-            future = asyncio.get_running_loop().run_in_executor(workers.threads, _convert, block, plan, name, file.name)
-            future.add_done_callback(lambda _: workers.blocks.release())
-            progress.written.append(future)
+            written_block = asyncio.create_task(workers.run(_convert, block, plan, name, file.name))
+            written_block.add_done_callback(lambda _: workers.blocks.release())
+            progress.written.append(written_block)
         written = await asyncio.gather(*progress.written)
         await asyncio.to_thread(_check_unchanged, file)
         return _sum_up(file, plan, progress, written)

@@ -112,7 +112,10 @@ async def convert_source(
         job = await asyncio.to_thread(make_job, name, source, folder, allow_partial=allow_partial, only=only)
         held = TableError(f"another run is converting into {job.versions.table}; wait until it has ended")
         async with holding(job.versions.home, held):
-            return await _convert_job(job, fresh=fresh)
+            try:
+                return await _convert_job(job, fresh=fresh)
+            finally:
+                await asyncio.to_thread(job.versions.sweep)  # of a run that failed or was interrupted
     except TableError as error:
         sentence = "\n".join(f"source {name}: {line}" for line in str(error).splitlines())
     except OSError as error:
@@ -226,9 +229,7 @@ async def _convert_unit(unit: Sequence[InputFile], plan: Plan) -> list[Converted
     if len(unit) > 1:
         name = name_part([file.name for file in unit])
         async with workers.blocks:
-            together, alone = await asyncio.get_running_loop().run_in_executor(
-                workers.threads, convert_bundle, unit, plan, name
-            )
+            together, alone = await workers.run(convert_bundle, unit, plan, name)
         converted += [together] if together is not None else []
         half = len(alone) // 2
         if together is None and half:  # the odd one is in one half only

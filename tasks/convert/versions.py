@@ -45,7 +45,7 @@ class Versions:
         return staged if staged.exists() else self.current / kind / name
 
     def sweep(self) -> None:
-        """Remove what a killed run staged."""
+        """Remove what was staged and not committed."""
         shutil.rmtree(self.staged, ignore_errors=True)
         for link in self.home.glob(f".{_CURRENT}.*"):
             link.unlink()

@@ -120,3 +120,15 @@ async def test_a_slice_alone_has_to_be_landed(tmp_path: Path) -> None:
         await convert(spec, tmp_path, partitions="month=5")
 
     assert (table.files, await asyncio.to_thread(read_rows, tmp_path)) == (2, [{"id": 1}, {"id": 3}])
+
+
+def test_a_source_that_fails_leaves_nothing_staged(tmp_path: Path) -> None:
+    """Parts of its good files are not left behind; the table is not begun."""
+    spec = pipeline(tmp_path)
+    (tmp_path / "inbox" / "b.csv.gz").write_bytes(b"no gzip")
+
+    with pytest.raises(StageError, match=r"b\.csv\.gz: its \.gz compression is damaged"):
+        asyncio.run(convert(spec, tmp_path))
+
+    home = tmp_path / ".tables" / "rows"
+    assert [path.name for path in home.iterdir() if not path.name.startswith(".")] == []

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fsspec
@@ -14,6 +12,7 @@ import pytest
 
 from tasks.convert.reading.listing import list_local, list_remote
 from tasks.errors import TableError
+from tests.convert.reading.serving import Quiet, serving
 
 
 def names(path: str, root: Path) -> list[str]:
@@ -134,8 +133,8 @@ def test_what_cannot_be_listed_is_one_sentence() -> None:
 def server() -> Iterator[str]:
     """Serve /tagged with an ETag, /dated with a date, /bare with neither, and nothing else."""
 
-    class Server(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
+    class Server(Quiet):
+        def do_HEAD(self) -> None:  # noqa: N802 - its name there
             known = self.path.startswith(("/tagged", "/dated", "/bare"))
             self.send_response(200 if known else 403 if self.path.startswith("/secret") else 404)
             self.send_header("Content-Length", "4")
@@ -147,13 +146,8 @@ def server() -> Iterator[str]:
 
         do_GET = do_HEAD  # noqa: N815 - its name there
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
-        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
+    with serving(Server) as url:
+        yield url
 
 
 def test_what_a_server_tells_is_a_files_version(server: str) -> None:

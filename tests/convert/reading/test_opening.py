@@ -6,11 +6,9 @@ import bz2
 import gzip
 import io
 import random
-import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fsspec
@@ -20,6 +18,7 @@ import pytest
 from tasks.convert.reading import opening
 from tasks.convert.reading.opening import DamagedError, Stream, suffixes
 from tasks.errors import TableError
+from tests.convert.reading.serving import Quiet, serving
 
 RANDOM = random.Random(4)
 TEXT = b"".join(b"%d,%d,%s\n" % (n, RANDOM.randrange(10**6), b"EWR" * (n % 5)) for n in range(2_000))
@@ -250,10 +249,10 @@ def test_a_store_is_read_as_a_folder_is(ending: str) -> None:
 def server() -> Iterator[str]:
     """Serve the text compressed as a path's ending says: /whole with its length, /chunked without, /drop half of it."""
 
-    class Server(BaseHTTPRequestHandler):
+    class Server(Quiet):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802 - its name there
             if self.path.startswith("/secret"):
                 self.send_error(403)
                 return
@@ -274,18 +273,13 @@ def server() -> Iterator[str]:
             self.wfile.write(content[: len(content) // 2] if self.path.startswith("/drop") else content)
             self.close_connection = True
 
-        def do_HEAD(self) -> None:
+        def do_HEAD(self) -> None:  # noqa: N802 - its name there
             self.send_response(405)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
-        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
+    with serving(Server) as url:
+        yield url
 
 
 @pytest.mark.parametrize("route", ["/whole", "/chunked"])
