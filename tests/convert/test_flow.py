@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import s3fs
 from filelock import FileLock
 
 from flows.convert import convert
@@ -15,7 +16,8 @@ from tasks.convert.table import CommittedTable
 from tasks.errors import SpecError, StageError
 from tasks.progress import Step, listening
 from tasks.spec import Pipeline
-from tests.convert.conftest import api_source, land, parts_of, read_rejects, read_rows, write_files
+from tests.convert.conftest import api_source, files_source, land, parts_of, read_rejects, read_rows, write_files
+from tests.stores import serving_s3
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -55,6 +57,30 @@ async def test_files_become_a_table_and_rejects_once(tmp_path: Path) -> None:
     assert rows == [{"id": "1", "x": 1.0}, {"id": "007", "x": 1.5}, {"id": "3", "x": None}]
     assert [(row["file"], row["line"], row["raw"]) for row in rejects] == [("inbox/a.csv", 3, "2,bad")]
     assert {(step.stage, step.name) for step in steps} == {("convert", "rows")}
+
+
+def test_a_bucket_is_read_as_a_folder_is(tmp_path: Path) -> None:
+    """Objects of S3 become the table that files do; of a second run only those that changed are read."""
+    spec = pipeline(tmp_path)
+    with serving_s3() as bucket:
+        spec = spec.model_copy(
+            update={"sources": {"rows": files_source(f"{bucket}/in", columns={"x": "float"}, key=["id"])}}
+        )
+        store = s3fs.S3FileSystem()
+        store.put(f"{tmp_path}/inbox/", f"{bucket}/in/", recursive=True)
+
+        first = asyncio.run(convert(spec, tmp_path))
+        rows, rejects = read_rows(tmp_path), read_rejects(tmp_path)
+        store.pipe(f"{bucket}/in/a.csv", b"id,x\n1,9\n")
+        second = asyncio.run(convert(spec, tmp_path))
+        third = asyncio.run(convert(spec, tmp_path))
+
+    assert first == [ROWS]
+    assert rows == [{"id": "1", "x": 1.0}, {"id": "007", "x": 1.5}, {"id": "3", "x": None}]
+    assert [(row["file"], row["line"], row["raw"]) for row in rejects] == [(f"{bucket}/in/a.csv", 3, "2,bad")]
+    assert [(table.files_read, table.rows_table) for table in (*second, *third)] == [(1, 3), (0, 3)]
+    with pytest.raises(StageError, match=rf"{bucket}/in: cannot be listed \(.*\); check the address"):
+        asyncio.run(convert(spec, tmp_path))
 
 
 async def test_a_damaged_source_fails_the_stage_and_not_the_others(tmp_path: Path) -> None:

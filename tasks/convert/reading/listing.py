@@ -15,8 +15,8 @@ import fsspec
 
 from tasks.convert.reading.formats import SUFFIXES
 from tasks.convert.reading.opening import COMPRESSIONS, suffixes
-from tasks.convert.reading.stores import failure_of, is_http, missing_package
 from tasks.errors import TableError
+from tasks.stores import failure_of, is_http, missing_package
 
 _WILD = frozenset("*?[")
 _VERSIONS = ("ETag", "etag", "Content-MD5", "Digest", "Last-Modified")
@@ -123,7 +123,7 @@ def list_remote(url: str) -> Iterator[RemoteFile]:
                     system.unstrip_protocol(name), int(info.get("size") or 0), _version(system, name, info)
                 )
     except ImportError as error:
-        raise missing_package(url, error) from error
+        raise TableError(missing_package(url, error)) from error
     except FileNotFoundError as error:
         if (cause := failure_of(error)) is not None:
             raise TableError(f"{url}: cannot be listed ({cause}); check the address and the credentials") from error

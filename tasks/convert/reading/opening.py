@@ -16,8 +16,8 @@ from tasks.convert.reading.archive import Member, Readable
 from tasks.convert.reading.decompression import COMPRESSIONS as _BY_FRAMES
 from tasks.convert.reading.decompression import PIECE_BYTES, DamagedError, Decompressed
 from tasks.convert.reading.section import Section
-from tasks.convert.reading.stores import failure_of, is_http, missing_package
 from tasks.errors import TableError
+from tasks.stores import failure_of, is_http, missing_package
 
 __all__ = ["BOMB_BYTES", "BOMB_RATIO", "COMPRESSIONS", "DamagedError", "Stream", "suffixes"]
 
@@ -168,7 +168,7 @@ def _open(path: Path | str) -> Any:
             raise TableError(f"cannot be read ({cause}); check the address and the credentials") from error
         raise TableError("is gone since it was listed; run again") from error
     except ImportError as error:
-        raise missing_package(str(path), error) from error
+        raise TableError(missing_package(str(path), error)) from error
     except Exception as error:  # a store fails in its own ways
         reason = getattr(error, "strerror", None) or error
         raise TableError(f"cannot be read ({reason}); check the file and its permissions") from error

@@ -119,8 +119,10 @@ def test_a_store_is_listed_as_a_folder_is() -> None:
 
 def test_what_cannot_be_listed_is_one_sentence() -> None:
     """A store whose package is missing, that is not known or does not answer, says what to do."""
-    with pytest.raises(TableError, match=r"^s3://b/\*.csv: s3:// needs a package that is not there; pip install s3fs$"):
-        list(list_remote("s3://b/*.csv"))
+    with pytest.raises(
+        TableError, match=r"^gs://b/\*.csv: gs:// needs a package that is not there; pip install gcsfs$"
+    ):
+        list(list_remote("gs://b/*.csv"))
     with pytest.raises(
         TableError, match=r"^nosuch://b: cannot be listed \(.*\); check the address and the credentials$"
     ):

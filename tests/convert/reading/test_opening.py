@@ -228,11 +228,10 @@ def test_what_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
         Stream("nosuch://bucket/y.csv")
 
 
-@pytest.mark.parametrize(("url", "package"), [("s3://b/x.csv", "s3fs"), ("gs://b/x.csv", "gcsfs")])
-def test_a_store_that_needs_a_package_says_which(url: str, package: str) -> None:
+def test_a_store_that_needs_a_package_says_which() -> None:
     """The packages of stores are not installed with Tidemill: the error has the command."""
-    with pytest.raises(TableError, match=rf"pip install {package}"):
-        Stream(url)
+    with pytest.raises(TableError, match="pip install gcsfs"):
+        Stream("gs://b/x.csv")
 
 
 @pytest.mark.parametrize("ending", COMPRESS)

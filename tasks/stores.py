@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from fsspec.registry import known_implementations
 
-from tasks.errors import TableError
-
 _GONE = (404, 410)
 
 
@@ -20,10 +18,10 @@ def failure_of(error: FileNotFoundError) -> BaseException | None:
     return None if cause is None or getattr(cause, "status", None) in _GONE else cause
 
 
-def missing_package(url: str, error: ImportError) -> TableError:
-    """Return what to do where a store needs a package that is not there."""
+def missing_package(url: str, error: ImportError) -> str:
+    """Return the sentence that says what to do where a store needs a package that is not there."""
     protocol = url.partition("://")[0]
     package = known_implementations.get(protocol, {}).get("class", "fsspec").partition(".")[0]
     if package == "fsspec":  # which reads it itself, by a package that only the error tells
-        return TableError(f"{url}: {error}; install that package beside Tidemill")
-    return TableError(f"{url}: {protocol}:// needs a package that is not there; pip install {package}")
+        return f"{url}: {error}; install that package beside Tidemill"
+    return f"{url}: {protocol}:// needs a package that is not there; pip install {package}"
