@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, JsonValue, Tag, model_validator
+from pydantic import Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from tasks.spec.base import Name, NonEmpty, Part
+from tasks.spec.urls import check_store_url
 
 TestFraction = Annotated[float, Field(gt=0, lt=1)]
 Folds = Annotated[int, Field(ge=2, le=50)]
@@ -158,7 +159,14 @@ class DaskRunner(Part):
     kind: Literal["dask"] = "dask"
     """Kind of runner."""
     address: NonEmpty
-    """Address of the scheduler, e.g. tcp://10.0.0.5:8786; its workers mount the data folder at the same path."""
+    """Address of the scheduler, e.g. tcp://10.0.0.5:8786."""
+    data_url: NonEmpty | None = None
+    """Folder of a store that this machine and every worker reach, e.g. s3://bucket/tidemill: rows and models are handed over there; without it, workers mount the data folder at the same path."""
+
+    @field_validator("data_url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        return url if url is None else check_store_url(url)
 
 
 Runner = Annotated[ProcessesRunner | DaskRunner, Field(discriminator="kind")]

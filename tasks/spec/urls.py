@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from string import Formatter
 
+import fsspec
 from pydantic import HttpUrl, TypeAdapter, ValidationError
 
 _PLACEHOLDER_VALUE = "0"
@@ -34,6 +35,28 @@ def check_url(url: str, partitions: Collection[str]) -> None:
         raise ValueError(
             f"the address of {address.host} holds a name or a password; take them out, secrets belong in auth"
         )
+
+
+def check_store_url(url: str) -> str:
+    """Return the address of a folder in a store, as fsspec knows it.
+
+    Raises:
+        ValueError: it is none, it holds a secret, or files cannot be put there.
+
+    """
+    shown = repr(_USER_INFORMATION.sub("", url))
+    protocol, is_address, rest = url.partition("://")
+    if not is_address or not rest or protocol not in fsspec.available_protocols():
+        raise ValueError(f"{shown} is not the address of a store; write one like s3://bucket/folder")
+    if protocol in ("http", "https"):
+        raise ValueError(
+            f"{shown} is the address of a page, which cannot be written to; write one like s3://bucket/folder"
+        )
+    if _USER_INFORMATION.search(url):
+        raise ValueError(
+            f"{shown} holds a name or a password; take them out, and give them as the store's package reads them"
+        )
+    return url
 
 
 def _fill_placeholders(url: str, partitions: Collection[str]) -> str:

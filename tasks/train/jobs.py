@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,12 +33,12 @@ class CandidateJob:
     rows: KeptRows
     models: Path
     """Folder of the pipeline's models."""
+    versions: Mapping[str, str]
+    """Of the packages that the results depend on."""
 
     @cached_property
     def fingerprint(self) -> str:
         """Return the fingerprint of all that the results depend on; a finished one is not fitted again."""
-        package = self.candidate.estimator.partition(".")[0]
-        others = () if package == "sklearn" else (package,)
         return fingerprint(
             {
                 "evaluation": EVALUATION,
@@ -47,7 +48,7 @@ class CandidateJob:
                 "metric": self.training.metric,
                 "seed": self.training.seed,
                 "candidate": self.candidate.model_dump(exclude=_LIMITS),
-                "versions": versions("scikit-learn", "numpy", "scipy", "pandas", "skops", *others),
+                "versions": self.versions,
             }
         )
 
@@ -66,4 +67,14 @@ def plan_jobs(training: Training, training_set: TrainingSet, models: Path) -> tu
     """Return the jobs of a training, the baseline first; the rows of its folds are then kept on disk."""
     rows = keep_rows(training, training_set)
     candidates = {BASELINE: BASELINES[training_set.task], **training.candidates}
-    return tuple(CandidateJob(name, c, training, training_set, rows, models) for name, c in candidates.items())
+    return tuple(
+        CandidateJob(name, candidate, training, training_set, rows, models, versions_for(candidate))
+        for name, candidate in candidates.items()
+    )
+
+
+def versions_for(candidate: Candidate) -> dict[str, str]:
+    """Return the versions that this process has of what a candidate's results depend on."""
+    package = candidate.estimator.partition(".")[0]
+    others = () if package == "sklearn" else (package,)
+    return versions("scikit-learn", "numpy", "scipy", "pandas", "skops", *others)

@@ -22,6 +22,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from tasks.errors import TrainingError
 from tasks.spec import DaskRunner, ProcessesRunner
+from tasks.train.handover import Handover
 from tasks.train.isolation import FitServer
 from tasks.train.results import Part
 from tasks.train.units import Unit, run_unit
@@ -35,14 +36,14 @@ _ANSWERS_S = 10  # a scheduler that is there answers sooner
 
 
 @task(name="candidate", task_run_name="{unit.name}", cache_policy=NO_CACHE, persist_result=False)
-def train_unit(unit: Unit) -> list[Part] | State[Any]:
+def train_unit(unit: Unit, handover: Handover | None = None) -> list[Part] | State[Any]:
     """Fit and judge one candidate on some of its folds, or on the hold-out.
 
     A unit of its own because units run in parallel and each is finished, or
     failed, alone. Not retried: a fit is deterministic, and a failed one is a
     line on the leaderboard, and red in the UI, that the next run tries again.
     """
-    results = run_unit(unit)
+    results = run_unit(unit, handover)
     failed = next((result.error for result in results if result.error is not None), None)
     return results if failed is None else Failed(message=failed, data=results)
 
@@ -55,6 +56,9 @@ class Workers:
         self._open: TaskRunner[Any] | None = None
         self._fit_server: FitServer | None = None
         self._lost: list[UUID] = []
+        url = runner.data_url if isinstance(runner, DaskRunner) else None
+        self._handover = None if url is None else Handover.within(url)
+        self._offered = False
         stopping.clear()
 
     @property
@@ -95,11 +99,22 @@ class Workers:
                 waiting.extendleft(reversed(self._retry(flying, tries, error, tell)))
                 flying.clear()
                 continue
-            tell(flying.pop(future), _results_of(results))
+            unit = flying.pop(future)
+            tell(unit, self._received(unit, _results_of(results)))
 
     def _submit(self, unit: Unit) -> PrefectFuture[Any]:
-        future: PrefectFuture[Any] = self._opened().submit(train_unit, {"unit": unit})
+        workers = self._opened()
+        if self._handover is not None and not self._offered:
+            self._handover.offer(unit.job)
+            self._offered = True
+        future: PrefectFuture[Any] = workers.submit(train_unit, {"unit": unit, "handover": self._handover})
         return future
+
+    def _received(self, unit: Unit, parts: list[Part]) -> list[Part]:
+        """Return the results of a unit, kept on this machine's disk whichever machine they come from."""
+        if self._handover is not None:
+            self._handover.receive(unit.job, parts)
+        return parts
 
     def _opened(self) -> TaskRunner[Any]:
         if stopping.is_set():
@@ -141,6 +156,8 @@ class Workers:
         self._close_runner()
         if self._fit_server is not None:
             self._fit_server.stop()
+        if self._handover is not None and self._offered:
+            self._handover.clear()
         if self._lost and not stopping.is_set():
             _mark_crashed(self._lost)
 

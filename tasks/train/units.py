@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 from tasks.store import read_json
 from tasks.train.estimators import BASELINE
+from tasks.train.handover import Handover
 from tasks.train.isolation import Outcome, run_isolated
 from tasks.train.jobs import CandidateJob
-from tasks.train.reach import check_reach
+from tasks.train.reach import check_reach, check_versions, own_folder
 from tasks.train.results import CurvePoint, FoldResult, Judgement, Part, keep_part
 
 SHARES = (0.125, 0.25, 0.5, 1.0)
@@ -55,14 +56,22 @@ class Unit:
         return CurvePoint(self.parts[0], self.job.fingerprint, error=error)
 
 
-def run_unit(unit: Unit) -> list[Part]:
+def run_unit(unit: Unit, handover: Handover | None = None) -> list[Part]:
     """Return the results of a unit, each committed as it comes; after a failed one the others are not tried.
 
     Raises:
-        TrainingError: this process does not reach the run's data folder.
+        TrainingError: this process does not reach the run's data folder, or what is handed over, or has other packages.
 
     """
+    check_versions(unit.job)
+    if handover is not None:
+        with handover.taken(unit.job, own_folder()) as job:
+            return _run_unit(replace(unit, job=job))
     check_reach(unit.job)
+    return _run_unit(unit)
+
+
+def _run_unit(unit: Unit) -> list[Part]:
     results: list[Part] = []
     for result in _run_parts(unit):
         results.append(result)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tasks.spec import Between, Candidate, GridSearch, Preprocessing, RandomSearch
+from tasks.spec import Between, Candidate, DaskRunner, GridSearch, Preprocessing, RandomSearch
 
 
 def candidate(**changes: Any) -> Candidate:
@@ -62,3 +62,28 @@ def test_preprocessing_is_a_word_or_its_parts() -> None:
     assert candidate(preprocessing={"texts": "words"}).preprocessing == Preprocessing(texts="words")
     with pytest.raises(ValidationError, match="Input should be 'auto', 'one_hot', 'codes', 'words' or 'drop'"):
         candidate(preprocessing={"texts": "word"})
+
+
+def test_data_goes_by_the_address_of_a_store() -> None:
+    """Any store that fsspec knows and can write."""
+    runner = DaskRunner(address="tcp://h:1", data_url="s3://bucket/a folder")
+
+    assert DaskRunner.model_validate_json(runner.model_dump_json()) == runner
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("bucket/folder", "'bucket/folder' is not the address of a store; write one like s3://bucket/folder"),
+        ("s4://bucket", "'s4://bucket' is not the address of a store"),
+        ("s3://", "'s3://' is not the address of a store"),
+        ("https://h/folder", "'https://h/folder' is the address of a page, which cannot be written to"),
+        ("ftp://me:s3cr3t@h/folder", "'ftp://h/folder' holds a name or a password; take them out"),
+    ],
+)
+def test_an_address_that_is_no_store_is_refused(url: str, says: str) -> None:
+    """The address and the cure are named, and no secret."""
+    with pytest.raises(ValidationError, match=says) as caught:
+        DaskRunner(address="tcp://h:1", data_url=url)
+
+    assert "s3cr3t" not in caught.value.errors()[0]["msg"]

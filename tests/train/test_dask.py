@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -11,13 +12,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import s3fs
 
 from flows.train import train
 from tasks.errors import TrainingError
 from tasks.spec import DaskRunner, Pipeline
 from tasks.train.leaderboard import Leaderboard
-from tests.train.conftest import LOGISTIC, Trained
+from tasks.train.model_store import load_model, read_champion
+from tests.stores import serving_s3
+from tests.train.conftest import LOGISTIC, Trained, sklearn_table
 from tests.train.test_flow import FOREST, pipeline
 from tests.train.test_workers import descendants
 
@@ -38,8 +43,16 @@ except TrainingError as error:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the address of a scheduler with two workers of one thread each."""
+def bucket() -> Iterator[str]:
+    """Yield the address of an empty S3 bucket."""
+    with serving_s3() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def cluster(bucket: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the address of a scheduler with two workers of one thread each, which know where the bucket is."""
+    assert bucket
     folder = tmp_path_factory.mktemp("dask")
     known = folder / "scheduler.json"
     scheduler = start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(known))
@@ -62,10 +75,10 @@ def start(module: str, *arguments: str, folder: Path | None = None) -> subproces
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
 
 
-def on(address: str, spec: Pipeline) -> Pipeline:
+def on(address: str, spec: Pipeline, data_url: str | None = None) -> Pipeline:
     """Return a pipeline that trains on a cluster."""
     assert spec.training
-    training = spec.training.model_copy(update={"runner": DaskRunner(address=address)})
+    training = spec.training.model_copy(update={"runner": DaskRunner(address=address, data_url=data_url)})
     return spec.model_copy(update={"training": training})
 
 
@@ -85,22 +98,53 @@ async def test_a_cluster_gives_the_same_leaderboard(tmp_path: Path, cluster: str
     assert not there.failed
 
 
-async def test_a_worker_that_does_not_see_the_data_is_told(
-    tmp_path: Path, cluster: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The data folder is another one to each process, by its working directory: path, worker and cure are named."""
+@pytest.fixture
+def data_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a data folder that is another one to every other process, by its working directory."""
     monkeypatch.chdir(tmp_path)
-    data = Path("/proc/self/cwd/of_this_process")
+    return Path("/proc/self/cwd/of_this_process")
+
+
+async def test_a_worker_that_does_not_see_the_data_is_told(cluster: str, data_of_this_process: Path) -> None:
+    """Path, worker and cure are named."""
+    data = data_of_this_process
     told = rf"{data}/training/iris/training_set\.arrow: the worker \S+ \(process (\d+)\) cannot reach it \(No such file"
 
     with pytest.raises(
-        TrainingError, match=rf"{told} .*; put the data folder on storage that every worker mounts"
+        TrainingError, match=rf"{told} .*; put the data folder on storage that every worker mounts .* or name a store"
     ) as got:
         await train(on(cluster, pipeline(data, logistic=LOGISTIC)), data)
 
     found = re.search(told, str(got.value))
     assert found
     assert int(found[1]) in descendants(os.getpid())
+
+
+def test_data_by_url_gives_the_same_leaderboard(
+    cluster: str, bucket: str, data_of_this_process: Path, trained: Trained
+) -> None:
+    """Workers that do not see the data folder are handed rows, and hand back models, through a bucket, which is then empty."""
+    data = data_of_this_process
+    spec = on(cluster, pipeline(data, logistic=LOGISTIC, forest=FOREST), f"{bucket}/handed/over")
+
+    there, again = asyncio.run(train(spec, data)), asyncio.run(train(spec, data))
+
+    assert figures(there) == figures(again) == figures(trained.leaderboard)
+    assert [line.result.reused for line in again.lines] == [True] * 3
+    assert s3fs.S3FileSystem().find(bucket) == []
+    champion = read_champion(data / "models" / "iris")
+    assert champion is not None
+    model = load_model(data / "models" / "iris" / champion.model)
+    assert set(model.predict(pd.DataFrame(sklearn_table("iris")).drop(columns=["row", "y"]))) == {0, 1, 2}
+
+
+async def test_a_store_that_is_not_there_is_told(cluster: str, data_of_this_process: Path) -> None:
+    """The address is named, and what failed."""
+    data = data_of_this_process
+    told = r"training\.runner\.data_url: s3://no-such-bucket/run-\w+: cannot be written \(FileNotFoundError: The specified bucket does not exist\)"
+
+    with pytest.raises(TrainingError, match=told):
+        await train(on(cluster, pipeline(data, logistic=LOGISTIC), "s3://no-such-bucket"), data)
 
 
 def test_a_cluster_without_prefect_dask_is_told() -> None:
