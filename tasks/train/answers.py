@@ -12,8 +12,8 @@ from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 
 from tasks.errors import TrainingError
+from tasks.train.arrays import Array
 from tasks.train.draws import quick_scoring
-from tasks.train.features import Array
 from tasks.train.metrics import Said, score_all
 from tasks.train.statistics import Score
 from tasks.train.training_set import Task

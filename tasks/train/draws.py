@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tasks.train.features import Array
+from tasks.train.arrays import Array
 from tasks.train.metrics import Said
 from tasks.train.statistics import Score
 

@@ -18,7 +18,8 @@ from sklearn.pipeline import Pipeline
 
 from tasks.errors import TrainingError
 from tasks.train.answers import Answers
-from tasks.train.features import Array, features_of, read_frame, read_target
+from tasks.train.arrays import Array
+from tasks.train.features import features_of, read_frame, read_target
 from tasks.train.fitting import fit_model
 from tasks.train.jobs import CandidateJob
 from tasks.train.mapped import mapped_table

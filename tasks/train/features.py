@@ -12,13 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.spec import GroupSplit, TimeSplit, Training
+from tasks.train.arrays import Array
 
 _SEEN_ROWS = 2000
 _RARELY_SAME = 0.5  # share of distinct values among the rows seen
 _DAY_S = 86_400.0
 _MANY_WORDS = 3  # on average; names of airlines and of people have about two or three
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from tasks.spec import Candidate, Training
-from tasks.train.features import Array, Features, observe
+from tasks.train.arrays import Array
+from tasks.train.features import Features, observe
 from tasks.train.preprocessing import build_model, prefix_of
 from tasks.train.search import search_params
 

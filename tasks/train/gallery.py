@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.train import pictures
+from tasks.train.arrays import Array
 from tasks.train.estimators import BASELINE
-from tasks.train.features import Array
 from tasks.train.leaderboard import Leaderboard
 from tasks.train.pictures import Curve
 from tasks.train.results import HOLDOUT_FILE, Finalist

@@ -13,8 +13,8 @@ from sklearn.inspection import permutation_importance
 from tasks.spec import TimeSplit
 from tasks.store import commit
 from tasks.train.answers import Answers
+from tasks.train.arrays import Array
 from tasks.train.evaluate import Attempt, attempted, fit_rows, read_rows
-from tasks.train.features import Array
 from tasks.train.fitting import chosen_params
 from tasks.train.jobs import CandidateJob
 from tasks.train.metrics import Said

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from sklearn import metrics as sk
 
-from tasks.train.features import Array
+from tasks.train.arrays import Array
 from tasks.train.training_set import Task
 
 _BINARY = 2

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tasks.spec import Training
 from tasks.store import commit, fingerprint
-from tasks.train.features import Array
+from tasks.train.arrays import Array
 from tasks.train.training_set import TrainingSet
 from tasks.train.versions import versions
 

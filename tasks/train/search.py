@@ -17,7 +17,8 @@ from sklearn.pipeline import Pipeline
 
 from tasks.errors import TrainingError
 from tasks.spec import Between, GridSearch, RandomSearch, Search, Training
-from tasks.train.features import Array, encode_classes
+from tasks.train.arrays import Array
+from tasks.train.features import encode_classes
 from tasks.train.preprocessing import prefix_of
 from tasks.train.split import fold_rows
 

@@ -18,7 +18,8 @@ from sklearn.model_selection import (
 
 from tasks.errors import TrainingError
 from tasks.spec import GroupSplit, RandomSplit, Split, TimeSplit, Training
-from tasks.train.features import Array, encode
+from tasks.train.arrays import Array
+from tasks.train.features import encode
 
 _MIN_FOLD_ROWS = 2  # R2 of one row is not a number
 _MANY_GROUPS = 2000  # stratifying groups takes 0.1 ms a group and fold; so many are alike without it

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.train.features import Array
+from tasks.train.arrays import Array
 
 TIME_PARTS = ("year", "month", "day", "weekday", "hour")
 _DAY_S = 86_400

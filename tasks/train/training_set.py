@@ -14,7 +14,6 @@ import pyarrow as pa
 from tasks.errors import SpecError, TrainingError
 from tasks.spec import Training
 from tasks.store import commit, commit_json, fingerprint, hash_file, read_json, sweep_leftovers
-from tasks.train.query import opened_tables, read_result, run_query
 from tasks.train.versions import versions
 
 Task = Literal["classification", "regression"]
@@ -108,6 +107,8 @@ def _check(training: Training, path: Path) -> TrainingSet:
 
 
 def _write(training: Training, tables: Mapping[str, Path], path: Path) -> None:
+    from tasks.train.query import opened_tables, read_result, run_query  # noqa: PLC0415 - workers do without DuckDB
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with opened_tables(tables, path.parent / "spill") as connection:
         rows = run_query(connection, training.query, tables)

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from tasks.spec import Candidate
+from tasks.train.arrays import Array
 from tasks.train.evaluate import Attempt, fit_rows
-from tasks.train.features import Array, Features, observe
+from tasks.train.features import Features, observe
 from tasks.train.fitting import fit_model
 from tasks.train.jobs import CandidateJob
 from tasks.train.model_store import load_model, save_model

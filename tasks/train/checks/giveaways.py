@@ -11,16 +11,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tasks.spec import Training
-from tasks.train.features import (
-    Array,
-    Features,
-    encode,
-    encode_classes,
-    find_missing,
-    is_text,
-    read_numbers,
-    read_target,
-)
+from tasks.train.arrays import Array
+from tasks.train.features import Features, encode, encode_classes, find_missing, is_text, read_numbers, read_target
 from tasks.train.split import Rows
 from tasks.train.training_set import Task
 

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.spec import GroupSplit, TimeSplit, Training
-from tasks.train.features import Array, Features, encode, is_text
+from tasks.train.arrays import Array
+from tasks.train.features import Features, encode, is_text
 from tasks.train.split import Rows
 
 # Names of columns that stand for something with several rows; with these a column needs no further sign.

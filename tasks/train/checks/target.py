@@ -13,8 +13,9 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from tasks.errors import TrainingError
 from tasks.spec import GroupSplit, TimeSplit, Training
+from tasks.train.arrays import Array
 from tasks.train.estimators import kind_of, load_estimator
-from tasks.train.features import Array, features_of, find_infinite, is_text, read_target
+from tasks.train.features import features_of, find_infinite, is_text, read_target
 from tasks.train.query import did_you_mean
 from tasks.train.training_set import Task
 

@@ -11,7 +11,8 @@ from sklearn.pipeline import Pipeline
 
 from tasks.spec import Training
 from tasks.train.answers import Answers
-from tasks.train.features import Array, features_of, read_frame, read_target
+from tasks.train.arrays import Array
+from tasks.train.features import features_of, read_frame, read_target
 from tasks.train.new_rows import kind_of_type
 from tasks.train.split import split_rows
 from tasks.train.statistics import Bootstrap, bootstrap_difference

@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow as pa
 
 from tasks.spec import Training
+from tasks.train.arrays import Array
 from tasks.train.drift import Reference, describe_features
-from tasks.train.features import Array, features_of, read_frame, read_target
+from tasks.train.features import features_of, read_frame, read_target
 from tasks.train.new_rows import kind_of_type
 from tasks.train.training_set import TrainingSet
 

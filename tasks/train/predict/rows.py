@@ -21,8 +21,9 @@ from tasks.errors import SpecError, TidemillError, TrainingError
 from tasks.progress import Step, tell
 from tasks.spec import Training
 from tasks.store import commit
+from tasks.train.arrays import Array
 from tasks.train.drift import Drift, count_values, measure_drift
-from tasks.train.features import Array, Features, features_of, read_frame
+from tasks.train.features import Features, features_of, read_frame
 from tasks.train.model_store import Version, load_model, read_champion, read_version
 from tasks.train.predict.inputs import Input, opened, read_batches
 

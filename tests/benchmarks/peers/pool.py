@@ -8,8 +8,9 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from tasks.train.answers import Answers
+from tasks.train.arrays import Array
 from tasks.train.evaluate import read_rows
-from tasks.train.features import Array, features_of, observe
+from tasks.train.features import features_of, observe
 from tasks.train.jobs import CandidateJob
 from tasks.train.preprocessing import build_model
 from tests.benchmarks.fits import FOLDS, tell
