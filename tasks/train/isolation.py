@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -26,6 +27,7 @@ _SERVE = "from tasks.train.fit_server import main; main()"  # not -m: what it se
 _SOCKET = "fits"
 _STOP_S = 5.0
 _TRIES = 2  # of a call whose server was killed, and its process with it
+_DYING_S = 0.5  # a server that was killed is connected to for a moment longer, until its last thread has ended
 _ADDRESS_BYTES = 100  # of a socket: Linux has room for 107 and macOS for 103
 _CAUSES = {
     signal.SIGKILL: "by hand, or by the system for want of memory; set memory_limit_mb, or run again",
@@ -184,6 +186,7 @@ def _ask(request: Request) -> Ending:
             ending: Ending = connection.recv()
         except (EOFError, OSError):
             _servers.disconnect()
+            time.sleep(_DYING_S)
         except BaseException:
             _servers.disconnect()  # an answer nobody waits for must not be taken for the next one
             raise
