@@ -9,6 +9,7 @@ from prefect import flow, get_run_logger
 
 from flows.stage import name_run
 from tasks.errors import StageError, TrainingError
+from tasks.locks import holding
 from tasks.report_training import report_leaderboard, report_model
 from tasks.spec import Pipeline, Training, read_pipeline
 from tasks.store import DataFolder, commit_json
@@ -33,12 +34,19 @@ async def train(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = 
 
     Raises:
         SpecError: the training section is wrong.
-        TrainingError: the training set cannot be built or learnt from, or it cannot be read which version serves.
+        TrainingError: the training set cannot be built or learnt from, it cannot be read which version serves, or
+            another run of the pipeline trains.
         StageError: every candidate failed.
 
     """
     pipeline = read_pipeline(spec)
     training, folder = _training_of(pipeline), DataFolder.at(data)
+    held = TrainingError(f"another run is training {pipeline.name!r} in {folder.root}; wait until it has ended")
+    async with holding(folder.training(pipeline.name), held):  # its fits read rows that this run would replace
+        return await _train(pipeline, training, folder, fresh=fresh)
+
+
+async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, fresh: bool) -> Leaderboard:
     tables = {name: folder.table(name) for name in pipeline.sources}
     models = folder.models(pipeline.name)
     await asyncio.to_thread(read_champion, models)  # a damaged one is told before the fits, not after them

@@ -145,7 +145,7 @@ def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
     def read(path: Path) -> Value | None:
         try:
             return decoder.decode(path.read_bytes())
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, ValueError):  # msgspec's own, and that of a text which is not UTF-8
             return None
 
     return read

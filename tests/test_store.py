@@ -193,6 +193,14 @@ def test_json_is_read_as_what_it_is_to_be(tmp_path: Path, text: str, note: Note 
     assert [json_reader(Note)(each) for each in (path, tmp_path / "nothing.json")] == [note, None]
 
 
+def test_json_with_bytes_that_are_no_utf_8_is_as_good_as_absent(tmp_path: Path) -> None:
+    """A damaged manifest is none, also where the damage lies within a text."""
+    path = tmp_path / "note.json"
+    path.write_bytes(b'{"text": "\xff"}')
+
+    assert (json_reader(Note)(path), read_json(path)) == (None, None)
+
+
 def test_a_text_that_is_none_in_utf_8_is_json_all_the_same(tmp_path: Path) -> None:
     """Half a surrogate pair, as some servers send it, is written as JSON escapes it, and fingerprinted."""
     path = tmp_path / "half.json"

@@ -174,10 +174,9 @@ class _Watch:
     def describe(self, ending: str, status: int) -> Ending:
         """Return how the child ended."""
         seconds, memory = time.monotonic() - self._start, round(self._peak / _MIB, 1)
-        if ending == "ended" and os.WIFSIGNALED(status):
-            return Ending("signal", os.WTERMSIG(status), b"", seconds, memory)
         if ending == "ended":
-            return Ending("exit", os.waitstatus_to_exitcode(status), b"", seconds, memory)
+            code = os.waitstatus_to_exitcode(status)  # below zero for a signal
+            return Ending("signal" if code < 0 else "exit", abs(code), b"", seconds, memory)
         how: Any = ending
         return Ending(how, 0, self._answer, seconds, memory)
 
@@ -189,7 +188,8 @@ def _work(request: Request, writer: Connection, server: int) -> None:
         end_with(server)
         _limit_memory(request.memory_mb)
         how, answer = _call(request.call)
-        sys.stdout.flush()
+        with suppress(AttributeError, OSError):  # nobody may read it
+            sys.stdout.flush()
         writer.send((how, _peak_bytes(), answer))
     finally:
         os._exit(1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -22,7 +24,11 @@ from tasks.train.workers import THREAD_VARIABLES
 Value = TypeVar("Value")
 
 _SERVE = "from tasks.train.fit_server import main; main()"  # not -m: what it sends would be of a module __main__
+_SOCKET = "fits"
 _STOP_S = 5.0
+_TRIES = 2  # of a call whose server was killed, and its process with it
+_DYING_S = 0.5  # a server that was killed is connected to for a moment longer, until its last thread has ended
+_ADDRESS_BYTES = 100  # of a socket: Linux has room for 107 and macOS for 103
 _CAUSES = {
     signal.SIGKILL: "by hand, or by the system for want of memory; set memory_limit_mb, or run again",
     signal.SIGSEGV: "a crash in native code; change its parameters, or remove it",
@@ -68,17 +74,18 @@ class FitServer:
     """
 
     def __init__(self) -> None:
-        self.address = str(Path(tempfile.mkdtemp(prefix="tidemill-")) / "fits")  # a folder that only its owner enters
+        self._folder = _make_folder()
+        self.address = str(self._folder / _SOCKET)
         ours, theirs = socket.socketpair()
         with theirs, socket.socket(socket.AF_UNIX) as calls:
             calls.bind(self.address)
             calls.listen()
             passed = [calls.fileno(), theirs.fileno()]
-            command = [sys.executable, "-c", _SERVE, *map(str, passed)]
+            command = [sys.executable, "-P", "-c", _SERVE, *map(str, passed)]  # -P: modules from where ours are
             environment = {
                 **os.environ,
                 **dict.fromkeys(THREAD_VARIABLES, "1"),
-                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path),
             }
             self._process = subprocess.Popen(command, pass_fds=passed, env=environment)  # noqa: S603 - ours
         self._end = ours
@@ -95,10 +102,20 @@ class FitServer:
             self._process.wait(_STOP_S)
         self._process.kill()
         self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)  # it does so itself, unless it was killed
 
     def __del__(self) -> None:
         with suppress(Exception):  # Python may be on its way out
             self.stop()
+
+
+def _make_folder() -> Path:
+    """Return a new folder that only its owner enters, where the address of a socket has room for its path."""
+    folder = Path(tempfile.mkdtemp(prefix="tidemill-"))
+    if len(os.fsencode(folder / _SOCKET)) <= _ADDRESS_BYTES:
+        return folder
+    folder.rmdir()
+    return Path(tempfile.mkdtemp(prefix="tidemill-", dir="/tmp"))
 
 
 class _Servers:
@@ -161,17 +178,21 @@ def stop_fit_server() -> None:
 
 
 def _ask(request: Request) -> Ending:
-    connection = _servers.connection()
-    try:
-        connection.send(request)
-        ending: Ending = connection.recv()
-    except (EOFError, OSError):  # it was killed itself, and its child with it
-        _servers.disconnect()
-        return Ending("signal", signal.SIGKILL)
-    except BaseException:
-        _servers.disconnect()  # an answer nobody waits for must not be taken for the next one
-        raise
-    return ending
+    """Return how a request ended; where its server was killed, another one is asked, as the fit was not to blame."""
+    for _ in range(_TRIES):
+        try:
+            connection = _servers.connection()
+            connection.send(request)
+            ending: Ending = connection.recv()
+        except (EOFError, OSError):
+            _servers.disconnect()
+            time.sleep(_DYING_S)
+        except BaseException:
+            _servers.disconnect()  # an answer nobody waits for must not be taken for the next one
+            raise
+        else:
+            return ending
+    return Ending("signal", signal.SIGKILL)
 
 
 def _explain(ending: Ending, request: Request) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -51,14 +52,22 @@ class KeptRows:
 def keep_rows(training: Training, training_set: TrainingSet) -> KeptRows:
     """Split the rows as the pipeline says and commit their positions beside the training set, unless they are there."""
     path = training_set.path.with_name(f"rows-{_fingerprint(training, training_set)[:12]}.npz")
-    if not path.is_file():
-        _write(training, training_set, path)
-    with np.load(path) as kept:
-        (train, test), *folds = kept["sizes"].tolist()
+    (train, test), *folds = _read_sizes(path) or _write(training, training_set, path)
     return KeptRows(path, train, test, tuple((train, test) for train, test in folds))
 
 
-def _write(training: Training, training_set: TrainingSet, path: Path) -> None:
+def _read_sizes(path: Path) -> list[list[int]] | None:
+    """Return how many rows train and test, in all and in each fold; None where the file is not there, or damaged."""
+    try:
+        with np.load(path) as kept:
+            sizes: list[list[int]] = kept["sizes"].tolist()
+            return sizes
+    except (FileNotFoundError, EOFError, BadZipFile, KeyError, ValueError):
+        return None
+
+
+def _write(training: Training, training_set: TrainingSet, path: Path) -> list[list[int]]:
+    """Commit the positions of the rows, and return how many train and test, in all and in each fold."""
     from tasks.train.split import split_rows  # noqa: PLC0415 - scikit-learn costs a second to import
 
     with pa.memory_map(str(training_set.path)) as mapped:
@@ -69,9 +78,10 @@ def _write(training: Training, training_set: TrainingSet, path: Path) -> None:
         arrays["unit"] = rows.unit[rows.test]
     for number, (train, test) in enumerate(rows.folds):
         arrays |= {f"train_{number}": train, f"test_{number}": test}
-    sizes = np.array([[len(train), len(test)] for train, test in sides])
+    sizes = [[len(train), len(test)] for train, test in sides]
     with commit(path) as part, part.open("wb") as file:
-        np.savez(file, sizes=sizes, **arrays)
+        np.savez(file, sizes=np.array(sizes), **arrays)
+    return sizes
 
 
 def _fingerprint(training: Training, training_set: TrainingSet) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from tasks.train.jobs import CandidateJob
 MODEL_FILE = "model.skops"
 HOLDOUT_FILE = "holdout.arrow"
 METRICS_FILE = "metrics.json"
+_ARROW_END = b"ARROW1"
 MAX_WARNINGS = 5  # a solver may warn once an iteration
 
 
@@ -126,10 +128,20 @@ def keep_part(job: CandidateJob, part: Part) -> None:
 
 def kept_part(job: CandidateJob, kind: type[Kept], number: int = 0) -> Kept | None:
     """Return the kept result of a fold or of a share, by its number, or of the hold-out; None where it has to be fitted."""
-    if kind is Judgement and not all((job.folder / name).is_file() for name in (MODEL_FILE, HOLDOUT_FILE)):
+    if kind is Judgement and not _is_whole(job.folder):
         return None
     kept: Kept | None = _READERS[kind](_path_of(job, kind, number))
     return kept if kept is not None and kept.fingerprint == job.fingerprint else None
+
+
+def _is_whole(folder: Path) -> bool:
+    """Tell whether the model and what it said of the hold-out are there to their ends."""
+    model, holdout = folder / MODEL_FILE, folder / HOLDOUT_FILE
+    if not is_zipfile(model) or not holdout.is_file():
+        return False
+    with holdout.open("rb") as file:
+        file.seek(max(0, holdout.stat().st_size - len(_ARROW_END)))
+        return file.read() == _ARROW_END
 
 
 def _path_of(job: CandidateJob, kind: type[Part], number: int) -> Path:

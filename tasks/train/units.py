@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.store import read_json
+from tasks.store import json_reader
 from tasks.train.estimators import BASELINE
 from tasks.train.handover import Handover
 from tasks.train.isolation import Outcome, run_isolated
@@ -54,6 +54,24 @@ class Unit:
             case "judge":
                 return Judgement(self.job.fingerprint, error=error)
         return CurvePoint(self.parts[0], self.job.fingerprint, error=error)
+
+
+@dataclass(frozen=True)
+class _TimedLine:
+    """What a line of a leaderboard's file tells of a candidate's time."""
+
+    name: str
+    fold_s: float | None = None
+
+
+@dataclass(frozen=True)
+class _TimedBoard:
+    """What a leaderboard's file tells of times."""
+
+    candidates: list[_TimedLine]
+
+
+_read_board = json_reader(_TimedBoard)
 
 
 def run_unit(unit: Unit, handover: Handover | None = None) -> list[Part]:
@@ -181,6 +199,5 @@ def expect_fold_s(job: CandidateJob, last: Mapping[str, float]) -> float:
 
 def read_last_times(board: Path) -> dict[str, float]:
     """Return the seconds of a fold by candidate, as the leaderboard of the last run tells them."""
-    data = read_json(board)
-    rows = data.get("candidates", ()) if isinstance(data, dict) else ()
-    return {row["name"]: row["fold_s"] for row in rows if isinstance(row, dict) and row.get("fold_s") is not None}
+    known = _read_board(board)
+    return {line.name: line.fold_s for line in known.candidates if line.fold_s is not None} if known else {}

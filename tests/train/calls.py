@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -70,3 +71,11 @@ def tell_pid_and_wait(path: str) -> None:
     with open(path, "w") as file:  # noqa: PTH123 - two lines
         file.write(str(os.getpid()))
     time.sleep(60)
+
+
+def wait_the_first_time(path: str) -> str:
+    """Write this process's number to a file and stay; a later one returns at once what it finds there."""
+    if Path(path).is_file():
+        return Path(path).read_text()
+    tell_pid_and_wait(path)
+    return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from tasks.train.isolation import stop_fit_server
 from tasks.train.jobs import CandidateJob
 from tasks.train.leaderboard import rank
 from tasks.train.results import Part
-from tasks.train.units import Unit, run_unit
+from tasks.train.units import Unit, read_last_times, run_unit
 from tests.train.conftest import sklearn_table
 
 Jobs = Callable[..., dict[str, CandidateJob]]
@@ -81,3 +82,35 @@ def test_folders_of_old_trainings_are_deleted(jobs: Jobs) -> None:
     assert set(rows[0].parent.glob("rows-*")) == {*rows} - {rows[1]}
     assert train(trainings[0]) == 0
     assert train(trainings[1]) > 0
+
+
+@pytest.mark.parametrize("name", ["rows-*.npz", "naive-*/model.skops", "naive-*/holdout.arrow"])
+def test_what_is_cut_off_is_made_again(jobs: Jobs, tmp_path: Path, name: str) -> None:
+    """A file that lacks its end is as good as absent."""
+    planned = jobs(sklearn_table("iris"), query=QUERY, candidates=NAIVE).values()
+    train(list(planned))
+    (path,) = tmp_path.rglob(name)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+    again = jobs(sklearn_table("iris"), query=QUERY, candidates=NAIVE).values()
+    assert train(list(again)) == (name != "rows-*.npz")
+    assert len(path.read_bytes()) > 0.9 * len(whole)  # a model's file names its parts by where they lay in memory
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        ('{"candidates": [{"name": "a", "fold_s": 1.5}, {"name": "b", "fold_s": null}]}', {"a": 1.5}),
+        ('{"candidates": [{"name": "a", "fold_s": "fast"}]}', {}),
+        ('{"candidates": [{"fold_s": 1.5}]}', {}),
+        ('{"candidates": 5}', {}),
+        ('{"candid', {}),
+    ],
+)
+def test_times_of_a_damaged_leaderboard_are_unknown(tmp_path: Path, text: str, times: dict[str, float]) -> None:
+    """They decide the order of the units only: no run ends for want of them."""
+    path = tmp_path / "leaderboard.json"
+    path.write_text(text)
+
+    assert read_last_times(path) == times

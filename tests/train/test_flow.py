@@ -14,8 +14,10 @@ import pytest
 
 from flows.train import train
 from tasks.errors import StageError, TrainingError
+from tasks.locks import holding
 from tasks.progress import listening
 from tasks.spec import Pipeline
+from tasks.store import DataFolder
 from tasks.train.leaderboard import Leaderboard
 from tasks.train.model_store import load_model
 from tests.train.conftest import LOGISTIC, Trained, sklearn_table, training, write_table
@@ -89,6 +91,13 @@ async def test_a_damaged_champion_ends_the_stage_before_the_fits(tmp_path: Path)
         await train(pipeline(tmp_path, logistic=LOGISTIC), tmp_path)
 
     assert [path.name for path in models.iterdir()] == ["champion.json"]
+
+
+async def test_two_runs_of_a_pipeline_do_not_train_at_once(tmp_path: Path) -> None:
+    """The second would replace the rows that the fits of the first read."""
+    async with holding(DataFolder.at(tmp_path).training("iris"), TrainingError("not this one")):
+        with pytest.raises(TrainingError, match=r"another run is training 'iris' in .*; wait until it has ended"):
+            await train(pipeline(tmp_path, logistic=LOGISTIC), tmp_path)
 
 
 async def test_a_pipeline_without_training_is_refused(tmp_path: Path) -> None:

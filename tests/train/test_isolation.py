@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from tasks.train.isolation import Outcome, run_isolated, stop_fit_server
+from tasks.train.isolation import FitServer, Outcome, run_isolated, stop_fit_server
 from tasks.train.jobs import CandidateJob
 from tasks.train.units import Unit, run_unit
 from tests.train.conftest import sklearn_table
@@ -25,6 +27,12 @@ _CALLER = """
 import sys
 from tasks.train.isolation import run_isolated
 run_isolated("tests.train.calls:tell_pid_and_wait", sys.argv[1], time_s=60)
+"""
+_ADDER = """
+import sys
+from tasks.train.isolation import run_isolated
+outcome = run_isolated("tests.train.calls:add", 1, 2, time_s=60)
+print(outcome.value, outcome.error, end="", file=sys.stderr)
 """
 
 
@@ -164,31 +172,108 @@ def test_nothing_outlives_the_caller(tmp_path: Path, number: signal.Signals) -> 
     with subprocess.Popen([sys.executable, "-c", _CALLER, str(path)], stderr=subprocess.DEVNULL) as caller:
         wait_until(lambda: _pid(path))
         fit = _pid(path)
-        server = int(Path(f"/proc/{fit}/stat").read_text().split()[3])
+        server = _server_of(fit)
         caller.send_signal(number)
 
     wait_until(lambda: not is_running(fit) and not is_running(server))
 
 
-def test_a_fit_server_that_is_killed_is_started_again(tmp_path: Path) -> None:
-    """The call that ran is told as killed, and its process has ended."""
+def test_a_call_whose_server_was_killed_is_made_again(tmp_path: Path) -> None:
+    """Its process has ended with the server, and another server is asked."""
     path = tmp_path / "pid"
 
     def kill_server() -> None:
         wait_until(lambda: _pid(path))
-        os.kill(int(Path(f"/proc/{_pid(path)}/stat").read_text().split()[3]), signal.SIGKILL)
+        os.kill(_server_of(_pid(path)), signal.SIGKILL)
 
     killer = threading.Thread(target=kill_server)
+    killer.start()
+
+    outcome = call("wait_the_first_time", str(path))
+    killer.join()
+
+    assert outcome.value == str(_pid(path))
+    wait_until(lambda: not is_running(_pid(path)))
+
+
+def test_a_call_whose_servers_are_all_killed_is_told(tmp_path: Path) -> None:
+    """It is not made again for ever, and the next call is not harmed."""
+    path = tmp_path / "pid"
+
+    def kill_servers() -> None:
+        killed = {0}
+        for _ in range(2):
+            wait_until(lambda: _pid(path) not in killed)
+            killed.add(_pid(path))
+            os.kill(_server_of(_pid(path)), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_servers)
     killer.start()
 
     outcome = call("tell_pid_and_wait", str(path))
     killer.join()
 
     assert str(outcome.error).startswith("its process was killed by SIGKILL (")
-    wait_until(lambda: not is_running(_pid(path)))
     assert call("add", 1, 2).value == 3
+
+
+def test_a_server_that_was_killed_between_two_calls_harms_neither() -> None:
+    """The second one is made by another server."""
+    server = _server()
+    os.kill(server, signal.SIGKILL)
+    wait_until(lambda: not is_running(server))
+
+    assert call("add", 1, 2).value == 3
+    assert _server() != server
+
+
+def test_a_server_that_was_killed_leaves_no_folder() -> None:
+    """What it can no longer delete itself is deleted when it is stopped."""
+    server = FitServer()
+    server._process.kill()
+
+    server.stop()
+
+    assert not Path(server.address).parent.exists()
+
+
+def test_the_folder_of_temporary_files_may_have_a_long_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address of a socket has room for about a hundred bytes only."""
+    long = tmp_path / ("long" * 25)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+
+    server = FitServer()
+    server.stop()
+
+    assert len(server.address) < 100
+    assert not list(long.iterdir())
+
+
+@pytest.mark.parametrize("setting", ["closed output", "modules of the same name"])
+def test_a_call_is_made_wherever_the_run_was_started(tmp_path: Path, setting: str) -> None:
+    """Neither a closed standard output nor what lies in the working directory ends it."""
+    if setting == "modules of the same name":
+        (tmp_path / "random.py").write_text("raise SystemExit")
+    closed = ">&-" if setting == "closed output" else ""
+    command = ["sh", "-c", f'exec "{sys.executable}" -P -c "$0" {closed}', _ADDER]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+    done = subprocess.run(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "3 None")
 
 
 def _pid(path: Path) -> int:
     text = path.read_text() if path.is_file() else ""
     return int(text) if text else 0
+
+
+def _server_of(fit: int) -> int:
+    """Return the process that has forked a fit."""
+    return int(Path(f"/proc/{fit}/stat").read_text().split()[3])
+
+
+def _server() -> int:
+    """Return the process that serves this one: the parent of a fit."""
+    return cast("int", run_isolated("os:getppid", time_s=30).value)

@@ -94,6 +94,24 @@ def test_workers_share_what_fits_are_forked_from() -> None:
     assert not Path(server.address).parent.exists()
 
 
+def test_the_fits_of_all_workers_outlive_the_server_that_they_share(tmp_path: Path) -> None:
+    """Where it is killed, each is made again by a server of the worker's own."""
+    server, context = FitServer(), multiprocessing.get_context("spawn")
+    paths = [tmp_path / "one", tmp_path / "other"]
+    with ProcessPoolExecutor(2, mp_context=context, initializer=start_worker, initargs=(server.address,)) as pool:
+        fits = [
+            pool.submit(run_isolated, "tests.train.calls:wait_the_first_time", str(path), time_s=60) for path in paths
+        ]
+        deadline = time.monotonic() + 30
+        while not all(path.is_file() and path.read_text() for path in paths) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+        server._process.kill()
+
+        assert [fit.result().value for fit in fits] == [path.read_text() for path in paths]
+    server.stop()
+
+
 def test_a_worker_ends_with_its_parent() -> None:
     """When the parent is killed the worker is gone within seconds."""
     with subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True) as parent:
