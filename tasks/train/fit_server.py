@@ -1,4 +1,4 @@
-"""The processes that fits are forked from; they watch each, and end it at its limits.
+"""The processes that fits are forked from.
 
 A fork of a process that has imported scikit-learn costs milliseconds, where a
 new one costs a second: so one imports it for all, and forks itself for each
@@ -9,51 +9,21 @@ Prefect, no numeric work of their own.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
-import pickle
-import resource
 import shutil
 import signal
 import socket
 import sys
-import time
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Literal
+
+from tasks.train.watched import Request, end_with, run_request
 
 PRELOADED = ("tasks.train.judge", "sklearn.linear_model", "sklearn.ensemble")
-_WATCH_S = 0.05  # a fit that allocates 2 GB/s is 100 MB beyond its limit when it is seen
-_MIB = 2**20
-_SPARE_MIB = 1024  # address space that allocators reserve without using it
-_KILLED_FIRST = b"1000"  # where the system is out of memory, a fit goes before Prefect and the user's other programs
-_PR_SET_PDEATHSIG = 1
-
-
-@dataclass(frozen=True)
-class Request:
-    """One call to be made in a process of its own; `call` is pickled, and only that process reads it."""
-
-    call: bytes
-    time_s: float
-    memory_mb: int | None = None
-    preload: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How the process of a request ended, and its answer, pickled, where it gave one."""
-
-    how: Literal["answered", "raised", "time", "memory", "signal", "exit"]
-    code: int = 0
-    answer: bytes = b""
-    seconds: float = 0.0
-    memory_mb: float = 0.0
 
 
 def main() -> None:
@@ -94,10 +64,9 @@ def _serve(connection: Connection) -> None:
         while True:
             request: Request = connection.recv()
             _preload(request.preload)
-            ending = _run(request, connection)
-            if ending is None:
-                return
-            connection.send(ending)
+            with closing(run_request(request, connection)) as endings:
+                for ending in endings:
+                    connection.send(ending)
 
 
 def _preload(modules: Iterable[str]) -> None:
@@ -112,139 +81,3 @@ def _preload(modules: Iterable[str]) -> None:
         threadpool_limits(limits=1)
         gc.collect()
         gc.freeze()  # the collector of a fork would copy every page that it looks at
-
-
-def _run(request: Request, connection: Connection) -> Ending | None:
-    """Run one request and return how it ended, or None where nobody waits for it any more."""
-    before = _anonymous_bytes("self")
-    reading, writing = os.pipe()
-    server = os.getpid()
-    start = time.monotonic()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        connection.close()
-        _work(request, Connection(writing, readable=False), server)
-    os.close(writing)
-    with Connection(reading, writable=False) as answers:
-        watch = _Watch(child, before, start, request)
-        ending = watch.until_its_end(connection, answers)
-        _kill(child)
-        _, status = os.waitpid(child, 0)
-    if ending != "closed":
-        return watch.describe(ending, status)
-    return None
-
-
-class _Watch:
-    """The time and the memory of one child."""
-
-    def __init__(self, child: int, before: int, start: float, request: Request) -> None:
-        self._child = child
-        self._before = before  # what it shares with this process, until it writes to it
-        self._start = start
-        self._request = request
-        self._peak = 0
-        self._answer = b""
-
-    def until_its_end(self, connection: Connection, answers: Connection) -> str:
-        """Return why the child is to be ended, if it has not ended itself."""
-        deadline = self._start + self._request.time_s
-        limit = (self._request.memory_mb or sys.maxsize) * _MIB
-        while True:
-            ready = wait([connection, answers], max(0.0, min(_WATCH_S, deadline - time.monotonic())))
-            if connection in ready:  # nothing is sent meanwhile: the other end is closed
-                return "closed"
-            if answers in ready:
-                return self._read_answer(answers)
-            self._peak = max(self._peak, _anonymous_bytes(str(self._child)) - self._before)
-            if self._peak > limit:
-                return "memory"
-            if time.monotonic() >= deadline:
-                return "time"
-
-    def _read_answer(self, answers: Connection) -> str:
-        try:
-            how, peak, self._answer = answers.recv()
-        except (EOFError, OSError):
-            return "ended"
-        self._peak = max(self._peak, peak - self._before)
-        return str(how)
-
-    def describe(self, ending: str, status: int) -> Ending:
-        """Return how the child ended."""
-        seconds, memory = time.monotonic() - self._start, round(self._peak / _MIB, 1)
-        if ending == "ended":
-            code = os.waitstatus_to_exitcode(status)  # below zero for a signal
-            return Ending("signal" if code < 0 else "exit", abs(code), b"", seconds, memory)
-        how: Any = ending
-        return Ending(how, 0, self._answer, seconds, memory)
-
-
-def _work(request: Request, writer: Connection, server: int) -> None:
-    """Make the call in this fork, send its answer, and end."""
-    try:
-        os.setpgid(0, 0)  # what the fit itself may start is ended with it
-        end_with(server)
-        _limit_memory(request.memory_mb)
-        how, answer = _call(request.call)
-        with suppress(AttributeError, OSError):  # nobody may read it
-            sys.stdout.flush()
-        writer.send((how, _peak_bytes(), answer))
-    finally:
-        os._exit(1)
-
-
-def _call(call: bytes) -> tuple[str, bytes]:
-    try:
-        path, arguments = pickle.loads(call)  # noqa: S301 - from our own parent, through a pipe
-        module, _, name = path.partition(":")
-        return "answered", pickle.dumps(getattr(import_module(module), name)(*arguments))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told where it was asked for
-        told = " ".join(str(error).split()).rstrip(".") or "no reason given"
-        return "raised", pickle.dumps(f"{type(error).__name__}: {told[:300]}")
-
-
-def end_with(parent: int) -> None:
-    """Have the system kill this process when its parent's thread that started it ends, however it does."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before
-        os._exit(1)
-
-
-def _limit_memory(memory_mb: int | None) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_bytes(_KILLED_FIRST)
-    used = _status("self", "VmData")
-    if memory_mb and used:
-        # Beside the watch, for what asks for far more at once: allocators reserve what they may never use.
-        most = used + (2 * memory_mb + _SPARE_MIB) * _MIB
-        resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
-
-
-def _kill(child: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(child, signal.SIGKILL)
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child, signal.SIGKILL)
-
-
-def _peak_bytes() -> int:
-    """Return the most memory of its own that this process can be shown to have had: mapped files are not counted."""
-    return max(_anonymous_bytes("self"), _status("self", "VmHWM") - _status("self", "RssFile"))
-
-
-def _anonymous_bytes(process: str) -> int:
-    return _status(process, "RssAnon", "RssShmem")
-
-
-def _status(process: str, *names: str) -> int:
-    """Return the sum of figures of a process in bytes; 0 where the system does not tell, or the process has ended."""
-    try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    figures = dict(line.split(":", 1) for line in lines)
-    return sum(int(figures[name].split()[0]) * 1024 for name in names if name in figures)

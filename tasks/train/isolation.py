@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import shutil
@@ -12,13 +13,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from tasks.train.fit_server import Ending, Request
+from tasks.train.watched import Ending, Request
 from tasks.train.workers import THREAD_VARIABLES
 
 Value = TypeVar("Value")
@@ -59,9 +61,29 @@ def run_isolated(
     for all calls.
     """
     request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload)
-    ending = _ask(request)
+    return next(_outcome(ending, request) for ending in _ask(request))
+
+
+def each_isolated(
+    function: str,
+    *arguments: object,
+    time_s: float,
+    memory_mb: int | None = None,
+    preload: tuple[str, ...] = (),
+) -> Iterator[Outcome[Any]]:
+    """Yield each value that a function yields, called as by `run_isolated`, in one process for all of them.
+
+    Each has `time_s` seconds of its own. Where the process does not come to its end, that is the last outcome.
+    """
+    request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload)
+    for ending in _ask(request):
+        if ending.how != "answered":
+            yield _outcome(ending, request)
+
+
+def _outcome(ending: Ending, request: Request) -> Outcome[Any]:
     answer = pickle.loads(ending.answer) if ending.answer else None  # noqa: S301 - our own child's
-    if ending.how == "answered":
+    if ending.how in ("answered", "yielded"):
         return Outcome(answer, None, ending.seconds, ending.memory_mb)
     error = str(answer) if ending.how == "raised" else _explain(ending, request)
     return Outcome(None, error, ending.seconds, ending.memory_mb)
@@ -177,13 +199,20 @@ def stop_fit_server() -> None:
     _servers.stop()
 
 
-def _ask(request: Request) -> Ending:
-    """Return how a request ended; where its server was killed, another one is asked, as the fit was not to blame."""
+def _ask(request: Request) -> Iterator[Ending]:
+    """Yield what a request yields, and how it ended; where its server was killed, another one is asked, as the fit was not to blame."""
+    told = 0
     for _ in range(_TRIES):
         try:
             connection = _servers.connection()
             connection.send(request)
-            ending: Ending = connection.recv()
+            for number in itertools.count():
+                ending: Ending = connection.recv()
+                if ending.how != "yielded":
+                    break
+                if number >= told:  # the server before has told the others
+                    told += 1
+                    yield ending
         except (EOFError, OSError):
             _servers.disconnect()
             time.sleep(_DYING_S)
@@ -191,8 +220,9 @@ def _ask(request: Request) -> Ending:
             _servers.disconnect()  # an answer nobody waits for must not be taken for the next one
             raise
         else:
-            return ending
-    return Ending("signal", signal.SIGKILL)
+            yield ending
+            return
+    yield Ending("signal", signal.SIGKILL)
 
 
 def _explain(ending: Ending, request: Request) -> str:

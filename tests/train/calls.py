@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,15 @@ def crash() -> None:
 def leave() -> None:
     """End without a word."""
     os._exit(3)
+
+
+def count_slowly(seconds: float, last: str) -> Iterator[tuple[int, int]]:
+    """Yield 0, 1 and 2 with this process's number, each after some time, and then end as `last` does."""
+    for number in range(3):
+        time.sleep(seconds)
+        yield number, os.getpid()
+    if last:
+        globals()[last]()
 
 
 def fail() -> None:

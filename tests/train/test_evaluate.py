@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_validate, trai
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tasks.train.evaluate import evaluate_fold
+from tasks.train.evaluate import evaluate_fold, evaluate_folds
 from tasks.train.jobs import CandidateJob
 from tasks.train.judge import judge_finalist, measure_importances
 from tasks.train.model_store import load_model
@@ -229,3 +229,31 @@ def test_a_change_that_matters_changes_the_fingerprint(jobs: Jobs) -> None:
 
     assert jobs(table, runner={"kind": "processes", "workers": 3}, candidates=limits)["logistic"].fingerprint == plain
     assert plain not in {jobs(table, **change)["logistic"].fingerprint for change in changes}
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 5}},
+        {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"splitter": "random", "random_state": None}},
+    ],
+)
+def test_a_fold_is_the_same_whichever_came_before(jobs: Jobs, candidate: dict[str, Any]) -> None:
+    """How folds are shared among processes changes no score, also of what draws from the state that a process shares."""
+    job = jobs(sklearn_table("iris"), candidates={"one": candidate})["one"]
+
+    together = list(evaluate_folds(job, range(5)))
+
+    assert [result.score for result in together] == [evaluate_fold(job, fold).score for fold in reversed(range(5))][
+        ::-1
+    ]
+
+
+def test_no_fold_is_tried_after_a_failed_one(jobs: Jobs) -> None:
+    """It would fail alike, and the candidate has failed."""
+    neighbors = {"estimator": "sklearn.neighbors.KNeighborsClassifier", "params": {"n_neighbors": 5000}}
+    job = jobs(sklearn_table("iris"), candidates={"neighbors": neighbors})["neighbors"]
+
+    (result,) = evaluate_folds(job, range(5))
+
+    assert "n_neighbors = 5000" in str(result.error)

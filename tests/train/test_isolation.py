@@ -15,7 +15,7 @@ from typing import cast
 
 import pytest
 
-from tasks.train.isolation import FitServer, Outcome, run_isolated, stop_fit_server
+from tasks.train.isolation import FitServer, Outcome, each_isolated, run_isolated, stop_fit_server
 from tasks.train.jobs import CandidateJob
 from tasks.train.units import Unit, run_unit
 from tests.train.conftest import sklearn_table
@@ -91,6 +91,37 @@ def test_an_end_of_any_kind_is_a_sentence(function: str, limits: dict[str, float
     assert (outcome.value, outcome.error) == (None, error)
     assert outcome.seconds < 2
     assert call("add", 1, 2).value == 3
+
+
+@pytest.mark.parametrize(
+    ("last", "error"),
+    [
+        ("", None),
+        ("fail", "ValueError: no such luck"),
+        ("leave", "its process ended by itself with exit code 3; change its parameters, or remove it"),
+        ("hang_in_c", "was killed after 1 s, its time_limit_s; raise it, or make the candidate cheaper"),
+    ],
+)
+def test_a_call_may_yield_values(last: str, error: str | None) -> None:
+    """One process yields them all, each has the time that is allowed, and those before its end are there however it comes."""
+    outcomes = list(each_isolated("tests.train.calls:count_slowly", 0.4, last, time_s=1))
+
+    numbers, processes = zip(*(outcome.value or () for outcome in outcomes[:3]), strict=True)
+    assert numbers == (0, 1, 2)
+    assert len(set(processes)) == 1
+    assert [outcome.error for outcome in outcomes] == [None] * 3 + ([error] if error else [])
+    assert all(outcome.seconds < 1.5 for outcome in outcomes)
+    assert call("add", 1, 2).value == 3
+
+
+def test_a_call_that_is_left_ends() -> None:
+    """Who takes no more of its values takes none for another call's."""
+    outcomes = each_isolated("tests.train.calls:count_slowly", 0.2, "", time_s=5)
+    _, pid = next(outcomes).value or (0, 0)
+    del outcomes
+
+    assert call("add", 1, 2).value == 3
+    wait_until(lambda: not is_running(pid))
 
 
 def test_memory_is_limited() -> None:
@@ -194,6 +225,18 @@ def test_a_call_whose_server_was_killed_is_made_again(tmp_path: Path) -> None:
 
     assert outcome.value == str(_pid(path))
     wait_until(lambda: not is_running(_pid(path)))
+
+
+def test_a_value_is_told_once_whichever_server_was_killed() -> None:
+    """Another server begins anew; what the first one told is not told again."""
+    told: list[tuple[int, int]] = []
+    for outcome in each_isolated("tests.train.calls:count_slowly", 0.3, "", time_s=5):
+        told.append(outcome.value or (-1, -1))
+        if len(told) == 1:
+            os.kill(_server_of(told[0][1]), signal.SIGKILL)
+
+    assert [number for number, _ in told] == [0, 1, 2]
+    assert len({pid for _, pid in told}) == 2
 
 
 def test_a_call_whose_servers_are_all_killed_is_told(tmp_path: Path) -> None:
