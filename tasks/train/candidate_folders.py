@@ -41,7 +41,7 @@ def prune_folders(jobs: Sequence[CandidateJob]) -> None:
         used = {name for noted in _read(folder / _NOTES) or [] for name in noted}
         for old in folder.glob("*/"):
             if used and old.name not in used:
-                shutil.rmtree(old)
+                shutil.rmtree(old, ignore_errors=True)  # what cannot be deleted now is no reason to end a run
         for rows in jobs[0].rows.path.parent.glob("rows-*.npz"):
             if used and rows.name not in used:
                 rows.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.train.candidate_folders import TRAININGS_KEPT
+from tasks.train.candidate_folders import TRAININGS_KEPT, note_training, prune_folders
 from tasks.train.course import evaluate_all, judge_finalists
 from tasks.train.isolation import stop_fit_server
 from tasks.train.jobs import CandidateJob
@@ -82,6 +82,19 @@ def test_folders_of_old_trainings_are_deleted(jobs: Jobs) -> None:
     assert set(rows[0].parent.glob("rows-*")) == {*rows} - {rows[1]}
     assert train(trainings[0]) == 0
     assert train(trainings[1]) > 0
+
+
+def test_a_folder_that_cannot_be_deleted_ends_no_run(jobs: Jobs, tmp_path: Path) -> None:
+    """The others are deleted all the same."""
+    planned = list(jobs(sklearn_table("iris"), query=QUERY, candidates=NAIVE).values())
+    there = planned[0].folder.parent
+    note_training(planned)
+    (there / "a").symlink_to(tmp_path)
+    (there / "b").mkdir()
+
+    prune_folders(planned)
+
+    assert [path.name for path in there.glob("*/")] == ["a"]
 
 
 @pytest.mark.parametrize("name", ["rows-*.npz", "naive-*/model.skops", "naive-*/holdout.arrow"])

@@ -241,6 +241,17 @@ def test_too_few_unseen_rows_are_told(tmp_path: Path) -> None:
     assert "the same 57 held-out rows, of which the champion may have learnt some" in decision.reason
 
 
+def test_without_its_numbers_of_rows_a_champion_is_compared_on_all(tmp_path: Path) -> None:
+    """A file of them that is cut off is as good as absent."""
+    first = trained(tmp_path, STUMP).decide()
+    path = tmp_path / "models" / "toy" / first.version / "learnt.npy"
+    path.write_bytes(path.read_bytes()[:1000])
+
+    decision = trained(tmp_path, LOGISTIC, seed=7).decide()
+
+    assert "the same 114 held-out rows, of which the champion may have learnt some" in decision.reason
+
+
 def test_a_roll_back_goes_back_and_stays(tmp_path: Path) -> None:
     """What was set aside by hand is not taken again by the next run, until somebody promotes it."""
     models = tmp_path / "models" / "toy"

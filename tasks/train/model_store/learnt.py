@@ -57,9 +57,9 @@ def number_rows(frame: pd.DataFrame, truth: Array, features: Sequence[str]) -> A
 
 
 def not_learnt(folder: Path, frame: pd.DataFrame, truth: Array, features: Sequence[str]) -> Array | None:
-    """Return which rows the version in a folder has not learnt from, or None where it was not kept."""
-    path = folder / LEARNT
-    if not path.is_file():
+    """Return which rows the version in a folder has not learnt from, or None where it was not kept, or is damaged."""
+    try:
+        known = np.load(folder / LEARNT, allow_pickle=False)
+    except (FileNotFoundError, EOFError, ValueError):
         return None
-    known = np.load(path, allow_pickle=False)
     return ~np.isin(number_rows(frame, truth, features), known)
