@@ -20,7 +20,7 @@ from flows.children import exit_with_parent, first_line, start_child, stop_child
 from tests.benchmarks.server import PAGE_ITEMS
 
 IN_FLIGHT = 100
-_EXIT_S = 30.0
+EXIT_S = 30.0
 _KIBIBYTE = 1024
 
 
@@ -83,7 +83,7 @@ class Job:
         try:
             said = first_line(child)
             with suppress(subprocess.TimeoutExpired):
-                child.wait(_EXIT_S)
+                child.wait(EXIT_S)
         finally:
             limit.cancel()
             stop_child(child)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from flows.children import first_line, start_child, stop_child
 from tests.benchmarks.fits import CANDIDATES, FOLDS, ROWS
+from tests.benchmarks.job import EXIT_S
 from tests.benchmarks.memory import measure_memory
 from tests.benchmarks.rig import Rig, open_rig, say
 from tests.benchmarks.table import Line, describe_machine, draw_table
@@ -86,6 +89,8 @@ def _run(rig: Rig, module: str, *arguments: str) -> dict[str, Any]:
     child = start_child(f"tests.benchmarks.{module}", str(rig.folder), *arguments, environment=rig.environment)
     try:
         told: dict[str, Any] = json.loads(first_line(child))
+        with suppress(subprocess.TimeoutExpired):  # loky's processes end with one that ends by itself
+            child.wait(EXIT_S)
     finally:
         stop_child(child)
     say(f"  {told['seconds']:.1f} s")
