@@ -23,7 +23,8 @@ from tasks.ingest.outcome import Failure, LandedSource
 from tasks.report import ROWS_SHOWN, report_ingest
 from tasks.spec import Pipeline
 from tests.ingest.sources import api, list_files, pages, read_rows
-from tests.site import ITEMS, Site
+from tests.site import Site
+from tests.site_items import ITEMS
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
