@@ -96,19 +96,12 @@ class Cutter:
 
     def _read_head(self, text: Window) -> Head:
         target = self._target
-        line = text.to_place(text.find(b"\n") + 1).data
-        quotes = b"".join(quote for quote in (b'"', b"'") if quote in text.to_place(SAMPLE_BYTES))
-        if line + quotes in self._plan.heads:
-            return self._plan.heads[line + quotes]
         head = read_head(text, target.reading, self._suffix, target.naming.rename)
         missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
         if head.names and missing:
             raise TableError(
                 f"has no column {missing[0]!r}, which is required; its columns are {', '.join(head.names)}"
             )
-        # Of a delimiter other than the comma, the values decide what separates decimals.
-        if head.lines == 1 and head.size == len(line) and head.dialect.delimiter == ",":
-            self._plan.heads[line + quotes] = head
         return head
 
     def _cut(self, text: Window, *, final: bool) -> list[Block]:

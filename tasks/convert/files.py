@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.convert.csv.head import Head
 from tasks.convert.naming import Naming
 from tasks.convert.part import Part
 from tasks.convert.types import Types
@@ -94,11 +93,9 @@ class Converted:
 class Plan:
     """How the blocks of a unit are typed: as is wanted, else first as blocks before were.
 
-    `guesses` are the types of blocks by their columns, `heads` what the first
-    lines of files told: files of one source are mostly alike.
+    `guesses` are the types of blocks by their columns: files of one source are mostly alike.
     """
 
     target: Target
     wanted: Types | None
     guesses: dict[tuple[str, ...], Types] = field(default_factory=dict)
-    heads: dict[bytes, Head] = field(default_factory=dict)

@@ -5,11 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from tasks.convert.bundle import MANY_FILES
-from tests.convert.conftest import files_source, make_table, read_rejects, read_rows
+from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
 
 COUNT = 2 * MANY_FILES
+WRITTEN = {
+    "x,y\n1,a\n": {"x": 1, "y": "a"},
+    "x;y\n2;b\n": {"x": 2, "y": "b"},
+    "x\ty\n3\tc\n": {"x": 3, "y": "c"},
+    "x|y\n4|d\n": {"x": 4, "y": "d"},
+    "p;q,r\n5,e\n5,e\n": {"p;q": 5, "r": "e"},
+    "p;q,r\n6;f\n6;f\n": {"p": 6, "q,r": "f"},
+}
+"""Files, and the row that each holds once or twice."""
 
 
 def write_many(root: Path, count: int = COUNT) -> None:
@@ -96,3 +106,16 @@ def test_duplicates_are_found_within_a_shared_part(tmp_path: Path) -> None:
 
     assert (first.rows_duplicate, second.rows_duplicate, third.rows_duplicate) == (COUNT, COUNT + 1, COUNT - 1)
     assert [row["t"] for row in read_rows(tmp_path) if row["x"] == 5] == ["late"]
+
+
+@pytest.mark.parametrize("count", [1, MANY_FILES // 4])
+def test_each_file_of_a_source_has_its_own_delimiter(tmp_path: Path, count: int) -> None:
+    """Its own records tell how it is written, not those of a file before it with the same first line."""
+    texts = [text for text in WRITTEN for _ in range(count)]
+    write_files(tmp_path, **{f"{number:03d}_csv": text for number, text in enumerate(texts)})
+
+    table = make_table(tmp_path, files_source())
+
+    rows = [{name: value for name, value in row.items() if value is not None} for row in read_rows(tmp_path)]
+    assert table.rows_rejected == 0
+    assert {tuple(row.items()) for row in rows} == {tuple(row.items()) for row in WRITTEN.values()}

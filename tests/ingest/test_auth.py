@@ -19,7 +19,8 @@ from tasks.ingest.pages.robots import Robots
 from tasks.ingest.tasks import read_secrets
 from tasks.spec import ApiSource
 from tests.ingest.sources import QUICK, api, job_of, land_one, list_files, open_quietly, pages, read_rows
-from tests.site import ITEMS, Seen, Site
+from tests.site import Seen, Site
+from tests.site_items import ITEMS
 
 TOKEN = "sesame-open-7"  # noqa: S105 - a test's token
 VARIABLE = "TIDEMILL_TEST_TOKEN"

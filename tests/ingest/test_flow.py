@@ -23,7 +23,8 @@ from tasks.ingest.outcome import Failure, LandedSource
 from tasks.report import ROWS_SHOWN, report_ingest
 from tasks.spec import Pipeline
 from tests.ingest.sources import api, list_files, pages, read_rows
-from tests.site import ITEMS, Site
+from tests.site import Site
+from tests.site_items import ITEMS
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -215,7 +216,7 @@ async def test_what_was_fetched_is_a_table(prefect_server: str) -> None:
     landed = [
         Landed(f"n={n}", Path("raw"), 3, 2, 9, reused=n == 0, requests=4, retries=1, seconds=n) for n in range(102)
     ]
-    resumed = Landed("late", Path("raw"), 3, 9, 9, False, 5, 1, 2, 700, 0.123, 999.456, resumed_from=6)
+    resumed = Landed("late", Path("raw"), 3, 9, 9, False, 5, 1, 2, 700, 999.456, resumed_from=6)
     failed = Failure("bad", "GET http://x/ was refused", requests=3, retries=2, refused=1)
 
     await flow(report_ingest)("shown", [LandedSource("news", (*landed, resumed), (failed,))])

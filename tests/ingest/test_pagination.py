@@ -11,7 +11,8 @@ import pytest
 from tasks.errors import PermanentSourceError
 from tests.ingest.kinds import of_kind
 from tests.ingest.sources import QUICK, api, land_one, list_files, read_rows
-from tests.site import ITEMS, Site
+from tests.site import Site
+from tests.site_items import ITEMS
 
 UNTIL_EMPTY = {"pagination": {"kind": "page"}, "records_at": None}
 SINGLE = {"pagination": {"kind": "single"}, "records_at": None}

@@ -16,7 +16,8 @@ from tasks.ingest.http.credentials import is_own, origin_of
 from tasks.ingest.http.redirects import RedirectTransport
 from tasks.ingest.http.tally import Tally, charge
 from tests.ingest.sources import api, land_one, list_files, read_rows
-from tests.site import ITEMS, Site
+from tests.site import Site
+from tests.site_items import ITEMS
 
 SINGLE: dict[str, Any] = {"pagination": {"kind": "single"}}
 BEARER: dict[str, Any] = {"auth": {"kind": "bearer", "token": {"env": "T"}}, "headers": {"X-Plan": "free"}}

@@ -16,7 +16,8 @@ from tasks.errors import PermanentSourceError
 from tasks.ingest.api.links import find_link
 from tests.ingest.kinds import of_kind
 from tests.ingest.sources import api, land_one, list_files, read_rows
-from tests.site import ITEMS, Site
+from tests.site import Site
+from tests.site_items import ITEMS
 
 CURSOR = {"kind": "cursor", "cursor_at": "cursor"}
 NEXT_URL = {"kind": "next_url", "next_at": "next"}

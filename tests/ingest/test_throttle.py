@@ -14,7 +14,8 @@ from tasks.ingest.http.tally import Tally
 from tasks.ingest.landing.landed import Landed
 from tasks.spec import ApiSource
 from tests.ingest.sources import QUICK, api, job_of, land_one, land_with, open_quietly, read_rows
-from tests.site import ITEMS, LATER_S, Site
+from tests.site import Site
+from tests.site_items import ITEMS, LATER_S
 
 
 async def land_together(folder: Path, *sources: ApiSource) -> list[Landed]:

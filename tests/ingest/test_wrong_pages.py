@@ -9,7 +9,8 @@ import pytest
 
 from tasks.errors import PermanentSourceError, SourceError, WrongPagesError
 from tests.ingest.sources import QUICK, api, land_one, pages, read_rows
-from tests.site import ITEMS, Site
+from tests.site import Site
+from tests.site_items import ITEMS
 from tests.site_landing import LONG, kept_at, long_rows
 
 ONCE: dict[str, Any] = QUICK | {"attempts": 1}

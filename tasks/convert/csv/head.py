@@ -34,7 +34,7 @@ def read_head(text: Window, reading: Reading, suffix: str, rename: Rename) -> He
     """
     sample = text.to_place(SAMPLE_BYTES).data
     dialect = detect_dialect(sample.decode("utf-8", "replace"), reading, suffix)
-    records = Records(_whole_lines(text), dialect)
+    records = Records(_first_lines(text, dialect.quote), dialect)
     first = next((span for span in records.spans), None)
     if first is None or _is_after_broken(records, first.start):
         if records.broken:
@@ -60,8 +60,11 @@ def name_columns(fields: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _whole_lines(text: Window) -> bytes:
-    """Return so much of a file's beginning as holds its first record, however long."""
+def _first_lines(text: Window, quote: str) -> bytes:
+    """Return so much of a file's beginning as holds its first record, however long: without a quote, its first line."""
+    line = text.to_place(text.find(b"\n") + 1).data
+    if line.strip() and not (quote and quote.encode() in line):
+        return line
     size = SAMPLE_BYTES
     while size < len(text):
         sample = text.to_place(size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -40,8 +40,9 @@ class Dialect:
 def detect_dialect(sample: str, reading: Reading, suffix: str) -> Dialect:
     """Return how a file that begins with `sample` is written; what is declared is not detected.
 
-    The delimiter is the one that gives most records as many fields as the first
-    has, more than one; among equals the one that leaves most fields numbers or dates.
+    The delimiter is the one that divides the first record; of several, the one that
+    gives most records as many fields as the first has, and among equals the one
+    that leaves most fields numbers or dates.
     The first record names the columns unless all of its fields are numbers, dates
     or empty. Decimals are commas where the delimiter is none and more values look
     like 1,5 than like 1.5; 1,234 may be thousands, and tells nothing.
@@ -50,17 +51,19 @@ def detect_dialect(sample: str, reading: Reading, suffix: str) -> Dialect:
     quote = "" if quote == reading.delimiter else quote
     delimiter = reading.delimiter or ("\t" if suffix == ".tsv" or reading.format == "tsv" else None)
     if delimiter is None:
-        delimiter = max(_DELIMITERS, key=lambda each: _agreement(_read(sample, each, quote)))
-    records = _read(sample, delimiter, quote)
+        delimiter = _detect_delimiter(sample, quote)
     has_header = reading.header
     if has_header is None:
-        has_header = not records or not all(map(_NUMBER_OR_DATE.fullmatch, records[0])) or not any(records[0])
-    decimal = reading.decimal or _detect_decimal(records, delimiter)
+        first = _first(sample, delimiter, quote)
+        has_header = not all(map(_NUMBER_OR_DATE.fullmatch, first)) or not any(first)
+    decimal = reading.decimal or ("." if delimiter == "," else _detect_decimal(_read(sample, delimiter, quote)))
     return Dialect(delimiter, quote, has_header, decimal)
 
 
 def _detect_quote(sample: str) -> str:
     """Return the quote: ' only where it wraps several fields, and the first of those that anything wraps."""
+    if "'" not in sample:
+        return '"'
     single = list(islice(_WRAPPED_BY["'"].finditer(sample), 2))
     if len(single) < 2:  # noqa: PLR2004 - one may be a word in quotes
         return '"'
@@ -68,11 +71,27 @@ def _detect_quote(sample: str) -> str:
     return "'" if double is None or single[0].start() < double.start() else '"'
 
 
+def _detect_delimiter(sample: str, quote: str) -> str:
+    """Return the delimiter; mostly the header tells it, and the records are not weighed, which would take longer than all else."""
+    dividing = [each for each in _DELIMITERS if len(_first(sample, each, quote)) > 1]
+    if len(dividing) == 1:
+        return dividing[0]
+    return max(_DELIMITERS, key=lambda each: _agreement(_read(sample, each, quote)))
+
+
+def _first(sample: str, delimiter: str, quote: str) -> list[str]:
+    return next(_records(sample, delimiter, quote), [])
+
+
 def _read(sample: str, delimiter: str, quote: str) -> list[list[str]]:
-    options = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
-    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, **options)
-    records = list(islice((fields for fields in reader if fields), _RECORDS + 1))
+    records = list(islice(_records(sample, delimiter, quote), _RECORDS + 1))
     return records[:-1] if len(records) > 1 else records  # the last may be cut off
+
+
+def _records(sample: str, delimiter: str, quote: str) -> Iterator[list[str]]:
+    """Yield the fields of each record that is not empty."""
+    options = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    return filter(None, csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, **options))
 
 
 def _agreement(records: Sequence[Sequence[str]]) -> tuple[float, float, int]:
@@ -86,9 +105,7 @@ def _agreement(records: Sequence[Sequence[str]]) -> tuple[float, float, int]:
     return alike, typed, width
 
 
-def _detect_decimal(records: Sequence[Sequence[str]], delimiter: str) -> str:
-    if delimiter == ",":
-        return "."
+def _detect_decimal(records: Sequence[Sequence[str]]) -> str:
     values = [value for record in records for value in record]
     commas = sum(1 for value in values if _DECIMAL_COMMA.fullmatch(value))
     points = sum(1 for value in values if _DECIMAL_POINT.fullmatch(value))

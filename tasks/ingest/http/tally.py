@@ -20,7 +20,6 @@ class Tally:
     refused: int = 0
     body_bytes: int = 0
     in_flight: int = 0
-    waited_s: float = 0.0
 
 
 @dataclass(slots=True)

@@ -60,7 +60,6 @@ class Landed:
     retries: int = 0
     refused: int = 0
     body_bytes: int = 0
-    waited_s: float = 0.0
     seconds: float = 0.0
     resumed_from: int = 0
 
@@ -138,7 +137,6 @@ def describe(job: PartitionJob, tally: Tally, resumed_from: int, seconds: float)
         retries=tally.retries,
         refused=tally.refused,
         body_bytes=tally.body_bytes,
-        waited_s=tally.waited_s,
         seconds=seconds,
         resumed_from=resumed_from,
     )

@@ -40,8 +40,6 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
 
         """
         account, host = account_of(request), self._throttle.host(host_of(request.url))
-        now = asyncio.get_running_loop().time
-        asked = now()
         try:
             account.stood_s += await host.enter(self._requests.deadline_s)
         except LongPauseError as error:
@@ -49,8 +47,7 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
                 f"{account.said}: the host asks to be left alone for {error.pause_s:.0f} s, "
                 f"longer than requests.deadline_s ({self._requests.deadline_s:g}); try again then, or raise requests.deadline_s"
             ) from None
-        entered = now()
-        account.tally.waited_s += entered - asked
+        entered = asyncio.get_running_loop().time()
         account.tally.in_flight += 1
         outcome, pause = Outcome.OTHER, 0.0
         try:
