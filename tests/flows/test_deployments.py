@@ -77,8 +77,8 @@ def test_a_worker_runs_a_deployment(tidemill: Tidemill, data: Path, tmp_path: Pa
     (tmp_path / "inbox").symlink_to(data / "inbox")
     prefect("work-pool", "create", "local", "--type", "process", environment=environment)
 
-    with worker(environment):  # which starts while all is deployed
-        deployed = prefect("deploy", "--all", environment=environment)
+    deployed = prefect("deploy", "--all", environment=environment)
+    with worker(environment):
         ran = run_tour(tmp_path, environment=environment)
 
     assert deployed.count("successfully created") == 3
