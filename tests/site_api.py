@@ -26,7 +26,7 @@ SIZE = 3
 CHANGED = [{"id": "four"}, {"id": [5], "name": {"first": 5}}, {"id": None, "name": 6.0}]
 """The second page of a route whose records change their type."""
 BOMB_BYTES = 2**30
-WISH_S = 0.4
+WISH_S = 0.25
 """Seconds that a host asks to be left alone."""
 
 

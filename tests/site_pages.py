@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 Route = Callable[[Request], Awaitable[Response]]
 
 FAN = 8
-LATE_S = 0.01
+LATE_S = 0.004
 
 _VALUES = """
     <p class=title> All of it </p>

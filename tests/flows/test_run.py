@@ -118,7 +118,7 @@ def test_a_source_that_cannot_be_fetched_fails_the_run(
 ) -> None:
     """Each cause is one sentence, the exit code is 1, and no later stage runs."""
     tidemill.environment |= environment
-    path = change(tmp_path, FLIGHTS, "records_at: items", "records_at: items\n    requests: {attempts: 3}")
+    path = change(tmp_path, FLIGHTS, "    key: [", "    requests: {attempts: 3}\n    key: [")  # of every site's source
 
     ended = tidemill("run", path, "--data", inbox)
 

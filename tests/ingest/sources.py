@@ -19,7 +19,8 @@ from tasks.partitions import list_partitions
 from tasks.spec import ApiSource, PagesSource
 from tests.site import Site
 
-QUICK: dict[str, Any] = {"attempts": 3, "timeout_s": 5, "deadline_s": 20}
+QUICK: dict[str, Any] = {"attempts": 3, "timeout_s": 5, "deadline_s": 20, "backoff_first_s": 0.02}
+"""Requests that are asked for again at once."""
 WARNED: list[str] = []
 """What the client of the last test warned of."""
 COUNTED: dict[str, Any] = {"kind": "page", "pages_at": "pages"}

@@ -68,7 +68,7 @@ async def test_what_is_no_fault_is_landed(site: Site, tmp_path: Path, fault: str
 )
 async def test_a_fault_that_passes_costs_one_more_request(site: Site, tmp_path: Path, fault: str) -> None:
     """A page in the middle fails once and then comes: every kind of pages has all its rows, and asked once more."""
-    assert await land_kinds(site, KINDS, fault, tmp_path, timeout_s=1.5) == whole(KINDS)
+    assert await land_kinds(site, KINDS, fault, tmp_path, timeout_s=1.0) == whole(KINDS)
     assert {count_asked(site)[kind] for kind in COUNTED | COUNTED_OFFSETS | FOLLOWED} == {4}
 
 

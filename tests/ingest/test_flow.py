@@ -20,6 +20,7 @@ from tasks.ingest import progress
 from tasks.ingest.http.warned import MOST
 from tasks.ingest.landing.landed import Landed
 from tasks.ingest.outcome import Failure, LandedSource
+from tasks.ingest.tasks import land_partition
 from tasks.report import ROWS_SHOWN, report_ingest
 from tasks.spec import Pipeline
 from tests.ingest.sources import api, list_files, pages, read_rows
@@ -102,9 +103,10 @@ async def test_partial_data_may_be_allowed(site: Site, tmp_path: Path, caplog: p
 
 
 async def test_a_partition_that_may_pass_is_tried_once_more(
-    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fails beyond the client's attempts is retried by Prefect: it comes, or fails for good; the third attempt is warned of."""
+    monkeypatch.setattr(land_partition, "retry_delay_seconds", 0.1)  # not 3
     spec = pipeline(
         comes=api(site, "/503-once", requests=ONCE, pagination={"kind": "single"}),
         stays=api(site, "/500-always", requests={"attempts": 4, "backoff_first_s": 0.01}),

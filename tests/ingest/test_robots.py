@@ -45,34 +45,60 @@ class Host:
         return await self.robots(scope, receive, send)
 
 
-@contextmanager
-def serving() -> Iterator[Host]:
-    """Serve a host while the block runs."""
-    listener = listen(0)
-    host = Host(listener.getsockname()[1])
-    server = site_server(host)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield host
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
+class Server:
+    """A server whose host is another for each test."""
+
+    def __init__(self) -> None:
+        self._listener = listen(0)
+        self.host = self.renew()
+
+    def renew(self) -> Host:
+        """Return a fresh host, in the place of the one before."""
+        self.host = Host(self._listener.getsockname()[1])
+        return self.host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the host answer."""
+        await self.host(scope, receive, send)
+
+    @contextmanager
+    def serving(self) -> Iterator[Server]:
+        """Serve while the block runs."""
+        server = site_server(self)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [self._listener]})
+        thread.start()
+        try:
+            yield self
+        finally:
+            server.should_exit = True
+            thread.join()
+            self._listener.close()
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[Server]:
+    """Yield the first server: to start and to stop one takes longer than most tests."""
+    with Server().serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def _other_server() -> Iterator[Server]:
+    """Yield the second server."""
+    with Server().serving() as server:
+        yield server
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
-    """Yield a fresh host."""
-    with serving() as host:
-        yield host
+def host(_server: Server) -> Host:
+    """Return a fresh host."""
+    return _server.renew()
 
 
 @pytest.fixture
-def other_host() -> Iterator[Host]:
-    """Yield another fresh host."""
-    with serving() as host:
-        yield host
+def other_host(_other_server: Server) -> Host:
+    """Return another fresh host."""
+    return _other_server.renew()
 
 
 async def test_a_link_that_is_disallowed_is_a_reject(host: Host) -> None:

@@ -85,15 +85,15 @@ def test_a_link_that_leads_nowhere_is_told(inbox: Path) -> None:
             names(path, inbox)
 
 
-def test_ten_thousand_files_are_listed_in_no_time(tmp_path: Path) -> None:
+def test_thousands_of_files_are_listed_in_no_time(tmp_path: Path) -> None:
     """A folder is gone through once, and each of its files asked once."""
-    for number in range(10_000):
+    for number in range(2_000):
         os.close(os.open(tmp_path / f"{number}.csv", os.O_CREAT))
 
     for path in (".", "*.csv"):
         start = time.process_time()
-        assert len(list(list_local(path, tmp_path))) == 10_000
-        assert time.process_time() - start < 2  # 0.1 s, were nobody else about
+        assert len(list(list_local(path, tmp_path))) == 2_000
+        assert time.process_time() - start < 0.4  # 0.02 s, were nobody else about
 
 
 def test_a_store_is_listed_as_a_folder_is() -> None:
