@@ -57,7 +57,7 @@ class Handover:
             yield local
             self._give_back(local)
         finally:
-            shutil.rmtree(local.folder, ignore_errors=True)
+            shutil.rmtree(local.models, ignore_errors=True)
 
     def _take(self, job: CandidateJob, folder: Path) -> CandidateJob:
         """Return the job as it is in `folder`, to which what it reads is fetched once a training set."""
@@ -73,7 +73,7 @@ class Handover:
             job,
             training_set=replace(job.training_set, path=table),
             rows=replace(job.rows, path=rows),
-            models=folder / "models" / self.url.rpartition("/")[2],
+            models=folder / "models" / uuid4().hex,  # threads of a worker have units of one candidate at once
         )
 
     def _fetch(self, path: Path, sha256: str | None = None) -> Path:

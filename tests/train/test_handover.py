@@ -13,7 +13,7 @@ from tasks.errors import TrainingError
 from tasks.train.evaluate import evaluate_fold
 from tasks.train.handover import SETS_KEPT, Handover
 from tasks.train.jobs import CandidateJob
-from tasks.train.judge import judge_finalist
+from tasks.train.judge import judge_finalist, measure_importances
 from tasks.train.reach import check_versions
 from tasks.train.results import FoldResult, Judgement, kept_part
 from tests.train.conftest import sklearn_table
@@ -45,6 +45,18 @@ def test_a_worker_reads_and_writes_in_a_folder_of_its_own(jobs: Jobs, handover: 
     assert (kept_part(job, Judgement), kept_part(job, FoldResult, 0)) == (judged, fold)
     assert list((tmp_path / "store").iterdir()) == []
     assert list(own.rglob("*.skops")) == []
+
+
+def test_units_of_one_candidate_do_not_meet(jobs: Jobs, handover: Handover, tmp_path: Path) -> None:
+    """A thread of a worker may end with a point of a learning curve while another still needs the model it made."""
+    job, own = jobs(sklearn_table("iris"))["logistic"], tmp_path / "worker"
+    handover.offer(job)
+
+    with handover.taken(job, own) as judging:
+        judge_finalist(judging)
+        with handover.taken(job, own) as measuring:
+            assert measuring.training_set.path == judging.training_set.path
+        assert measure_importances(judging)
 
 
 def test_rows_are_fetched_once_and_checked(jobs: Jobs, handover: Handover, tmp_path: Path) -> None:
