@@ -90,6 +90,9 @@ class Handover:
         made = [path for name in _FILES if (path := job.folder / name).exists()]
         if made:
             with self._opened("cannot be written") as (system, root):
+                system.invalidate_cache()
+                if not system.exists(f"{root}/{job.rows.path.name}"):  # what is put there now stays there
+                    raise FileNotFoundError("its run has ended")
                 for path in made:
                     system.put_file(str(path), f"{root}/{job.folder.name}-{path.name}")
 
