@@ -132,6 +132,19 @@ def test_a_worker_keeps_the_sets_of_late(jobs: Jobs, handover: Handover, tmp_pat
     assert [folder.is_dir() for folder in folders] == [False] + [True] * SETS_KEPT
 
 
+def test_a_set_is_kept_while_a_unit_reads_it(jobs: Jobs, handover: Handover, tmp_path: Path) -> None:
+    """Whatever other sets the worker's threads are handed meanwhile."""
+    table, sets = sklearn_table("iris"), list[Path]()
+    with ExitStack() as stack:
+        for rows in range(60, 60 + 10 * (SETS_KEPT + 1), 10):
+            job = jobs({name: list(column)[-rows:] for name, column in table.items()})["logistic"]
+            handover.clear()
+            handover.offer(job)
+            sets.append(stack.enter_context(handover.taken(job, tmp_path / "own")).training_set.path)
+
+        assert [path.is_file() for path in sets] == [True] * (SETS_KEPT + 1)
+
+
 def test_a_worker_with_other_packages_is_refused(jobs: Jobs) -> None:
     """The package and both versions are named: scores would differ."""
     job = jobs(sklearn_table("iris"))["logistic"]
