@@ -52,6 +52,8 @@ def check_store_url(url: str) -> str:
         raise ValueError(
             f"{shown} is the address of a page, which cannot be written to; write one like s3://bucket/folder"
         )
+    if protocol == "memory":
+        raise ValueError(f"{shown} is of one process, and no other reaches it; write one like s3://bucket/folder")
     if _USER_INFORMATION.search(url):
         raise ValueError(
             f"{shown} holds a name or a password; take them out, and give them as the store's package reads them"

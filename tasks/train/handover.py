@@ -18,7 +18,7 @@ from tasks.train.jobs import CandidateJob
 from tasks.train.results import HOLDOUT_FILE, MODEL_FILE, Judgement, Part, keep_part
 
 _FILES = (HOLDOUT_FILE, MODEL_FILE)
-SETS_KEPT = 3  # training sets in a worker's own folder, of the runs that it worked for last
+SETS_KEPT = 3  # training sets in a worker's own folder, of the runs that it worked for last; more where more runs have units there
 
 
 @dataclass(frozen=True)
@@ -57,23 +57,25 @@ class Handover:
             yield local
             self._give_back(local)
         finally:
-            shutil.rmtree(local.folder, ignore_errors=True)
+            shutil.rmtree(local.models, ignore_errors=True)
 
     def _take(self, job: CandidateJob, folder: Path) -> CandidateJob:
         """Return the job as it is in `folder`, to which what it reads is fetched once a training set."""
         own = folder / job.training_set.fingerprint[:16]
-        own.mkdir(parents=True, exist_ok=True)
         rows = own / job.rows.path.name
+        folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             self._fetch(rows)
             table = self._fetch(own / job.training_set.path.name, job.training_set.fingerprint)
             own.touch()
+            models = folder / "models" / f"{own.name}-{uuid4().hex}"  # threads have units of one candidate at once
+            models.mkdir(parents=True)
             _keep_latest(folder)
         return replace(
             job,
             training_set=replace(job.training_set, path=table),
             rows=replace(job.rows, path=rows),
-            models=folder / "models" / self.url.rpartition("/")[2],
+            models=models,
         )
 
     def _fetch(self, path: Path, sha256: str | None = None) -> Path:
@@ -90,6 +92,9 @@ class Handover:
         made = [path for name in _FILES if (path := job.folder / name).exists()]
         if made:
             with self._opened("cannot be written") as (system, root):
+                system.invalidate_cache()
+                if not system.exists(f"{root}/{job.rows.path.name}"):  # what is put there now stays there
+                    raise FileNotFoundError("its run has ended")
                 for path in made:
                     system.put_file(str(path), f"{root}/{job.folder.name}-{path.name}")
 
@@ -131,7 +136,9 @@ class Handover:
 
 
 def _keep_latest(folder: Path) -> None:
-    """Delete the training sets that were used longest ago."""
+    """Delete the training sets that were used longest ago, and that no unit uses now."""
+    used = {path.name.partition("-")[0] for path in (folder / "models").iterdir()}
     sets = sorted((path for path in folder.glob("*/") if path.name != "models"), key=lambda path: path.stat().st_mtime)
     for old in sets[:-SETS_KEPT]:
-        shutil.rmtree(old)
+        if old.name not in used:
+            shutil.rmtree(old)

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from tasks.train.watched import Ending, Request
+from tasks.train.watched import Ending, How, Request
 from tasks.train.workers import THREAD_VARIABLES
 
 Value = TypeVar("Value")
@@ -45,6 +45,7 @@ class Outcome(Generic[Value]):
     error: str | None
     seconds: float
     memory_mb: float
+    ended: How = "answered"
 
 
 def run_isolated(
@@ -86,7 +87,7 @@ def _outcome(ending: Ending, request: Request) -> Outcome[Any]:
     if ending.how in ("answered", "yielded"):
         return Outcome(answer, None, ending.seconds, ending.memory_mb)
     error = str(answer) if ending.how == "raised" else _explain(ending, request)
-    return Outcome(None, error, ending.seconds, ending.memory_mb)
+    return Outcome(None, error, ending.seconds, ending.memory_mb, ending.how)
 
 
 class FitServer:

@@ -9,6 +9,7 @@ from asyncio import CancelledError
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -59,6 +60,7 @@ class Workers:
         url = runner.data_url if isinstance(runner, DaskRunner) else None
         self._handover = None if url is None else Handover.within(url)
         self._offered = False
+        self._offering = Lock()
         stopping.clear()
 
     @property
@@ -103,12 +105,17 @@ class Workers:
             tell(unit, self._received(unit, _results_of(results)))
 
     def _submit(self, unit: Unit) -> PrefectFuture[Any]:
-        workers = self._opened()
-        if self._handover is not None and not self._offered:
-            self._handover.offer(unit.job)
-            self._offered = True
-        future: PrefectFuture[Any] = workers.submit(train_unit, {"unit": unit, "handover": self._handover})
+        self._offer(unit)
+        future: PrefectFuture[Any] = self._opened().submit(train_unit, {"unit": unit, "handover": self._handover})
         return future
+
+    def _offer(self, unit: Unit) -> None:
+        """Put what every unit reads where the workers find it, once."""
+        with self._offering:  # an interrupted run is closed by another thread, which is to find all that was put there
+            self._opened()
+            if self._handover is not None and not self._offered:
+                self._offered = True
+                self._handover.offer(unit.job)
 
     def _received(self, unit: Unit, parts: list[Part]) -> list[Part]:
         """Return the results of a unit, kept on this machine's disk whichever machine they come from."""
@@ -156,8 +163,9 @@ class Workers:
         self._close_runner()
         if self._fit_server is not None:
             self._fit_server.stop()
-        if self._handover is not None and self._offered:
-            self._handover.clear()
+        with self._offering:
+            if self._handover is not None and self._offered:
+                self._handover.clear()
         if self._lost and not stopping.is_set():
             _mark_crashed(self._lost)
 

@@ -18,6 +18,7 @@ from tasks.train.results import CurvePoint, FoldResult, Judgement, Part, keep_pa
 
 SHARES = (0.125, 0.25, 0.5, 1.0)
 """Shares of the rows that the learning curve learns from."""
+_FOLDS = "tasks.train.evaluate:evaluate_folds"
 UNITS_A_WORKER = 5  # more balance better, and each costs Prefect a tenth of a second
 FEWEST_S = 0.5  # below, a unit of its own costs more than it balances
 # Seconds for ten thousand rows where there is no earlier run to learn them from, by part of the estimator's path.
@@ -102,16 +103,27 @@ def _run_parts(unit: Unit) -> Iterator[Part]:
     job = unit.job
     match unit.kind:
         case "folds":
-            # One process for all: a fork costs 45 ms, most of it for pages that a second fold finds there.
-            for fold, outcome in enumerate(_each_isolated(job, "tasks.train.evaluate:evaluate_folds", unit.parts)):
-                known = outcome.value or FoldResult(unit.parts[fold], job.fingerprint, error=outcome.error)
-                yield replace(known, memory_mb=outcome.memory_mb, seconds=round(outcome.seconds, 3))
+            yield from _run_folds(job, unit.parts)
         case "judge":
             yield _judge(job)
         case _:
             for share in unit.parts:
                 outcome = _isolated(job, "tasks.train.judge:measure_share", share)
                 yield outcome.value or CurvePoint(share, job.fingerprint, error=outcome.error)
+
+
+def _run_folds(job: CandidateJob, folds: Sequence[int]) -> Iterator[FoldResult]:
+    """Yield the results of folds, of one process: a fork costs 45 ms, most of it for pages that a second fold finds there.
+
+    A fold beyond the memory limit may be so by what those before it left there: it then begins another process.
+    """
+    outcomes = _each_isolated(job, _FOLDS, folds)
+    for number, (outcome, fold) in enumerate(zip(outcomes, folds, strict=False)):  # one more tells of a death after all
+        if number and outcome.ended == "memory":
+            yield from _run_folds(job, folds[number:])
+            return
+        known = outcome.value or FoldResult(fold, job.fingerprint, error=outcome.error)
+        yield replace(known, memory_mb=outcome.memory_mb, seconds=round(outcome.seconds, 3))
 
 
 def _judge(job: CandidateJob) -> Judgement:

@@ -78,6 +78,7 @@ def test_data_goes_by_the_address_of_a_store() -> None:
         ("s4://bucket", "'s4://bucket' is not the address of a store"),
         ("s3://", "'s3://' is not the address of a store"),
         ("https://h/folder", "'https://h/folder' is the address of a page, which cannot be written to"),
+        ("memory://folder", "'memory://folder' is of one process, and no other reaches it; write one like s3://"),
         ("ftp://me:s3cr3t@h/folder", "'ftp://h/folder' holds a name or a password; take them out"),
     ],
 )

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tasks.train.results import FoldResult
+
 
 def add(one: int, other: int) -> int:
     """Return a sum."""
@@ -89,3 +91,20 @@ def wait_the_first_time(path: str) -> str:
         return Path(path).read_text()
     tell_pid_and_wait(path)
     return ""
+
+
+_kept: list[object] = []
+
+
+def keep_memory(_job: object, folds: tuple[int, ...]) -> Iterator[FoldResult]:
+    """Yield results of folds, of which each leaves 80 MB with this process."""
+    for fold in folds:
+        _kept.append(np.ones(10_000_000))
+        time.sleep(0.2)  # the watch looks every 50 ms
+        yield FoldResult(fold, "")
+
+
+def die_after_all(_job: object, folds: tuple[int, ...]) -> Iterator[FoldResult]:
+    """Yield results of folds, and then crash."""
+    yield from (FoldResult(fold, "") for fold in folds)
+    crash()

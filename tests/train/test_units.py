@@ -1,0 +1,52 @@
+"""Units of work: what one gives does not depend on how the folds are cut into units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.train.isolation import stop_fit_server
+from tasks.train.jobs import CandidateJob
+from tasks.train.results import FoldResult, Part
+from tasks.train.units import Unit, run_unit
+from tests.train.conftest import LOGISTIC, sklearn_table
+
+Jobs = Callable[..., dict[str, CandidateJob]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _server_ends() -> Iterator[None]:
+    """End the fit server of this module's tests after the last."""
+    yield
+    stop_fit_server()
+
+
+@pytest.fixture
+def run_folds(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Part]]:
+    """Return a function that runs a unit of folds, evaluated by a function of `tests.train.calls`."""
+
+    def _run(function: str, *folds: int, **limits: float) -> list[Part]:
+        monkeypatch.setattr("tasks.train.units._FOLDS", f"tests.train.calls:{function}")
+        job = jobs(sklearn_table("iris"), candidates={"logistic": {**LOGISTIC, **limits}})["logistic"]
+        return run_unit(Unit(job, "folds", folds))
+
+    return _run
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is watched by what Linux tells")
+def test_a_fold_is_not_blamed_for_memory_that_those_before_it_left(run_folds: Callable[..., list[Part]]) -> None:
+    """It is evaluated in another process; one that is beyond the limit by itself has failed."""
+    results = run_folds("keep_memory", 0, 1, 2, 3, memory_limit_mb=200)
+
+    assert [(result.error, isinstance(result, FoldResult) and result.fold) for result in results] == [
+        (None, fold) for fold in range(4)
+    ]
+    (alone,) = run_folds("keep_memory", 4, 5, memory_limit_mb=64)
+    assert "above its memory_limit_mb of 64" in str(alone.error)
+
+
+def test_a_process_that_dies_after_its_folds_harms_none(run_folds: Callable[..., list[Part]]) -> None:
+    """Each of them has told its result."""
+    assert [result.error for result in run_folds("die_after_all", 0, 1)] == [None, None]
