@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 import s3fs
 from moto.server import ThreadedMotoServer
@@ -24,6 +25,7 @@ def serving_s3() -> Iterator[str]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         try:
+            httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()  # a server before left its buckets
             s3fs.S3FileSystem.clear_instance_cache()
             s3fs.S3FileSystem().mkdir(BUCKET)
             yield f"s3://{BUCKET}"
