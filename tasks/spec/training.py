@@ -161,7 +161,7 @@ class DaskRunner(Part):
     address: NonEmpty
     """Address of the scheduler, e.g. tcp://10.0.0.5:8786."""
     data_url: NonEmpty | None = None
-    """Folder of a store that this machine and every worker reach, e.g. s3://bucket/tidemill: rows and models are handed over there; without it, workers mount the data folder at the same path."""
+    """Folder of a store that this machine and every worker reach, e.g. s3://bucket/tidemill: rows and models are handed over there, in a folder run-… that is deleted in the end, unless the run was killed; without it, workers mount the data folder at the same path."""
 
     @field_validator("data_url")
     @classmethod

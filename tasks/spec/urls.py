@@ -11,6 +11,7 @@ from pydantic import HttpUrl, TypeAdapter, ValidationError
 
 _PLACEHOLDER_VALUE = "0"
 _USER_INFORMATION = re.compile(r"(?<=//)[^/?#]*@")
+_PASSWORD = re.compile(r"//[^/?#]*:[^/?#]*@")  # a name alone may be a container: abfs://container@account
 
 _HTTP_URL = TypeAdapter(HttpUrl)
 
@@ -54,9 +55,9 @@ def check_store_url(url: str) -> str:
         )
     if protocol == "memory":
         raise ValueError(f"{shown} is of one process, and no other reaches it; write one like s3://bucket/folder")
-    if _USER_INFORMATION.search(url):
+    if _PASSWORD.search(url):
         raise ValueError(
-            f"{shown} holds a name or a password; take them out, and give them as the store's package reads them"
+            f"{shown} holds a name and a password; take them out, and give them as the store's package reads them"
         )
     return url
 

@@ -66,9 +66,10 @@ def test_preprocessing_is_a_word_or_its_parts() -> None:
 
 def test_data_goes_by_the_address_of_a_store() -> None:
     """Any store that fsspec knows and can write."""
-    runner = DaskRunner(address="tcp://h:1", data_url="s3://bucket/a folder")
+    for url in ("s3://bucket/a folder", "abfs://container@account.example/folder"):
+        runner = DaskRunner(address="tcp://h:1", data_url=url)
 
-    assert DaskRunner.model_validate_json(runner.model_dump_json()) == runner
+        assert DaskRunner.model_validate_json(runner.model_dump_json()) == runner
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_data_goes_by_the_address_of_a_store() -> None:
         ("s3://", "'s3://' is not the address of a store"),
         ("https://h/folder", "'https://h/folder' is the address of a page, which cannot be written to"),
         ("memory://folder", "'memory://folder' is of one process, and no other reaches it; write one like s3://"),
-        ("ftp://me:s3cr3t@h/folder", "'ftp://h/folder' holds a name or a password; take them out"),
+        ("ftp://me:s3cr3t@h/folder", "'ftp://h/folder' holds a name and a password; take them out"),
     ],
 )
 def test_an_address_that_is_no_store_is_refused(url: str, says: str) -> None:
