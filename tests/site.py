@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,7 +16,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from deployments.sample.server import HOST, listen, site_server
+from deployments.sample.server import HOST, listen
+from tests.hosting import hosting
 from tests.site_api import api_routes
 from tests.site_auth import auth_routes
 from tests.site_items import ITEMS, item_routes
@@ -102,16 +102,9 @@ class Sites:
     @contextmanager
     def serving(self) -> Iterator[Sites]:
         """Serve the sites while the block runs."""
-        server = site_server(self)
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it tells of every answer cut off on purpose
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [self._listener]})
-        thread.start()
-        try:
+        with hosting(self, self._listener):
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it tells of every answer cut off on purpose
             yield self
-        finally:
-            server.should_exit = True
-            thread.join()
-            self._listener.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request to its site, without the site's number in the path; the host has no robots.txt."""

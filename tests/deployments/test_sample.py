@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,10 +23,11 @@ from sklearn.datasets import load_iris
 from deployments.sample.data import read_flight_lines
 from deployments.sample.faults import Faults
 from deployments.sample.inbox import write_inbox
-from deployments.sample.server import listen, site_server
+from deployments.sample.server import listen
 from deployments.sample.site import sample_site
 from tasks.spec import load_pipeline
 from tasks.store import hash_file
+from tests.hosting import hosting
 
 TOKEN = "sesame"  # noqa: S105 - a test's token
 AUTHORIZATION = {"Authorization": f"Bearer {TOKEN}"}
@@ -39,16 +39,9 @@ FAILING_URLS = [f"/blog/{n}" for n in range(1, 5)] + [f"/airports?page={n}" for 
 def serve(faults: Faults) -> Iterator[httpx.Client]:
     """Serve the sample site with these faults and yield a client of it."""
     listener = listen(0)
-    server = site_server(sample_site(TOKEN, faults))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with hosting(sample_site(TOKEN, faults), listener), httpx.Client(base_url=address) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -14,9 +13,10 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from deployments.sample.server import HOST, listen, site_server
+from deployments.sample.server import HOST, listen
 from tasks.errors import PermanentSourceError, SourceError
 from tasks.ingest.pages.robots import Robots
+from tests.hosting import hosting
 from tests.ingest.fetching import crawl_from, crawl_names, crawl_rows, open_fetch, open_throttle, pages
 from tests.site import Site
 
@@ -64,15 +64,8 @@ class Server:
     @contextmanager
     def serving(self) -> Iterator[Server]:
         """Serve while the block runs."""
-        server = site_server(self)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [self._listener]})
-        thread.start()
-        try:
+        with hosting(self, self._listener):
             yield self
-        finally:
-            server.should_exit = True
-            thread.join()
-            self._listener.close()
 
 
 @pytest.fixture(scope="module")
