@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from tasks.convert.parsed import Parsed, Schema, Texts
 from tasks.convert.part import NULL_FOLDER, Part, write_part
 from tasks.convert.rejects import write_rejects
 from tasks.errors import TableError
+from tasks.store import fsync
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def parse_block(block: CsvBlock | JsonBlock | Texts, plan: Plan) -> Parsed:
 
 
 def write_block(parsed: Parsed, plan: Plan, name: str, rows: Mapping[str, int]) -> Written:
-    """Stage the part `name` of a block, or one for each of its partitions, and its rejects.
+    """Stage the part `name` of a block, or one for each of its partitions, and its rejects; `sync_parts` has the parts on the disk.
 
     Args:
         parsed: The rows and misfits of the block.
@@ -65,6 +66,8 @@ def write_block(parsed: Parsed, plan: Plan, name: str, rows: Mapping[str, int]) 
     for folder, values, table in _partitions(_with_origin(parsed, plan.target, rows), target.partition_by):
         path = f"{folder}{name}"
         write_part(target.staged / "table" / path, table, target.sort_by)
+        if plan.samples is not None:
+            plan.samples.keep(path, table)
         counts = dict(rows) if len(rows) > 1 else {next(iter(rows)): table.num_rows}
         parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or parsed.types), values))
     reasons = Counter(misfit.reason for misfit in parsed.misfits)
@@ -72,6 +75,12 @@ def write_block(parsed: Parsed, plan: Plan, name: str, rows: Mapping[str, int]) 
     return Written(
         parsed.received, records, len(parsed.misfits), reasons, tuple(parts), name if parsed.misfits else None
     )
+
+
+def sync_parts(parts: Iterable[Part], target: Target) -> None:
+    """Have staged parts on the disk."""
+    for part in parts:
+        fsync(target.staged / "table" / part.name)
 
 
 def _with_origin(parsed: Parsed, target: Target, rows: Mapping[str, int]) -> pa.Table:

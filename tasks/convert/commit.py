@@ -18,6 +18,7 @@ from tasks.convert.job import in_order
 from tasks.convert.manifest import TableManifest, commit_table_manifest
 from tasks.convert.part import Part, rewrite_part, write_part
 from tasks.errors import TableError
+from tasks.store import fsync
 
 
 def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
@@ -83,6 +84,7 @@ def _write_without(source: Path, target: Path, rows: np.ndarray) -> None:
     kept = np.ones(table.num_rows, dtype=bool)
     kept[rows] = False
     write_part(target, table.filter(pa.array(kept)))
+    fsync(target)
 
 
 def _check_account(draft: Draft) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import aiofiles
 import xxhash
 
-from tasks.convert.blocks import Written, parse_block, write_block
+from tasks.convert.blocks import Written, parse_block, sync_parts, write_block
 from tasks.convert.csv.block import CsvBlock
 from tasks.convert.cutting import Cutter
 from tasks.convert.files import REASONS_KEPT, Converted, ConvertedFile, InputFile, Plan
@@ -50,6 +50,7 @@ class Workers:
 class _Progress:
     """What has become of a file's blocks so far."""
 
+    converting: list[asyncio.Task[Written]] = field(default_factory=list)
     written: list[asyncio.Task[Written]] = field(default_factory=list)
     digest: str = ""
     encoding: str = "utf-8"
@@ -71,22 +72,33 @@ async def convert_file(file: InputFile, plan: Plan, part: str, workers: Workers)
         async for block in _read_blocks(file, plan, progress):
             await workers.blocks.acquire()
             name = f"{part}-{len(progress.written):04d}.parquet" if progress.written else f"{part}.parquet"
-            written_block = asyncio.create_task(workers.run(_convert, block, plan, name, file.name))
-            written_block.add_done_callback(lambda _: workers.blocks.release())
-            progress.written.append(written_block)
+            converting = asyncio.create_task(workers.run(_convert, block, plan, name, file.name))
+            converting.add_done_callback(lambda _: workers.blocks.release())
+            progress.converting.append(converting)
+            progress.written.append(asyncio.create_task(_sync(converting, plan)))
         written = await asyncio.gather(*progress.written)
         await asyncio.to_thread(_check_unchanged, file)
         return _sum_up(file, plan, progress, written)
     except TableError as error:
         raise TableError(f"{file.name}: {error}") from error
     finally:
-        for future in progress.written:
-            future.cancel()
-        await asyncio.gather(*progress.written, return_exceptions=True)
+        begun = [*progress.converting, *progress.written]
+        for task in begun:
+            task.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)
+
+
+async def _sync(converting: asyncio.Task[Written], plan: Plan) -> Written:
+    """Have what a block becomes on the disk; other blocks have the threads meanwhile."""
+    written = await converting
+    await asyncio.to_thread(sync_parts, written.parts, plan.target)
+    return written
 
 
 def _convert(block: Block, plan: Plan, name: str, file: str) -> Written:
     parsed = parse_block(block, plan)
+    if not isinstance(block, Texts):
+        plan.buffers.give(block.window.buffer)
     return write_block(parsed, plan, name, {file: parsed.table.num_rows})
 
 

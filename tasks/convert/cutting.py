@@ -14,6 +14,7 @@ from tasks.convert.reading.encoding import SAMPLE_BYTES, Encoding, Transcoder, d
 from tasks.convert.window import Window
 from tasks.errors import TableError
 
+_UNITS = 8  # a file of less than a block has a buffer of so many eighths: zeros cost time, and few sizes are used again
 RECORD_BYTES = 256 * 1024 * 1024  # one record is in memory as a whole
 
 Block = CsvBlock | JsonBlock
@@ -30,7 +31,9 @@ class Cutter:
         self._transcoder: Transcoder | None = None
         self._head: Head | None = None
         self._block_bytes = block_bytes
-        self._buffer = bytearray(min(block_bytes, file_bytes + 1))  # zeros cost time
+        unit = block_bytes // _UNITS
+        size = min(block_bytes, (file_bytes // unit + 1) * unit)
+        self._buffer = bytearray(file_bytes + 1) if file_bytes < unit else plan.buffers.take(size)
         self._rest = Window(self._buffer, 0, 0)
         self._line = 1
         self._byte: int | None = 0  # known where the file is in UTF-8
@@ -38,7 +41,7 @@ class Cutter:
 
     @property
     def room(self) -> memoryview:
-        """Return where the next bytes belong: as many as a block has, after those that are left of the one before."""
+        """Return where the next bytes belong: after those that are left of the block before, and at least as many as half a block has."""
         return memoryview(self._buffer)[len(self._rest) :]
 
     def feed(self, received: int, *, final: bool) -> list[Block]:
@@ -80,7 +83,9 @@ class Cutter:
 
     def _keep(self, rest: Window) -> None:
         """Put what is no whole record before the bytes that come next."""
-        self._buffer = bytearray(len(rest) + self._block_bytes)
+        is_long = len(rest) > self._block_bytes // 2
+        size = self._block_bytes
+        self._buffer = bytearray(len(rest) + size) if is_long else self._plan.buffers.take(size)
         self._rest = Window(self._buffer, 0, len(rest))
         self._rest.view[:] = rest.view  # a bytearray would copy what it is given once more
 

@@ -10,18 +10,20 @@ from tasks.convert.job import TableJob, in_order
 from tasks.convert.json.rows import is_replaced
 from tasks.convert.manifest import TableManifest, widen_all
 from tasks.convert.part import Part
+from tasks.convert.sampling import Samples
 from tasks.convert.types import TypeName, is_exact
 
 
 @dataclass
 class Draft:
-    """What the next version of a table holds; `shrunk` are the parts of the current one that lose files."""
+    """What the next version of a table holds; `shrunk` are the parts of the current one that lose files, `samples` rows of new ones."""
 
     job: TableJob
     files: dict[str, ConvertedFile]
     parts: dict[str, Part]
     shrunk: dict[str, Part] = field(default_factory=dict)
     types: dict[str, TypeName] = field(default_factory=dict)
+    samples: Samples | None = None
 
     @classmethod
     def begin(cls, job: TableJob, manifest: TableManifest, stays: Mapping[str, ConvertedFile]) -> Draft:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tasks.convert.buffers import Buffers
 from tasks.convert.naming import Naming
 from tasks.convert.part import Part
+from tasks.convert.sampling import Samples
 from tasks.convert.types import Types
 from tasks.spec import Column, Reading
 
@@ -93,9 +95,12 @@ class Converted:
 class Plan:
     """How the blocks of a unit are typed: as is wanted, else first as blocks before were.
 
-    `guesses` are the types of blocks by their columns: files of one source are mostly alike.
+    `guesses` are the types of blocks by their columns: files of one source are mostly
+    alike. `samples` keeps some rows of each part, `buffers` are where blocks are read to.
     """
 
     target: Target
     wanted: Types | None
+    samples: Samples | None = None
     guesses: dict[tuple[str, ...], Types] = field(default_factory=dict)
+    buffers: Buffers = field(default_factory=Buffers)

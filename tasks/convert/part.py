@@ -49,7 +49,7 @@ class Part:
 
 
 def write_part(path: Path, table: pa.Table, sort_by: Sequence[str] = ()) -> None:
-    """Write a staged part, its rows in the order of `sort_by` where that is given; it is on the disk when this returns."""
+    """Write a staged part, its rows in the order of `sort_by` where that is given; `fsync` puts it on the disk."""
     order = [(name, "ascending") for name in sort_by if name in table.column_names]
     if order:
         table = table.take(pc.sort_indices(table, order))
@@ -64,7 +64,6 @@ def write_part(path: Path, table: pa.Table, sort_by: Sequence[str] = ()) -> None
         write_batch_size=BATCH_ROWS,
         **_encodings(table.schema),
     )
-    fsync(path)
 
 
 def _encodings(schema: pa.Schema) -> dict[str, Any]:
@@ -86,3 +85,4 @@ def rewrite_part(source: Path, target: Path, part: Part, types: Types, kept: Map
         if name in table.column_names:
             widened = widened.append_column(name, table[name])
     write_part(target, widened)
+    fsync(target)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.convert.sampling import COLUMNS_SHOWN, ReadPart, Samples, draw, sample_rows
 from tasks.convert.stored import StoredPart
 
-COLUMNS_SHOWN = 60
-SAMPLE_ROWS = 20_000
-SAMPLE_GROUPS = 24  # row groups that the sample is spread over
-READ_CELLS = 12_000_000  # decoded for the sample at most: about 0.15 s
-READ_AT_ONCE = 4
-READ_BYTES = 32 * 1024 * 1024  # of one column of one row group, as long texts take
 PARTS_READ = 1_000  # of which statistics are read; each costs a tenth of a millisecond
 BINS = 24
 TOP = 3
@@ -103,90 +96,30 @@ class _Statistics:
         self.high = high if self.high is None else max(self.high, high)
 
 
-def profile_table(parts: Sequence[StoredPart], types: Mapping[str, str], rows: int) -> Profile:
-    """Return the profile of a table of so many rows, in these parts, with columns of these types."""
+def profile_table(
+    parts: Sequence[StoredPart], types: Mapping[str, str], rows: int, taken: Samples | None = None
+) -> Profile:
+    """Return the profile of a table of so many rows, in these parts, with columns of these types; `taken` is what was kept of parts just written."""
     names = list(types)[:COLUMNS_SHOWN]
-    read = _spread(parts, PARTS_READ)
-    metadata = [(part, pq.read_metadata(part.path)) for part in read]
+    read = [ReadPart(part, pq.read_metadata(part.path)) for part in draw(parts, PARTS_READ, lambda part: part.name)]
     statistics = {name: _Statistics() for name in names}
-    for part, footer in metadata:
-        _add_statistics(statistics, part, footer)
-    sample, sampled = _sample(metadata, names)
+    for each in read:
+        _add_statistics(statistics, each)
+    sample, sampled = sample_rows(read, names, taken)
     columns = [_profile_column(name, types[name], statistics[name], sample.get(name)) for name in names]
     return Profile(rows, sampled, len(parts), len(read), tuple(columns), len(types) - len(names))
 
 
-def _spread(items: Sequence[Any], count: int) -> Sequence[Any]:
-    """Return at most so many of the items: by lot, as every third file may be that of the same month, but always the same."""
-    if len(items) <= count:
-        return items
-    chosen = np.random.default_rng(0).choice(len(items), count, replace=False)
-    return [items[number] for number in sorted(chosen.tolist())]
-
-
-def _add_statistics(statistics: Mapping[str, _Statistics], part: StoredPart, footer: pq.FileMetaData) -> None:
-    places = _places(footer)
-    for number in range(footer.num_row_groups):
-        group = footer.row_group(number)
+def _add_statistics(statistics: Mapping[str, _Statistics], read: ReadPart) -> None:
+    for number in range(read.footer.num_row_groups):
+        group = read.footer.row_group(number)
         for name, found in statistics.items():
-            if name in part.folders:
-                found.add_value(part.told(name), group.num_rows)
-            elif name in places:
-                found.add(group.num_rows, group.column(places[name]).statistics)
+            if name in read.part.folders:
+                found.add_value(read.part.told(name), group.num_rows)
+            elif name in read.places:
+                found.add(group.num_rows, group.column(read.places[name]).statistics)
             else:
                 found.nulls, found.bounded = None, False
-
-
-def _places(footer: pq.FileMetaData) -> dict[str, int]:
-    return {footer.schema.column(number).path: number for number in range(len(footer.schema))}
-
-
-def _sample(
-    metadata: Sequence[tuple[StoredPart, pq.FileMetaData]], names: Sequence[str]
-) -> tuple[dict[str, pa.ChunkedArray], int]:
-    """Return rows by column, from row groups that are spread over the parts, and how many rows these are."""
-    groups = [(part, footer, number) for part, footer in metadata for number in range(footer.num_row_groups)]
-    every = [group for group in groups if group[1].row_group(group[2]).num_rows]
-    whole = sum(footer.row_group(number).num_rows for _, footer, number in every) <= SAMPLE_ROWS
-    chosen = every if whole else _spread(every, SAMPLE_GROUPS)
-    pieces: dict[str, list[pa.Array]] = {name: [] for name in names}
-    sampled = 0
-
-    def read(group: tuple[StoredPart, pq.FileMetaData, int]) -> pa.Table:
-        keep = group[1].row_group(group[2]).num_rows if whole else SAMPLE_ROWS // len(chosen)
-        table = _read_group(*group, names, max(READ_CELLS // max(len(names), 1) // len(chosen), keep))
-        if table.num_rows > keep:
-            table = table.take(pa.array(np.linspace(0, table.num_rows - 1, keep).astype(np.int64)))
-        return table
-
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, READ_AT_ONCE)) as threads:
-        for table in threads.map(read, chosen):
-            sampled += table.num_rows
-            for name in table.column_names:
-                pieces[name] += _decoded(table[name]).chunks
-    return {name: pa.chunked_array(chunks) for name, chunks in pieces.items() if chunks}, sampled
-
-
-def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
-
-
-def _read_group(part: StoredPart, footer: pq.FileMetaData, number: int, names: Sequence[str], rows: int) -> pa.Table:
-    """Return the first rows of a row group, without the columns whose texts are too long to be read for it."""
-    group = footer.row_group(number)
-    places = _places(footer)
-    wanted = [n for n in names if n in places and group.column(places[n]).total_uncompressed_size <= READ_BYTES]
-    count = min(rows, group.num_rows)
-    table = pa.table({"": pa.nulls(count)}).select([])
-    if wanted:
-        texts = [name for name in wanted if footer.schema.column(places[name]).physical_type == "BYTE_ARRAY"]
-        with pq.ParquetFile(part.path, read_dictionary=texts) as file:  # half the time that texts take
-            batches = file.iter_batches(batch_size=count, row_groups=[number], columns=wanted, use_threads=False)
-            table = pa.Table.from_batches([next(batches)])
-    for name in names:
-        if name in part.folders:
-            table = table.append_column(name, pa.array([part.told(name)] * count, pa.string()))
-    return table
 
 
 def _profile_column(name: str, kind: str, found: _Statistics, values: pa.ChunkedArray | None) -> ColumnProfile:

@@ -21,7 +21,9 @@ def profile_source(table: CommittedTable, versions: Versions) -> str:
     """
     folder = versions.current.resolve()  # a run that comes after puts another version in its place
     manifest = read_table_manifest(folder / "table")
-    parts = [StoredPart(folder / "table" / name, part.folders) for name, part in manifest.parts.items() if part.total]
+    parts = [
+        StoredPart(folder / "table" / name, part.folders, name) for name, part in manifest.parts.items() if part.total
+    ]
     reasons = dict(sorted(table.reasons.items(), key=lambda item: -item[1])[:REASONS_SHOWN])
     rejects = (folder / "rejects" / name for file in manifest.files.values() for name in file.rejects)
     told = Told(
@@ -35,4 +37,4 @@ def profile_source(table: CommittedTable, versions: Versions) -> str:
         dict(table.reasons),
         find_examples(rejects, reasons) if reasons else {},
     )
-    return write_page(table.source, profile_table(parts, table.types, table.rows_table), told)
+    return write_page(table.source, profile_table(parts, table.types, table.rows_table, table.findings.samples), told)

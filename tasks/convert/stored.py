@@ -11,10 +11,11 @@ NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"  # what readers of such folders take 
 
 @dataclass(frozen=True)
 class StoredPart:
-    """The file of a part, and the values of the columns that its folder tells."""
+    """The file of a part, the values of the columns that its folder tells, and its name in the table."""
 
     path: Path
     folders: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
     def told(self, name: str) -> str | None:
         """Return the value that the folder tells of a column; None where it is null."""

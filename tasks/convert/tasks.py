@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -15,19 +15,22 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.concurrency import gather_all
+from tasks.convert.batches import Batch, batch_units
+from tasks.convert.blocks import sync_parts
 from tasks.convert.bundle import bundle_files, convert_bundle
 from tasks.convert.checking import check_current
 from tasks.convert.commit import commit_table, widen_part
-from tasks.convert.conversion import Workers, convert_file
+from tasks.convert.conversion import BLOCK_BYTES, Workers, convert_file
 from tasks.convert.draft import Draft, other_encodings
 from tasks.convert.files import Converted, InputFile, Plan
 from tasks.convert.findings import find
 from tasks.convert.inputs import name_part
 from tasks.convert.job import TableJob, make_job
 from tasks.convert.manifest import TableManifest
+from tasks.convert.sampling import Samples
 from tasks.convert.table import CommittedTable, check_declared, describe, find_changed, find_kept, open_table
-from tasks.convert.types import Types
 from tasks.errors import TableError
+from tasks.garbage import freezing_old_objects
 from tasks.locks import holding
 from tasks.progress import Step, tell
 from tasks.slices import Slice
@@ -36,23 +39,9 @@ from tasks.store import DataFolder
 
 CORES = os.cpu_count() or 1
 FILES_AT_ONCE = 2 * CORES  # of one batch; how much of them is in memory, the workers' blocks bound
-BATCH_BYTES = 256 * 1024 * 1024
 
 _THREADS = ThreadPoolExecutor(CORES, thread_name_prefix="convert")
 _workers: WeakKeyDictionary[asyncio.AbstractEventLoop, Workers] = WeakKeyDictionary()
-
-
-class Batch:
-    """Units of files of one source that are converted by one task.
-
-    No dataclass: Prefect would look for futures in each of its thousands of files.
-    """
-
-    def __init__(self, job: TableJob, units: Sequence[Sequence[InputFile]], plan: Plan, label: str) -> None:
-        self.job = job
-        self.units = units
-        self.plan = plan
-        self.label = label
 
 
 @task(name="convert files", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
@@ -113,7 +102,8 @@ async def convert_source(
         held = TableError(f"another run is converting into {job.versions.table}; wait until it has ended")
         async with holding(job.versions.home, held):
             try:
-                return await _convert_job(job, fresh=fresh)
+                with freezing_old_objects():
+                    return await _convert_job(job, fresh=fresh)
             finally:
                 await asyncio.to_thread(job.versions.sweep)  # of a run that failed or was interrupted
     except TableError as error:
@@ -147,7 +137,8 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         get_run_logger().info("%d files were read as %s, the first is %s", len(names), encoding, names[0])
     table = await commit(Commitment(draft, len(changed)), job.name)
     before = describe(job, manifest.types, {}, files_read=0).types
-    return replace(table, findings=await asyncio.to_thread(find, job, before, changed, time.monotonic() - start))
+    seconds = time.monotonic() - start
+    return replace(table, findings=await asyncio.to_thread(find, job, before, changed, seconds, draft.samples))
 
 
 async def draft_table(
@@ -165,7 +156,9 @@ async def draft_table(
     kept = await asyncio.to_thread(find_kept, job, manifest)
     frozen = manifest.types if job.source.table.contract == "freeze" and manifest.files else None
     draft = Draft.begin(job, manifest, {name: file for name, file in kept.items() if name not in names})
-    draft.add(await _convert_all(_plan(job, frozen, frozen=frozen is not None), job, changed, "files", convert))
+    draft.samples = Samples(sum(file.size for file in changed) // BLOCK_BYTES)
+    plan = Plan(job.frozen_target if frozen is not None else job.target, frozen, draft.samples)
+    draft.add(await _convert_all(plan, job, changed, "files", convert))
     draft.settle_types(frozen)
     check_declared(job, draft.types)
     inputs = {file.name: file for file in job.inputs}
@@ -178,20 +171,17 @@ async def draft_table(
             part = draft.leave(part, here)  # noqa: PLW2901 - what cannot be read anew
         if part.rows:
             draft.parts[part.name] = await asyncio.get_running_loop().run_in_executor(_THREADS, widen_part, draft, part)
-    widened = await _convert_all(_plan(job, draft.types), job, list(anew.values()), "files, widened", convert)
+    plan = Plan(job.target, draft.types, draft.samples)
+    widened = await _convert_all(plan, job, list(anew.values()), "files, widened", convert)
     draft.add_widened(widened, before)
     return draft
-
-
-def _plan(job: TableJob, wanted: Types | None, *, frozen: bool = False) -> Plan:
-    return Plan(job.frozen_target if frozen else job.target, wanted)
 
 
 async def _convert_all(
     plan: Plan, job: TableJob, files: Sequence[InputFile], label: str, convert: Convert
 ) -> list[Converted]:
     converted: list[Converted] = []
-    batches = _batches(job, bundle_files(files, plan), plan, label)
+    batches = batch_units(job, bundle_files(files, plan), plan, label)
 
     async def convert_batch(batch: Batch) -> None:
         converted.extend(await convert(batch, batch.label))
@@ -203,25 +193,6 @@ async def _convert_all(
     return converted
 
 
-def _batches(job: TableJob, units: Iterable[Sequence[InputFile]], plan: Plan, label: str) -> list[Batch]:
-    """Return the units in batches of at most `BATCH_BYTES`, or one unit."""
-    batches: list[list[Sequence[InputFile]]] = []
-    room = 0
-    for unit in units:
-        size = sum(file.size for file in unit)
-        if not batches or size > room:
-            batches.append([])
-            room = BATCH_BYTES
-        batches[-1].append(unit)
-        room -= size
-    total, first, labelled = sum(len(unit) for batch in batches for unit in batch), 1, []
-    for batch in batches:
-        last = first + sum(map(len, batch)) - 1
-        labelled.append(Batch(job, batch, plan, f"{job.name} {label} {first}-{last} of {total}"))
-        first = last + 1
-    return labelled
-
-
 async def _convert_unit(unit: Sequence[InputFile], plan: Plan) -> list[Converted]:
     workers = _workers.setdefault(asyncio.get_running_loop(), Workers(_THREADS, asyncio.Semaphore(CORES + 1)))
     converted: list[Converted] = []
@@ -230,7 +201,9 @@ async def _convert_unit(unit: Sequence[InputFile], plan: Plan) -> list[Converted
         name = name_part([file.name for file in unit])
         async with workers.blocks:
             together, alone = await workers.run(convert_bundle, unit, plan, name)
-        converted += [together] if together is not None else []
+        if together is not None:
+            await asyncio.to_thread(sync_parts, together.parts, plan.target)
+            converted.append(together)
         half = len(alone) // 2
         if together is None and half:  # the odd one is in one half only
             return [*await _convert_unit(alone[:half], plan), *await _convert_unit(alone[half:], plan)]

@@ -17,10 +17,11 @@ import pytest
 
 from tasks.convert.markdown import draw_bars, escape
 from tasks.convert.parsed import Misfit, Record
-from tasks.convert.profile import BINS, COLUMNS_SHOWN, SAMPLE_ROWS, Profile, profile_table
+from tasks.convert.profile import BINS, Profile, profile_table
 from tasks.convert.profile_page import PAGE_BYTES, Told, write_page
 from tasks.convert.reject_examples import RejectExample, find_examples
 from tasks.convert.rejects import write_rejects
+from tasks.convert.sampling import COLUMNS_SHOWN, SAMPLE_ROWS
 from tasks.convert.schema_change import write_schema_change
 from tasks.convert.stored import NULL_FOLDER, StoredPart
 
@@ -32,7 +33,7 @@ def write_part(folder: Path, name: str, **columns: Any) -> StoredPart:
     """Return a part with these columns."""
     path = folder / f"{name}.parquet"
     pq.write_table(pa.table(columns), path)
-    return StoredPart(path)
+    return StoredPart(path, name=path.name)
 
 
 def profile_of(parts: list[StoredPart], **types: str) -> Profile:

@@ -19,10 +19,10 @@ def has_padded_numbers(window: Window, delimiter: str, quote: str) -> bool:
     if len(view) > 1 and view[0] == _ZERO and _AFTER_ZERO[view[1]]:
         return True
     doubtful = [ord(character) for character in "+ " if character.encode() in window and character != delimiter]
-    start, equal = np.empty(_SLICE_BYTES, dtype=bool), np.empty(_SLICE_BYTES, dtype=bool)
+    small, equal = np.empty(_SLICE_BYTES, dtype=bool), np.empty(_SLICE_BYTES, dtype=bool)
     for first in range(0, len(view) - 2, _SLICE_BYTES):
         piece = view[first : min(first + _SLICE_BYTES, len(view) - 2)]
-        before, zero = start[: len(piece)], equal[: len(piece)]
+        before, zero = small[: len(piece)], equal[: len(piece)]
         following = view[first + 1 : first + 1 + len(piece)]
         np.less_equal(piece, most, out=before)
         for byte in doubtful:
@@ -30,8 +30,11 @@ def has_padded_numbers(window: Window, delimiter: str, quote: str) -> bool:
                 return True
         np.equal(following, _ZERO, out=zero)
         np.logical_and(before, zero, out=zero)
-        found = np.flatnonzero(zero)
-        found = found[_AFTER_ZERO[view[found + (first + 2)]]]
-        if len(found) and np.isin(piece[found], begins).any():
-            return True
+        np.greater_equal(view[first + 2 : first + 2 + len(piece)], _ZERO, out=before)
+        np.logical_and(before, zero, out=zero)
+        if zero.any():
+            found = np.flatnonzero(zero)
+            found = found[_AFTER_ZERO[view[found + (first + 2)]]]
+            if np.isin(piece[found], begins).any():
+                return True
     return False

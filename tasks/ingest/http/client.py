@@ -19,11 +19,11 @@ import aiohttp
 import httpx
 
 from tasks.errors import PermanentSourceError, SourceError
+from tasks.garbage import freezing_old_objects
 from tasks.ingest.http.asking import Ask, Fetch, said_of
 from tasks.ingest.http.connections import Connections
 from tasks.ingest.http.cookies import CookieTransport
 from tasks.ingest.http.credentials import Credential, CredentialTransport, fix_credential, origin_of
-from tasks.ingest.http.garbage import freezing_old_objects
 from tasks.ingest.http.hiding import Secrets, excerpt
 from tasks.ingest.http.oauth2 import OAuth2Credential
 from tasks.ingest.http.redirects import RedirectTransport

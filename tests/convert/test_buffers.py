@@ -1,0 +1,42 @@
+"""Buffers of blocks, used again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasks.convert import conversion
+from tasks.convert.buffers import Buffers
+from tests.convert.conftest import convert_alone
+
+
+def test_a_buffer_that_was_given_back_is_taken_again() -> None:
+    """One of a size that nobody takes, and bytes that cannot be written to, are left to the garbage collector."""
+    buffers = Buffers()
+    one = buffers.take(8)
+    for buffer in (one, bytearray(9), b"12345678"):
+        buffers.give(buffer)
+
+    assert buffers.take(8) is one
+    assert buffers.take(8) is not one
+
+
+@pytest.mark.parametrize("block_bytes", [32, 256, 1024])
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_rows_and_rejects_of_many_blocks_are_those_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, block_bytes: int
+) -> None:
+    """What is read into a buffer never changes a block that is converted at the same time."""
+    monkeypatch.setattr(conversion, "BLOCK_BYTES", block_bytes)
+    path = tmp_path / name
+    texts = ["x" * (1 + number % 50) + str(number) for number in range(400)]
+    good, bad = ('{{"a": {}, "t": "{}"}}', '{{"a": {}, "t": "{}') if name.endswith("l") else ("{},{}", "{},{},3")
+    lines = [(bad if number % 7 == 5 else good).format(number, text) for number, text in enumerate(texts)]
+    path.write_text("\n".join([*([] if name.endswith("l") else ["a,t"]), *lines, ""]))
+
+    _, table, rejects = convert_alone(path)
+
+    rows = {number: text for number, text in enumerate(texts) if number % 7 != 5}
+    assert dict(zip(table["a"].to_pylist(), table["t"].to_pylist(), strict=True)) == rows
+    assert [reject["raw"] for reject in rejects] == lines[5::7]

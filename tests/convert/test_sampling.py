@@ -1,0 +1,92 @@
+"""The sample of a table's rows: what was kept as parts were written, and what is read of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.convert.sampling import KEPT_BYTES, SAMPLE_PARTS, SAMPLE_ROWS, ReadPart, Samples, sample_rows
+from tasks.convert.stored import StoredPart
+
+
+def read_part(folder: Path, name: str, table: pa.Table) -> ReadPart:
+    """Return a part of these rows."""
+    path = folder / f"{name}.parquet"
+    pq.write_table(table, path)
+    return ReadPart(StoredPart(path, {"day": "1"}, name), pq.read_metadata(path))
+
+
+def numbers(rows: int, first: int = 0) -> pa.Table:
+    """Return rows of whole numbers and a text."""
+    return pa.table({"x": np.arange(first, first + rows), "text": ["a"] * rows})
+
+
+def test_kept_rows_are_those_that_would_be_read(tmp_path: Path) -> None:
+    """At equal distances, from each part as many; the columns that a folder tells are there too."""
+    tables = {"a": numbers(15_000), "b": numbers(30_000, 50_000)}
+    parts = [read_part(tmp_path, name, table) for name, table in tables.items()]
+    samples = Samples(len(parts))
+    for name, table in tables.items():
+        samples.keep(name, table)
+
+    kept, kept_count = sample_rows(parts, ["x", "day"], samples)
+    read, read_count = sample_rows(parts, ["x", "day"], None)
+
+    assert kept_count == read_count == len(kept["x"]) == SAMPLE_ROWS
+    assert kept["x"].to_pylist() == read["x"].to_pylist()
+    assert set(kept["day"].to_pylist()) == {"1"}
+
+
+def test_of_some_parts_rows_were_kept_the_others_are_read(tmp_path: Path) -> None:
+    """A run that converts one new file shows the rows of the other parts as well."""
+    parts = [read_part(tmp_path, name, numbers(20_000, first)) for name, first in (("a", 0), ("b", 20_000))]
+    samples = Samples(1)
+    samples.keep("b", numbers(20_000, 40_000))  # others than the file's, so that they are known
+
+    sample, _ = sample_rows(parts, ["x"], samples)
+
+    values = sample["x"].to_pylist()
+    assert (sum(x < 20_000 for x in values), sum(x >= 40_000 for x in values)) == (SAMPLE_ROWS // 2, SAMPLE_ROWS // 2)
+
+
+@pytest.mark.parametrize(
+    "anew", [numbers(29_999), numbers(30_000).set_column(0, "x", pa.array(np.arange(30_000.0)))], ids=["fewer", "types"]
+)
+def test_rows_kept_of_a_part_that_was_written_anew_are_not_shown(tmp_path: Path, anew: pa.Table) -> None:
+    """Duplicates were dropped from it, or its types widened to those of other files."""
+    samples = Samples(1)
+    samples.keep("a", numbers(30_000, -100_000))
+    part = read_part(tmp_path, "a", anew)
+
+    assert samples.of(part) is None
+    assert min(sample_rows([part], ["x"], samples)[0]["x"].to_pylist()) == 0
+
+
+def test_rows_are_kept_of_those_parts_that_are_drawn(tmp_path: Path) -> None:
+    """However many parts a run writes, in whatever order, memory is bounded and nothing has to be read."""
+    names = [f"part-{number}" for number in range(200)]
+    parts = [read_part(tmp_path, name, numbers(200)) for name in names]
+    samples = Samples(len(names))
+    for name in np.random.default_rng(3).permutation(names):
+        samples.keep(str(name), numbers(200, 1_000))
+
+    sample, count = sample_rows(parts, ["x"], samples)
+
+    assert sum(samples.of(part) is not None for part in parts) == SAMPLE_PARTS
+    assert count == SAMPLE_PARTS * 200
+    assert min(sample["x"].to_pylist()) == 1_000
+
+
+def test_of_long_rows_few_are_kept_or_none() -> None:
+    """A part's rows take two megabytes at most."""
+    samples = Samples(1)
+    samples.keep("long", pa.table({"x": ["x" * (KEPT_BYTES // 4)] * 8}))
+    samples.keep("too long", pa.table({"x": ["x" * (KEPT_BYTES + 1)] * 2}))
+
+    kept = {name: kept.sample.num_rows for name, kept in samples._kept.items()}
+
+    assert kept in ({"long": 3}, {"long": 4})  # Arrow counts what tells the texts' ends too
