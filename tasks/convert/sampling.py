@@ -57,6 +57,10 @@ class Samples:
 
     To read them again took a sixth of the time of a conversion. No dataclass:
     Prefect would look for futures in the rows.
+
+    Args:
+        parts: how many are expected at least; of fewer, more rows of each are kept.
+
     """
 
     def __init__(self, parts: int) -> None:

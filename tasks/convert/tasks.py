@@ -17,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.concurrency import gather_all
 from tasks.convert.batches import Batch, batch_units
 from tasks.convert.blocks import sync_parts
-from tasks.convert.bundle import bundle_files, convert_bundle
+from tasks.convert.bundle import SMALL_BYTES, bundle_files, convert_bundle
 from tasks.convert.checking import check_current
 from tasks.convert.commit import commit_table, widen_part
 from tasks.convert.conversion import BLOCK_BYTES, Workers, convert_file
@@ -156,7 +156,7 @@ async def draft_table(
     kept = await asyncio.to_thread(find_kept, job, manifest)
     frozen = manifest.types if job.source.table.contract == "freeze" and manifest.files else None
     draft = Draft.begin(job, manifest, {name: file for name, file in kept.items() if name not in names})
-    draft.samples = Samples(sum(file.size for file in changed) // BLOCK_BYTES)
+    draft.samples = Samples(sum(file.size // BLOCK_BYTES + (file.size > SMALL_BYTES) for file in changed))
     plan = Plan(job.frozen_target if frozen is not None else job.target, frozen, draft.samples)
     draft.add(await _convert_all(plan, job, changed, "files", convert))
     draft.settle_types(frozen)
