@@ -97,15 +97,15 @@ class _Statistics:
 
 
 def profile_table(
-    parts: Sequence[StoredPart], types: Mapping[str, str], rows: int, taken: Samples | None = None
+    parts: Sequence[StoredPart], types: Mapping[str, str], rows: int, samples: Samples | None = None
 ) -> Profile:
-    """Return the profile of a table of so many rows, in these parts, with columns of these types; `taken` is what was kept of parts just written."""
+    """Return the profile of a table of so many rows, in these parts, with columns of these types; `samples` are what was kept of parts just written."""
     names = list(types)[:COLUMNS_SHOWN]
     read = [ReadPart(part, pq.read_metadata(part.path)) for part in draw(parts, PARTS_READ, lambda part: part.name)]
     statistics = {name: _Statistics() for name in names}
     for each in read:
         _add_statistics(statistics, each)
-    sample, sampled = sample_rows(read, names, taken)
+    sample, sampled = sample_rows(read, names, samples)
     columns = [_profile_column(name, types[name], statistics[name], sample.get(name)) for name in names]
     return Profile(rows, sampled, len(parts), len(read), tuple(columns), len(types) - len(names))
 

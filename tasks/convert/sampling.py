@@ -73,13 +73,13 @@ class Samples:
         with self._lock:
             if name == _one_too_many({*self._kept, name}):
                 return
-        rows = min(self._rows, part.num_rows, KEPT_BYTES * part.num_rows // max(part.nbytes, 1))
-        if not rows:
+        shown = part.select([column for column in part.column_names if column not in (FILE, LINE)][:COLUMNS_SHOWN])
+        rows = min(self._rows, part.num_rows, KEPT_BYTES * part.num_rows // max(shown.nbytes, 1))
+        sample = _thin(shown, rows)
+        if not rows or sample.nbytes > KEPT_BYTES:  # the long ones may be among them
             return
-        shown = [column for column in part.column_names if column not in (FILE, LINE)][:COLUMNS_SHOWN]
-        kept = _Kept(part.num_rows, part.schema, _thin(part.select(shown), rows))
         with self._lock:
-            self._kept[name] = kept
+            self._kept[name] = _Kept(part.num_rows, part.schema, sample)
             self._kept.pop(_one_too_many(self._kept), None)
 
     def of(self, read: ReadPart) -> pa.Table | None:

@@ -22,6 +22,18 @@ def test_a_buffer_that_was_given_back_is_taken_again() -> None:
     assert buffers.take(8) is not one
 
 
+def test_files_of_many_sizes_leave_no_more_buffers_than_were_in_use() -> None:
+    """A larger one serves a smaller file; where none is large enough, a new one takes the place of one that is free."""
+    buffers = Buffers()
+    for size in (1, 8, 3, 5, 8, 2, 7, 4, 6, 1):
+        one, other = buffers.take(size), buffers.take(size)
+        assert min(len(one), len(other)) >= size
+        buffers.give(one)
+        buffers.give(other)
+
+    assert [len(buffers.take(1)) for _ in range(3)] == [8, 8, 1]
+
+
 @pytest.mark.parametrize("block_bytes", [32, 256, 1024])
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
 def test_rows_and_rejects_of_many_blocks_are_those_of_the_file(

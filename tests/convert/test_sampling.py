@@ -81,12 +81,23 @@ def test_rows_are_kept_of_those_parts_that_are_drawn(tmp_path: Path) -> None:
     assert min(sample["x"].to_pylist()) == 1_000
 
 
-def test_of_long_rows_few_are_kept_or_none() -> None:
-    """A part's rows take two megabytes at most."""
+@pytest.mark.parametrize(
+    ("texts", "kept"),
+    [
+        (["x" * (KEPT_BYTES // 4)] * 8, True),
+        (["x" * (KEPT_BYTES + 1)] * 2, False),
+        ([*["x"] * 5_000, "x" * (4 * KEPT_BYTES)], False),
+    ],
+    ids=["long", "too long", "one too long"],
+)
+def test_of_long_rows_few_are_kept_or_none(tmp_path: Path, texts: list[str], *, kept: bool) -> None:
+    """The rows of a part take two megabytes at most, wherever the long one stands; a part without is read."""
+    table = pa.table({"x": texts})
+    part = read_part(tmp_path, "a", table)
     samples = Samples(1)
-    samples.keep("long", pa.table({"x": ["x" * (KEPT_BYTES // 4)] * 8}))
-    samples.keep("too long", pa.table({"x": ["x" * (KEPT_BYTES + 1)] * 2}))
+    samples.keep("a", table)
 
-    kept = {name: kept.sample.num_rows for name, kept in samples._kept.items()}
+    sample = samples.of(part)
 
-    assert kept in ({"long": 3}, {"long": 4})  # Arrow counts what tells the texts' ends too
+    assert (sample is not None) == kept
+    assert sample is None or (0 < sample.num_rows < len(texts) and sample.nbytes <= KEPT_BYTES)
