@@ -44,6 +44,8 @@ async def ingest(
         landed = await gather_all(
             pipeline.fetched.items(), lambda item: land_source(*item, folder.raw(item[0]), common)
         )
+    for sentence in (warning for source in landed for warning in source.warnings):
+        get_run_logger().warning("%s", sentence)
     await report_ingest(pipeline.name, landed)
     settle("ingest", [sentence for source in landed for sentence in source.sentences], pipeline, landed)
     return landed

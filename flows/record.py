@@ -53,6 +53,7 @@ class Record:
             error=(str(error) or type(error).__name__) if error else None,
             failures=failures,
             warnings=[
+                *(warning for source in landed for warning in source.warnings),
                 *(f"source {table.source}: {w}" for table in tables for w in table.findings.warnings),
                 *_warnings(board),
             ],

@@ -26,7 +26,8 @@ class RawManifest:
     `etag` and `last_modified` are those of the answer where there was only
     one. Of an incremental source, `since` is what was asked for, `largest` the
     largest value of its field, and `extends` the sha256 of the partition's
-    first raw file, in an increment.
+    first raw file, in an increment. `warnings` are told by every run that uses
+    the file.
     """
 
     fingerprint: str
@@ -40,6 +41,7 @@ class RawManifest:
     since: Scalar | None = None
     largest: Scalar | None = None
     extends: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 read_as_manifest = json_reader(RawManifest)

@@ -54,6 +54,9 @@ async def report_ingest(pipeline: str, sources: Sequence[LandedSource]) -> None:
     shown = [show_table(f"{pipeline}-ingest", [_partition_row(*pair) for pair in slowest], said)] if sources else []
     if failed:
         shown.append(show_table(f"{pipeline}-not-fetched", failed, "Partitions that could not be fetched."))
+    warned = [{"source": source.source, "warning": warning} for source in sources for warning in source.warnings]
+    if warned:
+        shown.append(show_table(f"{pipeline}-ingest-warnings", warned, "What was fetched, and may not be right."))
     await asyncio.gather(*shown)
 
 

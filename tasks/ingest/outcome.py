@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tasks.ingest.landing.landed import Landed
 
-_ADDRESS = re.compile(r"(GET|POST) \S+")  # what tells two failures of the same cause apart
+_ADDRESS = re.compile(r"(GET|POST) \S+")  # what tells two sentences of the same cause apart
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,23 @@ class LandedSource:
     @property
     def sentences(self) -> list[str]:
         """Return one sentence for each cause of failure: its first partition, and how many others share it."""
-        causes: dict[str, list[Failure]] = {}
-        for failure in self.failures:
-            causes.setdefault(_ADDRESS.sub(r"\1", failure.cause), []).append(failure)
-        return [self._sentence(failures) for failures in causes.values()]
+        return self._grouped((failure.partition, failure.cause) for failure in self.failures)
 
-    def _sentence(self, failures: Sequence[Failure]) -> str:
-        others = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
-        return f"source {self.source}, partition {failures[0].partition}{others}: {failures[0].cause}"
+    @property
+    def warnings(self) -> list[str]:
+        """Return one sentence for each warning: the first partition that it is of, and how many others share it."""
+        return self._grouped((landed.partition, warning) for landed in self.landed for warning in landed.warnings)
+
+    def _grouped(self, said: Iterable[tuple[str, str]]) -> list[str]:
+        """Return what is said of partitions; what is the same but for the request's address is said once."""
+        alike: dict[str, list[tuple[str, str]]] = {}
+        for partition, sentence in said:
+            alike.setdefault(_ADDRESS.sub(r"\1", sentence), []).append((partition, sentence))
+        return [self._sentence(*pairs[0], len(pairs) - 1) for pairs in alike.values()]
+
+    def _sentence(self, partition: str, said: str, others: int) -> str:
+        more = f" and {others} more" if others else ""
+        return f"source {self.source}, partition {partition}{more}: {said}"
 
     @property
     def resumed(self) -> int:

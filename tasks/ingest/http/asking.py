@@ -47,6 +47,8 @@ class PageGroup:
     pages: int
     state: Any
     """JSON-able: from where reading goes on after these pages; None after the last."""
+    warnings: tuple[str, ...] = ()
+    """What the pages give reason to doubt, one sentence each; it is kept with the rows."""
 
 
 def said_of(response: httpx.Response) -> str:

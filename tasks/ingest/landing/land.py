@@ -142,7 +142,12 @@ class _Landing:
         tally.rows += len(group.lines)
         tally.pages += group.pages
         self._coming.lines.extend(group.lines)
-        self._coming = replace(self._coming, pages=self._coming.pages + group.pages, state=group.state)
+        self._coming = replace(
+            self._coming,
+            pages=self._coming.pages + group.pages,
+            state=group.state,
+            warnings=self._coming.warnings + group.warnings,
+        )
         self._bytes += sum(map(len, group.lines))
 
     def _check_rows(self, rows: int) -> None:

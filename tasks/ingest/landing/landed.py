@@ -47,7 +47,8 @@ class PartitionJob:
 class Landed:
     """One partition that is complete in its raw files; `reused` when it already was, and nothing was asked.
 
-    `resumed_from` is the number of pages that a run before had come to.
+    `resumed_from` is the number of pages that a run before had come to, and
+    `warnings` what its rows give reason to doubt, also where a run before landed them.
     """
 
     partition: str
@@ -62,6 +63,7 @@ class Landed:
     body_bytes: int = 0
     seconds: float = 0.0
     resumed_from: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,7 @@ def _sum_up(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]], *, reu
         pages=sum(manifest.pages for _, manifest in files),
         file_bytes=sum(manifest.file_bytes for _, manifest in files),
         reused=reused,
+        warnings=tuple(dict.fromkeys(warning for _, manifest in files for warning in manifest.warnings)),
     )
 
 

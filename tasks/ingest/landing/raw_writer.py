@@ -114,6 +114,7 @@ class RawWriter:
             file_bytes=before.file_bytes + len(frame),
             sha256=digest.hexdigest(),
             largest=largest,
+            warnings=tuple(dict.fromkeys((*before.warnings, *group.warnings))),
         )
         return manifest, digest
 
