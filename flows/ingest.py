@@ -40,7 +40,7 @@ async def ingest(
     part = choose_slice(partitions, pipeline)
     warnings, progress = Warnings(get_run_logger().warning), ProgressArtifacts(pipeline.name)
     async with open_client(pipeline.fetched.values(), warnings.warn) as client:
-        common = Ingest(client, Robots(client.throttle), fresh, part, warnings, progress.show)
+        common = Ingest(client, Robots(client.throttle, client.warn), fresh, part, warnings, progress.show)
         landed = await gather_all(
             pipeline.fetched.items(), lambda item: land_source(*item, folder.raw(item[0]), common)
         )

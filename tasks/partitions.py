@@ -29,7 +29,7 @@ _ASIDE_OF_API: dict[str, Any] = {
     "incremental": {"overlap"},
 }
 _ASIDE_OF_PAGES: dict[str, Any] = {
-    **dict.fromkeys(_ASIDE | {"max_pages", "robots"}, True),
+    **dict.fromkeys(_ASIDE | {"max_pages", "robots", "max_crawl_delay_s"}, True),
     "columns": {"__all__": set(Column.model_fields)},
 }
 

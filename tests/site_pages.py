@@ -19,6 +19,24 @@ _VALUES = """
     <li><b> two </b><span>blue</span></li>
 """
 
+_HEADED = """
+    <table><tr><th>name<th>n<tr><td><b>a</b><td>1<tr><th>name<th>n<tr><td><b> </b><td><tr><td><b>c</b><td>3</table>
+"""
+_SPANNED = """
+    <table><thead><tr><th>country<th>city<th>n</thead>
+    <tr><td rowspan=2 id=de>Germany<td>Berlin<td>1<tr><td>Hamburg<td>2
+    <tr><td>Malta<td colspan=2>none
+    <tr><td rowspan=0>France<td>Paris<td rowspan=2>4<tr><td>Lyon<tr></table>
+"""
+_NESTED = """
+    <table id=outer><tr><td rowspan=2>a<td><table><tr><td rowspan=2>x<td>y<tr><td>z</table>
+    <tr><td>b</table>
+"""
+_TEXTS = """
+    <ul><li><b>a<!-- c -->b</b><li><b>1<sup>99</sup></b><li><b> <i>x</i> late </b><li><b>p<br>q&nbsp;&nbsp;r</b>
+    <li><b>s<script>no()</script><i hidden>no</i><i style="display: none">no</i>t</b><li><b>u<?php echo 1 ?>v</b></ul>
+"""
+
 
 def page_routes() -> dict[str, Route]:
     """Return the routes of a site that are HTML."""
@@ -50,6 +68,20 @@ def page_routes() -> dict[str, Route]:
         "/no-match-then-rows": _html("<p>nothing here</p><a rel=next href=page-3>next</a>"),
         "/blank": _html(""),
         **_encoded(),
+        **_tables(),
+    }
+
+
+def _tables() -> dict[str, Route]:
+    """Return the routes whose rows are not as simple as they look."""
+    return {
+        "/table-with-spans": _html(_SPANNED),
+        "/table-with-heading-rows": _html(_HEADED),
+        "/table-within-a-table": _html(_NESTED),
+        "/table-that-claims-millions": _html("<table><tr>" + "<td rowspan=999 colspan=1000>a" * 9 + "<tr>" * 99),
+        "/only-headings": _html("<table><tr><th>name<tr><th>name</table>"),
+        "/texts": _html(_TEXTS),
+        "/meta-refresh": _html("<meta http-equiv=Refresh content='0; url=page-3'><p>We have moved"),
     }
 
 

@@ -199,6 +199,7 @@ OF_PAGES: dict[str, tuple[Any, bool]] = {
     "columns": ({"id": "td + td"}, True),
     "allow_hosts": (["cdn"], True),
     "robots": ("ignore", False),
+    "max_crawl_delay_s": (5.0, False),
     "max_depth": (2, True),
     "max_pages": (5, False),
 }

@@ -68,7 +68,13 @@ class PagesColumn(Column):
     """One column of a page's rows: where its value stands."""
 
     select: NonEmpty
-    """Selector within the row: CSS ending in ::text or ::attr(name), or XPath, which begins with / or ./ or (; the first match is the value."""
+    """Selector within the row; the first match that is not blank is the value.
+
+    CSS ending in ::text (an element's own text up to its first child), ::inner-text (its whole
+    text, as a browser shows it) or ::attr(name); or XPath, which begins with / or . or (, or with
+    a function, e.g. normalize-space(./td[2]). A row in which no column matches, as one of
+    headings, is no row; cells with rowspan or colspan count in each place that they take.
+    """
     all: bool = False
     """Take every match, as a JSON list, instead of the first."""
     default: str | None = None

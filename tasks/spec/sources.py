@@ -109,11 +109,13 @@ class PagesSource(_Fetched):
     rows: NonEmpty
     """Selector of the elements that are rows, CSS or XPath."""
     columns: Annotated[dict[str, PagesColumn], Field(min_length=1)]
-    """Selector of each column within its row, CSS ending in ::text or ::attr(name), or XPath; or {select: …, type: …, all: …, default: …}."""
+    """Selector of each column within its row, CSS ending in ::text, ::inner-text or ::attr(name), or XPath; or {select: …, type: …, all: …, default: …}."""
     allow_hosts: tuple[str, ...] = ()
     """Hosts that links may lead to beside those of start, e.g. [cdn.example.com]; links to others are left out."""
     robots: Literal["obey", "ignore"] = "obey"
     """Whether robots.txt decides which pages may be fetched, and how fast."""
+    max_crawl_delay_s: Annotated[float, Field(gt=0)] = 60.0
+    """Most seconds between two requests that a robots.txt may ask for; where it asks for more, nothing is fetched."""
     max_depth: Annotated[int, Field(ge=0)] | None = None
     """Links from a start page to the farthest one; those beyond are not followed."""
     max_pages: Annotated[int, Field(ge=1)] = 10_000

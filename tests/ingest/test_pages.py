@@ -31,9 +31,9 @@ from tests.site import Site
 )
 async def test_a_column_has_a_selector(site: Site, column: Any, values: list[Any]) -> None:
     """A column is the first text that matches in its row, or a list of all; stripped, and else its default, or null."""
-    rows = await crawl_rows(pages(site, "/values", columns={"value": column}))
+    rows = await crawl_rows(pages(site, "/values", columns={"value": column, "name": "b::text"}))
 
-    assert rows == [{"value": value} for value in values]
+    assert [row["value"] for row in rows] == values
 
 
 async def test_rows_and_links_may_be_xpath(site: Site) -> None:
@@ -145,9 +145,12 @@ def test_every_selector_is_checked(site: Site) -> None:
 
     assert rows.startswith("rows: 'li[' is not a CSS selector (")
     assert rows.endswith("); correct it")
-    assert name == "columns.name: 'b' selects an element, not a text; end it in ::text or ::attr(name)"
+    assert name == "columns.name: 'b' selects an element, not a text; end it in ::text, ::inner-text or ::attr(name)"
     assert far == "columns.far: './b[' is not an XPath expression (XPath error: Invalid expression in ./b[); correct it"
-    assert odd == "columns.odd: 'b::text, i' selects an element, not a text; end it in ::text or ::attr(name)"
+    assert (
+        odd
+        == "columns.odd: 'b::text, i' selects an element, not a text; end it in ::text, ::inner-text or ::attr(name)"
+    )
     assert follow.startswith("follow: 'b::first' is not a CSS selector (")
     assert links.startswith("links: '//b:a' is not an XPath expression (XPath error: ")
 

@@ -193,6 +193,12 @@ async def test_robots_that_cannot_be_read_are_an_error_that_may_pass(host: Host)
         (b"User-agent: *\r\nDisallow: /\r\nAllow: /page*$", True),
         (b"User-agent: other\nDisallow: /", True),
         (b"User-agent: other\nDisallow:\nUser-agent: Tidemill\nDisallow: /", False),
+        (b"User-agent: tidemill/0.1.0\nDisallow: /", False),  # our own User-Agent header, as some write it
+        (b"User-agent: other\nUser-agent: TideMill/2 (+http://x)\r\nDisallow: /", False),
+        (b"User-agent: tidemill 0.1 # us\nDisallow: /page-1\n\nUser-agent: *\nAllow: /", False),
+        (b"User-agent: tidemill/0.1.0\nAllow: /\n\nUser-agent: *\nDisallow: /", True),
+        (b"User-agent: tidemill-news\nDisallow: /", True),
+        (b"User-agent: tidemills\nDisallow: /", True),
         (b"<html><p>Disallow: nothing</p>", True),
         (b"", True),
         (b"User-agent: *\nDisallow: /x\n" + b"#" * 600 * 1024 + b"\nDisallow: /", True),
@@ -206,3 +212,41 @@ async def test_robots_are_read_as_they_are_found(host: Host, body: bytes, allowe
 
     async with open_fetch(throttle) as fetch:
         assert await Robots(throttle).allows(httpx.URL(f"{host.site.url}/page-1"), fetch) == allowed
+
+
+@pytest.mark.parametrize("line", ["Crawl-delay: 86400", "Request-rate: 1/86400"])
+async def test_a_delay_without_measure_is_refused(host: Host, line: str) -> None:
+    """No page is fetched; the sentence has what is asked for, the limit and the cures."""
+    host.say("User-agent: *", line)
+
+    with pytest.raises(
+        PermanentSourceError,
+        match=r"/robots.txt: asks for 86,400 s between two requests, more than max_crawl_delay_s \(60\); raise it",
+    ):
+        await crawl_from(pages(host.site, "/page-2", **OBEY))
+
+    assert host.site.paths == []
+
+
+async def test_the_limit_of_the_delay_can_be_set(host: Host) -> None:
+    """A source that may wait so long does, and one that may not is refused, though both read the same robots.txt."""
+    throttle, warned = open_throttle(), list[str]()
+    robots = Robots(throttle, warned.append)
+    host.say("User-agent: *", "Crawl-delay: 70")
+    url = httpx.URL(f"{host.site.url}/page-1")
+
+    async with open_fetch(throttle) as fetch:
+        with pytest.raises(PermanentSourceError, match="max_crawl_delay_s"):
+            await robots.allows(url, fetch, 60.0)
+        allowed = await robots.allows(url, fetch, 80.0)
+
+    assert (allowed, host.asked) == (True, 1)
+    assert warned == [f"GET {host.site.url}/robots.txt: asks for 70 s between two requests of the host"]
+
+
+@pytest.mark.parametrize("line", ["Crawl-delay: nan", "Crawl-delay: inf", "Crawl-delay: -1", "Crawl-delay: soon", "Request-rate: 0/5"])
+async def test_a_delay_that_is_none_is_passed_over(host: Host, line: str) -> None:
+    """What is no number of seconds asks for nothing."""
+    host.say("User-agent: *", line)
+
+    assert await crawl_names(pages(host.site, "/page-2", **OBEY)) == ["c", "d", None]

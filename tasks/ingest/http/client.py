@@ -46,7 +46,7 @@ class Client:
 
     def __init__(self, connections: httpx.AsyncBaseTransport, throttle: Throttle, warn: Warn) -> None:
         self._connections = connections
-        self._warn: Warn = lambda sentence: warn(self.secrets.hide(sentence))
+        self.warn: Warn = lambda sentence: warn(self.secrets.hide(sentence))
         self._tallies: defaultdict[Path, Tally] = defaultdict(Tally)
         self.throttle = throttle
         self.secrets = Secrets()
@@ -64,7 +64,7 @@ class Client:
         idempotent = isinstance(source, ApiSource) and source.idempotent
         credential = self._credential(source, values)
         signing = CredentialTransport(
-            RetryTransport(sending, requests, idempotent=idempotent, warn=self._warn),
+            RetryTransport(sending, requests, idempotent=idempotent, warn=self.warn),
             {origin_of(url) for url in first_urls(source)},
             source.headers,
             credential,
@@ -78,7 +78,7 @@ class Client:
             case OAuth2Auth() as auth:
                 # What the token's server says is the token itself: nothing in it is hidden.
                 sending = self._sending(source.requests, Secrets())
-                asking = RetryTransport(sending, source.requests, idempotent=True, warn=self._warn)
+                asking = RetryTransport(sending, source.requests, idempotent=True, warn=self.warn)
                 return OAuth2Credential(auth, values["client_secret"], asking, self.secrets)
             case BasicAuth(username=username) as auth:
                 self.secrets.add_pair(username, values["password"])
@@ -88,7 +88,7 @@ class Client:
 
     def _sending(self, requests: Requests, secrets: Secrets) -> httpx.AsyncBaseTransport:
         whole = WholeTransport(self._connections, requests, secrets)
-        return ThrottleTransport(whole, self.throttle, requests, self._warn)
+        return ThrottleTransport(whole, self.throttle, requests, self.warn)
 
 
 class Endpoint:

@@ -44,7 +44,8 @@ async def crawl(
             lines = frontier.take(visit)
             if frontier.is_done():
                 frontier.matches.check(source)
-            yield PageGroup(lines, int(visit is not None), frontier.state())
+            warnings = frontier.matches.warnings() if frontier.is_done() else ()
+            yield PageGroup(lines, int(visit is not None), frontier.state(), warnings)
 
 
 def _start(source: PagesSource, partition: Partition) -> list[httpx.URL]:
@@ -95,7 +96,8 @@ class _Visitor:
     async def _visit(self, spot: Spot) -> Visit:
         """Fetch and read a page."""
         url = httpx.URL(spot.url)
-        if self._source.robots == "obey" and not await self._robots.allows(url, self._fetch):
+        limit_s = self._source.max_crawl_delay_s
+        if self._source.robots == "obey" and not await self._robots.allows(url, self._fetch, limit_s):
             if not spot.depth:
                 raise PermanentSourceError(
                     f"GET {url}: {robots_address(url)} disallows this page; "

@@ -27,6 +27,8 @@ class Matches:
     """In how many rows each column's selector matched."""
     reject: str = ""
     """The first page that could not be read, and why."""
+    cut: dict[str, str] = field(default_factory=dict)
+    """By column, the first text that its selector has cut a number in, and its page."""
 
     @classmethod
     def restore(cls, state: dict[str, Any]) -> Matches:
@@ -49,6 +51,15 @@ class Matches:
         self.rows += page.matches
         self.filled.update(page.filled)
         self.first_detail = self.first_detail or url
+        self.cut = {name: f"GET {url}: {sentence}" for name, sentence in page.cut.items()} | self.cut
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what there is to doubt in the rows, one sentence each."""
+        return tuple(
+            f"{sentence}: for all of an element's text end the selector in ::inner-text; "
+            "for its first text alone write it as XPath, as ./td[1]/text()"
+            for sentence in self.cut.values()
+        )
 
     def check(self, source: PagesSource) -> None:
         """Raise when a selector matched nothing on any page, or no page could be read."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 
 import httpx
 from parsel import Selector
@@ -13,13 +15,24 @@ from parsel import Selector
 from tasks.errors import PermanentSourceError
 from tasks.ingest.pages.addresses import join_link
 from tasks.ingest.pages.encoding import decode_page
-from tasks.ingest.pages.selectors import find_mistake, is_text, parse_html, select
+from tasks.ingest.pages.selectors import (
+    find_mistake,
+    inner_text,
+    is_css_text,
+    is_text,
+    parse_html,
+    select,
+    select_element,
+)
+from tasks.ingest.pages.tables import has_spans, spread_spans
 from tasks.spec import PagesSource
 from tasks.spec.columns import PagesColumn
 
 Value = str | list[str] | None
 
 _QUOTED_CHARACTERS = 80
+_ROWS_COMPARED = 16  # of a page: rows of one page are made alike
+_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,8 @@ class Page:
     follow: list[httpx.URL]
     rejects: list[str]
     """Why the page, or a link on it, gave nothing."""
+    cut: dict[str, str] = field(default_factory=dict)
+    """By column, what its selector left out of a text with digits, where it did."""
 
 
 def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> Page:
@@ -48,14 +63,22 @@ def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool)
 
     """
     text, encoding = decode_page(response.headers.get("Content-Type"), response.content)
-    document = _Document(response.url, parse_html(text), encoding)
+    root = parse_html(text)
+    try:
+        if has_spans(text):
+            spread_spans(root.root)
+    except ValueError as error:
+        return Page([], Counter(), 0, [], [], [str(error)])
+    document = _Document(response.url, root, encoding)
     follow = [] if source.follow is None or is_detail else document.links("follow", source.follow)[1]
-    filled: Counter[str] = Counter()
     if source.links is not None and not is_detail:
         matches, links = document.links("links", source.links)
-        return Page([], filled, matches, links, follow, document.rejects)
-    rows = [_read_row(document, element, source, filled) for element in document.elements("rows", source.rows)]
-    return Page([_line(row) for row in rows], filled, len(rows), [], follow, document.rejects)
+        return Page([], Counter(), matches, links, follow, document.rejects)
+    rows = _Rows(document, source)
+    found = [row for element in document.elements("rows", source.rows) if (row := rows.read(element)) is not None]
+    if not found and not document.rejects:
+        document.rejects.append(f"rows: {source.rows!r} matches elements in which no column matches")
+    return Page([_line(row) for row in found], rows.filled, len(found), [], follow, document.rejects, rows.cut)
 
 
 def check_selectors(source: PagesSource) -> list[str]:
@@ -89,7 +112,7 @@ class _Document:
         if any(is_text(match) for match in matches):
             raise self._mistake(key, selector, "selects a text, not an element")
         if not matches:
-            self.rejects.append(f"{key}: {selector!r} matches nothing on this page")
+            self.rejects.append(f"{key}: {selector!r} matches nothing on this page{self._refresh()}")
         return matches
 
     def links(self, key: str, selector: str) -> tuple[int, list[httpx.URL]]:
@@ -109,6 +132,13 @@ class _Document:
             return select(element, selector)
         except ValueError as error:
             raise self._mistake(key, selector, f"cannot be evaluated ({error})") from error
+
+    def _refresh(self) -> str:
+        """Return where the page sends browsers on to."""
+        found = self._root.xpath("//meta[translate(@http-equiv, 'REFSH', 'refsh') = 'refresh']/@content").get("")
+        return (
+            f", which sends browsers on: {found!r:.{_QUOTED_CHARACTERS}}; name that address as start" if found else ""
+        )
 
     def _base(self) -> httpx.URL:
         """Return the address that relative links start from."""
@@ -130,14 +160,52 @@ class _Document:
         return PermanentSourceError(f"GET {self._url}: {key}: {selector!r} {what}; correct the selector")
 
 
-def _read_row(document: _Document, row: Selector, source: PagesSource, filled: Counter[str]) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    for name, column in source.columns.items():
-        matches = document.select(f"columns.{name}", row, column.select)
-        texts = [text for match in (matches if column.all else matches[:1]) if (text := match.get().strip())]
-        filled[name] += bool(texts)
-        values[name] = _value(column, texts)
-    return values
+class _Rows:
+    """The rows of a page; `filled` counts in how many of them each column's selector matched."""
+
+    def __init__(self, document: _Document, source: PagesSource) -> None:
+        self.filled: Counter[str] = Counter()
+        self.cut: dict[str, str] = {}
+        self._document = document
+        self._columns = source.columns
+        self._read = 0
+
+    def read(self, element: Selector) -> dict[str, Value] | None:
+        """Return the row that an element is; None where no column matches in it, as in a row of headings."""
+        texts = {name: self._texts(name, column, element) for name, column in self._columns.items()}
+        if not any(texts.values()) and not self._is_row(element):
+            return None
+        self.filled.update(name for name, found in texts.items() if found)
+        self._read += 1
+        if self._read <= _ROWS_COMPARED:
+            self._compare(element, texts)
+        return {name: _value(column, texts[name]) for name, column in self._columns.items()}
+
+    def _is_row(self, element: Selector) -> bool:
+        """Return whether an element without a text for any column is a row still: it has their elements, or they have defaults."""
+        columns = self._columns.values()
+        return all(column.default is not None for column in columns) or any(
+            select_element(element, column.select) for column in columns
+        )
+
+    def _texts(self, name: str, column: PagesColumn, element: Selector) -> list[str]:
+        """Return the texts of a column, without those that are blank: all of them, or the first."""
+        matches = self._document.select(f"columns.{name}", element, column.select)
+        texts = (text for match in matches if (text := match.get().strip()))
+        return list(texts) if column.all else list(islice(texts, 1))
+
+    def _compare(self, element: Selector, texts: dict[str, list[str]]) -> None:
+        """Note what `::text` leaves out of a number: 1<sup>99</sup> is not 1."""
+        for name, column in self._columns.items():
+            if column.all or name in self.cut or not texts[name] or not is_css_text(column.select):
+                continue
+            whole = next((inner_text(match) for match in select_element(element, column.select)), "")
+            taken = " ".join(texts[name][0].split())
+            if _DIGIT.search(taken) and _DIGIT.search(whole.removeprefix(taken)) and whole.startswith(taken):
+                self.cut[name] = (
+                    f"columns.{name}: {column.select!r} takes {taken!r:.{_QUOTED_CHARACTERS}} of "
+                    f"{whole!r:.{_QUOTED_CHARACTERS}}"
+                )
 
 
 def _value(column: PagesColumn, texts: list[str]) -> Value:

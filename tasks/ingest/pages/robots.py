@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 from collections import defaultdict
 
 import httpx
@@ -10,11 +12,15 @@ from protego import Protego
 
 from tasks.errors import PermanentSourceError, SourceError
 from tasks.ingest.http.asking import Ask, Fetch
+from tasks.ingest.http.retry import Warn
 from tasks.ingest.throttle.gate import Throttle
 
 ROBOT = "tidemill"
 """The name by which a robots.txt may address us."""
 _READ_BYTES = 500 * 1024  # RFC 9309 asks for at least so much
+_OUR_GROUP = re.compile(rf"^(\s*user-agent\s*:\s*{ROBOT})(?![a-z_-])[^#\r\n]*", re.IGNORECASE | re.MULTILINE)
+"""Names us also with a version or a comment, which Protego takes for the name of another robot."""
+_TOLD_FROM_S = 5.0  # a shorter delay is nothing to tell of
 _NO_RULES = frozenset(range(400, 500))  # RFC 9309: without a robots.txt everything is allowed
 
 
@@ -26,23 +32,34 @@ def robots_address(url: httpx.URL) -> httpx.URL:
 class Robots:
     """The robots.txt of every host of a run."""
 
-    def __init__(self, throttle: Throttle) -> None:
+    def __init__(self, throttle: Throttle, warn: Warn = lambda _: None) -> None:
         self._throttle = throttle
+        self._warn = warn
         self._rules: dict[httpx.URL, Protego] = {}
         self._failures: dict[httpx.URL, tuple[float, SourceError]] = {}
         self._reading: defaultdict[httpx.URL, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def allows(self, url: httpx.URL, fetch: Fetch) -> bool:
+    async def allows(self, url: httpx.URL, fetch: Fetch, max_delay_s: float = math.inf) -> bool:
         """Return whether the robots.txt of an address' host lets us fetch it; the host is spaced as it asks.
 
         Raises:
             SourceError: the robots.txt could not be read, so that it is not known what is allowed.
+            PermanentSourceError: it asks for more than `max_delay_s` between two requests.
 
         """
         address = robots_address(url)
         if address not in self._rules:
             await self._read_once(address, fetch)
-        return self._rules[address].can_fetch(str(url), ROBOT)
+        rules = self._rules[address]
+        interval_s = _interval_s(rules)
+        if interval_s > max_delay_s:
+            raise PermanentSourceError(
+                f"GET {address}: asks for {interval_s:,g} s between two requests, more than max_crawl_delay_s "
+                f"({max_delay_s:g}); raise it to wait so long, or set robots: ignore if you have leave to"
+            )
+        if interval_s:
+            self._throttle.host(address.netloc.decode("ascii")).space(interval_s)
+        return rules.can_fetch(str(url), ROBOT)
 
     async def _read_once(self, address: httpx.URL, fetch: Fetch) -> None:
         """Read a robots.txt unless another task has meanwhile; those that waited for one share its failure."""
@@ -70,8 +87,9 @@ class Robots:
                 "try again later, or set robots: ignore if you have leave to"
             ) from error
         text = _readable(response.content) if response.is_success else ""
-        rules = await asyncio.to_thread(Protego.parse, text)
-        self._throttle.host(address.netloc.decode("ascii")).space(_interval_s(rules))
+        rules = await asyncio.to_thread(Protego.parse, _OUR_GROUP.sub(r"\1", text))
+        if (interval_s := _interval_s(rules)) >= _TOLD_FROM_S:
+            self._warn(f"GET {address}: asks for {interval_s:,g} s between two requests of the host")
         return rules
 
 
@@ -84,5 +102,6 @@ def _readable(body: bytes) -> str:
 
 def _interval_s(rules: Protego) -> float:
     """Return how many seconds a host wants between two requests."""
-    rate = rules.request_rate(ROBOT)
-    return max(rules.crawl_delay(ROBOT) or 0.0, rate.seconds / rate.requests if rate is not None else 0.0)
+    rate, delay_s = rules.request_rate(ROBOT), rules.crawl_delay(ROBOT) or 0.0
+    per_request_s = rate.seconds / rate.requests if rate is not None and rate.requests else 0.0
+    return max(per_request_s, 0.0 if math.isnan(delay_s) else delay_s)

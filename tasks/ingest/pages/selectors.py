@@ -1,31 +1,64 @@
-"""Selectors of a page: CSS, and XPath, which begins with / or ./ or (."""
+"""Selectors of a page: CSS, and XPath, which begins as a path or a function does."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
+import lxml.html
 from cssselect import SelectorError
-from parsel import Selector, SelectorList
+from lxml import etree
+from parsel import Selector
+from parsel.selector import create_root_node
 
-_XPATH_BEGINS = ("/", "./", "(")
-_CSS_TEXT = re.compile(r"::(text|attr\([^()]*\))\s*$")
+_XPATH = re.compile(
+    r"""\s*(?: [/(@] | \.{1,2}\s*(?:/|$)          # a path, also that of the row itself
+        | [a-z][a-z-]*\(                           # a function, as normalize-space(./td)
+        | (?:ancestor(?:-or-self)?|child|descendant(?:-or-self)?|following(?:-sibling)?
+            |parent|preceding(?:-sibling)?|self|attribute)::)""",
+    re.VERBOSE,
+)
+_INNER_TEXT = re.compile(r"::inner-text\s*$")
+_CSS_TEXT = re.compile(r"::(text|inner-text|attr\([^()]*\))\s*$")
+_OF_TEXT_NODE = re.compile(r"\s*(?:::(?:text|inner-text)|(?<!/)/text\(\))\s*$")
 _XPATH_TEXT = re.compile(r"(text\(\)|@[\w:.*-]+)\s*$")
 _EMPTY = "<html></html>"
+_UNSEEN = frozenset({"script", "style", "template", "noscript", "head"})
+_BREAKING = frozenset(
+    {"br", "p", "div", "li", "tr", "td", "th", "dt", "dd", "option", "h1", "h2", "h3", "h4", "h5", "h6"}
+)
+_NOT_SHOWN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+# Without comments, which would cut the text around them in two.
+_PARSER: Any = partial(lxml.html.HTMLParser, remove_comments=True, remove_pis=True)
 
 
-def select(element: Selector, selector: str) -> SelectorList[Selector]:
+def select(element: Selector, selector: str) -> list[Selector]:
     """Return what a selector matches in a document or an element.
 
     Raises:
         ValueError: the selector is an XPath that has no value here.
 
     """
-    return element.xpath(selector) if _is_xpath(selector) else element.css(selector)
+    if is_xpath(selector):
+        return list(element.xpath(selector))
+    inner = _INNER_TEXT.search(selector)
+    if inner is None:
+        return list(element.css(selector))
+    matches = element.css(selector[: inner.start()]) if inner.start() else [element]
+    return [match if is_text(match) else Selector(root=inner_text(match), type="text") for match in matches]
+
+
+def select_element(element: Selector, selector: str) -> list[Selector]:
+    """Return the elements whose text a selector takes, also where they have none; of other selectors what they match."""
+    of_element = _OF_TEXT_NODE.sub("", selector)
+    return select(element, of_element) if of_element.strip(". ") else []
 
 
 def parse_html(text: str) -> Selector:
-    """Return the document of a page; without its type a page that is JSON would not be read as HTML."""
-    return Selector(text=text, type="html")
+    """Return the document of a page, without its comments; without its type a page that is JSON would not be read as HTML."""
+    return Selector(root=create_root_node(text, _PARSER), type="html")
 
 
 def is_text(match: Selector) -> bool:
@@ -33,20 +66,56 @@ def is_text(match: Selector) -> bool:
     return isinstance(match.root, str | float | bool)
 
 
+def inner_text(element: Selector) -> str:
+    """Return the whole text of an element as a browser shows it: without what is hidden, each run of spaces as one."""
+    return " ".join("".join(_texts(element.root)).split())
+
+
+def is_xpath(selector: str) -> bool:
+    """Return whether a selector is XPath."""
+    return _XPATH.match(selector) is not None
+
+
+def is_css_text(selector: str) -> bool:
+    """Return whether a selector is CSS that takes the text nodes of an element."""
+    return not is_xpath(selector) and selector.rstrip().endswith("::text")
+
+
 def find_mistake(selector: str, *, of_text: bool) -> str | None:
     """Return one sentence when a selector cannot be one `of_text`, or else of elements."""
-    kind = "an XPath expression" if _is_xpath(selector) else "a CSS selector"
+    kind = "an XPath expression" if is_xpath(selector) else "a CSS selector"
     try:
         matches = select(parse_html(_EMPTY), selector)
     except (SelectorError, ValueError) as error:
         return f"{selector!r} is not {kind} ({error}); correct it"
-    text = _CSS_TEXT.search(selector) or (_is_xpath(selector) and _XPATH_TEXT.search(selector))
-    if of_text and not text and not _is_xpath(selector):
-        return f"{selector!r} selects an element, not a text; end it in ::text or ::attr(name)"
+    text = _CSS_TEXT.search(selector) or (is_xpath(selector) and _XPATH_TEXT.search(selector))
+    if of_text and not text and not is_xpath(selector):
+        return f"{selector!r} selects an element, not a text; end it in ::text, ::inner-text or ::attr(name)"
     if not of_text and (text or any(is_text(match) for match in matches)):
         return f"{selector!r} selects a text, not an element; end it in the element that is a row"
     return None
 
 
-def _is_xpath(selector: str) -> bool:
-    return selector.startswith(_XPATH_BEGINS)
+def _texts(root: Any) -> Iterator[str]:
+    """Yield the texts of an element in order, with a space where a browser breaks the line or begins a cell."""
+    walk = etree.iterwalk(root, events=("start", "end"))
+    hidden = None
+    for event, element in walk:
+        if hidden is None:
+            yield " " if element.tag in _BREAKING else ""
+        if event == "start" and hidden is None:
+            if element is not root and _is_hidden(element):
+                walk.skip_subtree()
+                hidden = element
+            else:
+                yield element.text or ""
+        elif event == "end" and element is not root:
+            hidden = None if element is hidden else hidden
+            yield element.tail or ""
+
+
+def _is_hidden(element: Any) -> bool:
+    """Return whether a browser shows nothing of an element, as far as it tells itself."""
+    return (
+        element.tag in _UNSEEN or "hidden" in element.attrib or _NOT_SHOWN.search(element.get("style", "")) is not None
+    )
