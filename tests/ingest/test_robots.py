@@ -244,7 +244,9 @@ async def test_the_limit_of_the_delay_can_be_set(host: Host) -> None:
     assert warned == [f"GET {host.site.url}/robots.txt: asks for 70 s between two requests of the host"]
 
 
-@pytest.mark.parametrize("line", ["Crawl-delay: nan", "Crawl-delay: inf", "Crawl-delay: -1", "Crawl-delay: soon", "Request-rate: 0/5"])
+@pytest.mark.parametrize(
+    "line", ["Crawl-delay: nan", "Crawl-delay: inf", "Crawl-delay: -1", "Crawl-delay: soon", "Request-rate: 0/5"]
+)
 async def test_a_delay_that_is_none_is_passed_over(host: Host, line: str) -> None:
     """What is no number of seconds asks for nothing."""
     host.say("User-agent: *", line)
