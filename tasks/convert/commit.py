@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.convert.account import audit_table
 from tasks.convert.checking import check_draft
 from tasks.convert.draft import Draft
 from tasks.convert.duplicates import find_duplicates
 from tasks.convert.files import ConvertedFile
 from tasks.convert.job import in_order
-from tasks.convert.manifest import TableManifest, commit_table_manifest
+from tasks.convert.manifest import TableManifest, commit_table_manifest, read_table_manifest
 from tasks.convert.part import Part, rewrite_part, write_part
 from tasks.errors import TableError
 from tasks.store import fsync
@@ -25,14 +26,15 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     """Make the draft the table's current version; return its files, duplicates that were dropped counted.
 
     Raises:
-        TableError: a key names no column, rows are not all accounted for, too many are rejects, or a check failed; the table is as it was.
+        TableError: a key names no column, rows are not all accounted for, the audit found an error, or a check failed; the table is as it was.
 
     """
     job, versions = draft.job, draft.job.versions
     _shrink(draft)
     _drop_duplicates(draft)
     _check_account(draft)
-    _check_rejects(draft)
+    before = read_table_manifest(versions.current / "table")
+    draft.warnings = audit_table(job, draft.files, draft.types, before)
     check_draft(draft)
     rejects = {name for file in draft.files.values() for name in file.rejects}
     _remove_others(versions.staged / "table", set(draft.parts))
@@ -103,23 +105,6 @@ def _check_account(draft: Draft) -> None:
                 f"{name}: {file.rows_received} rows received are not {held[name]} in the table + {file.rows_rejected} "
                 f"rejects + {file.rows_duplicate} duplicates; this is an error in Tidemill, please report it"
             )
-
-
-def _check_rejects(draft: Draft) -> None:
-    limit = draft.job.source.table.max_rejects
-    rejected = sum(file.rows_rejected for file in draft.files.values())
-    received = sum(file.rows_received for file in draft.files.values())
-    if limit is None or rejected <= (limit if isinstance(limit, int) else limit * received):
-        return
-    allowed = f"{limit}" if isinstance(limit, int) else f"{limit:.4g} of them"
-    reasons = Counter[str]()
-    for file in draft.files.values():
-        reasons.update(file.reasons)
-    reason, count = reasons.most_common(1)[0]
-    raise TableError(
-        f"{rejected:,} of {received:,} rows are rejects, most often because {reason} ({count:,}), and table.max_rejects "
-        f"is {allowed}; mend the files or what is declared, or raise max_rejects"
-    )
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:

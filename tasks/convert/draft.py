@@ -16,7 +16,7 @@ from tasks.convert.types import TypeName, is_exact
 
 @dataclass
 class Draft:
-    """What the next version of a table holds; `shrunk` are the parts of the current one that lose files, `samples` rows of new ones."""
+    """What the next version of a table holds; `shrunk` are the parts of the current one that lose files, `samples` rows of new ones, `warnings` what its audit found."""
 
     job: TableJob
     files: dict[str, ConvertedFile]
@@ -24,6 +24,7 @@ class Draft:
     shrunk: dict[str, Part] = field(default_factory=dict)
     types: dict[str, TypeName] = field(default_factory=dict)
     samples: Samples | None = None
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def begin(cls, job: TableJob, manifest: TableManifest, stays: Mapping[str, ConvertedFile]) -> Draft:

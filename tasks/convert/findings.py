@@ -13,7 +13,7 @@ from tasks.convert.sampling import Samples
 
 @dataclass(frozen=True)
 class Findings:
-    """Whether a run changed a table, what columns it had before, what it took, the sentences of checks that warn, and some rows."""
+    """Whether a run changed a table, what columns it had before, what it took, the warnings of its audit and its checks, and some rows."""
 
     changed: bool = False
     types_before: Mapping[str, str] = field(default_factory=dict)
@@ -25,13 +25,14 @@ class Findings:
 
 def find(
     job: TableJob,
+    warnings: Sequence[str] = (),
     types_before: Mapping[str, str] | None = None,
     changed: Sequence[InputFile] = (),
     seconds: float = 0.0,
     samples: Samples | None = None,
 ) -> Findings:
-    """Return the findings of a run that converted the `changed` files in so many seconds; of one that had nothing to do without `types_before`."""
+    """Return the findings of a run whose audit gave `warnings`, and that converted the `changed` files in so many seconds; of one that had nothing to do without `types_before`."""
     outcomes = read_outcomes(job.versions).outcomes if job.source.checks else ()
-    warnings = tuple(outcome.sentence for outcome in outcomes if outcome.status == "warned")
+    told = (*warnings, *(outcome.sentence for outcome in outcomes if outcome.status == "warned"))
     size = sum(file.size for file in changed)
-    return Findings(types_before is not None, types_before or {}, size, seconds, warnings, samples)
+    return Findings(types_before is not None, types_before or {}, size, seconds, told, samples)

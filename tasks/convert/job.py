@@ -74,7 +74,7 @@ class TableJob:
     def fingerprint(self) -> str:
         """Return the fingerprint of what is declared of the table: a change makes all of it anew."""
         source = self.source.model_dump(mode="json", include={"columns", "key", "read"})
-        table = self.source.table.model_dump(mode="json", exclude={"contract", "max_rejects"})
+        table = self.source.table.model_dump(mode="json", exclude={"contract", "max_rejects", "warn_rejects"})
         return fingerprint([source, table, self.target.typed, self.explode, self.keeps_last, LAYOUT])
 
     def keeps(self, name: str) -> bool:

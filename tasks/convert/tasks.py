@@ -15,6 +15,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.concurrency import gather_all
+from tasks.convert.account import audit_table
 from tasks.convert.batches import Batch, batch_units
 from tasks.convert.blocks import sync_parts
 from tasks.convert.bundle import SMALL_BYTES, bundle_files, convert_bundle
@@ -131,14 +132,16 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         await asyncio.to_thread(check_current, job, manifest)
         tell(Step("convert", job.name, len(job.inputs), len(job.inputs), "nothing new"))
         same = describe(job, manifest.types, kept, files_read=0)
-        return replace(same, findings=await asyncio.to_thread(find, job))
+        warnings = audit_table(job, kept, manifest.types)
+        return replace(same, findings=await asyncio.to_thread(find, job, warnings))
     draft = await draft_table(job, manifest, changed)
     for encoding, names in other_encodings(draft).items():
         get_run_logger().info("%d files were read as %s, the first is %s", len(names), encoding, names[0])
     table = await commit(Commitment(draft, len(changed)), job.name)
     before = describe(job, manifest.types, {}, files_read=0).types
     seconds = time.monotonic() - start
-    return replace(table, findings=await asyncio.to_thread(find, job, before, changed, seconds, draft.samples))
+    found = await asyncio.to_thread(find, job, draft.warnings, before, changed, seconds, draft.samples)
+    return replace(table, findings=found)
 
 
 async def draft_table(

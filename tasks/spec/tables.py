@@ -17,8 +17,10 @@ class TableOptions(Part):
 
     contract: Literal["evolve", "freeze"] = "evolve"
     """evolve: new columns are added, and types widened; freeze: a row that does not fit the table as it is becomes a reject."""
-    max_rejects: Count | Share | None = None
-    """More rejects than this number, or than this share of the rows (below 1), are an error, and the table stays as it was."""
+    max_rejects: Count | Share | None = 0.5
+    """More rejects than this number, or than this share of the rows (below 1), are an error, and the table stays as it was; null: as many as come, as long as one row is none."""
+    warn_rejects: Count | Share | None = 0.05
+    """More rejects than this number, or than this share of the rows (below 1), are a warning; null: none is told."""
     clean_names: bool = False
     """Whether names of columns are made plain: Unit Price becomes unit_price."""
     provenance: bool = False

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import settings
 
+from tasks.convert.account import audit_table
 from tasks.convert.commit import commit_table
 from tasks.convert.conversion import Workers, convert_file
 from tasks.convert.files import Converted, ConvertedFile, InputFile, Plan, Target
+from tasks.convert.findings import find
 from tasks.convert.inputs import find_file, name_part
 from tasks.convert.job import make_job
 from tasks.convert.parsed import Misfit
@@ -29,6 +32,8 @@ from tasks.slices import Slice
 from tasks.spec import ApiSource, FilesSource, PagesSource, Source
 from tasks.store import DataFolder
 
+NO_LIMIT = {"max_rejects": None}
+"""Options of a table of which the rejects alone are looked at."""
 PROPERTY = settings(max_examples=50, deadline=None, database=None)
 
 
@@ -103,9 +108,11 @@ def make_table(
     manifest = open_table(job, fresh=fresh)
     changed, kept = find_changed(job, manifest), find_kept(job, manifest)
     if not changed and kept.keys() == manifest.files.keys() and manifest.files:
-        return describe(job, manifest.types, kept, files_read=0)
+        same = describe(job, manifest.types, kept, files_read=0)
+        return replace(same, findings=find(job, audit_table(job, kept, manifest.types)))
     draft = asyncio.run(draft_table(job, manifest, changed, convert_files.fn))
-    return describe(job, draft.types, commit_table(draft), files_read=len(changed))
+    table = describe(job, draft.types, commit_table(draft), files_read=len(changed))
+    return replace(table, findings=find(job, draft.warnings, {}, changed))
 
 
 def convert_one(file: InputFile, target: Target, types: Types | None = None) -> Converted:

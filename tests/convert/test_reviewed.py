@@ -12,7 +12,7 @@ import pytest
 from tasks.convert import conversion
 from tasks.convert.bundle import MANY_FILES
 from tasks.errors import TableError
-from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
+from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows, write_files
 
 
 def write_many(root: Path, text: str, count: int = MANY_FILES, suffix: str = "csv") -> None:
@@ -121,7 +121,7 @@ def test_a_required_value_is_required_of_every_format(tmp_path: Path) -> None:
     """A record without the key is a reject, as an empty field is."""
     write_files(tmp_path, a_jsonl='{"id":1,"x":2}\n', b_jsonl='{"x":2}\n{"x":3}\n')
 
-    table = make_table(tmp_path, files_source(columns={"id": {"type": "int", "required": True}}))
+    table = make_table(tmp_path, files_source(columns={"id": {"type": "int", "required": True}}, table=NO_LIMIT))
 
     assert (table.rows_table, table.reasons) == (1, {"is empty, but required": 2})
 

@@ -23,6 +23,7 @@ from tasks.convert.rejects import REJECT_SCHEMA
 from tasks.errors import TableError
 from tasks.store import DataFolder
 from tests.convert.conftest import (
+    NO_LIMIT,
     PROPERTY,
     api_source,
     files_source,
@@ -94,7 +95,7 @@ def test_rejects_are_kept_with_where_and_why(tmp_path: Path) -> None:
     """Every row that could not enter the table is in a Parquet dataset of one schema, in the order of its lines."""
     write_files(tmp_path, a_csv='x,y\n1,2\n3\nz,"5\n"\n', b_jsonl='{"x": 6}\n[]\n')
 
-    table = make_table(tmp_path, files_source(columns={"x": "int"}))
+    table = make_table(tmp_path, files_source(columns={"x": "int"}, table=NO_LIMIT))
 
     assert pq.read_table(tmp_path / "rejects" / "rows").schema == REJECT_SCHEMA
     assert read_rejects(tmp_path) == [

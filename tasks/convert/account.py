@@ -1,0 +1,54 @@
+"""A table's account: what the audit of a run is told of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+
+from tasks.accounting import Account, Before, FileCounts, RejectLimits, audit, errors_of, warnings_of
+from tasks.convert.files import ConvertedFile
+from tasks.convert.job import TableJob
+from tasks.convert.manifest import TableManifest
+from tasks.errors import TableError
+
+
+def audit_table(
+    job: TableJob, files: Mapping[str, ConvertedFile], columns: Collection[str], before: TableManifest | None = None
+) -> tuple[str, ...]:
+    """Return the warnings of a table as it is going to be; `before` is what it held, where that may have changed.
+
+    Raises:
+        TableError: it must not become that; the table is as it was.
+
+    """
+    findings = audit(_account(job, files, columns, before))
+    if errors := errors_of(findings):
+        raise TableError("\n".join(errors))
+    return warnings_of(findings)
+
+
+def _account(
+    job: TableJob, files: Mapping[str, ConvertedFile], columns: Collection[str], before: TableManifest | None
+) -> Account:
+    reasons: Counter[str] = Counter()
+    for file in files.values():
+        reasons.update(file.reasons)
+    options = job.source.table
+    return Account(
+        received=sum(file.rows_received for file in files.values()),
+        entered=sum(file.rows_table for file in files.values()),
+        rejected=sum(file.rows_rejected for file in files.values()),
+        reasons=reasons,
+        limits=RejectLimits(options.warn_rejects, options.max_rejects),
+        rejects_at=str(job.versions.rejects),
+        columns=columns,
+        before=_before(job, before) if before and before.files else None,
+        remedy=f", or delete {job.versions.home} to begin the table anew",
+        files=[FileCounts(file.name, file.rows_received, file.rows_rejected) for file in files.values()],
+        unmet=[],
+    )
+
+
+def _before(job: TableJob, manifest: TableManifest) -> Before:
+    rows = sum(file.rows_table for file in manifest.files.values())
+    return Before(rows, manifest.types, same_columns=manifest.fingerprint == job.fingerprint)
