@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, assert_never
 
-from tasks.spec import Allowed, Check, InRange, Matches, NotNull
+from tasks.spec import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
 
 TIMES = ("date", "timestamp", "timestamp_utc")
 NUMBERS = ("int", "long", "float")
@@ -35,21 +35,17 @@ def find_condition(check: Check, types: Mapping[str, str]) -> Condition | None:
 
     """
     match check:
-        case NotNull(not_null=columns) if columns[0] in types:
-            empty = " OR ".join(f"{quote(name)} IS NULL" for name in columns if name in types)
-            return Condition(f"({empty})", (), f"have no value in {' or '.join(columns)}")
-        case InRange(range=bounds) if bounds.column in types:
-            return _outside(check, types[bounds.column])
-        case Allowed(allowed=allowed) if allowed.column in types:
-            return _not_allowed(check, types[allowed.column])
-        case Matches(matches=pattern) if pattern.column in types:
-            text = f"CAST({quote(pattern.column)} AS VARCHAR)"
-            return Condition(
-                f"NOT regexp_full_match({text}, ?)",
-                (pattern.regex,),
-                f"have a value in {pattern.column} that does not match {pattern.regex}",
-            )
-    return None
+        case NotNull(not_null=columns):
+            return _empty([name for name in columns if name in types]) if columns[0] in types else None
+        case InRange(range=bounds):
+            return _outside(check, types[bounds.column]) if bounds.column in types else None
+        case Allowed(allowed=allowed):
+            return _not_allowed(check, types[allowed.column]) if allowed.column in types else None
+        case Matches(matches=pattern):
+            return _unlike(pattern.column, pattern.regex) if pattern.column in types else None
+        case Unique() | MinRows() | Fresh():
+            return None
+    assert_never(check)
 
 
 def quote(name: str) -> str:
@@ -88,6 +84,18 @@ def microseconds_of(text: str) -> int:
     moment = datetime.fromisoformat(text)
     since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _empty(columns: Sequence[str]) -> Condition:
+    """Return the condition of rows without a value in one of the columns."""
+    empty = " OR ".join(f"{quote(name)} IS NULL" for name in columns)
+    return Condition(f"({empty})", (), f"have no value in {' or '.join(columns)}")
+
+
+def _unlike(column: str, regex: str) -> Condition:
+    """Return the condition of rows whose value is not of a form."""
+    sql = f"NOT regexp_full_match(CAST({quote(column)} AS VARCHAR), ?)"
+    return Condition(sql, (regex,), f"have a value in {column} that does not match {regex}")
 
 
 def _outside(check: InRange, kind: str) -> Condition:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from tasks.spec import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique, write_duration
 
 _SHOWN_CHARACTERS = 200
@@ -21,8 +23,9 @@ def columns_of(check: Check) -> tuple[str, ...]:
             return check.unique
         case MinRows():
             return ()
-    column: str = getattr(check, name_check(check)).column
-    return (column,)
+        case InRange(range=named) | Allowed(allowed=named) | Matches(matches=named) | Fresh(fresh=named):
+            return (named.column,)
+    assert_never(check)
 
 
 def expected_of(check: Check) -> str:
@@ -46,6 +49,8 @@ def expected_of(check: Check) -> str:
             said = f"at least {rows:,} rows"
         case Fresh(fresh=fresh):
             said = f"a row of the last {write_duration(fresh.within)}"
+        case _:
+            assert_never(check)
     return said if len(said) <= _SHOWN_CHARACTERS else f"{said[:_SHOWN_CHARACTERS]}…"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import Literal
+from typing import Literal, assert_never
 
 import duckdb
 
@@ -15,7 +15,7 @@ from tasks.convert.check_sql import TIMES, as_text, as_time, find_condition, quo
 from tasks.convert.check_words import columns_of, expected_of, name_check, one_line
 from tasks.convert.stored import StoredPart
 from tasks.errors import TableError
-from tasks.spec import Check, Fresh, MinRows, Unique
+from tasks.spec import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
 
 CONTEXT_COLUMNS = 3  # shown of an example beside the columns of the check
 
@@ -92,14 +92,26 @@ def _run(
             shown = _shown(check, types, key)
             examples = _as_examples(shown, table.examples(condition, shown))
             finding = _Finding(f"{failed:,} of {rows:,} rows {condition.said}", failed, examples)
-        elif isinstance(check, Unique) and types:
-            finding = _find_repeated(table, check, rows)
-        elif isinstance(check, MinRows) and rows < check.min_rows:
-            finding = _Finding(f"the table has {rows:,} rows")
-        elif isinstance(check, Fresh):
-            finding = _find_stale(table, check, types, now)
+        elif condition is None:
+            finding = _find_in_table(table, check, rows, types, now)
         outcomes.append(_sum_up(check, finding))
     return outcomes
+
+
+def _find_in_table(
+    table: CheckedRows, check: Check, rows: int, types: Mapping[str, str], now: datetime
+) -> _Finding | None:
+    """Return how a check failed that is of the table as a whole, if it did; checks of rows find nothing where there is no column."""
+    match check:
+        case Unique():
+            return _find_repeated(table, check, rows) if types else None
+        case MinRows(min_rows=least):
+            return _Finding(f"the table has {rows:,} rows") if rows < least else None
+        case Fresh():
+            return _find_stale(table, check, types, now)
+        case NotNull() | InRange() | Allowed() | Matches():
+            return None
+    assert_never(check)
 
 
 def raise_failed(outcomes: Iterable[CheckOutcome]) -> None:
