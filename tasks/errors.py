@@ -4,7 +4,8 @@ TidemillError
 ├── SpecError           the pipeline file is wrong (exit code 2)
 ├── SourceError         a source could not be fetched or read
 │   └── PermanentSourceError   trying again cannot help (wrong token, 404, wrong shape)
-│       └── WrongPagesError    what has come is not what it should be: nothing of it is kept
+│       ├── WrongPagesError    what has come is not what it should be: nothing of it is kept
+│       └── OtherHostError     an address leads to a host that the source may not go to
 ├── TableError          a table could not be made from what was received
 ├── TrainingError       the training set or a candidate is wrong
 ├── StageError          a stage ended with some of its parts failed
@@ -45,6 +46,18 @@ class PermanentSourceError(SourceError):
 
 class WrongPagesError(PermanentSourceError):
     """The pages that have come are not those that were asked for; the next run begins anew."""
+
+
+class OtherHostError(PermanentSourceError):
+    """An address leads to a `host` that its source may not go to; nothing was asked there."""
+
+    def __init__(self, message: str, host: str = "") -> None:
+        self.host = host
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[OtherHostError], tuple[str, str]]:
+        """Pickle with the host, so that the error crosses process borders whole."""
+        return type(self), (str(self), self.host)
 
 
 class TableError(TidemillError):

@@ -24,7 +24,7 @@ _HASH_CHARACTERS = 12
 # what it answers: these keys do not make a landed partition stale. A page's selectors do.
 _ASIDE = {"requests", "key", "partitions", "refresh", "auth", "table", "checks"}
 _ASIDE_OF_API: dict[str, Any] = {
-    **dict.fromkeys(_ASIDE | {"columns", "explode", "idempotent"}, True),
+    **dict.fromkeys(_ASIDE | {"columns", "explode", "idempotent", "allow_hosts"}, True),
     "pagination": {"max_pages", "max_rows"},
     "incremental": {"overlap"},
 }

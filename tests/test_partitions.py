@@ -189,6 +189,7 @@ OF_API: dict[str, tuple[Any, bool]] = {
     "explode": ("tags", False),
     "incremental": ({"field": "id", "param": "since", "start": 0}, True),
     "columns": ({"id": "float", "at": "timestamp"}, False),
+    "allow_hosts": (["cdn"], False),
 }
 OF_PAGES: dict[str, tuple[Any, bool]] = {
     **OF_ALL,

@@ -16,7 +16,7 @@ from tasks.spec.pagination import Pagination, SinglePagination
 from tasks.spec.reading import Reading
 from tasks.spec.requests import Refresh, Requests
 from tasks.spec.tables import TableOptions
-from tasks.spec.urls import check_url
+from tasks.spec.urls import AllowHosts, check_url
 
 Columns = dict[str, Annotated[Column, Field(description="A type, or {type: …}.")]]
 
@@ -41,6 +41,8 @@ class _Fetched(_Tabled):
     """Headers of every request to the source's own host; they are stored with the run, so secrets belong in auth."""
     auth: Auth | None = None
     """How requests prove who asks; no other host than the source's own is told."""
+    allow_hosts: AllowHosts = ()
+    """Hosts that links, next addresses and redirects may lead to beside those of the source's own addresses, e.g. [cdn.example.com]; nothing is asked of others."""
     requests: Requests = Requests()
     """How the source's host is asked."""
     refresh: Refresh | None = None
@@ -110,8 +112,6 @@ class PagesSource(_Fetched):
     """Selector of the elements that are rows, CSS or XPath."""
     columns: Annotated[dict[str, PagesColumn], Field(min_length=1)]
     """Selector of each column within its row, CSS ending in ::text, ::inner-text or ::attr(name), or XPath; or {select: …, type: …, all: …, default: …}."""
-    allow_hosts: tuple[str, ...] = ()
-    """Hosts that links may lead to beside those of start, e.g. [cdn.example.com]; links to others are left out."""
     robots: Literal["obey", "ignore"] = "obey"
     """Whether robots.txt decides which pages may be fetched, and how fast."""
     max_crawl_delay_s: Annotated[float, Field(gt=0)] = 60.0
@@ -144,6 +144,8 @@ class FilesSource(_Tabled):
     """Kind of source."""
     path: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
     """Glob, folder, file or URL (s3://, gs://, https://), or a list of them, relative to the data folder unless absolute, e.g. inbox/flights/*.csv.gz."""
+    allow_hosts: AllowHosts = ()
+    """Hosts that redirects of an https:// address may lead to beside its own, e.g. [cdn.example.com]; nothing is asked of others."""
     read: Reading = Reading()
     """How the files are read; what is not said is detected."""
     on_missing: Literal["keep", "drop"] = "keep"

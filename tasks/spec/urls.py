@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from string import Formatter
+from typing import Annotated
 
 import fsspec
-from pydantic import HttpUrl, TypeAdapter, ValidationError
+from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError
 
 _PLACEHOLDER_VALUE = "0"
 _USER_INFORMATION = re.compile(r"(?<=//)[^/?#]*@")
 _PASSWORD = re.compile(r"//[^/?#]*:[^/?#]*@")  # a name alone may be a container: abfs://container@account
+
+_HOST = re.compile(r"(?:[^\s/@?#:*\[\]]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 _HTTP_URL = TypeAdapter(HttpUrl)
 
@@ -36,6 +39,14 @@ def check_url(url: str, partitions: Collection[str]) -> None:
         raise ValueError(
             f"the address of {address.host} holds a name or a password; take them out, secrets belong in auth"
         )
+
+
+def check_host(host: str) -> str:
+    """Return the name of a host, perhaps with a port; raise ValueError where it is none."""
+    if not _HOST.fullmatch(host):
+        shown = _USER_INFORMATION.sub("", host)
+        raise ValueError(f"{shown!r:.80} is not a host; write one like cdn.example.com, or cdn.example.com:8080")
+    return host
 
 
 def check_store_url(url: str) -> str:
@@ -68,3 +79,7 @@ def _fill_placeholders(url: str, partitions: Collection[str]) -> str:
         if name is not None and (form or conversion or not name.isidentifier()):
             raise ValueError(url)
     return url.format_map(dict.fromkeys(partitions, _PLACEHOLDER_VALUE))
+
+
+AllowHosts = tuple[Annotated[str, AfterValidator(check_host)], ...]
+"""Hosts that a pipeline file allows a source to be led to."""

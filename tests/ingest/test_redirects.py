@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tasks.errors import PermanentSourceError
+from tasks.hosts import AllowedHosts
 from tasks.ingest.http.credentials import is_own, origin_of
 from tasks.ingest.http.redirects import RedirectTransport
 from tasks.ingest.http.tally import Tally, charge
@@ -22,6 +23,7 @@ from tests.site_items import ITEMS
 SINGLE: dict[str, Any] = {"pagination": {"kind": "single"}}
 BEARER: dict[str, Any] = {"auth": {"kind": "bearer", "token": {"env": "T"}}, "headers": {"X-Plan": "free"}}
 KEY: dict[str, Any] = {"auth": {"kind": "api_key", "name": "key", "place": "query", "key": {"env": "T"}}}
+ANY_PORT: dict[str, Any] = {"allow_hosts": ["127.0.0.1"]}
 POSTED: dict[str, Any] = {"method": "POST", "body": {"q": 1}, "idempotent": True}
 SECRET = "sesame-open-7"  # noqa: S105 - a test's secret
 
@@ -47,7 +49,9 @@ async def test_another_host_gets_neither_credentials_nor_headers(
 ) -> None:
     """What leaves the source's host is a request like anybody's: only what every request says goes along."""
     headers = {"X-Plan": "free", "User-Agent": "ours", "Accept": "application/vnd.x+json", "Cookie": "seen=1"}
-    source = api(site, moved(f"{other_site.url}/paged/none", status), **SINGLE, **BEARER | {"headers": headers})
+    source = api(
+        site, moved(f"{other_site.url}/paged/none", status), **SINGLE, **ANY_PORT, **BEARER | {"headers": headers}
+    )
 
     landed = await land_one(source, tmp_path, {"token": SECRET})
 
@@ -61,7 +65,7 @@ async def test_another_host_gets_neither_credentials_nor_headers(
 async def test_a_key_in_the_query_stays_with_its_host(site: Site, other_site: Site, tmp_path: Path) -> None:
     """A key is added to each address of the source's own, and to none other; one that the server repeats is sent once."""
     to = quote(f"{other_site.url}/paged/none?a=1", safe="")
-    source = api(site, moved(f"302?key={SECRET}&to={to}"), **SINGLE, **KEY)
+    source = api(site, moved(f"302?key={SECRET}&to={to}"), **SINGLE, **KEY, **ANY_PORT)
 
     await land_one(source, tmp_path, {"key": SECRET})
 
@@ -171,6 +175,7 @@ async def test_a_request_keeps_its_own_headers_on_the_way_to_https(to: str, kept
 
     url = httpx.URL("http://api.example.com/")
     request = httpx.Request("GET", url, headers={"X-Page": "2"}, extensions=charge(Tally(), "GET", url))
-    await RedirectTransport(Moving(), httpx.Headers({"Accept": "*/*"})).handle_async_request(request)
+    hosts = AllowedHosts([url], ["other.example.com"])
+    await RedirectTransport(Moving(), httpx.Headers({"Accept": "*/*"}), hosts).handle_async_request(request)
 
     assert ("X-Page" in asked[1].headers, str(asked[1].url)) == (kept, str(url.join(to)))

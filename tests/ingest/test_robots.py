@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from deployments.sample.server import HOST, listen
@@ -18,6 +19,7 @@ from tasks.errors import PermanentSourceError, SourceError
 from tasks.ingest.pages.robots import Robots
 from tests.hosting import hosting
 from tests.ingest.fetching import crawl_from, crawl_names, crawl_rows, open_fetch, open_throttle, pages
+from tests.ingest.sources import land_one
 from tests.site import Site
 
 OBEY: dict[str, Any] = {"robots": "obey"}
@@ -252,3 +254,15 @@ async def test_a_delay_that_is_none_is_passed_over(host: Host, line: str) -> Non
     host.say("User-agent: *", line)
 
     assert await crawl_names(pages(host.site, "/page-2", **OBEY)) == ["c", "d", None]
+
+
+async def test_a_robots_txt_that_redirects_elsewhere_is_an_error(host: Host, other_host: Host, tmp_path: Path) -> None:
+    """Nothing is asked there, and no page is fetched as if there were no rules."""
+    host.robots = RedirectResponse(f"{other_host.site.url}/robots.txt")
+
+    with pytest.raises(
+        PermanentSourceError, match=r"robots.txt: the redirect to .* allow_hosts .*, or set robots: ignore"
+    ):
+        await land_one(pages(host.site, "/page-2", **OBEY), tmp_path)
+
+    assert (host.site.seen, host.asked, other_host.asked) == ([], 1, 0)

@@ -12,6 +12,7 @@ import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import httpx
 
 from tasks.errors import PermanentSourceError, SourceError
 from tasks.garbage import freezing_old_objects
+from tasks.hosts import AllowedHosts, PinnedResolver, open_connector
 from tasks.ingest.http.asking import Ask, Fetch, said_of
 from tasks.ingest.http.connections import Connections
 from tasks.ingest.http.cookies import CookieTransport
@@ -63,13 +65,15 @@ class Client:
         sending = self._sending(requests, self.secrets)
         idempotent = isinstance(source, ApiSource) and source.idempotent
         credential = self._credential(source, values)
+        own = first_urls(source)
         signing = CredentialTransport(
             RetryTransport(sending, requests, idempotent=idempotent, warn=self.warn),
-            {origin_of(url) for url in first_urls(source)},
+            {origin_of(url) for url in own},
             source.headers,
             credential,
         )
-        return Endpoint(RedirectTransport(CookieTransport(signing), _HEADERS), self.secrets)
+        hosts = AllowedHosts(own, source.allow_hosts)
+        return Endpoint(RedirectTransport(CookieTransport(signing), _HEADERS, hosts), self.secrets)
 
     def _credential(self, source: ApiSource | PagesSource, values: Mapping[str, str]) -> Credential | None:
         match source.auth:
@@ -110,7 +114,9 @@ class Endpoint:
                 raise PermanentSourceError(said) from None
             except SourceError as error:
                 # Without its cause, whose message may hold a secret; it has said what there is to say.
-                raise type(error)(self._secrets.hide(str(error))) from None
+                told = copy(error)
+                told.args = (self._secrets.hide(str(error)),)
+                raise told from None
             return response
 
         return fetch
@@ -120,7 +126,8 @@ class Endpoint:
 async def open_client(sources: Collection[ApiSource | PagesSource], warn: Warn) -> AsyncIterator[Client]:
     """Open the client for `sources`; a host that several name gets the strictest of their bounds."""
     # The throttle is the bound: aiohttp's own pool has none.
-    connector = aiohttp.TCPConnector(limit=0, ssl=_certificates(sources))
+    allowed = {httpx.URL(f"//{host}").host for source in sources for host in source.allow_hosts}
+    connector = open_connector(PinnedResolver(allowed=allowed), ssl=_certificates(sources))
     # Cookies are a source's own.
     session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
     with freezing_old_objects():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 
 from tasks.errors import PermanentSourceError
+from tasks.hosts import AllowedHosts
 from tasks.ingest.http.credentials import is_own, origin_of
 from tasks.ingest.http.tally import account_of, charge
 
@@ -15,20 +16,23 @@ _OF_BODY = ("Content-Type", "Content-Length")
 
 
 class RedirectTransport(httpx.AsyncBaseTransport):
-    """Follows redirects; `headers` are those that any host gets."""
+    """Follows redirects to `hosts`; `headers` are those that any host gets."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, headers: httpx.Headers) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, headers: httpx.Headers, hosts: AllowedHosts) -> None:
         self._inner = inner
         self._headers = headers
+        self._hosts = hosts
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the first answer that is no redirect.
 
         Raises:
             PermanentSourceError: the redirects do not end, or lead to no address.
+            OtherHostError: the request itself, or a redirect, is for a host that the source may not go to.
 
         """
         asked = account_of(request).said
+        self._hosts.check(request.url, asked)
         for _ in range(_STEPS):
             response = await self._inner.handle_async_request(request)
             if response.status_code not in _FOLLOWED or "Location" not in response.headers:
@@ -39,6 +43,7 @@ class RedirectTransport(httpx.AsyncBaseTransport):
     def _next(self, request: httpx.Request, response: httpx.Response) -> httpx.Request:
         """Return the request that a redirect asks for (RFC 9110, 15.4)."""
         url = _target(request, response)
+        self._hosts.check(url, f"{account_of(request).said}: the redirect to {str(url)!r:.200}")
         keeps = response.status_code in _KEEPING_METHOD or request.method == "GET"
         method = request.method if keeps else "GET"
         own = is_own(url, {origin_of(request.url)})

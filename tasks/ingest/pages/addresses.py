@@ -1,13 +1,11 @@
-"""Addresses of pages: written one way each, and which hosts a crawl may go to."""
+"""Addresses of pages, written one way each."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import httpx
 from w3lib.url import safe_url_string
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_SCHEMES = frozenset({"http", "https"})
 
 
 def page_address(url: httpx.URL) -> httpx.URL:
@@ -28,7 +26,7 @@ def join_link(base: httpx.URL, link: str, encoding: str) -> httpx.URL | None:
         address = base.join(_quote(link, encoding))
     except httpx.InvalidURL as error:
         raise ValueError(str(error)) from None
-    return page_address(address) if address.scheme in _DEFAULT_PORTS and address.host else None
+    return page_address(address) if address.scheme in _SCHEMES and address.host else None
 
 
 def _quote(link: str, encoding: str) -> str:
@@ -36,22 +34,3 @@ def _quote(link: str, encoding: str) -> str:
         return safe_url_string(link, encoding)
     except UnicodeEncodeError:
         return safe_url_string(link)
-
-
-class Hosts:
-    """The hosts that a crawl may go to: those of its start addresses, each at its port, and those of `allow_hosts`."""
-
-    def __init__(self, start: Iterable[httpx.URL], allow_hosts: Iterable[str]) -> None:
-        more = [httpx.URL(f"//{host}") for host in allow_hosts]
-        self._start = {(url.raw_host, url.port) for url in start}
-        self._any_port = {url.raw_host for url in more if url.port is None}
-        self._one_port = {(url.raw_host, url.port) for url in more}
-
-    def allow(self, url: httpx.URL) -> bool:
-        """Return whether the crawl may go to an address."""
-        port = url.port or _DEFAULT_PORTS.get(url.scheme)
-        return (
-            (url.raw_host, url.port) in self._start
-            or url.raw_host in self._any_port
-            or (url.raw_host, port) in self._one_port
-        )

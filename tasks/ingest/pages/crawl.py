@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 
-from tasks.errors import PermanentSourceError
+from tasks.errors import OtherHostError, PermanentSourceError
+from tasks.hosts import AllowedHosts
 from tasks.ingest.http.asking import Ask, Fetch, PageGroup
-from tasks.ingest.pages.addresses import Hosts, page_address
+from tasks.ingest.pages.addresses import page_address
 from tasks.ingest.pages.frontier import Frontier, Spot, Visit
 from tasks.ingest.pages.page import read_page
 from tasks.ingest.pages.robots import Robots, robots_address
@@ -37,7 +38,7 @@ async def crawl(
     start = _start(source, partition)
     frontier = Frontier(source) if state is None else Frontier.restore(source, state)
     frontier.find(start, 0, is_detail=False)
-    async with aclosing(_Visitor(source, Hosts(start, source.allow_hosts), fetch, robots)) as visitor:
+    async with aclosing(_Visitor(source, AllowedHosts(start, source.allow_hosts), fetch, robots)) as visitor:
         while not frontier.is_done():
             _check_size(frontier, source.max_pages)
             visit = await visitor.next_visit(frontier)
@@ -68,7 +69,7 @@ def _check_size(frontier: Frontier, max_pages: int) -> None:
 class _Visitor:
     """Fetches and reads the pages of one partition."""
 
-    def __init__(self, source: PagesSource, hosts: Hosts, fetch: Fetch, robots: Robots) -> None:
+    def __init__(self, source: PagesSource, hosts: AllowedHosts, fetch: Fetch, robots: Robots) -> None:
         self._source = source
         self._hosts = hosts
         self._fetch = fetch
@@ -104,16 +105,22 @@ class _Visitor:
                     "choose another start, or set robots: ignore if you have leave to"
                 )
             return Visit(spot.url, reject="robots.txt disallows this page")
-        response = await self._fetch(Ask(url, answers=_GONE if spot.depth else frozenset()))
+        try:
+            response = await self._fetch(Ask(url, answers=_GONE if spot.depth else frozenset()))
+        except OtherHostError as error:
+            return _led_away(spot.url, error.host)
         if response.status_code in _GONE:
             return Visit(spot.url, reject=f"this link is dead: {response.status_code} {response.reason_phrase}")
         address = page_address(response.url)
         if not self._hosts.allow(address):
-            host = address.netloc.decode("ascii")
-            return Visit(spot.url, reject=f"this page leads on to another host; add {host} to allow_hosts to follow it")
+            return _led_away(spot.url, address.netloc.decode("ascii"))
         page = await asyncio.to_thread(read_page, response, self._source, is_detail=spot.is_detail)
         follow, links = ([link for link in found if self._hosts.allow(link)] for found in (page.follow, page.links))
         return Visit(str(address), replace(page, follow=follow, links=links))
+
+
+def _led_away(url: str, host: str) -> Visit:
+    return Visit(url, reject=f"this page leads on to another host; add {host} to allow_hosts to follow it")
 
 
 async def _end(visits: Iterable[asyncio.Task[Visit] | None]) -> None:

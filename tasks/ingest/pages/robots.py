@@ -10,7 +10,7 @@ from collections import defaultdict
 import httpx
 from protego import Protego
 
-from tasks.errors import PermanentSourceError, SourceError
+from tasks.errors import OtherHostError, PermanentSourceError, SourceError
 from tasks.ingest.http.asking import Ask, Fetch
 from tasks.ingest.http.retry import Warn
 from tasks.ingest.throttle.gate import Throttle
@@ -79,6 +79,8 @@ class Robots:
     async def _read(self, address: httpx.URL, fetch: Fetch) -> Protego:
         try:
             response = await fetch(Ask(address, answers=_NO_RULES))
+        except OtherHostError as error:  # which would be a reject of the page, as if only this one were out of reach
+            raise PermanentSourceError(f"{error}, or set robots: ignore if you have leave to") from error
         except PermanentSourceError:
             raise
         except SourceError as error:
