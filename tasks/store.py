@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tasks.errors import SpecError
+from tasks.tables import is_table
+
 Value = TypeVar("Value")
 
 _LEFTOVER = re.compile(r"^\..+\.(?P<pid>\d+)\.part$")
@@ -28,7 +31,16 @@ class DataFolder:
 
     @classmethod
     def at(cls, path: Path) -> DataFolder:
-        """Return the data folder at `path`, made absolute: workers and later runs need not share a working directory."""
+        """Return the data folder at `path`, made absolute: workers and later runs need not share a working directory.
+
+        Raises:
+            SpecError: its path has a backslash, which DuckDB takes for the end of a folder's name.
+
+        """
+        if "\\" in str(path.absolute()):
+            raise SpecError(
+                f"{path.absolute()}: has a backslash, and SQL reads no such path; choose another data folder"
+            )
         return cls(path.absolute())
 
     def raw(self, source: str) -> Path:
@@ -46,7 +58,7 @@ class DataFolder:
     def tables(self) -> dict[str, Path]:
         """Return the folder of every table that is there, by name."""
         folders = sorted((self.root / "tables").glob("*/"))
-        return {folder.name: folder for folder in folders if any(folder.glob("*.parquet"))}
+        return {folder.name: folder for folder in folders if is_table(folder)}
 
     def rejects(self, source: str) -> Path:
         """Return the folder of the rows that could not enter a source's table."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,10 +17,11 @@ from tasks.convert.files import Plan, Target
 from tasks.convert.json.lines import JsonBlock, parse_lines
 from tasks.convert.naming import FILE, LINE
 from tasks.convert.parsed import Parsed, Schema, Texts
-from tasks.convert.part import NULL_FOLDER, Part, write_part
+from tasks.convert.part import Part, write_part
 from tasks.convert.rejects import write_rejects
 from tasks.errors import TableError
 from tasks.store import fsync
+from tasks.tables import folder_of_value
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,13 @@ def write_block(parsed: Parsed, plan: Plan, name: str, rows: Mapping[str, int]) 
     if parsed.misfits:
         write_rejects(target.staged / "rejects" / name, target.source, next(iter(rows)), parsed.misfits)
     parts = []
-    for folder, values, table in _partitions(_with_origin(parsed, plan.target, rows), target.partition_by):
+    for folder, table in _partitions(_with_origin(parsed, plan.target, rows), target.partition_by):
         path = f"{folder}{name}"
         write_part(target.staged / "table" / path, table, target.sort_by)
         if plan.samples is not None:
             plan.samples.keep(path, table)
         counts = dict(rows) if len(rows) > 1 else {next(iter(rows)): table.num_rows}
-        parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or parsed.types), values))
+        parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or parsed.types)))
     reasons = Counter(misfit.reason for misfit in parsed.misfits)
     records = parsed.received if parsed.records is None else parsed.records
     return Written(
@@ -98,26 +99,23 @@ def _with_origin(parsed: Parsed, target: Target, rows: Mapping[str, int]) -> pa.
     return table.append_column(FILE, files).append_column(LINE, lines)
 
 
-def _partitions(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[str, dict[str, str], pa.Table]]:
-    """Yield folder, the values it tells, and rows, for each combination of values of the columns `by`."""
-    if not by:
-        yield "", {}, table
+def _partitions(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
+    """Yield folder and rows for each combination of values of the columns `by`."""
+    if not by or not table.num_rows:
+        yield "", table
         return
-    nulls = pa.nulls(table.num_rows, pa.string())
-    texts = {
-        column: pc.fill_null(
-            pc.cast(table[column] if column in table.column_names else nulls, pa.string()), NULL_FOLDER
-        )
-        for column in by
-    }
-    for combination in pa.table(texts).group_by(list(by)).aggregate([]).to_pylist():
-        chosen = None
-        for column, value in combination.items():
-            equal = pc.equal(texts[column], value)
-            chosen = equal if chosen is None else pc.and_(chosen, equal)
-        folder = "".join(f"{quote(column, safe='')}={quote(value, safe=' ')}/" for column, value in combination.items())
-        yield (
-            folder,
-            combination,
-            table.filter(chosen).drop_columns([column for column in by if column in table.column_names]),
-        )
+    folders = {
+        f"level {level}": _folders(table, column) for level, column in enumerate(by)
+    }  # pyarrow takes .x for a path
+    for combination in pa.table(folders).group_by(list(folders)).aggregate([]).to_pylist():
+        here = (pc.equal(folders[level], folder) for level, folder in combination.items())
+        yield "".join(f"{folder}/" for folder in combination.values()), table.filter(reduce(pc.and_, here))
+
+
+def _folders(table: pa.Table, column: str) -> pa.ChunkedArray:
+    """Return the name of the folder of each row's value in a column; of null where the rows have no such column."""
+    missing = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+    texts = pc.cast(table[column], pa.string()) if column in table.column_names else missing
+    values = pc.unique(texts)
+    names = pa.array([folder_of_value(column, value) for value in values.to_pylist()], pa.string())
+    return pc.take(names, pc.index_in(texts, values))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,14 +10,13 @@ from typing import Any
 
 import duckdb
 
-from tasks.convert.check_sql import Condition, as_text, as_type, quote, quote_text
-from tasks.convert.stored import NULL_FOLDER, StoredPart
+from tasks.convert.check_sql import Condition, as_null, as_text
+from tasks.convert.stored import StoredPart
+from tasks.tables import files_as_sql, quote_name
 
 MEMORY = "256MB"  # a key that does not fit goes to the disk
 EXAMPLES = 5
 SHOWN_CHARACTERS = 80
-
-_GLOB = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class CheckedRows:
 
 @contextmanager
 def open_rows(parts: Sequence[StoredPart], types: Mapping[str, str]) -> Iterator[CheckedRows]:
-    """Yield the rows of all parts as one table; columns that folders tell are added, in the type they have."""
+    """Yield the rows of all parts, which have the same columns, as one table."""
     with TemporaryDirectory(prefix="tidemill-checks-") as spill:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY,
@@ -60,22 +58,13 @@ def open_rows(parts: Sequence[StoredPart], types: Mapping[str, str]) -> Iterator
             "autoinstall_known_extensions": "false",
         }
         with duckdb.connect(config=config) as connection:
-            pieces: dict[tuple[tuple[str, str], ...], list[str]] = {}
-            for part in parts if types else ():
-                pieces.setdefault(tuple(part.folders.items()), []).append(str(part.path))
-            none = f"SELECT {', '.join(as_type(None, kind) + f' AS {quote(name)}' for name, kind in types.items())} WHERE false"
-            selects = [_select(folders, paths, types) for folders, paths in pieces.items()]
-            every = " UNION ALL BY NAME ".join(selects) or (none if types else "SELECT 1 WHERE false")
-            connection.execute(f"CREATE TEMP VIEW rows AS {every}")
+            connection.execute(f"CREATE TEMP VIEW rows AS {_select(parts, types)}")
             yield CheckedRows(connection)
 
 
-def _select(folders: Sequence[tuple[str, str]], paths: Sequence[str], types: Mapping[str, str]) -> str:
-    """Return the query of the parts of one folder; a view takes no parameters, so its texts are quoted."""
-    told = "".join(
-        f", {as_type(None if text == NULL_FOLDER else text, types[name])} AS {quote(name)}"
-        for name, text in folders
-        if name in types
-    )
-    files = ", ".join(quote_text(_GLOB.sub(r"[\g<0>]", path)) for path in paths)
-    return f"SELECT *{told} FROM read_parquet([{files}], hive_partitioning = false)"  # noqa: S608 - quoted
+def _select(parts: Sequence[StoredPart], types: Mapping[str, str]) -> str:
+    """Return the query of all rows; a view takes no parameters, so its texts are quoted."""
+    if parts and types:
+        return f"FROM {files_as_sql(part.path for part in parts)}"
+    none = ", ".join(f"{as_null(kind)} AS {quote_name(name)}" for name, kind in types.items())
+    return f"SELECT {none or 1} WHERE false"

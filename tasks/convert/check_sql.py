@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from tasks.spec import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
+from tasks.tables import quote_name
 
 TIMES = ("date", "timestamp", "timestamp_utc")
 NUMBERS = ("int", "long", "float")
@@ -48,30 +49,20 @@ def find_condition(check: Check, types: Mapping[str, str]) -> Condition | None:
     assert_never(check)
 
 
-def quote(name: str) -> str:
-    """Return a name as SQL has it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quote_text(text: str) -> str:
-    """Return a text as SQL has it, where no parameter may stand."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def as_text(name: str, characters: int) -> str:
     """Return a column as text, cut at so many characters and one more, which tells that it is cut."""
-    return f"substr(CAST({quote(name)} AS VARCHAR), 1, {characters + 1})"
+    return f"substr(CAST({quote_name(name)} AS VARCHAR), 1, {characters + 1})"
 
 
 def as_time(name: str, kind: str) -> str:
     """Return a column of times as microseconds since 1970 in UTC; a text that is no time is null."""
-    column = quote(name) if kind in TIMES else f"TRY_CAST({quote(name)} AS TIMESTAMP)"
+    column = quote_name(name) if kind in TIMES else f"TRY_CAST({quote_name(name)} AS TIMESTAMP)"
     return f"epoch_us({column})"
 
 
-def as_type(text: str | None, kind: str) -> str:
-    """Return a text that a folder tells, or null, as a value of the column's type."""
-    return f"CAST({'NULL' if text is None else quote_text(text)} AS {_SQL_TYPES.get(kind, 'VARCHAR')})"
+def as_null(kind: str) -> str:
+    """Return null as a value of a column's type."""
+    return f"CAST(NULL AS {_SQL_TYPES.get(kind, 'VARCHAR')})"
 
 
 def microseconds_of(text: str) -> int:
@@ -88,13 +79,13 @@ def microseconds_of(text: str) -> int:
 
 def _empty(columns: Sequence[str]) -> Condition:
     """Return the condition of rows without a value in one of the columns."""
-    empty = " OR ".join(f"{quote(name)} IS NULL" for name in columns)
+    empty = " OR ".join(f"{quote_name(name)} IS NULL" for name in columns)
     return Condition(f"({empty})", (), f"have no value in {' or '.join(columns)}")
 
 
 def _unlike(column: str, regex: str) -> Condition:
     """Return the condition of rows whose value is not of a form."""
-    sql = f"NOT regexp_full_match(CAST({quote(column)} AS VARCHAR), ?)"
+    sql = f"NOT regexp_full_match(CAST({quote_name(column)} AS VARCHAR), ?)"
     return Condition(sql, (regex,), f"have a value in {column} that does not match {regex}")
 
 
@@ -107,10 +98,10 @@ def _outside(check: InRange, kind: str) -> Condition:
         raise ValueError(
             f"{name!r} is of type {kind}, and {low if low is not None else high} is {given}; write another"
         )
-    number = quote(name) if kind != "string" else f"TRY_CAST({quote(name)} AS DOUBLE)"
+    number = quote_name(name) if kind != "string" else f"TRY_CAST({quote_name(name)} AS DOUBLE)"
     value = as_time(name, kind) if timed else number
     # A text that is no number, and a NaN, is in no range.
-    wrong = [f"({value} IS NULL AND {quote(name)} IS NOT NULL)"] if kind == "string" else []
+    wrong = [f"({value} IS NULL AND {quote_name(name)} IS NOT NULL)"] if kind == "string" else []
     wrong += [f"isnan({value})"] if kind == "float" or (kind == "string" and not timed) else []
     values = []
     for bound, sign in ((low, "<"), (high, ">")):
@@ -124,7 +115,7 @@ def _outside(check: InRange, kind: str) -> Condition:
 def _not_allowed(check: Allowed, kind: str) -> Condition:
     name, allowed = check.allowed.column, check.allowed.values
     values = tuple(_as_value(name, value, kind) for value in allowed)
-    column = as_time(name, kind) if kind in TIMES else quote(name)
+    column = as_time(name, kind) if kind in TIMES else quote_name(name)
     marks = ", ".join("?" for _ in values)
     shown = ", ".join(map(str, allowed[:10])) + (f" and {len(allowed) - 10} more" if len(allowed) > 10 else "")  # noqa: PLR2004
     return Condition(f"({column} NOT IN ({marks}))", values, f"have a value in {name} that is not one of {shown}")

@@ -99,4 +99,4 @@ def _fingerprint(checks: Sequence[Check]) -> str:
 
 
 def _parts(job: TableJob, parts: Mapping[str, Part]) -> list[StoredPart]:
-    return [StoredPart(job.versions.find_part("table", name), part.folders) for name, part in sorted(parts.items())]
+    return [StoredPart(job.versions.find_part("table", name), name) for name in sorted(parts)]

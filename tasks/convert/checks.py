@@ -11,11 +11,12 @@ from typing import Literal, assert_never
 import duckdb
 
 from tasks.convert.check_rows import EXAMPLES, SHOWN_CHARACTERS, CheckedRows, open_rows
-from tasks.convert.check_sql import TIMES, as_text, as_time, find_condition, quote
+from tasks.convert.check_sql import TIMES, as_text, as_time, find_condition
 from tasks.convert.check_words import columns_of, expected_of, name_check, one_line
 from tasks.convert.stored import StoredPart
 from tasks.errors import TableError
 from tasks.spec import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
+from tasks.tables import quote_name
 
 CONTEXT_COLUMNS = 3  # shown of an example beside the columns of the check
 
@@ -144,8 +145,8 @@ def _refuse(checks: Sequence[Check], types: Mapping[str, str]) -> None:
 
 def _find_repeated(table: CheckedRows, check: Unique, rows: int) -> _Finding | None:
     """Return how many rows share their values with another one, if any do, and such values, the most frequent first."""
-    names = ", ".join(quote(name) for name in check.unique)
-    known = " AND ".join(f"{quote(name)} IS NOT NULL" for name in check.unique)
+    names = ", ".join(quote_name(name) for name in check.unique)
+    known = " AND ".join(f"{quote_name(name)} IS NOT NULL" for name in check.unique)
     groups = f"FROM rows WHERE {known} GROUP BY {names} HAVING count(*) > 1"
     failed = table.fetch(f"SELECT coalesce(sum(size), 0) FROM (SELECT count(*) {groups}) AS sizes(size)")[0][0]  # noqa: S608 - quoted
     if not failed:

@@ -90,7 +90,7 @@ class Draft:
             if list(part.columns.items()) != wanted:
                 exact = all(
                     name in self.types
-                    and (name not in part.folders or kind == self.types[name])
+                    and (name not in self.job.target.partition_by or kind == self.types[name])
                     and is_exact(kind, self.types[name])
                     for name, kind in part.columns.items()
                 )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from tasks.convert.part import NULL_FOLDER, Part
+from tasks.convert.part import Part
 from tasks.errors import TableError
 
 
@@ -42,22 +42,13 @@ def find_duplicates(
 
 
 def _read_key(path: Path, part: Part, key: Sequence[str]) -> pd.DataFrame:
-    names = [*pq.read_schema(path).names, *part.folders]
+    names = pq.read_schema(path).names
     if not names:  # of nothing but empty files
         return pd.DataFrame({f"key {name}": [] for name in key})
     for name in key:
         if name not in names:
             raise TableError(f"key: {name!r} is not a column; the columns are {', '.join(names)}")
-    stored = [name for name in dict.fromkeys(key) if name not in part.folders]
     # Beside a null, integers as floats would make long ones look the same.
-    table = pq.read_table(path, columns=stored, partitioning=None)
+    table = pq.read_table(path, columns=list(dict.fromkeys(key)), partitioning=None)
     frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
-    return pd.DataFrame(
-        {f"key {n}": _told(part, n) if n in part.folders else frame.get(n) for n in key}, index=range(part.total)
-    )
-
-
-def _told(part: Part, name: str) -> str | None:
-    """Return the value that a part's folder tells."""
-    value = part.folders[name]
-    return None if value == NULL_FOLDER else value
+    return pd.DataFrame({f"key {name}": frame[name] for name in key}, index=range(part.total))

@@ -13,8 +13,7 @@ from tasks.convert.files import ConvertedFile
 from tasks.convert.part import Part
 from tasks.convert.types import TypeName, Types, widen
 from tasks.store import commit, json_reader
-
-MANIFEST = "_manifest.json"  # readers of Parquet folders pass over names that begin with _
+from tasks.tables import MANIFEST
 
 
 @dataclass(frozen=True)

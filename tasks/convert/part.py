@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from tasks.convert.naming import FILE, LINE
 from tasks.convert.types import TypeName, Types, widen_table
 from tasks.store import fsync
 
-NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"  # what readers of such folders take for null
 ROW_GROUP_ROWS = 500_000
 BATCH_ROWS = 65_536  # encoded at once; a tenth faster than the 1,024 that pyarrow takes
 
@@ -26,15 +25,14 @@ class Part:
     """One Parquet file of a table.
 
     `rows` tells how many rows each file has in it, in their order; `types` are
-    those that its rows have of their own, `folders` the values of the columns that its
-    folder tells. `columns` are the names and types as they stand in the file.
+    those that its rows have of their own, `columns` the names and types as they
+    stand in the file.
     """
 
     name: str
     rows: dict[str, int]
     types: dict[str, TypeName]
     columns: dict[str, TypeName]
-    folders: dict[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -43,16 +41,14 @@ class Part:
 
     def without(self, files: set[str]) -> Part:
         """Return the part without the rows of some files."""
-        return Part(
-            self.name, {f: n for f, n in self.rows.items() if f not in files}, self.types, self.columns, self.folders
-        )
+        return replace(self, rows={file: rows for file, rows in self.rows.items() if file not in files})
 
 
 def write_part(path: Path, table: pa.Table, sort_by: Sequence[str] = ()) -> None:
     """Write a staged part, its rows in the order of `sort_by` where that is given; `fsync` puts it on the disk."""
-    order = [(name, "ascending") for name in sort_by if name in table.column_names]
-    if order:
-        table = table.take(pc.sort_indices(table, order))
+    keys = {f"key {place}": table[name] for place, name in enumerate(sort_by) if name in table.column_names}
+    if keys:  # under names of our own: pyarrow takes .x for a path
+        table = table.take(pc.sort_indices(pa.table(keys), [(key, "ascending") for key in keys]))
     table = table.combine_chunks()  # as one piece the same rows are written in a tenth less time
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # the table that is written may still be read from it
@@ -80,7 +76,7 @@ def rewrite_part(source: Path, target: Path, part: Part, types: Types, kept: Map
     table = pq.read_table(source, partitioning=None)
     if kept is not None:
         table = table.filter(pa.array(np.repeat([kept[name] for name in part.rows], list(part.rows.values()))))
-    widened = widen_table(table, {name: kind for name, kind in types.items() if name not in part.folders})
+    widened = widen_table(table, types)
     for name in (FILE, LINE):
         if name in table.column_names:
             widened = widened.append_column(name, table[name])

@@ -84,13 +84,6 @@ class _Statistics:
             return
         self._widen(low, high)
 
-    def add_value(self, value: str | None, rows: int) -> None:
-        """Take in the one value that so many rows have."""
-        if value is not None:
-            self._widen(value, value)
-        elif self.nulls is not None:
-            self.nulls += rows
-
     def _widen(self, low: Any, high: Any) -> None:
         self.low = low if self.low is None else min(self.low, low)
         self.high = high if self.high is None else max(self.high, high)
@@ -114,9 +107,7 @@ def _add_statistics(statistics: Mapping[str, _Statistics], read: ReadPart) -> No
     for number in range(read.footer.num_row_groups):
         group = read.footer.row_group(number)
         for name, found in statistics.items():
-            if name in read.part.folders:
-                found.add_value(read.part.told(name), group.num_rows)
-            elif name in read.places:
+            if name in read.places:
                 found.add(group.num_rows, group.column(read.places[name]).statistics)
             else:
                 found.nulls, found.bounded = None, False

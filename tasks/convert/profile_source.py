@@ -21,9 +21,7 @@ def profile_source(table: CommittedTable, versions: Versions) -> str:
     """
     folder = versions.current.resolve()  # a run that comes after puts another version in its place
     manifest = read_table_manifest(folder / "table")
-    parts = [
-        StoredPart(folder / "table" / name, part.folders, name) for name, part in manifest.parts.items() if part.total
-    ]
+    parts = [StoredPart(folder / "table" / name, name) for name, part in manifest.parts.items() if part.total]
     reasons = dict(sorted(table.reasons.items(), key=lambda item: -item[1])[:REASONS_SHOWN])
     rejects = (folder / "rejects" / name for file in manifest.files.values() for name in file.rejects)
     told = Told(

@@ -126,7 +126,7 @@ def sample_rows(
     for read in filled if whole else draw(filled, SAMPLE_PARTS, lambda read: read.part.name):
         kept = None if whole or samples is None else samples.of(read)
         if kept is not None:
-            tables.append(_with_folders(read.part, kept, names))
+            tables.append(_chosen(kept, names))
         else:
             groups += [(read, n) for n in range(read.footer.num_row_groups) if read.footer.row_group(n).num_rows]
     drawn = groups if whole else draw(groups, SAMPLE_PARTS, lambda group: f"{group[0].part.name} {group[1]}")
@@ -162,16 +162,11 @@ def _read_group(read: ReadPart, number: int, names: Sequence[str], rows: int) ->
         with pq.ParquetFile(read.part.path, read_dictionary=texts) as file:  # half the time that texts take
             batches = file.iter_batches(batch_size=count, row_groups=[number], columns=wanted, use_threads=False)
             table = pa.Table.from_batches([next(batches)])
-    return _with_folders(read.part, table, names)
+    return _chosen(table, names)
 
 
-def _with_folders(part: StoredPart, table: pa.Table, names: Sequence[str]) -> pa.Table:
-    """Return the columns of these names, those too that the part's folder tells."""
-    found = table.select([name for name in table.column_names if name in names])
-    for name in names:
-        if name in part.folders:
-            found = found.append_column(name, pa.array([part.told(name)] * table.num_rows, pa.string()))
-    return found
+def _chosen(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    return table.select([name for name in table.column_names if name in names])
 
 
 def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:

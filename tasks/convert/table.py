@@ -131,8 +131,6 @@ def check_declared(job: TableJob, types: Types) -> None:
         for name in names:
             if types and name not in types:
                 raise TableError(f"{key}: {name!r} is not a column; the columns are {', '.join(types)}")
-    if types and set(types) <= set(options.partition_by):
-        raise TableError("table.partition_by: takes every column, and leaves none for the parts; take one out")
     if not isinstance(job.source, FilesSource) or not types:
         return
     for name in job.source.columns:

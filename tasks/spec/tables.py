@@ -26,6 +26,6 @@ class TableOptions(Part):
     provenance: bool = False
     """Whether each row tells the file and the line it came from, in columns _file and _line."""
     partition_by: tuple[NonEmpty, ...] = ()
-    """Columns whose values become folders, e.g. [year]: country=DE/…; readers that know such folders skip those they need not read."""
+    """Columns by whose values rows lie in folders and parts of their own, e.g. [country]: country-DE/…; readers that look for one value skip the parts of others."""
     sort_by: tuple[NonEmpty, ...] = ()
     """Columns by which the rows of each part are sorted, so that readers can skip what they do not look for."""

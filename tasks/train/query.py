@@ -15,10 +15,10 @@ import duckdb
 import pyarrow.parquet as pq
 
 from tasks.errors import TrainingError
+from tasks.tables import as_pattern, list_parts, parts_as_sql, quote_name, quote_text
 
 RESULT = "training_set"  # the temporary table of `run_query`
 _CANDIDATES = re.compile(r"^(Candidate bindings|Did you mean).*", re.MULTILINE)
-_GLOB_CHARACTERS = re.compile(r"([*?\[])")
 
 # What DuckDB's types become, so that every column is a number, a truth, a time or a text.
 PLAIN_TYPES = {
@@ -56,9 +56,11 @@ def opened_tables(tables: Mapping[str, Path], spill: Path) -> Iterator[duckdb.Du
     with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
         for name, folder in tables.items():
             if _has_parts(folder):
-                _create_view(connection, name, _quoted(f"{_escaped(folder)}/*.parquet"))
+                _create_view(connection, name, parts_as_sql(folder.resolve()))
         # Both ways to write a folder: DuckDB compares the view's pattern and each file with them, letter by letter.
-        allowed = ", ".join(_quoted(f"{path}/") for f in tables.values() for path in (f.resolve(), _escaped(f)))
+        allowed = ", ".join(
+            quote_text(f"{path}/") for f in tables.values() for path in (f.resolve(), as_pattern(f.resolve()))
+        )
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"SET allowed_directories = [{allowed}]")
         connection.execute("SET enable_external_access = false")
@@ -114,11 +116,9 @@ def did_you_mean(name: str, known: list[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, name: str, files: str) -> None:
+def _create_view(connection: duckdb.DuckDBPyConnection, name: str, parts: str) -> None:
     try:
-        connection.execute(
-            f'CREATE VIEW "{name}" AS SELECT * FROM read_parquet({files}, union_by_name=true)'  # noqa: S608 - a checked name
-        )
+        connection.execute(f"CREATE VIEW {quote_name(name)} AS SELECT * FROM {parts}")  # noqa: S608 - quoted names
     except duckdb.Error as error:
         raise TrainingError(f"table {name!r} cannot be read: {explain_sql(error)}; convert its source again") from None
 
@@ -163,18 +163,10 @@ def _as_plain(name: str, kind: str) -> str:
 def _told_tables(tables: Mapping[str, Path]) -> str:
     full = sorted(name for name, folder in tables.items() if _has_parts(folder))
     empty = sorted(set(tables) - set(full))
-    return f"its tables are {', '.join(full)}" + (f"; without rows yet: {', '.join(empty)}" if empty else "")
+    there = f"its tables are {', '.join(full)}" if full else "it has no table yet"
+    return there + (f"; without rows yet: {', '.join(empty)}" if empty else "")
 
 
 def _has_parts(folder: Path) -> bool:
     """Return whether a table has columns; one of empty files alone has none, and no query can name it."""
-    return any(pq.read_schema(part).names for part in folder.glob("*.parquet"))
-
-
-def _escaped(folder: Path) -> str:
-    """Return the folder's path so that a pattern takes each letter for itself."""
-    return _GLOB_CHARACTERS.sub(r"[\1]", str(folder.resolve()))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return any(pq.read_schema(part).names for part in list_parts(folder))

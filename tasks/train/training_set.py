@@ -14,6 +14,7 @@ import pyarrow as pa
 from tasks.errors import SpecError, TrainingError
 from tasks.spec import Training
 from tasks.store import commit, commit_json, fingerprint, hash_file, read_json, sweep_leftovers
+from tasks.tables import MANIFEST, list_parts
 from tasks.train.versions import versions
 
 Task = Literal["classification", "regression"]
@@ -161,10 +162,10 @@ def _inputs(training: Training, tables: Mapping[str, Path]) -> str:
 
 
 def _table_state(folder: Path) -> Any:
-    manifest = folder / "_manifest.json"
+    manifest = folder / MANIFEST
     if manifest.is_file():
         return hash_file(manifest)
-    states = ((part.name, part.stat()) for part in sorted(folder.glob("*.parquet")))
+    states = ((part.name, part.stat()) for part in list_parts(folder))
     return [[name, state.st_size, state.st_mtime_ns] for name, state in states]
 
 

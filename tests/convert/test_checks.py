@@ -56,7 +56,7 @@ def write_parts(
     for first in range(0, len(rows), each):
         path = folder / f"part [{first}]*'?.parquet"
         pq.write_table(pa.Table.from_pylist(rows[first : first + each], schema), path)
-        parts.append(StoredPart(path, {}))
+        parts.append(StoredPart(path))
     return parts
 
 
@@ -229,21 +229,17 @@ def test_not_a_number_is_in_no_range(tmp_path: Path) -> None:
     assert run_one(tmp_path, {"range": {"column": "y", "max": 12}}, rows, types).rows_failed == 2
 
 
-def test_columns_that_folders_tell_are_checked(tmp_path: Path) -> None:
-    """A column that partitions a table is none of its files': it is checked all the same, in its type."""
-    types = {"x": "int", "day": "date", "weight": "int"}
-    parts = []
-    for day in ("2026-01-01", "2026-03-01"):
-        (tmp_path / f"day={day}" / "weight=7").mkdir(parents=True)
-        path = tmp_path / f"day={day}" / "weight=7" / "a.parquet"
-        pq.write_table(pa.table({"x": [1]}), path)
-        parts.append(StoredPart(path, {"day": day, "weight": "7"}))
-    checks = [{"range": {"column": "day", "min": "2026-02-01"}}, {"unique": ["x", "weight"]}, {"unique": ["x", "day"]}]
+def test_no_folder_above_a_part_makes_a_column(tmp_path: Path) -> None:
+    """Folders are called what a user likes: their names are not read as values."""
+    folder = tmp_path / "x=9" / "weight=7"
+    folder.mkdir(parents=True)
+    types = {"x": "int", "day": "date"}
 
-    outcomes = run_checks([CHECK.validate_python(c) for c in checks], parts, types)
+    outcome = run_one(folder, {"range": {"column": "x", "max": 1}}, [{"x": 1, "day": date(2026, 1, 1)}] * 2, types)
 
-    assert [o.rows_failed for o in outcomes] == [1, 2, 0]
-    assert outcomes[0].examples == ({"day": "2026-01-01", "x": "1", "weight": "7"},)
+    assert (outcome.status, outcome.rows_failed) == ("passed", 0)
+    with pytest.raises(TableError, match="weight"):
+        run_one(folder, {"not_null": "weight"}, [{"x": 1, "day": None}], types)
 
 
 def test_an_empty_table_fails_only_by_rows_and_age(tmp_path: Path) -> None:
@@ -253,7 +249,7 @@ def test_an_empty_table_fails_only_by_rows_and_age(tmp_path: Path) -> None:
     path = tmp_path / "none.parquet"
     pq.write_table(pa.table({}), path)
 
-    for parts, types in ((write_parts(tmp_path, [], TYPES), TYPES), ([StoredPart(path, {})], {})):
+    for parts, types in ((write_parts(tmp_path, [], TYPES), TYPES), ([StoredPart(path)], {})):
         statuses = [outcome.status for outcome in run_checks(read, parts, types)]
         assert statuses == ["passed", "passed", "failed", "failed"]
 

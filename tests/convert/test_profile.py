@@ -23,7 +23,7 @@ from tasks.convert.reject_examples import RejectExample, find_examples
 from tasks.convert.rejects import write_rejects
 from tasks.convert.sampling import COLUMNS_SHOWN, SAMPLE_ROWS
 from tasks.convert.schema_change import write_schema_change
-from tasks.convert.stored import NULL_FOLDER, StoredPart
+from tasks.convert.stored import StoredPart
 
 TOLD = Told(10, 2, 1, files=3, files_read=2, bytes_read=5_000_000, seconds=2.0)
 HOSTILE = "a|b`c``<script>alert(1)</script>\n# h\r\n![x](http://e.x) **b** \\| \u202e &lt; _x_"
@@ -124,17 +124,6 @@ def test_any_values_have_a_profile(tmp_path: Path, values: pa.Array) -> None:
 
     assert cells_of(page.splitlines()[-1])[0] == "x"
     assert len(page) < 5_000
-
-
-def test_columns_that_folders_tell_are_profiled(tmp_path: Path) -> None:
-    """The values of a column that partitions the table stand in no part."""
-    path = write_part(tmp_path, "a", x=[1, 2]).path
-    other = write_part(tmp_path, "b", x=[3]).path
-    parts = [StoredPart(path, {"country": "DE"}), StoredPart(other, {"country": NULL_FOLDER})]
-
-    country = profile_of(parts, x="int", country="string").columns[1]
-
-    assert (country.nulls, country.low, country.high, country.top) == (1, "DE", "DE", (("DE", 2),))
 
 
 def test_a_table_without_rows_or_columns_has_a_page(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def read_part(folder: Path, name: str, table: pa.Table) -> ReadPart:
     """Return a part of these rows."""
     path = folder / f"{name}.parquet"
     pq.write_table(table, path)
-    return ReadPart(StoredPart(path, {"day": "1"}, name), pq.read_metadata(path))
+    return ReadPart(StoredPart(path, name), pq.read_metadata(path))
 
 
 def numbers(rows: int, first: int = 0) -> pa.Table:
@@ -26,19 +26,18 @@ def numbers(rows: int, first: int = 0) -> pa.Table:
 
 
 def test_kept_rows_are_those_that_would_be_read(tmp_path: Path) -> None:
-    """At equal distances, from each part as many; the columns that a folder tells are there too."""
+    """At equal distances, from each part as many, of the columns that are asked for."""
     tables = {"a": numbers(15_000), "b": numbers(30_000, 50_000)}
     parts = [read_part(tmp_path, name, table) for name, table in tables.items()]
     samples = Samples(len(parts))
     for name, table in tables.items():
         samples.keep(name, table)
 
-    kept, kept_count = sample_rows(parts, ["x", "day"], samples)
-    read, read_count = sample_rows(parts, ["x", "day"], None)
+    kept, kept_count = sample_rows(parts, ["x"], samples)
+    read, read_count = sample_rows(parts, ["x"], None)
 
     assert kept_count == read_count == len(kept["x"]) == SAMPLE_ROWS
     assert kept["x"].to_pylist() == read["x"].to_pylist()
-    assert set(kept["day"].to_pylist()) == {"1"}
 
 
 def test_of_some_parts_rows_were_kept_the_others_are_read(tmp_path: Path) -> None:

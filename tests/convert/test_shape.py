@@ -101,11 +101,11 @@ def test_too_many_rejects_are_an_error(limit: float | None, fails: bool, tmp_pat
 
 
 def test_parts_lie_in_folders_of_their_values(tmp_path: Path) -> None:
-    """A column of `partition_by` is told by folders that readers know; a change replaces the file's parts in all of them."""
+    """Rows lie by a column of `partition_by`; a change replaces the file's parts in all folders."""
     source = files_source(table={"partition_by": ["country"]}, key=["id"])
     write_files(tmp_path, a_csv="id,country\n1,DE\n2,\n3,FR\n", b_csv="id,country\n1,DE\n4,a b/c\n")
     first = make_table(tmp_path, source)
-    query = f"SELECT id, country FROM read_parquet('{tmp_path}/tables/rows/**/*.parquet', hive_partitioning=true) ORDER BY id"  # noqa: S608 - our own path
+    query = f"SELECT id, country, parse_path(filename)[-2] FROM read_parquet('{tmp_path}/tables/rows/**/*.parquet', filename=true) ORDER BY id"  # noqa: S608 - our own path
 
     with duckdb.connect() as connection:
         rows = connection.execute(query).fetchall()
@@ -113,8 +113,13 @@ def test_parts_lie_in_folders_of_their_values(tmp_path: Path) -> None:
         second = make_table(tmp_path, source)
         changed = connection.execute(query).fetchall()
 
-    assert rows == [(1, "DE"), (2, None), (3, "FR"), (4, "a b/c")]
-    assert changed == [(1, "FR"), (4, "a b/c")]
+    assert rows == [
+        (1, "DE", "country-DE"),
+        (2, None, "country"),
+        (3, "FR", "country-FR"),
+        (4, "a b/c", "country-a b%2Fc"),
+    ]
+    assert changed == [(1, "FR", "country-FR"), (4, "a b/c", "country-a b%2Fc")]
     assert (first.rows_duplicate, second.rows_duplicate) == (1, 1)
 
 
@@ -125,6 +130,16 @@ def test_rows_of_a_part_are_in_the_order_asked_for(tmp_path: Path) -> None:
     make_table(tmp_path, files_source(table={"sort_by": ["x"]}))
 
     assert [row["y"] for row in read_rows(tmp_path)] == ["c", "d", "a", "b"]
+
+
+@pytest.mark.parametrize("name", [".x", "a[0]", "a.b"])
+def test_any_name_may_order_the_rows(tmp_path: Path, name: str) -> None:
+    """A name is a name, not a path within a column."""
+    write_files(tmp_path, a_csv=f"{name},y\n2,a\n1,b\n")
+
+    make_table(tmp_path, files_source(table={"sort_by": [name]}))
+
+    assert [row["y"] for row in read_rows(tmp_path)] == ["b", "a"]
 
 
 def test_rows_tell_where_they_came_from(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""What a table is on disk: a folder of Parquet parts, below it folders of values where it is partitioned, and a manifest.
+
+Convert writes it, train and predict read it; nobody else spells these names.
+Every column stands in the parts, in its own type: what a folder's name says
+would be a number to one reader and a text to another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import quote
+
+MANIFEST = "_manifest.json"  # readers of Parquet folders pass over names that begin with _ or a dot
+_PARTS = "*.parquet"
+
+_PATTERN = re.compile(r"([*?\[])")
+_FOLDER_CHARACTERS = 200  # a name may have 255 bytes
+
+
+def list_parts(folder: Path) -> list[Path]:
+    """Return the parts of a table, by name; none where it is not there."""
+    return sorted(folder.rglob(_PARTS))
+
+
+def is_table(folder: Path) -> bool:
+    """Return whether a folder holds a table."""
+    return any(folder.rglob(_PARTS))
+
+
+def table_of(path: Path) -> Path | None:
+    """Return the folder of the table in which a path lies, if it does."""
+    return next((folder for folder in path.resolve().parents if (folder / MANIFEST).is_file()), None)
+
+
+def folder_of_value(column: str, value: str | None) -> str:
+    """Return the name of the folder of the rows with a value in a column: another one for each value, null too.
+
+    No `column=value`: of such folders readers make columns, and of 01 the number 1.
+    """
+    name = quote(column, safe="").lstrip("._") or "column"
+    if value is None:
+        return _cut(name)
+    return _cut(f"{name}-{quote(value, safe=' ')}")
+
+
+def _cut(name: str) -> str:
+    """Return a name that a folder may have; one that is cut is longer than any that is not, so that no two are the same."""
+    if len(name) <= _FOLDER_CHARACTERS:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:32]
+    return f"{name[: _FOLDER_CHARACTERS - 20]}~{digest}"
+
+
+def parts_as_sql(folder: Path) -> str:
+    """Return the SQL that reads the parts of a table, their columns brought together by name."""
+    return (
+        f"read_parquet({quote_text(f'{as_pattern(folder)}/**/{_PARTS}')}, union_by_name=true, hive_partitioning=false)"
+    )
+
+
+def files_as_sql(paths: Iterable[Path]) -> str:
+    """Return the SQL that reads Parquet files of the same columns, in their order."""
+    files = ", ".join(quote_text(as_pattern(path)) for path in paths)
+    return f"read_parquet([{files}], hive_partitioning=false)"
+
+
+def as_pattern(path: Path) -> str:
+    """Return a path as a pattern that matches it alone: DuckDB takes every path for a pattern."""
+    return _PATTERN.sub(r"[\1]", str(path))
+
+
+def quote_text(text: str) -> str:
+    """Return a text as SQL has it, where no parameter may stand."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quote_name(name: str) -> str:
+    """Return a name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
