@@ -54,7 +54,7 @@ def demo(*, data: Data = Path("data"), verbose: Verbose = False) -> int:
 
 
 @app.command
-def run(
+def run(  # noqa: PLR0913 - the options of a command
     pipeline: PipelineFile,
     *,
     data: Data = Path("data"),
@@ -66,6 +66,7 @@ def run(
         list[str] | None,
         Parameter(negative="", help="Fetch these partitions alone, e.g. month=3..5 or origin=EWR,JFK; repeatable."),
     ] = None,
+    strict: Annotated[bool, Parameter(negative="", help="Exit with 1 also where the run only has warnings.")] = False,
     verbose: Verbose = False,
 ) -> int:
     """Run a pipeline: fetch its sources, convert them to tables, train on these.
@@ -77,10 +78,11 @@ def run(
     Conditions must all hold. Sources that have none of the names run as ever,
     and what is landed beside the slice stays in the tables.
     """
+    from flows.choice import Choice  # noqa: PLC0415 - heavy
     from flows.command import run_pipeline  # noqa: PLC0415 - heavy
 
-    asked = " ".join(partitions) if partitions is not None else None
-    return run_pipeline(pipeline, data, only=only, fresh=fresh, partitions=asked, verbose=verbose)
+    choice = Choice(only, fresh, " ".join(partitions) if partitions is not None else None)
+    return run_pipeline(pipeline, data, choice, verbose=verbose, strict=strict)
 
 
 @app.command

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.api import prefect_api
-from flows.choice import Choice, Stage
+from flows.choice import Choice
 from flows.console import ProgressView, make_console, print_summary
 from flows.links import link_to_run
 from flows.plan import find_mistakes, plan_rows
@@ -16,17 +16,14 @@ from tasks.errors import SpecError, StageError
 from tasks.spec import Pipeline, load_pipeline
 
 
-def run_pipeline(
-    path: Path, data: Path, *, only: Stage | None, fresh: bool, verbose: bool, partitions: str | None = None
-) -> int:
+def run_pipeline(path: Path, data: Path, choice: Choice, *, verbose: bool, strict: bool = False) -> int:
     """Run the pipeline of a file and print its summary; return the exit code.
 
     Raises:
         SpecError: the file, or what it names, is wrong; nothing has run.
-        TidemillError: a stage, or a part of one, failed.
+        TidemillError: a stage, or a part of one, failed, or the run is `strict` and has a warning.
 
     """
-    choice = Choice(only, fresh, partitions)
     spec = _checked(path, data, choice)
     console = make_console()
     with prefect_api(verbose=verbose) as api:
@@ -45,6 +42,10 @@ def run_pipeline(
         raise ended.error
     if summary and summary.failures:
         raise StageError("\n".join(summary.failures))
+    if summary and strict and summary.warnings:
+        raise StageError(
+            f"--strict: there are warnings ({len(summary.warnings)}), as above; mend their causes, or leave --strict out"
+        )
     return 0
 
 

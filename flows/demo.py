@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 from flows.children import first_line, start_child, stop_child
+from flows.choice import Choice
 from flows.command import run_pipeline
 from tasks.errors import SpecError, TidemillError
 
@@ -35,7 +36,7 @@ def run_demo(data: Path, *, verbose: bool) -> int:
         if said is None:
             raise TidemillError("the sample site did not start; see what it says with: python -m deployments.sample")
         os.environ["SAMPLE_SITE"], os.environ["SAMPLE_TOKEN"] = said["site"], said["token"]
-        return run_pipeline(PIPELINE, data, only=None, fresh=False, verbose=verbose)
+        return run_pipeline(PIPELINE, data, Choice(), verbose=verbose)
     finally:
         stop_child(site)
 

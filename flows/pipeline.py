@@ -12,8 +12,9 @@ from flows.choice import Stage
 from flows.convert import convert
 from flows.ingest import ingest
 from flows.record import Record
-from flows.stage import name_run
+from flows.stage import end_with, name_run
 from flows.train import train
+from tasks.report import report_warnings
 from tasks.spec import Pipeline, read_pipeline
 from tasks.store import DataFolder, commit_json
 from tasks.summary import RunSummary
@@ -60,4 +61,5 @@ async def pipeline(
     finally:
         summary = await asyncio.to_thread(record.summary, error)
         await asyncio.to_thread(commit_json, folder.summary, summary.as_data())
-    return summary
+    await report_warnings(loaded.name, summary.warnings)
+    return end_with(summary)

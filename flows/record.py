@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,7 @@ class Record:
             status="failed" if error else "partial" if failures else "completed",
             error=(str(error) or type(error).__name__) if error else None,
             failures=failures,
-            warnings=[
-                *(warning for source in landed for warning in source.warnings),
-                *(f"source {table.source}: {w}" for table in tables for w in table.findings.warnings),
-                *_warnings(board),
-            ],
+            warnings=list(dict.fromkeys((*_warnings_of_rows(landed, tables), *_warnings(board)))),
             sources=_summarize(landed, tables),
             leaderboard=board.as_data()["candidates"] if board else [],
             metric=board.metric if board else None,
@@ -65,6 +61,13 @@ class Record:
             seconds=self.seconds,
             flow_run_id=self.flow_run_id,
         )
+
+
+def _warnings_of_rows(landed: Sequence[LandedSource], tables: Sequence[CommittedTable]) -> Iterator[str]:
+    for source in landed:
+        yield from source.warnings
+    for table in tables:
+        yield from (f"source {table.source}: {warning}" for warning in table.findings.warnings)
 
 
 def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable]) -> dict[str, SourceSummary]:

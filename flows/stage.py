@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
+from prefect.states import Completed
 
 from tasks.errors import StageError
 from tasks.spec import Pipeline
+from tasks.summary import RunSummary
 
 _LISTED = 10
 
@@ -18,6 +21,19 @@ def name_run() -> str:
     """Return the name of the flow run that is starting: its pipeline's, or that of its file's folder."""
     spec = flow_run.parameters["spec"]
     return spec.name if isinstance(spec, Pipeline) else Path(str(spec)).parent.name or str(spec)
+
+
+def end_with(summary: RunSummary) -> RunSummary:
+    """Return what a flow returns to end with a summary: a state whose message, which the run's page shows, counts the warnings.
+
+    Prefect hands the summary in it to whoever awaits the flow.
+    """
+    number = len(summary.warnings)
+    said = (
+        f"with {number} warning{'' if number == 1 else 's'}: {summary.warnings[0]}" if number else "without a warning"
+    )
+    state: Any = Completed(message=f"Completed {said}", data=summary)
+    return cast(RunSummary, state)
 
 
 def settle(stage: str, failures: Sequence[str], pipeline: Pipeline, outcome: object) -> None:

@@ -8,6 +8,7 @@ that is declared never met? What stops a run is an error, what does not is a war
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -73,7 +74,13 @@ class Account:
 def audit(account: Account) -> list[Finding]:
     """Return what is wrong or doubtful about a source's rows, errors first."""
     errors = [*_nothing_entered(account), *_lost_everything(account), *_too_many_rejects(account)]
-    warnings = [*_lost_rows(account), *_many_rejects(account), *_fruitless_files(account), *account.unmet]
+    warnings = [
+        *_nothing_came(account),
+        *_lost_rows(account),
+        *_many_rejects(account),
+        *_fruitless_files(account),
+        *account.unmet,
+    ]
     return [
         *(Finding("error", message) for message in dict.fromkeys(errors)),
         *(Finding("warning", message) for message in dict.fromkeys(warnings)),
@@ -88,6 +95,29 @@ def errors_of(findings: Sequence[Finding]) -> list[str]:
 def warnings_of(findings: Sequence[Finding]) -> tuple[str, ...]:
     """Return the messages of what does not stop a run."""
     return tuple(finding.message for finding in findings if finding.level == "warning")
+
+
+def unmet_values(partitions: Sequence[tuple[Sequence[tuple[str, object]], int]]) -> list[str]:
+    """Return a sentence on each partition value for which no row came, where rows came for others.
+
+    `partitions` are the values of each partition that was fetched, by key, and its rows.
+    """
+    rows: Counter[tuple[str, object]] = Counter()
+    for values, count in partitions:
+        rows.update(dict.fromkeys(values, count))
+    empty: dict[str, list[str]] = {}
+    for (key, value), count in rows.items():
+        if not count:
+            empty.setdefault(key, []).append(f"{key}={value}")
+    if not any(rows.values()):
+        return []  # no row came at all, which is told
+    return [f"no row came for {_some(said)}; correct the value, or take it out" for said in empty.values()]
+
+
+def _nothing_came(account: Account) -> list[str]:
+    if account.received or (account.before and account.before.rows):
+        return []
+    return ["no row came; see whether the source is empty, or asked for in the wrong way"]
 
 
 def _nothing_entered(account: Account) -> list[str]:

@@ -112,6 +112,13 @@ async def report_tables(pipeline: str, tables: Sequence[CommittedTable]) -> None
         await show_table(f"{pipeline}-rejects", reasons, "Why rows could not enter their table.")
 
 
+async def report_warnings(pipeline: str, warnings: Sequence[str]) -> None:
+    """Show what a run found to be doubtful, if it found anything."""
+    if warnings:
+        rows = [{"warning": warning} for warning in warnings]
+        await show_table(f"{pipeline}-warnings", rows, "What this run found to be doubtful, and what to do.")
+
+
 async def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
     """Show rows, at most 100 of them, as a table artifact."""
     left_out = len(rows) - ROWS_SHOWN

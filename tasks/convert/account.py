@@ -45,7 +45,6 @@ def _account(
         before=_before(job, before) if before and before.files else None,
         remedy=f", or delete {job.versions.home} to begin the table anew",
         files=[FileCounts(file.name, file.rows_received, file.rows_rejected) for file in files.values()],
-        unmet=[],
     )
 
 

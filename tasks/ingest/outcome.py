@@ -29,6 +29,8 @@ class LandedSource:
     source: str
     landed: tuple[Landed, ...]
     failures: tuple[Failure, ...]
+    doubts: tuple[str, ...] = ()
+    """What the audit of its rows found."""
 
     @property
     def sentences(self) -> list[str]:
@@ -38,7 +40,10 @@ class LandedSource:
     @property
     def warnings(self) -> list[str]:
         """Return one sentence for each warning: the first partition that it is of, and how many others share it."""
-        return self._grouped((landed.partition, warning) for landed in self.landed for warning in landed.warnings)
+        return [
+            *(f"source {self.source}: {doubt}" for doubt in self.doubts),
+            *self._grouped((landed.partition, warning) for landed in self.landed for warning in landed.warnings),
+        ]
 
     def _grouped(self, said: Iterable[tuple[str, str]]) -> list[str]:
         """Return what is said of partitions; what is the same but for the request's address is said once."""

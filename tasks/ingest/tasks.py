@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from tasks.accounting import Account, audit, unmet_values, warnings_of
 from tasks.concurrency import gather_all
 from tasks.errors import PermanentSourceError, SourceError
 from tasks.ingest.http.client import Client, Endpoint, first_urls
@@ -87,7 +88,18 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
         name,
         landed=tuple(o for o in outcomes if isinstance(o, Landed)),
         failures=tuple(o for o in outcomes if isinstance(o, Failure)),
+        doubts=_audit(partitions, outcomes),
     )
+
+
+def _audit(partitions: Sequence[Partition], outcomes: Sequence[Landed | Failure]) -> tuple[str, ...]:
+    """Return what is doubtful about the rows of a source as a whole; of one that is not all there nothing is known."""
+    landed = [outcome for outcome in outcomes if isinstance(outcome, Landed)]
+    if len(landed) < len(outcomes):
+        return ()
+    rows = sum(each.rows for each in landed)
+    counts = [(partition.values, each.rows) for partition, each in zip(partitions, landed, strict=True)]
+    return warnings_of(audit(Account(rows, rows, unmet=unmet_values(counts))))
 
 
 class _SourceLanding:

@@ -1,0 +1,60 @@
+"""A run that ends well and has something to say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.flows.conftest import Tidemill
+
+pytestmark = pytest.mark.flow
+
+REJECTS = "source orders: 3 of 20 rows are rejects, most often because 'bad' is not an int (3); they lie in"
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    """Return the file of a pipeline some of whose rows are rejects; its data folder is beside it."""
+    inbox = tmp_path / "data" / "inbox"
+    inbox.mkdir(parents=True)
+    (inbox / "orders.csv").write_text("x\n" + "1\n" * 17 + "bad\n" * 3)
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(
+        "name: shop\nsources:\n  orders: {kind: files, path: inbox/*.csv, columns: {x: int}}\n", encoding="utf-8"
+    )
+    return file
+
+
+def test_a_warning_reaches_every_place_a_person_looks_at(
+    tidemill: Tidemill, prefect_server: str, orders: Path, tmp_path: Path
+) -> None:
+    """The terminal, summary.json, the run's log, its state and an artifact of it; the exit code is that of a good run."""
+    ended = tidemill("run", orders, "--data", tmp_path / "data")
+
+    summary = json.loads((tmp_path / "data" / "summary.json").read_text())
+    run = httpx.get(f"{prefect_server}/flow_runs/{summary['flow_run_id']}").json()
+    with httpx.Client(base_url=prefect_server) as api:
+        artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["shop-warnings"]}}}).json()
+        logs = api.post("/logs/filter", json={"logs": {"level": {"ge_": 30}}}).json()
+    assert ended.returncode == 0, ended.stderr
+    assert f"warning: {REJECTS}" in " ".join(ended.stdout.split())
+    assert len(summary["warnings"]) == 1
+    assert summary["warnings"][0].startswith(REJECTS)
+    assert run["state"]["message"].startswith(f"Completed with 1 warning: {REJECTS}")
+    assert [json.loads(artifact["data"])[0]["warning"] for artifact in artifacts] == summary["warnings"]
+    assert any(log["message"].startswith(REJECTS) for log in logs)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_strict_makes_a_warning_an_exit_code(tidemill: Tidemill, orders: Path, tmp_path: Path) -> None:
+    """For whoever looks at exit codes alone; the table is there all the same."""
+    ended = tidemill("run", orders, "--data", tmp_path / "data", "--strict")
+
+    assert ended.returncode == 1
+    assert (
+        ended.stderr == "error: --strict: there are warnings (1), as above; mend their causes, or leave --strict out\n"
+    )
+    assert (tmp_path / "data" / "tables" / "orders").is_dir()
