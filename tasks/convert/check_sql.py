@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
+from tasks.convert.decimals import is_decimal
 from tasks.spec import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
 from tasks.tables import quote_name
 
@@ -60,9 +61,13 @@ def as_time(name: str, kind: str) -> str:
     return f"epoch_us({column})"
 
 
+def _is_number(kind: str) -> bool:
+    return kind in NUMBERS or is_decimal(kind)
+
+
 def as_null(kind: str) -> str:
     """Return null as a value of a column's type."""
-    return f"CAST(NULL AS {_SQL_TYPES.get(kind, 'VARCHAR')})"
+    return f"CAST(NULL AS {kind if is_decimal(kind) else _SQL_TYPES.get(kind, 'VARCHAR')})"
 
 
 def microseconds_of(text: str) -> int:
@@ -93,7 +98,7 @@ def _outside(check: InRange, kind: str) -> Condition:
     """Return the condition of values that are out of range; of a text, also where it is no number, or no time."""
     name, low, high = check.range.column, check.range.min, check.range.max
     timed = isinstance(low, str) or isinstance(high, str)
-    if kind not in (*(TIMES if timed else NUMBERS), "string"):
+    if not (kind in TIMES if timed else _is_number(kind)) and kind != "string":
         given = f"a {'time' if timed else 'number'}"
         raise ValueError(
             f"{name!r} is of type {kind}, and {low if low is not None else high} is {given}; write another"
@@ -126,7 +131,7 @@ def _as_value(name: str, value: Value, kind: str) -> Value:
     try:
         if kind in TIMES:
             return microseconds_of(str(value))
-        if kind in NUMBERS and not isinstance(value, bool):
+        if _is_number(kind) and not isinstance(value, bool):
             return float(value) if isinstance(value, str) else value
         if kind == "bool":
             return {"true": True, "false": False}[str(value).lower()]

@@ -107,7 +107,7 @@ async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> Asyn
     suffix, cutter = await asyncio.to_thread(_open, file, plan)
     if cutter is None:
         progress.digest = await asyncio.to_thread(hash_file, file)
-        blocks = await asyncio.to_thread(read_whole, file.path, suffix, plan.target.reading)
+        blocks = await asyncio.to_thread(read_whole, file.path, suffix, plan.target.reading, plan.target.nulls_of)
         while (texts := await asyncio.to_thread(next, blocks, None)) is not None:
             yield _renamed(texts, plan)
         return

@@ -135,7 +135,10 @@ class Cutter:
     def _block(self, text: Window) -> Block:
         if self._head is not None:
             return CsvBlock(text, self._head, self._line, self._byte)
-        return JsonBlock(text, self._line, self._byte, self._target.typed, self._target.explode, self._target.naming)
+        target = self._target
+        return JsonBlock(
+            text, self._line, self._byte, target.typed, target.explode, target.naming, nulls_of=target.nulls_of
+        )
 
     def _whole_records(self, text: Window) -> Window:
         """Return a file's next bytes as far as their last whole record."""

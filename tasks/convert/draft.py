@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tasks.convert.files import Converted, ConvertedFile
@@ -12,6 +12,7 @@ from tasks.convert.manifest import TableManifest, widen_all
 from tasks.convert.part import Part
 from tasks.convert.sampling import Samples
 from tasks.convert.types import TypeName, is_exact
+from tasks.spec.columns import ColumnType
 
 
 @dataclass
@@ -78,9 +79,8 @@ class Draft:
         if explode and is_replaced(explode, types) and all(part.types.get(explode, "null") == "null" for part in parts):
             types.pop(explode, None)
         for name, column in self.job.target.columns.items():
-            if name in types and column.type == "timestamp":  # with and without a zone: what fits one only is a reject
-                zoned = any(part.types.get(name) == "timestamp_utc" for part in parts)
-                types[name] = "timestamp_utc" if zoned else "timestamp"
+            if name in types and column.type is not None:
+                types[name] = _settle(column.type, {part.types.get(name, "null") for part in parts})
         self.types = types
 
     def to_widen(self) -> Iterator[tuple[Part, bool]]:
@@ -102,6 +102,13 @@ class Draft:
             by_file.setdefault(next(iter(part.rows)), []).append(part)
         for name in in_order(self.job, by_file):
             yield from by_file[name]
+
+
+def _settle(declared: ColumnType, found: Collection[TypeName]) -> TypeName:
+    """Return the type of a declared column, whatever its values are: only of what they are beside it do they tell."""
+    if declared == "timestamp":  # with and without a zone: what fits one only is a reject
+        return "timestamp_utc" if "timestamp_utc" in found else "timestamp"
+    return "long" if declared == "int" and "long" in found else declared
 
 
 def other_encodings(draft: Draft) -> dict[str, list[str]]:

@@ -60,6 +60,11 @@ class Target:
     partition_by: Sequence[str] = ()
     sort_by: Sequence[str] = ()
 
+    def nulls_of(self, name: str) -> Sequence[str]:
+        """Return what is declared to mean null in a column, by its name in the source."""
+        column = self.columns.get(self.naming.rename([name])[0])
+        return () if column is None else column.nulls
+
 
 @dataclass(frozen=True)
 class ConvertedFile:

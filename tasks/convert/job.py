@@ -17,7 +17,7 @@ from tasks.slices import Slice
 from tasks.spec import ApiSource, Column, FilesSource, PagesSource, Reading, Source
 from tasks.store import DataFolder, fingerprint
 
-LAYOUT = 3  # raised when parts of the same rows are made otherwise: tables are then made anew
+LAYOUT = 4  # raised when parts of the same rows are made otherwise: tables are then made anew
 FOLDERS = 2  # the same of tables that are partitioned
 
 

@@ -129,6 +129,8 @@ def _bins(values: pa.ChunkedArray) -> tuple[int, ...]:
         values = values.cast(pa.int32())
     elif pa.types.is_timestamp(values.type):
         values = values.cast(pa.int64())
+    elif pa.types.is_decimal(values.type):
+        values = values.cast(pa.float64())
     if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
         return ()
     if not len(values):

@@ -125,19 +125,20 @@ def find_kept(job: TableJob, manifest: TableManifest) -> dict[str, ConvertedFile
 
 
 def check_declared(job: TableJob, types: Types) -> None:
-    """Raise when a declared column is in no file; records of an API may leave out what is null."""
+    """Raise when a declared column is in no file, or no record of an API."""
     options = job.source.table
     for key, names in (("table.partition_by", options.partition_by), ("table.sort_by", options.sort_by)):
         for name in names:
             if types and name not in types:
                 raise TableError(f"{key}: {name!r} is not a column; the columns are {', '.join(types)}")
-    if not isinstance(job.source, FilesSource) or not types:
+    if not types:
         return
+    files = isinstance(job.source, FilesSource)
     for name in job.source.columns:
         if job.naming.rename([name])[0] not in types:
             near = get_close_matches(name, types, n=1)
             cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
-            raise TableError(f"columns.{name}: no file has this column; {cure}")
+            raise TableError(f"columns.{name}: no {'file' if files else 'record'} has this column; {cure}")
 
 
 def describe(

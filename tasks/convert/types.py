@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from typing import Literal
+from decimal import Decimal, InvalidOperation
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.convert.decimals import arrow_decimal, is_decimal, widen_decimals
 from tasks.spec import Column
 
-# A long is an int that a float would not hold exactly: beside floats it is a text, so that no digit is lost.
-TypeName = Literal["null", "bool", "int", "long", "float", "date", "timestamp", "timestamp_utc", "string"]
+# One of ARROW_TYPES, or decimal(p,s). A long is an int that a float would not hold exactly: beside floats it is a
+# text, so that no digit is lost.
+TypeName = str
 Types = Mapping[str, TypeName]
 
 ARROW_TYPES: Mapping[TypeName, pa.DataType] = {
@@ -29,9 +31,15 @@ ARROW_TYPES: Mapping[TypeName, pa.DataType] = {
     "string": pa.string(),
 }
 
-# Texts that mean null where a number or a time is expected. In a column of strings only the
-# empty text is null: NA is a country, and None a surname.
-NULL_TEXTS = pa.array(["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"])
+# Texts that mean null where a number or a time is expected: those of pandas, R, Postgres and Excel. In a column of
+# strings only the empty text is null: NA is a country, and None a surname.
+NULL_TEXTS = pa.array(
+    [
+        *("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"),
+        *("<NA>", "NaT", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "\\N"),
+        *("#N/A", "#NA", "#N/A N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"),
+    ]
+)
 
 # 007, 0x10 and +4930123456 are names that look like numbers: as such they would not come back as they were.
 _NOT_A_NUMBER = r"^(\+?0[0-9xX]|\+\d+$)"
@@ -47,6 +55,32 @@ _INFERRED: tuple[TypeName, ...] = ("bool", "int", "float", "date", "timestamp_ut
 _FIRST_VALUES = 100
 EXACT_IN_FLOAT = 2**53  # whole numbers beyond are not all floats
 BOOL_TEXTS = {True: ["true", "True", "TRUE"], False: ["false", "False", "FALSE"]}
+
+# Zeros that say nothing: 5.0 is an int, and so many nanoseconds are none. By type, what is found and what stays of it.
+_ZEROS: Mapping[TypeName, tuple[str, str]] = {
+    "int": (r"^([+-]?\d+)\.0*$", r"\1"),
+    "long": (r"^([+-]?\d+)\.0*$", r"\1"),
+    "date": (r"^(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0+)?)?Z?$", r"\1"),
+    "timestamp": (r"(:\d{2}\.\d{6})0+$", r"\1"),
+    "timestamp_utc": (r"(:\d{2}\.\d{6})0+(Z|[+-]\d{2}(:?\d{2})?)$", r"\1\2"),
+}
+_WHOLE_DIGITS = 19  # of the greatest int
+
+# What Arrow casts without changing a value, or says so; of all others it changes some without a word: it cuts the time
+# off a timestamp, takes 5 for true, and the seconds since 1970 for microseconds.
+_EXACT_CASTS = (
+    (pa.types.is_integer, ("int", "long", "float", "string")),
+    (pa.types.is_floating, ("int", "long", "float", "string")),
+    (pa.types.is_decimal, ("int", "long", "float")),
+    (pa.types.is_boolean, ("bool", "string")),
+    (pa.types.is_date, ("date", "timestamp")),
+    (pa.types.is_null, tuple(ARROW_TYPES)),
+)
+
+
+def arrow_type(name: TypeName) -> pa.DataType:
+    """Return the type that a column has in Parquet."""
+    return arrow_decimal(name) if is_decimal(name) else ARROW_TYPES[name]
 
 
 @dataclass(frozen=True)
@@ -81,11 +115,15 @@ def _loses_digits(values: pa.ChunkedArray) -> bool:
 def declared_type(texts: pa.ChunkedArray, declared: Column) -> TypeName:
     """Return the type that a declared column has in a file: a timestamp is in UTC where its texts tell a zone."""
     if declared.type is None:
-        return infer_type(texts)
+        return infer_type(take_out(texts, declared.nulls))
     if declared.type != "timestamp":
         return declared.type
     if declared.format is not None:
         return "timestamp_utc" if "%z" in declared.format else "timestamp"
+    if pa.types.is_timestamp(texts.type):
+        return "timestamp_utc" if texts.type.tz else "timestamp"
+    if not pa.types.is_string(texts.type):
+        return "timestamp"
     zoned = pc.any(pc.match_substring_regex(_without_nulls(texts), _HAS_ZONE)).as_py()
     return "timestamp_utc" if zoned else "timestamp"
 
@@ -95,6 +133,8 @@ def widen(one: TypeName, other: TypeName) -> TypeName:
     pair = frozenset({one, other} - {"null"})
     if len(pair) < 2:  # noqa: PLR2004 - one type, or none
         return next(iter(pair), "null")
+    if any(map(is_decimal, pair)):
+        return widen_decimals(one, other)
     return _WIDENED.get(pair, "string")
 
 
@@ -103,16 +143,16 @@ def is_exact(narrow: TypeName, wide: TypeName) -> bool:
 
     What was null beside nothing but nulls may have been the text NA.
     """
-    return narrow == wide or (narrow == "null" and wide != "string") or _WIDENED.get(frozenset({narrow, wide})) == wide
+    return narrow == wide or (wide != "string" and widen(narrow, wide) == wide)
 
 
 def widen_table(table: pa.Table, types: Types) -> pa.Table:
     """Return a table with the columns of `types`, which hold all of its values; one it lacks is null."""
     return pa.table(
         {
-            name: table[name].cast(ARROW_TYPES[type_name], safe=False)
+            name: table[name].cast(arrow_type(type_name), safe=False)
             if name in table.column_names
-            else pa.nulls(table.num_rows, ARROW_TYPES[type_name])
+            else pa.nulls(table.num_rows, arrow_type(type_name))
             for name, type_name in types.items()
         }
     )
@@ -124,10 +164,10 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
     What is declared tells further texts that mean null, separators of thousands, and
     how dates are written. A column that is typed already is cast.
     """
+    if declared is not None:
+        texts = take_out(texts, declared.nulls)
     if not pa.types.is_string(texts.type):
-        return _cast_typed(texts, name)
-    if declared is not None and declared.nulls:
-        texts = pc.if_else(pc.is_in(texts, pa.array(declared.nulls, pa.string())), None, texts)
+        return _cast_typed(texts, name, declared)
     if name == "string":
         return Cast(texts, ())
     values = _without_nulls(texts)
@@ -138,28 +178,76 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
     return _cast_strings(values, name)
 
 
+def take_out(values: pa.ChunkedArray, nulls: Collection[str]) -> pa.ChunkedArray:
+    """Return values without those that are declared to mean null, blanks around them or not."""
+    if not nulls:
+        return values
+    texts = values if pa.types.is_string(values.type) else pc.cast(values, pa.string())
+    return pc.if_else(pc.is_in(pc.utf8_trim_whitespace(texts), pa.array(nulls, pa.string())), None, values)
+
+
 def _cast_strings(values: pa.ChunkedArray, name: TypeName) -> Cast:
-    arrow_type = ARROW_TYPES[name]
+    """Return texts as values: at once where all fit, else without zeros that say nothing, else each by itself."""
+    kind = arrow_type(name)
+    for texts in (values, _without_zeros(values, name)):
+        if texts is None:
+            break
+        try:
+            return Cast(pc.cast(texts, kind), ())
+        except pa.ArrowInvalid:
+            values = texts
+    if name in ("int", "long"):
+        values = _as_whole(values)
+    unfit = pa.array([text for text in pc.unique(values).to_pylist() if not _is_one(text, kind)], pa.string())
+    bad = pc.is_in(values, unfit)
+    return Cast(pc.cast(pc.if_else(bad, None, values), kind), pc.indices_nonzero(bad).to_pylist())
+
+
+def _without_zeros(values: pa.ChunkedArray, name: TypeName) -> pa.ChunkedArray | None:
+    """Return texts without the zeros that say nothing; None where the type knows of none."""
+    return pc.replace_substring_regex(values, *_ZEROS[name]) if name in _ZEROS else None
+
+
+def _as_whole(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts with the whole numbers among them that have an exponent, as R writes 1e+05, as digits."""
+    powers = pc.match_substring_regex(values, r"^[+-]?\d*\.?\d+[eE][+-]?\d+$")
+    written = {text: _digits_of(text) for text in pc.unique(pc.filter(values, powers)).to_pylist() if text is not None}
+    if not written:
+        return values
+    places = pc.index_in(values, pa.array(list(written), pa.string()))
+    return pc.coalesce(pc.take(pa.array(list(written.values()), pa.string()), places), values)
+
+
+def _digits_of(text: str) -> str:
     try:
-        return Cast(pc.cast(values, arrow_type), ())
-    except pa.ArrowInvalid:
-        unfit = pa.array([text for text in pc.unique(values).to_pylist() if not _is_one(text, arrow_type)], pa.string())
-        bad = pc.is_in(values, unfit)
-        return Cast(pc.cast(pc.if_else(bad, None, values), arrow_type), pc.indices_nonzero(bad).to_pylist())
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    if not number.is_finite() or not number:
+        return text if number else "0"
+    whole = number.adjusted() < _WHOLE_DIGITS and number == number.to_integral_value()
+    return str(int(number)) if whole else text
 
 
-def _cast_typed(values: pa.ChunkedArray, name: TypeName) -> Cast:
+def _cast_typed(values: pa.ChunkedArray, name: TypeName, declared: Column | None) -> Cast:
     """Return values that are typed already in another type; where some would be changed, all go by way of texts."""
-    try:
-        return Cast(pc.cast(values, ARROW_TYPES[name]), ())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return cast_texts(pc.cast(values, pa.string()), name)
+    if values.type.equals(arrow_type(name)):
+        return Cast(values, ())
+    if any(is_kind(values.type) and name in names for is_kind, names in _EXACT_CASTS) or is_decimal(name):
+        try:
+            return Cast(pc.cast(values, arrow_type(name)), ())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            pass
+    plain = None if declared is None else Column(type=declared.type)  # typed values are not written in a way
+    return cast_texts(pc.cast(values, pa.string()), name, plain)
 
 
 def _as_plain(values: pa.ChunkedArray, declared: Column) -> pa.ChunkedArray:
     """Return texts as Arrow reads them: without separators of thousands, with a decimal point, dates in ISO 8601."""
     if declared.format is not None:
         return _as_iso(values, declared.format)
+    if declared.decimal is not None:  # as SAP writes numbers below zero
+        values = pc.replace_substring_regex(values, r"^(\d|[^+-].*\d)-$", r"-\1")
     if declared.thousands is not None:
         # Only where they separate thousands: 1,5 is no 15.
         separator = re.escape(declared.thousands)

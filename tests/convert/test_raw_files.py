@@ -117,7 +117,7 @@ def test_pages_that_all_gave_no_row_make_no_table(tmp_path: Path) -> None:
 )
 def test_a_column_that_is_named_like_a_reason_is_a_column(tmp_path: Path, line: str) -> None:
     """Only a line of exactly a reason and an address is a page's reject."""
-    source = pages_source(name="b::text")
+    source = pages_source(**dict.fromkeys(json.loads(line), "b::text"))
     land(tmp_path, source, "all", line)
 
     make_table(tmp_path, source)

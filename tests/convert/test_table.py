@@ -87,7 +87,7 @@ def test_a_declared_timestamp_stays_one(tmp_path: Path) -> None:
 
     assert read_rows(tmp_path) == [{"at": None, "n": 1}, {"at": datetime(2013, 1, 1, 5, tzinfo=UTC), "n": 2}]
     assert [(row["file"], row["reason"]) for row in read_rejects(tmp_path)] == [
-        ("inbox/c.csv", "'2013-01-01' is not a timestamp")
+        ("inbox/c.csv", "'2013-01-01' has no time zone, as others have")
     ]
 
 

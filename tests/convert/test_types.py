@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from math import inf
-from typing import Any, get_args
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -16,8 +16,8 @@ from tasks.spec import Column
 from tasks.spec.columns import ColumnType
 from tests.convert.conftest import PROPERTY, texts_of
 
-TYPE_NAMES: tuple[TypeName, ...] = get_args(TypeName)
-any_type = st.sampled_from(TYPE_NAMES)
+TYPE_NAMES: tuple[TypeName, ...] = tuple(ARROW_TYPES)
+any_type = st.sampled_from([*TYPE_NAMES, "decimal(4,2)", "decimal(18,0)", "decimal(30,20)", "decimal(38,2)"])
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,9 @@ any_type = st.sampled_from(TYPE_NAMES)
         (["NA", "Namibia"], "string"),
         (["NA", "", None, "null"], "null"),
         ([], "null"),
+        (["1", "#N/A", "\\N", "<NA>", "NaT", "-NaN"], "int"),
+        (["1.5", "#DIV/0!"], "float"),
+        (["2013-01-01", "NaT"], "date"),
     ],
 )
 def test_the_narrowest_type_of_all_texts_is_inferred(texts: list[str | None], type_name: TypeName) -> None:
@@ -83,8 +86,14 @@ def test_a_declared_timestamp_is_in_utc_where_a_zone_is_told(
         (
             "int",
             ["1", "x", " 2 ", "NA", "1.0", None, "x", "9223372036854775808"],
-            [1, None, 2] + [None] * 5,
-            [1, 4, 6, 7],
+            [1, None, 2, None, 1] + [None] * 3,
+            [1, 6, 7],
+        ),
+        (
+            "int",
+            ["5.", "-7.000", "1e+05", "1.5e1", "1.5", "1e400", "0e9", "inf"],
+            [5, -7, 10**5, 15, None, None, 0, None],
+            [4, 5, 7],
         ),
         ("float", ["1", "x", "NaN", "inf", "1e-3"], [1.0, None, None, inf, 0.001], [1]),
         ("bool", ["true", "FALSE", "1", "0", "yes", ""], [True, False, True, False, None, None], [4]),
@@ -100,6 +109,24 @@ def test_a_declared_timestamp_is_in_utc_where_a_zone_is_told(
             ["2013-01-01", "2013-01-01T05:00:00+02:00"],
             [None, datetime(2013, 1, 1, 3, tzinfo=UTC)],
             [0],
+        ),
+        (
+            "date",
+            ["2013-01-01 00:00:00", "2013-01-01T00:00Z", "2013-01-01 05:00"],
+            [date(2013, 1, 1)] * 2 + [None],
+            [2],
+        ),
+        (
+            "timestamp_utc",
+            ["2013-01-01T05:00:00.000000000Z", "2013-01-01T05:00:00.1234560+00:00", "2013-01-01T05:00:00.0000001Z"],
+            [datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2013, 1, 1, 5, 0, 0, 123_456, tzinfo=UTC), None],
+            [2],
+        ),
+        (
+            "timestamp",
+            ["2013-01-01 05:00:00.0000000", "2013-01-01"],
+            [datetime(2013, 1, 1, 5), datetime(2013, 1, 1)],  # noqa: DTZ001 - without a zone
+            [],
         ),
         ("null", ["NA", None, "x", ""], [None] * 4, [2]),
         ("string", ["NA", " x ", "null", None], ["NA", " x ", "null", None], []),
@@ -124,6 +151,22 @@ def test_widening_is_a_join(one: TypeName, two: TypeName, three: TypeName) -> No
     assert widen(one, one) == one
     assert widen(one, "null") == one
     assert widen(one, "string") == "string"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "type_name"),
+    [
+        ("decimal(10,2)", "decimal(8,4)", "decimal(12,4)"),
+        ("decimal(10,2)", "int", "decimal(21,2)"),
+        ("decimal(10,2)", "long", "decimal(21,2)"),
+        ("decimal(30,20)", "int", "string"),
+        ("decimal(10,2)", "float", "string"),
+        ("decimal(38,0)", "decimal(38,38)", "string"),
+    ],
+)
+def test_decimals_are_widened_exactly(one: TypeName, other: TypeName, type_name: TypeName) -> None:
+    """A type that holds both has the digits of each before and after the point; where none has so many, it is text."""
+    assert widen(one, other) == widen(other, one) == type_name
 
 
 @PROPERTY

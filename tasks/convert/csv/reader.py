@@ -12,9 +12,9 @@ from tasks.convert.cast import cast_block, is_narrowest, sharpen
 from tasks.convert.csv.block import CsvBlock, read_block
 from tasks.convert.csv.padded import has_padded_numbers
 from tasks.convert.csv.records import Records, count_records
-from tasks.convert.csv.texts import read_texts, types_of, with_decimal_points
+from tasks.convert.csv.texts import read_decimals, read_texts, types_of, with_decimal_points
 from tasks.convert.parsed import Parsed, Record, Schema, Texts
-from tasks.convert.types import ARROW_TYPES, NULL_TEXTS, TypeName, Types, infer_type
+from tasks.convert.types import NULL_TEXTS, TypeName, Types, arrow_type, infer_type
 
 _SAMPLE_BYTES = 32 * 1024
 _COMMON_NULLS = ["", "NA"]
@@ -30,7 +30,7 @@ def parse_csv(block: CsvBlock, schema: Schema) -> Parsed:
     tried = schema.types or schema.guess or _sample_types(block)
     extra = schema.frozen and schema.types is not None and not set(block.head.names) <= set(schema.types)
     parsed = _parse_typed(block, schema, tried) if tried and not extra else None
-    return parsed or cast_block(read_texts(block), schema)
+    return parsed or cast_block(read_texts(block, schema.columns), schema)
 
 
 def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None:
@@ -52,9 +52,9 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
         return None
     own = {name: sharpen(types[name], values[name]) for name in known}
     if len(known) < len(names):
-        others = Texts(
-            pa.table({name: values[name] for name in names if name not in own}), table.num_rows, (), _locate_nothing
-        )
+        texts = pa.table({name: values[name] for name in names if name not in own})
+        plain, kinds = read_decimals(block, texts, schema.columns)
+        others = Texts(plain, table.num_rows, (), _locate_nothing, kinds)
         chosen = (
             None
             if schema.types is None
@@ -87,7 +87,7 @@ def _is_row_a_line(block: CsvBlock, rows: int) -> bool:
 def _columns_of(table: pa.Table, types: Types) -> pa.Table:
     return pa.table(
         {
-            name: table[name] if name in table.column_names else pa.nulls(table.num_rows, ARROW_TYPES[type_name])
+            name: table[name] if name in table.column_names else pa.nulls(table.num_rows, arrow_type(type_name))
             for name, type_name in types.items()
         }
     )
@@ -98,7 +98,7 @@ def _read_typed(block: CsvBlock, types: Types) -> pa.Table | None:
 
     Each text that means null costs time with every value: the commonest are tried first.
     """
-    arrow_types = {name: ARROW_TYPES[type_name] for name, type_name in types.items()}
+    arrow_types = {name: arrow_type(type_name) for name, type_name in types.items()}
     for nulls in (_COMMON_NULLS, NULL_TEXTS.to_pylist()):
         try:
             table = read_block(block, arrow_types, nulls=nulls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -11,15 +11,19 @@ import pyarrow.compute as pc
 from tasks.convert.csv.block import CsvBlock, read_block
 from tasks.convert.csv.records import UNDECODABLE, Records, is_utf8
 from tasks.convert.parsed import Misfit, Record, Texts
-from tasks.convert.types import NULL_TEXTS, Types, infer_type
+from tasks.convert.types import NULL_TEXTS, Types, infer_type, take_out
 from tasks.convert.window import Window
+from tasks.spec import Column
 
 _POINT_NUMBER = r"^\s*[+-]?\d*\.\d+\s*$"
 _COMMA_NUMBER = r"^\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*$"
 
 
-def read_texts(block: CsvBlock) -> Texts:
-    """Return every record of a block as texts; one that is not like the header is a misfit."""
+def read_texts(block: CsvBlock, columns: Mapping[str, Column] | None = None) -> Texts:
+    """Return every record of a block as texts; one that is not like the header is a misfit.
+
+    What is declared of `columns` to mean null is none of the values that tell a column of numbers.
+    """
     data, undecodable, starts = _drop_undecodable(block)
     block = replace(block, window=Window.of(data))
     records = Records(data, block.head.dialect, block.first_line, block.first_byte, starts)
@@ -42,8 +46,24 @@ def read_texts(block: CsvBlock) -> Texts:
         for record, reason in zip(records.locate(list(ragged)), ragged.values(), strict=True)
     ]
     misfits = [*undecodable, *records.broken, *misfits]
-    points = with_decimal_points(block, table)
-    return Texts(points, table.num_rows + len(misfits), misfits, locate, types_of(block, table, points))
+    plain, types = read_decimals(block, table, columns or {})
+    return Texts(plain, table.num_rows + len(misfits), misfits, locate, types)
+
+
+def read_decimals(block: CsvBlock, texts: pa.Table, columns: Mapping[str, Column]) -> tuple[pa.Table, Types | None]:
+    """Return texts without what is declared to mean null, and where the file has decimal commas with points and types.
+
+    A column of a declared type is read as that type is.
+    """
+    nulls = {name: take_out(texts[name], columns[name].nulls) for name in texts.column_names if name in columns}
+    texts = pa.table({name: nulls.get(name, texts[name]) for name in texts.column_names})
+    if block.head.dialect.decimal != ",":
+        return texts, None
+    inferred = [name for name in texts.column_names if name not in columns or columns[name].type is None]
+    points = with_decimal_points(block, texts.select(inferred))
+    types = {name: columns[name].type or "null" for name in texts.column_names if name not in inferred}
+    types |= types_of(block, texts.select(inferred), points) or {}
+    return pa.table({n: points[n] if n in inferred else texts[n] for n in texts.column_names}), types
 
 
 def _table_of(records: Records, names: Sequence[str]) -> tuple[pa.Table, dict[int, str]]:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from tasks.convert.json.rows import Row, is_replaced
-from tasks.convert.types import EXACT_IN_FLOAT, TypeName, Types, infer_type, widen
+from tasks.convert.types import EXACT_IN_FLOAT, NULL_TEXTS, TypeName, Types, infer_type, take_out, widen
 
-_TIME_TYPES = frozenset({"date", "timestamp", "timestamp_utc"})
+TIME_TYPES = frozenset({"date", "timestamp", "timestamp_utc"})
+NULL_WORDS = frozenset(NULL_TEXTS.to_pylist())
+
+NullsOf = Callable[[str], Collection[str]]
+"""What is declared to mean null in a column, by its name in the source."""
 
 
-def columns_of(rows: Sequence[Row], explode: str | None = None, *, typed: bool = True) -> tuple[pa.Table, Types | None]:
+def nothing_declared(_: str) -> Collection[str]:
+    """Return the texts that mean null where none are declared."""
+    return ()
+
+
+def columns_of(
+    rows: Sequence[Row], explode: str | None = None, *, typed: bool = True, nulls_of: NullsOf = nothing_declared
+) -> tuple[pa.Table, Types | None]:
     """Return the rows as columns of texts in the order they are met, and with `typed` their types in JSON."""
     columns = {name: [row.get(name) for row in rows] for name in _names(rows, explode)}
     texts = pa.table({name: pa.array(map(_text, values), pa.string()) for name, values in columns.items()})
-    return texts, {name: _json_type(values, texts[name]) for name, values in columns.items()} if typed else None
+    if not typed:
+        return texts, None
+    return texts, {name: _json_type(values, texts[name], nulls_of(name)) for name, values in columns.items()}
 
 
 def _names(rows: Sequence[Row], explode: str | None) -> list[str]:
@@ -37,14 +50,20 @@ def _text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _json_type(values: list[Any], texts: pa.ChunkedArray) -> TypeName:
+def _json_type(values: list[Any], texts: pa.ChunkedArray, nulls: Collection[str] = ()) -> TypeName:
     """Return the type that a column's values have in JSON; texts that are all times are times."""
+    if nulls:
+        texts = take_out(texts, nulls)
+        values = [value if known else None for value, known in zip(values, texts.is_valid().to_pylist(), strict=True)]
+    kinds = set(map(type, values)) - {type(None)}
+    if str in kinds and len(kinds) > 1 and {value for value in values if isinstance(value, str)} <= NULL_WORDS:
+        kinds -= {str}  # "NA" among numbers
     name: TypeName = "null"
-    for kind in set(map(type, values)) - {type(None)}:
-        name = widen(name, {bool: "bool", int: "int", float: "float"}.get(kind, "string"))  # type: ignore[arg-type]
+    for kind in kinds:
+        name = widen(name, {bool: "bool", int: "int", float: "float"}.get(kind, "string"))
     if name == "float" and any(type(value) is int and abs(value) > EXACT_IN_FLOAT for value in values):
         return "string"  # as a float it would lose digits
     if name == "int" and infer_type(texts) != "int":
         return "string"  # beyond 64 bits
     inferred = infer_type(texts) if name == "string" else name
-    return inferred if inferred in _TIME_TYPES else name
+    return inferred if inferred in TIME_TYPES else name

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
 from tasks.convert.cast import cast_block, is_narrowest, sharpen
-from tasks.convert.json.columns import columns_of
+from tasks.convert.json.columns import NullsOf, columns_of, nothing_declared
 from tasks.convert.json.rows import Row, Unfit, read_rows
 from tasks.convert.naming import Naming
 from tasks.convert.parsed import Misfit, Parsed, Record, Schema, Texts
@@ -39,6 +39,7 @@ class JsonBlock:
     typed: bool = True
     explode: str | None = None
     naming: Naming = field(default_factory=Naming)
+    nulls_of: NullsOf = nothing_declared
 
 
 def parse_lines(block: JsonBlock, schema: Schema) -> Parsed:
@@ -70,7 +71,7 @@ def read_lines(block: JsonBlock) -> Texts:
         else:
             rows += found
             records += [record] * len(found)
-    table, types = columns_of(rows, block.explode, typed=block.typed)
+    table, types = columns_of(rows, block.explode, typed=block.typed, nulls_of=block.nulls_of)
     names = block.naming.rename(table.column_names)
     types = dict(zip(names, types.values(), strict=True)) if types is not None else None
     table = table.rename_columns(names)

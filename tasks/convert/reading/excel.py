@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -13,8 +13,10 @@ import pandas as pd
 import pyarrow as pa
 
 from tasks.convert.csv.head import name_columns
+from tasks.convert.json.columns import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
 from tasks.convert.parsed import Record, Texts
 from tasks.convert.reading.opening import BOMB_BYTES, BOMB_RATIO
+from tasks.convert.types import TypeName, infer_type, take_out
 from tasks.errors import TableError
 from tasks.spec import Reading
 
@@ -22,8 +24,10 @@ _NULLS = frozenset({"", "#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!"
 _EXACT = 2**53  # whole numbers up to here are in a float as they are
 
 
-def read_excel(data: bytes, reading: Reading) -> Iterator[Texts]:
+def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declared) -> Iterator[Texts]:
     """Yield the rows of a sheet as texts: dates in ISO 8601, whole numbers without a point, errors as null.
+
+    A column that has a cell of text is one of texts: a sheet tells numbers apart from texts that look like them.
 
     Raises:
         TableError: it is no Excel file, or has no such sheet.
@@ -40,20 +44,32 @@ def read_excel(data: bytes, reading: Reading) -> Iterator[Texts]:
         raise
     except Exception as error:  # a damaged file fails anywhere within the reader
         raise TableError(f"is not an Excel file that can be read ({error}); save it anew as .xlsx") from error
-    rows = [[_text(value) for value in row] for row in frame.itertuples(index=False)]
+    cells = [list(row) for row in frame.itertuples(index=False)]
+    rows = [[_text(value) for value in row] for row in cells]
     first = next((number for number, row in enumerate(rows) if any(row)), len(rows))
     has_header = reading.header is not False and first < len(rows)
     names = name_columns([value or "" for value in rows[first]]) if has_header else []
     if not has_header:
         names = [f"column_{position}" for position in range(1, frame.shape[1] + 1)]
-    numbered = [(number, row) for number, row in enumerate(rows[first + has_header :], start=first + has_header + 1)]
-    kept = [(number, row) for number, row in numbered if any(value is not None for value in row)]
-    columns = {name: pa.array([row[place] for _, row in kept], pa.string()) for place, name in enumerate(names)}
+    numbers = [n for n in range(first + has_header, len(rows)) if any(value is not None for value in rows[n])]
+    columns = {name: pa.chunked_array([[rows[n][p] for n in numbers]], pa.string()) for p, name in enumerate(names)}
+    types = {
+        name: _type_of([cells[n][p] for n in numbers], columns[name], nulls_of(name)) for p, name in enumerate(names)
+    }
 
     def locate(chosen: Sequence[int]) -> list[Record]:
-        return [Record(kept[row][0], "\t".join(value or "" for value in kept[row][1])) for row in chosen]
+        return [Record(numbers[row] + 1, "\t".join(value or "" for value in rows[numbers[row]])) for row in chosen]
 
-    yield Texts(pa.table(columns), len(kept), (), locate)
+    yield Texts(pa.table(columns), len(numbers), (), locate, types)
+
+
+def _type_of(cells: Sequence[Any], texts: pa.ChunkedArray, nulls: Collection[str]) -> TypeName:
+    """Return the type of a column: of texts where a cell is one, be it 1.10, unless it means null or all are times."""
+    name = infer_type(take_out(texts, nulls))
+    means_null = NULL_WORDS.union(nulls)
+    if name in ("string", *TIME_TYPES) or all(c.strip() in means_null for c in cells if isinstance(c, str)):
+        return name
+    return "string"
 
 
 def _refuse_bomb(data: bytes) -> None:

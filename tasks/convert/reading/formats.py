@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from tasks.convert.json.columns import NullsOf, nothing_declared
 from tasks.convert.parsed import Texts
 from tasks.convert.reading.excel import read_excel
 from tasks.convert.reading.json_document import read_document
@@ -52,7 +53,9 @@ def _member_of(path: Path | str | None) -> str:
         return stream.member or ""
 
 
-def read_whole(path: Path | str, suffix: str, reading: Reading) -> Iterator[Texts]:
+def read_whole(
+    path: Path | str, suffix: str, reading: Reading, nulls_of: NullsOf = nothing_declared
+) -> Iterator[Texts]:
     """Yield the rows of a file that is not made of lines.
 
     Raises:
@@ -64,9 +67,9 @@ def read_whole(path: Path | str, suffix: str, reading: Reading) -> Iterator[Text
     data = _read_all(path, reading)
     match suffix:
         case ".json":
-            return read_document(data, reading)
+            return read_document(data, reading, nulls_of)
         case ".xlsx":
-            return read_excel(data, reading)
+            return read_excel(data, reading, nulls_of)
     return read_parquet(data)
 
 

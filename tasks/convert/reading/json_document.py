@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tasks.convert.json.columns import columns_of
+from tasks.convert.json.columns import NullsOf, columns_of, nothing_declared
 from tasks.convert.json.rows import Row, Unfit, rows_of
 from tasks.convert.parsed import Misfit, Record, Texts
 from tasks.convert.reading.encoding import Transcoder, detect_encoding
@@ -16,7 +16,7 @@ from tasks.spec import Reading
 _BLOCK_RECORDS = 50_000
 
 
-def read_document(data: bytes, reading: Reading) -> Iterator[Texts]:
+def read_document(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declared) -> Iterator[Texts]:
     """Yield the records of a document as rows; one that is no object is a misfit, told by its number from 1.
 
     Raises:
@@ -30,7 +30,7 @@ def read_document(data: bytes, reading: Reading) -> Iterator[Texts]:
         raise TableError(f"is not a JSON document ({error}); mend it, or declare read.format: jsonl") from error
     records = _find_records(document, reading.records_at)
     for start in range(0, max(1, len(records)), _BLOCK_RECORDS):
-        yield _block(records[start : start + _BLOCK_RECORDS], start + 1)
+        yield _block(records[start : start + _BLOCK_RECORDS], start + 1, nulls_of)
 
 
 def _find_records(document: Any, path: str | None) -> Sequence[Any]:
@@ -60,7 +60,7 @@ def _read(value: Any) -> tuple[str, list[Row] | Unfit]:
     return text, found
 
 
-def _block(values: Sequence[Any], first: int) -> Texts:
+def _block(values: Sequence[Any], first: int, nulls_of: NullsOf) -> Texts:
     rows: list[Row] = []
     records: list[Record] = []
     misfits: list[Misfit] = []
@@ -72,5 +72,5 @@ def _block(values: Sequence[Any], first: int) -> Texts:
         else:
             rows += found
             records += [record] * len(found)
-    table, types = columns_of(rows)
+    table, types = columns_of(rows, nulls_of=nulls_of)
     return Texts(table, len(rows) + len(misfits), misfits, lambda chosen: [records[row] for row in chosen], types)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.convert.decimals import name_decimal
 from tasks.convert.parsed import Record, Texts
-from tasks.convert.types import TypeName
+from tasks.convert.types import TypeName, arrow_type
 from tasks.errors import TableError
 
 _BATCH_ROWS = 131_072
 _UUID = "arrow.uuid"
+_KINDS: tuple[tuple[Callable[[pa.DataType], bool], TypeName], ...] = (
+    (pa.types.is_boolean, "bool"),
+    (pa.types.is_integer, "int"),
+    (pa.types.is_floating, "float"),
+    (pa.types.is_date, "date"),
+)
+_REFUSED = "its column {!r} is of {}, which a table has not; write it as text"
 
 
 def read_parquet(source: Path | bytes) -> Iterator[Texts]:
@@ -30,11 +40,12 @@ def read_parquet(source: Path | bytes) -> Iterator[Texts]:
     """
     try:
         with pq.ParquetFile(source if isinstance(source, Path) else pa.BufferReader(source)) as file:
+            intervals = _find_intervals(file)
             if not file.metadata.num_rows:
-                yield _block(file.schema_arrow.empty_table(), 1)
+                yield _block(file.schema_arrow.empty_table(), 1, intervals)
             start = 1
             for batch in file.iter_batches(_BATCH_ROWS):
-                yield _block(pa.Table.from_batches([batch]), start)
+                yield _block(pa.Table.from_batches([batch]), start, intervals)
                 start += batch.num_rows
     except FileNotFoundError as error:
         raise TableError("is gone since it was listed; run again") from error
@@ -43,17 +54,42 @@ def read_parquet(source: Path | bytes) -> Iterator[Texts]:
         raise TableError(f"is not a Parquet file that can be read ({said}); write it anew") from error
 
 
-def _block(table: pa.Table, start: int) -> Texts:
-    received = table.num_rows
+def _find_intervals(file: pq.ParquetFile) -> set[str]:
+    """Return the paths of the intervals, which pyarrow knows as bytes.
+
+    Raises:
+        TableError: they stand in lists, or a column is of a type that pyarrow has not.
+
+    """
+    columns = [file.schema.column(number) for number in range(len(file.schema))]
+    intervals = {column.path for column in columns if column.converted_type == "INTERVAL"}
+    table = _flatten(file.schema_arrow.empty_table())
+    for path in sorted(intervals - set(table.column_names)):
+        raise TableError(_REFUSED.format(path.partition(".")[0], "intervals within lists"))
+    return intervals
+
+
+def _flatten(table: pa.Table) -> pa.Table:
+    """Return a table with the fields of structs as columns."""
     while any(pa.types.is_struct(column.type) for column in table.schema):
+        for column in table.schema:
+            fields = {field.name: field.type for field in column.type} if pa.types.is_struct(column.type) else {}
+            if all(fields.get(name) == pa.binary() for name in ("metadata", "value")):
+                raise TableError(_REFUSED.format(column.name, "a VARIANT"))
         table = table.flatten()
+    return table
+
+
+def _block(table: pa.Table, start: int, intervals: Collection[str] = ()) -> Texts:
+    received = table.num_rows
+    table = _flatten(table)
     columns: dict[str, pa.ChunkedArray] = {}
     types: dict[str, TypeName] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         unique = name
         while unique in columns:
             unique = f"{unique}_{len(columns) + 1}"
-        types[unique], columns[unique] = _plain(column)
+        types[unique], columns[unique] = ("string", _intervals(column)) if name in intervals else _plain(column)
     plain = pa.table(columns)
 
     def locate(rows: Sequence[int]) -> list[Record]:
@@ -73,25 +109,33 @@ def _plain(column: pa.ChunkedArray) -> tuple[TypeName, pa.ChunkedArray]:
         return _plain(pc.cast(column, kind.value_type))
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != _UUID:
         return _plain(pc.cast(column, kind.storage_type))
-    name: TypeName = "string"
     if pa.types.is_null(kind):
         return "null", pc.cast(column, pa.string())
-    if pa.types.is_boolean(kind):
-        name, target = "bool", kind
-    elif pa.types.is_integer(kind):
-        name, target = "int", pa.int64()
-    elif pa.types.is_floating(kind):
-        name, target = "float", pa.float64()
-    elif pa.types.is_date(kind):
-        name, target = "date", pa.date32()
-    elif pa.types.is_timestamp(kind):
-        name, target = ("timestamp_utc", pa.timestamp("us", "UTC")) if kind.tz else ("timestamp", pa.timestamp("us"))
-    else:
+    name = _name_of(column)
+    if name is None:
         return "string", _texts(column)
     try:
-        return name, pc.cast(column, target)
+        return name, pc.cast(column, arrow_type(name))
     except pa.ArrowInvalid:  # beyond 64 bits, or finer than a microsecond
         return "string", _texts(column)
+
+
+def _name_of(column: pa.ChunkedArray) -> TypeName | None:
+    """Return the type of tables that a column has; None where it has none."""
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        return "timestamp_utc" if kind.tz else "timestamp"
+    if pa.types.is_decimal(kind):
+        return _name_of_decimals(column)
+    return next((name for is_kind, name in _KINDS if is_kind(kind)), None)
+
+
+def _name_of_decimals(column: pa.ChunkedArray) -> TypeName | None:
+    """Return the type of decimals; of those with more digits than most readers know, by what they need, if they do."""
+    try:
+        return name_decimal(column.type) or name_decimal(pc.cast(column, pa.decimal128(38, column.type.scale)).type)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -110,7 +154,29 @@ def _text(value: Any) -> str | None:
     if isinstance(value, list | dict | tuple):
         return json.dumps(value, default=_text, ensure_ascii=False)
     if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
+        return _bytes(value)
     if isinstance(value, timedelta):
         return pd.Timedelta(value).isoformat()
     return str(value)
+
+
+def _bytes(value: bytes) -> str:
+    """Return bytes as the text that they are, else in hexadecimal as Postgres writes them."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"\\x{value.hex()}"
+
+
+def _intervals(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(map(_interval, column.to_pylist()), pa.string())])
+
+
+def _interval(value: bytes | None) -> str | None:
+    """Return an interval in ISO 8601; Parquet has it as months, days and milliseconds."""
+    if value is None:
+        return None
+    months, days, milliseconds = struct.unpack("<III", value)
+    date = (f"{months}M" if months else "") + (f"{days}D" if days else "")
+    seconds = f"T{Decimal(milliseconds) / 1000:f}S" if milliseconds or not date else ""
+    return f"P{date}{seconds}"

@@ -60,6 +60,27 @@ def test_values_are_the_texts_that_a_csv_would_have() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["1.10", "1E5"], "string"),
+        (["1.10", 2], "string"),
+        (["true", "false"], "string"),
+        (["2013-01-31", date(2013, 1, 1)], "date"),
+        ([1, "NA", "#N/A", " n/a "], "int"),
+        ([1.5, "-"], "string"),
+        ([1.5, "?"], "float"),
+        ([1, 2.0, None], "int"),
+        ([None, "NA"], "null"),
+    ],
+)
+def test_a_cell_of_text_makes_a_column_of_texts(cells: list[Any], kind: str) -> None:
+    """A sheet tells numbers from texts that look like them; what means null among numbers does not count."""
+    (texts,) = read_excel(workbook(["v", "id"], *([cell, 1] for cell in cells)), Reading(), lambda _: ["?"])
+
+    assert texts.types == {"v": kind, "id": "int"}
+
+
 def test_the_first_row_that_is_not_blank_names_the_columns() -> None:
     """Blank cells of it are numbered, repeated names told apart; blank rows are left out, numbers are the sheet's."""
     texts = read(workbook([], ["a", None, "a", 2013], [1, 2, 3, 4], [], [5, None, None, None], [None], []))

@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -51,11 +52,17 @@ def write(columns: dict[str, Any], **options: Any) -> bytes:
             [dt.datetime(1970, 1, 1, tzinfo=dt.UTC), None],
         ),
         (pa.array([1, None], pa.timestamp("ns")), "string", ["1970-01-01 00:00:00.000000001", None]),
-        (pa.array([decimal.Decimal("1.50"), None]), "string", ["1.50", None]),
+        (pa.array([decimal.Decimal("1.50"), None]), "decimal(3,2)", [decimal.Decimal("1.50"), None]),
+        (
+            pa.array([decimal.Decimal("1.50"), None], pa.decimal256(60, 2)),
+            "decimal(38,2)",
+            [decimal.Decimal("1.50"), None],
+        ),
+        (pa.array([decimal.Decimal("1" * 60), None]), "string", ["1" * 60, None]),
         (pa.array([dt.time(1, 2, 3), None]), "string", ["01:02:03.000000", None]),
         (pa.array([dt.timedelta(hours=30), None]), "string", ["P1DT6H0M0S", None]),
         (pa.array([b"\xc3\xa9", None]), "string", ["é", None]),
-        (pa.array([b"\xff", b"x"]), "string", ["\\xff", "x"]),
+        (pa.array([b"\xff\0", b"x"]), "string", ["\\xff00", "x"]),
         (pa.array([NAME.bytes, None], pa.uuid()), "string", [str(NAME), None]),
         (pa.array(['{"k": 1}', None], pa.json_()), "string", ['{"k": 1}', None]),
         (pa.array([1, None], pa.bool8()), "int", [1, None]),
@@ -83,6 +90,38 @@ def test_structs_become_columns() -> None:
     (block,) = read_parquet(write({"a": structs, "a.d": pa.array([1, 2])}))
 
     assert block.table.to_pydict() == {"a.b.c": [1, None], "a.d": ["x", None], "a.d_3": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "text"),
+    [
+        ("INTERVAL '1 month 2 days 3.5 seconds'", "v", "P1M2DT3.5S"),
+        ("INTERVAL '14 months'", "v", "P14M"),
+        ("INTERVAL '0 days'", "v", "PT0S"),
+        ("{'a': INTERVAL '1 day'}", "v.a", "P1D"),
+        ("CAST(NULL AS INTERVAL)", "v", None),
+    ],
+)
+def test_an_interval_is_its_text(tmp_path: Path, value: str, name: str, text: str | None) -> None:
+    """Months, days and seconds are told as ISO 8601 has them, and not as bytes."""
+    path = tmp_path / "a.parquet"
+    duckdb.sql(f"SELECT {value} AS v").write_parquet(str(path))
+
+    (block,) = read_parquet(path)
+
+    assert (block.types, block.table.to_pylist()) == ({name: "string"}, [{name: text}])
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [("5::VARIANT", "a VARIANT"), ("[INTERVAL '1 day']", "intervals within lists")]
+)
+def test_what_has_no_place_in_a_table_is_refused(tmp_path: Path, value: str, told: str) -> None:
+    """A type whose bytes alone could be read is named, with its column."""
+    path = tmp_path / "a.parquet"
+    duckdb.sql(f"SELECT 1 AS n, {value} AS v").write_parquet(str(path))
+
+    with pytest.raises(TableError, match=rf"^its column 'v' is of {told}, which a table has not; write it as text$"):
+        list(read_parquet(path))
 
 
 def test_rows_come_in_batches_and_know_their_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
