@@ -108,12 +108,12 @@ def type_in_parquet(root: Path, name: str) -> pa.DataType:
 @any_source
 @pytest.mark.parametrize("declared", ["int", "float", "date", "timestamp", "bool"])
 def test_a_type_that_no_value_fits_is_that_of_the_column(tmp_path: Path, make: Make, declared: str) -> None:
-    """Every row is a reject whose reason names the value; the column has its type, and is no text."""
-    source = make(tmp_path, [{"id": 1, "v": "abc"}, {"id": 2, "v": "def"}], {"columns": {"v": declared}})
+    """Each is a reject whose reason names it; the column has its type, and is no text."""
+    rows = [{"id": n, "v": v} for n, v in enumerate(["abc", None, "def", None])]
 
-    table = make_table(tmp_path, source)
+    table = make_table(tmp_path, make(tmp_path, rows, {"columns": {"v": declared}}))
 
-    assert (table.rows_received, table.rows_table, table.rows_rejected) == (2, 0, 2)
+    assert (table.rows_received, table.rows_table, table.rows_rejected) == (4, 2, 2)
     said = {"int": "an int"}.get(declared, f"a {declared}")
     assert [row["reason"] for row in read_rejects(tmp_path)] == [f"'abc' is not {said}", f"'def' is not {said}"]
     assert table.types["v"] == declared
@@ -123,7 +123,7 @@ def test_a_type_that_no_value_fits_is_that_of_the_column(tmp_path: Path, make: M
 @any_source
 def test_what_fits_beside_what_does_not_is_kept(tmp_path: Path, make: Make) -> None:
     """A text in a column of numbers is a reject, and a value that is missing is null."""
-    rows = [{"id": 1, "v": "1,234.50 €"}, {"id": 2, "v": None}, {"id": 3, "v": "2.5"}]
+    rows: Rows = [{"id": 1, "v": "1,234.50 €"}, {"id": 2, "v": None}, {"id": 3, "v": "2.5"}]
 
     table = make_table(tmp_path, make(tmp_path, rows, {"columns": {"v": "float"}}))
 
@@ -136,8 +136,8 @@ def test_what_does_not_fit_is_an_error_where_no_reject_is_allowed(tmp_path: Path
     """Under max_rejects: 0 a column that no value fits fails the source."""
     settings = {"columns": {"v": "int"}, "table": {"max_rejects": 0}}
 
-    with pytest.raises(TableError, match=r"2 of 2 rows are rejects, most often because 'abc' is not an int"):
-        make_table(tmp_path, make(tmp_path, [{"id": 1, "v": "abc"}, {"id": 2, "v": "abc"}], settings))
+    with pytest.raises(TableError, match=r"1 of 2 rows are rejects, most often because 'abc' is not an int"):
+        make_table(tmp_path, make(tmp_path, [{"id": 1, "v": "abc"}, {"id": 2, "v": None}], settings))
 
 
 @any_source
@@ -158,7 +158,9 @@ def test_a_required_value_that_does_not_fit_is_named(tmp_path: Path, make: Make)
     """It is not empty: the reason says what stands there."""
     columns = {"v": {"type": "float", "required": True}}
 
-    make_table(tmp_path, make(tmp_path, [{"id": 1, "v": "abc"}, {"id": 2, "v": None}], {"columns": columns}))
+    rows = [{"id": n, "v": v} for n, v in enumerate(["abc", None, "1.5", "2.5"])]
+
+    make_table(tmp_path, make(tmp_path, rows, {"columns": columns}))
 
     assert [row["reason"] for row in read_rejects(tmp_path)] == ["'abc' is not a float", "is empty, but required"]
 
@@ -233,16 +235,16 @@ def test_a_declared_column_that_is_not_there_is_one_sentence(tmp_path: Path, mak
 
 
 def test_a_later_file_does_not_change_a_declared_type(tmp_path: Path) -> None:
-    """A table of nothing but rejects takes the first good file, in the type that it had before."""
+    """A table of nulls and rejects takes the first good file, in the type that it had before."""
     source = files_source(columns={"v": "float"})
-    write_files(tmp_path, a_csv="id,v\n1,abc\n")
+    write_files(tmp_path, a_csv="id,v\n1,abc\n2,\n")
     before = make_table(tmp_path, source)
 
-    write_files(tmp_path, b_csv="id,v\n2,1.5\n")
+    write_files(tmp_path, b_csv="id,v\n3,1.5\n")
     after = make_table(tmp_path, source)
 
-    assert (before.types, before.rows_table) == (after.types, 0) == ({"id": "int", "v": "float"}, 0)
-    assert read_rows(tmp_path) == [{"id": 2, "v": 1.5}]
+    assert before.types == after.types == {"id": "int", "v": "float"}
+    assert read_rows(tmp_path) == [{"id": 2, "v": None}, {"id": 3, "v": 1.5}]
 
 
 @pytest.mark.parametrize(
@@ -266,9 +268,9 @@ def test_zeros_that_say_nothing_are_no_misfit(tmp_path: Path, declared: str, tex
 
 def test_digits_that_would_be_lost_are_told(tmp_path: Path) -> None:
     """What is finer than a microsecond, or no whole number, is a reject whose reason says so."""
-    write_files(tmp_path, a_csv="n,at\n1.5,2026-01-01T00:00:00Z\n2,2026-01-01T00:00:00.000000001Z\n")
+    write_files(tmp_path, a_csv="n,at\n1.5,2026-01-01T00:00:00Z\n2,2026-01-01T00:00:00.000000001Z\n3,\n")
 
-    make_table(tmp_path, files_source(columns={"n": "int", "at": "timestamp"}))
+    make_table(tmp_path, files_source(columns={"n": "int", "at": "timestamp"}, table={"max_rejects": 2}))
 
     assert [row["reason"] for row in read_rejects(tmp_path)] == [
         "'1.5' is not an int",
@@ -295,11 +297,13 @@ def test_typed_values_are_not_changed_without_a_word(
 ) -> None:
     """What Parquet has in another type is the same value in the declared one, or a reject."""
     (tmp_path / "inbox").mkdir()
-    pq.write_table(pa.table({"v": values}), tmp_path / "inbox" / "a.parquet")
+    pq.write_table(
+        pa.table({"v": pa.concat_arrays([values, pa.nulls(1, values.type)])}), tmp_path / "inbox" / "a.parquet"
+    )
 
-    table = make_table(tmp_path, files_source(columns={"v": declared}))
+    table = make_table(tmp_path, files_source(columns={"v": declared}, table={"max_rejects": 2}))
 
-    assert [row["v"] for row in read_rows(tmp_path)] == expected
+    assert [row["v"] for row in read_rows(tmp_path)] == [*expected, None]
     assert table.rows_rejected == len(values) - len(expected)
 
 

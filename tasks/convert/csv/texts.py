@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tasks.convert.csv.block import CsvBlock, read_block
 from tasks.convert.csv.records import UNDECODABLE, Records, is_utf8
 from tasks.convert.parsed import Misfit, Record, Texts
-from tasks.convert.types import NULL_TEXTS, Types, infer_type, take_out
+from tasks.convert.types import NULL_TEXTS, TypeName, Types, infer_type, take_out
 from tasks.convert.window import Window
 from tasks.spec import Column
 
@@ -61,7 +61,7 @@ def read_decimals(block: CsvBlock, texts: pa.Table, columns: Mapping[str, Column
         return texts, None
     inferred = [name for name in texts.column_names if name not in columns or columns[name].type is None]
     points = with_decimal_points(block, texts.select(inferred))
-    types = {name: columns[name].type or "null" for name in texts.column_names if name not in inferred}
+    types: dict[str, TypeName] = {n: columns[n].type or "null" for n in texts.column_names if n not in inferred}
     types |= types_of(block, texts.select(inferred), points) or {}
     return pa.table({n: points[n] if n in inferred else texts[n] for n in texts.column_names}), types
 

@@ -105,7 +105,7 @@ def test_structs_become_columns() -> None:
 def test_an_interval_is_its_text(tmp_path: Path, value: str, name: str, text: str | None) -> None:
     """Months, days and seconds are told as ISO 8601 has them, and not as bytes."""
     path = tmp_path / "a.parquet"
-    duckdb.sql(f"SELECT {value} AS v").write_parquet(str(path))
+    duckdb.execute(f"COPY (SELECT {value} AS v) TO '{path}' (FORMAT parquet)")
 
     (block,) = read_parquet(path)
 
@@ -118,7 +118,7 @@ def test_an_interval_is_its_text(tmp_path: Path, value: str, name: str, text: st
 def test_what_has_no_place_in_a_table_is_refused(tmp_path: Path, value: str, told: str) -> None:
     """A type whose bytes alone could be read is named, with its column."""
     path = tmp_path / "a.parquet"
-    duckdb.sql(f"SELECT 1 AS n, {value} AS v").write_parquet(str(path))
+    duckdb.execute(f"COPY (SELECT 1 AS n, {value} AS v) TO '{path}' (FORMAT parquet)")
 
     with pytest.raises(TableError, match=rf"^its column 'v' is of {told}, which a table has not; write it as text$"):
         list(read_parquet(path))
