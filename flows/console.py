@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from tasks.progress import Step
-from tasks.summary import RunSummary, SourceSummary
+from tasks.spec import write_label
+from tasks.summary import RunSummary, SourceSummary, TargetSummary
 
 PLAIN_WIDTH = 100  # where the output is no terminal
 _PLAIN_EVERY_S = 2.0
@@ -88,6 +89,8 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
     if summary.champion:
         where.add_row("champion", f"{data / summary.champion.model} ({summary.champion.candidate})")
         where.add_row("decided", summary.champion.decision)
+    if summary.target:
+        where.add_row("target", _tell_target(summary.target))
     where.add_row("Prefect UI", ui)
     console.print(where)
     for warning in summary.warnings:
@@ -134,6 +137,18 @@ def _leaderboard_table(summary: RunSummary) -> Table:
         told = ", ".join(note for note in notes if note)
         table.add_row(row["name"], _score(row["score"]), interval, _score(row["holdout"]), fit, told)
     return table
+
+
+def _tell_target(target: TargetSummary) -> str:
+    """Return what was predicted, and which of it was a guess."""
+    told = f"{target.name}: {target.task}{_by_guess('task', target)}"
+    if target.positive is None:
+        return told
+    return f"{told}, positive class {write_label(target.positive)}{_by_guess('positive', target)}"
+
+
+def _by_guess(key: str, target: TargetSummary) -> str:
+    return f" (a guess; training.{key} declares it)" if key in target.guessed else ""
 
 
 def _score(score: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from tasks.convert.table import CommittedTable
 from tasks.errors import StageError, TrainingError
 from tasks.ingest.outcome import LandedSource
-from tasks.summary import ChampionSummary, RunSummary, SourceSummary
+from tasks.summary import ChampionSummary, RunSummary, SourceSummary, TargetSummary
 from tasks.train.leaderboard import Leaderboard
 
 _INGEST_COUNTS = ("requests", "retries", "refused", "pages")
@@ -58,6 +58,7 @@ class Record:
             metric=board.metric if board else None,
             best=board.best.as_data() if board and board.best else None,
             champion=_summarize_champion(self.models) if "train" in self.seconds else None,
+            target=_summarize_target(board) if board else None,
             seconds=self.seconds,
             flow_run_id=self.flow_run_id,
         )
@@ -105,6 +106,12 @@ def _summarize_champion(models: Path) -> ChampionSummary | None:
         since=champion.since,
         decision=champion.decisions[-1].sentence if champion.decisions else "",
     )
+
+
+def _summarize_target(board: Leaderboard) -> TargetSummary | None:
+    if board.target is None:
+        return None
+    return TargetSummary(board.target, board.task, board.positive, list(board.guessed))
 
 
 def _warnings(board: Leaderboard | None) -> list[str]:

@@ -46,6 +46,17 @@ class ChampionSummary:
 
 
 @dataclass(frozen=True)
+class TargetSummary:
+    """What the train stage predicted; `guessed` names what of task and positive the pipeline file can declare."""
+
+    name: str
+    task: str
+    positive: bool | float | str | None
+    """The positive one of two classes, of which f1, pr_auc and their like are."""
+    guessed: list[str]
+
+
+@dataclass(frozen=True)
 class RunSummary:
     """What became of a run.
 
@@ -68,6 +79,7 @@ class RunSummary:
     champion: ChampionSummary | None
     seconds: dict[str, float]
     flow_run_id: str | None
+    target: TargetSummary | None = None
 
     def as_data(self) -> dict[str, Any]:
         """Return the summary as plain JSON-able data."""
@@ -81,4 +93,5 @@ def read_summary(path: Path, flow_run_id: str) -> RunSummary | None:
         return None
     sources = {name: SourceSummary(**source) for name, source in data["sources"].items()}
     champion = ChampionSummary(**data["champion"]) if data["champion"] else None
-    return RunSummary(**{**data, "sources": sources, "champion": champion})
+    target = TargetSummary(**data["target"]) if data.get("target") else None
+    return RunSummary(**{**data, "sources": sources, "champion": champion, "target": target})

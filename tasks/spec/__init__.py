@@ -26,9 +26,11 @@ from tasks.spec.training import (
     DaskRunner,
     GridSearch,
     GroupSplit,
+    Label,
     Preprocessing,
     ProcessesRunner,
     Promotion,
+    QueryLimits,
     RandomSearch,
     RandomSplit,
     Runner,
@@ -36,6 +38,7 @@ from tasks.spec.training import (
     Split,
     TimeSplit,
     Training,
+    write_label,
 )
 
 __all__ = [
@@ -57,6 +60,7 @@ __all__ = [
     "GroupSplit",
     "InRange",
     "Incremental",
+    "Label",
     "LinkHeaderPagination",
     "Matches",
     "MinRows",
@@ -72,6 +76,7 @@ __all__ = [
     "Preprocessing",
     "ProcessesRunner",
     "Promotion",
+    "QueryLimits",
     "RandomSearch",
     "RandomSplit",
     "Range",
@@ -93,4 +98,5 @@ __all__ = [
     "read_pipeline",
     "secret_references",
     "write_duration",
+    "write_label",
 ]

@@ -4,10 +4,33 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, JsonValue, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from tasks.spec.base import Name, NonEmpty, Part
 from tasks.spec.urls import check_store_url
+
+Label = bool | int | float | str
+"""One class of a target, as a pipeline file writes it."""
+
+
+def write_label(label: Label) -> str:
+    """Return a class as texts have it: true, 1 (also of 1.0), fraud."""
+    if isinstance(label, bool):
+        return str(label).lower()
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
+
+
+def _with_text_keys(value: Any) -> Any:
+    """Return a value in which keys like 0 and true, which are classes of a target, are texts, as JSON has them."""
+    if isinstance(value, dict):
+        return {
+            write_label(key) if isinstance(key, Label) else key: _with_text_keys(inner) for key, inner in value.items()
+        }
+    return [_with_text_keys(inner) for inner in value] if isinstance(value, list) else value
+
+
+ParamValue = Annotated[JsonValue, BeforeValidator(_with_text_keys)]
+"""A value of a parameter; keys that are classes may be written as the target has them: {0: 1, 1: 10}."""
 
 TestFraction = Annotated[float, Field(gt=0, lt=1)]
 Folds = Annotated[int, Field(ge=2, le=50)]
@@ -60,7 +83,7 @@ class GridSearch(Part):
 
     by: Literal["grid"] = "grid"
     """Kind of search."""
-    space: Annotated[dict[str, Annotated[list[JsonValue], Field(min_length=1)]], Field(min_length=1)]
+    space: Annotated[dict[str, Annotated[list[ParamValue], Field(min_length=1)]], Field(min_length=1)]
     """Values to try, by parameter of the estimator."""
 
 
@@ -88,7 +111,7 @@ class Between(Part):
 
 
 Choices = Annotated[
-    Annotated[list[JsonValue], Field(min_length=1), Tag("list")] | Annotated[Between, Tag("between")],
+    Annotated[list[ParamValue], Field(min_length=1), Tag("list")] | Annotated[Between, Tag("between")],
     Discriminator(lambda value: "between" if isinstance(value, dict | Between) else "list"),
 ]
 
@@ -129,8 +152,8 @@ class Candidate(Part):
 
     estimator: str
     """Import path of an estimator of scikit-learn, xgboost, lightgbm or catboost, e.g. sklearn.linear_model.LogisticRegression."""
-    params: dict[str, JsonValue] = {}
-    """Parameters of the estimator."""
+    params: dict[str, ParamValue] = {}
+    """Parameters of the estimator; classes are written as the target has them, e.g. class_weight: {0: 1, 1: 10}."""
     search: Search | None = None
     """Parameters to be tuned, within each fit and on its training rows only."""
     preprocessing: Annotated[
@@ -181,6 +204,15 @@ class Promotion(Part):
     """How sure it must be that the difference is no noise."""
 
 
+class QueryLimits(Part):
+    """What the query of a training may take; a prediction's query has the same limits."""
+
+    time_limit_s: Annotated[float, Field(gt=0, le=7 * 24 * 3600)] = 3600
+    """Seconds; a query that takes longer is ended, and the stage with it."""
+    memory_limit_mb: Annotated[int, Field(ge=64)] | None = None
+    """Memory in MiB, beyond which it spills to the data folder's disk; without it, half of what the machine has."""
+
+
 class Training(Part):
     """How to train on the pipeline's tables."""
 
@@ -188,6 +220,12 @@ class Training(Part):
     """SQL (DuckDB) over the tables, named as their sources; in a pipeline file, the name of a .sql file beside it."""
     target: str
     """Column of the query's result to be predicted."""
+    task: Literal["classification", "regression"] | None = None
+    """What is predicted: a class or an amount; without it, the target's type and distinct values decide: texts, truths and up to 20 whole numbers are classes."""
+    positive: Label | None = None
+    """Of two classes the one that f1, precision, recall, average_precision and their like are of; without it, the rarer one."""
+    query_limits: QueryLimits = QueryLimits()
+    """What the query may take."""
     metric: str = "accuracy"
     """scikit-learn scorer that ranks the candidates, e.g. roc_auc, accuracy, neg_log_loss, r2."""
     split: Split = RandomSplit()
@@ -204,3 +242,9 @@ class Training(Part):
     """The policy by which the best candidate takes the champion's place."""
     candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
     """The models to compare; a dummy baseline is always added."""
+
+    @model_validator(mode="after")
+    def _fits_the_task(self) -> Training:
+        if self.positive is not None and self.task == "regression":
+            raise ValueError(f"positive {write_label(self.positive)} is a class, and regression has none; take it out")
+        return self

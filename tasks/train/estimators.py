@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from tasks.errors import SpecError
-from tasks.spec import Candidate
+from tasks.spec import Candidate, Label
+from tasks.train.classes import params_for
 
 BASELINE = "dummy"
 
@@ -173,8 +174,10 @@ def parameters_of(estimator: type[Any]) -> list[str]:
     return sorted((named | extra) - _WITHHELD.get(package, set()))
 
 
-def build_estimator(candidate: Candidate, seed: int) -> Any:
+def build_estimator(candidate: Candidate, seed: int, labels: Sequence[Label] | None = None) -> Any:
     """Return the unfitted estimator of a candidate, with our defaults and the seed where the file sets none.
+
+    `labels` are the classes of the rows that it is to be fitted on, in order.
 
     It warns where the file asks for threads: they would take the cores of other candidates.
     """
@@ -183,7 +186,7 @@ def build_estimator(candidate: Candidate, seed: int) -> Any:
     defaults = {name: value for name, value in DEFAULTS.get(package_of(kind), {}).items() if name not in told}
     if told & _VERBOSE:  # catboost takes one of them only
         defaults = {name: value for name, value in defaults.items() if name not in _VERBOSE}
-    params = defaults | candidate.params
+    params = defaults | params_for(candidate, labels)
     if not told & set(SEEDS) and (seeds := [name for name in SEEDS if name in known]):
         params[seeds[0]] = seed
     for name in told & set(THREADS):

@@ -45,7 +45,7 @@ def evaluate_fold(job: CandidateJob, fold: int) -> FoldResult:
     with attempted(job) as attempt:
         train, test = job.rows.sides(fold)
         model = fit_rows(job, train, attempt)
-        answers = Answers(model, *read_rows(job, test))
+        answers = Answers(model, *read_rows(job, test), job.training_set.positive)
         score = answers.score(job.training.metric)
         result = replace(result, score=score, metrics=answers.metrics(job.training_set.task))
     return replace(result, fit_s=attempt.fit_s, warnings=attempt.warnings, error=attempt.error)
@@ -100,7 +100,8 @@ def fit_rows(job: CandidateJob, rows: Array, attempt: Attempt) -> Pipeline:
         features = features_of(job.training, table.schema)
         unit = None if job.candidate.search is None else read_unit(job.training.split, table)
     start = time.perf_counter()
-    model = fit_model(job.training, job.candidate, features, frame, target, None if unit is None else unit[rows])
+    taken = None if unit is None else unit[rows]
+    model = fit_model(job.training, job.candidate, features, frame, target, taken, job.training_set.positive)
     attempt.fit_s = round(time.perf_counter() - start, 3)
     return model
 

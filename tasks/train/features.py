@@ -131,9 +131,14 @@ def _read_plain(column: pa.ChunkedArray) -> Array:
 
 
 def read_target(column: pa.ChunkedArray, task: str) -> Array:
-    """Return the target: float64 for regression; whole numbers, truths or texts as they are for classification."""
+    """Return the target: float64 for regression; whole numbers, truths or texts as they are for classification.
+
+    Whole numbers that are floats, as 1.0, are whole numbers as classes.
+    """
     if task == "regression":
         return read_numbers(column)
+    if pa.types.is_floating(column.type):
+        return np.array(pc.cast(column, pa.int64()).to_numpy(zero_copy_only=False))
     if is_text(column.type):
         return np.array(column.to_pylist(), dtype=str)
     return np.array(column.to_numpy(zero_copy_only=False))

@@ -7,20 +7,22 @@ from typing import Any
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from tasks.spec import Candidate, Training
+from tasks.spec import Candidate, Label, Training
 from tasks.train.arrays import Array
+from tasks.train.classes import labels_of
 from tasks.train.features import Features, observe
 from tasks.train.preprocessing import build_model, prefix_of
 from tasks.train.search import search_params
 
 
-def fit_model(
+def fit_model(  # noqa: PLR0913, PLR0917 - what a fit sees
     training: Training,
     candidate: Candidate,
     features: Features,
     frame: pd.DataFrame,
     target: Array,
     unit: Array | None = None,
+    positive: Label | None = None,
 ) -> Pipeline:
     """Return the fitted pipeline of a candidate, with the parameters that its search chose.
 
@@ -31,14 +33,16 @@ def fit_model(
         frame: The rows to learn from, and nothing else.
         target: What is to be predicted of each row.
         unit: Moment or group of each row (`Rows.unit`), where the split goes by one.
+        positive: The class of two that a search's metric is of.
 
     Raises:
         TrainingError: when the columns do not fit the candidate, or the rows are too few for its search.
 
     """
-    model = build_model(candidate, observe(features, frame), training.seed)
+    labels = None if target.dtype.kind == "f" else labels_of(target)
+    model = build_model(candidate, observe(features, frame), training.seed, labels)
     if candidate.search is not None:
-        return search_params(training, model, candidate.search, frame, target, unit)
+        return search_params(training, model, candidate, frame, target, unit, positive)
     return model.fit(frame, target)
 
 

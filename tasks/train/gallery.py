@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from tasks.spec import write_label
 from tasks.train import pictures
 from tasks.train.arrays import Array
 from tasks.train.estimators import BASELINE
@@ -30,7 +31,7 @@ class _Judged:
     probabilities: dict[str, Array]
     """By class, as text; empty where the candidate gives none."""
     rankings: dict[str, Array]
-    """By what areas order rows: of the second of two classes, or of each; empty as above."""
+    """By what areas order rows: of the positive of two classes, or of each; empty as above."""
 
     @property
     def of_roc(self) -> dict[str, Array]:
@@ -41,12 +42,13 @@ class _Judged:
 def make_gallery(leaderboard: Leaderboard) -> str:
     """Return the pictures of the finalists, each with a line that says how to read it.
 
-    Curves are those of every finalist for the second of two classes; of the
+    Curves are those of every finalist for the positive of two classes; of the
     best alone, for each class against the others, where there are more.
     """
     finalists = [line.finalist for line in leaderboard.lines if line.finalist is not None and line.name != BASELINE]
     judged = [each for each in map(_read, finalists) if each is not None]
-    sections = [*_of_holdout(leaderboard.task, judged), *_of_best(leaderboard)]
+    of = "" if leaderboard.positive is None else f" Of the class `{write_label(leaderboard.positive)}`."
+    sections = [*_of_holdout(leaderboard.task, judged, of), *_of_best(leaderboard)]
     return "\n\n".join(f"## {title}\n\n{said}\n\n![{title}]({uri})" for title, said, uri in sections)
 
 
@@ -70,7 +72,7 @@ def _values(table: pa.Table, name: str) -> Array:
     return np.array(column.to_numpy(zero_copy_only=False))
 
 
-def _of_holdout(task: str, judged: list[_Judged]) -> Iterator[tuple[str, str, str]]:
+def _of_holdout(task: str, judged: list[_Judged], of_class: str) -> Iterator[tuple[str, str, str]]:
     if not judged:
         return
     best = judged[0]
@@ -83,13 +85,14 @@ def _of_holdout(task: str, judged: list[_Judged]) -> Iterator[tuple[str, str, st
         yield "Errors", "How large they are, and whether to one side.", errors
         return
     if curves := _curves(judged, lambda each: each.of_roc):
-        yield "ROC", "The nearer to the upper left, the better; the dashed line is guessing.", pictures.draw_roc(curves)
+        said = "The nearer to the upper left, the better; the dashed line is guessing."
+        yield "ROC", said + of_class, pictures.draw_roc(curves)
     if curves := _curves(judged, lambda each: each.rankings):
         said = "Of those named, how many are right; of those that are, how many are named."
-        yield "Precision and recall", said, pictures.draw_precision_recall(curves)
+        yield "Precision and recall", said + of_class, pictures.draw_precision_recall(curves)
     if curves := _curves(judged, lambda each: each.probabilities):
         said = "On the dashed line, a probability means what it says."
-        yield "Calibration", said, pictures.draw_calibration(curves)
+        yield "Calibration", said + of_class, pictures.draw_calibration(curves)
     said = f"Of {best.name} on the hold-out; colored by their share of the actual class."
     yield "Confusion", said, pictures.draw_confusion(best.truth, best.prediction)
 

@@ -18,7 +18,7 @@ BASELINES: dict[Task, Candidate] = {
     "classification": Candidate(estimator="sklearn.dummy.DummyClassifier", params={"strategy": "prior"}),
     "regression": Candidate(estimator="sklearn.dummy.DummyRegressor", params={"strategy": "mean"}),
 }
-EVALUATION = 4  # to be raised when the same candidate would be evaluated otherwise than before
+EVALUATION = 5  # to be raised when the same candidate would be evaluated otherwise than before
 _LIMITS = {"time_limit_s", "memory_limit_mb"}  # they decide whether there is a result, never which
 
 
@@ -44,6 +44,8 @@ class CandidateJob:
                 "evaluation": EVALUATION,
                 "training_set": self.training_set.fingerprint,
                 "target": self.training.target,
+                "task": self.training_set.task,
+                "positive": self.training_set.positive,
                 "split": self.training.split.model_dump(),
                 "metric": self.training.metric,
                 "seed": self.training.seed,

@@ -12,7 +12,7 @@ from sklearn.inspection import permutation_importance
 
 from tasks.spec import TimeSplit
 from tasks.store import commit
-from tasks.train.answers import Answers
+from tasks.train.answers import Answers, scoring_of
 from tasks.train.arrays import Array
 from tasks.train.evaluate import Attempt, attempted, fit_rows, read_rows
 from tasks.train.fitting import chosen_params
@@ -37,7 +37,7 @@ def judge_finalist(job: CandidateJob) -> Judgement:
     with attempted(job) as attempt:
         train, test = job.rows.sides()
         model = fit_rows(job, train, attempt)
-        answers = Answers(model, *read_rows(job, test))
+        answers = Answers(model, *read_rows(job, test), job.training_set.positive)
         score = answers.score(job.training.metric)
         save_model(model, job.folder / MODEL_FILE)
         _keep_holdout(job, answers, test)
@@ -59,7 +59,7 @@ def measure_importances(job: CandidateJob) -> dict[str, tuple[float, float]]:
         load_model(job.folder / MODEL_FILE),
         frame,
         truth,
-        scoring=job.training.metric,
+        scoring=scoring_of(job.training.metric, job.training_set.positive),
         n_repeats=IMPORTANCE_REPEATS,
         random_state=job.training.seed,
     )
@@ -85,9 +85,9 @@ def _learn(job: CandidateJob, share: float, fold: int, attempt: Attempt) -> tupl
     else:
         chosen = train[np.sort(np.random.default_rng(job.training.seed).permutation(len(train))[:wanted])]
     model = fit_rows(job, chosen, attempt)
-    frame, target = read_rows(job, chosen)
-    metric = job.training.metric
-    return wanted, Answers(model, frame, target).score(metric), Answers(model, *read_rows(job, test)).score(metric)
+    metric, positive = job.training.metric, job.training_set.positive
+    seen, unseen = (Answers(model, *read_rows(job, side), positive).score(metric) for side in (chosen, test))
+    return wanted, seen, unseen
 
 
 def _interval(job: CandidateJob, answers: Answers) -> tuple[float, float] | None:

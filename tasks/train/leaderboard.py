@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.spec import Label
 from tasks.train.estimators import BASELINE
 from tasks.train.jobs import CandidateJob
 from tasks.train.results import CandidateResult, Finalist
@@ -82,6 +83,11 @@ class Leaderboard:
     folds: int
     warnings: tuple[str, ...] = ()
     """What is doubtful about the training set."""
+    target: str | None = None
+    positive: Label | None = None
+    """The positive one of two classes."""
+    guessed: tuple[str, ...] = ()
+    """What of task and positive the pipeline file leaves to a guess."""
 
     @property
     def best(self) -> Line | None:
@@ -105,6 +111,9 @@ class Leaderboard:
         return {
             "metric": self.metric,
             "task": self.task,
+            "target": self.target,
+            "positive": self.positive,
+            "guessed": list(self.guessed),
             "best": self.best.name if self.best else None,
             "beats_dummy": self.beats_dummy,
             "training_rows": self.training_rows,
@@ -132,6 +141,9 @@ def rank(
         test_rows=rows.test,
         folds=len(rows.folds),
         warnings=tuple(getattr(training_set, "warnings", ())),
+        target=getattr(jobs[0].training, "target", None),
+        positive=getattr(training_set, "positive", None),
+        guessed=tuple(getattr(training_set, "guessed", ())),
     )
 
 

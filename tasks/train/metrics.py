@@ -26,16 +26,16 @@ class Said:
     probability: Array | None = None
     """Of each row (rows) and class (columns)."""
     ranking: Array | None = None
-    """By which areas order the rows: of the second of two classes (rows), or of each class (columns)."""
+    """By which areas order the rows: of the positive of two classes (rows), or of each class (columns)."""
     classes: Array | None = None
-    """All classes, sorted; needed for classification."""
+    """All classes, sorted, but for the positive one of two, which is the last; needed for classification."""
 
 
 @dataclass(frozen=True)
 class Metric:
     """One metric: how to compute it of predictions that are there, and which scorer of scikit-learn gives the same.
 
-    With two classes the second, in sorted order, is the positive one; with
+    With two classes F1 and the areas are of the second, the positive one; with
     more, F1 and the areas are the unweighted mean over each class against the
     others.
     """

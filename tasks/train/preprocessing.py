@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from tasks.errors import TrainingError
-from tasks.spec import Candidate, Preprocessing
+from tasks.spec import Candidate, Label, Preprocessing
 from tasks.train.estimators import build_estimator, package_of
 from tasks.train.features import Features
 from tasks.train.steps import TIME_PARTS, flatten_texts, split_times
@@ -29,8 +29,8 @@ _MODEL = "model"
 Step = tuple[str, Any, list[str]]
 
 
-def build_model(candidate: Candidate, features: Features, seed: int) -> Pipeline:
-    """Return the unfitted pipeline (columns -> estimator) of a candidate.
+def build_model(candidate: Candidate, features: Features, seed: int, labels: Sequence[Label] | None = None) -> Pipeline:
+    """Return the unfitted pipeline (columns -> estimator) of a candidate, for rows of these classes.
 
     Every part is scikit-learn's own or the estimator's package's, but for the
     functions of `steps`, so that the fitted pipeline can be saved without
@@ -40,7 +40,7 @@ def build_model(candidate: Candidate, features: Features, seed: int) -> Pipeline
         TrainingError: when texts meet `preprocessing: none`.
 
     """
-    estimator = build_estimator(candidate, seed)
+    estimator = build_estimator(candidate, seed, labels)
     if candidate.preprocessing == "none":
         columns = _as_they_are(features)
     elif _module(estimator).startswith("sklearn.dummy"):

@@ -16,8 +16,10 @@ from sklearn.model_selection import HalvingGridSearchCV, ParameterSampler
 from sklearn.pipeline import Pipeline
 
 from tasks.errors import TrainingError
-from tasks.spec import Between, GridSearch, RandomSearch, Search, Training
+from tasks.spec import Between, Candidate, GridSearch, Label, RandomSearch, Search, Training
+from tasks.train.answers import scoring_of
 from tasks.train.arrays import Array
+from tasks.train.classes import labels_of, value_for
 from tasks.train.features import encode_classes
 from tasks.train.preprocessing import prefix_of
 from tasks.train.split import fold_rows
@@ -30,8 +32,14 @@ _FEWEST_OF_CLASS = 20  # rows of the rarest class in the first round, in the mea
 Combination = dict[str, Any]
 
 
-def search_params(
-    training: Training, model: Pipeline, search: Search, frame: pd.DataFrame, target: Array, unit: Array | None
+def search_params(  # noqa: PLR0913, PLR0917 - what a search sees
+    training: Training,
+    model: Pipeline,
+    candidate: Candidate,
+    frame: pd.DataFrame,
+    target: Array,
+    unit: Array | None,
+    positive: Label | None = None,
 ) -> Pipeline:
     """Return the pipeline with the best combination of parameters, fitted on all the rows.
 
@@ -44,14 +52,19 @@ def search_params(
     """
     classes = encode_classes(target) if _classifies(model) else None
     folds = _inner_folds(training, len(frame), classes, unit)
-    combinations = combine(search, training.seed)
+    assert candidate.search is not None
+    combinations = combine(candidate.search, training.seed)
+    labels = None if classes is None else labels_of(target)
     prefix = prefix_of(model)
     halving = HalvingGridSearchCV(
         model,
-        [{f"{prefix}{name}": [value] for name, value in combination.items()} for combination in combinations],
+        [
+            {f"{prefix}{name}": [value_for(candidate, name, value, labels)] for name, value in each.items()}
+            for each in combinations
+        ],
         factor=FACTOR,
         min_resources=first_rows(len(frame), len(combinations), classes),
-        scoring=training.metric,
+        scoring=scoring_of(training.metric, positive),
         cv=folds,
         random_state=training.seed,
         error_score=np.nan,

@@ -6,6 +6,7 @@ from typing import Any
 
 from tasks.errors import SpecError
 from tasks.spec import Between, Candidate, Training
+from tasks.train.classes import BY_CLASS
 from tasks.train.estimators import BASELINE, BOOSTING, load_estimator, package_of, parameters_of
 from tasks.train.query import check_query, did_you_mean
 
@@ -75,8 +76,9 @@ def _end(between: Between, bound: float) -> float:
 
 def _refusal(estimator: type[Any], params: dict[str, Any]) -> str | None:
     """Return what scikit-learn's own declaration of an estimator's parameters says of their values."""
+    by_class = {name for name, value in params.items() if name in BY_CLASS and isinstance(value, dict)}
     try:
-        instance = estimator(**params)
+        instance = estimator(**{name: value for name, value in params.items() if name not in by_class})
     except TypeError as error:
         return f"{error}; choose an estimator that a file can describe"
     check = getattr(instance, "_validate_params", None)  # what fit itself calls first

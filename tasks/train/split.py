@@ -22,6 +22,7 @@ from tasks.train.arrays import Array
 from tasks.train.features import encode
 
 _MIN_FOLD_ROWS = 2  # R2 of one row is not a number
+_TOLD = 200  # characters of what scikit-learn says
 _MANY_GROUPS = 2000  # stratifying groups takes 0.1 ms a group and fold; so many are alike without it
 
 Pair = tuple[Array, Array]
@@ -117,7 +118,8 @@ def _hold_out_at_random(split: RandomSplit, seed: int, rows: int, classes: Array
         )
     except ValueError as error:
         cure = "set stratify: false, or leave rare classes out in the query" if strata is not None else "raise the rows"
-        raise TrainingError(f"training.split: {str(error).splitlines()[0].rstrip('.')}; {cure}") from None
+        told = str(error).splitlines()[0].rstrip(".")
+        raise TrainingError(f"training.split: {told[:_TOLD]}; {cure}") from None  # it names all the rare classes
     return train, test
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.errors import SpecError, TrainingError
-from tasks.spec import Training
+from tasks.spec import Label, Training
 from tasks.store import commit, commit_json, fingerprint, hash_file, read_json, sweep_leftovers
 from tasks.tables import MANIFEST, list_parts
 from tasks.train.versions import versions
@@ -21,7 +21,7 @@ Task = Literal["classification", "regression"]
 
 MIN_ROWS = 10  # below, a held-out fifth is not two rows
 _BATCH_ROWS = 100_000
-_CHECKS = 3  # raised when the checks look for more: what passed earlier ones is checked again
+_CHECKS = 4  # raised when the checks look for more: what passed earlier ones is checked again
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,10 @@ class TrainingSet:
     task: Task
     train_rows: int
     test_rows: int
+    positive: Label | None = None
+    """The positive one of two classes."""
+    guessed: tuple[str, ...] = ()
+    """What of task and positive the pipeline file leaves to a guess."""
     warnings: tuple[str, ...] = ()
     """What may make scores better than they will be: copies, giveaways, groups on both sides of the split."""
 
@@ -100,9 +104,11 @@ def _check(training: Training, path: Path) -> TrainingSet:
             fingerprint=hash_file(path),
             rows=table.num_rows,
             columns=tuple(table.column_names),
-            task=checked.task,
+            task=checked.target.task,
             train_rows=checked.train_rows,
             test_rows=checked.test_rows,
+            positive=checked.target.positive,
+            guessed=checked.target.guessed,
             warnings=checked.warnings,
         )
 
@@ -150,8 +156,9 @@ def _known(path: Path, manifest: Path) -> dict[str, Any] | None:
 
 
 def _restored(path: Path, known: Mapping[str, Any]) -> TrainingSet:
-    kept = {name: known[name] for name in ("fingerprint", "rows", "task", "train_rows", "test_rows")}
-    return TrainingSet(path=path, columns=tuple(known["columns"]), warnings=tuple(known["warnings"]), **kept)
+    kept = {name: known[name] for name in ("fingerprint", "rows", "task", "train_rows", "test_rows", "positive")}
+    lists: dict[str, Any] = {name: tuple(known[name]) for name in ("columns", "guessed", "warnings")}
+    return TrainingSet(path=path, **kept, **lists)
 
 
 def _inputs(training: Training, tables: Mapping[str, Path]) -> str:

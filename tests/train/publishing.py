@@ -51,7 +51,8 @@ def judge(folder: Path, columns: Mapping[str, Any], candidate: Mapping[str, Any]
     key = fingerprint([training_set.fingerprint, asked.model_dump(mode="json", exclude={"promotion"})])
     result = CandidateResult("only", key, fold_scores=(finalist.score,) * 5, fit_s=0.1, memory_mb=100.0)
     line = Line("only", result, finalist.score, finalist.interval, None, 0.01, within_noise=False, finalist=finalist)
-    leaderboard = Leaderboard(asked.metric, training_set.task, (line,), *counted, folds=5)
+    told: dict[str, Any] = {"target": asked.target, "positive": training_set.positive, "guessed": training_set.guessed}
+    leaderboard = Leaderboard(asked.metric, training_set.task, (line,), *counted, folds=5, **told)
     return Judged(models, leaderboard, asked, training_set)
 
 
@@ -60,15 +61,17 @@ def _fit(asked: Training, training_set: TrainingSet, models: Path) -> tuple[Fina
         table = pa.ipc.open_file(mapped).read_all()
         features, rows = features_of(asked, table.schema), split_rows(asked, table, training_set.task)
         frame, target = read_frame(table, features), read_target(table.column(asked.target), training_set.task)
-        model = fit_model(asked, asked.candidates["only"], features, frame.iloc[rows.train], target[rows.train])
+        learnt = (features, frame.iloc[rows.train], target[rows.train])
+        model = fit_model(asked, asked.candidates["only"], *learnt, positive=training_set.positive)
         held_out, truth = frame.iloc[rows.test], target[rows.test]
-        score = float(model.score(held_out, truth))
+        answers = Answers(model, held_out, truth, training_set.positive)
+        score, metrics = float(model.score(held_out, truth)), answers.metrics(training_set.task)
         folder = models / "candidates" / "only-0123456789ab"
         save_model(model, folder / "model.skops")
-        made = tell_holdout(Answers(model, held_out, truth).said, rows.test)
+        made = tell_holdout(answers.said, rows.test)
         with pa.ipc.new_file(str(folder / "holdout.arrow"), made.schema) as file:
             file.write_table(made)
         drops = {name: (0.1 / (place + 1), 0.01) for place, name in enumerate(features.names)}
         curve = ((50, 0.9, 0.7), (100, 0.85, 0.75))
-        finalist = Finalist("only", folder, score, (score - 0.05, score + 0.05), {"accuracy": score}, drops, curve)
+        finalist = Finalist("only", folder, score, (score - 0.05, score + 0.05), metrics, drops, curve)
         return finalist, (len(rows.train), len(rows.test))

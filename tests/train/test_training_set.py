@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 
 from tasks.errors import SpecError, TrainingError
+from tasks.train.checks import target
+from tasks.train.features import read_target
 from tasks.train.training_set import TrainingSet, build_training_set
 from tests.train.conftest import Build, sklearn_table, training, write_table
 
@@ -219,3 +221,79 @@ def test_a_table_without_columns_is_left_out(tmp_path: Path) -> None:
     assert built.rows == 150
     with pytest.raises(TrainingError, match=r"none.*does not exist.*its tables are rows; without rows yet: none"):
         build_training_set(training(query='SELECT * FROM "none"'), tables, tmp_path / "training")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"query": "SELECT b, (a = 1)::INT::DOUBLE AS y FROM rows", "metric": "roc_auc"},
+            "candidates.logistic.estimator: .* is a classifier, but the target 'y' asks for regression; "
+            "add training.task: classification, or choose a regressor\ntraining.metric: 'roc_auc' does not fit .*; "
+            "add training.task: classification, or choose one of",
+        ),
+        (
+            {"metric": "r2", "candidates": {"ridge": {"estimator": "sklearn.linear_model.Ridge"}}},
+            "asks for classification; add training.task: regression, or choose a classifier",
+        ),
+        (
+            {"query": "SELECT b, a::VARCHAR AS y FROM rows", "task": "regression"},
+            "task: regression predicts numbers, and 'y' is text; CAST.y AS DOUBLE. in the query",
+        ),
+        (
+            {"query": "SELECT b, a / 2 AS y FROM rows", "task": "classification"},
+            "classification needs classes, and 'y' has numbers that are not whole; CAST.y AS VARCHAR. AS y",
+        ),
+        (
+            {"query": "SELECT a, 'row ' || b AS y FROM rows"},
+            "'y' has 120 distinct values in 120 rows, as names of rows have; name a column of classes",
+        ),
+        (
+            {"query": "SELECT a, b, if(b = 5, 'once', 'often') AS y FROM rows"},
+            "training.split: The least populated classes in y have only 1 member.*leave rare classes out",
+        ),
+    ],
+)
+def test_a_task_that_the_target_is_not_of_is_refused_with_a_cure_that_helps(
+    build: Build, changes: dict[str, Any], says: str
+) -> None:
+    """What is wrong with the estimators and the metric is told together; a guess can be contradicted."""
+    with pytest.raises(TrainingError, match=says) as raised:
+        build(COLUMNS, **changes)
+
+    assert len(str(raised.value)) < 2500
+
+
+@pytest.mark.parametrize(
+    ("query", "task", "values"),
+    [
+        ("SELECT b, (a = 1)::INT::DOUBLE AS y FROM rows", "classification", [0, 1]),
+        ("SELECT a, b % 40 AS y FROM rows", "classification", list(range(40))),
+        ("SELECT b, (a = 1)::INT AS y FROM rows", "regression", [0.0, 1.0]),
+        ("SELECT b, a = 1 AS y FROM rows", "regression", [0.0, 1.0]),
+    ],
+)
+def test_the_declared_task_is_the_task(build: Build, query: str, task: str, values: list[Any]) -> None:
+    """Whole floats and many whole numbers may be classes, few whole numbers and truths amounts."""
+    estimator, metric = ("LogisticRegression", "accuracy") if task == "classification" else ("Ridge", "r2")
+    split = {"by": "random", "folds": 2, "stratify": False}
+    candidates = {"linear": {"estimator": f"sklearn.linear_model.{estimator}"}}
+
+    found = build(COLUMNS, query=query, task=task, metric=metric, candidates=candidates, split=split)
+
+    assert (found.task, found.guessed) == (task, ("positive",) if len(values) == 2 and task == "classification" else ())
+    assert np.unique(read_target(read(found)["y"], task)).tolist() == values
+
+
+def test_more_classes_than_memory_has_room_for_are_told_before_a_fit(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A probability of each class in each row is what a metric, or a picture, would ask for."""
+    monkeypatch.setattr(target, "MAX_CELLS", 120 * 29)
+    asked = {"query": "SELECT a, b % 30 AS y FROM rows", "task": "classification", "metric": "neg_log_loss"}
+
+    with pytest.raises(TrainingError, match=r"'y' has 30 classes, and a probability of each in 120 rows takes .* GB"):
+        build(COLUMNS, **asked)
+
+    monkeypatch.setattr(target, "MAX_CELLS", 120 * 30)
+    assert build(COLUMNS, **asked, split={"by": "random", "folds": 2, "stratify": False}).rows == 120

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,107 +14,262 @@ import pyarrow.compute as pc
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from tasks.errors import TrainingError
-from tasks.spec import GroupSplit, TimeSplit, Training
+from tasks.errors import SpecError, TrainingError
+from tasks.spec import GroupSplit, Label, TimeSplit, Training, write_label
 from tasks.train.arrays import Array
+from tasks.train.classes import (
+    TWO,
+    find_class_mistakes,
+    find_label,
+    labels_of,
+    name_labels,
+    nearest_label,
+    rarer_label,
+)
 from tasks.train.estimators import kind_of, load_estimator
-from tasks.train.features import features_of, find_infinite, is_text, read_target
+from tasks.train.features import find_infinite, is_text, not_features, read_target
 from tasks.train.query import did_you_mean
 from tasks.train.training_set import Task
 
 MAX_CLASSES = 20  # more distinct whole numbers than this are amounts, not classes
+MAX_CELLS = 200_000_000  # rows times classes: models tell a probability of each, 8 bytes
 _PROBE_ROWS = 1000
+_ALL_DIFFER = 0.5  # distinct texts as a share of the rows: names of rows, not classes
+# Scorers that are of one class; others look at all classes alike.
+OF_THE_POSITIVE = {
+    "average_precision",
+    "f1",
+    "jaccard",
+    "neg_negative_likelihood_ratio",
+    "positive_likelihood_ratio",
+    "precision",
+    "recall",
+}
 
 
-def check_target(training: Training, table: pa.Table) -> Task:
-    """Return the task that the target makes, after every check of the columns that the section names.
+@dataclass(frozen=True)
+class Target:
+    """What is predicted: the task, the positive one of two classes, and what of them is a guess."""
+
+    task: Task
+    positive: Label | None = None
+    guessed: tuple[str, ...] = ()
+    doubt: str | None = None
+    """What may be another class than the user thinks of."""
+
+
+def check_target(training: Training, table: pa.Table) -> Target:
+    """Return what the target makes of the training, after every check of the columns that the section names.
 
     Raises:
-        TrainingError: with one sentence that names the column and the cure.
+        TrainingError: with one sentence for each mistake, which names the column and the cure.
 
     """
-    columns = table.column_names
-    _check_column(columns, training.target, "training.target")
+    target, mistakes = examine_target(training, table.column_names, table)
+    if target is None or mistakes:
+        raise TrainingError("\n".join(mistakes))
+    return target
+
+
+def examine_target(training: Training, columns: Sequence[str], table: pa.Table) -> tuple[Target | None, list[str]]:
+    """Return what the target makes of the training, and one sentence for each mistake.
+
+    Args:
+        training: The training section.
+        columns: Names of all columns of the query's result.
+        table: Those of the target and the split at least.
+
+    """
+    mistakes = list(_column_mistakes(training, columns, table))
+    if training.target not in columns:
+        return None, mistakes
+    column = table.column(training.target)
+    mistakes += _value_mistakes(training.target, column) or _task_mistakes(training, column)
+    if mistakes:
+        return None, mistakes
+    task = training.task or _guess_task(column)
+    values = read_target(column, task)
+    labels = labels_of(values) if task == "classification" else ()
+    if mistake := _too_many_classes(training.target, len(labels), len(values)):
+        return None, [mistake]
+    target = _describe(training, task, values, labels)
+    mistakes += _positive_mistakes(training, labels)
+    mistakes += _estimator_mistakes(training, target, column)
+    mistakes += _class_mistakes(training, target, labels)
+    mistakes += _metric_mistakes(training, target, values, column)
+    return target, mistakes
+
+
+def _column_mistakes(training: Training, columns: Sequence[str], table: pa.Table) -> Iterator[str]:
+    named = {"training.target": training.target}
     if isinstance(training.split, TimeSplit | GroupSplit):
-        _check_column(columns, training.split.column, "training.split.column")
-        _check_split_column(training.split, table)
-    if not features_of(training, table.schema).names:
-        raise TrainingError(f"training.query: gives no column besides {', '.join(columns)}; select features too")
-    task = _task_of(training.target, table)
-    _check_estimators(training, task)
-    _check_metric(training, read_target(table.column(training.target), task), task)
-    return task
+        named["training.split.column"] = training.split.column
+    for key, name in named.items():
+        if name not in columns:
+            shown = ", ".join(columns)
+            yield f"{key}: {name!r} is not a column of the query's result ({shown}); {did_you_mean(name, list(columns))}"
+    if isinstance(training.split, TimeSplit | GroupSplit) and training.split.column in columns:
+        yield from _split_mistakes(training.split, table.column(training.split.column))
+    if not set(columns) - not_features(training):
+        yield f"training.query: gives no column besides {', '.join(columns)}; select features too"
 
 
-def _check_column(columns: list[str], name: str, key: str) -> None:
-    if name not in columns:
-        raise TrainingError(
-            f"{key}: {name!r} is not a column of the query's result ({', '.join(columns)}); "
-            f"{did_you_mean(name, columns)}"
-        )
-
-
-def _check_split_column(split: TimeSplit | GroupSplit, table: pa.Table) -> None:
-    name, column = split.column, table.column(split.column)
+def _split_mistakes(split: TimeSplit | GroupSplit, column: pa.ChunkedArray) -> Iterator[str]:
+    name = split.column
     if split.by == "time" and (is_text(column.type) or pa.types.is_boolean(column.type)):
-        raise TrainingError(
+        yield (
             f"training.split.column: {name!r} is {column.type}, neither a time nor a number; "
             f"CAST({name} AS TIMESTAMP) in the query"
         )
-    if missing := pc.sum(column.is_null(nan_is_null=True)).as_py():
-        raise TrainingError(
+    elif missing := pc.sum(column.is_null(nan_is_null=True)).as_py():
+        yield (
             f"training.split.column: {name!r} is null in {missing} of {len(column)} rows; "
             f"add WHERE {name} IS NOT NULL to the query"
         )
 
 
-def _task_of(name: str, table: pa.Table) -> Task:
-    """Return what the target's type and distinct values make of it."""
-    column = table.column(name)
-    empty = column.is_null(nan_is_null=True)
-    if missing := pc.sum(empty).as_py():
-        raise TrainingError(
-            f"training.target: {name!r} is null in {missing} of {len(column)} rows; "
-            f"add WHERE {name} IS NOT NULL to the query"
-        )
+def _value_mistakes(name: str, column: pa.ChunkedArray) -> list[str]:
+    """Return what of the target's values nothing can be learnt from."""
+    rows = f"of {len(column)} rows"
+    if missing := pc.sum(column.is_null(nan_is_null=True)).as_py():
+        return [f"training.target: {name!r} is null in {missing} {rows}; add WHERE {name} IS NOT NULL to the query"]
     if endless := int(find_infinite(column).sum()):
-        raise TrainingError(
-            f"training.target: {name!r} is infinite in {endless} of {len(column)} rows; "
-            f"add WHERE isfinite({name}) to the query"
-        )
+        return [f"training.target: {name!r} is infinite in {endless} {rows}; add WHERE isfinite({name}) to the query"]
     if pa.types.is_temporal(column.type):
-        raise TrainingError(
+        return [
             f"training.target: {name!r} is {column.type}, which no estimator predicts; use epoch({name}) in the query"
-        )
-    distinct = pc.count_distinct(column).as_py()
-    if distinct == 1:
-        raise TrainingError(
-            f"training.target: {name!r} is {column[0].as_py()!r} in all {len(column)} rows, so there is nothing "
+        ]
+    if pc.count_distinct(column).as_py() == 1:
+        return [
+            f"training.target: {name!r} is {column[0].as_py()!r:.80} in all {len(column)} rows, so there is nothing "
             "to learn; widen the query"
+        ]
+    return []
+
+
+def _task_mistakes(training: Training, column: pa.ChunkedArray) -> list[str]:
+    """Return why the target is not of the task that the file declares."""
+    name = training.target
+    if training.task == "regression" and is_text(column.type):
+        return [
+            f"training.task: regression predicts numbers, and {name!r} is text; CAST({name} AS DOUBLE) in the query"
+        ]
+    if training.task == "classification" and pa.types.is_floating(column.type) and not _is_whole(column):
+        return [
+            f"training.task: classification needs classes, and {name!r} has numbers that are not whole; "
+            f"CAST({name} AS VARCHAR) AS {name} in the query if each is a class, else choose regression"
+        ]
+    return []
+
+
+def _is_whole(column: pa.ChunkedArray) -> bool:
+    """Tell whether every number is whole, and small enough to be exact."""
+    values = column.to_numpy()
+    return bool(((values == np.floor(values)) & (np.abs(values) < 2**53)).all())
+
+
+def _guess_task(column: pa.ChunkedArray) -> Task:
+    """Return what the target's type and distinct values make of it."""
+    if is_text(column.type) or pa.types.is_boolean(column.type):
+        return "classification"
+    whole = pa.types.is_integer(column.type) and pc.count_distinct(column).as_py() <= MAX_CLASSES
+    return "classification" if whole else "regression"
+
+
+def _too_many_classes(name: str, classes: int, rows: int) -> str | None:
+    """Return why so many classes are not learnt: each row is one, or their probabilities would not fit into memory."""
+    if classes > MAX_CLASSES and classes > rows * _ALL_DIFFER:
+        return (
+            f"training.target: {name!r} has {classes:,} distinct values in {rows:,} rows, as names of rows have; "
+            "name a column of classes, or of amounts"
         )
-    whole = pa.types.is_integer(column.type) and distinct <= MAX_CLASSES
-    classes = is_text(column.type) or pa.types.is_boolean(column.type) or whole
-    return "classification" if classes else "regression"
+    if rows * classes > MAX_CELLS:
+        return (
+            f"training.target: {name!r} has {classes:,} classes, and a probability of each in {rows:,} rows takes "
+            f"{rows * classes * 8 / 1e9:,.1f} GB; put rare classes together in the query, or set training.sample_rows"
+        )
+    return None
 
 
-def _check_estimators(training: Training, task: Task) -> None:
-    wanted = "classifier" if task == "classification" else "regressor"
+def _describe(training: Training, task: Task, values: Array, labels: Sequence[Label]) -> Target:
+    guessed = () if training.task else ("task",)
+    if len(labels) != TWO:
+        return Target(task, None, guessed)
+    if training.positive is not None:
+        return Target(task, find_label(training.positive, labels), guessed)
+    positive = rarer_label(values)
+    return Target(task, positive, (*guessed, "positive"), _doubt(training, positive, values, labels))
+
+
+def _doubt(training: Training, positive: Label | None, values: Array, labels: Sequence[Label]) -> str | None:
+    """Return what is to be told where the rarer class is the one that most would not take for the positive."""
+    if training.metric not in OF_THE_POSITIVE or list(labels) != [0, 1] or positive != labels[0]:
+        return None
+    first, second = map(write_label, labels)
+    return (
+        f"training.positive: {training.metric} is of {training.target} = {first}, the rarer class "
+        f"({float(np.mean(values == positive)):.0%} of the rows); declare positive: {second} if you mean that, "
+        f"else positive: {first}"
+    )
+
+
+def _positive_mistakes(training: Training, labels: Sequence[Label]) -> Iterator[str]:
+    if training.positive is None:
+        return
+    told, name = write_label(training.positive), training.target
+    if not labels:
+        yield (
+            f"training.positive: {told!r} is a class, and {name!r} is taken for an amount; "
+            "add training.task: classification, or take positive out"
+        )
+    elif len(labels) > TWO:
+        yield (
+            f"training.positive: is of two classes, and {name!r} has {len(labels):,} ({name_labels(labels)}); "
+            f"take it out, or make the target a truth in the query: {name} = {told!r} AS {name}"
+        )
+    elif find_label(training.positive, labels) is None:
+        yield f"training.positive: {told!r} is not a class of {name!r}; {nearest_label(told, labels)}"
+
+
+def _estimator_mistakes(training: Training, target: Target, column: pa.ChunkedArray) -> Iterator[str]:
+    wanted = "classifier" if target.task == "classification" else "regressor"
     for name, candidate in training.candidates.items():
-        kinds = kind_of(load_estimator(candidate.estimator))
+        try:
+            kinds = kind_of(load_estimator(candidate.estimator))
+        except SpecError:  # told before there was a table
+            continue
         if wanted not in kinds:
-            raise TrainingError(
+            yield (
                 f"training.candidates.{name}.estimator: {candidate.estimator!r} is a {' and '.join(kinds)}, but the "
-                f"target {training.target!r} asks for {task}; choose a {wanted}"
+                f"target {training.target!r} asks for {target.task}; {_other_task(target, column)}choose a {wanted}"
             )
 
 
-def _check_metric(training: Training, target: Array, task: Task) -> None:
-    if not _fits(training.metric, target, task):
-        probe = _probe(target)
-        fitting = [name for name in get_scorer_names() if _fits(name, probe, task)]
-        raise TrainingError(
-            f"training.metric: {training.metric!r} does not fit the target {training.target!r} ({task}, "
-            f"{len(np.unique(target))} distinct values); choose one of {', '.join(fitting)}"
+def _other_task(target: Target, column: pa.ChunkedArray) -> str:
+    """Return the cure where the target can be learnt as the other task, and its own is a guess."""
+    if "task" not in target.guessed:
+        return ""
+    if target.task == "classification":
+        return "" if is_text(column.type) else "add training.task: regression, or "
+    return "add training.task: classification, or " if pa.types.is_integer(column.type) or _is_whole(column) else ""
+
+
+def _class_mistakes(training: Training, target: Target, labels: Sequence[Label]) -> Iterator[str]:
+    if target.task == "classification":
+        for name, candidate in training.candidates.items():
+            for mistake in find_class_mistakes(candidate, labels, target.positive, training.target):
+                yield f"training.candidates.{name}.{mistake}"
+
+
+def _metric_mistakes(training: Training, target: Target, values: Array, column: pa.ChunkedArray) -> Iterator[str]:
+    known = get_scorer_names()
+    coded = values if target.positive is None else (values == target.positive).astype(int)
+    probe = _probe(coded)
+    if training.metric in known and not _fits(training.metric, probe, target.task):
+        fitting = [name for name in known if _fits(name, probe, target.task)]
+        yield (
+            f"training.metric: {training.metric!r} does not fit the target {training.target!r} ({target.task}, "
+            f"{len(np.unique(values)):,} distinct values); {_other_task(target, column)}choose one of {', '.join(fitting)}"
         )
 
 
@@ -133,7 +291,7 @@ def _compares_clusters(metric: str) -> bool:
 
 
 def _scores(metric: str, target: Array, task: Task) -> bool:
-    dummy = DummyClassifier(strategy="prior") if task == "classification" else DummyRegressor()
+    dummy: Any = DummyClassifier(strategy="prior") if task == "classification" else DummyRegressor()
     nothing = np.zeros((len(target), 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -144,6 +302,6 @@ def _scores(metric: str, target: Array, task: Task) -> bool:
 
 
 def _probe(target: Array) -> Array:
-    """Return a small target with every class of the whole one."""
+    """Return a small target with every class of the whole one, or a thousand of them, and the least amount."""
     _, firsts = np.unique(target, return_index=True)
     return np.concatenate([target[firsts], target])[:_PROBE_ROWS]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tasks.spec import write_label
 from tasks.train.model_store.version import Version
 
 _FEATURES_SHOWN = 50
@@ -30,7 +31,16 @@ def write_card(version: Version, environment: Mapping[str, Any]) -> str:
 
 def _purpose(version: Version) -> str:
     estimator = version.training["candidates"][version.candidate]["estimator"]
-    return f"`{version.target}` ({version.task}), by `{estimator}`. Made {version.created}."
+    return f"`{version.target}` ({_task(version)}), by `{estimator}`. Made {version.created}."
+
+
+def _task(version: Version) -> str:
+    """Return the task and the positive class, and which of them is a guess that the pipeline file can contradict."""
+    task = f"{version.task}, as its values look" if "task" in version.guessed else version.task
+    if version.positive is None:
+        return task
+    how = ", the rarer one" if "positive" in version.guessed else ", as declared"
+    return f"{task}; f1, pr_auc and their like are of the class `{write_label(version.positive)}`{how}"
 
 
 def _scores(version: Version) -> str:

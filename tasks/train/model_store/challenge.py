@@ -72,21 +72,25 @@ def without(held_out: HeldOut, kept: Array) -> HeldOut:
 
 
 def lead_over(
-    challenger: Pipeline, champion: Pipeline, held_out: HeldOut, training: Training, *, task: str
+    challenger: Pipeline, champion: Pipeline, held_out: HeldOut, training: Training, training_set: TrainingSet
 ) -> tuple[float, float, float]:
     """Return how much better the challenger scores than the champion, and the interval of that.
 
     It is the paired bootstrap: both are scored on the same draws of the rows.
     """
+    ours, theirs = (
+        Answers(model, held_out.frame, held_out.truth, training_set.positive).scoring(training.metric)
+        for model in (challenger, champion)
+    )
     return bootstrap_difference(
-        Answers(challenger, held_out.frame, held_out.truth).scoring(training.metric),
-        Answers(champion, held_out.frame, held_out.truth).scoring(training.metric),
+        ours,
+        theirs,
         Bootstrap(
             len(held_out.truth),
             training.seed,
             DRAWS,
             training.promotion.confidence,
-            strata=held_out.truth if task == "classification" else None,
+            strata=held_out.truth if training_set.task == "classification" else None,
             groups=held_out.groups,
         ),
     )

@@ -72,7 +72,7 @@ def _compare(
     held_out, told = _unseen(models, serving, version, held_out)
     ours = load_model(models / version.name / MODEL_FILE)
     try:
-        lead, low, high = lead_over(ours, theirs, held_out, training, task=training_set.task)
+        lead, low, high = lead_over(ours, theirs, held_out, training, training_set)
     except Exception as error:  # noqa: BLE001 - a model may refuse the rows, or have no answer for the metric
         said = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         return _stay(champion, version, training, f"cannot be compared: {said}; promote it by hand")

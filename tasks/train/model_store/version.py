@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock
 
 from tasks.errors import SpecError, TrainingError
-from tasks.spec import Training
+from tasks.spec import Label, Training
 from tasks.store import commit_folder, json_reader, sweep_leftovers, write_json
 from tasks.train.drift import Reference
 from tasks.train.leaderboard import Leaderboard, Line
@@ -73,6 +73,10 @@ class Version:
     warnings: list[str]
     training: dict[str, Any]
     """The training section of the pipeline."""
+    positive: Label | None = None
+    """The positive one of two classes, of which f1 and pr_auc are."""
+    guessed: tuple[str, ...] = ()
+    """What of task and positive the pipeline file left to a guess."""
     reference: dict[str, Reference] = field(default_factory=dict)
     """How the features were spread over the rows learnt from."""
 
@@ -178,6 +182,8 @@ def _describe(  # noqa: PLR0913, PLR0917 - what a version is made of
         equals=[line.name for line in leaderboard.lines if line.within_noise and line.name != best.name],
         warnings=[*leaderboard.warnings, *best.result.warnings],
         training=training.model_dump(mode="json"),
+        positive=training_set.positive,
+        guessed=training_set.guessed,
         reference=learnt.reference,
     )
 
