@@ -13,6 +13,7 @@ from tasks.convert.reading.formats import suffix_of
 from tasks.errors import SpecError, TableError
 from tasks.ingest.pages.page import check_selectors
 from tasks.partitions import list_partitions
+from tasks.redaction import redact
 from tasks.slices import choose_slice
 from tasks.spec import ApiSource, FilesSource, PagesSource, Pipeline, Training, secret_references, write_duration
 from tasks.store import DataFolder
@@ -49,7 +50,8 @@ def plan_rows(spec: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
         yield "ingest", name, f"{what}: {_count(len(partitions), 'partition')} of {first}{_how(fetched)}"
     for name, source in spec.sources.items():
         if isinstance(source, FilesSource):
-            what = f"{_count(len(list_files(source.path, folder.root)), 'file')} of {', '.join(source.path)}"
+            files = list_files(source.path, folder.root, source.allow_hosts)
+            what = f"{_count(len(files), 'file')} of {redact(', '.join(source.path))}"
         else:
             what = f"{_count(len(list_partitions(source)), 'raw file')}"
         yield "convert", name, f"{what} to {data / 'tables' / name}/"
@@ -63,7 +65,7 @@ def plan_rows(spec: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
 def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
     mistakes = []
     try:
-        for file in list_files(source.path, folder.root):
+        for file in list_files(source.path, folder.root, source.allow_hosts):
             try:
                 suffix_of(file.name, source.read)
             except TableError as error:

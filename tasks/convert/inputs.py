@@ -14,33 +14,42 @@ from tasks.convert.reading.listing import list_local, list_remote
 from tasks.errors import TableError
 from tasks.partitions import Partition, list_partitions, request_fingerprint
 from tasks.raw import list_raw_files
+from tasks.redaction import name_address, redact
 from tasks.spec import ApiSource, PagesSource
+from tasks.stores import RemoteAddress
 
 _HASH_CHARACTERS = 8
 _STEM_CHARACTERS = 48  # a name may have 255 bytes, and a character four
 
 
-def list_files(paths: Sequence[str], root: Path) -> list[InputFile]:
+def list_files(paths: Sequence[str], root: Path, allow_hosts: Sequence[str] = ()) -> list[InputFile]:
     """Return the files of globs, folders, single files and URLs, by name; relative paths start in the data folder `root`.
 
     Raises:
-        TableError: no file matches one of them, or a store cannot be reached.
+        TableError: no file matches one of them, a store cannot be reached, or it redirects to
+            a host that is not one of `allow_hosts`; or two addresses differ in a secret alone.
 
     """
     found: dict[str, InputFile] = {}
     for path in paths:
-        files = sorted(_list(path, root), key=lambda file: file.name)
+        files = sorted(_list(path, root, allow_hosts), key=lambda file: file.name)
         if not files:
-            where = path if "://" in path else root / Path(path).expanduser()
+            where = redact(path) if "://" in path else root / Path(path).expanduser()
             raise TableError(f"no file matches {where}; put the files there, or correct path")
-        found |= {file.name: file for file in files}
+        for file in files:
+            if found.setdefault(file.name, file).path != file.path:
+                raise TableError(
+                    f"{file.name}: two addresses differ in nothing but what proves who asks, which no file is known by; "
+                    "list one of them, or make a source of each"
+                )
     return list(found.values())
 
 
-def _list(path: str, root: Path) -> Iterator[InputFile]:
+def _list(path: str, root: Path, allow_hosts: Sequence[str]) -> Iterator[InputFile]:
     if "://" in path:
-        for remote in list_remote(path):
-            yield InputFile(remote.url, remote.url, remote.size, 0, remote.version)
+        for remote in list_remote(RemoteAddress(path, allow_hosts)):
+            address = RemoteAddress(remote.url, allow_hosts)
+            yield InputFile(address, name_address(remote.url), remote.size, 0, remote.version)
         return
     for entry in list_local(path, root):
         yield InputFile(Path(entry.path), name_file(entry.path, root), entry.size, entry.mtime_ns)

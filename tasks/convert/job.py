@@ -105,7 +105,7 @@ def make_job(
 
     """
     if isinstance(source, FilesSource):
-        inputs = list_files(source.path, folder.root)
+        inputs = list_files(source.path, folder.root, source.allow_hosts)
     else:
         inputs, missing = list_raw(source, folder.raw(name), folder.root)
         due = [partition for partition in missing if only is None or only.covers(partition)]

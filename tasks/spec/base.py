@@ -22,9 +22,11 @@ _ISO_DURATION = TypeAdapter(timedelta)
 
 
 class Part(BaseModel):
-    """A part of a pipeline: frozen, and a key it does not know is an error."""
+    """A part of a pipeline: frozen, and a key it does not know is an error, which tells no value: it may be a secret."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 def check_scalar(value: Any) -> Any:

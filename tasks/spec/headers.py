@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from tasks.redaction import is_secret
+
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 _VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?")  # the same, 5.5, without what is not ASCII
 _OF_AUTH = frozenset({"authorization", "proxy-authorization"})
@@ -21,10 +23,10 @@ def check_header_name(name: str) -> str:
 
 def _check_own_name(name: str) -> str:
     """Return the name of a header that is not a secret: those are stored with the run."""
-    if name.lower() in _OF_AUTH:
+    if name.lower() in _OF_AUTH or is_secret(name, ""):
         raise ValueError(
             "holds a secret, which belongs in auth, where it is not stored; "
-            f"write auth: {{kind: api_key, name: {name}, key: {{env: NAME}}}}"
+            f"write auth: {{kind: api_key, name: {name:.80}, key: {{env: NAME}}}}"
         )
     return check_header_name(name)
 

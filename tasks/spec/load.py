@@ -14,6 +14,7 @@ from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from tasks.errors import SpecError
+from tasks.redaction import is_secret, redact
 from tasks.spec.mistakes import explain_mistakes
 from tasks.spec.pipeline import Pipeline
 
@@ -86,14 +87,15 @@ def _beside(path: Path) -> str:
     return f"there are {', '.join(found)}" if found else "check the path"
 
 
-def _fill_variables(value: Any, path: Path) -> Any:
-    """Return `value` with its variables filled."""
+def _fill_variables(value: Any, path: Path, keys: tuple[str, ...] = ()) -> Any:
+    """Return `value`, which stands under `keys`, with its variables filled."""
     if isinstance(value, dict):
-        return {key: _fill_variables(inner, path) for key, inner in value.items()}
+        return {key: _fill_variables(inner, path, (*keys, str(key))) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_fill_variables(inner, path) for inner in value]
+        return [_fill_variables(inner, path, keys) for inner in value]
     if not isinstance(value, str):
         return value
+    held: dict[str, str] = {}
 
     def fill(match: re.Match[str]) -> str:
         found = os.environ.get(match["name"], match["default"])
@@ -102,9 +104,35 @@ def _fill_variables(value: Any, path: Path) -> Any:
                 f"{path}: {value!r} needs the environment variable {match['name']}, which is not set; "
                 f"set it, or give a default: ${{{match['name']}:-value}}"
             )
+        if found and is_secret(match["name"]):
+            held[match["name"]] = found
         return found
 
-    return _VARIABLE.sub(fill, value)
+    filled = _VARIABLE.sub(fill, value)
+    for name, secret in held.items():
+        _check_secret(path, keys, name, is_hidden=keys[-1:] == ("path",) and secret not in redact(filled))
+    return filled
+
+
+def _check_secret(path: Path, keys: tuple[str, ...], name: str, *, is_hidden: bool) -> None:
+    """Raise where the value of a variable that is a secret by its name would be stored with the run as it stands."""
+    if is_hidden:
+        return
+    section, key = keys[-2:] if len(keys) > 1 else ("", "")
+    reference = f"{{env: {name}}}"
+    match section:
+        case "params" if "auth" not in keys:
+            cure = f"write auth: {{kind: api_key, place: query, name: {key}, key: {reference}}}"
+        case "headers":
+            cure = f"write auth: {{kind: api_key, name: {key}, key: {reference}}}"
+        case _ if key == "path":
+            cure = "only user:password@ and a parameter like token, which tells what it is, are stored nowhere"
+        case _:
+            cure = f"write auth, and in it {reference}"
+    raise SpecError(
+        f"{path}: {'.'.join(keys)}: ${{{name}}} is a secret by its name, and would be stored with the run as it "
+        f"stands here; {cure}, or name a variable that is none otherwise"
+    )
 
 
 def _inline_query(document: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from tasks.redaction import redact
 from tasks.spec.pipeline import Pipeline
 from tasks.spec.secrets import SecretReference
 
@@ -54,7 +55,7 @@ def explain_mistakes(error: ValidationError, document: Any) -> list[str]:
         if details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]:
             continue  # pydantic counts the right entries alone, and has told what is wrong with the others
         place = _find_place(details, document, schema)
-        sentences.setdefault(place.path, f"{place.path}{_explain(details, place)}")
+        sentences.setdefault(place.path, redact(f"{place.path}{_explain(details, place)}"))
     return list(sentences.values())
 
 

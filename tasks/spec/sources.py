@@ -16,7 +16,7 @@ from tasks.spec.pagination import Pagination, SinglePagination
 from tasks.spec.reading import Reading
 from tasks.spec.requests import Refresh, Requests
 from tasks.spec.tables import TableOptions
-from tasks.spec.urls import AllowHosts, check_url
+from tasks.spec.urls import AllowHosts, FilePath, check_param, check_url
 
 Columns = dict[str, Annotated[Column, Field(description="A type, or {type: …}.")]]
 
@@ -82,6 +82,8 @@ class ApiSource(_Fetched):
     @model_validator(mode="after")
     def _fits_together(self) -> ApiSource:
         check_url(self.url, self.partitions)
+        for name, value in self.params.items():
+            check_param(name, value)
         if self.method == "GET" and (self.body is not None or self.idempotent):
             key = "body" if self.body is not None else "idempotent"
             raise ValueError(f"{key} belongs to a POST; add method: POST, or take {key} out")
@@ -142,8 +144,11 @@ class FilesSource(_Tabled):
 
     kind: Literal["files"] = "files"
     """Kind of source."""
-    path: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
-    """Glob, folder, file or URL (s3://, gs://, https://), or a list of them, relative to the data folder unless absolute, e.g. inbox/flights/*.csv.gz."""
+    path: Annotated[tuple[FilePath, ...], Field(min_length=1)]
+    """Glob, folder, file or URL (s3://, gs://, https://), or a list of them, relative to the data folder unless absolute, e.g. inbox/flights/*.csv.gz.
+
+    What proves who asks in a URL, as user:password@, ?token=… or a signature, is used and stored nowhere.
+    """
     allow_hosts: AllowHosts = ()
     """Hosts that redirects of an https:// address may lead to beside its own, e.g. [cdn.example.com]; nothing is asked of others."""
     read: Reading = Reading()

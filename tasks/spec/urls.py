@@ -6,9 +6,13 @@ import re
 from collections.abc import Collection
 from string import Formatter
 from typing import Annotated
+from urllib.parse import parse_qsl
 
 import fsspec
-from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError
+from pydantic import AfterValidator, HttpUrl, PlainSerializer, TypeAdapter, ValidationError
+
+from tasks.redaction import HIDDEN, has_secret, is_secret, redact
+from tasks.spec.base import NonEmpty
 
 _PLACEHOLDER_VALUE = "0"
 _USER_INFORMATION = re.compile(r"(?<=//)[^/?#]*@")
@@ -38,6 +42,17 @@ def check_url(url: str, partitions: Collection[str]) -> None:
     if address.username or address.password:
         raise ValueError(
             f"the address of {address.host} holds a name or a password; take them out, secrets belong in auth"
+        )
+    for name, value in parse_qsl(address.query or ""):
+        check_param(name, value)
+
+
+def check_param(name: str, value: object) -> None:
+    """Raise ValueError where a query parameter is a secret: an address, and its parameters, are stored with the run."""
+    if is_secret(name, str(value)):
+        raise ValueError(
+            f"the parameter {name:.80} holds a secret, which belongs in auth, where it is not stored; "
+            f"write auth: {{kind: api_key, place: query, name: {name:.80}, key: {{env: NAME}}}}"
         )
 
 
@@ -80,6 +95,16 @@ def _fill_placeholders(url: str, partitions: Collection[str]) -> str:
             raise ValueError(url)
     return url.format_map(dict.fromkeys(partitions, _PLACEHOLDER_VALUE))
 
+
+def check_path(path: str) -> str:
+    """Return where files are; raise ValueError where it is an address whose secret was taken out when it was stored."""
+    if "://" in path and HIDDEN in path and not has_secret(path) and has_secret(path.replace(HIDDEN, "a:a")):
+        raise ValueError(f"{path!r:.200} had a secret, which is not stored; run the pipeline's file instead")
+    return path
+
+
+FilePath = Annotated[NonEmpty, AfterValidator(check_path), PlainSerializer(redact, return_type=str, when_used="json")]
+"""Where files are; where it is stored, as JSON, it is without what proves who asks."""
 
 AllowHosts = tuple[Annotated[str, AfterValidator(check_host)], ...]
 """Hosts that a pipeline file allows a source to be led to."""

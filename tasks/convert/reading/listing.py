@@ -16,9 +16,11 @@ import fsspec
 from tasks.convert.reading.formats import SUFFIXES
 from tasks.convert.reading.opening import COMPRESSIONS, suffixes
 from tasks.errors import TableError
-from tasks.stores import failure_of, is_http, missing_package
+from tasks.redaction import redact
+from tasks.stores import explain_failure, failure_of, http_options, is_http, missing_package
 
 _WILD = frozenset("*?[")
+_CURE = "check the address and the credentials"
 _VERSIONS = ("ETag", "etag", "Content-MD5", "Digest", "Last-Modified")
 
 
@@ -115,7 +117,7 @@ def list_remote(url: str) -> Iterator[RemoteFile]:
 
     """
     try:
-        system, path = fsspec.core.url_to_fs(url)
+        system, path = fsspec.core.url_to_fs(url, **(http_options(url) if is_http(url) else {}))
         system.invalidate_cache()  # it may know what was there a run ago
         for name, info in sorted(_infos(system, path, url).items()):
             if info["type"] != "directory":
@@ -123,12 +125,12 @@ def list_remote(url: str) -> Iterator[RemoteFile]:
                     system.unstrip_protocol(name), int(info.get("size") or 0), _version(system, name, info)
                 )
     except ImportError as error:
-        raise TableError(missing_package(url, error)) from error
+        raise TableError(missing_package(redact(url), error)) from error
     except FileNotFoundError as error:
         if (cause := failure_of(error)) is not None:
-            raise TableError(f"{url}: cannot be listed ({cause}); check the address and the credentials") from error
+            raise TableError(f"{redact(url)}: {explain_failure(cause, 'listed', _CURE)}") from error
     except Exception as error:  # a store fails in its own ways
-        raise TableError(f"{url}: cannot be listed ({error}); check the address and the credentials") from error
+        raise TableError(f"{redact(url)}: {explain_failure(error, 'listed', _CURE)}") from error
 
 
 def _infos(system: Any, path: str, url: str) -> Mapping[str, Mapping[str, Any]]:

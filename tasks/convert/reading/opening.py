@@ -17,7 +17,8 @@ from tasks.convert.reading.decompression import COMPRESSIONS as _BY_FRAMES
 from tasks.convert.reading.decompression import PIECE_BYTES, DamagedError, Decompressed
 from tasks.convert.reading.section import Section
 from tasks.errors import TableError
-from tasks.stores import failure_of, is_http, missing_package
+from tasks.redaction import redact
+from tasks.stores import explain_failure, failure_of, http_options, is_http, missing_package
 
 __all__ = ["BOMB_BYTES", "BOMB_RATIO", "COMPRESSIONS", "DamagedError", "Stream", "suffixes"]
 
@@ -159,16 +160,15 @@ def _open(path: Path | str) -> Any:
             return path.open("rb")
         # By ranges a file would be another one half way where it changed, and not every server knows them.
         return (
-            fsspec.open(path, "rb", block_size=0, headers=_AS_IT_IS).open()
+            fsspec.open(path, "rb", block_size=0, headers=_AS_IT_IS, **http_options(path)).open()
             if is_http(path)
             else fsspec.open(path, "rb").open()
         )
     except FileNotFoundError as error:
         if (cause := failure_of(error)) is not None:
-            raise TableError(f"cannot be read ({cause}); check the address and the credentials") from error
+            raise TableError(explain_failure(cause, "read", "check the address and the credentials")) from error
         raise TableError("is gone since it was listed; run again") from error
     except ImportError as error:
-        raise TableError(missing_package(str(path), error)) from error
+        raise TableError(missing_package(redact(str(path)), error)) from error
     except Exception as error:  # a store fails in its own ways
-        reason = getattr(error, "strerror", None) or error
-        raise TableError(f"cannot be read ({reason}); check the file and its permissions") from error
+        raise TableError(explain_failure(error, "read", "check the file and its permissions")) from error
