@@ -21,18 +21,19 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _SECRET = frozenset(
     {
         "accesskey", "accesstoken", "apikey", "appid", "authorization", "authtoken", "bearer", "credential", "credentials",
-        "hmac", "jwt", "passphrase", "passwd", "password", "pwd", "secret", "sig", "signature", "token", "tokens",
+        "hmac", "jsessionid", "jwt", "phpsessid", "sessionid", "passphrase", "passwd", "password", "pwd", "secret", "sig", "signature", "token", "tokens",
     }
 )  # fmt: skip
 """Words in the name of a parameter whose value proves who asks."""
 _LONG_SECRET = tuple(word for word in _SECRET if len(word) >= 5)  # noqa: PLR2004 - shorter ones end other words
-_PERHAPS = frozenset({"auth", "credential", "key", "pass", "session", "sessionid", "sid", "ticket"})
+_PERHAPS = frozenset({"auth", "credential", "key", "pass", "session", "sid", "ticket"})
 """Words that mean that only where the value is a long one, and no word."""
 _OF_PAGES = frozenset({"page", "next", "prev", "previous", "skip", "continuation", "cursor", "sync", "csrf"})
 """Words beside which a token is a place in a list, and proves nothing."""
 _KEYS = frozenset({"access", "api", "app", "client", "consumer", "private", "subscription"})
 """Words beside which a key proves who asks."""
 _LONG = 16
+_CLOSING = ":,.)"  # of the sentence that an address stands in
 
 _SIGNED_BY = ("x-amz-signature", "x-goog-signature", "signature", "sig")
 _OF_A_SIGNATURE = frozenset(
@@ -104,4 +105,5 @@ def _hide(match: re.Match[str]) -> str:
     if not match["value"] or not is_secret(match["name"], unquote(match["value"])):
         return match[0]
     equals = match.groupdict().get("equals") or "="
-    return f"{match['before']}{match['name']}{equals}{HIDDEN}"
+    after = match["value"][len(match["value"].rstrip(_CLOSING)) :]
+    return f"{match['before']}{match['name']}{equals}{HIDDEN}{after}"

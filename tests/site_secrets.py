@@ -22,6 +22,8 @@ SIGNS = '/+"&%<\\='
 """Signs that are written in more than one way."""
 TOKEN = f"token9d1c{SIGNS}"
 """The token that the site gives."""
+SIGNED = "signed4c1d77"
+"""The token in the addresses that the site gives."""
 SAID_PAGES = 3
 _PROOFS = ("authorization", "x-api-key")
 
@@ -39,6 +41,8 @@ def said_routes(site: Site) -> list[Route]:
         "/said/moved-for-ever": _moved("moved-for-ever"),
         "/said/moved-to-nowhere": _moved("ftp://"),
         "/said/token": _token,
+        "/said/next-with-token": _signed,
+        "/said/page-with-token": _linked,
         "/said/no-token": _refused(400),
     }
     return [Route(path, answer, methods=["GET", "POST"]) for path, answer in answers.items()]
@@ -64,6 +68,23 @@ async def _html(request: Request) -> Response:
     link = f"<a rel=next href='?{html.escape(_query(request, page=str(number + 1)))}'>next</a>"
     row = f"<li><b>{html.escape(await _said(request))}</b></li>"
     return HTMLResponse(row + (link if number < SAID_PAGES else ""))
+
+
+async def _signed(request: Request) -> Response:
+    """Answer with a page whose next address has a token of the server's own, which it wants; the third fails at first."""
+    number = int(request.query_params.get("page", "1"))
+    if number > 1 and request.query_params.get("access_token") != SIGNED:
+        return PlainTextResponse("no such page without its token", 403)
+    if number == SAID_PAGES and request.query_params.get("fail"):
+        return PlainTextResponse(f"access_token={SIGNED}", 500)
+    fail = "&fail=1" if request.query_params.get("fail") else ""
+    following = f"next-with-token?page={number + 1}&access_token={SIGNED}{fail}"
+    return JSONResponse({"items": [{"id": number}], "next": following if number < SAID_PAGES else None})
+
+
+async def _linked(_: Request) -> Response:
+    """Answer with a page that leads to one without rows, by an address with a token."""
+    return HTMLResponse(f"<li><b>a</b></li><a rel=next href='../no-match?access_token={SIGNED}'>next</a>")
 
 
 async def _broken(request: Request) -> Response:

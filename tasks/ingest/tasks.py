@@ -131,7 +131,7 @@ class _SourceLanding:
     async def _land(self, job: PartitionJob, endpoint: asyncio.Task[Endpoint]) -> Landed | Failure:
         tally = self._ingest.client.tally(job.raw)
         try:
-            access = Access((await endpoint).fetch_into(tally), tally, self._ingest.robots)
+            access = Access((await endpoint).fetch_into(tally), tally, self._ingest.robots, self._ingest.client.secrets)
             plan = await asyncio.to_thread(plan_landing, job, fresh=self._is_fresh(job.partition))
             return self._progress.landed(await self._progress.counting(tally, land_partition(plan, access)))
         except SourceError as error:

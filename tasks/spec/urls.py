@@ -59,8 +59,9 @@ def check_param(name: str, value: object) -> None:
 def check_host(host: str) -> str:
     """Return the name of a host, perhaps with a port; raise ValueError where it is none."""
     if not _HOST.fullmatch(host):
-        shown = _USER_INFORMATION.sub("", host)
-        raise ValueError(f"{shown!r:.80} is not a host; write one like cdn.example.com, or cdn.example.com:8080")
+        raise ValueError(
+            f"{host.rpartition('@')[2]!r:.80} is not a host; write one like cdn.example.com, or cdn.example.com:8080"
+        )
     return host
 
 

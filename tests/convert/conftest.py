@@ -57,7 +57,7 @@ def write_files(root: Path, **files: str | bytes) -> None:
         path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
 
 
-def files_source(path: str = "inbox/*", **settings_of: Any) -> FilesSource:
+def files_source(path: str | list[str] = "inbox/*", **settings_of: Any) -> FilesSource:
     """Return a source of the inbox's files."""
     return FilesSource.model_validate({"kind": "files", "path": path, **settings_of})
 

@@ -63,7 +63,8 @@ async def land_with(
 ) -> Landed:
     """Land a partition with a client that is open; `secrets` are those that its source's auth needs."""
     tally = client.tally(job.raw)
-    access = Access(client.endpoint(job.source, secrets or {}).fetch_into(tally), tally, Robots(client.throttle))
+    fetch = client.endpoint(job.source, secrets or {}).fetch_into(tally)
+    access = Access(fetch, tally, Robots(client.throttle), client.secrets)
     return await land(await asyncio.to_thread(plan_landing, job, fresh=fresh), access)
 
 

@@ -12,7 +12,6 @@ import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
-from copy import copy
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from tasks.ingest.http.asking import Ask, Fetch, said_of
 from tasks.ingest.http.connections import Connections
 from tasks.ingest.http.cookies import CookieTransport
 from tasks.ingest.http.credentials import Credential, CredentialTransport, fix_credential, origin_of
-from tasks.ingest.http.hiding import Secrets, excerpt
+from tasks.ingest.http.hiding import Secrets, excerpt, hiding
 from tasks.ingest.http.oauth2 import OAuth2Credential
 from tasks.ingest.http.redirects import RedirectTransport
 from tasks.ingest.http.retry import RetryTransport, Warn
@@ -62,7 +61,7 @@ class Client:
         for value in values.values():
             self.secrets.add(value)
         requests = source.requests
-        sending = self._sending(requests, self.secrets)
+        sending = self._sending(requests)
         idempotent = isinstance(source, ApiSource) and source.idempotent
         credential = self._credential(source, values)
         own = first_urls(source)
@@ -80,9 +79,9 @@ class Client:
             case None:
                 return None
             case OAuth2Auth() as auth:
-                # What the token's server says is the token itself: nothing in it is hidden.
-                sending = self._sending(source.requests, Secrets())
-                asking = RetryTransport(sending, source.requests, idempotent=True, warn=self.warn)
+                asking = RetryTransport(
+                    self._sending(source.requests), source.requests, idempotent=True, warn=self.warn
+                )
                 return OAuth2Credential(auth, values["client_secret"], asking, self.secrets)
             case BasicAuth(username=username) as auth:
                 self.secrets.add_pair(username, values["password"])
@@ -90,8 +89,8 @@ class Client:
             case auth:
                 return fix_credential(auth, next(iter(values.values())))
 
-    def _sending(self, requests: Requests, secrets: Secrets) -> httpx.AsyncBaseTransport:
-        whole = WholeTransport(self._connections, requests, secrets)
+    def _sending(self, requests: Requests) -> httpx.AsyncBaseTransport:
+        whole = WholeTransport(self._connections, requests)
         return ThrottleTransport(whole, self.throttle, requests, self.warn)
 
 
@@ -107,16 +106,14 @@ class Endpoint:
 
         async def fetch(ask: Ask) -> httpx.Response:
             try:
-                response = await self._transport.handle_async_request(_request(ask, tally))
-                _check_status(response, ask)
+                with hiding(self._secrets):
+                    response = await self._transport.handle_async_request(_request(ask, tally))
+                    _check_status(response, ask)
             except httpx.InvalidURL as error:
-                said = self._secrets.hide(f"{ask.said:.{_SAID_CHARACTERS}}: {error}; correct the address")
-                raise PermanentSourceError(said) from None
+                said = f"{self._secrets.hide(ask.said):.{_SAID_CHARACTERS}}: {error}; correct the address"
+                raise PermanentSourceError(self._secrets.hide(said)) from None
             except SourceError as error:
-                # Without its cause, whose message may hold a secret; it has said what there is to say.
-                told = copy(error)
-                told.args = (self._secrets.hide(str(error)),)
-                raise told from None
+                raise self._secrets.hide_error(error) from None
             return response
 
         return fetch

@@ -1,14 +1,22 @@
-"""Secrets kept out of whatever is written or shown."""
+"""Secrets kept out of what is said of a run, and of what is kept beside its rows; the rows are as they were received."""
 
 from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from copy import copy
 from html.entities import codepoint2name
 
 import httpx
 
-HIDDEN = b"***"
+from tasks.errors import TidemillError
+from tasks.redaction import HIDDEN as _HIDDEN
+from tasks.redaction import redact
+
+HIDDEN = _HIDDEN.encode()
 _SHORTEST = 6  # what is shorter stands in a text by chance
 _EXCERPT_CHARACTERS = 200
 _EXCERPT_BYTES = 4096  # enough for so many characters; a body may be large
@@ -44,15 +52,34 @@ class Secrets:
         self.add(basic_pair(username, secret).rstrip("="))
 
     def hide(self, text: str) -> str:
-        """Return a text without any secret."""
-        return self.hide_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+        """Return a text without any secret, and without what in an address of it proves who asks."""
+        return redact(self.hide_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass"))
+
+    def hide_error(self, error: TidemillError) -> TidemillError:
+        """Return an error like another without any secret; to be raised without its cause, whose message may hold one."""
+        told = copy(error)
+        told.args = (self.hide(str(error)), *error.args[1:])
+        return told
 
     def hide_bytes(self, data: bytes) -> bytes:
-        """Return a body without any secret."""
+        """Return the beginning of a body without any secret."""
         for sure, pattern in self._patterns.values():
             if sure in data:
                 data = pattern.sub(HIDDEN, data)
         return data
+
+
+_of_run: ContextVar[Secrets] = ContextVar("secrets of the run", default=Secrets())  # noqa: B039 - the default knows none
+
+
+@contextmanager
+def hiding(secrets: Secrets) -> Iterator[None]:
+    """Have what is quoted in the block be without these secrets."""
+    token = _of_run.set(secrets)
+    try:
+        yield
+    finally:
+        _of_run.reset(token)
 
 
 def basic_pair(username: str, password: str) -> str:
@@ -60,14 +87,22 @@ def basic_pair(username: str, password: str) -> str:
     return b64encode(f"{username}:{password}".encode()).decode()
 
 
-def excerpt(response: httpx.Response, characters: int = _EXCERPT_CHARACTERS, secrets: Secrets | None = None) -> str:
-    """Return the beginning of a body in one line, without `secrets` where it still may have them."""
-    body = response.content if secrets is None else secrets.hide_bytes(response.content)
+def excerpt(response: httpx.Response, characters: int = _EXCERPT_CHARACTERS) -> str:
+    """Return the beginning of a body in one line, without the secrets of the run."""
+    body = response.content[:_EXCERPT_BYTES]
     try:
-        text = body[:_EXCERPT_BYTES].decode(response.encoding or "utf-8", "replace")
+        text = body.decode(response.encoding or "utf-8", "replace")
     except (LookupError, UnicodeError):  # the declared encoding is none of texts
-        text = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
-    return " ".join(text.split())[:characters]
+        text = body.decode("utf-8", "replace")
+    return _of_run.get().hide(" ".join(text.split()))[:characters]
+
+
+def quoted(value: object, characters: int) -> str:
+    """Return the beginning of what a server said, as Python writes it, without the secrets of the run.
+
+    They are taken out before it is cut: half a secret would not be known for one.
+    """
+    return _of_run.get().hide(f"{value!r:.{_EXCERPT_BYTES}}")[:characters]
 
 
 def _pattern(character: str) -> str:

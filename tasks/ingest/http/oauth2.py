@@ -102,7 +102,7 @@ class OAuth2Credential:
     def _describe(self, response: httpx.Response, answer: dict[str, Any] | None) -> str:
         """Return what a refusal says; of an answer that is none only the keys, for it may hold a token."""
         if not response.is_success:
-            return repr(excerpt(response, secrets=self._secrets))
+            return repr(excerpt(response))
         kind = response.headers.get("Content-Type", "no content type")
         return f"{kind} without access_token" if answer is None else f"the keys {', '.join(answer)!r:.200}"
 

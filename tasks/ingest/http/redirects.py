@@ -7,8 +7,10 @@ import httpx
 from tasks.errors import PermanentSourceError
 from tasks.hosts import AllowedHosts
 from tasks.ingest.http.credentials import is_own, origin_of
+from tasks.ingest.http.hiding import quoted
 from tasks.ingest.http.tally import account_of, charge
 
+_QUOTED_CHARACTERS = 200
 _STEPS = 20  # as browsers allow
 _KEEPING_METHOD = frozenset({307, 308})
 _FOLLOWED = frozenset({301, 302, 303}) | _KEEPING_METHOD
@@ -43,7 +45,7 @@ class RedirectTransport(httpx.AsyncBaseTransport):
     def _next(self, request: httpx.Request, response: httpx.Response) -> httpx.Request:
         """Return the request that a redirect asks for (RFC 9110, 15.4)."""
         url = _target(request, response)
-        self._hosts.check(url, f"{account_of(request).said}: the redirect to {str(url)!r:.200}")
+        self._hosts.check(url, f"{account_of(request).said}: the redirect to {quoted(str(url), _QUOTED_CHARACTERS)}")
         keeps = response.status_code in _KEEPING_METHOD or request.method == "GET"
         method = request.method if keeps else "GET"
         own = is_own(url, {origin_of(request.url)})
@@ -69,6 +71,6 @@ def _target(request: httpx.Request, response: httpx.Response) -> httpx.URL:
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host:
         raise PermanentSourceError(
-            f"{account_of(request).said}: the redirect to {location!r:.200} leads to no web address; correct the address"
+            f"{account_of(request).said}: the redirect to {quoted(location, _QUOTED_CHARACTERS)} leads to no web address; correct the address"
         )
     return url

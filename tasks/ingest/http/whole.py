@@ -1,4 +1,4 @@
-"""Answers read whole: within a time, within a size, and without the secrets that were sent."""
+"""Answers read whole: within a time, and within a size."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ import httpx
 
 from tasks.errors import PermanentSourceError
 from tasks.ingest.http.decompression import Decompression
-from tasks.ingest.http.hiding import Secrets
 from tasks.ingest.http.retry import MayPassError
 from tasks.ingest.http.tally import account_of
 from tasks.spec import Requests
 
 _TRANSPORT_ERRORS = (httpx.TransportError, aiohttp.ClientError, OSError)
-_IN_THREAD_BYTES = 64 * 1024  # a larger body takes longer to look through than a thread is handed it
 _AS_SENT = ("Content-Encoding", "Content-Length", "Transfer-Encoding")  # no longer true of the body
 
 
@@ -29,10 +27,9 @@ class UnreachableError(MayPassError):
 class WholeTransport(httpx.AsyncBaseTransport):
     """Makes one attempt at a request, and returns its answer read to the end and decompressed."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, requests: Requests, secrets: Secrets) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, requests: Requests) -> None:
         self._inner = inner
         self._requests = requests
-        self._secrets = secrets
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the whole answer.
@@ -60,21 +57,9 @@ class WholeTransport(httpx.AsyncBaseTransport):
         except _TRANSPORT_ERRORS as error:
             raise _explain(error, request) from error
         account_of(request).tally.body_bytes += len(body)
-        if self._secrets and len(body) >= _IN_THREAD_BYTES:
-            body = await asyncio.to_thread(self._secrets.hide_bytes, body)
-        return self._hide(response, body)
-
-    def _hide(self, response: httpx.Response, body: bytes) -> httpx.Response:
-        """Return the answer with its body, which is no longer as sent, and without secrets."""
         if "Content-Encoding" in response.headers:
             for name in _AS_SENT:
                 response.headers.pop(name, None)
-        if self._secrets:
-            body = self._secrets.hide_bytes(body) if len(body) < _IN_THREAD_BYTES else body
-            sent = response.headers.raw
-            hidden = [(name, self._secrets.hide_bytes(value)) for name, value in sent]
-            if hidden != sent:
-                response.headers = httpx.Headers(hidden)
         response.stream = httpx.ByteStream(body)
         response.read()
         return response

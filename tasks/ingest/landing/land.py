@@ -6,19 +6,22 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, TypeVarTuple
 
 from tasks.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.asks import first_ask
 from tasks.ingest.api.pagination import read_pages
 from tasks.ingest.http.asking import Fetch, PageGroup
+from tasks.ingest.http.hiding import Secrets, hiding
 from tasks.ingest.http.tally import Tally
 from tasks.ingest.landing.conditional import Conditional, NotModifiedError, tells_all_in_body
 from tasks.ingest.landing.landed import Landed, Plan, describe, keep_unchanged
 from tasks.ingest.landing.raw_writer import RawWriter, discard
+from tasks.ingest.landing.resumption import keep_state
 from tasks.ingest.landing.watermark import Watermark
 from tasks.ingest.pages.crawl import crawl
+from tasks.ingest.pages.page import REJECT
 from tasks.ingest.pages.robots import Robots
 from tasks.spec import ApiSource, PagesSource, Scalar
 
@@ -41,6 +44,8 @@ class Access:
     fetch: Fetch
     tally: Tally
     robots: Robots
+    secrets: Secrets = field(default_factory=Secrets)
+    """What is said of the partition, and kept beside its rows, is without these."""
 
 
 async def land(plan: Plan, access: Access) -> Landed:
@@ -55,14 +60,17 @@ async def land(plan: Plan, access: Access) -> Landed:
     landing = _Landing(plan, access)
     limit_s = plan.job.source.requests.partition_deadline_s
     try:
-        async with asyncio.timeout(limit_s):
-            await landing.run()
+        with hiding(access.secrets):
+            async with asyncio.timeout(limit_s):
+                await landing.run()
     except NotModifiedError:
         await in_thread(keep_unchanged, plan)
     except TimeoutError:
         raise SourceError(
             f"not landed within requests.partition_deadline_s ({limit_s:g}); run again to go on from page {access.tally.pages}, or raise it"
         ) from None
+    except SourceError as error:
+        raise access.secrets.hide_error(error) from None
     return await in_thread(describe, plan.job, access.tally, landing.resumed_from, time.monotonic() - began)
 
 
@@ -189,15 +197,29 @@ class _Landing:
         await in_thread(discard, self._plan.raw)
 
     def _add(self, group: PageGroup) -> None:
-        self._writer.add(group, self._see(group))
+        largest, group = self._see(group), self._kept(group)
+        state = keep_state(group.state, self._plan.job.source, self._access.secrets)
+        self._writer.add(replace(group, state=state), largest)
+
+    def _kept(self, group: PageGroup) -> PageGroup:
+        """Return a page group as it is kept: of its lines those that are no rows, and its warnings, are without secrets."""
+        hide, lines = self._access.secrets.hide, group.lines
+        if isinstance(self._plan.job.source, PagesSource):
+            lines = [hide(line.decode()).encode() if line.startswith(REJECT) else line for line in lines]
+        return replace(group, lines=lines, warnings=tuple(map(hide, group.warnings)))
+
+    def _validator(self, conditional: Conditional, header: str) -> str | None:
+        """Return a validator to be kept; one that repeats a secret is not."""
+        value = conditional.validator(header)
+        return value if value is None or self._access.secrets.hide(value) == value else None
 
     def _finish(self, group: PageGroup, conditional: Conditional) -> None:
         largest = self._see(group)
         if self._watermark is not None:
             self._watermark.check()
         if group.lines or self._writer.checkpoint.manifest.rows or not self._plan.is_increment:
-            etag, modified = conditional.validator("ETag"), conditional.validator("Last-Modified")
-            self._writer.finish(group, largest, etag=etag, last_modified=modified)
+            etag, modified = self._validator(conditional, "ETag"), self._validator(conditional, "Last-Modified")
+            self._writer.finish(self._kept(group), largest, etag=etag, last_modified=modified)
         self._put_in_place()
 
     def _put_in_place(self) -> None:

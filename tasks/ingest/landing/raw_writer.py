@@ -19,6 +19,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from tasks.ingest.http.asking import PageGroup
+from tasks.ingest.landing.resumption import NOT_KEPT
 from tasks.raw import RawManifest, manifest_path, read_as_manifest, sweep_from
 from tasks.spec import Scalar
 from tasks.store import fsync, json_reader, write_json
@@ -159,7 +160,7 @@ def read_checkpoint(raw: Path, asked: RawManifest) -> Checkpoint | None:
     found = _read_as_checkpoint(path)
     if found is None and (manifest := read_as_manifest(path)) is not None:
         found = Checkpoint(manifest, manifest.landed_at)
-    if found is None or _request(found.manifest) != _request(asked):
+    if found is None or found.state == NOT_KEPT or _request(found.manifest) != _request(asked):
         return None
     held = _held_in(raw, found)
     try:

@@ -13,6 +13,7 @@ import httpx
 from parsel import Selector
 
 from tasks.errors import PermanentSourceError
+from tasks.ingest.http.hiding import quoted
 from tasks.ingest.pages.addresses import join_link
 from tasks.ingest.pages.encoding import decode_page
 from tasks.ingest.pages.selectors import (
@@ -30,6 +31,8 @@ from tasks.spec.columns import PagesColumn
 
 Value = str | list[str] | None
 
+REJECT = b'{"$reject":'
+"""What the line of a page, or a link, that gave nothing begins with."""
 _QUOTED_CHARACTERS = 80
 _ROWS_COMPARED = 16  # of a page: rows of one page are made alike
 _DIGIT = re.compile(r"\d")
@@ -152,7 +155,7 @@ class _Document:
         try:
             address = join_link(base, link, self._encoding)
         except ValueError:
-            self.rejects.append(f"{key}: {link[:_QUOTED_CHARACTERS]!r} is no address")
+            self.rejects.append(f"{key}: {quoted(link, _QUOTED_CHARACTERS)} is no address")
         else:
             yield from [address] if address else []
 
