@@ -132,7 +132,8 @@ def predict(
     rows: Annotated[
         str,
         Parameter(
-            name="--input", help="The rows: a table's name, a Parquet, CSV or .sql file, or SQL over the tables."
+            name="--input",
+            help="The rows: a table's name, a file of any format that sources read, a .sql file, or SQL.",
         ),
     ],
     *,
@@ -140,12 +141,15 @@ def predict(
     output: Annotated[
         Path | None, Parameter(help="Parquet file to write; without it, one in data/predictions/.")
     ] = None,
+    overwrite: Annotated[
+        bool, Parameter(negative="", help="Write the file of --output also where one is there.")
+    ] = False,
     verbose: Verbose = False,
 ) -> int:
     """Predict new rows by the champion, and tell how far they have moved from those it learnt from."""
     from flows.models import predict_input  # noqa: PLC0415 - heavy
 
-    return predict_input(pipeline, rows, data, output, verbose=verbose)
+    return predict_input(pipeline, rows, data, output, overwrite=overwrite, verbose=verbose)
 
 
 @app.command

@@ -15,6 +15,7 @@ from tasks.spec import load_pipeline
 from tasks.store import DataFolder
 from tasks.train.model_store import list_versions, promote, read_champion, roll_back
 from tasks.train.predict.inputs import read_input
+from tasks.train.predict.output import choose_output
 
 _DRIFT_SHOWN = 10
 
@@ -78,7 +79,7 @@ def roll_back_champion(pipeline: str, data: Path) -> int:
     return 0
 
 
-def predict_input(pipeline: str, rows: str, data: Path, output: Path | None, *, verbose: bool) -> int:
+def predict_input(pipeline: str, rows: str, data: Path, output: Path | None, *, overwrite: bool, verbose: bool) -> int:
     """Predict new rows by a pipeline's champion and print what came of it; return the exit code.
 
     Raises:
@@ -86,7 +87,12 @@ def predict_input(pipeline: str, rows: str, data: Path, output: Path | None, *, 
 
     """
     name, folder = name_of(pipeline, data), DataFolder.at(data)
-    read_input(rows, folder.tables())
+    asked = read_input(rows, folder.tables())
+    choose_output(folder, name, asked, output, overwrite=overwrite)
+    if asked.kind == "file":
+        from tasks.convert.reading.formats import check_format  # noqa: PLC0415 - pandas costs half a second to import
+
+        check_format(Path(asked.text))
     if read_champion(folder.models(name)) is None:
         raise SpecError(f"no version of {name} serves yet; run its pipeline first")
     console = make_console()
@@ -97,7 +103,7 @@ def predict_input(pipeline: str, rows: str, data: Path, output: Path | None, *, 
         api.wait_until_ready()
         view = ProgressView(console)
         with view.shown():
-            prediction = execute_flow(predict, name, rows, data, output, api=api, listener=view.show)
+            prediction = execute_flow(predict, name, rows, data, output, overwrite, api=api, listener=view.show)
     _print_prediction(console, prediction)
     return 0
 
@@ -127,6 +133,8 @@ def _print_prediction(console: Console, prediction: object) -> None:
         f"({prediction.candidate}) to {prediction.path}",
         soft_wrap=True,
     )
+    if prediction.warning:
+        console.print(f"warning: {prediction.warning}", soft_wrap=True, markup=False)
     table = Table(box=box.SIMPLE_HEAD, title="Drift from the rows learnt from", title_justify="left")
     table.add_column("feature")
     for title in ("PSI", "missing", "before"):

@@ -77,6 +77,11 @@ class DataFolder:
         return self.root / "predictions" / pipeline
 
     @property
+    def kept(self) -> tuple[Path, ...]:
+        """Return the folders that runs alone write to, and read again."""
+        return tuple(self.root / name for name in ("raw", "tables", ".tables", "rejects", "training", "models"))
+
+    @property
     def summary(self) -> Path:
         """Return the path of the last run's summary."""
         return self.root / "summary.json"

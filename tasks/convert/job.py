@@ -23,13 +23,14 @@ FOLDERS = 2  # the same of tables that are partitioned
 
 @dataclass(frozen=True)
 class TableJob:
-    """One source's table to be made of `inputs`."""
+    """One source's table to be made of `inputs`; with `lenient`, what is declared may be missing."""
 
     name: str
     source: Source
     inputs: tuple[InputFile, ...]
     root: Path
     versions: Versions
+    lenient: bool = False
 
     @property
     def target(self) -> Target:

@@ -131,7 +131,7 @@ def check_declared(job: TableJob, types: Types) -> None:
         for name in names:
             if types and name not in types:
                 raise TableError(f"{key}: {name!r} is not a column; the columns are {', '.join(types)}")
-    if not types:
+    if job.lenient or not types:
         return
     files = isinstance(job.source, FilesSource)
     for name in job.source.columns:

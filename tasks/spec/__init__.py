@@ -3,7 +3,7 @@
 from tasks.spec.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth, OAuth2Auth, secret_references
 from tasks.spec.base import Scalar, write_duration
 from tasks.spec.checks import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
-from tasks.spec.columns import Column, PagesColumn, PartitionValues, Range
+from tasks.spec.columns import Column, ColumnType, PagesColumn, PartitionValues, Range
 from tasks.spec.incremental import Incremental
 from tasks.spec.load import load_pipeline, read_pipeline
 from tasks.spec.pagination import (
@@ -52,6 +52,7 @@ __all__ = [
     "Candidate",
     "Check",
     "Column",
+    "ColumnType",
     "CursorPagination",
     "DaskRunner",
     "FilesSource",

@@ -62,7 +62,8 @@ def foreign_kinds(learnt: Mapping[str, str], schema: pa.Schema) -> list[str]:
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
-    near = get_close_matches(name, names, n=1, cutoff=0.6)
+    same = [each for each in names if each.lower() == name.lower()]
+    near = same or get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]}?"
     more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""

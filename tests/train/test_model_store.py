@@ -52,6 +52,7 @@ def test_a_loaded_model_predicts_the_same(tmp_path: Path, estimator: str) -> Non
     save_model(model, tmp_path / "model.skops")
 
     assert np.array_equal(load_model(tmp_path / "model.skops").predict(frame), model.predict(frame))
+    assert np.array_equal(load_model(str(tmp_path / "model.skops")).predict(frame), model.predict(frame))
 
 
 @pytest.mark.parametrize("function", [os.system, functools.partial(os.system, "false"), np.load])

@@ -13,13 +13,13 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import SpecError, TrainingError
-from tasks.store import DataFolder
+from tasks.errors import SpecError, TableError, TrainingError
 from tasks.train.features import features_of, read_frame
 from tasks.train.model_store import list_versions, load_model
 from tasks.train.predict.inputs import read_input
-from tasks.train.predict.rows import Pace, Prediction, predict_rows
+from tasks.train.predict.rows import Prediction, predict_rows
 from tests.train.conftest import training, write_table
+from tests.train.predicting import predict_file
 from tests.train.publishing import judge
 
 TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 5}}
@@ -58,9 +58,7 @@ def predict(data: Path, tmp_path: Path) -> Predict:
     """Return a function that predicts an input into a file of the test's own."""
 
     def _predict(rows: object, name: str = "out.parquet", **options: Any) -> Prediction:
-        folder = DataFolder.at(data)
-        asked = read_input(str(rows), folder.tables())
-        return predict_rows(folder.models("toy"), asked, folder.tables(), tmp_path / name, Pace(**options))
+        return predict_file(data, rows, tmp_path / name, **options)
 
     return _predict
 
@@ -174,15 +172,36 @@ def test_a_null_in_a_query_has_no_type_either(predict: Predict) -> None:
     assert made["word"].null_count == made["moment"].null_count == made.num_rows == ROWS
 
 
-def test_a_text_in_a_column_of_numbers_is_named(predict: Predict, tmp_path: Path) -> None:
-    """A CSV file has texts only: what training had says how they are read."""
+def test_a_row_that_does_not_fit_is_a_reject(predict: Predict, data: Path, tmp_path: Path) -> None:
+    """What training had says how texts are read; a row that is not predicted is counted, told and kept."""
     path = write(tmp_path / "new.csv", new_rows(20))
     path.write_text(path.read_text().replace("\n", "\n,many,true,b,2020-01-01 00:00:00,yes\n", 1))
 
-    with pytest.raises(TrainingError, match="column 'whole' is a number in training, and holds many; correct the file"):
+    prediction = predict(path)
+
+    rejects = tmp_path / "_out.rejects.parquet"
+    assert (prediction.received, prediction.rows, prediction.rejected) == (21, 20, 1)
+    assert pq.read_table(prediction.path).num_rows == 20
+    assert prediction.warning == (
+        f"1 of 21 rows of file {path} are rejects and not predicted, most often because 'many' is not a float; correct "
+        f"them, they lie in {rejects}"
+    )
+    (reject,) = pq.read_table(rejects).to_pylist()
+    assert (reject["line"], reject["column"], reject["file"]) == (2, "whole", str(path))
+    assert list((data / "predictions" / "toy").iterdir()) == []
+    predict(write(tmp_path / "good.csv", new_rows(20)))
+    assert not rejects.exists()
+
+
+def test_a_file_of_rejects_is_an_error(predict: Predict, data: Path, tmp_path: Path) -> None:
+    """Where most rows do not fit, it is another file than is thought; nothing is written."""
+    path = write(tmp_path / "new.csv", new_rows(20), whole=["1", *["many"] * 19])
+
+    with pytest.raises(TableError, match=r"new.csv: 19 of its 20 rows are rejects, .*'many' is not a float; correct"):
         predict(path)
 
     assert [entry.name for entry in tmp_path.iterdir()] == ["new.csv"]
+    assert list((data / "predictions" / "toy").iterdir()) == []
 
 
 def test_a_csv_file_of_texts_alone_has_a_header_too(tmp_path: Path) -> None:
@@ -192,7 +211,7 @@ def test_a_csv_file_of_texts_alone_has_a_header_too(tmp_path: Path) -> None:
     path = tmp_path / "new.csv"
     path.write_text("word\na\nb\n")
 
-    prediction = predict_rows(tmp_path / "models" / "toy", read_input(str(path), {}), {}, tmp_path / "out.parquet")
+    prediction = predict_file(tmp_path, path, tmp_path / "out.parquet")
 
     made = pq.read_table(prediction.path).to_pydict()
     assert (made["word"], made["prediction"]) == (["a", "b"], ["no", "yes"])

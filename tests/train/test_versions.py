@@ -65,7 +65,7 @@ def test_the_card_tells_what_is_known(tmp_path: Path) -> None:
         "| x29 | number |",
         "drawn at random",
         "scikit-learn ",
-        "load_model(Path(",
+        f'load_model("data/models/toy/{version.name}/model.skops")',
     ):
         assert text in card
 

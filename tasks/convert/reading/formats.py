@@ -11,7 +11,7 @@ from tasks.convert.reading.excel import read_excel
 from tasks.convert.reading.json_document import read_document
 from tasks.convert.reading.opening import COMPRESSIONS, DamagedError, Stream, suffixes
 from tasks.convert.reading.parquet import read_parquet
-from tasks.errors import TableError
+from tasks.errors import SpecError, TableError
 from tasks.spec import Reading
 
 LINES = frozenset({".csv", ".tsv", ".jsonl"})
@@ -44,6 +44,19 @@ def suffix_of(name: str, reading: Reading, path: Path | str | None = None) -> st
             f"{', '.join(sorted(COMPRESSIONS))}; declare read.format where names do not tell"
         )
     return suffix
+
+
+def check_format(file: Path) -> None:
+    """Check that a file's name tells its format.
+
+    Raises:
+        SpecError: it does not.
+
+    """
+    try:
+        suffix_of(file.name, Reading(), file)
+    except TableError as error:
+        raise SpecError(f"{file}: {error}") from None
 
 
 def _member_of(path: Path | str | None) -> str:

@@ -123,11 +123,9 @@ def _made_with(version: Version, environment: Mapping[str, Any]) -> str:
 def _loading(version: Version) -> str:
     folder = f"data/models/{version.pipeline}/{version.name}"
     return f"""```python
-from pathlib import Path
-
 from tasks.train.model_store import load_model  # runs no code of the file
 
-model = load_model(Path("{folder}/model.skops"))
+model = load_model("{folder}/model.skops")
 ```
 
 `model.predict` takes a data frame with the features above: numbers, truths (0 or 1) and times (seconds since 1970) as float64, texts as objects, missing and infinite values as NaN. `tidemill predict {version.pipeline} INPUT` does all of it."""

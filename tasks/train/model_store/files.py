@@ -82,7 +82,7 @@ def save_model(model: Pipeline, path: Path) -> None:
         _refuse_untrusted(part.read_bytes(), path)
 
 
-def load_model(path: Path) -> Pipeline:
+def load_model(path: Path | str) -> Pipeline:
     """Return the fitted pipeline of a model file; nothing in the file is run.
 
     Raises:
@@ -93,6 +93,7 @@ def load_model(path: Path) -> Pipeline:
     from sklearn.pipeline import Pipeline  # noqa: PLC0415 - as above
     from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415 - as above
 
+    path = Path(path)
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -1,7 +1,8 @@
-"""The rows to predict: a table, a Parquet or CSV file, or a query, as a stream of batches in a fixed order."""
+"""The rows to predict: a table, a file, or a query, as a stream of batches in a fixed order."""
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,17 +16,26 @@ import pyarrow as pa
 
 from tasks.errors import SpecError, TrainingError
 from tasks.store import fingerprint
+from tasks.tables import files_as_sql, quote_name
 from tasks.train.new_rows import SQL_TYPES, differences, foreign_kinds
 from tasks.train.query import PLAIN_TYPES, RESULT, check_query, did_you_mean, explain_sql, opened_tables, run_query
 
-Kind = Literal["table", "parquet", "csv", "query"]
+Kind = Literal["table", "parquet", "file", "query"]
 
-_FILES: dict[str, Kind] = {".parquet": "parquet", ".csv": "csv", ".csv.gz": "csv", ".tsv": "csv", ".tsv.gz": "csv"}
+_PARQUET = (".parquet", ".pq")
+_STEM_CHARACTERS = 48  # a name may have 255 bytes, and a character four
 _QUERY = re.compile(r"\s*((SELECT|WITH|FROM|VALUES)\b|\()", re.IGNORECASE)
 # Types that Arrow or Parquet has not; others are let through as they are.
 _FOREIGN_TYPES = re.compile(r'ENUM.*|UUID|JSON|U?HUGEINT|BIGNUM|INTERVAL|"NULL"')
-# As in tables: what means null in a column of numbers or times of a CSV file, which knows texts only.
-_NULL_TEXTS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """Rows of a file that did not become typed rows: how many, why most often, and the Parquet files that keep them."""
+
+    count: int = 0
+    reason: str = ""
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,9 @@ class Input:
     kind: Kind
     text: str
     """Name of a table, path of a file, or SQL."""
+    parts: tuple[Path, ...] = ()
+    """The rows of a file that is no Parquet, as Parquet files in their order."""
+    rejects: Rejects = Rejects()
 
     @property
     def name(self) -> str:
@@ -43,7 +56,7 @@ class Input:
             return f"query-{fingerprint(self.text)[:8]}"
         if self.kind == "table":
             return self.text
-        stem = Path(self.text).name.split(".")[0]
+        stem = Path(self.text).name.lstrip("._").split(".")[0][:_STEM_CHARACTERS]
         return f"{stem}-{fingerprint(str(Path(self.text).absolute()))[:8]}"  # two folders may hold files of one name
 
     def __str__(self) -> str:
@@ -60,17 +73,25 @@ def read_input(text: str, tables: Mapping[str, Path]) -> Input:
     if text in tables:
         return Input("table", text)
     path = Path(text)
-    if len(text) < 1000 and path.is_file():  # noqa: PLR2004 - a longer text is no path
-        if path.suffix == ".sql":
-            return _query(path.read_text(encoding="utf-8"))
-        kind = next((kind for suffix, kind in _FILES.items() if path.name.endswith(suffix)), None)
-        if kind is None:
-            raise SpecError(f"{text}: is neither Parquet nor CSV; there are {', '.join(_FILES)} and .sql")
-        return Input(kind, str(path.absolute()))
+    if os.path.isfile(text):  # noqa: PTH113 - Path.is_file raises for a text that is too long for a path
+        return _file(path)
     if _QUERY.match(text):
         return _query(text)
+    if os.path.isdir(text):  # noqa: PTH112 - as above
+        raise SpecError(f"{text}: is a folder; name one of its files, or make a source of it and predict its table")
     known = did_you_mean(text, sorted(tables)) if tables else "there is no table yet"
     raise SpecError(f"{text!r} is neither a table, a file that is there, nor a query; {known}")
+
+
+def _file(path: Path) -> Input:
+    if path.suffix == ".sql":
+        try:
+            return _query(path.read_text(encoding="utf-8-sig"))
+        except UnicodeDecodeError:
+            raise SpecError(f"{path}: is not UTF-8; save the query as UTF-8") from None
+    if "\\" in str(path.absolute()):
+        raise SpecError(f"{path}: has a backslash in its path, and SQL reads no such path; rename it")
+    return Input("parquet" if path.suffix in _PARQUET else "file", str(path.absolute()))
 
 
 def _query(sql: str) -> Input:
@@ -100,9 +121,9 @@ def opened(
     views = tables if rows.kind in {"table", "query"} else {}
     with connected(rows, views, spill) as connection:
         try:
-            source = _source(connection, rows, tables, learnt)
+            source = _source(connection, rows, tables)
             described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608 - quoted names
-            columns = {str(name): _column(str(name), str(kind), learnt, rows) for name, kind, *_ in described}
+            columns = {str(name): _column(str(name), str(kind), learnt) for name, kind, *_ in described}
             schema = connection.sql(f"{_select(columns, source)} LIMIT 0").to_arrow_table().schema
             columns |= _typed_nulls(connection, foreign_kinds(learnt, schema), source, learnt)
             stream = _stream(connection, _select(columns, source), batch_rows)
@@ -141,28 +162,18 @@ def read_batches(stream: Any, rows: Input) -> Iterator[pa.RecordBatch]:
         raise TrainingError(f"{rows}: {first.removeprefix('Invalid Input Error: ')}") from None
 
 
-def _source(
-    connection: duckdb.DuckDBPyConnection, rows: Input, tables: Mapping[str, Path], learnt: Mapping[str, str]
-) -> str:
+def _source(connection: duckdb.DuckDBPyConnection, rows: Input, tables: Mapping[str, Path]) -> str:
     if rows.kind == "table":
-        return f'"{rows.text}"'
+        return quote_name(rows.text)
     if rows.kind == "query":
         run_query(connection, rows.text, tables, "prediction.query")
         return RESULT
-    path = "'" + rows.text.replace("'", "''") + "'"
-    if rows.kind == "parquet":
-        return f"read_parquet({path})"
-    names = connection.sql(f"FROM read_csv({path}, header=true, sample_size=-1)").columns
-    texts = ", ".join(f"'{_escaped(name)}': 'VARCHAR'" for name in names if name in learnt)
-    typed = f", types={{{texts}}}" if texts else ""
-    return f"read_csv({path}, header=true, sample_size=-1{typed})"
+    return files_as_sql(rows.parts or [Path(rows.text)])
 
 
-def _column(name: str, kind: str, learnt: Mapping[str, str], rows: Input) -> str:
-    """Return the expression of a column: the features of a CSV file are read as what training had."""
-    quoted = _quoted(name)
-    if rows.kind == "csv" and learnt.get(name, "text") != "text":
-        return f"{_parsed(name, quoted, learnt[name])} AS {quoted}"
+def _column(name: str, kind: str, learnt: Mapping[str, str]) -> str:
+    """Return the expression of a column: the features as what training had."""
+    quoted = quote_name(name)
     if name in learnt or _FOREIGN_TYPES.fullmatch(kind):
         for pattern, expression in PLAIN_TYPES.items():
             if re.fullmatch(pattern, kind):
@@ -171,26 +182,16 @@ def _column(name: str, kind: str, learnt: Mapping[str, str], rows: Input) -> str
     return quoted
 
 
-def _parsed(name: str, quoted: str, kind: str) -> str:
-    nulls = ", ".join(f"'{text}'" for text in _NULL_TEXTS)
-    told = f"column ''{_escaped(name)}'' is a {kind} in training, and holds "
-    return (
-        f"CASE WHEN trim({quoted}) IN ({nulls}) THEN NULL "
-        f"WHEN TRY_CAST({quoted} AS {SQL_TYPES[kind]}) IS NULL THEN error('{told}' || {quoted} || '; correct the file') "
-        f"ELSE TRY_CAST({quoted} AS {SQL_TYPES[kind]}) END"
-    )
-
-
 def _typed_nulls(
     connection: duckdb.DuckDBPyConnection, names: Sequence[str], source: str, learnt: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the expressions of those columns that are null in all rows: of nothing, the type says nothing."""
     if not names:
         return {}
-    counts = ", ".join(f"count({_quoted(name)})" for name in names)
+    counts = ", ".join(f"count({quote_name(name)})" for name in names)
     known = connection.execute(f"SELECT {counts} FROM {source}").fetchall()[0]  # noqa: S608 - quoted names
     empty = [name for name, count in zip(names, known, strict=True) if not count]
-    return {name: f"CAST(NULL AS {SQL_TYPES[learnt[name]]}) AS {_quoted(name)}" for name in empty}
+    return {name: f"CAST(NULL AS {SQL_TYPES[learnt[name]]}) AS {quote_name(name)}" for name in empty}
 
 
 def _select(columns: Mapping[str, str], source: str) -> str:
@@ -202,11 +203,3 @@ def _stream(connection: duckdb.DuckDBPyConnection, sql: str, batch_rows: int) ->
         warnings.simplefilter("ignore", UserWarning)  # DuckDB 2 advises another call, which DuckDB 1 lacks
         result = connection.sql(sql)
         return (getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader)(batch_rows)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _escaped(text: str) -> str:
-    return text.replace("'", "''")

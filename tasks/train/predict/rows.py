@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ from tasks.train.drift import Drift, count_values, measure_drift
 from tasks.train.features import Features, features_of, read_frame
 from tasks.train.model_store import Version, load_model, read_champion, read_version
 from tasks.train.predict.inputs import Input, opened, read_batches
+from tasks.train.predict.output import keep_rejects
 
 # Threads, for they start at once: 800,000 rows of 12 columns by two of them took 1.6 s (logistic) and 3.3 s (boosting),
 # by two processes 4.3 s and 8.0 s; only a forest, 28 s, is faster by processes, 21 s.
@@ -57,11 +58,31 @@ class Prediction:
 
     path: Path
     rows: int
+    """How many were predicted."""
     source: str
     version: str
     candidate: str
     target: str
     drift: tuple[Drift, ...]
+    rejected: int = 0
+    """How many rows of a file were none that could be predicted, as their values are not of the features' kinds."""
+    reason: str = ""
+    rejects: Path | None = None
+
+    @property
+    def received(self) -> int:
+        """Return how many rows the input has."""
+        return self.rows + self.rejected
+
+    @property
+    def warning(self) -> str:
+        """Return what is to be told of rejects; empty where there are none."""
+        if not self.rejected:
+            return ""
+        return (
+            f"{self.rejected:,} of {self.received:,} rows of {self.source} are rejects and not predicted, most often "
+            f"because {self.reason}; correct them, they lie in {self.rejects}"
+        )
 
     @property
     def drifted(self) -> list[str]:
@@ -135,7 +156,7 @@ def predict_rows(
 
 
 def _predict(models: Path, rows: Input, tables: Mapping[str, Path], output: Path, pace: Pace) -> Prediction:
-    version = _champion(models)
+    version = read_serving(models)
     loaded = load_model(models / version.name / "model.skops")
     spill = output.parent / f".spill.{os.getpid()}"
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +165,9 @@ def _predict(models: Path, rows: Input, tables: Mapping[str, Path], output: Path
         _check_names(rows, stream.schema, model)
         count, counted = _write(model, read_batches(stream, rows), stream.schema, output, rows, pace)
     drift = measure_drift(version.reference, counted) if count else []
-    return Prediction(output, count, str(rows), version.name, version.candidate, version.target, tuple(drift))
+    prediction = Prediction(output, count, str(rows), version.name, version.candidate, version.target, tuple(drift))
+    rejects, kept = rows.rejects, keep_rejects(rows.rejects.files, output)
+    return replace(prediction, rejected=rejects.count, reason=rejects.reason, rejects=kept)
 
 
 def _write(
@@ -188,7 +211,13 @@ def _in_order(
             future.cancel()
 
 
-def _champion(models: Path) -> Version:
+def read_serving(models: Path) -> Version:
+    """Return the version that serves.
+
+    Raises:
+        SpecError: none does.
+
+    """
     champion = read_champion(models)
     if champion is None:
         raise SpecError(f"no version of {models.name} serves yet; run its pipeline first")

@@ -1,0 +1,57 @@
+"""Where a prediction is written: a Parquet file that replaces nothing by accident, and its rejects beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.errors import SpecError
+from tasks.store import DataFolder, commit
+from tasks.tables import table_of
+from tasks.train.predict.inputs import Input
+
+_ENDINGS = ("", ".parquet", ".pq")
+
+
+def choose_output(folder: DataFolder, pipeline: str, rows: Input, asked: Path | None, *, overwrite: bool) -> Path:
+    """Return the file that a prediction is written to: what is asked for, else one in the folder of predictions.
+
+    Raises:
+        SpecError: what is asked for is there already, is not to be written to, or no Parquet by its name.
+
+    """
+    if asked is None:
+        return folder.predictions(pipeline) / f"{rows.name}.parquet"
+    path = asked.absolute()
+    place = path.resolve()
+    if path.is_dir():
+        raise SpecError(f"{asked}: is a folder; name a file in it, e.g. {asked / rows.name}.parquet")
+    if path.suffix not in _ENDINGS:
+        raise SpecError(f"{asked}: a prediction is Parquet, and {path.suffix} is not; name it {path.stem}.parquet")
+    if rows.kind in {"parquet", "file"} and place == Path(rows.text).resolve():
+        raise SpecError(f"{asked}: is what is to be predicted; name another file")
+    if (table := table_of(place)) is not None:
+        raise SpecError(f"{asked}: is in the table {table}, which only its own run may change; name a file elsewhere")
+    for kept in folder.kept:
+        if place.is_relative_to(kept.resolve()):
+            raise SpecError(f"{asked}: is in {kept}, which only runs may change; name a file elsewhere")
+    if path.exists() and not overwrite:
+        raise SpecError(f"{asked}: is there already; name another file, or add --overwrite")
+    return path
+
+
+def keep_rejects(files: Sequence[Path], output: Path) -> Path | None:
+    """Write the rejects of a prediction beside it, in place of those of an earlier one; return where, if there are any.
+
+    Readers of Parquet folders pass over its name.
+    """
+    path = output.with_name(f"_{output.stem}.rejects.parquet")
+    if not files:
+        path.unlink(missing_ok=True)
+        return None
+    with commit(path) as part:
+        pq.write_table(pa.concat_tables([pq.ParquetFile(file).read() for file in files]), part, compression="zstd")
+    return path
