@@ -44,6 +44,24 @@ class PrefectApi:
     server: subprocess.Popen[bytes] | None = None
     url: str = ""
 
+    @property
+    def ui(self) -> str:
+        """Return the address of the UI."""
+        return self.url.removesuffix("/api")
+
+    def require_alive(self) -> None:
+        """Return where the API is not a temporary server, or one that still runs.
+
+        Raises:
+            ServerError: the temporary server has ended.
+
+        """
+        if self.server is not None and self.server.poll() is not None:
+            raise ServerError(
+                f"the temporary Prefect server at {self.url} has ended in mid-run (exit code {self.server.returncode}); "
+                "what is finished is kept, run the command again to go on"
+            )
+
     def wait_until_ready(self) -> None:
         """Return when the API answers: at once where it is configured, as soon as it is up where it is temporary.
 

@@ -25,15 +25,16 @@ _RUN_S = 120
 
 @dataclass
 class Tidemill:
-    """Runs `python -m flows` in the project's folder, with further environment variables."""
+    """Runs `python -m flows` in a folder, the project's unless told otherwise, with further environment variables."""
 
     environment: dict[str, str] = field(default_factory=dict)
+    cwd: Path = PROJECT
 
     def __call__(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         return subprocess.run(
             self._command(arguments),
-            cwd=PROJECT,
+            cwd=self.cwd,
             env=self._environment(),
             capture_output=True,
             text=True,
@@ -45,7 +46,7 @@ class Tidemill:
         """Start a command in a process group of its own, as a shell does."""
         return subprocess.Popen(
             self._command(arguments),
-            cwd=PROJECT,
+            cwd=self.cwd,
             env=self._environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

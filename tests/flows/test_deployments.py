@@ -5,60 +5,21 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from tests.flows.conftest import PROJECT, Tidemill, group_is_gone, read_until
+from tests.flows.scheduling import prefect, worker
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
-
-PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
-_COMMAND_S = 120
-
-
-def prefect(*arguments: str, environment: dict[str, str]) -> str:
-    """Run a Prefect command in the project's folder and return what it prints."""
-    ended = subprocess.run(
-        [*PREFECT, *arguments],
-        cwd=PROJECT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=_COMMAND_S,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
-
-
-@contextmanager
-def worker(environment: dict[str, str]) -> Iterator[None]:
-    """Run a worker of the pool `local` while the block runs."""
-    process = subprocess.Popen(
-        [*PREFECT, "worker", "start", "--pool", "local"],
-        cwd=PROJECT,
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(90)
 
 
 def run_tour(data: Path, *parameters: str, environment: dict[str, str]) -> str:
     """Run the tour's deployment to its end, on a data folder of the test's own, and return what was printed."""
     given = [word for parameter in (f'data="{data}"', *parameters) for word in ("--param", parameter)]
-    return prefect("deployment", "run", "pipeline/tour", *given, "--watch", environment=environment)
+    return prefect("deployment", "run", "pipeline/tour", *given, "--watch", cwd=PROJECT, environment=environment)
 
 
 def test_every_deployment_has_a_pipeline_file_and_a_glossed_schedule() -> None:
@@ -75,10 +36,10 @@ def test_a_worker_runs_a_deployment(tidemill: Tidemill, data: Path, tmp_path: Pa
     """`prefect deploy --all`, a worker and `deployment run` end in Completed, with the tables there."""
     environment = tidemill.environment
     (tmp_path / "inbox").symlink_to(data / "inbox")
-    prefect("work-pool", "create", "local", "--type", "process", environment=environment)
+    prefect("work-pool", "create", "local", "--type", "process", cwd=PROJECT, environment=environment)
 
-    deployed = prefect("deploy", "--all", environment=environment)
-    with worker(environment):
+    deployed = prefect("deploy", "--all", cwd=PROJECT, environment=environment)
+    with worker("local", PROJECT, environment):
         ran = run_tour(tmp_path, environment=environment)
 
     assert deployed.count("successfully created") == 3
