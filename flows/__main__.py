@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 
-from tasks.errors import SpecError, TidemillError
+from tasks.errors import LostServerError, SpecError, TidemillError
 
 EXIT_FAILED = 1  # the run failed
 EXIT_WRONG = 2  # the command, the pipeline file or what it names is wrong: nothing ran
@@ -174,9 +174,18 @@ def run_command(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: say no more, nor at exit
         code = EXIT_FAILED
+    except LostServerError as error:
+        _end_at_once(_fail(error))
     except (TidemillError, OSError, KeyboardInterrupt) as error:
         code = _fail(error)
     return code or 0
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """End this process without the functions that were to be called at its end: Prefect's would wait for a lost server."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _fail(error: BaseException) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +15,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from flows.children import first_line, start_child, stop_child
-from flows.temporary_api import CONFIGURED
-from tasks.errors import ServerError
+from flows.temporary_api import CONFIGURED, LOGIN
+from tasks.errors import LostServerError, ServerError
 
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 _NO_AUTHORITY = Path(__file__).parent / "no_authority.pem"
@@ -43,24 +45,32 @@ class PrefectApi:
 
     server: subprocess.Popen[bytes] | None = None
     url: str = ""
+    key: str = ""
+    """What the temporary server asks of who asks it; Prefect's own client has it from the environment."""
 
     @property
     def ui(self) -> str:
-        """Return the address of the UI."""
-        return self.url.removesuffix("/api")
+        """Return the address of the UI; that of the temporary server's hands its key to the browser."""
+        return self.url.removesuffix("/api") + (f"{LOGIN}#{self.key}" if self.key else "")
 
-    def require_alive(self) -> None:
-        """Return where the API is not a temporary server, or one that still runs.
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return what a request of our own must have beside it."""
+        return {"Authorization": f"Basic {b64encode(self.key.encode()).decode()}"} if self.key else {}
 
-        Raises:
-            ServerError: the temporary server has ended.
+    @property
+    def is_alive(self) -> bool:
+        """Return whether the API is not a temporary server, or one that still runs."""
+        return self.server is None or self.server.poll() is None
 
-        """
-        if self.server is not None and self.server.poll() is not None:
-            raise ServerError(
-                f"the temporary Prefect server at {self.url} has ended in mid-run (exit code {self.server.returncode}); "
-                "what is finished is kept, run the command again to go on"
-            )
+    @property
+    def loss(self) -> LostServerError:
+        """Return what is raised where the temporary server has ended."""
+        code = self.server.returncode if self.server else None
+        return LostServerError(
+            f"the temporary Prefect server at {self.url} has ended before the run (exit code {code}); "
+            "what is finished is kept, run the command again to go on"
+        )
 
     def wait_until_ready(self) -> None:
         """Return when the API answers: at once where it is configured, as soon as it is up where it is temporary.
@@ -124,14 +134,15 @@ def _find_api() -> Iterator[PrefectApi]:
     if os.environ.get("PREFECT_API_URL"):
         yield PrefectApi(url=os.environ["PREFECT_API_URL"])
         return
-    server = start_child("flows.temporary_api", environment=SERVER_SETTINGS)
+    key = secrets.token_urlsafe()
+    server = start_child("flows.temporary_api", environment={**SERVER_SETTINGS, "PREFECT_SERVER_API_AUTH_STRING": key})
     try:
         said = first_line(server)
         if said.startswith(CONFIGURED):
             yield PrefectApi(url=said.removeprefix(CONFIGURED).strip())
         elif said:
-            os.environ["PREFECT_API_URL"] = said
-            yield PrefectApi(server, said)
+            os.environ["PREFECT_API_URL"], os.environ["PREFECT_API_AUTH_STRING"] = said, key
+            yield PrefectApi(server, said, key)
         else:
             raise ServerError(
                 "the temporary Prefect server ended at once; look at what it says with: prefect server start"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from flows.api import prefect_api
+from flows.api import PrefectApi, prefect_api
 from flows.choice import Choice
-from flows.console import ProgressView, make_console, print_summary
+from flows.console import ProgressView, make_console, print_line, print_summary
 from flows.links import link_to_run
 from flows.plan import find_mistakes, plan_rows
+from flows.schedules import warn_of_file
 from tasks.errors import SpecError, StageError
 from tasks.spec import Pipeline, load_pipeline
 
@@ -27,7 +27,7 @@ def run_pipeline(path: Path, data: Path, choice: Choice, *, verbose: bool, stric
     spec = _checked(path, data, choice)
     console = make_console()
     with prefect_api(verbose=verbose) as api:
-        _say_api(console, api.url, temporary=api.server is not None)
+        _say_api(console, api)
         from flows.execution import execute  # noqa: PLC0415 - imports Prefect while the server starts
 
         api.wait_until_ready()
@@ -58,13 +58,13 @@ def check_pipeline(path: Path, data: Path) -> int:
     """
     spec = _checked(path, data, Choice())
     console = make_console()
-    console.print(f"{path} is right: {spec.description or spec.name}")
-    table = Table(box=None, pad_edge=False)
-    for title in ("stage", "part", "what a run does"):
-        table.add_column(title)
-    for row in plan_rows(spec, data):
-        table.add_row(*row)
-    console.print(table)
+    print_line(console, f"{path} is right: {spec.description or spec.name}")
+    rows = [("stage", "part", "what a run does"), *plan_rows(spec, data)]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for stage, part, what in rows:
+        print_line(console, f"{stage:<{widths[0]}}  {part:<{widths[1]}}  {what}")
+    for warning in warn_of_file(path, spec):
+        print_line(console, f"warning: {warning}")
     return 0
 
 
@@ -76,8 +76,8 @@ def _checked(path: Path, data: Path, choice: Choice) -> Pipeline:
     return spec
 
 
-def _say_api(console: Console, url: str, *, temporary: bool) -> None:
-    if temporary:
-        console.print(f"Prefect: started a temporary server at {url.removesuffix('/api')} for this run")
+def _say_api(console: Console, api: PrefectApi) -> None:
+    if api.server is not None:
+        print_line(console, f"Prefect: started a temporary server at {api.ui} for this run")
     else:
-        console.print(f"Prefect: using the configured API{f' at {url}' if url else ''}")
+        print_line(console, f"Prefect: using the configured API{f' at {api.url}' if api.url else ''}")

@@ -27,6 +27,11 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
 
+def print_line(console: Console, text: str) -> None:
+    """Print a text on one line, however narrow the terminal is: an address or a path in it stays whole."""
+    console.print(text, soft_wrap=True, markup=False, crop=False)
+
+
 class ProgressView:
     """Shows steps: live bars in a terminal, else plain lines, at most one a part in a while."""
 
@@ -82,19 +87,17 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
     if summary.leaderboard:
         console.print(_leaderboard_table(summary))
     seconds = "   ".join(f"{stage} {seconds:.1f} s" for stage, seconds in summary.seconds.items())
-    where = Table(box=None, show_header=False, pad_edge=False)
-    where.add_row("time", seconds)
     made = [name for name in _OUTPUTS if (data / name).exists()]
-    where.add_row("outputs", f"{data}: {', '.join(made)}")
+    where = {"time": seconds, "outputs": f"{data}: {', '.join(made)}"}
     if summary.champion:
-        where.add_row("champion", f"{data / summary.champion.model} ({summary.champion.candidate})")
-        where.add_row("decided", summary.champion.decision)
+        where["champion"] = f"{data / summary.champion.model} ({summary.champion.candidate})"
+        where["decided"] = summary.champion.decision
     if summary.target:
-        where.add_row("target", _tell_target(summary.target))
-    where.add_row("Prefect UI", ui)
-    console.print(where)
+        where["target"] = _tell_target(summary.target)
+    for name, text in {**where, "Prefect UI": ui}.items():
+        print_line(console, f"{name:<10}  {text}")
     for warning in summary.warnings:
-        console.print(f"warning: {warning}")
+        print_line(console, f"warning: {warning}")
 
 
 def _sources_table(sources: dict[str, SourceSummary]) -> Table:

@@ -27,7 +27,7 @@ def drain(api: PrefectApi, flow_run_id: UUID | None, limit_s: float = STORED_S) 
     APILogWorker.drain_all(timeout=min(QUEUES_S, limit_s))
     if api.server is None or flow_run_id is None:
         return
-    with httpx.Client(base_url=api.url, timeout=QUEUES_S) as http:
+    with httpx.Client(base_url=api.url, headers=api.headers, timeout=QUEUES_S) as http:
         flow_runs = [str(flow_run_id), *_children(http, flow_run_id)]
         deadline = time.monotonic() + limit_s
         before = (-1, -1)

@@ -18,13 +18,15 @@ from flows.api import PrefectApi
 from flows.choice import Choice
 from flows.drain import STORED_S, drain
 from flows.pipeline import pipeline
-from tasks.errors import TidemillError
+from tasks.errors import LostServerError, TidemillError
 from tasks.progress import Step, listening
 from tasks.spec import Pipeline
 from tasks.store import DataFolder
 from tasks.summary import RunSummary, read_summary
 from tasks.train.workers import stop_workers
 
+_WATCH_S = 1.0
+_CANCELS = 4
 _INTERRUPTED_STORED_S = 1.5  # after a Ctrl-C the shell is waited for
 
 
@@ -59,6 +61,7 @@ def execute_flow(
 
     Raises:
         KeyboardInterrupt: the run was interrupted; its processes are gone.
+        LostServerError: the temporary server has ended.
 
     """
     flow_runs = runs if runs is not None else []
@@ -69,36 +72,53 @@ def execute_flow(
     limit_s = STORED_S
     try:
         with listening(listener):
-            return _run(flow.with_options(on_running=[remember])(*asked))
+            return _run(flow.with_options(on_running=[remember])(*asked), api)
     except KeyboardInterrupt:
         limit_s = _INTERRUPTED_STORED_S
         raise
     finally:
-        drain(api, flow_runs[0] if flow_runs else None, limit_s)
+        if api.is_alive:
+            drain(api, flow_runs[0] if flow_runs else None, limit_s)
 
 
-def _run(coroutine: Any) -> Any:
-    """Run a coroutine; the first SIGINT or SIGTERM cancels it and ends the workers at once."""
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        task = loop.create_task(coroutine)
+def _run(coroutine: Any, api: PrefectApi) -> Any:
+    """Run a coroutine; the first SIGINT or SIGTERM, or the end of the temporary server, cancels it and ends the workers."""
+    runner = asyncio.Runner()
+    loop = runner.get_loop()
+    task = loop.create_task(coroutine)
+    interrupted = False
 
-        interrupted = False
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        stop_workers()
+        loop.call_soon_threadsafe(task.cancel)
 
-        def interrupt(_number: int, _frame: FrameType | None) -> None:
-            nonlocal interrupted
-            interrupted = True
-            stop_workers()
-            loop.call_soon_threadsafe(task.cancel)
+    with _handling(interrupt):
+        try:
+            result = loop.run_until_complete(_while_alive(task, api))
+        except LostServerError:  # to close the loop would be to wait for what Prefect still asks the server
+            raise
+        except (asyncio.CancelledError, Exception):
+            runner.close()
+            if not interrupted:  # what a cancelled flow ends in is Prefect's affair
+                raise
+            raise KeyboardInterrupt from None
+    runner.close()
+    return result
 
-        with _handling(interrupt):
-            try:
-                result = loop.run_until_complete(task)
-            except (asyncio.CancelledError, Exception):
-                if not interrupted:  # what a cancelled flow ends in is Prefect's affair
-                    raise
-                raise KeyboardInterrupt from None
-        return result
+
+async def _while_alive(task: asyncio.Task[Any], api: PrefectApi) -> Any:
+    """Return what a task returns; where the temporary server ends before it, cancel it."""
+    while api.is_alive:
+        done, _ = await asyncio.wait([task], timeout=_WATCH_S)
+        if done:
+            return task.result()
+    stop_workers()
+    for _ in range(_CANCELS):  # a flow in a flow: each asks the server for minutes, unless it is cancelled once more
+        task.cancel()
+        await asyncio.wait([task], timeout=_WATCH_S)
+    raise api.loss
 
 
 @contextmanager

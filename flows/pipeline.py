@@ -12,7 +12,7 @@ from flows.choice import Stage
 from flows.convert import convert
 from flows.ingest import ingest
 from flows.record import Record
-from flows.stage import end_with, name_run
+from flows.stage import end_with, name_run, warn_of_schedule
 from flows.train import train
 from tasks.report import report_warnings
 from tasks.spec import Pipeline, read_pipeline
@@ -46,7 +46,8 @@ async def pipeline(
     """
     loaded = read_pipeline(spec)
     folder = DataFolder.at(data)
-    record = Record(loaded.name, folder.models(loaded.name), flow_run.get_id())
+    warnings = warn_of_schedule(loaded) if only in (None, "ingest") and not fresh else []
+    record = Record(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings)
     error: BaseException | None = None
     try:
         if only in (None, "ingest"):

@@ -26,6 +26,8 @@ class Record:
     models: Path
     """Folder of the pipeline's models."""
     flow_run_id: str | None = None
+    warnings: Sequence[str] = ()
+    """What is to be told of the run beside what its stages tell."""
     outcomes: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -52,7 +54,7 @@ class Record:
             status="failed" if error else "partial" if failures else "completed",
             error=(str(error) or type(error).__name__) if error else None,
             failures=failures,
-            warnings=list(dict.fromkeys((*_warnings_of_rows(landed, tables), *_warnings(board)))),
+            warnings=list(dict.fromkeys((*self.warnings, *_warnings_of_rows(landed, tables), *_warnings(board)))),
             sources=_summarize(landed, tables),
             leaderboard=board.as_data()["candidates"] if board else [],
             metric=board.metric if board else None,

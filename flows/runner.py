@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import httpx
@@ -25,6 +25,7 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.runner import Runner
 from prefect.schedules import Cron, Interval, RRule
 from prefect.types.entrypoint import EntrypointType
+from pydantic import ValidationError
 
 from flows.api import PrefectApi
 from flows.deployments import FILE, Deployment, Timetable
@@ -34,12 +35,12 @@ from tasks.errors import SpecError
 _LOOK_S = 2.0
 _ANSWER_S = 10.0
 _STOP_S = 30.0  # runs under way are cancelled first
-_SCHEDULES = {"cron": Cron, "interval": Interval, "rrule": RRule}
+_SCHEDULES: dict[str, Any] = {"cron": Cron, "interval": Interval, "rrule": RRule}
 _PASSED_ON = ("name", "description", "version", "tags", "parameters", "paused", "enforce_parameter_schema", "triggers")
 _OUTAGES = (httpx.TransportError, PrefectHTTPStatusError, httpx.HTTPStatusError)
 
 
-async def make_deployment(deployment: Deployment) -> RunnerDeployment:
+def make_deployment(deployment: Deployment) -> RunnerDeployment:
     """Return a deployment as Prefect's own class: without a work pool, as no worker is meant to run it.
 
     Raises:
@@ -51,7 +52,7 @@ async def make_deployment(deployment: Deployment) -> RunnerDeployment:
     schedules = [_make_schedule(deployment, timetable) for timetable in deployment.schedules]
     limit = deployment.concurrency_limit
     try:
-        made = await flow.ato_deployment(
+        made = flow.to_deployment(
             entrypoint_type=EntrypointType.MODULE_PATH,
             concurrency_limit=ConcurrencyLimitConfig(**limit) if isinstance(limit, dict) else limit,
             schedules=schedules,
@@ -59,6 +60,7 @@ async def make_deployment(deployment: Deployment) -> RunnerDeployment:
         )
     except (ValueError, TypeError) as error:
         raise SpecError(f"{FILE}: deployments.{deployment.name}: {_reason(error)}; correct it") from None
+    made = cast(RunnerDeployment, made)  # a coroutine only where a loop runs
     made.work_pool_name = made.work_queue_name = None  # set, so that what was deployed to a pool before leaves it
     return made
 
@@ -84,10 +86,10 @@ def _make_schedule(deployment: Deployment, timetable: Timetable) -> DeploymentSc
 
 
 def _reason(error: Exception) -> str:
-    """Return what is wrong in one line; of pydantic's several lines the one that tells it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = lines[-2] if len(lines) > 2 and lines[-1].startswith("For further information") else " ".join(lines)
-    return told.partition(" [type=")[0].removeprefix("Value error, ") or type(error).__name__
+    """Return what is wrong in one line; of pydantic's several lines those that tell it."""
+    if isinstance(error, ValidationError):
+        return "; ".join(details["msg"].removeprefix("Value error, ") for details in error.errors())
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 async def serve_until_ended(deployments: Sequence[tuple[Deployment, RunnerDeployment]], api: PrefectApi) -> None:
@@ -114,10 +116,10 @@ class _Observer(FlowRunCancellingObserver):
 
     async def _check_for_cancelled_flow_runs(self) -> None:
         with suppress(*_OUTAGES):
-            await super()._check_for_cancelled_flow_runs()
+            await super()._check_for_cancelled_flow_runs()  # type: ignore[no-untyped-call]
 
 
-prefect.runner.runner.FlowRunCancellingObserver = _Observer  # type: ignore[misc]
+prefect.runner.runner.FlowRunCancellingObserver = _Observer  # type: ignore[attr-defined]
 
 
 def _keep_interrupts_from_runs() -> None:
@@ -168,7 +170,8 @@ class _Serving:
         async with self._runner:
             try:
                 while not ended.is_set():
-                    self._api.require_alive()
+                    if not self._api.is_alive:
+                        raise self._api.loss
                     await self._look()
                     with suppress(TimeoutError):
                         await asyncio.wait_for(ended.wait(), _LOOK_S)
@@ -182,7 +185,7 @@ class _Serving:
             if self._is_away:
                 await self.register()
             # Its own loop, `start`, gives up at the third failure, and ends the runs under way.
-            await self._runner._get_and_submit_flow_runs()  # noqa: SLF001 - see above
+            await self._runner._get_and_submit_flow_runs()  # type: ignore[no-untyped-call]  # noqa: SLF001 - see above
             lines = await self._runs.look()
         except _OUTAGES as error:
             if not self._is_away:

@@ -27,7 +27,7 @@ def serve_deployments(*, verbose: bool) -> int:
     with prefect_api(verbose=verbose) as api, suppress(KeyboardInterrupt):  # the way to end it
         from flows.runner import make_deployment, serve_until_ended  # noqa: PLC0415 - reads the settings above
 
-        made = [(deployment, asyncio.run(make_deployment(deployment))) for deployment in deployments]
+        made = [(deployment, make_deployment(deployment)) for deployment in deployments]
         api.wait_until_ready()
         if api.server is not None:
             print(f"Prefect UI, as long as this command runs: {api.ui}")

@@ -60,7 +60,7 @@ class ServedRuns:
         return await self._client.read_flow_runs(flow_run_filter=FlowRunFilter(deployment_id=self._ids, state=state))
 
     async def _read_ended(self) -> list[FlowRun]:
-        after = FlowRunFilterEndTime(after_=self._since - _OVERLAP)  # type: ignore[arg-type]
+        after = FlowRunFilterEndTime(after_=self._since - _OVERLAP)
         asked = FlowRunFilter(deployment_id=self._ids, end_time=after)
         runs = await self._client.read_flow_runs(flow_run_filter=asked, sort=FlowRunSort.END_TIME_DESC)
         return [run for run in reversed(runs) if run.id not in self._ended and _end(run) >= self._began - _OVERLAP]
@@ -132,6 +132,7 @@ def _outcome(run: FlowRun) -> str:
     """Return how a run ended: its state, its seconds, and what it says of itself where it did not complete."""
     state = run.state_name or "ended"
     took = f" after {(_end(run) - run.start_time).total_seconds():.1f} s" if run.start_time else ""
-    message = run.state.message if run.state and run.state_type != StateType.COMPLETED else None
-    first = next(iter((message or "").splitlines()), "")[:_MESSAGE_CHARACTERS]
-    return f"{state}{took}{f': {first}' if first else ''}"
+    message = (run.state.message or "") if run.state else ""
+    first = message.partition("\n")[0][:_MESSAGE_CHARACTERS]
+    tells = run.state_type != StateType.COMPLETED or first.startswith("Completed with ")
+    return f"{state}{took}{f': {first}' if tells and first else ''}"

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from prefect import get_run_logger
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+from flows.schedules import fetched_once
 from tasks.errors import StageError
 from tasks.spec import Pipeline
 from tasks.summary import RunSummary
@@ -21,6 +23,17 @@ def name_run() -> str:
     """Return the name of the flow run that is starting: its pipeline's, or that of its file's folder."""
     spec = flow_run.parameters["spec"]
     return spec.name if isinstance(spec, Pipeline) else Path(str(spec)).parent.name or str(spec)
+
+
+def warn_of_schedule(pipeline: Pipeline) -> list[str]:
+    """Tell the log of each source that a schedule would fetch only once, where it is a schedule that has started this run."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or not context.flow_run.auto_scheduled:
+        return []
+    sentences = fetched_once(pipeline)
+    for sentence in sentences:
+        get_run_logger().warning("%s", sentence)
+    return sentences
 
 
 def end_with(summary: RunSummary) -> RunSummary:

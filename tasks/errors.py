@@ -10,6 +10,7 @@ TidemillError
 ├── TrainingError       the training set or a candidate is wrong
 ├── StageError          a stage ended with some of its parts failed
 └── ServerError         the Prefect API could not be started or reached
+    └── LostServerError    the temporary Prefect server has ended before the run
 
 The message of each names the offending value and the cure, in one sentence a
 user can act on.
@@ -78,3 +79,7 @@ class StageError(TidemillError):
 
 class ServerError(TidemillError):
     """The Prefect API could not be started or reached."""
+
+
+class LostServerError(ServerError):
+    """The temporary Prefect server has ended before the run: what is still to be told to it cannot be."""

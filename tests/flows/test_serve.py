@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from flows.__main__ import run_command
 from tests.flows.conftest import Tidemill, group_is_gone, read_until
 from tests.flows.scheduling import free_port, start_server, write_project
 from tests.flows.test_run import copy_database
-
-pytestmark = pytest.mark.flow
 
 FAST = {"name": "fast", "schedules": [{"interval": 15}]}
 
@@ -27,6 +25,7 @@ def home(prefect_server: str, tmp_path: Path) -> Path:
     return tmp_path / "prefect"
 
 
+@pytest.mark.flow
 def test_serve_outlives_a_restart_of_its_server(home: Path, tmp_path: Path) -> None:
     """A server that is away is one line, and when it is back schedules go on firing; SIGTERM ends the command."""
     port = free_port()
@@ -56,3 +55,75 @@ def test_serve_outlives_a_restart_of_its_server(home: Path, tmp_path: Path) -> N
     assert re.search(r"^\d\d:\d\d:\d\d  fast  started$", first, re.MULTILINE)
     assert told.count("does not answer") == told.count("answers again") == 1
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("deployment", "sentence"),
+    [
+        ({"schedules": [{"cron": "61 5 * * *"}]}, 'schedules: cron "61 5 * * *": Invalid cron string: "61 5 * * *"; correct it'),
+        (
+            {"schedules": [{"cron": "0 5 * * *", "timezone": "America/New_Yrok"}]},
+            'schedules: cron "0 5 * * *" America/New_Yrok: Invalid timezone: "America/New_Yrok" (specify in IANA tzdata '
+            "format, for example, America/New_York); correct it",
+        ),
+        ({"schedules": [{"interval": -5}]}, "schedules: every -5 s: Input should be greater than 0 seconds; correct it"),
+        ({"schedules": [{"rrule": "FREQ=DALY"}]}, "schedules: rrule \"FREQ=DALY\": Invalid RRule string \"FREQ=DALY\": invalid 'FREQ': DALY; correct it"),
+        ({"schedules": [{"timezone": "UTC"}]}, "schedules.0: needs exactly one of cron, interval and rrule, and this is {'timezone': 'UTC'}; correct it"),
+        ({"schedules": [{"chron": "0 5 * * *"}]}, "schedules.0.chron: unknown key; did you mean cron?"),
+        ({"schedulse": []}, "schedulse: unknown key; did you mean schedules?"),
+        ({"entrypoint": "flows.pipelin:pipeline"}, "entrypoint: 'flows.pipelin:pipeline' is no flow (No module named 'flows.pipelin'); write module:function, e.g. flows.pipeline:pipeline"),
+        ({"entrypoint": "flows.stage:name_run"}, "entrypoint: 'flows.stage:name_run' is no flow (Function with name 'name_run' is not a flow. Make sure that it is decorated with '@flow'.); write module:function, e.g. flows.pipeline:pipeline"),
+        ({"entrypoint": 5}, "entrypoint: Input should be a valid string, and this is 5; correct it"),
+        ({"parameters": {"spec": "gone.yaml"}}, "gone.yaml: there is no such pipeline file; check the path"),
+    ],
+)  # fmt: skip
+def test_a_wrong_deployment_is_one_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    deployment: dict[str, object],
+    sentence: str,
+) -> None:
+    """It names the deployment, the key, the value and the cure, and nothing is served."""
+    monkeypatch.chdir(write_project(tmp_path / "project", {"name": "wrong"} | deployment))
+
+    code = run_command(["serve"])
+
+    said = capsys.readouterr()
+    place = "deployments.wrong: " if "spec" in str(deployment) else "deployments.wrong."
+    assert (code, said.out) == (2, "")
+    assert said.err == f"error: prefect.yaml: {place}{sentence}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, r"there is none in .*; run the command in the project's folder"),
+        ("deployments: [", r"cannot be read: .*; mend the file"),
+        ("[]", "deployments: is empty; add one"),
+        ("deployments: []", "deployments: is empty; add one"),
+        ("deployments: [5]", r"deployments\.1: .* and this is 5; correct it"),
+        (
+            "deployments: [{name: a, entrypoint: 'm:f'}, {name: a, entrypoint: 'm:f'}]",
+            "deployments: two are named 'a'; give each a name of its own",
+        ),
+        (
+            "deployments: [{name: a, entrypoint: 'm:f', work_pool: {job_variables: {env: {X: 1}}}},"
+            " {name: b, entrypoint: 'm:f', work_pool: {job_variables: {env: {X: 2}}}}]",
+            "deployments.b: another deployment gives X another value, .*; give it the same value, or run them by a worker",
+        ),
+    ],
+)
+def test_a_wrong_file_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str | None, sentence: str
+) -> None:
+    """It is told what is wrong with prefect.yaml, and nothing is served."""
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        (tmp_path / "prefect.yaml").write_text(text)
+
+    code = run_command(["serve"])
+
+    said = capsys.readouterr()
+    assert (code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert re.fullmatch(f"error: prefect.yaml: {sentence}\n", said.err)
