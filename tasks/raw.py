@@ -27,7 +27,8 @@ class RawManifest:
     one. Of an incremental source, `since` is what was asked for, `largest` the
     largest value of its field, and `extends` the sha256 of the partition's
     first raw file, in an increment. `warnings` are told by every run that uses
-    the file.
+    the file; `unproven` is why the file may not have all rows, unless another
+    partition of its source shows that it has.
     """
 
     fingerprint: str
@@ -42,6 +43,7 @@ class RawManifest:
     largest: Scalar | None = None
     extends: str | None = None
     warnings: tuple[str, ...] = ()
+    unproven: str | None = None
 
 
 read_as_manifest = json_reader(RawManifest)

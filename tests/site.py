@@ -22,6 +22,7 @@ from tests.site_api import api_routes
 from tests.site_auth import auth_routes
 from tests.site_items import ITEMS, item_routes
 from tests.site_landing import landing_routes
+from tests.site_odd import odd_routes
 from tests.site_pages import page_routes
 from tests.site_secrets import said_routes
 
@@ -129,6 +130,7 @@ def _routes(site: Site) -> list[Route]:
     routes: dict[str, Callable[[Request], Awaitable[Response]]] = {
         **item_routes(site),
         **landing_routes(site),
+        **odd_routes(site),
         **page_routes(),
         **api_routes(site, ITEMS),
         **auth_routes(site, ITEMS),

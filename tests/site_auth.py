@@ -89,6 +89,7 @@ def _echo(site: Site) -> Route:
         headers = {"ETag": f'"{said}"', "Last-Modified": said, "X-Said": said}
         places: dict[str, Callable[[], Response]] = {
             "body": lambda: Response(site.echo_body, headers={"Content-Type": "application/json"}),
+            "typed": lambda: Response(site.echo_body, headers={"Content-Type": site.echo}),
             "header": lambda: JSONResponse(body["items"], headers=headers),
             "error": lambda: PlainTextResponse(f"no: {said}", 400, headers),
             "page": lambda: PlainTextResponse(f"<h1>{said}</h1>"),

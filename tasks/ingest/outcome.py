@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from tasks.ingest.api.only_page import is_certain, size_of
 from tasks.ingest.landing.landed import Landed
+from tasks.spec import ApiSource, PagesSource
 
 _ADDRESS = re.compile(r"(GET|POST) \S+")  # what tells two sentences of the same cause apart
 
@@ -64,3 +66,29 @@ class LandedSource:
     def total(self, count: str) -> int:
         """Return the sum of a count, e.g. `rows` or `requests`, over the partitions; what failed ones do not have is none."""
         return sum(getattr(outcome, count, 0) for outcome in (*self.landed, *self.failures))
+
+
+def settle_unproven(source: ApiSource | PagesSource, outcomes: Sequence[Landed | Failure]) -> list[Landed | Failure]:
+    """Return the outcomes of a source's partitions with what is to be said of those that may lack rows.
+
+    A partition of one page that does not name the place of a next one is whole where
+    another has it: the server leaves it out on the last page. Where none has it, it is wrong.
+    """
+    if isinstance(source, PagesSource) or any(_names_next(source, outcome) for outcome in outcomes):
+        return list(outcomes)
+    return [_settle(source, outcome) for outcome in outcomes]
+
+
+def _names_next(source: ApiSource, outcome: Landed | Failure) -> bool:
+    """Return whether a partition shows that the place of the next page is right: it was there, with null or with a next."""
+    if not isinstance(outcome, Landed):
+        return False
+    return outcome.has_turned or (outcome.rows > 0 and outcome.unproven is None and size_of(source) is None)
+
+
+def _settle(source: ApiSource, outcome: Landed | Failure) -> Landed | Failure:
+    if not isinstance(outcome, Landed) or outcome.unproven is None or outcome.has_turned:
+        return outcome
+    if is_certain(source):
+        return Failure(outcome.partition, outcome.unproven, outcome.requests, outcome.retries, outcome.refused)
+    return replace(outcome, warnings=(*outcome.warnings, outcome.unproven))

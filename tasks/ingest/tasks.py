@@ -22,7 +22,7 @@ from tasks.ingest.http.client import Client, Endpoint, first_urls
 from tasks.ingest.http.warned import Warnings
 from tasks.ingest.landing.land import Access, land
 from tasks.ingest.landing.landed import Landed, PartitionJob, Plan, find_landed, plan_landing
-from tasks.ingest.outcome import Failure, LandedSource
+from tasks.ingest.outcome import Failure, LandedSource, settle_unproven
 from tasks.ingest.pages.robots import Robots
 from tasks.ingest.progress import Show, SourceProgress
 from tasks.ingest.throttle.transport import host_of
@@ -84,6 +84,7 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
                 outcomes = await _SourceLanding(source, folder, ingest, progress).run(jobs)
         except PermanentSourceError as error:  # another run holds the source
             outcomes = [progress.failed(Failure(job.partition.name, str(error), 0, 0)) for job in jobs]
+    outcomes = settle_unproven(source, outcomes)
     return LandedSource(
         name,
         landed=tuple(o for o in outcomes if isinstance(o, Landed)),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tasks.spec.base import NonEmpty, Part
+from tasks.spec.base import BodyPath, NonEmpty, Part
 from tasks.spec.headers import HeaderName, check_header_name
 
 Place = Literal["query", "header", "body"]
@@ -46,8 +46,8 @@ class _Numbered(_Bounded):
     size_param: NonEmpty | None = None
     """Parameter that takes the page size, sent beside the number; it needs size."""
     size: Annotated[int, Field(ge=1)] | None = None
-    """Rows of a full page; a page with fewer is the last."""
-    total_at: NonEmpty | None = None
+    """Rows of a full page."""
+    total_at: BodyPath | None = None
     """Path in the body to the number of rows, e.g. meta.total; it needs size."""
     total_header: HeaderName | None = None
     """Header with the number of rows, e.g. X-Total-Count; it needs size."""
@@ -77,8 +77,8 @@ class PagePagination(_Numbered):
     """Number of the first page."""
     step: Annotated[int, Field(ge=1)] = 1
     """From one page's number to the next."""
-    pages_at: NonEmpty | None = None
-    """Path in the body to the number of pages, e.g. meta.pages; without a number of pages or rows they are asked for until one is empty or short."""
+    pages_at: BodyPath | None = None
+    """Path in the body to the number of pages, e.g. meta.pages; without a number of pages or rows they are asked for until two in a row are empty."""
     pages_header: HeaderName | None = None
     """Header with the number of pages, e.g. X-Total-Pages."""
 
@@ -95,7 +95,7 @@ class OffsetPagination(_Numbered):
     size_param: NonEmpty | None = "limit"
     """Parameter that takes the page size; null where the server has a size of its own."""
     size: Annotated[int, Field(ge=1)] | None = 100
-    """Rows of a full page; a page with fewer is the last."""
+    """Rows of a full page."""
 
     @model_validator(mode="after")
     def _has_size(self) -> OffsetPagination:
@@ -104,13 +104,20 @@ class OffsetPagination(_Numbered):
         return self
 
 
-class CursorPagination(_Bounded):
+class _Followed(_Bounded):
+    """Pages of which each names the next."""
+
+    size: Annotated[int, Field(ge=1)] | None = None
+    """Rows of a full page: an only page with fewer may leave out the place of the next."""
+
+
+class CursorPagination(_Followed):
     """Each page names the next by a cursor."""
 
     kind: Literal["cursor"] = "cursor"
     """Kind of pagination."""
-    cursor_at: NonEmpty | None = None
-    """Path in the body to the next page's cursor; where it is absent, null or empty, the page is the last."""
+    cursor_at: BodyPath | None = None
+    """Path in the body to the next page's cursor; where it is null or empty, or absent from a further page, the page is the last."""
     cursor_header: HeaderName | None = None
     """Header with the next page's cursor, instead of cursor_at."""
     param: NonEmpty = "cursor"
@@ -128,16 +135,16 @@ class CursorPagination(_Bounded):
         return self
 
 
-class NextUrlPagination(_Bounded):
+class NextUrlPagination(_Followed):
     """Each page has the address of the next in its body."""
 
     kind: Literal["next_url"] = "next_url"
     """Kind of pagination."""
-    next_at: NonEmpty
-    """Path in the body to the next page's address, absolute or relative; where it is absent, null or empty, the page is the last."""
+    next_at: BodyPath
+    """Path in the body to the next page's address, absolute or relative; where it is null or empty, or absent from a further page, the page is the last."""
 
 
-class LinkHeaderPagination(_Bounded):
+class LinkHeaderPagination(_Followed):
     """Each page has the address of the next in its Link header (RFC 8288)."""
 
     kind: Literal["link_header"] = "link_header"

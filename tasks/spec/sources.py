@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from tasks.spec.auth import Auth
-from tasks.spec.base import NonEmpty, Part, Scalar
+from tasks.spec.base import BodyPath, NonEmpty, Part, Scalar
 from tasks.spec.checks import Check
 from tasks.spec.columns import Column, PagesColumn, PartitionValues, read_column, read_pages_column
 from tasks.spec.headers import Headers
@@ -66,8 +66,12 @@ class ApiSource(_Fetched):
     """Query parameters of every request; they are stored with the run, so secrets belong in auth."""
     pagination: Pagination = SinglePagination()
     """How the rows of a partition are spread over requests."""
-    records_at: NonEmpty | None = None
-    """Path in the body to the list of records, e.g. data.items; without it the body is the list, or the one record."""
+    records_at: BodyPath | None = None
+    """Path in the body to the list of records, e.g. data.items, or 1 for the second element of a list; without it the body is the list, or the one record."""
+    names: Literal["first"] | Annotated[tuple[NonEmpty, ...], Field(min_length=1)] | None = None
+    """Names of the values where each record is a list: [id, name, …], or first where the first record has them; without it col0, col1, …"""
+    error_at: BodyPath | None = None
+    """Path in the body of an answer that is an error in spite of its status 200, e.g. error: where it is there, and neither null nor empty, the request is made again."""
     explode: NonEmpty | None = None
     """Column that holds a list, of which each element becomes a row of its own; other lists are kept as JSON text."""
     incremental: Incremental | None = None

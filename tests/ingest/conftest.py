@@ -23,6 +23,12 @@ def _other_host() -> Iterator[Sites]:
         yield sites
 
 
+@pytest.fixture(scope="session")
+def sites(_host: Sites) -> Sites:
+    """Return the first host, for tests that make many sites."""
+    return _host
+
+
 @pytest.fixture
 def site(_host: Sites) -> Site:
     """Return a fresh site."""

@@ -102,9 +102,9 @@ async def test_a_fault_that_stays_is_one_error(
 
 @pytest.mark.parametrize("fault", ["empty", "null", "204"])
 async def test_an_empty_page_ends_only_what_it_is_said_to_end(site: Site, tmp_path: Path, fault: str) -> None:
-    """Pages that are counted, or that name the next, go on after an empty one; those until an empty one end."""
-    goes_on = COUNTED | (FOLLOWED if fault != "204" else {})  # an answer of 204 names no next page in its body
-    ends = UNCOUNTED | (FOLLOWED if fault == "204" else {})
+    """An empty page before others is no end; but where an answer that should name the next page has nothing, it is."""
+    ends = FOLLOWED if fault == "204" else {}
+    goes_on = COUNTED | UNCOUNTED | ({} if ends else FOLLOWED)
 
     rows = await land_kinds(site, KINDS.keys() - COUNTED_OFFSETS, fault, tmp_path)
 

@@ -134,7 +134,7 @@ async def test_a_landing_that_is_interrupted_keeps_what_has_come(site: Site, tmp
     landed = await land_one(source, tmp_path)
 
     assert REACHED - 2 <= landed.resumed_from <= REACHED
-    assert landed.resumed_from + landed.requests <= LONG_PAGES + 1
+    assert landed.resumed_from + landed.requests <= LONG_PAGES + 2  # in vain are two that are empty
     assert read_rows(landed.path) == rows_of(kind)
 
 

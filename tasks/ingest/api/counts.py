@@ -1,4 +1,4 @@
-"""How many pages there are, as the first one tells in its body or its headers."""
+"""How many pages or rows there are, as a page tells in its body or its headers."""
 
 from __future__ import annotations
 
@@ -13,31 +13,40 @@ from tasks.spec import OffsetPagination, PagePagination
 
 _MOST_DIGITS = 18
 _QUOTED_CHARACTERS = 60
+_PLACES = ("pages_at", "pages_header", "total_at", "total_header")
 
 
-def count_pages(
+def read_told(
     pagination: PagePagination | OffsetPagination, response: httpx.Response, document: Document, ask: Ask
 ) -> int | None:
-    """Return how many pages there are, by whichever way the pipeline file names; None where it names none.
+    """Return how many pages or rows there are, by whichever way the pipeline file names; None where it names none.
 
     Raises:
         PermanentSourceError: the place has no number of pages or rows.
 
     """
-    for name in ("pages_at", "pages_header", "total_at", "total_header"):
-        place = getattr(pagination, name, None)
-        if place is None:
-            continue
-        key = f"pagination.{name}"
-        found = document.at(place, key) if name.endswith("_at") else _header(response, place, key, ask)
-        number = _read_count(found)
-        if number is None:
-            raise PermanentSourceError(
-                f"{ask.said}: {key}: {place!r} is {found!r:.{_QUOTED_CHARACTERS}}, not a number of pages or rows; "
-                "name the place of the number, or leave it out"
-            )
-        return -(-number // (pagination.size or 1)) if name.startswith("total") else number
-    return None
+    name = _place(pagination)
+    if name is None:
+        return None
+    place, key = getattr(pagination, name), f"pagination.{name}"
+    found = document.at(place, key) if name.endswith("_at") else _header(response, place, key, ask)
+    number = _read_count(found)
+    if number is None:
+        raise PermanentSourceError(
+            f"{ask.said}: {key}: {place!r} is {found!r:.{_QUOTED_CHARACTERS}}, not a number of pages or rows; "
+            "name the place of the number, or leave it out"
+        )
+    return number
+
+
+def counts_rows(pagination: PagePagination | OffsetPagination) -> bool:
+    """Return whether it is rows that the server counts, rather than pages."""
+    return pagination.total_at is not None or pagination.total_header is not None
+
+
+def _place(pagination: PagePagination | OffsetPagination) -> str | None:
+    """Return the key that names where the server tells."""
+    return next((name for name in _PLACES if getattr(pagination, name, None) is not None), None)
 
 
 def _header(response: httpx.Response, name: str, key: str, ask: Ask) -> str:

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, TypeVar
 
 import httpx
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.api.json_text import JsonText, list_entries, list_items, take_json, to_lines, to_value
+from tasks.ingest.api.json_text import (
+    JsonText,
+    list_entries,
+    list_items,
+    take_json,
+    take_json_lines,
+    to_lines,
+    to_value,
+)
 from tasks.ingest.http.asking import said_of
 from tasks.ingest.http.hiding import excerpt
 
 _EXCERPT_CHARACTERS = 120
 _QUOTED_CHARACTERS = 60
 _NAMES_CHARACTERS = 200
+_MOST_DIGITS = 9  # of a place in a list
+_PAIR = 2
+_ERRORS = ("error", "errors")  # what an answer that is none, though its status is 200, tells of it by
+_LINES = frozenset(
+    {
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+        "application/x-jsonl",
+        "application/jsonlines",
+        "application/x-jsonlines",
+        "application/json-lines",
+        "application/json-seq",
+        "application/geo+json-seq",
+    }
+)
+"""Types of bodies of which each line is a JSON value; that of a page without records has none."""
 _IN_THREAD_BYTES = 64 * 1024  # smaller bodies are read in less time than a thread is handed one
 
 Read = TypeVar("Read")
@@ -27,6 +53,10 @@ class Document:
     def __init__(self, root: JsonText, response: httpx.Response) -> None:
         self._root = root
         self._response = response
+
+    @cached_property
+    def _entries(self) -> dict[str, JsonText] | None:
+        return list_entries(self._root)
 
     def at(self, path: str, key: str) -> Any:
         """Return the value at a dotted path; `key` names the pipeline file's key that gave the path.
@@ -41,6 +71,21 @@ class Document:
         """Return the value at a dotted path, or None where there is no such path."""
         value, met = self._walk(path)
         return None if met is not None else to_value(value)
+
+    def missing(self, path: str) -> str | None:
+        """Return what stands where a dotted path ends too early; None where there is such a path."""
+        value, met = self._walk(path)
+        return None if met is None else f"{met!r} meets {_there(value)}"
+
+    def complaint(self) -> str | None:
+        """Return what a body says of an error, as a sentence; None where it says of none."""
+        for name in _ERRORS:
+            if found := self.find(name):
+                return (
+                    f"{said_of(self._response)}: the answer has no rows, and {name}: {found!r:.{_QUOTED_CHARACTERS}}; "
+                    f"write error_at: {name} to have such a one asked for again"
+                )
+        return None
 
     def is_list(self) -> bool:
         """Return whether the body is a list, or null, which some servers write for one without items."""
@@ -58,6 +103,7 @@ class Document:
         value = self._root if records_at is None else self._at(records_at, "records_at")
         items = list_items(value)
         if items is not None:
+            self._check_is_flat(items, records_at)
             return to_lines(items, value)
         found = to_value(value)
         if found is None:
@@ -69,24 +115,44 @@ class Document:
             "name the path of the list of records"
         )
 
+    def _check_is_flat(self, items: list[JsonText], records_at: str | None) -> None:
+        """Raise where a body is a pair of what is said of the records, and these."""
+        if records_at is not None or len(items) != _PAIR:
+            return
+        inner = [list_items(item) for item in items]
+        for place, records in enumerate(inner):
+            if inner[1 - place] is None and records and list_entries(records[0]) and list_entries(items[1 - place]):
+                raise PermanentSourceError(
+                    f"{said_of(self._response)}: the body is an object and a list of {len(records)} objects; "
+                    f"write records_at: '{place}' for those of the list"
+                )
+
     def _at(self, path: str, key: str) -> JsonText:
         value, met = self._walk(path)
         if met is None:
             return value
-        names = list_entries(value)
-        there = f"{to_value(value)!r:.{_QUOTED_CHARACTERS}}" if names is None else f"the keys {_list(names)}"
+        there = _there(value)
         raise PermanentSourceError(
             f"{said_of(self._response)}: {key}: {path!r} is not in the body, {met!r} meets {there}; correct {key}"
         )
 
     def _walk(self, path: str) -> tuple[JsonText, str | None]:
-        """Return the value at a path; or the farthest one that is there, and the name that it has not."""
-        value = self._root
-        for name in path.split("."):
-            entries = list_entries(value)
-            if entries is None or name not in entries:
+        """Return the value at a path; or the farthest one that is there, and the name that it has not.
+
+        In a list a name is a place, counted from 0.
+        """
+        value, entries = self._root, self._entries
+        for depth, name in enumerate(path.split(".")):
+            entries = list_entries(value) if depth else entries
+            if entries is None:
+                items = list_items(value) if name.isdecimal() and len(name) <= _MOST_DIGITS else None
+                if items is None or int(name) >= len(items):
+                    return value, name
+                value = items[int(name)]
+            elif name not in entries:
                 return value, name
-            value = entries[name]
+            else:
+                value = entries[name]
         return value, None
 
 
@@ -105,13 +171,25 @@ async def read_document(response: httpx.Response, read: Callable[[Document], Rea
 
 
 def _parse(response: httpx.Response) -> JsonText:
+    body = response.content
+    is_lines = response.headers.get("Content-Type", "").partition(";")[0].strip().lower() in _LINES
+    if is_lines and (lines := take_json_lines(body)) is not None:
+        return lines
     try:
-        return take_json(response.content, lambda: response.charset_encoding)
+        return take_json(body, lambda: response.charset_encoding)
     except ValueError:
+        if b"\n" in body.strip() and (lines := take_json_lines(body)) is not None:
+            return lines
         kind = response.headers.get("Content-Type", "no content type")
         raise PermanentSourceError(
             f"{said_of(response)} answered {kind}, which is not JSON: {excerpt(response, _EXCERPT_CHARACTERS)!r}; correct the address"
         ) from None
+
+
+def _there(value: JsonText) -> str:
+    """Return what a value is, in short."""
+    names = list_entries(value)
+    return f"{to_value(value)!r:.{_QUOTED_CHARACTERS}}" if names is None else f"the keys {_list(names)}"
 
 
 def _list(names: Iterable[str]) -> str:

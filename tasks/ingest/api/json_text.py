@@ -15,6 +15,7 @@ JsonText = msgspec.Raw | str
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _BREAKS = re.compile(r"[\n\r][ \t\n\r]*")
+_LINE = msgspec.json.Decoder(msgspec.Raw)
 _SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)  # numbers are only passed over
 
 
@@ -39,6 +40,19 @@ def take_json(body: bytes, charset: Callable[[], str | None] = lambda: None) -> 
     except RecursionError:  # brackets stand a thousand deep
         raise ValueError("nested too deeply") from None
     return text
+
+
+def take_json_lines(body: bytes) -> JsonText | None:
+    """Return the list of the JSON values that stand one a line, also each behind a record separator (RFC 7464); None where they do not."""
+    lines = [line.strip() for line in body.removeprefix(b"\xef\xbb\xbf").replace(b"\x1e", b"\n").split(b"\n")]
+    lines = [line for line in lines if line]
+    try:
+        for line in lines:
+            _LINE.decode(line)
+        body.decode()
+    except (ValueError, RecursionError):
+        return None
+    return msgspec.Raw(b"[" + b",".join(lines) + b"]")
 
 
 def list_items(value: JsonText) -> list[JsonText] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from itertools import count
@@ -11,51 +11,62 @@ from typing import Any
 import httpx
 
 from tasks.concurrency import map_ahead
-from tasks.errors import PermanentSourceError, WrongPagesError
+from tasks.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.asks import turn_page
-from tasks.ingest.api.counts import count_pages
+from tasks.ingest.api.contradictions import list_doubts
+from tasks.ingest.api.counts import read_told
 from tasks.ingest.api.document import Document, read_document
+from tasks.ingest.api.lists import ListNames
 from tasks.ingest.api.paging import (
+    EMPTY_AT_END,
     Numbered,
     Page,
     Progress,
     check_page,
-    check_size,
-    digest,
+    check_told,
+    is_behind_last,
     other_size,
     repeated,
-    too_many,
 )
-from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content
+from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content, refusal
 from tasks.spec import ApiSource, OffsetPagination, PagePagination
+
+_NO_SUCH_PAGE = frozenset({400, 404, 410, 416, 422})
+"""Statuses by which a server may say that a page is beyond the last one."""
 
 
 class _Reader:
     """Reads the pages of one partition."""
 
-    def __init__(self, source: ApiSource, pagination: Numbered, first: Ask, fetch: Fetch) -> None:
+    def __init__(self, source: ApiSource, pagination: Numbered, first: Ask, fetch: Fetch, names: ListNames) -> None:
         self._source = source
         self._pagination = pagination
         self._first = replace(first, answers=frozenset(pagination.end_statuses))
         if pagination.size_param is not None and pagination.size is not None:
             self._first = turn_page(self._first, pagination.place, pagination.size_param, pagination.size)
         self._fetch = fetch
-        self.counts_again = False
-        """Whether further pages are asked for their number as well: what was told in a run before may be out of date."""
+        self._names = names
 
     async def fetch(self, index: int) -> Page:
         """Return the page of an index, counted from 0."""
         return await self.fetch_at(index, self._number(index))
 
     async def fetch_at(self, index: int, number: int) -> Page:
-        """Return the page that has the number, or offset, that is given."""
+        """Return the page that has the number, or offset, that is given; why there is none is told in its turn."""
         ask = turn_page(self._first, self._pagination.place, self._pagination.param, number)
-        response = await self._fetch(ask)
-        if not response.is_success:  # one of end_statuses
-            return Page(index, ask, [], is_beyond=True)
-        if not has_content(response):
-            return Page(index, ask, [])
-        return await read_document(response, lambda document: self._read(index, ask, response, document))
+        if index:
+            ask = replace(ask, answers=ask.answers | _NO_SUCH_PAGE)
+        try:
+            response = await self._fetch(ask)
+            if response.status_code in self._pagination.end_statuses:
+                return Page(index, ask, [], is_beyond=True)
+            if not response.is_success:
+                return Page(index, ask, [], is_refused=True, failure=refusal(response))
+            if not has_content(response):
+                return Page(index, ask, [])
+            return await read_document(response, lambda document: self._read(index, ask, response, document))
+        except SourceError as error:
+            return Page(index, ask, [], failure=error)
 
     def _number(self, index: int) -> int:
         match self._pagination:
@@ -65,20 +76,20 @@ class _Reader:
                 return start + index * (size or 0)
 
     def _read(self, index: int, ask: Ask, response: httpx.Response, document: Document) -> Page:
-        records = document.records(self._source.records_at)
-        if index:
-            return Page(index, ask, records, self._count_again(response, document, ask))
-        pages = count_pages(self._pagination, response, document, ask)
-        if pages is None:
+        records = self._names.name(document.records(self._source.records_at))
+        told = self._read_told(index, ask, response, document)
+        if told is None and index == 0:
             self._check_can_end(ask, document)
-        return Page(index, ask, records, pages)
+        return Page(index, ask, records, told, complaint=None if records else document.complaint())
 
-    def _count_again(self, response: httpx.Response, document: Document, ask: Ask) -> int | None:
-        """Return how many pages a further one tells of, where it does."""
+    def _read_told(self, index: int, ask: Ask, response: httpx.Response, document: Document) -> int | None:
+        """Return how many there are, as a page tells; only the first is bound to."""
         try:
-            return count_pages(self._pagination, response, document, ask) if self.counts_again else None
-        except PermanentSourceError:  # only the first is bound to tell
-            return None
+            return read_told(self._pagination, response, document, ask)
+        except PermanentSourceError:
+            if index:
+                return None
+            raise
 
     def _check_can_end(self, ask: Ask, document: Document) -> None:
         """Raise where no page could be the last: a body that is one record is never empty."""
@@ -92,28 +103,40 @@ class _Reader:
 async def read_numbered(
     source: ApiSource, pagination: Numbered, first: Ask, fetch: Fetch, state: Any
 ) -> AsyncGenerator[PageGroup, None]:
-    """Yield page after page; the first tells how many there are, or they are asked for until one is empty or short."""
-    reader = _Reader(source, pagination, first, fetch)
-    if state:
-        progress, reader.counts_again = Progress(**state), True
-    else:
-        page = await reader.fetch(0)
-        progress = _begin(page, pagination)
-        more = await _is_more(reader, progress, page, pagination)
-        yield PageGroup(page.records, 1, dict(vars(progress)) if more else None)
-        if not more:
-            return
-    last = False
-    while not last:  # once more where there turn out to be more pages than were told of
+    """Yield page after page.
+
+    As many as the server tells of, or until two in a row have no rows: after one
+    there may be more, where a server leaves rows out after it has counted them.
+    """
+    progress = Progress(**state) if state else Progress()
+    names = ListNames(source.names, progress.names)
+    reader = _Reader(source, pagination, first, fetch, names)
+    while not progress.is_over:  # once more where there turn out to be other pages than were told of
         async with aclosing(_read_rest(reader, progress, pagination, source.requests.max_in_flight)) as pages:
             async for page in pages:
-                check_page(page, progress, pagination)
-                progress.add(page)
-                last = progress.is_last(page)
-                is_one = bool(page.records) or (progress.is_counted and not page.is_beyond)
-                yield PageGroup(page.records, int(is_one), None if last else dict(vars(progress)))
-                if last:
-                    break
+                if is_behind_last(page, progress):
+                    progress.is_over = True
+                    continue
+                await _take(page, progress, pagination, reader)
+                progress.names = names.found
+                yield PageGroup(page.records, _count(page, progress, pagination), dict(vars(progress)))
+    doubts = await list_doubts(progress, pagination, reader.fetch_at)
+    yield PageGroup([], 0, None, (*doubts, *names.doubts))
+
+
+async def _take(page: Page, progress: Progress, pagination: Numbered, reader: _Reader) -> None:
+    """Take the next page into account."""
+    check_page(page, progress, pagination)
+    progress.add(page, pagination)
+    check_told(page, progress, pagination)
+    if isinstance(pagination, OffsetPagination) and not (progress.is_over and progress.is_counted):
+        await _check_end_of_rows(page, progress, pagination, reader)
+
+
+def _count(page: Page, progress: Progress, pagination: Numbered) -> int:
+    """Return 1 for a page that is one: the first, one with rows, or one that the server told of."""
+    told = progress.pages(pagination)
+    return int(page.index == 0 or bool(page.records) or (told is not None and page.index < told))
 
 
 async def _read_rest(
@@ -122,49 +145,58 @@ async def _read_rest(
     """Yield the pages after those that `progress` tells of.
 
     Where their number is not known, no more are asked for ahead than have
-    come: what is asked for in vain is less than what there was.
+    come: what is asked for in vain is no more than what there was.
     """
-    indices = count(progress.index) if progress.pages is None else range(progress.index, progress.pages)
+
+    def indices() -> Iterator[int]:
+        for index in count(progress.index):
+            told = progress.pages(pagination) if progress.is_counted else None
+            if told is not None and index >= told:
+                return
+            yield index
 
     def ahead() -> int:
+        if progress.is_over:
+            return 0
+        if progress.is_counted:
+            return at_once
+        if progress.empty or not progress.index:
+            return max(1, EMPTY_AT_END - progress.empty) if progress.index else 1
         left = max(1, pagination.max_pages + 1 - progress.index)
-        return at_once if progress.is_counted else min(at_once, progress.index, left)
+        return min(at_once, max(progress.index, EMPTY_AT_END), left)
 
-    async with aclosing(map_ahead(indices, reader.fetch, ahead)) as pages:
+    async with aclosing(map_ahead(indices(), reader.fetch, ahead)) as pages:
         async for page in pages:
             yield page
 
 
-def _begin(page: Page, pagination: Numbered) -> Progress:
-    """Return what the first page tells."""
-    rows, size = len(page.records), pagination.size
-    if page.pages is not None:
-        if page.pages > pagination.max_pages:
-            raise PermanentSourceError(too_many(page, pagination, f"the server tells of {page.pages}"))
-        if pagination.total_at or pagination.total_header:
-            check_size(page, page.pages, pagination)
-    first = digest(page.records) if page.pages is None and rows > 1 else None
-    full = None if size is None else rows
-    return Progress(index=1, pages=page.pages, rows_of_full=full, first=first, previous=digest(page.records))
+async def _check_end_of_rows(page: Page, progress: Progress, pagination: OffsetPagination, reader: _Reader) -> None:
+    """Find out what follows a page of other rows than its size, by asking for what is where its rows end.
 
-
-async def _is_more(reader: _Reader, progress: Progress, first: Page, pagination: Numbered) -> bool:
-    """Return whether pages follow the first.
-
-    Where it has not the rows that were asked for, it is the only one, or the
-    server's pages are of another size: then offsets would pass over rows.
+    Rows there that are in neither this page nor the next would be passed over: then the
+    server's pages are of another size.
     """
-    if progress.pages is not None:
-        return progress.pages > 1
-    rows, size = len(first.records), pagination.size
-    if not isinstance(pagination, OffsetPagination) or not rows or size is None or rows == size:
-        return bool(rows)
-    after = await reader.fetch_at(1, pagination.start + rows)
-    if not after.records:
-        return False
-    if after.records != first.records:
-        raise WrongPagesError(other_size(first, pagination))
-    # The same once more: the page that the server gives for any offset, or the last, which it gives for those too large.
-    if rows > 1 and (await reader.fetch_at(1, pagination.start + 1)).records == first.records:
-        raise WrongPagesError(repeated(after, "the page before", pagination))
-    return False
+    rows, size = len(page.records), pagination.size or 0
+    if rows == size or not (rows or progress.is_counted):
+        return
+    offset = pagination.start + page.index * size + rows
+    after = await reader.fetch_at(page.index + 1, offset)
+    if after.failure is not None and not after.is_refused:
+        raise after.failure
+    if not after.records and rows and not progress.is_counted:
+        progress.empty += 1
+        progress.first_empty = progress.first_empty or after.ask.said
+    elif after.records == page.records and not progress.is_counted:
+        # The same once more: the page that the server gives for any offset, or the last, which it gives for those too large.
+        if page.index == 0 and rows > 1 and (await reader.fetch_at(1, pagination.start + 1)).records == page.records:
+            raise WrongPagesError(repeated(after, "the page before", pagination))
+        progress.is_over = True
+    elif not 0 < rows < size or not await _is_in_next(after, page, reader):
+        raise WrongPagesError(other_size(page, pagination))
+
+
+async def _is_in_next(after: Page, page: Page, reader: _Reader) -> bool:
+    """Return whether what is where a short page's rows end is in it or in the next: rows were left out of it, as of any."""
+    following = await reader.fetch(page.index + 1)
+    is_new = not page.records or after.records != page.records
+    return is_new and set(after.records) <= {*page.records, *following.records}

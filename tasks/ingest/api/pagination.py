@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from tasks.ingest.api.document import read_document
+from tasks.ingest.api.document import Document, read_document
+from tasks.ingest.api.lists import ListNames
 from tasks.ingest.api.numbered import read_numbered
 from tasks.ingest.api.sequence import read_sequence
 from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content
@@ -30,8 +31,11 @@ def read_pages(source: ApiSource, first: Ask, fetch: Fetch, state: Any) -> Async
 
 
 async def _read_single(source: ApiSource, first: Ask, fetch: Fetch) -> AsyncGenerator[PageGroup, None]:
-    response = await fetch(first)
-    records: list[bytes] = []
-    if has_content(response):
-        records = await read_document(response, lambda document: document.records(source.records_at))
-    yield PageGroup(records, 1, None)
+    response, names = await fetch(first), ListNames(source.names)
+
+    def read(document: Document) -> PageGroup:
+        records = names.name(document.records(source.records_at))
+        complaint = None if records else document.complaint()
+        return PageGroup(records, 1, None, (*names.doubts, *([complaint] if complaint else [])))
+
+    yield await read_document(response, read) if has_content(response) else PageGroup([], 1, None)

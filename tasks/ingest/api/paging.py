@@ -5,81 +5,163 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from tasks.errors import PermanentSourceError, WrongPagesError
+from tasks.errors import PermanentSourceError, SourceError, WrongPagesError
+from tasks.ingest.api.counts import counts_rows
 from tasks.ingest.http.asking import Ask
 from tasks.spec import OffsetPagination, PagePagination
 
 Numbered = PagePagination | OffsetPagination
 
+EMPTY_AT_END = 2
+"""So many pages without rows, one after the other, are the end of those that nobody has counted."""
+
 
 @dataclass(frozen=True)
 class Page:
-    """One page; `pages` is how many there are in all, where it tells; `is_beyond` where the server says that there is none."""
+    """One page; `told` is the number of pages or rows in all, where it tells.
+
+    `is_beyond` where the server says by a status of `end_statuses` that there is
+    no such page; `is_refused` where it may mean that by another; `failure` is why
+    there is no page. `complaint` is what one without records says of an error.
+    """
 
     index: int
     ask: Ask
     records: list[bytes]
-    pages: int | None = None
+    told: int | None = None
     is_beyond: bool = False
+    is_refused: bool = False
+    failure: SourceError | None = None
+    complaint: str | None = None
 
 
 @dataclass
 class Progress:
     """What is known when the pages before `index` have been read; as a dict, the state from which reading goes on."""
 
-    index: int
-    pages: int | None
-    """How many there are, where the server told."""
-    rows_of_full: int | None
+    index: int = 0
+    rows: int = 0
+    told: int | None = None
+    """What the server told last of how many pages or rows there are."""
+    most: int | None = None
+    """The most that it has told."""
+    empty: int = 0
+    """Pages without rows that were read last."""
+    empty_before: int = 0
+    """Those after which pages with rows came."""
+    first_empty: str | None = None
+    """The request of the first of those."""
+    complaint: str | None = None
+    full: int | None = None
     """Rows of a full page, those of the first; None where a page may have any number."""
+    is_short: bool = False
+    """Whether the page before has fewer."""
+    is_wrong: bool = False
+    """Whether the pages that came are not those that were told of: they are read until they end, as if nothing had been told."""
+    is_over: bool = False
     first: str | None = None
-    """What stands for the first page, where its coming again would show that the server has begun anew."""
+    """What stands for the first page: its coming again may show that the server has begun anew."""
     previous: str | None = None
     """What stands for the page before."""
+    names: list[str] | None = None
+    """Names of the values, where records are lists that the first page names."""
 
     @property
     def is_counted(self) -> bool:
         """Return whether it is known where the pages end."""
-        return self.pages is not None
+        return self.told is not None and not self.is_wrong
 
-    def add(self, page: Page) -> None:
+    def pages(self, pagination: Numbered) -> int | None:
+        """Return how many pages there are by what was told last; None where nothing was."""
+        if self.told is None or not counts_rows(pagination):
+            return self.told
+        return -(-self.told // (pagination.size or 1))
+
+    def add(self, page: Page, pagination: Numbered) -> None:
         """Take the next page into account."""
-        self.index = page.index + 1
+        rows = len(page.records)
+        self.index, self.rows = page.index + 1, self.rows + rows
+        if page.told is not None:
+            self.told, self.most = page.told, max(page.told, self.most or 0)
+        if page.index == 0:
+            self.full = None if pagination.size is None else rows
+            self.first = digest(page.records)
+        least = pagination.size if page.index == 0 else self.full
+        self.is_short = least is not None and rows < least
         self.previous = digest(page.records)
-        if self.pages is not None and page.pages is not None:
-            self.pages = max(self.pages, page.pages)
+        self.complaint = self.complaint or page.complaint
+        self._count_empty(page)
+        self._end(page, pagination)
 
-    def is_last(self, page: Page) -> bool:
-        """Return whether a page is the last; one that is empty or short ends those that are not counted."""
-        if page.is_beyond or self.is_counted:
-            return page.is_beyond or self.index == self.pages
-        return not page.records or (self.rows_of_full is not None and len(page.records) < self.rows_of_full)
+    def _count_empty(self, page: Page) -> None:
+        if page.records:
+            self.empty_before += self.empty
+            self.empty = 0
+        else:
+            self.empty += 1
+            if not self.empty_before and self.empty == 1:
+                self.first_empty = page.ask.said
+
+    def _end(self, page: Page, pagination: Numbered) -> None:
+        """Find out whether the page was the last: by the server's word, or else by pages without rows."""
+        told = self.pages(pagination)
+        self.is_wrong = told is not None and self.index >= told and self._is_contradicted(pagination)
+        if page.is_beyond:
+            self.is_over = True
+        elif told is None or self.is_wrong:
+            self.is_over = self.empty >= EMPTY_AT_END
+        else:
+            self.is_over = self.index >= told
+
+    def _is_contradicted(self, pagination: Numbered) -> bool:
+        """Return whether the pages that came are not what was told of; of a number of pages only 0 can be known to be wrong."""
+        if counts_rows(pagination):
+            return self.rows != self.told
+        return self.told == 0 and self.rows > 0
+
+
+def is_behind_last(page: Page, progress: Progress) -> bool:
+    """Return whether a page shows that those before it were all: there is none, or it is the last one again.
+
+    A refused one does where it follows one without rows, or a short one. A repeated one
+    does where the number has turned the page before, and a short one was the last.
+    """
+    if page.is_beyond or not (page.failure or page.records):
+        return False
+    is_asked_in_vain = progress.is_over or progress.is_wrong
+    if page.failure is not None:
+        is_end = progress.told is None and (progress.empty > 0 or progress.is_short)
+        return progress.is_over or (page.is_refused and (is_asked_in_vain or is_end))
+    is_end = progress.told is None and progress.is_short and progress.index > 1
+    return (is_asked_in_vain or is_end) and digest(page.records) == progress.previous
 
 
 def check_page(page: Page, progress: Progress, pagination: Numbered) -> None:
-    """Raise where a page is one too many, one that came before, or of a size by which offsets pass over rows."""
+    """Raise where a page did not come, is one too many, or came before."""
     rows = len(page.records)
+    if page.failure is not None:
+        raise page.failure
     if rows and page.index >= pagination.max_pages:
         raise PermanentSourceError(too_many(page, pagination, "this one still has records"))
-    if page.is_beyond and progress.is_counted:
+    told = progress.pages(pagination)
+    if page.is_beyond and told is not None and page.index < told:
         raise WrongPagesError(
-            f"{page.ask.said}: the server told of {progress.pages} pages, and now that there is no page {page.index + 1}; "
+            f"{page.ask.said}: the server told of {told} pages, and now that there is no page {page.index + 1}; "
             "run again, or correct pagination"
         )
     if (
         rows > progress.is_counted and digest(page.records) == progress.previous
     ):  # two single records may well be the same
         raise WrongPagesError(repeated(page, "the page before", pagination))
-    if progress.first is not None and rows > 1 and digest(page.records) == progress.first:
+    if progress.told is None and rows > 1 and digest(page.records) == progress.first:
         raise WrongPagesError(repeated(page, "the first page", pagination))
-    if isinstance(pagination, OffsetPagination) and progress.pages is not None and not page.is_beyond:
-        check_size(page, progress.pages, pagination)
 
 
-def check_size(page: Page, pages: int, pagination: Numbered) -> None:
-    """Raise where a page that others follow has not the rows by which they are counted."""
-    if page.index + 1 < pages and len(page.records) != pagination.size:
-        raise WrongPagesError(other_size(page, pagination))
+def check_told(page: Page, progress: Progress, pagination: Numbered) -> None:
+    """Raise where the server tells of more pages than are allowed."""
+    told = progress.pages(pagination)
+    if page.told is not None and told is not None and told > pagination.max_pages:
+        raise PermanentSourceError(too_many(page, pagination, f"the server tells of {told}"))
 
 
 def digest(records: list[bytes]) -> str:
@@ -89,9 +171,11 @@ def digest(records: list[bytes]) -> str:
 
 def repeated(page: Page, which: str, pagination: Numbered) -> str:
     """Return the sentence for a page that came before."""
+    second = isinstance(pagination, PagePagination) and page.index == 1 and pagination.start == 0
+    cure = "set start: 1 where the server counts from 1, correct it" if second else "correct it"
     return (
         f"{page.ask.said} gave the same {len(page.records)} records as {which}; "
-        f"pagination.param {pagination.param!r} does not turn the page: correct it, or use kind: single"
+        f"pagination.param {pagination.param!r} does not turn the page: {cure}, or use kind: single"
     )
 
 

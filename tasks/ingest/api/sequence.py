@@ -14,6 +14,8 @@ from tasks.errors import PermanentSourceError, WrongPagesError
 from tasks.ingest.api.asks import turn_page
 from tasks.ingest.api.document import Document, read_document
 from tasks.ingest.api.links import find_link
+from tasks.ingest.api.lists import ListNames
+from tasks.ingest.api.only_page import why_unproven
 from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content, said_of
 from tasks.spec import ApiSource, CursorPagination, LinkHeaderPagination, NextUrlPagination
 
@@ -29,27 +31,50 @@ class _Page:
 
     records: list[bytes]
     following: Following | None
+    unproven: str | None = None
+    warnings: tuple[str, ...] = ()
+    is_nothing: bool = False
+    """Whether the answer has no body, in which the next could be named."""
+
+
+@dataclass
+class Walk:
+    """How far the pages have come; as a dict, the state from which reading goes on."""
+
+    following: str | int | float | None = None
+    """What the page before says of the next."""
+    pages: int = 0
+    previous: str | None = None
+    """What stands for the page before."""
+    names: list[str] | None = None
+    """Names of the values, where records are lists that the first page names."""
 
 
 async def read_sequence(
     source: ApiSource, pagination: Sequential, first: Ask, fetch: Fetch, state: Any
 ) -> AsyncGenerator[PageGroup, None]:
     """Yield page after page, each of which says where the next is."""
-    following, pages = (state["following"], state["pages"]) if state else (None, 0)
-    seen = {_digest(_here(pagination, first, following))}
-    while True:
-        ask = first if following is None else _turn(first, pagination, following)
-        page = await _fetch(source, pagination, ask, fetch)
-        pages += 1
-        here, following = _here(pagination, first, following), page.following
-        if following == here and not page.records:
-            following = None  # a server that names the last page again, for what may be added to it
-        if following is not None:
-            _check_next(ask, pagination, following, pages, seen)
-            seen.add(_digest(following))
-        yield PageGroup(page.records, 1, None if following is None else {"following": following, "pages": pages})
-        if following is None:
-            return
+    walk = Walk(**state) if state else Walk()
+    names = ListNames(source.names, walk.names)
+    seen = {_digest(_here(pagination, first, walk.following))}
+    is_last = False
+    while not is_last:
+        ask = first if walk.following is None else _turn(first, pagination, walk.following)
+        page = await _fetch(source, pagination, ask, fetch, names)
+        if page.is_nothing and walk.following is not None:
+            page = replace(page, warnings=(_no_content(ask),))
+        here, walk.following = _here(pagination, first, walk.following), page.following
+        if walk.following == here and not page.records:
+            walk.following = None  # a server that names the last page again, for what may be added to it
+        walk.pages, walk.names = walk.pages + 1, names.found
+        _check_turned(ask, page, walk)
+        is_last = walk.following is None
+        if walk.following is not None:
+            _check_next(ask, pagination, walk.following, walk.pages, seen)
+            seen.add(_digest(walk.following))
+        unproven = page.unproven if walk.pages == 1 else None
+        doubts = (*page.warnings, *(names.doubts if is_last else ()))
+        yield PageGroup(page.records, 1, None if is_last else dict(vars(walk)), doubts, unproven)
 
 
 def _here(pagination: Sequential, first: Ask, following: Following | None) -> Following | None:
@@ -57,27 +82,48 @@ def _here(pagination: Sequential, first: Ask, following: Following | None) -> Fo
     return str(first.url) if following is None and not isinstance(pagination, CursorPagination) else following
 
 
-async def _fetch(source: ApiSource, pagination: Sequential, ask: Ask, fetch: Fetch) -> _Page:
+async def _fetch(source: ApiSource, pagination: Sequential, ask: Ask, fetch: Fetch, names: ListNames) -> _Page:
     response = await fetch(ask)
     if not has_content(response):
-        return _Page([], None)
-    return await read_document(
-        response,
-        lambda document: _Page(document.records(source.records_at), _following(pagination, response, document)),
-    )
+        following = _following_in_header(pagination, response)
+        return _Page([], following, is_nothing=following is None)
+
+    def read(document: Document) -> _Page:
+        records = names.name(document.records(source.records_at))
+        following = _following(pagination, response, document)
+        unproven = None
+        if following is None and records:
+            unproven = why_unproven(source, pagination, response, document, len(records))
+        complaint = None if records else document.complaint()
+        return _Page(records, following, unproven, (complaint,) if complaint else ())
+
+    return await read_document(response, read)
 
 
 def _following(pagination: Sequential, response: httpx.Response, document: Document) -> Following | None:
     """Return what an answer says of the next page."""
     match pagination:
-        case CursorPagination(cursor_header=str(header)):
-            found: Any = response.headers.get(header)
-        case CursorPagination(cursor_at=path):
-            found = document.find(str(path))
+        case CursorPagination(cursor_at=str(path)):
+            return _cursor(response, document.find(path))
         case NextUrlPagination(next_at=path):
             return _address(response, document.find(path), "next_at")
+        case _:
+            return _following_in_header(pagination, response)
+
+
+def _following_in_header(pagination: Sequential, response: httpx.Response) -> Following | None:
+    """Return what the headers of an answer say of the next page."""
+    match pagination:
+        case CursorPagination(cursor_header=str(header)):
+            return _cursor(response, response.headers.get(header))
         case LinkHeaderPagination(rel=rel):
             return _address(response, find_link(response.headers, rel), "rel")
+        case _:
+            return None
+
+
+def _cursor(response: httpx.Response, found: Any) -> Following | None:
+    """Return the next page's cursor; None where there is none."""
     if found is None or found == "" or found is False:
         return None
     if not _is_cursor(found):
@@ -119,6 +165,23 @@ def _turn(first: Ask, pagination: Sequential, following: Following) -> Ask:
             return replace(first, url=httpx.URL(str(following)))
 
 
+def _no_content(ask: Ask) -> str:
+    return (
+        f"{ask.said}: the page before named this one, and it answered 204 without a body that could name a next: "
+        "rows after it are not fetched; fetch again with --fresh, or tell the server's owner"
+    )
+
+
+def _check_turned(ask: Ask, page: _Page, walk: Walk) -> None:
+    """Raise where a page is the one before once more, though it names another next; two single records may well be the same."""
+    before, walk.previous = walk.previous, _digest_records(page.records)
+    if len(page.records) > 1 and walk.previous == before:
+        raise WrongPagesError(
+            f"{ask.said} gave the same {len(page.records)} records as the page before; "
+            "what names the next page does not turn it: correct pagination.param or its place"
+        )
+
+
 def _check_next(ask: Ask, pagination: Sequential, following: Following, pages: int, seen: set[bytes]) -> None:
     """Raise where the next page is one that was read, or one too many."""
     if _digest(following) in seen:
@@ -136,3 +199,7 @@ def _check_next(ask: Ask, pagination: Sequential, following: Following, pages: i
 def _digest(following: Following | None) -> bytes:
     """Return eight bytes that stand for a cursor: a hundred thousand cursors take little room."""
     return blake2b(repr(following).encode(), digest_size=8).digest()
+
+
+def _digest_records(records: list[bytes]) -> str:
+    return blake2b(b"\n".join(records), digest_size=8).hexdigest()

@@ -8,6 +8,9 @@ from typing import Any
 
 import httpx
 
+from tasks.errors import PermanentSourceError
+from tasks.ingest.http.hiding import excerpt
+
 _NO_CONTENT = 204
 
 
@@ -49,11 +52,25 @@ class PageGroup:
     """JSON-able: from where reading goes on after these pages; None after the last."""
     warnings: tuple[str, ...] = ()
     """What the pages give reason to doubt, one sentence each; it is kept with the rows."""
+    unproven: str | None = None
+    """Of an only page that names no next: why it may not be the last, unless another partition shows that it is."""
 
 
 def said_of(response: httpx.Response) -> str:
     """Return what an answer's request is called where something is said of it."""
     return f"{response.request.method} {response.request.url}"
+
+
+def refusal(response: httpx.Response) -> PermanentSourceError:
+    """Return what a status that is no answer means."""
+    status = response.status_code
+    cure = {
+        401: "check what auth names",
+        403: "check that what auth names may read this",
+        404: "correct the address or the partitions",
+    }.get(status, "correct the request")
+    said = f"{said_of(response)} was refused with {status} {response.reason_phrase}".strip()
+    return PermanentSourceError(f"{said}: {excerpt(response)!r}; {cure}")
 
 
 def has_content(response: httpx.Response) -> bool:

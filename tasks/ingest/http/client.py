@@ -21,11 +21,12 @@ import httpx
 from tasks.errors import PermanentSourceError, SourceError
 from tasks.garbage import freezing_old_objects
 from tasks.hosts import AllowedHosts, PinnedResolver, open_connector
-from tasks.ingest.http.asking import Ask, Fetch, said_of
+from tasks.ingest.http.asking import Ask, Fetch, refusal
 from tasks.ingest.http.connections import Connections
 from tasks.ingest.http.cookies import CookieTransport
 from tasks.ingest.http.credentials import Credential, CredentialTransport, fix_credential, origin_of
-from tasks.ingest.http.hiding import Secrets, excerpt, hiding
+from tasks.ingest.http.error_bodies import ErrorBodyTransport
+from tasks.ingest.http.hiding import Secrets, hiding
 from tasks.ingest.http.oauth2 import OAuth2Credential
 from tasks.ingest.http.redirects import RedirectTransport
 from tasks.ingest.http.retry import RetryTransport, Warn
@@ -62,6 +63,8 @@ class Client:
             self.secrets.add(value)
         requests = source.requests
         sending = self._sending(requests)
+        if isinstance(source, ApiSource) and source.error_at is not None:
+            sending = ErrorBodyTransport(sending, source.error_at)
         idempotent = isinstance(source, ApiSource) and source.idempotent
         credential = self._credential(source, values)
         own = first_urls(source)
@@ -108,7 +111,8 @@ class Endpoint:
             try:
                 with hiding(self._secrets):
                     response = await self._transport.handle_async_request(_request(ask, tally))
-                    _check_status(response, ask)
+                    if not (response.is_success or response.status_code in ask.answers):
+                        raise refusal(response)
             except httpx.InvalidURL as error:
                 said = f"{self._secrets.hide(ask.said):.{_SAID_CHARACTERS}}: {error}; correct the address"
                 raise PermanentSourceError(self._secrets.hide(said)) from None
@@ -189,17 +193,3 @@ def _request(ask: Ask, tally: Tally) -> httpx.Request:
     request = httpx.Request(ask.method, ask.url, headers=headers, stream=stream, extensions=extensions)
     request.read()
     return request
-
-
-def _check_status(response: httpx.Response, ask: Ask) -> None:
-    """Raise unless an answer is one."""
-    status = response.status_code
-    if response.is_success or status in ask.answers:
-        return
-    cure = {
-        401: "check what auth names",
-        403: "check that what auth names may read this",
-        404: "correct the address or the partitions",
-    }.get(status, "correct the request")
-    said = f"{said_of(response)} was refused with {status} {response.reason_phrase}".strip()
-    raise PermanentSourceError(f"{said}: {excerpt(response)!r}; {cure}")

@@ -48,7 +48,8 @@ class Landed:
     """One partition that is complete in its raw files; `reused` when it already was, and nothing was asked.
 
     `resumed_from` is the number of pages that a run before had come to, and
-    `warnings` what its rows give reason to doubt, also where a run before landed them.
+    `warnings` what its rows give reason to doubt, also where a run before landed them;
+    `unproven` is why they may not be all, unless another partition shows that they are.
     """
 
     partition: str
@@ -64,6 +65,9 @@ class Landed:
     seconds: float = 0.0
     resumed_from: int = 0
     warnings: tuple[str, ...] = ()
+    unproven: str | None = None
+    has_turned: bool = False
+    """Whether there was a page after another."""
 
 
 @dataclass(frozen=True)
@@ -182,14 +186,17 @@ def _is_old(job: PartitionJob, text: str) -> bool:
 
 
 def _sum_up(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]], *, reused: bool) -> Landed:
+    manifests = [manifest for _, manifest in files]
     return Landed(
         job.partition.name,
         job.raw,
-        rows=sum(manifest.rows for _, manifest in files),
-        pages=sum(manifest.pages for _, manifest in files),
-        file_bytes=sum(manifest.file_bytes for _, manifest in files),
+        rows=sum(manifest.rows for manifest in manifests),
+        pages=sum(manifest.pages for manifest in manifests),
+        file_bytes=sum(manifest.file_bytes for manifest in manifests),
         reused=reused,
-        warnings=tuple(dict.fromkeys(warning for _, manifest in files for warning in manifest.warnings)),
+        warnings=tuple(dict.fromkeys(warning for manifest in manifests for warning in manifest.warnings)),
+        unproven=next((manifest.unproven for manifest in manifests if manifest.unproven), None),
+        has_turned=any(manifest.pages > 1 for manifest in manifests),
     )
 
 

@@ -116,6 +116,7 @@ class RawWriter:
             sha256=digest.hexdigest(),
             largest=largest,
             warnings=tuple(dict.fromkeys((*before.warnings, *group.warnings))),
+            unproven=group.unproven,
         )
         return manifest, digest
 

@@ -1,0 +1,77 @@
+"""What the pages of a partition give reason to doubt, when all have been read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+
+from tasks.errors import WrongPagesError
+from tasks.ingest.api.counts import counts_rows
+from tasks.ingest.api.paging import Numbered, Page, Progress, digest
+from tasks.spec import PagePagination
+
+FetchAt = Callable[[int, int], Awaitable[Page]]
+
+
+async def list_doubts(progress: Progress, pagination: Numbered, fetch_at: FetchAt) -> tuple[str, ...]:
+    """Return one sentence for each thing that pages and what was told of them do not agree on.
+
+    Raises:
+        WrongPagesError: the server counts its pages from 0, and they were asked for from 1.
+
+    """
+    if _lacks_rows(progress, pagination):
+        await _check_start(progress, pagination, fetch_at)
+    return tuple(_doubts(progress, pagination))
+
+
+def _lacks_rows(progress: Progress, pagination: Numbered) -> bool:
+    """Return whether the server told of more than came."""
+    if progress.told is None:
+        return False
+    if counts_rows(pagination):
+        return progress.rows < progress.told
+    return progress.empty > 0 and progress.told > 1
+
+
+async def _check_start(progress: Progress, pagination: Numbered, fetch_at: FetchAt) -> None:
+    """Raise where there is a page before the first one that was asked for, as the server counts from 0."""
+    if not isinstance(pagination, PagePagination) or pagination.start != pagination.step:
+        return
+    page = await fetch_at(1, 0)
+    if page.records and digest(page.records) != progress.first:
+        raise WrongPagesError(
+            f"{page.ask.said}: the server tells of {_told(progress, pagination)}, of which the pages from "
+            f"{pagination.start} on have {progress.rows} rows, and page 0 has {len(page.records)} more: "
+            "it counts from 0; set pagination.start: 0"
+        )
+
+
+def _doubts(progress: Progress, pagination: Numbered) -> Iterator[str]:
+    if progress.complaint is not None:
+        yield progress.complaint
+    if progress.empty_before:
+        yield (
+            f"{progress.first_empty}: {progress.empty_before} page(s) without rows stand before others with rows, "
+            "so that rows may be missing; where such an answer is an error, name what it has in error_at"
+        )
+    if progress.told is None:
+        return
+    if progress.is_wrong or _lacks_rows(progress, pagination):
+        yield (
+            f"the server tells of {_told(progress, pagination)}, and its pages have {progress.rows} rows"
+            f"{_empty_ones(progress, pagination)}: some may be missing or double; fetch again with --fresh, "
+            "or correct pagination"
+        )
+    if progress.most is not None and progress.most > progress.told:
+        yield (
+            f"the server told of {progress.most}, and at last of {_told(progress, pagination)}: rows that moved from "
+            "page to page while they were read may be missing; fetch again with --fresh"
+        )
+
+
+def _told(progress: Progress, pagination: Numbered) -> str:
+    return f"{progress.told} {'rows' if counts_rows(pagination) else 'pages'}"
+
+
+def _empty_ones(progress: Progress, pagination: Numbered) -> str:
+    return "" if counts_rows(pagination) else f", none in the last {progress.empty} of these"
