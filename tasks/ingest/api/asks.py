@@ -11,6 +11,7 @@ import httpx
 
 from tasks.errors import PermanentSourceError
 from tasks.ingest.http.asking import Ask
+from tasks.ingest.http.hiding import quoted
 from tasks.partitions import Partition, fill_body, first_url
 from tasks.spec import ApiSource, Scalar
 from tasks.spec.pagination import Place
@@ -85,6 +86,6 @@ def _with_query(url: httpx.URL, query: str) -> httpx.URL | None:
 
 def _unfit(ask: Ask, param: str, value: Scalar, where: str, why: object) -> PermanentSourceError:
     return PermanentSourceError(
-        f"{ask.said}: pagination.param {param!r}: the next page is {value!r:.{_QUOTED_CHARACTERS}}, "
+        f"{ask.said}: pagination.param {param!r}: the next page is {quoted(value, _QUOTED_CHARACTERS)}, "
         f"which {where} cannot carry ({why}); correct pagination"
     )

@@ -9,6 +9,7 @@ import httpx
 from tasks.errors import PermanentSourceError
 from tasks.ingest.api.document import Document
 from tasks.ingest.http.asking import Ask
+from tasks.ingest.http.hiding import quoted
 from tasks.spec import OffsetPagination, PagePagination
 
 _MOST_DIGITS = 18
@@ -33,7 +34,7 @@ def read_told(
     number = _read_count(found)
     if number is None:
         raise PermanentSourceError(
-            f"{ask.said}: {key}: {place!r} is {found!r:.{_QUOTED_CHARACTERS}}, not a number of pages or rows; "
+            f"{ask.said}: {key}: {place!r} is {quoted(found, _QUOTED_CHARACTERS)}, not a number of pages or rows; "
             "name the place of the number, or leave it out"
         )
     return number

@@ -20,7 +20,7 @@ from tasks.ingest.api.json_text import (
     to_value,
 )
 from tasks.ingest.http.asking import said_of
-from tasks.ingest.http.hiding import excerpt
+from tasks.ingest.http.hiding import excerpt, quoted
 
 _EXCERPT_CHARACTERS = 120
 _QUOTED_CHARACTERS = 60
@@ -82,7 +82,7 @@ class Document:
         for name in _ERRORS:
             if found := self.find(name):
                 return (
-                    f"{said_of(self._response)}: the answer has no rows, and {name}: {found!r:.{_QUOTED_CHARACTERS}}; "
+                    f"{said_of(self._response)}: the answer has no rows, and {name}: {quoted(found, _QUOTED_CHARACTERS)}; "
                     f"write error_at: {name} to have such a one asked for again"
                 )
         return None
@@ -111,7 +111,7 @@ class Document:
         if records_at is None:
             return to_lines([value], value)
         raise PermanentSourceError(
-            f"{said_of(self._response)}: records_at: {records_at!r} is {found!r:.{_QUOTED_CHARACTERS}}, not a list; "
+            f"{said_of(self._response)}: records_at: {records_at!r} is {quoted(found, _QUOTED_CHARACTERS)}, not a list; "
             "name the path of the list of records"
         )
 
@@ -189,7 +189,7 @@ def _parse(response: httpx.Response) -> JsonText:
 def _there(value: JsonText) -> str:
     """Return what a value is, in short."""
     names = list_entries(value)
-    return f"{to_value(value)!r:.{_QUOTED_CHARACTERS}}" if names is None else f"the keys {_list(names)}"
+    return quoted(to_value(value), _QUOTED_CHARACTERS) if names is None else f"the keys {_list(names)}"
 
 
 def _list(names: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from tasks.ingest.api.links import find_link
 from tasks.ingest.api.lists import ListNames
 from tasks.ingest.api.only_page import why_unproven
 from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content, said_of
+from tasks.ingest.http.hiding import quoted
 from tasks.spec import ApiSource, CursorPagination, LinkHeaderPagination, NextUrlPagination
 
 Sequential = CursorPagination | NextUrlPagination | LinkHeaderPagination
@@ -128,7 +129,7 @@ def _cursor(response: httpx.Response, found: Any) -> Following | None:
         return None
     if not _is_cursor(found):
         raise PermanentSourceError(
-            f"{said_of(response)}: pagination: the next page's cursor is {found!r:.{_QUOTED_CHARACTERS}}, "
+            f"{said_of(response)}: pagination: the next page's cursor is {quoted(found, _QUOTED_CHARACTERS)}, "
             "not a text or a number; correct its place"
         )
     following: Following = found
@@ -152,7 +153,7 @@ def _address(response: httpx.Response, found: Any, key: str) -> str | None:
         address = httpx.URL("")
     if address.scheme not in ("http", "https") or not address.host:
         raise PermanentSourceError(
-            f"{said_of(response)}: pagination.{key}: {found!r:.{_QUOTED_CHARACTERS}} is no address; correct {key}"
+            f"{said_of(response)}: pagination.{key}: {quoted(found, _QUOTED_CHARACTERS)} is no address; correct {key}"
         )
     return str(address)
 
@@ -186,7 +187,7 @@ def _check_next(ask: Ask, pagination: Sequential, following: Following, pages: i
     """Raise where the next page is one that was read, or one too many."""
     if _digest(following) in seen:
         raise WrongPagesError(
-            f"{ask.said}: the next page is {following!r:.{_QUOTED_CHARACTERS}}, which was read before; "
+            f"{ask.said}: the next page is {quoted(following, _QUOTED_CHARACTERS)}, which was read before; "
             "the pages go in a circle: correct pagination, or tell the server's owner"
         )
     if pages >= pagination.max_pages:

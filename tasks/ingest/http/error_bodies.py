@@ -10,6 +10,7 @@ import httpx
 from tasks.errors import PermanentSourceError
 from tasks.ingest.api.document import read_document
 from tasks.ingest.http.asking import has_content
+from tasks.ingest.http.hiding import quoted
 from tasks.ingest.http.retry import MayPassError
 
 _QUOTED_CHARACTERS = 80
@@ -34,7 +35,7 @@ class ErrorBodyTransport(httpx.AsyncBaseTransport):
         if response.is_success and has_content(response) and (said := await self._find(response)):
             raise MayPassError(
                 f"{response.status_code} {response.reason_phrase}, "
-                f"and error_at: {self._error_at} is {said!r:.{_QUOTED_CHARACTERS}}"
+                f"and error_at: {self._error_at} is {quoted(said, _QUOTED_CHARACTERS)}"
             )
         return response
 

@@ -207,7 +207,12 @@ class _Landing:
         hide, lines = self._access.secrets.hide, group.lines
         if isinstance(self._plan.job.source, PagesSource):
             lines = [hide(line.decode()).encode() if line.startswith(REJECT) else line for line in lines]
-        return replace(group, lines=lines, warnings=tuple(map(hide, group.warnings)), unproven=group.unproven and hide(group.unproven))
+        return replace(
+            group,
+            lines=lines,
+            warnings=tuple(map(hide, group.warnings)),
+            unproven=group.unproven and hide(group.unproven),
+        )
 
     def _validator(self, conditional: Conditional, header: str) -> str | None:
         """Return a validator to be kept; one that repeats a secret is not."""
