@@ -11,6 +11,7 @@ from flows.stage import name_run, settle
 from tasks.concurrency import gather_all
 from tasks.convert.table import CommittedTable
 from tasks.convert.tasks import convert_source
+from tasks.owners import refuse_foreign
 from tasks.report import report_tables
 from tasks.report_findings import report_findings
 from tasks.slices import choose_slice
@@ -31,16 +32,19 @@ async def convert(
         partitions: the slice that must be landed, e.g. month=3..5; of the others what is landed joins the tables.
 
     Raises:
-        SpecError: the slice is not one of this pipeline.
+        SpecError: the slice is not one of this pipeline, or a table is another pipeline's.
         StageError: a source could not be converted, and the pipeline does not allow partial data.
 
     """
     pipeline = read_pipeline(spec)
     folder = DataFolder.at(data)
     chosen = choose_slice(partitions, pipeline)
+    await asyncio.to_thread(refuse_foreign, pipeline, folder)
     outcomes = await gather_all(
         pipeline.sources.items(),
-        lambda item: convert_source(*item, folder, fresh=fresh, allow_partial=pipeline.allow_partial, only=chosen),
+        lambda item: convert_source(
+            *item, folder, fresh=fresh, allow_partial=pipeline.allow_partial, only=chosen, pipeline=pipeline.name
+        ),
     )
     tables = [outcome for outcome in outcomes if isinstance(outcome, CommittedTable)]
     checked = [name for name, source in pipeline.sources.items() if source.checks]

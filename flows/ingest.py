@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from prefect import flow, get_run_logger
@@ -13,6 +14,7 @@ from tasks.ingest.http.warned import Warnings
 from tasks.ingest.outcome import LandedSource
 from tasks.ingest.pages.robots import Robots
 from tasks.ingest.tasks import Ingest, land_source
+from tasks.owners import refuse_foreign
 from tasks.report import ProgressArtifacts, report_ingest
 from tasks.slices import choose_slice
 from tasks.spec import Pipeline, read_pipeline
@@ -32,12 +34,14 @@ async def ingest(
         partitions: the slice to fetch, e.g. `month=3..5 origin=EWR`; without it all.
 
     Raises:
+        SpecError: the slice is not one of this pipeline, or a table is another pipeline's.
         StageError: a partition failed for good, and the pipeline does not allow partial data.
 
     """
     pipeline = read_pipeline(spec)
     folder = DataFolder.at(data)
     part = choose_slice(partitions, pipeline)
+    await asyncio.to_thread(refuse_foreign, pipeline, folder)
     warnings, progress = Warnings(get_run_logger().warning), ProgressArtifacts(pipeline.name)
     async with open_client(pipeline.fetched.values(), warnings.warn) as client:
         common = Ingest(client, Robots(client.throttle, client.warn), fresh, part, warnings, progress.show)

@@ -12,6 +12,7 @@ from tasks.convert.inputs import list_files
 from tasks.convert.reading.formats import suffix_of
 from tasks.errors import SpecError, TableError
 from tasks.ingest.pages.page import check_selectors
+from tasks.owners import find_foreign
 from tasks.partitions import list_partitions
 from tasks.redaction import redact
 from tasks.slices import choose_slice
@@ -32,7 +33,7 @@ def find_mistakes(spec: Pipeline, data: Path, choice: Choice) -> list[str]:
         else:
             found = _fetched_mistakes(source) if choice.runs("ingest") else []
         mistakes += [f"sources.{name}.{mistake}" for mistake in found]
-    mistakes += _slice_mistakes(spec, choice)
+    mistakes += [*find_foreign(spec, folder), *_slice_mistakes(spec, choice)]
     if choice.only == "train" and spec.training is None:
         mistakes.append("training: is missing; add it, or leave --only train out")
     if choice.runs("train") and spec.training is not None:

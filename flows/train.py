@@ -10,6 +10,7 @@ from prefect import flow, get_run_logger
 from flows.stage import name_run
 from tasks.errors import StageError, TrainingError
 from tasks.locks import holding
+from tasks.owners import refuse_foreign
 from tasks.report_training import report_leaderboard, report_model
 from tasks.spec import Pipeline, Training, read_pipeline
 from tasks.store import DataFolder, commit_json
@@ -33,7 +34,7 @@ async def train(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = 
         fresh: build and fit also what is finished.
 
     Raises:
-        SpecError: the training section is wrong.
+        SpecError: the training section is wrong, or a table is another pipeline's.
         TrainingError: the training set cannot be built or learnt from, it cannot be read which version serves, or
             another run of the pipeline trains.
         StageError: every candidate failed.
@@ -41,6 +42,7 @@ async def train(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = 
     """
     pipeline = read_pipeline(spec)
     training, folder = _training_of(pipeline), DataFolder.at(data)
+    await asyncio.to_thread(refuse_foreign, pipeline, folder)
     held = TrainingError(f"another run is training {pipeline.name!r} in {folder.root}; wait until it has ended")
     async with holding(folder.training(pipeline.name), held):  # its fits read rows that this run would replace
         return await _train(pipeline, training, folder, fresh=fresh)

@@ -6,13 +6,15 @@ an increment, for each later run that brought rows.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import count, takewhile
 from pathlib import Path
 
+from tasks.checksums import give_time
 from tasks.spec import Scalar
-from tasks.store import commit_json, json_reader
+from tasks.store import commit_json, hash_file, json_reader
 
 RAW_SUFFIX = ".jsonl.zst"
 _MANIFEST_SUFFIX = ".json"
@@ -28,7 +30,8 @@ class RawManifest:
     largest value of its field, and `extends` the sha256 of the partition's
     first raw file, in an increment. `warnings` are told by every run that uses
     the file; `unproven` is why the file may not have all rows, unless another
-    partition of its source shows that it has.
+    partition of its source shows that it has. `mtime_ns` is the time of the raw
+    file as it was written; manifests of earlier versions have none.
     """
 
     fingerprint: str
@@ -42,6 +45,7 @@ class RawManifest:
     since: Scalar | None = None
     largest: Scalar | None = None
     extends: str | None = None
+    mtime_ns: int = 0
     warnings: tuple[str, ...] = ()
     unproven: str | None = None
 
@@ -65,12 +69,9 @@ def manifest_path(raw: Path) -> Path:
 
 
 def read_manifest(raw: Path) -> RawManifest | None:
-    """Return the manifest of a raw file; None unless the file is there, as long as it says."""
+    """Return the manifest of a raw file; None unless the file is there as it was written."""
     manifest = read_as_manifest(manifest_path(raw))
-    try:
-        return manifest if manifest is not None and raw.stat().st_size == manifest.file_bytes else None
-    except FileNotFoundError:
-        return None
+    return manifest if manifest is not None and _is_as_written(raw, manifest) else None
 
 
 def commit_manifest(raw: Path, manifest: RawManifest) -> None:
@@ -93,6 +94,12 @@ def list_raw_files(folder: Path, partition: str) -> list[tuple[Path, RawManifest
     return files
 
 
+def extended_name(name: str) -> str | None:
+    """Return the name of the first raw file that the increment `name` was added to; None where it is no increment."""
+    stem, sign, _ = name.removesuffix(RAW_SUFFIX).rpartition(_INCREMENT_SIGN)
+    return f"{stem}{RAW_SUFFIX}" if sign else None
+
+
 def sweep_from(raw: Path) -> None:
     """Have a raw file count no more, and remove the increments after it, the last one first.
 
@@ -103,6 +110,25 @@ def sweep_from(raw: Path) -> None:
     for path in reversed(list(_list_following(raw))):
         manifest_path(path).unlink(missing_ok=True)
         path.unlink()
+
+
+def _is_as_written(raw: Path, manifest: RawManifest) -> bool:
+    """Return whether a raw file is what its manifest says: by size and time, and where the time differs by its hash.
+
+    A copy that is right gets the time back, so that it is read once.
+    """
+    try:
+        status = raw.stat()
+        if not raw.is_file() or status.st_size != manifest.file_bytes or not os.access(raw, os.R_OK):
+            return False
+        if status.st_mtime_ns == manifest.mtime_ns or not manifest.mtime_ns:
+            return True
+        if hash_file(raw) != manifest.sha256:
+            return False
+    except OSError:
+        return False
+    give_time(raw, manifest.mtime_ns)
+    return True
 
 
 def _list_following(raw: Path) -> Iterator[Path]:

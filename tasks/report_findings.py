@@ -88,7 +88,7 @@ async def _show(key: str, page: str, description: str) -> None:
 
 
 def _versions(source: str, folder: DataFolder) -> Versions:
-    return Versions(folder.versions(source), folder.table(source), folder.rejects(source))
+    return Versions.of(source, folder)
 
 
 def _key(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,6 +21,13 @@ from tasks.tables import is_table
 
 Value = TypeVar("Value")
 
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)  # a Path has lost one of the slashes
+_CURES = {
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a file is where a folder should be: move it away"),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTEMPTY), "a folder is where a file should be: move it away"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "give the right to read and write there"),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
+}
 _LEFTOVER = re.compile(r"^\..+\.(?P<pid>\d+)\.part$")
 
 
@@ -34,9 +42,14 @@ class DataFolder:
         """Return the data folder at `path`, made absolute: workers and later runs need not share a working directory.
 
         Raises:
-            SpecError: its path has a backslash, which DuckDB takes for the end of a folder's name.
+            SpecError: it is an address, or its path has a backslash, which DuckDB takes for the end of a folder's name.
 
         """
+        if match := _ADDRESS.match(str(path)):
+            raise SpecError(
+                f"data: {match[1]}://{match[2]} is an address, and the data folder lies on this machine; name a folder, "
+                "and copy or mount the store there"
+            )
         if "\\" in str(path.absolute()):
             raise SpecError(
                 f"{path.absolute()}: has a backslash, and SQL reads no such path; choose another data folder"
@@ -54,6 +67,10 @@ class DataFolder:
     def versions(self, source: str) -> Path:
         """Return the folder of the versions of a source's table, of which one counts."""
         return self.root / ".tables" / source
+
+    def manifest(self, source: str) -> Path:
+        """Return the path of the copy of a table's manifest, which outlives the table."""
+        return self.root / ".manifests" / f"{source}.json"
 
     def tables(self) -> dict[str, Path]:
         """Return the folder of every table that is there, by name."""
@@ -144,7 +161,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return None
 
 
@@ -162,7 +179,7 @@ def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
     def read(path: Path) -> Value | None:
         try:
             return decoder.decode(path.read_bytes())
-        except (FileNotFoundError, ValueError):  # msgspec's own, and that of a text which is not UTF-8
+        except (OSError, ValueError):  # msgspec's own, and that of a text which is not UTF-8
             return None
 
     return read
@@ -197,6 +214,13 @@ def fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def explain_failure(error: OSError, place: Path) -> str:
+    """Return the sentence that says what failed on the disk, and what to do; `place` is where, unless the error tells."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    cure = _CURES.get(error.errno or 0, "make room there, or give the right to write")
+    return f"{error.filename2 or error.filename or place} cannot be written ({reason}); {cure}"
 
 
 def _is_alive(pid: int) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.errors import SpecError
 from tasks.store import (
     DataFolder,
     commit,
@@ -233,3 +234,26 @@ def test_every_path_of_a_data_folder_is_named_here() -> None:
         "models/p",
         "summary.json",
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("s3://bucket/x", "s3://bucket/x"),
+        ("gs://bucket", "gs://bucket"),
+        ("https://example.com/data", "https://example.com/data"),
+        ("file:///tmp/data", "file://tmp/data"),
+    ],
+)
+def test_an_address_is_no_data_folder(path: str, named: str) -> None:
+    """A folder of that name on this machine would be filled in its stead."""
+    with pytest.raises(
+        SpecError, match=f"data: {named} is an address, and the data folder lies on this machine; name a"
+    ):
+        DataFolder.at(Path(path))
+
+
+@pytest.mark.parametrize("path", ["data", "/x:y", "a:b/c", "c:/x"])
+def test_a_colon_alone_is_no_address(path: str) -> None:
+    """Folders may have one in their names."""
+    assert DataFolder.at(Path(path)).root == Path(path).absolute()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.checksums import Checksum, take_checksum
 from tasks.convert.account import audit_table
 from tasks.convert.checking import check_draft
 from tasks.convert.draft import Draft
 from tasks.convert.duplicates import find_duplicates
 from tasks.convert.files import ConvertedFile
 from tasks.convert.job import in_order
-from tasks.convert.manifest import TableManifest, commit_table_manifest, read_table_manifest
+from tasks.convert.manifest import (
+    TableManifest,
+    commit_table_manifest,
+    copy_table_manifest,
+    read_table_manifest,
+)
 from tasks.convert.part import Part, rewrite_part, write_part
 from tasks.errors import TableError
 from tasks.store import fsync
@@ -34,17 +41,31 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     _drop_duplicates(draft)
     _check_account(draft)
     before = read_table_manifest(versions.current / "table")
-    draft.warnings = audit_table(job, draft.files, draft.types, before)
+    draft.warnings += audit_table(job, draft.files, draft.types, before)
     check_draft(draft)
     rejects = {name for file in draft.files.values() for name in file.rejects}
     _remove_others(versions.staged / "table", set(draft.parts))
     _remove_others(versions.staged / "rejects", rejects)
+    anew = {path.relative_to(versions.staged).as_posix() for path in versions.staged.rglob("*.parquet")}
     versions.keep("table", draft.parts)
     versions.keep("rejects", rejects)
     files = {name: draft.files[name] for name in in_order(job, draft.files)}
-    commit_table_manifest(versions.staged / "table", TableManifest(job.fingerprint, draft.types, files, draft.parts))
-    versions.commit()
+    number = versions.next_number(draft.number)
+    manifest = TableManifest(
+        job.fingerprint, draft.types, files, draft.parts, _checksums(draft, anew, rejects), job.pipeline, number
+    )
+    commit_table_manifest(versions.staged / "table", manifest)
+    versions.commit(number)
+    copy_table_manifest(versions.current / "table", versions.copy)
     return files
+
+
+def _checksums(draft: Draft, anew: Collection[str], rejects: Collection[str]) -> dict[str, Checksum]:
+    """Return the checksums of all files of the draft; those of files that stay are known."""
+    names = [*(f"table/{name}" for name in draft.parts), *(f"rejects/{name}" for name in rejects)]
+    known = {name: checksum for name, checksum in draft.checksums.items() if name not in anew}
+    staged = draft.job.versions.staged
+    return {name: known.get(name) or take_checksum(staged / name) for name in names}
 
 
 def widen_part(draft: Draft, part: Part) -> Part:

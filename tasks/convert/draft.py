@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tasks.checksums import Checksum
 from tasks.convert.files import Converted, ConvertedFile
 from tasks.convert.job import TableJob, in_order
 from tasks.convert.json.rows import is_replaced
@@ -26,6 +27,8 @@ class Draft:
     types: dict[str, TypeName] = field(default_factory=dict)
     samples: Samples | None = None
     warnings: tuple[str, ...] = ()
+    checksums: Mapping[str, Checksum] = field(default_factory=dict)
+    number: int = 0
 
     @classmethod
     def begin(cls, job: TableJob, manifest: TableManifest, stays: Mapping[str, ConvertedFile]) -> Draft:
@@ -37,7 +40,7 @@ class Draft:
                 parts[name] = part.without(gone)
                 if gone:
                     shrunk[name] = part
-        return cls(job, dict(stays), parts, shrunk)
+        return cls(job, dict(stays), parts, shrunk, checksums=manifest.checksums, number=manifest.number)
 
     def add(self, converted: Sequence[Converted]) -> None:
         """Take in files that were converted, in the place of what the same files had before."""

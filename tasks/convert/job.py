@@ -31,6 +31,7 @@ class TableJob:
     root: Path
     versions: Versions
     lenient: bool = False
+    pipeline: str = ""
 
     @property
     def target(self) -> Target:
@@ -95,7 +96,13 @@ class TableJob:
 
 
 def make_job(
-    name: str, source: Source, folder: DataFolder, *, allow_partial: bool, only: Slice | None = None
+    name: str,
+    source: Source,
+    folder: DataFolder,
+    *,
+    allow_partial: bool,
+    only: Slice | None = None,
+    pipeline: str = "",
 ) -> TableJob:
     """Return the job of making a source's table of what lies in a data folder now.
 
@@ -112,8 +119,7 @@ def make_job(
         due = [partition for partition in missing if only is None or only.covers(partition)]
         if not inputs or (due and not allow_partial):
             _refuse(list_partitions(source), missing, due)
-    versions = Versions(folder.versions(name), folder.table(name), folder.rejects(name))
-    return TableJob(name, source, tuple(inputs), folder.root, versions)
+    return TableJob(name, source, tuple(inputs), folder.root, Versions.of(name, folder), pipeline=pipeline)
 
 
 def _refuse(partitions: Sequence[Partition], missing: Sequence[Partition], due: Sequence[Partition]) -> NoReturn:

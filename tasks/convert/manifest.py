@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import pyarrow.parquet as pq
 
+from tasks.checksums import Checksum
 from tasks.convert.files import ConvertedFile
 from tasks.convert.part import Part
 from tasks.convert.types import TypeName, Types, widen
@@ -20,27 +22,42 @@ from tasks.tables import MANIFEST
 class TableManifest:
     """What a committed table is made of; `fingerprint` is that of what was declared of it.
 
-    `files` are in the order in which their rows count.
+    `files` are in the order in which their rows count. `checksums` are those of
+    the files of the table's version, by their paths in it. `pipeline` is whose the
+    table is, and `number` that of its version, which grows with each.
     """
 
     fingerprint: str = ""
     types: dict[str, TypeName] = field(default_factory=dict)
     files: dict[str, ConvertedFile] = field(default_factory=dict)
     parts: dict[str, Part] = field(default_factory=dict)
+    checksums: dict[str, Checksum] = field(default_factory=dict)
+    pipeline: str = ""
+    number: int = 0
 
 
-_read = json_reader(TableManifest)
+read_manifest_file = json_reader(TableManifest)
 
 
 def read_table_manifest(folder: Path) -> TableManifest:
     """Return the manifest of the table in `folder`; an empty one where there is none that can be read."""
-    return _read(folder / MANIFEST) or TableManifest()
+    return read_manifest_file(folder / MANIFEST) or TableManifest()
 
 
 def commit_table_manifest(folder: Path, manifest: TableManifest) -> None:
     """Commit the manifest, which makes the parts count."""
     with commit(folder / MANIFEST) as part:
         part.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+
+def copy_table_manifest(folder: Path, copy: Path) -> None:
+    """Commit a copy of a table's manifest, unless it is there."""
+    written = (folder / MANIFEST).read_bytes()
+    with suppress(OSError):
+        if copy.read_bytes() == written:
+            return
+    with commit(copy) as part:
+        part.write_bytes(written)
 
 
 def widen_all(parts: Iterable[Types]) -> dict[str, TypeName]:

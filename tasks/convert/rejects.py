@@ -39,5 +39,6 @@ def write_rejects(path: Path, source: str, file: str, misfits: Sequence[Misfit])
         for misfit in sorted(misfits, key=lambda misfit: misfit.record.line)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # it may be a hard link to those of an earlier version
     pq.write_table(pa.Table.from_pylist(rows, REJECT_SCHEMA), path, compression="zstd")
     fsync(path)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
-from tasks.convert.conversion import hash_file
+from tasks.convert.damage import find_damaged, find_gone, find_lost_rejects, is_current, refuse_lost
 from tasks.convert.files import ConvertedFile, InputFile
 from tasks.convert.findings import Findings
 from tasks.convert.job import TableJob
-from tasks.convert.manifest import TableManifest, is_whole, read_table_manifest
+from tasks.convert.manifest import TableManifest
+from tasks.convert.restore import restore_table
 from tasks.convert.types import Types
 from tasks.errors import TableError
 from tasks.spec import FilesSource
@@ -49,54 +50,33 @@ def open_table(job: TableJob, *, fresh: bool) -> TableManifest:
     versions = job.versions
     versions.sweep()
     sweep_leftovers(versions.home)
-    manifest = read_table_manifest(versions.current / "table")
+    manifest = restore_table(job)
     declared_anew = manifest.fingerprint != job.fingerprint
     if not (fresh or declared_anew):
         return manifest
-    listed = {file.name for file in job.inputs}
-    gone = {name: file for name, file in find_kept(job, manifest).items() if name not in listed}
+    gone = {name: manifest.files[name] for name in find_gone(job, manifest)}
     if gone and declared_anew:
         raise TableError(
             f"its columns, key or form are declared anew, but {len(gone)} of its files are gone, the first is "
-            f"{next(iter(gone))}; put them back, or delete {versions.home} to make the table without them"
+            f"{next(iter(gone))}; put them back, or say on_missing: drop to make the table without them"
         )
     parts = {name: part for name, part in manifest.parts.items() if part.rows.keys() & gone.keys()}
-    return TableManifest(job.fingerprint, manifest.types, gone, parts)
+    return replace(manifest, fingerprint=job.fingerprint, files=gone, parts=parts)
 
 
 def find_changed(job: TableJob, manifest: TableManifest) -> list[InputFile]:
-    """Return the files to be converted: new or changed ones, and those that lost rows, if these may come back."""
-    damaged = _damaged(job, manifest)
+    """Return the files to be converted: new or changed ones, those that are damaged in the table, and those that lost rows, if these may come back.
+
+    Raises:
+        TableError: rows are damaged in the table, and the file that they are from is gone.
+
+    """
+    damaged = find_damaged(job, manifest)
+    refuse_lost(job, manifest, damaged)
     names = {file.name for file in job.inputs if file.name in damaged or not is_current(file, manifest)}
     if not _only_adds(job, manifest, names):
         names |= {name for name, file in manifest.files.items() if file.rows_duplicate}
     return [file for file in job.inputs if file.name in names]
-
-
-def is_current(file: InputFile, manifest: TableManifest) -> bool:
-    """Return whether a file was converted as it is now: told by size and time, and where that differs by its hash."""
-    converted = manifest.files.get(file.name)
-    if converted is None or converted.size != file.size:
-        return False
-    if file.is_local and converted.mtime_ns == file.mtime_ns:
-        return True
-    return hash_file(file) == converted.digest
-
-
-def _damaged(job: TableJob, manifest: TableManifest) -> set[str]:
-    """Return the files of which a part, or the rejects, are no longer there as they were written."""
-    current = job.versions.current
-    parts = {
-        file
-        for part in manifest.parts.values()
-        if not is_whole(current / "table" / part.name, part)
-        for file in part.rows
-    }
-    return parts | {
-        name
-        for name, file in manifest.files.items()
-        if not all((current / "rejects" / reject).exists() for reject in file.rejects)
-    }
 
 
 def _only_adds(job: TableJob, manifest: TableManifest, changed: Collection[str]) -> bool:
@@ -116,12 +96,17 @@ def _only_adds(job: TableJob, manifest: TableManifest, changed: Collection[str])
 
 
 def find_kept(job: TableJob, manifest: TableManifest) -> dict[str, ConvertedFile]:
-    """Return the files whose rows belong to the table still: those that are listed, and an inbox's that are gone."""
-    names = {file.name for file in job.inputs}
-    gone = [name for name in manifest.files if name not in names and job.keeps(name)]
-    lost = _damaged(job, manifest) if gone else set()
-    kept = {*names, *(name for name in gone if name not in lost)}
-    return {name: file for name, file in manifest.files.items() if name in kept}
+    """Return the files whose rows belong to the table still: those that are listed, and an inbox's that are gone.
+
+    Of the latter the rejects may be lost, as `find_lost_rejects` tells.
+    """
+    lost = find_lost_rejects(job, manifest)
+    kept = {*find_gone(job, manifest), *(file.name for file in job.inputs)}
+    return {
+        name: replace(file, rejects=()) if name in lost else file
+        for name, file in manifest.files.items()
+        if name in kept
+    }
 
 
 def check_declared(job: TableJob, types: Types) -> None:

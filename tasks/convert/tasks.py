@@ -22,6 +22,7 @@ from tasks.convert.bundle import SMALL_BYTES, bundle_files, convert_bundle
 from tasks.convert.checking import check_current
 from tasks.convert.commit import commit_table, widen_part
 from tasks.convert.conversion import BLOCK_BYTES, Workers, convert_file
+from tasks.convert.damage import tell_lost_rejects
 from tasks.convert.draft import Draft, other_encodings
 from tasks.convert.files import Converted, InputFile, Plan
 from tasks.convert.findings import find
@@ -36,7 +37,7 @@ from tasks.locks import holding
 from tasks.progress import Step, tell
 from tasks.slices import Slice
 from tasks.spec import Source
-from tasks.store import DataFolder
+from tasks.store import DataFolder, explain_failure
 
 CORES = os.cpu_count() or 1
 FILES_AT_ONCE = 2 * CORES  # of one batch; how much of them is in memory, the workers' blocks bound
@@ -85,7 +86,7 @@ async def commit(commitment: Commitment, source: str) -> CommittedTable:  # noqa
     return describe(draft.job, draft.types, files, commitment.files_read)
 
 
-async def convert_source(
+async def convert_source(  # noqa: PLR0913 - what a run says of a table
     name: str,
     source: Source,
     folder: DataFolder,
@@ -93,13 +94,16 @@ async def convert_source(
     fresh: bool,
     allow_partial: bool,
     only: Slice | None = None,
+    pipeline: str = "",
 ) -> CommittedTable | str:
     """Make a source's table of what lies in the data folder; return why not where that fails.
 
     With `only`, partitions that this slice does not cover may be missing.
     """
     try:
-        job = await asyncio.to_thread(make_job, name, source, folder, allow_partial=allow_partial, only=only)
+        job = await asyncio.to_thread(
+            make_job, name, source, folder, allow_partial=allow_partial, only=only, pipeline=pipeline
+        )
         held = TableError(f"another run is converting into {job.versions.table}; wait until it has ended")
         async with holding(job.versions.home, held):
             try:
@@ -110,9 +114,7 @@ async def convert_source(
     except TableError as error:
         sentence = "\n".join(f"source {name}: {line}" for line in str(error).splitlines())
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        place = error.filename or folder.versions(name)
-        sentence = f"source {name}: {place} cannot be written ({reason}); make room there, or give the right to write"
+        sentence = f"source {name}: {explain_failure(error, folder.versions(name))}"
     get_run_logger().warning(sentence)
     return sentence
 
@@ -132,9 +134,11 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         await asyncio.to_thread(check_current, job, manifest)
         tell(Step("convert", job.name, len(job.inputs), len(job.inputs), "nothing new"))
         same = describe(job, manifest.types, kept, files_read=0)
-        warnings = audit_table(job, kept, manifest.types)
+        lost = await asyncio.to_thread(tell_lost_rejects, job, manifest)
+        warnings = (*audit_table(job, kept, manifest.types), *lost)
         return replace(same, findings=await asyncio.to_thread(find, job, warnings))
     draft = await draft_table(job, manifest, changed)
+    draft.warnings += await asyncio.to_thread(tell_lost_rejects, job, manifest)
     for encoding, names in other_encodings(draft).items():
         get_run_logger().info("%d files were read as %s, the first is %s", len(names), encoding, names[0])
     table = await commit(Commitment(draft, len(changed)), job.name)

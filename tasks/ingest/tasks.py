@@ -19,6 +19,7 @@ from tasks.accounting import Account, audit, unmet_values, warnings_of
 from tasks.concurrency import gather_all
 from tasks.errors import PermanentSourceError, SourceError
 from tasks.ingest.http.client import Client, Endpoint, first_urls
+from tasks.ingest.http.tally import Tally
 from tasks.ingest.http.warned import Warnings
 from tasks.ingest.landing.land import Access, land
 from tasks.ingest.landing.landed import Landed, PartitionJob, Plan, find_landed, plan_landing
@@ -30,7 +31,7 @@ from tasks.locks import holding
 from tasks.partitions import Partition, list_partitions
 from tasks.slices import Slice
 from tasks.spec import ApiSource, PagesSource, SecretReference, secret_references
-from tasks.store import sweep_leftovers
+from tasks.store import explain_failure, sweep_leftovers
 
 PARTITIONS_AT_ONCE = 32  # task runs of one source under way; the throttle bounds its requests
 RETRY_DELAY_S = 3
@@ -84,6 +85,9 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
                 outcomes = await _SourceLanding(source, folder, ingest, progress).run(jobs)
         except PermanentSourceError as error:  # another run holds the source
             outcomes = [progress.failed(Failure(job.partition.name, str(error), 0, 0)) for job in jobs]
+        except OSError as error:
+            cause = explain_failure(error, folder)
+            outcomes = [progress.failed(Failure(job.partition.name, cause, 0, 0)) for job in jobs]
     outcomes = settle_unproven(source, outcomes)
     return LandedSource(
         name,
@@ -136,8 +140,12 @@ class _SourceLanding:
             plan = await asyncio.to_thread(plan_landing, job, fresh=self._is_fresh(job.partition))
             return self._progress.landed(await self._progress.counting(tally, land_partition(plan, access)))
         except SourceError as error:
-            failure = Failure(job.partition.name, str(error), tally.requests, tally.retries, tally.refused)
-            return self._progress.failed(failure)
+            return self._fail(job, str(error), tally)
+        except OSError as error:
+            return self._fail(job, explain_failure(error, job.raw), tally)
+
+    def _fail(self, job: PartitionJob, cause: str, tally: Tally) -> Failure:
+        return self._progress.failed(Failure(job.partition.name, cause, tally.requests, tally.retries, tally.refused))
 
     def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | None]:
         sweep_leftovers(self._folder)

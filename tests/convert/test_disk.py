@@ -11,8 +11,14 @@ import pytest
 from tests.convert.conftest import files_source, make_table, parts_of, read_rows, write_files
 
 
-@pytest.mark.parametrize(("how", "reason"), [("full", "File too large"), ("read-only", "Permission denied")])
-def test_where_nothing_can_be_written_the_table_stays(how: str, reason: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("how", "reason", "cure"),
+    [
+        ("full", "File too large", "make room there, or give the right to write"),
+        ("read-only", "Permission denied", "give the right to read and write there"),
+    ],
+)
+def test_where_nothing_can_be_written_the_table_stays(how: str, reason: str, cure: str, tmp_path: Path) -> None:
     """The system's reason is told with the place, no part is half there, and with room the next run goes on."""
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)  # for who is nobody
@@ -29,7 +35,7 @@ def test_where_nothing_can_be_written_the_table_stays(how: str, reason: str, tmp
 
     (sentence,) = ended.stdout.splitlines()
     assert sentence.startswith(f"source rows: {tmp_path}/.tables/rows")
-    assert sentence.endswith(f" cannot be written ({reason}); make room there, or give the right to write")
+    assert sentence.endswith(f" cannot be written ({reason}); {cure}")
     assert (ended.stderr, parts_of(tmp_path)) == ("", before)
     assert make_table(tmp_path, files_source()).rows_table == 5_001
     assert read_rows(tmp_path)[0] == {"id": 1, "x": "a"}

@@ -58,7 +58,13 @@ def test_page_groups_are_one_file_and_its_manifest(tmp_path: Path) -> None:
     assert manifest is not None
     assert read_rows(raw) == ROWS
     assert manifest == RawManifest(
-        "f", 5, 6, raw.stat().st_size, hashlib.sha256(raw.read_bytes()).hexdigest(), manifest.landed_at
+        "f",
+        5,
+        6,
+        raw.stat().st_size,
+        hashlib.sha256(raw.read_bytes()).hexdigest(),
+        manifest.landed_at,
+        mtime_ns=raw.stat().st_mtime_ns,
     )
     assert files_of(raw.parent) == ["part=a.json", "part=a.jsonl.zst"]
 

@@ -71,7 +71,7 @@ async def land(plan: Plan, access: Access) -> Landed:
         ) from None
     except SourceError as error:
         raise access.secrets.hide_error(error) from None
-    return await in_thread(describe, plan.job, access.tally, landing.resumed_from, time.monotonic() - began)
+    return await in_thread(describe, plan, access.tally, landing.resumed_from, time.monotonic() - began)
 
 
 async def in_thread(call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tasks.ingest.http.tally import Tally
+from tasks.ingest.landing.damage import find_damage
 from tasks.ingest.landing.raw_writer import discard, is_begun, now_text, read_checkpoint
 from tasks.ingest.landing.watermark import moment_of, since
 from tasks.partitions import Partition, request_fingerprint
@@ -77,6 +78,8 @@ class Plan:
     `since` is what an incremental source asks for. `landed` is what stands of
     the same requests: what the server is asked to have changed, or what an
     increment comes after; `extends` is the sha256 of the first raw file then.
+    `damage` tells why what was landed is fetched anew, where a file of it is not
+    as it was written.
     """
 
     job: PartitionJob
@@ -84,6 +87,7 @@ class Plan:
     since: Scalar | None = None
     extends: str | None = None
     landed: RawManifest | None = None
+    damage: str | None = None
 
     @property
     def incremental(self) -> Incremental | None:
@@ -108,6 +112,8 @@ def find_landed(job: PartitionJob, *, fresh: bool) -> Landed | None:
     files = list_raw_files(job.folder, job.partition.name)
     if not _are_current(job, files) or _is_old(job, files[-1][1].landed_at) or _is_gone_on(job, files):
         return None
+    if job.incremental is not None and find_damage(job.folder, job.partition.name):
+        return None
     discard(job.raw)
     return _sum_up(job, files, reused=True)
 
@@ -121,6 +127,8 @@ def plan_landing(job: PartitionJob, *, fresh: bool) -> Plan:
     """
     files = list_raw_files(job.folder, job.partition.name)
     first = Plan(job, job.raw, job.incremental.start if job.incremental else None)
+    if not fresh:
+        first = replace(first, damage=find_damage(job.folder, job.partition.name))
     if fresh or not _is_under_way(first):
         discard(job.raw)
         if not fresh and _are_current(job, files):
@@ -135,16 +143,19 @@ def keep_unchanged(plan: Plan) -> None:
     commit_manifest(plan.raw, replace(plan.landed, landed_at=now_text()))
 
 
-def describe(job: PartitionJob, tally: Tally, resumed_from: int, seconds: float) -> Landed:
+def describe(plan: Plan, tally: Tally, resumed_from: int, seconds: float) -> Landed:
     """Return what became of a partition in this run."""
+    landed = _sum_up(plan.job, list_raw_files(plan.job.folder, plan.job.partition.name), reused=False)
+    told = (f"{plan.damage}, and was fetched anew: there are {landed.rows:,} rows now",) if plan.damage else ()
     return replace(
-        _sum_up(job, list_raw_files(job.folder, job.partition.name), reused=False),
+        landed,
         requests=tally.requests,
         retries=tally.retries,
         refused=tally.refused,
         body_bytes=tally.body_bytes,
         seconds=seconds,
         resumed_from=resumed_from,
+        warnings=(*told, *landed.warnings),
     )
 
 
@@ -154,7 +165,7 @@ def _plan_more(first: Plan, files: Sequence[tuple[Path, RawManifest]]) -> Plan:
     if job.incremental is None:
         return replace(first, landed=latest)
     raw = increment_path(job.raw, len(files))
-    plan = Plan(job, raw, since(job.incremental, latest.largest), files[0][1].sha256, latest)
+    plan = Plan(job, raw, since(job.incremental, latest.largest), files[0][1].sha256, latest, first.damage)
     if not _is_under_way(plan):
         discard(raw)
     return plan

@@ -1,0 +1,106 @@
+"""What of a table is gone or damaged, and whether it can be made again of the files that it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tasks.convert.conversion import hash_file
+from tasks.convert.files import InputFile
+from tasks.convert.job import TableJob
+from tasks.convert.manifest import TableManifest
+from tasks.convert.restore import is_part_whole, is_reject_whole
+from tasks.errors import TableError
+from tasks.raw import extended_name
+from tasks.spec import ApiSource
+
+
+def find_damaged(job: TableJob, manifest: TableManifest) -> dict[str, Path]:
+    """Return the files of which a part, or the rejects, are no longer there as they were written, and where that was."""
+    versions = job.versions
+    rejects = {
+        name: versions.rejects / reject
+        for name, file in manifest.files.items()
+        for reject in file.rejects
+        if not is_reject_whole(versions, manifest, reject)
+    }
+    parts = {
+        file: versions.table / part.name
+        for part in manifest.parts.values()
+        if not is_part_whole(versions, manifest, part.name)
+        for file in part.rows
+    }
+    return rejects | parts
+
+
+def find_gone(job: TableJob, manifest: TableManifest) -> list[str]:
+    """Return the files that are gone, and whose rows stay."""
+    listed = {file.name for file in job.inputs}
+    return [name for name in manifest.files if name not in listed and job.keeps(name)]
+
+
+def find_lost_rejects(job: TableJob, manifest: TableManifest) -> list[str]:
+    """Return the files that are gone, and whose rejects are too."""
+    versions = job.versions
+    return [
+        name
+        for name in find_gone(job, manifest)
+        if any(not versions.find_part("rejects", reject).exists() for reject in manifest.files[name].rejects)
+    ]
+
+
+def tell_lost_rejects(job: TableJob, manifest: TableManifest) -> tuple[str, ...]:
+    """Return a sentence on the rejects that are gone, and cannot be made again."""
+    lost = find_lost_rejects(job, manifest)
+    if not lost:
+        return ()
+    more = f" and {len(lost) - 1} more files" if len(lost) > 1 else ""
+    return (f"the rejects of {lost[0]}{more} are gone, and so is the file; put it back to have them made again",)
+
+
+def refuse_lost(job: TableJob, manifest: TableManifest, damaged: Mapping[str, Path]) -> None:
+    """Raise where rows that belong to the table can be made of nothing that is left.
+
+    Rejects that are gone are no reason: the table has all of its rows.
+    """
+    without = set(find_lost_rejects(job, manifest))
+    lost = [n for n in find_gone(job, manifest) if n in damaged and not (n in without and _is_reject(damaged[n], job))]
+    if lost:
+        place, more = damaged[lost[0]], f" and {len(lost) - 1} more files" if len(lost) > 1 else ""
+        cure = (
+            f"delete {place} to go on without these rejects"
+            if _is_reject(place, job)
+            else "say on_missing: drop to make the table without the files that are gone"
+        )
+        raise TableError(
+            f"{place} is gone or damaged, and so is what it was made of, {lost[0]}{more}; put that back, or {cure}"
+        )
+    _refuse_lost_increments(job, manifest)
+
+
+def is_current(file: InputFile, manifest: TableManifest) -> bool:
+    """Return whether a file was converted as it is now: told by size and time, and where that differs by its hash."""
+    converted = manifest.files.get(file.name)
+    if converted is None or converted.size != file.size:
+        return False
+    if file.is_local and converted.mtime_ns == file.mtime_ns:
+        return True
+    return hash_file(file) == converted.digest
+
+
+def _is_reject(path: Path, job: TableJob) -> bool:
+    return path.is_relative_to(job.versions.rejects)
+
+
+def _refuse_lost_increments(job: TableJob, manifest: TableManifest) -> None:
+    """Raise where an increment is gone, though what it was added to is as it was."""
+    if not isinstance(job.source, ApiSource) or job.source.incremental is None:
+        return
+    inputs = {file.name: file for file in job.inputs}
+    for name in manifest.files.keys() - inputs.keys():
+        first = extended_name(name)
+        if first is not None and first in inputs and is_current(inputs[first], manifest):
+            raise TableError(
+                f"{name}, which was added to {first}, is gone; put it back, or delete {first}, so that all of it is "
+                "fetched anew"
+            )
