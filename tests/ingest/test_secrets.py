@@ -1,21 +1,22 @@
-"""Secrets stand in nothing that a run writes: output, data folder, Prefect's database and its home."""
+"""Secrets stand in nothing that a run writes but the rows that it was sent: output, data folder, Prefect's database and its home."""
 
 from __future__ import annotations
 
 import json
 import os
 import sqlite3
+import subprocess
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from prefect.blocks.system import Secret
 
+from tests.convert.test_secret_addresses import CSV, files
 from tests.flows.conftest import Tidemill
 from tests.ingest.sources import read_rows
 from tests.site import Site
@@ -88,12 +89,9 @@ def failing_sources(site: Site) -> dict[str, Any]:
 
 
 def data_texts(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield what is written in a folder, by file: as it is, and what is compressed in it."""
+    """Yield what is written in a folder, by file, and what is compressed in it; not the rows as they were received."""
     for path in (path for path in folder.rglob("*") if path.is_file()):
-        yield str(path), path.read_bytes().decode("latin-1")
-        if path.name.endswith((".zst", ".zst.landing")):
-            with pa.input_stream(str(path), compression="zstd") as stream:
-                yield str(path), stream.read().decode()
+        yield str(path), f"{path} {path.read_bytes().decode('latin-1')}"
         if path.suffix == ".parquet":
             table = pq.read_table(path)
             yield str(path), f"{table.schema}{table.to_pylist()}"
@@ -117,8 +115,16 @@ def wait_until_stored(home: Path) -> None:
             time.sleep(_POLL_S)
 
 
+def find_secrets(ended: subprocess.CompletedProcess[str], data: Path, secrets: Iterable[str]) -> set[tuple[str, str]]:
+    """Return where a run that has ended, and been stored, has written a secret."""
+    home = Path(os.environ["PREFECT_HOME"])
+    written = [("stdout", ended.stdout), ("stderr", ended.stderr), *data_texts(data)]
+    written += [*database_texts(home), *data_texts(home)]
+    return {(place, secret) for place, text in written for secret in secrets if secret in text}
+
+
 def test_secrets_are_written_nowhere(site: Site, tmp_path: Path) -> None:
-    """Of sources whose servers repeat every secret, landed and failed ones, nothing that is written holds one."""
+    """Of sources whose servers repeat every secret, landed and failed ones, nothing that is written beside rows holds one."""
     home, data = Path(os.environ["PREFECT_HOME"]), tmp_path / "data"
     good, bad = landing_sources(site), failing_sources(site)
     spec = {"name": "said", "allow_partial": True, "sources": good | bad}
@@ -126,18 +132,10 @@ def test_secrets_are_written_nowhere(site: Site, tmp_path: Path) -> None:
     Secret(value=HELD["CLIENT"]).save(BLOCK, overwrite=True)
     tidemill = Tidemill({**HELD, "PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG"})
 
-    ended = tidemill("run", tmp_path / "pipeline.yaml", "--data", data, "--verbose")
+    ended = tidemill("run", tmp_path / "pipeline.yaml", "--data", data, "--verbose", "--only", "ingest")
     wait_until_stored(home)
 
-    written = [
-        ("stdout", ended.stdout),
-        ("stderr", ended.stderr),
-        *data_texts(data),
-        *database_texts(home),
-        *data_texts(home),
-    ]
-    found = {(place, secret) for place, text in written for secret in CORES + PAIRS if secret in text}
-    assert found == set()
+    assert find_secrets(ended, data, CORES + PAIRS) == set()
     assert ended.returncode == 1
     # That nothing was found tells something only if all of it was sent, repeated, and told of.
     assert [name for name in good if f"source {name}," in ended.stderr] == []
@@ -145,10 +143,47 @@ def test_secrets_are_written_nowhere(site: Site, tmp_path: Path) -> None:
     assert [f"{name}: {len(read_rows(data / 'raw' / name / 'all.jsonl.zst'))}" for name in good] == [
         f"{name}: {SAID_PAGES}" for name in good
     ]
-    assert {name: (data / "tables" / name).exists() for name in good | bad} == {
-        name: name in good for name in good | bad
-    }
-    hidden = {place for place, text in written if "***" in text}
+    texts = [("stderr", ended.stderr), *data_texts(data), *database_texts(home)]
+    hidden = {place for place, text in texts if "***" in text}
     assert {"stderr", "log", "events", "artifact", str(data / "summary.json")} <= hidden
     assert list(data.glob("raw/half/.*.landing.json"))
     assert "Traceback" in ended.stdout + ended.stderr
+
+
+def test_secrets_of_files_are_written_nowhere(tmp_path: Path) -> None:
+    """Those of addresses of files, which the pipeline file has from the environment, are used and stored with no run."""
+    home, data = Path(os.environ["PREFECT_HOME"]), tmp_path / "data"
+    held = {"SIGNED_TOKEN": "token5e2c41", "SHARE_PASSWORD": "password8a9d03"}
+    with files({"/a.csv": CSV, "/broken.csv.gz": b"no gzip", "/moved.csv": f"/gone?sig={held['SIGNED_TOKEN']}"}) as (
+        url,
+        asked,
+    ):
+        sources = {
+            "signed": f"{url}/a.csv?X-Amz-Signature=${{SIGNED_TOKEN}}",
+            "shared": f"{url.replace('//', '//me:${SHARE_PASSWORD}@')}/a.csv?token=${{SIGNED_TOKEN}}",
+            "broken": f"{url.replace('//', '//me:${SHARE_PASSWORD}@')}/broken.csv.gz?token=${{SIGNED_TOKEN}}",
+        }
+        missing = {"missing": sources["broken"].replace("broken.csv.gz", "moved.csv")}
+        common = {"kind": "files", "columns": {"x": "int"}, "table": {"provenance": True}}
+        for file, listed in (("pipeline", sources), ("missing", missing)):
+            spec = {"name": "files", "sources": {name: {**common, "path": path} for name, path in listed.items()}}
+            (tmp_path / f"{file}.yaml").write_text(json.dumps(spec))
+        debug = {"PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG"}
+        tidemill = Tidemill({**held, **debug})
+
+        ended = tidemill("run", tmp_path / "pipeline.yaml", "--data", data, "--verbose")
+        checked = [tidemill("check", tmp_path / f"{file}.yaml", "--data", data) for file in ("pipeline", "missing")]
+    wait_until_stored(home)
+
+    assert find_secrets(ended, data, held.values()) == set()
+    said = "".join(check.stdout + check.stderr for check in checked)
+    assert [secret for secret in held.values() if secret in said] == []
+    assert ([check.returncode for check in checked], said.count("***") > 3) == ([0, 2], True)
+    assert (ended.returncode, "source broken: " in ended.stderr) == (1, True)
+    assert {name: (data / "tables" / name).exists() for name in sources} == {
+        "signed": True,
+        "shared": True,
+        "broken": False,
+    }
+    assert all(held["SIGNED_TOKEN"] in request for request in asked)
+    assert "***" in " ".join(text for place, text in database_texts(home) if place == "flow_run")
