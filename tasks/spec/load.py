@@ -101,7 +101,7 @@ def _fill_variables(value: Any, path: Path, keys: tuple[str, ...] = ()) -> Any:
         found = os.environ.get(match["name"], match["default"])
         if found is None:
             raise SpecError(
-                f"{path}: {value!r} needs the environment variable {match['name']}, which is not set; "
+                f"{path}: {redact(value)!r} needs the environment variable {match['name']}, which is not set; "
                 f"set it, or give a default: ${{{match['name']}:-value}}"
             )
         if found and is_secret(match["name"]):

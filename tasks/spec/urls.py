@@ -98,7 +98,12 @@ def _fill_placeholders(url: str, partitions: Collection[str]) -> str:
 
 
 def check_path(path: str) -> str:
-    """Return where files are; raise ValueError where it is an address whose secret was taken out when it was stored."""
+    """Return where files are; raise ValueError where it is an address whose secret was taken out when it was stored.
+
+    Or where fsspec would be asked to reach a web server through something else, past the check of where it redirects to.
+    """
+    if re.search(r"::https?://", path, re.IGNORECASE):
+        raise ValueError(f"{redact(path)!r:.200} is a chain of addresses; write that of the web server's file alone")
     if "://" in path and HIDDEN in path and not has_secret(path) and has_secret(path.replace(HIDDEN, "a:a")):
         raise ValueError(f"{path!r:.200} had a secret, which is not stored; run the pipeline's file instead")
     return path

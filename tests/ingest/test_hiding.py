@@ -73,6 +73,16 @@ async def test_rows_are_as_they_were_received(site: Site, tmp_path: Path, secret
     assert read_rows(landed.path) == [json.loads(said)]
 
 
+async def test_half_a_secret_is_not_quoted(site: Site, tmp_path: Path) -> None:
+    """A value that is cut where it is quoted is first rid of the secret: its first half would not be known for one."""
+    site.echo_body = json.dumps({"items": "x" * 50 + SECRET}).encode()
+
+    with pytest.raises(SourceError, match=r"is 'x.*not a list") as error:
+        await land_one(api(site, "/echo/body", auth=QUERY, pagination={"kind": "single"}), tmp_path, {"key": SECRET})
+
+    assert SECRET[:3] not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("place", "pagination", "rows"),
     [("next", NEXT_URL, 3), ("link", {"kind": "link_header"}, 3), ("location-on", {"kind": "single"}, 1)],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.ingest.fetching import crawl_rows, pages
+from tests.ingest.fetching import crawl_from, crawl_rows, pages
 from tests.site import Site
 
 CITIES = {"country": "td:nth-child(1)::text", "city": "td:nth-child(2)::text", "n": "td:nth-child(3)::text"}
@@ -67,6 +67,16 @@ async def test_a_page_of_headings_alone_is_a_reject(site: Site) -> None:
         "$reject": "rows: 'tr' matches elements in which no column matches",
         "url": f"{site.url}/only-headings",
     }
+
+
+async def test_many_elements_without_a_column_are_told(site: Site) -> None:
+    """More of them than rows are not headings, but selectors that miss."""
+    groups = await crawl_from(pages(site, "/table-with-heading-rows", rows="tr, td, th", columns={"n": "./b/text()"}))
+
+    assert [warning for group in groups for warning in group.warnings] == [
+        "rows: 'tr, td, th' matches 12 elements in which no column matches, and 3 rows; "
+        "correct the selectors of rows or columns"
+    ]
 
 
 async def test_a_default_alone_makes_no_row(site: Site) -> None:

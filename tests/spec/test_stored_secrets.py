@@ -134,3 +134,14 @@ def test_a_host_that_is_none_is_a_mistake(tmp_path: Path, host: str) -> None:
 
     assert found.endswith("is not a host; write one like cdn.example.com, or cdn.example.com:8080")
     assert "pw" not in found
+
+
+@pytest.mark.parametrize("path", ["simplecache::https://me:pw@h/a.csv", "zip://a.csv::HTTP://h/a.zip"])
+def test_a_chain_of_addresses_is_refused(path: str) -> None:
+    """What a web server's file may redirect to would not be checked."""
+    with pytest.raises(
+        ValidationError, match="is a chain of addresses; write that of the web server's file alone"
+    ) as error:
+        FilesSource.model_validate({"kind": "files", "path": path})
+
+    assert "pw" not in str(error.value)

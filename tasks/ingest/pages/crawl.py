@@ -45,7 +45,7 @@ async def crawl(
             lines = frontier.take(visit)
             if frontier.is_done():
                 frontier.matches.check(source)
-            warnings = frontier.matches.warnings() if frontier.is_done() else ()
+            warnings = frontier.matches.warnings(source) if frontier.is_done() else ()
             yield PageGroup(lines, int(visit is not None), frontier.state(), warnings)
 
 

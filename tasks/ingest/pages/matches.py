@@ -27,6 +27,8 @@ class Matches:
     """In how many rows each column's selector matched."""
     reject: str = ""
     """The first page that could not be read, and why."""
+    skipped: int = 0
+    """Elements that `rows` matches, and no column matches in, as rows of headings."""
     cut: dict[str, str] = field(default_factory=dict)
     """By column, the first text that its selector has cut a number in, and its page."""
 
@@ -49,13 +51,18 @@ class Matches:
         """Count what a page of rows gave."""
         self.details += 1
         self.rows += page.matches
+        self.skipped += page.skipped
         self.filled.update(page.filled)
         self.first_detail = self.first_detail or url
         self.cut = {name: f"GET {url}: {sentence}" for name, sentence in page.cut.items()} | self.cut
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self, source: PagesSource) -> tuple[str, ...]:
         """Return what there is to doubt in the rows, one sentence each."""
-        return tuple(
+        skipped = (
+            f"rows: {source.rows!r} matches {self.skipped:,} elements in which no column matches, and {self.rows:,} rows; "
+            "correct the selectors of rows or columns"
+        )
+        return (skipped,) * (self.skipped > self.rows) + tuple(
             f"{sentence}: for all of an element's text end the selector in ::inner-text; "
             "for its first text alone write it as XPath, as ./td[1]/text()"
             for sentence in self.cut.values()

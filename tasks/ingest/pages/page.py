@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 import httpx
 from parsel import Selector
@@ -54,6 +53,8 @@ class Page:
     """Why the page, or a link on it, gave nothing."""
     cut: dict[str, str] = field(default_factory=dict)
     """By column, what its selector left out of a text with digits, where it did."""
+    skipped: int = 0
+    """Elements that `rows` matches, and no column matches in."""
 
 
 def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> Page:
@@ -78,10 +79,20 @@ def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool)
         matches, links = document.links("links", source.links)
         return Page([], Counter(), matches, links, follow, document.rejects)
     rows = _Rows(document, source)
-    found = [row for element in document.elements("rows", source.rows) if (row := rows.read(element)) is not None]
+    elements = document.elements("rows", source.rows)
+    found = [row for element in elements if (row := rows.read(element)) is not None]
     if not found and not document.rejects:
         document.rejects.append(f"rows: {source.rows!r} matches elements in which no column matches")
-    return Page([_line(row) for row in found], rows.filled, len(found), [], follow, document.rejects, rows.cut)
+    return Page(
+        [_line(row) for row in found],
+        rows.filled,
+        len(found),
+        [],
+        follow,
+        document.rejects,
+        rows.cut,
+        len(elements) - len(found),
+    )
 
 
 def check_selectors(source: PagesSource) -> list[str]:
@@ -109,7 +120,7 @@ class _Document:
         self._root = root
         self._encoding = "utf-8" if encoding.startswith("utf") else encoding
 
-    def elements(self, key: str, selector: str) -> list[Selector]:
+    def elements(self, key: str, selector: str) -> Sequence[Selector]:
         """Return the elements that a selector matches."""
         matches = self.select(key, self._root, selector)
         if any(is_text(match) for match in matches):
@@ -129,7 +140,7 @@ class _Document:
         found = dict.fromkeys(match.get() for match in matches)
         return len(matches), [address for link in found for address in self._follow(key, base, link)]
 
-    def select(self, key: str, element: Selector, selector: str) -> list[Selector]:
+    def select(self, key: str, element: Selector, selector: str) -> Sequence[Selector]:
         """Return what a selector matches in an element."""
         try:
             return select(element, selector)
@@ -194,8 +205,13 @@ class _Rows:
     def _texts(self, name: str, column: PagesColumn, element: Selector) -> list[str]:
         """Return the texts of a column, without those that are blank: all of them, or the first."""
         matches = self._document.select(f"columns.{name}", element, column.select)
-        texts = (text for match in matches if (text := match.get().strip()))
-        return list(texts) if column.all else list(islice(texts, 1))
+        texts = []
+        for match in matches:
+            if text := match.get().strip():
+                texts.append(text)
+                if not column.all:
+                    break
+        return texts
 
     def _compare(self, element: Selector, texts: dict[str, list[str]]) -> None:
         """Note what `::text` leaves out of a number: 1<sup>99</sup> is not 1."""

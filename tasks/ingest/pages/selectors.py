@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from typing import Any
 
 import lxml.html
 from cssselect import SelectorError
 from lxml import etree
-from parsel import Selector
+from parsel import Selector, css2xpath
 from parsel.selector import create_root_node
 
 _XPATH = re.compile(
@@ -34,23 +34,32 @@ _NOT_SHOWN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _PARSER: Any = partial(lxml.html.HTMLParser, remove_comments=True, remove_pis=True)
 
 
-def select(element: Selector, selector: str) -> list[Selector]:
+def select(element: Selector, selector: str) -> Sequence[Selector]:
     """Return what a selector matches in a document or an element.
 
     Raises:
         ValueError: the selector is an XPath that has no value here.
 
     """
-    if is_xpath(selector):
-        return list(element.xpath(selector))
-    inner = _INNER_TEXT.search(selector)
-    if inner is None:
-        return list(element.css(selector))
-    matches = element.css(selector[: inner.start()]) if inner.start() else [element]
+    query, is_inner = _translate(selector)
+    matches = element.xpath(query)
+    if not is_inner:
+        return matches
     return [match if is_text(match) else Selector(root=inner_text(match), type="text") for match in matches]
 
 
-def select_element(element: Selector, selector: str) -> list[Selector]:
+@cache
+def _translate(selector: str) -> tuple[str, bool]:
+    """Return a selector as XPath, and whether the whole texts of what it matches are meant; of a pipeline there are few."""
+    if is_xpath(selector):
+        return selector, False
+    inner = _INNER_TEXT.search(selector)
+    if inner is None:
+        return css2xpath(selector), False
+    return css2xpath(selector[: inner.start()]) if inner.start() else ".", True
+
+
+def select_element(element: Selector, selector: str) -> Sequence[Selector]:
     """Return the elements whose text a selector takes, also where they have none; of other selectors what they match."""
     of_element = _OF_TEXT_NODE.sub("", selector)
     return select(element, of_element) if of_element.strip(". ") else []
