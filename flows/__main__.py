@@ -162,7 +162,11 @@ def serve(*, verbose: Verbose = False) -> int:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    sys.exit(run_command(sys.argv[1:]))
+    code = run_command(sys.argv[1:])
+    if code == EXIT_INTERRUPTED:
+        sys.stdout.flush()
+        os._exit(code)  # Python would wait for threads that no Ctrl-C ends, as of a workbook's reader
+    sys.exit(code)
 
 
 def run_command(arguments: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,13 +85,12 @@ def execute_flow(
 def _run(coroutine: Any, api: PrefectApi) -> Any:
     """Run a coroutine; the first SIGINT or SIGTERM, or the end of the temporary server, cancels it and ends the workers."""
     runner = asyncio.Runner()
-    loop = runner.get_loop()
+    loop, threads = runner.get_loop(), _Threads()
+    loop.set_default_executor(threads)
     task = loop.create_task(coroutine)
-    interrupted = False
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal interrupted
-        interrupted = True
+        threads.abandoned = True
         stop_workers()
         loop.call_soon_threadsafe(task.cancel)
 
@@ -101,7 +101,7 @@ def _run(coroutine: Any, api: PrefectApi) -> Any:
             raise
         except (asyncio.CancelledError, Exception):
             runner.close()
-            if not interrupted:  # what a cancelled flow ends in is Prefect's affair
+            if not threads.abandoned:  # what a cancelled flow ends in is Prefect's affair
                 raise
             raise KeyboardInterrupt from None
     runner.close()
@@ -119,6 +119,15 @@ async def _while_alive(task: asyncio.Task[Any], api: PrefectApi) -> Any:
         task.cancel()
         await asyncio.wait([task], timeout=_WATCH_S)
     raise api.loss
+
+
+class _Threads(ThreadPoolExecutor):
+    """The loop's threads; after an interrupt nobody waits for one that is in a long call, as of a workbook's reader."""
+
+    abandoned = False
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=wait and not self.abandoned, cancel_futures=cancel_futures)
 
 
 @contextmanager

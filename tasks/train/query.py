@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +18,12 @@ import duckdb
 import pyarrow.parquet as pq
 
 from tasks.errors import TrainingError
+from tasks.spec import QueryLimits
 from tasks.tables import as_pattern, list_parts, parts_as_sql, quote_name, quote_text
 
 RESULT = "training_set"  # the temporary table of `run_query`
+_WATCHED_EVERY_S = 0.1
+_MIB = 2**20
 _CANDIDATES = re.compile(r"^(Candidate bindings|Did you mean).*", re.MULTILINE)
 
 # What DuckDB's types become, so that every column is a number, a truth, a time or a text.
@@ -45,15 +51,23 @@ def check_query(query: str, key: str = "training.query") -> list[str]:
 
 
 @contextmanager
-def opened_tables(tables: Mapping[str, Path], spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened_tables(
+    tables: Mapping[str, Path], spill: Path, limits: QueryLimits | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection in which each table is a view, and nothing else can be read or written.
+
+    No file beside the tables, no network, no extension, no variable of ours;
+    memory is bounded, and none of it can be set otherwise by a query.
 
     Args:
         tables: Folder of Parquet parts by table name; one without parts is left out.
         spill: Folder for what does not fit in memory; removed by DuckDB at the end.
+        limits: The memory that a query may take.
 
     """
-    with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
+    memory = (limits or QueryLimits()).memory_limit_mb or _half_of_memory()
+    config = {"temp_directory": str(spill), "memory_limit": f"{memory}MiB"}
+    with duckdb.connect(config=config) as connection:
         for name, folder in tables.items():
             if _has_parts(folder):
                 _create_view(connection, name, parts_as_sql(folder.resolve()))
@@ -69,22 +83,75 @@ def opened_tables(tables: Mapping[str, Path], spill: Path) -> Iterator[duckdb.Du
 
 
 def run_query(
-    connection: duckdb.DuckDBPyConnection, query: str, tables: Mapping[str, Path], key: str = "training.query"
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    tables: Mapping[str, Path],
+    key: str = "training.query",
+    limits: QueryLimits | None = None,
+    stop: threading.Event | None = None,
 ) -> int:
     """Run the query into a temporary table that keeps its row order; return the number of rows.
 
     Raises:
-        TrainingError: when the SQL does not fit the tables, in DuckDB's words.
+        TrainingError: when the SQL does not fit the tables, in DuckDB's words, or takes more than its limits, or is stopped.
 
     """
-    try:
+    with explained(key, tables), bounded(connection, key, limits or QueryLimits(), stop):
         columns = connection.sql(query).columns
         connection.execute(f"CREATE TEMP TABLE {RESULT} AS {_in_fixed_order(connection, query, len(columns))}")
         rows = connection.execute(f"SELECT count(*) FROM {RESULT}").fetchall()  # noqa: S608 - our own name
+        return int(rows[0][0])
+
+
+@contextmanager
+def explained(key: str, tables: Mapping[str, Path]) -> Iterator[None]:
+    """Turn what DuckDB refuses into a TrainingError that begins with the key and names the tables."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        told = f"{key}: {explain_sql(error)}; raise training.query_limits.memory_limit_mb, or ask for less at once"
+        raise TrainingError(told) from None
     except duckdb.Error as error:
         told = f"{explain_sql(error)}; correct the SQL ({_told_tables(tables)})"
         raise TrainingError(f"{key}: {told}") from None
-    return int(rows[0][0])
+
+
+@contextmanager
+def bounded(
+    connection: duckdb.DuckDBPyConnection, key: str, limits: QueryLimits, stop: threading.Event | None
+) -> Iterator[None]:
+    """End the block's queries at their time limit, or when told to stop.
+
+    Raises:
+        TrainingError: when they were ended.
+
+    """
+    done, stopped, end = threading.Event(), stop or threading.Event(), time.monotonic() + limits.time_limit_s
+
+    def watch() -> None:
+        while not done.wait(_WATCHED_EVERY_S):
+            if stopped.is_set() or time.monotonic() > end:
+                connection.interrupt()  # again and again: one that comes between two statements ends none
+
+    watcher = threading.Thread(target=watch, name="query watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    except duckdb.InterruptException:
+        if stopped.is_set():
+            raise TrainingError(f"{key}: was stopped; run it again") from None
+        raise TrainingError(
+            f"{key}: was ended after {limits.time_limit_s:g} s; make it cheaper, or raise "
+            "training.query_limits.time_limit_s"
+        ) from None
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _half_of_memory() -> int:
+    """Return half of the machine's memory, in MiB: DuckDB's own default, four fifths, leaves fits beside it too little."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (2 * _MIB)
 
 
 def read_result(connection: duckdb.DuckDBPyConnection, batch_rows: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,7 +25,14 @@ async def build_training_set(
     the query ends the stage here. Not retried: the same query over the same
     files fails the same way.
     """
-    built = await asyncio.to_thread(training_set.build_training_set, training, tables, folder, fresh=fresh)
+    stop = threading.Event()
+    try:
+        built = await asyncio.to_thread(
+            training_set.build_training_set, training, tables, folder, fresh=fresh, stop=stop
+        )
+    except asyncio.CancelledError:
+        stop.set()  # a thread cannot be cancelled, and would go on with the query
+        raise
     for warning in built.warnings:
         get_run_logger().warning("%s", warning)
     return built

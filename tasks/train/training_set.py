@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,7 +50,12 @@ class TrainingSet:
 
 
 def build_training_set(
-    training: Training, tables: Mapping[str, Path], folder: Path, *, fresh: bool = False
+    training: Training,
+    tables: Mapping[str, Path],
+    folder: Path,
+    *,
+    fresh: bool = False,
+    stop: threading.Event | None = None,
 ) -> TrainingSet:
     """Run the query over the tables and commit its rows as `folder/training_set.arrow`.
 
@@ -60,6 +67,7 @@ def build_training_set(
         tables: Folder of Parquet parts by table name.
         folder: Where the training set is kept.
         fresh: Build also what is there already.
+        stop: Ends the query when it is set.
 
     Raises:
         SpecError: when the section itself is wrong, one sentence per mistake.
@@ -75,7 +83,7 @@ def build_training_set(
     _check_settings(training)
     if not (known and known["inputs"] == inputs):
         try:
-            _write(training, tables, path)
+            _write(training, tables, path, stop)
         except TrainingError as error:
             # The frames it came through hold DuckDB's connection, which complains when Python ends before they do.
             error.__context__ = None
@@ -113,12 +121,14 @@ def _check(training: Training, path: Path) -> TrainingSet:
         )
 
 
-def _write(training: Training, tables: Mapping[str, Path], path: Path) -> None:
+def _write(training: Training, tables: Mapping[str, Path], path: Path, stop: threading.Event | None) -> None:
     from tasks.train.query import opened_tables, read_result, run_query  # noqa: PLC0415 - workers do without DuckDB
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with opened_tables(tables, path.parent / "spill") as connection:
-        rows = run_query(connection, training.query, tables)
+    spill, limits = path.parent / "spill", training.query_limits
+    shutil.rmtree(spill, ignore_errors=True)  # of a run that was killed
+    with opened_tables(tables, spill, limits) as connection:
+        rows = run_query(connection, training.query, tables, limits=limits, stop=stop)
         if rows < MIN_ROWS:
             raise TrainingError(
                 f"training.query: gave {rows} rows, and training needs {MIN_ROWS}; widen the query or fill its tables"
@@ -178,4 +188,6 @@ def _table_state(folder: Path) -> Any:
 
 def _settings(training: Training) -> str:
     """Return the fingerprint of all that the checks looked at besides the rows."""
-    return fingerprint([_CHECKS, json.loads(training.model_dump_json(exclude={"runner"})), versions("scikit-learn")])
+    return fingerprint(
+        [_CHECKS, json.loads(training.model_dump_json(exclude={"runner", "query_limits"})), versions("scikit-learn")]
+    )

@@ -1,0 +1,89 @@
+"""Ctrl-C ends a run in seconds, also where a thread is in a call that nothing interrupts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import Tidemill
+from tests.train.conftest import sklearn_table, write_table
+
+_ENDED_S = 30  # on a loaded machine; without an end it would be minutes
+
+_BUSY = """
+import asyncio, sys, time
+import flows.__main__ as commands
+from types import SimpleNamespace
+from flows.execution import _run
+
+def read_workbook():
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
+        pass
+
+@commands.app.command
+def read() -> int:
+    async def work():
+        print("begun", flush=True)
+        await asyncio.to_thread(read_workbook)
+    return _run(work(), SimpleNamespace(is_alive=True))
+
+sys.argv = ["tidemill", "read"]
+commands.main()
+"""
+
+
+def test_a_thread_that_reads_does_not_hold_the_process() -> None:
+    """The command says that it was interrupted, and ends with 130 while the thread is in its call."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _BUSY], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        try:
+            _, told = process.communicate(timeout=_ENDED_S)
+        finally:
+            process.kill()
+
+    assert process.returncode == 130
+    assert told.startswith("error: interrupted; what is finished is kept")
+
+
+def _seconds_of_work(process: int) -> float:
+    """Return the CPU seconds that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_ctrl_c_in_the_training_query_ends_the_run(tidemill: Tidemill, tmp_path: Path) -> None:
+    """A query that would take hours is left where it is."""
+    data, path = tmp_path / "data", tmp_path / "pipeline.yaml"
+    write_table(data / "tables" / "rows", sklearn_table("iris"))
+    endless = (
+        "SELECT sum(sin(a.range * b.range)) AS y, a.range AS x FROM range(1000000) a, range(10000000) b GROUP BY x"
+    )
+    path.write_text(
+        f"{{name: iris, sources: {{rows: {{kind: files, path: inbox/*.csv}}}}, training: {{query: '{endless}', target: y, "
+        "candidates: {tree: {estimator: sklearn.tree.DecisionTreeRegressor}}, metric: r2}}"
+    )
+    process = tidemill.start("run", path, "--data", data, "--only", "train")
+    deadline = time.monotonic() + 120
+    while not (data / "training" / "iris").is_dir() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    begun = _seconds_of_work(process.pid)
+    while _seconds_of_work(process.pid) < begun + 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=_ENDED_S)
+
+    assert process.returncode == 130
+    assert "error: interrupted" in told
