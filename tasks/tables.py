@@ -67,6 +67,16 @@ def files_as_sql(paths: Iterable[Path]) -> str:
     return f"read_parquet([{files}], hive_partitioning=false)"
 
 
+def find_alike(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return two names that SQL takes for one: they differ by case alone, which is that of ASCII to DuckDB."""
+    known: dict[bytes, str] = {}
+    for name in names:
+        other = known.setdefault(name.encode("utf-8", "surrogatepass").lower(), name)
+        if other != name:
+            return other, name
+    return None
+
+
 def as_pattern(path: Path) -> str:
     """Return a path as a pattern that matches it alone: DuckDB takes every path for a pattern."""
     return _PATTERN.sub(r"[\1]", str(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
@@ -12,11 +12,14 @@ from tasks.convert.files import ConvertedFile, InputFile
 from tasks.convert.findings import Findings
 from tasks.convert.job import TableJob
 from tasks.convert.manifest import TableManifest
+from tasks.convert.naming import FILE, LINE
+from tasks.convert.part import Part
 from tasks.convert.restore import restore_table
 from tasks.convert.types import Types
 from tasks.errors import TableError
 from tasks.spec import FilesSource
 from tasks.store import sweep_leftovers
+from tasks.tables import find_alike
 
 _SHOWN: Mapping[str, str] = {"long": "int"}
 
@@ -124,6 +127,19 @@ def check_declared(job: TableJob, types: Types) -> None:
             near = get_close_matches(name, types, n=1)
             cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
             raise TableError(f"columns.{name}: no {'file' if files else 'record'} has this column; {cure}")
+
+
+def check_names(job: TableJob, types: Types, parts: Iterable[Part]) -> None:
+    """Raise when two columns differ by case alone, in one file or in several."""
+    alike = find_alike([*types, *((FILE, LINE) if job.target.provenance else ())])
+    if alike is None:
+        return
+    first = {name: next(iter(part.rows)) for part in reversed(list(parts)) for name in part.types if part.rows}
+    told = " and ".join(f"{name!r} (in {first[name]})" if name in first else repr(name) for name in alike)
+    raise TableError(
+        f"the columns {told} differ by case alone, and SQL takes one for the other; rename one of them, as columns: "
+        f"{{{alike[1]}: {{rename: …}}}}, to a name of its own, or to {alike[0]} where both are one column"
+    )
 
 
 def describe(

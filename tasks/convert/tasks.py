@@ -30,7 +30,15 @@ from tasks.convert.inputs import name_part
 from tasks.convert.job import TableJob, make_job
 from tasks.convert.manifest import TableManifest
 from tasks.convert.sampling import Samples
-from tasks.convert.table import CommittedTable, check_declared, describe, find_changed, find_kept, open_table
+from tasks.convert.table import (
+    CommittedTable,
+    check_declared,
+    check_names,
+    describe,
+    find_changed,
+    find_kept,
+    open_table,
+)
 from tasks.errors import TableError
 from tasks.garbage import freezing_old_objects
 from tasks.locks import holding
@@ -131,6 +139,7 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
     changed = await asyncio.to_thread(find_changed, job, manifest)
     kept = await asyncio.to_thread(find_kept, job, manifest)
     if not changed and kept.keys() == manifest.files.keys() and manifest.files:
+        check_names(job, manifest.types, manifest.parts.values())
         await asyncio.to_thread(check_current, job, manifest)
         tell(Step("convert", job.name, len(job.inputs), len(job.inputs), "nothing new"))
         same = describe(job, manifest.types, kept, files_read=0)
@@ -167,6 +176,7 @@ async def draft_table(
     plan = Plan(job.frozen_target if frozen is not None else job.target, frozen, draft.samples)
     draft.add(await _convert_all(plan, job, changed, "files", convert))
     draft.settle_types(frozen)
+    check_names(job, draft.types, draft.parts.values())
     check_declared(job, draft.types)
     inputs = {file.name: file for file in job.inputs}
     anew: dict[str, InputFile] = {}

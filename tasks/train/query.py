@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from tasks.errors import TrainingError
 from tasks.spec import QueryLimits
-from tasks.tables import as_pattern, list_parts, parts_as_sql, quote_name, quote_text
+from tasks.tables import as_pattern, find_alike, list_parts, parts_as_sql, quote_name, quote_text
 
 RESULT = "training_set"  # the temporary table of `run_query`
 _WATCHED_EVERY_S = 0.1
@@ -69,7 +69,13 @@ def opened_tables(
     config = {"temp_directory": str(spill), "memory_limit": f"{memory}MiB"}
     with duckdb.connect(config=config) as connection:
         for name, folder in tables.items():
-            if _has_parts(folder):
+            columns = _columns_of(folder)
+            if alike := find_alike(columns):
+                raise TrainingError(
+                    f"table {name!r} has the columns {alike[0]!r} and {alike[1]!r}, and SQL takes one for the other; "
+                    "rename one of them in columns of its source, and convert it again"
+                )
+            if columns:
                 _create_view(connection, name, parts_as_sql(folder.resolve()))
         # Both ways to write a folder: DuckDB compares the view's pattern and each file with them, letter by letter.
         allowed = ", ".join(
@@ -228,12 +234,12 @@ def _as_plain(name: str, kind: str) -> str:
 
 
 def _told_tables(tables: Mapping[str, Path]) -> str:
-    full = sorted(name for name, folder in tables.items() if _has_parts(folder))
+    full = sorted(name for name, folder in tables.items() if _columns_of(folder))
     empty = sorted(set(tables) - set(full))
     there = f"its tables are {', '.join(full)}" if full else "it has no table yet"
     return there + (f"; without rows yet: {', '.join(empty)}" if empty else "")
 
 
-def _has_parts(folder: Path) -> bool:
-    """Return whether a table has columns; one of empty files alone has none, and no query can name it."""
-    return any(pq.read_schema(part).names for part in list_parts(folder))
+def _columns_of(folder: Path) -> list[str]:
+    """Return the columns of a table; one of empty files alone has none, and no query can name it."""
+    return next(filter(None, (pq.read_schema(part).names for part in list_parts(folder))), [])

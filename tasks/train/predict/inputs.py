@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tasks.errors import SpecError, TrainingError
 from tasks.store import fingerprint
-from tasks.tables import files_as_sql, quote_name
+from tasks.tables import files_as_sql, find_alike, quote_name
 from tasks.train.new_rows import SQL_TYPES, differences, foreign_kinds
 from tasks.train.query import PLAIN_TYPES, RESULT, check_query, did_you_mean, explain_sql, opened_tables, run_query
 
@@ -168,7 +169,20 @@ def _source(connection: duckdb.DuckDBPyConnection, rows: Input, tables: Mapping[
     if rows.kind == "query":
         run_query(connection, rows.text, tables, "prediction.query")
         return RESULT
-    return files_as_sql(rows.parts or [Path(rows.text)])
+    files = rows.parts or (Path(rows.text),)
+    if alike := find_alike(_names_of(files[0])):
+        raise SpecError(
+            f"{rows}: the columns {alike[0]!r} and {alike[1]!r} differ by case alone, and SQL takes one for the other; "
+            "rename one of them"
+        )
+    return files_as_sql(files)
+
+
+def _names_of(file: Path) -> list[str]:
+    try:
+        return list(pq.read_schema(file).names)
+    except (pa.ArrowException, OSError) as error:
+        raise TrainingError(f"{file}: is not a Parquet file that can be read ({error}); write it anew") from None
 
 
 def _column(name: str, kind: str, learnt: Mapping[str, str]) -> str:

@@ -230,7 +230,8 @@ def _features(version: Version, schema: pa.Schema) -> Features:
 
 
 def _check_names(rows: Input, schema: pa.Schema, model: _Model) -> None:
-    taken = [name for name in model.added if name in schema.names]
+    there = {name.lower() for name in schema.names}
+    taken = [name for name in model.added if name.lower() in there]
     if taken:
         raise SpecError(f"{rows}: has a column {taken[0]!r} already, which the prediction adds; rename it in a query")
     twice = [name for name in schema.names if schema.names.count(name) > 1]
