@@ -22,9 +22,12 @@ _OUTPUTS = ("raw", "tables", "rejects", "models", "summary.json")
 
 
 def make_console() -> Console:
-    """Return the console of standard output; one that is no terminal has a fixed width."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+    """Return the console of standard output; one that is no terminal has a fixed width.
+
+    Nothing is markup: [/] in a column's name, or in a check's pattern, is text.
+    """
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=PLAIN_WIDTH)
 
 
 def print_line(console: Console, text: str) -> None:
@@ -40,10 +43,10 @@ class ProgressView:
         self._bars: dict[str, TaskID] = {}
         self._told_at: dict[str, float] = {}
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[detail]}"),
+            TextColumn("{task.fields[detail]}", markup=False),
             console=console,
             disable=not console.is_terminal,
         )

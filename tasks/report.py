@@ -16,8 +16,10 @@ from prefect.exceptions import PrefectException
 from tasks.convert.table import CommittedTable
 from tasks.ingest.landing.landed import Landed
 from tasks.ingest.outcome import Failure, LandedSource
+from tasks.markdown import escape
 
 ROWS_SHOWN = 100  # an artifact lives in Prefect's database for ever
+CELL_CHARACTERS = 2_000
 
 
 class ProgressArtifacts:
@@ -120,12 +122,18 @@ async def report_warnings(pipeline: str, warnings: Sequence[str]) -> None:
 
 
 async def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
-    """Show rows, at most 100 of them, as a table artifact."""
+    """Show rows, at most 100 of them, as a table artifact; the UI takes its texts for Markdown, so they are escaped.
+
+    The `description` is Markdown: what stands in it of a user's data its caller escapes.
+    """
     left_out = len(rows) - ROWS_SHOWN
     more = f" {left_out} further rows are not shown." if left_out > 0 else ""
-    await acreate_table_artifact(
-        table=[dict(row) for row in rows[:ROWS_SHOWN]], key=key_of(key), description=description + more
-    )
+    shown = [{name: _cell(value) for name, value in row.items()} for row in rows[:ROWS_SHOWN]]
+    await acreate_table_artifact(table=shown, key=key_of(key), description=description + more)
+
+
+def _cell(value: Any) -> Any:
+    return escape(value, CELL_CHARACTERS, cell=False) if isinstance(value, str) else value
 
 
 def key_of(name: str) -> str:

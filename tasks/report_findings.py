@@ -8,19 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 from prefect import get_run_logger, task
-from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from tasks.convert.checking import read_outcomes
-from tasks.convert.markdown import escape
 from tasks.convert.profile_source import profile_source
 from tasks.convert.schema_change import write_schema_change
 from tasks.convert.table import CommittedTable
 from tasks.convert.versions import Versions
+from tasks.report import key_of, show_table
 from tasks.store import DataFolder
 
-ROWS_SHOWN = 100  # an artifact lives in Prefect's database for ever
-_SENTENCE_CHARACTERS = 2_000
 _WORST_FIRST = ("failed", "warned", "passed")
 
 
@@ -62,11 +60,11 @@ async def _report_checks(pipeline: str, sources: Sequence[str], folder: DataFold
             {
                 "source": source,
                 "check": outcome.check,
-                "columns": escape(", ".join(outcome.columns), cell=False),
-                "expected": escape(outcome.expected, 300, cell=False),
+                "columns": ", ".join(outcome.columns),
+                "expected": outcome.expected,
                 "status": outcome.status,
                 "rows failed": outcome.rows_failed,
-                "what": escape(outcome.sentence, _SENTENCE_CHARACTERS, cell=False),
+                "what": outcome.sentence,
                 "checked": checked.checked_at,
             }
             for outcome in checked.outcomes
@@ -75,22 +73,12 @@ async def _report_checks(pipeline: str, sources: Sequence[str], folder: DataFold
         return
     rows.sort(key=lambda row: _WORST_FIRST.index(row["status"]))
     counts = ", ".join(f"{sum(row['status'] == s for row in rows):,} {s}" for s in _WORST_FIRST)
-    more = f" {len(rows) - ROWS_SHOWN} further rows are not shown." if len(rows) > ROWS_SHOWN else ""
-    await acreate_table_artifact(
-        table=rows[:ROWS_SHOWN],
-        key=_key(f"{pipeline}-checks"),
-        description=f"What was declared of the tables: {counts}.{more}",
-    )
+    await show_table(f"{pipeline}-checks", rows, f"What was declared of the tables: {counts}.")
 
 
 async def _show(key: str, page: str, description: str) -> None:
-    await acreate_markdown_artifact(markdown=page, key=_key(key), description=description)
+    await acreate_markdown_artifact(markdown=page, key=key_of(key), description=description)
 
 
 def _versions(source: str, folder: DataFolder) -> Versions:
     return Versions.of(source, folder)
-
-
-def _key(name: str) -> str:
-    """Return a name as artifacts' keys are written."""
-    return name.replace("_", "-")

@@ -32,10 +32,7 @@ async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
         f"Candidates by {leaderboard.metric}, greater is better: {counted}. Intervals are of 95 %, also in brackets; p is the chance of such "
         "a difference between equals, corrected for folds that overlap and for many comparisons."
     )
-    if leaderboard.positive is not None:
-        how = "the rarer one" if "positive" in leaderboard.guessed else "as declared"
-        said += f" F1, pr_auc and their like are of the class {write_label(leaderboard.positive)!r}, {how}."
-    await show_table(f"{pipeline}-leaderboard", rows, " ".join([said, *leaderboard.warnings]))
+    await show_table(f"{pipeline}-leaderboard", rows, " ".join([said, *map(_sentence, leaderboard.warnings)]))
 
 
 def _row(line: Line, leaderboard: Leaderboard) -> dict[str, Any]:
@@ -64,7 +61,8 @@ async def report_model(pipeline: str, leaderboard: Leaderboard, card: Path, deci
     if gallery:
         await _show_markdown(f"{pipeline}-pictures", gallery, f"The finalists of {pipeline} on the hold-out.")
     text = await asyncio.to_thread(card.read_text, encoding="utf-8")
-    await _show_markdown(f"{pipeline}-model", f"> {decision.sentence}\n\n{text}", decision.sentence)
+    said = _sentence(decision.sentence)
+    await _show_markdown(f"{pipeline}-model", f"> {said}\n\n{text}", said)
 
 
 @task(name="report prediction", cache_policy=NO_CACHE, persist_result=False)
@@ -91,6 +89,11 @@ async def _show_markdown(key: str, text: str, description: str) -> None:
     if len(text) > _MOST_MARKDOWN:
         text = text[: text.rfind("\n## ", 0, _MOST_MARKDOWN)] + "\n\nWhat follows is too large to show."
     await acreate_markdown_artifact(markdown=text, key=key_of(key), description=description)
+
+
+def _sentence(text: str) -> str:
+    """Return a sentence that may hold names of columns as Markdown."""
+    return escape(text, CELL_CHARACTERS, cell=False)
 
 
 def _figure(value: float | None) -> Any:

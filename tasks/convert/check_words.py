@@ -52,8 +52,3 @@ def expected_of(check: Check) -> str:
         case _:
             assert_never(check)
     return said if len(said) <= _SHOWN_CHARACTERS else f"{said[:_SHOWN_CHARACTERS]}…"
-
-
-def one_line(text: str) -> str:
-    """Return a text with line breaks, and what else does not show, as escapes."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

@@ -12,9 +12,10 @@ import duckdb
 
 from tasks.convert.check_rows import EXAMPLES, SHOWN_CHARACTERS, CheckedRows, open_rows
 from tasks.convert.check_sql import TIMES, as_text, as_time, find_condition
-from tasks.convert.check_words import columns_of, expected_of, name_check, one_line
+from tasks.convert.check_words import columns_of, expected_of, name_check
 from tasks.convert.stored import StoredPart
 from tasks.errors import TableError
+from tasks.markdown import one_line
 from tasks.spec import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
 from tasks.tables import quote_name
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tasks.convert.markdown import draw_bars, escape, picture, table
 from tasks.convert.profile import ColumnProfile, Profile
 from tasks.convert.reject_examples import RAW_CHARACTERS, RejectExample
+from tasks.markdown import draw_bars, escape, picture, table
 
 PAGE_BYTES = 200_000
 REASONS_SHOWN = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tasks.convert.markdown import escape, table
+from tasks.markdown import escape, table
 
 CHANGES_SHOWN = 100
 

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.convert.markdown import draw_bars, escape
 from tasks.convert.parsed import Misfit, Record
 from tasks.convert.profile import BINS, Profile, profile_table
 from tasks.convert.profile_page import PAGE_BYTES, Told, write_page
@@ -24,6 +23,7 @@ from tasks.convert.rejects import write_rejects
 from tasks.convert.sampling import COLUMNS_SHOWN, SAMPLE_ROWS
 from tasks.convert.schema_change import write_schema_change
 from tasks.convert.stored import StoredPart
+from tasks.markdown import draw_bars, escape
 
 TOLD = Told(10, 2, 1, files=3, files_read=2, bytes_read=5_000_000, seconds=2.0)
 HOSTILE = "a|b`c``<script>alert(1)</script>\n# h\r\n![x](http://e.x) **b** \\| \u202e &lt; _x_"

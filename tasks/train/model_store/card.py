@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tasks.spec import write_label
+from tasks.markdown import escape, fence
 from tasks.train.model_store.version import Version
 
 _FEATURES_SHOWN = 50
 _FEW_ROWS = 100
 _P_SURE = 0.05
+_LIMIT_CHARACTERS = 2_000
 
 
 def write_card(version: Version, environment: Mapping[str, Any]) -> str:
@@ -31,7 +33,7 @@ def write_card(version: Version, environment: Mapping[str, Any]) -> str:
 
 def _purpose(version: Version) -> str:
     estimator = version.training["candidates"][version.candidate]["estimator"]
-    return f"`{version.target}` ({_task(version)}), by `{estimator}`. Made {version.created}."
+    return f"{escape(version.target, cell=False)} ({_task(version)}), by `{estimator}`. Made {version.created}."
 
 
 def _task(version: Version) -> str:
@@ -40,7 +42,7 @@ def _task(version: Version) -> str:
     if version.positive is None:
         return task
     how = ", the rarer one" if "positive" in version.guessed else ", as declared"
-    return f"{task}; f1, pr_auc and their like are of the class `{write_label(version.positive)}`{how}"
+    return f"{task}; f1, pr_auc and their like are of the class {escape(write_label(version.positive), cell=False)}{how}"
 
 
 def _scores(version: Version) -> str:
@@ -59,16 +61,14 @@ def _scores(version: Version) -> str:
 
 def _data(version: Version) -> str:
     split = {key: value for key, value in version.training["split"].items() if key != "by"}
-    told = ", ".join(f"{key} {value}" for key, value in split.items())
+    told = ", ".join(f"{key} {escape(str(value), cell=False)}" for key, value in split.items())
     return "\n".join(
         [
             f"- {version.training_rows:,} rows to train, {version.test_rows:,} held out and looked at once",
             f"- split by {version.training['split']['by']} ({told}), seed {version.training['seed']}",
             f"- training set `{version.training_set[:16]}`, the result of:",
             "",
-            "```sql",
-            version.training["query"].strip(),
-            "```",
+            fence(version.training["query"].strip(), "sql"),
         ]
     )
 
@@ -79,13 +79,13 @@ def _features(version: Version) -> str:
     for name in ordered[:_FEATURES_SHOWN]:
         drop = version.importances.get(name)
         told = f"{drop[0]:.4f} ± {drop[1]:.4f}" if drop else ""
-        lines.append(f"| {_cell(name)} | {version.features[name]} | {told} |")
+        lines.append(f"| {escape(name)} | {version.features[name]} | {told} |")
     more = len(ordered) - _FEATURES_SHOWN
     return "\n".join([*lines, *([f"\n{more} further features are not shown."] if more > 0 else [])])
 
 
 def _limits(version: Version) -> str:
-    return "\n".join(f"- {limit}" for limit in _say_limits(version))
+    return "\n".join(f"- {escape(limit, _LIMIT_CHARACTERS, cell=False)}" for limit in _say_limits(version))
 
 
 def _say_limits(version: Version) -> Iterator[str]:
@@ -98,9 +98,9 @@ def _say_limits(version: Version) -> Iterator[str]:
     split = version.training["split"]
     match split["by"]:
         case "time":
-            yield f"It was judged on the latest rows by `{split['column']}`; it is older than what comes after them."
+            yield f"It was judged on the latest rows by {split['column']}; it is older than what comes after them."
         case "group":
-            yield f"It was judged on groups of `{split['column']}` that it had not seen."
+            yield f"It was judged on groups of {split['column']} that it had not seen."
         case _:
             yield "It was judged on rows drawn at random: rows of another time or place may be harder."
     yield "Importances say what the model uses, not what causes the target; features that say the same share theirs."
@@ -114,7 +114,7 @@ def _made_with(version: Version, environment: Mapping[str, Any]) -> str:
         [
             f"- Python {environment['python']} on {environment['platform']}",
             f"- {packages}",
-            f"- parameters: `{params}`",
+            f"- parameters: {escape(params, _LIMIT_CHARACTERS, cell=False)}",
             f"- fingerprint `{version.fingerprint}`",
         ]
     )
@@ -134,6 +134,3 @@ model = load_model("{folder}/model.skops")
 def _interval(interval: tuple[float, float] | None) -> str:
     return "unknown" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
 
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

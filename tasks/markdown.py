@@ -6,8 +6,6 @@ import base64
 import re
 from collections.abc import Iterable, Sequence
 
-from tasks.convert.check_words import one_line
-
 # Letters, digits, and signs among them that mean nothing to Markdown; _ within a word does not.
 _PLAIN = re.compile(r"(?!.*(www\.|:/))[-+(]?[^\W_]([\w ,.;'()/…%+=?!-]|:(?=[\d ]))*(?<![_ ])", re.IGNORECASE)
 _UNSAID = re.compile(r"[\W_]+")
@@ -25,6 +23,11 @@ def escape(text: str, characters: int = 80, *, cell: bool = True) -> str:
     return line if not line or _PLAIN.fullmatch(line) else _code(line, cell=cell)
 
 
+def one_line(text: str) -> str:
+    """Return a text with line breaks, and what else does not show, as escapes."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
 def _code(line: str, *, cell: bool) -> str:
     """Return a line as code, between more backticks than it has in a row."""
     if cell:  # a bar ends a cell in code as well, unless there is just one backslash before it
@@ -32,6 +35,12 @@ def _code(line: str, *, cell: bool) -> str:
     fence = "`" * (max(map(len, _BACKTICKS.findall(line)), default=0) + 1)
     space = " " if line[0] in "` " or line[-1] in "` " else ""
     return f"{fence}{space}{line}{space}{fence}"
+
+
+def fence(text: str, language: str) -> str:
+    """Return a text of lines as a block of code, which ends where it does, whatever stands in it."""
+    marks = "`" * (max(2, *map(len, _BACKTICKS.findall(text)), 0) + 1)
+    return f"{marks}{language}\n{text}\n{marks}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
