@@ -10,7 +10,8 @@ from prefect import task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from tasks.report import key_of, show_table
+from tasks.markdown import escape
+from tasks.report import CELL_CHARACTERS, key_of, show_table
 from tasks.spec import write_label
 from tasks.train.leaderboard import Leaderboard, Line
 from tasks.train.model_store import Decision
@@ -32,6 +33,9 @@ async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
         f"Candidates by {leaderboard.metric}, greater is better: {counted}. Intervals are of 95 %, also in brackets; p is the chance of such "
         "a difference between equals, corrected for folds that overlap and for many comparisons."
     )
+    if leaderboard.positive is not None:
+        how = "the rarer one" if "positive" in leaderboard.guessed else "as declared"
+        said += f" F1, pr_auc and their like are of the class {_sentence(write_label(leaderboard.positive))}, {how}."
     await show_table(f"{pipeline}-leaderboard", rows, " ".join([said, *map(_sentence, leaderboard.warnings)]))
 
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.spec import write_label
 from tasks.markdown import escape, fence
+from tasks.spec import write_label
 from tasks.train.model_store.version import Version
 
 _FEATURES_SHOWN = 50
@@ -42,7 +42,9 @@ def _task(version: Version) -> str:
     if version.positive is None:
         return task
     how = ", the rarer one" if "positive" in version.guessed else ", as declared"
-    return f"{task}; f1, pr_auc and their like are of the class {escape(write_label(version.positive), cell=False)}{how}"
+    return (
+        f"{task}; f1, pr_auc and their like are of the class {escape(write_label(version.positive), cell=False)}{how}"
+    )
 
 
 def _scores(version: Version) -> str:
@@ -133,4 +135,3 @@ model = load_model("{folder}/model.skops")
 
 def _interval(interval: tuple[float, float] | None) -> str:
     return "unknown" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
-
