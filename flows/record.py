@@ -86,7 +86,8 @@ def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable])
         }
     for table in tables:
         counts = {name: getattr(table, name) for name in _TABLE_COUNTS}
-        sources[table.source] = sources.get(table.source, {}) | counts
+        guesses = table.findings.guesses.as_data() if table.findings.guesses.shared else None
+        sources[table.source] = sources.get(table.source, {}) | counts | {"guesses": guesses}
     return {name: SourceSummary(**counts) for name, counts in sources.items()}
 
 

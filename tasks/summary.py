@@ -30,6 +30,8 @@ class SourceSummary:
     partitions_reused: int = 0
     partitions_resumed: int = 0
     partitions_failed: int = 0
+    guesses: dict[str, Any] | None = None
+    """How its files were read, which texts are null, and the columns on whose type they differ; None where it has no files."""
 
 
 @dataclass(frozen=True)

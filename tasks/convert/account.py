@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from tasks.accounting import Account, Before, FileCounts, RejectLimits, audit, errors_of, warnings_of
 from tasks.convert.files import ConvertedFile
+from tasks.convert.guesses import warn_of_guesses
 from tasks.convert.job import TableJob
 from tasks.convert.manifest import TableManifest
 from tasks.errors import TableError
@@ -24,7 +25,7 @@ def audit_table(
     findings = audit(_account(job, files, columns, before))
     if errors := errors_of(findings):
         raise TableError("\n".join(errors))
-    return warnings_of(findings)
+    return (*warnings_of(findings), *warn_of_guesses(files))
 
 
 def _account(

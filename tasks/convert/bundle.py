@@ -10,13 +10,16 @@ import xxhash
 
 from tasks.convert.blocks import parse_block, write_block
 from tasks.convert.csv.block import CsvBlock
-from tasks.convert.csv.head import read_head
+from tasks.convert.csv.head import Head, read_head
+from tasks.convert.csv.totals import find_totals
 from tasks.convert.files import Converted, ConvertedFile, InputFile, Plan
 from tasks.convert.parsed import Parsed
+from tasks.convert.reading.content import is_other_content
 from tasks.convert.reading.formats import suffix_of
 from tasks.convert.reading.opening import suffixes
 from tasks.convert.window import Window
 from tasks.errors import TableError
+from tasks.spec import Reading
 
 SMALL_BYTES = 256 * 1024  # a Parquet file of less costs more to make and to open than its rows are worth
 BUNDLE_BYTES = 16 * 1024 * 1024
@@ -66,9 +69,14 @@ def _kind(file: InputFile, plan: Plan) -> str | None:
     ):
         return None
     suffix, compression = suffixes(file.name)
-    if compression or plan.target.reading.encoding or plan.target.reading.format not in (None, "csv", "tsv"):
+    if compression or not _is_usual(plan.target.reading) or plan.target.reading.format not in (None, "csv", "tsv"):
         return None
     return suffix if plan.target.reading.format or suffix in (".csv", ".tsv") else None
+
+
+def _is_usual(reading: Reading) -> bool:
+    """Return whether nothing is declared by which files have lines that are no records, or are no UTF-8."""
+    return not (reading.encoding or reading.comment or reading.escape or reading.header_row or reading.skip_rows)
 
 
 def convert_bundle(files: Sequence[InputFile], plan: Plan, part: str) -> tuple[Converted | None, list[InputFile]]:
@@ -83,29 +91,39 @@ def convert_bundle(files: Sequence[InputFile], plan: Plan, part: str) -> tuple[C
             others.append(file)
         else:
             members.append(member)
-    parsed = _parse(members, header, plan) if members else None
-    if parsed is None:
+    head = _read_head(members, header, plan) if members else None
+    parsed = _parse(members, head, plan) if head is not None else None
+    if head is None or parsed is None:
         return None, list(files)
     rows = {member.file.name: member.rows for member in members}
     written = write_block(parsed, plan, f"{part}.parquet", rows)
+    guess = head.guess(suffix_of(members[0].file.name, plan.target.reading))
     converted = tuple(
-        ConvertedFile(m.file.name, m.rows, 0, {}, 0, m.file.size, m.file.mtime_ns, m.digest) for m in members
+        ConvertedFile(m.file.name, m.rows, 0, {}, 0, m.file.size, m.file.mtime_ns, m.digest, guess=guess)
+        for m in members
     )
     return Converted(converted, written.parts), others
 
 
-def _parse(members: Sequence[_Member], header: bytes, plan: Plan) -> Parsed | None:
+def _read_head(members: Sequence[_Member], header: bytes, plan: Plan) -> Head | None:
+    """Return the head that all members have; None where it is more than a line, or each file's values tell some of it."""
+    target = plan.target
+    suffix = suffix_of(members[0].file.name, target.reading)
+    text = Window.of(header + members[0].body)
+    head = read_head(text, target.reading, suffix, target.naming.rename, target.header_names)
+    if not head.names or head.size != len(header):
+        return None
+    if head.dialect.delimiter != "," and target.reading.decimal is None:
+        return None
+    if any(find_totals(Window.of(member.body), head, target.columns) for member in members):
+        return None
+    return head
+
+
+def _parse(members: Sequence[_Member], head: Head, plan: Plan) -> Parsed | None:
     """Return the rows of all members, typed; None where a single one does not fit, or is no row."""
     target = plan.target
     data = b"".join(member.body for member in members)
-    suffix = suffix_of(members[0].file.name, target.reading)
-    head = read_head(Window.of(header + members[0].body), target.reading, suffix, target.naming.rename)
-    if not head.names or head.size != len(header):
-        return None
-    if (
-        head.dialect.delimiter != "," and target.reading.decimal is None
-    ):  # each file's values tell what separates decimals
-        return None
     missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
     parsed = parse_block(CsvBlock(Window.of(data), head, 2), plan)
     if missing or parsed.misfits or parsed.received != sum(member.rows for member in members):
@@ -138,7 +156,7 @@ def _read(file: InputFile, header: bytes) -> _Member | None:
         ) from error
     if not header.strip() or not data.startswith(header) or not data.isascii() or len(data) != file.size:
         return None
-    if any(odd in data for odd in _ODD):
+    if any(odd in data for odd in _ODD) or is_other_content(data, ".csv"):
         return None
     body = data[len(header) :]
     if body and not body.endswith(b"\n"):

@@ -15,11 +15,13 @@ import xxhash
 
 from tasks.convert.blocks import Written, parse_block, sync_parts, write_block
 from tasks.convert.csv.block import CsvBlock
+from tasks.convert.csv.totals import take_totals
 from tasks.convert.cutting import Cutter
 from tasks.convert.files import REASONS_KEPT, Converted, ConvertedFile, InputFile, Plan
 from tasks.convert.json.lines import JsonBlock
 from tasks.convert.parsed import Texts
 from tasks.convert.reading.formats import LINES, read_whole, suffix_of
+from tasks.convert.reading.guess import Guess
 from tasks.convert.reading.opening import DamagedError, Stream, suffixes
 from tasks.errors import TableError
 
@@ -54,6 +56,7 @@ class _Progress:
     written: list[asyncio.Task[Written]] = field(default_factory=list)
     digest: str = ""
     encoding: str = "utf-8"
+    guess: Guess | None = None
     damage: str = ""
 
 
@@ -109,12 +112,14 @@ async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> Asyn
         progress.digest = await asyncio.to_thread(hash_file, file)
         blocks = await asyncio.to_thread(read_whole, file.path, suffix, plan.target.reading, plan.target.nulls_of)
         while (texts := await asyncio.to_thread(next, blocks, None)) is not None:
-            yield _renamed(texts, plan)
+            texts = take_totals(_renamed(texts, plan), plan.target.columns)
+            progress.guess = progress.guess or texts.guess or Guess(suffix.removeprefix("."))
+            yield texts
         return
     async for received, final in _read_bytes(file, plan, progress, cutter):
         for block in await asyncio.to_thread(cutter.feed, received, final=final):
             yield block
-    progress.encoding = cutter.encoding.name
+    progress.encoding, progress.guess = cutter.encoding.name, cutter.guess
     if progress.damage:
         broken = cutter.break_off(progress.damage)
         for block in await asyncio.to_thread(cutter.feed, 0, final=True):
@@ -233,6 +238,7 @@ def _sum_up(file: InputFile, plan: Plan, progress: _Progress, written: Sequence[
         mtime_ns=file.mtime_ns,
         digest=progress.digest,
         encoding=progress.encoding,
+        guess=None if plan.target.landed else progress.guess,
         rejects=tuple(block.rejects for block in written if block.rejects),
     )
     return Converted(

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pyarrow as pa
 
 from tasks.convert.csv.block import CsvBlock
 from tasks.convert.csv.head import Head, read_head
 from tasks.convert.csv.records import Records, are_paired
+from tasks.convert.csv.totals import TOTALS, Totals, find_totals
 from tasks.convert.files import Plan
 from tasks.convert.json.lines import JsonBlock
 from tasks.convert.parsed import Misfit, Record, Texts
+from tasks.convert.reading.content import refuse_other_content
 from tasks.convert.reading.encoding import SAMPLE_BYTES, Encoding, Transcoder, detect_encoding
+from tasks.convert.reading.guess import Guess
+from tasks.convert.reading.quoting import detect_escapes
 from tasks.convert.window import Window
 from tasks.errors import TableError
+from tasks.spec import Reading
 
 _UNITS = 8  # a file of less than a block has a buffer of so many eighths: zeros cost time, and few sizes are used again
 RECORD_BYTES = 256 * 1024 * 1024  # one record is in memory as a whole
@@ -28,6 +36,7 @@ class Cutter:
         self._target = plan.target
         self._suffix = suffix
         self._is_csv = suffix in (".csv", ".tsv")
+        self._expected = plan.target.header_names
         self._transcoder: Transcoder | None = None
         self._head: Head | None = None
         self._block_bytes = block_bytes
@@ -37,14 +46,24 @@ class Cutter:
         self._rest = Window(self._buffer, 0, 0)
         self._line = 1
         self._byte: int | None = 0  # known where the file is in UTF-8
+        self._totals: Totals | None = None
         self.encoding = Encoding()
+
+    @property
+    def guess(self) -> Guess:
+        """Return what was guessed of the file, or declared."""
+        if self._head is None:
+            return Guess(self._suffix.removeprefix("."), self.encoding.name)
+        guess = self._head.guess(self._suffix, self.encoding.name)
+        totals = self._totals
+        return guess if totals is None else replace(guess, totals=totals.text, totals_kept=totals.kept)
 
     @property
     def room(self) -> memoryview:
         """Return where the next bytes belong: after those that are left of the block before, and at least as many as half a block has."""
         return memoryview(self._buffer)[len(self._rest) :]
 
-    def feed(self, received: int, *, final: bool) -> list[Block]:
+    def feed(self, received: int, *, final: bool) -> list[Block | Texts]:
         """Take the bytes that were written first into `room` and return the block that they complete; with `final`, a block also of no rows.
 
         Raises:
@@ -53,7 +72,7 @@ class Cutter:
         """
         text = self._text(received, final=final)
         if self._is_csv and self._head is None:
-            self._head = self._read_head(text)
+            self._head = self._read_head(text, final=final)
             if self._head.size == len(text) and not final:
                 self._head = None
                 self._keep(text)
@@ -66,6 +85,8 @@ class Cutter:
         """Return what is left of the bytes before and those just received, in UTF-8."""
         new = Window(self._buffer, len(self._rest), len(self._rest) + received)
         if self._transcoder is None:
+            if not self._target.landed:
+                refuse_other_content(new.to_place(SAMPLE_BYTES).data, self._suffix)
             self.encoding = self._detect(new, final=final)
             self._transcoder = Transcoder(self.encoding)
             self._byte = self.encoding.mark_bytes if self.encoding.name == "utf-8" else None
@@ -95,13 +116,13 @@ class Cutter:
         tail, self._rest = self._rest.from_place(end), self._rest.to_place(end)
         place = None if self._byte is None else self._byte + end
         record = Record(self._line + self._lines(self._rest), tail.data.decode("utf-8", "backslashreplace"), place)
-        names = self._head.names if self._head else ()
-        table = pa.table({name: pa.array([], pa.string()) for name in names})
-        return Texts(table, 1, [Misfit(record, None, reason)], lambda _: ())
+        return _misfit_alone(record, self._head.names if self._head else (), reason)
 
-    def _read_head(self, text: Window) -> Head:
+    def _read_head(self, text: Window, *, final: bool) -> Head:
         target = self._target
-        head = read_head(text, target.reading, self._suffix, target.naming.rename)
+        head = read_head(text, target.reading, self._suffix, target.naming.rename, self._expected, whole=final)
+        if head.size == len(text) and not final:
+            return head
         missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
         if head.names and missing:
             raise TableError(
@@ -109,8 +130,10 @@ class Cutter:
             )
         return head
 
-    def _cut(self, text: Window, *, final: bool) -> list[Block]:
-        block = text if final else self._whole_records(text)
+    def _cut(self, text: Window, *, final: bool) -> list[Block | Texts]:
+        plain, block = self._whole_records(text, final=final)
+        if final and self._head is not None and plain is block:
+            return self._end(block, self._head)
         if not final:
             self._keep(text.from_place(len(block)))
         if len(self._rest) > RECORD_BYTES:
@@ -120,10 +143,20 @@ class Cutter:
             )
         if not block and not final:
             return []
-        blocks = [self._block(block)]
+        made = self._block(plain, block)
         if not final:
             self._advance(len(block), self._lines(block))
-        return blocks
+        return [made]
+
+    def _end(self, text: Window, head: Head) -> list[Block | Texts]:
+        """Return a CSV file's last block, and its last line where that is no row of it."""
+        self._totals = find_totals(text, head, self._target.columns)
+        if self._totals is None or self._totals.kept:
+            return [self._block(text, text)]
+        text, last = text.to_place(self._totals.place), text.from_place(self._totals.place)
+        place = None if self._byte is None else self._byte + len(text)
+        record = Record(self._line + self._lines(text), last.data.decode("utf-8", "backslashreplace").rstrip(), place)
+        return [self._block(text, text), _misfit_alone(record, head.names, TOTALS)]
 
     def _lines(self, text: Window) -> int:
         return text.lines_of_any_end if self._is_csv else text.lines
@@ -132,36 +165,63 @@ class Cutter:
         self._line += lines
         self._byte = None if self._byte is None else self._byte + size
 
-    def _block(self, text: Window) -> Block:
+    def _block(self, plain: Window, text: Window) -> Block:
         if self._head is not None:
-            return CsvBlock(text, self._head, self._line, self._byte)
+            return CsvBlock(plain, self._head, self._line, self._byte, None if plain is text else text)
         target = self._target
         return JsonBlock(
             text, self._line, self._byte, target.typed, target.explode, target.naming, nulls_of=target.nulls_of
         )
 
-    def _whole_records(self, text: Window) -> Window:
-        """Return a file's next bytes as far as their last whole record."""
-        if self._head is None:
-            return text.to_place(text.rfind(b"\n") + 1)
-        return _whole_csv_records(text, self._head)
+    def _whole_records(self, text: Window, *, final: bool) -> tuple[Window, Window]:
+        """Return a file's next bytes as far as their last whole record, as they are read and as they stand in the file."""
+        if self._head is not None:
+            return whole_csv_records(text, self._head, self._target.reading, final=final)
+        block = text if final else text.to_place(text.rfind(b"\n") + 1)
+        return block, block
 
 
-def _whole_csv_records(text: Window, head: Head) -> Window:
-    quote = head.dialect.quote.encode()
-    end = text.rfind(b"\n") + 1
-    if not end:
-        end = text.to_place(len(text) - 1).rfind(b"\r") + 1  # the last one may be the half of a line end
-    whole_lines = text.to_place(end)
-    if (
-        not quote
-        or quote not in whole_lines
-        or are_paired(whole_lines.to_numpy(), head.dialect.quote, head.dialect.delimiter)
-    ):
-        return whole_lines
+def _misfit_alone(record: Record, names: Sequence[str], reason: str) -> Texts:
+    """Return a block of no row and one misfit."""
+    table = pa.table({name: pa.array([], pa.string()) for name in names})
+    return Texts(table, 1, [Misfit(record, None, reason)], lambda _: ())
+
+
+def whole_csv_records(text: Window, head: Head, reading: Reading, *, final: bool) -> tuple[Window, Window]:
+    """Return the bytes of a CSV file as far as their last whole record, rewritten as plain CSV where they are not, and as they are."""
+    block = text if final else text.to_place(_last_line_end(text))
+    quoting = head.dialect.quoting
+    quote, delimiter = quoting.quote.encode(), quoting.delimiter
+    is_plain = quoting.is_plain
+    if is_plain and (not quote or quote not in block or are_paired(block.to_numpy(), quoting.quote, delimiter)):
+        return block, block
     # A quote is open, or stands where it quotes nothing: only a reader can tell.
-    records = Records(whole_lines.data, head.dialect)
+    if is_plain:
+        quoting = detect_escapes(_around(block, quote), quoting, reading.escape)
+    plain = block if quoting.is_plain else Window.of(quoting.rewrite(block.data))
+    if final or (plain is not block and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))):
+        return plain, block
+    records = Records(plain.data, head.dialect, raw=block.data, width=len(head.names))
     whole = max((span.end for span in records.spans), default=0)
     unclosed = records.first_unclosed
-    lines = records.lines[: whole if unclosed is None else unclosed]
-    return text.to_place(len("".join(lines).encode("utf-8", "surrogateescape")))
+    end = (len(records.lines) if records.broken else whole) if unclosed is None else unclosed
+    if plain is block:
+        cut = block.to_place(records.place_of(end))
+        return cut, cut
+    lines = "".join(records.lines[:end]).encode("utf-8", "surrogateescape")
+    return Window.of(lines), block.to_place(records.place_of(end))
+
+
+def _last_line_end(text: Window) -> int:
+    end = text.rfind(b"\n") + 1
+    return end or text.to_place(len(text) - 1).rfind(b"\r") + 1  # the last one may be the half of a line end
+
+
+def _around(block: Window, quote: bytes) -> str:
+    """Return the lines from the first quote that may be escaped on, and those from the first after a blank."""
+    texts = []
+    for doubtful in (b"\\" + quote, b" " + quote):
+        if (place := block.find(doubtful)) >= 0:
+            start = block.to_place(place).rfind(b"\n") + 1
+            texts.append(block.from_place(start).to_place(SAMPLE_BYTES).data)
+    return b"\n".join(texts).decode("utf-8", "replace")

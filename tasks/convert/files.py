@@ -9,6 +9,7 @@ from pathlib import Path
 from tasks.convert.buffers import Buffers
 from tasks.convert.naming import Naming
 from tasks.convert.part import Part
+from tasks.convert.reading.guess import Guess
 from tasks.convert.sampling import Samples
 from tasks.convert.types import Types
 from tasks.spec import Column, Reading
@@ -65,6 +66,11 @@ class Target:
         column = self.columns.get(self.naming.rename([name])[0])
         return () if column is None else column.nulls
 
+    @property
+    def header_names(self) -> frozenset[str]:
+        """Return the names that columns are declared to have in a header."""
+        return frozenset({*self.columns, *self.naming.renames})
+
 
 @dataclass(frozen=True)
 class ConvertedFile:
@@ -81,6 +87,7 @@ class ConvertedFile:
     encoding: str = "utf-8"
     rejects: tuple[str, ...] = ()
     """Names of the parts of its rejects."""
+    guess: Guess | None = None
 
     @property
     def rows_table(self) -> int:

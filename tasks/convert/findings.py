@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tasks.convert.checking import read_outcomes
 from tasks.convert.files import InputFile
+from tasks.convert.guesses import Guesses
 from tasks.convert.job import TableJob
 from tasks.convert.sampling import Samples
 
@@ -21,6 +22,7 @@ class Findings:
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     samples: Samples | None = None
+    guesses: Guesses = field(default_factory=Guesses)
 
 
 def find(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from tasks.convert.reading.guess import Guess
 from tasks.convert.types import Types
 from tasks.spec import Column
 
@@ -54,7 +55,8 @@ class Texts:
     `received` counts the rows and the misfits. `locate` returns the records of
     rows, by their indices in `table`: asked only for rows that turn out not to
     fit. `types` are those that the format gives (JSON); without it they are
-    inferred. `records` is how many records were read, where one may be several rows.
+    inferred. `records` is how many records were read, where one may be several rows;
+    `guess` is what was guessed of the file.
     """
 
     table: pa.Table
@@ -63,6 +65,7 @@ class Texts:
     locate: Callable[[Sequence[int]], Sequence[Record]]
     types: Types | None = None
     records: int | None = None
+    guess: Guess | None = None
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from tasks.convert.guesses import Guesses, SharedGuess
 from tasks.convert.profile import ColumnProfile, Profile
 from tasks.convert.reject_examples import RAW_CHARACTERS, RejectExample
+from tasks.convert.types import NULL_TEXTS
 from tasks.markdown import draw_bars, escape, picture, table
 
 PAGE_BYTES = 200_000
 REASONS_SHOWN = 10
 _NAME_CHARACTERS = 60
+_TYPES_SHOWN = 50
+_MARKS = {"\t": "tab"}
 _VALUE_CHARACTERS = 24
 _TOP_CHARACTERS = 16
 _TOP_SHARE = 0.005  # less is shown as 0 %
@@ -32,6 +36,7 @@ class Told:
     seconds: float
     reasons: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, Sequence[RejectExample]] = field(default_factory=dict)
+    guesses: Guesses = field(default_factory=Guesses)
 
 
 def write_page(source: str, profile: Profile, told: Told) -> str:
@@ -39,7 +44,13 @@ def write_page(source: str, profile: Profile, told: Told) -> str:
     shown = len(profile.columns)
     while True:
         page = "\n\n".join(
-            [f"# {escape(source, cell=False)}", *_counts(profile, told), *_rejects(told), *_columns(profile, shown)]
+            [
+                f"# {escape(source, cell=False)}",
+                *_counts(profile, told),
+                *_rejects(told),
+                *_columns(profile, shown),
+                *_guesses(told.guesses),
+            ]
         )
         if len(page.encode()) <= PAGE_BYTES or not shown:
             return page
@@ -80,6 +91,42 @@ def _example(example: RejectExample | None) -> list[str]:
         return ["", "", ""]
     line = "" if example.line is None else f"{example.line:,}"
     return [escape(example.file, 100), line, escape(example.raw, RAW_CHARACTERS)]
+
+
+def _guesses(guesses: Guesses) -> list[str]:
+    """Return how the files were read, and the columns on whose type they differ."""
+    if not guesses.shared:
+        return []
+    said = (
+        "What is declared as read or columns is so, the rest was guessed of each file. Where numbers, times or truths "
+        f"are, these texts are null, beside the empty one: {', '.join(filter(None, NULL_TEXTS.to_pylist()))}."
+    )
+    header = ["files>", "first file", "format", "header", "delimiter", "quote", "escape", "encoding", "decimal"]
+    read = table([*header, "lines skipped>"], [_shared_row(each) for each in guesses.shared])
+    if not guesses.types:
+        return ["## Guesses", said, read]
+    rows = [
+        [
+            escape(each.column, _NAME_CHARACTERS),
+            each.type,
+            escape(each.file, 100),
+            each.other,
+            escape(each.other_file, 100),
+        ]
+        for each in guesses.types[:_TYPES_SHOWN]
+    ]
+    left = len(guesses.types) - len(rows)
+    more = f"\n\n{left:,} further columns are not shown." if left else ""
+    return ["## Guesses", said, read, table(["column", "type", "because of", "else", "as in"], rows) + more]
+
+
+def _shared_row(shared: SharedGuess) -> list[str]:
+    guess = shared.guess
+    header = {True: "yes", False: "no", None: ""}[guess.header]
+    marks = [escape(_MARKS.get(mark, mark)) for mark in (guess.delimiter, guess.quote, guess.escape)]
+    skipped = f"{guess.skipped:,}" if guess.skipped else ""
+    first = [f"{shared.files:,}", escape(shared.file, 100), guess.format, header]
+    return [*first, *marks, guess.encoding, escape(guess.decimal), skipped]
 
 
 def _columns(profile: Profile, shown: int) -> list[str]:

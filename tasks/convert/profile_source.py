@@ -34,5 +34,6 @@ def profile_source(table: CommittedTable, versions: Versions) -> str:
         table.findings.seconds,
         dict(table.reasons),
         find_examples(rejects, reasons) if reasons else {},
+        table.findings.guesses,
     )
     return write_page(table.source, profile_table(parts, table.types, table.rows_table, table.findings.samples), told)

@@ -26,6 +26,7 @@ from tasks.convert.damage import tell_lost_rejects
 from tasks.convert.draft import Draft, other_encodings
 from tasks.convert.files import Converted, InputFile, Plan
 from tasks.convert.findings import find
+from tasks.convert.guesses import gather_guesses, refuse_contradictions
 from tasks.convert.inputs import name_part
 from tasks.convert.job import TableJob, make_job
 from tasks.convert.manifest import TableManifest
@@ -145,7 +146,8 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         same = describe(job, manifest.types, kept, files_read=0)
         lost = await asyncio.to_thread(tell_lost_rejects, job, manifest)
         warnings = (*audit_table(job, kept, manifest.types), *lost)
-        return replace(same, findings=await asyncio.to_thread(find, job, warnings))
+        guesses = gather_guesses(kept, manifest.parts.values(), manifest.types)
+        return replace(same, findings=replace(await asyncio.to_thread(find, job, warnings), guesses=guesses))
     draft = await draft_table(job, manifest, changed)
     draft.warnings += await asyncio.to_thread(tell_lost_rejects, job, manifest)
     for encoding, names in other_encodings(draft).items():
@@ -154,7 +156,8 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
     before = describe(job, manifest.types, {}, files_read=0).types
     seconds = time.monotonic() - start
     found = await asyncio.to_thread(find, job, draft.warnings, before, changed, seconds, draft.samples)
-    return replace(table, findings=found)
+    guesses = gather_guesses(draft.files, draft.parts.values(), draft.types)
+    return replace(table, findings=replace(found, guesses=guesses))
 
 
 async def draft_table(
@@ -175,6 +178,7 @@ async def draft_table(
     draft.samples = Samples(sum(file.size // BLOCK_BYTES + (file.size > SMALL_BYTES) for file in changed))
     plan = Plan(job.frozen_target if frozen is not None else job.target, frozen, draft.samples)
     draft.add(await _convert_all(plan, job, changed, "files", convert))
+    refuse_contradictions(draft.files)
     draft.settle_types(frozen)
     check_names(job, draft.types, draft.parts.values())
     check_declared(job, draft.types)

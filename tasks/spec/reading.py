@@ -17,11 +17,17 @@ _FORMATS_OF = {
     "delimiter": _CSV,
     "quote": _CSV,
     "decimal": _CSV,
+    "escape": _CSV,
+    "comment": _CSV,
     "header": (*_CSV, "excel"),
+    "header_row": (*_CSV, "excel"),
+    "skip_rows": (*_CSV, "excel"),
     "encoding": (*_CSV, "jsonl", "json"),
     "records_at": ("json",),
     "sheet": ("excel",),
 }
+_EXAMPLES = {"delimiter": "; or |", "quote": "' or \"", "escape": "\\", "comment": "#"}
+_ARTICLES = {"escape": "an"}
 _SEPARATORS = {"\\t": 'a tab in double quotes, "\\t"', "tab": 'a tab in double quotes, "\\t"'}
 
 
@@ -43,8 +49,16 @@ class Reading(Part):
     """What separates fields, e.g. ; or |."""
     quote: str | None = None
     """What quotes fields; an empty text where nothing does."""
+    escape: str | None = None
+    """What makes a quote within a quoted field part of it, e.g. a backslash; an empty text where only a doubled quote does."""
+    comment: str | None = None
+    """What a line begins with that is no record, e.g. #."""
     header: bool | None = None
-    """Whether the first record names the columns."""
+    """Whether the first record, below any titles, names the columns."""
+    header_row: Annotated[int, Field(ge=1)] | None = None
+    """Line of the file, or row of the sheet, that names the columns, from 1; those above it are skipped."""
+    skip_rows: Annotated[int, Field(ge=0)] | None = None
+    """Lines, or rows of a sheet, before the first record, which are skipped; with 0 none is taken for a title."""
     decimal: Literal[".", ","] | None = None
     """What separates decimals in numbers."""
     encoding: NonEmpty | None = None
@@ -56,15 +70,17 @@ class Reading(Part):
     member: NonEmpty | None = None
     """File within a .zip; without it, its only one."""
 
-    @field_validator("delimiter", "quote")
+    @field_validator("delimiter", "quote", "escape", "comment")
     @classmethod
     def _is_a_character(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None or (value == "" and info.field_name == "quote"):
+        name = str(info.field_name)
+        if value is None or (value == "" and name in ("quote", "escape")):
             return value
         if len(value) != 1 or not value.isascii() or value in "\r\n\0":
-            example = "' or \"" if info.field_name == "quote" else "; or |"
-            cure = _SEPARATORS.get(value.lower(), f"one character of ASCII, e.g. {example}")
-            raise ValueError(f"{value!r:.60} is not a {info.field_name}; write {cure}")
+            cure = f"one character of ASCII, e.g. {_EXAMPLES[name]}"
+            if name == "delimiter":
+                cure = _SEPARATORS.get(value.lower(), cure)
+            raise ValueError(f"{value!r:.60} is not {_ARTICLES.get(name, 'a')} {name}; write {cure}")
         return value
 
     @field_validator("encoding")
@@ -94,4 +110,29 @@ class Reading(Part):
             raise ValueError(f"delimiter {self.delimiter!r} is also the quote or the decimal; choose another")
         if self.format == "tsv" and self.delimiter not in (None, "\t"):
             raise ValueError(f"delimiter {self.delimiter!r} is not that of tsv; declare format: csv")
+        return self
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Reading:
+        for key in ("escape", "comment"):
+            mark = getattr(self, key)
+            if mark and mark in (self.delimiter, self.decimal, self.quote if key == "comment" else None):
+                raise ValueError(f"{key} {mark!r} is also the delimiter, the quote or the decimal; choose another")
+        if self.escape and self.quote == "":
+            raise ValueError(f"escape {self.escape!r} is of quoted fields, and quote is empty; take one of them out")
+        return self
+
+    @model_validator(mode="after")
+    def _begins_once(self) -> Reading:
+        if self.header_row is None:
+            return self
+        if self.header is False:
+            raise ValueError(
+                f"header_row {self.header_row} names the columns, and header is false; take one of them out"
+            )
+        if self.skip_rows is not None and self.skip_rows < self.header_row:
+            raise ValueError(
+                f"skip_rows {self.skip_rows} ends above header_row {self.header_row}; "
+                f"leave it out, or count the lines as far as the first record, e.g. {self.header_row}"
+            )
         return self

@@ -20,6 +20,7 @@ from tasks.convert.commit import commit_table
 from tasks.convert.conversion import Workers, convert_file
 from tasks.convert.files import Converted, ConvertedFile, InputFile, Plan, Target
 from tasks.convert.findings import find
+from tasks.convert.guesses import gather_guesses
 from tasks.convert.inputs import find_file, name_part
 from tasks.convert.job import make_job
 from tasks.convert.parsed import Misfit
@@ -109,10 +110,14 @@ def make_table(
     changed, kept = find_changed(job, manifest), find_kept(job, manifest)
     if not changed and kept.keys() == manifest.files.keys() and manifest.files:
         same = describe(job, manifest.types, kept, files_read=0)
-        return replace(same, findings=find(job, audit_table(job, kept, manifest.types)))
+        findings = find(job, audit_table(job, kept, manifest.types))
+        return replace(
+            same, findings=replace(findings, guesses=gather_guesses(kept, manifest.parts.values(), manifest.types))
+        )
     draft = asyncio.run(draft_table(job, manifest, changed, convert_files.fn))
     table = describe(job, draft.types, commit_table(draft), files_read=len(changed))
-    return replace(table, findings=find(job, draft.warnings, {}, changed))
+    guesses = gather_guesses(draft.files, draft.parts.values(), draft.types)
+    return replace(table, findings=replace(find(job, draft.warnings, {}, changed), guesses=guesses))
 
 
 def convert_one(file: InputFile, target: Target, types: Types | None = None) -> Converted:

@@ -37,6 +37,9 @@ def test_nothing_need_be_declared() -> None:
         {"format": "json", "records_at": "data.items"},
         {"format": "excel", "sheet": "first", "header": False},
         {"sheet": 0},
+        {"escape": "\\", "comment": "#", "header_row": 3, "skip_rows": 4},
+        {"format": "csv", "escape": "", "quote": "", "skip_rows": 0},
+        {"format": "excel", "header_row": 2, "skip_rows": 2},
     ],
 )
 def test_what_fits_together_is_taken(reading: dict[str, Any]) -> None:
@@ -73,6 +76,39 @@ def test_what_fits_together_is_taken(reading: dict[str, Any]) -> None:
             "records_at is of json, and the format is jsonl; take one of them out",
         ),
         ({"sheet": True}, f"True {TRUTH}"),
+        ({"escape": "\\\\"}, "'\\\\\\\\' is not an escape; write one character of ASCII, e.g. \\"),
+        ({"comment": ""}, "'' is not a comment; write one character of ASCII, e.g. #"),
+        ({"comment": "//"}, "'//' is not a comment; write one character of ASCII, e.g. #"),
+        ({"skip_rows": -1}, "Input should be greater than or equal to 0"),
+        ({"header_row": 0}, "Input should be greater than or equal to 1"),
+        (
+            {"comment": ";", "delimiter": ";"},
+            "comment ';' is also the delimiter, the quote or the decimal; choose another",
+        ),
+        (
+            {"escape": ";", "delimiter": ";"},
+            "escape ';' is also the delimiter, the quote or the decimal; choose another",
+        ),
+        (
+            {"escape": "\\", "quote": ""},
+            "escape '\\\\' is of quoted fields, and quote is empty; take one of them out",
+        ),
+        (
+            {"header_row": 2, "header": False},
+            "header_row 2 names the columns, and header is false; take one of them out",
+        ),
+        (
+            {"header_row": 3, "skip_rows": 2},
+            "skip_rows 2 ends above header_row 3; leave it out, or count the lines as far as the first record, e.g. 3",
+        ),
+        (
+            {"format": "jsonl", "skip_rows": 1},
+            "skip_rows is of csv and tsv and excel, and the format is jsonl; take one of them out",
+        ),
+        (
+            {"format": "excel", "comment": "#"},
+            "comment is of csv and tsv, and the format is excel; take one of them out",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(reading: dict[str, Any], expected: str) -> None:

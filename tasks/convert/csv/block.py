@@ -10,24 +10,35 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from tasks.convert.csv.head import Head
+from tasks.convert.csv.records import Records
 from tasks.convert.types import BOOL_TEXTS
 from tasks.convert.window import Window
 
 
 @dataclass(frozen=True)
 class CsvBlock:
-    """Whole records of a CSV file: their bytes in UTF-8, the head of the file, and the place of the first: line and byte."""
+    """Whole records of a CSV file: their bytes in UTF-8, the head of the file, and the place of the first: line and byte.
+
+    `raw` are the same lines as they stand in the file, where they were rewritten.
+    """
 
     window: Window
     head: Head
     first_line: int = 1
     first_byte: int | None = 0
+    raw: Window | None = None
 
     @cached_property
     def quote(self) -> str:
         """Return the character that quotes fields, where the block has one."""
         quote = self.head.dialect.quote
         return quote if quote and quote.encode() in self.window else ""
+
+    @cached_property
+    def records(self) -> Records:
+        """Return the records, told apart by Python's reader."""
+        raw = self.raw.data if self.raw is not None else None
+        return Records(self.window.data, self.head.dialect, self.first_line, self.first_byte, raw, len(self.head.names))
 
 
 def read_block(

@@ -2,51 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 from tasks.convert.csv.records import Records, is_utf8
 from tasks.convert.reading.dialect import Dialect, detect_dialect
 from tasks.convert.reading.encoding import SAMPLE_BYTES
+from tasks.convert.reading.guess import Guess
 from tasks.convert.window import Window
 from tasks.errors import TableError
 from tasks.spec import Reading
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 
 Rename = Callable[[Sequence[str]], list[str]]
 
 
 @dataclass(frozen=True)
 class Head:
-    """What the first record of a file tells; the records begin after `size` bytes and `lines` lines."""
+    """What the first lines of a file tell; the records begin after `size` bytes and `lines` lines."""
 
     dialect: Dialect
     names: tuple[str, ...]
     size: int
     lines: int
 
+    def guess(self, suffix: str, encoding: str = "utf-8") -> Guess:
+        """Return what was guessed of the file, or declared."""
+        dialect = self.dialect
+        return Guess(
+            suffix.removeprefix("."),
+            encoding,
+            dialect.delimiter,
+            dialect.quote,
+            dialect.escape,
+            dialect.decimal,
+            dialect.has_header if self.names else None,
+            dialect.above,
+            dialect.title,
+        )
 
-def read_head(text: Window, reading: Reading, suffix: str, rename: Rename) -> Head:
-    """Return the head of a file that begins with `text`, in UTF-8 without a byte order mark.
+
+def read_head(
+    text: Window, reading: Reading, suffix: str, rename: Rename, expected: Collection[str] = (), *, whole: bool = True
+) -> Head:
+    """Return the head of a file that begins with `text`, in UTF-8 without a byte order mark; it takes up all of it where more is needed.
+
+    `expected` are names that columns are declared to have; with `whole` there is no more.
 
     Raises:
-        TableError: the header cannot be read.
+        TableError: the header cannot be read, or the file has no line that is declared to be it.
 
     """
     sample = text.to_place(SAMPLE_BYTES).data
-    dialect = detect_dialect(sample.decode("utf-8", "replace"), reading, suffix)
-    records = Records(_first_lines(text, dialect.quote), dialect)
+    dialect = detect_dialect(sample.decode("utf-8", "replace"), reading, suffix, expected)
+    begin = _place_of(text, dialect.above)
+    if begin is None:
+        if whole and len(text):
+            _refuse_beginning(text, reading)
+        return Head(dialect, (), len(text), dialect.above)
+    head = _read_header(text.from_place(begin), dialect, rename, reading)
+    rows = max(head.lines + dialect.above, (reading.skip_rows or 0) if head.lines else 0)
+    place = begin + head.size if rows == head.lines + dialect.above else _place_of(text, rows)
+    return replace(head, size=len(text) if place is None else place, lines=rows)
+
+
+def _read_header(text: Window, dialect: Dialect, rename: Rename, reading: Reading) -> Head:
+    """Return the head of a file whose header, or first record, `text` begins with."""
+    lines = _first_lines(text, dialect)
+    records = Records(dialect.quoting.rewrite(lines), dialect, raw=lines)
     first = next((span for span in records.spans), None)
     if first is None or _is_after_broken(records, first.start):
         if records.broken:
             raise TableError("the quote of its header is not closed; mend the header, or declare read.quote")
         return Head(dialect, (), 0, 0)
+    if reading.header_row is not None and first.start:
+        raise TableError(
+            f"its line {reading.header_row} is blank, and read.header_row says that it is the header; correct it"
+        )
     if not dialect.has_header:
         names = [f"column_{position}" for position in range(1, len(first.fields) + 1)]
         return Head(dialect, tuple(rename(names)), 0, 0)
     if not is_utf8("".join(first.fields)):
         raise TableError("its header is not UTF-8; save the file as UTF-8, or declare read.encoding")
-    size = len("".join(records.lines[: first.end]).encode("utf-8", "surrogateescape"))
-    return Head(dialect, tuple(rename(name_columns(first.fields))), size, first.end)
+    return Head(dialect, tuple(rename(name_columns(first.fields))), records.place_of(first.end), first.end)
+
+
+def _place_of(text: Window, lines: int) -> int | None:
+    """Return the byte after so many lines; None where there are not as many that have ended."""
+    place = 0
+    for _ in range(lines):
+        end = _LINE_END.search(text.buffer, text.start + place, text.stop)
+        if end is None:
+            return None
+        place = end.end() - text.start
+    return place
+
+
+def _refuse_beginning(text: Window, reading: Reading) -> None:
+    key = "header_row" if reading.header_row is not None else "skip_rows"
+    raise TableError(
+        f"has {text.lines_of_any_end} lines, and read.{key} is {getattr(reading, key)}; correct it, or leave the file out"
+    )
 
 
 def name_columns(fields: Sequence[str]) -> list[str]:
@@ -60,10 +118,10 @@ def name_columns(fields: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _first_lines(text: Window, quote: str) -> bytes:
+def _first_lines(text: Window, dialect: Dialect) -> bytes:
     """Return so much of a file's beginning as holds its first record, however long: without a quote, its first line."""
-    line = text.to_place(text.find(b"\n") + 1).data
-    if line.strip() and not (quote and quote.encode() in line):
+    line, quote, comment = text.to_place(text.find(b"\n") + 1).data, dialect.quote.encode(), dialect.comment.encode()
+    if line.strip() and not (quote and quote in line) and not (comment and line.startswith(comment)):
         return line
     size = SAMPLE_BYTES
     while size < len(text):

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tasks.convert.cast import cast_block, is_narrowest, sharpen
 from tasks.convert.csv.block import CsvBlock, read_block
 from tasks.convert.csv.padded import has_padded_numbers
-from tasks.convert.csv.records import Records, count_records
+from tasks.convert.csv.records import count_records
 from tasks.convert.csv.texts import read_decimals, read_texts, types_of, with_decimal_points
 from tasks.convert.parsed import Parsed, Record, Schema, Texts
 from tasks.convert.types import NULL_TEXTS, TypeName, Types, arrow_type, infer_type
@@ -113,10 +113,10 @@ def _counts(block: CsvBlock, rows: int) -> bool:
     """Return whether a block holds so many records, counted another way than they were parsed."""
     if not block.quote and rows == block.window.lines:
         return True
-    if rows == count_records(block.window.data, block.quote, block.head.dialect.delimiter):
+    width = len(block.head.names)
+    if rows == count_records(block.window.data, block.quote, block.head.dialect.delimiter, width):
         return True
-    records = Records(block.window.data, block.head.dialect)
-    return rows == len(records.spans) and not records.broken
+    return rows == len(block.records.spans) and not block.records.broken
 
 
 def _sample_types(block: CsvBlock) -> Types | None:

@@ -14,12 +14,17 @@ import numpy as np
 
 from tasks.convert.parsed import Misfit, Record
 from tasks.convert.reading.dialect import Dialect
+from tasks.convert.reading.header import NUMBER_OR_DATE
 
 csv.field_size_limit(sys.maxsize)
 
 _SENTINEL = "end"
 _MAX_UNCLOSED = 100  # quotes never closed, each of which makes the rest of the block be read anew
 _LINE_FEED = 10
+_MANY_LINES = 5  # within one quoted field that are records each: of fewer a text may consist by chance
+_LINES_JUDGED = 200
+_ALMOST_ALL = 0.9
+_FEW_FIELDS = 3
 UNCLOSED = "a quote is not closed"
 UNDECODABLE = "not in the file's encoding"
 
@@ -34,7 +39,12 @@ class Span:
 
 
 class Records:
-    """The records of a block, empty lines left out; a line whose quote is never closed is broken, what follows it is not."""
+    """The records of a block, empty lines left out; a line whose quote is never closed is broken, what follows it is not.
+
+    Nor is it closed where the lines down to the next quote are records by
+    themselves, of `width` fields: one that runs over many such lines is doubted.
+    `raw` are the same lines as they stand in the file, where they were rewritten.
+    """
 
     def __init__(
         self,
@@ -42,14 +52,16 @@ class Records:
         dialect: Dialect,
         first_line: int = 1,
         first_byte: int | None = None,
-        starts: Sequence[int] | None = None,
+        raw: bytes | None = None,
+        width: int = 0,
     ) -> None:
         self._dialect = dialect
+        self._width = width
         self._first_line = first_line
         self._first_byte = first_byte
-        self._starts = starts
         # Bytes that are no UTF-8 stay what they are, as lone surrogates.
-        self.lines = io.StringIO(data.decode("utf-8", "surrogateescape"), newline="").readlines()
+        self.lines = _lines_of(data)
+        self.raw = self.lines if raw is None else _lines_of(raw)
         self._unclosed: list[int] = []
 
     @cached_property
@@ -60,7 +72,7 @@ class Records:
         while start < len(self.lines):
             unclosed = None
             for span in self._read(start, quoted=not rest_is_unquoted):
-                if span.end > len(self.lines):
+                if span.end > len(self.lines) or self._is_doubtful(span):
                     unclosed = span.start
                     break
                 if rest_is_unquoted and self._dialect.quote in self.lines[span.start]:
@@ -81,9 +93,9 @@ class Records:
 
     @property
     def first_unclosed(self) -> int | None:
-        """Return the index of the first line whose quote is never closed."""
+        """Return the index of the first line whose quote is not closed in this block, and may be in the next."""
         assert self.spans is not None
-        return min(self._unclosed, default=None)
+        return min((line for line in self._unclosed if not self._is_settled(line)), default=None)
 
     def locate(self, indices: Sequence[int]) -> list[Record]:
         """Return the records at these indices among the whole ones."""
@@ -91,7 +103,7 @@ class Records:
 
     def record(self, start: int, end: int) -> Record:
         """Return the record of these lines."""
-        raw = "".join(self.lines[start:end]).rstrip("\r\n")
+        raw = "".join(self.raw[start:end]).rstrip("\r\n")
         text = raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         return Record(
             self._first_line + start, text, None if self._first_byte is None else self._first_byte + self.starts[start]
@@ -99,8 +111,37 @@ class Records:
 
     @cached_property
     def starts(self) -> Sequence[int]:
-        """Return the byte at which each line begins, or began where some of the data was taken out."""
-        return self._starts or [0, *accumulate(len(line.encode("utf-8", "surrogateescape")) for line in self.lines)]
+        """Return the byte of the file's data at which each line begins."""
+        return [0, *accumulate(len(line.encode("utf-8", "surrogateescape")) for line in self.raw)]
+
+    def place_of(self, line: int) -> int:
+        """Return how many bytes the lines before this one take up in the file."""
+        return len("".join(self.raw[:line]).encode("utf-8", "surrogateescape"))
+
+    def _is_doubtful(self, span: Span) -> bool:
+        """Return whether a record of several lines is more likely one whose quote is stray, and records below it."""
+        if span.end - span.start < 2 or not self._width:  # noqa: PLR2004 - of one line
+            return False
+        inner = self.lines[span.start + 1 : span.end - 1]
+        if self._are_records(inner, _MANY_LINES):
+            return True
+        if len(span.fields) == self._width and _is_well_formed(self.lines[span.start : span.end], self._dialect):
+            return False
+        return all(map(self._is_record, self.lines[span.start + 1 : span.end]))
+
+    def _is_record(self, line: str) -> bool:
+        """Return whether a line is a record by itself, of as many fields as the header has."""
+        delimiter, quote = self._dialect.delimiter, self._dialect.quote or None
+        fields = next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])
+        return self._width > 1 and self._width in (len(fields), line.count(delimiter) + 1)
+
+    def _is_settled(self, line: int) -> bool:
+        """Return whether lines enough below one show that its quote is not to be closed by what comes."""
+        return self._are_records(self.lines[line + 1 : line + 1 + _LINES_JUDGED], _MANY_LINES)
+
+    def _are_records(self, lines: Sequence[str], least: int) -> bool:
+        """Return whether so many lines, and almost all of them, have as many fields as a record has."""
+        return are_records(lines, self._dialect.delimiter, self._width, least)
 
     def _read(self, start: int, *, quoted: bool) -> Iterator[Span]:
         """Yield the records from a line on; one that holds the sentinel has a quote that is not closed."""
@@ -114,6 +155,36 @@ class Records:
             first, end = end, reader.line_num
             if first < len(lines):
                 yield Span(start + first, start + end, fields)
+
+
+def are_records(lines: Sequence[str], delimiter: str, width: int, least: int) -> bool:
+    """Return whether there are so many lines, almost all of which have the fields of a record, as prose has not."""
+    if width < 2 or len(lines) < least:  # noqa: PLR2004 - any line is a record of one field
+        return False
+    filled = [line for line in lines[:_LINES_JUDGED] if line.strip()]
+    alike = [line for line in filled if line.count(delimiter) == width - 1]
+    if len(alike) < max(least, _ALMOST_ALL * len(filled)):
+        return False
+    # Sentences with one comma each are no records, unless there is a number among the fields of most.
+    numbered = sum(1 for line in alike if any(map(_holds_value, line.strip().split(delimiter))))
+    return width > _FEW_FIELDS or numbered >= len(alike) / 2
+
+
+def _holds_value(field: str) -> bool:
+    return bool(field.strip()) and NUMBER_OR_DATE.fullmatch(field) is not None
+
+
+def _is_well_formed(lines: Sequence[str], dialect: Dialect) -> bool:
+    """Return whether nothing stands between a closing quote and the end of its field."""
+    reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote or None, strict=True)
+    try:
+        return len(list(reader)) == 1
+    except csv.Error:
+        return False
+
+
+def _lines_of(data: bytes) -> list[str]:
+    return io.StringIO(data.decode("utf-8", "surrogateescape"), newline="").readlines()
 
 
 def is_utf8(text: str) -> bool:
@@ -139,23 +210,44 @@ def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
     return bool(begins.all())
 
 
-def count_records(data: bytes, quote: str, delimiter: str = ",") -> int:
+def count_records(data: bytes, quote: str, delimiter: str = ",", width: int = 0) -> int:
     """Return how many records a block holds, empty lines left out, by its line ends outside quotes alone.
 
-    None are where a quote is left open: only a reader can tell what that means.
+    None are where a quote is left open, or may swallow records of `width` fields:
+    only a reader can tell what that means.
     """
     if quote and quote.encode() in data:
-        return _count_quoted(data, quote, delimiter)
+        return _count_quoted(data, quote, delimiter, width)
     return sum(1 for line in data.splitlines() if line)
 
 
-def _count_quoted(data: bytes, quote: str, delimiter: str) -> int:
+def _count_quoted(data: bytes, quote: str, delimiter: str, width: int) -> int:
     if not are_paired(np.frombuffer(data, np.uint8), quote, delimiter):
         return -1
-    view = np.frombuffer(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), dtype=np.uint8)
+    data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    view = np.frombuffer(data, dtype=np.uint8)
     quotes = np.flatnonzero(view == ord(quote))
     ends = np.flatnonzero(view == _LINE_FEED)
-    outside = ends[np.searchsorted(quotes, ends) % 2 == 0]
+    before = np.searchsorted(quotes, ends)
+    within = before[before % 2 == 1]
+    if len(within) and _swallows(data, quotes, within, f"{delimiter}{quote}\n", width):
+        return -1
+    outside = ends[before % 2 == 0]
     starts = np.concatenate([[-1], outside])
     stops = np.concatenate([outside, [len(view)]])
     return int(np.count_nonzero(stops - starts > 1))
+
+
+def _swallows(data: bytes, quotes: np.ndarray, within: np.ndarray, after: str, width: int) -> bool:
+    """Return whether a quoted field with line ends within may be no field: text follows its end, or its lines are records."""
+    closing, ends = np.unique(within, return_counts=True)
+    following = quotes[closing] + 1
+    view = np.frombuffer(data, np.uint8)
+    is_odd = ~np.isin(view[np.minimum(following, len(view) - 1)], np.frombuffer(after.encode(), np.uint8))
+    if (is_odd & (following < len(view))).any():
+        return True
+    for close in closing[ends > _MANY_LINES]:
+        text = data[quotes[close - 1] + 1 : quotes[close]].decode("utf-8", "replace")
+        if are_records(text.split("\n", _LINES_JUDGED)[1:-1], after[0], width, _MANY_LINES):
+            return True
+    return False

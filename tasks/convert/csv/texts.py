@@ -24,9 +24,8 @@ def read_texts(block: CsvBlock, columns: Mapping[str, Column] | None = None) -> 
 
     What is declared of `columns` to mean null is none of the values that tell a column of numbers.
     """
-    data, undecodable, starts = _drop_undecodable(block)
-    block = replace(block, window=Window.of(data))
-    records = Records(data, block.head.dialect, block.first_line, block.first_byte, starts)
+    block, undecodable = _drop_undecodable(block)
+    records = block.records
     names = block.head.names
     ragged: dict[int, str] = {}
     try:
@@ -80,16 +79,16 @@ def _table_of(records: Records, names: Sequence[str]) -> tuple[pa.Table, dict[in
     ), ragged
 
 
-def _drop_undecodable(block: CsvBlock) -> tuple[bytes, list[Misfit], Sequence[int] | None]:
-    """Return the data with the records that cannot be decoded emptied, these records as misfits, and where each line began."""
+def _drop_undecodable(block: CsvBlock) -> tuple[CsvBlock, list[Misfit]]:
+    """Return the block with the records that cannot be decoded emptied, and these records as misfits."""
     if block.window.data.isascii():
-        return block.window.data, [], None
+        return block, []
     try:
         block.window.data.decode("utf-8")
     except UnicodeDecodeError:
-        records = Records(block.window.data, block.head.dialect, block.first_line, block.first_byte)
+        records = block.records
     else:
-        return block.window.data, [], None
+        return block, []
     lines, misfits = list(records.lines), []
     bad = [(s.start, s.end) for s in records.spans if not is_utf8("".join(lines[s.start : s.end]))]
     bad += [(m.record.line - block.first_line,) * 2 for m in records.broken]
@@ -100,7 +99,8 @@ def _drop_undecodable(block: CsvBlock) -> tuple[bytes, list[Misfit], Sequence[in
         misfits.append(Misfit(records.record(start, end), None, UNDECODABLE))
         for number in range(start, end):
             lines[number] = "\r" if number and lines[number - 1].endswith("\r") else "\n"  # \r\n would be one end
-    return "".join(lines).encode("utf-8", "surrogateescape"), misfits, records.starts
+    data = "".join(lines).encode("utf-8", "surrogateescape")
+    return replace(block, window=Window.of(data), raw=block.raw or block.window), misfits
 
 
 def with_decimal_points(block: CsvBlock, texts: pa.Table) -> pa.Table:

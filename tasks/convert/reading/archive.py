@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from tasks.convert.reading.decompression import Compression, DamagedError, Decompressed, inflate
+from tasks.convert.reading.litter import is_litter
 from tasks.convert.reading.section import Section
 from tasks.errors import TableError
 
@@ -70,6 +71,7 @@ def _choose(file: Any, asked: str | None) -> zipfile.ZipInfo:
         infos = [info for info in zipfile.ZipFile(file).infolist() if not info.is_dir()]
     except Exception as error:  # what is damaged fails anywhere
         raise TableError(f"is not a whole .zip ({error}); fetch the file again") from error
+    infos = [info for info in infos if info.filename == asked or not is_litter(info.filename)]
     names = [info.filename for info in infos]
     if asked is None and len(names) != 1:
         raise TableError(f"holds {len(names)} files ({_listed(names)}); name one as read.member")

@@ -1,107 +1,175 @@
-"""How a CSV file is written: its delimiter, quotes, header and decimals, declared or detected."""
+"""How a CSV file is written: its delimiter, quotes, escapes, header and decimals, declared or detected."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from tasks.convert.reading.header import NUMBER_OR_DATE, Header, find_header
+from tasks.convert.reading.quoting import Quoting, detect_escapes, detect_quote
 from tasks.spec import Reading
 
 _DELIMITERS = (",", ";", "\t", "|")
 _RECORDS = 50
-_NUMBER = r"[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?%?"
-_DATE = r"(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ][\d:.]+\S*)?"
-_NUMBER_OR_DATE = re.compile(rf"\s*({_NUMBER}|{_DATE})?\s*")
+# Excel takes what such a first line names for the delimiter, and does not show the line.
+_NAMED_DELIMITER = re.compile(r'"?sep=(?P<delimiter>[^\r\n"])"?[,;\t|]*(?:\r\n|\r|\n)', re.IGNORECASE)
 # Three digits after a comma or a point may be thousands: only what cannot be tells of decimals.
 _DECIMALS = r"\s*[+-]?(\d+{0}(\d{{1,2}}|\d{{4,}})|0{0}\d{{3}}|\d{{4,}}{0}\d{{3}}|\d{{1,3}}({1}\d{{3}})+{0}\d+)\s*"
 _DECIMAL_COMMA = re.compile(_DECIMALS.format(",", r"\."))
 _DECIMAL_POINT = re.compile(_DECIMALS.format(r"\.", ","))
-_WRAPPED = r"(?:^|[,;\t|]){0}(?:[^{0}{1}]|{0}{0})*{0}(?=[,;\t|\r\n]|\Z)"
-_WRAPPED_BY = {
-    '"': re.compile(_WRAPPED.format('"', ""), re.MULTILINE),
-    "'": re.compile(_WRAPPED.format("'", r"\r\n"), re.MULTILINE),  # an apostrophe may pair with one lines below
-}
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written; `quote` is empty where nothing quotes fields."""
+    """How a CSV file is written; `quote`, `escape` and `comment` are empty where nothing is one.
+
+    With `trims` blanks before and after quotes are no part of a field. The record
+    that names the columns, or else the first, begins after so many lines `above`;
+    of these the first that is not blank is `title`, unless all were declared.
+    """
 
     delimiter: str = ","
     quote: str = '"'
     has_header: bool = True
     decimal: str = "."
+    escape: str = ""
+    comment: str = ""
+    trims: bool = False
+    above: int = 0
+    title: str = ""
+    rows: Sequence[Sequence[str]] = field(default=(), compare=False, repr=False)
+    """The first records below the header."""
+
+    @property
+    def quoting(self) -> Quoting:
+        """Return how its fields are told apart."""
+        return Quoting(self.delimiter, self.quote, self.escape, self.comment, self.trims)
 
 
-def detect_dialect(sample: str, reading: Reading, suffix: str) -> Dialect:
+@dataclass(frozen=True)
+class _Sample:
+    """The first records of a file, each with the number of lines before it."""
+
+    starts: Sequence[int]
+    records: Sequence[Sequence[str]]
+
+    @classmethod
+    def read(cls, text: str, quoting: Quoting) -> _Sample:
+        """Return the first records that are not empty; the last may be cut off, and is left out."""
+        if not quoting.is_plain:
+            text = quoting.rewrite(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+        found = list(islice(_records(text, quoting), _RECORDS + 1))
+        if len(found) > 1:
+            del found[-1]
+        return cls([start for start, _ in found], [fields for _, fields in found])
+
+
+def detect_dialect(sample: str, reading: Reading, suffix: str, expected: Collection[str] = ()) -> Dialect:
     """Return how a file that begins with `sample` is written; what is declared is not detected.
 
-    The delimiter is the one that divides the first record; of several, the one that
-    gives most records as many fields as the first has, and among equals the one
-    that leaves most fields numbers or dates.
-    The first record names the columns unless all of its fields are numbers, dates
-    or empty. Decimals are commas where the delimiter is none and more values look
-    like 1,5 than like 1.5; 1,234 may be thousands, and tells nothing.
+    The delimiter is the one that divides the header; of several, the one that
+    gives most records as many fields as that has, and among equals the one that
+    leaves most fields numbers or dates. Decimals are commas where the delimiter is
+    none and more values look like 1,5 than like 1.5; 1,234 may be thousands, and
+    tells nothing. `expected` are names that columns are declared to have.
     """
-    quote = _detect_quote(sample) if reading.quote is None else reading.quote
-    quote = "" if quote == reading.delimiter else quote
-    delimiter = reading.delimiter or ("\t" if suffix == ".tsv" or reading.format == "tsv" else None)
-    if delimiter is None:
-        delimiter = _detect_delimiter(sample, quote)
-    has_header = reading.header
-    if has_header is None:
-        first = _first(sample, delimiter, quote)
-        has_header = not all(map(_NUMBER_OR_DATE.fullmatch, first)) or not any(first)
-    decimal = reading.decimal or ("." if delimiter == "," else _detect_decimal(_read(sample, delimiter, quote)))
-    return Dialect(delimiter, quote, has_header, decimal)
+    delimiter = reading.delimiter or ("\t" if suffix == ".tsv" or reading.format == "tsv" else "")
+    quote = detect_quote(sample) if reading.quote is None else reading.quote
+    begin, named = _lines_to_skip(sample, reading)
+    text = "".join(io.StringIO(sample, newline="").readlines()[begin:]) if begin else sample
+    quoting = Quoting(delimiter or named, quote, comment=reading.comment or "")
+    if not quoting.delimiter:
+        quoting = replace(quoting, delimiter=_detect_delimiter(text, quoting, reading, expected))
+    if quoting.quote == quoting.delimiter:
+        quoting = replace(quoting, quote="")
+    if reading.escape and reading.escape != quoting.quote:
+        quoting = replace(quoting, escape=reading.escape)
+    quoting = detect_escapes(text, quoting, reading.escape)
+    return _describe(_Sample.read(text, quoting), quoting, reading, begin, expected)
 
 
-def _detect_quote(sample: str) -> str:
-    """Return the quote: ' only where it wraps several fields, and the first of those that anything wraps."""
-    if "'" not in sample:
-        return '"'
-    single = list(islice(_WRAPPED_BY["'"].finditer(sample), 2))
-    if len(single) < 2:  # noqa: PLR2004 - one may be a word in quotes
-        return '"'
-    double = _WRAPPED_BY['"'].search(sample)
-    return "'" if double is None or single[0].start() < double.start() else '"'
+def _lines_to_skip(sample: str, reading: Reading) -> tuple[int, str]:
+    """Return how many lines stand before the first that may be a header, and the delimiter that one of them names."""
+    if reading.header_row is not None:
+        return reading.header_row - 1, ""
+    if reading.skip_rows is not None:
+        return reading.skip_rows, ""
+    named = _NAMED_DELIMITER.match(sample)
+    return (1, named["delimiter"]) if named else (0, "")
 
 
-def _detect_delimiter(sample: str, quote: str) -> str:
-    """Return the delimiter; mostly the header tells it, and the records are not weighed, which would take longer than all else."""
-    dividing = [each for each in _DELIMITERS if len(_first(sample, each, quote)) > 1]
+def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, expected: Collection[str]) -> Dialect:
+    """Return the dialect whose fields are told apart so, its table searched from the line `begin` on."""
+    declared = True if reading.header_row is not None else reading.header
+    header = _find(sample.records, reading, declared, expected)
+    above = sample.starts[header.above] if header.above else 0
+    titles = sample.records[: header.above]
+    decimal = reading.decimal or ("." if quoting.delimiter == "," else _detect_decimal(sample.records))
+    return Dialect(
+        quoting.delimiter,
+        quoting.quote,
+        header.found,
+        decimal,
+        quoting.escape,
+        quoting.comment,
+        quoting.trims,
+        begin + above,
+        next((text for fields in titles if (text := " ".join(filter(None, fields)).strip())), ""),
+        sample.records[header.above + header.found :],
+    )
+
+
+def _find(
+    records: Sequence[Sequence[str]], reading: Reading, declared: bool | None, expected: Collection[str]
+) -> Header:
+    titled = reading.skip_rows is None and reading.header_row is None
+    return find_header(records, declared, expected, titled=titled)
+
+
+def _detect_delimiter(text: str, quoting: Quoting, reading: Reading, expected: Collection[str]) -> str:
+    """Return the delimiter; mostly the header alone tells it, and the records are not weighed, which would take longer than all else."""
+    dividing = [each for each in _DELIMITERS if len(_first(text, replace(quoting, delimiter=each))) > 1]
     if len(dividing) == 1:
-        return dividing[0]
-    return max(_DELIMITERS, key=lambda each: _agreement(_read(sample, each, quote)))
+        widths = map(len, _Sample.read(text, replace(quoting, delimiter=dividing[0])).records)
+        if len(set(widths)) == 1:
+            return dividing[0]
+    samples = {each: _Sample.read(text, replace(quoting, delimiter=each)) for each in _DELIMITERS if each in text}
+    weights = {each: _agreement(sample.records, reading, expected) for each, sample in samples.items()}
+    return max(_DELIMITERS, key=lambda each: weights.get(each, (0.0, 0.0, 0)))
 
 
-def _first(sample: str, delimiter: str, quote: str) -> list[str]:
-    return next(_records(sample, delimiter, quote), [])
+def _records(text: str, quoting: Quoting) -> Iterator[tuple[int, list[str]]]:
+    """Yield the fields of each record that is not empty, and the number of lines before it."""
+    options = {"quotechar": quoting.quote} if quoting.quote else {"quoting": csv.QUOTE_NONE}
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=quoting.delimiter, **options)
+    start = 0
+    for fields in reader:
+        if fields:
+            yield start, fields
+        start = reader.line_num
 
 
-def _read(sample: str, delimiter: str, quote: str) -> list[list[str]]:
-    records = list(islice(_records(sample, delimiter, quote), _RECORDS + 1))
-    return records[:-1] if len(records) > 1 else records  # the last may be cut off
+def _first(text: str, quoting: Quoting) -> list[str]:
+    return next((fields for _, fields in _records(text, quoting)), [])
 
 
-def _records(sample: str, delimiter: str, quote: str) -> Iterator[list[str]]:
-    """Yield the fields of each record that is not empty."""
-    options = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
-    return filter(None, csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, **options))
-
-
-def _agreement(records: Sequence[Sequence[str]]) -> tuple[float, float, int]:
-    """Return the share of records that have as many fields as the first, that of fields that are typed, and how many."""
-    width = len(records[0]) if records else 0
-    if width < 2:  # noqa: PLR2004 - what separates nothing
+def _agreement(
+    records: Sequence[Sequence[str]], reading: Reading, expected: Collection[str]
+) -> tuple[float, float, int]:
+    """Return the share of records that have as many fields as the first that is no title, that of fields that are typed, and how many."""
+    if max(map(len, records), default=0) < 2:  # noqa: PLR2004 - what separates nothing
         return 0.0, 0.0, 0
-    alike = sum(1 for fields in records if len(fields) == width) / len(records)
-    filled = [field for fields in records for field in fields if field]
-    typed = sum(1 for field in filled if _NUMBER_OR_DATE.fullmatch(field)) / max(1, len(filled))
+    table = records[_find(records, reading, reading.header, expected).above :]
+    width = len(table[0])
+    if width < 2:  # noqa: PLR2004 - as above
+        return 0.0, 0.0, 0
+    alike = sum(1 for fields in table if len(fields) == width) / len(table)
+    filled = [field for fields in table for field in fields if field]
+    typed = sum(1 for field in filled if NUMBER_OR_DATE.fullmatch(field)) / max(1, len(filled))
     return alike, typed, width
 
 

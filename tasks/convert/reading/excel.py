@@ -1,4 +1,4 @@
-"""An Excel sheet: its first row names the columns, every other row is a record."""
+"""An Excel sheet: the first row below its titles names the columns, every other row is a record."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -15,13 +16,25 @@ import pyarrow as pa
 from tasks.convert.csv.head import name_columns
 from tasks.convert.json.columns import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
 from tasks.convert.parsed import Record, Texts
+from tasks.convert.reading.guess import Guess
+from tasks.convert.reading.header import extent, find_header
 from tasks.convert.reading.opening import BOMB_BYTES, BOMB_RATIO
 from tasks.convert.types import TypeName, infer_type, take_out
 from tasks.errors import TableError
 from tasks.spec import Reading
 
 _NULLS = frozenset({"", "#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"})
+_JUDGED_ROWS = 50
 _EXACT = 2**53  # whole numbers up to here are in a float as they are
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where a sheet's header stands, if it has one, and where its rows begin; `title` is the first text above."""
+
+    header: int | None
+    first: int
+    title: str = ""
 
 
 def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declared) -> Iterator[Texts]:
@@ -46,12 +59,11 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
         raise TableError(f"is not an Excel file that can be read ({error}); save it anew as .xlsx") from error
     cells = [list(row) for row in frame.itertuples(index=False)]
     rows = [[_text(value) for value in row] for row in cells]
-    first = next((number for number, row in enumerate(rows) if any(row)), len(rows))
-    has_header = reading.header is not False and first < len(rows)
-    names = name_columns([value or "" for value in rows[first]]) if has_header else []
-    if not has_header:
+    layout = _lay_out(rows, reading)
+    names = name_columns([value or "" for value in rows[layout.header]]) if layout.header is not None else []
+    if layout.header is None:
         names = [f"column_{position}" for position in range(1, frame.shape[1] + 1)]
-    numbers = [n for n in range(first + has_header, len(rows)) if any(value is not None for value in rows[n])]
+    numbers = [n for n in range(layout.first, len(rows)) if any(value is not None for value in rows[n])]
     columns = {name: pa.chunked_array([[rows[n][p] for n in numbers]], pa.string()) for p, name in enumerate(names)}
     types = {
         name: _type_of([cells[n][p] for n in numbers], columns[name], nulls_of(name)) for p, name in enumerate(names)
@@ -60,7 +72,9 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
     def locate(chosen: Sequence[int]) -> list[Record]:
         return [Record(numbers[row] + 1, "\t".join(value or "" for value in rows[numbers[row]])) for row in chosen]
 
-    yield Texts(pa.table(columns), len(numbers), (), locate, types)
+    skipped = layout.header if layout.header is not None else layout.first
+    guess = Guess("xlsx", header=layout.header is not None if rows else None, skipped=skipped, title=layout.title)
+    yield Texts(pa.table(columns), len(numbers), (), locate, types, guess=guess)
 
 
 def _type_of(cells: Sequence[Any], texts: pa.ChunkedArray, nulls: Collection[str]) -> TypeName:
@@ -70,6 +84,31 @@ def _type_of(cells: Sequence[Any], texts: pa.ChunkedArray, nulls: Collection[str
     if name in ("string", *TIME_TYPES) or all(c.strip() in means_null for c in cells if isinstance(c, str)):
         return name
     return "string"
+
+
+def _lay_out(rows: Sequence[Sequence[str | None]], reading: Reading) -> _Layout:
+    """Return where the table of a sheet begins.
+
+    Raises:
+        TableError: the sheet has no such row as is declared to be its header.
+
+    """
+    row = reading.header_row
+    if row is not None and rows and (row > len(rows) or not any(rows[row - 1])):
+        has = f"has {len(rows)} rows" if row > len(rows) else f"has nothing in row {row}"
+        raise TableError(f"its sheet {has}, and read.header_row is {row}; correct it")
+    begin = row - 1 if row is not None else reading.skip_rows or 0
+    filled = [number for number in range(begin, len(rows)) if any(rows[number])]
+    records = [[value or "" for value in rows[number]] for number in filled[:_JUDGED_ROWS]]
+    declared, is_open = (True if row is not None else reading.header), row is None and reading.skip_rows is None
+    found = find_header([record[: extent(record)] for record in records], declared, titled=is_open)
+    if not filled:
+        return _Layout(None, len(rows))
+    start = filled[found.above]
+    title = next((" ".join(filter(None, record)) for record in records[: found.above]), "")
+    if not found.found:
+        return _Layout(None, start, title)
+    return _Layout(start, max(start + 1, reading.skip_rows or 0), title)
 
 
 def _refuse_bomb(data: bytes) -> None:

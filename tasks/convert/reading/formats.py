@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tasks.convert.json.columns import NullsOf, nothing_declared
 from tasks.convert.parsed import Texts
+from tasks.convert.reading.content import refuse_other_content
 from tasks.convert.reading.excel import read_excel
 from tasks.convert.reading.json_document import read_document
 from tasks.convert.reading.opening import COMPRESSIONS, DamagedError, Stream, suffixes
@@ -78,6 +79,7 @@ def read_whole(
     if suffix == ".parquet" and isinstance(path, Path) and not suffixes(path.name)[1]:
         return read_parquet(path)
     data = _read_all(path, reading)
+    refuse_other_content(data, suffix)
     match suffix:
         case ".json":
             return read_document(data, reading, nulls_of)

@@ -14,6 +14,7 @@ from typing import Any
 import fsspec
 
 from tasks.convert.reading.formats import SUFFIXES
+from tasks.convert.reading.litter import is_litter
 from tasks.convert.reading.opening import COMPRESSIONS, suffixes
 from tasks.errors import TableError
 from tasks.redaction import redact
@@ -21,6 +22,7 @@ from tasks.stores import explain_failure, failure_of, http_options, is_http, mis
 
 _WILD = frozenset("*?[")
 _CURE = "check the address and the credentials"
+_LITTER_FOLDER = "__MACOSX"
 _VERSIONS = ("ETag", "etag", "Content-MD5", "Digest", "Last-Modified")
 
 
@@ -54,7 +56,8 @@ def list_local(path: str, root: Path) -> Iterator[LocalFile]:
     if place.is_dir():
         yield from _below(str(place), set())
         return
-    pattern = str(Path(glob.escape(str(root))) / expanded) if not place.is_file() else glob.escape(str(place))
+    is_named = place.is_file()
+    pattern = glob.escape(str(place)) if is_named else str(Path(glob.escape(str(root))) / expanded)
     folders: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
     for name in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - Path.glob takes no absolute pattern
@@ -64,6 +67,8 @@ def list_local(path: str, root: Path) -> Iterator[LocalFile]:
         if (folders[folder], own) in seen:  # by a link to a folder above
             continue
         seen.add((folders[folder], own))
+        if not is_named and (is_litter(own) or (_LITTER_FOLDER in folder and _LITTER_FOLDER not in path)):
+            continue
         if (file := _stat(name)) is not None:
             yield file
 
@@ -80,7 +85,7 @@ def _below(folder: str, seen: set[tuple[int, int]]) -> Iterator[LocalFile]:
     except OSError as error:
         raise TableError(f"{folder}: cannot be listed ({error.strerror}); check the folder's permissions") from error
     for entry in found:
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or entry.name == _LITTER_FOLDER or is_litter(entry.name):
             continue
         if entry.is_dir():
             yield from _below(entry.path, seen)
@@ -138,7 +143,7 @@ def _infos(system: Any, path: str, url: str) -> Mapping[str, Mapping[str, Any]]:
         return {path: system.info(path)}
     if _WILD & set(url):
         matches: Mapping[str, Mapping[str, Any]] = system.glob(path, detail=True)
-        return matches
+        return {name: info for name, info in matches.items() if not is_litter(name)}
     info = system.info(path)
     if info["type"] != "directory":
         return {path: info}
@@ -147,7 +152,7 @@ def _infos(system: Any, path: str, url: str) -> Mapping[str, Mapping[str, Any]]:
     return {
         name: info
         for name, info in below.items()
-        if _is_known(name) and not any(part.startswith(".") for part in shown[name])
+        if _is_known(name) and not is_litter("/".join(shown[name])) and not any(p.startswith(".") for p in shown[name])
     }
 
 

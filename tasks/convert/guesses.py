@@ -1,0 +1,146 @@
+"""What was guessed of a source's files, together: whether it contradicts itself, what of it is told, and what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from tasks.convert.files import ConvertedFile
+from tasks.convert.part import Part
+from tasks.convert.reading.guess import Guess
+from tasks.convert.types import NULL_TEXTS, Types
+from tasks.errors import TableError
+
+_TITLE_CHARACTERS = 80
+_SHOWN_AS: Mapping[str, str] = {"long": "int"}
+SHOWN = 20  # ways of reading in one source; more are no way
+
+
+@dataclass(frozen=True)
+class SharedGuess:
+    """What was guessed of `files` files in one way, the first of which is `file`."""
+
+    guess: Guess
+    files: int
+    file: str
+
+
+@dataclass(frozen=True)
+class TypeGuess:
+    """The type that a column has in the table, where files differ: by which file, and what it was in another."""
+
+    column: str
+    type: str
+    file: str
+    other: str
+    other_file: str
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """What was guessed of a source's files: how they were read, which texts are null, and types on which files differ."""
+
+    shared: tuple[SharedGuess, ...] = ()
+    types: tuple[TypeGuess, ...] = ()
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the guesses as plain JSON-able data."""
+        shared = [{"file": each.file, "files": each.files, **_said(each.guess)} for each in self.shared]
+        nulls = NULL_TEXTS.to_pylist() if shared else []
+        return {"read": shared, "nulls": nulls, "types": [asdict(each) for each in self.types]}
+
+
+def _said(guess: Guess) -> dict[str, Any]:
+    """Return what is guessed of the form of a file, without the texts of single lines."""
+    return {key: value for key, value in asdict(guess).items() if key not in ("title", "totals", "totals_kept")}
+
+
+def gather_guesses(files: Mapping[str, ConvertedFile], parts: Iterable[Part], types: Types) -> Guesses:
+    """Return what was guessed of a table's files, alike guesses together, the most frequent first."""
+    found: dict[Guess, list[str]] = {}
+    for file in files.values():
+        if file.guess is not None:
+            found.setdefault(replace(file.guess, title="", totals="", totals_kept=False), []).append(file.name)
+    shared = [SharedGuess(guess, len(names), names[0]) for guess, names in found.items()]
+    shared.sort(key=lambda each: -each.files)
+    return Guesses(tuple(shared[:SHOWN]), tuple(_differing(files, parts, types)) if found else ())
+
+
+def _differing(files: Mapping[str, ConvertedFile], parts: Iterable[Part], types: Types) -> Iterable[TypeGuess]:
+    """Yield the columns whose type is not that of every file."""
+    first: dict[str, dict[str, str]] = {}
+    for part in parts:
+        name = next((name for name in part.rows if name in files), None)
+        for column, kind in part.types.items():
+            if name is not None and kind != "null":
+                first.setdefault(column, {}).setdefault(_SHOWN_AS.get(kind, kind), name)
+    for column, kind in types.items():
+        met, wanted = first.get(column, {}), _SHOWN_AS.get(kind, kind)
+        others = [kind for kind in met if kind != wanted]
+        if others and wanted in met:
+            yield TypeGuess(column, wanted, met[wanted], others[0], met[others[0]])
+        elif len(others) > 1:
+            yield TypeGuess(column, wanted, met[others[0]], others[1], met[others[1]])
+
+
+def refuse_contradictions(files: Mapping[str, ConvertedFile]) -> None:
+    """Raise where some files of a source were read with a header and some without.
+
+    Raises:
+        TableError: they were, and what is declared does not say which is right.
+
+    """
+    by_header: dict[bool, str] = {}
+    for file in files.values():
+        if file.guess is not None and file.guess.header is not None and (file.rows_received or file.guess.header):
+            by_header.setdefault(file.guess.header, file.name)
+    if len(by_header) > 1:
+        raise TableError(
+            f"{by_header[True]} seems to begin with a header, and {by_header[False]} with a row; "
+            "declare read.header: true or false, or give them sources of their own"
+        )
+
+
+def warn_of_guesses(files: Mapping[str, ConvertedFile]) -> tuple[str, ...]:
+    """Return a sentence on each kind of line that is no row, or may be none."""
+    read = [(file.name, file.guess) for file in files.values() if file.guess is not None]
+    titled = [each for each in read if each[1].title]
+    totals = [each for each in read if each[1].totals and not each[1].totals_kept]
+    kept = [each for each in read if each[1].totals and each[1].totals_kept]
+    said = [_say_titles(titled, len(read)) if titled else "", _say_totals(totals) if totals else ""]
+    return tuple(filter(None, [*said, _say_kept(kept) if kept else ""]))
+
+
+def _say_titles(titled: Sequence[tuple[str, Guess]], files: int) -> str:
+    name, guess = titled[0]
+    counts = {each.skipped for _, each in titled}
+    alike = len(titled) == files and len(counts) == 1
+    cure = f"declare read.skip_rows: {guess.skipped}" if alike else "take them out of the files"
+    return (
+        f"{_count(len(titled), 'file begins', 'files begin')} with lines above the header that were skipped, "
+        f"e.g. {guess.skipped} in {name}, the first {guess.title[:_TITLE_CHARACTERS]!r}; "
+        f"if that is right, {cure}; if these are rows, declare read.skip_rows: 0"
+    )
+
+
+def _say_totals(totals: Sequence[tuple[str, Guess]]) -> str:
+    name, guess = totals[0]
+    return (
+        f"{_count(len(totals), 'file ends', 'files end')} with a line that looks like totals and is a reject, "
+        f"e.g. {guess.totals[:_TITLE_CHARACTERS]!r} in {name}; "
+        "if these are rows, declare the type of the column that its first text is in"
+    )
+
+
+def _say_kept(kept: Sequence[tuple[str, Guess]]) -> str:
+    name, guess = kept[0]
+    return (
+        f"{_count(len(kept), 'file ends', 'files end')} with a line that may be totals and is in the table, "
+        f"e.g. {guess.totals[:_TITLE_CHARACTERS]!r} in {name}; "
+        "take it out of the file, or declare the type of the column that its first text is in"
+    )
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"1 {one}" if number == 1 else f"{number:,} {many}"

@@ -1,0 +1,27 @@
+"""What was guessed of one file beside its types, or was declared of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Guess:
+    """How a file was read: what does not apply to its format is empty.
+
+    `skipped` lines stand above the header, or the first record; `title` is what
+    the first of them says, unless they were declared. `totals` is the last line
+    where that looks like one, and a reject unless `totals_kept`.
+    """
+
+    format: str
+    encoding: str = ""
+    delimiter: str = ""
+    quote: str = ""
+    escape: str = ""
+    decimal: str = ""
+    header: bool | None = None
+    skipped: int = 0
+    title: str = ""
+    totals: str = ""
+    totals_kept: bool = False

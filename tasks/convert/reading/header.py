@@ -1,0 +1,162 @@
+"""Which record of a table names its columns, judged by those below it, and how many above it are titles."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+_NUMBER = r"[+-]?(\d+([.,' ]\d+)*|[.,]\d+)([eE][+-]?\d+)?\s?%?"
+_DATE = (
+    r"(\d{4}[-/]\d{1,2}([-/]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ][\d:.]+\S*)?|\d{1,2}:\d{2}(:\d{2}\S*)?"
+)
+NUMBER_OR_DATE = re.compile(rf"\s*({_NUMBER}|{_DATE})?\s*")
+_IS_DATE = re.compile(rf"\s*({_DATE})\s*")
+_NULLS = frozenset({"", "na", "n/a", "nan", "nat", "null", "none", "<na>", "#n/a", "\\n", "-", "inf", "-inf"})
+_YEAR = re.compile(r"\s*(1[89]|20|21)\d\d\s*")
+_PLAIN_NAME = re.compile(r"(?!(?:na|n/a|nan|nat|null|none|inf)$)[A-Za-z_][\w .()/%-]*", re.IGNORECASE)
+_JUDGED_ROWS = 30
+_MOSTLY = 0.8
+_FEW = 3  # columns from which on a line of one field is no record that lacks some
+
+Kind = Literal["null", "number", "date", "text"]
+Record = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Header:
+    """How many records stand above a table's first, and whether that names the columns."""
+
+    above: int
+    found: bool
+
+
+def find_header(
+    records: Sequence[Record], declared: bool | None, expected: Collection[str] = (), *, titled: bool = True
+) -> Header:
+    """Return where the table of a file's first records begins; `expected` are names that columns are declared to have.
+
+    Titles are lines narrower than all below, above a record that the ones below it
+    show to be a header. A record is one unless its values are of the kinds that
+    its columns have: a text above numbers tells of a header, a number above numbers
+    of none, unless these count years or columns. Without `titled` none is looked for.
+    """
+    if not records:
+        return Header(0, declared is not False)
+    above = _count_titles(records, expected) if titled and declared is not False else 0
+    if declared is not None:
+        return Header(above, declared)
+    first, below = records[above], records[above + 1 :]
+    if all(map(_PLAIN_NAME.fullmatch, first)) and not any(field in record for record in below for field in first[:2]):
+        return Header(above, found=True)  # as most headers are: to judge them takes longer than the rest
+    return Header(above, _judge(first, below, expected) >= 0)
+
+
+def kind_of(field: str) -> Kind:
+    """Return what a field holds."""
+    if field.strip().lower() in _NULLS:
+        return "null"
+    if _IS_DATE.fullmatch(field):
+        return "date"
+    return "number" if NUMBER_OR_DATE.fullmatch(field) else "text"
+
+
+def kinds_of(values: Sequence[str], share: float = _MOSTLY) -> Kind:
+    """Return what most of a column's values are that are not null."""
+    counted = Counter(kind for kind in map(kind_of, values) if kind != "null")
+    if not counted:
+        return "null"
+    kind, count = counted.most_common(1)[0]
+    return kind if count >= share * counted.total() else "text"
+
+
+def extent(record: Record) -> int:
+    """Return how many fields a record has as far as the last that is not blank."""
+    return next((place for place in range(len(record), 0, -1) if record[place - 1].strip()), 0)
+
+
+def _count_titles(records: Sequence[Record], expected: Collection[str]) -> int:
+    """Return how many records at the beginning are no part of the table that the others are."""
+    width = width_of(records)
+    above = next((n for n, record in enumerate(records) if len(record) == width and extent(record) > 1), 0)
+    titles, rest = records[:above], records[above:]
+    if not titles or len(rest) < 2 or sum(len(record) == width for record in rest) < _MOSTLY * len(rest):  # noqa: PLR2004 - a header and a row
+        return 0
+    if any(len(record) > width for record in titles):
+        return 0
+    extents, narrow = [extent(record) for record in titles], all(len(record) < width for record in titles)
+    verdict = _judge(rest[0], rest[1:], expected)
+    if verdict > 0:
+        return above
+    # Nothing tells of a header: only lines much narrower are no records.
+    most = max(1, width // 2) if verdict == 0 else 1
+    return above if narrow and width >= _FEW and max(extents) <= most else 0
+
+
+def width_of(records: Sequence[Record]) -> int:
+    """Return how many fields most records have; of two numbers as frequent the greater."""
+    counted = Counter(map(len, records))
+    return max(counted, key=lambda width: (counted[width], width), default=0)
+
+
+def _judge(first: Record, below: Sequence[Record], expected: Collection[str]) -> int:
+    """Return whether a record is a header: 1 or -1 where something tells, 0 where nothing does."""
+    if not any(first) or any(field.strip() in expected for field in first):
+        return 1
+    rows = [record for record in below if len(record) == len(first)][:_JUDGED_ROWS]
+    kinds = [kind_of(field) for field in first]
+    if not rows:
+        return _judge_alone(first, kinds)
+    telling = [_tells(*each) for each in zip(first, kinds, zip(*rows, strict=True), strict=True)]
+    against = [place for place, told in enumerate(telling) if told < 0]
+    if against:
+        return 1 if _are_names(first, against, rows, beside=max(telling) > 0) else -1
+    if max(telling) > 0:
+        return 1
+    return -1 if "text" not in kinds or _recurs(first, kinds, rows) else 0
+
+
+def _judge_alone(first: Record, kinds: Sequence[Kind]) -> int:
+    """Return the same of a file's only record."""
+    typed = [field for field, kind in zip(first, kinds, strict=True) if kind in ("number", "date")]
+    named = "text" in kinds and all(map(_YEAR.fullmatch, typed))
+    return (0 if typed else 1) if named else -1
+
+
+def _tells(field: str, kind: Kind, values: Sequence[str]) -> int:
+    """Return what the field above a column's values tells: that it is a name, that it is one of them, or nothing."""
+    below = kinds_of(values)
+    if below not in ("number", "date") or kind == "null":
+        return 0
+    if kind == "text":
+        return 0 if field in values else 1
+    return 1 if (kind, below) == ("date", "number") else -1
+
+
+def _recurs(first: Record, kinds: Sequence[Kind], rows: Sequence[Record]) -> bool:
+    """Return whether values of a record are also those of others, as names of columns are not; a header may be repeated as a whole."""
+    texts = [place for place, kind in enumerate(kinds) if kind == "text"]
+    again = sum(1 for place in texts if any(row[place] == first[place] for row in rows))
+    return bool(texts) and 2 * again >= len(texts) and not any(list(row) == list(first) for row in rows)
+
+
+def _are_names(first: Record, places: Sequence[int], rows: Sequence[Record], *, beside: bool) -> bool:
+    """Return whether the numbers of a record, above numbers, are names all the same: years, or columns counted through.
+
+    `beside` other names they may be any that count by one; beside a blank above
+    values, as a pivot table has it, any that ascend.
+    """
+    texts = [first[place].strip() for place in places]
+    if not all(text.isdigit() for text in texts):
+        return False
+    numbers = [int(text) for text in texts]
+    ascend = all(one < other for one, other in pairwise(numbers))
+    if not first[0].strip() and any(row[0].strip() for row in rows):
+        return ascend
+    if all(map(_YEAR.fullmatch, texts)) and ascend:
+        values = [row[place] for row in rows for place in places]
+        return sum(1 for value in values if _YEAR.fullmatch(value)) < len(values) / 2
+    return beside and len(numbers) > 1 and all(other - one == 1 for one, other in pairwise(numbers))

@@ -1,0 +1,109 @@
+"""Escaped quotes, and blanks around quotes: as other programs write CSV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.convert.reading.quoting import Quoting
+from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
+
+
+def texts_of(root: Path, text: str, **read: Any) -> list[Any]:
+    """Return the values of the column t."""
+    write_files(root, a_csv=text)
+    make_table(root, files_source(read=read))
+    return [row["t"] for row in read_rows(root)]
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        (r'"say \"hi\" ok"', 'say "hi" ok'),
+        (r'"a\",b"', 'a",b'),
+        (r'"\"hi\""', '"hi"'),
+        (r'"C:\temp \"x\""', r'C:\temp "x"'),
+        (r'"ends in \\","\"y\""', "ends in \\"),
+        (r'"a \"b\" ""c"""', 'a "b" "c"'),
+        ('"two\nlines \\"x\\""', 'two\nlines "x"'),
+    ],
+)
+def test_a_quote_after_a_backslash_is_part_of_its_field(tmp_path: Path, field: str, text: str) -> None:
+    """As Spark, MySQL and pandas with an escapechar write it; other backslashes stay."""
+    more = ",z" if "," in field.rsplit('"', 3)[-3:][0] else ""
+    header = "id,t,u" if more or '","' in field else "id,t"
+    rows = f"1,{field}\n" if header == "id,t" or '","' in field else f"1,{field}{more}\n"
+
+    assert texts_of(tmp_path, f"{header}\n{rows}{rows}")[0] == text
+
+
+def test_a_path_that_ends_in_a_backslash_is_whole(tmp_path: Path) -> None:
+    """A backslash before a quote that ends its field escapes nothing."""
+    assert texts_of(tmp_path, 'id,t,u\n1,"C:\\dir\\","x"\n2,"D:\\","y"\n') == ["C:\\dir\\", "D:\\"]
+
+
+def test_an_escape_that_comes_late_is_detected(tmp_path: Path) -> None:
+    """Beyond what is looked at first, and in a later block."""
+    rows = [f'{number},"name {number} {"x" * 60}"' for number in range(150_000)]
+    rows[100_000:100_001] = [r'100000,"say \"hi\", ok"']
+
+    texts = texts_of(tmp_path, "id,t\n" + "\n".join(rows) + "\n")
+
+    assert len(texts) == 150_000
+    assert 'say "hi", ok' in texts
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_blanks_around_quotes_are_taken_away(tmp_path: Path, late: bool) -> None:
+    """A quote after a delimiter and blanks quotes its field."""
+    plain = "".join(f"{number}, x, y\n" for number in range(20_000 * late))
+
+    texts = texts_of(tmp_path, f'id, t, u\n{plain}1, "Smith, J", x\n2, "Doe" ,y\n3, "say ""hi""", z\n')
+
+    assert texts[-3:] == ["Smith, J", "Doe", 'say "hi"']
+
+
+def test_a_quote_after_a_blank_within_a_field_stays(tmp_path: Path) -> None:
+    """It is one of a text."""
+    assert texts_of(tmp_path, 'id,t\n1,"he said, ""hi"", ok"\n2,x "y" z\n3,5 " pipe\n')[:2] == [
+        'he said, "hi", ok',
+        'x "y" z',
+    ]
+
+
+def test_what_is_declared_escapes(tmp_path: Path) -> None:
+    """Any character may, outside quotes also the delimiter; an empty one says that nothing does."""
+    assert texts_of(tmp_path, "id,t\n1,'a^'b'\n2,x^,y\n3,^z\n", escape="^", quote="'") == ["a'b", "x,y", "^z"]
+    assert texts_of(tmp_path, 'id,t\n1,"say \\"hi\\" ok"\n', escape="") == ['say \\hi\\" ok"']
+
+
+def test_rejects_are_told_as_they_stand_in_the_file(tmp_path: Path) -> None:
+    """Line, byte and text are the file's, whatever was rewritten above."""
+    text = 'id,t\n1,"say \\"hi\\" ok"\n2,"two\nlines \\"x\\""\n3,"a \\"b\\"", c\n4, "z"\n5,"y"\n'
+
+    texts = texts_of(tmp_path, text)
+
+    assert texts == ['say "hi" ok', 'two\nlines "x"', "z", "y"]
+    (reject,) = read_rejects(tmp_path)
+    assert (reject["line"], reject["raw"]) == (5, '3,"a \\"b\\"", c')
+
+
+@pytest.mark.parametrize(
+    ("quoting", "data", "plain"),
+    [
+        (Quoting(escape="\\"), rb'a,"b\"c",d', b'a,"b""c",d'),
+        (Quoting(escape="\\"), rb'"a\\",b', rb'"a\",b'),
+        (Quoting(escape="\\"), rb"\\host\x,\N", rb"\\host\x,\N"),
+        (Quoting(escape="\\"), rb"a\,b,c", rb'"a,b",c'),
+        (Quoting(escape="\\"), rb'"open,b', rb'"open,b'),
+        (Quoting(comment="#"), b"#a\nb,#c\r\n#d", b"\nb,#c\r\n"),
+        (Quoting(comment="#", quote=""), b'"a\n#b"', b'"a\n'),
+        (Quoting(trims=True), b' "a" , "b"\n "c""d" ,e ', b'"a","b"\n"c""d",e '),
+        (Quoting("\t", trims=True), b'a\t "b"\t\t"c"', b'a\t"b"\t\t"c"'),
+    ],
+)
+def test_records_are_rewritten_line_by_line(quoting: Quoting, data: bytes, plain: bytes) -> None:
+    """What is plain stays as it is."""
+    assert quoting.rewrite(data) == plain

@@ -1,0 +1,88 @@
+"""Quotes that are not closed where their field ends: no row is swallowed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
+
+
+def lines(count: int = 1_000, **odd: str) -> list[str]:
+    """Return so many records, and others in the place of some."""
+    rows = [f"{number},name {number},{number / 4}" for number in range(count)]
+    for place, text in odd.items():
+        rows[int(place[1:])] = text
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes"),
+    [
+        ('100,"5 inch,2.5', '900,8",2.5'),
+        ('100,"5 inch,2.5', '900,"8 inch,2.5'),
+        ('"100,5 inch,2.5', '900",8 inch,2.5'),
+        ('100,5 inch,"2.5', '900,x,2.5"'),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_two_stray_quotes_swallow_no_row(tmp_path: Path, opens: str, closes: str, end: str) -> None:
+    """The lines between them are rows by themselves; those with the quotes are kept or rejected, and all are counted."""
+    rows = ["id,name,n", *lines(p100=opens, p900=closes)]
+    write_files(tmp_path, a_csv=end.join(rows) + end)
+
+    table = make_table(tmp_path, files_source())
+
+    assert table.rows_received == 1_000
+    assert table.rows_table >= 998
+    rejects = [row["raw"] for row in read_rejects(tmp_path)] if table.rows_rejected else []
+    assert set(rejects) <= {opens, closes}
+    assert {str(row["id"]) for row in read_rows(tmp_path)} >= set(map(str, range(1_000))) - {"100", "900"}
+
+
+def test_one_stray_quote_among_quoted_fields_costs_one_line(tmp_path: Path) -> None:
+    """The next field's quote does not close it."""
+    rows = [f'{number},"name, {number}",{number / 4}' for number in range(100)]
+    rows[50] = '50,"name, 50,12.5'
+    write_files(tmp_path, a_csv="id,name,n\n" + "\n".join(rows) + "\n")
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.rows_received, table.rows_table) == (100, 99)
+    assert [row["raw"] for row in read_rejects(tmp_path)] == [rows[50]]
+
+
+def test_a_stray_quote_in_a_long_file_costs_one_line(tmp_path: Path) -> None:
+    """Its block does not grow until the next quote."""
+    rows = lines(400_000, p10='10,"5 inch,2.5', p399000='399000,8",2.5')
+    write_files(tmp_path, a_csv="id,name,n\n" + "\n".join(rows) + "\n")
+
+    table = make_table(tmp_path, files_source())
+
+    assert table.rows_received == 400_000
+    assert table.rows_table >= 399_998
+
+
+def test_long_texts_with_line_ends_are_texts(tmp_path: Path) -> None:
+    """Prose, lists and code within quotes are no records, also where lines have as many commas as records."""
+    prose = "Dear all,\nit rained, again.\nWe met, at last,\nand spoke, long,\nof things.\nYours, truly,\nme\n" * 3
+    poem = "one, of them\ntwo, of them\nthree, of them\nfour, of them\nfive, of them\nsix, of them\nseven, of them"
+    rows = [[str(number), text] for number, text in enumerate([prose, poem, "x\n" * 50, "1\n2\n3\n4\n5\n6\n7"] * 20)]
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows([["id", "text"], *rows])
+    write_files(tmp_path, a_csv=buffer.getvalue())
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.rows_received, table.rows_rejected) == (80, 0)
+    assert [row["text"] for row in read_rows(tmp_path)] == [row[1] for row in rows]
+
+
+def test_a_column_of_lists_is_not_doubted(tmp_path: Path) -> None:
+    """In a file of one column any line is like a record: only what follows a closing quote tells."""
+    write_files(tmp_path, a_csv='text\n"a\nb\nc\nd\ne\nf\ng\nh"\nx\n')
+
+    assert make_table(tmp_path, files_source()).rows_table == 2
