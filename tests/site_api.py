@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import pyarrow as pa
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -192,6 +193,11 @@ _FAULTS: dict[str, Callable[..., Awaitable[Response]]] = {
     "chunks": _sent(lambda body: [body[:9], body[9:]]),
     "gzip": _sent(lambda body: [gzip.compress(body[:9]), gzip.compress(body[9:])], content_encoding="gzip"),
     "deflate": _sent(lambda body: [zlib.compress(body)], content_encoding="deflate"),
+    "br": _sent(lambda body: [pa.compress(body, codec="brotli", asbytes=True)], content_encoding="br"),
+    "zstd": _sent(lambda body: [pa.compress(body, codec="zstd", asbytes=True)], content_encoding="zstd"),
+    "br-bomb": _sent(lambda _: [pa.compress(bytes(2**26), codec="brotli", asbytes=True)], content_encoding="br"),
+    "zstd-bomb": _sent(lambda _: [pa.compress(bytes(2**26), codec="zstd", asbytes=True)], content_encoding="zstd"),
+    "compress": _sent(lambda body: [body], content_encoding="compress"),
     "huge-by-length": _sent(lambda body: [body], ends=False, content_length=str(10**9)),
     "huge": _sent(lambda _: (b" " * _MIB for _ in range(64))),
     "gzip-bomb": _sent(lambda _: [bomb()], content_encoding="gzip"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -17,22 +17,27 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 
 @asynccontextmanager
-async def serving_raw(*answers: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Serve answers as they are, one for each request in turn; yield the address and what was asked."""
+async def serving_raw(
+    *answers: bytes | Callable[[str], bytes], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Serve answers as they are, or as made of the server's address, one for each request in turn; yield the address and what was asked."""
     asked: list[bytes] = []
+    address = ""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 asked.append(await reader.readuntil(b"\r\n\r\n"))
-                writer.write(answers[min(len(asked), len(answers)) - 1])
+                answer = answers[min(len(asked), len(answers)) - 1]
+                writer.write(answer if isinstance(answer, bytes) else answer(address))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
         host, port = server.sockets[0].getsockname()
-        yield f"{'http' if tls is None else 'https'}://{host}:{port}", asked
+        address = f"{'http' if tls is None else 'https'}://{host}:{port}"
+        yield address, asked
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:

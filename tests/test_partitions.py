@@ -186,6 +186,8 @@ OF_API: dict[str, tuple[Any, bool]] = {
     "params": ({"per_page": 5}, True),
     "pagination": ({"kind": "offset", "size": 10}, True),
     "records_at": ("items", True),
+    "names": (["id"], True),
+    "error_at": ("error", True),
     "explode": ("tags", False),
     "incremental": ({"field": "id", "param": "since", "start": 0}, True),
     "columns": ({"id": "float", "at": "timestamp"}, False),

@@ -16,6 +16,7 @@ from tasks.ingest.throttle.gate import HostThrottle
 from tasks.progress import Step, tell
 
 TOLD_EVERY_S = 2.0
+_MEGABYTE = 1_000_000  # of a body; one that is smaller is there before it is told of
 
 Show = Callable[[str, float, str], Coroutine[Any, Any, None]]
 """Shows a source's progress: its name, percent, and what there is to say."""
@@ -123,6 +124,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         said = [f"{rows:,} rows", *([f"{pages:,} pages at {self._rate():,.0f}/s"] if pages else [])]
         counts = {
             "in flight": sum(tally.in_flight for tally in self._under_way),
+            "MB on their way": sum(tally.coming_bytes for tally in self._under_way) // _MEGABYTE,
             "s paused": round(sum(host.paused_s for host in self._hosts)),
             "failed": self._failed,
             "landed before": self._reused,

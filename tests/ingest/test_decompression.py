@@ -5,13 +5,19 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.errors import PermanentSourceError
 from tasks.ingest.http.decompression import Decompression
+from tests.ingest.sources import QUICK, api, land_one, read_rows
+from tests.site import Site
 from tests.site_api import bomb
+from tests.site_items import ITEMS
 
 
 def deflate_bare(data: bytes) -> bytes:
@@ -28,6 +34,10 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "deflate": zlib.compress,
     "Deflate": deflate_bare,
     "gzip, deflate": lambda data: zlib.compress(gzip.compress(data)),
+    "br": lambda data: pa.compress(data, codec="brotli", asbytes=True),
+    "zstd": lambda data: pa.compress(data, codec="zstd", asbytes=True),
+    "gzip, br": lambda data: pa.compress(gzip.compress(data), codec="brotli", asbytes=True),
+    "zstd, gzip": lambda data: gzip.compress(pa.compress(data, codec="zstd", asbytes=True)),
     "identity": bytes,
     "utf-8": bytes,
     "": bytes,
@@ -38,8 +48,7 @@ def decompress(encoding: str, body: bytes, size: int) -> bytes:
     """Return a body decompressed in parts of so many bytes."""
     undone = Decompression(encoding)
     parts = [part for at in range(0, len(body), size) for part in undone.feed(body[at : at + size])]
-    undone.end()
-    return b"".join(parts)
+    return b"".join([*parts, *undone.end()])
 
 
 @given(
@@ -56,7 +65,7 @@ def test_a_body_becomes_what_it_was(encoding: str, data: bytes, size: int, times
 
 
 @given(
-    encoding=st.sampled_from(["gzip", "GZIP", "deflate", "Deflate", "gzip, deflate"]),
+    encoding=st.sampled_from(["gzip", "GZIP", "deflate", "Deflate", "gzip, deflate", "br", "zstd"]),
     data=st.binary(min_size=8, max_size=300),
     missing=st.integers(1, 8),
 )
@@ -87,3 +96,28 @@ def test_a_bomb_comes_in_small_parts() -> None:
 def test_nothing_at_all_is_whole() -> None:
     """An answer without a body, as one of 304, may name a coding all the same."""
     assert decompress("gzip", b"", 100) == b""
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd"])
+async def test_a_body_in_a_coding_that_was_not_asked_for_is_read(site: Site, tmp_path: Path, coding: str) -> None:
+    """Some servers compress as they like, whatever Accept-Encoding says."""
+    landed = await land_one(api(site, f"/paged/{coding}"), tmp_path)
+
+    assert read_rows(landed.path) == ITEMS
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd"])
+async def test_a_bomb_in_another_coding_is_stopped(site: Site, tmp_path: Path, coding: str) -> None:
+    """What a body becomes is bounded, in any coding."""
+    source = api(site, f"/paged/{coding}-bomb", requests=QUICK | {"max_body_bytes": 2**20})
+
+    with pytest.raises(PermanentSourceError, match=r"max_body_bytes \(1,048,576\): it goes on after decompression"):
+        await land_one(source, tmp_path)
+
+
+async def test_a_coding_that_is_not_known_is_named(site: Site, tmp_path: Path) -> None:
+    """Bytes of another compression are not shown as a text that is not JSON."""
+    with pytest.raises(
+        PermanentSourceError, match=r"Content-Encoding is 'compress', and compress is not known here; have the server"
+    ):
+        await land_one(api(site, "/paged/compress"), tmp_path)

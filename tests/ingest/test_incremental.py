@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
@@ -12,7 +13,7 @@ import pytest
 
 from tasks.errors import PermanentSourceError, SourceError
 from tasks.ingest.landing.landed import Landed
-from tasks.raw import RawManifest, list_raw_files
+from tasks.raw import RawManifest, commit_manifest, list_raw_files
 from tasks.spec import ApiSource, Scalar
 from tasks.store import DataFolder
 from tests.convert.conftest import make_table
@@ -359,3 +360,63 @@ async def test_a_table_is_what_the_server_has_after_any_runs(site: Site, tmp_pat
     assert {row["id"]: row["value"] for row in table} == {number: row["value"] for number, row in rows.items()}
     assert len(table) == len(rows)
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+LATER = "9999-12-31T00:00:00Z"
+DAYS = ["2024-01-01T00:00:00Z", "2024-01-03T00:00:00Z", "2024-01-02T00:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    ("start", "values", "later"),
+    [
+        ("2024-01-01", [DAYS[0], LATER, DAYS[1], DAYS[2]], LATER),
+        ("2024-01-01", [DAYS[1], "9999-12-31"], "9999-12-31"),
+        (0, [5, 2**31 - 1, 3], 2**31 - 1),
+        (0, [1_700_000_000_000, 253_402_300_799_000], 253_402_300_799_000),
+    ],
+)
+async def test_a_value_later_than_now_does_not_move_what_is_asked_for(
+    site: Site, tmp_path: Path, start: Scalar, values: list[Any], later: Any
+) -> None:
+    """A record that is valid for ever is landed and told of, and what comes later is still asked for."""
+    kept_at(site).rows = rows_at(*values)
+    source, right = growing(site, start), max(value for value in values if value != later)
+
+    first = await land_one(source, tmp_path)
+    second = await land_one(source, tmp_path)
+
+    assert (first.rows, unquote_plus(asked_since(site)[1])) == (len(values), str(right))
+    for landed in (first, second):
+        (warning,) = landed.warnings
+        assert warning.startswith(f"incremental.field: 'at' is {later!r} in a record, which is later than now")
+
+
+async def test_values_that_are_all_later_than_now_are_asked_for_from_the_start(site: Site, tmp_path: Path) -> None:
+    """Then there is nothing to ask on from: each run asks for all, and it is no error."""
+    kept_at(site).rows = rows_at(LATER)
+    source = growing(site, "2024-01-01")
+
+    landed = [await land_one(source, tmp_path) for _ in range(2)]
+
+    assert asked_since(site) == ["2024-01-01"] * 2
+    assert [len(one.warnings) for one in landed] == [1, 1]
+
+
+async def test_what_had_stopped_at_a_value_later_than_now_goes_on(site: Site, tmp_path: Path) -> None:
+    """A partition that was landed when such a value still counted is asked on from the largest value before."""
+    source, kept = growing(site, "2024-01-01"), kept_at(site)
+    kept.rows = rows_at(DAYS[0])
+    await land_one(source, tmp_path)
+    kept.rows = rows_at(DAYS[0], DAYS[2])
+    await land_one(source, tmp_path)
+    path, manifest = (await asyncio.to_thread(list_raw_files, tmp_path, "all"))[-1]
+    await asyncio.to_thread(commit_manifest, path, replace(manifest, largest=LATER))
+    kept.rows = rows_at(DAYS[0], DAYS[2], DAYS[1])
+
+    landed = await land_one(source, tmp_path)
+
+    assert unquote_plus(asked_since(site)[-1]) == DAYS[0]
+    assert {
+        row["id"] for path, _ in await asyncio.to_thread(list_raw_files, tmp_path, "all") for row in read_rows(path)
+    } == {1, 2, 3}
+    assert landed.requests == 1

@@ -17,6 +17,8 @@ from tasks.ingest.outcome import Failure
 from tasks.ingest.progress import SourceProgress
 from tasks.ingest.throttle.gate import Bounds, HostThrottle
 from tasks.progress import Step, listening
+from tasks.spec import ApiSource
+from tests.ingest.sources import job_of, land_with, open_quietly
 from tests.virtual_time import run
 
 RAW = Path("raw.jsonl.zst")
@@ -71,6 +73,54 @@ def test_a_slow_source_is_shown_every_two_seconds_and_at_its_end(steps: list[Ste
         ("news", 100.0, "3,000 rows, 2 pages, 1 s paused, 1 failed, 2 landed before"),
     ]
     assert [(step.done, step.total) for step in steps] == [(2, 4), (2, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_large_body_is_told_of_while_it_comes() -> None:
+    """Rows are there when a body is whole: until then its megabytes show that something comes."""
+    tally = Tally(in_flight=1)
+
+    async def land() -> Shown:
+        shown: Shown = []
+
+        async def show(source: str, percent: float, detail: str) -> None:
+            shown.append((source, percent, detail))
+
+        async with SourceProgress("news", 1, [], show) as progress:
+            tally.coming_bytes = 12_345_678
+            await progress.counting(tally, asyncio.sleep(3.0))
+            tally.coming_bytes = 0
+        return shown
+
+    assert [detail for _, _, detail in run(land())] == ["0 rows, 1 in flight, 12 MB on their way", "0 rows"]
+
+
+async def test_a_body_on_its_way_is_counted(tmp_path: Path) -> None:
+    """What has come of a body is known before all of it has, and is counted once."""
+    body, half, rest = b'[{"id": 1}]' + b" " * 400_000, 200_000, asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:half])
+        await rest.wait()
+        writer.write(body[half:])
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        source = ApiSource.model_validate({"url": f"http://127.0.0.1:{port}/"})
+        async with open_quietly(source) as client:
+            job = job_of(source, tmp_path)
+            tally = client.tally(job.raw)
+            landing = asyncio.create_task(land_with(client, job))
+            async with asyncio.timeout(10):
+                while tally.coming_bytes < half:  # noqa: ASYNC110 - nobody tells of it
+                    await asyncio.sleep(0.01)
+            before = tally.coming_bytes, tally.body_bytes
+            rest.set()
+            await landing
+
+    assert (before, tally.coming_bytes, tally.body_bytes) == ((half, 0), 0, len(body))
 
 
 def test_what_is_over_at_once_is_told_and_not_shown(steps: list[Step]) -> None:

@@ -62,7 +62,8 @@ def asked_of(site: Site, number: int) -> dict[str, str]:
         (OLD, {}, False),
         (OLD, {"refresh": None}, True),
         ("2020-01-01", {}, False),
-        ("2999-01-01T00:00:00+00:00", {}, True),
+        ("2999-01-01T00:00:00+00:00", {}, False),
+        ("2999-01-01T00:00:00+00:00", {"refresh": None}, True),
         ("some time ago", {}, False),
     ],
 )
@@ -203,3 +204,17 @@ async def test_what_is_not_whole_is_not_asked_for_on_condition(site: Site, tmp_p
 
     assert (asked_of(site, -1), read_rows(landed.path)) == ({}, ROWS)
     assert await asyncio.to_thread(manifest_path(landed.path).exists)
+
+
+async def test_what_was_landed_later_than_now_is_fetched_again_and_told_of(site: Site, tmp_path: Path) -> None:
+    """A clock that was wrong would have refresh wait for its time; the run says so once, and then all is well."""
+    kept_at(site).rows = ROWS
+    await land_one(kept(site), tmp_path)
+    await grow_old(tmp_path, "2999-01-01T00:00:00+00:00")
+
+    landed = await land_one(kept(site), tmp_path)
+
+    assert read_rows(landed.path) == ROWS
+    (warning,) = landed.warnings
+    assert warning.startswith("it was landed at 2999-01-01T00:00:00+00:00, which is later than now")
+    assert (await land_one(kept(site), tmp_path)).warnings == ()

@@ -323,3 +323,48 @@ async def test_a_second_run_at_once_is_told(site: Site, tmp_path: Path) -> None:
     (landed,) = await ingest(spec, tmp_path)
 
     assert (asked, landed.total("rows")) == (0, 70)
+
+
+SHAPES: list[Any] = [
+    {"page": 3},
+    [1, 2],
+    "three",
+    3,
+    {"index": "3"},
+    {"pages": [], "done": 0, "matches": {}, "landed": []},
+]
+
+
+@pytest.mark.parametrize("state", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_checkpoint_of_another_shape_is_begun_anew(site: Site, tmp_path: Path, kind: str, state: Any) -> None:
+    """What another version left is no error at every run: the pages are fetched again, and it is told."""
+    source = long(site, kind)
+    await fail(site, source, tmp_path)
+    checkpoint = checkpoint_of(tmp_path)
+    kept = json.loads(checkpoint.read_text(encoding="utf-8"))
+    checkpoint.write_text(json.dumps(kept | {"state": state}), encoding="utf-8")
+
+    landed = await land_one(source, tmp_path)
+
+    assert (landed.resumed_from, read_rows(landed.path)) == (0, rows_of(kind))
+    (warning,) = landed.warnings
+    assert f"has another shape, as of another version: its {REACHED} pages are fetched again" in warning
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_key_less_or_more_is_another_shape(site: Site, tmp_path: Path, kind: str) -> None:
+    """A state with a field left out would go on from a count that is not so."""
+    source, landed = long(site, kind), []
+    for change in ({"more": 1}, None):
+        await fail(site, source, tmp_path / str(change))
+        checkpoint = checkpoint_of(tmp_path / str(change))
+        kept = json.loads(checkpoint.read_text(encoding="utf-8"))
+        kept["state"].pop(next(iter(kept["state"]))) if change is None else kept["state"].update(change)
+        checkpoint.write_text(json.dumps(kept), encoding="utf-8")
+        landed.append(await land_one(source, tmp_path / str(change)))
+
+    assert [(one.resumed_from, read_rows(one.path)) for one in landed] in (
+        [(0, rows_of(kind))] * 2,
+        [(REACHED, rows_of(kind)), (0, rows_of(kind))],  # of a crawl what is beside is passed over
+    )

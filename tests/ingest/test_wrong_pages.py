@@ -118,3 +118,34 @@ async def test_a_proxy_of_the_environment_is_used(
         await land_one(api(site, "/items", requests=ONCE), tmp_path)
 
     assert site.seen == []
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*deprecated:DeprecationWarning"
+)  # httpx-aiohttp hands a proxy's password on as aiohttp 3 took it
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        (
+            "http://127.0.0.1:9",
+            r"the proxy 127\.0\.0\.1:9, which HTTP_PROXY names, cannot be reached \(.*\); correct HTTP_PROXY",
+        ),
+        (
+            "http://me:of-the-proxy@proxy.invalid:8080",
+            r"the proxy proxy\.invalid:8080, which HTTP_PROXY names, cannot be",
+        ),
+    ],
+)
+async def test_a_proxy_that_is_not_there_is_named(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str, said: str
+) -> None:
+    """It is not the host's fault, which has not been asked; the proxy's password is not told."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+
+    with pytest.raises(PermanentSourceError, match=said) as error:
+        await land_one(api(site, "/items", requests=ONCE), tmp_path)
+
+    assert "of-the-proxy" not in str(error.value)
+    assert site.seen == []

@@ -12,7 +12,7 @@ import httpx
 from tasks.errors import PermanentSourceError
 from tasks.ingest.http.asking import Ask
 from tasks.ingest.http.hiding import quoted
-from tasks.partitions import Partition, fill_body, first_url
+from tasks.partitions import Partition, fill_body, first_url, set_param
 from tasks.spec import ApiSource, Scalar
 from tasks.spec.pagination import Place
 
@@ -60,10 +60,10 @@ def turn_page(ask: Ask, place: Place, param: str, value: Scalar) -> Ask:
 
 
 def with_param(url: httpx.URL, name: str, value: Scalar) -> httpx.URL:
-    """Return an address with a query parameter; a new one is added to the text, which leaves the others as they are."""
+    """Return an address with a query parameter; the others stay as they are written."""
     query, text = url.query.decode("ascii"), str(value)
     if name in query or url.fragment or not (name.isascii() and name.isidentifier()):
-        return url.copy_set_param(name, value)
+        return set_param(url, name, quote(text, safe=""))
     added = f"{query}{'&' if query else ''}{name}={quote(text, safe='')}"
     if len(text) <= _SHORT and text.isascii() and text.isalnum() and (replaced := _with_query(url, added)) is not None:
         return replaced

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from aiohttp import ClientSession
+from aiohttp.client import _RequestContextManager
 from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 
 class Connections(httpx.AsyncBaseTransport):
@@ -18,9 +21,9 @@ class Connections(httpx.AsyncBaseTransport):
 
     def __init__(self, session: ClientSession) -> None:
         # Certificates are verified by the session: these make no SSL context of their own.
-        self._direct = AiohttpTransport(verify=False, client=session)
+        self._direct = _ExactTransport(session)
         self._by_proxy = {
-            scheme: AiohttpTransport(verify=False, client=session, proxy=httpx.Proxy(_address(proxy)))
+            scheme: _ExactTransport(session, httpx.Proxy(_address(proxy)))
             for scheme, proxy in getproxies().items()
             if scheme in ("http", "https")
         }
@@ -31,6 +34,31 @@ class Connections(httpx.AsyncBaseTransport):
         if transport is not self._direct and proxy_bypass(request.url.host):
             transport = self._direct
         return await transport.handle_async_request(request)
+
+
+class _ExactSession:
+    """A session that asks for an address as it is given: aiohttp, given a text, writes %7e as ~ and %3A as a colon."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
+
+    def request(self, *, method: str, url: str, **options: Any) -> _RequestContextManager:
+        return self._session.request(method, URL(url, encoded=True), **options)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+class _ExactTransport(AiohttpTransport):
+    """The transport over such a session, which it asks for before each request."""
+
+    def __init__(self, session: ClientSession, proxy: httpx.Proxy | None = None) -> None:
+        super().__init__(verify=False, proxy=proxy)
+        self._session = _ExactSession(session)
+
+    def get_client(self) -> Any:
+        """Return the session."""
+        return self._session
 
 
 def _address(proxy: str) -> str:

@@ -20,6 +20,8 @@ class Tally:
     refused: int = 0
     body_bytes: int = 0
     in_flight: int = 0
+    coming_bytes: int = 0
+    """Of bodies that are not there whole yet, as they are sent."""
 
 
 @dataclass(slots=True)
@@ -33,6 +35,17 @@ class Account:
     method: str
     url: httpx.URL
     stood_s: float = 0.0
+    coming_bytes: int = 0
+
+    def add(self, received: int) -> None:
+        """Count a part of the body, which is on its way."""
+        self.coming_bytes += received
+        self.tally.coming_bytes += received
+
+    def end_body(self) -> None:
+        """Count the body as on its way no more, whether it is there or failed."""
+        self.tally.coming_bytes -= self.coming_bytes
+        self.coming_bytes = 0
 
     @property
     def said(self) -> str:

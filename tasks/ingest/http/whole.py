@@ -6,12 +6,13 @@ import asyncio
 import socket
 import ssl
 import zlib
+from collections.abc import AsyncIterable, AsyncIterator
 
 import aiohttp
 import httpx
 
 from tasks.errors import PermanentSourceError
-from tasks.ingest.http.decompression import Decompression
+from tasks.ingest.http.decompression import Decompression, UnknownCodingError
 from tasks.ingest.http.retry import MayPassError
 from tasks.ingest.http.tally import account_of
 from tasks.spec import Requests
@@ -45,17 +46,23 @@ class WholeTransport(httpx.AsyncBaseTransport):
                 stream = response.stream
                 assert isinstance(stream, httpx.AsyncByteStream)
                 try:
-                    body = await self._read(response, stream, request)
+                    body = await self._read(response, _counted(stream, request), request)
                 finally:
                     await stream.aclose()
         except TimeoutError as error:
             raise MayPassError(f"no whole answer within {self._requests.timeout_s:g} s") from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
             raise PermanentSourceError(f"{account_of(request).said}: {error}; correct the address") from error
+        except UnknownCodingError as error:
+            raise PermanentSourceError(
+                f"{account_of(request).said} answered in a coding that was not asked for: {error}"
+            ) from error
         except zlib.error as error:
             raise MayPassError(f"the body cannot be decompressed ({error})") from error
         except _TRANSPORT_ERRORS as error:
             raise _explain(error, request) from error
+        finally:
+            account_of(request).end_body()
         account_of(request).tally.body_bytes += len(body)
         if "Content-Encoding" in response.headers:
             for name in _AS_SENT:
@@ -64,7 +71,7 @@ class WholeTransport(httpx.AsyncBaseTransport):
         response.read()
         return response
 
-    async def _read(self, response: httpx.Response, sent: httpx.AsyncByteStream, request: httpx.Request) -> bytes:
+    async def _read(self, response: httpx.Response, sent: AsyncIterable[bytes], request: httpx.Request) -> bytes:
         """Return the body, decompressed."""
         most = self._requests.max_body_bytes
         told = response.headers.get("Content-Length", "")
@@ -82,7 +89,15 @@ class WholeTransport(httpx.AsyncBaseTransport):
         return b"".join(parts)
 
 
-async def _decompress(sent: httpx.AsyncByteStream, undone: Decompression, request: httpx.Request, most: int) -> bytes:
+async def _counted(sent: httpx.AsyncByteStream, request: httpx.Request) -> AsyncIterator[bytes]:
+    """Yield a body as it comes; how much of it has come is told meanwhile."""
+    account = account_of(request)
+    async for part in sent:
+        account.add(len(part))
+        yield part
+
+
+async def _decompress(sent: AsyncIterable[bytes], undone: Decompression, request: httpx.Request, most: int) -> bytes:
     """Return a body that was sent compressed; neither it nor what it becomes may be too large."""
     parts, size, sent_bytes = [], 0, 0
     async for chunk in sent:
@@ -92,7 +107,11 @@ async def _decompress(sent: httpx.AsyncByteStream, undone: Decompression, reques
             if max(size, sent_bytes) > most:
                 raise _too_large(request, most, "it goes on after decompression")
             parts.append(part)
-    undone.end()
+    for part in undone.end():
+        size += len(part)
+        if size > most:
+            raise _too_large(request, most, "it goes on after decompression")
+        parts.append(part)
     return b"".join(parts)
 
 
@@ -107,6 +126,8 @@ def _explain(error: BaseException, request: httpx.Request) -> Exception:
     """Return what a failure of the transport means; httpx-aiohttp makes a ConnectTimeout of any failure to connect, its cause tells."""
     cause, url, asked = error.__cause__, request.url, account_of(request).said
     match cause:
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+            return _explain_proxy(cause, url)
         case aiohttp.ClientConnectorDNSError() if _is_unknown(cause):
             return PermanentSourceError(f"{asked}: no host has the name {url.host}; correct the address")
         case aiohttp.ClientConnectorCertificateError():
@@ -128,6 +149,19 @@ def _explain(error: BaseException, request: httpx.Request) -> Exception:
     said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     first = said.partition("\n")[0].removesuffix(":")
     return MayPassError(f"the connection broke ({first or type(error).__name__})")
+
+
+def _explain_proxy(
+    error: aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError, url: httpx.URL
+) -> MayPassError:
+    """Return what a failure of the proxy means; the host has not been asked."""
+    variable = f"{url.scheme.upper()}_PROXY"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return MayPassError(f"the proxy that {variable} names refused with {error.status} {error.message}".strip())
+    return UnreachableError(
+        f"the proxy {error.host}:{error.port}, which {variable} names, cannot be reached ({_reason(error)}); "
+        f"correct {variable}, or name {url.host} in NO_PROXY"
+    )
 
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:

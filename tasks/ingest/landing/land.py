@@ -16,9 +16,9 @@ from tasks.ingest.http.asking import Fetch, PageGroup
 from tasks.ingest.http.hiding import Secrets, hiding
 from tasks.ingest.http.tally import Tally
 from tasks.ingest.landing.conditional import Conditional, NotModifiedError, tells_all_in_body
-from tasks.ingest.landing.landed import Landed, Plan, describe, keep_unchanged
+from tasks.ingest.landing.landed import Landed, Plan, describe, doubts_of, keep_unchanged
 from tasks.ingest.landing.raw_writer import RawWriter, discard
-from tasks.ingest.landing.resumption import keep_state
+from tasks.ingest.landing.resumption import is_state, keep_state
 from tasks.ingest.landing.watermark import Watermark
 from tasks.ingest.pages.crawl import crawl
 from tasks.ingest.pages.page import REJECT
@@ -71,7 +71,9 @@ async def land(plan: Plan, access: Access) -> Landed:
         ) from None
     except SourceError as error:
         raise access.secrets.hide_error(error) from None
-    return await in_thread(describe, plan, access.tally, landing.resumed_from, time.monotonic() - began)
+    landed = await in_thread(describe, plan, access.tally, landing.resumed_from, time.monotonic() - began)
+    doubts = (*doubts_of(plan), *landing.doubts, *landed.warnings)
+    return replace(landed, warnings=tuple(dict.fromkeys(doubts)))
 
 
 async def in_thread(call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
@@ -97,10 +99,14 @@ class _Landing:
         self._since_s = time.monotonic()
         self._committing: asyncio.Task[None] | None = None
         self.resumed_from = 0
+        self.doubts: tuple[str, ...] = ()
+        """What is to be told in this run alone."""
 
     async def run(self) -> None:
         try:
             await in_thread(self._writer.open)
+            if not is_state(self._plan.job.source, self._writer.checkpoint.state):
+                await in_thread(self._begin_anew)
             self._begin()
             if self._writer.checkpoint.is_complete:
                 await in_thread(self._put_in_place)
@@ -113,6 +119,17 @@ class _Landing:
             await self._keep()
             raise
 
+    def _begin_anew(self) -> None:
+        """Leave what a run before began: from a checkpoint of another shape nothing can go on."""
+        pages = self._writer.checkpoint.manifest.pages
+        self._writer.close()
+        discard(self._plan.raw)
+        self._writer = RawWriter(self._plan.raw, self._plan.asked)
+        self.doubts = (
+            f"the checkpoint of a run that ended early has another shape, as of another version: its {pages} pages are "
+            "fetched again, and there is nothing to do",
+        )
+
     def _begin(self) -> None:
         """Take up what the writer found of a run before."""
         found, tally, incremental = self._writer.checkpoint.manifest, self._access.tally, self._plan.incremental
@@ -120,7 +137,8 @@ class _Landing:
         tally.rows = found.rows
         if incremental is not None:
             before = self._plan.landed.largest if self._plan.landed else None
-            self._watermark = Watermark(incremental, before if found.largest is None else found.largest, found.rows)
+            largest, were_later = before if found.largest is None else found.largest, bool(found.warnings)
+            self._watermark = Watermark(incremental, largest, found.rows, were_later=were_later)
 
     async def _read(self) -> None:
         plan, state = self._plan, self._writer.checkpoint.state
@@ -210,7 +228,7 @@ class _Landing:
         return replace(
             group,
             lines=lines,
-            warnings=tuple(map(hide, group.warnings)),
+            warnings=tuple(map(hide, (*group.warnings, *(self._watermark.doubts if self._watermark else ())))),
             unproven=group.unproven and hide(group.unproven),
         )
 
@@ -220,18 +238,21 @@ class _Landing:
         return value if value is None or self._access.secrets.hide(value) == value else None
 
     def _finish(self, group: PageGroup, conditional: Conditional) -> None:
-        largest = self._see(group)
+        largest, group = self._see(group), self._kept(group)
         if self._watermark is not None:
             self._watermark.check()
         if group.lines or self._writer.checkpoint.manifest.rows or not self._plan.is_increment:
             etag, modified = self._validator(conditional, "ETag"), self._validator(conditional, "Last-Modified")
-            self._writer.finish(self._kept(group), largest, etag=etag, last_modified=modified)
+            self._writer.finish(group, largest, etag=etag, last_modified=modified)
+        else:
+            self.doubts += group.warnings
         self._put_in_place()
 
     def _put_in_place(self) -> None:
         """Make the raw file count; an increment without rows, or with the very rows of the one before, leaves nothing."""
         manifest, before = self._writer.checkpoint.manifest, self._plan.landed
         if self._plan.is_increment and before is not None and (not manifest.rows or manifest.sha256 == before.sha256):
+            self.doubts += manifest.warnings
             self._writer.close()
             discard(self._plan.raw)
         else:

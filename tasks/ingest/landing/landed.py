@@ -11,11 +11,12 @@ from pathlib import Path
 from tasks.ingest.http.tally import Tally
 from tasks.ingest.landing.damage import find_damage
 from tasks.ingest.landing.raw_writer import discard, is_begun, now_text, read_checkpoint
-from tasks.ingest.landing.watermark import moment_of, since
+from tasks.ingest.landing.watermark import is_later_than_now, moment_of, since
 from tasks.partitions import Partition, request_fingerprint
 from tasks.raw import RawManifest, commit_manifest, increment_path, list_raw_files, raw_path
 from tasks.spec import ApiSource, Incremental, PagesSource, Scalar
 
+_CLOCKS_APART = timedelta(hours=1)  # what was landed so much later than now was landed by a clock that was wrong
 _GONE_ON_WITHIN = timedelta(days=1)  # what was begun longer ago has changed meanwhile: it is begun anew
 
 
@@ -137,6 +138,18 @@ def plan_landing(job: PartitionJob, *, fresh: bool) -> Plan:
     return first
 
 
+def doubts_of(plan: Plan) -> tuple[str, ...]:
+    """Return what is to be told, in this run alone, of what was landed before."""
+    landed_at = plan.landed.landed_at if plan.landed and plan.job.source.refresh else ""
+    moment = moment_of(landed_at)
+    if moment is None or moment - datetime.now(UTC) <= _CLOCKS_APART:
+        return ()
+    return (
+        f"it was landed at {landed_at}, which is later than now, so that refresh would wait for that time: "
+        "it is fetched again; set this machine's clock right if it is wrong",
+    )
+
+
 def keep_unchanged(plan: Plan) -> None:
     """Note that what is landed is what the server still has."""
     assert plan.landed is not None
@@ -165,10 +178,17 @@ def _plan_more(first: Plan, files: Sequence[tuple[Path, RawManifest]]) -> Plan:
     if job.incremental is None:
         return replace(first, landed=latest)
     raw = increment_path(job.raw, len(files))
+    latest = replace(latest, largest=_largest(files))
     plan = Plan(job, raw, since(job.incremental, latest.largest), files[0][1].sha256, latest, first.damage)
     if not _is_under_way(plan):
         discard(raw)
     return plan
+
+
+def _largest(files: Sequence[tuple[Path, RawManifest]]) -> Scalar | None:
+    """Return the largest value landed; one that is later than now, from which nothing would come any more, is none."""
+    values = [manifest.largest for _, manifest in files if manifest.largest is not None]
+    return next((value for value in reversed(values) if not is_later_than_now(value)), None)
 
 
 def _is_gone_on(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]]) -> bool:
@@ -192,8 +212,8 @@ def _is_old(job: PartitionJob, text: str) -> bool:
     """Return whether what was landed, or begun, at a time is to be fetched again."""
     if job.source.refresh is None:
         return False
-    moment = moment_of(text)
-    return moment is None or datetime.now(UTC) - moment >= job.source.refresh.after
+    moment, now = moment_of(text), datetime.now(UTC)
+    return moment is None or now - moment >= job.source.refresh.after or moment - now > _CLOCKS_APART
 
 
 def _sum_up(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]], *, reused: bool) -> Landed:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from typing import Any
 
+import msgspec
+
+from tasks.ingest.api.paging import Progress
+from tasks.ingest.api.sequence import Walk
 from tasks.ingest.http.hiding import Secrets
+from tasks.ingest.pages.frontier import is_frontier
 from tasks.redaction import HIDDEN
-from tasks.spec import ApiKeyAuth, ApiSource, PagesSource
+from tasks.spec import ApiKeyAuth, ApiSource, OffsetPagination, PagePagination, PagesSource, SinglePagination
 
 NOT_KEPT = "not kept: an address in it holds a secret"
 """The state of a checkpoint from which nothing can go on."""
@@ -26,3 +32,29 @@ def keep_state(state: Any, source: ApiSource | PagesSource, secrets: Secrets) ->
         text = re.sub(rf'(?<=[?&]){re.escape(source.auth.name)}=[^&#"\\]*', f"{source.auth.name}={HIDDEN}", text)
     kept = json.loads(text)
     return kept if secrets.hide(text) == text else NOT_KEPT
+
+
+def is_state(source: ApiSource | PagesSource, state: Any) -> bool:
+    """Return whether a state is one from which a landing of a source goes on; one of another version may be none."""
+    if state is None:
+        return True
+    if isinstance(source, PagesSource):
+        return is_frontier(source, state)
+    match source.pagination:
+        case SinglePagination():
+            return False
+        case PagePagination() | OffsetPagination():
+            return _is_of(Progress, state)
+        case _:
+            return _is_of(Walk, state)
+
+
+def _is_of(kind: type[Progress | Walk], state: Any) -> bool:
+    """Return whether a JSON value has the fields of a dataclass, all of them and no other."""
+    if not isinstance(state, dict) or state.keys() != {field.name for field in fields(kind)}:
+        return False
+    try:
+        msgspec.convert(state, kind)
+    except msgspec.ValidationError:
+        return False
+    return True

@@ -20,17 +20,37 @@ _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:(?P<separator>[T ])(?P<clock>[0-9:]{5,8})(?:(?P<point>[.,])(?P<digits>[0-9]+))?(?P<zone>Z|[+-][0-9:]+)?)?"
 )
+_MARGIN = timedelta(days=1)  # between clocks, and zones that a time does not name
+_NEVER = frozenset(
+    {2**31 - 1, 2**32 - 1, 2**63 - 1, 253_402_214_400, 253_402_300_799, 253_402_214_400_000, 253_402_300_799_000}
+)
+"""Numbers that stand for never: the largest of their kind, and the end of the year 9999 in seconds and milliseconds."""
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Watermark:
     """The largest value of an incremental source's field among the rows so far."""
 
-    def __init__(self, incremental: Incremental, largest: Scalar | None = None, rows: int = 0) -> None:
+    def __init__(
+        self, incremental: Incremental, largest: Scalar | None = None, rows: int = 0, *, were_later: bool = False
+    ) -> None:
         self._field = incremental.field
         self._names = incremental.field.split(".")
         self._rows = rows
+        self._were_later = were_later  # values of a run before that has come so far
+        self._latest = datetime.now(UTC) + _MARGIN
+        self._later: Scalar | None = None
         self.largest = largest
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Return what is to be told of values that are later than now."""
+        if self._later is None:
+            return ()
+        return (
+            f"incremental.field: {self._field!r} is {self._later!r:.60} in a record, which is later than now: it does not move "
+            "what the next run asks for; have it corrected at its origin, or name another field",
+        )
 
     def see(self, lines: Iterable[bytes]) -> None:
         """Take the field of further rows into account; a row without it counts for nothing.
@@ -47,17 +67,20 @@ class Watermark:
 
     def check(self) -> None:
         """Raise where there were rows, and none had the field."""
-        if self._rows and self.largest is None:
+        if self._rows and self.largest is None and self._later is None and not self._were_later:
             raise PermanentSourceError(
                 f"incremental.field: {self._field!r} is in none of {self._rows} records; correct the field"
             )
 
-    def _larger(self, one: Scalar | None, other: Any) -> Scalar:
+    def _larger(self, one: Scalar | None, other: Any) -> Scalar | None:
         compared = _comparable(other)
         if compared is None:
             raise PermanentSourceError(
                 f"incremental.field: {self._field!r} has the value {other!r:.60}, which is neither a number nor a time in ISO 8601; name a field of numbers, or of times"
             )
+        if _is_later(compared, self._latest):
+            self._later = self._later or other
+            return one
         try:
             larger: Scalar = other if one is None or compared > _comparable(one) else one
         except TypeError:
@@ -65,6 +88,15 @@ class Watermark:
                 f"incremental.field: {self._field!r} has values that cannot be compared, {one!r:.60} and {other!r:.60}; name a field of numbers, or of times"
             ) from None
         return larger
+
+
+def is_later_than_now(value: Scalar) -> bool:
+    """Return whether a value is later than now, so that a run which asked for what is newer would get nothing."""
+    return _is_later(_comparable(value), datetime.now(UTC) + _MARGIN)
+
+
+def _is_later(compared: Any, latest: datetime) -> bool:
+    return compared > latest if isinstance(compared, datetime) else compared in _NEVER
 
 
 def since(incremental: Incremental, largest: Scalar | None) -> Scalar:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import httpx
+import msgspec
 
 from tasks.ingest.pages.matches import Matches
 from tasks.ingest.pages.page import Page, reject_line
@@ -30,6 +31,15 @@ class Visit:
     """Where redirects ended."""
     page: Page | None = None
     reject: str = ""
+
+
+class _State(TypedDict):
+    """A frontier as JSON."""
+
+    pages: list[tuple[str, int, bool]]
+    done: int
+    matches: dict[str, Any]
+    landed: list[tuple[str, bool]]
 
 
 class Frontier:
@@ -109,3 +119,15 @@ class Frontier:
         return (url, spot.is_detail) in self._landed or (
             place < self.done - 1 and self.spots[place].is_detail == spot.is_detail
         )
+
+
+def is_frontier(source: PagesSource, state: Any) -> bool:
+    """Return whether a JSON value is the state of a crawl that has pages left to read."""
+    try:
+        msgspec.convert(state, _State)
+        frontier = Frontier.restore(source, state)
+    except (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError):
+        return False
+    right = vars(Matches())
+    are_counts = all(type(value) is type(right[name]) for name, value in vars(frontier.matches).items())
+    return are_counts and 0 <= frontier.done < len(frontier.spots)
