@@ -126,7 +126,7 @@ def _explain(error: BaseException, request: httpx.Request) -> Exception:
     """Return what a failure of the transport means; httpx-aiohttp makes a ConnectTimeout of any failure to connect, its cause tells."""
     cause, url, asked = error.__cause__, request.url, account_of(request).said
     match cause:
-        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+        case aiohttp.ClientHttpProxyError() | aiohttp.ClientConnectorError() if _is_of_proxy(cause, url):
             return _explain_proxy(cause, url)
         case aiohttp.ClientConnectorDNSError() if _is_unknown(cause):
             return PermanentSourceError(f"{asked}: no host has the name {url.host}; correct the address")
@@ -151,9 +151,14 @@ def _explain(error: BaseException, request: httpx.Request) -> Exception:
     return MayPassError(f"the connection broke ({first or type(error).__name__})")
 
 
-def _explain_proxy(
-    error: aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError, url: httpx.URL
-) -> MayPassError:
+def _is_of_proxy(error: aiohttp.ClientHttpProxyError | aiohttp.ClientConnectorError, url: httpx.URL) -> bool:
+    """Return whether it is the proxy that failed: of one whose name nobody knows, only the error's host tells."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return error.host != url.raw_host.decode("ascii")
+    return isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError)
+
+
+def _explain_proxy(error: aiohttp.ClientHttpProxyError | aiohttp.ClientConnectorError, url: httpx.URL) -> MayPassError:
     """Return what a failure of the proxy means; the host has not been asked."""
     variable = f"{url.scheme.upper()}_PROXY"
     if isinstance(error, aiohttp.ClientHttpProxyError):
