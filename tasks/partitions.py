@@ -13,11 +13,11 @@ from urllib.parse import quote, quote_plus, unquote_plus
 
 import httpx
 
+from tasks.raw import PARTITION_CHARACTERS
 from tasks.spec import ApiSource, Column, PagesSource, PartitionValues, Range, Scalar
 from tasks.store import fingerprint
 
 WHOLE = "all"  # the name of the one partition of a source that declares none
-_NAME_CHARACTERS = 120
 _HASH_CHARACTERS = 12
 
 # How a source is asked, by whom, how much and how often, and what becomes of its rows, does not change
@@ -44,10 +44,10 @@ class Partition:
     def name(self) -> str:
         """Return the partition's name, which is also its file's: `origin=EWR,month=1`."""
         name = ",".join(f"{quote(key, safe='')}={quote(str(value), safe='')}" for key, value in self.values) or WHOLE
-        if len(name) <= _NAME_CHARACTERS:
+        if len(name) <= PARTITION_CHARACTERS:
             return name
         digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_CHARACTERS]
-        return f"{name[:_NAME_CHARACTERS]}-{digest}"
+        return f"{name[:PARTITION_CHARACTERS]}-{digest}"
 
     def fill(self, url: str) -> str:
         """Return `url` with this partition's values in its placeholders, quoted."""

@@ -18,6 +18,7 @@ from tasks.store import commit_json, hash_file, json_reader
 
 RAW_SUFFIX = ".jsonl.zst"
 _MANIFEST_SUFFIX = ".json"
+PARTITION_CHARACTERS = 120  # a longer name is cut, and has a hash
 _INCREMENT_SIGN = "+"  # names of partitions have none of their own
 
 
@@ -98,6 +99,15 @@ def extended_name(name: str) -> str | None:
     """Return the name of the first raw file that the increment `name` was added to; None where it is no increment."""
     stem, sign, _ = name.removesuffix(RAW_SUFFIX).rpartition(_INCREMENT_SIGN)
     return f"{stem}{RAW_SUFFIX}" if sign else None
+
+
+def fetch_again(name: str) -> str:
+    """Return what to do to have the partition of a raw file fetched again, and no other."""
+    partition = Path(name).name.removesuffix(RAW_SUFFIX).partition(_INCREMENT_SIGN)[0]
+    if "=" not in partition or len(partition) > PARTITION_CHARACTERS:
+        return "delete it and run again, and it alone is fetched anew"
+    conditions = " ".join(f"--partitions {condition}" for condition in partition.split(","))
+    return f"fetch it again with {conditions} --fresh"
 
 
 def sweep_from(raw: Path) -> None:

@@ -15,6 +15,8 @@ from tasks.errors import PermanentSourceError
 from tasks.hosts import AllowedHosts, PinnedResolver, open_connector
 from tasks.redaction import redact
 
+_EXTRAS = {"s3fs": "s3"}
+"""The extra that brings a package."""
 _GONE = (404, 410)
 _PUBLIC: set[str] = set()  # names of hosts that were public once; a file is listed and read over connections of its own
 
@@ -87,4 +89,5 @@ def missing_package(url: str, error: ImportError) -> str:
     package = known_implementations.get(protocol, {}).get("class", "fsspec").partition(".")[0]
     if package == "fsspec":  # which reads it itself, by a package that only the error tells
         return f"{url}: {error}; install that package beside Tidemill"
-    return f"{url}: {protocol}:// needs a package that is not there; pip install {package}"
+    named = f"'tidemill[{_EXTRAS[package]}]'" if package in _EXTRAS else package
+    return f"{url}: {protocol}:// needs a package that is not there; pip install {named}"

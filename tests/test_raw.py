@@ -10,6 +10,7 @@ import pytest
 from tasks.raw import (
     RawManifest,
     commit_manifest,
+    fetch_again,
     increment_path,
     list_raw_files,
     manifest_path,
@@ -133,3 +134,20 @@ def test_a_file_is_swept_with_what_was_added_to_it(tmp_path: Path, number: int, 
     sweep_from(target)
 
     assert names_in(tmp_path) == left
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("raw/x/part=a.jsonl.zst", "fetch it again with --partitions part=a --fresh"),
+        (
+            "raw/x/part=a%20b,month=1+000002.jsonl.zst",
+            "fetch it again with --partitions part=a%20b --partitions month=1 --fresh",
+        ),
+        ("raw/x/all.jsonl.zst", "delete it and run again, and it alone is fetched anew"),
+        (f"raw/x/part={'a' * 120}-0.jsonl.zst", "delete it and run again, and it alone is fetched anew"),
+    ],
+)
+def test_a_partition_is_fetched_again_alone(name: str, cure: str) -> None:
+    """What is to be done to one raw file names its partition, and leaves the others."""
+    assert fetch_again(name) == cure

@@ -24,6 +24,7 @@ from tasks.convert.reading.formats import LINES, read_whole, suffix_of
 from tasks.convert.reading.guess import Guess
 from tasks.convert.reading.opening import DamagedError, Stream, suffixes
 from tasks.errors import TableError
+from tasks.raw import fetch_again
 
 BLOCK_BYTES = 8 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
 
@@ -55,6 +56,7 @@ class _Progress:
     converting: list[asyncio.Task[Written]] = field(default_factory=list)
     written: list[asyncio.Task[Written]] = field(default_factory=list)
     digest: str = ""
+    content: str = ""
     encoding: str = "utf-8"
     guess: Guess | None = None
     damage: str = ""
@@ -155,17 +157,21 @@ async def _read_bytes(
     progress.digest = await asyncio.to_thread(hash_file, file)
     stream = await asyncio.to_thread(Stream, file.path, plan.target.reading.member)
     try:
-        total, more = 0, True
+        total, more, content = 0, True, xxhash.xxh3_128()
         while more:
             room = cutter.room
             received = await asyncio.to_thread(stream.read_into, room)
+            content.update(room[:received])
             total, more = total + received, received == len(room)
             yield received, not more and stream.is_whole
         if not stream.is_whole:
             await asyncio.to_thread(stream.read_some, 1)  # tells of the damage
+        progress.content = content.hexdigest()
     except DamagedError as error:
         if not total:
-            raise TableError(f"{error}; fetch the file again") from error
+            raise TableError(
+                f"{error}; {fetch_again(file.name) if plan.target.landed else 'fetch the file again'}"
+            ) from error
         progress.damage = str(error)
     finally:
         await asyncio.to_thread(stream.close)
@@ -224,9 +230,9 @@ def _sum_up(file: InputFile, plan: Plan, progress: _Progress, written: Sequence[
     """
     records = sum(block.records for block in written)
     if plan.target.landed and progress.damage:
-        raise TableError(f"{progress.damage}; fetch the file again")
+        raise TableError(f"{progress.damage}; {fetch_again(file.name)}")
     if file.rows is not None and records != file.rows:
-        raise TableError(f"holds {records} rows, but {file.rows} were landed; fetch it again with --fresh")
+        raise TableError(f"holds {records} rows, but {file.rows} were landed; {fetch_again(file.name)}")
     first = written[0].parts[0].name if written[0].parts else ""  # also of a file without rows
     reasons = sum((block.reasons for block in written), Counter())
     converted = ConvertedFile(
@@ -237,6 +243,7 @@ def _sum_up(file: InputFile, plan: Plan, progress: _Progress, written: Sequence[
         size=file.size,
         mtime_ns=file.mtime_ns,
         digest=progress.digest,
+        content=progress.content,
         encoding=progress.encoding,
         guess=None if plan.target.landed else progress.guess,
         rejects=tuple(block.rejects for block in written if block.rejects),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from tasks.checksums import Checksum
@@ -49,6 +50,17 @@ class Draft:
         for unit in converted:
             self.parts |= {part.name: part for part in unit.parts}
             self.files |= {file.name: file for file in unit.files}
+
+    def drop(self, names: AbstractSet[str]) -> None:
+        """Leave out files, and their rows."""
+        self.files = {name: file for name, file in self.files.items() if name not in names}
+        for part in [part for part in self.parts.values() if part.rows.keys() & names]:
+            rest = part.without(names)
+            if rest.rows:
+                self.shrunk.setdefault(part.name, part)
+                self.parts[part.name] = rest
+            else:
+                del self.parts[part.name]
 
     def add_widened(self, converted: Sequence[Converted], before: Mapping[str, Part]) -> None:
         """Take in files that were converted with the table's types; their own are those of their parts `before`."""

@@ -74,7 +74,7 @@ class Target:
 
 @dataclass(frozen=True)
 class ConvertedFile:
-    """What became of one input file."""
+    """What became of one input file; `content` is the hash of its bytes once decompressed, where that is known."""
 
     name: str
     rows_received: int
@@ -88,6 +88,12 @@ class ConvertedFile:
     rejects: tuple[str, ...] = ()
     """Names of the parts of its rejects."""
     guess: Guess | None = None
+    content: str = ""
+
+    @property
+    def known_by(self) -> str:
+        """Return what its content is known by, under whatever name; of an address of which none is known, nothing."""
+        return self.content or ("" if "://" in self.name else self.digest)
 
     @property
     def rows_table(self) -> int:

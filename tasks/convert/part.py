@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class Part:
         """Return the number of its rows."""
         return sum(self.rows.values())
 
-    def without(self, files: set[str]) -> Part:
+    def without(self, files: AbstractSet[str]) -> Part:
         """Return the part without the rows of some files."""
         return replace(self, rows={file: rows for file, rows in self.rows.items() if file not in files})
 

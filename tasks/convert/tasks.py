@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -24,12 +25,14 @@ from tasks.convert.commit import commit_table, widen_part
 from tasks.convert.conversion import BLOCK_BYTES, Workers, convert_file
 from tasks.convert.damage import tell_lost_rejects
 from tasks.convert.draft import Draft, other_encodings
+from tasks.convert.fetched_anew import tell_fetched_anew
 from tasks.convert.files import Converted, InputFile, Plan
 from tasks.convert.findings import find
 from tasks.convert.guesses import gather_guesses, refuse_contradictions
 from tasks.convert.inputs import name_part
 from tasks.convert.job import TableJob, make_job
 from tasks.convert.manifest import TableManifest
+from tasks.convert.renamed import find_renamed, tell_copies, tell_renamed
 from tasks.convert.sampling import Samples
 from tasks.convert.table import (
     CommittedTable,
@@ -145,11 +148,14 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         tell(Step("convert", job.name, len(job.inputs), len(job.inputs), "nothing new"))
         same = describe(job, manifest.types, kept, files_read=0)
         lost = await asyncio.to_thread(tell_lost_rejects, job, manifest)
-        warnings = (*audit_table(job, kept, manifest.types), *lost)
+        warnings = (*audit_table(job, kept, manifest.types), *lost, *tell_copies(job, kept))
         guesses = gather_guesses(kept, manifest.parts.values(), manifest.types)
         return replace(same, findings=replace(await asyncio.to_thread(find, job, warnings), guesses=guesses))
     draft = await draft_table(job, manifest, changed)
     draft.warnings += await asyncio.to_thread(tell_lost_rejects, job, manifest)
+    draft.warnings += tell_copies(job, draft.files)
+    if not fresh:
+        draft.warnings += await asyncio.to_thread(tell_fetched_anew, draft, manifest, changed)
     for encoding, names in other_encodings(draft).items():
         get_run_logger().info("%d files were read as %s, the first is %s", len(names), encoding, names[0])
     table = await commit(Commitment(draft, len(changed)), job.name)
@@ -178,6 +184,7 @@ async def draft_table(
     draft.samples = Samples(sum(file.size // BLOCK_BYTES + (file.size > SMALL_BYTES) for file in changed))
     plan = Plan(job.frozen_target if frozen is not None else job.target, frozen, draft.samples)
     draft.add(await _convert_all(plan, job, changed, "files", convert))
+    draft.add(await _convert_all(plan, job, _take_renamed(draft, names), "files, again", convert))
     refuse_contradictions(draft.files)
     draft.settle_types(frozen)
     check_names(job, draft.types, draft.parts.values())
@@ -196,6 +203,16 @@ async def draft_table(
     widened = await _convert_all(plan, job, list(anew.values()), "files, widened", convert)
     draft.add_widened(widened, before)
     return draft
+
+
+def _take_renamed(draft: Draft, converted: AbstractSet[str]) -> list[InputFile]:
+    """Leave out the files that others took the place of; return those of which rows were dropped, which may come back."""
+    stay = {name: file for name, file in draft.files.items() if name not in converted}
+    renamed = find_renamed(draft.job, stay, (draft.files[name] for name in converted))
+    draft.drop(renamed.keys())
+    draft.warnings += tell_renamed(renamed)
+    lessened = {name for name, file in stay.items() if renamed and file.rows_duplicate}
+    return [file for file in draft.job.inputs if file.name in lessened]
 
 
 async def _convert_all(

@@ -284,7 +284,9 @@ def test_fewer_rows_than_were_landed_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(TableError) as caught:
         convert_one(replace(find_file(path, tmp_path), rows=3), Target("rows", tmp_path / "staged", {}))
 
-    assert str(caught.value) == "a.jsonl: holds 2 rows, but 3 were landed; fetch it again with --fresh"
+    assert str(caught.value) == (
+        "a.jsonl: holds 2 rows, but 3 were landed; delete it and run again, and it alone is fetched anew"
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])

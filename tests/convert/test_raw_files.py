@@ -65,7 +65,9 @@ def test_a_file_that_lacks_its_last_frame_is_an_error(tmp_path: Path) -> None:
         make_table(tmp_path, source)
 
     assert (table.rows_received, table.rows_table, table.rows_duplicate) == (9, 3, 6)
-    assert str(caught.value) == ("raw/rows/all.jsonl.zst: holds 2 rows, but 3 were landed; fetch it again with --fresh")
+    assert str(caught.value) == (
+        "raw/rows/all.jsonl.zst: holds 2 rows, but 3 were landed; delete it and run again, and it alone is fetched anew"
+    )
 
 
 def test_a_page_that_gave_no_row_is_a_reject(tmp_path: Path) -> None:

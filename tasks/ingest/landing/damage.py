@@ -34,5 +34,6 @@ def _find_damage(raw: Path) -> str | None:
 def _find_later(raw: Path, first: Path) -> str | None:
     """Return that an increment is gone, where a later one is there."""
     stem = increment_path(first, 1).name.removesuffix(f"000001{RAW_SUFFIX}")
-    later = sorted(path.name for path in raw.parent.glob(f"{glob.escape(stem)}*{RAW_SUFFIX}"))
+    found = (path.name for path in raw.parent.glob(f"{glob.escape(stem)}*{RAW_SUFFIX}"))
+    later = sorted(name for name in found if name > raw.name)
     return f"{raw.name}, which came before {later[0]}, was gone" if later else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from tasks.convert.reading.listing import list_local, list_remote
 from tasks.errors import TableError
+from tasks.stores import missing_package
 from tests.convert.reading.serving import Quiet, serving
 
 
@@ -41,6 +43,15 @@ def inbox(tmp_path: Path) -> Path:
     (tmp_path / "inbox" / "loop").symlink_to(tmp_path / "inbox")
     os.mkfifo(tmp_path / "inbox" / "pipe.csv")
     return tmp_path
+
+
+def test_a_store_of_an_extra_names_it() -> None:
+    """The extra that the sentence names is one of the package's, and brings what is missing."""
+    said = missing_package("s3://b/a.csv", ImportError())
+
+    extras = tomllib.loads(Path("pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert said == "s3://b/a.csv: s3:// needs a package that is not there; pip install 'tidemill[s3]'"
+    assert [requirement.partition(">")[0] for requirement in extras["s3"]] == ["s3fs"]
 
 
 def test_a_folder_is_all_its_files_of_known_formats(inbox: Path) -> None:
