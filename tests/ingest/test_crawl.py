@@ -174,6 +174,19 @@ async def test_links_to_other_hosts_are_left_out(site: Site, other_site: Site) -
     assert (names, other_site.paths) == (["a", "c", "d", None], [])
 
 
+async def test_a_link_that_was_left_out_is_told(site: Site, other_site: Site) -> None:
+    """A next page on another host, as with www. before the name, is no end of the pages without a word."""
+    other = other_site.url.removeprefix("http://").split("/")[0]
+    to = f"{other_site.url}/page-3"
+
+    groups = await crawl_from(pages(site, f"/page-that-links-on?to={to}&to=http://b.invalid/&to=page-2"))
+
+    assert [warning for group in groups for warning in group.warnings] == [
+        f"follow or links lead to {to}, and to 1 other hosts, and were left out; "
+        f"add {other} to allow_hosts if its pages are the source's, or have the selector leave it out"
+    ]
+
+
 @pytest.mark.parametrize("with_port", [True, False])
 async def test_other_hosts_may_be_allowed(site: Site, other_site: Site, with_port: bool) -> None:
     """A host is allowed at one port, or at any."""

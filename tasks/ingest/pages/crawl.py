@@ -116,7 +116,10 @@ class _Visitor:
             return _led_away(spot.url, address.netloc.decode("ascii"))
         page = await asyncio.to_thread(read_page, response, self._source, is_detail=spot.is_detail)
         follow, links = ([link for link in found if self._hosts.allow(link)] for found in (page.follow, page.links))
-        return Visit(str(address), replace(page, follow=follow, links=links))
+        elsewhere = {
+            link.netloc.decode(): str(link) for link in page.follow + page.links if not self._hosts.allow(link)
+        }
+        return Visit(str(address), replace(page, follow=follow, links=links, elsewhere=elsewhere))
 
 
 def _led_away(url: str, host: str) -> Visit:

@@ -10,6 +10,8 @@ from tasks.errors import WrongPagesError
 from tasks.ingest.pages.page import Page
 from tasks.spec import PagesSource
 
+_HOSTS_KEPT = 100  # of those that a crawl may not go to: the first is named, and the others are counted
+
 
 @dataclass
 class Matches:
@@ -27,6 +29,8 @@ class Matches:
     """In how many rows each column's selector matched."""
     reject: str = ""
     """The first page that could not be read, and why."""
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    """By host, the first link that was left out because it leads there."""
     skipped: int = 0
     """Elements that `rows` matches, and no column matches in, as rows of headings."""
     cut: dict[str, str] = field(default_factory=dict)
@@ -43,12 +47,14 @@ class Matches:
 
     def add_list(self, url: str, page: Page) -> None:
         """Count what a page of links gave."""
+        self._add_elsewhere(page)
         self.lists += 1
         self.links += page.matches
         self.first_list = self.first_list or url
 
     def add_detail(self, url: str, page: Page) -> None:
         """Count what a page of rows gave."""
+        self._add_elsewhere(page)
         self.details += 1
         self.rows += page.matches
         self.skipped += page.skipped
@@ -62,10 +68,28 @@ class Matches:
             f"rows: {source.rows!r} matches {self.skipped:,} elements in which no column matches, and {self.rows:,} rows; "
             "correct the selectors of rows or columns"
         )
-        return (skipped,) * (self.skipped > self.rows) + tuple(
-            f"{sentence}: for all of an element's text end the selector in ::inner-text; "
-            "for its first text alone write it as XPath, as ./td[1]/text()"
-            for sentence in self.cut.values()
+        return (
+            self._warn_elsewhere()
+            + (skipped,) * (self.skipped > self.rows)
+            + tuple(
+                f"{sentence}: for all of an element's text end the selector in ::inner-text; "
+                "for its first text alone write it as XPath, as ./td[1]/text()"
+                for sentence in self.cut.values()
+            )
+        )
+
+    def _add_elsewhere(self, page: Page) -> None:
+        if len(self.elsewhere) < _HOSTS_KEPT:
+            self.elsewhere = page.elsewhere | self.elsewhere
+
+    def _warn_elsewhere(self) -> tuple[str, ...]:
+        if not self.elsewhere:
+            return ()
+        host, link = next(iter(self.elsewhere.items()))
+        more = f", and to {len(self.elsewhere) - 1:,} other hosts" if len(self.elsewhere) > 1 else ""
+        return (
+            f"follow or links lead to {link}{more}, and were left out; "
+            f"add {host} to allow_hosts if its pages are the source's, or have the selector leave it out",
         )
 
     def check(self, source: PagesSource) -> None:

@@ -53,6 +53,8 @@ class Page:
     """Why the page, or a link on it, gave nothing."""
     cut: dict[str, str] = field(default_factory=dict)
     """By column, what its selector left out of a text with digits, where it did."""
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    """By host, a link that the crawl may not follow."""
     skipped: int = 0
     """Elements that `rows` matches, and no column matches in."""
 
@@ -91,7 +93,7 @@ def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool)
         follow,
         document.rejects,
         rows.cut,
-        len(elements) - len(found),
+        skipped=len(elements) - len(found),
     )
 
 
