@@ -14,6 +14,7 @@ from typing import Annotated, Literal, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 
+from flows.terminal import printable
 from tasks.errors import LostServerError, SpecError, TidemillError
 
 EXIT_FAILED = 1  # the run failed
@@ -164,8 +165,7 @@ def main() -> None:
     """Run the command line and exit with its code."""
     code = run_command(sys.argv[1:])
     if code == EXIT_INTERRUPTED:
-        sys.stdout.flush()
-        os._exit(code)  # Python would wait for threads that no Ctrl-C ends, as of a workbook's reader
+        _end_at_once(code)  # Python would wait for threads that no Ctrl-C ends, as of a workbook's reader
     sys.exit(code)
 
 
@@ -186,7 +186,7 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def _end_at_once(code: int) -> NoReturn:
-    """End this process without the functions that were to be called at its end: Prefect's would wait for a lost server."""
+    """End this process without what was to be done and waited for at its end: Prefect's would wait for a lost server."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
@@ -203,8 +203,8 @@ def _fail(error: BaseException) -> int:
             said, code = f"{error}; check the path, its permissions and the space on its disk", EXIT_FAILED
         case _:
             said, code = "interrupted; what is finished is kept, run the command again to go on", EXIT_INTERRUPTED
-    for line in said.splitlines():
-        print(f"error: {line}", file=sys.stderr)
+    for line in filter(None, said.split("\n")):
+        print(f"error: {printable(line)}", file=sys.stderr)
     return code
 
 

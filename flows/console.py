@@ -9,9 +9,11 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from flows.terminal import printable
 from tasks.progress import Step
 from tasks.spec import write_label
 from tasks.summary import RunSummary, SourceSummary, TargetSummary
@@ -32,7 +34,7 @@ def make_console() -> Console:
 
 def print_line(console: Console, text: str) -> None:
     """Print a text on one line, however narrow the terminal is: an address or a path in it stays whole."""
-    console.print(text, soft_wrap=True, markup=False, crop=False)
+    console.print(printable(text), soft_wrap=True, markup=False, crop=False)
 
 
 class ProgressView:
@@ -71,7 +73,9 @@ class ProgressView:
         label = f"{step.stage:<8} {part}"
         if label not in self._bars:
             self._bars[label] = self._progress.add_task(f"{label:<24}", total=step.total, detail="")
-        self._progress.update(self._bars[label], completed=step.done, total=step.total, detail=detail)
+        self._progress.update(
+            self._bars[label], completed=step.done, total=step.total, detail=escape(printable(detail))
+        )
 
     def _show_line(self, step: Step) -> None:
         key = f"{step.stage} {step.name}"
@@ -80,7 +84,7 @@ class ProgressView:
             self._told_at[key] = now
             clock = time.strftime("%H:%M:%S")
             line = f"{clock}  {step.stage:<8} {step.name:<12} {step.done:>4}/{step.total:<4} {step.detail}"
-            print(line[:PLAIN_WIDTH].rstrip(), flush=True)
+            print(printable(line)[:PLAIN_WIDTH].rstrip(), flush=True)
 
 
 def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) -> None:
@@ -140,7 +144,7 @@ def _leaderboard_table(summary: RunSummary) -> Table:
             "within noise of the best" if row["within_noise"] else "",
             "kept" if row["reused"] else "",
         ]
-        told = ", ".join(note for note in notes if note)
+        told = escape(printable(", ".join(note for note in notes if note)))
         table.add_row(row["name"], _score(row["score"]), interval, _score(row["holdout"]), fit, told)
     return table
 

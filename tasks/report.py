@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, ParamSpec
 from uuid import UUID
 
 import httpx
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import PrefectException
@@ -18,8 +19,29 @@ from tasks.ingest.landing.landed import Landed
 from tasks.ingest.outcome import Failure, LandedSource
 from tasks.markdown import escape
 
+Shown = ParamSpec("Shown")
+
 ROWS_SHOWN = 100  # an artifact lives in Prefect's database for ever
 CELL_CHARACTERS = 2_000
+
+
+def never_ends_a_run(show: Callable[Shown, Awaitable[None]]) -> Callable[Shown, Awaitable[None]]:
+    """Return what shows a thing, and where that fails, for whatever reason, warns of it: the run goes on without."""
+
+    @functools.wraps(show)
+    async def shown(*args: Shown.args, **kwargs: Shown.kwargs) -> None:
+        try:
+            await show(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - a picture, a profile or Prefect's API fails in many ways
+            get_run_logger().warning("%s", told_as_missing(show.__name__.strip("_").replace("_", " "), error))
+
+    return shown
+
+
+def told_as_missing(what: str, error: Exception) -> str:
+    """Return the warning that something is not shown."""
+    reason = (str(error).strip().splitlines() or [""])[0][:300].rstrip(".")
+    return f"{what}: could not be shown ({type(error).__name__}: {reason}); the run goes on without it"
 
 
 class ProgressArtifacts:
@@ -46,6 +68,7 @@ class ProgressArtifacts:
             self._ids[source] = await acreate_progress_artifact(percent, key, description)
 
 
+@never_ends_a_run
 async def report_ingest(pipeline: str, sources: Sequence[LandedSource]) -> None:
     """Show what was fetched of each source's partitions, and which could not be."""
     asked = [(source.source, landed) for source in sources for landed in source.landed if not landed.reused]
@@ -89,6 +112,7 @@ def _failure_row(source: str, failure: Failure) -> dict[str, Any]:
 
 
 @task(name="report tables", cache_policy=NO_CACHE, persist_result=False)
+@never_ends_a_run
 async def report_tables(pipeline: str, tables: Sequence[CommittedTable]) -> None:
     """Show what each table holds; a unit of its own so that the artifact stands in the run's graph."""
     rows = [
@@ -114,6 +138,7 @@ async def report_tables(pipeline: str, tables: Sequence[CommittedTable]) -> None
         await show_table(f"{pipeline}-rejects", reasons, "Why rows could not enter their table.")
 
 
+@never_ends_a_run
 async def report_warnings(pipeline: str, warnings: Sequence[str]) -> None:
     """Show what a run found to be doubtful, if it found anything."""
     if warnings:

@@ -16,13 +16,14 @@ from tasks.convert.profile_source import profile_source
 from tasks.convert.schema_change import write_schema_change
 from tasks.convert.table import CommittedTable
 from tasks.convert.versions import Versions
-from tasks.report import key_of, show_table
+from tasks.report import key_of, never_ends_a_run, show_table
 from tasks.store import DataFolder
 
 _WORST_FIRST = ("failed", "warned", "passed")
 
 
 @task(name="report findings", cache_policy=NO_CACHE, persist_result=False)
+@never_ends_a_run
 async def report_findings(
     pipeline: str, tables: Sequence[CommittedTable], checked: Sequence[str], folder: DataFolder
 ) -> None:
@@ -42,6 +43,7 @@ async def report_findings(
             await _report_profile(pipeline, table, folder)
 
 
+@never_ends_a_run
 async def _report_profile(pipeline: str, table: CommittedTable, folder: DataFolder) -> None:
     try:
         page = await asyncio.to_thread(profile_source, table, _versions(table.source, folder))
@@ -51,6 +53,7 @@ async def _report_profile(pipeline: str, table: CommittedTable, folder: DataFold
     await _show(f"{pipeline}-profile-{table.source}", page, f"What the table {table.source} holds.")
 
 
+@never_ends_a_run
 async def _report_checks(pipeline: str, sources: Sequence[str], folder: DataFolder) -> None:
     """Show what the checks of every source came to, those that failed first."""
     rows: list[dict[str, Any]] = []

@@ -6,12 +6,12 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from tasks.markdown import escape
-from tasks.report import CELL_CHARACTERS, key_of, show_table
+from tasks.report import CELL_CHARACTERS, key_of, never_ends_a_run, show_table, told_as_missing
 from tasks.spec import write_label
 from tasks.train.leaderboard import Leaderboard, Line
 from tasks.train.model_store import Decision
@@ -23,6 +23,7 @@ _MOST_MARKDOWN = 450_000  # bytes; an artifact lives in Prefect's database for e
 
 
 @task(name="report leaderboard", cache_policy=NO_CACHE, persist_result=False)
+@never_ends_a_run
 async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
     """Show the candidates, ranked; a unit of its own so that the artifact stands in the run's graph."""
     rows = [_row(line, leaderboard) for line in leaderboard.lines]
@@ -57,11 +58,15 @@ def _row(line: Line, leaderboard: Leaderboard) -> dict[str, Any]:
 
 
 @task(name="report model", cache_policy=NO_CACHE, persist_result=False)
+@never_ends_a_run
 async def report_model(pipeline: str, leaderboard: Leaderboard, card: Path, decision: Decision) -> None:
     """Show the finalists in pictures and the card of the best; a unit of its own to stand in the run's graph."""
     from tasks.train.gallery import make_gallery  # noqa: PLC0415 - matplotlib and scikit-learn cost a second to import
 
-    gallery = await asyncio.to_thread(make_gallery, leaderboard)
+    failures: list[tuple[str, Exception]] = []
+    gallery = await asyncio.to_thread(make_gallery, leaderboard, failures)
+    for title, error in failures:
+        get_run_logger().warning("%s", told_as_missing(f"the picture {title}", error))
     if gallery:
         await _show_markdown(f"{pipeline}-pictures", gallery, f"The finalists of {pipeline} on the hold-out.")
     text = await asyncio.to_thread(card.read_text, encoding="utf-8")
@@ -70,6 +75,7 @@ async def report_model(pipeline: str, leaderboard: Leaderboard, card: Path, deci
 
 
 @task(name="report prediction", cache_policy=NO_CACHE, persist_result=False)
+@never_ends_a_run
 async def report_prediction(pipeline: str, prediction: Prediction) -> None:
     """Show how far the new rows have moved from those learnt from; a unit of its own to stand in the run's graph."""
     rows = [

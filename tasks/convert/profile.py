@@ -141,7 +141,10 @@ def _bins(values: pa.ChunkedArray) -> tuple[int, ...]:
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers) or numbers.max() / 2 - numbers.min() / 2 > _WIDEST / 2:
         return ()
-    return tuple(np.histogram(numbers, BINS)[0].tolist())
+    low, high = float(numbers.min()), float(numbers.max())
+    room = (high - low) / np.spacing(max(abs(low), abs(high)))  # between 0.3 and the next number there is no other
+    bins = BINS if low == high else max(1, int(min(BINS, room)))
+    return tuple(np.histogram(numbers, bins)[0].tolist())
 
 
 def _steps(numbers: np.ndarray) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,8 @@ from tasks.train.pictures import Curve
 from tasks.train.results import HOLDOUT_FILE, Finalist
 
 _TWO = 2
+_Section = tuple[str, str, Callable[[], str]]
+"""Title, how to read it, and what draws it."""
 _PROBABILITY = "probability_"
 _RANKING = "ranking_"
 
@@ -39,8 +42,10 @@ class _Judged:
         return self.rankings if len(self.rankings) == 1 else self.probabilities
 
 
-def make_gallery(leaderboard: Leaderboard) -> str:
+def make_gallery(leaderboard: Leaderboard, failures: list[tuple[str, Exception]] | None = None) -> str:
     """Return the pictures of the finalists, each with a line that says how to read it.
+
+    One that cannot be drawn is left out, and added to `failures` with what went wrong.
 
     Curves are those of every finalist for the positive of two classes; of the
     best alone, for each class against the others, where there are more.
@@ -49,7 +54,14 @@ def make_gallery(leaderboard: Leaderboard) -> str:
     judged = [each for each in map(_read, finalists) if each is not None]
     of = "" if leaderboard.positive is None else f" Of the class `{write_label(leaderboard.positive)}`."
     sections = [*_of_holdout(leaderboard.task, judged, of), *_of_best(leaderboard)]
-    return "\n\n".join(f"## {title}\n\n{said}\n\n![{title}]({uri})" for title, said, uri in sections)
+    shown = []
+    for title, said, draw in sections:
+        try:
+            shown.append(f"## {title}\n\n{said}\n\n![{title}]({draw()})")
+        except Exception as error:  # noqa: BLE001 - what numbers do to a drawing nobody knows beforehand
+            if failures is not None:
+                failures.append((title, error))
+    return "\n\n".join(shown)
 
 
 def _read(finalist: Finalist) -> _Judged | None:
@@ -72,29 +84,29 @@ def _values(table: pa.Table, name: str) -> Array:
     return np.array(column.to_numpy(zero_copy_only=False))
 
 
-def _of_holdout(task: str, judged: list[_Judged], of_class: str) -> Iterator[tuple[str, str, str]]:
+def _of_holdout(task: str, judged: list[_Judged], of_class: str) -> Iterator[_Section]:
     if not judged:
         return
     best = judged[0]
     if task == "regression":
         said = f"Of {best.name} on the hold-out; on the line, it is right."
-        yield "Predicted and actual", said, pictures.draw_predicted(best.truth, best.prediction)
+        yield "Predicted and actual", said, partial(pictures.draw_predicted, best.truth, best.prediction)
         said = "What it leaves unexplained; a pattern is something it has not learnt."
-        yield "Residuals", said, pictures.draw_residuals(best.truth, best.prediction)
-        errors = pictures.draw_histogram(best.truth - best.prediction, "Actual - predicted")
+        yield "Residuals", said, partial(pictures.draw_residuals, best.truth, best.prediction)
+        errors = partial(pictures.draw_histogram, best.truth - best.prediction, "Actual - predicted")
         yield "Errors", "How large they are, and whether to one side.", errors
         return
     if curves := _curves(judged, lambda each: each.of_roc):
         said = "The nearer to the upper left, the better; the dashed line is guessing."
-        yield "ROC", said + of_class, pictures.draw_roc(curves)
+        yield "ROC", said + of_class, partial(pictures.draw_roc, curves)
     if curves := _curves(judged, lambda each: each.rankings):
         said = "Of those named, how many are right; of those that are, how many are named."
-        yield "Precision and recall", said + of_class, pictures.draw_precision_recall(curves)
+        yield "Precision and recall", said + of_class, partial(pictures.draw_precision_recall, curves)
     if curves := _curves(judged, lambda each: each.probabilities):
         said = "On the dashed line, a probability means what it says."
-        yield "Calibration", said + of_class, pictures.draw_calibration(curves)
+        yield "Calibration", said + of_class, partial(pictures.draw_calibration, curves)
     said = f"Of {best.name} on the hold-out; colored by their share of the actual class."
-    yield "Confusion", said, pictures.draw_confusion(best.truth, best.prediction)
+    yield "Confusion", said, partial(pictures.draw_confusion, best.truth, best.prediction)
 
 
 def _curves(judged: list[_Judged], of: Callable[[_Judged], dict[str, Array]]) -> dict[str, Curve]:
@@ -113,13 +125,13 @@ def _curve(judged: _Judged, name: str, said: Array) -> Curve:
     return (judged.truth.astype(str) == name).astype(int), said
 
 
-def _of_best(leaderboard: Leaderboard) -> Iterator[tuple[str, str, str]]:
+def _of_best(leaderboard: Leaderboard) -> Iterator[_Section]:
     finalist = leaderboard.best.finalist if leaderboard.best else None
     if finalist is None:
         return
     if finalist.importances:
         said = f"Of {finalist.name}: how much worse it scores on the hold-out when a feature is shuffled."
-        yield "Importances", said, pictures.draw_importances(finalist.importances, leaderboard.metric)
+        yield "Importances", said, partial(pictures.draw_importances, finalist.importances, leaderboard.metric)
     if finalist.learning_curve:
         said = f"Of {finalist.name}: where the lower line still rises, more rows would help."
-        yield "Learning curve", said, pictures.draw_learning_curve(finalist.learning_curve, leaderboard.metric)
+        yield "Learning curve", said, partial(pictures.draw_learning_curve, finalist.learning_curve, leaderboard.metric)

@@ -138,8 +138,18 @@ def draw_learning_curve(points: Sequence[tuple[int, float, float]], metric: str)
 def draw_histogram(values: Array, label: str, *, bins: int = 40) -> str:
     """Return how values are spread."""
     figure, axes = _new_figure(label, "Rows")
-    axes.hist(values[np.isfinite(values)], bins=bins, color=COLORS[0])
+    finite = values[np.isfinite(values)]
+    axes.hist(finite, bins=_bins_between(finite, bins), color=COLORS[0])
     return _as_svg(figure)
+
+
+def _bins_between(values: Array, most: int) -> int:
+    """Return how many bins there is room for: between 0.3 and the next number there is no other."""
+    if not len(values):
+        return most
+    low, high = float(values.min()), float(values.max())
+    steps = (high / 2 - low / 2) / np.spacing(max(abs(low), abs(high))) * 2
+    return most if low == high else max(1, int(min(most, steps)))
 
 
 def _new_figure(x_label: str, y_label: str, height: float = _INCHES[1]) -> tuple[Figure, Axes]:

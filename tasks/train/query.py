@@ -66,7 +66,7 @@ def opened_tables(
 
     """
     memory = (limits or QueryLimits()).memory_limit_mb or _half_of_memory()
-    config = {"temp_directory": str(spill), "memory_limit": f"{memory}MiB"}
+    config: dict[str, Any] = {"temp_directory": str(spill), "memory_limit": f"{memory}MiB"}
     with duckdb.connect(config=config) as connection:
         for name, folder in tables.items():
             columns = _columns_of(folder)

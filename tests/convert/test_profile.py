@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.convert.parsed import Misfit, Record
-from tasks.convert.profile import BINS, Profile, profile_table
+from tasks.convert.profile import BINS, Profile, _bins, profile_table
 from tasks.convert.profile_page import PAGE_BYTES, Told, write_page
 from tasks.convert.reject_examples import RejectExample, find_examples
 from tasks.convert.rejects import write_rejects
@@ -280,3 +280,15 @@ def test_a_million_rows_cost_little(tmp_path: Path) -> None:
 def cells_of(line: str) -> list[str]:
     """Return the cells of a table's line: bars divide them unless a backslash stands before."""
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "counts"),
+    [([0.3, 0.30000000000000004], (1, 1)), ([1e17, 1e17 + 16, 1e17 + 16], (1, 2)), ([5e-324, 0.0], (2,))],
+)
+def test_numbers_between_which_there_is_no_room_are_counted(numbers: list[float], counts: tuple[int, ...]) -> None:
+    """Where as many steps cannot be had there are fewer, and every number is in one."""
+    found = _bins(pa.chunked_array([numbers]))
+
+    assert sum(found) == sum(counts)
+    assert 1 <= len(found) <= 2

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tasks.train import pictures
 from tasks.train.gallery import make_gallery
 from tests.train.conftest import LOGISTIC, sklearn_table
 from tests.train.publishing import judge
@@ -48,3 +49,16 @@ def test_a_regression_is_drawn(tmp_path: Path) -> None:
     titles = re.findall("^## (.*)$", make_gallery(judged.leaderboard), re.MULTILINE)
 
     assert titles == ["Predicted and actual", "Residuals", "Errors", *LEARNT]
+
+
+def test_a_picture_that_cannot_be_drawn_is_left_out_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are there, and whoever asked learns which is not, and why."""
+    judged = judge(tmp_path, sklearn_table("iris"), LOGISTIC, query="SELECT * EXCLUDE (row) FROM rows ORDER BY row")
+    monkeypatch.setattr(pictures, "CALIBRATION_BINS", -1)
+    failures: list[tuple[str, Exception]] = []
+
+    gallery = make_gallery(judged.leaderboard, failures)
+
+    titles = ["ROC", "Precision and recall", "Confusion", *LEARNT]
+    assert re.findall("^## (.*)$", gallery, re.MULTILINE) == titles
+    assert [title for title, _ in failures] == ["Calibration"]

@@ -71,3 +71,12 @@ def test_matplotlib_is_loaded_late_and_without_pyplot() -> None:
     )
 
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[0.3, 0.30000000000000004], [0.3] * 5, [np.inf, 1.0], [], [5e-324, 0.0], [1e17, 1e17 + 16]],
+)
+def test_numbers_between_which_there_is_no_room_are_drawn(values: list[float]) -> None:
+    """So near, so far, or so few that as many bins cannot be had."""
+    assert pictures.draw_histogram(np.array(values), "errors").startswith("data:image/svg+xml;base64,")

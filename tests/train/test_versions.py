@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -292,3 +293,49 @@ def test_a_regression_is_published_and_compared(tmp_path: Path) -> None:
     trained(tmp_path, stump, columns, **asked).decide()
 
     assert trained(tmp_path, ridge, columns, **asked).decide().promoted
+
+
+@pytest.mark.parametrize("name", ["model.skops", "model_card.md", "environment.json", "holdout.arrow"])
+def test_what_is_lost_of_the_champion_is_made_again(tmp_path: Path, name: str) -> None:
+    """The same training writes a lost file of its version anew, as it was."""
+    first = trained(tmp_path, STUMP)
+    version = first.decide().version
+    path = first.models / version / name
+    before = path.read_bytes()
+    path.unlink()
+
+    again = trained(tmp_path, STUMP).decide()
+
+    assert again.version == version
+    assert again.reason == "serves already"
+    assert load_model(first.models / version / "model.skops").classes_.tolist() == [0, 1]
+    assert name == "model.skops" or path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[:-50], lambda content: content[:200] + b"?" + content[201:]]
+)
+def test_a_damaged_model_of_the_champion_is_made_again(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    """One that is cut off, or of which a byte is another, does not stay because its version is there."""
+    first = trained(tmp_path, STUMP)
+    path = first.models / first.decide().version / "model.skops"
+    path.write_bytes(damage(path.read_bytes()))
+
+    trained(tmp_path, STUMP).decide()
+
+    assert load_model(path).classes_.tolist() == [0, 1]
+
+
+def test_a_champion_whose_model_is_gone_is_replaced_though_it_was_compared_before(tmp_path: Path) -> None:
+    """What was decided when it could serve is no reason to have no model; where only hands promote, it is told."""
+    best = trained(tmp_path, LOGISTIC)
+    champion = best.decide().version
+    stays = trained(tmp_path, STUMP).decide()
+    (best.models / champion / "model.skops").unlink()
+
+    told = trained(tmp_path, STUMP, promotion={"when": "never"}).decide()
+    taken = trained(tmp_path, STUMP).decide()
+
+    assert (stays.promoted, told.promoted, taken.promoted) == (False, False, True)
+    assert f"the model of {champion} is gone" in told.reason
+    assert f"takes over from {champion}, whose model is gone" in taken.reason

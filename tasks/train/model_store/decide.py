@@ -30,8 +30,9 @@ def decide_champion(models: Path, version: Version, training: Training, training
         champion = read_champion(models)
         if champion is not None and champion.version == version.name:
             return Decision(version.name, version.name, "serves already", now())
-        known = _decided_before(champion, version, training)
-        if champion is not None and known is not None:
+        serves = champion is not None and (models / champion.model).is_file()
+        known = _decided_before(champion, version, training) if serves else None
+        if known is not None:
             return known
         decision = _decide(models, champion, version, training, training_set)
         keep(models, champion, version if decision.promoted else None, decision)
@@ -47,7 +48,8 @@ def _decide(
     if version.name in _set_aside(champion):
         return _stay(champion, version, training, "was set aside by hand, and is taken again by hand only")
     if policy == "never":
-        return _stay(champion, version, training, "is promoted by hand only, as the pipeline file says")
+        gone = "" if (models / champion.model).is_file() else f"; the model of {champion.version} is gone"
+        return _stay(champion, version, training, f"is promoted by hand only, as the pipeline file says{gone}")
     if policy == "always":
         return _take(version, training, "is the newest, and the pipeline file says always")
     if not (models / champion.model).is_file():

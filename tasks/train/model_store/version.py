@@ -6,18 +6,20 @@ import math
 import platform
 import re
 import shutil
+import zlib
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 from filelock import FileLock
 
 from tasks.errors import SpecError, TrainingError
 from tasks.spec import Label, Training
-from tasks.store import commit_folder, json_reader, sweep_leftovers, write_json
+from tasks.store import commit, commit_folder, commit_json, json_reader, read_json, sweep_leftovers, write_json
 from tasks.train.drift import Reference
 from tasks.train.leaderboard import Leaderboard, Line
 from tasks.train.model_store.learnt import Learnt, read_learnt
@@ -105,7 +107,7 @@ def read_version(models: Path, name: str) -> Version:
 
 
 def publish_version(models: Path, leaderboard: Leaderboard, training: Training, training_set: TrainingSet) -> Version:
-    """Commit the best candidate as a version, and return it; one that is there already stays as it is.
+    """Commit the best candidate as a version, and return it; of one that is there already, what is lost or damaged is made again.
 
     Raises:
         TrainingError: when no candidate was judged on the hold-out.
@@ -120,7 +122,10 @@ def publish_version(models: Path, leaderboard: Leaderboard, training: Training, 
     with FileLock(models / ".versions.lock"):
         sweep_leftovers(models)
         known = next((v for v in list_versions(models) if v.fingerprint == best.result.fingerprint), None)
-        return known or _publish(models, leaderboard, best, training, training_set)
+        if known is None:
+            return _publish(models, leaderboard, best, training, training_set)
+        _mend(models / known.name, known, best.finalist)
+        return known
 
 
 def _publish(
@@ -135,13 +140,44 @@ def _publish(
     with commit_folder(models / made.name) as part:
         shutil.copyfile(best.finalist.folder / MODEL_FILE, part / MODEL_FILE)
         holdout = best.finalist.folder / HOLDOUT_FILE
-        if holdout.is_file() and holdout.stat().st_size <= MOST_HOLDOUT_BYTES:
+        if holdout.is_file() and _is_small(holdout):
             shutil.copyfile(holdout, part / HOLDOUT_FILE)
         learnt.keep(part)
         write_json(part / METRICS, asdict(made))
         write_json(part / ENVIRONMENT, environment)
         (part / CARD).write_text(write_card(made, environment), encoding="utf-8")
     return made
+
+
+def _mend(folder: Path, known: Version, finalist: Finalist) -> None:
+    """Make again what of a version's files is gone, or cannot be read as what it is."""
+    from tasks.train.model_store.card import write_card  # noqa: PLC0415 - it reads versions itself
+
+    for name, is_whole in {MODEL_FILE: is_whole_model, HOLDOUT_FILE: Path.is_file}.items():
+        made = finalist.folder / name
+        if not is_whole(folder / name) and made.is_file() and (name == MODEL_FILE or _is_small(made)):
+            with commit(folder / name) as part:
+                shutil.copyfile(made, part)
+    environment = read_json(folder / ENVIRONMENT)
+    if not isinstance(environment, dict):
+        environment = _environment(known.training["candidates"][known.candidate]["estimator"])
+        commit_json(folder / ENVIRONMENT, environment)
+    if not (folder / CARD).is_file():
+        with commit(folder / CARD) as part:
+            part.write_text(write_card(known, environment), encoding="utf-8")
+
+
+def is_whole_model(path: Path) -> bool:
+    """Tell whether a model's file is there, and every byte of it as it was written."""
+    try:
+        with ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, BadZipFile, zlib.error):
+        return False
+
+
+def _is_small(holdout: Path) -> bool:
+    return holdout.stat().st_size <= MOST_HOLDOUT_BYTES
 
 
 def _describe(  # noqa: PLR0913, PLR0917 - what a version is made of
