@@ -96,7 +96,9 @@ class DataFolder:
     @property
     def kept(self) -> tuple[Path, ...]:
         """Return the folders that runs alone write to, and read again."""
-        return tuple(self.root / name for name in ("raw", "tables", ".tables", "rejects", "training", "models"))
+        return tuple(
+            self.root / name for name in ("raw", "tables", ".tables", ".manifests", "rejects", "training", "models")
+        )
 
     @property
     def summary(self) -> Path:

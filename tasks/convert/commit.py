@@ -27,6 +27,7 @@ from tasks.convert.manifest import (
 from tasks.convert.part import Part, rewrite_part, write_part
 from tasks.errors import TableError
 from tasks.store import fsync
+from tasks.tables import list_parts
 
 
 def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
@@ -130,6 +131,6 @@ def _check_account(draft: Draft) -> None:
 
 def _remove_others(folder: Path, names: set[str]) -> None:
     """Remove what was staged and then staged again under another name."""
-    for path in folder.rglob("*.parquet"):
+    for path in list_parts(folder):
         if path.relative_to(folder).as_posix() not in names:
             path.unlink()

@@ -18,7 +18,6 @@ from tasks.spec import ApiSource, Column, FilesSource, PagesSource, Reading, Sou
 from tasks.store import DataFolder, fingerprint
 
 LAYOUT = 4  # raised when parts of the same rows are made otherwise: tables are then made anew
-FOLDERS = 2  # the same of tables that are partitioned
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,7 @@ class TableJob:
         """Return the fingerprint of what is declared of the table: a change makes all of it anew."""
         source = self.source.model_dump(mode="json", include={"columns", "key", "read"})
         table = self.source.table.model_dump(mode="json", exclude={"contract", "max_rejects", "warn_rejects"})
-        layout = (LAYOUT, FOLDERS) if self.source.table.partition_by else (LAYOUT,)
-        return fingerprint([source, table, self.target.typed, self.explode, self.keeps_last, *layout])
+        return fingerprint([source, table, self.target.typed, self.explode, self.keeps_last, LAYOUT])
 
     def keeps(self, name: str) -> bool:
         """Return whether the rows of a file that is not among the inputs stay.

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import SpecError, TableError
+from tasks.errors import SpecError, TableError, TrainingError
 from tasks.train.predict.inputs import read_input
 from tasks.train.predict.rows import Prediction
 from tests.convert.conftest import files_source, make_table
@@ -194,6 +194,15 @@ def test_an_empty_file_has_no_columns(predict: Predict, tmp_path: Path) -> None:
 
     with pytest.raises((SpecError, TableError), match=r"new\.csv.* column"):
         predict(tmp_path / "new.csv")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not Parquet at all", b"PAR1" + b"x" * 40 + b"PAR1"])
+def test_a_file_that_is_no_parquet_is_told(predict: Predict, tmp_path: Path, content: bytes) -> None:
+    """Whatever its name says."""
+    (tmp_path / "new.parquet").write_bytes(content)
+
+    with pytest.raises(TrainingError, match=r"new.parquet: is not a Parquet file that can be read .*; write it anew"):
+        predict(tmp_path / "new.parquet")
 
 
 def test_a_column_in_another_case_is_named(predict: Predict, tmp_path: Path) -> None:
