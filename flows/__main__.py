@@ -161,6 +161,26 @@ def serve(*, verbose: Verbose = False) -> int:
     return serve_deployments(verbose=verbose)
 
 
+@app.command
+def doctor(
+    *,
+    data: Data = Path("data"),
+    mend: Annotated[
+        bool,
+        Parameter(
+            negative="", help="First set runs that were killed to Crashed, and remove what they left in the folder."
+        ),
+    ] = False,
+) -> int:
+    """Look at the installed packages, the Prefect server with its schedules and workers, and the data folder.
+
+    One line each, with its cure; exit code 1 where something is wrong.
+    """
+    from flows.doctor import look_at_all  # noqa: PLC0415 - heavy
+
+    return look_at_all(data, mend=mend)
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
     code = run_command(sys.argv[1:])

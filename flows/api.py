@@ -20,7 +20,7 @@ from tasks.errors import LostServerError, ServerError
 
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 _NO_AUTHORITY = Path(__file__).parent / "no_authority.pem"
-_WANT_A_KEY = frozenset({401, 403})  # which Prefect's own client has
+WANT_A_KEY = frozenset({401, 403})  # which Prefect's own client has
 READY_S = 90.0  # a first start migrates the database: 10 s here, more on a slow disk
 
 SERVER_SETTINGS = {
@@ -81,7 +81,7 @@ class PrefectApi:
         """
         try:
             answer = httpx.get(f"{self.url}/health", timeout=READY_S)
-            if answer.status_code not in _WANT_A_KEY and answer.text != "true":
+            if answer.status_code not in WANT_A_KEY and answer.text != "true":
                 raise ServerError(f"{self.url} answers, but is not a Prefect API; does the address end in /api?")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServerError(self._explain(error)) from error

@@ -34,7 +34,7 @@ def make_console() -> Console:
 
 def print_line(console: Console, text: str) -> None:
     """Print a text on one line, however narrow the terminal is: an address or a path in it stays whole."""
-    console.print(printable(text), soft_wrap=True, markup=False, crop=False)
+    console.print(printable(text), soft_wrap=True, markup=False, highlight=False)
 
 
 class ProgressView:

@@ -24,6 +24,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.flows import load_flow_from_entrypoint
 from prefect.runner import Runner
 from prefect.schedules import Cron, Interval, RRule
+from prefect.states import Cancelled
 from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
@@ -34,7 +35,7 @@ from tasks.errors import SpecError
 
 _LOOK_S = 2.0
 _ANSWER_S = 10.0
-_STOP_S = 30.0  # runs under way are cancelled first
+_STOP_S = 10.0  # for runs that are cancelled
 _SCHEDULES: dict[str, Any] = {"cron": Cron, "interval": Interval, "rrule": RRule}
 _PASSED_ON = ("name", "description", "version", "tags", "parameters", "paused", "enforce_parameter_schema", "triggers")
 _OUTAGES = (httpx.TransportError, PrefectHTTPStatusError, httpx.HTTPStatusError)
@@ -203,13 +204,17 @@ class _Serving:
         sys.stdout.flush()
 
     async def _end(self) -> None:
-        """Pause the schedules, as nobody runs them any longer, and cancel the runs under way."""
+        """Pause the schedules, as nobody runs them any longer, and cancel the runs under way; kill what does not end."""
         with suppress(*_OUTAGES, ObjectNotFound, TimeoutError):
-            async with asyncio.timeout(_STOP_S):
-                (await self._probe.get("/health")).raise_for_status()
-                for deployment in self._served:
-                    await self._client.pause_deployment(deployment)
-                await self._runner.cancel_all()
+            (await self._probe.get("/health")).raise_for_status()
+            for deployment in self._served:
+                await self._client.pause_deployment(deployment)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    await self._runner.cancel_all()
+            for run in await self._runs.read_running():
+                await self._client.set_flow_run_state(run.id, Cancelled(message="serve has ended."), force=True)
+        self._runner._runs_task_group.cancel_scope.cancel()  # noqa: SLF001 - it would wait for the runs, however long
 
 
 def _now() -> str:

@@ -49,14 +49,15 @@ class ServedRuns:
     async def look(self) -> list[str]:
         """Return a line for each run that has started or ended, and for each deployment whose next run is another."""
         now = datetime.now(UTC)
-        running = await self._read(StateType.RUNNING, StateType.CANCELLING)
+        running = await self.read_running()
         ended = await self._read_ended()
         self._since = now
         lines = [*self._tell_started([*running, *ended]), *self._tell_ended(ended)]
         return [*lines, *await self._tell_next(now), *await self._tell_paused()]
 
-    async def _read(self, *states: StateType) -> list[FlowRun]:
-        state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
+    async def read_running(self) -> list[FlowRun]:
+        """Return the runs under way."""
+        state = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING]))
         return await self._client.read_flow_runs(flow_run_filter=FlowRunFilter(deployment_id=self._ids, state=state))
 
     async def _read_ended(self) -> list[FlowRun]:

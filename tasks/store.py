@@ -189,12 +189,16 @@ def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
 
 def sweep_leftovers(folder: Path) -> None:
     """Remove the part files and folders that killed runs left below `folder`; those of live processes stay."""
+    for part in list_leftovers(folder):
+        shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+
+
+def list_leftovers(folder: Path) -> list[Path]:
+    """Return the part files and folders that killed runs left below `folder`; those of live processes are none."""
     if not folder.is_dir():
-        return
-    for part in list(folder.rglob(".*.part")):
-        match = _LEFTOVER.match(part.name)
-        if match and not _is_alive(int(match["pid"])):
-            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+        return []
+    matches = [(part, _LEFTOVER.match(part.name)) for part in sorted(folder.rglob(".*.part"))]
+    return [part for part, match in matches if match and not _is_alive(int(match["pid"]))]
 
 
 def fingerprint(value: Any) -> str:

@@ -22,14 +22,15 @@ from flows.temporary_api import HOST
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 COMMAND_S = 120
 EVERY_S = 40
-_PIPELINE = "name: {name}\nsources:\n  rows: {{kind: files, path: inbox/rows.csv}}\n"
+_FILES = "name: {name}\nsources:\n  rows: {{kind: files, path: inbox/rows.csv}}\n"
+_PAGES = "  airlines: {{kind: pages, start: '{site}/airlines', rows: tbody tr, columns: {{name: 'td:nth-child(2)::text'}}}}\n"
 
 
-def write_project(folder: Path, *deployments: dict[str, Any]) -> Path:
-    """Write a project of deployments of one pipeline, which converts two rows; return its folder."""
+def write_project(folder: Path, *deployments: dict[str, Any], site: str = "") -> Path:
+    """Write a project of deployments of one pipeline, which converts two rows and fetches a page of a site; return its folder."""
     (folder / "data" / "inbox").mkdir(parents=True, exist_ok=True)
     (folder / "data" / "inbox" / "rows.csv").write_text("id,city\n1,Oslo\n2,Bergen\n")
-    (folder / "pipeline.yaml").write_text(_PIPELINE.format(name=folder.name))
+    (folder / "pipeline.yaml").write_text((_FILES + (_PAGES if site else "")).format(name=folder.name, site=site))
     common = {
         "entrypoint": "flows.pipeline:pipeline",
         "parameters": {"spec": str(folder / "pipeline.yaml"), "data": str(folder / "data")},
@@ -81,11 +82,11 @@ def worker(pool: str, cwd: Path, environment: dict[str, str]) -> Iterator[None]:
         process.wait(90)
 
 
-def start_server(home: Path, port: int) -> subprocess.Popen[bytes]:
+def start_server(home: Path, port: int, *options: str) -> subprocess.Popen[bytes]:
     """Start a Prefect server with a database of its own, and return when it answers."""
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     server = subprocess.Popen(
-        [*PREFECT, "server", "start", "--host", HOST, "--port", str(port)],
+        [*PREFECT, "server", "start", "--host", HOST, "--port", str(port), *options],
         env={**environment, **SERVER_SETTINGS, "PREFECT_HOME": str(home)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

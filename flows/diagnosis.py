@@ -1,0 +1,25 @@
+"""One line of what `doctor` finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was looked at, and how it is: right, worth knowing, or wrong; `said` has the cure of what is wrong."""
+
+    level: Literal["ok", "note", "wrong"]
+    said: str
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: list[str], most: int = 5) -> str:
+    """Return the first of some names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
