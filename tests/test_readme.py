@@ -57,7 +57,7 @@ def test_its_options_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """Every option of `run` that it names is one, and no other is kept from the reader."""
     app(["run", "--help"])
 
-    told = set(re.findall(r"--(?:data|only|fresh|partitions|verbose)\b", README))
+    told = set(re.findall(r"--(?:data|only|fresh|partitions|strict|verbose)\b", README))
     assert set(re.findall(r"--[a-z]+", capsys.readouterr().out)) - {"--pipeline"} == told
 
 
