@@ -47,16 +47,20 @@ class RemoteFile:
 def list_local(path: str, root: Path) -> Iterator[LocalFile]:
     """Yield the files of a glob, of a folder with all below it, or the one file; a relative path starts in `root`.
 
+    Whoever may write into a folder may put a link there: one that leads out of it
+    would have us read what they may not.
+
     Raises:
-        TableError: a folder cannot be listed, or a link leads nowhere.
+        TableError: a folder cannot be listed, or a link leads nowhere, or out of what `path` names.
 
     """
     expanded = Path(path).expanduser()
     place = root / expanded
     if place.is_dir():
-        yield from _below(str(place), set())
+        yield from _below(str(place), set(), os.path.realpath(place))
         return
     is_named = place.is_file()
+    home = os.path.realpath(_fixed(place))
     pattern = glob.escape(str(place)) if is_named else str(Path(glob.escape(str(root))) / expanded)
     folders: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
@@ -64,16 +68,35 @@ def list_local(path: str, root: Path) -> Iterator[LocalFile]:
         folder, own = os.path.split(name)
         if folder not in folders:
             folders[folder] = os.path.realpath(folder)
+            _refuse_way_out(folder, home)
         if (folders[folder], own) in seen:  # by a link to a folder above
             continue
         seen.add((folders[folder], own))
         if not is_named and (is_litter(own) or (_LITTER_FOLDER in folder and _LITTER_FOLDER not in path)):
             continue
+        if not is_named and os.path.islink(name):  # noqa: PTH114 - as below
+            _refuse_way_out(name, home)
         if (file := _stat(name)) is not None:
             yield file
 
 
-def _below(folder: str, seen: set[tuple[int, int]]) -> Iterator[LocalFile]:
+def _fixed(pattern: Path) -> Path:
+    """Return the folder that a pattern names without wildcards."""
+    parts = pattern.parts
+    wild = next((number for number, part in enumerate(parts) if _WILD & set(part)), len(parts) - 1)
+    return Path(*parts[:wild])
+
+
+def _refuse_way_out(name: str, home: str) -> None:
+    """Raise where a link leads out of `home`; what leads nowhere is told where it is read."""
+    target = os.path.realpath(name)
+    if target != home and not target.startswith(home.rstrip("/") + "/") and os.path.lexists(target):
+        raise TableError(
+            f"{name}: is a link that leads out of {home}, to {target}; name that in path if it is meant, or delete the link"
+        )
+
+
+def _below(folder: str, seen: set[tuple[int, int]], home: str) -> Iterator[LocalFile]:
     """Yield the files below a folder that have a known ending; hidden ones are left out, and folders that were `seen`."""
     try:
         status = os.stat(folder)  # noqa: PTH116 - as below
@@ -87,8 +110,10 @@ def _below(folder: str, seen: set[tuple[int, int]]) -> Iterator[LocalFile]:
     for entry in found:
         if entry.name.startswith(".") or entry.name == _LITTER_FOLDER or is_litter(entry.name):
             continue
+        if entry.is_symlink():
+            _refuse_way_out(entry.path, home)
         if entry.is_dir():
-            yield from _below(entry.path, seen)
+            yield from _below(entry.path, seen, home)
         elif _is_known(entry.name) and (file := _stat(entry.path)) is not None:
             yield file
 

@@ -177,3 +177,37 @@ def test_what_a_server_tells_is_a_files_version(server: str) -> None:
         TableError, match=r"/secret.csv: cannot be listed \(403.*\); check the address and the credentials"
     ):
         list(list_remote(f"{server}/secret.csv"))
+
+
+@pytest.mark.parametrize("path", ["inbox", "inbox/*.csv", "inbox/**/*.csv"])
+def test_a_link_leads_out_of_no_folder(inbox: Path, path: str) -> None:
+    """Whoever may write into an inbox does not choose which other files are read; what `path` names itself may be a link."""
+    secret = inbox / "secret.csv"
+    secret.write_text("x\n1\n")
+    (inbox / "inbox" / "way_out.csv").symlink_to(secret)
+
+    with pytest.raises(
+        TableError, match=r"way_out.csv: is a link that leads out of .*/inbox, to .*/secret.csv; name that"
+    ):
+        list(list_local(path, inbox))
+    assert [file.path for file in list_local("inbox/way_out.csv", inbox)] == [str(inbox / "inbox" / "way_out.csv")]
+
+
+def test_a_folder_that_is_a_link_leads_out_of_no_folder(inbox: Path) -> None:
+    """Neither below a folder nor by a glob."""
+    (inbox / "elsewhere").mkdir()
+    (inbox / "elsewhere" / "b.csv").write_text("x\n1\n")
+    (inbox / "inbox" / "more").symlink_to(inbox / "elsewhere")
+
+    for path in ("inbox", "inbox/*/*.csv"):
+        with pytest.raises(TableError, match="more: is a link that leads out of"):
+            list(list_local(path, inbox))
+
+
+def test_a_link_within_a_folder_is_followed(inbox: Path) -> None:
+    """And a folder that is a link itself may be named."""
+    (inbox / "inbox" / "again.csv").symlink_to(next(path for path in (inbox / "inbox").rglob("*.csv")))
+    (inbox / "by_link").symlink_to(inbox / "inbox")
+
+    assert str(inbox / "by_link" / "again.csv") in [file.path for file in list_local("by_link", inbox)]
+    assert str(inbox / "by_link" / "again.csv") in [file.path for file in list_local("by_link/*.csv", inbox)]
