@@ -22,9 +22,9 @@ _HASH_CHARACTERS = 12
 
 # How a source is asked, by whom, how much and how often, and what becomes of its rows, does not change
 # what it answers: these keys do not make a landed partition stale. A page's selectors do.
-_ASIDE = {"requests", "key", "partitions", "refresh", "auth", "table", "checks"}
+_ASIDE = {"requests", "key", "partitions", "refresh", "auth", "table", "checks", "keep"}
 _ASIDE_OF_API: dict[str, Any] = {
-    **dict.fromkeys(_ASIDE | {"columns", "explode", "idempotent", "allow_hosts"}, True),
+    **dict.fromkeys(_ASIDE | {"columns", "explode", "explode_empty", "idempotent", "allow_hosts"}, True),
     "pagination": {"max_pages", "max_rows"},
     "incremental": {"overlap"},
 }

@@ -15,13 +15,15 @@ class SourceSummary:
 
     `rows_received` and `pages` are of all that is landed, also by runs before;
     `requests`, `retries`, `refused` (answers of 429) and `bytes_received` are
-    this run's.
+    this run's. `records_empty` are records that gave no row, as the list that is
+    exploded was empty: they are none of the rows received.
     """
 
     rows_received: int | None = None
     rows_table: int | None = None
     rows_rejected: int | None = None
     rows_duplicate: int | None = None
+    records_empty: int | None = None
     requests: int = 0
     retries: int = 0
     refused: int = 0

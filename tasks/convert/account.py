@@ -25,7 +25,8 @@ def audit_table(
     findings = audit(_account(job, files, columns, before))
     if errors := errors_of(findings):
         raise TableError("\n".join(errors))
-    return (*warnings_of(findings), *warn_of_guesses(files))
+    told = (f"{name}: {said}" for name, file in files.items() for said in file.warnings)
+    return (*warnings_of(findings), *warn_of_guesses(files), *told)
 
 
 def _account(

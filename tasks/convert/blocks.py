@@ -34,6 +34,8 @@ class Written:
     reasons: Counter[str]
     parts: tuple[Part, ...]
     rejects: str | None = None
+    empty: int = 0
+    warnings: Sequence[str] = ()
 
 
 def parse_block(block: CsvBlock | JsonBlock | Texts, plan: Plan) -> Parsed:
@@ -73,8 +75,9 @@ def write_block(parsed: Parsed, plan: Plan, name: str, rows: Mapping[str, int]) 
         parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or parsed.types)))
     reasons = Counter(misfit.reason for misfit in parsed.misfits)
     records = parsed.received if parsed.records is None else parsed.records
+    rejects = name if parsed.misfits else None
     return Written(
-        parsed.received, records, len(parsed.misfits), reasons, tuple(parts), name if parsed.misfits else None
+        parsed.received, records, len(parsed.misfits), reasons, tuple(parts), rejects, parsed.empty, parsed.warnings
     )
 
 

@@ -52,14 +52,16 @@ def cast_block(texts: Texts, schema: Schema) -> Parsed:
     table = pa.table(values)
     if not unfit:
         lines = _lines(texts, range(texts.table.num_rows)) if schema.lines else None
-        return Parsed(table, own, texts.received, texts.misfits, texts.records, lines)
+        return Parsed(table, own, texts.received, texts.misfits, texts.records, lines, texts.empty, texts.warnings)
     kept = np.ones(texts.table.num_rows, dtype=bool)
     kept[list(unfit)] = False
     located = zip(unfit.values(), texts.locate(list(unfit)), strict=True)
     misfits = [Misfit(record, name, reason) for (name, reason), record in located]
     lines = _lines(texts, np.flatnonzero(kept).tolist()) if schema.lines else None
     table = table.filter(pa.array(kept))
-    return Parsed(table, own, texts.received, [*texts.misfits, *misfits], texts.records, lines)
+    return Parsed(
+        table, own, texts.received, [*texts.misfits, *misfits], texts.records, lines, texts.empty, texts.warnings
+    )
 
 
 def sharpen(name: TypeName, values: pa.ChunkedArray | None, declared: Column | None = None) -> TypeName:

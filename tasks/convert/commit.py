@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,11 +38,11 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
 
     """
     job, versions = draft.job, draft.job.versions
-    _shrink(draft)
-    _drop_duplicates(draft)
-    _check_account(draft)
     before = read_table_manifest(versions.current / "table")
-    draft.warnings += audit_table(job, draft.files, draft.types, before)
+    _shrink(draft)
+    yielded = _drop_duplicates(draft, before)
+    _check_account(draft)
+    draft.warnings += (*audit_table(job, draft.files, draft.types, before), *yielded)
     check_draft(draft)
     rejects = {name for file in draft.files.values() for name in file.rejects}
     _remove_others(versions.staged / "table", set(draft.parts))
@@ -85,15 +85,17 @@ def _shrink(draft: Draft) -> None:
             widen_part(draft, draft.parts[name])
 
 
-def _drop_duplicates(draft: Draft) -> None:
+def _drop_duplicates(draft: Draft, before: TableManifest) -> tuple[str, ...]:
+    """Stage the parts without the rows whose key another one has; return what is to be told of it."""
     key = draft.job.source.key
     if not key:
-        return
+        return ()
     versions = draft.job.versions
     paths = {name: (part, versions.find_part("table", name)) for name, part in draft.parts.items()}
     order = in_order(draft.job, draft.files)
-    duplicates = find_duplicates(paths, order, key, "last" if draft.job.keeps_last else "first")
-    for name, rows in duplicates.items():
+    late = _find_late(draft, order, before)
+    duplicates = find_duplicates(paths, order, key, draft.job.keep, late)
+    for name, rows in duplicates.rows.items():
         part, path = paths[name]
         owners = np.repeat(list(part.rows), list(part.rows.values()))
         lost = Counter(owners[rows].tolist())
@@ -101,6 +103,19 @@ def _drop_duplicates(draft: Draft) -> None:
         draft.parts[name] = replace(part, rows={file: count - lost[file] for file, count in part.rows.items()})
         for file, count in lost.items():
             draft.files[file] = replace(draft.files[file], rows_duplicate=draft.files[file].rows_duplicate + count)
+    return tuple(
+        f"{file} is new, but {count:,} of its rows gave way to rows with the same key in files that stand after it by "
+        "name; name files so that the newest is the last, or declare keep"
+        for file, count in duplicates.yielded.items()
+    )
+
+
+def _find_late(draft: Draft, order: Sequence[str], before: TableManifest) -> set[str]:
+    """Return the files that are new in the table and stand before others, where nothing tells that this is meant."""
+    old = [place for place, name in enumerate(order) if name in before.files]
+    if draft.job.source.keep is not None or draft.job.keep == "first" or not old:
+        return set()
+    return {name for name in order[: old[-1]] if name not in before.files}
 
 
 def _write_without(source: Path, target: Path, rows: np.ndarray) -> None:

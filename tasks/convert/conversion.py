@@ -247,6 +247,8 @@ def _sum_up(file: InputFile, plan: Plan, progress: _Progress, written: Sequence[
         encoding=progress.encoding,
         guess=None if plan.target.landed else progress.guess,
         rejects=tuple(block.rejects for block in written if block.rejects),
+        records_empty=sum(block.empty for block in written),
+        warnings=tuple(dict.fromkeys(warning for block in written for warning in block.warnings)),
     )
     return Converted(
         (converted,), tuple(part for block in written for part in block.parts if part.total or part.name == first)

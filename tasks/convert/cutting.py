@@ -170,7 +170,14 @@ class Cutter:
             return CsvBlock(plain, self._head, self._line, self._byte, None if plain is text else text)
         target = self._target
         return JsonBlock(
-            text, self._line, self._byte, target.typed, target.explode, target.naming, nulls_of=target.nulls_of
+            text,
+            self._line,
+            self._byte,
+            target.typed,
+            target.explode,
+            target.keeps_empty,
+            target.naming,
+            target.nulls_of,
         )
 
     def _whole_records(self, text: Window, *, final: bool) -> tuple[Window, Window]:

@@ -96,14 +96,14 @@ class Draft:
         for name, column in self.job.target.columns.items():
             if name in types and column.type is not None:
                 types[name] = _settle(column.type, {part.types.get(name, "null") for part in parts})
-        self.types = types
+        self.types = types or {name: column.type or "string" for name, column in self.job.target.columns.items()}
 
     def to_widen(self) -> Iterator[tuple[Part, bool]]:
         """Yield each part with other columns or types than the table, and whether its rows can be cast as they are."""
         wanted = list(self.types.items())
         for part in self.parts.values():
             if list(part.columns.items()) != wanted:
-                exact = all(
+                exact = not part.total or all(
                     name in self.types
                     and (name not in self.job.target.partition_by or kind == self.types[name])
                     and is_exact(kind, self.types[name])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -14,13 +15,25 @@ from tasks.convert.part import Part
 from tasks.errors import TableError
 
 
-def find_duplicates(
-    parts: Mapping[str, tuple[Part, Path]], files: Sequence[str], key: Sequence[str], keep: Literal["first", "last"]
-) -> dict[str, np.ndarray]:
-    """Return, for each part that has any, which of its rows have a key that another row has, which is kept.
+@dataclass(frozen=True)
+class Duplicates:
+    """By part, which of its rows have a key that another row has, which is kept; by file, how many `yielded` to an older file's."""
 
-    Files count in the order given. A row with a null in its key is no duplicate:
-    nothing identifies it.
+    rows: Mapping[str, np.ndarray] = field(default_factory=dict)
+    yielded: Mapping[str, int] = field(default_factory=dict)
+
+
+def find_duplicates(
+    parts: Mapping[str, tuple[Part, Path]],
+    files: Sequence[str],
+    key: Sequence[str],
+    keep: Literal["first", "last"],
+    late: Collection[str] = (),
+) -> Duplicates:
+    """Return the duplicates among the rows of all parts.
+
+    Files count in the order given; `late` are those that are newer than their place in
+    it. A row with a null in its key is no duplicate: nothing identifies it.
 
     Raises:
         TableError: a column of the key is not in the table.
@@ -34,11 +47,19 @@ def find_duplicates(
         frame["_part"], frame["_row"] = name, np.arange(len(frame))
         pieces.append(frame)
     if not pieces:
-        return {}
+        return Duplicates()
     every = pd.concat(pieces, ignore_index=True).sort_values("_file", kind="stable")
     names = [f"key {name}" for name in key]
-    repeated = every[every.duplicated(names, keep=keep) & every[names].notna().all(axis=1)]
-    return {str(name): rows["_row"].to_numpy() for name, rows in repeated.groupby("_part")}
+    is_repeated = every.duplicated(names, keep=keep) & every[names].notna().all(axis=1)
+    repeated = every[is_repeated]
+    rows = {str(name): rows["_row"].to_numpy() for name, rows in repeated.groupby("_part")}
+    places = [place for place, file in enumerate(files) if file in late]
+    lost = repeated[repeated["_file"].isin(places)]
+    if lost.empty:
+        return Duplicates(rows)
+    kept = lost.merge(every[~is_repeated], on=names, suffixes=("", "_kept"))
+    counts = kept[~kept["_file_kept"].isin(places)].groupby("_file").size()
+    return Duplicates(rows, {files[int(place)]: int(count) for place, count in counts.items()})
 
 
 def _read_key(path: Path, part: Part, key: Sequence[str]) -> pd.DataFrame:

@@ -44,7 +44,8 @@ class Target:
 
     `columns` are keyed by the names that they have in the table. `typed` is false
     where JSON values are texts of unknown type, as pages give them; `explode` is
-    the column of lists whose elements are rows; `landed` tells that a damaged
+    the column of lists whose elements are rows, and with `keeps_empty` records without
+    an element are rows too; `landed` tells that a damaged
     file can be fetched again.
     """
 
@@ -55,6 +56,7 @@ class Target:
     reading: Reading = field(default_factory=Reading)
     typed: bool = True
     explode: str | None = None
+    keeps_empty: bool = False
     landed: bool = False
     frozen: bool = False
     provenance: bool = False
@@ -87,6 +89,10 @@ class ConvertedFile:
     encoding: str = "utf-8"
     rejects: tuple[str, ...] = ()
     """Names of the parts of its rejects."""
+    records_empty: int = 0
+    """Records that gave no row: their list of rows is empty."""
+    warnings: tuple[str, ...] = ()
+    """Sentences on what was read, which every run with this file in its table tells."""
     guess: Guess | None = None
     content: str = ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +19,13 @@ from tasks.redaction import name_address, redact
 from tasks.spec import ApiSource, PagesSource
 from tasks.stores import RemoteAddress
 
+_NUMBER = re.compile(r"([0-9]+)")
 _HASH_CHARACTERS = 8
 _STEM_CHARACTERS = 48  # a name may have 255 bytes, and a character four
 
 
 def list_files(paths: Sequence[str], root: Path, allow_hosts: Sequence[str] = ()) -> list[InputFile]:
-    """Return the files of globs, folders, single files and URLs, by name; relative paths start in the data folder `root`.
+    """Return the files of globs, folders, single files and URLs, by name, numbers in it by value; relative paths start in the data folder `root`.
 
     Raises:
         TableError: no file matches one of them, a store cannot be reached, or it redirects to
@@ -32,7 +34,7 @@ def list_files(paths: Sequence[str], root: Path, allow_hosts: Sequence[str] = ()
     """
     found: dict[str, InputFile] = {}
     for path in paths:
-        files = sorted(_list(path, root, allow_hosts), key=lambda file: file.name)
+        files = sorted(_list(path, root, allow_hosts), key=lambda file: _by_value(file.name))
         if not files:
             where = redact(path) if "://" in path else root / Path(path).expanduser()
             raise TableError(f"no file matches {where}; put the files there, or correct path")
@@ -43,6 +45,11 @@ def list_files(paths: Sequence[str], root: Path, allow_hosts: Sequence[str] = ()
                     "list one of them, or make a source of each"
                 )
     return list(found.values())
+
+
+def _by_value(name: str) -> tuple[list[int | str], str]:
+    """Return what names are sorted by: day 9 comes before day 10."""
+    return [int(piece) if piece.isascii() and piece.isdigit() else piece for piece in _NUMBER.split(name)], name
 
 
 def _list(path: str, root: Path, allow_hosts: Sequence[str]) -> Iterator[InputFile]:

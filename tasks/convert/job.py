@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from tasks.convert.files import InputFile, Target
 from tasks.convert.inputs import list_files, list_raw
@@ -45,6 +45,7 @@ class TableJob:
             source.read if isinstance(source, FilesSource) else Reading(),
             typed=not isinstance(source, PagesSource),
             explode=self.explode,
+            keeps_empty=isinstance(source, ApiSource) and source.explode_empty == "keep",
             landed=not isinstance(source, FilesSource),
             provenance=options.provenance,
             partition_by=options.partition_by,
@@ -68,16 +69,23 @@ class TableJob:
         return self.source.explode if isinstance(self.source, ApiSource) else None
 
     @property
-    def keeps_last(self) -> bool:
-        """Return whether of the rows with one key the last is kept: an incremental source gives a row again when it changed."""
-        return isinstance(self.source, ApiSource) and self.source.incremental is not None
+    def keep(self) -> Literal["first", "last"]:
+        """Return which of the rows with one key is kept: the last of files that come later, and of an incremental source, which gives a row again when it changed."""
+        if self.source.keep is not None:
+            return self.source.keep
+        comes_again = isinstance(self.source, FilesSource) or (
+            isinstance(self.source, ApiSource) and self.source.incremental is not None
+        )
+        return "last" if comes_again else "first"
 
     @property
     def fingerprint(self) -> str:
         """Return the fingerprint of what is declared of the table: a change makes all of it anew."""
         source = self.source.model_dump(mode="json", include={"columns", "key", "read"})
         table = self.source.table.model_dump(mode="json", exclude={"contract", "max_rejects", "warn_rejects"})
-        return fingerprint([source, table, self.target.typed, self.explode, self.keeps_last, LAYOUT])
+        return fingerprint(
+            [source, table, self.target.typed, self.explode, self.target.keeps_empty, self.keep, LAYOUT]
+        )
 
     def keeps(self, name: str) -> bool:
         """Return whether the rows of a file that is not among the inputs stay.

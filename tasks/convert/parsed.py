@@ -55,8 +55,9 @@ class Texts:
     `received` counts the rows and the misfits. `locate` returns the records of
     rows, by their indices in `table`: asked only for rows that turn out not to
     fit. `types` are those that the format gives (JSON); without it they are
-    inferred. `records` is how many records were read, where one may be several rows;
-    `guess` is what was guessed of the file.
+    inferred. `records` is how many records were read, where one may be several rows,
+    or none: `empty` are those. `guess` is what was guessed of the file, `warnings` are
+    sentences on what was read.
     """
 
     table: pa.Table
@@ -66,6 +67,8 @@ class Texts:
     types: Types | None = None
     records: int | None = None
     guess: Guess | None = None
+    empty: int = 0
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -79,3 +82,5 @@ class Parsed:
     records: int | None = None
     lines: Sequence[int] | None = None
     """The line of each row, where it was asked for."""
+    empty: int = 0
+    warnings: Sequence[str] = ()

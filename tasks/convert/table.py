@@ -37,6 +37,8 @@ class CommittedTable:
     files_read: int
     types: Mapping[str, str]
     reasons: Mapping[str, int]
+    records_empty: int = 0
+    """Records that gave no row, as their list of rows was empty."""
     findings: Findings = field(default_factory=Findings, compare=False)
 
 
@@ -119,11 +121,11 @@ def check_declared(job: TableJob, types: Types) -> None:
         for name in names:
             if types and name not in types:
                 raise TableError(f"{key}: {name!r} is not a column; the columns are {', '.join(types)}")
-    if job.lenient or not types:
+    if job.lenient:
         return
     files = isinstance(job.source, FilesSource)
-    for name in job.source.columns:
-        if job.naming.rename([name])[0] not in types:
+    for name in job.source.columns if types else ():
+        if job.naming.rename([name])[0] not in types and not _is_of_no_element(job, name, types):
             near = get_close_matches(name, types, n=1)
             cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
             raise TableError(f"columns.{name}: no {'file' if files else 'record'} has this column; {cure}")
@@ -140,6 +142,22 @@ def check_names(job: TableJob, types: Types, parts: Iterable[Part]) -> None:
         f"the columns {told} differ by case alone, and SQL takes one for the other; rename one of them, as columns: "
         f"{{{alike[1]}: {{rename: …}}}}, to a name of its own, or to {alike[0]} where both are one column"
     )
+
+
+def _is_of_no_element(job: TableJob, name: str, types: Types) -> bool:
+    """Return whether a column is of the elements of a list, none of which came."""
+    return job.explode is not None and name.startswith(f"{job.explode}.") and job.explode in types
+
+
+def check_exploded(job: TableJob, types: Types, files: Iterable[ConvertedFile]) -> None:
+    """Raise when records came, and none of them has the column that is exploded."""
+    counted = list(files)
+    if job.explode is None or any(f.rows_received for f in counted) or not any(f.records_empty for f in counted):
+        return
+    if job.naming.rename([job.explode])[0] not in types:
+        near = get_close_matches(job.explode, types, n=1)
+        cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
+        raise TableError(f"explode: no record has a column {job.explode!r}; {cure}")
 
 
 def describe(
@@ -159,4 +177,5 @@ def describe(
         files_read=files_read,
         types={name: _SHOWN.get(kind, kind) for name, kind in types.items()},
         reasons=dict(reasons),
+        records_empty=sum(file.records_empty for file in files.values()),
     )

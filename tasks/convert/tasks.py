@@ -38,6 +38,7 @@ from tasks.convert.table import (
     CommittedTable,
     check_declared,
     check_names,
+    check_exploded,
     describe,
     find_changed,
     find_kept,
@@ -159,6 +160,10 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
     for encoding, names in other_encodings(draft).items():
         get_run_logger().info("%d files were read as %s, the first is %s", len(names), encoding, names[0])
     table = await commit(Commitment(draft, len(changed)), job.name)
+    if table.records_empty:
+        get_run_logger().info(
+            "source %s: %d records gave no row: %s is empty", job.name, table.records_empty, job.explode
+        )
     before = describe(job, manifest.types, {}, files_read=0).types
     seconds = time.monotonic() - start
     found = await asyncio.to_thread(find, job, draft.warnings, before, changed, seconds, draft.samples)
@@ -188,6 +193,7 @@ async def draft_table(
     refuse_contradictions(draft.files)
     draft.settle_types(frozen)
     check_names(job, draft.types, draft.parts.values())
+    check_exploded(job, draft.types, draft.files.values())
     check_declared(job, draft.types)
     inputs = {file.name: file for file in job.inputs}
     anew: dict[str, InputFile] = {}
@@ -202,6 +208,8 @@ async def draft_table(
     plan = Plan(job.target, draft.types, draft.samples)
     widened = await _convert_all(plan, job, list(anew.values()), "files, widened", convert)
     draft.add_widened(widened, before)
+    if not draft.types:  # nothing came, and nothing is declared: it is no table yet
+        draft.parts.clear()
     return draft
 
 

@@ -26,10 +26,18 @@ class _Tabled(Part):
 
     key: tuple[str, ...] = ()
     """Columns that identify a row; further rows with the same key are dropped and counted."""
+    keep: Literal["first", "last"] | None = None
+    """Which of the rows with one key stays, in the order of the files and of the rows in each; without it the last of files, whose order is that of path and within it of their names, numbers in them by value, and of an incremental API, else the first."""
     table: TableOptions = TableOptions()
     """How the rows become a table."""
     checks: tuple[Check, ...] = ()
     """What must hold of the table, e.g. [{not_null: [id]}, {min_rows: 100, on_fail: warn}], by the names of its columns."""
+
+    @model_validator(mode="after")
+    def _keeps_by_a_key(self) -> _Tabled:
+        if self.keep is not None and not self.key:
+            raise ValueError(f"keep: {self.keep} is of rows with one key; add key: [id], or what identifies a row")
+        return self
 
 
 class _Fetched(_Tabled):
@@ -74,6 +82,8 @@ class ApiSource(_Fetched):
     """Path in the body of an answer that is an error in spite of its status 200, e.g. error: where it is there, and neither null nor empty, the request is made again."""
     explode: NonEmpty | None = None
     """Column that holds a list, of which each element becomes a row of its own; other lists are kept as JSON text."""
+    explode_empty: Literal["drop", "keep"] = "drop"
+    """What a record becomes whose list is empty or missing: drop: no row, and it is counted; keep: a row with null there."""
     incremental: Incremental | None = None
     """How each run asks only for what is newer than what is landed; it needs a key."""
     columns: Columns = {}
@@ -96,6 +106,8 @@ class ApiSource(_Fetched):
             getattr(self.auth, "place", None),
         ):
             raise ValueError("place: body needs a request with a body; add method: POST, or send it as query or header")
+        if self.explode is None and self.explode_empty == "keep":
+            raise ValueError("explode_empty is of a list that is exploded; add explode, or take explode_empty out")
         if self.incremental is not None and not self.key:
             raise ValueError(
                 "incremental needs a key, by which rows that come twice are dropped; add key: [id], or what identifies a row"

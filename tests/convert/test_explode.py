@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tasks.convert.json.lines import JsonBlock, read_lines
 from tasks.convert.window import Window
+from tasks.errors import TableError
 from tests.convert.conftest import PROPERTY, api_source, land, make_table, misfits_of, read_rejects, read_rows
 
 
@@ -24,15 +25,15 @@ from tests.convert.conftest import PROPERTY, api_source, land, make_table, misfi
             ['{"id": 1, "lines": [true, null, [2], "é", {}]}'],
             [("1", each) for each in ("true", None, "[2]", "é", "{}")],
         ),
-        (['{"id": 1, "lines": []}', '{"id": 2, "lines": [7]}'], [("1", None), ("2", "7")]),
-        (['{"id": 1, "lines": null}', '{"id": 2}'], [("1", None), ("2", None)]),
-        (['{"lines": []}'], [(None,)]),
+        (['{"id": 1, "lines": []}', '{"id": 2, "lines": [7]}'], [("2", "7")]),
+        (['{"id": 1, "lines": null}', '{"id": 2}'], []),
+        (['{"lines": [[]]}'], [("[]",)]),
         (['{"lines": [{"b": {"c": 1}, "d": [2]}, {"d": 3}]}'], [("1", "[2]"), (None, "3")]),
         (['{"lines": [{"b": 1}], "o": {"lines": [1]}, "p": [2]}'], [("1", "[1]", "[2]")]),
     ],
 )
 def test_each_element_is_a_row(lines: list[str], rows: list[tuple[str | None, ...]]) -> None:
-    """Elements repeat the record's other columns, objects are flattened, and a record without elements is one row."""
+    """Elements repeat the record's other columns, objects are flattened, and a record without elements is no row."""
     parsed = read_lines(JsonBlock(Window.of("\n".join(lines).encode()), explode="lines"))
 
     assert [tuple(row.values()) for row in parsed.table.to_pylist()] == rows
@@ -47,6 +48,7 @@ def test_columns_of_elements_stand_in_the_place_of_their_list() -> None:
                 b'{"id": 1, "lines": [{"sku": "a", "n": 2}, {"sku": "b"}], "at": "2013-01-01"}\n{"id": 2, "lines": []}\n'
             ),
             explode="lines",
+            keeps_empty=True,
         )
     )
 
@@ -65,6 +67,7 @@ def test_a_list_may_stand_within_an_object() -> None:
         JsonBlock(
             Window.of(b'{"order": {"id": 1, "lines": [{"sku": 5}, 6]}}\n{"order": null}\n{"order": "x"}\n'),
             explode="order.lines",
+            keeps_empty=True,
         )
     )
 
@@ -109,18 +112,19 @@ ELEMENTS = st.none() | st.integers(-9, 9) | st.dictionaries(st.sampled_from("pq"
 
 
 @PROPERTY
-@given(st.lists(st.none() | st.lists(ELEMENTS, max_size=4), max_size=6))
-def test_no_element_is_lost(lists: list[list[Any] | None]) -> None:
-    """Whatever the lists hold, the rows are their elements in order, and a row for each that has none."""
+@given(st.lists(st.none() | st.lists(ELEMENTS, max_size=4), max_size=6), st.booleans())
+def test_no_element_is_lost(lists: list[list[Any] | None], keeps_empty: bool) -> None:
+    """Whatever the lists hold, the rows are their elements in order, and one for each that has none where that is kept."""
     lines = [json.dumps({"id": number, "e": elements}) for number, elements in enumerate(lists)]
 
-    parsed = read_lines(JsonBlock(Window.of("\n".join(lines).encode()), explode="e"))
+    parsed = read_lines(JsonBlock(Window.of("\n".join(lines).encode()), explode="e", keeps_empty=keeps_empty))
 
     expected = [
         (str(number), *(None if element is None else str(element) for element in _columns(each)))
         for number, elements in enumerate(lists)
-        for each in elements or [None]
+        for each in elements or ([None] if keeps_empty else [])
     ]
+    assert parsed.empty == (0 if keeps_empty else sum(not elements for elements in lists))
     found = [tuple(row.get(name) for name in ("id", "e", "e.p", "e.q")) for row in parsed.table.to_pylist()]
     assert (found, parsed.received, parsed.records) == (expected, len(expected), len(lists))
 
@@ -155,13 +159,14 @@ def test_rows_are_counted_after_exploding_and_landed_records_before(tmp_path: Pa
 
 def test_the_list_has_no_column_where_its_elements_have(tmp_path: Path) -> None:
     """A file of nothing but empty lists joins those with elements, and the column of nulls is gone again."""
-    source = api_source("EWR", "JFK", explode="lines")
+    source = api_source("EWR", "JFK", explode="lines", explode_empty="keep")
     land(tmp_path, source, "origin=EWR", '{"id": 1, "lines": []}')
     before = make_table(tmp_path, source, allow_partial=True)
     rows = read_rows(tmp_path)
 
     land(tmp_path, source, "origin=JFK", '{"id": 2, "lines": [{"sku": "a"}, {"sku": "b"}]}')
-    after = make_table(tmp_path, api_source("EWR", "JFK", explode="lines", key=["id", "lines.sku"]))
+    settings = {"explode": "lines", "explode_empty": "keep", "key": ["id", "lines.sku"]}
+    after = make_table(tmp_path, api_source("EWR", "JFK", **settings))
 
     assert (before.types, rows) == ({"id": "int", "lines": "string"}, [{"id": 1, "lines": None}])
     assert after.types == {"id": "int", "lines.sku": "string"}
@@ -186,3 +191,45 @@ def test_another_column_to_explode_converts_again_and_fetches_nothing(tmp_path: 
     assert read_rows(tmp_path) == [{"id": 1, "lines": 1}, {"id": 1, "lines": 2}]
     assert (table.files_read, make_table(tmp_path, exploded).files_read) == (1, 0)
     assert make_table(tmp_path, plain).files_read == 1
+
+
+def test_a_list_without_elements_gives_no_row_and_is_counted(tmp_path: Path) -> None:
+    """Orders whose list is empty or missing are none of the rows received, and their number is told."""
+    source = api_source(explode="items", key=[])
+    land(
+        tmp_path,
+        source,
+        "all",
+        '{"id": 1, "items": [5, 6]}',
+        '{"id": 2, "items": []}',
+        '{"id": 3}',
+        '{"id": 4, "items": null}',
+    )
+
+    table = make_table(tmp_path, source)
+
+    assert read_rows(tmp_path) == [{"id": 1, "items": 5}, {"id": 1, "items": 6}]
+    assert (table.rows_received, table.rows_table, table.records_empty) == (2, 2, 3)
+
+
+def test_lists_that_are_all_empty_make_an_empty_table_of_their_columns(tmp_path: Path) -> None:
+    """What is declared has its type, and the columns of elements that did not come may be declared too."""
+    source = api_source("EWR", "JFK", explode="items", key=[], columns={"id": "int", "items.sku": "string"})
+    land(tmp_path, source, "origin=EWR", '{"id": 1, "items": []}')
+    before = make_table(tmp_path, source, allow_partial=True)
+
+    land(tmp_path, source, "origin=JFK", '{"id": 2, "items": [{"sku": "a"}]}')
+    after = make_table(tmp_path, source)
+
+    assert (before.types, before.rows_table, before.records_empty) == ({"id": "int", "items": "string"}, 0, 1)
+    assert (after.types, read_rows(tmp_path)) == ({"id": "int", "items.sku": "string"}, [{"id": 2, "items.sku": "a"}])
+
+
+@pytest.mark.parametrize("lines", [['{"id": 1, "items": [5]}', '{"id": 2, "items": []}'], ['{"id": 1, "items": []}']])
+def test_a_list_that_no_record_has_is_an_error(tmp_path: Path, lines: list[str]) -> None:
+    """A slip in explode is told with the column that was meant, instead of a table without rows."""
+    source = api_source(explode="itmes", key=[])
+    land(tmp_path, source, "all", *lines)
+
+    with pytest.raises(TableError, match=r"^explode: no record has a column 'itmes'; did you mean items\?$"):
+        make_table(tmp_path, source)

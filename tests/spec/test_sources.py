@@ -225,6 +225,11 @@ def test_a_mistake_in_incremental_is_told(file: Path, incremental: str, mistakes
         ("key: id", [".key: 'id' is not a list; write [value, value]"]),
         ("records_at: ''", [".records_at: '': string should have at least 1 character"]),
         ("explode: [a]", [".explode: ['a'] is not a text; write it in quotes"]),
+        (
+            "explode_empty: keep",
+            [": explode_empty is of a list that is exploded; add explode, or take explode_empty out"],
+        ),
+        ("keep: last", [": keep: last is of rows with one key; add key: [id], or what identifies a row"]),
         ("params: {active: true}", [f".params.active: True {TRUTH}"]),
         ("params: {none: null}", [f".params.none: None {NO_SCALAR}"]),
         ("params: {many: [1, 2]}", [f".params.many: [1, 2] {NO_SCALAR}"]),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -24,19 +25,27 @@ def nothing_declared(_: str) -> Collection[str]:
 
 
 def columns_of(
-    rows: Sequence[Row], explode: str | None = None, *, typed: bool = True, nulls_of: NullsOf = nothing_declared
+    rows: Sequence[Row],
+    explode: str | None = None,
+    *,
+    typed: bool = True,
+    nulls_of: NullsOf = nothing_declared,
+    more: Iterable[str] = (),
 ) -> tuple[pa.Table, Types | None]:
-    """Return the rows as columns of texts in the order they are met, and with `typed` their types in JSON."""
-    columns = {name: [row.get(name) for row in rows] for name in _names(rows, explode)}
+    """Return the rows as columns of texts in the order they are met, and with `typed` their types in JSON.
+
+    `more` are columns of records that gave no row.
+    """
+    columns = {name: [row.get(name) for row in rows] for name in _names(rows, explode, more)}
     texts = pa.table({name: pa.array(map(_text, values), pa.string()) for name, values in columns.items()})
     if not typed:
         return texts, None
     return texts, {name: _json_type(values, texts[name], nulls_of(name)) for name, values in columns.items()}
 
 
-def _names(rows: Sequence[Row], explode: str | None) -> list[str]:
+def _names(rows: Sequence[Row], explode: str | None, more: Iterable[str]) -> list[str]:
     """Return the names; that of a list whose elements all have columns of their own is none."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = list(dict.fromkeys(chain((name for row in rows for name in row), more)))
     if explode in names and is_replaced(explode, names) and all(row.get(explode) is None for row in rows):
         names.remove(explode)
     return names

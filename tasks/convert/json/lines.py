@@ -12,7 +12,7 @@ import pyarrow.json as pa_json
 
 from tasks.convert.cast import cast_block, is_narrowest, sharpen
 from tasks.convert.json.columns import NullsOf, columns_of, nothing_declared
-from tasks.convert.json.rows import Row, Unfit, read_rows
+from tasks.convert.json.rows import NoRow, Row, Unfit, read_rows
 from tasks.convert.naming import Naming
 from tasks.convert.parsed import Misfit, Parsed, Record, Schema, Texts
 from tasks.convert.types import ARROW_TYPES, Types
@@ -30,7 +30,8 @@ class JsonBlock:
     With `typed` a value has the type it has in JSON (a text may still be a date
     or a timestamp); without it every value is a text of unknown type, and a line
     may itself tell why it is no row, as pages give them. Each element of the list
-    in the column `explode` is a row of its own.
+    in the column `explode` is a row of its own; a record that has none is a row
+    only with `keeps_empty`.
     """
 
     window: Window
@@ -38,6 +39,7 @@ class JsonBlock:
     first_byte: int | None = 0
     typed: bool = True
     explode: str | None = None
+    keeps_empty: bool = False
     naming: Naming = field(default_factory=Naming)
     nulls_of: NullsOf = nothing_declared
 
@@ -57,7 +59,8 @@ def read_lines(block: JsonBlock) -> Texts:
     rows: list[Row] = []
     records: list[Record] = []
     misfits: list[Misfit] = []
-    lines, end = 0, 0
+    more: dict[str, None] = {}
+    lines, end, empty = 0, 0, 0
     for number, line in enumerate(block.window.data.split(b"\n"), start=block.first_line):
         start, end = end, end + len(line) + 1
         if not line.strip():
@@ -65,13 +68,16 @@ def read_lines(block: JsonBlock) -> Texts:
         place = None if block.first_byte is None else block.first_byte + start
         record = Record(number, line.rstrip(b"\r").decode("utf-8", "backslashreplace"), place)
         lines += 1
-        found = read_rows(line, explode=block.explode, refusals=not block.typed)
+        found = read_rows(line, explode=block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
         if isinstance(found, Unfit):
             misfits.append(Misfit(record, found.column, found.reason))
+        elif isinstance(found, NoRow):
+            empty += 1
+            more |= dict.fromkeys(found.names)
         else:
             rows += found
             records += [record] * len(found)
-    table, types = columns_of(rows, block.explode, typed=block.typed, nulls_of=block.nulls_of)
+    table, types = columns_of(rows, block.explode, typed=block.typed, nulls_of=block.nulls_of, more=more)
     names = block.naming.rename(table.column_names)
     types = dict(zip(names, types.values(), strict=True)) if types is not None else None
     table = table.rename_columns(names)
@@ -79,7 +85,7 @@ def read_lines(block: JsonBlock) -> Texts:
     def locate(indices: Sequence[int]) -> Sequence[Record]:
         return [records[index] for index in indices]
 
-    return Texts(table, len(rows) + len(misfits), misfits, locate, types, lines)
+    return Texts(table, len(rows) + len(misfits), misfits, locate, types, lines, empty=empty)
 
 
 def _parse_at_once(block: JsonBlock, schema: Schema, tried: Types) -> Parsed | None:

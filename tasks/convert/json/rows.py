@@ -22,18 +22,27 @@ class Unfit:
     column: str | None = None
 
 
+@dataclass(frozen=True)
+class NoRow:
+    """A record whose list has no element, and the columns that its rows would have."""
+
+    names: tuple[str, ...]
+
+
 _TWICE = Unfit("two values for one column, by a nested key and by one with a dot")
 
 
-def read_rows(line: bytes, *, explode: str | None = None, refusals: bool = False) -> list[Row] | Unfit:
+def read_rows(
+    line: bytes, *, explode: str | None = None, keeps_empty: bool = False, refusals: bool = False
+) -> list[Row] | Unfit | NoRow:
     """Return the rows of a line: one, or one for each element of the list in the column `explode`.
 
-    With `refusals` an object of `$reject` and `url` is the line of a page that
+    A record without an element is none, unless it is kept. With `refusals` an object of `$reject` and `url` is the line of a page that
     gave no row, and `$reject` the reason.
     """
     try:
         value = json.loads(line.decode("utf-8"))
-        rows = rows_of(value, explode, refusals=refusals)
+        rows = rows_of(value, explode, keeps_empty=keeps_empty, refusals=refusals)
         if _SURROGATE in line.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError:
@@ -47,7 +56,9 @@ def read_rows(line: bytes, *, explode: str | None = None, refusals: bool = False
     return rows
 
 
-def rows_of(value: Any, explode: str | None = None, *, refusals: bool = False) -> list[Row] | Unfit:
+def rows_of(
+    value: Any, explode: str | None = None, *, keeps_empty: bool = False, refusals: bool = False
+) -> list[Row] | Unfit | NoRow:
     """Return the rows of a JSON value, or why it is none."""
     if not isinstance(value, dict):
         return Unfit("not a JSON object")
@@ -59,7 +70,7 @@ def rows_of(value: Any, explode: str | None = None, *, refusals: bool = False) -
     row = dict(pairs)
     if len(row) < len(pairs):
         return _TWICE
-    return [row] if explode is None else _explode(row, explode)
+    return [row] if explode is None else _explode(row, explode, keeps_empty=keeps_empty)
 
 
 def _flatten(value: Row, prefix: str = "", whole: str | None = None) -> Iterator[tuple[str, Any]]:
@@ -72,11 +83,11 @@ def _flatten(value: Row, prefix: str = "", whole: str | None = None) -> Iterator
             yield name, inner
 
 
-def _explode(row: Row, column: str) -> list[Row] | Unfit:
-    """Return a row for each element in `column`; one with null there for a list that is empty or missing."""
+def _explode(row: Row, column: str, *, keeps_empty: bool) -> list[Row] | Unfit | NoRow:
+    """Return a row for each element of the list in `column`; where there is none, with null there if that is kept."""
     elements = row.get(column)
     if elements is None or elements == []:
-        return [{**row, column: None}]
+        return [row | dict.fromkeys({column} & row.keys())] if keeps_empty else NoRow(tuple(row))
     if not isinstance(elements, list):
         return Unfit(f"{elements!r:.60} is not a list", column)
     names = list(row)

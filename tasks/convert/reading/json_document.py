@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tasks.convert.json.columns import NullsOf, columns_of, nothing_declared
-from tasks.convert.json.rows import Row, Unfit, rows_of
+from tasks.convert.json.rows import NoRow, Row, Unfit, rows_of
 from tasks.convert.parsed import Misfit, Record, Texts
 from tasks.convert.reading.encoding import Transcoder, detect_encoding
 from tasks.errors import TableError
@@ -47,7 +47,7 @@ def _find_records(document: Any, path: str | None) -> Sequence[Any]:
     raise TableError(f"holds {found!r:.60}, which is no list of records; name the list as read.records_at")
 
 
-def _read(value: Any) -> tuple[str, list[Row] | Unfit]:
+def _read(value: Any) -> tuple[str, list[Row] | Unfit | NoRow]:
     """Return a record's text and its rows, or why it is none."""
     try:
         text = json.dumps(value, ensure_ascii=False)
@@ -69,7 +69,7 @@ def _block(values: Sequence[Any], first: int, nulls_of: NullsOf) -> Texts:
         record = Record(number, raw)
         if isinstance(found, Unfit):
             misfits.append(Misfit(record, found.column, found.reason))
-        else:
+        elif isinstance(found, list):
             rows += found
             records += [record] * len(found)
     table, types = columns_of(rows, nulls_of=nulls_of)
