@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,8 +59,8 @@ def find_duplicates(
     if lost.empty:
         return Duplicates(rows)
     kept = lost.merge(every[~is_repeated], on=names, suffixes=("", "_kept"))
-    counts = kept[~kept["_file_kept"].isin(places)].groupby("_file").size()
-    return Duplicates(rows, {files[int(place)]: int(count) for place, count in counts.items()})
+    counts = Counter(kept.loc[~kept["_file_kept"].isin(places), "_file"].tolist())
+    return Duplicates(rows, {files[place]: count for place, count in sorted(counts.items())})
 
 
 def _read_key(path: Path, part: Part, key: Sequence[str]) -> pd.DataFrame:

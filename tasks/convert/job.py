@@ -83,9 +83,7 @@ class TableJob:
         """Return the fingerprint of what is declared of the table: a change makes all of it anew."""
         source = self.source.model_dump(mode="json", include={"columns", "key", "read"})
         table = self.source.table.model_dump(mode="json", exclude={"contract", "max_rejects", "warn_rejects"})
-        return fingerprint(
-            [source, table, self.target.typed, self.explode, self.target.keeps_empty, self.keep, LAYOUT]
-        )
+        return fingerprint([source, table, self.target.typed, self.explode, self.target.keeps_empty, self.keep, LAYOUT])
 
     def keeps(self, name: str) -> bool:
         """Return whether the rows of a file that is not among the inputs stay.

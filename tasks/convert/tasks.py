@@ -37,8 +37,8 @@ from tasks.convert.sampling import Samples
 from tasks.convert.table import (
     CommittedTable,
     check_declared,
-    check_names,
     check_exploded,
+    check_names,
     describe,
     find_changed,
     find_kept,

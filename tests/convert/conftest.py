@@ -120,6 +120,18 @@ def make_table(
     return replace(table, findings=replace(find(job, draft.warnings, {}, changed), guesses=guesses))
 
 
+def warnings_of(root: Path, source: Source) -> tuple[str, ...]:
+    """Return what is told of the table `rows` when it is made, or when nothing of it is new."""
+    job = make_job("rows", source, DataFolder(root), allow_partial=False)
+    manifest = open_table(job, fresh=False)
+    changed, kept = find_changed(job, manifest), find_kept(job, manifest)
+    if not changed and kept.keys() == manifest.files.keys() and manifest.files:
+        return audit_table(job, kept, manifest.types)
+    draft = asyncio.run(draft_table(job, manifest, changed, convert_files.fn))
+    commit_table(draft)
+    return draft.warnings
+
+
 def convert_one(file: InputFile, target: Target, types: Types | None = None) -> Converted:
     """Return what became of a file, its parts and rejects staged."""
 

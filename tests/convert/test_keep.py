@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tasks.convert.commit import commit_table
-from tasks.convert.job import make_job
-from tasks.convert.table import find_changed, open_table
-from tasks.convert.tasks import convert_files, draft_table
-from tasks.spec import Source
-from tasks.store import DataFolder
-from tests.convert.conftest import api_source, files_source, land, make_table, read_rows
+from tests.convert.conftest import api_source, files_source, land, make_table, read_rows, warnings_of
 
 SNAPSHOTS = {"day-9.csv": "id,x\n1,old\n2,kept\n", "day-10.csv": "id,x\n1,new\n"}
 
@@ -24,15 +17,6 @@ def write(root: Path, **files: str) -> None:
     (root / "inbox").mkdir(exist_ok=True)
     for name, text in files.items():
         (root / "inbox" / name).write_text(text)
-
-
-def warnings_of(root: Path, source: Source) -> tuple[str, ...]:
-    """Return what a run that makes the table anew tells of it."""
-    job = make_job("rows", source, DataFolder(root), allow_partial=False)
-    manifest = open_table(job, fresh=False)
-    draft = asyncio.run(draft_table(job, manifest, find_changed(job, manifest), convert_files.fn))
-    commit_table(draft)
-    return draft.warnings
 
 
 @pytest.mark.parametrize("at_once", [True, False])

@@ -16,11 +16,13 @@ import pyarrow as pa
 from tasks.convert.csv.head import name_columns
 from tasks.convert.json.columns import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
 from tasks.convert.parsed import Record, Texts
+from tasks.convert.reading.formulas import Sheet, count_unstored
 from tasks.convert.reading.guess import Guess
 from tasks.convert.reading.header import extent, find_header
 from tasks.convert.reading.opening import BOMB_BYTES, BOMB_RATIO
 from tasks.convert.types import TypeName, infer_type, take_out
 from tasks.errors import TableError
+from tasks.importing import import_once
 from tasks.spec import Reading
 
 _NULLS = frozenset({"", "#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"})
@@ -47,16 +49,7 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
 
     """
     _refuse_bomb(data)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of formats and extensions that have no bearing on values
-            book = pd.ExcelFile(io.BytesIO(data))
-            sheet = _find_sheet([str(name) for name in book.sheet_names], reading.sheet)
-            frame = book.parse(sheet, header=None, dtype=object, keep_default_na=False, na_values=[])
-    except TableError:
-        raise
-    except Exception as error:  # a damaged file fails anywhere within the reader
-        raise TableError(f"is not an Excel file that can be read ({error}); save it anew as .xlsx") from error
+    frame, sheet = _parse(data, reading)
     cells = [list(row) for row in frame.itertuples(index=False)]
     rows = [[_text(value) for value in row] for row in cells]
     layout = _lay_out(rows, reading)
@@ -74,7 +67,40 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
 
     skipped = layout.header if layout.header is not None else layout.first
     guess = Guess("xlsx", header=layout.header is not None if rows else None, skipped=skipped, title=layout.title)
-    yield Texts(pa.table(columns), len(numbers), (), locate, types, guess=guess)
+    unstored = count_unstored(data, sheet)
+    told = [
+        f"sheet {sheet.name}, column {names[place]!r}: {count:,} formulas have no stored result and are null; "
+        "open the file in a spreadsheet program and save it, or write values"
+        for place, count in sorted(unstored.items())
+        if place < len(names)
+    ]
+    yield Texts(pa.table(columns), len(numbers), (), locate, types, guess=guess, warnings=told)
+
+
+def _parse(data: bytes, reading: Reading) -> tuple[pd.DataFrame, Sheet]:
+    """Return all cells of the sheet, and what it is.
+
+    Raises:
+        TableError: it is no Excel file, or has no such sheet.
+
+    """
+    try:
+        import_once("openpyxl")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of formats and extensions that have no bearing on values
+            book = pd.ExcelFile(io.BytesIO(data))
+            name = _find_sheet([str(name) for name in book.sheet_names], reading.sheet)
+            # openpyxl tells it nowhere else.
+            path = str(getattr(book.book[name], "_worksheet_path", "")) if book.engine == "openpyxl" else ""
+            return book.parse(name, header=None, dtype=object, keep_default_na=False, na_values=[]), Sheet(name, path)
+    except TableError:
+        raise
+    except ImportError as error:  # an older format, and not the file's fault
+        raise TableError(f"needs a package to be read ({error}); install it, or save the file anew as .xlsx") from error
+    except MemoryError as error:
+        raise TableError("does not fit in memory; save it as .csv, which is read block by block") from error
+    except Exception as error:  # a damaged file fails anywhere within the reader
+        raise TableError(f"is not an Excel file that can be read ({error}); save it anew as .xlsx") from error
 
 
 def _type_of(cells: Sequence[Any], texts: pa.ChunkedArray, nulls: Collection[str]) -> TypeName:

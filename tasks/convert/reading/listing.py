@@ -17,6 +17,7 @@ from tasks.convert.reading.formats import SUFFIXES
 from tasks.convert.reading.litter import is_litter
 from tasks.convert.reading.opening import COMPRESSIONS, suffixes
 from tasks.errors import TableError
+from tasks.importing import import_store
 from tasks.redaction import redact
 from tasks.stores import explain_failure, failure_of, http_options, is_http, missing_package
 
@@ -147,6 +148,7 @@ def list_remote(url: str) -> Iterator[RemoteFile]:
 
     """
     try:
+        import_store(url)
         system, path = fsspec.core.url_to_fs(url, **(http_options(url) if is_http(url) else {}))
         system.invalidate_cache()  # it may know what was there a run ago
         for name, info in sorted(_infos(system, path, url).items()):

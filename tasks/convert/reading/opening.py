@@ -17,6 +17,7 @@ from tasks.convert.reading.decompression import COMPRESSIONS as _BY_FRAMES
 from tasks.convert.reading.decompression import PIECE_BYTES, DamagedError, Decompressed
 from tasks.convert.reading.section import Section
 from tasks.errors import TableError
+from tasks.importing import import_store
 from tasks.redaction import redact
 from tasks.stores import explain_failure, failure_of, http_options, is_http, missing_package
 
@@ -158,6 +159,7 @@ def _open(path: Path | str) -> Any:
     try:
         if isinstance(path, Path):
             return path.open("rb")
+        import_store(path)
         # By ranges a file would be another one half way where it changed, and not every server knows them.
         return (
             fsspec.open(path, "rb", block_size=0, headers=_AS_IT_IS, **http_options(path)).open()

@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -17,6 +18,9 @@ from tasks.convert.reading import excel
 from tasks.convert.reading.excel import read_excel
 from tasks.errors import TableError
 from tasks.spec import Reading
+from tests.convert.conftest import files_source, warnings_of, write_files
+
+OLDER_FORMAT = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
 
 
 def workbook(*rows: Sequence[Any], **more: Sequence[Sequence[Any]]) -> bytes:
@@ -135,9 +139,7 @@ def test_a_sheet_is_chosen_by_name_or_number() -> None:
         read(data, sheet=7)
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"a,b\n1,2\n", workbook(["a"])[:900], b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)]
-)
+@pytest.mark.parametrize("data", [b"", b"a,b\n1,2\n", workbook(["a"])[:900]])
 def test_what_is_no_workbook_is_one_sentence(data: bytes) -> None:
     """A file that is damaged, or of another format, says what to do."""
     with pytest.raises(TableError, match=r"^is not an Excel file that can be read \(.*\); save it anew as .xlsx$"):
@@ -163,3 +165,62 @@ def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(TableError, match=r"^holds more than 500 times what it takes up.*save it as .csv$"):
         read(buffer.getvalue())
+
+
+def with_cells(cells: str) -> bytes:
+    """Return a workbook whose first sheet has these rows of XML."""
+    before, after = io.BytesIO(workbook(["a", "b"])), io.BytesIO()
+    with zipfile.ZipFile(before) as old, zipfile.ZipFile(after, "w") as new:
+        for name in old.namelist():
+            text = old.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                text = text.replace(b"</sheetData>", f"{cells}</sheetData>".encode())
+            new.writestr(name, text)
+    return after.getvalue()
+
+
+def test_formulas_without_stored_results_are_told_by_sheet_and_column() -> None:
+    """Their cells are null, as no reader calculates; how many is told, and what to do."""
+    texts = read(workbook(["n", "twice"], [1, "=A2*2"], [2, "=A3*2"], [3, 6], named=[["x"], ["=1"]]))
+
+    assert texts.table.to_pydict() == {"n": ["1", "2", "3"], "twice": [None, None, "6"]}
+    assert list(texts.warnings) == [
+        "sheet Sheet, column 'twice': 2 formulas have no stored result and are null; open the file in a spreadsheet "
+        "program and save it, or write values"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value", "is_told"),
+    [
+        ('<c r="A2"><f>1+1</f><v>2</v></c>', "2", False),
+        ('<c r="A2" t="str"><f>""</f><v></v></c>', None, False),
+        ('<c r="A2"><f>1+1</f></c>', None, True),
+        ('<c r="A2" s="0"><f t="shared" si="0"/><v/></c>', None, True),
+    ],
+)
+def test_a_stored_result_is_a_value(cell: str, value: str | None, is_told: bool) -> None:
+    """An empty text that a formula gave is a stored result too."""
+    texts = read(with_cells(f'<row r="2">{cell}<c r="B2"><v>5</v></c></row>'))
+
+    assert texts.table.to_pydict() == {"a": [value], "b": ["5"]}
+    assert bool(texts.warnings) is is_told
+
+
+def test_every_run_tells_of_formulas_without_results(tmp_path: Path) -> None:
+    """Also one in which nothing is new: the column of nulls is in the table still."""
+    write_files(tmp_path, a_xlsx=workbook(["n", "twice"], [1, "=A2*2"]), b_xlsx=workbook(["n", "twice"], [2, 4]))
+
+    told = [warnings_of(tmp_path, files_source()) for _ in range(2)]
+
+    assert told[0] == told[1]
+    assert [warning.partition(":")[0] for warning in told[0]] == ["inbox/a.xlsx"]
+    assert "column 'twice': 1 formulas have no stored result" in told[0][0]
+
+
+def test_a_package_that_is_missing_is_not_the_files_fault() -> None:
+    """What an older format needs is named, and the file is called neither damaged nor no Excel file."""
+    with pytest.raises(
+        TableError, match=r"^needs a package to be read \(.*\); install it, or save the file anew as .xlsx$"
+    ):
+        read(OLDER_FORMAT)

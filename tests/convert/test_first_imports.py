@@ -1,0 +1,47 @@
+"""The first files of a process that are read by several threads at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import openpyxl
+
+_READ = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from tasks.convert.reading.excel import read_excel
+from tasks.importing import import_store
+from tasks.spec import Reading
+
+barrier = Barrier(8)
+
+def read(number):
+    barrier.wait()
+    if number % 2:
+        import_store("s3://bucket/x.csv")
+    (texts,) = read_excel(Path(sys.argv[1]).read_bytes(), Reading(sheet=number % 2))
+    return texts.table["id"].to_pylist()
+
+with ThreadPoolExecutor(8) as threads:
+    print(list(threads.map(read, range(8))))
+"""
+
+
+def test_threads_that_read_the_first_workbook_at_once_all_read_it(tmp_path: Path) -> None:
+    """A fresh process in which readers and stores are first needed by many threads breaks none of their packages."""
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for number, sheet in enumerate((book.active, book.create_sheet("more"))):
+        sheet.append(["id"])
+        sheet.append([number])
+    book.save(tmp_path / "a.xlsx")
+
+    for _ in range(3):
+        run = subprocess.run(
+            [sys.executable, "-c", _READ, str(tmp_path / "a.xlsx")], capture_output=True, text=True, check=False
+        )
+        assert (run.stdout, run.returncode) == (f"{[['0'], ['1']] * 4}\n", 0), run.stderr
