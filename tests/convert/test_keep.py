@@ -38,7 +38,7 @@ def test_the_order_of_path_is_before_that_of_names(tmp_path: Path) -> None:
     """Corrections that are listed last win over the files that they correct."""
     write(tmp_path, **{"a-correction.csv": "id,x\n1,right\n", "b.csv": "id,x\n1,wrong\n"})
 
-    make_table(tmp_path, files_source(["inbox/b.csv", "inbox/a-*.csv"], key=["id"]))  # type: ignore[arg-type]
+    make_table(tmp_path, files_source(["inbox/b.csv", "inbox/a-*.csv"], key=["id"]))
 
     assert [row["x"] for row in read_rows(tmp_path)] == ["right"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from threading import Lock
 from typing import Any
 
 import pandas as pd
@@ -27,6 +28,7 @@ from tasks.spec import Reading
 
 _NULLS = frozenset({"", "#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"})
 _JUDGED_ROWS = 50
+_ONE_AT_A_TIME = Lock()  # what warnings are passed over is the process's; openpyxl takes no second core anyway
 _EXACT = 2**53  # whole numbers up to here are in a float as they are
 
 
@@ -67,13 +69,7 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
 
     skipped = layout.header if layout.header is not None else layout.first
     guess = Guess("xlsx", header=layout.header is not None if rows else None, skipped=skipped, title=layout.title)
-    unstored = count_unstored(data, sheet)
-    told = [
-        f"sheet {sheet.name}, column {names[place]!r}: {count:,} formulas have no stored result and are null; "
-        "open the file in a spreadsheet program and save it, or write values"
-        for place, count in sorted(unstored.items())
-        if place < len(names)
-    ]
+    told = _tell_unstored(count_unstored(data, sheet), sheet.name, names)
     yield Texts(pa.table(columns), len(numbers), (), locate, types, guess=guess, warnings=told)
 
 
@@ -86,13 +82,18 @@ def _parse(data: bytes, reading: Reading) -> tuple[pd.DataFrame, Sheet]:
     """
     try:
         import_once("openpyxl")
-        with warnings.catch_warnings():
+        with _ONE_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of formats and extensions that have no bearing on values
             book = pd.ExcelFile(io.BytesIO(data))
             name = _find_sheet([str(name) for name in book.sheet_names], reading.sheet)
             # openpyxl tells it nowhere else.
-            path = str(getattr(book.book[name], "_worksheet_path", "")) if book.engine == "openpyxl" else ""
-            return book.parse(name, header=None, dtype=object, keep_default_na=False, na_values=[]), Sheet(name, path)
+            path = (
+                str(getattr(book.book[name], "_worksheet_path", ""))
+                if getattr(book, "engine", "") == "openpyxl"
+                else ""
+            )
+            frame = pd.read_excel(book, sheet_name=name, header=None, dtype=object, keep_default_na=False, na_values=[])
+            return frame, Sheet(name, path)
     except TableError:
         raise
     except ImportError as error:  # an older format, and not the file's fault
@@ -101,6 +102,15 @@ def _parse(data: bytes, reading: Reading) -> tuple[pd.DataFrame, Sheet]:
         raise TableError("does not fit in memory; save it as .csv, which is read block by block") from error
     except Exception as error:  # a damaged file fails anywhere within the reader
         raise TableError(f"is not an Excel file that can be read ({error}); save it anew as .xlsx") from error
+
+
+def _tell_unstored(counts: Mapping[int, int], sheet: str, names: Sequence[str]) -> list[str]:
+    return [
+        f"sheet {sheet}, column {names[place]!r}: {count:,} formulas have no stored result and are null; "
+        "open the file in a spreadsheet program and save it, or write values"
+        for place, count in sorted(counts.items())
+        if place < len(names)
+    ]
 
 
 def _type_of(cells: Sequence[Any], texts: pa.ChunkedArray, nulls: Collection[str]) -> TypeName:
