@@ -58,12 +58,14 @@ def find_totals(text: Window, head: Head, columns: Mapping[str, Column]) -> Tota
 
 def take_totals(texts: Texts, columns: Mapping[str, Column]) -> Texts:
     """Return the rows of a sheet without the last where that looks like totals, which is a misfit then."""
+    if texts.guess is None:  # what is typed, or a document, has none
+        return texts
     rows, names = texts.table.num_rows, texts.table.column_names
     first = [[value or "" for value in row.values()] for row in texts.table.slice(0, min(_ROWS, rows - 1)).to_pylist()]
     last = [value or "" for row in texts.table.slice(rows - 1).to_pylist() for value in row.values()] if rows else []
     named = name_place(last)
     declared = columns.get(names[named]) if named is not None else None
-    if named is None or texts.guess is None or (declared is not None and declared.type is not None):
+    if named is None or (declared is not None and declared.type is not None):
         return texts
     record = texts.locate([rows - 1])[0]
     if looks_like_totals(last, first):
