@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from tasks.accounting import Account, Before, FileCounts, RejectLimits, audit, errors_of, warnings_of
 from tasks.convert.files import ConvertedFile
-from tasks.convert.guesses import warn_of_guesses
+from tasks.convert.guesses import warn_of_guesses, warn_of_strangers
 from tasks.convert.job import TableJob
 from tasks.convert.manifest import TableManifest
+from tasks.convert.part import Part
+from tasks.convert.types import Types
 from tasks.errors import TableError
 
 
 def audit_table(
-    job: TableJob, files: Mapping[str, ConvertedFile], columns: Collection[str], before: TableManifest | None = None
+    job: TableJob,
+    files: Mapping[str, ConvertedFile],
+    types: Types,
+    before: TableManifest | None = None,
+    parts: Iterable[Part] = (),
 ) -> tuple[str, ...]:
-    """Return the warnings of a table as it is going to be; `before` is what it held, where that may have changed.
+    """Return the warnings of a table as it is going to be, of these parts; `before` is what it held, where that may have changed.
 
     Raises:
         TableError: it must not become that; the table is as it was.
 
     """
-    findings = audit(_account(job, files, columns, before))
+    findings = audit(_account(job, files, types, before))
     if errors := errors_of(findings):
         raise TableError("\n".join(errors))
     told = (f"{name}: {said}" for name, file in files.items() for said in file.warnings)
-    return (*warnings_of(findings), *warn_of_guesses(files), *told)
+    return (*warnings_of(findings), *warn_of_guesses(files, types), *warn_of_strangers(files, parts), *told)
 
 
 def _account(

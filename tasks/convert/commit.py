@@ -42,7 +42,8 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     _shrink(draft)
     yielded = _drop_duplicates(draft, before)
     _check_account(draft)
-    draft.warnings += (*audit_table(job, draft.files, draft.types, before), *yielded)
+    audited = audit_table(job, draft.files, draft.types, before, draft.parts.values())
+    draft.warnings += (*audited, *yielded)
     check_draft(draft)
     rejects = {name for file in draft.files.values() for name in file.rejects}
     _remove_others(versions.staged / "table", set(draft.parts))

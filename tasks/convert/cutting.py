@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from tasks.convert.csv.block import CsvBlock
 from tasks.convert.csv.head import Head, read_head
+from tasks.convert.csv.hints import find_hints
 from tasks.convert.csv.records import Records, are_paired
 from tasks.convert.csv.totals import TOTALS, Totals, find_totals
 from tasks.convert.files import Plan
@@ -54,7 +55,8 @@ class Cutter:
         """Return what was guessed of the file, or declared."""
         if self._head is None:
             return Guess(self._suffix.removeprefix("."), self.encoding.name)
-        guess = self._head.guess(self._suffix, self.encoding.name)
+        hints = find_hints(self._head, self._target.columns)
+        guess = replace(self._head.guess(self._suffix, self.encoding.name), hints=hints)
         totals = self._totals
         return guess if totals is None else replace(guess, totals=totals.text, totals_kept=totals.kept)
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from tasks.convert.files import ConvertedFile
 from tasks.convert.part import Part
-from tasks.convert.reading.guess import Guess
+from tasks.convert.reading.guess import Guess, Hint
 from tasks.convert.types import NULL_TEXTS, Types
 from tasks.errors import TableError
 
 _TITLE_CHARACTERS = 80
+_NAMED = 5
 _SHOWN_AS: Mapping[str, str] = {"long": "int"}
 SHOWN = 20  # ways of reading in one source; more are no way
 
@@ -43,17 +44,21 @@ class Guesses:
 
     shared: tuple[SharedGuess, ...] = ()
     types: tuple[TypeGuess, ...] = ()
+    hints: tuple[Hint, ...] = ()
 
     def as_data(self) -> dict[str, Any]:
         """Return the guesses as plain JSON-able data."""
         shared = [{"file": each.file, "files": each.files, **_said(each.guess)} for each in self.shared]
         nulls = NULL_TEXTS.to_pylist() if shared else []
-        return {"read": shared, "nulls": nulls, "types": [asdict(each) for each in self.types]}
+        types, hints = [asdict(each) for each in self.types], [asdict(each) for each in self.hints]
+        return {"read": shared, "nulls": nulls, "types": types, "hints": hints}
 
 
 def _said(guess: Guess) -> dict[str, Any]:
     """Return what is guessed of the form of a file, without the texts of single lines."""
-    return {key: value for key, value in asdict(guess).items() if key not in ("title", "totals", "totals_kept")}
+    return {
+        key: value for key, value in asdict(guess).items() if key not in ("title", "totals", "totals_kept", "hints")
+    }
 
 
 def gather_guesses(files: Mapping[str, ConvertedFile], parts: Iterable[Part], types: Types) -> Guesses:
@@ -61,10 +66,20 @@ def gather_guesses(files: Mapping[str, ConvertedFile], parts: Iterable[Part], ty
     found: dict[Guess, list[str]] = {}
     for file in files.values():
         if file.guess is not None:
-            found.setdefault(replace(file.guess, title="", totals="", totals_kept=False), []).append(file.name)
+            found.setdefault(replace(file.guess, title="", totals="", totals_kept=False, hints=()), []).append(
+                file.name
+            )
     shared = [SharedGuess(guess, len(names), names[0]) for guess, names in found.items()]
     shared.sort(key=lambda each: -each.files)
-    return Guesses(tuple(shared[:SHOWN]), tuple(_differing(files, parts, types)) if found else ())
+    if not found:
+        return Guesses()
+    return Guesses(tuple(shared[:SHOWN]), tuple(_differing(files, parts, types)), tuple(hints_of(files, types)))
+
+
+def hints_of(files: Mapping[str, ConvertedFile], types: Types) -> list[Hint]:
+    """Return what may be declared of the columns that are of texts in the table, one thing of each."""
+    found = {hint.column: hint for file in files.values() if file.guess is not None for hint in file.guess.hints}
+    return [hint for hint in found.values() if types.get(hint.column) == "string"]
 
 
 def _differing(files: Mapping[str, ConvertedFile], parts: Iterable[Part], types: Types) -> Iterable[TypeGuess]:
@@ -102,14 +117,34 @@ def refuse_contradictions(files: Mapping[str, ConvertedFile]) -> None:
         )
 
 
-def warn_of_guesses(files: Mapping[str, ConvertedFile]) -> tuple[str, ...]:
-    """Return a sentence on each kind of line that is no row, or may be none."""
+def warn_of_guesses(files: Mapping[str, ConvertedFile], types: Types) -> tuple[str, ...]:
+    """Return a sentence on each kind of line that is no row, or may be none, and one on numbers that are texts."""
     read = [(file.name, file.guess) for file in files.values() if file.guess is not None]
     titled = [each for each in read if each[1].title]
     totals = [each for each in read if each[1].totals and not each[1].totals_kept]
     kept = [each for each in read if each[1].totals and each[1].totals_kept]
     said = [_say_titles(titled, len(read)) if titled else "", _say_totals(totals) if totals else ""]
-    return tuple(filter(None, [*said, _say_kept(kept) if kept else ""]))
+    grouped = [hint for hint in hints_of(files, types) if "thousands" in hint.declare]
+    return tuple(filter(None, [*said, _say_kept(kept) if kept else "", _say_grouped(grouped) if grouped else ""]))
+
+
+def warn_of_strangers(files: Mapping[str, ConvertedFile], parts: Iterable[Part]) -> tuple[str, ...]:
+    """Return a sentence where two files have no column in common, as files have whose first rows were taken for headers."""
+    first: tuple[str, set[str]] | None = None
+    for part in parts:
+        name = next((name for name in part.rows if name in files), "")
+        guess = files[name].guess if name else None
+        if guess is None or not guess.header or not part.types:
+            continue
+        if first is None:
+            first = name, set(part.types)
+        elif first[1].isdisjoint(part.types):
+            one, other = sorted([first[0], name])
+            return (
+                f"{one} and {other} have no column in common; if their first records are rows, "
+                "declare read.header: false, else give them sources of their own, or rename their columns",
+            )
+    return ()
 
 
 def _say_titles(titled: Sequence[tuple[str, Guess]], files: int) -> str:
@@ -139,6 +174,15 @@ def _say_kept(kept: Sequence[tuple[str, Guess]]) -> str:
         f"{_count(len(kept), 'file ends', 'files end')} with a line that may be totals and is in the table, "
         f"e.g. {guess.totals[:_TITLE_CHARACTERS]!r} in {name}; "
         "take it out of the file, or declare the type of the column that its first text is in"
+    )
+
+
+def _say_grouped(hints: Sequence[Hint]) -> str:
+    first, names = hints[0], ", ".join(hint.column for hint in hints[:_NAMED])
+    more = f" and {len(hints) - _NAMED} more" if len(hints) > _NAMED else ""
+    return (
+        f"{names}{more}: texts, since their numbers have separators of thousands, e.g. {first.example!r}; "
+        f"declare them as columns: {{{first.column}: {{{first.declare}}}}}"
     )
 
 

@@ -103,8 +103,14 @@ def _guesses(guesses: Guesses) -> list[str]:
     )
     header = ["files>", "first file", "format", "header", "delimiter", "quote", "escape", "encoding", "decimal"]
     read = table([*header, "lines skipped>"], [_shared_row(each) for each in guesses.shared])
+    declare = [
+        [escape(each.column, _NAME_CHARACTERS), escape(each.example), escape(each.declare)] for each in guesses.hints
+    ]
+    hints = (
+        ["Texts that may be declared.", table(["column", "e.g.", "columns"], declare[:_TYPES_SHOWN])] if declare else []
+    )
     if not guesses.types:
-        return ["## Guesses", said, read]
+        return ["## Guesses", said, read, *hints]
     rows = [
         [
             escape(each.column, _NAME_CHARACTERS),
@@ -117,7 +123,7 @@ def _guesses(guesses: Guesses) -> list[str]:
     ]
     left = len(guesses.types) - len(rows)
     more = f"\n\n{left:,} further columns are not shown." if left else ""
-    return ["## Guesses", said, read, table(["column", "type", "because of", "else", "as in"], rows) + more]
+    return ["## Guesses", said, read, *hints, table(["column", "type", "because of", "else", "as in"], rows) + more]
 
 
 def _shared_row(shared: SharedGuess) -> list[str]:

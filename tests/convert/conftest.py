@@ -110,7 +110,7 @@ def make_table(
     changed, kept = find_changed(job, manifest), find_kept(job, manifest)
     if not changed and kept.keys() == manifest.files.keys() and manifest.files:
         same = describe(job, manifest.types, kept, files_read=0)
-        findings = find(job, audit_table(job, kept, manifest.types))
+        findings = find(job, audit_table(job, kept, manifest.types, parts=manifest.parts.values()))
         return replace(
             same, findings=replace(findings, guesses=gather_guesses(kept, manifest.parts.values(), manifest.types))
         )

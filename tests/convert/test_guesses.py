@@ -211,3 +211,60 @@ def test_what_is_landed_was_not_guessed(tmp_path: Path) -> None:
     land(tmp_path, source, "all", '{"id": 1}')
 
     assert told(make_table(tmp_path, source)) == []
+
+
+def test_numbers_and_dates_that_are_texts_are_told_with_what_to_declare(tmp_path: Path) -> None:
+    """Separators of thousands are a warning; what is declared ends it, and gives numbers."""
+    rows = "".join(f"{day:02}.01.2024;{day}.234,50;{'987' if day % 2 else '1.987'};x\n" for day in range(1, 20))
+    write_files(tmp_path, a_csv=f"Datum;Umsatz;Kunden;t\n{rows}")
+
+    table = make_table(tmp_path, files_source())
+
+    (warning,) = table.findings.warnings
+    assert warning == (
+        "Umsatz, Kunden: texts, since their numbers have separators of thousands, e.g. '1.234,50'; "
+        'declare them as columns: {Umsatz: {type: float, thousands: ".", decimal: ","}}'
+    )
+    hints = table.findings.guesses.as_data()["hints"]
+    assert [(each["column"], each["example"]) for each in hints] == [
+        ("Datum", "01.01.2024"),
+        ("Umsatz", "1.234,50"),
+        ("Kunden", "1.987"),
+    ]
+    number = {"type": "float", "thousands": ".", "decimal": ","}
+    day = {"type": "date", "format": "%d.%m.%Y"}
+    declared = make_table(tmp_path, files_source(columns={"Umsatz": number, "Kunden": number, "Datum": day}))
+    assert dict(declared.types) == {"Datum": "date", "Umsatz": "float", "Kunden": "float", "t": "string"}
+    assert read_rows(tmp_path)[0]["Umsatz"] == 1234.5
+    assert declared.findings.warnings == ()
+    assert declared.findings.guesses.hints == ()
+
+
+@pytest.mark.parametrize(
+    ("dates", "format_of"),
+    [
+        (["01/31/2024", "02/01/2024"], "%m/%d/%Y"),
+        (["31/01/2024", "01/02/2024"], "%d/%m/%Y"),
+        (["1/2/2024", "2/2/2024"], None),
+    ],
+)
+def test_the_order_of_day_and_month_is_hinted_where_it_is_certain(
+    tmp_path: Path, dates: list[str], format_of: str | None
+) -> None:
+    """Only a day above 12 tells."""
+    write_files(tmp_path, a_csv="day,n\n" + "".join(f"{day},1\n" for day in [*dates, dates[0]]))
+
+    hints = make_table(tmp_path, files_source()).findings.guesses.hints
+
+    assert [hint.declare for hint in hints] == ([f'type: date, format: "{format_of}"'] if format_of else [])
+
+
+def test_files_without_a_common_column_are_told(tmp_path: Path) -> None:
+    """Nothing tells texts above texts from a header, but that no two files have it."""
+    write_files(tmp_path, a_csv="dev1,berlin,on\ndev2,paris,off\n", b_csv="dev9,rome,idle\ndev8,oslo,off\n")
+
+    table = make_table(tmp_path, files_source())
+
+    (warning,) = table.findings.warnings
+    assert warning.startswith("inbox/a.csv and inbox/b.csv have no column in common; if their first records are rows, ")
+    assert make_table(tmp_path, files_source(read={"header": False})).rows_received == 4

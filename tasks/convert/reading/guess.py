@@ -6,6 +6,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Hint:
+    """What may be declared of a column that is of texts without it, e.g. of values like the example."""
+
+    column: str
+    example: str
+    declare: str
+
+
+@dataclass(frozen=True)
 class Guess:
     """How a file was read: what does not apply to its format is empty.
 
@@ -25,3 +34,4 @@ class Guess:
     title: str = ""
     totals: str = ""
     totals_kept: bool = False
+    hints: tuple[Hint, ...] = ()
