@@ -57,7 +57,9 @@ class Guesses:
 def _said(guess: Guess) -> dict[str, Any]:
     """Return what is guessed of the form of a file, without the texts of single lines."""
     return {
-        key: value for key, value in asdict(guess).items() if key not in ("title", "totals", "totals_kept", "hints")
+        key: value
+        for key, value in asdict(guess).items()
+        if key not in ("title", "totals", "totals_kept", "hints", "doubt")
     }
 
 
@@ -66,9 +68,9 @@ def gather_guesses(files: Mapping[str, ConvertedFile], parts: Iterable[Part], ty
     found: dict[Guess, list[str]] = {}
     for file in files.values():
         if file.guess is not None:
-            found.setdefault(replace(file.guess, title="", totals="", totals_kept=False, hints=()), []).append(
-                file.name
-            )
+            found.setdefault(
+                replace(file.guess, title="", totals="", totals_kept=False, hints=(), doubt=""), []
+            ).append(file.name)
     shared = [SharedGuess(guess, len(names), names[0]) for guess, names in found.items()]
     shared.sort(key=lambda each: -each.files)
     if not found:
@@ -100,7 +102,7 @@ def _differing(files: Mapping[str, ConvertedFile], parts: Iterable[Part], types:
 
 
 def refuse_contradictions(files: Mapping[str, ConvertedFile]) -> None:
-    """Raise where some files of a source were read with a header and some without.
+    """Raise where some files of a source were read with a header and some without, or numbers may be a thousand times what others are.
 
     Raises:
         TableError: they were, and what is declared does not say which is right.
@@ -115,6 +117,13 @@ def refuse_contradictions(files: Mapping[str, ConvertedFile]) -> None:
             f"{by_header[True]} seems to begin with a header, and {by_header[False]} with a row; "
             "declare read.header: true or false, or give them sources of their own"
         )
+    commas = {file.guess.delimiter: file.name for file in files.values() if file.guess and file.guess.decimal == ","}
+    for file in files.values():
+        if file.guess is not None and file.guess.doubt and file.guess.delimiter in commas:
+            raise TableError(
+                f"{file.name} has {file.guess.doubt!r}, which may be a whole number or one with decimals, and "
+                f"{commas[file.guess.delimiter]} has decimal commas; declare read.decimal"
+            )
 
 
 def warn_of_guesses(files: Mapping[str, ConvertedFile], types: Types) -> tuple[str, ...]:

@@ -268,3 +268,19 @@ def test_files_without_a_common_column_are_told(tmp_path: Path) -> None:
     (warning,) = table.findings.warnings
     assert warning.startswith("inbox/a.csv and inbox/b.csv have no column in common; if their first records are rows, ")
     assert make_table(tmp_path, files_source(read={"header": False})).rows_received == 4
+
+
+def test_files_that_may_have_other_decimals_are_refused(tmp_path: Path) -> None:
+    """A file of 1.234 alone, beside one with decimal commas, may hold numbers a thousand times as great."""
+    write_files(tmp_path, a_csv="id;n;x\n1;987;2,5\n2;9;3,5\n", b_csv="id;n;x\n1;1.234;2\n2;7;3\n")
+
+    with pytest.raises(TableError) as caught:
+        make_table(tmp_path, files_source())
+
+    assert str(caught.value) == (
+        "inbox/b.csv has '1.234', which may be a whole number or one with decimals, and inbox/a.csv has decimal commas; "
+        "declare read.decimal"
+    )
+    assert make_table(tmp_path, files_source(read={"decimal": ","})).rows_table == 4
+    write_files(tmp_path, a_csv="id;n;x\n1;987;2.5\n2;9;3.5\n")
+    assert make_table(tmp_path, files_source()).types["n"] == "float"

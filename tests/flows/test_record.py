@@ -16,6 +16,7 @@ from tasks.ingest.landing.landed import Landed
 from tasks.ingest.outcome import Failure, LandedSource
 from tasks.store import commit_json
 from tasks.summary import ChampionSummary, RunSummary, SourceSummary, read_summary
+from tests.convert.conftest import files_source, make_table, write_files
 from tests.train.conftest import LOGISTIC
 from tests.train.test_versions import STUMP, trained
 
@@ -62,6 +63,23 @@ async def test_a_run_with_failed_parts_is_partial(tmp_path: Path) -> None:
             partitions_failed=2,
         )
     }
+
+
+def test_what_was_guessed_of_files_is_in_the_summary(tmp_path: Path) -> None:
+    """How they were read, as plain data that comes back from summary.json as it was."""
+    write_files(tmp_path, a_csv="Report\nid;name;n\n1;x;2,5\n2;y;3,5\n")
+    record = Record("p", tmp_path, "run")
+    asyncio.run(record.add("convert", _outcome([make_table(tmp_path, files_source())])))
+
+    summary = record.summary(None)
+    commit_json(tmp_path / "summary.json", summary.as_data())
+
+    guesses = summary.sources["rows"].guesses
+    assert guesses is not None
+    (read,) = guesses["read"]
+    assert (read["file"], read["delimiter"], read["decimal"], read["skipped"]) == ("inbox/a.csv", ";", ",", 1)
+    assert [warning for warning in summary.warnings if "lines above the header that were skipped" in warning]
+    assert read_summary(tmp_path / "summary.json", "run") == summary
 
 
 async def test_a_failed_stage_keeps_what_it_came_to(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ class Head:
             dialect.has_header if self.names else None,
             dialect.above,
             dialect.title,
+            doubt=dialect.doubt,
         )
 
 

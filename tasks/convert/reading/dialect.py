@@ -20,6 +20,7 @@ _NAMED_DELIMITER = re.compile(r'"?sep=(?P<delimiter>[^\r\n"])"?[,;\t|]*(?:\r\n|\
 # Three digits after a comma or a point may be thousands: only what cannot be tells of decimals.
 _DECIMALS = r"\s*[+-]?(\d+{0}(\d{{1,2}}|\d{{4,}})|0{0}\d{{3}}|\d{{4,}}{0}\d{{3}}|\d{{1,3}}({1}\d{{3}})+{0}\d+)\s*"
 _DECIMAL_COMMA = re.compile(_DECIMALS.format(",", r"\."))
+_THOUSANDS_OR_DECIMALS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")
 _DECIMAL_POINT = re.compile(_DECIMALS.format(r"\.", ","))
 
 
@@ -41,6 +42,8 @@ class Dialect:
     trims: bool = False
     above: int = 0
     title: str = ""
+    doubt: str = field(default="", compare=False)
+    """A value that is another number by the other decimal, where nothing tells which the file has."""
     rows: Sequence[Sequence[str]] = field(default=(), compare=False, repr=False)
     """The first records below the header."""
 
@@ -108,7 +111,10 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
     header = _find(sample.records, reading, declared, expected)
     above = sample.starts[header.above] if header.above else 0
     titles = sample.records[: header.above]
-    decimal = reading.decimal or ("." if quoting.delimiter == "," else _detect_decimal(sample.records))
+    decimal: str = reading.decimal or "."
+    doubt = ""
+    if reading.decimal is None and quoting.delimiter != ",":
+        decimal, doubt = _detect_decimal(sample.records)
     return Dialect(
         quoting.delimiter,
         quoting.quote,
@@ -119,6 +125,7 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
         quoting.trims,
         begin + above,
         next((text for fields in titles if (text := " ".join(filter(None, fields)).strip())), ""),
+        doubt,
         sample.records[header.above + header.found :],
     )
 
@@ -173,8 +180,10 @@ def _agreement(
     return alike, typed, width
 
 
-def _detect_decimal(records: Sequence[Sequence[str]]) -> str:
+def _detect_decimal(records: Sequence[Sequence[str]]) -> tuple[str, str]:
+    """Return what separates decimals, and where nothing tells it a value that may be a thousand times as much."""
     values = [value for record in records for value in record]
     commas = sum(1 for value in values if _DECIMAL_COMMA.fullmatch(value))
     points = sum(1 for value in values if _DECIMAL_POINT.fullmatch(value))
-    return "," if commas > points else "."
+    doubt = next((value for value in values if _THOUSANDS_OR_DECIMALS.fullmatch(value)), "")
+    return "," if commas > points else ".", "" if commas or points else doubt.strip()

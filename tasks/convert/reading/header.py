@@ -20,6 +20,8 @@ _YEAR = re.compile(r"\s*(1[89]|20|21)\d\d\s*")
 _PLAIN_NAME = re.compile(r"(?!(?:na|n/a|nan|nat|null|none|inf)$)[A-Za-z_][\w .()/%-]*", re.IGNORECASE)
 _JUDGED_ROWS = 30
 _MOSTLY = 0.8
+_SCALE = 4
+_PLAIN_NUMBER = re.compile(r"\d+(\.\d+)?")
 _FEW = 3  # columns from which on a line of one field is no record that lacks some
 
 Kind = Literal["null", "number", "date", "text"]
@@ -112,9 +114,12 @@ def _judge(first: Record, below: Sequence[Record], expected: Collection[str]) ->
         return _judge_alone(first, kinds)
     telling = [_tells(*each) for each in zip(first, kinds, zip(*rows, strict=True), strict=True)]
     against = [place for place, told in enumerate(telling) if told < 0]
+    names = [field for field, told in zip(first, telling, strict=True) if told > 0]
+    if against and len(names) > len(against) and len(set(first)) == len(first):
+        return 1
     if against:
-        return 1 if _are_names(first, against, rows, beside=max(telling) > 0) else -1
-    if max(telling) > 0:
+        return 1 if _are_names(first, against, rows, beside=bool(names)) else -1
+    if names:
         return 1
     return -1 if "text" not in kinds or _recurs(first, kinds, rows) else 0
 
@@ -144,19 +149,24 @@ def _recurs(first: Record, kinds: Sequence[Kind], rows: Sequence[Record]) -> boo
 
 
 def _are_names(first: Record, places: Sequence[int], rows: Sequence[Record], *, beside: bool) -> bool:
-    """Return whether the numbers of a record, above numbers, are names all the same: years, or columns counted through.
+    """Return whether the numbers of a record, above numbers, are names all the same: years, or a scale.
 
-    `beside` other names they may be any that count by one; beside a blank above
-    values, as a pivot table has it, any that ascend.
+    A scale ascends by equal steps, `beside` other names of two numbers, else of
+    four; beside a blank above values, as a pivot table has it, whole numbers may ascend by any.
     """
     texts = [first[place].strip() for place in places]
-    if not all(text.isdigit() for text in texts):
+    if not all(map(_PLAIN_NUMBER.fullmatch, texts)):
         return False
-    numbers = [int(text) for text in texts]
-    ascend = all(one < other for one, other in pairwise(numbers))
+    numbers = [float(text) for text in texts]
+    steps = [round(other - one, 6) for one, other in pairwise(numbers)]
+    if len(numbers) >= (2 if beside else _SCALE) and min(steps) == max(steps) > 0:
+        return True
+    if not all(map(str.isdigit, texts)):
+        return False
+    ascend = all(step > 0 for step in steps)
     if not first[0].strip() and any(row[0].strip() for row in rows):
         return ascend
     if all(map(_YEAR.fullmatch, texts)) and ascend:
         values = [row[place] for row in rows for place in places]
         return sum(1 for value in values if _YEAR.fullmatch(value)) < len(values) / 2
-    return beside and len(numbers) > 1 and all(other - one == 1 for one, other in pairwise(numbers))
+    return False

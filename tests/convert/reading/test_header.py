@@ -25,6 +25,8 @@ def records_of(text: str) -> list[list[str]]:
         ",5.5,6\na,7,8",
         "de,berlin\nfr,paris\nde,roma\nit,berlin",
         "a,1,2\nb,3,1",
+        "a,1,2,3\nb,3,1,9",
+        "1,n.a.,n.a.\n2,5,6\n3,7,8",
         "DE,2019\nFR,2020\nIT,2021",
         "sensor-a,2026-01-01,3.4",
         "-5,+3.2,1e5\n-6,+3.1,1e4",
@@ -47,6 +49,9 @@ def test_a_record_of_the_kinds_below_is_a_row(text: str) -> None:
         "product,2024-01,2024-02\na,5,6\nb,7,8",
         "product,2024-01-31,2024-02-29\na,5,6\nb,7,8",
         "id,1,2,3\n7,1.5,2.5,3\n8,1.5,2.5,4",
+        "sample,400,410,420,430\nx,1,2,3,4.5\ny,2,3,4,5.5",
+        "sample,label,400.5,401.0,401.5,402.0\nx,a,1,2,3,4\ny,b,2,3,4,5",
+        "id,qty,100\n1,2,3\n4,5,6",
         "a,b\nx,y\nz,w",
         "a,b\nx,y\na,b\nz,w",  # files put one after the other
         "id,2010,2011",
