@@ -56,7 +56,7 @@ def check_pipeline(path: Path, data: Path) -> int:
         SpecError: the file, or what it names, is wrong.
 
     """
-    spec = _checked(path, data, Choice())
+    spec = _checked(path, data, Choice(), in_tables=True)
     console = make_console()
     print_line(console, f"{path} is right: {spec.description or spec.name}")
     rows = [("stage", "part", "what a run does"), *plan_rows(spec, data)]
@@ -68,9 +68,9 @@ def check_pipeline(path: Path, data: Path) -> int:
     return 0
 
 
-def _checked(path: Path, data: Path, choice: Choice) -> Pipeline:
+def _checked(path: Path, data: Path, choice: Choice, *, in_tables: bool = False) -> Pipeline:
     spec = load_pipeline(path)
-    mistakes = find_mistakes(spec, data, choice)
+    mistakes = find_mistakes(spec, data, choice, in_tables=in_tables)
     if mistakes:
         raise SpecError([f"{path}: {mistake}" for mistake in mistakes])
     return spec

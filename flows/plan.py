@@ -18,11 +18,17 @@ from tasks.redaction import redact
 from tasks.slices import choose_slice
 from tasks.spec import ApiSource, FilesSource, PagesSource, Pipeline, Training, secret_references, write_duration
 from tasks.store import DataFolder
+from tasks.train.preview import find_table_mistakes
+from tasks.train.query import check_query
 from tasks.train.section import check_training
 
 
-def find_mistakes(spec: Pipeline, data: Path, choice: Choice) -> list[str]:
-    """Return one sentence for each mistake that a run of what is chosen of a pipeline would meet."""
+def find_mistakes(spec: Pipeline, data: Path, choice: Choice, *, in_tables: bool = False) -> list[str]:
+    """Return one sentence for each mistake that a run of what is chosen of a pipeline would meet.
+
+    `in_tables` looks for those of the training also in the tables as the last
+    run left them, which a run might change first.
+    """
     folder = DataFolder.at(data)
     mistakes: list[str] = []
     if data.exists() and not data.is_dir():
@@ -37,7 +43,14 @@ def find_mistakes(spec: Pipeline, data: Path, choice: Choice) -> list[str]:
     if choice.only == "train" and spec.training is None:
         mistakes.append("training: is missing; add it, or leave --only train out")
     if choice.runs("train") and spec.training is not None:
-        mistakes += _unquoted_tables(spec, spec.training) or check_training(spec.training)
+        mistakes += _unquoted_tables(spec, spec.training) or _training_mistakes(spec, spec.training, folder, in_tables)
+    return mistakes
+
+
+def _training_mistakes(spec: Pipeline, training: Training, folder: DataFolder, in_tables: bool) -> list[str]:
+    mistakes = check_training(training)
+    if in_tables and not check_query(training.query):
+        mistakes += find_table_mistakes(training, {name: folder.table(name) for name in spec.sources})
     return mistakes
 
 

@@ -11,6 +11,10 @@ from tasks.spec.base import NonEmpty, Part, Scalar
 ColumnType = Literal["int", "float", "string", "bool", "date", "timestamp"]
 
 
+MOST_PARTITIONS = 100_000
+"""Each is a task run and a file."""
+
+
 class Range(Part):
     """Whole numbers from the first to the last, both included."""
 
@@ -22,6 +26,11 @@ class Range(Part):
         first, last = self.range
         if first > last:
             raise ValueError(f"the range [{first}, {last}] is empty; write the smaller number first")
+        if last - first >= MOST_PARTITIONS:
+            raise ValueError(
+                f"the range [{first}, {last}] has {last - first + 1:,} values, and a source may have "
+                f"{MOST_PARTITIONS:,} partitions; fetch more with each, or split the source"
+            )
         return self
 
     def values(self) -> tuple[int, ...]:

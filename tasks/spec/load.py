@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from tasks.redaction import is_secret, redact
 from tasks.spec.mistakes import explain_mistakes
 from tasks.spec.pipeline import Pipeline
 
+MOST_VALUES = 100_000  # with aliases counted wherever they stand
+MOST_LEVELS = 100
+_WHOLE_NUMBERS = 2**63
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _VALUES_OF_A_KEY = re.compile(r" with value .*")  # which may be a secret, written where it should not be
 
@@ -40,10 +44,8 @@ def load_pipeline(path: Path) -> Pipeline:
 
     """
     document = _read_yaml(path)
-    try:
-        document = _inline_query(_fill_variables(document, path), path)
-    except RecursionError:
-        raise SpecError(f"{path}: an alias stands within its own anchor; write the value itself") from None
+    _check_extent(document, path)
+    document = _inline_query(_fill_variables(document, path), path)
     try:
         return Pipeline.model_validate(document)
     except ValidationError as error:
@@ -69,6 +71,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         problem = _VALUES_OF_A_KEY.sub("", " ".join(str(error.problem).split()))
         raise SpecError(f"{path}{where}: not valid YAML: {problem}; mend the line") from None
+    except (RecursionError, ValueError) as error:  # of brackets in brackets, and of a number of thousands of digits
+        what = "is nested too deeply" if isinstance(error, RecursionError) else f"has a value that is none ({error})"
+        raise SpecError(f"{path}: {what:.200}; write a pipeline file by hand") from None
     except YAMLError as error:
         raise SpecError(f"{path}: not valid YAML: {' '.join(str(error).split())}; mend the file") from None
     if not isinstance(document, dict):
@@ -76,6 +81,41 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"{path}: a pipeline file is a mapping with the keys name, sources, training; this is {document!r:.60}"
         )
     return document
+
+
+def _check_extent(document: Any, path: Path) -> None:
+    """Raise where a file is deeper, or by aliases upon aliases larger, than any that is written by hand."""
+    waiting, seen = [(document, 0)], 0
+    while waiting:
+        value, level = waiting.pop()
+        seen += 1
+        if level > MOST_LEVELS:
+            if _holds_itself(document, set(), set()):
+                raise SpecError(f"{path}: an alias stands within its own anchor; write the value itself")
+            raise SpecError(f"{path}: is nested in more than {MOST_LEVELS} levels; write a pipeline file by hand")
+        if seen > MOST_VALUES:
+            raise SpecError(
+                f"{path}: holds more than {MOST_VALUES:,} values, each alias counted as what it stands for; "
+                "write a range, or split the pipeline"
+            )
+        if isinstance(value, int) and abs(value) > _WHOLE_NUMBERS:
+            raise SpecError(f"{path}: {str(value)[:20]}... has more digits than a number may; write it in quotes")
+        waiting += [(each, level + 1) for each in _within(value)]
+
+
+def _within(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _holds_itself(value: Any, around: set[int], known: set[int]) -> bool:
+    """Tell whether a value is one of those around it; each is looked into once."""
+    if id(value) in around or id(value) in known or not _within(value):
+        return id(value) in around
+    around.add(id(value))
+    found = any(_holds_itself(inner, around, known) for inner in _within(value))
+    around.discard(id(value))
+    known.add(id(value))
+    return found
 
 
 def _beside(path: Path) -> str:

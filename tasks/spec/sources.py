@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from tasks.spec.auth import Auth
 from tasks.spec.base import BodyPath, NonEmpty, Part, Scalar
 from tasks.spec.checks import Check
-from tasks.spec.columns import Column, PagesColumn, PartitionValues, read_column, read_pages_column
+from tasks.spec.columns import (
+    MOST_PARTITIONS,
+    Column,
+    PagesColumn,
+    PartitionValues,
+    Range,
+    read_column,
+    read_pages_column,
+)
 from tasks.spec.headers import Headers
 from tasks.spec.incremental import Incremental
 from tasks.spec.pagination import Pagination, SinglePagination
@@ -55,6 +64,18 @@ class _Fetched(_Tabled):
     """How the source's host is asked."""
     refresh: Refresh | None = None
     """When what is landed is fetched again; without it only --fresh does."""
+
+    @model_validator(mode="after")
+    def _has_few_partitions(self) -> Self:
+        number = math.prod(
+            v.range[1] - v.range[0] + 1 if isinstance(v, Range) else len(v) for v in self.partitions.values()
+        )
+        if number > MOST_PARTITIONS:
+            raise ValueError(
+                f"partitions have {number:,} combinations, and a source may have {MOST_PARTITIONS:,}; "
+                "fetch more with each, or split the source"
+            )
+        return self
 
 
 class ApiSource(_Fetched):

@@ -36,6 +36,10 @@ PLAIN_TYPES = {
 }
 
 
+class LateQueryError(TrainingError):
+    """A query took longer than it may."""
+
+
 def check_query(query: str, key: str = "training.query") -> list[str]:
     """Return what is wrong with a query that can be seen without its tables; empty when it is one SELECT."""
     try:
@@ -146,7 +150,7 @@ def bounded(
     except duckdb.InterruptException:
         if stopped.is_set():
             raise TrainingError(f"{key}: was stopped; run it again") from None
-        raise TrainingError(
+        raise LateQueryError(
             f"{key}: was ended after {limits.time_limit_s:g} s; make it cheaper, or raise "
             "training.query_limits.time_limit_s"
         ) from None
@@ -168,7 +172,7 @@ def read_result(connection: duckdb.DuckDBPyConnection, batch_rows: int) -> Any:
 
     """
     described = connection.execute(f"DESCRIBE {RESULT}").fetchall()
-    columns = ", ".join(_as_plain(str(name), str(kind)) for name, kind, *_ in described)
+    columns = ", ".join(as_plain(str(name), str(kind)) for name, kind, *_ in described)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # DuckDB 2 advises another call, which DuckDB 1 lacks
         result = connection.sql(f"SELECT {columns} FROM {RESULT}")  # noqa: S608 - our own names
@@ -223,7 +227,13 @@ def _scalar(connection: duckdb.DuckDBPyConnection, sql: str, value: str) -> str:
     return str(connection.execute(sql, [value]).fetchall()[0][0])
 
 
-def _as_plain(name: str, kind: str) -> str:
+def as_plain(name: str, kind: str) -> str:
+    """Return the SQL of a column as a number, a truth, a time or a text.
+
+    Raises:
+        TrainingError: when it is none of them.
+
+    """
     quoted = name.replace('"', '""')
     for pattern, expression in PLAIN_TYPES.items():
         if re.fullmatch(pattern, kind):

@@ -10,6 +10,8 @@ from tasks.train.classes import BY_CLASS
 from tasks.train.estimators import BASELINE, BOOSTING, load_estimator, package_of, parameters_of
 from tasks.train.query import check_query, did_you_mean
 
+_ESTIMATORS = {"base_estimator", "classifier", "estimator", "estimators", "final_estimator", "regressor"}
+
 
 def check_training(training: Training) -> list[str]:
     """Return one sentence for everything wrong that can be seen before there is data; empty when all is well."""
@@ -47,12 +49,18 @@ def _check_candidate(candidate: Candidate) -> list[str]:
         for name in names
         if name not in known
     ]
+    nested = [
+        f"{key}.{name}: a file cannot describe an estimator within an estimator; take {name} out"
+        for key, values in {"params": candidate.params, "search.space": space}.items()
+        for name in _ESTIMATORS & values.keys()
+        if values[name] is not None
+    ]
     twice = [
         f"search.space.{name}: {name} is in params too, where it has one value; take it out of one of them"
         for name in space
         if name in candidate.params
     ]
-    return unknown + twice or _check_values(estimator, candidate)
+    return unknown + nested + twice or _check_values(estimator, candidate)
 
 
 def _check_values(estimator: type[Any], candidate: Candidate) -> list[str]:

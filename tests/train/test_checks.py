@@ -123,7 +123,7 @@ def test_what_gives_an_amount_away_is_named(planted: Any) -> None:
         pa.array(AMOUNT, mask=np.arange(ROWS) > 15),  # too few to tell
         np.where(RNG.random(ROWS) < 0.05, ~LATE, LATE),
         RNG.integers(0, 300, ROWS),
-        RNG.integers(0, 300, ROWS).astype(str),
+        np.char.add("n", RNG.integers(0, 300, ROWS).astype(str)),
         (LATE * 40 + RNG.normal(size=ROWS) * 20).astype(int),
         [f"name {i}" for i in range(ROWS)],
     ],
@@ -264,3 +264,33 @@ def test_a_row_without_group_or_moment_is_refused(by: str, groups: list[Any]) ->
 
     with pytest.raises(TrainingError, match="'by' is null in 50 of 100 rows; add WHERE by IS NOT NULL to the query"):
         check_rows(training(candidates=DUMMY, split={"by": by, "column": "by"}), table)
+
+
+def test_texts_that_are_numbers_are_told_by_name() -> None:
+    """Prices that came as texts are categories to a model; codes with leading zeros, words and empty texts are none."""
+    at = np.arange(ROWS)
+    texts = {
+        "price": [f"{value:.2f}" for value in AMOUNT],
+        "signed": [f"{-value:.1e}" for value in AMOUNT],
+        "code": [f"{value % 50:03d}" for value in at],
+        "mostly": [str(value % 90) if value else "unknown" for value in at],
+        "blank": [str(value % 90) if value % 9 else "" for value in at],
+    }
+
+    found = warned(texts)
+
+    assert found == [
+        "training.query: text that is a number in every row: 'price', 'signed', so a model sees categories without order; "
+        "CAST(price AS DOUBLE) AS price, CAST(signed AS DOUBLE) AS signed in the query, or declare type: float in the "
+        "source's columns"
+    ]
+
+
+def test_a_decimal_is_a_number(build: Build) -> None:
+    """A column of exact decimals, as Parquet keeps prices, is a feature like any other number."""
+    prices = pa.array(np.round(AMOUNT, 2).astype(str)).cast(pa.decimal128(10, 2))
+
+    found = build({"price": prices, "b": RNG.normal(size=ROWS), "y": LATE})
+
+    assert pa.ipc.open_file(str(found.path)).schema.field("price").type == pa.float64()
+    assert found.warnings == ()

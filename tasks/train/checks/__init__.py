@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tasks.spec import Training
-from tasks.train.checks.columns import warn_of_columns, warn_of_copies, warn_of_twins
+from tasks.train.checks.columns import warn_of_columns, warn_of_copies, warn_of_number_texts, warn_of_twins
 from tasks.train.checks.giveaways import warn_of_giveaways
 from tasks.train.checks.groups import warn_of_groups
 from tasks.train.checks.target import Target, check_target
@@ -42,6 +42,7 @@ def check_rows(training: Training, table: pa.Table) -> Checked:
     features = features_of(training, table.schema)
     found = [target.doubt] if target.doubt else []
     found += warn_of_columns(table, features)
+    found += warn_of_number_texts(table, features)
     found += warn_of_twins(table, features)
     found += warn_of_copies(table, features, training.target, rows)
     found += warn_of_giveaways(table, features, training, task, rows)

@@ -19,6 +19,8 @@ _ROOM = 100  # times as many possible rows as there are: else rows of few catego
 _TELLS_APART = 0.9  # of the rows that differ, by one column
 _NAMED = 5
 
+_NUMBER = r"^\s*[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
+
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # an odd number without pattern: the golden ratio of 64 bits
 
 
@@ -33,6 +35,29 @@ def warn_of_columns(table: pa.Table, features: Features) -> list[str]:
     if constant:
         found.append(f"training.query: one value in all {table.num_rows} rows: {_name(constant)}; {_cure(constant)}")
     return found
+
+
+def warn_of_number_texts(table: pa.Table, features: Features) -> list[str]:
+    """Return a warning of texts that are a number in every row: to a model each is a category like any other.
+
+    Codes with a leading zero, as 01, are texts.
+    """
+    found = [name for name in features.categorical if _is_number_text(table.column(name))]
+    if not found:
+        return []
+    casts = ", ".join(f"CAST({name} AS DOUBLE) AS {name}" for name in found[:_NAMED])
+    return [
+        f"training.query: text that is a number in every row: {_name(found)}, so a model sees categories without order; "
+        f"{casts} in the query, or declare type: float in the source's columns"
+    ]
+
+
+def _is_number_text(column: pa.ChunkedArray) -> bool:
+    values = column.drop_null()
+    for part in (values.slice(0, _SEEN_ROWS), values):  # most are seen not to be by their first
+        if not len(part) or not pc.all(pc.match_substring_regex(part, _NUMBER)).as_py():
+            return False
+    return True
 
 
 def warn_of_copies(table: pa.Table, features: Features, target: str, rows: Rows) -> list[str]:
