@@ -108,7 +108,7 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
 
 
 def _sources_table(sources: dict[str, SourceSummary]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="Rows by source", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title="Rows by source, of all runs; requests of this one", title_justify="left")
     table.add_column("source")
     for name in ("received", "in table", "rejects", "duplicates", "requests", "retries"):
         table.add_column(name, justify="right")

@@ -15,7 +15,7 @@ from tasks.summary import ChampionSummary, RunSummary, SourceSummary, TargetSumm
 from tasks.train.leaderboard import Leaderboard
 
 _INGEST_COUNTS = ("requests", "retries", "refused", "pages")
-_TABLE_COUNTS = ("rows_received", "rows_table", "rows_rejected", "rows_duplicate", "records_empty")
+_TABLE_COUNTS = ("rows_received", "rows_table", "rows_rejected", "rows_duplicate", "rows_new", "records_empty")
 
 
 @dataclass

@@ -13,10 +13,12 @@ from tasks.store import read_json
 class SourceSummary:
     """What became of one source; None where its stage did not run or did not come so far.
 
-    `rows_received` and `pages` are of all that is landed, also by runs before;
-    `requests`, `retries`, `refused` (answers of 429) and `bytes_received` are
-    this run's. `records_empty` are records that gave no row, as the list that is
-    exploded was empty: they are none of the rows received.
+    The `rows_` and `pages` are of all that is landed or in the table, also by runs
+    before: rows that came in several runs, as a killed one's and the next one's,
+    count in each. `rows_new` (of `rows_received`, those that this run read into
+    the table), `requests`, `retries`, `refused` (answers of 429) and
+    `bytes_received` are this run's. `records_empty` are records that gave no row, as the
+    list that is exploded was empty: they are none of the rows received.
     """
 
     rows_received: int | None = None
@@ -24,6 +26,7 @@ class SourceSummary:
     rows_rejected: int | None = None
     rows_duplicate: int | None = None
     records_empty: int | None = None
+    rows_new: int | None = None
     requests: int = 0
     retries: int = 0
     refused: int = 0

@@ -40,6 +40,8 @@ class CommittedTable:
     records_empty: int = 0
     """Records that gave no row, as their list of rows was empty."""
     findings: Findings = field(default_factory=Findings, compare=False)
+    rows_new: int = field(default=0, compare=False)
+    """Of the rows received, those that were read in this run."""
 
 
 def open_table(job: TableJob, *, fresh: bool) -> TableManifest:

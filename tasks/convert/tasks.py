@@ -169,7 +169,8 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
     seconds = time.monotonic() - start
     found = await asyncio.to_thread(find, job, draft.warnings, before, changed, seconds, draft.samples)
     guesses = gather_guesses(draft.files, draft.parts.values(), draft.types)
-    return replace(table, findings=replace(found, guesses=guesses))
+    new = sum(draft.files[file.name].rows_received for file in changed if file.name in draft.files)
+    return replace(table, rows_new=new, findings=replace(found, guesses=guesses))
 
 
 async def draft_table(

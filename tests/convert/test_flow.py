@@ -54,6 +54,7 @@ async def test_files_become_a_table_and_rejects_once(tmp_path: Path) -> None:
 
     assert (first, fresh) == ([ROWS], [ROWS])
     assert second == [dataclasses.replace(ROWS, files_read=0)]
+    assert [table.rows_new for table in (*first, *second, *fresh)] == [5, 0, 5]
     assert rows == [{"id": "1", "x": 1.0}, {"id": "007", "x": 1.5}, {"id": "3", "x": None}]
     assert [(row["file"], row["line"], row["raw"]) for row in rejects] == [("inbox/a.csv", 3, "2,bad")]
     assert {(step.stage, step.name) for step in steps} == {("convert", "rows")}
