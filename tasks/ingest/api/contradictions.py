@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from tasks.errors import WrongPagesError
 from tasks.ingest.api.counts import counts_rows
-from tasks.ingest.api.paging import Numbered, Page, Progress, digest
+from tasks.ingest.api.paging import Numbered, Page, Progress
 from tasks.spec import PagePagination
 
 FetchAt = Callable[[int, int], Awaitable[Page]]
@@ -38,7 +38,7 @@ async def _check_start(progress: Progress, pagination: Numbered, fetch_at: Fetch
     if not isinstance(pagination, PagePagination) or pagination.start != pagination.step:
         return
     page = await fetch_at(1, 0)
-    if page.records and digest(page.records) != progress.first:
+    if page.records and page.digest != progress.first:
         raise WrongPagesError(
             f"{page.ask.said}: the server tells of {_told(progress, pagination)}, of which the pages from "
             f"{pagination.start} on have {progress.rows} rows, and page 0 has {len(page.records)} more: "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from functools import cached_property
 from typing import Any, TypeVar
 
 import httpx
@@ -53,10 +52,7 @@ class Document:
     def __init__(self, root: JsonText, response: httpx.Response) -> None:
         self._root = root
         self._response = response
-
-    @cached_property
-    def _entries(self) -> dict[str, JsonText] | None:
-        return list_entries(self._root)
+        self._entries = list_entries(root)
 
     def at(self, path: str, key: str) -> Any:
         """Return the value at a dotted path; `key` names the pipeline file's key that gave the path.
@@ -89,7 +85,8 @@ class Document:
 
     def is_list(self) -> bool:
         """Return whether the body is a list, or null, which some servers write for one without items."""
-        return list_items(self._root) is not None or to_value(self._root) is None
+        root = self._all()
+        return list_items(root) is not None or to_value(root) is None
 
     def records(self, records_at: str | None) -> list[bytes]:
         """Return the records, each a line of JSON: the list at `records_at`, the body's own list, or the body as one record.
@@ -100,7 +97,7 @@ class Document:
             PermanentSourceError: `records_at` is missing from the body or is not a list.
 
         """
-        value = self._root if records_at is None else self._at(records_at, "records_at")
+        value = self._all() if records_at is None else self._at(records_at, "records_at")
         items = list_items(value)
         if items is not None:
             self._check_is_flat(items, records_at)
@@ -114,6 +111,11 @@ class Document:
             f"{said_of(self._response)}: records_at: {records_at!r} is {quoted(found, _QUOTED_CHARACTERS)}, not a list; "
             "name the path of the list of records"
         )
+
+    def _all(self) -> JsonText:
+        """Return the body; as a list where its type says that its one line is one of many."""
+        lines = take_json_lines(self._response.content) if _is_of_lines(self._response) else None
+        return self._root if lines is None else lines
 
     def _check_is_flat(self, items: list[JsonText], records_at: str | None) -> None:
         """Raise where a body is a pair of what is said of the records, and these."""
@@ -172,18 +174,20 @@ async def read_document(response: httpx.Response, read: Callable[[Document], Rea
 
 def _parse(response: httpx.Response) -> JsonText:
     body = response.content
-    is_lines = response.headers.get("Content-Type", "").partition(";")[0].strip().lower() in _LINES
-    if is_lines and (lines := take_json_lines(body)) is not None:
-        return lines
     try:
         return take_json(body, lambda: response.charset_encoding)
     except ValueError:
-        if b"\n" in body.strip() and (lines := take_json_lines(body)) is not None:
+        may_be_lines = b"\n" in body.strip() or _is_of_lines(response)
+        if may_be_lines and (lines := take_json_lines(body)) is not None:
             return lines
         kind = response.headers.get("Content-Type", "no content type")
         raise PermanentSourceError(
             f"{said_of(response)} answered {kind}, which is not JSON: {excerpt(response, _EXCERPT_CHARACTERS)!r}; correct the address"
         ) from None
+
+
+def _is_of_lines(response: httpx.Response) -> bool:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower() in _LINES
 
 
 def _there(value: JsonText) -> str:

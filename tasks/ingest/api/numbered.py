@@ -44,6 +44,7 @@ class _Reader:
         self._first = replace(first, answers=frozenset(pagination.end_statuses))
         if pagination.size_param is not None and pagination.size is not None:
             self._first = turn_page(self._first, pagination.place, pagination.size_param, pagination.size)
+        self._further = replace(self._first, answers=self._first.answers | _NO_SUCH_PAGE)
         self._fetch = fetch
         self._names = names
 
@@ -53,9 +54,8 @@ class _Reader:
 
     async def fetch_at(self, index: int, number: int) -> Page:
         """Return the page that has the number, or offset, that is given; why there is none is told in its turn."""
-        ask = turn_page(self._first, self._pagination.place, self._pagination.param, number)
-        if index:
-            ask = replace(ask, answers=ask.answers | _NO_SUCH_PAGE)
+        asked = self._further if index else self._first
+        ask = turn_page(asked, self._pagination.place, self._pagination.param, number)
         try:
             response = await self._fetch(ask)
             if response.status_code in self._pagination.end_statuses:

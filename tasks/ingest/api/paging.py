@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from tasks.errors import PermanentSourceError, SourceError, WrongPagesError
@@ -33,6 +33,12 @@ class Page:
     is_refused: bool = False
     failure: SourceError | None = None
     complaint: str | None = None
+    digest: str = field(init=False)
+    """What stands for the page's records."""
+
+    def __post_init__(self) -> None:
+        digest = blake2b(b"\n".join(self.records), digest_size=8).hexdigest()
+        object.__setattr__(self, "digest", digest)
 
 
 @dataclass
@@ -85,10 +91,10 @@ class Progress:
             self.told, self.most = page.told, max(page.told, self.most or 0)
         if page.index == 0:
             self.full = None if pagination.size is None else rows
-            self.first = digest(page.records)
+            self.first = page.digest
         least = pagination.size if page.index == 0 else self.full
         self.is_short = least is not None and rows < least
-        self.previous = digest(page.records)
+        self.previous = page.digest
         self.complaint = self.complaint or page.complaint
         self._count_empty(page)
         self._end(page, pagination)
@@ -133,7 +139,7 @@ def is_behind_last(page: Page, progress: Progress) -> bool:
         is_end = progress.told is None and (progress.empty > 0 or progress.is_short)
         return progress.is_over or (page.is_refused and (is_asked_in_vain or is_end))
     is_end = progress.told is None and progress.is_short and progress.index > 1
-    return (is_asked_in_vain or is_end) and digest(page.records) == progress.previous
+    return (is_asked_in_vain or is_end) and page.digest == progress.previous
 
 
 def check_page(page: Page, progress: Progress, pagination: Numbered) -> None:
@@ -149,11 +155,9 @@ def check_page(page: Page, progress: Progress, pagination: Numbered) -> None:
             f"{page.ask.said}: the server told of {told} pages, and now that there is no page {page.index + 1}; "
             "run again, or correct pagination"
         )
-    if (
-        rows > progress.is_counted and digest(page.records) == progress.previous
-    ):  # two single records may well be the same
+    if rows > progress.is_counted and page.digest == progress.previous:  # two single records may well be the same
         raise WrongPagesError(repeated(page, "the page before", pagination))
-    if progress.told is None and rows > 1 and digest(page.records) == progress.first:
+    if progress.told is None and rows > 1 and page.digest == progress.first:
         raise WrongPagesError(repeated(page, "the first page", pagination))
 
 
@@ -162,11 +166,6 @@ def check_told(page: Page, progress: Progress, pagination: Numbered) -> None:
     told = progress.pages(pagination)
     if page.told is not None and told is not None and told > pagination.max_pages:
         raise PermanentSourceError(too_many(page, pagination, f"the server tells of {told}"))
-
-
-def digest(records: list[bytes]) -> str:
-    """Return what stands for a page."""
-    return blake2b(b"\n".join(records), digest_size=8).hexdigest()
 
 
 def repeated(page: Page, which: str, pagination: Numbered) -> str:
