@@ -60,7 +60,7 @@ def test_serve_runs_a_deployment_without_a_worker(tidemill: Tidemill, data: Path
         os.kill(process.pid, signal.SIGINT)
         gone = group_is_gone(process, within_s=90)
 
-    assert re.findall(r"serving (\S+)", served) == ["pipeline/flights", "train/flights-train", "pipeline/tour"]
+    assert re.findall(r"serving ([^\s:]+)", served) == ["pipeline/flights", "train/flights-train", "pipeline/tour"]
     assert "Flow run finished successfully in 'Completed'" in ran
     assert {folder.name for folder in (tmp_path / "raw").iterdir()} == {"articles", "users"}
     assert gone

@@ -21,7 +21,7 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCre
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.flows import Flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Running, Scheduled
+from prefect.states import Pending, Running, Scheduled
 
 from flows.__main__ import run_command
 from flows.folder_state import look_at_folder
@@ -231,17 +231,23 @@ def test_schedules_that_nobody_makes_or_runs_are_wrong(idle: SyncPrefectClient) 
 def test_a_run_without_a_sign_of_life_is_wrong_until_it_is_mended(idle: SyncPrefectClient) -> None:
     """A run that is Running and silent is told of; set to Crashed, it gives back its deployment's slot."""
     limited = deploy(idle, "limited", concurrency_limit=1)
-    run = idle.create_flow_run_from_deployment(limited, state=Running(), name="lost")
+    run = idle.create_flow_run_from_deployment(limited, name="lost")
+    begun = [idle.set_flow_run_state(run.id, state).status.value for state in (Pending(), Running())]
+    second = idle.create_flow_run_from_deployment(limited, name="next")
+    refused = idle.set_flow_run_state(second.id, Pending()).status.value
     patient = lines(look_at_killed_runs(idle))
 
     before = lines(look_at_killed_runs(idle, silence=timedelta(0)))
     for killed in find_killed_runs(idle, silence=timedelta(0)):
         mark_crashed(idle, killed)
+    accepted = idle.set_flow_run_state(second.id, Pending()).status.value
 
+    assert (begun, refused, accepted) == (["ACCEPT", "ACCEPT"], "REJECT", "ACCEPT")
     assert patient == ["ok no run is open whose process is gone"]
     assert len(before) == 1
     assert before[0].startswith(f"wrong run lost ({run.id}) was killed: no sign of life since ")
     assert before[0].endswith("; set it to Crashed by doctor --mend")
+    idle.delete_flow_run(second.id)
     assert lines(look_at_killed_runs(idle, silence=timedelta(0))) == ["ok no run is open whose process is gone"]
 
 
