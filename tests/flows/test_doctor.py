@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.objects import State
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.flows import Flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -232,7 +233,8 @@ def test_a_run_without_a_sign_of_life_is_wrong_until_it_is_mended(idle: SyncPref
     """A run that is Running and silent is told of; set to Crashed, it gives back its deployment's slot."""
     limited = deploy(idle, "limited", concurrency_limit=1)
     run = idle.create_flow_run_from_deployment(limited, name="lost")
-    begun = [idle.set_flow_run_state(run.id, state).status.value for state in (Pending(), Running())]
+    states: list[State[Any]] = [Pending(), Running()]
+    begun = [idle.set_flow_run_state(run.id, state).status.value for state in states]
     second = idle.create_flow_run_from_deployment(limited, name="next")
     refused = idle.set_flow_run_state(second.id, Pending()).status.value
     patient = lines(look_at_killed_runs(idle))
