@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
-
 from flows.children import first_line, start_child, stop_child
 from flows.temporary_api import CONFIGURED, LOGIN
 from tasks.errors import LostServerError, ServerError
@@ -79,6 +77,8 @@ class PrefectApi:
             ServerError: nobody answers.
 
         """
+        import httpx  # noqa: PLC0415 - takes a third of a second, and the server is to start before
+
         try:
             answer = httpx.get(f"{self.url}/health", timeout=READY_S)
             if answer.status_code not in WANT_A_KEY and answer.text != "true":

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -10,10 +14,10 @@ from flows.api import PrefectApi, prefect_api
 from flows.choice import Choice
 from flows.console import ProgressView, make_console, print_line, print_summary
 from flows.links import link_to_run
-from flows.plan import find_mistakes, plan_rows
-from flows.schedules import warn_of_file
 from tasks.errors import SpecError, StageError
-from tasks.spec import Pipeline, load_pipeline
+
+if TYPE_CHECKING:
+    from tasks.spec import Pipeline
 
 
 def run_pipeline(path: Path, data: Path, choice: Choice, *, verbose: bool, strict: bool = False) -> int:
@@ -24,9 +28,8 @@ def run_pipeline(path: Path, data: Path, choice: Choice, *, verbose: bool, stric
         TidemillError: a stage, or a part of one, failed, or the run is `strict` and has a warning.
 
     """
-    spec = _checked(path, data, choice)
     console = make_console()
-    with prefect_api(verbose=verbose) as api:
+    with ThreadPoolExecutor(1) as thread, _started(thread.submit(_checked, path, data, choice), verbose) as (spec, api):
         _say_api(console, api)
         from flows.execution import execute  # noqa: PLC0415 - imports Prefect while the server starts
 
@@ -49,6 +52,13 @@ def run_pipeline(path: Path, data: Path, choice: Choice, *, verbose: bool, stric
     return 0
 
 
+@contextmanager
+def _started(checked: Future[Pipeline], verbose: bool) -> Iterator[tuple[Pipeline, PrefectApi]]:
+    """Yield a pipeline that is checked while the server starts, which takes longer."""
+    with prefect_api(verbose=verbose) as api:
+        yield checked.result(), api
+
+
 def check_pipeline(path: Path, data: Path) -> int:
     """Validate a pipeline file and print its plan; return the exit code.
 
@@ -56,6 +66,9 @@ def check_pipeline(path: Path, data: Path) -> int:
         SpecError: the file, or what it names, is wrong.
 
     """
+    from flows.plan import plan_rows  # noqa: PLC0415 - as in _checked
+    from flows.schedules import warn_of_file  # noqa: PLC0415 - the same
+
     spec = _checked(path, data, Choice(), in_tables=True)
     console = make_console()
     print_line(console, f"{path} is right: {spec.description or spec.name}")
@@ -69,6 +82,9 @@ def check_pipeline(path: Path, data: Path) -> int:
 
 
 def _checked(path: Path, data: Path, choice: Choice, *, in_tables: bool = False) -> Pipeline:
+    from flows.plan import find_mistakes  # noqa: PLC0415 - imports for a second, while a run's server starts
+    from tasks.spec import load_pipeline  # noqa: PLC0415 - the same
+
     spec = load_pipeline(path)
     mistakes = find_mistakes(spec, data, choice, in_tables=in_tables)
     if mistakes:

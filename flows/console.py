@@ -15,7 +15,6 @@ from rich.table import Table
 
 from flows.terminal import printable
 from tasks.progress import Step
-from tasks.spec import write_label
 from tasks.summary import RunSummary, SourceSummary, TargetSummary
 
 PLAIN_WIDTH = 100  # where the output is no terminal
@@ -154,6 +153,8 @@ def _tell_target(target: TargetSummary) -> str:
     told = f"{target.name}: {target.task}{_by_guess('task', target)}"
     if target.positive is None:
         return told
+    from tasks.spec import write_label  # noqa: PLC0415 - a run's server is to start before the models are imported
+
     return f"{told}, positive class {write_label(target.positive)}{_by_guess('positive', target)}"
 
 

@@ -60,7 +60,18 @@ def _row(line: Line, leaderboard: Leaderboard) -> dict[str, Any]:
 @task(name="report model", cache_policy=NO_CACHE, persist_result=False)
 @never_ends_a_run
 async def report_model(pipeline: str, leaderboard: Leaderboard, card: Path, decision: Decision) -> None:
-    """Show the finalists in pictures and the card of the best; a unit of its own to stand in the run's graph."""
+    """Show the finalists in pictures and the card of the best; a unit of its own to stand in the run's graph.
+
+    Where nothing was fitted the pictures are those of the run before, and are not drawn again.
+    """
+    if not all(line.result.reused for line in leaderboard.lines):
+        await _show_pictures(pipeline, leaderboard)
+    text = await asyncio.to_thread(card.read_text, encoding="utf-8")
+    said = _sentence(decision.sentence)
+    await _show_markdown(f"{pipeline}-model", f"> {said}\n\n{text}", said)
+
+
+async def _show_pictures(pipeline: str, leaderboard: Leaderboard) -> None:
     from tasks.train.gallery import make_gallery  # noqa: PLC0415 - matplotlib and scikit-learn cost a second to import
 
     failures: list[tuple[str, Exception]] = []
@@ -69,9 +80,6 @@ async def report_model(pipeline: str, leaderboard: Leaderboard, card: Path, deci
         get_run_logger().warning("%s", told_as_missing(f"the picture {title}", error))
     if gallery:
         await _show_markdown(f"{pipeline}-pictures", gallery, f"The finalists of {pipeline} on the hold-out.")
-    text = await asyncio.to_thread(card.read_text, encoding="utf-8")
-    said = _sentence(decision.sentence)
-    await _show_markdown(f"{pipeline}-model", f"> {said}\n\n{text}", said)
 
 
 @task(name="report prediction", cache_policy=NO_CACHE, persist_result=False)
