@@ -157,8 +157,10 @@ API = {
     "pagination": {"kind": "page", "size": 10},
     "incremental": {"field": "at", "param": "since", "start": 0},
     "columns": {"id": "int"},
+    "explode": "lines",
 }
 PAGES = {
+    "key": ["id"],
     "start": "http://h/{part}",
     "rows": "tr",
     "partitions": {"part": ["a"], "month": [3]},
@@ -176,6 +178,7 @@ OF_ALL: dict[str, tuple[Any, bool]] = {
     "key": (["id", "at"], False),
     "table": ({"contract": "freeze"}, False),
     "checks": ([{"not_null": "id"}], False),
+    "keep": ("first", False),
 }
 OF_API: dict[str, tuple[Any, bool]] = {
     **OF_ALL,
@@ -192,6 +195,7 @@ OF_API: dict[str, tuple[Any, bool]] = {
     "incremental": ({"field": "id", "param": "since", "start": 0}, True),
     "columns": ({"id": "float", "at": "timestamp"}, False),
     "allow_hosts": (["cdn"], False),
+    "explode_empty": ("keep", False),
 }
 OF_PAGES: dict[str, tuple[Any, bool]] = {
     **OF_ALL,

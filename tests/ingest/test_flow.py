@@ -158,7 +158,7 @@ async def test_nothing_runs_after_a_stage_that_failed(prefect_server: str, site:
     assert (summary["status"], summary["error"], str(error.value)) == ("failed", sentence, sentence)
     assert (list(summary["seconds"]), summary["leaderboard"]) == (["ingest"], [])
     assert summary["sources"]["things"] | {"bytes_received": 0} == {
-        **dict.fromkeys(("rows_table", "rows_rejected", "rows_duplicate")),
+        **dict.fromkeys(("rows_table", "rows_rejected", "rows_duplicate", "rows_new", "records_empty", "guesses")),
         **dict.fromkeys(("retries", "refused", "bytes_received", "partitions_reused", "partitions_resumed"), 0),
         "rows_received": 19,
         "requests": 16,
@@ -250,7 +250,7 @@ async def test_what_was_fetched_is_a_table(prefect_server: str) -> None:
             "requests": 3,
             "retries": 2,
             "429s": 1,
-            "failure": "GET http://x/ was refused",
+            "failure": "`GET http://x/ was refused`",
         }
     ]
 
