@@ -35,7 +35,7 @@ def tell(root: Path, source: ApiSource) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("lines", "settings", "told"),
     [
-        (["{}"], {"explode": "y"}, None),
+        (["{}"], {}, None),
         (LINES[::-1], {}, ()),
         (CHANGED, {"refresh": {"after": "1d"}}, ()),
         (

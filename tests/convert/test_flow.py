@@ -37,7 +37,7 @@ ROWS = CommittedTable(
 def pipeline(root: Path, *, allow_partial: bool = False, **more: Any) -> Pipeline:
     """Return a pipeline of the files a and b, which it writes, and of other sources."""
     write_files(root, a_csv="id,x\n1,1\n2,bad\n1,2\n", b_csv_gz="id,x\n007,1.5\n3,NA\n")
-    rows = {"kind": "files", "path": "inbox/[ab].*", "columns": {"x": "float"}, "key": ["id"]}
+    rows = {"kind": "files", "path": "inbox/[ab].*", "columns": {"x": "float"}, "key": ["id"], "keep": "first"}
     return Pipeline.model_validate({"name": "files", "sources": {**more, "rows": rows}, "allow_partial": allow_partial})
 
 
@@ -65,7 +65,7 @@ def test_a_bucket_is_read_as_a_folder_is(tmp_path: Path) -> None:
     spec = pipeline(tmp_path)
     with serving_s3() as bucket:
         spec = spec.model_copy(
-            update={"sources": {"rows": files_source(f"{bucket}/in", columns={"x": "float"}, key=["id"])}}
+            update={"sources": {"rows": files_source(f"{bucket}/in", columns={"x": "float"}, key=["id"], keep="first")}}
         )
         store = s3fs.S3FileSystem()
         store.put(f"{tmp_path}/inbox/", f"{bucket}/in/", recursive=True)
