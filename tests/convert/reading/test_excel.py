@@ -14,7 +14,7 @@ import openpyxl
 import pytest
 
 from tasks.convert.parsed import Texts
-from tasks.convert.reading import excel
+from tasks.convert.reading import workbook as guarded
 from tasks.convert.reading.excel import read_excel
 from tasks.errors import TableError
 from tasks.spec import Reading
@@ -158,7 +158,7 @@ def test_any_cut_or_damage_is_one_sentence() -> None:
 
 def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A workbook that would not fit in memory is told by what its directory says."""
-    monkeypatch.setattr(excel, "BOMB_BYTES", 1024 * 1024)
+    monkeypatch.setattr(guarded, "BOMB_BYTES", 1024 * 1024)
     buffer = io.BytesIO(workbook(["a"], [1]))
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet9.xml", bytes(16 * 1024 * 1024))
