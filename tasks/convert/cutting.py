@@ -19,12 +19,13 @@ from tasks.convert.reading.content import refuse_other_content
 from tasks.convert.reading.encoding import SAMPLE_BYTES, Encoding, Transcoder, detect_encoding
 from tasks.convert.reading.guess import Guess
 from tasks.convert.reading.quoting import detect_escapes
+from tasks.convert.width import refuse_width
 from tasks.convert.window import Window
 from tasks.errors import TableError
 from tasks.spec import Reading
 
 _UNITS = 8  # a file of less than a block has a buffer of so many eighths: zeros cost time, and few sizes are used again
-RECORD_BYTES = 256 * 1024 * 1024  # one record is in memory as a whole
+RECORD_BYTES = 64 * 1024 * 1024  # one record is in memory as a whole, ten times over
 
 Block = CsvBlock | JsonBlock
 
@@ -125,6 +126,7 @@ class Cutter:
         head = read_head(text, target.reading, self._suffix, target.naming.rename, self._expected, whole=final)
         if head.size == len(text) and not final:
             return head
+        refuse_width(len(head.names))
         missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
         if head.names and missing:
             raise TableError(

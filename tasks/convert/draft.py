@@ -14,6 +14,7 @@ from tasks.convert.manifest import TableManifest, widen_all
 from tasks.convert.part import Part
 from tasks.convert.sampling import Samples
 from tasks.convert.types import TypeName, is_exact
+from tasks.convert.width import refuse_width
 from tasks.spec.columns import ColumnType
 
 
@@ -84,12 +85,18 @@ class Draft:
         return rest
 
     def settle_types(self, frozen: Mapping[str, TypeName] | None) -> None:
-        """Choose the types of the table: those that hold the values of all of its parts, unless they are frozen."""
+        """Choose the types of the table: those that hold the values of all of its parts, unless they are frozen.
+
+        Raises:
+            TableError: the parts together have too many different columns.
+
+        """
         if frozen:
             self.types = dict(frozen)
             return
         parts = list(self._parts_in_order())
         types = widen_all(part.types for part in parts)
+        refuse_width(len(types), max((sum(part.rows.values()) for part in parts), default=0))
         explode = self.job.explode
         if explode and is_replaced(explode, types) and all(part.types.get(explode, "null") == "null" for part in parts):
             types.pop(explode, None)

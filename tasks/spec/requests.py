@@ -46,6 +46,9 @@ class Requests(Part):
     max_body_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(64 * 1024 * 1024)
     """Bytes one body may have, as sent and after decompression, e.g. 64MiB."""
 
+    max_in_flight_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(128 * 1024 * 1024)
+    """Bytes the bodies in flight may have together, as large as those before were: fewer requests are in flight where pages are large. One always may."""
+
     @model_validator(mode="after")
     def _ascend(self) -> Requests:
         if self.min_in_flight > self.max_in_flight:

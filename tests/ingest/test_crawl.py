@@ -74,6 +74,14 @@ async def test_rows_come_in_the_order_of_discovery(site: Site) -> None:
     assert site.most_in_flight == 4
 
 
+async def test_large_pages_are_fetched_one_by_one(site: Site) -> None:
+    """Where one page fills the room for all of them, the next is asked for when it has been read."""
+    names = await crawl_names(pages(site, "/fan", requests={"max_in_flight_bytes": 1}))
+
+    assert names == ["all", *map(str, range(FAN))]
+    assert site.most_in_flight == 1
+
+
 async def test_links_that_never_end_are_stopped(site: Site) -> None:
     """A page that always leads to a new one is an error at max_pages, and nothing beyond is fetched."""
     with pytest.raises(PermanentSourceError, match=r"/endless/6: more pages than max_pages \(5\); raise max_pages"):

@@ -71,6 +71,25 @@ async def test_a_host_that_no_source_names_has_the_default_bound() -> None:
     assert (throttle.host("a").limit, throttle.host("b").limit) == (1, 2)
 
 
+async def test_no_more_enter_than_their_bodies_have_room() -> None:
+    """A large body lets fewer in; small ones after it let more in again, and one always may enter."""
+    host = HostThrottle(Bounds(4, 4, 4, body_bytes=100))
+    entered = []
+    for body_bytes, times in ((20, 1), (40, 1), (1000, 1), (1, 300)):
+        for _ in range(times):
+            await host.enter(1)
+            host.leave(now(), OTHER, body_bytes)
+        waiters = [asyncio.create_task(host.enter(1)) for _ in range(4)]
+        await asyncio.sleep(0)
+        entered.append(host.in_flight)
+        for _ in waiters:
+            host.leave(now(), OTHER, body_bytes)
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiters)
+
+    assert entered == [4, 2, 1, 4]
+
+
 async def test_no_more_enter_than_the_limit() -> None:
     """Who comes when all places are taken stands in line until one is free."""
     host = fixed(2)

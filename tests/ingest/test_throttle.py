@@ -46,6 +46,24 @@ async def test_sources_of_one_host_share_the_smallest_bound(site: Site, tmp_path
     assert site.most_in_flight == 2
 
 
+async def test_large_bodies_are_fetched_one_by_one(site: Site, tmp_path: Path) -> None:
+    """Where one body fills the room for all of them, the next page is asked for when it has been taken."""
+    landed = await land_one(api(site, "/busy", requests=QUICK | {"max_in_flight_bytes": 1}), tmp_path)
+
+    assert read_rows(landed.path) == [{"page": page} for page in range(1, 13)]
+    assert site.most_in_flight == 1
+
+
+async def test_sources_of_one_host_share_the_smallest_room(site: Site, tmp_path: Path) -> None:
+    """What one source's pages may take up holds back the other's too."""
+    tight = api(site, "/busy", requests=QUICK | {"max_in_flight_bytes": 1})
+
+    landed = await land_together(tmp_path, tight, api(site, "/busy"))
+
+    assert [of_one.rows for of_one in landed] == [12, 12]
+    assert site.most_in_flight == 1
+
+
 async def test_a_large_bound_is_meant(site: Site) -> None:
     """A bound of 150 lets 150 requests through at once: no other part of the client holds them back."""
     requests = {"start_in_flight": 150, "max_in_flight": 150, "timeout_s": 5}

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tasks.convert.json.rows import Row, is_replaced
 from tasks.convert.types import EXACT_IN_FLOAT, NULL_TEXTS, TypeName, Types, infer_type, take_out, widen
+from tasks.convert.width import refuse_width
 
 TIME_TYPES = frozenset({"date", "timestamp", "timestamp_utc"})
 NULL_WORDS = frozenset(NULL_TEXTS.to_pylist())
@@ -35,12 +36,21 @@ def columns_of(
     """Return the rows as columns of texts in the order they are met, and with `typed` their types in JSON.
 
     `more` are columns of records that gave no row.
+
+    Raises:
+        TableError: they have too many different columns.
+
     """
-    columns = {name: [row.get(name) for row in rows] for name in _names(rows, explode, more)}
-    texts = pa.table({name: pa.array(map(_text, values), pa.string()) for name, values in columns.items()})
-    if not typed:
-        return texts, None
-    return texts, {name: _json_type(values, texts[name], nulls_of(name)) for name, values in columns.items()}
+    names = _names(rows, explode, more)
+    refuse_width(len(names), len(rows))
+    columns: dict[str, pa.ChunkedArray] = {}
+    types: dict[str, TypeName] = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        columns[name] = pa.chunked_array([pa.array(map(_text, values), pa.string())])
+        if typed:
+            types[name] = _json_type(values, columns[name], nulls_of(name))
+    return pa.table(columns), types if typed else None
 
 
 def _names(rows: Sequence[Row], explode: str | None, more: Iterable[str]) -> list[str]:

@@ -18,9 +18,12 @@ import pyarrow.parquet as pq
 from tasks.convert.decimals import name_decimal
 from tasks.convert.parsed import Record, Texts
 from tasks.convert.types import TypeName, arrow_type
+from tasks.convert.width import refuse_width
 from tasks.errors import TableError
 
 _BATCH_ROWS = 131_072
+_BATCH_CELLS = 64 * _BATCH_ROWS
+_BATCH_BYTES = 256 * 1024 * 1024
 _UUID = "arrow.uuid"
 _KINDS: tuple[tuple[Callable[[pa.DataType], bool], TypeName], ...] = (
     (pa.types.is_boolean, "bool"),
@@ -40,11 +43,12 @@ def read_parquet(source: Path | bytes) -> Iterator[Texts]:
     """
     try:
         with pq.ParquetFile(source if isinstance(source, Path) else pa.BufferReader(source)) as file:
+            refuse_width(file.metadata.num_columns)
             intervals = _find_intervals(file)
             if not file.metadata.num_rows:
                 yield _block(file.schema_arrow.empty_table(), 1, intervals)
             start = 1
-            for batch in file.iter_batches(_BATCH_ROWS):
+            for batch in file.iter_batches(_batch_rows(file.metadata)):
                 yield _block(pa.Table.from_batches([batch]), start, intervals)
                 start += batch.num_rows
     except FileNotFoundError as error:
@@ -52,6 +56,14 @@ def read_parquet(source: Path | bytes) -> Iterator[Texts]:
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # dates beyond Python's too
         said = (str(error).splitlines() or [""])[0]
         raise TableError(f"is not a Parquet file that can be read ({said}); write it anew") from error
+
+
+def _batch_rows(metadata: pq.FileMetaData) -> int:
+    """Return how many rows may be in memory together: many columns, or large values, let them be fewer."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    row_bytes = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
+    rows = min(_BATCH_ROWS, _BATCH_CELLS // max(1, metadata.num_columns), _BATCH_BYTES // max(1, row_bytes))
+    return max(1, rows)
 
 
 def _find_intervals(file: pq.ParquetFile) -> set[str]:

@@ -29,6 +29,7 @@ from tasks.ingest.api.paging import (
     repeated,
 )
 from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content, refusal
+from tasks.ingest.throttle.bodies import BodyRoom
 from tasks.spec import ApiSource, OffsetPagination, PagePagination
 
 _NO_SUCH_PAGE = frozenset({400, 404, 410, 416, 422})
@@ -47,6 +48,12 @@ class _Reader:
         self._further = replace(self._first, answers=self._first.answers | _NO_SUCH_PAGE)
         self._fetch = fetch
         self._names = names
+        self._room = BodyRoom(source.requests.max_in_flight_bytes)
+
+    @property
+    def at_once(self) -> int:
+        """Return how many pages may be fetched ahead: they stay in memory until it is their turn."""
+        return min(self._source.requests.max_in_flight, self._room.bodies)
 
     async def fetch(self, index: int) -> Page:
         """Return the page of an index, counted from 0."""
@@ -58,6 +65,7 @@ class _Reader:
         ask = turn_page(asked, self._pagination.place, self._pagination.param, number)
         try:
             response = await self._fetch(ask)
+            self._room.add(len(response.content))
             if response.status_code in self._pagination.end_statuses:
                 return Page(index, ask, [], is_beyond=True)
             if not response.is_success:
@@ -112,7 +120,7 @@ async def read_numbered(
     names = ListNames(source.names, progress.names)
     reader = _Reader(source, pagination, first, fetch, names)
     while not progress.is_over:  # once more where there turn out to be other pages than were told of
-        async with aclosing(_read_rest(reader, progress, pagination, source.requests.max_in_flight)) as pages:
+        async with aclosing(_read_rest(reader, progress, pagination)) as pages:
             async for page in pages:
                 if is_behind_last(page, progress):
                     progress.is_over = True
@@ -139,9 +147,7 @@ def _count(page: Page, progress: Progress, pagination: Numbered) -> int:
     return int(page.index == 0 or bool(page.records) or (told is not None and page.index < told))
 
 
-async def _read_rest(
-    reader: _Reader, progress: Progress, pagination: Numbered, at_once: int
-) -> AsyncGenerator[Page, None]:
+async def _read_rest(reader: _Reader, progress: Progress, pagination: Numbered) -> AsyncGenerator[Page, None]:
     """Yield the pages after those that `progress` tells of.
 
     Where their number is not known, no more are asked for ahead than have
@@ -159,11 +165,11 @@ async def _read_rest(
         if progress.is_over:
             return 0
         if progress.is_counted:
-            return at_once
+            return reader.at_once
         if progress.empty or not progress.index:
             return max(1, EMPTY_AT_END - progress.empty) if progress.index else 1
         left = max(1, pagination.max_pages + 1 - progress.index)
-        return min(at_once, max(progress.index, EMPTY_AT_END), left)
+        return min(reader.at_once, max(progress.index, EMPTY_AT_END), left)
 
     async with aclosing(map_ahead(indices(), reader.fetch, ahead)) as pages:
         async for page in pages:

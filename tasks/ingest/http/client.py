@@ -165,7 +165,13 @@ def _bounds(sources: Iterable[ApiSource | PagesSource]) -> dict[str, Bounds]:
 
 
 def _bound(requests: Requests) -> Bounds:
-    return Bounds(requests.start_in_flight, requests.min_in_flight, requests.max_in_flight, requests.requests_per_s)
+    return Bounds(
+        requests.start_in_flight,
+        requests.min_in_flight,
+        requests.max_in_flight,
+        requests.requests_per_s,
+        requests.max_in_flight_bytes,
+    )
 
 
 def _strictest(one: Bounds, other: Bounds) -> Bounds:
@@ -175,6 +181,7 @@ def _strictest(one: Bounds, other: Bounds) -> Bounds:
         min(one.minimum, other.minimum),
         min(one.maximum, other.maximum),
         min(rates, default=None),
+        min(one.body_bytes, other.body_bytes),
     )
 
 

@@ -18,6 +18,7 @@ from tasks.ingest.pages.addresses import page_address
 from tasks.ingest.pages.frontier import Frontier, Spot, Visit
 from tasks.ingest.pages.page import read_page
 from tasks.ingest.pages.robots import Robots, robots_address
+from tasks.ingest.throttle.bodies import BodyRoom
 from tasks.partitions import Partition
 from tasks.spec import PagesSource
 
@@ -74,13 +75,15 @@ class _Visitor:
         self._hosts = hosts
         self._fetch = fetch
         self._robots = robots
+        self._room = BodyRoom(source.requests.max_in_flight_bytes)
         self._running: deque[asyncio.Task[Visit] | None] = deque()
         """Of the frontier's next pages, in order; None for one that was landed before."""
 
     async def next_visit(self, frontier: Frontier) -> Visit | None:
         """Return what comes of the next page, while those after it are on their way; None where it was landed before."""
         first = frontier.done + len(self._running)
-        for spot in frontier.spots[first : frontier.done + self._source.requests.max_in_flight]:
+        at_once = min(self._source.requests.max_in_flight, self._room.bodies)
+        for spot in frontier.spots[first : frontier.done + at_once]:
             self._running.append(None if frontier.is_landed(spot) else asyncio.create_task(self._visit(spot)))
         running = self._running[0]
         if running is None or frontier.is_landed(frontier.spots[frontier.done]):
@@ -109,6 +112,7 @@ class _Visitor:
             response = await self._fetch(Ask(url, answers=_GONE if spot.depth else frozenset()))
         except OtherHostError as error:
             return _led_away(spot.url, error.host)
+        self._room.add(len(response.content))
         if response.status_code in _GONE:
             return Visit(spot.url, reject=f"this link is dead: {response.status_code} {response.reason_phrase}")
         address = page_address(response.url)

@@ -45,6 +45,8 @@ class Bounds:
     """Requests in flight at once however fast the host is."""
     requests_per_s: float | None = None
     """Requests a second."""
+    body_bytes: int = 128 * 1024 * 1024
+    """Bytes the bodies in flight may have together."""
 
 
 class AdaptiveLimit:

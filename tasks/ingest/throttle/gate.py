@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from tasks.ingest.throttle.adaptive import AdaptiveLimit, Bounds, Outcome
+from tasks.ingest.throttle.bodies import BodyRoom
 
 __all__ = ["Bounds", "HostThrottle", "LongPauseError", "Outcome", "Throttle"]
 
@@ -50,6 +51,7 @@ class HostThrottle:
         self.paused_s = 0.0
         """For how long it asked."""
         self._adaptive = AdaptiveLimit(bounds)
+        self._room = BodyRoom(bounds.body_bytes)
         self._spacing_s = 1 / bounds.requests_per_s if bounds.requests_per_s else 0.0
         self._made_up_s = _LATE_S
         self._next_at = -math.inf
@@ -63,6 +65,11 @@ class HostThrottle:
         """Return the requests in flight that the host seems to bear; below 1 they are spaced further than one takes."""
         return self._adaptive.limit
 
+    @property
+    def _window(self) -> int:
+        """Return how many requests may be in flight: as many as the host bears, and as their bodies have room."""
+        return min(self._adaptive.window, self._room.bodies)
+
     async def enter(self, patience_s: float) -> float:
         """Wait until a request may be sent, then count it as in flight: `leave` must follow.
 
@@ -74,19 +81,21 @@ class HostThrottle:
 
         """
         now = asyncio.get_running_loop().time()
-        if not self.waiting and self.in_flight < self._adaptive.window and self._opens_at() <= now:
+        if not self.waiting and self.in_flight < self._window and self._opens_at() <= now:
             self._send(now)
             return 0.0
         return await self._stand_in_line(patience_s, now)
 
-    def leave(self, entered_at: float, outcome: Outcome) -> None:
+    def leave(self, entered_at: float, outcome: Outcome, body_bytes: int = 0) -> None:
         """Count a request as over, and learn from it.
 
         Args:
             entered_at: the loop's time when the request was sent.
             outcome: how it went.
+            body_bytes: of its answer.
 
         """
+        self._room.add(body_bytes)
         now = asyncio.get_running_loop().time()
         adaptive = self._adaptive
         is_spaced = self.waiting > 0 and adaptive.spacing_s > self._spacing_s
@@ -158,7 +167,7 @@ class HostThrottle:
 
     def _let_in(self, now: float) -> None:
         """Let those in, from the front of the line, who may send now; look again when the next may."""
-        while self._line and self.in_flight < self._adaptive.window:
+        while self._line and self.in_flight < self._window:
             if self._line[0].told.done():
                 self._line.popleft()
                 continue

@@ -49,10 +49,10 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
             ) from None
         entered = asyncio.get_running_loop().time()
         account.tally.in_flight += 1
-        outcome, pause = Outcome.OTHER, 0.0
+        outcome, pause, body_bytes = Outcome.OTHER, 0.0, 0
         try:
             response = await self._inner.handle_async_request(request)
-            host.has_answered = True
+            host.has_answered, body_bytes = True, len(response.content)
             pause = pause_s(response.status_code, response.headers)
             outcome = _outcome(response.status_code, pause)
             if pause > 0:
@@ -65,7 +65,7 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
         finally:
             account.tally.in_flight -= 1
             account.tally.refused += outcome is Outcome.REFUSED
-            host.leave(entered, outcome)
+            host.leave(entered, outcome, body_bytes)
         if pause > 0 and response.status_code == _FORBIDDEN:
             raise MayPassError(f"403 {response.reason_phrase}, for a limit is used up")
         return response

@@ -30,6 +30,20 @@ def write(columns: dict[str, Any], **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize("limit", ["_BATCH_CELLS", "_BATCH_BYTES"])
+def test_wide_or_large_rows_are_read_few_at_once(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in memory together is bounded by cells and by bytes, not by rows alone; no row is lost."""
+    data = write({f"c{number}": list(range(100)) for number in range(8)}, use_dictionary=False)
+    bound = 80 if limit == "_BATCH_CELLS" else 8 * 90
+    monkeypatch.setattr(parquet, limit, bound)
+
+    blocks = list(read_parquet(data))
+
+    assert sum(block.received for block in blocks) == 100
+    assert max(block.received for block in blocks) <= 10
+    assert [number for block in blocks for number in block.table["c7"].to_pylist()] == list(range(100))
+
+
 @pytest.mark.parametrize(
     ("column", "kind", "expected"),
     [
