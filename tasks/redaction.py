@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 HIDDEN = "***"
 
-_USER_INFORMATION = re.compile(r"(?<=://)[^/?#\s'\"<>@]*(?::[^/?#\s'\"<>]*)?@")
+_USER_INFORMATION = re.compile(r"(?<=://)[^/?#\s'\"<>@]*+@")
 _WEB_USER = re.compile(r"(?<=http://)[^/?#\s'\"<>]*@|(?<=https://)[^/?#\s'\"<>]*@", re.IGNORECASE)
 _PARAM = re.compile(r"(?P<before>[?&;#]|^)(?P<name>[^\s?&;#=/'\"<>]{1,100})=(?P<value>[^\s&#;'\"<>]*)")
 _QUOTED_PARAM = re.compile(

@@ -105,3 +105,11 @@ def test_every_kind_of_source_has_checks(file: Path, text: str) -> None:
 def test_a_wrong_check_is_one_sentence(file: Path, check: str, mistake: str) -> None:
     """The sentence names the check by its place, the value and the cure."""
     assert mistakes_of(file, api(f"checks: [{check}]")) == [f"sources.rows.checks.{mistake}"]
+
+
+@pytest.mark.parametrize("regex", ["(?=a)b", "(?<!a)b", r"(a)\\1"])
+def test_a_regular_expression_takes_linear_time(file: Path, regex: str) -> None:
+    """It is RE2's, which never goes back: what would need that is refused."""
+    (mistake,) = mistakes_of(file, api(f'checks: [{{matches: {{column: a, regex: "{regex}"}}}}]'))
+
+    assert "is no regular expression of RE2 (" in mistake

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -320,3 +321,18 @@ def _server_of(fit: int) -> int:
 def _server() -> int:
     """Return the process that serves this one: the parent of a fit."""
     return cast("int", run_isolated("os:getppid", time_s=30).value)
+
+
+def test_nobody_else_reaches_the_fit_server() -> None:
+    """What is pickled goes over a socket in a folder that only its owner enters, whatever new files are open to."""
+    before = os.umask(0)
+    try:
+        server = FitServer()
+    finally:
+        os.umask(before)
+    folder = Path(server.address).parent
+    found = folder.stat()
+    server.stop()
+
+    assert (oct(stat.S_IMODE(found.st_mode)), found.st_uid) == ("0o700", os.getuid())
+    assert not folder.exists()

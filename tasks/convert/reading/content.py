@@ -34,7 +34,7 @@ _KNOWN = tuple((re.compile(pattern), what, cure) for pattern, what, cure in _SIG
 _HTML = re.compile(
     rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
-_TITLE = re.compile(rb"<title[^>]*>\s*(.*?)\s*</title>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(rb"<title[^<>]*>([^<]*)</title>", re.IGNORECASE)
 _XML = re.compile(rb"\s*<(\?xml\b|[A-Za-z][\w:.-]*(\s+[\w:.-]+\s*=\s*\"[^\"]*\")*\s*>)")
 _MARK = b"\xef\xbb\xbf"
 _TITLE_CHARACTERS = 60
@@ -69,7 +69,7 @@ def _other_content(data: bytes, suffix: str) -> tuple[str, str] | None:
             return what, cure
     if _HTML.match(data):
         title = _TITLE.search(data)
-        called = f" ({title[1].decode('utf-8', 'replace')[:_TITLE_CHARACTERS]!r})" if title else ""
+        called = f" ({title[1].decode('utf-8', 'replace').strip()[:_TITLE_CHARACTERS]!r})" if title else ""
         return f"an HTML page{called}", "a page to log in, or of an error, may stand in its place: fetch the file again"
     if _XML.match(data):
         return "XML", "save it as .csv, or leave the file out"
@@ -107,7 +107,7 @@ def _is_json(data: bytes) -> bool:
     if first in (b"{", b"[", b"[{"):
         return True
     return any(_is_document(text) for text in (first, data)) or bool(
-        re.match(rb'\s*\[?\s*\{\s*"[^"]*"\s*:', data) and len(first) == len(data)
+        re.match(rb'\s*+\[?\s*+\{\s*+"[^"]*"\s*+:', data) and len(first) == len(data)
     )
 
 

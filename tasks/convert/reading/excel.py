@@ -100,7 +100,7 @@ def _lay_out(grid: Grid, reading: Reading) -> _Layout:
     return _Layout(start, max(start + 1, reading.skip_rows or 0), title)
 
 
-def _find_sheet(names: list[str], asked: str | int | None) -> str:
+def _find_sheet(names: Sequence[str], asked: str | int | None) -> str:
     if asked is None:
         return names[0]
     if isinstance(asked, int) and asked < len(names):

@@ -13,7 +13,7 @@ _NUMBER = r"[+-]?(\d+([.,' ]\d+)*|[.,]\d+)([eE][+-]?\d+)?\s?%?"
 _DATE = (
     r"(\d{4}[-/]\d{1,2}([-/]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ][\d:.]+\S*)?|\d{1,2}:\d{2}(:\d{2}\S*)?"
 )
-NUMBER_OR_DATE = re.compile(rf"\s*({_NUMBER}|{_DATE})?\s*")
+NUMBER_OR_DATE = re.compile(rf"\s*+({_NUMBER}|{_DATE})?\s*+")
 _IS_DATE = re.compile(rf"\s*({_DATE})\s*")
 _NULLS = frozenset({"", "na", "n/a", "nan", "nat", "null", "none", "<na>", "#n/a", "\\n", "-", "inf", "-inf"})
 _YEAR = re.compile(r"\s*(1[89]|20|21)\d\d\s*")

@@ -63,7 +63,7 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     row_bytes = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
     rows = min(_BATCH_ROWS, _BATCH_CELLS // max(1, metadata.num_columns), _BATCH_BYTES // max(1, row_bytes))
-    return max(1, rows)
+    return int(max(1, rows))
 
 
 def _find_intervals(file: pq.ParquetFile) -> set[str]:

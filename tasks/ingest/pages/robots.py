@@ -18,7 +18,9 @@ from tasks.ingest.throttle.gate import Throttle
 ROBOT = "tidemill"
 """The name by which a robots.txt may address us."""
 _READ_BYTES = 500 * 1024  # RFC 9309 asks for at least so much
-_OUR_GROUP = re.compile(rf"^(\s*user-agent\s*:\s*{ROBOT})(?![a-z_-])[^#\r\n]*", re.IGNORECASE | re.MULTILINE)
+_OUR_GROUP = re.compile(
+    rf"^([ \t]*+user-agent[ \t]*+:[ \t]*+{ROBOT})(?![a-z_-])[^#\r\n]*", re.IGNORECASE | re.MULTILINE
+)
 """Names us also with a version or a comment, which Protego takes for the name of another robot."""
 _TOLD_FROM_S = 5.0  # a shorter delay is nothing to tell of
 _NO_RULES = frozenset(range(400, 500))  # RFC 9309: without a robots.txt everything is allowed
