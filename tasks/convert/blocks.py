@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,7 +18,8 @@ from tasks.convert.files import Plan, Target
 from tasks.convert.json.lines import JsonBlock, parse_lines
 from tasks.convert.naming import FILE, LINE
 from tasks.convert.parsed import Parsed, Schema, Texts
-from tasks.convert.part import Part, write_part
+from tasks.convert.part import Part, order_rows, write_part
+from tasks.convert.places import write_places
 from tasks.convert.rejects import write_rejects
 from tasks.errors import TableError
 from tasks.store import fsync
@@ -66,9 +68,9 @@ def write_block(parsed: Parsed, plan: Plan, name: str, rows: Mapping[str, int]) 
     if parsed.misfits:
         write_rejects(target.staged / "rejects" / name, target.source, next(iter(rows)), parsed.misfits)
     parts = []
-    for folder, table in _partitions(_with_origin(parsed, plan.target, rows), target.partition_by):
+    for folder, table, places in _partitions(_with_origin(parsed, plan.target, rows), target.partition_by):
         path = f"{folder}{name}"
-        write_part(target.staged / "table" / path, table, target.sort_by)
+        _write_sorted(path, table, places, target)
         if plan.samples is not None:
             plan.samples.keep(path, table)
         counts = dict(rows) if len(rows) > 1 else {next(iter(rows)): table.num_rows}
@@ -102,17 +104,27 @@ def _with_origin(parsed: Parsed, target: Target, rows: Mapping[str, int]) -> pa.
     return table.append_column(FILE, files).append_column(LINE, lines)
 
 
-def _partitions(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
-    """Yield folder and rows for each combination of values of the columns `by`."""
+def _write_sorted(path: str, table: pa.Table, places: np.ndarray | None, target: Target) -> None:
+    """Write a part in the order of its table, and where the rows stood before, if duplicates are to be told by that."""
+    order = order_rows(table, target.sort_by)
+    write_part(target.staged / "table" / path, table if order is None else table.take(order))
+    if target.keyed and (order is not None or places is not None):
+        places = np.arange(table.num_rows) if places is None else places
+        write_places(target.staged, path, places if order is None else places[order.to_numpy()])
+
+
+def _partitions(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[str, pa.Table, np.ndarray | None]]:
+    """Yield folder, rows and their places in the table for each combination of values of the columns `by`."""
     if not by or not table.num_rows:
-        yield "", table
+        yield "", table, None
         return
     folders = {
         f"level {level}": _folders(table, column) for level, column in enumerate(by)
     }  # pyarrow takes .x for a path
     for combination in pa.table(folders).group_by(list(folders)).aggregate([]).to_pylist():
         here = (pc.equal(folders[level], folder) for level, folder in combination.items())
-        yield "".join(f"{folder}/" for folder in combination.values()), table.filter(reduce(pc.and_, here))
+        places = pc.indices_nonzero(reduce(pc.and_, here))
+        yield "".join(f"{folder}/" for folder in combination.values()), table.take(places), places.to_numpy()
 
 
 def _folders(table: pa.Table, column: str) -> pa.ChunkedArray:

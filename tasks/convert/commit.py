@@ -25,6 +25,7 @@ from tasks.convert.manifest import (
     read_table_manifest,
 )
 from tasks.convert.part import Part, rewrite_part, write_part
+from tasks.convert.places import read_places, remove_places
 from tasks.errors import TableError
 from tasks.store import fsync
 from tasks.tables import list_parts
@@ -95,7 +96,9 @@ def _drop_duplicates(draft: Draft, before: TableManifest) -> tuple[str, ...]:
     paths = {name: (part, versions.find_part("table", name)) for name, part in draft.parts.items()}
     order = in_order(draft.job, draft.files)
     late = _find_late(draft, order, before)
-    duplicates = find_duplicates(paths, order, key, draft.job.keep, late)
+    places = {name: found for name in paths if (found := read_places(versions.staged, name)) is not None}
+    duplicates = find_duplicates(paths, order, key, draft.job.keep, late, places)
+    remove_places(versions.staged)
     for name, rows in duplicates.rows.items():
         part, path = paths[name]
         owners = np.repeat(list(part.rows), list(part.rows.values()))

@@ -30,26 +30,33 @@ def find_duplicates(
     key: Sequence[str],
     keep: Literal["first", "last"],
     late: Collection[str] = (),
+    places: Mapping[str, np.ndarray] | None = None,
 ) -> Duplicates:
     """Return the duplicates among the rows of all parts.
 
     Files count in the order given; `late` are those that are newer than their place in
-    it. A row with a null in its key is no duplicate: nothing identifies it.
+    it. A row with a null in its key is no duplicate: nothing identifies it. `places`
+    tells by part where its rows stood in their block, if they stand otherwise.
 
     Raises:
         TableError: a column of the key is not in the table.
 
     """
     pieces = []
+    blocks: dict[str, int] = {}
     for name, (part, path) in parts.items():
         frame = _read_key(path, part, key)
-        order = {file: number for number, file in enumerate(files)}
-        frame["_file"] = np.repeat([order[file] for file in part.rows], list(part.rows.values()))
+        numbers = {file: number for number, file in enumerate(files)}
+        frame["_file"] = np.repeat([numbers[file] for file in part.rows], list(part.rows.values()))
         frame["_part"], frame["_row"] = name, np.arange(len(frame))
+        if places:  # the parts of one block are called alike, in their folders
+            frame["_block"] = blocks.setdefault(name.rpartition("/")[2], len(blocks))
+            frame["_place"] = places.get(name, frame["_row"])
         pieces.append(frame)
     if not pieces:
         return Duplicates()
-    every = pd.concat(pieces, ignore_index=True).sort_values("_file", kind="stable")
+    order = ["_file", "_block", "_place"] if places else ["_file"]
+    every = pd.concat(pieces, ignore_index=True).sort_values(order, kind="stable")
     names = [f"key {name}" for name in key]
     is_repeated = every.duplicated(names, keep=keep) & every[names].notna().all(axis=1)
     repeated = every[is_repeated]

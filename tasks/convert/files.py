@@ -46,7 +46,7 @@ class Target:
     where JSON values are texts of unknown type, as pages give them; `explode` is
     the column of lists whose elements are rows, and with `keeps_empty` records without
     an element are rows too; `landed` tells that a damaged
-    file can be fetched again.
+    file can be fetched again; `keyed`, that of the rows with the same key one is kept.
     """
 
     source: str
@@ -62,6 +62,7 @@ class Target:
     provenance: bool = False
     partition_by: Sequence[str] = ()
     sort_by: Sequence[str] = ()
+    keyed: bool = False
 
     def nulls_of(self, name: str) -> Sequence[str]:
         """Return what is declared to mean null in a column, by its name in the source."""

@@ -50,6 +50,7 @@ class TableJob:
             provenance=options.provenance,
             partition_by=options.partition_by,
             sort_by=options.sort_by,
+            keyed=bool(source.key),
         )
 
     @property

@@ -45,11 +45,15 @@ class Part:
         return replace(self, rows={file: rows for file, rows in self.rows.items() if file not in files})
 
 
-def write_part(path: Path, table: pa.Table, sort_by: Sequence[str] = ()) -> None:
-    """Write a staged part, its rows in the order of `sort_by` where that is given; `fsync` puts it on the disk."""
+def order_rows(table: pa.Table, sort_by: Sequence[str]) -> pa.Array | None:
+    """Return the places of the rows in the order of `sort_by`; None where no column tells it."""
     keys = {f"key {place}": table[name] for place, name in enumerate(sort_by) if name in table.column_names}
-    if keys:  # under names of our own: pyarrow takes .x for a path
-        table = table.take(pc.sort_indices(pa.table(keys), [(key, "ascending") for key in keys]))
+    # Under names of our own: pyarrow takes .x for a path.
+    return pc.sort_indices(pa.table(keys), [(key, "ascending") for key in keys]) if keys else None
+
+
+def write_part(path: Path, table: pa.Table) -> None:
+    """Write a staged part; `fsync` puts it on the disk."""
     table = table.combine_chunks()  # as one piece the same rows are written in a tenth less time
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # the table that is written may still be read from it
