@@ -40,6 +40,11 @@ class CsvBlock:
         raw = self.raw.data if self.raw is not None else None
         return Records(self.window.data, self.head.dialect, self.first_line, self.first_byte, raw, len(self.head.names))
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Return what is to be told of the records, where they had to be told apart by Python's reader."""
+        return self.records.warnings if "records" in vars(self) else ()
+
 
 def read_block(
     block: CsvBlock,

@@ -67,7 +67,8 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
         values |= {name: cast.table[name] for name in cast.table.column_names}
     lines = range(block.first_line, block.first_line + table.num_rows) if schema.lines else None
     rows = _columns_of(pa.table(values), schema.types) if schema.types is not None else pa.table(values)
-    return Parsed(rows, {name: own[name] for name in names}, table.num_rows, lines=lines)
+    types = {name: own[name] for name in names}
+    return Parsed(rows, types, table.num_rows, lines=lines, warnings=block.warnings)
 
 
 def _is_empty(block: CsvBlock) -> bool:

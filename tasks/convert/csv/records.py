@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _MAX_UNCLOSED = 100  # quotes never closed, each of which makes the rest of the 
 _LINE_FEED = 10
 _MANY_LINES = 5  # within one quoted field that are records each: of fewer a text may consist by chance
 _LINES_JUDGED = 200
+_LINES_AWAITED = 10_000  # below a quote that opens where its line is no record by itself
 _ALMOST_ALL = 0.9
 _FEW_FIELDS = 3
 UNCLOSED = "a quote is not closed"
@@ -42,7 +44,8 @@ class Records:
     """The records of a block, empty lines left out; a line whose quote is never closed is broken, what follows it is not.
 
     Nor is it closed where the lines down to the next quote are records by
-    themselves, of `width` fields: one that runs over many such lines is doubted.
+    themselves, of `width` fields: one that runs over many such lines is doubted,
+    unless it is well formed and the lines in which it begins and ends are no such records.
     `raw` are the same lines as they stand in the file, where they were rewritten.
     """
 
@@ -63,6 +66,8 @@ class Records:
         self.lines = _lines_of(data)
         self.raw = self.lines if raw is None else _lines_of(raw)
         self._unclosed: list[int] = []
+        self._doubted: list[Span] = []
+        self._believed: list[Span] = []
 
     @cached_property
     def spans(self) -> list[Span]:
@@ -90,6 +95,20 @@ class Records:
         """Return the lines whose quote is never closed."""
         assert self.spans is not None
         return [Misfit(self.record(line, line + 1), None, UNCLOSED) for line in self._unclosed]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return a sentence on the fields that run over lines like records and were kept, and one on those that were not."""
+        assert self.spans is not None
+        kept = "was kept as one value; if these are rows, mend the quote that opens it"
+        broken = "was taken for a stray quote and its lines for rows; if it is one value, double the quotes within it"
+        return [
+            f"line {self._first_line + spans[0].start} opens a quoted field that runs over "
+            f"{spans[0].end - spans[0].start} lines which look like records, and {what}"
+            + (f" ({len(spans)} such fields)" if len(spans) > 1 else "")
+            for spans, what in ((self._believed, kept), (self._doubted, broken))
+            if spans
+        ]
 
     @property
     def first_unclosed(self) -> int | None:
@@ -122,12 +141,20 @@ class Records:
         """Return whether a record of several lines is more likely one whose quote is stray, and records below it."""
         if span.end - span.start < 2 or not self._width:  # noqa: PLR2004 - of one line
             return False
-        inner = self.lines[span.start + 1 : span.end - 1]
-        if self._are_records(inner, _MANY_LINES):
-            return True
-        if len(span.fields) == self._width and _is_well_formed(self.lines[span.start : span.end], self._dialect):
-            return False
-        return all(map(self._is_record, self.lines[span.start + 1 : span.end]))
+        lines = self.lines[span.start : span.end]
+        well_formed = len(span.fields) == self._width and _is_well_formed(lines, self._dialect)
+        if self._are_records(lines[1:-1], _MANY_LINES):
+            # Of a stray quote the lines that it opens and closes in are records too; of a text of records one is longer.
+            doubted = not well_formed or (self._is_divided(lines[0]) and self._is_divided(lines[-1]))
+            (self._doubted if doubted else self._believed).append(span)
+            return doubted
+        return not well_formed and all(map(self._is_record, lines[1:]))
+
+    def _is_divided(self, line: str) -> bool:
+        """Return whether a line has the delimiters of a record, those within quotes left out or not."""
+        quote, delimiter = re.escape(self._dialect.quote), self._dialect.delimiter
+        plain = re.sub(f"{quote}[^{quote}]*{quote}", "", line)
+        return self._width - 1 in (plain.count(delimiter), line.count(delimiter))
 
     def _is_record(self, line: str) -> bool:
         """Return whether a line is a record by itself, of as many fields as the header has."""
@@ -137,7 +164,9 @@ class Records:
 
     def _is_settled(self, line: int) -> bool:
         """Return whether lines enough below one show that its quote is not to be closed by what comes."""
-        return self._are_records(self.lines[line + 1 : line + 1 + _LINES_JUDGED], _MANY_LINES)
+        awaited = 0 if self._is_divided(self.lines[line]) else _LINES_AWAITED
+        below = self.lines[line + 1 : line + 1 + max(awaited, _LINES_JUDGED)]
+        return len(below) >= awaited and self._are_records(below, _MANY_LINES)
 
     def _are_records(self, lines: Sequence[str], least: int) -> bool:
         """Return whether so many lines, and almost all of them, have as many fields as a record has."""

@@ -46,7 +46,8 @@ def read_texts(block: CsvBlock, columns: Mapping[str, Column] | None = None) -> 
     ]
     misfits = [*undecodable, *records.broken, *misfits]
     plain, types = read_decimals(block, table, columns or {})
-    return Texts(plain, table.num_rows + len(misfits), misfits, locate, types)
+    received = table.num_rows + len(misfits)
+    return Texts(plain, received, misfits, locate, types, warnings=records.warnings)
 
 
 def read_decimals(block: CsvBlock, texts: pa.Table, columns: Mapping[str, Column]) -> tuple[pa.Table, Types | None]:
