@@ -14,7 +14,7 @@ from tasks.ingest.outcome import LandedSource
 from tasks.summary import ChampionSummary, RunSummary, SourceSummary, TargetSummary
 from tasks.train.leaderboard import Leaderboard
 
-_INGEST_COUNTS = ("requests", "retries", "refused", "pages")
+_INGEST_COUNTS = ("requests", "retries", "refused", "pages", "elements_skipped")
 _TABLE_COUNTS = ("rows_received", "rows_table", "rows_rejected", "rows_duplicate", "rows_new", "records_empty")
 
 

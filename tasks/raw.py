@@ -49,6 +49,8 @@ class RawManifest:
     mtime_ns: int = 0
     warnings: tuple[str, ...] = ()
     unproven: str | None = None
+    elements_skipped: int = 0
+    """Elements of web pages that are no rows, as no column matches in them."""
 
 
 read_as_manifest = json_reader(RawManifest)

@@ -31,6 +31,8 @@ class SourceSummary:
     retries: int = 0
     refused: int = 0
     pages: int = 0
+    elements_skipped: int = 0
+    """Elements that the selector `rows` of web pages matches, and that are no rows, as no column matches in them."""
     bytes_received: int = 0
     partitions_reused: int = 0
     partitions_resumed: int = 0

@@ -72,6 +72,12 @@ def page_routes() -> dict[str, Route]:
     }
 
 
+def _rows(number: int, every: int) -> str:
+    """Return a table of rows with a name in b, and after `every` of these one that has it in i."""
+    rows = (f"<tr><td><b>{n}</b>" + f"<tr><td><i>other {n}</i>" * (n % every == 0) for n in range(number))
+    return "<table><tr><th>name" + "".join(rows)
+
+
 def _tables() -> dict[str, Route]:
     """Return the routes whose rows are not as simple as they look."""
     return {
@@ -80,6 +86,9 @@ def _tables() -> dict[str, Route]:
         "/table-within-a-table": _html(_NESTED),
         "/table-that-claims-millions": _html("<table><tr>" + "<td rowspan=999 colspan=1000>a" * 9 + "<tr>" * 99),
         "/only-headings": _html("<table><tr><th>name<tr><th>name</table>"),
+        "/rows-of-two-templates": _html(_rows(5, every=1)),
+        "/rows-with-few-of-another-template": _html(_rows(40, every=20)),
+        "/rows-with-many-headings": _html("<table>" + "<tr><th>name<tr><td><b>a</b><tr class=space><td>" * 2),
         "/texts": _html(_TEXTS),
         "/meta-refresh": _html("<meta http-equiv=Refresh content='0; url=page-3'><p>We have moved"),
     }

@@ -74,8 +74,9 @@ async def test_many_elements_without_a_column_are_told(site: Site) -> None:
     groups = await crawl_from(pages(site, "/table-with-heading-rows", rows="tr, td, th", columns={"n": "./b/text()"}))
 
     assert [warning for group in groups for warning in group.warnings] == [
-        "rows: 'tr, td, th' matches 12 elements in which no column matches, and 3 rows; "
-        "correct the selectors of rows or columns"
+        "rows: 'tr, td, th' matches 6 elements in which no column matches, the first 'a 1' on "
+        f"{site.url}/table-with-heading-rows, and 3 rows: they are left out; correct the selectors of columns if they "
+        "are rows, or have that of rows leave them out"
     ]
 
 

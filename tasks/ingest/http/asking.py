@@ -54,6 +54,8 @@ class PageGroup:
     """What the pages give reason to doubt, one sentence each; it is kept with the rows."""
     unproven: str | None = None
     """Of an only page that names no next: why it may not be the last, unless another partition shows that it is."""
+    elements_skipped: int = 0
+    """Elements of web pages that are no rows, as no column matches in them."""
 
 
 def said_of(response: httpx.Response) -> str:

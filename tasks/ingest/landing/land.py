@@ -174,6 +174,7 @@ class _Landing:
             state=group.state,
             warnings=self._coming.warnings + group.warnings,
             unproven=group.unproven,
+            elements_skipped=self._coming.elements_skipped + group.elements_skipped,
         )
         self._bytes += sum(map(len, group.lines))
 

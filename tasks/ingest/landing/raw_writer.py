@@ -118,6 +118,7 @@ class RawWriter:
             largest=largest,
             warnings=tuple(dict.fromkeys((*before.warnings, *group.warnings))),
             unproven=group.unproven,
+            elements_skipped=before.elements_skipped + group.elements_skipped,
         )
         return manifest, digest
 

@@ -43,11 +43,13 @@ async def crawl(
         while not frontier.is_done():
             _check_size(frontier, source.max_pages)
             visit = await visitor.next_visit(frontier)
+            skipped = frontier.matches.skipped
             lines = frontier.take(visit)
             if frontier.is_done():
                 frontier.matches.check(source)
             warnings = frontier.matches.warnings(source) if frontier.is_done() else ()
-            yield PageGroup(lines, int(visit is not None), frontier.state(), warnings)
+            skipped = frontier.matches.skipped - skipped
+            yield PageGroup(lines, int(visit is not None), frontier.state(), warnings, elements_skipped=skipped)
 
 
 def _start(source: PagesSource, partition: Partition) -> list[httpx.URL]:

@@ -10,6 +10,7 @@ from tasks.errors import WrongPagesError
 from tasks.ingest.pages.page import Page
 from tasks.spec import PagesSource
 
+_SKIPPED_SHARE = 0.05  # of the elements: fewer may well be advertisements, or rows of totals
 _HOSTS_KEPT = 100  # of those that a crawl may not go to: the first is named, and the others are counted
 
 
@@ -32,7 +33,10 @@ class Matches:
     elsewhere: dict[str, str] = field(default_factory=dict)
     """By host, the first link that was left out because it leads there."""
     skipped: int = 0
-    """Elements that `rows` matches, and no column matches in, as rows of headings."""
+    """Elements that `rows` matches, and no column matches in, but headings and blank ones."""
+    headings: int = 0
+    first_skipped: str = ""
+    """The text of the first of those that are skipped, and its page."""
     cut: dict[str, str] = field(default_factory=dict)
     """By column, the first text that its selector has cut a number in, and its page."""
 
@@ -57,20 +61,19 @@ class Matches:
         self._add_elsewhere(page)
         self.details += 1
         self.rows += page.matches
+        if page.skipped and not self.skipped:
+            self.first_skipped = f"{page.first_skipped!r} on {url}"
         self.skipped += page.skipped
+        self.headings += page.headings
         self.filled.update(page.filled)
         self.first_detail = self.first_detail or url
         self.cut = {name: f"GET {url}: {sentence}" for name, sentence in page.cut.items()} | self.cut
 
     def warnings(self, source: PagesSource) -> tuple[str, ...]:
         """Return what there is to doubt in the rows, one sentence each."""
-        skipped = (
-            f"rows: {source.rows!r} matches {self.skipped:,} elements in which no column matches, and {self.rows:,} rows; "
-            "correct the selectors of rows or columns"
-        )
         return (
             self._warn_elsewhere()
-            + (skipped,) * (self.skipped > self.rows)
+            + self._warn_skipped(source)
             + tuple(
                 f"{sentence}: for all of an element's text end the selector in ::inner-text; "
                 "for its first text alone write it as XPath, as ./td[1]/text()"
@@ -81,6 +84,17 @@ class Matches:
     def _add_elsewhere(self, page: Page) -> None:
         if len(self.elsewhere) < _HOSTS_KEPT:
             self.elsewhere = page.elsewhere | self.elsewhere
+
+    def _warn_skipped(self, source: PagesSource) -> tuple[str, ...]:
+        left_out = self.skipped + self.headings
+        if self.skipped <= _SKIPPED_SHARE * (self.skipped + self.rows) and left_out <= self.rows:
+            return ()
+        first = f", the first {self.first_skipped}" if self.skipped else ", which are headings or blank"
+        return (
+            f"rows: {source.rows!r} matches {self.skipped or left_out:,} elements in which no column matches{first}, "
+            f"and {self.rows:,} rows: they are left out; correct the selectors of columns if they are rows, "
+            "or have that of rows leave them out",
+        )
 
     def _warn_elsewhere(self) -> tuple[str, ...]:
         if not self.elsewhere:

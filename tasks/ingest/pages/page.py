@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import httpx
+from lxml import etree
 from parsel import Selector
 
 from tasks.errors import PermanentSourceError
@@ -35,6 +36,10 @@ REJECT = b'{"$reject":'
 _QUOTED_CHARACTERS = 80
 _ROWS_COMPARED = 16  # of a page: rows of one page are made alike
 _DIGIT = re.compile(r"\d")
+_HEADING = etree.XPath(
+    "self::th | ancestor::thead | self::*[.//th and not(.//td[node()])] | self::tr[not(normalize-space()) and not(td/*)]"
+)
+"""Of an element that holds nothing but names of columns, or nothing at all; spreading may have added cells without anything."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,10 @@ class Page:
     elsewhere: dict[str, str] = field(default_factory=dict)
     """By host, a link that the crawl may not follow."""
     skipped: int = 0
-    """Elements that `rows` matches, and no column matches in."""
+    """Elements that `rows` matches, and no column matches in, but headings and blank ones."""
+    headings: int = 0
+    first_skipped: str = ""
+    """The text of the first of those that are skipped."""
 
 
 def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> Page:
@@ -81,8 +89,7 @@ def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool)
         matches, links = document.links("links", source.links)
         return Page([], Counter(), matches, links, follow, document.rejects)
     rows = _Rows(document, source)
-    elements = document.elements("rows", source.rows)
-    found = [row for element in elements if (row := rows.read(element)) is not None]
+    found = [row for element in document.elements("rows", source.rows) if (row := rows.read(element)) is not None]
     if not found and not document.rejects:
         document.rejects.append(f"rows: {source.rows!r} matches elements in which no column matches")
     return Page(
@@ -93,7 +100,9 @@ def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool)
         follow,
         document.rejects,
         rows.cut,
-        skipped=len(elements) - len(found),
+        skipped=rows.skipped,
+        headings=rows.headings,
+        first_skipped=rows.first_skipped,
     )
 
 
@@ -182,6 +191,8 @@ class _Rows:
     def __init__(self, document: _Document, source: PagesSource) -> None:
         self.filled: Counter[str] = Counter()
         self.cut: dict[str, str] = {}
+        self.skipped = self.headings = 0
+        self.first_skipped = ""
         self._document = document
         self._columns = source.columns
         self._read = 0
@@ -190,12 +201,20 @@ class _Rows:
         """Return the row that an element is; None where no column matches in it, as in a row of headings."""
         texts = {name: self._texts(name, column, element) for name, column in self._columns.items()}
         if not any(texts.values()) and not self._is_row(element):
+            self._skip(element)
             return None
         self.filled.update(name for name, found in texts.items() if found)
         self._read += 1
         if self._read <= _ROWS_COMPARED:
             self._compare(element, texts)
         return {name: _value(column, texts[name]) for name, column in self._columns.items()}
+
+    def _skip(self, element: Selector) -> None:
+        if _HEADING(element.root):
+            self.headings += 1
+            return
+        self.first_skipped = self.first_skipped if self.skipped else inner_text(element)[:_QUOTED_CHARACTERS]
+        self.skipped += 1
 
     def _is_row(self, element: Selector) -> bool:
         """Return whether an element without a text for any column is a row still: it has their elements, or they have defaults."""
