@@ -200,6 +200,8 @@ _FAULTS: dict[str, Callable[..., Awaitable[Response]]] = {
     "compress": _sent(lambda body: [body], content_encoding="compress"),
     "huge-by-length": _sent(lambda body: [body], ends=False, content_length=str(10**9)),
     "huge": _sent(lambda _: (b" " * _MIB for _ in range(64))),
+    "br-huge": _sent(lambda _: (b"\0" * _MIB for _ in range(16)), content_encoding="br"),
+    "zstd-huge": _sent(lambda _: (b"\0" * _MIB for _ in range(16)), content_encoding="zstd"),
     "gzip-bomb": _sent(lambda _: [bomb()], content_encoding="gzip"),
     "broken-json": _sent(lambda body: [body[:-1]], content_type="application/json"),
     "html": _sent(lambda _: [b"<h1>Please  log in</h1>"], content_type="text/html"),

@@ -115,6 +115,17 @@ async def test_a_bomb_in_another_coding_is_stopped(site: Site, tmp_path: Path, c
         await land_one(source, tmp_path)
 
 
+@pytest.mark.parametrize("coding", ["br", "zstd"])
+async def test_a_compressed_body_that_goes_on_is_stopped(site: Site, tmp_path: Path, coding: str) -> None:
+    """What is sent is bounded too, before anything has come of it, and is not asked for again."""
+    source = api(site, f"/paged/{coding}-huge", requests=QUICK | {"max_body_bytes": 2**20})
+
+    with pytest.raises(PermanentSourceError, match=r"max_body_bytes \(1,048,576\): it goes on"):
+        await land_one(source, tmp_path)
+
+    assert len(set(site.paths)) == len(site.paths)
+
+
 async def test_a_coding_that_is_not_known_is_named(site: Site, tmp_path: Path) -> None:
     """Bytes of another compression are not shown as a text that is not JSON."""
     with pytest.raises(

@@ -102,9 +102,11 @@ async def _decompress(sent: AsyncIterable[bytes], undone: Decompression, request
     parts, size, sent_bytes = [], 0, 0
     async for chunk in sent:
         sent_bytes += len(chunk)
+        if sent_bytes > most:  # before it is fed: some codings give nothing until the body has ended
+            raise _too_large(request, most, "it goes on")
         for part in undone.feed(chunk):
             size += len(part)
-            if max(size, sent_bytes) > most:
+            if size > most:
                 raise _too_large(request, most, "it goes on after decompression")
             parts.append(part)
     for part in undone.end():
