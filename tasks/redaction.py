@@ -25,13 +25,17 @@ _SECRET = frozenset(
     }
 )  # fmt: skip
 """Words in the name of a parameter whose value proves who asks."""
-_LONG_SECRET = tuple(word for word in _SECRET if len(word) >= 5)  # noqa: PLR2004 - shorter ones end other words
+_DOUBTFUL = frozenset({"appid", "secret", "sig", "signature", "token", "tokens"})
+"""Those of the words that mean something else too: max_tokens, token=ETH, appid=440."""
+_CERTAIN = _SECRET - _DOUBTFUL
+_LONG_WORD = 5  # shorter ones end other words
 _PERHAPS = frozenset({"auth", "credential", "key", "pass", "session", "sid", "ticket"})
 """Words that mean that only where the value is a long one, and no word."""
 _OF_PAGES = frozenset({"page", "next", "prev", "previous", "skip", "continuation", "cursor", "sync", "csrf"})
 """Words beside which a token is a place in a list, and proves nothing."""
 _KEYS = frozenset({"access", "api", "app", "client", "consumer", "private", "subscription"})
 """Words beside which a key proves who asks."""
+_BESIDE_KEYS = frozenset({"key", "secret", "token", "tokens"})
 _LONG = 16
 _CLOSING = ":,.)"  # of the sentence that an address stands in
 
@@ -72,8 +76,7 @@ def has_secret(text: str) -> bool:
 
 def is_secret(name: str, value: str | None = None) -> bool:
     """Return whether a parameter, header or variable of this name proves who asks; without a `value` it may well."""
-    words = [word.lower() for word in _WORD.findall(unquote(name))]
-    found = set(words) | {"".join(words)} | {one + other for one, other in pairwise(words)}
+    found = _words_of(name)
     if any(_ends_in_secret(word) for word in found):
         return not (found & {"token", "tokens"} and found & _OF_PAGES)
     if "key" in found and found & _KEYS:
@@ -81,10 +84,26 @@ def is_secret(name: str, value: str | None = None) -> bool:
     return bool(found & _PERHAPS) and (value is None or _looks_random(value))
 
 
-def _ends_in_secret(word: str) -> bool:
+def is_certain_secret(name: str, value: str) -> bool:
+    """Return whether a parameter proves who asks beyond doubt: where its name may mean something else, its value tells."""
+    if not is_secret(name, value):
+        return False
+    found = _words_of(name)
+    is_beside = bool(found & _KEYS and found & _BESIDE_KEYS)
+    return is_beside or _looks_random(value) or any(_ends_in_secret(word, _CERTAIN) for word in found)
+
+
+def _words_of(name: str) -> set[str]:
+    """Return the words of a name, each with the next, and all of them in one."""
+    words = [word.lower() for word in _WORD.findall(unquote(name))]
+    return {*words, "".join(words), *(one + other for one, other in pairwise(words))}
+
+
+def _ends_in_secret(word: str, secrets: frozenset[str] = _SECRET) -> bool:
     """Return whether a word is that of a secret, or ends in one: pgpassword, but not pagetoken."""
-    return word in _SECRET or any(
-        word.endswith(secret) and word.removesuffix(secret) not in _OF_PAGES for secret in _LONG_SECRET
+    return word in secrets or any(
+        len(secret) >= _LONG_WORD and word.endswith(secret) and word.removesuffix(secret) not in _OF_PAGES
+        for secret in secrets
     )
 
 

@@ -144,7 +144,7 @@ def _fill_variables(value: Any, path: Path, keys: tuple[str, ...] = ()) -> Any:
                 f"{path}: {redact(value)!r} needs the environment variable {match['name']}, which is not set; "
                 f"set it, or give a default: ${{{match['name']}:-value}}"
             )
-        if found and is_secret(match["name"]):
+        if found and (is_secret(match["name"]) or _is_in_secret(match[0], found, value, keys)):
             held[match["name"]] = found
         return found
 
@@ -154,10 +154,18 @@ def _fill_variables(value: Any, path: Path, keys: tuple[str, ...] = ()) -> Any:
     return filled
 
 
+def _is_in_secret(variable: str, found: str, value: str, keys: tuple[str, ...]) -> bool:
+    """Return whether a variable stands where a secret may: what is held outside of the file may well be one."""
+    if keys[-2:-1] == ("params",) and "auth" not in keys:
+        return is_secret(keys[-1], found)
+    return keys[-1:] in (("url",), ("start",)) and variable not in redact(value)
+
+
 def _check_secret(path: Path, keys: tuple[str, ...], name: str, *, is_hidden: bool) -> None:
     """Raise where the value of a variable that is a secret by its name would be stored with the run as it stands."""
     if is_hidden:
         return
+    by = "its name" if is_secret(name) else "what it stands in"
     section, key = keys[-2:] if len(keys) > 1 else ("", "")
     reference = f"{{env: {name}}}"
     match section:
@@ -170,7 +178,7 @@ def _check_secret(path: Path, keys: tuple[str, ...], name: str, *, is_hidden: bo
         case _:
             cure = f"write auth, and in it {reference}"
     raise SpecError(
-        f"{path}: {'.'.join(keys)}: ${{{name}}} is a secret by its name, and would be stored with the run as it "
+        f"{path}: {'.'.join(keys)}: ${{{name}}} is a secret by {by}, and would be stored with the run as it "
         f"stands here; {cure}, or name a variable that is none otherwise"
     )
 

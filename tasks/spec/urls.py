@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import fsspec
 from pydantic import AfterValidator, HttpUrl, PlainSerializer, TypeAdapter, ValidationError
 
-from tasks.redaction import HIDDEN, has_secret, is_secret, redact
+from tasks.redaction import HIDDEN, has_secret, is_certain_secret, redact
 from tasks.spec.base import NonEmpty
 
 _PLACEHOLDER_VALUE = "0"
@@ -49,7 +49,7 @@ def check_url(url: str, partitions: Collection[str]) -> None:
 
 def check_param(name: str, value: object) -> None:
     """Raise ValueError where a query parameter is a secret: an address, and its parameters, are stored with the run."""
-    if is_secret(name, str(value)):
+    if is_certain_secret(name, str(value)):
         raise ValueError(
             f"the parameter {name:.80} holds a secret, which belongs in auth, where it is not stored; "
             f"write auth: {{kind: api_key, place: query, name: {name:.80}, key: {{env: NAME}}}}"

@@ -18,7 +18,7 @@ FILES = "name: small\nsources:\n  rows: {{kind: files, path: {path}}}\n"
 @pytest.fixture(autouse=True)
 def _held(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a secret, and what is none, in the environment."""
-    for name in ("TOKEN", "WEATHER_KEY", "DB_PASSWORD"):
+    for name in ("TOKEN", "WEATHER_KEY", "DB_PASSWORD", "MINE"):
         monkeypatch.setenv(name, HELD)
     monkeypatch.setenv("API_BASE", "http://127.0.0.1:1")
 
@@ -54,6 +54,17 @@ def _held(monkeypatch: pytest.MonkeyPatch) -> None:
             "write auth: {kind: api_key, place: query, name: access_token, key: {env: NAME}}",
         ),
         (
+            ", params: {token: abcd1234abcd1234}",
+            "sources.rows: the parameter token holds a secret, which belongs in auth, where it is not stored; "
+            "write auth: {kind: api_key, place: query, name: token, key: {env: NAME}}",
+        ),
+        (
+            ", params: {token: '${MINE}'}",
+            "sources.rows.params.token: ${MINE} is a secret by what it stands in, and would be stored with the run as it "
+            "stands here; write auth: {kind: api_key, place: query, name: token, key: {env: MINE}}, or name a variable "
+            "that is none otherwise",
+        ),
+        (
             ", headers: {X-Api-Key: abc}",
             "sources.rows.headers.X-Api-Key: holds a secret, which belongs in auth, where it is not stored; "
             "write auth: {kind: api_key, name: X-Api-Key, key: {env: NAME}}",
@@ -68,7 +79,13 @@ def test_a_secret_outside_of_auth_is_refused(tmp_path: Path, more: str, sentence
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:1/?q=${TOKEN}", "http://127.0.0.1:1/?api_key=abc", "http://${TOKEN}/"]
+    "url",
+    [
+        "http://127.0.0.1:1/?q=${TOKEN}",
+        "http://127.0.0.1:1/?token=${MINE}",
+        "http://127.0.0.1:1/?api_key=abc",
+        "http://${TOKEN}/",
+    ],
 )
 def test_a_secret_in_an_address_is_refused(tmp_path: Path, url: str) -> None:
     """The cure is auth."""
@@ -79,7 +96,14 @@ def test_a_secret_in_an_address_is_refused(tmp_path: Path, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", ["", ", params: {key: EWR, sort_key: name, page_token: a1}", ", headers: {Cookie: consent=1, X-Key: a}"]
+    "more",
+    [
+        "",
+        ", params: {key: EWR, sort_key: name, page_token: a1}",
+        ", params: {max_tokens: 100, token: ETH, token_id: 5, secret_santa: 1, appid: 440, signature: any}",
+        ", params: {plain: '${MINE}'}",
+        ", headers: {Cookie: consent=1, X-Key: a}",
+    ],
 )
 def test_what_is_no_secret_is_taken(tmp_path: Path, more: str) -> None:
     """Names that only sound like one, and variables that are none."""
@@ -90,6 +114,26 @@ def test_what_is_no_secret_is_taken(tmp_path: Path, more: str) -> None:
 
     assert isinstance(source, ApiSource)
     assert source.url == "http://127.0.0.1:1/x"
+
+
+@pytest.mark.parametrize("name", ["client_secret", "api_token", "accessToken", "password", "apikey"])
+def test_a_name_beyond_doubt_is_refused_with_any_value(tmp_path: Path, name: str) -> None:
+    """Words that mean nothing else need no long value."""
+    (found,) = mistakes_of(tmp_path / "pipeline.yaml", API.format(url="http://h/", more=f", params: {{{name}: abc}}"))
+
+    assert f"the parameter {name} holds a secret" in found
+
+
+@pytest.mark.parametrize("query", ["token=ETH&page=2", "max_tokens=100"])
+def test_an_address_may_have_what_is_no_secret(tmp_path: Path, query: str) -> None:
+    """As parameters may."""
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(API.format(url=f"'http://127.0.0.1:1/?{query}'", more=""))
+
+    source = load_pipeline(file).sources["rows"]
+
+    assert isinstance(source, ApiSource)
+    assert source.url.endswith(query)
 
 
 @pytest.mark.parametrize("path", ["https://h/a.csv?token={}", "https://me:{}@h/a.csv"])
