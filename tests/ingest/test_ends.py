@@ -118,6 +118,28 @@ async def test_a_short_last_page_that_comes_again_is_the_last(site: Site, tmp_pa
     assert (read_rows(landed.path), landed.warnings) == (rows_of(without(12)), ())
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+async def test_an_only_short_page_that_comes_again_is_the_last(site: Site, tmp_path: Path, rows: int) -> None:
+    """It is the end as behind other pages, and told, as the number may turn no page at all."""
+    odd_at(site, pages=[ALL[:rows]], beyond="last")
+
+    landed = await land_odd(site, tmp_path, SIZED)
+
+    assert read_rows(landed.path) == ALL[:rows]
+    (warning,) = landed.warnings
+    assert f"page=2 gave the {rows} records of the first page again, fewer than pagination.size (3)" in warning
+    assert warning.endswith(f"correct pagination.param 'page' or set size: {rows}, otherwise use kind: single")
+
+
+@pytest.mark.parametrize("pagination", [PAGE, SIZED])
+async def test_a_full_page_that_comes_again_is_an_error(site: Site, tmp_path: Path, pagination: dict[str, Any]) -> None:
+    """Nothing says that it is the last."""
+    odd_at(site, pages=FOUR[:1], beyond="last")
+
+    with pytest.raises(WrongPagesError, match="does not turn the page"):
+        await land_odd(site, tmp_path, pagination)
+
+
 @pytest.mark.parametrize("left_out", [[5], [1], [3], [6], [2, 5, 8], [11]])
 async def test_offsets_read_on_behind_rows_that_are_left_out(site: Site, tmp_path: Path, left_out: list[int]) -> None:
     """A window with fewer rows than asked for is no end, where it is only rows left out of it."""

@@ -24,6 +24,7 @@ from tasks.ingest.api.paging import (
     Progress,
     check_page,
     check_told,
+    doubt_only_page,
     is_behind_last,
     other_size,
     repeated,
@@ -119,17 +120,19 @@ async def read_numbered(
     progress = Progress(**state) if state else Progress()
     names = ListNames(source.names, progress.names)
     reader = _Reader(source, pagination, first, fetch, names)
+    only: tuple[str, ...] = ()
     while not progress.is_over:  # once more where there turn out to be other pages than were told of
         async with aclosing(_read_rest(reader, progress, pagination)) as pages:
             async for page in pages:
-                if is_behind_last(page, progress):
+                if is_behind_last(page, progress, pagination):
+                    only = only or doubt_only_page(page, progress, pagination)
                     progress.is_over = True
                     continue
                 await _take(page, progress, pagination, reader)
                 progress.names = names.found
                 yield PageGroup(page.records, _count(page, progress, pagination), dict(vars(progress)))
     doubts = await list_doubts(progress, pagination, reader.fetch_at)
-    yield PageGroup([], 0, None, (*doubts, *names.doubts))
+    yield PageGroup([], 0, None, (*only, *doubts, *names.doubts))
 
 
 async def _take(page: Page, progress: Progress, pagination: Numbered, reader: _Reader) -> None:

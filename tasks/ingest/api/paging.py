@@ -126,11 +126,11 @@ class Progress:
         return self.told == 0 and self.rows > 0
 
 
-def is_behind_last(page: Page, progress: Progress) -> bool:
+def is_behind_last(page: Page, progress: Progress, pagination: Numbered) -> bool:
     """Return whether a page shows that those before it were all: there is none, or it is the last one again.
 
     A refused one does where it follows one without rows, or a short one. A repeated one
-    does where the number has turned the page before, and a short one was the last.
+    does where a short one was the last.
     """
     if page.is_beyond or not (page.failure or page.records):
         return False
@@ -138,8 +138,21 @@ def is_behind_last(page: Page, progress: Progress) -> bool:
     if page.failure is not None:
         is_end = progress.told is None and (progress.empty > 0 or progress.is_short)
         return progress.is_over or (page.is_refused and (is_asked_in_vain or is_end))
-    is_end = progress.told is None and progress.is_short and progress.index > 1
+    may_be = progress.index > 1 or isinstance(pagination, PagePagination)  # behind a first one offsets are looked into
+    is_end = progress.told is None and progress.is_short and may_be
     return (is_asked_in_vain or is_end) and page.digest == progress.previous
+
+
+def doubt_only_page(page: Page, progress: Progress, pagination: Numbered) -> tuple[str, ...]:
+    """Return what there is to doubt in a first page that comes again as the second: the number may turn no page at all."""
+    if progress.index != 1 or not page.records or progress.told is not None or progress.is_over:
+        return ()
+    rows = len(page.records)
+    return (
+        f"{page.ask.said} gave the {rows} records of the first page again, fewer than pagination.size "
+        f"({pagination.size}), which was taken for the only one; if there are more, correct pagination.param "
+        f"{pagination.param!r} or set size: {rows}, otherwise use kind: single",
+    )
 
 
 def check_page(page: Page, progress: Progress, pagination: Numbered) -> None:
