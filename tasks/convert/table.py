@@ -11,6 +11,7 @@ from tasks.convert.damage import find_damaged, find_gone, find_lost_rejects, is_
 from tasks.convert.files import ConvertedFile, InputFile
 from tasks.convert.findings import Findings
 from tasks.convert.job import TableJob
+from tasks.convert.json.rows import NOT_A_LIST, is_replaced
 from tasks.convert.manifest import TableManifest
 from tasks.convert.naming import FILE, LINE
 from tasks.convert.part import Part
@@ -154,12 +155,26 @@ def _is_of_no_element(job: TableJob, name: str, types: Types) -> bool:
 def check_exploded(job: TableJob, types: Types, files: Iterable[ConvertedFile]) -> None:
     """Raise when records came, and none of them has the column that is exploded."""
     counted = list(files)
-    if job.explode is None or any(f.rows_received for f in counted) or not any(f.records_empty for f in counted):
+    has_rows = any(f.rows_received > f.rows_rejected for f in counted)
+    if job.explode is None or not (has_rows or any(f.records_empty for f in counted)) or (has_rows and job.lenient):
         return
-    if job.naming.rename([job.explode])[0] not in types:
+    if not _has_exploded(job, job.explode, types) and not any(_may_reject_list(f) for f in counted):
         near = get_close_matches(job.explode, types, n=1)
         cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
         raise TableError(f"explode: no record has a column {job.explode!r}; {cure}")
+
+
+def _has_exploded(job: TableJob, explode: str, types: Types) -> bool:
+    """Return whether there is a column of the list that is exploded, or of its elements, by whatever name."""
+    renamed = (new for name, new in job.naming.renames.items() if is_replaced(explode, [name]))
+    own, of_element = job.naming.rename([explode, f"{explode}.x"])
+    return own in types or any(name.startswith(of_element[:-1]) for name in types) or any(n in types for n in renamed)
+
+
+def _may_reject_list(file: ConvertedFile) -> bool:
+    """Return whether a record of a file may have the column that is exploded, and be a reject as it holds no list."""
+    reasons = file.reasons
+    return sum(reasons.values()) < file.rows_rejected or any(reason.endswith(NOT_A_LIST) for reason in reasons)
 
 
 def describe(

@@ -233,3 +233,36 @@ def test_a_list_that_no_record_has_is_an_error(tmp_path: Path, lines: list[str])
 
     with pytest.raises(TableError, match=r"^explode: no record has a column 'itmes'; did you mean items\?$"):
         make_table(tmp_path, source)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"explode_empty": "keep"}, {}, {"explode_empty": "keep", "columns": {"id": "int"}}]
+)
+@pytest.mark.parametrize("more", [[], ["no JSON"]])
+def test_it_is_one_whatever_else_came(tmp_path: Path, changes: dict[str, Any], more: list[str]) -> None:
+    """Also where a record without the list is a row, and where one is a reject."""
+    source = api_source(explode="itmes", key=[], **changes)
+    land(tmp_path, source, "all", '{"id": 1, "items": [5]}', '{"id": 2, "items": [6]}', '{"id": 3}', *more)
+
+    with pytest.raises(TableError, match=r"^explode: no record has a column 'itmes'; did you mean items\?$"):
+        make_table(tmp_path, source)
+
+
+@pytest.mark.parametrize(
+    ("lines", "changes"),
+    [
+        (['{"id": 1, "lines": [{"sku": "a"}]}'], {"columns": {"lines.sku": {"rename": "sku"}}}),
+        (['{"id": 1, "lines": [{"sku": "a"}]}'], {"table": {"clean_names": True}}),
+        (['{"id": 1, "lines": [5]}'], {"columns": {"lines": {"rename": "n"}}}),
+        (['{"id": 1, "lines": "x"}', '{"id": 2}', '{"id": 3}'], {}),
+        (['{"id": 1, "lines": []}', '{"id": 2}'], {}),
+    ],
+)
+def test_a_list_by_another_name_is_there(tmp_path: Path, lines: list[str], changes: dict[str, Any]) -> None:
+    """As are one whose elements have columns, one that is empty, and what is a reject for being no list."""
+    source = api_source(explode="lines", explode_empty="keep", key=[], **changes)
+    land(tmp_path, source, "all", *lines)
+
+    table = make_table(tmp_path, source)
+
+    assert table.rows_received == len(lines)

@@ -9,6 +9,8 @@ from typing import Any
 
 Row = dict[str, Any]
 
+NOT_A_LIST = "is not a list"
+"""How the reason ends for a record that cannot be exploded."""
 _SURROGATE = b"\\ud"  # how JSON begins the escape of half a pair
 _REFUSED = "$reject"  # key of the reason in the line of a page that gave no row
 _REFUSAL = frozenset({_REFUSED, "url"})
@@ -89,7 +91,7 @@ def _explode(row: Row, column: str, *, keeps_empty: bool) -> list[Row] | Unfit |
     if elements is None or elements == []:
         return [row | dict.fromkeys({column} & row.keys())] if keeps_empty else NoRow(tuple(row))
     if not isinstance(elements, list):
-        return Unfit(f"{elements!r:.60} is not a list", column)
+        return Unfit(f"{elements!r:.60} {NOT_A_LIST}", column)
     names = list(row)
     place = names.index(column)
     before = {name: row[name] for name in names[:place]}
