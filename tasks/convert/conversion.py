@@ -60,6 +60,7 @@ class _Progress:
     encoding: str = "utf-8"
     guess: Guess | None = None
     damage: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 async def convert_file(file: InputFile, plan: Plan, part: str, workers: Workers) -> Converted:
@@ -121,8 +122,9 @@ async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> Asyn
     async for received, final in _read_bytes(file, plan, progress, cutter):
         for block in await asyncio.to_thread(cutter.feed, received, final=final):
             yield block
-    progress.encoding, progress.guess = cutter.encoding.name, cutter.guess
+    progress.encoding, progress.guess, progress.warnings = cutter.encoding.name, cutter.guess, cutter.warnings
     if progress.damage:
+        progress.warnings += (f"{progress.damage}; what follows is in no row: fetch the file again",)
         broken = cutter.break_off(progress.damage)
         for block in await asyncio.to_thread(cutter.feed, 0, final=True):
             yield block
@@ -248,7 +250,7 @@ def _sum_up(file: InputFile, plan: Plan, progress: _Progress, written: Sequence[
         guess=None if plan.target.landed else progress.guess,
         rejects=tuple(block.rejects for block in written if block.rejects),
         records_empty=sum(block.empty for block in written),
-        warnings=tuple(dict.fromkeys(warning for block in written for warning in block.warnings)),
+        warnings=tuple(dict.fromkeys((*progress.warnings, *(each for block in written for each in block.warnings)))),
     )
     return Converted(
         (converted,), tuple(part for block in written for part in block.parts if part.total or part.name == first)

@@ -13,7 +13,7 @@ from tasks.convert.csv.hints import find_hints
 from tasks.convert.csv.records import Records, are_paired
 from tasks.convert.csv.totals import TOTALS, Totals, find_totals
 from tasks.convert.files import Plan
-from tasks.convert.json.lines import JsonBlock
+from tasks.convert.json.lines import JsonBlock, tell_cut_off
 from tasks.convert.parsed import Misfit, Record, Texts
 from tasks.convert.reading.content import refuse_other_content
 from tasks.convert.reading.encoding import SAMPLE_BYTES, Encoding, Transcoder, detect_encoding
@@ -49,6 +49,7 @@ class Cutter:
         self._line = 1
         self._byte: int | None = 0  # known where the file is in UTF-8
         self._totals: Totals | None = None
+        self._cut_off = ""
         self.encoding = Encoding()
 
     @property
@@ -60,6 +61,11 @@ class Cutter:
         guess = replace(self._head.guess(self._suffix, self.encoding.name), hints=hints)
         totals = self._totals
         return guess if totals is None else replace(guess, totals=totals.text, totals_kept=totals.kept)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return sentences on how the file was read, where it may have been another way, or was cut off."""
+        return tuple(filter(None, (self._cut_off,)))
 
     @property
     def room(self) -> memoryview:
@@ -147,6 +153,8 @@ class Cutter:
             )
         if not block and not final:
             return []
+        if final and self._head is None and not self._target.landed:
+            self._cut_off = tell_cut_off(block)
         made = self._block(plain, block)
         if not final:
             self._advance(len(block), self._lines(block))

@@ -249,10 +249,10 @@ def _as_plain(values: pa.ChunkedArray, declared: Column) -> pa.ChunkedArray:
     if declared.decimal is not None:  # as SAP writes numbers below zero
         values = pc.replace_substring_regex(values, r"^(\d|[^+-].*\d)-$", r"-\1")
     if declared.thousands is not None:
-        # Only where they separate thousands: 1,5 is no 15.
+        # Only where they separate thousands: 1,5 is no 15, nor 0,125 a 125.
         separator = re.escape(declared.thousands)
         decimal = re.escape(declared.decimal or ".")
-        grouped = pc.match_substring_regex(values, rf"^[+-]?\d{{1,3}}({separator}\d{{3}})+({decimal}\d+)?$")
+        grouped = pc.match_substring_regex(values, rf"^[+-]?[1-9]\d{{0,2}}({separator}\d{{3}})+({decimal}\d+)?$")
         values = pc.if_else(grouped, pc.replace_substring(values, declared.thousands, ""), values)
     if declared.decimal == ",":
         pointed = pc.match_substring(values, ".")  # 1.234 is no number where commas separate decimals

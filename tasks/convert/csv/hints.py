@@ -9,8 +9,8 @@ from tasks.convert.csv.head import Head
 from tasks.convert.reading.guess import Hint
 from tasks.spec import Column
 
-_GROUPED = r"\s*[+-]?\d{{1,3}}(\{0}\d{{3}})+({1}\d+)?\s*"
-_ANY = r"\s*[+-]?(\d{{1,3}}(\{0}\d{{3}})+|\d+)({1}\d+)?\s*"
+_GROUPED = r"\s*[+-]?[1-9]\d{{0,2}}(\{0}\d{{3}})+({1}\d+)?\s*"
+_ANY = r"\s*[+-]?([1-9]\d{{0,2}}(\{0}\d{{3}})+|\d+)({1}\d+)?\s*"
 _DATES = (
     (re.compile(r"\s*\d{1,2}\.\d{1,2}\.\d{4}\s*"), 'type: date, format: "%d.%m.%Y"'),
     (re.compile(r"\s*(1[3-9]|2\d|3[01])/\d{1,2}/\d{4}\s*"), 'type: date, format: "%d/%m/%Y"'),

@@ -54,6 +54,18 @@ def parse_lines(block: JsonBlock, schema: Schema) -> Parsed:
     return cast_block(read_lines(block), schema)
 
 
+def tell_cut_off(window: Window) -> str:
+    """Return a sentence where the last line of a file has no end, and is no JSON: nothing if it is whole."""
+    last = window.from_place(window.rfind(b"\n") + 1).data
+    if not last.strip():
+        return ""
+    try:
+        json.loads(last)
+    except (ValueError, RecursionError):
+        return "is cut off within its last line, and what follows is in no row; fetch the file again"
+    return ""
+
+
 def read_lines(block: JsonBlock) -> Texts:
     """Return the rows of every line as texts; a line that is no object is a misfit."""
     rows: list[Row] = []

@@ -42,7 +42,9 @@ def read_parquet(source: Path | bytes) -> Iterator[Texts]:
 
     """
     try:
-        with pq.ParquetFile(source if isinstance(source, Path) else pa.BufferReader(source)) as file:
+        opened = source if isinstance(source, Path) else pa.BufferReader(source)
+        # As nanoseconds the times of INT96, which Spark writes, would go round: 9999 would be 1816.
+        with pq.ParquetFile(opened, coerce_int96_timestamp_unit="us") as file:
             refuse_width(file.metadata.num_columns)
             intervals = _find_intervals(file)
             if not file.metadata.num_rows:
