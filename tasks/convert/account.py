@@ -32,7 +32,12 @@ def audit_table(
     if errors := errors_of(findings):
         raise TableError("\n".join(errors))
     told = (f"{name}: {said}" for name, file in files.items() for said in file.warnings)
-    return (*warnings_of(findings), *warn_of_guesses(files, types), *warn_of_strangers(files, parts), *told)
+    return (
+        *warnings_of(findings),
+        *warn_of_guesses(files, types, job.target.columns),
+        *warn_of_strangers(files, parts),
+        *told,
+    )
 
 
 def _account(

@@ -61,12 +61,12 @@ def find_duplicates(
     is_repeated = every.duplicated(names, keep=keep) & every[names].notna().all(axis=1)
     repeated = every[is_repeated]
     rows = {str(name): rows["_row"].to_numpy() for name, rows in repeated.groupby("_part")}
-    places = [place for place, file in enumerate(files) if file in late]
-    lost = repeated[repeated["_file"].isin(places)]
+    newer = [place for place, file in enumerate(files) if file in late]
+    lost = repeated[repeated["_file"].isin(newer)]
     if lost.empty:
         return Duplicates(rows)
     kept = lost.merge(every[~is_repeated], on=names, suffixes=("", "_kept"))
-    counts = Counter(kept.loc[~kept["_file_kept"].isin(places), "_file"].tolist())
+    counts = Counter(kept.loc[~kept["_file_kept"].isin(newer), "_file"].tolist())
     return Duplicates(rows, {files[place]: count for place, count in sorted(counts.items())})
 
 

@@ -11,6 +11,7 @@ from tasks.convert.part import Part
 from tasks.convert.reading.guess import Guess, Hint
 from tasks.convert.types import NULL_TEXTS, Types
 from tasks.errors import TableError
+from tasks.spec import Column
 
 _TITLE_CHARACTERS = 80
 _NAMED = 5
@@ -59,7 +60,7 @@ def _said(guess: Guess) -> dict[str, Any]:
     return {
         key: value
         for key, value in asdict(guess).items()
-        if key not in ("title", "totals", "totals_kept", "hints", "doubt")
+        if key not in ("title", "totals", "totals_kept", "hints", "doubts")
     }
 
 
@@ -69,7 +70,7 @@ def gather_guesses(files: Mapping[str, ConvertedFile], parts: Iterable[Part], ty
     for file in files.values():
         if file.guess is not None:
             found.setdefault(
-                replace(file.guess, title="", totals="", totals_kept=False, hints=(), doubt=""), []
+                replace(file.guess, title="", totals="", totals_kept=False, hints=(), doubts=()), []
             ).append(file.name)
     shared = [SharedGuess(guess, len(names), names[0]) for guess, names in found.items()]
     shared.sort(key=lambda each: -each.files)
@@ -119,22 +120,33 @@ def refuse_contradictions(files: Mapping[str, ConvertedFile]) -> None:
         )
     commas = {file.guess.delimiter: file.name for file in files.values() if file.guess and file.guess.decimal == ","}
     for file in files.values():
-        if file.guess is not None and file.guess.doubt and file.guess.delimiter in commas:
+        if file.guess is not None and file.guess.doubts and file.guess.delimiter in commas:
             raise TableError(
-                f"{file.name} has {file.guess.doubt!r}, which may be a whole number or one with decimals, and "
+                f"{file.name} has {file.guess.doubts[0].example!r}, which may be a whole number or one with decimals, and "
                 f"{commas[file.guess.delimiter]} has decimal commas; declare read.decimal"
             )
 
 
-def warn_of_guesses(files: Mapping[str, ConvertedFile], types: Types) -> tuple[str, ...]:
-    """Return a sentence on each kind of line that is no row, or may be none, and one on numbers that are texts."""
+def warn_of_guesses(files: Mapping[str, ConvertedFile], types: Types, columns: Mapping[str, Column]) -> tuple[str, ...]:
+    """Return a sentence on each kind of line that is no row, or may be none, one on numbers that are texts, and one on those in doubt.
+
+    What is declared of `columns` may leave no doubt.
+    """
     read = [(file.name, file.guess) for file in files.values() if file.guess is not None]
     titled = [each for each in read if each[1].title]
     totals = [each for each in read if each[1].totals and not each[1].totals_kept]
     kept = [each for each in read if each[1].totals and each[1].totals_kept]
     said = [_say_titles(titled, len(read)) if titled else "", _say_totals(totals) if totals else ""]
     grouped = [hint for hint in hints_of(files, types) if "thousands" in hint.declare]
-    return tuple(filter(None, [*said, _say_kept(kept) if kept else "", _say_grouped(grouped) if grouped else ""]))
+    doubted = {hint.column: (name, hint) for name, guess in reversed(read) for hint in guess.doubts}
+    open_doubts = [found for column, found in doubted.items() if _is_open(types.get(column), columns.get(column))]
+    said += [_say_kept(kept) if kept else "", _say_grouped(grouped) if grouped else ""]
+    return tuple(filter(None, [*said, _say_doubted(open_doubts) if open_doubts else ""]))
+
+
+def _is_open(kind: str | None, declared: Column | None) -> bool:
+    """Return whether a point in the numbers of a column may have been meant otherwise than it was read."""
+    return kind == "float" and (declared is None or (declared.decimal is None and declared.thousands is None))
 
 
 def warn_of_strangers(files: Mapping[str, ConvertedFile], parts: Iterable[Part]) -> tuple[str, ...]:
@@ -192,6 +204,15 @@ def _say_grouped(hints: Sequence[Hint]) -> str:
     return (
         f"{names}{more}: texts, since their numbers have separators of thousands, e.g. {first.example!r}; "
         f"declare them as columns: {{{first.column}: {{{first.declare}}}}}"
+    )
+
+
+def _say_doubted(doubted: Sequence[tuple[str, Hint]]) -> str:
+    name, hint = doubted[0]
+    more = f", and the like in {_count(len(doubted) - 1, 'column', 'columns')} more" if len(doubted) > 1 else ""
+    return (
+        f"{name} has {hint.example!r} in {hint.column}{more}, and nothing tells whether the point separates decimals, as "
+        "it was read, or thousands; declare read.decimal: '.' or ','"
     )
 
 

@@ -12,9 +12,16 @@ from tasks.spec import FilesSource
 def find_renamed(job: TableJob, stay: Mapping[str, ConvertedFile], new: Iterable[ConvertedFile]) -> dict[str, str]:
     """Return, by the name of each file that is gone, that of a new one which has its very bytes, compressed or not."""
     listed = {file.name for file in job.inputs}
-    gone = {file.known_by: name for name, file in stay.items() if name not in listed and file.rows_received}
-    found = {gone[file.known_by]: file.name for file in new if file.known_by in gone and file.name not in stay}
-    return {name: other for name, other in found.items() if stay[name].known_by}
+    gone: dict[str, list[str]] = {}
+    for name, file in stay.items():
+        if name not in listed and file.rows_received and file.known_by:
+            gone.setdefault(file.known_by, []).append(name)
+    came = [file for file in new if file.name not in stay and file.known_by in gone]
+    found: dict[str, str] = {}
+    for file in sorted(came, key=lambda file: file.name):
+        if names := gone[file.known_by]:  # of equal files each takes the place of one
+            found[names.pop(0)] = file.name
+    return found
 
 
 def tell_renamed(renamed: Mapping[str, str]) -> tuple[str, ...]:

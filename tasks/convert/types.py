@@ -51,6 +51,8 @@ _WIDENED: Mapping[frozenset[TypeName], TypeName] = {
     frozenset({"int", "float"}): "float",
     frozenset({"date", "timestamp"}): "timestamp",
 }
+_NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<whole>0|[1-9]\d*)([.,](?P<decimals>\d+))?")
+_GROUPED = 3  # digits after a comma may be thousands
 _INFERRED: tuple[TypeName, ...] = ("bool", "int", "float", "date", "timestamp_utc", "timestamp")
 _FIRST_VALUES = 100
 EXACT_IN_FLOAT = 2**53  # whole numbers beyond are not all floats
@@ -179,11 +181,28 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
 
 
 def take_out(values: pa.ChunkedArray, nulls: Collection[str]) -> pa.ChunkedArray:
-    """Return values without those that are declared to mean null, blanks around them or not."""
+    """Return values without those that are declared to mean null, blanks around them or not: of a number, however it is written."""
     if not nulls:
         return values
-    texts = values if pa.types.is_string(values.type) else pc.cast(values, pa.string())
-    return pc.if_else(pc.is_in(pc.utf8_trim_whitespace(texts), pa.array(nulls, pa.string())), None, values)
+    texts = pc.utf8_trim_whitespace(values if pa.types.is_string(values.type) else pc.cast(values, pa.string()))
+    is_null = pc.is_in(texts, pa.array(nulls, pa.string()))
+    if numbers := [pattern for text in nulls if (pattern := _pattern_of(text))]:
+        is_null = pc.or_(is_null, pc.match_substring_regex(texts, f"^({'|'.join(numbers)})$"))
+    return pc.if_else(is_null, None, values)
+
+
+def _pattern_of(text: str) -> str:
+    """Return what matches a number as formats write it, with more zeros or fewer; nothing where a text is no number."""
+    match = _NUMBER.fullmatch(text.strip())
+    if match is None:
+        return ""
+    sign, whole = ("-" if match["sign"] == "-" else ""), match["whole"]
+    digits = (match["decimals"] or "").rstrip("0")
+    separator = "[.,]" if len(digits) < _GROUPED else r"\."
+    short = repr(float(f"{sign}{whole}.{digits or 0}"))  # of great numbers with an exponent
+    written = [re.escape(short)] if Decimal(short) == Decimal(f"{sign}{whole}.{digits or 0}") else []
+    plain = f"{whole}{separator}{digits}0*" if digits else rf"{whole}(\.0*|,0{{1,2}})?"
+    return "|".join([f"{sign}{plain}", *written])
 
 
 def _cast_strings(values: pa.ChunkedArray, name: TypeName) -> Cast:

@@ -139,3 +139,17 @@ def test_a_file_that_is_there_twice_counts_twice_and_is_told(
 
     assert make_table(tmp_path, source).rows_received == 6
     assert tell_copies(draft.job, draft.files) == told
+
+
+def test_equal_files_that_are_all_renamed_count_as_often_as_they_are(tmp_path: Path) -> None:
+    """Each takes the place of one that is gone."""
+    (tmp_path / "inbox").mkdir()
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / "inbox" / name).write_text("x\n1\n")
+    make_table(tmp_path, SOURCE)
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / "inbox" / name).rename(tmp_path / "inbox" / f"new {name}")
+
+    table = make_table(tmp_path, SOURCE)
+
+    assert (table.rows_received, table.rows_table, table.files) == (2, 2, 2)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from tasks.convert.csv.records import Records, is_utf8
 from tasks.convert.reading.dialect import Dialect, detect_dialect
 from tasks.convert.reading.encoding import SAMPLE_BYTES
-from tasks.convert.reading.guess import Guess
+from tasks.convert.reading.guess import Guess, Hint
 from tasks.convert.window import Window
 from tasks.errors import TableError
 from tasks.spec import Reading
@@ -41,7 +41,11 @@ class Head:
             dialect.has_header if self.names else None,
             dialect.above,
             dialect.title,
-            doubt=dialect.doubt,
+            doubts=tuple(
+                Hint(self.names[place], value, "decimal: ','")
+                for place, value in sorted(dialect.doubts.items())
+                if place < len(self.names)
+            ),
         )
 
 

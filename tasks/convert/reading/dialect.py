@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -42,8 +42,8 @@ class Dialect:
     trims: bool = False
     above: int = 0
     title: str = ""
-    doubt: str = field(default="", compare=False)
-    """A value that is another number by the other decimal, where nothing tells which the file has."""
+    doubts: Mapping[int, str] = field(default_factory=dict, compare=False)
+    """By column the first value that is another number by the other decimal, where nothing tells which the file has."""
     rows: Sequence[Sequence[str]] = field(default=(), compare=False, repr=False)
     """The first records below the header."""
 
@@ -112,9 +112,9 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
     above = sample.starts[header.above] if header.above else 0
     titles = sample.records[: header.above]
     decimal: str = reading.decimal or "."
-    doubt = ""
+    doubts: Mapping[int, str] = {}
     if reading.decimal is None and quoting.delimiter != ",":
-        decimal, doubt = _detect_decimal(sample.records)
+        decimal, doubts = _detect_decimal(sample.records)
     return Dialect(
         quoting.delimiter,
         quoting.quote,
@@ -125,7 +125,7 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
         quoting.trims,
         begin + above,
         next((text for fields in titles if (text := " ".join(filter(None, fields)).strip())), ""),
-        doubt,
+        doubts,
         sample.records[header.above + header.found :],
     )
 
@@ -180,10 +180,16 @@ def _agreement(
     return alike, typed, width
 
 
-def _detect_decimal(records: Sequence[Sequence[str]]) -> tuple[str, str]:
-    """Return what separates decimals, and where nothing tells it a value that may be a thousand times as much."""
+def _detect_decimal(records: Sequence[Sequence[str]]) -> tuple[str, Mapping[int, str]]:
+    """Return what separates decimals, and where nothing tells it by column a value that may be a thousand times as much."""
     values = [value for record in records for value in record]
     commas = sum(1 for value in values if _DECIMAL_COMMA.fullmatch(value))
     points = sum(1 for value in values if _DECIMAL_POINT.fullmatch(value))
-    doubt = next((value for value in values if _THOUSANDS_OR_DECIMALS.fullmatch(value)), "")
-    return "," if commas > points else ".", "" if commas or points else doubt.strip()
+    if commas or points:
+        return "," if commas > points else ".", {}
+    doubts: dict[int, str] = {}
+    for record in records:
+        for place, value in enumerate(record):
+            if _THOUSANDS_OR_DECIMALS.fullmatch(value):
+                doubts.setdefault(place, value.strip())
+    return ".", doubts

@@ -69,10 +69,10 @@ def _tell_unstored(counts: Mapping[int, int], sheet: str, names: Sequence[str]) 
 def _type_of(written: Iterable[str], texts: pa.ChunkedArray, nulls: Collection[str]) -> TypeName:
     """Return the type of a column: of texts where a cell is one, be it 1.10, unless it means null or all are times."""
     name = infer_type(take_out(texts, nulls))
-    means_null = NULL_WORDS.union(nulls)
-    if name in ("string", *TIME_TYPES) or all(text.strip() in means_null for text in written):
+    if name in ("string", *TIME_TYPES):
         return name
-    return "string"
+    words = pa.chunked_array([pa.array([text for text in written if text.strip() not in NULL_WORDS], pa.string())])
+    return name if take_out(words, nulls).null_count == len(words) else "string"
 
 
 def _lay_out(grid: Grid, reading: Reading) -> _Layout:

@@ -35,5 +35,5 @@ class Guess:
     totals: str = ""
     totals_kept: bool = False
     hints: tuple[Hint, ...] = ()
-    doubt: str = ""
-    """A number that is another one by the other decimal, where nothing tells which the file has."""
+    doubts: tuple[Hint, ...] = ()
+    """By column a number that is another one by the other decimal, where nothing tells which the file has."""
