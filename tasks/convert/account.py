@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from tasks.accounting import Account, Before, FileCounts, RejectLimits, audit, errors_of, warnings_of
 from tasks.convert.files import ConvertedFile
 from tasks.convert.guesses import warn_of_guesses, warn_of_strangers
+from tasks.convert.inbox import tell_partition_folders, tell_passed_over
 from tasks.convert.job import TableJob
 from tasks.convert.manifest import TableManifest
 from tasks.convert.part import Part
@@ -34,6 +35,8 @@ def audit_table(
     told = (f"{name}: {said}" for name, file in files.items() for said in file.warnings)
     return (
         *warnings_of(findings),
+        *tell_passed_over(job),
+        *tell_partition_folders(job, types),
         *warn_of_guesses(files, types, job.target.columns),
         *warn_of_strangers(files, parts),
         *told,

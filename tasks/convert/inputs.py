@@ -24,8 +24,12 @@ _HASH_CHARACTERS = 8
 _STEM_CHARACTERS = 48  # a name may have 255 bytes, and a character four
 
 
-def list_files(paths: Sequence[str], root: Path, allow_hosts: Sequence[str] = ()) -> list[InputFile]:
+def list_files(
+    paths: Sequence[str], root: Path, allow_hosts: Sequence[str] = (), passed_over: list[str] | None = None
+) -> list[InputFile]:
     """Return the files of globs, folders, single files and URLs, by name, numbers in it by value; relative paths start in the data folder `root`.
+
+    Added to `passed_over` are the names of files that none of the paths takes, and that may be meant.
 
     Raises:
         TableError: no file matches one of them, a store cannot be reached, or it redirects to
@@ -33,8 +37,9 @@ def list_files(paths: Sequence[str], root: Path, allow_hosts: Sequence[str] = ()
 
     """
     found: dict[str, InputFile] = {}
+    others: list[str] = []
     for path in paths:
-        files = sorted(_list(path, root, allow_hosts), key=lambda file: _by_value(file.name))
+        files = sorted(_list(path, root, allow_hosts, others), key=lambda file: _by_value(file.name))
         if not files:
             where = redact(path) if "://" in path else root / Path(path).expanduser()
             raise TableError(f"no file matches {where}; put the files there, or correct path")
@@ -44,6 +49,8 @@ def list_files(paths: Sequence[str], root: Path, allow_hosts: Sequence[str] = ()
                     f"{file.name}: two addresses differ in nothing but what proves who asks, which no file is known by; "
                     "list one of them, or make a source of each"
                 )
+    if passed_over is not None:
+        passed_over += sorted(set(others) - found.keys())
     return list(found.values())
 
 
@@ -52,14 +59,17 @@ def _by_value(name: str) -> tuple[list[int | str], str]:
     return [int(piece) if piece.isascii() and piece.isdigit() else piece for piece in _NUMBER.split(name)], name
 
 
-def _list(path: str, root: Path, allow_hosts: Sequence[str]) -> Iterator[InputFile]:
+def _list(path: str, root: Path, allow_hosts: Sequence[str], passed_over: list[str]) -> Iterator[InputFile]:
+    others: list[str] = []
     if "://" in path:
-        for remote in list_remote(RemoteAddress(path, allow_hosts)):
+        for remote in list_remote(RemoteAddress(path, allow_hosts), others):
             address = RemoteAddress(remote.url, allow_hosts)
             yield InputFile(address, name_address(remote.url), remote.size, 0, remote.version)
+        passed_over += map(name_address, others)
         return
-    for entry in list_local(path, root):
+    for entry in list_local(path, root, others):
         yield InputFile(Path(entry.path), name_file(entry.path, root), entry.size, entry.mtime_ns)
+    passed_over += (name_file(name, root) for name in others)
 
 
 def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> tuple[list[InputFile], list[Partition]]:

@@ -22,7 +22,10 @@ LAYOUT = 4  # raised when parts of the same rows are made otherwise: tables are 
 
 @dataclass(frozen=True)
 class TableJob:
-    """One source's table to be made of `inputs`; with `lenient`, what is declared may be missing."""
+    """One source's table to be made of `inputs`; with `lenient`, what is declared may be missing.
+
+    `passed_over` are files that may be meant, and that no path of the source takes.
+    """
 
     name: str
     source: Source
@@ -31,6 +34,7 @@ class TableJob:
     versions: Versions
     lenient: bool = False
     pipeline: str = ""
+    passed_over: tuple[str, ...] = ()
 
     @property
     def target(self) -> Target:
@@ -117,14 +121,18 @@ def make_job(
         TableError: no file matches, or a partition is not landed and partial data is not allowed.
 
     """
+    passed_over: list[str] = []
     if isinstance(source, FilesSource):
-        inputs = list_files(source.path, folder.root, source.allow_hosts)
+        inputs = list_files(source.path, folder.root, source.allow_hosts, passed_over)
     else:
         inputs, missing = list_raw(source, folder.raw(name), folder.root)
         due = [partition for partition in missing if only is None or only.covers(partition)]
         if not inputs or (due and not allow_partial):
             _refuse(list_partitions(source), missing, due)
-    return TableJob(name, source, tuple(inputs), folder.root, Versions.of(name, folder), pipeline=pipeline)
+    versions = Versions.of(name, folder)
+    return TableJob(
+        name, source, tuple(inputs), folder.root, versions, pipeline=pipeline, passed_over=tuple(passed_over)
+    )
 
 
 def _refuse(partitions: Sequence[Partition], missing: Sequence[Partition], due: Sequence[Partition]) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,12 @@ from tasks.stores import explain_failure, failure_of, http_options, is_http, mis
 _WILD = frozenset("*?[")
 _CURE = "check the address and the credentials"
 _LITTER_FOLDER = "__MACOSX"
+_ENDING = re.compile(r"(\.[A-Za-z0-9]+)+$")
+# What people keep beside data, and nobody takes for it.
+_NO_DATA = frozenset(
+    {".md", ".rst", ".pdf", ".html", ".htm", ".doc", ".docx", ".png", ".jpg", ".jpeg", ".py", ".sh", ".sql"}
+    | {".yml", ".yaml", ".toml", ".md5", ".sha256", ".crc"}
+)
 _VERSIONS = ("ETag", "etag", "Content-MD5", "Digest", "Last-Modified")
 
 
@@ -45,8 +52,11 @@ class RemoteFile:
     version: str
 
 
-def list_local(path: str, root: Path) -> Iterator[LocalFile]:
+def list_local(path: str, root: Path, passed_over: list[str] | None = None) -> Iterator[LocalFile]:
     """Yield the files of a glob, of a folder with all below it, or the one file; a relative path starts in `root`.
+
+    Added to `passed_over` are files that may be meant: those of a folder whose endings are
+    of no format, and those that a glob would match were its ending written in another case.
 
     Whoever may write into a folder may put a link there: one that leads out of it
     would have us read what they may not.
@@ -57,15 +67,17 @@ def list_local(path: str, root: Path) -> Iterator[LocalFile]:
     """
     expanded = Path(path).expanduser()
     place = root / expanded
+    passed_over = [] if passed_over is None else passed_over
     if place.is_dir():
-        yield from _below(str(place), set(), os.path.realpath(place))
+        yield from _below(str(place), set(), os.path.realpath(place), passed_over)
         return
     is_named = place.is_file()
     home = os.path.realpath(_fixed(place))
     pattern = glob.escape(str(place)) if is_named else str(Path(glob.escape(str(root))) / expanded)
+    ending = "" if is_named or (written := _ENDING.search(place.name)) is None else written[0]
     folders: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
-    for name in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - Path.glob takes no absolute pattern
+    for name in glob.iglob(_in_any_case(pattern, ending), recursive=True):  # noqa: PTH207 - Path.glob takes no absolute pattern
         folder, own = os.path.split(name)
         if folder not in folders:
             folders[folder] = os.path.realpath(folder)
@@ -75,10 +87,29 @@ def list_local(path: str, root: Path) -> Iterator[LocalFile]:
         seen.add((folders[folder], own))
         if not is_named and (is_litter(own) or (_LITTER_FOLDER in folder and _LITTER_FOLDER not in path)):
             continue
+        if not own.endswith(ending):
+            _pass_over(name, passed_over)
+            continue
         if not is_named and os.path.islink(name):  # noqa: PTH114 - as below
             _refuse_way_out(name, home)
         if (file := _stat(name)) is not None:
             yield file
+
+
+def _in_any_case(pattern: str, ending: str) -> str:
+    """Return a pattern that takes its ending in upper and lower case: a folder is then gone through once."""
+    letters = (f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in ending)
+    return pattern.removesuffix(ending) + "".join(letters)
+
+
+def _pass_over(name: str, passed_over: list[str]) -> None:
+    if os.path.isfile(name):  # noqa: PTH113 - as below
+        passed_over.append(name)
+
+
+def _may_be_data(name: str) -> bool:
+    """Return whether a file whose ending is of no format may be meant to be read; _SUCCESS and its like are marks."""
+    return not name.startswith("_") and os.path.splitext(name)[1].lower() not in _NO_DATA  # noqa: PTH122 - as below
 
 
 def _fixed(pattern: Path) -> Path:
@@ -97,7 +128,7 @@ def _refuse_way_out(name: str, home: str) -> None:
         )
 
 
-def _below(folder: str, seen: set[tuple[int, int]], home: str) -> Iterator[LocalFile]:
+def _below(folder: str, seen: set[tuple[int, int]], home: str, passed_over: list[str]) -> Iterator[LocalFile]:
     """Yield the files below a folder that have a known ending; hidden ones are left out, and folders that were `seen`."""
     try:
         status = os.stat(folder)  # noqa: PTH116 - as below
@@ -114,8 +145,11 @@ def _below(folder: str, seen: set[tuple[int, int]], home: str) -> Iterator[Local
         if entry.is_symlink():
             _refuse_way_out(entry.path, home)
         if entry.is_dir():
-            yield from _below(entry.path, seen, home)
-        elif _is_known(entry.name) and (file := _stat(entry.path)) is not None:
+            yield from _below(entry.path, seen, home, passed_over)
+        elif not _is_known(entry.name):
+            if _may_be_data(entry.name):
+                _pass_over(entry.path, passed_over)
+        elif (file := _stat(entry.path)) is not None:
             yield file
 
 
@@ -140,8 +174,10 @@ def _is_known(name: str) -> bool:
     return suffixes(name)[0] in (SUFFIXES - COMPRESSIONS) | {""}
 
 
-def list_remote(url: str) -> Iterator[RemoteFile]:
+def list_remote(url: str, passed_over: list[str] | None = None) -> Iterator[RemoteFile]:
     """Yield the files of a URL, of a folder with all below it, or of a glob where the store can list.
+
+    Added to `passed_over` are the folder's files that may be meant, and whose endings are of no format.
 
     Raises:
         TableError: the store needs a package, or cannot be reached.
@@ -151,7 +187,8 @@ def list_remote(url: str) -> Iterator[RemoteFile]:
         import_store(url)
         system, path = fsspec.core.url_to_fs(url, **(http_options(url) if is_http(url) else {}))
         system.invalidate_cache()  # it may know what was there a run ago
-        for name, info in sorted(_infos(system, path, url).items()):
+        infos = _infos(system, path, url, [] if passed_over is None else passed_over)
+        for name, info in sorted(infos.items()):
             if info["type"] != "directory":
                 yield RemoteFile(
                     system.unstrip_protocol(name), int(info.get("size") or 0), _version(system, name, info)
@@ -165,7 +202,7 @@ def list_remote(url: str) -> Iterator[RemoteFile]:
         raise TableError(f"{redact(url)}: {explain_failure(error, 'listed', _CURE)}") from error
 
 
-def _infos(system: Any, path: str, url: str) -> Mapping[str, Mapping[str, Any]]:
+def _infos(system: Any, path: str, url: str, passed_over: list[str]) -> Mapping[str, Mapping[str, Any]]:
     if is_http(url):  # where ? begins a query, and * may be in it
         return {path: system.info(path)}
     if _WILD & set(url):
@@ -176,11 +213,14 @@ def _infos(system: Any, path: str, url: str) -> Mapping[str, Mapping[str, Any]]:
         return {path: info}
     below: Mapping[str, Mapping[str, Any]] = system.find(path, detail=True)
     shown = {name: name.removeprefix(path).strip("/").split("/") for name in below}
-    return {
+    visible = {
         name: info
         for name, info in below.items()
-        if _is_known(name) and not is_litter("/".join(shown[name])) and not any(p.startswith(".") for p in shown[name])
+        if not is_litter("/".join(shown[name])) and not any(p.startswith(".") for p in shown[name])
     }
+    others = (name for name in visible if not _is_known(name) and _may_be_data(shown[name][-1]))
+    passed_over += (system.unstrip_protocol(name) for name in others)
+    return {name: info for name, info in visible.items() if _is_known(name)}
 
 
 def _version(system: Any, name: str, info: Mapping[str, Any]) -> str:
