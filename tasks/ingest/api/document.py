@@ -73,12 +73,27 @@ class Document:
         value, met = self._walk(path)
         return None if met is None else f"{met!r} meets {_there(value)}"
 
-    def complaint(self) -> str | None:
-        """Return what a body says of an error, as a sentence; None where it says of none."""
+    def levels(self, records_at: str | None) -> list[dict[str, JsonText]]:
+        """Return the objects that are passed on the way to `records_at`, the body first, as names and values."""
+        found = [] if self._entries is None else [self._entries]
+        names = records_at.split(".") if records_at else []
+        for depth in range(1, len(names)):
+            entries = list_entries(self._walk(".".join(names[:depth]))[0])
+            found += [] if entries is None else [entries]
+        return found
+
+    def complaint(self, *, has_rows: bool) -> str | None:
+        """Return what a body says of an error, as a sentence; None where it says of none.
+
+        A body with rows says so only beside `data`, as that of GraphQL does: of others it may be a row itself.
+        """
+        if has_rows and "data" not in (self._entries or {}):
+            return None
         for name in _ERRORS:
             if found := self.find(name):
                 return (
-                    f"{said_of(self._response)}: the answer has no rows, and {name}: {quoted(found, _QUOTED_CHARACTERS)}; "
+                    f"{said_of(self._response)}: the answer has {'' if has_rows else 'no '}rows, and {name}: "
+                    f"{quoted(found, _QUOTED_CHARACTERS)}; "
                     f"write error_at: {name} to have such a one asked for again"
                 )
         return None

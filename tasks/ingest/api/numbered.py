@@ -89,7 +89,7 @@ class _Reader:
         told = self._read_told(index, ask, response, document)
         if told is None and index == 0:
             self._check_can_end(ask, document)
-        return Page(index, ask, records, told, complaint=None if records else document.complaint())
+        return Page(index, ask, records, told, complaint=document.complaint(has_rows=bool(records)))
 
     def _read_told(self, index: int, ask: Ask, response: httpx.Response, document: Document) -> int | None:
         """Return how many there are, as a page tells; only the first is bound to."""

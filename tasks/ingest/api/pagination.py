@@ -8,6 +8,7 @@ from typing import Any
 from tasks.ingest.api.document import Document, read_document
 from tasks.ingest.api.lists import ListNames
 from tasks.ingest.api.numbered import read_numbered
+from tasks.ingest.api.remainder import doubts_of
 from tasks.ingest.api.sequence import read_sequence
 from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content
 from tasks.spec import ApiSource, OffsetPagination, PagePagination, SinglePagination
@@ -34,8 +35,11 @@ async def _read_single(source: ApiSource, first: Ask, fetch: Fetch) -> AsyncGene
     response, names = await fetch(first), ListNames(source.names)
 
     def read(document: Document) -> PageGroup:
-        records = names.name(document.records(source.records_at))
-        complaint = None if records else document.complaint()
-        return PageGroup(records, 1, None, (*names.doubts, *([complaint] if complaint else [])))
+        records = document.records(source.records_at)
+        received = len(records)
+        records = names.name(records)
+        complaint = document.complaint(has_rows=bool(records))
+        doubts = (*names.doubts, *([complaint] if complaint else []), *doubts_of(source, response, document, received))
+        return PageGroup(records, 1, None, doubts)
 
     yield await read_document(response, read) if has_content(response) else PageGroup([], 1, None)

@@ -95,7 +95,7 @@ async def _fetch(source: ApiSource, pagination: Sequential, ask: Ask, fetch: Fet
         unproven = None
         if following is None and records:
             unproven = why_unproven(source, pagination, response, document, len(records))
-        complaint = None if records else document.complaint()
+        complaint = document.complaint(has_rows=bool(records))
         return _Page(records, following, unproven, (complaint,) if complaint else ())
 
     return await read_document(response, read)

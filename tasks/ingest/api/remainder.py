@@ -1,0 +1,182 @@
+"""What an answer that is taken for all of a partition says of more: of further pages, of rows elsewhere in it, of errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from tasks.ingest.api.document import Document
+from tasks.ingest.api.json_text import JsonText, list_entries, list_items, to_value
+from tasks.ingest.api.links import find_link
+from tasks.ingest.http.asking import said_of
+from tasks.ingest.http.hiding import quoted
+from tasks.spec import ApiSource
+
+_PARTIAL = 206
+_QUOTED_CHARACTERS = 60
+_DEEPEST = 3
+_NO_SIGNS = re.compile(r"[^a-z]")
+_TOTAL_HEADERS = ("X-Total-Count", "X-Total", "Total-Count")
+
+# Names are compared in small letters, and without signs: @odata.nextLink is odatanextlink.
+_NEXT = frozenset(
+    [
+        "next",
+        "nexturl",
+        "nexturi",
+        "nextpage",
+        "nextpageurl",
+        "nextpagetoken",
+        "nextpagelink",
+        "nexttoken",
+        "nextcursor",
+        "nextlink",
+        "nexthref",
+        "nextoffset",
+        "nextrecordsurl",
+        "nextmarker",
+        "odatanextlink",
+        "continuationtoken",
+    ]
+)
+_MORE = frozenset(
+    [
+        "hasmore",
+        "more",
+        "hasnext",
+        "hasnextpage",
+        "hasmoreitems",
+        "morerecords",
+        "incompleteresults",
+        "exceededtransferlimit",
+    ]
+)
+_TOTALS = frozenset(
+    [
+        "total",
+        "totalcount",
+        "totalresults",
+        "totalrecords",
+        "totalrows",
+        "totalitems",
+        "totalhits",
+        "totalelements",
+        "totalsize",
+        "numfound",
+        "recordstotal",
+        "odatacount",
+        "count",
+    ]
+)
+_ABOUT = frozenset(
+    ["meta", "metadata", "pagination", "paging", "page", "pageinfo", "links", "info", "properties", "responsemetadata"]
+)
+"""Objects beside the rows, or above them, in which these stand."""
+_TURNED = frozenset(["page", "pagenumber", "pageno", "p", "offset", "skip", "start", "startindex", "cursor"])
+"""Partitions that are the pages themselves."""
+_LISTS = frozenset(
+    [
+        "data",
+        "items",
+        "results",
+        "result",
+        "records",
+        "rows",
+        "value",
+        "values",
+        "entries",
+        "objects",
+        "hits",
+        "features",
+        "list",
+        "content",
+        "elements",
+        "documents",
+        "docs",
+        "members",
+        "nodes",
+        "edges",
+        "response",
+    ]
+)
+_NO_ROWS = frozenset(["error", "errors", "warning", "warnings", "links"])
+_TELLING = _NEXT | _MORE | _TOTALS
+
+
+def doubts_of(source: ApiSource, response: httpx.Response, document: Document, rows: int) -> tuple[str, ...]:
+    """Return what there is to doubt in the only answer of a partition, of which `rows` were taken."""
+    said, place, levels = said_of(response), None, document.levels(source.records_at)
+    if source.records_at is None and levels and (place := _list_within(levels[0])) is not None:
+        levels = document.levels(place)
+        rows = len(document.find(place))
+    if any(_plain(name) in _TURNED for name in source.partitions):
+        more = None
+    else:
+        more = _said_by_headers(response, rows)
+        if more is None and (source.records_at or place):
+            more = next(_said_beside(levels, rows), None)
+    return (
+        *([f"{said}: the body became one row, and holds a list of objects; declare records_at: {place}"] * bool(place)),
+        *([f"{said}: the answer says there is more ({more}); declare pagination"] if more else []),
+    )
+
+
+def _said_by_headers(response: httpx.Response, rows: int) -> str | None:
+    if response.status_code == _PARTIAL:
+        return "its status is 206, that of a part"
+    if (link := find_link(response.headers, "next")) is not None:
+        return f"Link: {quoted(link, _QUOTED_CHARACTERS)}; rel=next"
+    totals = [(name, response.headers.get(name)) for name in _TOTAL_HEADERS]
+    return next((f"{name}: {value}" for name, value in totals if _is_above(value, rows)), None)
+
+
+def _said_beside(levels: list[dict[str, JsonText]], rows: int) -> Iterator[str]:
+    """Yield what tells of more in the objects around the rows, and in those beside them that are about them."""
+    for level in levels:
+        about = {name: list_entries(value) or {} for name, value in level.items() if _plain(name) in _ABOUT}
+        for within, entries in {"": level, **{f"{name}.": inner for name, inner in about.items()}}.items():
+            for name, value in entries.items():
+                if _plain(name) in _TELLING and _tells_more(_plain(name), found := to_value(value), rows):
+                    yield f"{within}{name}: {quoted(found, _QUOTED_CHARACTERS)}"
+
+
+def _tells_more(name: str, value: Any, rows: int) -> bool:
+    if name in _TOTALS:
+        return _is_above(value.get("value") if isinstance(value, dict) else value, rows)
+    if name in _MORE:
+        return value is True or value == "true"
+    return bool(value) and not isinstance(value, list)
+
+
+def _is_above(value: Any, rows: int) -> bool:
+    if isinstance(value, str):
+        return value.isascii() and value.isdecimal() and float(value) > rows
+    return isinstance(value, int) and not isinstance(value, bool) and value > rows
+
+
+def _list_within(entries: dict[str, JsonText], depth: int = 1) -> str | None:
+    """Return the path of the list of objects that an object is about; None of one with an id, which is a record."""
+    plain = {name: _plain(name) for name in entries}
+    if "id" in plain.values():
+        return None
+    lists = [name for name, value in entries.items() if plain[name] not in _NO_ROWS and _is_of_objects(value)]
+    lists.sort(key=lambda name: plain[name] not in _LISTS)
+    if lists and (plain[lists[0]] in _LISTS or len(lists) == 1):
+        return lists[0]
+    for name, value in entries.items() if depth < _DEEPEST else ():
+        inner = None if plain[name] in _ABOUT else list_entries(value)
+        if inner and (place := _list_within(inner, depth + 1)) is not None:
+            return f"{name}.{place}"
+    return None
+
+
+def _is_of_objects(value: JsonText) -> bool:
+    items = list_items(value)
+    return bool(items) and list_entries(items[0]) is not None
+
+
+def _plain(name: str) -> str:
+    return _NO_SIGNS.sub("", name.lower())
