@@ -74,21 +74,25 @@ def settle_unproven(source: ApiSource | PagesSource, outcomes: Sequence[Landed |
     A partition of one page that does not name the place of a next one is whole where
     another has it: the server leaves it out on the last page. Where none has it, it is wrong.
     """
-    if isinstance(source, PagesSource) or any(_names_next(source, outcome) for outcome in outcomes):
+    if any(_names_next(source, outcome) for outcome in outcomes):
         return list(outcomes)
     return [_settle(source, outcome) for outcome in outcomes]
 
 
-def _names_next(source: ApiSource, outcome: Landed | Failure) -> bool:
+def _names_next(source: ApiSource | PagesSource, outcome: Landed | Failure) -> bool:
     """Return whether a partition shows that the place of the next page is right: it was there, with null or with a next."""
     if not isinstance(outcome, Landed):
         return False
+    if isinstance(source, PagesSource):  # of which one page may link to others with rows, and still name no next
+        return outcome.unproven is None
     return outcome.has_turned or (outcome.rows > 0 and outcome.unproven is None and size_of(source) is None)
 
 
-def _settle(source: ApiSource, outcome: Landed | Failure) -> Landed | Failure:
-    if not isinstance(outcome, Landed) or outcome.unproven is None or outcome.has_turned:
+def _settle(source: ApiSource | PagesSource, outcome: Landed | Failure) -> Landed | Failure:
+    if not isinstance(outcome, Landed) or outcome.unproven is None:
         return outcome
-    if is_certain(source):
+    if isinstance(source, ApiSource) and outcome.has_turned:
+        return outcome
+    if isinstance(source, ApiSource) and is_certain(source):
         return Failure(outcome.partition, outcome.unproven, outcome.requests, outcome.retries, outcome.refused)
     return replace(outcome, warnings=(*outcome.warnings, outcome.unproven))

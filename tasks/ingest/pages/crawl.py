@@ -48,8 +48,11 @@ async def crawl(
             if frontier.is_done():
                 frontier.matches.check(source)
             warnings = frontier.matches.warnings(source) if frontier.is_done() else ()
+            unproven = frontier.matches.why_unproven(source) if frontier.is_done() else None
             skipped = frontier.matches.skipped - skipped
-            yield PageGroup(lines, int(visit is not None), frontier.state(), warnings, elements_skipped=skipped)
+            yield PageGroup(
+                lines, int(visit is not None), frontier.state(), warnings, unproven, elements_skipped=skipped
+            )
 
 
 def _start(source: PagesSource, partition: Partition) -> list[httpx.URL]:

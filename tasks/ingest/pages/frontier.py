@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import httpx
 import msgspec
@@ -40,6 +40,7 @@ class _State(TypedDict):
     done: int
     matches: dict[str, Any]
     landed: list[tuple[str, bool]]
+    bodies: NotRequired[dict[str, str]]
 
 
 class Frontier:
@@ -53,6 +54,8 @@ class Frontier:
         self._places: dict[str, int] = {}
         self._landed: dict[tuple[str, bool], None] = {}
         """Pages whose rows or links came under an address that was redirected to them."""
+        self._bodies: dict[str, str] = {}
+        """By what stands for a body that rows or links came of, its address."""
 
     @classmethod
     def restore(cls, source: PagesSource, state: dict[str, Any]) -> Frontier:
@@ -63,6 +66,7 @@ class Frontier:
         frontier.done = state["done"]
         frontier.matches = Matches.restore(state["matches"])
         frontier._landed = dict.fromkeys((url, is_detail) for url, is_detail in state["landed"])
+        frontier._bodies = dict(state.get("bodies", {}))
         return frontier
 
     def state(self) -> dict[str, Any] | None:
@@ -74,6 +78,7 @@ class Frontier:
             "done": self.done,
             "matches": self.matches.state(),
             "landed": list(self._landed),
+            "bodies": self._bodies.copy(),
         }
 
     def is_done(self) -> bool:
@@ -98,6 +103,8 @@ class Frontier:
         if visit.page is None:
             self.matches.reject = self.matches.reject or f"{spot.url}: {visit.reject}"
             return [reject_line(visit.reject, spot.url)]
+        if visit.page.matches and (same := self._same_body(visit.page, spot)) != spot.url:
+            return [reject_line(f"this page is the same as {same}, which was read before", spot.url)]
         if visit.url != spot.url and visit.page.matches:
             self._landed[visit.url, spot.is_detail] = None
         is_list = self._source.links is not None and not spot.is_detail
@@ -110,6 +117,10 @@ class Frontier:
         if spot.url not in self._places and not self.is_landed(spot):
             self._places[spot.url] = len(self.spots)
             self.spots.append(spot)
+
+    def _same_body(self, page: Page, spot: Spot) -> str:
+        """Return the first address of the same kind of page that had this body."""
+        return self._bodies.setdefault(f"{page.digest}{'+' * spot.is_detail}", spot.url)
 
     def _is_read(self, url: str, spot: Spot) -> bool:
         """Return whether a page was redirected to one that was read before, as a page of the same kind."""

@@ -37,6 +37,8 @@ class Matches:
     headings: int = 0
     first_skipped: str = ""
     """The text of the first of those that are skipped, and its page."""
+    turns: int = 0
+    """Links of `follow` that lead to another page than the one they stand on."""
     cut: dict[str, str] = field(default_factory=dict)
     """By column, the first text that its selector has cut a number in, and its page."""
 
@@ -52,6 +54,7 @@ class Matches:
     def add_list(self, url: str, page: Page) -> None:
         """Count what a page of links gave."""
         self._add_elsewhere(page)
+        self.turns += page.turns
         self.lists += 1
         self.links += page.matches
         self.first_list = self.first_list or url
@@ -59,6 +62,7 @@ class Matches:
     def add_detail(self, url: str, page: Page) -> None:
         """Count what a page of rows gave."""
         self._add_elsewhere(page)
+        self.turns += page.turns
         self.details += 1
         self.rows += page.matches
         if page.skipped and not self.skipped:
@@ -79,6 +83,16 @@ class Matches:
                 "for its first text alone write it as XPath, as ./td[1]/text()"
                 for sentence in self.cut.values()
             )
+        )
+
+    def why_unproven(self, source: PagesSource) -> str | None:
+        """Return why there may be more pages; None where `follow` led on, or is not declared."""
+        if source.follow is None or self.turns:
+            return None
+        pages, first = (self.lists, self.first_list) if self.lists else (self.details, self.first_detail)
+        return (
+            f"follow: {source.follow!r} leads to no other page on GET {_where(pages, first)}: it matches nothing, or links "
+            "such as #; correct the selector, or take follow out where there is one page"
         )
 
     def _add_elsewhere(self, page: Page) -> None:

@@ -6,7 +6,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 
 import httpx
 from lxml import etree
@@ -14,7 +15,7 @@ from parsel import Selector
 
 from tasks.errors import PermanentSourceError
 from tasks.ingest.http.hiding import quoted
-from tasks.ingest.pages.addresses import join_link
+from tasks.ingest.pages.addresses import join_link, page_address
 from tasks.ingest.pages.encoding import decode_page
 from tasks.ingest.pages.selectors import (
     find_mistake,
@@ -65,16 +66,28 @@ class Page:
     headings: int = 0
     first_skipped: str = ""
     """The text of the first of those that are skipped."""
+    turns: int = 0
+    """Links of `follow` that lead to another page than this one."""
+    digest: str = ""
+    """What stands for its body."""
 
 
 def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> Page:
-    """Return what a page gives.
-
-    Of a source with `links` the list pages give links, and the detail pages rows; of others every page gives rows.
+    """Return what a page gives, and what stands for it as a whole.
 
     Raises:
         PermanentSourceError: a selector has no value, or one of another kind, on this page.
 
+    """
+    page, here = _read(response, source, is_detail=is_detail), page_address(response.url)
+    digest = blake2b(response.content, digest_size=8).hexdigest()
+    return replace(page, turns=sum(link != here for link in page.follow), digest=digest)
+
+
+def _read(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> Page:
+    """Return what a page gives.
+
+    Of a source with `links` the list pages give links, and the detail pages rows; of others every page gives rows.
     """
     text, encoding = decode_page(response.headers.get("Content-Type"), response.content)
     root = parse_html(text)
