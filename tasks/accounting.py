@@ -114,6 +114,27 @@ def unmet_values(partitions: Sequence[tuple[Sequence[tuple[str, object]], int]])
     return [f"no row came for {_some(said)}; correct the value, or take it out" for said in empty.values()]
 
 
+def same_answers(partitions: Sequence[tuple[Sequence[tuple[str, object]], int, str]]) -> list[str]:
+    """Return a sentence on the partitions for which a server gave the same rows, as one does that ignores a parameter.
+
+    `partitions` are the values of each partition, its rows, and what stands for these. A single
+    row may well be that of two partitions; it is doubted where it is that of all of them.
+    """
+    alike: dict[str, list[str]] = {}
+    rows: dict[str, int] = {}
+    for values, count, digest in partitions:
+        if count:
+            alike.setdefault(digest, []).append(",".join(f"{key}={value}" for key, value in values))
+            rows[digest] = count
+    same = [names for digest, names in alike.items() if len(names) > 1 and (rows[digest] > 1 or len(alike) == 1)]
+    if not same:
+        return []
+    first, second, *others = same[0]
+    more = f" and {len(others):,} more" if others else ""
+    groups = f", and so for {len(same) - 1:,} other groups of partitions" if len(same) > 1 else ""
+    return [f"the server gave the same rows for {first} and {second}{more}{groups}; is the parameter right?"]
+
+
 def _nothing_came(account: Account) -> list[str]:
     if account.received or (account.before and account.before.rows):
         return []

@@ -6,7 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.accounting import Account, Before, FileCounts, Finding, RejectLimits, audit, errors_of, warnings_of
+from tasks.accounting import (
+    Account,
+    Before,
+    FileCounts,
+    Finding,
+    RejectLimits,
+    audit,
+    errors_of,
+    same_answers,
+    warnings_of,
+)
 
 GOOD = Account(received=100, entered=100, columns=("id", "name"))
 BEFORE = Before(100, ("id", "name"))
@@ -113,3 +123,22 @@ def test_an_input_that_gave_nothing_but_rejects_is_a_warning() -> None:
 def test_what_is_declared_and_never_met_is_a_warning() -> None:
     """In the words of the stage that knows."""
     assert warnings_of(audit(replace(GOOD, unmet=("no row came for origin=EWX",)))) == ("no row came for origin=EWX",)
+
+
+@pytest.mark.parametrize(
+    ("digests", "rows", "said"),
+    [
+        ("aa", 2, "region=0 and region=1; is"),
+        ("aa", 1, "region=0 and region=1; is"),
+        ("aab", 1, None),
+        ("aab", 2, "region=0 and region=1; is"),
+        ("abaab", 2, "region=0 and region=2 and 1 more, and so for 1 other groups of partitions; is"),
+        ("ab", 2, None),
+        ("aa", 0, None),
+    ],
+)
+def test_partitions_with_the_same_rows_are_told(digests: str, rows: int, said: str | None) -> None:
+    """As where the server ignores the parameter; a single row may be that of two."""
+    found = same_answers([([("region", place)], rows, digest) for place, digest in enumerate(digests)])
+
+    assert found == ([f"the server gave the same rows for {said} the parameter right?"] if said else [])

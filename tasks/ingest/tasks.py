@@ -15,7 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from tasks.accounting import Account, audit, unmet_values, warnings_of
+from tasks.accounting import Account, audit, same_answers, unmet_values, warnings_of
 from tasks.concurrency import gather_all
 from tasks.errors import PermanentSourceError, SourceError
 from tasks.ingest.http.client import Client, Endpoint, first_urls
@@ -104,7 +104,8 @@ def _audit(partitions: Sequence[Partition], outcomes: Sequence[Landed | Failure]
         return ()
     rows = sum(each.rows for each in landed)
     counts = [(partition.values, each.rows) for partition, each in zip(partitions, landed, strict=True)]
-    return warnings_of(audit(Account(rows, rows, unmet=unmet_values(counts))))
+    answers = [(*count, each.digest) for count, each in zip(counts, landed, strict=True)]
+    return warnings_of(audit(Account(rows, rows, unmet=[*unmet_values(counts), *same_answers(answers)])))
 
 
 class _SourceLanding:

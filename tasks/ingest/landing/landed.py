@@ -70,6 +70,8 @@ class Landed:
     unproven: str | None = None
     has_turned: bool = False
     """Whether there was a page after another."""
+    digest: str = ""
+    """What stands for the rows as they were received."""
     elements_skipped: int = 0
     """Elements of web pages that are no rows, as no column matches in them."""
 
@@ -230,6 +232,7 @@ def _sum_up(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]], *, reu
         warnings=tuple(dict.fromkeys(warning for manifest in manifests for warning in manifest.warnings)),
         unproven=next((manifest.unproven for manifest in manifests if manifest.unproven), None),
         has_turned=any(manifest.pages > 1 for manifest in manifests),
+        digest=",".join(manifest.sha256 for manifest in manifests),
         elements_skipped=sum(manifest.elements_skipped for manifest in manifests),
     )
 
