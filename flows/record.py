@@ -70,7 +70,7 @@ def _warnings_of_rows(landed: Sequence[LandedSource], tables: Sequence[Committed
     for source in landed:
         yield from source.warnings
     for table in tables:
-        yield from (f"source {table.source}: {warning}" for warning in table.findings.warnings)
+        yield from table.warnings
 
 
 def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable]) -> dict[str, SourceSummary]:

@@ -34,8 +34,8 @@ async def report_findings(
     """
     await _report_checks(pipeline, checked, folder)
     for table in tables:
-        for warning in table.findings.warnings:
-            get_run_logger().warning("source %s: %s", table.source, warning)
+        for warning in table.warnings:
+            get_run_logger().warning("%s", warning)
         change = write_schema_change(table.source, table.findings.types_before, table.types)
         if change is not None:
             await _show(f"{pipeline}-schema-{table.source}", change, f"What changed in the columns of {table.source}.")

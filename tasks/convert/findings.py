@@ -23,6 +23,8 @@ class Findings:
     warnings: tuple[str, ...] = ()
     samples: Samples | None = None
     guesses: Guesses = field(default_factory=Guesses)
+    doubts: tuple[str, ...] = ()
+    """What ingest found doubtful of the rows, each with its partition."""
 
 
 def find(
@@ -37,4 +39,4 @@ def find(
     outcomes = read_outcomes(job.versions).outcomes if job.source.checks else ()
     told = (*warnings, *(outcome.sentence for outcome in outcomes if outcome.status == "warned"))
     size = sum(file.size for file in changed)
-    return Findings(types_before is not None, types_before or {}, size, seconds, told, samples)
+    return Findings(types_before is not None, types_before or {}, size, seconds, told, samples, doubts=job.doubts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,7 +14,8 @@ from tasks.convert.reading.formats import SUFFIXES
 from tasks.convert.reading.listing import list_local, list_remote
 from tasks.errors import TableError
 from tasks.partitions import Partition, list_partitions, request_fingerprint
-from tasks.raw import list_raw_files
+from tasks.proof import is_certain, is_next_known, tell_of_partitions
+from tasks.raw import RawManifest, list_raw_files
 from tasks.redaction import name_address, redact
 from tasks.spec import ApiSource, PagesSource
 from tasks.stores import RemoteAddress
@@ -22,6 +23,54 @@ from tasks.stores import RemoteAddress
 _NUMBER = re.compile(r"([0-9]+)")
 _HASH_CHARACTERS = 8
 _STEM_CHARACTERS = 48  # a name may have 255 bytes, and a character four
+
+
+@dataclass(frozen=True)
+class LandedPartition:
+    """A partition's raw files with their manifests, in landing order."""
+
+    partition: Partition
+    files: Sequence[tuple[Path, RawManifest]]
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows the files have."""
+        return sum(manifest.rows for _, manifest in self.files)
+
+    @property
+    def unproven(self) -> str | None:
+        """Return why these may not be all."""
+        return next((manifest.unproven for _, manifest in self.files if manifest.unproven), None)
+
+    @property
+    def has_turned(self) -> bool:
+        """Return whether there was a page after another."""
+        return any(manifest.pages > 1 for _, manifest in self.files)
+
+    @property
+    def warnings(self) -> list[tuple[str, str]]:
+        """Return what ingest found doubtful of its rows, with its name."""
+        return [(self.partition.name, warning) for _, manifest in self.files for warning in manifest.warnings]
+
+    @property
+    def doubts(self) -> list[tuple[str, str]]:
+        """Return why its rows may not be all, with its name."""
+        return [(self.partition.name, self.unproven)] if self.unproven else []
+
+
+@dataclass(frozen=True)
+class RawInputs:
+    """The raw files that a table is made of, and the partitions that are not landed, or refused as they may lack rows."""
+
+    files: Sequence[InputFile]
+    missing: Sequence[Partition]
+    refused: Sequence[LandedPartition] = ()
+    warnings: Sequence[str] = ()
+    """What ingest found doubtful of the rows, each with its partition."""
+
+    def causes(self, refused: Sequence[LandedPartition]) -> list[str]:
+        """Return why partitions are refused, each cause with its partitions."""
+        return tell_of_partitions((each.partition.name, str(each.unproven)) for each in refused)
 
 
 def list_files(
@@ -72,28 +121,44 @@ def _list(path: str, root: Path, allow_hosts: Sequence[str], passed_over: list[s
     passed_over += (name_file(name, root) for name in others)
 
 
-def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> tuple[list[InputFile], list[Partition]]:
-    """Return the raw files of a source's landed partitions, and the partitions that are not landed.
+def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> RawInputs:
+    """Return the raw files of a source's landed partitions, and the partitions of which none is taken.
 
     Those of an incremental source are in the order in which they were landed: the
     same row may be in several partitions, and the newest counts.
     """
-    files: list[tuple[str, InputFile]] = []
-    missing = []
-    for partition in list_partitions(source):
-        landed = list_raw_files(folder, partition.name)
-        asked = request_fingerprint(source, partition)
-        if not landed or any(manifest.fingerprint != asked for _, manifest in landed):
-            missing.append(partition)
-            continue
-        latest = ""
-        for path, manifest in landed:
-            # An increment is newer than what it extends, also by a clock that was put back.
-            latest = max(latest, manifest.landed_at)
-            files.append((latest, replace(find_file(path, root), rows=manifest.rows)))
+    found = [LandedPartition(each, list_raw_files(folder, each.name)) for each in list_partitions(source)]
+    missing = [each for each in found if not _is_landed(source, each)]
+    left_out = {each.partition for each in missing}
+    landed = [each for each in found if each.partition not in left_out]
+    is_doubted = not is_next_known(source, landed)
+    is_wrong = is_doubted and is_certain(source)
+    refused = [each for each in landed if is_wrong and each.unproven]
+    taken = [each for each in landed if not (is_wrong and each.unproven)]
+    files = [pair for each in taken for pair in _by_time(each, root)]
     if isinstance(source, ApiSource) and source.incremental is not None:
-        files.sort(key=lambda file: file[0])
-    return [file for _, file in files], missing
+        files.sort(key=lambda pair: pair[0])
+    told = [pair for each in taken for pair in dict.fromkeys([*each.warnings, *(each.doubts if is_doubted else ())])]
+    return RawInputs(
+        [file for _, file in files],
+        [each.partition for each in missing],
+        refused,
+        tell_of_partitions(told),
+    )
+
+
+def _is_landed(source: ApiSource | PagesSource, found: LandedPartition) -> bool:
+    asked = request_fingerprint(source, found.partition)
+    return bool(found.files) and all(manifest.fingerprint == asked for _, manifest in found.files)
+
+
+def _by_time(landed: LandedPartition, root: Path) -> Iterator[tuple[str, InputFile]]:
+    """Yield the time at which each raw file was landed, and the file."""
+    latest = ""
+    for path, manifest in landed.files:
+        # An increment is newer than what it extends, also by a clock that was put back.
+        latest = max(latest, manifest.landed_at)
+        yield latest, replace(find_file(path, root), rows=manifest.rows)
 
 
 def find_file(path: Path, root: Path) -> InputFile:

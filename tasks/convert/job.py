@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from tasks.convert.files import InputFile, Target
-from tasks.convert.inputs import list_files, list_raw
+from tasks.convert.inputs import RawInputs, list_files, list_raw
 from tasks.convert.naming import Naming
 from tasks.convert.versions import Versions
 from tasks.errors import TableError
@@ -35,6 +35,8 @@ class TableJob:
     lenient: bool = False
     pipeline: str = ""
     passed_over: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    """What ingest found doubtful of the rows, each with its partition."""
 
     @property
     def target(self) -> Target:
@@ -118,24 +120,33 @@ def make_job(
     With `only`, partitions that this slice does not cover may be missing.
 
     Raises:
-        TableError: no file matches, or a partition is not landed and partial data is not allowed.
+        TableError: no file matches, or a partition is not landed, or may lack rows, and partial data is not allowed.
 
     """
-    passed_over: list[str] = []
-    if isinstance(source, FilesSource):
-        inputs = list_files(source.path, folder.root, source.allow_hosts, passed_over)
-    else:
-        inputs, missing = list_raw(source, folder.raw(name), folder.root)
-        due = [partition for partition in missing if only is None or only.covers(partition)]
-        if not inputs or (due and not allow_partial):
-            _refuse(list_partitions(source), missing, due)
     versions = Versions.of(name, folder)
-    return TableJob(
-        name, source, tuple(inputs), folder.root, versions, pipeline=pipeline, passed_over=tuple(passed_over)
-    )
+    if isinstance(source, FilesSource):
+        passed_over: list[str] = []
+        inputs = tuple(list_files(source.path, folder.root, source.allow_hosts, passed_over))
+        return TableJob(name, source, inputs, folder.root, versions, pipeline=pipeline, passed_over=tuple(passed_over))
+    raw = list_raw(source, folder.raw(name), folder.root)
+    due = [partition for partition in raw.missing if only is None or only.covers(partition)]
+    _refuse_doubtful(raw, only, allow_partial=allow_partial)
+    if not raw.files or (due and not allow_partial):
+        _refuse_missing(list_partitions(source), raw.missing, due)
+    doubts = (*raw.warnings, *raw.causes(raw.refused))
+    return TableJob(name, source, tuple(raw.files), folder.root, versions, pipeline=pipeline, doubts=doubts)
 
 
-def _refuse(partitions: Sequence[Partition], missing: Sequence[Partition], due: Sequence[Partition]) -> NoReturn:
+def _refuse_doubtful(raw: RawInputs, only: Slice | None, *, allow_partial: bool) -> None:
+    """Raise where partitions that may lack rows are asked for, as ingest does; with partial data the others are taken."""
+    due = [each for each in raw.refused if only is None or only.covers(each.partition)]
+    if raw.refused and (not raw.files or (due and not allow_partial)):
+        raise TableError("\n".join(raw.causes(due or raw.refused)))
+
+
+def _refuse_missing(
+    partitions: Sequence[Partition], missing: Sequence[Partition], due: Sequence[Partition]
+) -> NoReturn:
     first = (due or missing)[0].name
     asked = f", {len(due)} of which this run asks for" if due and len(due) < len(missing) else ""
     raise TableError(

@@ -44,6 +44,13 @@ class CommittedTable:
     rows_new: int = field(default=0, compare=False)
     """Of the rows received, those that were read in this run."""
 
+    @property
+    def warnings(self) -> list[str]:
+        """Return what is told of the table: what ingest found of its rows, as ingest says it, and what this stage did."""
+        found = self.findings
+        told = [f"source {self.source}, {doubt}" for doubt in found.doubts]
+        return [*told, *(f"source {self.source}: {warning}" for warning in found.warnings)]
+
 
 def open_table(job: TableJob, *, fresh: bool) -> TableManifest:
     """Return what the table holds that is still good; leftovers of a killed run are swept away.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from tasks.ingest.api.only_page import is_certain, size_of
 from tasks.ingest.landing.landed import Landed
+from tasks.proof import is_certain, is_next_known, tell_of_partitions
 from tasks.spec import ApiSource, PagesSource
-
-_ADDRESS = re.compile(r"(GET|POST) \S+")  # what tells two sentences of the same cause apart
 
 
 @dataclass(frozen=True)
@@ -48,15 +45,7 @@ class LandedSource:
         ]
 
     def _grouped(self, said: Iterable[tuple[str, str]]) -> list[str]:
-        """Return what is said of partitions; what is the same but for the request's address is said once."""
-        alike: dict[str, list[tuple[str, str]]] = {}
-        for partition, sentence in said:
-            alike.setdefault(_ADDRESS.sub(r"\1", sentence), []).append((partition, sentence))
-        return [self._sentence(*pairs[0], len(pairs) - 1) for pairs in alike.values()]
-
-    def _sentence(self, partition: str, said: str, others: int) -> str:
-        more = f" and {others} more" if others else ""
-        return f"source {self.source}, partition {partition}{more}: {said}"
+        return [f"source {self.source}, {sentence}" for sentence in tell_of_partitions(said)]
 
     @property
     def resumed(self) -> int:
@@ -74,25 +63,14 @@ def settle_unproven(source: ApiSource | PagesSource, outcomes: Sequence[Landed |
     A partition of one page that does not name the place of a next one is whole where
     another has it: the server leaves it out on the last page. Where none has it, it is wrong.
     """
-    if any(_names_next(source, outcome) for outcome in outcomes):
+    if is_next_known(source, [outcome for outcome in outcomes if isinstance(outcome, Landed)]):
         return list(outcomes)
     return [_settle(source, outcome) for outcome in outcomes]
-
-
-def _names_next(source: ApiSource | PagesSource, outcome: Landed | Failure) -> bool:
-    """Return whether a partition shows that the place of the next page is right: it was there, with null or with a next."""
-    if not isinstance(outcome, Landed):
-        return False
-    if isinstance(source, PagesSource):  # of which one page may link to others with rows, and still name no next
-        return outcome.unproven is None
-    return outcome.has_turned or (outcome.rows > 0 and outcome.unproven is None and size_of(source) is None)
 
 
 def _settle(source: ApiSource | PagesSource, outcome: Landed | Failure) -> Landed | Failure:
     if not isinstance(outcome, Landed) or outcome.unproven is None:
         return outcome
-    if isinstance(source, ApiSource) and outcome.has_turned:
-        return outcome
-    if isinstance(source, ApiSource) and is_certain(source):
+    if is_certain(source):
         return Failure(outcome.partition, outcome.unproven, outcome.requests, outcome.retries, outcome.refused)
     return replace(outcome, warnings=(*outcome.warnings, outcome.unproven))

@@ -6,14 +6,11 @@ import httpx
 
 from tasks.ingest.api.document import Document
 from tasks.ingest.http.asking import said_of
+from tasks.proof import size_of
 from tasks.spec import ApiSource, CursorPagination, LinkHeaderPagination, NextUrlPagination
 
 _SIZES = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000})
 """Rows of a full page where nobody says otherwise: by these an only page is likely not to be the last."""
-_SIZE_PARAMS = frozenset(
-    {"limit", "per_page", "perpage", "page_size", "pagesize", "size", "count", "first", "top", "maxresults", "rows"}
-)
-"""Query parameters that APIs take the rows of a full page by, in small letters, without sign and dash."""
 
 
 def why_unproven(
@@ -48,29 +45,9 @@ def why_unproven(
     )
 
 
-def is_certain(source: ApiSource) -> bool:
-    """Return whether a place that is in no answer is wrong: in a body it is, where headers are just left out."""
-    match source.pagination:
-        case CursorPagination(cursor_at=path):
-            return path is not None
-        case pagination:
-            return isinstance(pagination, NextUrlPagination)
-
-
 def _of_body(key: str, path: str, response: httpx.Response, document: Document) -> str | None:
     missing = document.missing(path)
     return missing and (
         f"{said_of(response)}: pagination.{key}: {path!r} is in no answer, {missing}; correct {key}, or tell "
         "pagination.size where the server leaves it out of an only page that is not full"
     )
-
-
-def size_of(source: ApiSource) -> int | None:
-    """Return the rows of a full page, as the source tells or asks for; None where it does neither."""
-    if (size := getattr(source.pagination, "size", None)) is not None:
-        return int(size)
-    for name, value in source.params.items():
-        plain = name.lower().lstrip("$").replace("-", "_")
-        if (plain in _SIZE_PARAMS or plain.replace("_", "") in _SIZE_PARAMS) and str(value).isdecimal():
-            return int(value)
-    return None
