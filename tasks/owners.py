@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tasks.errors import SpecError
 from tasks.spec import Pipeline
@@ -21,13 +22,19 @@ _read = json_reader(_Owner)
 
 def find_foreign(pipeline: Pipeline, folder: DataFolder) -> list[str]:
     """Return one sentence for each source of a pipeline whose table is another pipeline's."""
-    owners = {name: _read(folder.manifest(name)) for name in pipeline.sources}
-    return [
-        f"sources.{name}: the table {name} in {folder.root} is that of the pipeline {owner.pipeline!r}; give this source "
-        f"another name, or this pipeline another data folder, or delete {folder.manifest(name)} to hand the table over"
-        for name, owner in owners.items()
-        if owner is not None and owner.pipeline not in ("", pipeline.name)
-    ]
+    told = {name: tell_foreign(name, pipeline.name, folder.root, folder.manifest(name)) for name in pipeline.sources}
+    return [f"sources.{name}: {said}" for name, said in told.items() if said]
+
+
+def tell_foreign(table: str, pipeline: str, root: Path, manifest: Path) -> str | None:
+    """Return that a table is another pipeline's, by the manifest that tells whose it is; None where it is not."""
+    owner = _read(manifest)
+    if owner is None or owner.pipeline in ("", pipeline):
+        return None
+    return (
+        f"the table {table} in {root} is that of the pipeline {owner.pipeline!r}; give this source "
+        f"another name, or this pipeline another data folder, or delete {manifest} to hand the table over"
+    )
 
 
 def refuse_foreign(pipeline: Pipeline, folder: DataFolder) -> None:

@@ -14,7 +14,7 @@ from tasks.convert.job import make_job
 from tasks.convert.restore import restore_table
 from tasks.convert.table import find_changed, open_table
 from tasks.convert.tasks import convert_files, draft_table
-from tasks.errors import SpecError
+from tasks.errors import SpecError, TableError
 from tasks.owners import refuse_foreign
 from tasks.spec import Pipeline
 from tasks.store import DataFolder
@@ -79,3 +79,17 @@ def test_a_table_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
 
     with pytest.raises(SpecError, match="the pipeline 'first'"):
         refuse_foreign(pipeline("second"), DataFolder(tmp_path))
+
+
+def test_a_table_made_since_the_check_is_not_taken(tmp_path: Path) -> None:
+    """Where both pipelines were checked before either had made the table, the one that comes second to it is refused."""
+    write_files(tmp_path, a_csv="x\n1\n")
+    refuse_foreign(pipeline("second"), DataFolder(tmp_path))
+    make(tmp_path, "first")
+    write_files(tmp_path, a_csv="x\n2\n")
+
+    with pytest.raises(TableError, match=r"the table rows in .* is that of the pipeline 'first'; give this source"):
+        make(tmp_path, "second")
+
+    assert read_rows(tmp_path) == [{"x": 1}]
+    refuse_foreign(pipeline("first"), DataFolder(tmp_path))

@@ -15,6 +15,8 @@ from tasks.convert.manifest import (
     read_manifest_file,
 )
 from tasks.convert.versions import Versions, link_file
+from tasks.errors import TableError
+from tasks.owners import tell_foreign
 from tasks.tables import MANIFEST
 
 
@@ -24,8 +26,14 @@ def restore_table(job: TableJob) -> TableManifest:
     A manifest that is gone is read from its copy, and a version that is gone made again
     where all of its files are left. What is found of a table of which files are lost is
     staged.
+
+    Raises:
+        TableError: the table is another pipeline's, whose run has come between this one's check and its lock.
+
     """
     versions = job.versions
+    if job.pipeline and (foreign := tell_foreign(job.name, job.pipeline, job.root, versions.copy)):
+        raise TableError(foreign)
     versions.settle()
     manifest, is_current = _read_latest(versions)
     if not manifest.files:
