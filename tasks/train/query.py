@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import TrainingError
@@ -80,7 +81,7 @@ def opened_tables(
                     "rename one of them in columns of its source, and convert it again"
                 )
             if columns:
-                _create_view(connection, name, parts_as_sql(folder.resolve()))
+                _create_view(connection, name, folder)
         # Both ways to write a folder: DuckDB compares the view's pattern and each file with them, letter by letter.
         allowed = ", ".join(
             quote_text(f"{path}/") for f in tables.values() for path in (f.resolve(), as_pattern(f.resolve()))
@@ -122,6 +123,7 @@ def explained(key: str, tables: Mapping[str, Path]) -> Iterator[None]:
         told = f"{key}: {explain_sql(error)}; raise training.query_limits.memory_limit_mb, or ask for less at once"
         raise TrainingError(told) from None
     except duckdb.Error as error:
+        refuse_damaged(tables)
         told = f"{explain_sql(error)}; correct the SQL ({_told_tables(tables)})"
         raise TrainingError(f"{key}: {told}") from None
 
@@ -193,10 +195,12 @@ def did_you_mean(name: str, known: list[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, name: str, parts: str) -> None:
+def _create_view(connection: duckdb.DuckDBPyConnection, name: str, folder: Path) -> None:
+    parts = parts_as_sql(folder.resolve())
     try:
         connection.execute(f"CREATE VIEW {quote_name(name)} AS SELECT * FROM {parts}")  # noqa: S608 - quoted names
     except duckdb.Error as error:
+        refuse_damaged({name: folder})
         raise TrainingError(f"table {name!r} cannot be read: {explain_sql(error)}; convert its source again") from None
 
 
@@ -250,6 +254,31 @@ def _told_tables(tables: Mapping[str, Path]) -> str:
     return there + (f"; without rows yet: {', '.join(empty)}" if empty else "")
 
 
+def refuse_damaged(tables: Mapping[str, Path]) -> None:
+    """Raise where a part of a table is damaged: then no SQL is to be corrected.
+
+    Raises:
+        TrainingError: one is.
+
+    """
+    for folder in tables.values():
+        for part in list_parts(folder):
+            _read_names(part)
+
+
 def _columns_of(folder: Path) -> list[str]:
-    """Return the columns of a table; one of empty files alone has none, and no query can name it."""
-    return next(filter(None, (pq.read_schema(part).names for part in list_parts(folder))), [])
+    """Return the columns of a table; one of empty files alone has none, and no query can name it.
+
+    Raises:
+        TrainingError: a part is damaged.
+
+    """
+    return next(filter(None, map(_read_names, list_parts(folder))), [])
+
+
+def _read_names(part: Path) -> list[str]:
+    try:
+        return list(pq.read_schema(part).names)
+    except (pa.ArrowException, OSError) as error:
+        said = (str(error).splitlines() or [""])[0].rstrip(".")
+        raise TrainingError(f"{part}: cannot be read ({said}); run convert again: it makes it anew") from None

@@ -38,6 +38,18 @@ def check(folder: Path, capfd: pytest.CaptureFixture[str], **training: str) -> l
     return [line.removeprefix(f"error: {path}: ") for line in told]
 
 
+def test_a_damaged_table_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A part that cannot be read is one sentence with what to do."""
+    cut = tmp_path / "tables" / "customers"
+    cut.mkdir(parents=True)
+    (cut / "part-0.parquet").write_bytes(b"PAR1 no more")
+
+    (told,) = check(tmp_path, capfd)
+
+    assert told.startswith(f"{cut / 'part-0.parquet'}: cannot be read (")
+    assert told.endswith("run convert again: it makes it anew")
+
+
 @pytest.mark.parametrize(
     ("training", "sentences"),
     [

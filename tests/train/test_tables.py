@@ -25,6 +25,20 @@ def query(root: Path, sql: str = "SELECT * FROM rows") -> pa.Table:
         return read_result(connection, 100).read_all()
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_damaged_part_is_told_with_its_cure(tmp_path: Path, number: int) -> None:
+    """It is the part's path that is told, not the SQL, whichever of the table's parts it is."""
+    write_files(tmp_path, a_csv=ROWS, b_csv=ROWS)
+    make_table(tmp_path, files_source(columns=COLUMNS, table={"partition_by": ["ok"]}))
+    part = sorted((tmp_path / "tables" / "rows").rglob("*.parquet"))[number]
+    part.write_bytes(part.read_bytes()[:-20])
+
+    with pytest.raises(
+        TrainingError, match=rf"{part.name}: cannot be read \(.*\); run convert again: it makes it anew"
+    ):
+        query(tmp_path)
+
+
 @pytest.mark.parametrize("by", [[], ["code"], ["day"], ["ok", "code"], ["n", "code", "day", "ok"]], ids=str)
 def test_a_partitioned_table_is_a_table(tmp_path: Path, by: list[str]) -> None:
     """The same rows, columns and types, by whatever columns the rows lie."""

@@ -19,7 +19,16 @@ from tasks.errors import SpecError, TrainingError
 from tasks.store import fingerprint
 from tasks.tables import files_as_sql, find_alike, quote_name
 from tasks.train.new_rows import SQL_TYPES, differences, foreign_kinds
-from tasks.train.query import PLAIN_TYPES, RESULT, check_query, did_you_mean, explain_sql, opened_tables, run_query
+from tasks.train.query import (
+    PLAIN_TYPES,
+    RESULT,
+    check_query,
+    did_you_mean,
+    explain_sql,
+    opened_tables,
+    refuse_damaged,
+    run_query,
+)
 
 Kind = Literal["table", "parquet", "file", "query"]
 
@@ -129,6 +138,7 @@ def opened(
             columns |= _typed_nulls(connection, foreign_kinds(learnt, schema), source, learnt)
             stream = _stream(connection, _select(columns, source), batch_rows)
         except duckdb.Error as error:
+            refuse_damaged(views)
             raise TrainingError(f"{rows}: {explain_sql(error)}; correct it") from None
         if mistakes := differences(learnt, stream.schema, str(rows)):
             raise SpecError(mistakes)
