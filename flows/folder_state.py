@@ -10,10 +10,13 @@ from filelock import FileLock, Timeout
 
 from flows.diagnosis import Diagnosis, count, listed
 from tasks.errors import TrainingError
+from tasks.raw import fetch_again, find_altered
 from tasks.store import DataFolder, list_leftovers
+from tasks.tables import MANIFEST
 
 LEAST_FREE_BYTES = 1024**3
 _MB = 1_000_000
+_CONVERT = "run its pipeline with --only convert: it makes it anew"
 
 
 def look_at_folder(data: Path, least_free: int = LEAST_FREE_BYTES) -> Iterator[Diagnosis]:
@@ -25,7 +28,7 @@ def look_at_folder(data: Path, least_free: int = LEAST_FREE_BYTES) -> Iterator[D
     if not data.is_dir():
         yield Diagnosis("ok", f"{data} is not there yet; the first run makes it")
         return
-    found = [*_look_at_locks(data), *_look_at_leftovers(data), *_look_at_begun(data), *_look_at_champions(data)]
+    found = [*_look_at_locks(data), *_look_at_leftovers(data), *_look_at_begun(data), *_look_at_damage(data)]
     yield from found
     if not any(diagnosis.level == "wrong" for diagnosis in found):
         yield Diagnosis("ok", f"{data} has nothing unfinished of killed runs")
@@ -74,6 +77,35 @@ def _look_at_begun(data: Path) -> Iterator[Diagnosis]:
         sources = sorted({path.relative_to(data / "raw").parts[0] for path in begun})
         partitions = count(len(begun), "partition")
         yield Diagnosis("note", f"{partitions} of {listed(sources)} begun and not finished; the next run goes on there")
+
+
+def _look_at_damage(data: Path) -> Iterator[Diagnosis]:
+    yield from _look_at_raw(data)
+    yield from _look_at_tables(DataFolder.at(data))
+    yield from _look_at_champions(data)
+
+
+def _look_at_raw(data: Path) -> Iterator[Diagnosis]:
+    for folder in sorted((data / "raw").glob("*/")):
+        for raw, damage in find_altered(folder):
+            yield Diagnosis("wrong", f"{raw} is not as it was landed, {damage}; {fetch_again(raw.name)}")
+
+
+def _look_at_tables(folder: DataFolder) -> Iterator[Diagnosis]:
+    from tasks.convert.damage import look_for_damage  # noqa: PLC0415 - pyarrow takes a moment to import
+    from tasks.convert.manifest import read_table_manifest  # noqa: PLC0415 - the same
+    from tasks.convert.versions import Versions  # noqa: PLC0415 - the same
+
+    copies = folder.manifest("x").parent.glob("*.json")
+    for name in sorted({*folder.tables(), *(path.stem for path in copies)}):
+        versions = Versions.of(name, folder)
+        if not (versions.table / MANIFEST).is_file():
+            if versions.copy.is_file():
+                yield Diagnosis("wrong", f"the table {name} is gone, which {versions.copy} tells of; {_CONVERT}")
+            continue
+        if damaged := look_for_damage(versions, read_table_manifest(versions.table)):
+            more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+            yield Diagnosis("wrong", f"{damaged[0]}{more} of the table {name} is gone or damaged; {_CONVERT}")
 
 
 def _look_at_champions(data: Path) -> Iterator[Diagnosis]:

@@ -82,6 +82,19 @@ def commit_manifest(raw: Path, manifest: RawManifest) -> None:
     commit_json(manifest_path(raw), asdict(manifest))
 
 
+def find_altered(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield each raw file of a source that is not as its manifest says, and what is wrong with it; told by sizes alone."""
+    for path in sorted(folder.glob("[!.]*.json")):
+        raw = raw_path(folder, path.name.removesuffix(_MANIFEST_SUFFIX))
+        manifest = read_as_manifest(path)
+        if manifest is None:
+            yield raw, f"its manifest {path.name} is damaged"
+        elif not raw.is_file():
+            yield raw, "it is gone"
+        elif (size := raw.stat().st_size) != manifest.file_bytes:
+            yield raw, f"it has {size:,} bytes and was written with {manifest.file_bytes:,}"
+
+
 def list_raw_files(folder: Path, partition: str) -> list[tuple[Path, RawManifest]]:
     """Return a partition's raw files with their manifests, in landing order; none where it is not landed."""
     raw = raw_path(folder, partition)

@@ -8,8 +8,9 @@ from pathlib import Path
 from tasks.convert.conversion import hash_file
 from tasks.convert.files import InputFile
 from tasks.convert.job import TableJob
-from tasks.convert.manifest import TableManifest
+from tasks.convert.manifest import TableManifest, is_whole
 from tasks.convert.restore import is_part_whole, is_reject_whole
+from tasks.convert.versions import Versions
 from tasks.errors import TableError
 from tasks.raw import extended_name
 from tasks.spec import ApiSource
@@ -31,6 +32,19 @@ def find_damaged(job: TableJob, manifest: TableManifest) -> dict[str, Path]:
         for file in part.rows
     }
     return rejects | parts
+
+
+def look_for_damage(versions: Versions, manifest: TableManifest) -> list[Path]:
+    """Return the files of a table, and of its rejects, that are gone, of another size, or without their footer; nothing is read but that."""
+    places = {"table": versions.table, "rejects": versions.rejects}
+    kinds = {name: name.partition("/") for name in manifest.checksums}
+    sizes = {places[kinds[name][0]] / kinds[name][2]: each.size for name, each in manifest.checksums.items()}
+    parts = {versions.table / name: part for name, part in manifest.parts.items()}
+    return [
+        path
+        for path in dict.fromkeys((*parts, *sizes))
+        if (path in sizes and not _has_size(path, sizes[path])) or (path in parts and not is_whole(path, parts[path]))
+    ]
 
 
 def find_gone(job: TableJob, manifest: TableManifest) -> list[str]:
@@ -86,6 +100,13 @@ def is_current(file: InputFile, manifest: TableManifest) -> bool:
     if file.is_local and converted.mtime_ns == file.mtime_ns:
         return True
     return hash_file(file) == converted.digest
+
+
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
 
 
 def _is_reject(path: Path, job: TableJob) -> bool:
