@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import TerminationSignal
 
 from flows.api import PrefectApi
 from flows.choice import Choice
@@ -94,11 +95,23 @@ def _run(coroutine: Any, api: PrefectApi) -> Any:
         stop_workers()
         loop.call_soon_threadsafe(task.cancel)
 
+    def hear(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if isinstance(context.get("exception"), TerminationSignal):  # it came in a callback, whose errors end nothing
+            interrupt(signal.SIGTERM, None)
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(hear)
     with _handling(interrupt):
         try:
             result = loop.run_until_complete(_while_alive(task, api))
         except LostServerError:  # to close the loop would be to wait for what Prefect still asks the server
             raise
+        except TerminationSignal:  # a flow has a handler of its own for SIGTERM, which raises this wherever the loop is
+            signal.signal(signal.SIGTERM, interrupt)
+            interrupt(signal.SIGTERM, None)
+            runner.close()
+            raise KeyboardInterrupt from None
         except (asyncio.CancelledError, Exception):
             runner.close()
             if not threads.abandoned:  # what a cancelled flow ends in is Prefect's affair

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a run in seconds, also where a thread is in a call that nothing interrupts."""
+"""Ctrl-C and SIGTERM end a run in seconds, also where a thread is in a call that nothing interrupts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import Tidemill
+from tests.flows.conftest import Tidemill, group_is_gone
 from tests.train.conftest import sklearn_table, write_table
 
 _ENDED_S = 30  # on a loaded machine; without an end it would be minutes
@@ -62,8 +62,11 @@ def _seconds_of_work(process: int) -> float:
     return int(fields[11]) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
 @pytest.mark.usefixtures("prefect_server")
-def test_ctrl_c_in_the_training_query_ends_the_run(tidemill: Tidemill, tmp_path: Path) -> None:
+def test_a_signal_in_the_training_query_ends_the_run(
+    tidemill: Tidemill, tmp_path: Path, number: signal.Signals
+) -> None:
     """A query that would take hours is left where it is."""
     data, path = tmp_path / "data", tmp_path / "pipeline.yaml"
     write_table(data / "tables" / "rows", sklearn_table("iris"))
@@ -82,8 +85,10 @@ def test_ctrl_c_in_the_training_query_ends_the_run(tidemill: Tidemill, tmp_path:
     while _seconds_of_work(process.pid) < begun + 2 and time.monotonic() < deadline:
         time.sleep(0.05)
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     told, _ = process.communicate(timeout=_ENDED_S)
 
-    assert process.returncode == 130
+    assert process.returncode == 130, told
     assert "error: interrupted" in told
+    assert "Traceback" not in told
+    assert group_is_gone(process, _ENDED_S)
