@@ -11,7 +11,7 @@ from rich.table import Table
 from flows.api import prefect_api
 from flows.console import ProgressView, make_console
 from tasks.errors import SpecError
-from tasks.spec import load_pipeline
+from tasks.spec import QueryLimits, load_pipeline
 from tasks.store import DataFolder
 from tasks.train.model_store import list_versions, promote, read_champion, roll_back
 from tasks.train.predict.inputs import read_input
@@ -103,7 +103,8 @@ def predict_input(pipeline: str, rows: str, data: Path, output: Path | None, *, 
         api.wait_until_ready()
         view = ProgressView(console)
         with view.shown():
-            prediction = execute_flow(predict, name, rows, data, output, overwrite, api=api, listener=view.show)
+            asked_for = (name, rows, data, output, overwrite, _limits_of(pipeline))
+            prediction = execute_flow(predict, *asked_for, api=api, listener=view.show)
     _print_prediction(console, prediction)
     return 0
 
@@ -122,6 +123,14 @@ def name_of(pipeline: str, data: Path) -> str:
         return pipeline
     known = f"{data} has models of {', '.join(there)}" if there else f"{data} has no models yet"
     raise SpecError(f"{pipeline!r} is neither a pipeline file nor a pipeline with models; {known}")
+
+
+def _limits_of(pipeline: str) -> QueryLimits | None:
+    """Return what the pipeline's file says that queries may take, where it is given."""
+    if not Path(pipeline).is_file():
+        return None
+    training = load_pipeline(Path(pipeline)).training
+    return training.query_limits if training else None
 
 
 def _print_prediction(console: Console, prediction: object) -> None:

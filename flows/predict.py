@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 
 from flows.new_rows import as_parquet
 from tasks.report_training import report_prediction
+from tasks.spec import QueryLimits
 from tasks.store import DataFolder
 from tasks.train.predict.inputs import read_input
 from tasks.train.predict.output import choose_output
@@ -23,7 +24,12 @@ def _name_run() -> str:
 
 @flow(name="predict", flow_run_name=_name_run, persist_result=False)
 async def predict(
-    pipeline: str, rows: str, data: Path = Path("data"), output: Path | None = None, overwrite: bool = False
+    pipeline: str,
+    rows: str,
+    data: Path = Path("data"),
+    output: Path | None = None,
+    overwrite: bool = False,
+    limits: QueryLimits | None = None,
 ) -> Prediction:
     """Predict new rows by the champion of a pipeline.
 
@@ -34,6 +40,7 @@ async def predict(
         data: the data folder.
         output: the Parquet file to write; without it, one in data/predictions/.
         overwrite: write the file also where one is there.
+        limits: what SQL over the tables may take; without it, what the training's query might.
 
     Raises:
         SpecError: the rows are not there, have not the columns that the champion learnt from, no version serves, or the
@@ -47,7 +54,7 @@ async def predict(
     asked = await asyncio.to_thread(read_input, rows, tables)
     path = await asyncio.to_thread(choose_output, folder, pipeline, asked, output, overwrite=overwrite)
     async with as_parquet(asked, folder, pipeline) as given:
-        prediction = await predict_input(folder.models(pipeline), given, tables, path)
+        prediction = await predict_input(folder.models(pipeline), given, tables, path, limits)
     if prediction.warning:
         get_run_logger().warning(prediction.warning)
     if prediction.drifted:

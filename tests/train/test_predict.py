@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.errors import SpecError, TableError, TrainingError
+from tasks.spec import QueryLimits
 from tasks.train.features import features_of, read_frame
 from tasks.train.model_store import list_versions, load_model
 from tasks.train.predict.inputs import read_input
@@ -278,3 +279,35 @@ def test_without_a_champion_there_is_no_prediction(tmp_path: Path) -> None:
 
     with pytest.raises(SpecError, match="no version of toy serves yet; run its pipeline first"):
         predict_rows(tmp_path / "models" / "toy", read_input("rows", tables), tables, tmp_path / "out.parquet")
+
+
+@pytest.fixture(scope="module")
+def bounded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data folder with a champion whose training's query may take half a second."""
+    folder = tmp_path_factory.mktemp("bounded")
+    judge(folder, new_rows(), TREE, query="SELECT * FROM rows", query_limits={"time_limit_s": 0.5}).decide()
+    return folder
+
+
+ENDLESS = "SELECT sum(sin(a.range * b.range)) AS number FROM range(100000000) a, range(100000) b"
+
+
+def test_a_query_of_rows_has_the_limits_of_the_training(bounded: Path, tmp_path: Path) -> None:
+    """What the pipeline says of its query holds for that of its predictions."""
+    with pytest.raises(TrainingError, match=r"prediction.query: was ended after 0.5 s; .*query_limits.time_limit_s"):
+        predict_file(bounded, ENDLESS, tmp_path / "out.parquet")
+
+
+def test_the_limits_of_the_pipeline_s_file_come_first(bounded: Path, tmp_path: Path) -> None:
+    """They may have been changed since the training."""
+    with pytest.raises(TrainingError, match=r"was ended after 0\.2 s"):
+        predict_file(bounded, ENDLESS, tmp_path / "out.parquet", limits=QueryLimits(time_limit_s=0.2))
+
+
+def test_a_query_of_rows_is_stopped(data: Path, tmp_path: Path) -> None:
+    """As where the prediction is interrupted while its query works."""
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+
+    with pytest.raises(TrainingError, match=r"prediction.query: was stopped; run it again"):
+        predict_file(data, ENDLESS, tmp_path / "out.parquet", stop=stop)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import SpecError, TrainingError
+from tasks.spec import QueryLimits
 from tasks.store import fingerprint
 from tasks.tables import files_as_sql, find_alike, quote_name
 from tasks.train.new_rows import SQL_TYPES, differences, foreign_kinds
@@ -110,9 +112,18 @@ def _query(sql: str) -> Input:
     return Input("query", sql)
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """Rows in a batch, what a query may take, and what breaks it off."""
+
+    batch_rows: int
+    limits: QueryLimits = field(default_factory=QueryLimits)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
 @contextmanager
 def opened(
-    rows: Input, tables: Mapping[str, Path], learnt: Mapping[str, str], spill: Path, batch_rows: int
+    rows: Input, tables: Mapping[str, Path], learnt: Mapping[str, str], spill: Path, bounds: Bounds
 ) -> Iterator[Any]:
     """Yield an Arrow record batch reader over the rows.
 
@@ -121,7 +132,7 @@ def opened(
         tables: Folder of Parquet parts by table name.
         learnt: Kind of each feature that the model learnt from.
         spill: Folder for what does not fit in memory.
-        batch_rows: Rows in a batch.
+        bounds: Rows in a batch, and what a query may take.
 
     Raises:
         SpecError: when the rows have not the features, one sentence for each that differs.
@@ -129,14 +140,14 @@ def opened(
 
     """
     views = tables if rows.kind in {"table", "query"} else {}
-    with connected(rows, views, spill) as connection:
+    with connected(rows, views, spill, bounds.limits) as connection:
         try:
-            source = _source(connection, rows, tables)
+            source = _source(connection, rows, tables, bounds)
             described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608 - quoted names
             columns = {str(name): _column(str(name), str(kind), learnt) for name, kind, *_ in described}
             schema = connection.sql(f"{_select(columns, source)} LIMIT 0").to_arrow_table().schema
             columns |= _typed_nulls(connection, foreign_kinds(learnt, schema), source, learnt)
-            stream = _stream(connection, _select(columns, source), batch_rows)
+            stream = _stream(connection, _select(columns, source), bounds.batch_rows)
         except duckdb.Error as error:
             refuse_damaged(views)
             raise TrainingError(f"{rows}: {explain_sql(error)}; correct it") from None
@@ -146,10 +157,12 @@ def opened(
 
 
 @contextmanager
-def connected(rows: Input, tables: Mapping[str, Path], spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def connected(
+    rows: Input, tables: Mapping[str, Path], spill: Path, limits: QueryLimits
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection to the tables, or for a file, which no query of the user's reads, a plain one."""
     if rows.kind in {"table", "query"}:
-        with opened_tables(tables, spill) as connection:
+        with opened_tables(tables, spill, limits) as connection:
             yield connection
     else:
         with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
@@ -173,11 +186,11 @@ def read_batches(stream: Any, rows: Input) -> Iterator[pa.RecordBatch]:
         raise TrainingError(f"{rows}: {first.removeprefix('Invalid Input Error: ')}") from None
 
 
-def _source(connection: duckdb.DuckDBPyConnection, rows: Input, tables: Mapping[str, Path]) -> str:
+def _source(connection: duckdb.DuckDBPyConnection, rows: Input, tables: Mapping[str, Path], bounds: Bounds) -> str:
     if rows.kind == "table":
         return quote_name(rows.text)
     if rows.kind == "query":
-        run_query(connection, rows.text, tables, "prediction.query")
+        run_query(connection, rows.text, tables, "prediction.query", bounds.limits, bounds.stop)
         return RESULT
     files = rows.parts or (Path(rows.text),)
     if alike := find_alike(_names_of(files[0])):

@@ -19,13 +19,13 @@ from threadpoolctl import threadpool_limits
 
 from tasks.errors import SpecError, TidemillError, TrainingError
 from tasks.progress import Step, tell
-from tasks.spec import Training
+from tasks.spec import QueryLimits, Training
 from tasks.store import commit
 from tasks.train.arrays import Array
 from tasks.train.drift import Drift, count_values, measure_drift
 from tasks.train.features import Features, features_of, read_frame
 from tasks.train.model_store import Version, load_model, read_champion, read_version
-from tasks.train.predict.inputs import Input, opened, read_batches
+from tasks.train.predict.inputs import Bounds, Input, opened, read_batches
 from tasks.train.predict.output import keep_rejects
 
 # Threads, for they start at once: 800,000 rows of 12 columns by two of them took 1.6 s (logistic) and 3.3 s (boosting),
@@ -45,11 +45,15 @@ def _cores() -> int:
 
 @dataclass(frozen=True)
 class Pace:
-    """How many threads predict batches of how many rows, and what breaks it off."""
+    """How many threads predict batches of how many rows, what a query of them may take, and what breaks it off.
+
+    Without `limits` they are those of the training that the model is of.
+    """
 
     threads: int = field(default_factory=_cores)
     batch_rows: int = BATCH_ROWS
     stop: threading.Event = field(default_factory=threading.Event)
+    limits: QueryLimits | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,8 @@ def _predict(models: Path, rows: Input, tables: Mapping[str, Path], output: Path
     loaded = load_model(models / version.name / "model.skops")
     spill = output.parent / f".spill.{os.getpid()}"
     output.parent.mkdir(parents=True, exist_ok=True)
-    with opened(rows, tables, version.features, spill, pace.batch_rows) as stream:
+    limits = pace.limits or QueryLimits.model_validate(version.training.get("query_limits", {}))
+    with opened(rows, tables, version.features, spill, Bounds(pace.batch_rows, limits, pace.stop)) as stream:
         model = _Model(version, loaded, _features(version, stream.schema))
         _check_names(rows, stream.schema, model)
         count, counted = _write(model, read_batches(stream, rows), stream.schema, output, rows, pace)
