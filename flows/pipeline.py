@@ -14,6 +14,7 @@ from flows.ingest import ingest
 from flows.record import Record
 from flows.stage import end_with, name_run, warn_of_schedule
 from flows.train import train
+from tasks.errors import TidemillError
 from tasks.report import report_warnings
 from tasks.spec import Pipeline, read_pipeline
 from tasks.store import DataFolder, commit_json
@@ -62,5 +63,8 @@ async def pipeline(
     finally:
         summary = await asyncio.to_thread(record.summary, error)
         await asyncio.to_thread(commit_json, folder.summary, summary.as_data())
-    await report_warnings(loaded.name, summary.warnings)
+        if error is None or isinstance(
+            error, TidemillError
+        ):  # an interrupt, or a server that is lost, waits for nothing
+            await report_warnings(loaded.name, summary.warnings)
     return end_with(summary)

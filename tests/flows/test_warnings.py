@@ -58,3 +58,21 @@ def test_strict_makes_a_warning_an_exit_code(tidemill: Tidemill, orders: Path, t
         ended.stderr == "error: --strict: there are warnings (1), as above; mend their causes, or leave --strict out\n"
     )
     assert (tmp_path / "data" / "tables" / "orders").is_dir()
+
+
+def test_a_failed_run_shows_its_warnings(tidemill: Tidemill, prefect_server: str, orders: Path, tmp_path: Path) -> None:
+    """They may tell why it failed; the failure is what it ends with."""
+    (tmp_path / "data" / "inbox" / "bad.txt").write_text("x\n" + "bad\n" * 9)
+    orders.write_text(
+        "name: failing\nsources:\n  orders: {kind: files, path: inbox/*.csv, columns: {x: int}}\n"
+        "  others: {kind: files, path: inbox/bad.txt, columns: {x: int}}\n"
+    )
+
+    ended = tidemill("run", orders, "--data", tmp_path / "data")
+
+    with httpx.Client(base_url=prefect_server) as api:
+        artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["failing-warnings"]}}}).json()
+    (shown,) = (json.loads(artifact["data"]) for artifact in artifacts)
+    assert ended.returncode == 1
+    assert "source others: 9 rows came and none entered the table" in ended.stderr
+    assert [row["warning"].startswith(REJECTS) for row in shown] == [True]
