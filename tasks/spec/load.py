@@ -18,6 +18,7 @@ from tasks.errors import SpecError
 from tasks.redaction import is_secret, redact
 from tasks.spec.mistakes import explain_mistakes
 from tasks.spec.pipeline import Pipeline
+from tasks.spec.written import find_rewritten
 
 MOST_VALUES = 100_000  # with aliases counted wherever they stand
 MOST_LEVELS = 100
@@ -45,6 +46,8 @@ def load_pipeline(path: Path) -> Pipeline:
     """
     document = _read_yaml(path)
     _check_extent(document, path)
+    if rewritten := list(find_rewritten(path.read_text(encoding="utf-8"))):
+        raise SpecError([f"{path}: {sentence}" for sentence in rewritten])
     document = _inline_query(_fill_variables(document, path), path)
     try:
         return Pipeline.model_validate(document)

@@ -175,7 +175,7 @@ def _list_within(entries: dict[str, JsonText], depth: int = 1) -> str | None:
 
 def _is_of_objects(value: JsonText) -> bool:
     items = list_items(value)
-    return bool(items) and list_entries(items[0]) is not None
+    return items is not None and items != [] and list_entries(items[0]) is not None
 
 
 def _plain(name: str) -> str:
