@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from tasks.accounting import Account, Before, FileCounts, RejectLimits, audit, errors_of, warnings_of
 from tasks.convert.files import ConvertedFile
@@ -12,6 +12,7 @@ from tasks.convert.inbox import tell_partition_folders, tell_passed_over
 from tasks.convert.job import TableJob
 from tasks.convert.manifest import TableManifest
 from tasks.convert.part import Part
+from tasks.convert.reading.guess import EXAMPLE
 from tasks.convert.types import Types
 from tasks.errors import TableError
 
@@ -32,15 +33,25 @@ def audit_table(
     findings = audit(_account(job, files, types, before))
     if errors := errors_of(findings):
         raise TableError("\n".join(errors))
-    told = (f"{name}: {said}" for name, file in files.items() for said in file.warnings)
     return (
         *warnings_of(findings),
         *tell_passed_over(job),
         *tell_partition_folders(job, types),
         *warn_of_guesses(files, types, job.target.columns),
         *warn_of_strangers(files, parts),
-        *told,
+        *_warnings_of_reading(files),
     )
+
+
+def _warnings_of_reading(files: Mapping[str, ConvertedFile]) -> Iterator[str]:
+    """Yield what is told of each file; of many whose sentences differ in their example alone, once."""
+    alike: dict[str, list[str]] = {}
+    for name, file in files.items():
+        for said in file.warnings:
+            kind = said.partition(EXAMPLE)[0] if EXAMPLE in said else f"{name}: {said}"
+            alike.setdefault(kind, []).append(f"{name}: {said}")
+    for first, *others in alike.values():
+        yield f"{first} (and so in {len(others):,} more)" if others else first
 
 
 def _account(

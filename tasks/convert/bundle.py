@@ -113,7 +113,7 @@ def _read_head(members: Sequence[_Member], header: bytes, plan: Plan) -> Head | 
     head = read_head(text, target.reading, suffix, target.naming.rename, target.header_names)
     if not head.names or head.size != len(header):
         return None
-    if head.dialect.delimiter != "," and target.reading.decimal is None:
+    if head.dialect.warnings or (head.dialect.delimiter != "," and target.reading.decimal is None):
         return None
     if any(find_totals(Window.of(member.body), head, target.columns) for member in members):
         return None

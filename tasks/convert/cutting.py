@@ -65,7 +65,8 @@ class Cutter:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Return sentences on how the file was read, where it may have been another way, or was cut off."""
-        return tuple(filter(None, (self._cut_off,)))
+        head = () if self._head is None else self._head.dialect.warnings
+        return tuple(filter(None, (self._cut_off, self.encoding.warning, *head)))
 
     @property
     def room(self) -> memoryview:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from tasks.convert.reading.guess import EXAMPLE
 from tasks.convert.reading.header import NUMBER_OR_DATE, Header, find_header
 from tasks.convert.reading.quoting import Quoting, detect_escapes, detect_quote
 from tasks.spec import Reading
@@ -21,6 +22,7 @@ _NAMED_DELIMITER = re.compile(r'"?sep=(?P<delimiter>[^\r\n"])"?[,;\t|]*(?:\r\n|\
 _DECIMALS = r"\s*[+-]?(\d+{0}(\d{{1,2}}|\d{{4,}})|0{0}\d{{3}}|\d{{4,}}{0}\d{{3}}|\d{{1,3}}({1}\d{{3}})+{0}\d+)\s*"
 _DECIMAL_COMMA = re.compile(_DECIMALS.format(",", r"\."))
 _THOUSANDS_OR_DECIMALS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")
+_PAIR = re.compile(r"\s*[1-9]\d*,[1-9]\d*\s*")
 _DECIMAL_POINT = re.compile(_DECIMALS.format(r"\.", ","))
 
 
@@ -44,8 +46,25 @@ class Dialect:
     title: str = ""
     doubts: Mapping[int, str] = field(default_factory=dict, compare=False)
     """By column the first value that is another number by the other decimal, where nothing tells which the file has."""
+    pair: str = field(default="", compare=False)
+    """A value that was guessed to have a decimal comma, where all that do could be two numbers."""
+    undivided: str = field(default="", compare=False)
+    """The one field of a header, or else of the first record, in which another delimiter stands."""
     rows: Sequence[Sequence[str]] = field(default=(), compare=False, repr=False)
     """The first records below the header."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return sentences on values that may be more than one."""
+        undivided = (
+            f"is read as one column, since its delimiter is {self.delimiter!r}{EXAMPLE}{self.undivided!r}; "
+            "correct or declare read.delimiter"
+        )
+        pair = (
+            f"has values read as numbers with decimal commas that could be lists{EXAMPLE}{self.pair!r}; "
+            'declare read.decimal: "," or "."'
+        )
+        return (*([undivided] if self.undivided else []), *([pair] if self.pair else []))
 
     @property
     def quoting(self) -> Quoting:
@@ -113,8 +132,10 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
     titles = sample.records[: header.above]
     decimal: str = reading.decimal or "."
     doubts: Mapping[int, str] = {}
-    if reading.decimal is None and quoting.delimiter != ",":
+    undivided = _find_undivided(sample.records[header.above :], quoting.delimiter)
+    if reading.decimal is None and quoting.delimiter != "," and not undivided:
         decimal, doubts = _detect_decimal(sample.records)
+    pair = _find_pair(sample.records) if decimal == "," and reading.decimal is None else ""
     return Dialect(
         quoting.delimiter,
         quoting.quote,
@@ -126,6 +147,8 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
         begin + above,
         next((text for fields in titles if (text := " ".join(filter(None, fields)).strip())), ""),
         doubts,
+        pair,
+        undivided,
         sample.records[header.above + header.found :],
     )
 
@@ -178,6 +201,22 @@ def _agreement(
     filled = [field for fields in table for field in fields if field]
     typed = sum(1 for field in filled if NUMBER_OR_DATE.fullmatch(field)) / max(1, len(filled))
     return alike, typed, width
+
+
+def _find_undivided(records: Sequence[Sequence[str]], delimiter: str) -> str:
+    """Return the first record of a table of one column, if another delimiter stands in it and in each one below."""
+    if not records or any(len(record) != 1 for record in records):
+        return ""
+    others = [each for each in _DELIMITERS if each != delimiter and all(each in record[0] for record in records)]
+    return records[0][0].strip() if others else ""
+
+
+def _find_pair(records: Sequence[Sequence[str]]) -> str:
+    """Return a value of two numbers and a comma, if all with a comma could be a list: most numbers have as many decimals each."""
+    values = [value for record in records for value in record if _DECIMAL_COMMA.fullmatch(value)]
+    digits = {len(value.strip().partition(",")[2]) for value in values}
+    is_list = len(digits) > 1 and all(map(_PAIR.fullmatch, values))
+    return values[0].strip() if is_list else ""
 
 
 def _detect_decimal(records: Sequence[Sequence[str]]) -> tuple[str, Mapping[int, str]]:

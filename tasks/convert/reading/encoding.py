@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from charset_normalizer import from_bytes
 
+from tasks.convert.reading.guess import EXAMPLE
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
@@ -23,6 +25,8 @@ _ERRORS = "tidemill-undecodable"
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 # Where these stand within a word they are letters of another encoding; dots and accents may be what they are.
 _SIGN_IN_WORD = re.compile(r"(?<=[^\W\d_])[\x80-\x9f¡£¥¦©ª«¬®¯±³µ¶¹º»¼¾¿](?=[^\W\d_])")
+_NEIGHBOURS = ("cp1252", "cp1250", "cp1254")
+_DOUBT_CHARACTERS = 60
 _CENTRAL = ("cp1250", "iso8859_2")
 
 
@@ -44,6 +48,14 @@ class Encoding:
     name: str = "utf-8"
     mark_bytes: int = 0
     how: str = "by default"
+    doubt: str = ""
+    """A line that another encoding would make another text of, where nothing is certain."""
+
+    @property
+    def warning(self) -> str:
+        """Return a sentence on the doubt; nothing without one."""
+        said = f"is no UTF-8, and read as {self.name}{EXAMPLE}{self.doubt!r}; if that is wrong or to be sure, declare read.encoding"
+        return said if self.doubt else ""
 
 
 def detect_encoding(
@@ -66,7 +78,8 @@ def detect_encoding(
         return Encoding(wide, 0, "detected")
     if is_unicode or data.isascii() or _is_mostly_utf8(data, whole=whole):
         return Encoding()
-    return Encoding(_detect_narrow(data), 0, "detected")
+    name = _detect_narrow(data)
+    return Encoding(name, 0, "detected", _doubtful_line(data, name))
 
 
 def _declared(data: bytes, name: str, mark: tuple[int, str] | None) -> Encoding:
@@ -132,6 +145,15 @@ def _detect_narrow(data: bytes) -> str:
         return min(texts, key=lambda name: len(_SIGN_IN_WORD.findall(texts[name])) + texts[name].count("\ufffd"))
     best = from_bytes(sample).best()
     return best.encoding if best is not None else "cp1252" if text else "latin-1"
+
+
+def _doubtful_line(data: bytes, name: str) -> str:
+    """Return a line with characters that are others in an encoding of a neighbour; German has none, and Polish does."""
+    for line in filter(_NOT_ASCII.search, _judged(data).splitlines()):
+        texts = {line.decode(each, "replace") for each in (name, *_NEIGHBOURS)}
+        if len(texts) > 1:
+            return line.decode(name, "replace").strip()[:_DOUBT_CHARACTERS]
+    return ""
 
 
 def _runs(text: str) -> list[str]:

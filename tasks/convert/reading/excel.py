@@ -10,8 +10,8 @@ import pyarrow as pa
 from tasks.convert.csv.head import name_columns
 from tasks.convert.json.columns import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
 from tasks.convert.parsed import Record, Texts
-from tasks.convert.reading.formulas import count_unstored
-from tasks.convert.reading.guess import Guess
+from tasks.convert.reading.formulas import Sheet, count_unstored
+from tasks.convert.reading.guess import EXAMPLE, Guess
 from tasks.convert.reading.header import extent, find_header
 from tasks.convert.reading.workbook import Grid, read_grid
 from tasks.convert.types import TypeName, infer_type, take_out
@@ -19,6 +19,7 @@ from tasks.errors import TableError
 from tasks.spec import Reading
 
 _JUDGED_ROWS = 50
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
         TableError: it is no Excel file, has no such sheet, or would not fit in memory.
 
     """
-    grid, sheet = read_grid(data, lambda names: _find_sheet(names, reading.sheet))
+    grid, sheet = read_grid(data, lambda names, visible: _find_sheet(names, visible, reading.sheet))
     layout = _lay_out(grid, reading)
     names = [f"column_{position}" for position in range(1, grid.width + 1)]
     if layout.header is not None:
@@ -54,7 +55,17 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
     skipped = layout.header if layout.header is not None else layout.first
     guess = Guess("xlsx", header=layout.header is not None if grid.rows else None, skipped=skipped, title=layout.title)
     told = _tell_unstored(count_unstored(data, sheet), sheet.name, names)
+    if reading.sheet is None and sheet.others:
+        told.append(_tell_others(sheet))
     yield Texts(pa.table(columns), len(numbers), (), locate, types, guess=guess, warnings=told)
+
+
+def _tell_others(sheet: Sheet) -> str:
+    others = f"{', '.join(sheet.others[:_NAMED])}{' and more' if len(sheet.others) > _NAMED else ''}"
+    return (
+        f"only its sheet {sheet.name} is read, and others hold rows too{EXAMPLE}{others}; declare read.sheet, and a "
+        "source for each sheet whose rows are wanted"
+    )
 
 
 def _tell_unstored(counts: Mapping[int, int], sheet: str, names: Sequence[str]) -> list[str]:
@@ -100,9 +111,9 @@ def _lay_out(grid: Grid, reading: Reading) -> _Layout:
     return _Layout(start, max(start + 1, reading.skip_rows or 0), title)
 
 
-def _find_sheet(names: Sequence[str], asked: str | int | None) -> str:
+def _find_sheet(names: Sequence[str], visible: Sequence[str], asked: str | int | None) -> str:
     if asked is None:
-        return names[0]
+        return next(iter([*visible, *names]))
     if isinstance(asked, int) and asked < len(names):
         return names[asked]
     if asked in names:

@@ -6,7 +6,7 @@ import io
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 # Readers of values give null for such a cell. Where the result is an empty text, Excel says so: t="str".
@@ -19,10 +19,14 @@ _TEXT = b't="str"'
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet's name, and its file within the workbook; empty where it has none, as in older formats."""
+    """A sheet's name, and its file within the workbook, empty where it has none, as in older formats.
+
+    `others` are the visible sheets beside it that hold a value.
+    """
 
     name: str
     path: str
+    others: Sequence[str] = ()
 
 
 def count_unstored(data: bytes, sheet: Sheet) -> Mapping[int, int]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+EXAMPLE = ", e.g. "
+"""What stands in a warning before what is of this file alone: files with the same before it are told once."""
+
 
 @dataclass(frozen=True)
 class Hint:

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from threading import Lock
 from typing import IO, Any
 from xml.parsers import expat
@@ -29,7 +30,11 @@ _MAX_NESTED = 262_144  # elements of a row: Excel's 16,384 cells, each with its 
 _ROW_DEPTH = 3
 _NULLS = frozenset({"", "#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"})
 _ONE_AT_A_TIME = Lock()  # what warnings are passed over is the process's; openpyxl takes no second core anyway
+_PEEKED_ROWS = 1000
 _CURE = "save the sheet as .csv, which is read piece by piece"
+
+Choose = Callable[[Sequence[str], Sequence[str]], str]
+"""Returns the name of a sheet, given those of all and those of the visible ones."""
 
 
 @dataclass
@@ -79,8 +84,8 @@ class Grid:
             )
 
 
-def read_grid(data: bytes, choose: Callable[[Sequence[str]], str]) -> tuple[Grid, Sheet]:
-    """Return the cells of the sheet that is chosen by the names of all, and what it is.
+def read_grid(data: bytes, choose: Choose) -> tuple[Grid, Sheet]:
+    """Return the cells of the sheet that is chosen by the names, and what it is.
 
     Raises:
         TableError: it is no Excel file, or would not fit in memory.
@@ -102,24 +107,36 @@ def read_grid(data: bytes, choose: Callable[[Sequence[str]], str]) -> tuple[Grid
         raise TableError(f"is not an Excel file that can be read ({error}); save it anew as .xlsx") from error
 
 
-def _read(data: bytes, choose: Callable[[Sequence[str]], str]) -> tuple[Grid, Sheet]:
+def _read(data: bytes, choose: Choose) -> tuple[Grid, Sheet]:
     _examine(data)
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
     sheets: dict[str, Any] = {str(sheet.title): sheet for sheet in book.worksheets}
-    name = choose(list(sheets))
+    visible = [name for name, sheet in sheets.items() if sheet.sheet_state == "visible"]
+    name = choose(list(sheets), visible)
     path = str(getattr(sheets[name], "_worksheet_path", ""))  # openpyxl tells it nowhere else
-    return _fill(sheets[name]), Sheet(name, path)
+    others = [other for other in visible if other != name and _holds_rows(sheets[other])]
+    return _fill(sheets[name]), Sheet(name, path, others)
 
 
-def _read_older(data: bytes, choose: Callable[[Sequence[str]], str]) -> tuple[Grid, Sheet]:
+def _holds_rows(sheet: Any) -> bool:
+    """Return whether one of a sheet's first rows has a value."""
+    sheet.reset_dimensions()
+    rows = islice(sheet.iter_rows(values_only=True), _PEEKED_ROWS)
+    return any(value not in (None, "") for row in rows for value in row)
+
+
+def _read_older(data: bytes, choose: Choose) -> tuple[Grid, Sheet]:
     """Return the same of a format whose sheets have 65,536 rows and 256 columns at most."""
     book = pd.ExcelFile(io.BytesIO(data))
-    name = choose([str(name) for name in book.sheet_names])
+    names = [str(name) for name in book.sheet_names]
+    sheets: dict[str, Any] = {name: book.book.sheet_by_name(name) for name in names}
+    visible = [name for name in names if not sheets[name].visibility]
+    name = choose(names, visible)
     frame = pd.read_excel(book, sheet_name=name, header=None, dtype=object, keep_default_na=False, na_values=[])
     grid = Grid()
     for number, row in enumerate(frame.itertuples(index=False)):
         grid.add(number, list(row))
-    return grid, Sheet(name, "")
+    return grid, Sheet(name, "", [other for other in visible if other != name and sheets[other].nrows])
 
 
 def _fill(sheet: Any) -> Grid:

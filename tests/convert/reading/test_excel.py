@@ -181,7 +181,7 @@ def with_cells(cells: str) -> bytes:
 
 def test_formulas_without_stored_results_are_told_by_sheet_and_column() -> None:
     """Their cells are null, as no reader calculates; how many is told, and what to do."""
-    texts = read(workbook(["n", "twice"], [1, "=A2*2"], [2, "=A3*2"], [3, 6], named=[["x"], ["=1"]]))
+    texts = read(workbook(["n", "twice"], [1, "=A2*2"], [2, "=A3*2"], [3, 6], named=[["x"], ["=1"]]), sheet="Sheet")
 
     assert texts.table.to_pydict() == {"n": ["1", "2", "3"], "twice": [None, None, "6"]}
     assert list(texts.warnings) == [
