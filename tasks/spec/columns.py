@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from tasks.spec.base import NonEmpty, Part, Scalar
+from tasks.spec.time_format import find_mistake
 
 ColumnType = Literal["int", "float", "string", "bool", "date", "timestamp"]
 
@@ -66,6 +67,8 @@ class Column(Part):
     def _fits_the_type(self) -> Column:
         if self.format is not None and self.type not in ("date", "timestamp"):
             raise ValueError(f"format {self.format!r} is how a date or a timestamp is written; add type: date")
+        if self.format is not None and (mistake := find_mistake(self.format)) is not None:
+            raise ValueError(f"format {self.format!r} {mistake}")
         if (self.thousands or self.decimal) and self.type not in ("int", "float"):
             raise ValueError("thousands and decimal are how a number is written; add type: float, or int")
         if self.thousands is not None and self.thousands == (self.decimal or "."):
