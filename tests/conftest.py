@@ -41,9 +41,14 @@ for _name in ("PREFECT_PROFILE", "SAMPLE_SITE", "SAMPLE_TOKEN"):
 import httpx  # noqa: E402 - see above
 import pytest  # noqa: E402 - see above
 from blockbuster import blockbuster_ctx  # noqa: E402 - see above
+from hypothesis import HealthCheck, settings  # noqa: E402 - see above
 from tenacity import Retrying, stop_after_delay, wait_fixed  # noqa: E402 - see above
 
 _READY_S = 90.0
+
+# One profile for all property tests: how long an example takes on a machine that is busy says nothing.
+settings.register_profile("tidemill", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+settings.load_profile("tidemill")
 
 
 @pytest.fixture(autouse=True)

@@ -49,7 +49,7 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     rejects = {name for file in draft.files.values() for name in file.rejects}
     _remove_others(versions.staged / "table", set(draft.parts))
     _remove_others(versions.staged / "rejects", rejects)
-    anew = {path.relative_to(versions.staged).as_posix() for path in versions.staged.rglob("*.parquet")}
+    anew = {path.relative_to(versions.staged).as_posix() for path in list_parts(versions.staged)}
     versions.keep("table", draft.parts)
     versions.keep("rejects", rejects)
     files = {name: draft.files[name] for name in in_order(job, draft.files)}

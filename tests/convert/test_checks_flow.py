@@ -68,7 +68,7 @@ async def test_a_failed_check_keeps_the_table_as_it_was(prefect_server: str, tmp
     ]
     assert [row["status"] for row in tables_of(passed)[0]] == ["passed", "passed"]
     assert tables_of(refused)[0][0]["what"] in FAILED
-    assert [row["x"] for row in await asyncio.to_thread(read_rows, tmp_path)] == [1, 2, 9]
+    assert [row["x"] for row in await asyncio.to_thread(read_rows, tmp_path)] == [2, 3, 9]
 
 
 async def test_a_warning_is_in_the_summary_of_every_run(prefect_server: str, tmp_path: Path) -> None:
