@@ -25,8 +25,8 @@ from tenacity import Retrying, stop_after_delay, wait_fixed
 _ROWS = 20
 _PIPELINE = """name: sheets
 sources:
-  first: {kind: files, path: "inbox/first/*"}
-  second: {kind: files, path: "inbox/second/*"}
+  first: {kind: files, path: "inbox/first/*", read: {sheet: 0}}
+  second: {kind: files, path: "inbox/second/*", read: {sheet: 0}}
   third: {kind: files, path: "inbox/third/*", read: {sheet: more}}
 """
 
