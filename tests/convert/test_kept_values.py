@@ -60,7 +60,7 @@ def test_every_row_is_as_it_was_written(  # noqa: PLR0913, PLR0917 - what a tabl
     quoting: int,
 ) -> None:
     """In one run or in several, sorted and partitioned, with a key or without; nothing is refused."""
-    key = {} if keep is None else {"key": ["id"], "keep": keep}
+    key: dict[str, Any] = {} if keep is None else {"key": ["id"], "keep": keep}
     table_options = {"sort_by": sort_by, "partition_by": partition_by}
     columns = COLUMNS if declared else {"text": "string", "x": "int"}
     source = files_source(columns=columns, table=table_options, read={"decimal": "."}, **key)
