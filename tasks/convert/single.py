@@ -47,7 +47,7 @@ async def convert_single(
     job = await asyncio.to_thread(make_job, _NAME, source, DataFolder(folder), allow_partial=False)
     job = replace(job, lenient=True)
     draft = await draft_table(job, TableManifest(), job.inputs, convert)
-    if not draft.types:
+    if not draft.types or not any(file.size for file in job.inputs):  # of an empty file the types are those of training
         raise TableError(f"{file}: has no column; see whether it is the right file")
     single = _sum_up(draft)
     if single.rejected > single.received * _MOST_REJECTS:
