@@ -153,7 +153,7 @@ def widen_table(table: pa.Table, types: Types) -> pa.Table:
     return pa.table(
         {
             name: table[name].cast(arrow_type(type_name), safe=False)
-            if name in table.column_names
+            if name in table.column_names and table.num_rows  # where there is no value, there may be no cast either
             else pa.nulls(table.num_rows, arrow_type(type_name))
             for name, type_name in types.items()
         }

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tasks.tables import is_table, parts_as_sql
-from tests.convert.conftest import api_source, files_source, land, make_table, write_files
+from tests.convert.conftest import api_source, files_source, land, make_table, read_rows, write_files
 
 DECLARED = {"id": "int", "at": "timestamp", "name": {"rename": "called"}}
 
@@ -61,3 +61,14 @@ def test_what_has_no_column_is_no_table_yet(tmp_path: Path) -> None:
 
     assert (nothing.types, nothing.files, again.files_read, before) == ({}, 1, 0, False)
     assert read_described(tmp_path) == [("id", "BIGINT")]
+
+
+def test_an_empty_file_takes_whatever_type_the_others_have(tmp_path: Path) -> None:
+    """Its part had the type of the table before, from which there is no cast: dates, and now numbers."""
+    write_files(tmp_path, a_csv="id,x\n1,2013-01-01\n", b_csv="")
+    make_table(tmp_path, files_source(key=["id"]))
+
+    write_files(tmp_path, a_csv="id,x\n1,1.5\n")
+    table = make_table(tmp_path, files_source(key=["id"]))
+
+    assert (table.types, read_rows(tmp_path)) == ({"id": "int", "x": "float"}, [{"id": 1, "x": 1.5}])
