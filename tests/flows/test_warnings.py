@@ -38,7 +38,10 @@ def test_a_warning_reaches_every_place_a_person_looks_at(
     run = httpx.get(f"{prefect_server}/flow_runs/{summary['flow_run_id']}").json()
     with httpx.Client(base_url=prefect_server) as api:
         artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["shop-warnings"]}}}).json()
-        logs = api.post("/logs/filter", json={"logs": {"level": {"ge_": 30}}}).json()
+        children = {"flow_runs": {"parent_flow_run_id": {"any_": [run["id"]]}}}
+        runs = [run["id"], *(child["id"] for child in api.post("/flow_runs/filter", json=children).json())]
+        query = {"logs": {"flow_run_id": {"any_": runs}, "level": {"ge_": 30}}}
+        logs = api.post("/logs/filter", json=query).json()
     assert ended.returncode == 0, ended.stderr
     assert f"warning: {REJECTS}" in " ".join(ended.stdout.split())
     assert len(summary["warnings"]) == 1
