@@ -72,7 +72,24 @@ def odd_routes(site: Site) -> dict[str, Route]:
         headers = {} if following is None else {"Link": f"<?cursor={following}>; rel=next"}
         return _answer(odd, index, odd.pages[index], {"meta": names}, headers)
 
-    return {"/odd/page": by_page, "/odd/offset": by_offset, "/odd/cursor": by_cursor, "/odd/cursor/{part}": by_cursor}
+    async def by_odata(request: Request) -> Response:
+        """Answer as OData does: names with dots beside the rows, and the next left out of the last page."""
+        odd, index = odd_at(site), int(request.query_params.get("$skiptoken", "0"))
+        last = index + 1 >= len(odd.pages)
+        names = {} if last else {"@odata.nextLink": f"?$skiptoken={index + 1}"}
+        count = {"@odata.count": sum(map(len, odd.pages))}
+        rows = odd.pages[index]
+        return JSONResponse(
+            {**count, "value": rows, "x.y": {"items": rows, "next.one": names.get("@odata.nextLink")}, **names}
+        )
+
+    return {
+        "/odd/page": by_page,
+        "/odd/offset": by_offset,
+        "/odd/cursor": by_cursor,
+        "/odd/cursor/{part}": by_cursor,
+        "/odd/odata": by_odata,
+    }
 
 
 def _page(odd: Odd, index: int) -> Response:

@@ -17,7 +17,10 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
 NonEmpty = Annotated[str, Field(min_length=1)]
 
 BodyPath = Annotated[NonEmpty, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
-"""A dotted path in a JSON body; a number is a place in a list, counted from 0."""
+"""A path in a JSON body, names with dots between them; a number is a place in a list, counted from 0.
+
+A name with a dot stands in quotes, `meta."@odata.count"`, but where it is all that is left of the path: `@odata.nextLink`.
+"""
 
 _DURATION = re.compile(r"\s*(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[smhdw])\s*")
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, field_validator, model_validator
 
-from tasks.spec.base import NonEmpty, Part, Scalar, read_duration
+from tasks.spec.base import BodyPath, NonEmpty, Part, Scalar, read_duration
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?")
 
@@ -32,7 +32,7 @@ Overlap = Annotated[float | timedelta, BeforeValidator(_read_overlap)]
 class Incremental(Part):
     """Each run asks only for what is newer than what is landed."""
 
-    field: NonEmpty
+    field: BodyPath
     """Path in a record to the value that grows, e.g. updated_at: a number, or a time in ISO 8601."""
     param: NonEmpty
     """Query parameter that takes the largest value landed."""

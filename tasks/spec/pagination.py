@@ -141,7 +141,7 @@ class NextUrlPagination(_Followed):
     kind: Literal["next_url"] = "next_url"
     """Kind of pagination."""
     next_at: BodyPath
-    """Path in the body to the next page's address, absolute or relative; where it is null or empty, or absent from a further page, the page is the last."""
+    """Path in the body to the next page's address, absolute or relative, e.g. links.next or "@odata.nextLink"; where it is null or empty, or absent from a further page, the page is the last."""
 
 
 class LinkHeaderPagination(_Followed):

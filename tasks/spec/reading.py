@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from tasks.spec.base import NonEmpty, Part
+from tasks.spec.base import BodyPath, NonEmpty, Part
 
 Format = Literal["csv", "tsv", "jsonl", "json", "parquet", "excel"]
 
@@ -63,8 +63,8 @@ class Reading(Part):
     """What separates decimals in numbers."""
     encoding: NonEmpty | None = None
     """Encoding of the text, e.g. cp1252; without it, as a byte order mark tells, UTF-8, or what is detected."""
-    records_at: NonEmpty | None = None
-    """Path in a JSON document to the list of records, e.g. data.items; without it the document is the list."""
+    records_at: BodyPath | None = None
+    """Path in a JSON document to the list of records, e.g. data.items; a name with a dot stands in quotes, '"a.b".items'; without it the document is the list."""
     sheet: Annotated[int, Field(ge=0)] | NonEmpty | None = None
     """Sheet of an Excel file, by name or by number from 0; without it, the first."""
     member: NonEmpty | None = None

@@ -96,7 +96,7 @@ class ApiSource(_Fetched):
     pagination: Pagination = SinglePagination()
     """How the rows of a partition are spread over requests."""
     records_at: BodyPath | None = None
-    """Path in the body to the list of records, e.g. data.items, or 1 for the second element of a list; without it the body is the list, or the one record."""
+    """Path in the body to the list of records, e.g. data.items, or 1 for the second element of a list; a name with a dot stands in quotes, '"a.b".items'; without it the body is the list, or the one record."""
     names: Literal["first"] | Annotated[tuple[NonEmpty, ...], Field(min_length=1)] | None = None
     """Names of the values where each record is a list: [id, name, …], or first where the first record has them; without it col0, col1 and so on."""
     error_at: BodyPath | None = None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tasks.body_paths import Walked, items_of, members_of, walk
 from tasks.convert.json.columns import NullsOf, columns_of, nothing_declared
 from tasks.convert.json.rows import NoRow, Row, Unfit, rows_of
 from tasks.convert.parsed import Misfit, Record, Texts
@@ -34,12 +35,11 @@ def read_document(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_dec
 
 
 def _find_records(document: Any, path: str | None) -> Sequence[Any]:
-    found = document
-    for key in path.split(".") if path else ():
-        if not isinstance(found, dict) or key not in found:
-            there = f"there are {', '.join(map(str, found))}" if isinstance(found, dict) else f"there is {found!r:.60}"
-            raise TableError(f"records_at: {path!r} is not in the document, {there}; correct read.records_at")
-        found = found[key]
+    walked = walk(document, path, members_of, items_of) if path else Walked([document])
+    found = walked.last
+    if walked.missing is not None:
+        there = f"there are {', '.join(map(str, found))}" if isinstance(found, dict) else f"there is {found!r:.60}"
+        raise TableError(f"records_at: {path!r} is not in the document, {there}; correct read.records_at")
     if isinstance(found, list):
         return found
     if isinstance(found, dict):

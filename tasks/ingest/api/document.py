@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tasks.body_paths import Walked, walk
 from tasks.errors import PermanentSourceError
 from tasks.ingest.api.json_text import (
     JsonText,
@@ -24,7 +25,6 @@ from tasks.ingest.http.hiding import excerpt, quoted
 _EXCERPT_CHARACTERS = 120
 _QUOTED_CHARACTERS = 60
 _NAMES_CHARACTERS = 200
-_MOST_DIGITS = 9  # of a place in a list
 _PAIR = 2
 _ERRORS = ("error", "errors")  # what an answer that is none, though its status is 200, tells of it by
 _LINES = frozenset(
@@ -55,7 +55,7 @@ class Document:
         self._entries = list_entries(root)
 
     def at(self, path: str, key: str) -> Any:
-        """Return the value at a dotted path; `key` names the pipeline file's key that gave the path.
+        """Return the value at a path; `key` names the pipeline file's key that gave the path.
 
         Raises:
             PermanentSourceError: there is no such path; what is there is quoted.
@@ -64,23 +64,19 @@ class Document:
         return to_value(self._at(path, key))
 
     def find(self, path: str) -> Any:
-        """Return the value at a dotted path, or None where there is no such path."""
-        value, met = self._walk(path)
-        return None if met is not None else to_value(value)
+        """Return the value at a path, or None where there is no such path."""
+        walked = self._walk(path)
+        return None if walked.missing is not None else to_value(walked.last)
 
     def missing(self, path: str) -> str | None:
-        """Return what stands where a dotted path ends too early; None where there is such a path."""
-        value, met = self._walk(path)
-        return None if met is None else f"{met!r} meets {_there(value)}"
+        """Return what stands where a path ends too early; None where there is such a path."""
+        walked = self._walk(path)
+        return None if walked.missing is None else f"{walked.missing!r} meets {_there(walked.last)}"
 
     def levels(self, records_at: str | None) -> list[dict[str, JsonText]]:
         """Return the objects that are passed on the way to `records_at`, the body first, as names and values."""
-        found = [] if self._entries is None else [self._entries]
-        names = records_at.split(".") if records_at else []
-        for depth in range(1, len(names)):
-            entries = list_entries(self._walk(".".join(names[:depth]))[0])
-            found += [] if entries is None else [entries]
-        return found
+        passed = self._walk(records_at).passed[:-1] if records_at else [self._root]
+        return [entries for entries in map(self._members, passed) if entries is not None]
 
     def complaint(self, *, has_rows: bool) -> str | None:
         """Return what a body says of an error, as a sentence; None where it says of none.
@@ -145,32 +141,19 @@ class Document:
                 )
 
     def _at(self, path: str, key: str) -> JsonText:
-        value, met = self._walk(path)
-        if met is None:
-            return value
-        there = _there(value)
+        walked = self._walk(path)
+        if walked.missing is None:
+            return walked.last
+        there = _there(walked.last)
         raise PermanentSourceError(
-            f"{said_of(self._response)}: {key}: {path!r} is not in the body, {met!r} meets {there}; correct {key}"
+            f"{said_of(self._response)}: {key}: {path!r} is not in the body, {walked.missing!r} meets {there}; correct {key}"
         )
 
-    def _walk(self, path: str) -> tuple[JsonText, str | None]:
-        """Return the value at a path; or the farthest one that is there, and the name that it has not.
+    def _walk(self, path: str) -> Walked[JsonText]:
+        return walk(self._root, path, self._members, list_items)
 
-        In a list a name is a place, counted from 0.
-        """
-        value, entries = self._root, self._entries
-        for depth, name in enumerate(path.split(".")):
-            entries = list_entries(value) if depth else entries
-            if entries is None:
-                items = list_items(value) if name.isdecimal() and len(name) <= _MOST_DIGITS else None
-                if items is None or int(name) >= len(items):
-                    return value, name
-                value = items[int(name)]
-            elif name not in entries:
-                return value, name
-            else:
-                value = entries[name]
-        return value, None
+    def _members(self, value: JsonText) -> dict[str, JsonText] | None:
+        return self._entries if value is self._root else list_entries(value)
 
 
 async def read_document(response: httpx.Response, read: Callable[[Document], Read]) -> Read:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from tasks.body_paths import write_name
 from tasks.ingest.api.document import Document
 from tasks.ingest.api.json_text import JsonText, list_entries, list_items, to_value
 from tasks.ingest.api.links import find_link
@@ -111,7 +112,7 @@ def doubts_of(source: ApiSource, response: httpx.Response, document: Document, r
     said, place, levels = said_of(response), None, document.levels(source.records_at)
     if source.records_at is None and levels and (place := _list_within(levels[0])) is not None:
         levels = document.levels(place)
-        rows = len(document.find(place))
+        rows = len(document.find(place) or ())
     if any(_plain(name) in _TURNED for name in source.partitions):
         more = None
     else:
@@ -119,7 +120,11 @@ def doubts_of(source: ApiSource, response: httpx.Response, document: Document, r
         if more is None and (source.records_at or place):
             more = next(_said_beside(levels, rows), None)
     return (
-        *([f"{said}: the body became one row, and holds a list of objects; declare records_at: {place}"] * bool(place)),
+        *(
+            [f"{said}: the body became one row, and holds a list of objects; declare records_at: {_in_yaml(place)}"]
+            if place
+            else []
+        ),
         *([f"{said}: the answer says there is more ({more}); declare pagination"] if more else []),
     )
 
@@ -165,17 +170,22 @@ def _list_within(entries: dict[str, JsonText], depth: int = 1) -> str | None:
     lists = [name for name, value in entries.items() if plain[name] not in _NO_ROWS and _is_of_objects(value)]
     lists.sort(key=lambda name: plain[name] not in _LISTS)
     if lists and (plain[lists[0]] in _LISTS or len(lists) == 1):
-        return lists[0]
+        return write_name(lists[0])
     for name, value in entries.items() if depth < _DEEPEST else ():
         inner = None if plain[name] in _ABOUT else list_entries(value)
         if inner and (place := _list_within(inner, depth + 1)) is not None:
-            return f"{name}.{place}"
+            return f"{write_name(name)}.{place}"
     return None
 
 
 def _is_of_objects(value: JsonText) -> bool:
     items = list_items(value)
     return items is not None and items != [] and list_entries(items[0]) is not None
+
+
+def _in_yaml(path: str) -> str:
+    """Return a path as a pipeline file has it: @ and quotes begin no plain text there."""
+    return path if path[0].isalnum() or path[0] == "_" else repr(path)
 
 
 def _plain(name: str) -> str:

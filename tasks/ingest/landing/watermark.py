@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from tasks.body_paths import items_of, members_of, walk
 from tasks.errors import PermanentSourceError
 from tasks.spec import Incremental, Scalar
 
@@ -26,6 +27,7 @@ _NEVER = frozenset(
 )
 """Numbers that stand for never: the largest of their kind, and the end of the year 9999 in seconds and milliseconds."""
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Watermark:
@@ -35,7 +37,6 @@ class Watermark:
         self, incremental: Incremental, largest: Scalar | None = None, rows: int = 0, *, were_later: bool = False
     ) -> None:
         self._field = incremental.field
-        self._names = incremental.field.split(".")
         self._rows = rows
         self._were_later = were_later  # values of a run before that has come so far
         self._latest = datetime.now(UTC) + _MARGIN
@@ -61,7 +62,7 @@ class Watermark:
         """
         for line in lines:
             self._rows += 1
-            value = _value_at(line, self._names)
+            value = _value_at(line, self._field)
             if value is not None:
                 self.largest = self._larger(self.largest, value)
 
@@ -136,23 +137,30 @@ def moment_of(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _value_at(line: bytes, names: Sequence[str]) -> Any:
+def _value_at(line: bytes, path: str) -> Any:
     """Return the value at a path in a record; None where there is none."""
-    value: Any = line
     try:
-        for name in names:
-            value = _MEMBERS.decode(value)[name]
-        return msgspec.json.decode(value)
-    except (KeyError, msgspec.ValidationError):  # it has no such name, or no names at all
-        return None
+        if "." not in path and (found := _MEMBERS.decode(line).get(path)) is not None:  # as of most: a third faster
+            return msgspec.json.decode(found)
+        walked = walk(line, path, _members, _items)
+        return None if walked.missing is not None else msgspec.json.decode(walked.last)
     except (msgspec.DecodeError, UnicodeDecodeError):  # such as NaN, which only Python's reader takes
-        return _find(json.loads(line.decode("utf-8", "replace")), names)
+        value = walk(json.loads(line.decode("utf-8", "replace")), path, members_of, items_of)
+        return None if value.missing is not None else value.last
 
 
-def _find(value: Any, names: Sequence[str]) -> Any:
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
+def _members(value: bytes | msgspec.Raw) -> dict[str, Any] | None:
+    try:
+        return _MEMBERS.decode(value)
+    except msgspec.ValidationError:  # no object
+        return None
+
+
+def _items(value: bytes | msgspec.Raw) -> list[Any] | None:
+    try:
+        return _ITEMS.decode(value)
+    except msgspec.ValidationError:  # no list
+        return None
 
 
 def _comparable(value: Any) -> Any:
