@@ -57,7 +57,8 @@ class Texts:
     fit. `types` are those that the format gives (JSON); without it they are
     inferred. `records` is how many records were read, where one may be several rows,
     or none: `empty` are those. `guess` is what was guessed of the file, `warnings` are
-    sentences on what was read.
+    sentences on what was read. `types_above` returns the types without the last row,
+    which may be totals.
     """
 
     table: pa.Table
@@ -69,6 +70,7 @@ class Texts:
     guess: Guess | None = None
     empty: int = 0
     warnings: Sequence[str] = ()
+    types_above: Callable[[], Types] | None = None
 
 
 @dataclass(frozen=True)

@@ -58,15 +58,17 @@ _FIRST_VALUES = 100
 EXACT_IN_FLOAT = 2**53  # whole numbers beyond are not all floats
 BOOL_TEXTS = {True: ["true", "True", "TRUE"], False: ["false", "False", "FALSE"]}
 
-# Zeros that say nothing: 5.0 is an int, and so many nanoseconds are none. By type, what is found and what stays of it.
+# Signs and zeros that say nothing: +5 and 5.0 are ints, and so many nanoseconds are none. By type, what is found and
+# what stays of it.
 _ZEROS: Mapping[TypeName, tuple[str, str]] = {
-    "int": (r"^([+-]?\d+)\.0*$", r"\1"),
-    "long": (r"^([+-]?\d+)\.0*$", r"\1"),
+    "int": (r"^(?:\+|(-))?(\d+)(?:\.0*)?$", r"\1\2"),
+    "long": (r"^(?:\+|(-))?(\d+)(?:\.0*)?$", r"\1\2"),
     "date": (r"^(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0+)?)?Z?$", r"\1"),
     "timestamp": (r"(:\d{2}\.\d{6})0+$", r"\1"),
     "timestamp_utc": (r"(:\d{2}\.\d{6})0+(Z|[+-]\d{2}(:?\d{2})?)$", r"\1\2"),
 }
 _WHOLE_DIGITS = 19  # of the greatest int
+_BEYOND_INT = re.compile("0[xX][89a-fA-F][0-9a-fA-F]{15}")  # which Arrow takes for a number below zero
 
 # What Arrow casts without changing a value, or says so; of all others it changes some without a word: it cuts the time
 # off a timestamp, takes 5 for true, and the seconds since 1970 for microseconds.
@@ -212,14 +214,22 @@ def _cast_strings(values: pa.ChunkedArray, name: TypeName) -> Cast:
         if texts is None:
             break
         try:
-            return Cast(pc.cast(texts, kind), ())
+            cast = pc.cast(texts, kind)
         except pa.ArrowInvalid:
             values = texts
+            continue
+        if name not in ("int", "long") or not _may_be_beyond(texts, cast):
+            return Cast(cast, ())
     if name in ("int", "long"):
         values = _as_whole(values)
     unfit = pa.array([text for text in pc.unique(values).to_pylist() if not _is_one(text, kind)], pa.string())
     bad = pc.is_in(values, unfit)
     return Cast(pc.cast(pc.if_else(bad, None, values), kind), pc.indices_nonzero(bad).to_pylist())
+
+
+def _may_be_beyond(texts: pa.ChunkedArray, numbers: pa.ChunkedArray) -> bool:
+    """Return whether a number below zero may have been written as a greater one than 64 bits hold."""
+    return (pc.min(numbers).as_py() or 0) < 0 and bool(pc.any(pc.starts_with(texts, "0x", ignore_case=True)).as_py())
 
 
 def _without_zeros(values: pa.ChunkedArray, name: TypeName) -> pa.ChunkedArray | None:
@@ -313,6 +323,8 @@ def _fits(values: pa.ChunkedArray, name: TypeName) -> bool:
 
 
 def _is_one(text: str | None, arrow_type: pa.DataType) -> bool:
+    if pa.types.is_integer(arrow_type) and _BEYOND_INT.fullmatch(text or ""):
+        return False
     try:
         pc.cast(pa.array([text], pa.string()), arrow_type)
     except pa.ArrowInvalid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +285,18 @@ def test_files_that_may_have_other_decimals_are_refused(tmp_path: Path) -> None:
     assert make_table(tmp_path, files_source(read={"decimal": ","})).rows_table == 4
     write_files(tmp_path, a_csv="id;n;x\n1;987;2.5\n2;9;3.5\n")
     assert make_table(tmp_path, files_source()).types["n"] == "float"
+
+
+def test_texts_above_totals_are_texts_still(tmp_path: Path) -> None:
+    """Cells that say text mean text, and numbers whose column the totals name are numbers."""
+    book, buffer = openpyxl.Workbook(), io.BytesIO()
+    assert book.active is not None
+    for row in [["version", "n", "m"], *([f"1.{n}0", n, n] for n in range(1, 9)), ["Total", None, 36]]:
+        book.active.append(row)
+    book.save(buffer)
+    write_files(tmp_path, a_xlsx=buffer.getvalue())
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.rows_table, table.rows_rejected, table.types) == (8, 1, {"version": "string", "n": "int", "m": "int"})
+    assert read_rows(tmp_path)[0] == {"version": "1.10", "n": 1, "m": 1}

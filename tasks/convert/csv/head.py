@@ -21,12 +21,17 @@ Rename = Callable[[Sequence[str]], list[str]]
 
 @dataclass(frozen=True)
 class Head:
-    """What the first lines of a file tell; the records begin after `size` bytes and `lines` lines."""
+    """What the first lines of a file tell; the records begin after `size` bytes and `lines` lines.
+
+    `fields` are those of the header as they are written, where there is one, and `line` are its bytes.
+    """
 
     dialect: Dialect
     names: tuple[str, ...]
     size: int
     lines: int
+    fields: tuple[str, ...] = ()
+    line: bytes = b""
 
     def guess(self, suffix: str, encoding: str = "utf-8") -> Guess:
         """Return what was guessed of the file, or declared."""
@@ -60,8 +65,8 @@ def read_head(
         TableError: the header cannot be read, or the file has no line that is declared to be it.
 
     """
-    sample = text.to_place(SAMPLE_BYTES).data
-    dialect = detect_dialect(sample.decode("utf-8", "replace"), reading, suffix, expected)
+    sample, is_all = text.to_place(SAMPLE_BYTES).data, whole and len(text) <= SAMPLE_BYTES
+    dialect = detect_dialect(sample.decode("utf-8", "replace"), reading, suffix, expected, whole=is_all)
     begin = _place_of(text, dialect.above)
     if begin is None:
         if whole and len(text):
@@ -91,7 +96,15 @@ def _read_header(text: Window, dialect: Dialect, rename: Rename, reading: Readin
         return Head(dialect, tuple(rename(names)), 0, 0)
     if not is_utf8("".join(first.fields)):
         raise TableError("its header is not UTF-8; save the file as UTF-8, or declare read.encoding")
-    return Head(dialect, tuple(rename(name_columns(first.fields))), records.place_of(first.end), first.end)
+    size = records.place_of(first.end)
+    return Head(
+        dialect,
+        tuple(rename(name_columns(first.fields))),
+        size,
+        first.end,
+        tuple(first.fields),
+        lines[:size].strip(b"\r\n"),
+    )
 
 
 def _place_of(text: Window, lines: int) -> int | None:

@@ -14,6 +14,7 @@ from tasks.convert.csv.padded import has_padded_numbers
 from tasks.convert.csv.records import count_records
 from tasks.convert.csv.texts import read_decimals, read_texts, types_of, with_decimal_points
 from tasks.convert.parsed import Parsed, Record, Schema, Texts
+from tasks.convert.reading.header import kind_of
 from tasks.convert.types import NULL_TEXTS, TypeName, Types, arrow_type, infer_type
 
 _SAMPLE_BYTES = 32 * 1024
@@ -40,7 +41,7 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
     known = [name for name in names if name not in schema.columns and tried.get(name, "null") != "null"]
     types: dict[str, TypeName] = {name: tried[name] if name in known else "string" for name in names}
     table = _read_typed(block, types)
-    if table is None or not _counts(block, table.num_rows):
+    if table is None or not _counts(block, table.num_rows) or _may_repeat_header(block, types):
         return None
     if schema.lines and not _is_row_a_line(block, table.num_rows):
         return None
@@ -69,6 +70,16 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
     rows = _columns_of(pa.table(values), schema.types) if schema.types is not None else pa.table(values)
     types = {name: own[name] for name in names}
     return Parsed(rows, types, table.num_rows, lines=lines, warnings=block.warnings)
+
+
+def _may_repeat_header(block: CsvBlock, types: Types) -> bool:
+    """Return whether a row may be the header once more: none is where a column of numbers has a name that is a text."""
+    head = block.head
+    named = zip(head.names, head.fields, strict=False)  # without a header there are no fields
+    if any(types[name] not in ("string", "null") and kind_of(field) == "text" for name, field in named):
+        return False
+    line = head.line
+    return bool(line) and (block.window.to_place(len(line)).data == line or block.window.find(b"\n" + line) >= 0)
 
 
 def _is_empty(block: CsvBlock) -> bool:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from tasks.convert.csv.block import CsvBlock, read_block
 from tasks.convert.csv.records import UNDECODABLE, Records, is_utf8
 from tasks.convert.parsed import Misfit, Record, Texts
+from tasks.convert.reading.header import REPEATED, find_repeats, tell_repeats
 from tasks.convert.types import NULL_TEXTS, TypeName, Types, infer_type, take_out
 from tasks.convert.window import Window
 from tasks.spec import Column
@@ -36,6 +37,10 @@ def read_texts(block: CsvBlock, columns: Mapping[str, Column] | None = None) -> 
     if not whole:
         table, ragged = _table_of(records, names)
     kept = [index for index in range(len(records.spans)) if index not in ragged]
+    if repeats := find_repeats(block.head.fields, [records.spans[index].fields for index in kept]):
+        table = table.take(pa.array([row for row in range(table.num_rows) if row not in repeats], pa.int64()))
+        ragged |= {kept[row]: REPEATED for row in repeats}
+        kept = [index for index in kept if index not in ragged]
 
     def locate(rows: Sequence[int]) -> Sequence[Record]:
         return records.locate([kept[row] for row in rows])
@@ -47,7 +52,8 @@ def read_texts(block: CsvBlock, columns: Mapping[str, Column] | None = None) -> 
     misfits = [*undecodable, *records.broken, *misfits]
     plain, types = read_decimals(block, table, columns or {})
     received = table.num_rows + len(misfits)
-    return Texts(plain, received, misfits, locate, types, warnings=records.warnings)
+    repeated = tell_repeats(sorted(misfit.record.line for misfit in misfits if misfit.reason == REPEATED))
+    return Texts(plain, received, misfits, locate, types, warnings=[*records.warnings, *repeated])
 
 
 def read_decimals(block: CsvBlock, texts: pa.Table, columns: Mapping[str, Column]) -> tuple[pa.Table, Types | None]:

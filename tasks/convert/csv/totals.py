@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from tasks.convert.csv.head import Head
 from tasks.convert.parsed import Misfit, Texts
 from tasks.convert.reading.header import kind_of, kinds_of
-from tasks.convert.types import infer_type
 from tasks.convert.window import Window
 from tasks.spec import Column
 
@@ -71,10 +70,10 @@ def take_totals(texts: Texts, columns: Mapping[str, Column]) -> Texts:
     if looks_like_totals(last, first):
         misfits = [*texts.misfits, Misfit(record, None, TOTALS)]
         guess = replace(texts.guess, totals=record.raw[:_SHOWN])
-        table, types = texts.table.slice(0, rows - 1), dict(texts.types or {})
-        if types:
-            types[names[named]] = infer_type(table[names[named]])  # its text was the only one there
-        return replace(texts, table=table, misfits=misfits, guess=guess, types=types or None)
+        table, types = texts.table.slice(0, rows - 1), texts.types
+        if texts.types_above is not None:
+            types = dict(zip(names, texts.types_above().values(), strict=True))
+        return replace(texts, table=table, misfits=misfits, guess=guess, types=types)
     if is_called_totals(last, first):
         return replace(texts, guess=replace(texts.guess, totals=record.raw[:_SHOWN], totals_kept=True))
     return texts

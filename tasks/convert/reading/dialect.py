@@ -15,6 +15,7 @@ from tasks.convert.reading.quoting import Quoting, detect_escapes, detect_quote
 from tasks.spec import Reading
 
 _DELIMITERS = (",", ";", "\t", "|")
+_RARE_DELIMITERS = (":", None)  # which divide texts and times as well: they are told, and not guessed
 _RECORDS = 50
 # Excel takes what such a first line names for the delimiter, and does not show the line.
 _NAMED_DELIMITER = re.compile(r'"?sep=(?P<delimiter>[^\r\n"])"?[,;\t|]*(?:\r\n|\r|\n)', re.IGNORECASE)
@@ -74,30 +75,34 @@ class Dialect:
 
 @dataclass(frozen=True)
 class _Sample:
-    """The first records of a file, each with the number of lines before it."""
+    """The first records of a file, each with the number of lines before it, and the values of these and of the last."""
 
     starts: Sequence[int]
     records: Sequence[Sequence[str]]
+    valued: Sequence[Sequence[str]]
 
     @classmethod
-    def read(cls, text: str, quoting: Quoting) -> _Sample:
-        """Return the first records that are not empty; the last may be cut off, and is left out."""
+    def read(cls, text: str, quoting: Quoting, *, whole: bool = False) -> _Sample:
+        """Return the first records that are not empty; the last may be totals, or unless `whole` cut off, and tells of values at most."""
         if not quoting.is_plain:
             text = quoting.rewrite(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
         found = list(islice(_records(text, quoting), _RECORDS + 1))
-        if len(found) > 1:
-            del found[-1]
-        return cls([start for start, _ in found], [fields for _, fields in found])
+        starts, records = [start for start, _ in found], [fields for _, fields in found]
+        kept = max(1, len(records) - 1)
+        return cls(starts[:kept], records[:kept], records if whole else records[:kept])
 
 
-def detect_dialect(sample: str, reading: Reading, suffix: str, expected: Collection[str] = ()) -> Dialect:
+def detect_dialect(
+    sample: str, reading: Reading, suffix: str, expected: Collection[str] = (), *, whole: bool = False
+) -> Dialect:
     """Return how a file that begins with `sample` is written; what is declared is not detected.
 
     The delimiter is the one that divides the header; of several, the one that
     gives most records as many fields as that has, and among equals the one that
     leaves most fields numbers or dates. Decimals are commas where the delimiter is
     none and more values look like 1,5 than like 1.5; 1,234 may be thousands, and
-    tells nothing. `expected` are names that columns are declared to have.
+    tells nothing. `expected` are names that columns are declared to have; a `whole`
+    sample is all of the file.
     """
     delimiter = reading.delimiter or ("\t" if suffix == ".tsv" or reading.format == "tsv" else "")
     quote = detect_quote(sample) if reading.quote is None else reading.quote
@@ -111,7 +116,7 @@ def detect_dialect(sample: str, reading: Reading, suffix: str, expected: Collect
     if reading.escape and reading.escape != quoting.quote:
         quoting = replace(quoting, escape=reading.escape)
     quoting = detect_escapes(text, quoting, reading.escape)
-    return _describe(_Sample.read(text, quoting), quoting, reading, begin, expected)
+    return _describe(_Sample.read(text, quoting, whole=whole), quoting, reading, begin, expected)
 
 
 def _lines_to_skip(sample: str, reading: Reading) -> tuple[int, str]:
@@ -132,10 +137,10 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
     titles = sample.records[: header.above]
     decimal: str = reading.decimal or "."
     doubts: Mapping[int, str] = {}
-    undivided = _find_undivided(sample.records[header.above :], quoting.delimiter)
+    undivided = _find_undivided(sample.valued[header.above :], quoting.delimiter)
     if reading.decimal is None and quoting.delimiter != "," and not undivided:
-        decimal, doubts = _detect_decimal(sample.records)
-    pair = _find_pair(sample.records) if decimal == "," and reading.decimal is None else ""
+        decimal, doubts = _detect_decimal(sample.valued)
+    pair = _find_pair(sample.valued) if decimal == "," and reading.decimal is None else ""
     return Dialect(
         quoting.delimiter,
         quoting.quote,
@@ -149,7 +154,7 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
         doubts,
         pair,
         undivided,
-        sample.records[header.above + header.found :],
+        sample.records[header.above + header.found :] or sample.valued[header.above + header.found :],
     )
 
 
@@ -207,8 +212,19 @@ def _find_undivided(records: Sequence[Sequence[str]], delimiter: str) -> str:
     """Return the first record of a table of one column, if another delimiter stands in it and in each one below."""
     if not records or any(len(record) != 1 for record in records):
         return ""
-    others = [each for each in _DELIMITERS if each != delimiter and all(each in record[0] for record in records)]
-    return records[0][0].strip() if others else ""
+    lines = [record[0].strip() for record in records]
+    others = [each for each in _DELIMITERS if each != delimiter and all(each in line for line in lines)]
+    return lines[0] if others or any(_are_divided(lines, each) for each in _RARE_DELIMITERS) else ""
+
+
+def _are_divided(lines: Sequence[str], delimiter: str | None) -> bool:
+    """Return whether a delimiter that texts have too, or blanks, divides all lines alike, and most are no texts, as they have a number."""
+    fields = [line.split(delimiter) for line in lines]
+    width = len(fields[0])
+    if width < 2 or any(len(each) != width for each in fields) or NUMBER_OR_DATE.fullmatch(lines[0]):  # noqa: PLR2004 - what divides nothing
+        return False
+    valued = sum(any(field and NUMBER_OR_DATE.fullmatch(field) for field in each) for each in fields)
+    return 2 * valued >= len(lines)
 
 
 def _find_pair(records: Sequence[Sequence[str]]) -> str:

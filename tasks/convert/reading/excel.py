@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from tasks.convert.csv.head import name_columns
 from tasks.convert.json.columns import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
-from tasks.convert.parsed import Record, Texts
+from tasks.convert.parsed import Misfit, Record, Texts
 from tasks.convert.reading.formulas import Sheet, count_unstored
 from tasks.convert.reading.guess import EXAMPLE, Guess
-from tasks.convert.reading.header import extent, find_header
+from tasks.convert.reading.header import REPEATED, extent, find_header, find_repeats, tell_repeats
 from tasks.convert.reading.workbook import Grid, read_grid
 from tasks.convert.types import TypeName, infer_type, take_out
 from tasks.errors import TableError
@@ -45,19 +45,48 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
     names = [f"column_{position}" for position in range(1, grid.width + 1)]
     if layout.header is not None:
         names = name_columns([value or "" for value in grid.row(layout.header)])
-    numbers = [number for number in grid.rows if number >= layout.first]
+    numbers, repeats = _without_repeats(grid, layout)
     columns = {name: pa.chunked_array([grid.column(p, numbers)], pa.string()) for p, name in enumerate(names)}
-    types = {name: _type_of(grid.written(p, numbers), columns[name], nulls_of(name)) for p, name in enumerate(names)}
+
+    def types_of(chosen: Sequence[int]) -> dict[str, TypeName]:
+        values = {name: columns[name].slice(0, len(chosen)) for name in names}
+        return {n: _type_of(grid.written(p, chosen), values[n], nulls_of(n)) for p, n in enumerate(names)}
 
     def locate(chosen: Sequence[int]) -> list[Record]:
-        return [Record(numbers[n] + 1, "\t".join(value or "" for value in grid.row(numbers[n]))) for n in chosen]
+        return [_record(grid, numbers[n]) for n in chosen]
 
     skipped = layout.header if layout.header is not None else layout.first
     guess = Guess("xlsx", header=layout.header is not None if grid.rows else None, skipped=skipped, title=layout.title)
     told = _tell_unstored(count_unstored(data, sheet), sheet.name, names)
     if reading.sheet is None and sheet.others:
         told.append(_tell_others(sheet))
-    yield Texts(pa.table(columns), len(numbers), (), locate, types, guess=guess, warnings=told)
+    told += tell_repeats([number + 1 for number in repeats], f"sheet {sheet.name}, row")
+    misfits = [Misfit(_record(grid, number), None, REPEATED) for number in repeats]
+    received = len(numbers) + len(repeats)
+    yield Texts(
+        pa.table(columns),
+        received,
+        misfits,
+        locate,
+        types_of(numbers),
+        guess=guess,
+        warnings=told,
+        types_above=lambda: types_of(numbers[:-1]),
+    )
+
+
+def _record(grid: Grid, number: int) -> Record:
+    return Record(number + 1, "\t".join(value or "" for value in grid.row(number)))
+
+
+def _without_repeats(grid: Grid, layout: _Layout) -> tuple[list[int], list[int]]:
+    """Return the numbers of the rows below the header, and of those that are the header once more."""
+    numbers = [number for number in grid.rows if number >= layout.first]
+    if layout.header is None:
+        return numbers, []
+    rows = [[value or "" for value in grid.row(number)] for number in numbers]
+    places = find_repeats([value or "" for value in grid.row(layout.header)], rows)
+    return [number for place, number in enumerate(numbers) if place not in places], [numbers[n] for n in sorted(places)]
 
 
 def _tell_others(sheet: Sheet) -> str:

@@ -24,6 +24,9 @@ _SCALE = 4
 _PLAIN_NUMBER = re.compile(r"\d+(\.\d+)?")
 _FEW = 3  # columns from which on a line of one field is no record that lacks some
 
+REPEATED = "repeats the header"
+"""Why a record is a reject that is the header once more."""
+
 Kind = Literal["null", "number", "date", "text"]
 Record = Sequence[str]
 
@@ -73,6 +76,30 @@ def kinds_of(values: Sequence[str], share: float = _MOSTLY) -> Kind:
         return "null"
     kind, count = counted.most_common(1)[0]
     return kind if count >= share * counted.total() else "text"
+
+
+def find_repeats(header: Record, rows: Sequence[Record]) -> set[int]:
+    """Return the places of the rows that are the header once more, as where files were joined.
+
+    In a table of one column a word may well be its name: it is none only among numbers or dates.
+    """
+    fields = list(header)
+    repeats = {place for place, row in enumerate(rows) if row == fields} if fields else set()
+    if repeats and len(fields) == 1:
+        others = [row[0] for place, row in enumerate(rows) if place not in repeats]
+        return repeats if kinds_of(others, 1.0) in ("number", "date") else set()
+    return repeats
+
+
+def tell_repeats(lines: Sequence[int], place: str = "line") -> list[str]:
+    """Return a sentence on the rows that repeat the header, by their lines, if there are any."""
+    if not lines:
+        return []
+    more = f" (and {len(lines) - 1:,} more)" if len(lines) > 1 else ""
+    return [
+        f"{place} {lines[0]:,}{more} {REPEATED} and is a reject, as where two files were joined; take it out of the file, "
+        "or declare read.header: false if it is a row"
+    ]
 
 
 def extent(record: Record) -> int:
