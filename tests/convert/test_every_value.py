@@ -100,19 +100,25 @@ def is_warranted(message: str, files: Sequence[File], name: str, column: dict[st
     if "no file has this column" in message:
         return not any(name in file.names for file in files)
     if "rows came and none entered" in message:
-        return all(is_misfit(file, row, name, column) for file in files for row in file.rows)
+        return all(
+            is_misfit(file, row, name, column, zoned=has_zones(files, name)) for file in files for row in file.rows
+        )
     return False
 
 
-def is_misfit(file: File, row: dict[str, Any], name: str, column: dict[str, Any]) -> bool:
-    """Return whether a row may be a reject: it lacks a field, or its value is not of the declared type."""
+def is_misfit(file: File, row: dict[str, Any], name: str, column: dict[str, Any], *, zoned: bool) -> bool:
+    """Return whether a row may be a reject: it lacks a field, or its value is not of the declared type; `zoned` times are so without a zone."""
     if row["id"] in file.misfits:
         return True
     text = file.text_of(row.get(name))
     if "type" not in column or may_be(text, column.get("nulls", ()), column["type"]) is False:
         return "type" in column
-    zoned = [file.text_of(row.get(name)) or "" for row in file.rows]
-    return column["type"] == "timestamp" and not text_has_zone(text) and any(map(text_has_zone, zoned))
+    return column["type"] == "timestamp" and zoned and not text_has_zone(text)
+
+
+def has_zones(files: Sequence[File], name: str) -> bool:
+    """Return whether a value of a column tells its zone."""
+    return any(text_has_zone(file.text_of(row.get(name))) for file in files for row in file.rows)
 
 
 def text_has_zone(text: str | None) -> bool:
@@ -145,7 +151,8 @@ def test_every_value_is_kept_or_its_row_is_a_reject(data: st.DataObject) -> None
     written = {row["id"]: (file, row) for file in files for row in file.rows}
     found = {row["id"]: row for row in held.to_pylist()}
     assert table.rows_received == len(written) == held.num_rows + len(rejects) == len(found) + len(rejects)
-    assert all(is_misfit(*written[id_], name, column) for id_ in written.keys() - found.keys())
+    zoned = has_zones(files, name)
+    assert all(is_misfit(*written[id_], name, column, zoned=zoned) for id_ in written.keys() - found.keys())
     assert column.get("type") in (None, type_of(held.schema.field(name).type))
     types = {field.name: type_of(field.type) for field in held.schema}
     for id_, row in found.items():
