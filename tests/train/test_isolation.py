@@ -323,16 +323,21 @@ def _server() -> int:
     return cast("int", run_isolated("os:getppid", time_s=30).value)
 
 
-def test_nobody_else_reaches_the_fit_server() -> None:
+@pytest.mark.parametrize("temporary", ["short", "long" * 25])
+def test_nobody_else_reaches_the_fit_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temporary: str) -> None:
     """What is pickled goes over a socket in a folder that only its owner enters, whatever new files are open to."""
+    (tmp_path / temporary).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / temporary))
     before = os.umask(0)
     try:
-        server = FitServer()
+        server, other = FitServer(), FitServer()
     finally:
         os.umask(before)
     folder = Path(server.address).parent
     found = folder.stat()
     server.stop()
+    other.stop()
 
     assert (oct(stat.S_IMODE(found.st_mode)), found.st_uid) == ("0o700", os.getuid())
+    assert Path(other.address).parent != folder
     assert not folder.exists()
