@@ -10,11 +10,11 @@ from typing import Any
 
 from tasks.convert.table import CommittedTable
 from tasks.errors import StageError, TrainingError
-from tasks.ingest.outcome import LandedSource
+from tasks.ingest.outcome import Count, LandedSource
 from tasks.summary import ChampionSummary, RunSummary, SourceSummary, TargetSummary
 from tasks.train.leaderboard import Leaderboard
 
-_INGEST_COUNTS = ("requests", "retries", "refused", "pages", "elements_skipped")
+_INGEST_COUNTS: tuple[Count, ...] = ("requests", "retries", "refused", "pages", "elements_skipped")
 _TABLE_COUNTS = ("rows_received", "rows_table", "rows_rejected", "rows_duplicate", "rows_new", "records_empty")
 
 

@@ -20,6 +20,7 @@ from deployments.sample.server import HOST, listen
 from tests.hosting import hosting
 from tests.site_api import api_routes
 from tests.site_auth import auth_routes
+from tests.site_drawn import drawn_routes
 from tests.site_items import ITEMS, item_routes
 from tests.site_landing import landing_routes
 from tests.site_odd import odd_routes
@@ -131,6 +132,7 @@ def _routes(site: Site) -> list[Route]:
         **item_routes(site),
         **landing_routes(site),
         **odd_routes(site),
+        **drawn_routes(site),
         **page_routes(),
         **api_routes(site, ITEMS),
         **auth_routes(site, ITEMS),

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from tasks.ingest.landing.landed import Landed
 from tasks.proof import is_certain, is_next_known, tell_of_partitions
 from tasks.spec import ApiSource, PagesSource
+
+Cost = Literal["requests", "retries", "refused", "body_bytes"]
+"""What is counted of partitions that failed, too."""
+Count = Cost | Literal["rows", "pages", "reused", "elements_skipped"]
+_COSTS: frozenset[str] = frozenset(get_args(Cost))
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,7 @@ class Failure:
     requests: int
     retries: int
     refused: int = 0
+    body_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,9 +59,10 @@ class LandedSource:
         """Return how many partitions went on from pages that a run before had landed."""
         return sum(landed.resumed_from > 0 for landed in self.landed)
 
-    def total(self, count: str) -> int:
-        """Return the sum of a count, e.g. `rows` or `requests`, over the partitions; what failed ones do not have is none."""
-        return sum(getattr(outcome, count, 0) for outcome in (*self.landed, *self.failures))
+    def total(self, count: Count) -> int:
+        """Return the sum of a count over the partitions; what requests cost, over those that failed too."""
+        outcomes = (*self.landed, *self.failures) if count in _COSTS else self.landed
+        return sum(getattr(outcome, count) for outcome in outcomes)
 
 
 def settle_unproven(source: ApiSource | PagesSource, outcomes: Sequence[Landed | Failure]) -> list[Landed | Failure]:
@@ -72,5 +80,12 @@ def _settle(source: ApiSource | PagesSource, outcome: Landed | Failure) -> Lande
     if not isinstance(outcome, Landed) or outcome.unproven is None:
         return outcome
     if is_certain(source):
-        return Failure(outcome.partition, outcome.unproven, outcome.requests, outcome.retries, outcome.refused)
+        return Failure(
+            outcome.partition,
+            outcome.unproven,
+            outcome.requests,
+            outcome.retries,
+            outcome.refused,
+            outcome.body_bytes,
+        )
     return replace(outcome, warnings=(*outcome.warnings, outcome.unproven))

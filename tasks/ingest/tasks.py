@@ -146,7 +146,8 @@ class _SourceLanding:
             return self._fail(job, explain_failure(error, job.raw), tally)
 
     def _fail(self, job: PartitionJob, cause: str, tally: Tally) -> Failure:
-        return self._progress.failed(Failure(job.partition.name, cause, tally.requests, tally.retries, tally.refused))
+        costs = (tally.requests, tally.retries, tally.refused, tally.body_bytes)
+        return self._progress.failed(Failure(job.partition.name, cause, *costs))
 
     def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | None]:
         sweep_leftovers(self._folder)

@@ -28,7 +28,7 @@ LANDED = (
 )
 FAILURES = (
     Failure("d", "GET http://x/d was refused", requests=1, retries=0),
-    Failure("e", "GET http://x/e was refused", requests=2, retries=1, refused=2),
+    Failure("e", "GET http://x/e was refused", requests=2, retries=1, refused=2, body_bytes=5),
 )
 SOURCE = LandedSource("users", LANDED, FAILURES)
 TOLD = "source users, partition d and 1 more: GET http://x/d was refused"
@@ -57,7 +57,7 @@ async def test_a_run_with_failed_parts_is_partial(tmp_path: Path) -> None:
             retries=2,
             refused=3,
             pages=8,
-            bytes_received=77,
+            bytes_received=82,
             partitions_reused=1,
             partitions_resumed=1,
             partitions_failed=2,

@@ -69,6 +69,16 @@ def _held(monkeypatch: pytest.MonkeyPatch) -> None:
             "sources.rows.headers.X-Api-Key: holds a secret, which belongs in auth, where it is not stored; "
             "write auth: {kind: api_key, name: X-Api-Key, key: {env: NAME}}",
         ),
+        (
+            ", headers: {X-Max-Tokens: abc}",
+            "sources.rows.headers: X-Max-Tokens holds a secret, which belongs in auth, where it is not stored; "
+            "write auth: {kind: api_key, name: X-Max-Tokens, key: {env: NAME}}, or a number",
+        ),
+        (
+            ", headers: {X-Token: '100'}",
+            "sources.rows.headers.X-Token: holds a secret, which belongs in auth, where it is not stored; "
+            "write auth: {kind: api_key, name: X-Token, key: {env: NAME}}",
+        ),
     ],
 )
 def test_a_secret_outside_of_auth_is_refused(tmp_path: Path, more: str, sentence: str) -> None:
@@ -103,6 +113,7 @@ def test_a_secret_in_an_address_is_refused(tmp_path: Path, url: str) -> None:
         ", params: {max_tokens: 100, token: ETH, token_id: 5, secret_santa: 1, appid: 440, signature: any}",
         ", params: {plain: '${MINE}'}",
         ", headers: {Cookie: consent=1, X-Key: a}",
+        ", headers: {X-Max-Tokens: '100', x-llm-token-limit: '5', Token-Count: '0'}",
     ],
 )
 def test_what_is_no_secret_is_taken(tmp_path: Path, more: str) -> None:

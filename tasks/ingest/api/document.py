@@ -53,6 +53,8 @@ class Document:
         self._root = root
         self._response = response
         self._entries = list_entries(root)
+        self.is_record = False
+        """Whether the body itself was given as the one record."""
 
     def at(self, path: str, key: str) -> Any:
         """Return the value at a path; `key` names the pipeline file's key that gave the path.
@@ -81,9 +83,9 @@ class Document:
     def complaint(self, *, has_rows: bool) -> str | None:
         """Return what a body says of an error, as a sentence; None where it says of none.
 
-        A body with rows says so only beside `data`, as that of GraphQL does: of others it may be a row itself.
+        A body with rows says so only beside `data`, as that of GraphQL does, or where it became the one row itself.
         """
-        if has_rows and "data" not in (self._entries or {}):
+        if has_rows and not self.is_record and "data" not in (self._entries or {}):
             return None
         for name in _ERRORS:
             if found := self.find(name):
@@ -117,6 +119,7 @@ class Document:
         if found is None:
             return []
         if records_at is None:
+            self.is_record = True
             return to_lines([value], value)
         raise PermanentSourceError(
             f"{said_of(self._response)}: records_at: {records_at!r} is {quoted(found, _QUOTED_CHARACTERS)}, not a list; "

@@ -6,8 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
+from tasks.errors import SourceError
+from tasks.ingest.api.document import Document
 from tasks.ingest.api.json_text import list_items, take_json, to_lines, to_value
+from tasks.ingest.http.hiding import quoted
 
+_QUOTED_CHARACTERS = 80
 _UNNAMED = (
     "the records are lists, and their values are named col0, col1, …; "
     "write names: first where the first record has their names, or names: [id, …]"
@@ -40,6 +44,25 @@ class ListNames:
         if names == self.found:  # which some servers give on each page, and some on the first
             records = records[1:]
         return [_to_object(record, self.found) for record in records]
+
+
+class BodyKind:
+    """Whether the bodies of a partition are lists of records or a record each: one of the other kind is no page of it."""
+
+    def __init__(self) -> None:
+        self._is_record: bool | None = None
+
+    def check(self, document: Document, records: Sequence[bytes], said: str) -> None:
+        """Raise SourceError where a body has records of another kind than those before."""
+        if self._is_record is None and records:
+            self._is_record = document.is_record
+        if records and document.is_record != self._is_record:
+            kind, others = ("an object", "lists") if document.is_record else ("a list", "objects")
+            raise SourceError(
+                f"{said}: the body is {kind} where those of other pages are {others}: "
+                f"{quoted(records[0].decode('utf-8', 'replace'), _QUOTED_CHARACTERS)}; "
+                "run again, or name what such an error has in error_at"
+            )
 
 
 def _read_names(record: bytes) -> list[str]:

@@ -16,12 +16,13 @@ from tasks.ingest.api.asks import turn_page
 from tasks.ingest.api.contradictions import list_doubts
 from tasks.ingest.api.counts import read_told
 from tasks.ingest.api.document import Document, read_document
-from tasks.ingest.api.lists import ListNames
+from tasks.ingest.api.lists import BodyKind, ListNames
 from tasks.ingest.api.paging import (
     EMPTY_AT_END,
     Numbered,
     Page,
     Progress,
+    came_again,
     check_page,
     check_told,
     doubt_only_page,
@@ -49,6 +50,7 @@ class _Reader:
         self._further = replace(self._first, answers=self._first.answers | _NO_SUCH_PAGE)
         self._fetch = fetch
         self._names = names
+        self._kind = BodyKind()
         self._room = BodyRoom(source.requests.max_in_flight_bytes)
 
     @property
@@ -85,7 +87,9 @@ class _Reader:
                 return start + index * (size or 0)
 
     def _read(self, index: int, ask: Ask, response: httpx.Response, document: Document) -> Page:
-        records = self._names.name(document.records(self._source.records_at))
+        records = document.records(self._source.records_at)
+        self._kind.check(document, records, ask.said)
+        records = self._names.name(records)
         told = self._read_told(index, ask, response, document)
         if told is None and index == 0:
             self._check_can_end(ask, document)
@@ -199,6 +203,8 @@ async def _check_end_of_rows(page: Page, progress: Progress, pagination: OffsetP
         # The same once more: the page that the server gives for any offset, or the last, which it gives for those too large.
         if page.index == 0 and rows > 1 and (await reader.fetch_at(1, pagination.start + 1)).records == page.records:
             raise WrongPagesError(repeated(after, "the page before", pagination))
+        if rows == 1 and (progress.full or 0) < size:  # no page was full: it may be of pages of one row each
+            progress.complaint = progress.complaint or came_again(after, pagination)
         progress.is_over = True
     elif not 0 < rows < size or not await _is_in_next(after, page, reader):
         raise WrongPagesError(other_size(page, pagination))

@@ -8,6 +8,7 @@ from typing import Any
 from tasks.ingest.api.document import Document, read_document
 from tasks.ingest.api.lists import ListNames
 from tasks.ingest.api.numbered import read_numbered
+from tasks.ingest.api.overlap import tell_overlap
 from tasks.ingest.api.remainder import doubts_of
 from tasks.ingest.api.sequence import read_sequence
 from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content
@@ -26,9 +27,10 @@ def read_pages(source: ApiSource, first: Ask, fetch: Fetch, state: Any) -> Async
         case SinglePagination():
             return _read_single(source, first, fetch)
         case PagePagination() | OffsetPagination() as pagination:
-            return read_numbered(source, pagination, first, fetch, state)
+            pages = read_numbered(source, pagination, first, fetch, state)
         case pagination:
-            return read_sequence(source, pagination, first, fetch, state)
+            pages = read_sequence(source, pagination, first, fetch, state)
+    return pages if source.key else tell_overlap(pages)  # by a key they are dropped, and counted
 
 
 async def _read_single(source: ApiSource, first: Ask, fetch: Fetch) -> AsyncGenerator[PageGroup, None]:

@@ -147,11 +147,16 @@ def doubt_only_page(page: Page, progress: Progress, pagination: Numbered) -> tup
     """Return what there is to doubt in a first page that comes again as the second: the number may turn no page at all."""
     if progress.index != 1 or not page.records or progress.told is not None or progress.is_over:
         return ()
+    return (came_again(page, pagination),)
+
+
+def came_again(page: Page, pagination: Numbered) -> str:
+    """Return the sentence for a short first page that came again, and was taken for the only one."""
     rows = len(page.records)
     return (
         f"{page.ask.said} gave the {rows} records of the first page again, fewer than pagination.size "
         f"({pagination.size}), which was taken for the only one; if there are more, correct pagination.param "
-        f"{pagination.param!r} or set size: {rows}, otherwise use kind: single",
+        f"{pagination.param!r} or set size: {rows}, otherwise use kind: single"
     )
 
 
@@ -170,7 +175,7 @@ def check_page(page: Page, progress: Progress, pagination: Numbered) -> None:
         )
     if rows > progress.is_counted and page.digest == progress.previous:  # two single records may well be the same
         raise WrongPagesError(repeated(page, "the page before", pagination))
-    if progress.told is None and rows > 1 and page.digest == progress.first:
+    if rows > 1 and page.digest == progress.first:
         raise WrongPagesError(repeated(page, "the first page", pagination))
 
 

@@ -14,7 +14,7 @@ from tasks.errors import PermanentSourceError, WrongPagesError
 from tasks.ingest.api.asks import turn_page
 from tasks.ingest.api.document import Document, read_document
 from tasks.ingest.api.links import find_link
-from tasks.ingest.api.lists import ListNames
+from tasks.ingest.api.lists import BodyKind, ListNames
 from tasks.ingest.api.only_page import why_unproven
 from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content, said_of
 from tasks.ingest.http.hiding import quoted
@@ -56,12 +56,12 @@ async def read_sequence(
 ) -> AsyncGenerator[PageGroup, None]:
     """Yield page after page, each of which says where the next is."""
     walk = Walk(**state) if state else Walk()
-    names = ListNames(source.names, walk.names)
+    names, kind = ListNames(source.names, walk.names), BodyKind()
     seen = {_digest(_here(pagination, first, walk.following))}
     is_last = False
     while not is_last:
         ask = first if walk.following is None else _turn(first, pagination, walk.following)
-        page = await _fetch(source, pagination, ask, fetch, names)
+        page = await _fetch(source, pagination, ask, fetch, names, kind)
         if page.is_nothing and walk.following is not None:
             page = replace(page, warnings=(_no_content(ask),))
         here, walk.following = _here(pagination, first, walk.following), page.following
@@ -83,14 +83,18 @@ def _here(pagination: Sequential, first: Ask, following: Following | None) -> Fo
     return str(first.url) if following is None and not isinstance(pagination, CursorPagination) else following
 
 
-async def _fetch(source: ApiSource, pagination: Sequential, ask: Ask, fetch: Fetch, names: ListNames) -> _Page:
+async def _fetch(
+    source: ApiSource, pagination: Sequential, ask: Ask, fetch: Fetch, names: ListNames, kind: BodyKind
+) -> _Page:
     response = await fetch(ask)
     if not has_content(response):
         following = _following_in_header(pagination, response)
         return _Page([], following, is_nothing=following is None)
 
     def read(document: Document) -> _Page:
-        records = names.name(document.records(source.records_at))
+        records = document.records(source.records_at)
+        kind.check(document, records, ask.said)
+        records = names.name(records)
         following = _following(pagination, response, document)
         unproven = None
         if following is None and records:
