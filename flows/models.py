@@ -142,8 +142,8 @@ def _print_prediction(console: Console, prediction: object) -> None:
         f"({prediction.candidate}) to {prediction.path}",
         soft_wrap=True,
     )
-    if prediction.warning:
-        console.print(f"warning: {prediction.warning}", soft_wrap=True, markup=False)
+    for warning in prediction.warnings:
+        console.print(f"warning: {warning}", soft_wrap=True, markup=False)
     table = Table(box=box.SIMPLE_HEAD, title="Drift from the rows learnt from", title_justify="left")
     table.add_column("feature")
     for title in ("PSI", "missing", "before"):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 
-from tasks.convert.single import convert_single
+from tasks.convert.single import convert_single, find_like
 from tasks.convert.tasks import Convert, convert_files
 from tasks.spec import ColumnType
 from tasks.store import DataFolder, sweep_leftovers
@@ -40,9 +40,10 @@ async def as_parquet(
     types = {name: _TYPES[kind] for name, kind in version.features.items() if kind in _TYPES}
     place = await asyncio.to_thread(_make_folder, folder.predictions(pipeline))
     try:
-        single = await convert_single(Path(asked.text), types, place, convert)
+        like = await asyncio.to_thread(lambda: find_like(folder.tables(), pipeline, types))
+        single = await convert_single(Path(asked.text), types, place, convert, like)
         rejects = Rejects(single.rejected, single.reason, single.rejects)
-        yield replace(asked, parts=single.parts, rejects=rejects)
+        yield replace(asked, parts=single.parts, rejects=rejects, warnings=single.warnings)
     finally:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, place, ignore_errors=True))
 

@@ -55,8 +55,8 @@ async def predict(
     path = await asyncio.to_thread(choose_output, folder, pipeline, asked, output, overwrite=overwrite)
     async with as_parquet(asked, folder, pipeline) as given:
         prediction = await predict_input(folder.models(pipeline), given, tables, path, limits)
-    if prediction.warning:
-        get_run_logger().warning(prediction.warning)
+    for warning in prediction.warnings:
+        get_run_logger().warning(warning)
     if prediction.drifted:
         get_run_logger().warning("Rows have moved from those learnt from: %s", ", ".join(prediction.drifted))
     await report_prediction(pipeline, prediction)

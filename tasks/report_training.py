@@ -98,7 +98,7 @@ async def report_prediction(pipeline: str, prediction: Prediction) -> None:
     ]
     said = (
         f"{prediction.rows:,} rows of {prediction.source}, predicted by {prediction.version} ({prediction.candidate}) to "
-        f"{prediction.path}. {prediction.warning + '. ' if prediction.warning else ''}A population stability index above 0.2, and above what so few rows show by chance, is drift."
+        f"{prediction.path}. {''.join(f'{each}. ' for each in prediction.warnings)}A population stability index above 0.2, and above what so few rows show by chance, is drift."
     )
     await show_table(f"{pipeline}-drift", rows, said)
 

@@ -39,11 +39,11 @@ def audit_table(
         *tell_partition_folders(job, types),
         *warn_of_guesses(files, types, job.target.columns),
         *warn_of_strangers(files, parts),
-        *_warnings_of_reading(files),
+        *tell_of_reading(files),
     )
 
 
-def _warnings_of_reading(files: Mapping[str, ConvertedFile]) -> Iterator[str]:
+def tell_of_reading(files: Mapping[str, ConvertedFile]) -> Iterator[str]:
     """Yield what is told of each file; of many whose sentences differ in their example alone, once."""
     alike: dict[str, list[str]] = {}
     for name, file in files.items():

@@ -55,7 +55,14 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     files = {name: draft.files[name] for name in in_order(job, draft.files)}
     number = versions.next_number(draft.number)
     manifest = TableManifest(
-        job.fingerprint, draft.types, files, draft.parts, _checksums(draft, anew, rejects), job.pipeline, number
+        job.fingerprint,
+        draft.types,
+        files,
+        draft.parts,
+        _checksums(draft, anew, rejects),
+        job.pipeline,
+        number,
+        job.declared,
     )
     commit_table_manifest(versions.staged / "table", manifest)
     versions.commit(number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 from tasks.convert.files import InputFile, Target
 from tasks.convert.inputs import RawInputs, list_files, list_raw
@@ -91,6 +91,14 @@ class TableJob:
         source = self.source.model_dump(mode="json", include={"columns", "key", "read"})
         table = self.source.table.model_dump(mode="json", exclude={"contract", "max_rejects", "warn_rejects"})
         return fingerprint([source, table, self.target.typed, self.explode, self.target.keeps_empty, self.keep, LAYOUT])
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """Return what is declared of how files of such rows are read, as a source of files has it."""
+        if isinstance(self.source, PagesSource):  # whose columns are selectors
+            return {}
+        found = self.source.model_dump(mode="json", include={"columns", "read", "table"}, exclude_defaults=True)
+        return {"path": ["rows"], **found}
 
     def keeps(self, name: str) -> bool:
         """Return whether the rows of a file that is not among the inputs stay.

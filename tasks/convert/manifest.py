@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
@@ -24,7 +25,8 @@ class TableManifest:
 
     `files` are in the order in which their rows count. `checksums` are those of
     the files of the table's version, by their paths in it. `pipeline` is whose the
-    table is, and `number` that of its version, which grows with each.
+    table is, and `number` that of its version, which grows with each. `declared` is
+    what a source of files says of how these rows are read.
     """
 
     fingerprint: str = ""
@@ -34,6 +36,7 @@ class TableManifest:
     checksums: dict[str, Checksum] = field(default_factory=dict)
     pipeline: str = ""
     number: int = 0
+    declared: dict[str, Any] = field(default_factory=dict)
 
 
 read_manifest_file = json_reader(TableManifest)

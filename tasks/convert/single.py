@@ -8,9 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tasks.accounting import Account, RejectLimits, audit, errors_of
+from tasks.convert.account import tell_of_reading
 from tasks.convert.draft import Draft
+from tasks.convert.guesses import warn_of_guesses
 from tasks.convert.job import make_job
-from tasks.convert.manifest import TableManifest
+from tasks.convert.manifest import TableManifest, read_table_manifest
+from tasks.convert.naming import Naming
+from tasks.convert.reading.formats import suffix_of
 from tasks.convert.tasks import Convert, convert_files, draft_table
 from tasks.errors import TableError
 from tasks.spec import Column, ColumnType, FilesSource, Reading
@@ -18,12 +23,11 @@ from tasks.store import DataFolder
 
 _NAME = "rows"
 _READING = Reading(header=True)  # columns are asked for by name
-_MOST_REJECTS = 0.5  # as of a table: beyond, the file is another than is thought
 
 
 @dataclass(frozen=True)
 class SingleFile:
-    """The Parquet files of a file's rows and of its rejects, each in the order of its lines, and how many these are."""
+    """The Parquet files of a file's rows and of its rejects, each in the order of its lines, how many these are, and what is told of them."""
 
     parts: tuple[Path, ...]
     rejects: tuple[Path, ...]
@@ -31,34 +35,83 @@ class SingleFile:
     rejected: int
     reason: str
     """The most frequent one of its rejects."""
+    warnings: tuple[str, ...] = ()
+
+
+def find_like(tables: Mapping[str, Path], pipeline: str, types: Mapping[str, ColumnType]) -> FilesSource | None:
+    """Return what is declared of the one source of a pipeline whose table has all of these columns; None where several have, or none."""
+    found = [
+        manifest
+        for manifest in map(read_table_manifest, tables.values())
+        if manifest.declared and manifest.pipeline in ("", pipeline) and types.keys() <= manifest.types.keys()
+    ]
+    return FilesSource.model_validate(found[0].declared) if len(found) == 1 else None
 
 
 async def convert_single(
-    file: Path, types: Mapping[str, ColumnType], folder: Path, convert: Convert = convert_files
+    file: Path,
+    types: Mapping[str, ColumnType],
+    folder: Path,
+    convert: Convert = convert_files,
+    like: FilesSource | None = None,
 ) -> SingleFile:
-    """Convert a file to Parquet in `folder`, its columns of the types given where it has them.
+    """Convert a file to Parquet in `folder`, its columns of the types given where it has them, and read as one of the source `like` is.
 
     Raises:
         TableError: the file cannot be read, or most of its rows do not fit.
 
     """
-    columns = {name: Column(type=kind) for name, kind in types.items()}
-    source = FilesSource(path=(str(file),), read=_READING, columns=columns)
+    source = await asyncio.to_thread(_source_of, file, types, like)
     job = await asyncio.to_thread(make_job, _NAME, source, DataFolder(folder), allow_partial=False)
     job = replace(job, lenient=True)
     draft = await draft_table(job, TableManifest(), job.inputs, convert)
     if not draft.types or not any(file.size for file in job.inputs):  # of an empty file the types are those of training
         raise TableError(f"{file}: has no column; see whether it is the right file")
-    single = _sum_up(draft)
-    if single.rejected > single.received * _MOST_REJECTS:
-        raise TableError(
-            f"{file}: {single.rejected:,} of its {single.received:,} rows are rejects, most often because "
-            f"{single.reason}; correct the file"
-        )
+    single, reasons = _sum_up(draft)
+    limits = RejectLimits(source.table.warn_rejects, source.table.max_rejects)
+    account = Account(single.received, single.received - single.rejected, single.rejected, reasons, limits)
+    if errors := errors_of(audit(account)):
+        raise TableError("\n".join(f"{file}: {error}" for error in errors))
     return single
 
 
-def _sum_up(draft: Draft) -> SingleFile:
+def _source_of(file: Path, types: Mapping[str, ColumnType], like: FilesSource | None) -> FilesSource:
+    """Return a source of one file: what is not declared of the columns asked for has their types, other columns have none."""
+    if like is None:
+        columns = {name: Column(type=kind) for name, kind in types.items()}
+        return FilesSource(path=(str(file),), read=_READING, columns=columns)
+    renames = {name: column.rename for name, column in like.columns.items() if column.rename}
+    naming = Naming(renames, like.table.clean_names)
+    columns = {name: _as_asked(column, types.get(naming.rename([name])[0])) for name, column in like.columns.items()}
+    known = set(naming.rename(list(columns)))
+    columns |= {name: Column(type=kind) for name, kind in types.items() if name not in known}
+    options = like.table.model_copy(update={"partition_by": (), "sort_by": (), "provenance": False})
+    return FilesSource(path=(str(file),), read=_reading_of(file, like.read), columns=columns, table=options)
+
+
+def _as_asked(column: Column, kind: ColumnType | None) -> Column:
+    """Return what is declared of a column, which of new rows only those asked for must have values of a type."""
+    if kind is None:
+        return Column(rename=column.rename, nulls=column.nulls)
+    return column.model_copy(update={"required": False, "type": column.type or kind})
+
+
+def _reading_of(file: Path, read: Reading) -> Reading:
+    """Return how a file is read: as is declared, unless that is of another format."""
+    if read.format is not None and _is_of_another(file, read):
+        return _READING
+    return read if read.header is not None or read.header_row else read.model_copy(update={"header": True})
+
+
+def _is_of_another(file: Path, read: Reading) -> bool:
+    try:
+        return suffix_of(file.name, Reading(), file) != suffix_of(file.name, read, file)
+    except TableError:  # its name tells of none
+        return False
+
+
+def _sum_up(draft: Draft) -> tuple[SingleFile, Counter[str]]:
+    """Return what a file came to, and why its rejects are none of its rows."""
     staged, files = draft.job.versions.staged, draft.files.values()
     reasons: Counter[str] = Counter()
     for file in files:
@@ -69,6 +122,7 @@ def _sum_up(draft: Draft) -> SingleFile:
         received=sum(file.rows_received for file in files),
         rejected=sum(file.rows_rejected for file in files),
         reason=reasons.most_common(1)[0][0] if reasons else "",
+        warnings=(*warn_of_guesses(draft.files, draft.types, draft.job.target.columns), *tell_of_reading(draft.files)),
     )
     held = sum(part.total for part in draft.parts.values())
     if held + single.rejected != single.received:
@@ -76,4 +130,4 @@ def _sum_up(draft: Draft) -> SingleFile:
             f"{single.received} rows received are not {held} read + {single.rejected} rejects; "
             "this is an error in Tidemill, please report it"
         )
-    return single
+    return single, reasons

@@ -69,9 +69,8 @@ class File:
             return None
         if value is None or isinstance(value, str):
             return value or None if self.format in ("csv", "xlsx") else value
-        if isinstance(value, float) and self.format == "xlsx":
-            number = float(f"{value:.15g}")  # as many digits as a sheet has
-            return str(int(number) if number.is_integer() else number)
+        if self.format == "xlsx" and not isinstance(value, bool):
+            return str(in_sheet(value))
         return json.dumps(value)
 
     def write(self, folder: Path, number: int) -> None:
@@ -108,7 +107,7 @@ class File:
         sheet.append(self.names)
         for row in self.rows:
             values = [row.get(name) for name in self.names]
-            sheet.append([float(f"{v:.15g}") if isinstance(v, float) else v for v in values])
+            sheet.append([in_sheet(value) for value in values])
         for cell in (cell for cells in sheet.iter_rows() for cell in cells if isinstance(cell.value, str)):
             cell.data_type = "s"  # also of what looks like a formula, or an error
         book.save(buffer)
@@ -122,6 +121,14 @@ class File:
             pa.table({n: pa.array(v, pa.int64() if n == "id" else pa.string()) for n, v in arrays.items()}), buffer
         )
         return buffer.getvalue()
+
+
+def in_sheet(value: Any) -> Any:
+    """Return a value as a sheet holds it: numbers have 15 digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    number = float(f"{value:.15g}")
+    return int(number) if number.is_integer() else number
 
 
 def may_be(text: str | None, nulls: Sequence[str], type_name: str) -> bool:

@@ -60,6 +60,8 @@ class Input:
     parts: tuple[Path, ...] = ()
     """The rows of a file that is no Parquet, as Parquet files in their order."""
     rejects: Rejects = Rejects()
+    warnings: tuple[str, ...] = ()
+    """Sentences on how a file was read, where that is in doubt."""
 
     @property
     def name(self) -> str:

@@ -72,6 +72,8 @@ class Prediction:
     """How many rows of a file were none that could be predicted, as their values are not of the features' kinds."""
     reason: str = ""
     rejects: Path | None = None
+    doubts: tuple[str, ...] = ()
+    """Sentences on how a file was read, where that is in doubt."""
 
     @property
     def received(self) -> int:
@@ -87,6 +89,11 @@ class Prediction:
             f"{self.rejected:,} of {self.received:,} rows of {self.source} are rejects and not predicted, most often "
             f"because {self.reason}; correct them, they lie in {self.rejects}"
         )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return all that is to be told of the rows."""
+        return (*([self.warning] if self.warning else []), *self.doubts)
 
     @property
     def drifted(self) -> list[str]:
@@ -172,7 +179,7 @@ def _predict(models: Path, rows: Input, tables: Mapping[str, Path], output: Path
     drift = measure_drift(version.reference, counted) if count else []
     prediction = Prediction(output, count, str(rows), version.name, version.candidate, version.target, tuple(drift))
     rejects, kept = rows.rejects, keep_rejects(rows.rejects.files, output)
-    return replace(prediction, rejected=rejects.count, reason=rejects.reason, rejects=kept)
+    return replace(prediction, rejected=rejects.count, reason=rejects.reason, rejects=kept, doubts=rows.warnings)
 
 
 def _write(
