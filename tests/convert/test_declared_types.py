@@ -18,7 +18,15 @@ import pytest
 from tasks.convert.types import ARROW_TYPES
 from tasks.errors import TableError
 from tasks.spec import PagesSource, Source
-from tests.convert.conftest import api_source, files_source, land, make_table, read_rejects, read_rows, write_files
+from tests.convert.conftest import (
+    api_source,
+    files_source,
+    land,
+    make_table,
+    read_rejects,
+    read_rows,
+    write_files,
+)
 
 Rows = list[dict[str, Any]]
 
@@ -171,6 +179,15 @@ def test_a_required_value_that_does_not_fit_is_named(tmp_path: Path, make: Make)
     make_table(tmp_path, make(tmp_path, rows, {"columns": columns}))
 
     assert [row["reason"] for row in read_rejects(tmp_path)] == ["'abc' is not a float", "is empty, but required"]
+
+
+@any_source
+def test_a_required_column_that_no_value_fits_names_a_value(tmp_path: Path, make: Make) -> None:
+    """No value there is empty: the error says what stands there."""
+    columns = {"v": {"type": "float", "required": True}}
+
+    with pytest.raises(TableError, match=r"2 rows came and none entered the table, most often because 'abc' is not a"):
+        make_table(tmp_path, make(tmp_path, [{"id": 1, "v": "abc"}, {"id": 2, "v": "abc"}], {"columns": columns}))
 
 
 def test_a_text_that_means_null_is_no_value_where_one_is_required(tmp_path: Path) -> None:
