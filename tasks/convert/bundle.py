@@ -99,7 +99,9 @@ def convert_bundle(files: Sequence[InputFile], plan: Plan, part: str) -> tuple[C
     written = write_block(parsed, plan, f"{part}.parquet", rows)
     guess = head.guess(suffix_of(members[0].file.name, plan.target.reading))
     converted = tuple(
-        ConvertedFile(m.file.name, m.rows, 0, {}, 0, m.file.size, m.file.mtime_ns, m.digest, guess=guess)
+        ConvertedFile(
+            m.file.name, m.rows, 0, {}, 0, m.file.size, m.file.mtime_ns, m.digest, guess=guess, ctime_ns=m.file.ctime_ns
+        )
         for m in members
     )
     return Converted(converted, written.parts), others

@@ -244,6 +244,7 @@ def _sum_up(file: InputFile, plan: Plan, progress: _Progress, written: Sequence[
         reasons=dict(reasons.most_common(REASONS_KEPT)),
         size=file.size,
         mtime_ns=file.mtime_ns,
+        ctime_ns=file.ctime_ns,
         digest=progress.digest,
         content=progress.content,
         encoding=progress.encoding,

@@ -93,11 +93,15 @@ def refuse_lost(job: TableJob, manifest: TableManifest, damaged: Mapping[str, Pa
 
 
 def is_current(file: InputFile, manifest: TableManifest) -> bool:
-    """Return whether a file was converted as it is now: told by size and time, and where that differs by its hash."""
+    """Return whether a file was converted as it is now: told by size and times, and where one differs by its hash.
+
+    A program that copies a file may give it the time of another, as cp -p does, but not the time of its last change.
+    """
     converted = manifest.files.get(file.name)
     if converted is None or converted.size != file.size:
         return False
-    if file.is_local and converted.mtime_ns == file.mtime_ns:
+    same = converted.ctime_ns in (0, file.ctime_ns)  # of a table that was made before it was kept, or of a raw file
+    if file.is_local and converted.mtime_ns == file.mtime_ns and same:
         return True
     return hash_file(file) == converted.digest
 

@@ -22,7 +22,8 @@ class InputFile:
     """One file of a source: where it lies, and what it is called in rejects and manifests.
 
     `rows` is how many records it holds, where that is known from when it was
-    landed; `version` is what a remote store knows its content by.
+    landed; `version` is what a remote store knows its content by. `ctime_ns` is when
+    a file of an inbox last changed in any way, which no program sets as it likes.
     """
 
     path: Path | str
@@ -31,6 +32,7 @@ class InputFile:
     mtime_ns: int
     version: str = ""
     rows: int | None = None
+    ctime_ns: int = 0
 
     @property
     def is_local(self) -> bool:
@@ -96,6 +98,7 @@ class ConvertedFile:
     """Sentences on what was read, which every run with this file in its table tells."""
     guess: Guess | None = None
     content: str = ""
+    ctime_ns: int = 0
 
     @property
     def known_by(self) -> str:

@@ -117,7 +117,8 @@ def _list(path: str, root: Path, allow_hosts: Sequence[str], passed_over: list[s
         passed_over += map(name_address, others)
         return
     for entry in list_local(path, root, others):
-        yield InputFile(Path(entry.path), name_file(entry.path, root), entry.size, entry.mtime_ns)
+        name = name_file(entry.path, root)
+        yield InputFile(Path(entry.path), name, entry.size, entry.mtime_ns, ctime_ns=entry.ctime_ns)
     passed_over += (name_file(name, root) for name in others)
 
 

@@ -41,6 +41,7 @@ class LocalFile:
     path: str
     size: int
     mtime_ns: int
+    ctime_ns: int
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,11 @@ def _stat(name: str) -> LocalFile | None:
         return None
     except OSError as error:
         raise TableError(f"{name}: cannot be read ({error.strerror}); check the file and its permissions") from error
-    return LocalFile(name, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+    return (
+        LocalFile(name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        if stat.S_ISREG(status.st_mode)
+        else None
+    )
 
 
 def _is_known(name: str) -> bool:
