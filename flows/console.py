@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from rich.table import Table
 from flows.terminal import printable
 from tasks.progress import Step
 from tasks.summary import RunSummary, SourceSummary, TargetSummary
+from tasks.unread_output import end_output, let_consoles_end
 
 PLAIN_WIDTH = 100  # where the output is no terminal
 _PLAIN_EVERY_S = 2.0
@@ -27,6 +29,7 @@ def make_console() -> Console:
 
     Nothing is markup: [/] in a column's name, or in a check's pattern, is text.
     """
+    let_consoles_end()
     console = Console(highlight=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=PLAIN_WIDTH)
 
@@ -83,7 +86,10 @@ class ProgressView:
             self._told_at[key] = now
             clock = time.strftime("%H:%M:%S")
             line = f"{clock}  {step.stage:<8} {step.name:<12} {step.done:>4}/{step.total:<4} {step.detail}"
-            print(printable(line)[:PLAIN_WIDTH].rstrip(), flush=True)
+            try:
+                print(printable(line)[:PLAIN_WIDTH].rstrip(), flush=True)
+            except BrokenPipeError:  # the stage that tells of a step would take it for a failure of its own
+                end_output(sys.stdout)
 
 
 def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) -> None:

@@ -48,6 +48,9 @@ def main() -> None:
     import uvicorn  # noqa: PLC0415 - the address is told first, so that the parent goes on meanwhile
     from prefect.server.api.server import create_app  # noqa: PLC0415 - the same
 
+    from tasks.unread_output import let_consoles_end  # noqa: PLC0415 - the same
+
+    let_consoles_end()
     server = uvicorn.Server(uvicorn.Config(_guard(create_app()), log_level="error", lifespan="on"))
     server.run(sockets=[listener])
 

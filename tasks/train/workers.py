@@ -18,9 +18,11 @@ stopping = threading.Event()
 def start_worker(fit_server: str) -> None:
     """Prepare a worker: one thread for numeric work, Ctrl-C left to the parent, no life without the parent; `fit_server` is an address."""
     from tasks.train.isolation import call_at  # noqa: PLC0415 - it reads what stands above
+    from tasks.unread_output import let_consoles_end  # noqa: PLC0415 - heavy
 
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    let_consoles_end()
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     call_at(fit_server)
 
