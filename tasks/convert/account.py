@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from tasks.accounting import Account, Before, FileCounts, RejectLimits, audit, errors_of, warnings_of
 from tasks.convert.files import ConvertedFile
-from tasks.convert.guesses import warn_of_guesses, warn_of_strangers
+from tasks.convert.guesses import tell_unmet, warn_of_guesses, warn_of_strangers
 from tasks.convert.inbox import tell_partition_folders, tell_passed_over
 from tasks.convert.job import TableJob
 from tasks.convert.manifest import TableManifest
@@ -71,6 +71,7 @@ def _account(
         columns=columns,
         before=_before(job, before) if before and before.files else None,
         remedy=f", or delete {job.versions.home} to begin the table anew",
+        unmet=tell_unmet(files, job.target.reading),
         files=[FileCounts(file.name, file.rows_received, file.rows_rejected) for file in files.values()],
     )
 

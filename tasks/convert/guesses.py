@@ -11,10 +11,12 @@ from tasks.convert.part import Part
 from tasks.convert.reading.guess import Guess, Hint
 from tasks.convert.types import NULL_TEXTS, Types
 from tasks.errors import TableError
-from tasks.spec import Column
+from tasks.spec import Column, Reading
+from tasks.spec.reading import FORMATS_OF
 
 _TITLE_CHARACTERS = 80
 _NAMED = 5
+_SPELT_AS = {"xlsx": "excel"}
 _SHOWN_AS: Mapping[str, str] = {"long": "int"}
 SHOWN = 20  # ways of reading in one source; more are no way
 
@@ -125,6 +127,23 @@ def refuse_contradictions(files: Mapping[str, ConvertedFile]) -> None:
                 f"{file.name} has {file.guess.doubts[0].example!r}, which may be a whole number or one with decimals, and "
                 f"{commas[file.guess.delimiter]} has decimal commas; declare read.decimal"
             )
+
+
+def tell_unmet(files: Mapping[str, ConvertedFile], reading: Reading) -> list[str]:
+    """Return a sentence on each key of `read` that is declared and says something of none of the files."""
+    formats = {name: file.guess.format for name, file in files.items() if file.guess is not None}
+    if not formats:
+        return []
+    first, kind = next(iter(formats.items()))
+    kinds = {_SPELT_AS.get(each, each) for each in formats.values()}
+    of = {key: f"of {' and '.join(of)}" for key, of in FORMATS_OF.items() if not kinds & set(of)}
+    if not any(".zip" in name.lower() for name in formats):
+        of["member"] = "of a .zip"
+    return [
+        f"read.{key} is {of[key]}, and no file is one, e.g. {first} is {kind}; take it out, or declare read.format"
+        for key in of
+        if getattr(reading, key) is not None
+    ]
 
 
 def warn_of_guesses(files: Mapping[str, ConvertedFile], types: Types, columns: Mapping[str, Column]) -> tuple[str, ...]:

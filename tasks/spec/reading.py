@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from encodings.aliases import aliases
 from typing import Annotated, Any, Literal
@@ -12,8 +13,8 @@ from tasks.spec.base import BodyPath, NonEmpty, Part
 
 Format = Literal["csv", "tsv", "jsonl", "json", "parquet", "excel"]
 
-_CSV = ("csv", "tsv")
-_FORMATS_OF = {
+_CSV: tuple[Format, ...] = ("csv", "tsv")
+FORMATS_OF: Mapping[str, tuple[Format, ...]] = {
     "delimiter": _CSV,
     "quote": _CSV,
     "decimal": _CSV,
@@ -102,7 +103,7 @@ class Reading(Part):
 
     @model_validator(mode="after")
     def _fits_the_format(self) -> Reading:
-        for key, formats in _FORMATS_OF.items():
+        for key, formats in FORMATS_OF.items():
             if self.format is not None and getattr(self, key) is not None and self.format not in formats:
                 of = " and ".join(formats)
                 raise ValueError(f"{key} is of {of}, and the format is {self.format}; take one of them out")

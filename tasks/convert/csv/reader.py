@@ -73,13 +73,16 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
 
 
 def _may_repeat_header(block: CsvBlock, types: Types) -> bool:
-    """Return whether a row may be the header once more: none is where a column of numbers has a name that is a text."""
+    """Return whether a row may be the header once more, or of another table: none is where a column of numbers has a name that is a text."""
     head = block.head
     named = zip(head.names, head.fields, strict=False)  # without a header there are no fields
     if any(types[name] not in ("string", "null") and kind_of(field) == "text" for name, field in named):
         return False
-    line = head.line
-    return bool(line) and (block.window.to_place(len(line)).data == line or block.window.find(b"\n" + line) >= 0)
+    line, separators = head.line, head.dialect.delimiter.encode() * (len(head.names) - 1)
+    if not line or block.window.to_place(len(line)).data == line:
+        return bool(line)
+    blanks = (b"\n" + blank + end for blank in {b"", separators} for end in (b"\n", b"\r"))
+    return block.window.find(b"\n" + line) >= 0 or any(block.window.find(blank) >= 0 for blank in blanks)
 
 
 def _is_empty(block: CsvBlock) -> bool:

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.csv.block import CsvBlock, read_block
+from tasks.convert.csv.head import Head
 from tasks.convert.csv.records import UNDECODABLE, Records, is_utf8
 from tasks.convert.parsed import Misfit, Record, Texts
-from tasks.convert.reading.header import REPEATED, find_repeats, tell_repeats
+from tasks.convert.reading.header import REPEATED, find_repeats, find_second, tell_repeats, tell_second
 from tasks.convert.types import NULL_TEXTS, TypeName, Types, infer_type, take_out
 from tasks.convert.window import Window
 from tasks.spec import Column
@@ -52,8 +53,19 @@ def read_texts(block: CsvBlock, columns: Mapping[str, Column] | None = None) -> 
     misfits = [*undecodable, *records.broken, *misfits]
     plain, types = read_decimals(block, table, columns or {})
     received = table.num_rows + len(misfits)
-    repeated = tell_repeats(sorted(misfit.record.line for misfit in misfits if misfit.reason == REPEATED))
-    return Texts(plain, received, misfits, locate, types, warnings=[*records.warnings, *repeated])
+    told = tell_repeats(sorted(misfit.record.line for misfit in misfits if misfit.reason == REPEATED))
+    told += _tell_second(records, block.head)
+    return Texts(plain, received, misfits, locate, types, warnings=[*records.warnings, *told])
+
+
+def _tell_second(records: Records, head: Head) -> list[str]:
+    """Return a sentence on a record that looks like the header of another table, if one does."""
+    spans = records.spans
+    blank = [not any(span.fields) for span in spans]
+    below = {n for n in range(1, len(spans)) if not blank[n] and (blank[n - 1] or spans[n].start > spans[n - 1].end)}
+    rows = [span.fields for span in spans]
+    place = find_second(rows, {n for n in below if tuple(rows[n]) != head.fields}) if below and head.fields else None
+    return [] if place is None else [tell_second(f"line {records.locate([place])[0].line:,}")]
 
 
 def read_decimals(block: CsvBlock, texts: pa.Table, columns: Mapping[str, Column]) -> tuple[pa.Table, Types | None]:

@@ -12,7 +12,15 @@ from tasks.convert.json.columns import NULL_WORDS, TIME_TYPES, NullsOf, nothing_
 from tasks.convert.parsed import Misfit, Record, Texts
 from tasks.convert.reading.formulas import Sheet, count_unstored
 from tasks.convert.reading.guess import EXAMPLE, Guess
-from tasks.convert.reading.header import REPEATED, extent, find_header, find_repeats, tell_repeats
+from tasks.convert.reading.header import (
+    REPEATED,
+    extent,
+    find_header,
+    find_repeats,
+    find_second,
+    tell_repeats,
+    tell_second,
+)
 from tasks.convert.reading.workbook import Grid, read_grid
 from tasks.convert.types import TypeName, infer_type, take_out
 from tasks.errors import TableError
@@ -61,6 +69,7 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
     if reading.sheet is None and sheet.others:
         told.append(_tell_others(sheet))
     told += tell_repeats([number + 1 for number in repeats], f"sheet {sheet.name}, row")
+    told += _tell_second(grid, numbers, sheet.name)
     misfits = [Misfit(_record(grid, number), None, REPEATED) for number in repeats]
     received = len(numbers) + len(repeats)
     yield Texts(
@@ -87,6 +96,15 @@ def _without_repeats(grid: Grid, layout: _Layout) -> tuple[list[int], list[int]]
     rows = [[value or "" for value in grid.row(number)] for number in numbers]
     places = find_repeats([value or "" for value in grid.row(layout.header)], rows)
     return [number for place, number in enumerate(numbers) if place not in places], [numbers[n] for n in sorted(places)]
+
+
+def _tell_second(grid: Grid, numbers: Sequence[int], sheet: str) -> list[str]:
+    """Return a sentence on a row that looks like the header of another table, if one does."""
+    below = {place for place in range(1, len(numbers)) if numbers[place - 1] + 1 not in grid.rows}
+    if not below:
+        return []
+    place = find_second([[value or "" for value in grid.row(number)] for number in numbers], below)
+    return [] if place is None else [tell_second(f"sheet {sheet}, row {numbers[place] + 1:,}")]
 
 
 def _tell_others(sheet: Sheet) -> str:

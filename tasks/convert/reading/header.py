@@ -102,6 +102,22 @@ def tell_repeats(lines: Sequence[int], place: str = "line") -> list[str]:
     ]
 
 
+def find_second(rows: Sequence[Record], blanks: Collection[int]) -> int | None:
+    """Return the place of a row that looks like the header of another table: all texts, below a blank row and above numbers or dates."""
+    for place in sorted(blanks):
+        width = extent(rows[place])
+        first, below = rows[place][:width], [row[:width] for row in rows[place + 1 : place + 1 + _JUDGED_ROWS]]
+        kinds = [kind_of(field) for field in first if field.strip()]
+        if len(kinds) > 1 and set(kinds) == {"text"} and below and _judge(first, below, ()) > 0:
+            return place
+    return None
+
+
+def tell_second(place: str) -> str:
+    """Return a sentence on the header of another table, which stands at `place`."""
+    return f"{place} looks like the header of another table, below a blank one; give each table a file of its own"
+
+
 def extent(record: Record) -> int:
     """Return how many fields a record has as far as the last that is not blank."""
     return next((place for place in range(len(record), 0, -1) if record[place - 1].strip()), 0)
