@@ -41,7 +41,7 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
     known = [name for name in names if name not in schema.columns and tried.get(name, "null") != "null"]
     types: dict[str, TypeName] = {name: tried[name] if name in known else "string" for name in names}
     table = _read_typed(block, types)
-    if table is None or not _counts(block, table.num_rows) or _may_repeat_header(block, types):
+    if table is None or not _counts(block, table.num_rows):
         return None
     if schema.lines and not _is_row_a_line(block, table.num_rows):
         return None
@@ -49,7 +49,8 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
         return None
     values = {name: _empty_as_null(table[name]) if types[name] == "string" else table[name] for name in names}
     lost = any(types[name] == "float" and _may_have_lost_digits(values[name]) for name in names)
-    if lost or (schema.types is None and not all(is_narrowest(types[name], values[name]) for name in known)):
+    doubtful = lost or _may_have_header(block, values[names[0]], types)
+    if doubtful or (schema.types is None and not all(is_narrowest(types[name], values[name]) for name in known)):
         return None
     own = {name: sharpen(types[name], values[name]) for name in known}
     if len(known) < len(names):
@@ -72,17 +73,20 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
     return Parsed(rows, types, table.num_rows, lines=lines, warnings=block.warnings)
 
 
-def _may_repeat_header(block: CsvBlock, types: Types) -> bool:
+def _may_have_header(block: CsvBlock, first: pa.ChunkedArray, types: Types) -> bool:
     """Return whether a row may be the header once more, or of another table: none is where a column of numbers has a name that is a text."""
     head = block.head
     named = zip(head.names, head.fields, strict=False)  # without a header there are no fields
-    if any(types[name] not in ("string", "null") and kind_of(field) == "text" for name, field in named):
+    if not head.line or any(types[n] not in ("string", "null") and kind_of(field) == "text" for n, field in named):
         return False
-    line, separators = head.line, head.dialect.delimiter.encode() * (len(head.names) - 1)
-    if not line or block.window.to_place(len(line)).data == line:
-        return bool(line)
-    blanks = (b"\n" + blank + end for blank in {b"", separators} for end in (b"\n", b"\r"))
-    return block.window.find(b"\n" + line) >= 0 or any(block.window.find(blank) >= 0 for blank in blanks)
+    window, is_text = block.window, pa.types.is_string(first.type)
+    if not is_text or pc.index(first, head.fields[0]).as_py() >= 0:
+        repeated = window.to_place(len(head.line)).data == head.line or window.find(b"\n" + head.line) >= 0
+    else:
+        repeated = False
+    separators = b"\n" + head.dialect.delimiter.encode() * (len(head.names) - 1)
+    blanks = [b"\n"] * (len(first) != window.lines) + [separators] * bool(first.null_count)
+    return repeated or any(window.find(blank + end) >= 0 for blank in blanks for end in (b"\n", b"\r\n"))
 
 
 def _is_empty(block: CsvBlock) -> bool:
