@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from tests.flows.conftest import Tidemill, group_is_gone
@@ -62,6 +65,55 @@ def _seconds_of_work(process: int) -> float:
     return int(fields[11]) / os.sysconf("SC_CLK_TCK")
 
 
+def _wait_for_work(process: subprocess.Popen[str], folder: Path) -> None:
+    """Return when a process has worked for some seconds since a folder was there."""
+    deadline = time.monotonic() + 120
+    while not folder.is_dir() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    begun = _seconds_of_work(process.pid)
+    while _seconds_of_work(process.pid) < begun + 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _write_workbook(path: Path) -> None:
+    """Write a workbook that takes more than a minute to be read."""
+    buffer = io.BytesIO()
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.append(list("abcdefgh"))
+    book.save(buffer)
+    rows = "".join(
+        f"<row>{''.join(f'<c><v>{row * 7919 * n % 99991}</v></c>' for n in range(8))}</row>" for row in range(9999)
+    )
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
+        for name in old.namelist():
+            part = old.read(name).decode()
+            new.writestr(name, part.replace("</sheetData>", f"{rows * 60}</sheetData>"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+@pytest.mark.usefixtures("prefect_server")
+def test_a_signal_while_a_workbook_is_read_ends_the_run(
+    tidemill: Tidemill, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The thread that reads it is left where it is, and nothing is made of the file."""
+    data, path = tmp_path / "data", tmp_path / "pipeline.yaml"
+    _write_workbook(data / "inbox" / "large.xlsx")
+    path.write_text("{name: sheets, sources: {rows: {kind: files, path: inbox/*.xlsx}}}")
+    process = tidemill.start("run", path, "--data", data)
+    _wait_for_work(process, data / ".tables" / "rows")
+
+    process.send_signal(number)
+    told, _ = process.communicate(timeout=_ENDED_S)
+
+    assert process.returncode == 130, told
+    assert "error: interrupted" in told
+    assert "Traceback" not in told
+    assert group_is_gone(process, _ENDED_S)
+    assert not (data / "tables" / "rows").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
 @pytest.mark.usefixtures("prefect_server")
 def test_a_signal_in_the_training_query_ends_the_run(
@@ -78,12 +130,7 @@ def test_a_signal_in_the_training_query_ends_the_run(
         "candidates: {tree: {estimator: sklearn.tree.DecisionTreeRegressor}}, metric: r2}}"
     )
     process = tidemill.start("run", path, "--data", data, "--only", "train")
-    deadline = time.monotonic() + 120
-    while not (data / "training" / "iris").is_dir() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    begun = _seconds_of_work(process.pid)
-    while _seconds_of_work(process.pid) < begun + 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    _wait_for_work(process, data / "training" / "iris")
 
     process.send_signal(number)
     told, _ = process.communicate(timeout=_ENDED_S)
