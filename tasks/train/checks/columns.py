@@ -19,6 +19,7 @@ _ROOM = 100  # times as many possible rows as there are: else rows of few catego
 _TELLS_APART = 0.9  # of the rows that differ, by one column
 _NAMED = 5
 
+_FLOAT_BITS = 53  # of a whole number, which float64 holds exactly
 _NUMBER = r"^\s*[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # an odd number without pattern: the golden ratio of 64 bits
@@ -30,6 +31,11 @@ def warn_of_columns(table: pa.Table, features: Features) -> list[str]:
     constant = [name for name in features.names if name not in empty and _is_constant(table.column(name))]
     infinite = {name: int(find_infinite(table.column(name)).sum()) for name in features.names}
     found = _tell_infinite({name: count for name, count in infinite.items() if count}, table.num_rows)
+    if inexact := [name for name in features.numeric if _is_beyond_float(table.column(name))]:
+        found.append(
+            f"training.query: whole numbers beyond 2^53, which lose their last digits as a model sees them: "
+            f"{_name(inexact)}; {_cure(inexact)} where they are ids"
+        )
     if empty:
         found.append(f"training.query: null in all {table.num_rows} rows: {_name(empty)}; {_cure(empty)}")
     if constant:
@@ -125,6 +131,13 @@ def _is_constant(column: pa.ChunkedArray) -> bool:
         return False  # being there or not is a value
     ends = pc.min_max(column).as_py()
     return bool(ends["min"] == ends["max"])
+
+
+def _is_beyond_float(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_integer(column.type) or column.type.bit_width <= _FLOAT_BITS:
+        return False
+    ends = pc.min_max(column).as_py()
+    return ends["min"] is not None and bool(max(-ends["min"], ends["max"]) > 2**_FLOAT_BITS)
 
 
 def _tell_infinite(counts: Mapping[str, int], rows: int) -> list[str]:
