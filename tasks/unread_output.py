@@ -19,7 +19,7 @@ def let_consoles_end() -> None:
     Rich's own way is SystemExit in whatever thread it is that prints: a pool of which
     a worker, or the thread that hears them, ends so waits for ever.
     """
-    Console.on_broken_pipe = _fall_silent  # type: ignore[method-assign]
+    Console.on_broken_pipe = _fall_silent  # type: ignore[method-assign, assignment]
 
 
 def _fall_silent(console: Console) -> None:
