@@ -1,1 +1,1 @@
-"""The order of things: ingest, convert, train, and the command line."""
+"""The order of things: ingest, convert, train."""

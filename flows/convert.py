@@ -8,15 +8,15 @@ from pathlib import Path
 from prefect import flow
 
 from flows.stage import name_run, settle
-from tasks.concurrency import gather_all
-from tasks.convert.table import CommittedTable
+from tasks.config import Pipeline, read_pipeline
+from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_source
-from tasks.owners import refuse_foreign
-from tasks.report import report_tables
-from tasks.report_findings import report_findings
-from tasks.slices import choose_slice
-from tasks.spec import Pipeline, read_pipeline
-from tasks.store import DataFolder
+from tasks.core.concurrency import gather_all
+from tasks.core.storage import DataFolder
+from tasks.raw.owners import refuse_foreign
+from tasks.raw.selection import choose_slice
+from tasks.reports.artifacts import report_tables
+from tasks.reports.tables import report_findings
 
 
 @flow(name="convert", flow_run_name=name_run, persist_result=False)

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from tasks.errors import SpecError
-from tasks.spec import Pipeline, load_pipeline
+from tasks.config import Pipeline, load_pipeline
+from tasks.core.errors import SpecError
 
 FILE = Path("prefect.yaml")
 _KINDS = ("cron", "interval", "rrule")

@@ -8,17 +8,16 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 
 from flows.stage import name_run, settle
-from tasks.concurrency import gather_all
+from tasks.config import Pipeline, read_pipeline
+from tasks.core.concurrency import gather_all
+from tasks.core.storage import DataFolder
 from tasks.ingest.http.client import open_client
-from tasks.ingest.http.warned import Warnings
-from tasks.ingest.outcome import LandedSource
-from tasks.ingest.pages.robots import Robots
+from tasks.ingest.results import LandedSource, Warnings
+from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.tasks import Ingest, land_source
-from tasks.owners import refuse_foreign
-from tasks.report import ProgressArtifacts, report_ingest
-from tasks.slices import choose_slice
-from tasks.spec import Pipeline, read_pipeline
-from tasks.store import DataFolder
+from tasks.raw.owners import refuse_foreign
+from tasks.raw.selection import choose_slice
+from tasks.reports.artifacts import ProgressArtifacts, report_ingest
 
 
 @flow(name="ingest", flow_run_name=name_run, persist_result=False)

@@ -8,17 +8,15 @@ from pathlib import Path
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.choice import Stage
 from flows.convert import convert
 from flows.ingest import ingest
-from flows.record import Record
-from flows.stage import end_with, name_run, warn_of_schedule
+from flows.stage import Stage, end_with, name_run, warn_of_schedule
+from flows.summary import Record, RunSummary
 from flows.train import train
-from tasks.errors import TidemillError
-from tasks.report import report_warnings
-from tasks.spec import Pipeline, read_pipeline
-from tasks.store import DataFolder, commit_json
-from tasks.summary import RunSummary
+from tasks.config import Pipeline, read_pipeline
+from tasks.core.errors import TidemillError
+from tasks.core.storage import DataFolder, commit_json
+from tasks.reports.artifacts import report_warnings
 
 
 @flow(name="pipeline", flow_run_name=name_run, persist_result=False)

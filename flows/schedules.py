@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.deployments import FILE, Deployment, read_deployments
-from tasks.errors import SpecError
-from tasks.spec import ApiSource, Pipeline
+from tasks.config import ApiSource, Pipeline
+from tasks.core.errors import SpecError
 
 _FETCHING = ("pipeline", "ingest")  # the flows that fetch
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 
 from flows.stage import name_run
-from tasks.errors import StageError, TrainingError
-from tasks.locks import holding
-from tasks.owners import refuse_foreign
-from tasks.report_training import report_leaderboard, report_model
-from tasks.spec import Pipeline, Training, read_pipeline
-from tasks.store import DataFolder, commit_json
-from tasks.train.course import evaluate_all, judge_finalists
-from tasks.train.jobs import plan_jobs
-from tasks.train.leaderboard import Leaderboard, rank
-from tasks.train.model_store import CARD, decide_champion, publish_version, read_champion
-from tasks.train.pool import opened_workers
+from tasks.config import Pipeline, Training, read_pipeline
+from tasks.core.errors import StageError, TrainingError
+from tasks.core.locks import holding
+from tasks.core.storage import DataFolder, commit_json
+from tasks.raw.owners import refuse_foreign
+from tasks.reports.training import report_leaderboard, report_model
+from tasks.train.evaluation.job import plan_jobs
+from tasks.train.evaluation.leaderboard import Leaderboard, rank
+from tasks.train.execution.pool import opened_workers
+from tasks.train.execution.schedule import evaluate_all, judge_finalists
+from tasks.train.registry import CARD, decide_champion, publish_version, read_champion
 from tasks.train.tasks import build_training_set
 
 

@@ -1,1 +1,1 @@
-"""What the stages do: ingest, convert, train, and what they share."""
+"""What the stages do: ingest, convert, train, what they share, and what is reported of them."""

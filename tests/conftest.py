@@ -14,8 +14,8 @@ from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
-from flows.api import SERVER_SETTINGS
-from flows.temporary_api import HOST
+from flows.cli.prefect_api import SERVER_SETTINGS
+from flows.cli.temporary_server import HOST
 
 with socket.socket() as _probe:
     _probe.bind((HOST, 0))
@@ -93,7 +93,7 @@ def _keep_database(target: Path) -> None:
 
 def _drain() -> None:
     """Send what Prefect's client has queued: with the server gone it would wait for it at exit."""
-    from flows.api import PrefectApi  # noqa: PLC0415 - imports Prefect only where flows ran
-    from flows.drain import drain  # noqa: PLC0415 - the same
+    from flows.cli.flush import drain  # noqa: PLC0415 - the same
+    from flows.cli.prefect_api import PrefectApi  # noqa: PLC0415 - imports Prefect only where flows ran
 
     drain(PrefectApi(url=_API_URL), None)

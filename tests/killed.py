@@ -19,9 +19,9 @@ from typing import Literal
 
 from flows.convert import convert
 from flows.ingest import ingest
-from tasks.convert import conversion
+from tasks.config import Pipeline
+from tasks.convert.staging import file as conversion
 from tasks.ingest.landing import land as landing
-from tasks.spec import Pipeline
 
 _IMPORTED_LATE = ("anyio._backends._asyncio", "fastapi", "prefect.flow_engine", "prefect.task_engine", "graphviz")
 """What a flow run imports in its course: half of the time that a short one takes."""

@@ -12,12 +12,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tasks.convert.reading.content import is_other_content
-from tasks.ingest.api.links import find_link
-from tasks.ingest.http.asking import Ask
-from tasks.ingest.pages.robots import Robots
-from tasks.markdown import escape
-from tasks.redaction import redact
+from tasks.convert.files.content import is_other_content
+from tasks.core.escaping import escape
+from tasks.core.redaction import redact
+from tasks.ingest.api.urls import find_link
+from tasks.ingest.http.requests import Ask
+from tasks.ingest.scraping.robots import Robots
 from tests.convert.conftest import files_source, make_table, write_files
 from tests.ingest.fetching import open_throttle
 

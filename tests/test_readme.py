@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.__main__ import app
-from tasks.spec import load_pipeline
+from flows.cli.main import app
+from tasks.config import load_pipeline
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text()

@@ -12,8 +12,8 @@ from typing import TextIO
 from deployments.sample.inbox import write_inbox
 from deployments.sample.server import HOST, listen, site_server
 from deployments.sample.site import sample_site
-from flows.children import exit_with_parent
-from tasks.errors import TidemillError
+from tasks.core.child_process import exit_with_parent
+from tasks.core.errors import TidemillError
 
 PORT = 8765
 TOKEN = "sample-token"  # noqa: S105 - the sample's data is public; the token shows how one is used

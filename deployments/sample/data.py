@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZipFile
 
-from tasks.errors import PermanentSourceError
+from tasks.core.errors import PermanentSourceError
 
 Value = int | float | str | None
 

@@ -10,7 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 from deployments.sample.data import IRIS_COLUMNS, read_flight_lines, read_iris
-from tasks.store import commit
+from tasks.core.storage import commit
 
 MONTHS = range(1, 13)
 DAMAGED_MONTH = 3

@@ -1,1 +1,1 @@
-"""Files to tables: readers, types, rejects, Parquet."""
+"""Files to tables: files, formats, types, parts, checks, tables and their profiles."""

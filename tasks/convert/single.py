@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tasks.accounting import Account, RejectLimits, audit, errors_of
-from tasks.convert.account import tell_of_reading
-from tasks.convert.draft import Draft
-from tasks.convert.guesses import warn_of_guesses
-from tasks.convert.job import make_job
-from tasks.convert.manifest import TableManifest, read_table_manifest
-from tasks.convert.naming import Naming
-from tasks.convert.reading.formats import suffix_of
+from tasks.config import Column, ColumnType, FilesSource, Reading
+from tasks.convert.formats.registry import suffix_of
+from tasks.convert.schema.names import Naming
+from tasks.convert.table.account import tell_of_reading
+from tasks.convert.table.draft import Draft
+from tasks.convert.table.guesses import warn_of_guesses
+from tasks.convert.table.job import make_job
+from tasks.convert.table.manifest import TableManifest, read_table_manifest
 from tasks.convert.tasks import Convert, convert_files, draft_table
-from tasks.errors import TableError
-from tasks.spec import Column, ColumnType, FilesSource, Reading
-from tasks.store import DataFolder
+from tasks.core.accounting import Account, RejectLimits, audit, errors_of
+from tasks.core.errors import TableError
+from tasks.core.storage import DataFolder
 
 _NAME = "rows"
 _READING = Reading(header=True)  # columns are asked for by name

@@ -15,26 +15,23 @@ from weakref import WeakKeyDictionary
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.concurrency import gather_all
-from tasks.convert.account import audit_table
-from tasks.convert.batches import Batch, batch_units
-from tasks.convert.blocks import sync_parts
-from tasks.convert.bundle import SMALL_BYTES, bundle_files, convert_bundle
-from tasks.convert.checking import check_current
-from tasks.convert.commit import commit_table, widen_part
-from tasks.convert.conversion import BLOCK_BYTES, Workers, convert_file
-from tasks.convert.damage import tell_lost_rejects
-from tasks.convert.draft import Draft, other_encodings
-from tasks.convert.fetched_anew import tell_fetched_anew
-from tasks.convert.files import Converted, InputFile, Plan
-from tasks.convert.findings import find
-from tasks.convert.guesses import gather_guesses, refuse_contradictions
-from tasks.convert.inputs import name_part
-from tasks.convert.job import TableJob, make_job
-from tasks.convert.manifest import TableManifest
-from tasks.convert.renamed import find_renamed, tell_copies, tell_renamed
-from tasks.convert.sampling import Samples
-from tasks.convert.table import (
+from tasks.config import Source
+from tasks.convert.parts.sample import Samples
+from tasks.convert.staging.block import sync_parts
+from tasks.convert.staging.bundle import SMALL_BYTES, bundle_files, convert_bundle
+from tasks.convert.staging.context import Converted, InputFile, Plan
+from tasks.convert.staging.file import BLOCK_BYTES, Workers, convert_file
+from tasks.convert.table.account import audit_table
+from tasks.convert.table.commit import commit_table, widen_part
+from tasks.convert.table.damage import tell_lost_rejects
+from tasks.convert.table.draft import Draft, other_encodings
+from tasks.convert.table.findings import check_current, find
+from tasks.convert.table.guesses import gather_guesses, refuse_contradictions
+from tasks.convert.table.inbox import find_renamed, tell_copies, tell_fetched_anew, tell_renamed
+from tasks.convert.table.inputs import name_part
+from tasks.convert.table.job import Batch, TableJob, batch_units, make_job
+from tasks.convert.table.manifest import TableManifest
+from tasks.convert.table.state import (
     CommittedTable,
     check_declared,
     check_exploded,
@@ -44,13 +41,13 @@ from tasks.convert.table import (
     find_kept,
     open_table,
 )
-from tasks.errors import TableError
-from tasks.garbage import freezing_old_objects
-from tasks.locks import holding
-from tasks.progress import Step, tell
-from tasks.slices import Slice
-from tasks.spec import Source
-from tasks.store import DataFolder, explain_failure
+from tasks.core.concurrency import gather_all
+from tasks.core.errors import TableError
+from tasks.core.imports import freezing_old_objects
+from tasks.core.locks import holding
+from tasks.core.progress import Step, tell
+from tasks.core.storage import DataFolder, explain_failure
+from tasks.raw.selection import Slice
 
 CORES = os.cpu_count() or 1
 FILES_AT_ONCE = 2 * CORES  # of one batch; how much of them is in memory, the workers' blocks bound

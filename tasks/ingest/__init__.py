@@ -1,1 +1,1 @@
-"""Fetching: HTTP client, throttle, pagination, pages, landing."""
+"""Fetching: throttle, HTTP client, pages of APIs and of sites, landing."""

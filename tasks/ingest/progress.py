@@ -9,11 +9,11 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tasks.ingest.http.tally import Tally
-from tasks.ingest.landing.landed import Landed
-from tasks.ingest.outcome import Failure
-from tasks.ingest.throttle.gate import HostThrottle
-from tasks.progress import Step, tell
+from tasks.core.progress import Step, tell
+from tasks.ingest.http.requests import Tally
+from tasks.ingest.landing.plan import Landed
+from tasks.ingest.results import Failure
+from tasks.ingest.throttle.limiter import HostThrottle
 
 TOLD_EVERY_S = 2.0
 _MEGABYTE = 1_000_000  # of a body; one that is smaller is there before it is told of

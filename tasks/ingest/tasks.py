@@ -15,23 +15,22 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from tasks.accounting import Account, audit, same_answers, unmet_values, warnings_of
-from tasks.concurrency import gather_all
-from tasks.errors import PermanentSourceError, SourceError
+from tasks.config import ApiSource, PagesSource, SecretReference, secret_references
+from tasks.core.accounting import Account, audit, same_answers, unmet_values, warnings_of
+from tasks.core.concurrency import gather_all
+from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.core.locks import holding
+from tasks.core.storage import explain_failure, sweep_leftovers
 from tasks.ingest.http.client import Client, Endpoint, first_urls
-from tasks.ingest.http.tally import Tally
-from tasks.ingest.http.warned import Warnings
+from tasks.ingest.http.requests import Tally
+from tasks.ingest.http.throttling import host_of
 from tasks.ingest.landing.land import Access, land
-from tasks.ingest.landing.landed import Landed, PartitionJob, Plan, find_landed, plan_landing
-from tasks.ingest.outcome import Failure, LandedSource, settle_unproven
-from tasks.ingest.pages.robots import Robots
+from tasks.ingest.landing.plan import Landed, PartitionJob, Plan, find_landed, plan_landing
 from tasks.ingest.progress import Show, SourceProgress
-from tasks.ingest.throttle.transport import host_of
-from tasks.locks import holding
-from tasks.partitions import Partition, list_partitions
-from tasks.slices import Slice
-from tasks.spec import ApiSource, PagesSource, SecretReference, secret_references
-from tasks.store import explain_failure, sweep_leftovers
+from tasks.ingest.results import Failure, LandedSource, Warnings, settle_unproven
+from tasks.ingest.scraping.robots import Robots
+from tasks.raw.partitions import Partition, list_partitions
+from tasks.raw.selection import Slice
 
 PARTITIONS_AT_ONCE = 32  # task runs of one source under way; the throttle bounds its requests
 RETRY_DELAY_S = 3

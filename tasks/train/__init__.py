@@ -1,1 +1,1 @@
-"""Training: training set, candidates, evaluation, model store."""
+"""Training: data, models, evaluation, checks, execution, registry, prediction, plots."""

@@ -1,4 +1,4 @@
-"""The first task of the train stage: its rows."""
+"""The Prefect tasks of training beside its pool, and that of prediction."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.spec import Training
-from tasks.train import training_set
-from tasks.train.training_set import TrainingSet
+from tasks.config import QueryLimits, Training
+from tasks.train.data import training_set
+from tasks.train.data.training_set import TrainingSet
+from tasks.train.predict.batches import Prediction
+from tasks.train.predict.inputs import Input
 
 
 @task(name="training set", task_run_name="training set", cache_policy=NO_CACHE, persist_result=False)
@@ -36,3 +38,22 @@ async def build_training_set(
     for warning in built.warnings:
         get_run_logger().warning("%s", warning)
     return built
+
+
+@task(name="predict rows", task_run_name="{rows.name}", cache_policy=NO_CACHE, persist_result=False)
+async def predict_input(
+    models: Path, rows: Input, tables: Mapping[str, Path], output: Path, limits: QueryLimits | None = None
+) -> Prediction:
+    """Predict the rows of an input in threads, a query of them within limits.
+
+    A unit of its own because it is all the work of its flow. Not retried: the
+    same rows fail the same way.
+    """
+    from tasks.train.predict.batches import Pace, predict_rows  # noqa: PLC0415 - scikit-learn costs a second to import
+
+    pace = Pace(limits=limits)
+    try:
+        return await asyncio.to_thread(predict_rows, models, rows, tables, output, pace)
+    except asyncio.CancelledError:
+        pace.stop.set()  # a thread cannot be cancelled, and Python would wait for it
+        raise

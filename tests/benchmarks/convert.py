@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from deployments.sample.data import read_flight_lines
-from flows.children import first_line, start_child, stop_child
+from tasks.core.child_process import first_line, start_child, stop_child
 from tests.benchmarks.job import Report
 from tests.benchmarks.rig import Rig, open_rig, say
 from tests.benchmarks.table import Line, describe_machine, draw_table

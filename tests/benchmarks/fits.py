@@ -14,10 +14,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from deployments.sample.data import read_flight_lines
-from flows.children import exit_with_parent
-from tasks.spec import Training
-from tasks.train.jobs import CandidateJob, plan_jobs
-from tasks.train.training_set import build_training_set
+from tasks.config import Training
+from tasks.core.child_process import exit_with_parent
+from tasks.train.data.training_set import build_training_set
+from tasks.train.evaluation.job import CandidateJob, plan_jobs
 
 ROWS = 60_000
 FOLDS = 5

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from flows.children import exit_with_parent, first_line, start_child, stop_child
+from tasks.core.child_process import exit_with_parent, first_line, start_child, stop_child
 from tests.benchmarks.server import PAGE_ITEMS
 
 IN_FLIGHT = 100

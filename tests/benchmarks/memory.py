@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tasks.train.isolation import FitServer, run_isolated
-from tasks.train.mapped import mapped_table
-from tasks.train.workers import start_worker
+from tasks.train.data.split_file import mapped_table
+from tasks.train.execution.fit_client import FitServer, run_isolated
+from tasks.train.execution.worker import start_worker
 from tests.benchmarks.demo import _descendants
 
 ROWS, COLUMNS, BATCHES = 5_000_000, 25, 50
@@ -52,7 +52,7 @@ def _write(path: Path) -> None:
 
 def _hold(path: str) -> str | None:
     """Hold what a worker holds while its fit is about to read its rows; return what went wrong, if anything did."""
-    import tasks.train.pool  # noqa: F401, PLC0415 - what a worker has imported, Prefect with it
+    import tasks.train.execution.pool  # noqa: F401, PLC0415 - what a worker has imported, Prefect with it
 
     return run_isolated("tests.benchmarks.memory:look_up", path, time_s=60.0).error
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import httpx
 
-from flows.api import CLIENT_SETTINGS, SERVER_SETTINGS, PrefectApi, client_settings
-from flows.children import first_line, start_child, stop_child
+from flows.cli.prefect_api import CLIENT_SETTINGS, SERVER_SETTINGS, PrefectApi, client_settings
+from tasks.core.child_process import first_line, start_child, stop_child
 from tests.benchmarks.job import Job, Report
 from tests.benchmarks.server import PLAIN
 
@@ -83,7 +83,7 @@ def open_rig() -> Iterator[Rig]:
         del os.environ[name]  # the user's own server is not measured
     with tempfile.TemporaryDirectory(prefix="tidemill-benchmark-", ignore_cleanup_errors=True) as folder:
         os.environ |= {"PREFECT_HOME": f"{folder}/prefect", "DO_NOT_TRACK": "1"}
-        server = start_child("flows.temporary_api", environment=SERVER_SETTINGS)
+        server = start_child("flows.cli.temporary_server", environment=SERVER_SETTINGS)
         try:
             api = PrefectApi(server, first_line(server))
             say(f"the Prefect server starts at {api.url}")

@@ -13,8 +13,8 @@ import json
 from collections import Counter, deque
 from functools import cache
 
-from flows.children import exit_with_parent
-from flows.temporary_api import HOST
+from flows.cli.temporary_server import HOST
+from tasks.core.child_process import exit_with_parent
 
 LATENCY_S = 0.020
 PAGE_ITEMS = 20

@@ -8,10 +8,10 @@ import os
 import sys
 from importlib import import_module
 
-from flows.api import PrefectApi
-from flows.drain import drain
+from flows.cli.flush import drain
+from flows.cli.prefect_api import PrefectApi
 from flows.ingest import ingest
-from tasks.spec import Pipeline
+from tasks.config import Pipeline
 from tests.benchmarks.job import Job
 
 IMPORTED_LATE = (  # by Prefect, in a process's first flow run: 0.2 s

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from flows.children import first_line, start_child, stop_child
+from tasks.core.child_process import first_line, start_child, stop_child
 from tests.benchmarks.fits import CANDIDATES, FOLDS, ROWS
 from tests.benchmarks.job import EXIT_S
 from tests.benchmarks.memory import measure_memory

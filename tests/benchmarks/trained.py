@@ -12,15 +12,15 @@ from typing import Any
 
 from prefect import flow
 
-from flows.api import PrefectApi
-from flows.children import exit_with_parent
-from flows.drain import drain
-from tasks.progress import listening
-from tasks.spec import ProcessesRunner
-from tasks.train.course import evaluate_all
-from tasks.train.jobs import CandidateJob
-from tasks.train.pool import opened_workers
-from tasks.train.results import CandidateResult
+from flows.cli.flush import drain
+from flows.cli.prefect_api import PrefectApi
+from tasks.config import ProcessesRunner
+from tasks.core.child_process import exit_with_parent
+from tasks.core.progress import listening
+from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.results import CandidateResult
+from tasks.train.execution.pool import opened_workers
+from tasks.train.execution.schedule import evaluate_all
 from tests.benchmarks.fits import CANDIDATES, plan, training_of
 
 _FEW_ROWS = 1_000

@@ -15,23 +15,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import settings
 
-from tasks.convert.account import audit_table
-from tasks.convert.commit import commit_table
-from tasks.convert.conversion import Workers, convert_file
-from tasks.convert.files import Converted, ConvertedFile, InputFile, Plan, Target
-from tasks.convert.findings import find
-from tasks.convert.guesses import gather_guesses
-from tasks.convert.inputs import find_file, name_part
-from tasks.convert.job import make_job
-from tasks.convert.parsed import Misfit
-from tasks.convert.table import CommittedTable, describe, find_changed, find_kept, open_table
+from tasks.config import ApiSource, FilesSource, PagesSource, Source
+from tasks.convert.schema.blocks import Misfit
+from tasks.convert.schema.types import Types
+from tasks.convert.staging.context import Converted, ConvertedFile, InputFile, Plan, Target
+from tasks.convert.staging.file import Workers, convert_file
+from tasks.convert.table.account import audit_table
+from tasks.convert.table.commit import commit_table
+from tasks.convert.table.findings import find
+from tasks.convert.table.guesses import gather_guesses
+from tasks.convert.table.inputs import find_file, name_part
+from tasks.convert.table.job import make_job
+from tasks.convert.table.state import CommittedTable, describe, find_changed, find_kept, open_table
 from tasks.convert.tasks import convert_files, draft_table
-from tasks.convert.types import Types
-from tasks.partitions import list_partitions, request_fingerprint
-from tasks.raw import RawManifest, commit_manifest, increment_path, raw_path, read_manifest
-from tasks.slices import Slice
-from tasks.spec import ApiSource, FilesSource, PagesSource, Source
-from tasks.store import DataFolder
+from tasks.core.storage import DataFolder
+from tasks.raw.files import RawManifest, commit_manifest, increment_path, raw_path, read_manifest
+from tasks.raw.partitions import list_partitions, request_fingerprint
+from tasks.raw.selection import Slice
 
 NO_LIMIT = {"max_rejects": None}
 """Options of a table of which the rejects alone are looked at."""

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from tasks.convert import tasks as convert_tasks
-from tasks.store import DataFolder
+from tasks.core.storage import DataFolder
 from tests.convert.conftest import files_source
 
 _LIMIT_BYTES = 4096

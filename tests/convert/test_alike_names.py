@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import SpecError, TableError, TrainingError
-from tasks.tables import find_alike
-from tasks.train.query import opened_tables
+from tasks.core.errors import SpecError, TableError, TrainingError
+from tasks.core.tables import find_alike
+from tasks.train.data.query import opened_tables
 from tests.convert.conftest import api_source, files_source, land, make_table, read_rows, write_files
 from tests.train.predicting import predict_file
 from tests.train.publishing import judge

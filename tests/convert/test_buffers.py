@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.convert import conversion
-from tasks.convert.buffers import Buffers
+from tasks.convert.files.byte_view import Buffers
+from tasks.convert.staging import file as conversion
 from tests.convert.conftest import convert_alone
 
 

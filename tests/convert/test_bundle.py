@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.convert.bundle import MANY_FILES
+from tasks.convert.staging.bundle import MANY_FILES
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
 
 COUNT = 2 * MANY_FILES

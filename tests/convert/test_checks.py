@@ -12,13 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from tasks.convert.check_sql import find_condition
-from tasks.convert.check_words import columns_of, expected_of
-from tasks.convert.checks import CheckOutcome, raise_failed, run_checks
-from tasks.convert.stored import StoredPart
-from tasks.convert.types import ARROW_TYPES
-from tasks.errors import TableError
-from tasks.spec import Check
+from tasks.config import Check
+from tasks.convert.checks.kinds import columns_of, expected_of, find_condition
+from tasks.convert.checks.run import CheckOutcome, raise_failed, run_checks
+from tasks.convert.parts.part import StoredPart
+from tasks.convert.schema.types import ARROW_TYPES
+from tasks.core.errors import TableError
 
 CHECK: TypeAdapter[Check] = TypeAdapter(Check)
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -280,7 +279,7 @@ def test_what_a_check_cannot_be_told_of_is_an_error(tmp_path: Path) -> None:
 
 def test_checks_that_cannot_be_run_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What DuckDB cannot do is told as one sentence, with the cure."""
-    monkeypatch.setattr("tasks.convert.check_rows.MEMORY", "100KB")
+    monkeypatch.setattr("tasks.convert.checks.run.MEMORY", "100KB")
 
     with pytest.raises(TableError, match=r"^its checks could not be run: Out of Memory .*; make room for temporary"):
         run_one(tmp_path, {"unique": "id"}, [{"id": number} for number in range(100_000)], {"id": "int"})

@@ -12,8 +12,8 @@ import pytest
 
 from flows.convert import convert
 from flows.pipeline import pipeline
-from tasks.errors import StageError
-from tasks.spec import Pipeline
+from tasks.config import Pipeline
+from tasks.core.errors import StageError
 from tests.convert.conftest import parts_of, read_rows, write_files
 
 pytestmark = pytest.mark.flow

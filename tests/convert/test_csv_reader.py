@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.convert.csv.block import CsvBlock
-from tasks.convert.csv.head import read_head
-from tasks.convert.csv.texts import read_texts
-from tasks.convert.parsed import Texts
-from tasks.convert.window import Window
-from tasks.errors import TableError
-from tasks.spec import Reading
+from tasks.config import Reading
+from tasks.convert.files.byte_view import Window
+from tasks.convert.formats.csv.header import read_head
+from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.texts import read_texts
+from tasks.convert.schema.blocks import Texts
+from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, misfits_of
 
 

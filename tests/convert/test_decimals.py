@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.convert.profile import profile_table
-from tasks.convert.stored import StoredPart
-from tasks.errors import TableError
+from tasks.convert.parts.part import StoredPart
+from tasks.convert.profile.profile import profile_table
+from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, read_rows, write_files
 
 

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.convert.types import ARROW_TYPES
-from tasks.errors import TableError
-from tasks.spec import PagesSource, Source
+from tasks.config import PagesSource, Source
+from tasks.convert.schema.types import ARROW_TYPES
+from tasks.core.errors import TableError
 from tests.convert.conftest import (
     api_source,
     files_source,

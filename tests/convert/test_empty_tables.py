@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from tasks.tables import is_table, parts_as_sql
+from tasks.core.tables import is_table, parts_as_sql
 from tests.convert.conftest import api_source, files_source, land, make_table, read_rows, write_files
 
 DECLARED = {"id": "int", "at": "timestamp", "name": {"rename": "called"}}

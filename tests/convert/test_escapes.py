@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tasks.convert.reading.quoting import Quoting
+from tasks.convert.formats.csv.quoting import Quoting
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import TableError
+from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, read_rejects
 from tests.convert.written import COMPRESSED, File, is_kept, may_be
 

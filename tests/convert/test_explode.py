@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.convert.json.lines import JsonBlock, read_lines
-from tasks.convert.window import Window
-from tasks.errors import TableError
+from tasks.convert.files.byte_view import Window
+from tasks.convert.formats.jsonl import JsonBlock, read_lines
+from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, api_source, land, make_table, misfits_of, read_rejects, read_rows
 
 

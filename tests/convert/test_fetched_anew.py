@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from tasks.convert.commit import commit_table
-from tasks.convert.fetched_anew import tell_fetched_anew
-from tasks.convert.job import make_job
-from tasks.convert.table import find_changed, open_table
+from tasks.config import ApiSource
+from tasks.convert.table.commit import commit_table
+from tasks.convert.table.inbox import tell_fetched_anew
+from tasks.convert.table.job import make_job
+from tasks.convert.table.state import find_changed, open_table
 from tasks.convert.tasks import convert_files, draft_table
-from tasks.spec import ApiSource
-from tasks.store import DataFolder
+from tasks.core.storage import DataFolder
 from tests.convert.conftest import api_source, land, make_table
 
 LINES = ['{"id": 1, "x": 1}', '{"id": 2, "x": 2}', '{"id": 3, "x": null}']

@@ -22,11 +22,11 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.convert.files import InputFile, Target
-from tasks.convert.inputs import find_file, list_files, name_part
-from tasks.convert.types import Types
-from tasks.errors import TableError
-from tasks.spec.columns import ColumnType
+from tasks.config.columns import ColumnType
+from tasks.convert.schema.types import Types
+from tasks.convert.staging.context import InputFile, Target
+from tasks.convert.table.inputs import find_file, list_files, name_part
+from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, convert_alone, convert_one, files_source, write_files
 from tests.convert.torture import zipped
 

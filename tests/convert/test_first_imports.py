@@ -13,9 +13,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
-from tasks.convert.reading.excel import read_excel
-from tasks.importing import import_store
-from tasks.spec import Reading
+from tasks.convert.formats.excel import read_excel
+from tasks.core.imports import import_store
+from tasks.config import Reading
 
 barrier = Barrier(8)
 

@@ -12,10 +12,10 @@ import s3fs
 from filelock import FileLock
 
 from flows.convert import convert
-from tasks.convert.table import CommittedTable
-from tasks.errors import SpecError, StageError
-from tasks.progress import Step, listening
-from tasks.spec import Pipeline
+from tasks.config import Pipeline
+from tasks.convert.table.state import CommittedTable
+from tasks.core.errors import SpecError, StageError
+from tasks.core.progress import Step, listening
 from tests.convert.conftest import api_source, files_source, land, parts_of, read_rejects, read_rows, write_files
 from tests.stores import serving_s3
 

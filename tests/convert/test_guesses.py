@@ -9,11 +9,11 @@ from typing import Any
 import openpyxl
 import pytest
 
-from tasks.convert.guesses import SHOWN
-from tasks.convert.profile import profile_table
-from tasks.convert.profile_page import Told, write_page
-from tasks.convert.table import CommittedTable
-from tasks.errors import TableError
+from tasks.convert.profile.page import Told, write_page
+from tasks.convert.profile.profile import profile_table
+from tasks.convert.table.guesses import SHOWN
+from tasks.convert.table.state import CommittedTable
+from tasks.core.errors import TableError
 from tests.convert.conftest import api_source, files_source, land, make_table, read_rejects, read_rows, write_files
 
 SALES = "Datum;Filiale;Umsatz\n" + "".join(f"{day:02}.01.2024;{100 + day % 3};{day}7,25\n" for day in range(1, 20))

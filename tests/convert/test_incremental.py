@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.convert.inputs import name_part
-from tasks.convert.job import make_job
-from tasks.store import DataFolder
+from tasks.convert.table.inputs import name_part
+from tasks.convert.table.job import make_job
+from tasks.core.storage import DataFolder
 from tests.convert.conftest import PROPERTY, api_source, land, make_table, parts_of, read_rows
 
 INCREMENTAL = {"field": "at", "param": "since", "start": 0}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.convert.json.lines import JsonBlock, read_lines
-from tasks.convert.types import TypeName
-from tasks.convert.window import Window
+from tasks.convert.files.byte_view import Window
+from tasks.convert.formats.jsonl import JsonBlock, read_lines
+from tasks.convert.schema.types import TypeName
 from tests.convert.conftest import misfits_of
 
 

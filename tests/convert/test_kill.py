@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.spec import Pipeline
+from tasks.config import Pipeline
 from tests.convert.conftest import files_source
 from tests.killed import Order
 from tests.zygote import Zygote, zygote

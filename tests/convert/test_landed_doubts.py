@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.record import Record
-from tasks.errors import TableError
-from tasks.raw import commit_manifest, read_manifest
-from tasks.spec import ApiSource
+from flows.summary import Record
+from tasks.config import ApiSource
+from tasks.core.errors import TableError
+from tasks.raw.files import commit_manifest, read_manifest
 from tests.convert.conftest import api_source, land, make_table, read_rows
 
 BODY = {"kind": "cursor", "cursor_at": "next"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tasks.convert import conversion
+from tasks.convert.staging import file as conversion
 from tests.convert.conftest import api_source, files_source, land, make_table, read_rows, write_files
 
 FORMS: list[dict[str, Any]] = [{"sort_by": ["x"]}, {"partition_by": ["p"]}, {"partition_by": ["p"], "sort_by": ["x"]}]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.convert.check_rows import open_rows
-from tasks.partitions import list_partitions
-from tasks.raw import raw_path
+from tasks.convert.checks.run import open_rows
+from tasks.raw.files import raw_path
+from tasks.raw.partitions import list_partitions
 from tests.convert.conftest import api_source, files_source, make_table, read_rows, write_files
 
 VALUES = ["..", ".", "../../out", "/out", "a/b", "..%2Fout"]

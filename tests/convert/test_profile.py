@@ -15,15 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.convert.parsed import Misfit, Record
-from tasks.convert.profile import BINS, Profile, _bins, profile_table
-from tasks.convert.profile_page import PAGE_BYTES, Told, write_page
-from tasks.convert.reject_examples import RejectExample, find_examples
-from tasks.convert.rejects import write_rejects
-from tasks.convert.sampling import COLUMNS_SHOWN, SAMPLE_ROWS
-from tasks.convert.schema_change import write_schema_change
-from tasks.convert.stored import StoredPart
-from tasks.markdown import draw_bars, escape
+from tasks.convert.parts.part import StoredPart
+from tasks.convert.parts.rejects import RejectExample, find_examples, write_rejects
+from tasks.convert.parts.sample import COLUMNS_SHOWN, SAMPLE_ROWS
+from tasks.convert.profile.page import PAGE_BYTES, Told, write_page, write_schema_change
+from tasks.convert.profile.profile import BINS, Profile, _bins, profile_table
+from tasks.convert.schema.blocks import Misfit, Record
+from tasks.core.escaping import draw_bars, escape
 
 TOLD = Told(10, 2, 1, files=3, files_read=2, bytes_read=5_000_000, seconds=2.0)
 HOSTILE = "a|b`c``<script>alert(1)</script>\n# h\r\n![x](http://e.x) **b** \\| \u202e &lt; _x_"
@@ -152,7 +150,7 @@ def test_a_page_that_would_be_too_large_shows_fewer_columns(tmp_path: Path, monk
     profile = profile_table(
         [write_part(tmp_path, "a", **{f"c{n}": [n] for n in range(50)})], {f"c{n}": "int" for n in range(50)}, 1
     )
-    monkeypatch.setattr("tasks.convert.profile_page.PAGE_BYTES", 5_000)
+    monkeypatch.setattr("tasks.convert.profile.page.PAGE_BYTES", 5_000)
 
     page = write_page("rows", profile, TOLD)
 

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.convert.types import ARROW_TYPES, NULL_TEXTS
-from tasks.errors import TableError
+from tasks.convert.schema.types import ARROW_TYPES, NULL_TEXTS
+from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, api_source, files_source, land, make_table, read_rejects, read_rows
 
 TEXTS = (

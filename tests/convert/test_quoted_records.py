@@ -72,7 +72,7 @@ def test_a_stray_quote_that_is_closed_by_chance_is_told_of(tmp_path: Path) -> No
 
 def test_a_field_over_the_end_of_a_block_is_one_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is cut in blocks waits for its end."""
-    monkeypatch.setattr("tasks.convert.conversion.BLOCK_BYTES", 4096)
+    monkeypatch.setattr("tasks.convert.staging.file.BLOCK_BYTES", 4096)
     note = "see:\n" + "\n".join(f"q{number},w{number},{number}" for number in range(900)) + "\nend"
     write_files(tmp_path, a_csv=csv_of((500, note, 7), (600, "x", 8)))
 

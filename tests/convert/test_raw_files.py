@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tasks.convert.reading.opening import DamagedError, Stream
-from tasks.errors import TableError
-from tasks.slices import read_slice
-from tasks.spec import PagesSource
+from tasks.config import PagesSource
+from tasks.convert.files.opening import DamagedError, Stream
+from tasks.core.errors import TableError
+from tasks.raw.selection import read_slice
 from tests.convert.conftest import api_source, frames_of, land, make_table, read_rejects, read_rows
 
 LINES = [json.dumps({"id": number, "text": "x" * number}) for number in range(300)]

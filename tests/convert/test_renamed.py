@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from tasks.convert.commit import commit_table
-from tasks.convert.draft import Draft
-from tasks.convert.job import make_job
-from tasks.convert.renamed import tell_copies
-from tasks.convert.table import find_changed, open_table
+from tasks.config import Source
+from tasks.convert.table.commit import commit_table
+from tasks.convert.table.draft import Draft
+from tasks.convert.table.inbox import tell_copies
+from tasks.convert.table.job import make_job
+from tasks.convert.table.state import find_changed, open_table
 from tasks.convert.tasks import convert_files, draft_table
-from tasks.spec import Source
-from tasks.store import DataFolder
+from tasks.core.storage import DataFolder
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
 
 SOURCE = files_source("inbox", columns={"x": "int"})

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.convert.damage import tell_lost_rejects
-from tasks.convert.job import make_job
-from tasks.convert.table import CommittedTable, open_table
-from tasks.errors import TableError
-from tasks.store import DataFolder
+from tasks.convert.table.damage import tell_lost_rejects
+from tasks.convert.table.job import make_job
+from tasks.convert.table.state import CommittedTable, open_table
+from tasks.core.errors import TableError
+from tasks.core.storage import DataFolder
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
 
 SOURCE = files_source(columns={"x": "int"})

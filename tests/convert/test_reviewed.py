@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.convert import conversion
-from tasks.convert.bundle import MANY_FILES
+from tasks.convert.staging import file as conversion
+from tasks.convert.staging.bundle import MANY_FILES
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows, write_files
 
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.convert.sampling import KEPT_BYTES, SAMPLE_PARTS, SAMPLE_ROWS, ReadPart, Samples, sample_rows
-from tasks.convert.stored import StoredPart
+from tasks.convert.parts.part import StoredPart
+from tasks.convert.parts.sample import KEPT_BYTES, SAMPLE_PARTS, SAMPLE_ROWS, ReadPart, Samples, sample_rows
 
 
 def read_part(folder: Path, name: str, table: pa.Table) -> ReadPart:

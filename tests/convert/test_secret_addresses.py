@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import TableError
+from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows
-from tests.convert.reading.serving import Quiet, serving
+from tests.convert.serving import Quiet, serving
 
 SECRET = "sesame7open"  # noqa: S105 - a test's secret
 CSV = b"id,x\n1,1\n2,bad\n"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import TableError
+from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
 
 

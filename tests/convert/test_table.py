@@ -17,11 +17,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tasks.convert.inputs import name_part
-from tasks.convert.job import make_job
-from tasks.convert.rejects import REJECT_SCHEMA
-from tasks.errors import TableError
-from tasks.store import DataFolder
+from tasks.convert.parts.rejects import REJECT_SCHEMA
+from tasks.convert.table.inputs import name_part
+from tasks.convert.table.job import make_job
+from tasks.core.errors import TableError
+from tasks.core.storage import DataFolder
 from tests.convert.conftest import (
     NO_LIMIT,
     PROPERTY,

@@ -9,8 +9,8 @@ from typing import Any
 import openpyxl
 import pytest
 
-from tasks.convert.table import CommittedTable
-from tasks.errors import TableError
+from tasks.convert.table.state import CommittedTable
+from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
 
 ROWS = [{"id": 1, "name": "x", "n": 2.5}, {"id": 2, "name": "y", "n": 3.5}]

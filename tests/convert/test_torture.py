@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.convert.conversion import BLOCK_BYTES
-from tasks.convert.reading import opening
-from tasks.errors import TableError
+from tasks.convert.files import opening
+from tasks.convert.staging.file import BLOCK_BYTES
+from tasks.core.errors import TableError
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
 from tests.convert.torture import CASES, CUT, Case, bomb
 

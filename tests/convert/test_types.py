@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.convert.types import ARROW_TYPES, TypeName, cast_texts, declared_type, infer_type, widen, widen_table
-from tasks.spec import Column
-from tasks.spec.columns import ColumnType
+from tasks.config import Column
+from tasks.config.columns import ColumnType
+from tasks.convert.schema.types import ARROW_TYPES, TypeName, cast_texts, declared_type, infer_type, widen, widen_table
 from tests.convert.conftest import PROPERTY, texts_of
 
 TYPE_NAMES: tuple[TypeName, ...] = tuple(ARROW_TYPES)

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.convert import cutting, width
-from tasks.errors import TableError
+from tasks.convert.formats import splitter as cutting
+from tasks.convert.schema import names as width
+from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, read_rows, write_files
 
 CURE = "where ids or dates are keys, write each as a record of its own"

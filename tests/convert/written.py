@@ -19,7 +19,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.convert.types import NULL_TEXTS
+from tasks.convert.schema.types import NULL_TEXTS
 
 NULLS = frozenset(NULL_TEXTS.to_pylist())
 ERRORS = frozenset({"#N/A", "#DIV/0!", "#REF!"})

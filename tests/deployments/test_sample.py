@@ -25,8 +25,8 @@ from deployments.sample.faults import Faults
 from deployments.sample.inbox import write_inbox
 from deployments.sample.server import listen
 from deployments.sample.site import sample_site
-from tasks.spec import load_pipeline
-from tasks.store import hash_file
+from tasks.config import load_pipeline
+from tasks.core.storage import hash_file
 from tests.hosting import hosting
 
 TOKEN = "sesame"  # noqa: S105 - a test's token

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.children import first_line, start_child, stop_child
+from tasks.core.child_process import first_line, start_child, stop_child
 
 PROJECT = Path(__file__).parent.parent.parent
 TOUR = PROJECT / "deployments" / "tour" / "pipeline.yaml"

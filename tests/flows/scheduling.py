@@ -16,8 +16,8 @@ import httpx
 from ruamel.yaml import YAML
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
-from flows.api import SERVER_SETTINGS
-from flows.temporary_api import HOST
+from flows.cli.prefect_api import SERVER_SETTINGS
+from flows.cli.temporary_server import HOST
 
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 COMMAND_S = 120

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flows.__main__ import run_command
+from flows.cli.main import run_command
 from tests.train.conftest import write_table
 
 ROWS = 200
@@ -111,7 +111,7 @@ def test_a_query_that_takes_long_is_left_to_the_run(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`check` does not wait for it, and says nothing of what it does not know."""
-    monkeypatch.setattr("tasks.train.preview._TIME_S", 0.3)
+    monkeypatch.setattr("tasks.train.checks.preview._TIME_S", 0.3)
     query = "SELECT sum(sin(x * a.range)) AS y, x FROM orders, range(100000000000) a GROUP BY x"
 
     assert check(tmp_path, capfd, query=query, target="y") == []

@@ -15,17 +15,17 @@ import pyarrow.parquet as pq
 import pytest
 from prefect import flow, get_run_logger
 
-from tasks.concurrency import gather_all
-from tasks.convert.table import CommittedTable
+from tasks.config import Pipeline
+from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_source
+from tasks.core.concurrency import gather_all
+from tasks.core.storage import DataFolder
 from tasks.ingest.http.client import open_client
-from tasks.ingest.http.warned import Warnings
-from tasks.ingest.pages.robots import Robots
+from tasks.ingest.results import Warnings
+from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.tasks import Ingest, land_source
-from tasks.spec import Pipeline
-from tasks.store import DataFolder
 from tests.ingest.sources import api
-from tests.site import Site, Sites
+from tests.site.server import Site, Sites
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 

@@ -24,13 +24,13 @@ from prefect.flows import Flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending, Running, Scheduled
 
-from flows.__main__ import run_command
-from flows.folder_state import look_at_folder
-from flows.installed import compare_with_pins, judge_requirements, read_pins
-from flows.killed_runs import find_killed_runs, mark_crashed
+from flows.cli.doctor.data_folder import look_at_folder
+from flows.cli.doctor.killed_runs import find_killed_runs, mark_crashed
+from flows.cli.doctor.packages import compare_with_pins, judge_requirements, read_pins
+from flows.cli.doctor.server import look_at_killed_runs, look_at_schedules, look_at_server
+from flows.cli.main import run_command
 from flows.pipeline import pipeline
-from flows.server_state import look_at_killed_runs, look_at_schedules, look_at_server
-from tasks.store import list_leftovers
+from tasks.core.storage import list_leftovers
 from tests.flows.conftest import FLIGHTS, PROJECT, Tidemill, read_until
 from tests.flows.scheduling import free_port, start_server
 from tests.flows.test_run import copy_database, inbox  # noqa: F401 - a fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.folder_state import look_at_folder
+from flows.cli.doctor.data_folder import look_at_folder
 from tests.convert.conftest import api_source, files_source, land, make_table, write_files
 
 AGAIN = "run its pipeline with --only convert: it makes it anew"

@@ -21,9 +21,9 @@ _ENDED_S = 30  # on a loaded machine; without an end it would be minutes
 
 _BUSY = """
 import asyncio, sys, time
-import flows.__main__ as commands
+import flows.cli.main as commands
 from types import SimpleNamespace
-from flows.execution import _run
+from flows.cli.execution import _run
 
 def read_workbook():
     end = time.monotonic() + 300

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.train.model_store import list_versions
+from tasks.train.registry import list_versions
 from tests.flows.conftest import TOUR, Tidemill, ToldRun
 from tests.flows.test_wrong_input import Command, command
 

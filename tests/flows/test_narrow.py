@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from flows.__main__ import run_command
-from flows.api import PrefectApi
-from flows.command import _say_api
-from flows.console import print_summary
-from tasks.summary import ChampionSummary, RunSummary
+from flows.cli.console import print_summary
+from flows.cli.main import run_command
+from flows.cli.prefect_api import PrefectApi
+from flows.cli.run import _say_api
+from flows.summary import ChampionSummary, RunSummary
 
 UI = "http://prefect.example/runs/flow-run/" + "0123456789abcdef" * 6
 MODEL = "models/shop/v0001-1f3a5c7e/" + "long-name-" * 10 + ".skops"

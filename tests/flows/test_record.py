@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from flows.console import print_summary
-from flows.record import Record
-from tasks.errors import StageError
-from tasks.ingest.landing.landed import Landed
-from tasks.ingest.outcome import Failure, LandedSource
-from tasks.store import commit_json
-from tasks.summary import ChampionSummary, RunSummary, SourceSummary, read_summary
+from flows.cli.console import print_summary
+from flows.summary import ChampionSummary, Record, RunSummary, SourceSummary, read_summary
+from tasks.core.errors import StageError
+from tasks.core.storage import commit_json
+from tasks.ingest.landing.plan import Landed
+from tasks.ingest.results import Failure, LandedSource
 from tests.convert.conftest import files_source, make_table, write_files
 from tests.train.conftest import LOGISTIC
 from tests.train.test_versions import STUMP, trained

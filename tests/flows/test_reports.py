@@ -7,7 +7,7 @@ import logging
 import pytest
 from prefect import flow
 
-from tasks.report import never_ends_a_run
+from tasks.reports.artifacts import never_ends_a_run
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 

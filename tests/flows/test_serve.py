@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.__main__ import run_command
+from flows.cli.main import run_command
 from tests.flows.conftest import Tidemill, group_is_gone, read_until
 from tests.flows.scheduling import free_port, start_server, write_project
 from tests.flows.test_run import copy_database

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from flows.pipeline import pipeline
-from tasks.errors import SpecError, StageError
-from tasks.spec import Pipeline, load_pipeline
-from tasks.summary import RunSummary
+from flows.summary import RunSummary
+from tasks.config import Pipeline, load_pipeline
+from tasks.core.errors import SpecError, StageError
 from tests.flows.conftest import TOUR, Tidemill
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from flows.__main__ import run_command
+from flows.cli.main import run_command
 from tests.flows.conftest import FLIGHTS, PROJECT
 
 SOURCES = """name: daily

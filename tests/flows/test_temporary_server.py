@@ -15,9 +15,9 @@ from playwright.sync_api import Page, expect
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from flows.api import SERVER_SETTINGS, PrefectApi
-from flows.children import first_line, start_child, stop_child
-from flows.temporary_api import LOGIN
+from flows.cli.prefect_api import SERVER_SETTINGS, PrefectApi
+from flows.cli.temporary_server import LOGIN
+from tasks.core.child_process import first_line, start_child, stop_child
 from tests.flows.conftest import FLIGHTS, Tidemill, group_is_gone, read_until
 from tests.flows.test_run import copy_database, inbox  # noqa: F401 - a fixture
 from tests.flows.test_ui import needs_chromium, page  # noqa: F401 - a fixture
@@ -36,7 +36,7 @@ def server(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     home = tmp_path_factory.mktemp("temporary") / "prefect"
     copy_database(Path(os.environ["PREFECT_HOME"]), home)
     own = {"PREFECT_API_URL": "", "PREFECT_HOME": str(home), "PREFECT_SERVER_API_AUTH_STRING": KEY}
-    child = start_child("flows.temporary_api", environment={**SERVER_SETTINGS, **own})
+    child = start_child("flows.cli.temporary_server", environment={**SERVER_SETTINGS, **own})
     try:
         api = PrefectApi(child, first_line(child), KEY)
         api.wait_until_ready()
@@ -139,6 +139,6 @@ def test_a_run_that_loses_its_server_ends_with_one_sentence(
 def server_of(process: subprocess.Popen[str]) -> int:
     """Return the number of a command's temporary server."""
     for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-        if b"flows.temporary_api" in Path(f"/proc/{child}/cmdline").read_bytes():
+        if b"flows.cli.temporary_server" in Path(f"/proc/{child}/cmdline").read_bytes():
             return int(child)
     raise AssertionError("the command has no temporary server")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from flows.__main__ import run_command
-from flows.console import print_line
-from flows.terminal import LINE_CHARACTERS, printable
+from flows.cli.console import print_line
+from flows.cli.main import run_command
+from tasks.core.escaping import LINE_CHARACTERS, printable
 
 
 @pytest.mark.parametrize(

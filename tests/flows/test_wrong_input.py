@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.__main__ import run_command
+from flows.cli.main import run_command
 from tests.flows.conftest import FLIGHTS, PROJECT, TOUR
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.site import Site, Sites
+from tests.site.server import Site, Sites
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,14 @@ from typing import Any
 
 import httpx
 
-from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.http.asking import Ask, Fetch, PageGroup
-from tasks.ingest.pages.crawl import crawl
-from tasks.ingest.pages.robots import Robots
-from tasks.ingest.throttle.gate import Bounds, Outcome, Throttle
-from tasks.partitions import list_partitions
-from tasks.spec import PagesSource
-from tests.site import Site
+from tasks.config import PagesSource
+from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.ingest.http.requests import Ask, Fetch, PageGroup
+from tasks.ingest.scraping.crawl import crawl
+from tasks.ingest.scraping.robots import Robots
+from tasks.ingest.throttle.limiter import Bounds, Outcome, Throttle
+from tasks.raw.partitions import list_partitions
+from tests.site.server import Site
 
 PATIENCE_S = 10.0
 CERTIFICATES = httpx.create_ssl_context()

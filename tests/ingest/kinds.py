@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tasks.spec import ApiSource
+from tasks.config import ApiSource
 from tests.ingest.sources import QUICK, api
-from tests.site import Site
-from tests.site_api import SIZE
+from tests.site.api import SIZE
+from tests.site.server import Site
 
 _PAGE: dict[str, Any] = {"kind": "page"}
 _OFFSET: dict[str, Any] = {"kind": "offset", "size": SIZE}

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
-from tasks.ingest.throttle.gate import HostThrottle, Outcome
+from tasks.ingest.throttle.limiter import HostThrottle, Outcome
 
 LATENCY_S = 0.02
 QUICK_S = 0.0005

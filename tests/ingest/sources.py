@@ -11,13 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from tasks.config import ApiSource, PagesSource
 from tasks.ingest.http.client import Client, open_client
 from tasks.ingest.landing.land import Access, land
-from tasks.ingest.landing.landed import Landed, PartitionJob, plan_landing
-from tasks.ingest.pages.robots import Robots
-from tasks.partitions import list_partitions
-from tasks.spec import ApiSource, PagesSource
-from tests.site import Site
+from tasks.ingest.landing.plan import Landed, PartitionJob, plan_landing
+from tasks.ingest.scraping.robots import Robots
+from tasks.raw.partitions import list_partitions
+from tests.site.server import Site
 
 QUICK: dict[str, Any] = {"attempts": 3, "timeout_s": 5, "deadline_s": 20, "backoff_first_s": 0.02}
 """Requests that are asked for again at once."""

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from tasks.ingest.throttle.adaptive import AdaptiveLimit
-from tasks.ingest.throttle.course import CUT
-from tasks.ingest.throttle.gate import Bounds, HostThrottle, Outcome
+from tasks.ingest.throttle.ceiling import CUT
+from tasks.ingest.throttle.limiter import Bounds, HostThrottle, Outcome
 from tests.ingest.simulation import (
     LATENCY_S,
     WARM_S,

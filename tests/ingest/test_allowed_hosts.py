@@ -13,14 +13,14 @@ import httpx
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from tasks.errors import OtherHostError, PermanentSourceError
-from tasks.hosts import AllowedHosts, PinnedResolver, is_public, open_connector
+from tasks.core.errors import OtherHostError, PermanentSourceError
+from tasks.core.hosts import AllowedHosts, PinnedResolver, is_public, open_connector
 from tasks.ingest.http.client import Client
 from tasks.ingest.http.connections import Connections
 from tests.ingest.fetching import open_throttle
 from tests.ingest.sources import api, job_of, land_one, land_with, pages, read_rows
-from tests.site import Site
-from tests.site_items import ITEMS
+from tests.site.items import ITEMS
+from tests.site.server import Site
 
 SINGLE: dict[str, Any] = {"pagination": {"kind": "single"}}
 PUBLIC, OTHER_PUBLIC = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"

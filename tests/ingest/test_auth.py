@@ -11,16 +11,16 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from tasks.errors import PermanentSourceError, SourceError
+from tasks.config import ApiSource
+from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.ingest.http.client import Client, Endpoint
 from tasks.ingest.landing.land import Access, land
-from tasks.ingest.landing.landed import plan_landing
-from tasks.ingest.pages.robots import Robots
+from tasks.ingest.landing.plan import plan_landing
+from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.tasks import read_secrets
-from tasks.spec import ApiSource
 from tests.ingest.sources import QUICK, api, job_of, land_one, list_files, open_quietly, pages, read_rows
-from tests.site import Seen, Site
-from tests.site_items import ITEMS
+from tests.site.items import ITEMS
+from tests.site.server import Seen, Site
 
 TOKEN = "sesame-open-7"  # noqa: S105 - a test's token
 VARIABLE = "TIDEMILL_TEST_TOKEN"

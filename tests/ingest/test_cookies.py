@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.ingest.sources import api, job_of, land_with, open_quietly, read_rows
-from tests.site import Site
+from tests.site.server import Site
 
 SINGLE: dict[str, Any] = {"pagination": {"kind": "single"}, "records_at": None}
 

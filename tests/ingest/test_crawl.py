@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from tasks.errors import PermanentSourceError
+from tasks.core.errors import PermanentSourceError
 from tests.ingest.fetching import crawl_from, crawl_names, crawl_rows, pages, read_rows
-from tests.site import Site
-from tests.site_pages import FAN
+from tests.site.pages import FAN
+from tests.site.server import Site
 
 LISTS = {"links": "a:not([rel])::attr(href)", "follow": "a[rel=next]::attr(href)"}
 ITEMS = ["item 1", "item 2", "item 3"]

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tasks.ingest.landing.damage import find_damage
-from tasks.ingest.landing.landed import find_landed
-from tasks.raw import increment_path, list_raw_files, manifest_path, raw_path
+from tasks.ingest.landing.plan import find_damage, find_landed
+from tasks.raw.files import increment_path, list_raw_files, manifest_path, raw_path
 from tests.ingest.sources import api, job_of, land_one, read_rows
 from tests.ingest.test_incremental import growing
-from tests.site import Site
-from tests.site_items import ITEMS
-from tests.site_landing import kept_at
+from tests.site.items import ITEMS
+from tests.site.landing import kept_at
+from tests.site.server import Site
 
 
 def cut_off(path: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import PermanentSourceError
+from tasks.core.errors import PermanentSourceError
 from tasks.ingest.http.decompression import Decompression
 from tests.ingest.sources import QUICK, api, land_one, read_rows
-from tests.site import Site
-from tests.site_api import bomb
-from tests.site_items import ITEMS
+from tests.site.api import bomb
+from tests.site.items import ITEMS
+from tests.site.server import Site
 
 
 def deflate_bare(data: bytes) -> bytes:

@@ -6,7 +6,7 @@ import codecs
 
 import pytest
 
-from tasks.ingest.pages.encoding import decode_page
+from tasks.ingest.scraping.encoding import decode_page
 
 CZECH = "<p>\u017elu\u0165ou\u010dk\xfd k\u016f\u0148"
 FRENCH = "<p>caf\xe9, \xe9t\xe9 \u2013 10 \u20ac"

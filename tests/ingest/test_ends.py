@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import PermanentSourceError, SourceError, WrongPagesError
-from tasks.ingest.landing.landed import Landed
+from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
+from tasks.ingest.landing.plan import Landed
 from tests.ingest.sources import QUICK, api, land_one, list_files, read_rows
-from tests.site import Site, Sites
-from tests.site_odd import Odd, odd_at
+from tests.site.odd import Odd, odd_at
+from tests.site.server import Site, Sites
 
 PAGE: dict[str, Any] = {"kind": "page"}
 SIZED: dict[str, Any] = {"kind": "page", "size": 3}

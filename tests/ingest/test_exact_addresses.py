@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.ingest.api.asks import with_param
-from tasks.spec import ApiSource
+from tasks.config import ApiSource
+from tasks.ingest.api.urls import with_param
 from tests.ingest.sources import QUICK, land_one, read_rows
-from tests.site_raw import serving_raw
+from tests.site.raw import serving_raw
 
 TARGETS = [
     "/a%2Fb/c%3Ad/%7euser;v=1?q=%2F%3a%7E&r=a%20b+c;d",

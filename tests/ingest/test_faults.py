@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import PermanentSourceError, SourceError
+from tasks.core.errors import PermanentSourceError, SourceError
 from tests.ingest.kinds import COUNTED, COUNTED_OFFSETS, FOLLOWED, KINDS, SINGLE, UNCOUNTED, count_asked, of_kind
 from tests.ingest.sources import QUICK, api, land_one, list_files, read_rows
-from tests.site import Site
-from tests.site_api import BOMB_BYTES, CHANGED, bomb
-from tests.site_items import ITEMS
-from tests.site_raw import self_signed, serving_raw
+from tests.site.api import BOMB_BYTES, CHANGED, bomb
+from tests.site.items import ITEMS
+from tests.site.raw import self_signed, serving_raw
+from tests.site.server import Site
 
 MIB = 2**20
 POSTED: dict[str, Any] = {"method": "POST", "body": {"q": 1}, "pagination": {"kind": "single"}}

@@ -15,17 +15,16 @@ from prefect import flow
 
 from flows.ingest import ingest
 from flows.pipeline import pipeline as run_pipeline
-from tasks.errors import StageError
+from tasks.config import Pipeline
+from tasks.core.errors import StageError
 from tasks.ingest import progress
-from tasks.ingest.http.warned import MOST
-from tasks.ingest.landing.landed import Landed
-from tasks.ingest.outcome import Failure, LandedSource
+from tasks.ingest.landing.plan import Landed
+from tasks.ingest.results import MOST, Failure, LandedSource
 from tasks.ingest.tasks import land_partition
-from tasks.report import ROWS_SHOWN, report_ingest
-from tasks.spec import Pipeline
+from tasks.reports.artifacts import ROWS_SHOWN, report_ingest
 from tests.ingest.sources import api, list_files, pages, read_rows
-from tests.site import Site
-from tests.site_items import ITEMS
+from tests.site.items import ITEMS
+from tests.site.server import Site
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 

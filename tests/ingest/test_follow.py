@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks.ingest.landing.landed import Landed
-from tasks.ingest.outcome import settle_unproven
+from tasks.ingest.landing.plan import Landed
+from tasks.ingest.results import settle_unproven
 from tests.ingest.fetching import crawl_from, crawl_names, read_rows
 from tests.ingest.fetching import pages as crawled
 from tests.ingest.sources import land_one, pages
-from tests.site import Site
+from tests.site.server import Site
 
 
 async def landed_of(site: Site, folder: Path, path: str, follow: str | None = "a[rel=next]::attr(href)") -> Landed:

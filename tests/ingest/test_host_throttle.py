@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.ingest.throttle.gate import Bounds, HostThrottle, LongPauseError, Outcome, Throttle
+from tasks.ingest.throttle.limiter import Bounds, HostThrottle, LongPauseError, Outcome, Throttle
 from tests.virtual_time import run
 
 CLEAN, REFUSED, OTHER = Outcome.CLEAN, Outcome.REFUSED, Outcome.OTHER

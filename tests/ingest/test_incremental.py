@@ -11,18 +11,18 @@ from urllib.parse import unquote_plus
 
 import pytest
 
-from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.landing.landed import Landed
-from tasks.raw import RawManifest, commit_manifest, list_raw_files
-from tasks.spec import ApiSource, Scalar
-from tasks.store import DataFolder
+from tasks.config import ApiSource, Scalar
+from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.core.storage import DataFolder
+from tasks.ingest.landing.plan import Landed
+from tasks.raw.files import RawManifest, commit_manifest, list_raw_files
 from tests.convert.conftest import make_table
 from tests.convert.conftest import read_rows as read_table
 from tests.ingest.crashing import crashing
 from tests.ingest.sources import api, job_of, land_one, land_with, open_quietly, read_rows
 from tests.ingest.test_resume import ONE_BY_ONE, files_of, find
-from tests.site import Site
-from tests.site_landing import LONG_PAGE_ROWS, kept_at
+from tests.site.landing import LONG_PAGE_ROWS, kept_at
+from tests.site.server import Site
 
 COUNTED = {"kind": "page", "pages_at": "pages"}
 NEVER = 99

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tasks.spec import Pipeline
+from tasks.config import Pipeline
 from tests.ingest.sources import api, pages, read_rows
 from tests.killed import Order
-from tests.site import Site
-from tests.site_landing import LONG, kept_at, long_rows
+from tests.site.landing import LONG, kept_at, long_rows
+from tests.site.server import Site
 from tests.zygote import zygote
 
 KILLS = 20

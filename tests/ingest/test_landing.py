@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tasks.ingest.landing.landed import Landed, find_landed
-from tasks.spec import ApiSource, PagesSource
+from tasks.config import ApiSource, PagesSource
+from tasks.ingest.landing.plan import Landed, find_landed
 from tests.ingest.sources import api, job_of, land_one, list_files, pages
-from tests.site import Site
+from tests.site.server import Site
 
 PARTED: dict[str, Any] = {"partitions": {"part": ["a", "b"]}}
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from flows.ingest import ingest
-from flows.record import Record
-from tasks.errors import StageError, WrongPagesError
-from tasks.ingest.outcome import Failure, LandedSource, settle_unproven
-from tasks.spec import Pipeline
+from flows.summary import Record
+from tasks.config import Pipeline
+from tasks.core.errors import StageError, WrongPagesError
+from tasks.ingest.results import Failure, LandedSource, settle_unproven
 from tests.ingest.sources import api, job_of, land_with, open_quietly, read_rows
-from tests.site import Site
-from tests.site_odd import odd_at
+from tests.site.odd import odd_at
+from tests.site.server import Site
 
 ROWS = [[{"id": 1}, {"id": 2}, {"id": 3}], [{"id": 4}, {"id": 5}, {"id": 6}], [{"id": 7}]]
 CURSOR: dict[str, Any] = {"kind": "cursor", "cursor_at": "meta.next"}

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import SourceError, WrongPagesError
+from tasks.core.errors import SourceError, WrongPagesError
 from tests.ingest.sources import api, land_one, read_rows
-from tests.site import Site
-from tests.site_drawn import Drawn, draw_at
+from tests.site.drawn import Drawn, draw_at
+from tests.site.server import Site
 
 ROWS = [{"id": number} for number in range(1, 8)]
 OFFSET: dict[str, Any] = {"kind": "offset", "size": 3}

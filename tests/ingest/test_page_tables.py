@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.ingest.fetching import crawl_from, crawl_rows, pages
-from tests.site import Site
+from tests.site.server import Site
 
 CITIES = {"country": "td:nth-child(1)::text", "city": "td:nth-child(2)::text", "n": "td:nth-child(3)::text"}
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import PermanentSourceError
-from tasks.ingest.pages.page import check_selectors
+from tasks.core.errors import PermanentSourceError
+from tasks.ingest.scraping.page import check_selectors
 from tests.ingest.fetching import crawl_from, crawl_rows, pages
-from tests.site import Site
+from tests.site.server import Site
 
 
 async def values(site: Site, column: Any, path: str = "/texts") -> list[Any]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import PermanentSourceError
+from tasks.core.errors import PermanentSourceError
 from tests.ingest.kinds import of_kind
 from tests.ingest.sources import QUICK, api, land_one, list_files, read_rows
-from tests.site import Site
-from tests.site_items import ITEMS
+from tests.site.items import ITEMS
+from tests.site.server import Site
 
 UNTIL_EMPTY = {"pagination": {"kind": "page"}, "records_at": None}
 SINGLE = {"pagination": {"kind": "single"}, "records_at": None}

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from tasks.body_paths import items_of, members_of, walk, write_name
-from tasks.errors import PermanentSourceError
+from tasks.config import Incremental
+from tasks.core.body_paths import items_of, members_of, walk, write_name
+from tasks.core.errors import PermanentSourceError
 from tasks.ingest.landing.watermark import Watermark
-from tasks.spec import Incremental
 from tests.ingest.sources import api, land_one, read_rows
-from tests.site import Site
-from tests.site_odd import odd_at
+from tests.site.odd import odd_at
+from tests.site.server import Site
 
 PAGES = [[{"id": 3 * page + row} for row in range(3)] for page in range(3)]
 ROWS = [row for page in PAGES for row in page]

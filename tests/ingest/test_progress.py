@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from flows.console import PLAIN_WIDTH, ProgressView, make_console
-from tasks.ingest.http.tally import Tally
-from tasks.ingest.http.warned import MOST, Warnings
-from tasks.ingest.landing.landed import Landed
-from tasks.ingest.outcome import Failure
+from flows.cli.console import PLAIN_WIDTH, ProgressView, make_console
+from tasks.config import ApiSource
+from tasks.core.progress import Step, listening
+from tasks.ingest.http.requests import Tally
+from tasks.ingest.landing.plan import Landed
 from tasks.ingest.progress import SourceProgress
-from tasks.ingest.throttle.gate import Bounds, HostThrottle
-from tasks.progress import Step, listening
-from tasks.spec import ApiSource
+from tasks.ingest.results import MOST, Failure, Warnings
+from tasks.ingest.throttle.limiter import Bounds, HostThrottle
 from tests.ingest.sources import job_of, land_with, open_quietly
 from tests.virtual_time import run
 

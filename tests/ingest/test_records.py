@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import PermanentSourceError
+from tasks.core.errors import PermanentSourceError
 from tests.ingest.sources import api, land_one, read_rows
-from tests.site import Site
-from tests.site_odd import odd_at
+from tests.site.odd import odd_at
+from tests.site.server import Site
 
 SINGLE: dict[str, Any] = {"pagination": {"kind": "single"}, "records_at": None}
 NAMED = [{"name": "Alabama", "state": "01"}, {"name": "Alaska", "state": "02"}]

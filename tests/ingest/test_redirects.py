@@ -11,14 +11,14 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tasks.errors import PermanentSourceError
-from tasks.hosts import AllowedHosts
-from tasks.ingest.http.credentials import is_own, origin_of
+from tasks.core.errors import PermanentSourceError
+from tasks.core.hosts import AllowedHosts
+from tasks.ingest.http.auth import is_own, origin_of
 from tasks.ingest.http.redirects import RedirectTransport
-from tasks.ingest.http.tally import Tally, charge
+from tasks.ingest.http.requests import Tally, charge
 from tests.ingest.sources import api, land_one, list_files, read_rows
-from tests.site import Site
-from tests.site_items import ITEMS
+from tests.site.items import ITEMS
+from tests.site.server import Site
 
 SINGLE: dict[str, Any] = {"pagination": {"kind": "single"}}
 BEARER: dict[str, Any] = {"auth": {"kind": "bearer", "token": {"env": "T"}}, "headers": {"X-Plan": "free"}}

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tasks.ingest.landing.landed import find_landed
-from tasks.raw import RawManifest, commit_manifest, manifest_path, raw_path, read_manifest
-from tasks.spec import ApiSource, PagesSource
+from tasks.config import ApiSource, PagesSource
+from tasks.ingest.landing.plan import find_landed
+from tasks.raw.files import RawManifest, commit_manifest, manifest_path, raw_path, read_manifest
 from tests.ingest.sources import api, job_of, land_one, list_files, pages, read_rows
-from tests.site import Site
-from tests.site_landing import kept_at
+from tests.site.landing import kept_at
+from tests.site.server import Site
 
 DAILY = {"refresh": {"after": "24h"}}
 OLD = "2020-01-01T00:00:00.000+00:00"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.ingest.sources import api, land_one, read_rows
-from tests.site import Site
-from tests.site_odd import odd_at
+from tests.site.odd import odd_at
+from tests.site.server import Site
 
 SINGLE: dict[str, Any] = {"pagination": {"kind": "single"}}
 ROWS = [{"id": 1}, {"id": 2}]

@@ -14,17 +14,17 @@ import pytest
 from filelock import FileLock
 
 from flows.ingest import ingest
-from tasks.errors import SourceError, StageError
+from tasks.config import ApiSource, PagesSource, Pipeline
+from tasks.core.errors import SourceError, StageError
 from tasks.ingest.landing import land as landing
 from tasks.ingest.landing.land import Access, land
-from tasks.ingest.landing.landed import Landed, PartitionJob, find_landed, plan_landing
-from tasks.ingest.landing.raw_writer import now_text
-from tasks.ingest.pages.robots import Robots
-from tasks.spec import ApiSource, PagesSource, Pipeline
+from tasks.ingest.landing.plan import Landed, PartitionJob, find_landed, plan_landing
+from tasks.ingest.landing.writer import now_text
+from tasks.ingest.scraping.robots import Robots
 from tests.ingest.crashing import crashing
 from tests.ingest.sources import api, job_of, land_one, land_with, open_quietly, pages, read_rows
-from tests.site import Site
-from tests.site_landing import LONG, LONG_PAGES, kept_at, long_rows
+from tests.site.landing import LONG, LONG_PAGES, kept_at, long_rows
+from tests.site.server import Site
 
 AT_ONCE = 4
 ONCE = {"attempts": 1, "max_in_flight": AT_ONCE, "start_in_flight": AT_ONCE}

@@ -15,12 +15,12 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from deployments.sample.server import HOST, listen
-from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.pages.robots import Robots
+from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.ingest.scraping.robots import Robots
 from tests.hosting import hosting
 from tests.ingest.fetching import crawl_from, crawl_names, crawl_rows, open_fetch, open_throttle, pages
 from tests.ingest.sources import land_one
-from tests.site import Site
+from tests.site.server import Site
 
 OBEY: dict[str, Any] = {"robots": "obey"}
 LATE_S = 0.05

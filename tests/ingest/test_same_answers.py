@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.accounting import same_answers
-from tasks.ingest.landing.landed import find_landed
+from tasks.core.accounting import same_answers
+from tasks.ingest.landing.plan import find_landed
 from tests.ingest.sources import api, job_of, land_with, open_quietly
-from tests.site import Site
+from tests.site.server import Site
 
 SAME = "the server gave the same rows for part=eu and part=us; is the parameter right?"
 

@@ -19,8 +19,8 @@ from prefect.blocks.system import Secret
 from tests.convert.test_secret_addresses import CSV, files
 from tests.flows.conftest import Tidemill
 from tests.ingest.sources import read_rows
-from tests.site import Site
-from tests.site_secrets import SAID_PAGES, SIGNS, TOKEN
+from tests.site.secrets import SAID_PAGES, SIGNS, TOKEN
+from tests.site.server import Site
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 

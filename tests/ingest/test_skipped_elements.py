@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.record import Record
-from tasks.ingest.landing.landed import Landed, find_landed
-from tasks.ingest.outcome import LandedSource
+from flows.summary import Record
+from tasks.ingest.landing.plan import Landed, find_landed
+from tasks.ingest.results import LandedSource
 from tests.ingest.sources import job_of, land_one, pages
-from tests.site import Site
+from tests.site.server import Site
 
 
 async def land_rows(site: Site, folder: Path, *paths: str) -> Landed:

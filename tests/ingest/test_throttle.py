@@ -8,14 +8,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tasks.errors import PermanentSourceError, SourceError
-from tasks.ingest.http.asking import Ask
-from tasks.ingest.http.tally import Tally
-from tasks.ingest.landing.landed import Landed
-from tasks.spec import ApiSource
+from tasks.config import ApiSource
+from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.ingest.http.requests import Ask, Tally
+from tasks.ingest.landing.plan import Landed
 from tests.ingest.sources import QUICK, api, job_of, land_one, land_with, open_quietly, read_rows
-from tests.site import Site
-from tests.site_items import ITEMS, LATER_S
+from tests.site.items import ITEMS, LATER_S
+from tests.site.server import Site
 
 
 async def land_together(folder: Path, *sources: ApiSource) -> list[Landed]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import SourceError
+from tasks.core.errors import SourceError
 from tests.ingest.sources import QUICK, api, land_one, pages, read_rows
-from tests.ingest.test_hiding import written
-from tests.site import Site
-from tests.site_secrets import SIGNED
+from tests.ingest.test_redaction import written
+from tests.site.secrets import SIGNED
+from tests.site.server import Site
 
 NEXT: dict[str, Any] = {"pagination": {"kind": "next_url", "next_at": "next"}, "requests": QUICK | {"attempts": 2}}
 

@@ -13,10 +13,10 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import SourceError
+from tasks.core.errors import SourceError
 from tests.ingest.sources import api, land_one, read_rows
-from tests.site import Sites
-from tests.site_drawn import Counts, Drawn, Shape, Way, draw_at
+from tests.site.drawn import Counts, Drawn, Shape, Way, draw_at
+from tests.site.server import Sites
 
 WAYS: tuple[Way, ...] = ("page", "offset", "cursor", "next_url", "link_header")
 FAULTS: list[Any] = [

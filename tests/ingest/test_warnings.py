@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.record import Record
-from tasks.ingest.http.asking import PageGroup
-from tasks.ingest.landing.landed import Landed, find_landed
-from tasks.ingest.landing.raw_writer import RawWriter
-from tasks.ingest.outcome import LandedSource
-from tasks.raw import RawManifest
+from flows.summary import Record
+from tasks.ingest.http.requests import PageGroup
+from tasks.ingest.landing.plan import Landed, find_landed
+from tasks.ingest.landing.writer import RawWriter
+from tasks.ingest.results import LandedSource
+from tasks.raw.files import RawManifest
 from tests.ingest.sources import api, job_of
-from tests.site import Site
+from tests.site.server import Site
 
 ODD = "GET http://x/?n=1: one row is odd"
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import PermanentSourceError
+from tasks.config import Incremental, Scalar
+from tasks.core.errors import PermanentSourceError
 from tasks.ingest.landing.watermark import Watermark, since
-from tasks.spec import Incremental, Scalar
 
 MOMENTS = st.datetimes(min_value=datetime(2001, 1, 1))  # noqa: DTZ001 - hypothesis takes none with a zone
 

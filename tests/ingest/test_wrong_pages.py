@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import PermanentSourceError, SourceError, WrongPagesError
+from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tests.ingest.sources import QUICK, api, land_one, pages, read_rows
-from tests.site import Site
-from tests.site_items import ITEMS
-from tests.site_landing import LONG, kept_at, long_rows
+from tests.site.items import ITEMS
+from tests.site.landing import LONG, kept_at, long_rows
+from tests.site.server import Site
 
 ONCE: dict[str, Any] = QUICK | {"attempts": 1}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.train.results import FoldResult
+from tasks.train.evaluation.results import FoldResult
 
 
 def add(one: int, other: int) -> int:

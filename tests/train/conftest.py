@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
-from tasks.progress import Step, listening
-from tasks.spec import Training
-from tasks.train.evaluate import evaluate_fold
-from tasks.train.jobs import CandidateJob, plan_jobs
-from tasks.train.leaderboard import Leaderboard
-from tasks.train.results import CandidateResult, combine_folds
-from tasks.train.training_set import TrainingSet, build_training_set
+from tasks.config import Training
+from tasks.core.progress import Step, listening
+from tasks.train.data.training_set import TrainingSet, build_training_set
+from tasks.train.evaluation.folds import evaluate_fold
+from tasks.train.evaluation.job import CandidateJob, plan_jobs
+from tasks.train.evaluation.leaderboard import Leaderboard
+from tasks.train.evaluation.results import CandidateResult, combine_folds
 
 SKLEARN_SETS: dict[str, Any] = {
     "breast_cancer": load_breast_cancer,

@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from flows.new_rows import as_parquet
+from flows.predict import as_parquet
 from tasks.convert.tasks import convert_files
-from tasks.store import DataFolder
+from tasks.core.storage import DataFolder
+from tasks.train.predict.batches import Pace, Prediction, predict_rows
 from tasks.train.predict.inputs import read_input
-from tasks.train.predict.rows import Pace, Prediction, predict_rows
 
 
 def predict_file(data: Path, rows: object, output: Path, **options: Any) -> Prediction:

@@ -9,17 +9,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.spec import Training
-from tasks.store import fingerprint
-from tasks.train.answers import Answers
-from tasks.train.features import features_of, read_frame, read_target
-from tasks.train.fitting import fit_model
-from tasks.train.judge import tell_holdout
-from tasks.train.leaderboard import Leaderboard, Line
-from tasks.train.model_store import Decision, Version, decide_champion, publish_version, save_model
-from tasks.train.results import CandidateResult, Finalist
-from tasks.train.split import split_rows
-from tasks.train.training_set import TrainingSet, build_training_set
+from tasks.config import Training
+from tasks.core.storage import fingerprint
+from tasks.train.data.features import features_of, read_frame, read_target
+from tasks.train.data.split import split_rows
+from tasks.train.data.training_set import TrainingSet, build_training_set
+from tasks.train.evaluation.fit import fit_model
+from tasks.train.evaluation.holdout import tell_holdout
+from tasks.train.evaluation.leaderboard import Leaderboard, Line
+from tasks.train.evaluation.predictions import Answers
+from tasks.train.evaluation.results import CandidateResult, Finalist
+from tasks.train.registry import Decision, Version, decide_champion, publish_version, save_model
 from tests.train.conftest import training, write_table
 
 

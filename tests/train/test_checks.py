@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
-from tasks.errors import TrainingError
-from tasks.train.checks import check_rows
+from tasks.core.errors import TrainingError
 from tasks.train.checks.columns import hash_rows
+from tasks.train.checks.rows import check_rows
 from tests.train.conftest import Build, training
 
 ROWS = 2000

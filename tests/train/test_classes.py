@@ -14,13 +14,13 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
 from threadpoolctl import threadpool_limits
 
-from tasks.errors import TrainingError
-from tasks.spec import Candidate
-from tasks.train.checks import check_rows
-from tasks.train.classes import find_label
-from tasks.train.estimators import build_estimator
-from tasks.train.gallery import make_gallery
-from tasks.train.model_store import load_model, read_version
+from tasks.config import Candidate
+from tasks.core.errors import TrainingError
+from tasks.train.checks.rows import check_rows
+from tasks.train.data.classes import find_label
+from tasks.train.models.estimators import build_estimator
+from tasks.train.plots.gallery import make_gallery
+from tasks.train.registry import load_model, read_version
 from tests.train.conftest import Build, Evaluate, sklearn_table, training
 from tests.train.publishing import judge
 
@@ -83,8 +83,8 @@ def test_every_figure_is_of_the_positive_class(
 )
 def test_scorers_take_classes_of_any_name(build: Build, tmp_path: Path, metric: str, figure: Any) -> None:
     """A candidate is ranked by F1 of its positive class, or of both, as scikit-learn computes it of the names."""
-    from tasks.train.jobs import plan_jobs  # noqa: PLC0415 - the same
-    from tasks.train.judge import judge_finalist  # noqa: PLC0415 - as a fit imports it
+    from tasks.train.evaluation.holdout import judge_finalist  # noqa: PLC0415 - as a fit imports it
+    from tasks.train.evaluation.job import plan_jobs  # noqa: PLC0415 - the same
 
     asked = training(metric=metric, candidates={"tree": TREE})
     job = plan_jobs(asked, build(NAMED, metric=metric, candidates={"tree": TREE}), tmp_path / "models")[1]

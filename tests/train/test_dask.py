@@ -17,14 +17,14 @@ import pytest
 import s3fs
 
 from flows.train import train
-from tasks.errors import TrainingError
-from tasks.spec import DaskRunner, Pipeline
-from tasks.train.leaderboard import Leaderboard
-from tasks.train.model_store import load_model, read_champion
+from tasks.config import DaskRunner, Pipeline
+from tasks.core.errors import TrainingError
+from tasks.train.evaluation.leaderboard import Leaderboard
+from tasks.train.registry import load_model, read_champion
 from tests.stores import serving_s3
 from tests.train.conftest import LOGISTIC, Trained, sklearn_table
 from tests.train.test_flow import FOREST, pipeline
-from tests.train.test_workers import descendants
+from tests.train.test_worker import descendants
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -32,9 +32,9 @@ _READY_S = 60.0
 _WITHOUT = """
 import sys
 sys.modules["prefect_dask"] = None  # as if it were not there: every import of it fails
-from tasks.errors import TrainingError
-from tasks.spec import DaskRunner
-from tasks.train.pool import Workers
+from tasks.core.errors import TrainingError
+from tasks.config import DaskRunner
+from tasks.train.execution.pool import Workers
 try:
     Workers(DaskRunner(address="tcp://127.0.0.1:9")).width
 except TrainingError as error:
@@ -158,7 +158,7 @@ def test_a_cluster_without_prefect_dask_is_told() -> None:
 
 async def test_a_cluster_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The address is named, and what to start."""
-    monkeypatch.setattr("tasks.train.pool._ANSWERS_S", 1)
+    monkeypatch.setattr("tasks.train.execution.pool._ANSWERS_S", 1)
 
     with pytest.raises(TrainingError, match=r"no worker at tcp://127\.0\.0\.1:9 .*start the Dask scheduler"):
         await train(on("tcp://127.0.0.1:9", pipeline(tmp_path, logistic=LOGISTIC)), tmp_path)

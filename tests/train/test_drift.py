@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.train.drift import Drift, count_values, describe_features, measure_drift
+from tasks.train.data.drift import Drift, count_values, describe_features, measure_drift
 
 
 def drift_of(before: Any, after: Any) -> Drift:

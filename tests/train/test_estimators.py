@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sklearn.utils import all_estimators
 
-from tasks.errors import SpecError
-from tasks.spec import Candidate
-from tasks.train.estimators import _known_estimators, build_estimator, load_estimator
-from tasks.train.section import check_training
+from tasks.config import Candidate
+from tasks.core.errors import SpecError
+from tasks.train.checks.section import check_training
+from tasks.train.models.estimators import _known_estimators, build_estimator, load_estimator
 from tests.train.conftest import training
 
 BOOSTING = "sklearn.ensemble.HistGradientBoostingClassifier"
@@ -135,7 +135,7 @@ def test_every_mistake_is_told_at_once() -> None:
         "xgboost.dask.DaskXGBClassifier",
         "os.system",
         "builtins.eval",
-        "tasks.train.estimators.BASELINE",
+        "tasks.train.models.estimators.BASELINE",
         "sklearn_extra.Anything",
         "",
     ],

@@ -27,18 +27,18 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from flows.train import train
-from tasks.progress import Step, listening
-from tasks.spec import TimeSplit
-from tasks.store import DataFolder, read_json
-from tasks.train.evaluate import evaluate_fold
-from tasks.train.jobs import plan_jobs
-from tasks.train.judge import judge_finalist
-from tasks.train.leaderboard import Leaderboard
-from tasks.train.training_set import build_training_set
+from tasks.config import TimeSplit
+from tasks.core.progress import Step, listening
+from tasks.core.storage import DataFolder, read_json
+from tasks.train.data.training_set import build_training_set
+from tasks.train.evaluation.folds import evaluate_fold
+from tasks.train.evaluation.holdout import judge_finalist
+from tasks.train.evaluation.job import plan_jobs
+from tasks.train.evaluation.leaderboard import Leaderboard
 from tests.flows.test_ui import needs_chromium, page
 from tests.train.conftest import LOGISTIC, write_table
 from tests.train.test_flow import NEIGHBORS, names, pipeline
-from tests.train.test_workers import command, descendants, is_running
+from tests.train.test_worker import command, descendants, is_running
 
 __all__ = ["page"]
 

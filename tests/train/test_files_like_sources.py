@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import TableError
+from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table
 from tests.train.predicting import predict_file
 from tests.train.publishing import judge

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 
 from flows.train import train
-from tasks.errors import StageError, TrainingError
-from tasks.locks import holding
-from tasks.progress import listening
-from tasks.spec import Pipeline
-from tasks.store import DataFolder
-from tasks.train.leaderboard import Leaderboard
-from tasks.train.model_store import load_model
+from tasks.config import Pipeline
+from tasks.core.errors import StageError, TrainingError
+from tasks.core.locks import holding
+from tasks.core.progress import listening
+from tasks.core.storage import DataFolder
+from tasks.train.evaluation.leaderboard import Leaderboard
+from tasks.train.registry import load_model
 from tests.train.conftest import LOGISTIC, Trained, sklearn_table, training, write_table
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.train import pictures
-from tasks.train.gallery import make_gallery
+from tasks.train.plots import plots as pictures
+from tasks.train.plots.gallery import make_gallery
 from tests.train.conftest import LOGISTIC, sklearn_table
 from tests.train.publishing import judge
 

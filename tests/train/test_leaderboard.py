@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tasks.train.jobs import CandidateJob
-from tasks.train.leaderboard import Leaderboard, Line, choose_finalists, rank
-from tasks.train.results import CandidateResult
-from tasks.train.statistics import corrected_interval, corrected_paired_test
+from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.leaderboard import Leaderboard, Line, choose_finalists, rank
+from tasks.train.evaluation.results import CandidateResult
+from tasks.train.evaluation.statistics import corrected_interval, corrected_paired_test
 from tests.train.conftest import LOGISTIC, sklearn_table
 
 Jobs = Callable[..., dict[str, CandidateJob]]

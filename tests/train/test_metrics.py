@@ -13,8 +13,8 @@ from sklearn.metrics import get_scorer
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from tasks.train.answers import Answers
-from tasks.train.metrics import METRICS, Said, score_all
+from tasks.train.evaluation.metrics import METRICS, Said, score_all
+from tasks.train.evaluation.predictions import Answers
 
 CLASSIFICATION = [name for name, metric in METRICS.items() if metric.task == "classification"]
 REGRESSION = [name for name, metric in METRICS.items() if metric.task == "regression"]

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import SpecError, TableError, TrainingError
+from tasks.core.errors import SpecError, TableError, TrainingError
+from tasks.train.predict.batches import Prediction
 from tasks.train.predict.inputs import read_input
-from tasks.train.predict.rows import Prediction
 from tests.convert.conftest import files_source, make_table
 from tests.train.predicting import predict_file
 from tests.train.publishing import judge

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import SpecError
-from tasks.store import DataFolder
-from tasks.tables import MANIFEST
+from tasks.core.errors import SpecError
+from tasks.core.storage import DataFolder
+from tasks.core.tables import MANIFEST
 from tasks.train.predict.inputs import Input
 from tasks.train.predict.output import choose_output
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.train.section import check_training
+from tasks.train.checks.section import check_training
 from tests.train.conftest import Evaluate, sklearn_table, training
 
 PATH = "os.system"

@@ -13,12 +13,12 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import SpecError, TableError, TrainingError
-from tasks.spec import QueryLimits
-from tasks.train.features import features_of, read_frame
-from tasks.train.model_store import list_versions, load_model
+from tasks.config import QueryLimits
+from tasks.core.errors import SpecError, TableError, TrainingError
+from tasks.train.data.features import features_of, read_frame
+from tasks.train.predict.batches import Prediction, predict_rows
 from tasks.train.predict.inputs import read_input
-from tasks.train.predict.rows import Prediction, predict_rows
+from tasks.train.registry import list_versions, load_model
 from tests.train.conftest import training, write_table
 from tests.train.predicting import predict_file
 from tests.train.publishing import judge

@@ -16,15 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from tasks.spec import Candidate
-from tasks.train.arrays import Array
-from tasks.train.evaluate import Attempt, fit_rows
-from tasks.train.features import Features, observe
-from tasks.train.fitting import fit_model
-from tasks.train.jobs import CandidateJob
-from tasks.train.model_store import load_model, save_model
-from tasks.train.preprocessing import build_model
-from tasks.train.steps import split_times
+from tasks.config import Candidate
+from tasks.train.data.features import Features, observe
+from tasks.train.data.types import Array
+from tasks.train.evaluation.fit import fit_model
+from tasks.train.evaluation.folds import Attempt, fit_rows
+from tasks.train.evaluation.job import CandidateJob
+from tasks.train.models.preprocessing import build_model
+from tasks.train.models.transformers import split_times
+from tasks.train.registry import load_model, save_model
 from tests.train.conftest import LOGISTIC, training
 
 Jobs = Callable[..., dict[str, CandidateJob]]

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import SpecError, TrainingError
-from tasks.spec import QueryLimits
+from tasks.config import QueryLimits
+from tasks.core.errors import SpecError, TrainingError
+from tasks.train.data.query import check_query, opened_tables, run_query
+from tasks.train.data.training_set import build_training_set
 from tasks.train.predict.inputs import read_input
-from tasks.train.query import check_query, opened_tables, run_query
-from tasks.train.training_set import build_training_set
 from tests.train.conftest import training, write_table
 
 COLUMNS: dict[str, list[Any]] = {"a": [3, 1, 2] * 40, "b": list(range(120)), "y": [True, False] * 60}

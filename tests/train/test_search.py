@@ -15,11 +15,11 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from tasks.errors import TrainingError
-from tasks.spec import Candidate, RandomSearch
-from tasks.train.features import Features
-from tasks.train.fitting import chosen_params, fit_model
-from tasks.train.search import combine, first_rows
+from tasks.config import Candidate, RandomSearch
+from tasks.core.errors import TrainingError
+from tasks.train.data.features import Features
+from tasks.train.evaluation.fit import chosen_params, fit_model
+from tasks.train.evaluation.search import combine, first_rows
 from tests.train.conftest import training
 
 LINEAR = "sklearn.linear_model.LogisticRegression"

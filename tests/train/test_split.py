@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit, train_test_split
 
-from tasks.errors import TrainingError
-from tasks.train.split import Rows, split_rows
+from tasks.core.errors import TrainingError
+from tasks.train.data.split import Rows, split_rows
 from tests.train.conftest import training
 
 TARGET = [0] * 70 + [1] * 30

@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.model_selection import StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 
-from tasks.train.statistics import (
+from tasks.train.evaluation.statistics import (
     Array,
     Bootstrap,
     adjust_holm,

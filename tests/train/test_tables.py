@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tasks.errors import SpecError, TrainingError
-from tasks.store import DataFolder
-from tasks.train.query import opened_tables, read_result, run_query
+from tasks.core.errors import SpecError, TrainingError
+from tasks.core.storage import DataFolder
+from tasks.train.data.query import opened_tables, read_result, run_query
 from tests.convert.conftest import files_source, make_table, write_files
 
 ROWS = "n,code,day,ok\n1,01,2026-01-02,true\n2,02,2026-01-03,false\n3,,,\n"

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.errors import SpecError, TrainingError
+from tasks.core.errors import SpecError, TrainingError
 from tasks.train.checks import target
-from tasks.train.features import read_target
-from tasks.train.training_set import TrainingSet, build_training_set
+from tasks.train.data.features import read_target
+from tasks.train.data.training_set import TrainingSet, build_training_set
 from tests.train.conftest import Build, sklearn_table, training, write_table
 
 COLUMNS: dict[str, list[Any]] = {"a": [3, 1, 2] * 40, "b": list(range(120)), "y": [True, False] * 60}

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from tasks.errors import SpecError, TrainingError
-from tasks.train.features import features_of, read_frame, read_target
-from tasks.train.jobs import plan_jobs
-from tasks.train.judge import judge_finalist
-from tasks.train.split import split_rows
-from tasks.train.training_set import build_training_set
+from tasks.core.errors import SpecError, TrainingError
+from tasks.train.data.features import features_of, read_frame, read_target
+from tasks.train.data.split import split_rows
+from tasks.train.data.training_set import build_training_set
+from tasks.train.evaluation.holdout import judge_finalist
+from tasks.train.evaluation.job import plan_jobs
 from tests.train.conftest import training, write_table
 from tests.train.test_classes import holdout
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.train.isolation import stop_fit_server
-from tasks.train.jobs import CandidateJob
-from tasks.train.results import FoldResult, Part
-from tasks.train.units import Unit, run_unit
+from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.results import FoldResult, Part
+from tasks.train.execution.fit_client import stop_fit_server
+from tasks.train.execution.units import Unit, run_unit
 from tests.train.conftest import LOGISTIC, sklearn_table
 
 Jobs = Callable[..., dict[str, CandidateJob]]
@@ -28,7 +28,7 @@ def run_folds(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
     """Return a function that runs a unit of folds, evaluated by a function of `tests.train.calls`."""
 
     def _run(function: str, *folds: int, **limits: float) -> list[Part]:
-        monkeypatch.setattr("tasks.train.units._FOLDS", f"tests.train.calls:{function}")
+        monkeypatch.setattr("tasks.train.execution.units._FOLDS", f"tests.train.calls:{function}")
         job = jobs(sklearn_table("iris"), candidates={"logistic": {**LOGISTIC, **limits}})["logistic"]
         return run_unit(Unit(job, "folds", folds))
 

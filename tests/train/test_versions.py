@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flows.models import show_versions
-from tasks.errors import SpecError, TrainingError
-from tasks.report_training import _row
-from tasks.train.model_store import list_versions, load_model, promote, read_champion, read_version, roll_back
+from flows.cli.models import show_versions
+from tasks.core.errors import SpecError, TrainingError
+from tasks.reports.training import _row
+from tasks.train.registry import list_versions, load_model, promote, read_champion, read_version, roll_back
 from tests.train.conftest import LOGISTIC, sklearn_table
 from tests.train.publishing import Judged, judge
-from tests.train.test_model_store import tamper
+from tests.train.test_registry import tamper
 
 STUMP = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 1}}
 NAIVE = {"estimator": "sklearn.naive_bayes.GaussianNB"}

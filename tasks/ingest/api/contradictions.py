@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 
-from tasks.errors import WrongPagesError
+from tasks.config import PagePagination
+from tasks.core.errors import WrongPagesError
 from tasks.ingest.api.counts import counts_rows
 from tasks.ingest.api.paging import Numbered, Page, Progress
-from tasks.spec import PagePagination
 
 FetchAt = Callable[[int, int], Awaitable[Page]]
 

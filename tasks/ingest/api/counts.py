@@ -6,11 +6,11 @@ from typing import Any
 
 import httpx
 
-from tasks.errors import PermanentSourceError
-from tasks.ingest.api.document import Document
-from tasks.ingest.http.asking import Ask
-from tasks.ingest.http.hiding import quoted
-from tasks.spec import OffsetPagination, PagePagination
+from tasks.config import OffsetPagination, PagePagination
+from tasks.core.errors import PermanentSourceError
+from tasks.ingest.api.response import Document
+from tasks.ingest.http.redaction import quoted
+from tasks.ingest.http.requests import Ask
 
 _MOST_DIGITS = 18
 _QUOTED_CHARACTERS = 60

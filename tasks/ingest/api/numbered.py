@@ -10,13 +10,11 @@ from typing import Any
 
 import httpx
 
-from tasks.concurrency import map_ahead
-from tasks.errors import PermanentSourceError, SourceError, WrongPagesError
-from tasks.ingest.api.asks import turn_page
+from tasks.config import ApiSource, OffsetPagination, PagePagination
+from tasks.core.concurrency import map_ahead
+from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.contradictions import list_doubts
 from tasks.ingest.api.counts import read_told
-from tasks.ingest.api.document import Document, read_document
-from tasks.ingest.api.lists import BodyKind, ListNames
 from tasks.ingest.api.paging import (
     EMPTY_AT_END,
     Numbered,
@@ -30,9 +28,10 @@ from tasks.ingest.api.paging import (
     other_size,
     repeated,
 )
-from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content, refusal
-from tasks.ingest.throttle.bodies import BodyRoom
-from tasks.spec import ApiSource, OffsetPagination, PagePagination
+from tasks.ingest.api.response import BodyKind, Document, ListNames, read_document
+from tasks.ingest.api.urls import turn_page
+from tasks.ingest.http.requests import Ask, Fetch, PageGroup, has_content, refusal
+from tasks.ingest.throttle.limiter import BodyRoom
 
 _NO_SUCH_PAGE = frozenset({400, 404, 410, 416, 422})
 """Statuses by which a server may say that a page is beyond the last one."""

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from tasks.ingest.http.asking import PageGroup
-from tasks.ingest.http.hiding import quoted
+from tasks.ingest.http.redaction import quoted
+from tasks.ingest.http.requests import PageGroup
 
 _QUOTED_CHARACTERS = 60
 

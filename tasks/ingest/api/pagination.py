@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from tasks.ingest.api.document import Document, read_document
-from tasks.ingest.api.lists import ListNames
+from tasks.config import ApiSource, OffsetPagination, PagePagination, SinglePagination
 from tasks.ingest.api.numbered import read_numbered
 from tasks.ingest.api.overlap import tell_overlap
 from tasks.ingest.api.remainder import doubts_of
-from tasks.ingest.api.sequence import read_sequence
-from tasks.ingest.http.asking import Ask, Fetch, PageGroup, has_content
-from tasks.spec import ApiSource, OffsetPagination, PagePagination, SinglePagination
+from tasks.ingest.api.response import Document, ListNames, read_document
+from tasks.ingest.api.sequential import read_sequence
+from tasks.ingest.http.requests import Ask, Fetch, PageGroup, has_content
 
 
 def read_pages(source: ApiSource, first: Ask, fetch: Fetch, state: Any) -> AsyncGenerator[PageGroup, None]:

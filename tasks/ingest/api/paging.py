@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from tasks.errors import PermanentSourceError, SourceError, WrongPagesError
+from tasks.config import OffsetPagination, PagePagination
+from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.counts import counts_rows
-from tasks.ingest.http.asking import Ask
-from tasks.spec import OffsetPagination, PagePagination
+from tasks.ingest.http.requests import Ask
 
 Numbered = PagePagination | OffsetPagination
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import httpx
 
-from tasks.body_paths import write_name
-from tasks.ingest.api.document import Document
+from tasks.config import ApiSource
+from tasks.core.body_paths import write_name
 from tasks.ingest.api.json_text import JsonText, list_entries, list_items, to_value
-from tasks.ingest.api.links import find_link
-from tasks.ingest.http.asking import said_of
-from tasks.ingest.http.hiding import quoted
-from tasks.spec import ApiSource
+from tasks.ingest.api.response import Document
+from tasks.ingest.api.urls import find_link
+from tasks.ingest.http.redaction import quoted
+from tasks.ingest.http.requests import said_of
 
 _PARTIAL = 206
 _QUOTED_CHARACTERS = 60

@@ -1,1 +1,1 @@
-"""Requests: one client for a run, and the transports they go through."""
+"""The HTTP client: one request as httpx sends it, through transports that throttle, retry, redirect and authenticate."""

@@ -18,24 +18,22 @@ from pathlib import Path
 import aiohttp
 import httpx
 
-from tasks.errors import PermanentSourceError, SourceError
-from tasks.garbage import freezing_old_objects
-from tasks.hosts import AllowedHosts, PinnedResolver, open_connector
-from tasks.ingest.http.asking import Ask, Fetch, refusal
-from tasks.ingest.http.connections import Connections
-from tasks.ingest.http.cookies import CookieTransport
-from tasks.ingest.http.credentials import Credential, CredentialTransport, fix_credential, origin_of
+from tasks.config import ApiSource, BasicAuth, OAuth2Auth, PagesSource, Requests
+from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.core.hosts import AllowedHosts, PinnedResolver, open_connector
+from tasks.core.imports import freezing_old_objects
+from tasks.ingest.http.auth import Credential, CredentialTransport, fix_credential, origin_of
+from tasks.ingest.http.body import WholeTransport
+from tasks.ingest.http.connections import Connections, CookieTransport
 from tasks.ingest.http.error_bodies import ErrorBodyTransport
-from tasks.ingest.http.hiding import Secrets, hiding
 from tasks.ingest.http.oauth2 import OAuth2Credential
+from tasks.ingest.http.redaction import Secrets, hiding
 from tasks.ingest.http.redirects import RedirectTransport
-from tasks.ingest.http.retry import RetryTransport, Warn
-from tasks.ingest.http.tally import Tally, charge
-from tasks.ingest.http.whole import WholeTransport
-from tasks.ingest.throttle.gate import Bounds, Throttle
-from tasks.ingest.throttle.transport import ThrottleTransport, host_of
-from tasks.partitions import list_partitions
-from tasks.spec import ApiSource, BasicAuth, OAuth2Auth, PagesSource, Requests
+from tasks.ingest.http.requests import Ask, Fetch, Tally, charge, refusal
+from tasks.ingest.http.retries import RetryTransport, Warn
+from tasks.ingest.http.throttling import ThrottleTransport, host_of
+from tasks.ingest.throttle.limiter import Bounds, Throttle
+from tasks.raw.partitions import list_partitions
 
 USER_AGENT = f"tidemill/{version('tidemill')}"
 _HEADERS = httpx.Headers({"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"})

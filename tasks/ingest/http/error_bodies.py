@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx
 
-from tasks.errors import PermanentSourceError
-from tasks.ingest.api.document import read_document
-from tasks.ingest.http.asking import has_content
-from tasks.ingest.http.hiding import quoted
-from tasks.ingest.http.retry import MayPassError
+from tasks.core.errors import PermanentSourceError
+from tasks.ingest.api.response import read_document
+from tasks.ingest.http.redaction import quoted
+from tasks.ingest.http.requests import has_content
+from tasks.ingest.http.retries import MayPassError
 
 _QUOTED_CHARACTERS = 80
 

@@ -10,11 +10,11 @@ from urllib.parse import quote_plus
 
 import httpx
 
-from tasks.errors import PermanentSourceError
-from tasks.ingest.http.credentials import copy_request
-from tasks.ingest.http.hiding import Secrets, basic_pair, excerpt
-from tasks.ingest.http.tally import account_of, charge
-from tasks.spec import OAuth2Auth
+from tasks.config import OAuth2Auth
+from tasks.core.errors import PermanentSourceError
+from tasks.ingest.http.auth import copy_request
+from tasks.ingest.http.redaction import Secrets, basic_pair, excerpt
+from tasks.ingest.http.requests import account_of, charge
 
 _EARLY_S = 30.0  # a token is renewed so long before its end: the request takes time, and clocks differ
 _KEPT_HEADERS = ("User-Agent", "Accept-Encoding")

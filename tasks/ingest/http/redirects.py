@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import httpx
 
-from tasks.errors import PermanentSourceError
-from tasks.hosts import AllowedHosts
-from tasks.ingest.http.credentials import is_own, origin_of
-from tasks.ingest.http.hiding import quoted
-from tasks.ingest.http.tally import account_of, charge
+from tasks.core.errors import PermanentSourceError
+from tasks.core.hosts import AllowedHosts
+from tasks.ingest.http.auth import is_own, origin_of
+from tasks.ingest.http.redaction import quoted
+from tasks.ingest.http.requests import account_of, charge
 
 _QUOTED_CHARACTERS = 200
 _STEPS = 20  # as browsers allow

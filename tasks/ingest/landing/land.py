@@ -9,21 +9,20 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, TypeVarTuple
 
-from tasks.errors import PermanentSourceError, SourceError, WrongPagesError
-from tasks.ingest.api.asks import first_ask
+from tasks.config import ApiSource, PagesSource, Scalar
+from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.pagination import read_pages
-from tasks.ingest.http.asking import Fetch, PageGroup
-from tasks.ingest.http.hiding import Secrets, hiding
-from tasks.ingest.http.tally import Tally
-from tasks.ingest.landing.conditional import Conditional, NotModifiedError, tells_all_in_body
-from tasks.ingest.landing.landed import Landed, Plan, describe, doubts_of, keep_unchanged
-from tasks.ingest.landing.raw_writer import RawWriter, discard
+from tasks.ingest.api.urls import first_ask
+from tasks.ingest.http.redaction import Secrets, hiding
+from tasks.ingest.http.requests import Fetch, PageGroup, Tally
+from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedError, tells_all_in_body
+from tasks.ingest.landing.plan import Landed, Plan, describe, doubts_of, keep_unchanged
 from tasks.ingest.landing.resumption import is_state, keep_state
 from tasks.ingest.landing.watermark import Watermark
-from tasks.ingest.pages.crawl import crawl
-from tasks.ingest.pages.page import REJECT
-from tasks.ingest.pages.robots import Robots
-from tasks.spec import ApiSource, PagesSource, Scalar
+from tasks.ingest.landing.writer import RawWriter, discard
+from tasks.ingest.scraping.crawl import crawl
+from tasks.ingest.scraping.page import REJECT
+from tasks.ingest.scraping.robots import Robots
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
+from tasks.config import ApiKeyAuth, ApiSource, OffsetPagination, PagePagination, PagesSource, SinglePagination
+from tasks.core.redaction import HIDDEN
 from tasks.ingest.api.paging import Progress
-from tasks.ingest.api.sequence import Walk
-from tasks.ingest.http.hiding import Secrets
-from tasks.ingest.pages.frontier import is_frontier
-from tasks.redaction import HIDDEN
-from tasks.spec import ApiKeyAuth, ApiSource, OffsetPagination, PagePagination, PagesSource, SinglePagination
+from tasks.ingest.api.sequential import Walk
+from tasks.ingest.http.redaction import Secrets
+from tasks.ingest.scraping.frontier import is_frontier
 
 NOT_KEPT = "not kept: an address in it holds a secret"
 """The state of a checkpoint from which nothing can go on."""

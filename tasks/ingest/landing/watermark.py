@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from tasks.body_paths import items_of, members_of, walk
-from tasks.errors import PermanentSourceError
-from tasks.spec import Incremental, Scalar
+from tasks.config import Incremental, Scalar
+from tasks.core.body_paths import items_of, members_of, walk
+from tasks.core.errors import PermanentSourceError
 
 _LONGEST_NUMBER = 1000  # digits; Python reads no more than 4,300
 _NUMBER = re.compile(r"[+-]?[0-9]+(?P<fraction>\.[0-9]+)?")

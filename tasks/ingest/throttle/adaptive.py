@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tasks.ingest.throttle.course import FIRST_S, LATENCIES, REST_S, Course
-from tasks.ingest.throttle.measures import Delivered, Latency, Strain, Suspicion
-from tasks.ingest.throttle.refusals import Closure, Refusals, Trouble
+from tasks.ingest.throttle.ceiling import FIRST_S, LATENCIES, REST_S, Closure, Course, Refusals, Trouble
+from tasks.ingest.throttle.measurements import Delivered, Latency, Strain, Suspicion
 
 LATE = 2.0  # baselines: a latency from here on is a sign of load
 LOWERED = 0.6  # of the limit: what a late or failing host keeps at least, at one step

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.train.arrays import Array
-from tasks.train.features import Features, encode, find_infinite, find_missing, is_text, read_numbers
-from tasks.train.split import Rows
+from tasks.train.data.features import Features, encode, find_infinite, find_missing, is_text, read_numbers
+from tasks.train.data.split import Rows
+from tasks.train.data.types import Array
 
 MANY_COPIES = 0.01  # of the rows: iris has 1 in 150, flights of one plan and weather 1 in 300
 _SEEN_ROWS = 10_000

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pyarrow as pa
 
-from tasks.spec import GroupSplit, TimeSplit, Training
-from tasks.train.arrays import Array
-from tasks.train.features import Features, encode, is_text
-from tasks.train.split import Rows
+from tasks.config import GroupSplit, TimeSplit, Training
+from tasks.train.data.features import Features, encode, is_text
+from tasks.train.data.split import Rows
+from tasks.train.data.types import Array
 
 # Names of columns that stand for something with several rows; with these a column needs no further sign.
 _NAME = re.compile(

@@ -14,10 +14,9 @@ import pyarrow.compute as pc
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from tasks.errors import SpecError, TrainingError
-from tasks.spec import GroupSplit, Label, TimeSplit, Training, write_label
-from tasks.train.arrays import Array
-from tasks.train.classes import (
+from tasks.config import GroupSplit, Label, TimeSplit, Training, write_label
+from tasks.core.errors import SpecError, TrainingError
+from tasks.train.data.classes import (
     TWO,
     find_class_mistakes,
     find_label,
@@ -26,10 +25,11 @@ from tasks.train.classes import (
     nearest_label,
     rarer_label,
 )
-from tasks.train.estimators import kind_of, load_estimator
-from tasks.train.features import find_infinite, is_text, not_features, read_target
-from tasks.train.query import did_you_mean
-from tasks.train.training_set import Task
+from tasks.train.data.features import find_infinite, is_text, not_features, read_target
+from tasks.train.data.query import did_you_mean
+from tasks.train.data.training_set import Task
+from tasks.train.data.types import Array
+from tasks.train.models.estimators import kind_of, load_estimator
 
 MAX_CLASSES = 20  # more distinct whole numbers than this are amounts, not classes
 MAX_CELLS = 200_000_000  # rows times classes: models tell a probability of each, 8 bytes

@@ -16,12 +16,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.errors import SpecError, TrainingError
-from tasks.spec import QueryLimits
-from tasks.store import fingerprint
-from tasks.tables import files_as_sql, find_alike, quote_name
-from tasks.train.new_rows import SQL_TYPES, differences, foreign_kinds
-from tasks.train.query import (
+from tasks.config import QueryLimits
+from tasks.core.errors import SpecError, TrainingError
+from tasks.core.storage import fingerprint
+from tasks.core.tables import files_as_sql, find_alike, quote_name
+from tasks.train.data.column_kinds import SQL_TYPES, differences, foreign_kinds
+from tasks.train.data.query import (
     PLAIN_TYPES,
     RESULT,
     check_query,

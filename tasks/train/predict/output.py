@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.errors import SpecError
-from tasks.store import DataFolder, commit
-from tasks.tables import table_of
+from tasks.core.errors import SpecError
+from tasks.core.storage import DataFolder, commit
+from tasks.core.tables import table_of
 from tasks.train.predict.inputs import Input
 
 _ENDINGS = ("", ".parquet", ".pq")

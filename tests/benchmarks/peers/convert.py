@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from flows.children import exit_with_parent
+from tasks.core.child_process import exit_with_parent
 from tests.benchmarks.job import Report, peak_bytes
 
 Convert = Callable[[str, Path], None]
@@ -118,7 +118,7 @@ def article() -> Convert:
 def tidemill() -> Convert:
     """Return the convert flow, on the Prefect server that the environment names."""
     from flows.convert import convert as flow
-    from tasks.spec import Pipeline
+    from tasks.config import Pipeline
 
     def convert(pattern: str, folder: Path) -> None:
         sources = {"rows": {"kind": "files", "path": pattern}}
@@ -154,8 +154,8 @@ def main() -> None:
 
 
 def _store_run() -> None:
-    from flows.api import PrefectApi
-    from flows.drain import drain
+    from flows.cli.flush import drain
+    from flows.cli.prefect_api import PrefectApi
 
     drain(PrefectApi(url=os.environ["PREFECT_API_URL"]), None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from joblib import Parallel, delayed
 
-from tasks.train.jobs import CandidateJob
+from tasks.train.evaluation.job import CandidateJob
 from tests.benchmarks.fits import tell
 from tests.benchmarks.peers.pool import by_candidate, calls_of, train_model
 

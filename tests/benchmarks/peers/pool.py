@@ -7,12 +7,12 @@ import multiprocessing
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from tasks.train.answers import Answers
-from tasks.train.arrays import Array
-from tasks.train.evaluate import read_rows
-from tasks.train.features import features_of, observe
-from tasks.train.jobs import CandidateJob
-from tasks.train.preprocessing import build_model
+from tasks.train.data.features import features_of, observe
+from tasks.train.data.types import Array
+from tasks.train.evaluation.folds import read_rows
+from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.predictions import Answers
+from tasks.train.models.preprocessing import build_model
 from tests.benchmarks.fits import FOLDS, tell
 
 Call = tuple[Pipeline, pd.DataFrame, pd.DataFrame, Array, Array]

@@ -1,0 +1,153 @@
+"""A run in this process: the pipeline flow, its progress, and Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from uuid import UUID
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import TerminationSignal
+
+from flows.cli.flush import STORED_S, drain
+from flows.cli.prefect_api import PrefectApi
+from flows.pipeline import pipeline
+from flows.stage import Choice
+from flows.summary import RunSummary, read_summary
+from tasks.config import Pipeline
+from tasks.core.errors import LostServerError, TidemillError
+from tasks.core.progress import Step, listening
+from tasks.core.storage import DataFolder
+from tasks.train.execution.worker import stop_workers
+
+_WATCH_S = 1.0
+_CANCELS = 4
+_INTERRUPTED_STORED_S = 1.5  # after a Ctrl-C the shell is waited for
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: its summary, where it came so far as to have one, and what ended it, if anything did."""
+
+    summary: RunSummary | None
+    error: TidemillError | None = None
+
+
+def execute(spec: Pipeline, data: Path, choice: Choice, *, api: PrefectApi, listener: Callable[[Step], None]) -> Ended:
+    """Run what is chosen of a pipeline to its end and return when Prefect has stored the run.
+
+    Raises:
+        KeyboardInterrupt: the run was interrupted; its processes are gone.
+
+    """
+    runs: list[UUID] = []
+    asked = (spec, data, choice.fresh, choice.only, choice.partitions)
+    try:
+        return Ended(execute_flow(pipeline, *asked, api=api, listener=listener, runs=runs))
+    except TidemillError as error:
+        path = DataFolder.at(data).summary
+        return Ended(read_summary(path, str(runs[0])) if runs else None, error)
+
+
+def execute_flow(
+    flow: Any, *asked: Any, api: PrefectApi, listener: Callable[[Step], None], runs: list[UUID] | None = None
+) -> Any:
+    """Run a flow to its end and return its result when Prefect has stored the run; its id is added to `runs`.
+
+    Raises:
+        KeyboardInterrupt: the run was interrupted; its processes are gone.
+        LostServerError: the temporary server has ended.
+
+    """
+    flow_runs = runs if runs is not None else []
+
+    def remember(_flow: Any, flow_run: FlowRun, _state: Any) -> None:
+        flow_runs.append(flow_run.id)
+
+    limit_s = STORED_S
+    try:
+        with listening(listener):
+            return _run(flow.with_options(on_running=[remember])(*asked), api)
+    except KeyboardInterrupt:
+        limit_s = _INTERRUPTED_STORED_S
+        raise
+    finally:
+        if api.is_alive:
+            drain(api, flow_runs[0] if flow_runs else None, limit_s)
+
+
+def _run(coroutine: Any, api: PrefectApi) -> Any:
+    """Run a coroutine; the first SIGINT or SIGTERM, or the end of the temporary server, cancels it and ends the workers."""
+    runner = asyncio.Runner()
+    loop, threads = runner.get_loop(), _Threads()
+    loop.set_default_executor(threads)
+    task = loop.create_task(coroutine)
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        threads.abandoned = True
+        stop_workers()
+        loop.call_soon_threadsafe(task.cancel)
+
+    def hear(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if isinstance(context.get("exception"), TerminationSignal):  # it came in a callback, whose errors end nothing
+            interrupt(signal.SIGTERM, None)
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(hear)
+    with _handling(interrupt):
+        try:
+            result = loop.run_until_complete(_while_alive(task, api))
+        except LostServerError:  # to close the loop would be to wait for what Prefect still asks the server
+            raise
+        except TerminationSignal:  # a flow has a handler of its own for SIGTERM, which raises this wherever the loop is
+            signal.signal(signal.SIGTERM, interrupt)
+            interrupt(signal.SIGTERM, None)
+            runner.close()
+            raise KeyboardInterrupt from None
+        except (asyncio.CancelledError, Exception):
+            runner.close()
+            if not threads.abandoned:  # what a cancelled flow ends in is Prefect's affair
+                raise
+            raise KeyboardInterrupt from None
+    runner.close()
+    return result
+
+
+async def _while_alive(task: asyncio.Task[Any], api: PrefectApi) -> Any:
+    """Return what a task returns; where the temporary server ends before it, cancel it."""
+    while api.is_alive:
+        done, _ = await asyncio.wait([task], timeout=_WATCH_S)
+        if done:
+            return task.result()
+    stop_workers()
+    for _ in range(_CANCELS):  # a flow in a flow: each asks the server for minutes, unless it is cancelled once more
+        task.cancel()
+        await asyncio.wait([task], timeout=_WATCH_S)
+    raise api.loss
+
+
+class _Threads(ThreadPoolExecutor):
+    """The loop's threads; after an interrupt nobody waits for one that is in a long call, as of a workbook's reader."""
+
+    abandoned = False
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=wait and not self.abandoned, cancel_futures=cancel_futures)
+
+
+@contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

@@ -1,0 +1,61 @@
+"""Wait until all that a run told Prefect is stored."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+
+from flows.cli.prefect_api import PrefectApi
+
+QUEUES_S = 10.0
+STORED_S = 15.0
+_POLL_S = 1.2  # the recorder flushes every second: two equal counts this far apart are the last word
+_OPEN_STATES = ["PENDING", "RUNNING", "SCHEDULED"]
+
+
+def drain(api: PrefectApi, flow_run_id: UUID | None, limit_s: float = STORED_S) -> None:
+    """Send what is queued, and wait until the temporary server has stored every task run of a flow run.
+
+    Task runs that a killed process left open are then set to Crashed.
+    """
+    EventsWorker.drain_all(timeout=min(QUEUES_S, limit_s))
+    APILogWorker.drain_all(timeout=min(QUEUES_S, limit_s))
+    if api.server is None or flow_run_id is None:
+        return
+    with httpx.Client(base_url=api.url, headers=api.headers, timeout=QUEUES_S) as http:
+        flow_runs = [str(flow_run_id), *_children(http, flow_run_id)]
+        deadline = time.monotonic() + limit_s
+        before = (-1, -1)
+        while time.monotonic() < deadline:
+            now = (_count(http, flow_runs), _count(http, flow_runs, _OPEN_STATES))
+            if now == before:
+                break
+            before = now
+            time.sleep(_POLL_S)
+        for task_run in _open_task_runs(http, flow_runs):
+            state = {"type": "CRASHED", "message": "The run ended before this task did."}
+            http.post(f"/task_runs/{task_run}/set_state", json={"state": state, "force": True})
+
+
+def _children(http: httpx.Client, flow_run_id: UUID) -> list[str]:
+    query = {"flow_runs": {"parent_flow_run_id": {"any_": [str(flow_run_id)]}}}
+    return [run["id"] for run in http.post("/flow_runs/filter", json=query).raise_for_status().json()]
+
+
+def _count(http: httpx.Client, flow_runs: list[str], states: list[str] | None = None) -> int:
+    return int(http.post("/task_runs/count", json=_query(flow_runs, states)).raise_for_status().json())
+
+
+def _open_task_runs(http: httpx.Client, flow_runs: list[str]) -> list[str]:
+    found = http.post("/task_runs/filter", json=_query(flow_runs, _OPEN_STATES)).raise_for_status()
+    return [run["id"] for run in found.json()]
+
+
+def _query(flow_runs: list[str], states: list[str] | None) -> dict[str, Any]:
+    query: dict[str, Any] = {"flow_runs": {"id": {"any_": flow_runs}}}
+    return query | ({"task_runs": {"state": {"type": {"any_": states}}}} if states else {})

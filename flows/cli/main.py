@@ -1,0 +1,232 @@
+"""The command line: `python -m flows`, or `tidemill`.
+
+Imports nothing heavy: worker processes import this module again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+from cyclopts import App, CycloptsError, Parameter
+
+from tasks.core.errors import LostServerError, SpecError, TidemillError
+from tasks.core.escaping import printable
+
+EXIT_FAILED = 1  # the run failed
+EXIT_WRONG = 2  # the command, the pipeline file or what it names is wrong: nothing ran
+EXIT_INTERRUPTED = 130
+
+Data = Annotated[Path, Parameter(help="Folder for everything the run reads and writes.")]
+Verbose = Annotated[bool, Parameter(negative="", help="Show Prefect's own log lines too.")]
+PipelineFile = Annotated[Path, Parameter(help="Pipeline file, e.g. deployments/flights/pipeline.yaml.")]
+Named = Annotated[str, Parameter(help="Pipeline file, or the name of a pipeline that has run.")]
+
+app = App(
+    name="tidemill",
+    help="""From APIs, web pages and files to Parquet to trained models, as async Prefect flows.
+
+    A pipeline file says where rows come from and which models to compare; see
+    deployments/flights/pipeline.yaml. Work that is done is not done again:
+    run a pipeline twice and the second run only looks.
+
+    Start with `demo`, then write a pipeline file, `check` it, and `run` it.
+    """,
+    version=lambda: version("tidemill"),
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+
+
+@app.command
+def demo(*, data: Data = Path("data"), verbose: Verbose = False) -> int:
+    """Run the flights pipeline on real data, served by a sample site on this machine.
+
+    336,776 flights of 2013, with the weather from an API and airports and
+    airlines from web pages; which of them arrive 15 minutes late or more?
+    """
+    from flows.cli.demo import run_demo  # noqa: PLC0415 - heavy
+
+    return run_demo(data, verbose=verbose)
+
+
+@app.command
+def run(  # noqa: PLR0913 - the options of a command
+    pipeline: PipelineFile,
+    *,
+    data: Data = Path("data"),
+    only: Annotated[
+        Literal["ingest", "convert", "train"] | None, Parameter(help="Run one stage on what the stages before left.")
+    ] = None,
+    fresh: Annotated[bool, Parameter(negative="", help="Do again what is already done.")] = False,
+    partitions: Annotated[
+        list[str] | None,
+        Parameter(negative="", help="Fetch these partitions alone, e.g. month=3..5 or origin=EWR,JFK; repeatable."),
+    ] = None,
+    strict: Annotated[bool, Parameter(negative="", help="Exit with 1 also where the run only has warnings.")] = False,
+    verbose: Verbose = False,
+) -> int:
+    """Run a pipeline: fetch its sources, convert them to tables, train on these.
+
+    A slice of it, fetched again though it is there:
+
+        tidemill run deployments/flights/pipeline.yaml --partitions month=3..5 --partitions origin=EWR,JFK --fresh
+
+    Conditions must all hold. Sources that have none of the names run as ever,
+    and what is landed beside the slice stays in the tables.
+    """
+    from flows.cli.run import run_pipeline  # noqa: PLC0415 - heavy
+    from flows.stage import Choice  # noqa: PLC0415 - heavy
+
+    choice = Choice(only, fresh, " ".join(partitions) if partitions is not None else None)
+    return run_pipeline(pipeline, data, choice, verbose=verbose, strict=strict)
+
+
+@app.command
+def check(pipeline: PipelineFile, *, data: Data = Path("data")) -> int:
+    """Validate a pipeline file and print what a run would do, without doing it."""
+    from flows.cli.run import check_pipeline  # noqa: PLC0415 - heavy
+
+    return check_pipeline(pipeline, data)
+
+
+models = App(name="models", help="Look at the versions of a pipeline's model, and choose which of them serves.")
+app.command(models)
+
+
+@models.command(name="list")
+def list_models(pipeline: Named, *, data: Data = Path("data")) -> int:
+    """List the versions: score on the hold-out with its interval, when it was made, and which one serves."""
+    from flows.cli.models import show_versions  # noqa: PLC0415 - heavy
+
+    return show_versions(pipeline, data)
+
+
+@models.command
+def promote(
+    pipeline: Named,
+    version: Annotated[str, Parameter(help="Name of the version, as `models list` has it.")],
+    *,
+    data: Data = Path("data"),
+) -> int:
+    """Let a version serve, whatever the pipeline file says of promotion."""
+    from flows.cli.models import promote_version  # noqa: PLC0415 - heavy
+
+    return promote_version(pipeline, version, data)
+
+
+@models.command
+def rollback(pipeline: Named, *, data: Data = Path("data")) -> int:
+    """Let the version serve that did before; the one set aside is not taken again by itself."""
+    from flows.cli.models import roll_back_champion  # noqa: PLC0415 - heavy
+
+    return roll_back_champion(pipeline, data)
+
+
+@app.command
+def predict(
+    pipeline: Named,
+    rows: Annotated[
+        str,
+        Parameter(
+            name="--input",
+            help="The rows: a table's name, a file of any format that sources read, a .sql file, or SQL.",
+        ),
+    ],
+    *,
+    data: Data = Path("data"),
+    output: Annotated[
+        Path | None, Parameter(help="Parquet file to write; without it, one in data/predictions/.")
+    ] = None,
+    overwrite: Annotated[
+        bool, Parameter(negative="", help="Write the file of --output also where one is there.")
+    ] = False,
+    verbose: Verbose = False,
+) -> int:
+    """Predict new rows by the champion, and tell how far they have moved from those it learnt from."""
+    from flows.cli.models import predict_input  # noqa: PLC0415 - heavy
+
+    return predict_input(pipeline, rows, data, output, overwrite=overwrite, verbose=verbose)
+
+
+@app.command
+def serve(*, verbose: Verbose = False) -> int:
+    """Schedule the deployments of prefect.yaml and run them here, without a worker, until interrupted."""
+    from flows.cli.serve import serve_deployments  # noqa: PLC0415 - heavy
+
+    return serve_deployments(verbose=verbose)
+
+
+@app.command
+def doctor(
+    *,
+    data: Data = Path("data"),
+    mend: Annotated[
+        bool,
+        Parameter(
+            negative="", help="First set runs that were killed to Crashed, and remove what they left in the folder."
+        ),
+    ] = False,
+) -> int:
+    """Look at the installed packages, the Prefect server with its schedules and workers, and the data folder.
+
+    One line each, with its cure; exit code 1 where something is wrong.
+    """
+    from flows.cli.doctor.command import look_at_all  # noqa: PLC0415 - heavy
+
+    return look_at_all(data, mend=mend)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    code = run_command(sys.argv[1:])
+    if code == EXIT_INTERRUPTED:
+        _end_at_once(code)  # Python would wait for threads that no Ctrl-C ends, as of a workbook's reader
+    sys.exit(code)
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every error is one sentence a line on standard error."""
+    try:
+        code: int | None = app(arguments, exit_on_error=False)
+    except CycloptsError:
+        code = EXIT_WRONG  # cyclopts has said what is wrong
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: say no more, nor at exit
+        code = EXIT_FAILED
+    except LostServerError as error:
+        _end_at_once(_fail(error))
+    except (TidemillError, OSError, KeyboardInterrupt) as error:
+        code = _fail(error)
+    return code or 0
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """End this process without what was to be done and waited for at its end: Prefect's would wait for a lost server."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _fail(error: BaseException) -> int:
+    """Say what ended a command, and return its exit code."""
+    match error:
+        case SpecError():
+            said, code = str(error), EXIT_WRONG
+        case TidemillError():
+            said, code = str(error), EXIT_FAILED
+        case OSError():
+            said, code = f"{error}; check the path, its permissions and the space on its disk", EXIT_FAILED
+        case _:
+            said, code = "interrupted; what is finished is kept, run the command again to go on", EXIT_INTERRUPTED
+    for line in filter(None, said.split("\n")):
+        print(f"error: {printable(line)}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

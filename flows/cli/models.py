@@ -1,0 +1,160 @@
+"""What the commands `models` and `predict` do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from flows.cli.console import ProgressView, make_console
+from flows.cli.prefect_api import prefect_api
+from tasks.config import QueryLimits, load_pipeline
+from tasks.core.errors import SpecError
+from tasks.core.storage import DataFolder
+from tasks.train.predict.inputs import read_input
+from tasks.train.predict.output import choose_output
+from tasks.train.registry import list_versions, promote, read_champion, roll_back
+
+_DRIFT_SHOWN = 10
+
+
+def show_versions(pipeline: str, data: Path) -> int:
+    """Print the versions of a pipeline's model, and which of them serves; return the exit code.
+
+    Raises:
+        SpecError: there is no such pipeline.
+
+    """
+    models = DataFolder.at(data).models(name_of(pipeline, data))
+    champion, versions = read_champion(models), list_versions(models)
+    if not versions:
+        raise SpecError(f"{models.name} has no version yet; run its pipeline first")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"Versions of {models.name}, by {versions[-1].metric} on the hold-out",
+        title_justify="left",
+    )
+    for title in ("version", "candidate"):
+        table.add_column(title)
+    for title in ("score", "95 % interval", "rows"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("made", no_wrap=True)
+    table.add_column("")
+    for version in versions:
+        interval = "unknown" if version.interval is None else "{:.4f} to {:.4f}".format(*version.interval)
+        other = "" if version.metric == versions[-1].metric else f" ({version.metric})"
+        serves = "champion" if champion and champion.version == version.name else ""
+        score, made = f"{version.score:.4f}{other}", version.created[:16].replace("T", " ")
+        table.add_row(version.name, version.candidate, score, interval, f"{version.training_rows:,}", made, serves)
+    console = make_console()
+    console.print(table)
+    if champion and champion.decisions:
+        console.print(champion.decisions[-1].sentence, soft_wrap=True)
+    return 0
+
+
+def promote_version(pipeline: str, version: str, data: Path) -> int:
+    """Let a version serve; return the exit code.
+
+    Raises:
+        SpecError: there is no such pipeline or version.
+
+    """
+    decision = promote(DataFolder.at(data).models(name_of(pipeline, data)), version)
+    make_console().print(decision.sentence, soft_wrap=True)
+    return 0
+
+
+def roll_back_champion(pipeline: str, data: Path) -> int:
+    """Let the version serve that did before; return the exit code.
+
+    Raises:
+        SpecError: there is no such pipeline, or no other version has served.
+
+    """
+    decision = roll_back(DataFolder.at(data).models(name_of(pipeline, data)))
+    make_console().print(decision.sentence, soft_wrap=True)
+    return 0
+
+
+def predict_input(pipeline: str, rows: str, data: Path, output: Path | None, *, overwrite: bool, verbose: bool) -> int:
+    """Predict new rows by a pipeline's champion and print what came of it; return the exit code.
+
+    Raises:
+        TidemillError: the rows, or the model, are wrong.
+
+    """
+    name, folder = name_of(pipeline, data), DataFolder.at(data)
+    asked = read_input(rows, folder.tables())
+    choose_output(folder, name, asked, output, overwrite=overwrite)
+    if asked.kind == "file":
+        from tasks.convert.formats.registry import check_format  # noqa: PLC0415 - pandas costs half a second to import
+
+        check_format(Path(asked.text))
+    if read_champion(folder.models(name)) is None:
+        raise SpecError(f"no version of {name} serves yet; run its pipeline first")
+    console = make_console()
+    with prefect_api(verbose=verbose) as api:
+        from flows.cli.execution import execute_flow  # noqa: PLC0415 - imports Prefect while the server starts
+        from flows.predict import predict  # noqa: PLC0415 - as above
+
+        api.wait_until_ready()
+        view = ProgressView(console)
+        with view.shown():
+            asked_for = (name, rows, data, output, overwrite, _limits_of(pipeline))
+            prediction = execute_flow(predict, *asked_for, api=api, listener=view.show)
+    _print_prediction(console, prediction)
+    return 0
+
+
+def name_of(pipeline: str, data: Path) -> str:
+    """Return the name of a pipeline, given it or the pipeline's file.
+
+    Raises:
+        SpecError: when it is neither.
+
+    """
+    if Path(pipeline).is_file():
+        return load_pipeline(Path(pipeline)).name
+    there = sorted(folder.name for folder in DataFolder.at(data).models("x").parent.glob("*/"))
+    if pipeline in there:
+        return pipeline
+    known = f"{data} has models of {', '.join(there)}" if there else f"{data} has no models yet"
+    raise SpecError(f"{pipeline!r} is neither a pipeline file nor a pipeline with models; {known}")
+
+
+def _limits_of(pipeline: str) -> QueryLimits | None:
+    """Return what the pipeline's file says that queries may take, where it is given."""
+    if not Path(pipeline).is_file():
+        return None
+    training = load_pipeline(Path(pipeline)).training
+    return training.query_limits if training else None
+
+
+def _print_prediction(console: Console, prediction: object) -> None:
+    from tasks.train.predict.batches import Prediction  # noqa: PLC0415 - scikit-learn costs a second to import
+
+    assert isinstance(prediction, Prediction)
+    console.print(
+        f"{prediction.rows:,} rows of {prediction.source} predicted by {prediction.version} "
+        f"({prediction.candidate}) to {prediction.path}",
+        soft_wrap=True,
+    )
+    for warning in prediction.warnings:
+        console.print(f"warning: {warning}", soft_wrap=True, markup=False)
+    table = Table(box=box.SIMPLE_HEAD, title="Drift from the rows learnt from", title_justify="left")
+    table.add_column("feature")
+    for title in ("PSI", "missing", "before"):
+        table.add_column(title, justify="right")
+    table.add_column("")
+    for drift in prediction.drift[:_DRIFT_SHOWN]:
+        shares = (f"{drift.missing:.1%}", f"{drift.missing_before:.1%}")
+        table.add_row(drift.feature, f"{drift.psi:.3f}", *shares, "drift" if drift.drifted else "")
+    if prediction.drift:
+        console.print(table)
+    if moved := prediction.drifted:
+        more = f" and {len(moved) - _DRIFT_SHOWN} more" if len(moved) > _DRIFT_SHOWN else ""
+        told = ", ".join(moved[:_DRIFT_SHOWN])
+        console.print(f"warning: the rows are no longer those learnt from, by {told}{more}", soft_wrap=True)

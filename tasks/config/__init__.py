@@ -1,0 +1,101 @@
+"""The pipeline file as frozen pydantic models, and how it is read."""
+
+from tasks.config.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth, OAuth2Auth, SecretReference, secret_references
+from tasks.config.base import Scalar, write_duration
+from tasks.config.checks import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
+from tasks.config.columns import Column, ColumnType, PagesColumn, PartitionValues, Range
+from tasks.config.files import Reading
+from tasks.config.http import Refresh, Requests
+from tasks.config.incremental import Incremental
+from tasks.config.load import load_pipeline, read_pipeline
+from tasks.config.pagination import (
+    CursorPagination,
+    LinkHeaderPagination,
+    NextUrlPagination,
+    OffsetPagination,
+    PagePagination,
+    SinglePagination,
+)
+from tasks.config.pipeline import Pipeline
+from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source, TableOptions
+from tasks.config.training import (
+    Between,
+    Candidate,
+    DaskRunner,
+    GridSearch,
+    GroupSplit,
+    Label,
+    Preprocessing,
+    ProcessesRunner,
+    Promotion,
+    QueryLimits,
+    RandomSearch,
+    RandomSplit,
+    Runner,
+    Search,
+    Split,
+    TimeSplit,
+    Training,
+    write_label,
+)
+
+__all__ = [
+    "Allowed",
+    "ApiKeyAuth",
+    "ApiSource",
+    "Auth",
+    "BasicAuth",
+    "BearerAuth",
+    "Between",
+    "Candidate",
+    "Check",
+    "Column",
+    "ColumnType",
+    "CursorPagination",
+    "DaskRunner",
+    "FilesSource",
+    "Fresh",
+    "GridSearch",
+    "GroupSplit",
+    "InRange",
+    "Incremental",
+    "Label",
+    "LinkHeaderPagination",
+    "Matches",
+    "MinRows",
+    "NextUrlPagination",
+    "NotNull",
+    "OAuth2Auth",
+    "OffsetPagination",
+    "PagePagination",
+    "PagesColumn",
+    "PagesSource",
+    "PartitionValues",
+    "Pipeline",
+    "Preprocessing",
+    "ProcessesRunner",
+    "Promotion",
+    "QueryLimits",
+    "RandomSearch",
+    "RandomSplit",
+    "Range",
+    "Reading",
+    "Refresh",
+    "Requests",
+    "Runner",
+    "Scalar",
+    "Search",
+    "SecretReference",
+    "SinglePagination",
+    "Source",
+    "Split",
+    "TableOptions",
+    "TimeSplit",
+    "Training",
+    "Unique",
+    "load_pipeline",
+    "read_pipeline",
+    "secret_references",
+    "write_duration",
+    "write_label",
+]

@@ -1,0 +1,147 @@
+"""Columns: what is declared of them, how their times are written, and values of partitions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from tasks.config.base import NonEmpty, Part, Scalar
+
+_DIRECTIVE = re.compile(r"%(.)", re.DOTALL)
+_YEARS = frozenset("YyGcx")
+_WEEKDAYS = frozenset("aAwu")
+
+
+def find_mistake(text: str) -> str | None:
+    """Return what is wrong with a format, and the cure; None where it reads what is written."""
+    found = {match[1] for match in _DIRECTIVE.finditer(text)}
+    return _unknown(text) or next(_misread(found), None)
+
+
+def _misread(found: set[str]) -> Iterator[str]:
+    """Yield what strptime would pass over, or fill in, with these directives."""
+    if "Z" in found:
+        yield "reads the name of a zone in %Z and drops it; write %z, which takes offsets as +01:00, or type: string"
+    if not found & _YEARS:
+        yield "has no year, and every date would be in 1900; add %Y, or write type: string"
+    for week in sorted(found & {"U", "W"}):
+        if not found & _WEEKDAYS or "Y" not in found:
+            yield f"has %{week}, which counts only beside a weekday and %Y; add %w and %Y, or write type: string"
+    if found & {"G", "V"} and not (found >= {"G", "V"} and found & _WEEKDAYS):
+        yield "has %G or %V, which count only with each other and a weekday; write %G-W%V-%u, or type: string"
+    if "I" in found and not found & {"p", "c", "X"}:
+        yield "has %I, the hour of twelve, and no %p, which makes morning of evening; write %H, or add %p"
+
+
+def _unknown(text: str) -> str | None:
+    """Return what strptime says of a directive that it does not know."""
+    try:
+        datetime.strptime("", text)  # noqa: DTZ007 - nothing is read
+    except (ValueError, IndexError, re.error) as error:
+        if "does not match format" not in str(error):
+            return f"is none of strptime ({error}); correct it, e.g. %d/%m/%Y"
+    return None
+
+
+ColumnType = Literal["int", "float", "string", "bool", "date", "timestamp"]
+
+
+MOST_PARTITIONS = 100_000
+"""Each is a task run and a file."""
+
+
+class Range(Part):
+    """Whole numbers from the first to the last, both included."""
+
+    range: tuple[int, int]
+    """First and last value, e.g. [1, 12]."""
+
+    @model_validator(mode="after")
+    def _ascend(self) -> Range:
+        first, last = self.range
+        if first > last:
+            raise ValueError(f"the range [{first}, {last}] is empty; write the smaller number first")
+        if last - first >= MOST_PARTITIONS:
+            raise ValueError(
+                f"the range [{first}, {last}] has {last - first + 1:,} values, and a source may have "
+                f"{MOST_PARTITIONS:,} partitions; fetch more with each, or split the source"
+            )
+        return self
+
+    def values(self) -> tuple[int, ...]:
+        """Return every value of the range, in order."""
+        return tuple(range(self.range[0], self.range[1] + 1))
+
+
+PartitionValues = Annotated[
+    Annotated[tuple[Scalar, ...], Field(min_length=1), Tag("list")] | Annotated[Range, Tag("range")],
+    Discriminator(lambda value: "range" if isinstance(value, dict | Range) else "list"),
+]
+
+
+class Column(Part):
+    """What is declared of one column of a table."""
+
+    type: ColumnType | None = None
+    """The type every value must have; a row with another value becomes a reject. Without it the type is inferred."""
+    rename: NonEmpty | None = None
+    """Name of the column in the table; without it, the name it has in the source."""
+    required: bool = False
+    """Whether a file without this column is an error, and a row without a value in it a reject."""
+    nulls: tuple[str, ...] = ()
+    """Texts that mean null in this column, beside the empty one, e.g. [-, unknown]."""
+    format: NonEmpty | None = None
+    """How dates or timestamps are written, as strptime has it, e.g. "%d/%m/%Y"; without it, ISO 8601."""
+    thousands: Literal[",", ".", " ", "'", "_"] | None = None
+    """What separates thousands in its numbers, e.g. 1,234.5."""
+    decimal: Literal[".", ","] | None = None
+    """What separates decimals in its numbers; without it, what the whole file uses."""
+
+    @model_validator(mode="after")
+    def _fits_the_type(self) -> Column:
+        if self.format is not None and self.type not in ("date", "timestamp"):
+            raise ValueError(f"format {self.format!r} is how a date or a timestamp is written; add type: date")
+        if self.format is not None and (mistake := find_mistake(self.format)) is not None:
+            raise ValueError(f"format {self.format!r} {mistake}")
+        if (self.thousands or self.decimal) and self.type not in ("int", "float"):
+            raise ValueError("thousands and decimal are how a number is written; add type: float, or int")
+        if self.thousands is not None and self.thousands == (self.decimal or "."):
+            raise ValueError(f"{self.thousands!r} cannot separate both thousands and decimals; add decimal")
+        return self
+
+
+class PagesColumn(Column):
+    """One column of a page's rows: where its value stands."""
+
+    select: NonEmpty
+    """Selector within the row; the first match that is not blank is the value.
+
+    CSS ending in ::text (an element's own text up to its first child), ::inner-text (its whole
+    text, as a browser shows it) or ::attr(name); or XPath, which begins with / or . or (, or with
+    a function, e.g. normalize-space(./td[2]). A row in which no column matches, as one of
+    headings, is no row; cells with rowspan or colspan count in each place that they take.
+    """
+    all: bool = False
+    """Take every match, as a JSON list, instead of the first."""
+    default: str | None = None
+    """Value where the selector matches nothing in a row; without it the value is null."""
+
+    @model_validator(mode="after")
+    def _is_list_or_value(self) -> PagesColumn:
+        if self.all and self.type not in (None, "string"):
+            raise ValueError(f"all gives a list, as JSON text, which is no {self.type}; take type out, or all")
+        return self
+
+
+def read_column(value: Any) -> Any:
+    """Return a column that is written as its type alone."""
+    return {"type": value} if isinstance(value, str) else value
+
+
+def read_pages_column(value: Any) -> Any:
+    """Return a pages column that is written as its selector alone."""
+    return {"select": value} if isinstance(value, str) else value

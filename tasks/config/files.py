@@ -1,0 +1,139 @@
+"""How files are read: what of it is declared, the rest being detected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from encodings.aliases import aliases
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from tasks.config.base import BodyPath, NonEmpty, Part
+
+Format = Literal["csv", "tsv", "jsonl", "json", "parquet", "excel"]
+
+_CSV: tuple[Format, ...] = ("csv", "tsv")
+FORMATS_OF: Mapping[str, tuple[Format, ...]] = {
+    "delimiter": _CSV,
+    "quote": _CSV,
+    "decimal": _CSV,
+    "escape": _CSV,
+    "comment": _CSV,
+    "header": (*_CSV, "excel"),
+    "header_row": (*_CSV, "excel"),
+    "skip_rows": (*_CSV, "excel"),
+    "encoding": (*_CSV, "jsonl", "json"),
+    "records_at": ("json",),
+    "sheet": ("excel",),
+}
+_EXAMPLES = {"delimiter": "; or |", "quote": "' or \"", "escape": "\\", "comment": "#"}
+_ARTICLES = {"escape": "an"}
+_SEPARATORS = {"\\t": 'a tab in double quotes, "\\t"', "tab": 'a tab in double quotes, "\\t"'}
+
+
+def _is_encoding(name: str) -> bool:
+    """Return whether Python knows an encoding of texts by this name; base64 is one of bytes."""
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+class Reading(Part):
+    """How files are read; what is not said is told by a file's name, or detected in its first bytes."""
+
+    format: Format | None = None
+    """Format of the files; without it, what their names end in."""
+    delimiter: str | None = None
+    """What separates fields, e.g. ; or |."""
+    quote: str | None = None
+    """What quotes fields; an empty text where nothing does."""
+    escape: str | None = None
+    """What makes a quote within a quoted field part of it, e.g. a backslash; an empty text where only a doubled quote does."""
+    comment: str | None = None
+    """What a line begins with that is no record, e.g. #."""
+    header: bool | None = None
+    """Whether the first record, below any titles, names the columns."""
+    header_row: Annotated[int, Field(ge=1)] | None = None
+    """Line of the file, or row of the sheet, that names the columns, from 1; those above it are skipped."""
+    skip_rows: Annotated[int, Field(ge=0)] | None = None
+    """Lines, or rows of a sheet, before the first record, which are skipped; with 0 none is taken for a title."""
+    decimal: Literal[".", ","] | None = None
+    """What separates decimals in numbers."""
+    encoding: NonEmpty | None = None
+    """Encoding of the text, e.g. cp1252; without it, as a byte order mark tells, UTF-8, or what is detected."""
+    records_at: BodyPath | None = None
+    """Path in a JSON document to the list of records, e.g. data.items; a name with a dot stands in quotes, '"a.b".items'; without it the document is the list."""
+    sheet: Annotated[int, Field(ge=0)] | NonEmpty | None = None
+    """Sheet of an Excel file, by name or by number from 0; without it, the first."""
+    member: NonEmpty | None = None
+    """File within a .zip; without it, its only one."""
+
+    @field_validator("delimiter", "quote", "escape", "comment")
+    @classmethod
+    def _is_a_character(cls, value: str | None, info: ValidationInfo) -> str | None:
+        name = str(info.field_name)
+        if value is None or (value == "" and name in ("quote", "escape")):
+            return value
+        if len(value) != 1 or not value.isascii() or value in "\r\n\0":
+            cure = f"one character of ASCII, e.g. {_EXAMPLES[name]}"
+            if name == "delimiter":
+                cure = _SEPARATORS.get(value.lower(), cure)
+            raise ValueError(f"{value!r:.60} is not {_ARTICLES.get(name, 'a')} {name}; write {cure}")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, value: str | None) -> str | None:
+        if value is not None and not _is_encoding(value):
+            known = filter(_is_encoding, {*aliases, *aliases.values()})
+            near = get_close_matches(value.lower().replace("-", "_"), sorted(known), n=1)
+            cure = f"did you mean {near[0]}?" if near else "write one that Python knows, e.g. cp1252"
+            raise ValueError(f"{value!r:.60} is not an encoding; {cure}")
+        return value
+
+    @field_validator("sheet", mode="before")
+    @classmethod
+    def _is_no_truth(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError(f"{value} is a truth value; write the sheet's name in quotes, or its number from 0")  # noqa: TRY004 - pydantic takes it as a mistake
+        return value
+
+    @model_validator(mode="after")
+    def _fits_the_format(self) -> Reading:
+        for key, formats in FORMATS_OF.items():
+            if self.format is not None and getattr(self, key) is not None and self.format not in formats:
+                of = " and ".join(formats)
+                raise ValueError(f"{key} is of {of}, and the format is {self.format}; take one of them out")
+        if self.delimiter is not None and self.delimiter in (self.quote, self.decimal):
+            raise ValueError(f"delimiter {self.delimiter!r} is also the quote or the decimal; choose another")
+        if self.format == "tsv" and self.delimiter not in (None, "\t"):
+            raise ValueError(f"delimiter {self.delimiter!r} is not that of tsv; declare format: csv")
+        return self
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Reading:
+        for key in ("escape", "comment"):
+            mark = getattr(self, key)
+            if mark and mark in (self.delimiter, self.decimal, self.quote if key == "comment" else None):
+                raise ValueError(f"{key} {mark!r} is also the delimiter, the quote or the decimal; choose another")
+        if self.escape and self.quote == "":
+            raise ValueError(f"escape {self.escape!r} is of quoted fields, and quote is empty; take one of them out")
+        return self
+
+    @model_validator(mode="after")
+    def _begins_once(self) -> Reading:
+        if self.header_row is None:
+            return self
+        if self.header is False:
+            raise ValueError(
+                f"header_row {self.header_row} names the columns, and header is false; take one of them out"
+            )
+        if self.skip_rows is not None and self.skip_rows < self.header_row:
+            raise ValueError(
+                f"skip_rows {self.skip_rows} ends above header_row {self.header_row}; "
+                f"leave it out, or count the lines as far as the first record, e.g. {self.header_row}"
+            )
+        return self

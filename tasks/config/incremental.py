@@ -1,0 +1,71 @@
+"""Incremental sources: each run asks only for what is new."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, field_validator, model_validator
+
+from tasks.config.base import BodyPath, NonEmpty, Part, Scalar, read_duration
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?")
+
+
+def _read_overlap(value: Any) -> Any:
+    """Return an overlap as the number or the time that it is."""
+    number = _read_number(value)
+    if isinstance(number, int | float) and not isinstance(number, bool):
+        if number < 0:
+            raise ValueError(f"{number} is below zero; write how far to go back")
+        return float(number)
+    try:
+        return read_duration(value)
+    except ValueError:
+        raise ValueError(f"{value!r:.80} is neither a number nor a duration; write e.g. 100 or 1h") from None
+
+
+Overlap = Annotated[float | timedelta, BeforeValidator(_read_overlap)]
+
+
+class Incremental(Part):
+    """Each run asks only for what is newer than what is landed."""
+
+    field: BodyPath
+    """Path in a record to the value that grows, e.g. updated_at: a number, or a time in ISO 8601."""
+    param: NonEmpty
+    """Query parameter that takes the largest value landed."""
+    start: Scalar
+    """Value of the first run: a number, or a time in ISO 8601."""
+    overlap: Overlap = 0.0
+    """How far before the largest value to ask again, for rows that came late: a number, or 1h for a time. What comes twice is dropped by key."""
+
+    @field_validator("start")
+    @classmethod
+    def _is_number_or_time(cls, value: Scalar) -> Scalar:
+        start: Scalar = _read_number(value)
+        if isinstance(start, str):
+            try:
+                datetime.fromisoformat(start)
+            except ValueError:
+                raise ValueError(
+                    f"{start!r:.80} is neither a number nor a time in ISO 8601; write e.g. 0 or 2024-01-01T00:00:00Z"
+                ) from None
+        return start
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Incremental:
+        grows_in_time = isinstance(self.start, str)
+        if self.overlap and grows_in_time != isinstance(self.overlap, timedelta):
+            cure = "a time, e.g. 1h" if grows_in_time else "a number, e.g. 100"
+            raise ValueError(f"overlap goes back from values like start, {self.start!r}; write {cure}")
+        return self
+
+
+def _read_number(value: Any) -> Any:
+    """Return the number that a text is, as variables of the environment are texts; another value as it is."""
+    match = _NUMBER.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    return float(value) if match["fraction"] else int(value)

@@ -1,0 +1,31 @@
+"""The whole pipeline."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tasks.config.base import Name, Part
+from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source
+from tasks.config.training import Training
+
+
+class Pipeline(Part):
+    """Everything a run needs to know: its sources, and how to train on them."""
+
+    name: Name
+    """Name of the pipeline; its models lie under this name."""
+    description: str = ""
+    """What the pipeline is for, in a sentence."""
+    sources: Annotated[dict[Name, Source], Field(min_length=1)]
+    """Where rows come from; each becomes a table of the same name."""
+    training: Training | None = None
+    """How to train on the tables; without it the run ends with the tables."""
+    allow_partial: bool = False
+    """Convert and train also when a part of a stage before failed."""
+
+    @property
+    def fetched(self) -> dict[str, ApiSource | PagesSource]:
+        """Return the sources that are fetched over HTTP."""
+        return {name: s for name, s in self.sources.items() if not isinstance(s, FilesSource)}

@@ -1,0 +1,224 @@
+"""Sources: where rows come from, and what is asked of the table they become."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, field_validator, model_validator
+
+from tasks.config.auth import Auth
+from tasks.config.base import BodyPath, NonEmpty, Part, Scalar
+from tasks.config.checks import Check
+from tasks.config.columns import (
+    MOST_PARTITIONS,
+    Column,
+    PagesColumn,
+    PartitionValues,
+    Range,
+    read_column,
+    read_pages_column,
+)
+from tasks.config.files import Reading
+from tasks.config.http import AllowHosts, FilePath, Headers, Refresh, Requests, check_param, check_url
+from tasks.config.incremental import Incremental
+from tasks.config.pagination import Pagination, SinglePagination
+
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class TableOptions(Part):
+    """How the rows of a source become a table."""
+
+    contract: Literal["evolve", "freeze"] = "evolve"
+    """evolve: new columns are added, and types widened; freeze: a row that does not fit the table as it is becomes a reject."""
+    max_rejects: Count | Share | None = 0.5
+    """More rejects than this number, or than this share of the rows (below 1), are an error, and the table stays as it was; null: as many as come, as long as one row is none."""
+    warn_rejects: Count | Share | None = 0.05
+    """More rejects than this number, or than this share of the rows (below 1), are a warning; null: none is told."""
+    clean_names: bool = False
+    """Whether names of columns are made plain: Unit Price becomes unit_price."""
+    provenance: bool = False
+    """Whether each row tells the file and the line it came from, in columns _file and _line."""
+    partition_by: tuple[NonEmpty, ...] = ()
+    """Columns by whose values rows lie in folders and parts of their own, e.g. [country]: country-DE/…; readers that look for one value skip the parts of others."""
+    sort_by: tuple[NonEmpty, ...] = ()
+    """Columns by which the rows of each part are sorted, so that readers can skip what they do not look for."""
+
+
+Columns = dict[str, Annotated[Column, Field(description="A type, or {type: …}.")]]
+
+
+class _Tabled(Part):
+    """What all sources share: what is asked of their tables."""
+
+    key: tuple[str, ...] = ()
+    """Columns that identify a row; further rows with the same key are dropped and counted."""
+    keep: Literal["first", "last"] | None = None
+    """Which of the rows with one key stays, in the order of the files and of the rows in each; without it the last of files, whose order is that of path and within it of their names, numbers in them by value, and of an incremental API, else the first."""
+    table: TableOptions = TableOptions()
+    """How the rows become a table."""
+    checks: tuple[Check, ...] = ()
+    """What must hold of the table, e.g. [{not_null: [id]}, {min_rows: 100, on_fail: warn}], by the names of its columns."""
+
+    @model_validator(mode="after")
+    def _keeps_by_a_key(self) -> _Tabled:
+        if self.keep is not None and not self.key:
+            raise ValueError(f"keep: {self.keep} is of rows with one key; add key: [id], or what identifies a row")
+        return self
+
+
+class _Fetched(_Tabled):
+    """What sources that are fetched over HTTP share."""
+
+    partitions: dict[str, PartitionValues] = {}
+    """Values to fetch one by one; a partition is one combination. `{name}` in a URL takes the value."""
+    headers: Headers = {}
+    """Headers of every request to the source's own host; they are stored with the run, so secrets belong in auth."""
+    auth: Auth | None = None
+    """How requests prove who asks; no other host than the source's own is told."""
+    allow_hosts: AllowHosts = ()
+    """Hosts that links, next addresses and redirects may lead to beside those of the source's own addresses, e.g. [cdn.example.com]; nothing is asked of others."""
+    requests: Requests = Requests()
+    """How the source's host is asked."""
+    refresh: Refresh | None = None
+    """When what is landed is fetched again; without it only --fresh does."""
+
+    @model_validator(mode="after")
+    def _has_few_partitions(self) -> Self:
+        number = math.prod(
+            v.range[1] - v.range[0] + 1 if isinstance(v, Range) else len(v) for v in self.partitions.values()
+        )
+        if number > MOST_PARTITIONS:
+            raise ValueError(
+                f"partitions have {number:,} combinations, and a source may have {MOST_PARTITIONS:,}; "
+                "fetch more with each, or split the source"
+            )
+        return self
+
+
+class ApiSource(_Fetched):
+    """Rows from a JSON API."""
+
+    kind: Literal["api"] = "api"
+    """Kind of source."""
+    url: str
+    """Address of the endpoint; `{partition}` takes the partition's value, others become query parameters."""
+    method: Literal["GET", "POST"] = "GET"
+    """Method of every request."""
+    body: dict[str, JsonValue] | None = None
+    """JSON body of a POST; a text `{partition}` in it takes the partition's value."""
+    idempotent: bool = False
+    """Whether a POST may be sent again when it failed; without it a failed one is not."""
+    params: dict[str, Scalar] = {}
+    """Query parameters of every request; they are stored with the run, so secrets belong in auth."""
+    pagination: Pagination = SinglePagination()
+    """How the rows of a partition are spread over requests."""
+    records_at: BodyPath | None = None
+    """Path in the body to the list of records, e.g. data.items, or 1 for the second element of a list; a name with a dot stands in quotes, '"a.b".items'; without it the body is the list, or the one record."""
+    names: Literal["first"] | Annotated[tuple[NonEmpty, ...], Field(min_length=1)] | None = None
+    """Names of the values where each record is a list: [id, name, …], or first where the first record has them; without it col0, col1 and so on."""
+    error_at: BodyPath | None = None
+    """Path in the body of an answer that is an error in spite of its status 200, e.g. error: where it is there, and neither null nor empty, the request is made again."""
+    explode: NonEmpty | None = None
+    """Column that holds a list, of which each element becomes a row of its own; other lists are kept as JSON text."""
+    explode_empty: Literal["drop", "keep"] = "drop"
+    """What a record becomes whose list is empty or missing: drop: no row, and it is counted; keep: a row with null there."""
+    incremental: Incremental | None = None
+    """How each run asks only for what is newer than what is landed; it needs a key."""
+    columns: Columns = {}
+    """What is declared of the columns; the others are inferred."""
+
+    _shorthand = field_validator("columns", mode="before")(
+        lambda value: {k: read_column(v) for k, v in value.items()} if isinstance(value, dict) else value
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ApiSource:
+        check_url(self.url, self.partitions)
+        for name, value in self.params.items():
+            check_param(name, value)
+        if self.method == "GET" and (self.body is not None or self.idempotent):
+            key = "body" if self.body is not None else "idempotent"
+            raise ValueError(f"{key} belongs to a POST; add method: POST, or take {key} out")
+        if self.method == "GET" and "body" in (
+            getattr(self.pagination, "place", None),
+            getattr(self.auth, "place", None),
+        ):
+            raise ValueError("place: body needs a request with a body; add method: POST, or send it as query or header")
+        if self.explode is None and self.explode_empty == "keep":
+            raise ValueError("explode_empty is of a list that is exploded; add explode, or take explode_empty out")
+        if self.incremental is not None and not self.key:
+            raise ValueError(
+                "incremental needs a key, by which rows that come twice are dropped; add key: [id], or what identifies a row"
+            )
+        return self
+
+
+class PagesSource(_Fetched):
+    """Rows scraped from web pages."""
+
+    kind: Literal["pages"] = "pages"
+    """Kind of source."""
+    start: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Address, or addresses, of the first pages; `{partition}` takes the partition's value."""
+    follow: NonEmpty | None = None
+    """Selector of the link to the next page, CSS ending in ::attr(href), or XPath."""
+    links: NonEmpty | None = None
+    """Selector of the links to detail pages, one level deep: with it the rows are those of the detail pages."""
+    rows: NonEmpty
+    """Selector of the elements that are rows, CSS or XPath."""
+    columns: Annotated[dict[str, PagesColumn], Field(min_length=1)]
+    """Selector of each column within its row, CSS ending in ::text, ::inner-text or ::attr(name), or XPath; or {select: …, type: …, all: …, default: …}."""
+    robots: Literal["obey", "ignore"] = "obey"
+    """Whether robots.txt decides which pages may be fetched, and how fast."""
+    max_crawl_delay_s: Annotated[float, Field(gt=0)] = 60.0
+    """Most seconds between two requests that a robots.txt may ask for; where it asks for more, nothing is fetched."""
+    max_depth: Annotated[int, Field(ge=0)] | None = None
+    """Links from a start page to the farthest one; those beyond are not followed."""
+    max_pages: Annotated[int, Field(ge=1)] = 10_000
+    """More pages than this in one partition are an error, so that links that never end cannot loop for ever."""
+
+    _one_or_many = field_validator("start", mode="before")(lambda value: (value,) if isinstance(value, str) else value)
+    _shorthand = field_validator("columns", mode="before")(
+        lambda value: {k: read_pages_column(v) for k, v in value.items()} if isinstance(value, dict) else value
+    )
+
+    @model_validator(mode="after")
+    def _are_urls(self) -> PagesSource:
+        for url in self.start:
+            check_url(url, self.partitions)
+        if getattr(self.auth, "place", None) == "body":
+            raise ValueError(
+                "auth.place: body needs a request with a body; pages have none: send the key as query or header"
+            )
+        return self
+
+
+class FilesSource(_Tabled):
+    """Rows from files: CSV, TSV, JSON, Parquet or Excel, plain or compressed, here or in a store."""
+
+    kind: Literal["files"] = "files"
+    """Kind of source."""
+    path: Annotated[tuple[FilePath, ...], Field(min_length=1)]
+    """Glob, folder, file or URL (s3://, gs://, https://), or a list of them, relative to the data folder unless absolute, e.g. inbox/flights/*.csv.gz.
+
+    What proves who asks in a URL, as user:password@, ?token=… or a signature, is used and stored nowhere.
+    """
+    allow_hosts: AllowHosts = ()
+    """Hosts that redirects of an https:// address may lead to beside its own, e.g. [cdn.example.com]; nothing is asked of others."""
+    read: Reading = Reading()
+    """How the files are read; what is not said is detected."""
+    on_missing: Literal["keep", "drop"] = "keep"
+    """What becomes of the rows of a file that is gone: keep, since an inbox may be emptied as it is read, or drop."""
+    columns: Columns = {}
+    """What is declared of the columns; the others are inferred."""
+
+    _one_or_many = field_validator("path", mode="before")(lambda value: (value,) if isinstance(value, str) else value)
+    _shorthand = field_validator("columns", mode="before")(
+        lambda value: {k: read_column(v) for k, v in value.items()} if isinstance(value, dict) else value
+    )
+
+
+Source = Annotated[ApiSource | PagesSource | FilesSource, Field(discriminator="kind")]

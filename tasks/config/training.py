@@ -1,0 +1,250 @@
+"""Training: the rows to learn from, how they are split, the candidates, and where they are fitted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
+
+from tasks.config.base import Name, NonEmpty, Part
+from tasks.config.http import check_store_url
+
+Label = bool | int | float | str
+"""One class of a target, as a pipeline file writes it."""
+
+
+def write_label(label: Label) -> str:
+    """Return a class as texts have it: true, 1 (also of 1.0), fraud."""
+    if isinstance(label, bool):
+        return str(label).lower()
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
+
+
+def _with_text_keys(value: Any) -> Any:
+    """Return a value in which keys like 0 and true, which are classes of a target, are texts, as JSON has them."""
+    if isinstance(value, dict):
+        return {
+            write_label(key) if isinstance(key, Label) else key: _with_text_keys(inner) for key, inner in value.items()
+        }
+    return [_with_text_keys(inner) for inner in value] if isinstance(value, list) else value
+
+
+ParamValue = Annotated[JsonValue, BeforeValidator(_with_text_keys)]
+"""A value of a parameter; keys that are classes may be written as the target has them: {0: 1, 1: 10}."""
+
+TestFraction = Annotated[float, Field(gt=0, lt=1)]
+Folds = Annotated[int, Field(ge=2, le=50)]
+
+
+class RandomSplit(Part):
+    """Rows are held out at random."""
+
+    by: Literal["random"] = "random"
+    """Kind of split."""
+    test_fraction: TestFraction = 0.2
+    """Share of the rows held out for the test."""
+    stratify: bool = True
+    """Keep the shares of the classes the same in the hold-out and in every fold."""
+    folds: Folds = 5
+    """Parts of the training rows; each is judged once by a model fitted on the others."""
+
+
+class TimeSplit(Part):
+    """The latest rows are held out; rows of one moment stay on one side."""
+
+    by: Literal["time"] = "time"
+    """Kind of split."""
+    column: str
+    """Column of the training set that tells the time; it is not a feature."""
+    test_fraction: TestFraction = 0.2
+    """Share of the rows held out for the test."""
+    folds: Folds = 5
+    """Spans of the training rows; each is judged by a model fitted on all that came before it."""
+
+
+class GroupSplit(Part):
+    """Whole groups are held out, so that no group is on both sides: patients, shops, machines."""
+
+    by: Literal["group"] = "group"
+    """Kind of split."""
+    column: str
+    """Column of the training set that names the group; it is not a feature."""
+    test_fraction: TestFraction = 0.2
+    """Share of the groups held out for the test."""
+    folds: Folds = 5
+    """Parts of the training groups; each is judged once by a model fitted on the others."""
+
+
+Split = Annotated[RandomSplit | TimeSplit | GroupSplit, Field(discriminator="by")]
+
+
+class GridSearch(Part):
+    """Every combination of the values, narrowed down by successive halving."""
+
+    by: Literal["grid"] = "grid"
+    """Kind of search."""
+    space: Annotated[dict[str, Annotated[list[ParamValue], Field(min_length=1)]], Field(min_length=1)]
+    """Values to try, by parameter of the estimator."""
+
+
+class Between(Part):
+    """Numbers drawn between two bounds."""
+
+    low: float
+    """Smallest number."""
+    high: float
+    """Largest number."""
+    log: bool = False
+    """Draw evenly over orders of magnitude; both bounds are then above zero."""
+    whole: bool = False
+    """Draw whole numbers only, both bounds included."""
+
+    @model_validator(mode="after")
+    def _ascend(self) -> Between:
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low:g} is not below high {self.high:g}; write the smaller number first")
+        if self.whole and (self.low % 1 or self.high % 1):
+            raise ValueError(f"whole needs whole bounds, not {self.low:g} and {self.high:g}; round them")
+        if self.log and self.low <= 0:
+            raise ValueError(f"log needs bounds above zero, and low is {self.low:g}; raise it, or take log out")
+        return self
+
+
+Choices = Annotated[
+    Annotated[list[ParamValue], Field(min_length=1), Tag("list")] | Annotated[Between, Tag("between")],
+    Discriminator(lambda value: "between" if isinstance(value, dict | Between) else "list"),
+]
+
+
+class RandomSearch(Part):
+    """Combinations drawn at random, narrowed down by successive halving."""
+
+    by: Literal["random"] = "random"
+    """Kind of search."""
+    n: Annotated[int, Field(ge=2, le=1000)] = 20
+    """Combinations to draw."""
+    space: Annotated[dict[str, Choices], Field(min_length=1)]
+    """Values to draw from, by parameter of the estimator: a list, or {low, high, log, whole}."""
+
+
+Search = Annotated[GridSearch | RandomSearch, Field(discriminator="by")]
+
+
+class Preprocessing(Part):
+    """How columns become numbers; what is not said is chosen by column type and estimator."""
+
+    numbers: Literal["auto", "impute", "scale", "none"] = "auto"
+    """impute: the median for what is missing; scale: that, and mean 0 and variance 1; none: as they are."""
+    texts: Literal["auto", "one_hot", "codes", "words", "drop"] = "auto"
+    """one_hot: a column a category; codes: a number a category, native where the estimator knows categories; words: TF-IDF of the words, as auto takes for long texts; drop: leave texts out."""
+    times: Literal["auto", "seconds", "parts", "drop"] = "auto"
+    """seconds: since 1970; parts: year, month, day, weekday and hour; auto: both; drop: leave times out."""
+    min_frequency: Annotated[float, Field(ge=0, lt=1)] = 0.001
+    """Categories rarer than this share of the rows are one category together."""
+
+
+def _name_of_preprocessing(value: Any) -> str:
+    return "parts" if isinstance(value, dict | Preprocessing) else "word"
+
+
+class Candidate(Part):
+    """One model to be trained and judged."""
+
+    estimator: str
+    """Import path of an estimator of scikit-learn, xgboost, lightgbm or catboost, e.g. sklearn.linear_model.LogisticRegression."""
+    params: dict[str, ParamValue] = {}
+    """Parameters of the estimator; classes are written as the target has them, e.g. class_weight: {0: 1, 1: 10}."""
+    search: Search | None = None
+    """Parameters to be tuned, within each fit and on its training rows only."""
+    preprocessing: Annotated[
+        Annotated[Literal["auto", "none"], Tag("word")] | Annotated[Preprocessing, Tag("parts")],
+        Discriminator(_name_of_preprocessing),
+    ] = "auto"
+    """auto: impute, scale and encode as the columns and the estimator need; none: numbers as they are; or {numbers, texts, times}."""
+    time_limit_s: Annotated[float, Field(gt=0, le=7 * 24 * 3600)] = 3600
+    """Seconds that one fit may take, its scoring included; a longer one is killed, and the candidate has failed."""
+    memory_limit_mb: Annotated[int, Field(ge=64)] | None = None
+    """Memory that one fit may use, in MiB, its share of the training set included; without it, what the machine has."""
+
+
+class ProcessesRunner(Part):
+    """Worker processes on this machine."""
+
+    kind: Literal["processes"] = "processes"
+    """Kind of runner."""
+    workers: Annotated[int, Field(ge=1, le=256)] | None = None
+    """Processes that train at once; without it, one a core."""
+
+
+class DaskRunner(Part):
+    """A running Dask cluster; it needs `pip install tidemill[dask]`."""
+
+    kind: Literal["dask"] = "dask"
+    """Kind of runner."""
+    address: NonEmpty
+    """Address of the scheduler, e.g. tcp://10.0.0.5:8786."""
+    data_url: NonEmpty | None = None
+    """Folder of a store that this machine and every worker reach, e.g. s3://bucket/tidemill: rows and models are handed over there, in a folder run-… that is deleted in the end, unless the run was killed; without it, workers mount the data folder at the same path."""
+
+    @field_validator("data_url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        return url if url is None else check_store_url(url)
+
+
+Runner = Annotated[ProcessesRunner | DaskRunner, Field(discriminator="kind")]
+
+
+class Promotion(Part):
+    """When the best candidate takes the champion's place."""
+
+    when: Literal["better", "always", "never"] = "better"
+    """better: when it beats the champion on the same hold-out by more than noise; always; never: by `models promote` only."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """How sure it must be that the difference is no noise."""
+
+
+class QueryLimits(Part):
+    """What the query of a training may take; a prediction's query has the same limits."""
+
+    time_limit_s: Annotated[float, Field(gt=0, le=7 * 24 * 3600)] = 3600
+    """Seconds; a query that takes longer is ended, and the stage with it."""
+    memory_limit_mb: Annotated[int, Field(ge=64)] | None = None
+    """Memory in MiB, beyond which it spills to the data folder's disk; without it, half of what the machine has."""
+
+
+class Training(Part):
+    """How to train on the pipeline's tables."""
+
+    query: NonEmpty
+    """SQL (DuckDB) over the tables, named as their sources; in a pipeline file, the name of a .sql file beside it."""
+    target: str
+    """Column of the query's result to be predicted."""
+    task: Literal["classification", "regression"] | None = None
+    """What is predicted: a class or an amount; without it, the target's type and distinct values decide: texts, truths and up to 20 whole numbers are classes."""
+    positive: Label | None = None
+    """Of two classes the one that f1, precision, recall, average_precision and their like are of; without it, the rarer one."""
+    query_limits: QueryLimits = QueryLimits()
+    """What the query may take."""
+    metric: str = "accuracy"
+    """scikit-learn scorer that ranks the candidates, e.g. roc_auc, accuracy, neg_log_loss, r2."""
+    split: Split = RandomSplit()
+    """How rows are held out for the test, and the others split into folds."""
+    sample_rows: Annotated[int, Field(ge=10)] | None = None
+    """Learn from at most this many rows, drawn with the seed; without it, from all."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    """Seed of the sample, the split, the search and every candidate that takes a random_state."""
+    runner: Runner = ProcessesRunner()
+    """Where candidates are fitted."""
+    finalists: Annotated[int, Field(ge=1, le=20)] = 3
+    """The best candidates by cross-validation, which alone are judged on the hold-out."""
+    promotion: Promotion = Promotion()
+    """The policy by which the best candidate takes the champion's place."""
+    candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
+    """The models to compare; a dummy baseline is always added."""
+
+    @model_validator(mode="after")
+    def _fits_the_task(self) -> Training:
+        if self.positive is not None and self.task == "regression":
+            raise ValueError(f"positive {write_label(self.positive)} is a class, and regression has none; take it out")
+        return self

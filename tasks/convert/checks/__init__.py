@@ -1,0 +1,1 @@
+"""Declared checks of a table."""

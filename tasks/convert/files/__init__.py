@@ -1,0 +1,1 @@
+"""Files listed, opened, decompressed and decoded."""

@@ -1,0 +1,126 @@
+"""Bytes of a block: a view of a buffer where it lies, and the buffers, used again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+
+import numpy as np
+import pyarrow as pa
+
+_LINE_FEED = 10
+_FIRST_BEYOND_ASCII = 128
+_SLICE_BYTES = 128 * 1024  # what a comparison writes stays in the processor's cache
+
+
+@dataclass(frozen=True)
+class Window:
+    """The bytes of `buffer` from `start` to before `stop`; nobody changes the buffer meanwhile."""
+
+    buffer: bytes | bytearray = field(repr=False)
+    start: int
+    stop: int
+    _known: dict[bytes, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, data: bytes | bytearray) -> Window:
+        """Return the window of all bytes."""
+        return cls(data, 0, len(data))
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __contains__(self, part: bytes) -> bool:
+        if part not in self._known:
+            self._known[part] = self.buffer.find(part, self.start, self.stop) >= 0
+        return self._known[part]
+
+    def from_place(self, place: int) -> Window:
+        """Return the bytes from the one at `place` on."""
+        return Window(self.buffer, self.start + place, self.stop)
+
+    def to_place(self, place: int) -> Window:
+        """Return the bytes before the one at `place`."""
+        return Window(self.buffer, self.start, min(self.start + place, self.stop))
+
+    def find(self, part: bytes, place: int = 0) -> int:
+        """Return the first place of `part`, counted from the window's first byte and not before `place`; -1 where it has none."""
+        return max(self.buffer.find(part, self.start + place, self.stop) - self.start, -1)
+
+    def rfind(self, part: bytes) -> int:
+        """Return the last place of `part`; -1 where it has none."""
+        return max(self.buffer.rfind(part, self.start, self.stop) - self.start, -1)
+
+    @property
+    def view(self) -> memoryview:
+        """Return the bytes as they lie in the buffer, not copied."""
+        return memoryview(self.buffer)[self.start : self.stop]
+
+    def to_numpy(self) -> np.ndarray:
+        """Return the bytes as an array, not copied."""
+        return np.frombuffer(self.buffer, np.uint8, len(self), self.start)
+
+    def to_arrow(self) -> pa.Buffer:
+        """Return the bytes as a buffer, not copied."""
+        return pa.py_buffer(self.buffer).slice(self.start, len(self))
+
+    @property
+    def is_ascii(self) -> bool:
+        """Return whether the bytes are the same in UTF-8 and in any encoding of one byte a letter."""
+        return not len(self) or bool(self.to_numpy().max() < _FIRST_BEYOND_ASCII)
+
+    @cached_property
+    def data(self) -> bytes:
+        """Return the bytes, copied: for what cannot look at them where they lie."""
+        return bytes(self.view)
+
+    @cached_property
+    def lines(self) -> int:
+        """Return how many lines these are, empty ones too."""
+        view, ends = self.to_numpy(), 0
+        equal = np.empty(min(_SLICE_BYTES, len(view)), dtype=bool)
+        for first in range(0, len(view), _SLICE_BYTES):
+            piece = view[first : first + _SLICE_BYTES]
+            ends += int(np.count_nonzero(np.equal(piece, _LINE_FEED, out=equal[: len(piece)])))
+        return ends + bool(len(view) and view[-1] != _LINE_FEED)
+
+    @cached_property
+    def lines_of_any_end(self) -> int:
+        """Return how many lines these are where a carriage return alone ends one too, as in CSV."""
+        if b"\r" not in self:
+            return self.lines
+        return_count = self.buffer.count(b"\r", self.start, self.stop)
+        alone = return_count - self.buffer.count(b"\r\n", self.start, self.stop)
+        last_is_counted = alone and self.buffer.endswith(b"\r", self.start, self.stop)
+        return self.lines + alone - bool(last_is_counted)
+
+
+class Buffers:
+    """Buffers that are free; any thread may take one, or give one back once nobody looks at it.
+
+    There are never more of them, free or not, than were in use at once.
+    """
+
+    def __init__(self) -> None:
+        self._free: list[bytearray] = []
+        self._sizes: set[int] = set()
+        self._lock = Lock()
+
+    def take(self, size: int) -> bytearray:
+        """Return a buffer of at least so many bytes, whatever they are, and of a size that was taken."""
+        with self._lock:
+            self._sizes.add(size)
+            self._free.sort(key=len)
+            for place, buffer in enumerate(self._free):
+                if len(buffer) >= size:
+                    return self._free.pop(place)
+            if self._free:
+                del self._free[0]  # too small, as all are: the new one takes its place
+        return bytearray(size)
+
+    def give(self, buffer: bytes | bytearray) -> None:
+        """Have a buffer used again, if it is of a size that was taken."""
+        with self._lock:
+            if isinstance(buffer, bytearray) and len(buffer) in self._sizes:
+                self._free.append(buffer)

@@ -1,0 +1,1 @@
+"""Formats of files: blocks of bytes, or whole files, as typed columns."""

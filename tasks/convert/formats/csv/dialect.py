@@ -1,0 +1,250 @@
+"""How a CSV file is written: its delimiter, quotes, escapes, header and decimals, declared or detected."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from tasks.config import Reading
+from tasks.convert.formats.csv.quoting import Quoting, detect_escapes, detect_quote
+from tasks.convert.formats.header import NUMBER_OR_DATE, Header, find_header
+from tasks.convert.schema.blocks import EXAMPLE
+
+_DELIMITERS = (",", ";", "\t", "|")
+_RARE_DELIMITERS = (":", None)  # which divide texts and times as well: they are told, and not guessed
+_RECORDS = 50
+# Excel takes what such a first line names for the delimiter, and does not show the line.
+_NAMED_DELIMITER = re.compile(r'"?sep=(?P<delimiter>[^\r\n"])"?[,;\t|]*(?:\r\n|\r|\n)', re.IGNORECASE)
+# Three digits after a comma or a point may be thousands: only what cannot be tells of decimals.
+_DECIMALS = r"\s*[+-]?(\d+{0}(\d{{1,2}}|\d{{4,}})|0{0}\d{{3}}|\d{{4,}}{0}\d{{3}}|\d{{1,3}}({1}\d{{3}})+{0}\d+)\s*"
+_DECIMAL_COMMA = re.compile(_DECIMALS.format(",", r"\."))
+_THOUSANDS_OR_DECIMALS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")
+_PAIR = re.compile(r"\s*[1-9]\d*,[1-9]\d*\s*")
+_DECIMAL_POINT = re.compile(_DECIMALS.format(r"\.", ","))
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written; `quote`, `escape` and `comment` are empty where nothing is one.
+
+    With `trims` blanks before and after quotes are no part of a field. The record
+    that names the columns, or else the first, begins after so many lines `above`;
+    of these the first that is not blank is `title`, unless all were declared.
+    """
+
+    delimiter: str = ","
+    quote: str = '"'
+    has_header: bool = True
+    decimal: str = "."
+    escape: str = ""
+    comment: str = ""
+    trims: bool = False
+    above: int = 0
+    title: str = ""
+    doubts: Mapping[int, str] = field(default_factory=dict, compare=False)
+    """By column the first value that is another number by the other decimal, where nothing tells which the file has."""
+    pair: str = field(default="", compare=False)
+    """A value that was guessed to have a decimal comma, where all that do could be two numbers."""
+    undivided: str = field(default="", compare=False)
+    """The one field of a header, or else of the first record, in which another delimiter stands."""
+    rows: Sequence[Sequence[str]] = field(default=(), compare=False, repr=False)
+    """The first records below the header."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return sentences on values that may be more than one."""
+        undivided = (
+            f"is read as one column, since its delimiter is {self.delimiter!r}{EXAMPLE}{self.undivided!r}; "
+            "correct or declare read.delimiter"
+        )
+        pair = (
+            f"has values read as numbers with decimal commas that could be lists{EXAMPLE}{self.pair!r}; "
+            'declare read.decimal: "," or "."'
+        )
+        return (*([undivided] if self.undivided else []), *([pair] if self.pair else []))
+
+    @property
+    def quoting(self) -> Quoting:
+        """Return how its fields are told apart."""
+        return Quoting(self.delimiter, self.quote, self.escape, self.comment, self.trims)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The first records of a file, each with the number of lines before it, and the values of these and of the last."""
+
+    starts: Sequence[int]
+    records: Sequence[Sequence[str]]
+    valued: Sequence[Sequence[str]]
+
+    @classmethod
+    def read(cls, text: str, quoting: Quoting, *, whole: bool = False) -> _Sample:
+        """Return the first records that are not empty; the last may be totals, or unless `whole` cut off, and tells of values at most."""
+        if not quoting.is_plain:
+            text = quoting.rewrite(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+        found = list(islice(_records(text, quoting), _RECORDS + 1))
+        starts, records = [start for start, _ in found], [fields for _, fields in found]
+        kept = max(1, len(records) - 1)
+        return cls(starts[:kept], records[:kept], records if whole else records[:kept])
+
+
+def detect_dialect(
+    sample: str, reading: Reading, suffix: str, expected: Collection[str] = (), *, whole: bool = False
+) -> Dialect:
+    """Return how a file that begins with `sample` is written; what is declared is not detected.
+
+    The delimiter is the one that divides the header; of several, the one that
+    gives most records as many fields as that has, and among equals the one that
+    leaves most fields numbers or dates. Decimals are commas where the delimiter is
+    none and more values look like 1,5 than like 1.5; 1,234 may be thousands, and
+    tells nothing. `expected` are names that columns are declared to have; a `whole`
+    sample is all of the file.
+    """
+    delimiter = reading.delimiter or ("\t" if suffix == ".tsv" or reading.format == "tsv" else "")
+    quote = detect_quote(sample) if reading.quote is None else reading.quote
+    begin, named = _lines_to_skip(sample, reading)
+    text = "".join(io.StringIO(sample, newline="").readlines()[begin:]) if begin else sample
+    quoting = Quoting(delimiter or named, quote, comment=reading.comment or "")
+    if not quoting.delimiter:
+        quoting = replace(quoting, delimiter=_detect_delimiter(text, quoting, reading, expected))
+    if quoting.quote == quoting.delimiter:
+        quoting = replace(quoting, quote="")
+    if reading.escape and reading.escape != quoting.quote:
+        quoting = replace(quoting, escape=reading.escape)
+    quoting = detect_escapes(text, quoting, reading.escape)
+    return _describe(_Sample.read(text, quoting, whole=whole), quoting, reading, begin, expected)
+
+
+def _lines_to_skip(sample: str, reading: Reading) -> tuple[int, str]:
+    """Return how many lines stand before the first that may be a header, and the delimiter that one of them names."""
+    if reading.header_row is not None:
+        return reading.header_row - 1, ""
+    if reading.skip_rows is not None:
+        return reading.skip_rows, ""
+    named = _NAMED_DELIMITER.match(sample)
+    return (1, named["delimiter"]) if named else (0, "")
+
+
+def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, expected: Collection[str]) -> Dialect:
+    """Return the dialect whose fields are told apart so, its table searched from the line `begin` on."""
+    declared = True if reading.header_row is not None else reading.header
+    header = _find(sample.records, reading, declared, expected)
+    above = sample.starts[header.above] if header.above else 0
+    titles = sample.records[: header.above]
+    decimal: str = reading.decimal or "."
+    doubts: Mapping[int, str] = {}
+    undivided = _find_undivided(sample.valued[header.above :], quoting.delimiter)
+    if reading.decimal is None and quoting.delimiter != "," and not undivided:
+        decimal, doubts = _detect_decimal(sample.valued)
+    pair = _find_pair(sample.valued) if decimal == "," and reading.decimal is None else ""
+    return Dialect(
+        quoting.delimiter,
+        quoting.quote,
+        header.found,
+        decimal,
+        quoting.escape,
+        quoting.comment,
+        quoting.trims,
+        begin + above,
+        next((text for fields in titles if (text := " ".join(filter(None, fields)).strip())), ""),
+        doubts,
+        pair,
+        undivided,
+        sample.records[header.above + header.found :] or sample.valued[header.above + header.found :],
+    )
+
+
+def _find(
+    records: Sequence[Sequence[str]], reading: Reading, declared: bool | None, expected: Collection[str]
+) -> Header:
+    titled = reading.skip_rows is None and reading.header_row is None
+    return find_header(records, declared, expected, titled=titled)
+
+
+def _detect_delimiter(text: str, quoting: Quoting, reading: Reading, expected: Collection[str]) -> str:
+    """Return the delimiter; mostly the header alone tells it, and the records are not weighed, which would take longer than all else."""
+    dividing = [each for each in _DELIMITERS if len(_first(text, replace(quoting, delimiter=each))) > 1]
+    if len(dividing) == 1:
+        widths = map(len, _Sample.read(text, replace(quoting, delimiter=dividing[0])).records)
+        if len(set(widths)) == 1:
+            return dividing[0]
+    samples = {each: _Sample.read(text, replace(quoting, delimiter=each)) for each in _DELIMITERS if each in text}
+    weights = {each: _agreement(sample.records, reading, expected) for each, sample in samples.items()}
+    return max(_DELIMITERS, key=lambda each: weights.get(each, (0.0, 0.0, 0)))
+
+
+def _records(text: str, quoting: Quoting) -> Iterator[tuple[int, list[str]]]:
+    """Yield the fields of each record that is not empty, and the number of lines before it."""
+    options = {"quotechar": quoting.quote} if quoting.quote else {"quoting": csv.QUOTE_NONE}
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=quoting.delimiter, **options)
+    start = 0
+    for fields in reader:
+        if fields:
+            yield start, fields
+        start = reader.line_num
+
+
+def _first(text: str, quoting: Quoting) -> list[str]:
+    return next((fields for _, fields in _records(text, quoting)), [])
+
+
+def _agreement(
+    records: Sequence[Sequence[str]], reading: Reading, expected: Collection[str]
+) -> tuple[float, float, int]:
+    """Return the share of records that have as many fields as the first that is no title, that of fields that are typed, and how many."""
+    if max(map(len, records), default=0) < 2:  # noqa: PLR2004 - what separates nothing
+        return 0.0, 0.0, 0
+    table = records[_find(records, reading, reading.header, expected).above :]
+    width = len(table[0])
+    if width < 2:  # noqa: PLR2004 - as above
+        return 0.0, 0.0, 0
+    alike = sum(1 for fields in table if len(fields) == width) / len(table)
+    filled = [field for fields in table for field in fields if field]
+    typed = sum(1 for field in filled if NUMBER_OR_DATE.fullmatch(field)) / max(1, len(filled))
+    return alike, typed, width
+
+
+def _find_undivided(records: Sequence[Sequence[str]], delimiter: str) -> str:
+    """Return the first record of a table of one column, if another delimiter stands in it and in each one below."""
+    if not records or any(len(record) != 1 for record in records):
+        return ""
+    lines = [record[0].strip() for record in records]
+    others = [each for each in _DELIMITERS if each != delimiter and all(each in line for line in lines)]
+    return lines[0] if others or any(_are_divided(lines, each) for each in _RARE_DELIMITERS) else ""
+
+
+def _are_divided(lines: Sequence[str], delimiter: str | None) -> bool:
+    """Return whether a delimiter that texts have too, or blanks, divides all lines alike, and most are no texts, as they have a number."""
+    fields = [line.split(delimiter) for line in lines]
+    width = len(fields[0])
+    if width < 2 or any(len(each) != width for each in fields) or NUMBER_OR_DATE.fullmatch(lines[0]):  # noqa: PLR2004 - what divides nothing
+        return False
+    valued = sum(any(field and NUMBER_OR_DATE.fullmatch(field) for field in each) for each in fields)
+    return 2 * valued >= len(lines)
+
+
+def _find_pair(records: Sequence[Sequence[str]]) -> str:
+    """Return a value of two numbers and a comma, if all with a comma could be a list: most numbers have as many decimals each."""
+    values = [value for record in records for value in record if _DECIMAL_COMMA.fullmatch(value)]
+    digits = {len(value.strip().partition(",")[2]) for value in values}
+    is_list = len(digits) > 1 and all(map(_PAIR.fullmatch, values))
+    return values[0].strip() if is_list else ""
+
+
+def _detect_decimal(records: Sequence[Sequence[str]]) -> tuple[str, Mapping[int, str]]:
+    """Return what separates decimals, and where nothing tells it by column a value that may be a thousand times as much."""
+    values = [value for record in records for value in record]
+    commas = sum(1 for value in values if _DECIMAL_COMMA.fullmatch(value))
+    points = sum(1 for value in values if _DECIMAL_POINT.fullmatch(value))
+    if commas or points:
+        return "," if commas > points else ".", {}
+    doubts: dict[int, str] = {}
+    for record in records:
+        for place, value in enumerate(record):
+            if _THOUSANDS_OR_DECIMALS.fullmatch(value):
+                doubts.setdefault(place, value.strip())
+    return ".", doubts

@@ -1,0 +1,199 @@
+"""The head of a CSV file: how it is written, the names of its columns, and where its records begin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tasks.config import Column, Reading
+from tasks.convert.files.byte_view import Window
+from tasks.convert.files.encoding import SAMPLE_BYTES
+from tasks.convert.formats.csv.dialect import Dialect, detect_dialect
+from tasks.convert.formats.csv.records import Records, is_utf8
+from tasks.convert.schema.blocks import Guess, Hint
+from tasks.core.errors import TableError
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+Rename = Callable[[Sequence[str]], list[str]]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the first lines of a file tell; the records begin after `size` bytes and `lines` lines.
+
+    `fields` are those of the header as they are written, where there is one, and `line` are its bytes.
+    """
+
+    dialect: Dialect
+    names: tuple[str, ...]
+    size: int
+    lines: int
+    fields: tuple[str, ...] = ()
+    line: bytes = b""
+
+    def guess(self, suffix: str, encoding: str = "utf-8") -> Guess:
+        """Return what was guessed of the file, or declared."""
+        dialect = self.dialect
+        return Guess(
+            suffix.removeprefix("."),
+            encoding,
+            dialect.delimiter,
+            dialect.quote,
+            dialect.escape,
+            dialect.decimal,
+            dialect.has_header if self.names else None,
+            dialect.above,
+            dialect.title,
+            doubts=tuple(
+                Hint(self.names[place], value, "decimal: ','")
+                for place, value in sorted(dialect.doubts.items())
+                if place < len(self.names)
+            ),
+        )
+
+
+def read_head(
+    text: Window, reading: Reading, suffix: str, rename: Rename, expected: Collection[str] = (), *, whole: bool = True
+) -> Head:
+    """Return the head of a file that begins with `text`, in UTF-8 without a byte order mark; it takes up all of it where more is needed.
+
+    `expected` are names that columns are declared to have; with `whole` there is no more.
+
+    Raises:
+        TableError: the header cannot be read, or the file has no line that is declared to be it.
+
+    """
+    sample, is_all = text.to_place(SAMPLE_BYTES).data, whole and len(text) <= SAMPLE_BYTES
+    dialect = detect_dialect(sample.decode("utf-8", "replace"), reading, suffix, expected, whole=is_all)
+    begin = _place_of(text, dialect.above)
+    if begin is None:
+        if whole and len(text):
+            _refuse_beginning(text, reading)
+        return Head(dialect, (), len(text), dialect.above)
+    head = _read_header(text.from_place(begin), dialect, rename, reading)
+    rows = max(head.lines + dialect.above, (reading.skip_rows or 0) if head.lines else 0)
+    place = begin + head.size if rows == head.lines + dialect.above else _place_of(text, rows)
+    return replace(head, size=len(text) if place is None else place, lines=rows)
+
+
+def _read_header(text: Window, dialect: Dialect, rename: Rename, reading: Reading) -> Head:
+    """Return the head of a file whose header, or first record, `text` begins with."""
+    lines = _first_lines(text, dialect)
+    records = Records(dialect.quoting.rewrite(lines), dialect, raw=lines)
+    first = next((span for span in records.spans), None)
+    if first is None or _is_after_broken(records, first.start):
+        if records.broken:
+            raise TableError("the quote of its header is not closed; mend the header, or declare read.quote")
+        return Head(dialect, (), 0, 0)
+    if reading.header_row is not None and first.start:
+        raise TableError(
+            f"its line {reading.header_row} is blank, and read.header_row says that it is the header; correct it"
+        )
+    if not dialect.has_header:
+        names = [f"column_{position}" for position in range(1, len(first.fields) + 1)]
+        return Head(dialect, tuple(rename(names)), 0, 0)
+    if not is_utf8("".join(first.fields)):
+        raise TableError("its header is not UTF-8; save the file as UTF-8, or declare read.encoding")
+    size = records.place_of(first.end)
+    return Head(
+        dialect,
+        tuple(rename(name_columns(first.fields))),
+        size,
+        first.end,
+        tuple(first.fields),
+        lines[:size].strip(b"\r\n"),
+    )
+
+
+def _place_of(text: Window, lines: int) -> int | None:
+    """Return the byte after so many lines; None where there are not as many that have ended."""
+    place = 0
+    for _ in range(lines):
+        end = _LINE_END.search(text.buffer, text.start + place, text.stop)
+        if end is None:
+            return None
+        place = end.end() - text.start
+    return place
+
+
+def _refuse_beginning(text: Window, reading: Reading) -> None:
+    key = "header_row" if reading.header_row is not None else "skip_rows"
+    raise TableError(
+        f"has {text.lines_of_any_end} lines, and read.{key} is {getattr(reading, key)}; correct it, or leave the file out"
+    )
+
+
+def name_columns(fields: Sequence[str]) -> list[str]:
+    """Return the header's fields as names: trimmed, a blank one numbered, a repeated one told apart."""
+    names: dict[str, None] = {}
+    for position, field in enumerate(fields, start=1):
+        name = field.strip() or f"column_{position}"
+        while name in names:
+            name = f"{name}_{position}"
+        names[name] = None
+    return list(names)
+
+
+def _first_lines(text: Window, dialect: Dialect) -> bytes:
+    """Return so much of a file's beginning as holds its first record, however long: without a quote, its first line."""
+    line, quote, comment = text.to_place(text.find(b"\n") + 1).data, dialect.quote.encode(), dialect.comment.encode()
+    if line.strip() and not (quote and quote in line) and not (comment and line.startswith(comment)):
+        return line
+    size = SAMPLE_BYTES
+    while size < len(text):
+        sample = text.to_place(size)
+        cut = sample.rfind(b"\n")
+        if cut > 0 and sample.data.count(b'"', 0, cut) % 2 == 0:
+            return sample.data[: cut + 1]
+        size *= 4
+    return text.data
+
+
+def _is_after_broken(records: Records, start: int) -> bool:
+    return any(misfit.record.line <= start for misfit in records.broken)
+
+
+_GROUPED = r"\s*[+-]?[1-9]\d{{0,2}}(\{0}\d{{3}})+({1}\d+)?\s*"
+_ANY = r"\s*[+-]?([1-9]\d{{0,2}}(\{0}\d{{3}})+|\d+)({1}\d+)?\s*"
+_DATES = (
+    (re.compile(r"\s*\d{1,2}\.\d{1,2}\.\d{4}\s*"), 'type: date, format: "%d.%m.%Y"'),
+    (re.compile(r"\s*(1[3-9]|2\d|3[01])/\d{1,2}/\d{4}\s*"), 'type: date, format: "%d/%m/%Y"'),
+    (re.compile(r"\s*\d{1,2}/(1[3-9]|2\d|3[01])/\d{4}\s*"), 'type: date, format: "%m/%d/%Y"'),
+)
+_SLASHED = re.compile(r"\s*\d{1,2}/\d{1,2}/\d{4}\s*")
+_NUMBERS = {
+    decimal: (
+        re.compile(_GROUPED.format(thousands, re.escape(decimal))),
+        re.compile(_ANY.format(thousands, re.escape(decimal))),
+        f'type: float, thousands: "{thousands}", decimal: "{decimal}"',
+    )
+    for decimal, thousands in ((",", "."), (".", ","))
+}
+_MAY_BE_HINTED = re.compile(r"\s*[+-]?\d+[.,/\d]*\s*")
+
+
+def find_hints(head: Head, columns: Mapping[str, Column]) -> tuple[Hint, ...]:
+    """Return what may be declared of the columns of a file of which nothing is, judged by its first rows."""
+    rows = [row for row in head.dialect.rows if len(row) == len(head.names)]
+    hints = []
+    for place, name in enumerate(head.names):
+        if not rows or not _MAY_BE_HINTED.fullmatch(rows[0][place]) or (name in columns and columns[name].type):
+            continue
+        values = [row[place] for row in rows if row[place].strip()]
+        hints += [Hint(name, example, declared) for example, declared in _hints(values, head.dialect.decimal)]
+    return tuple(hints)
+
+
+def _hints(values: list[str], decimal: str) -> Iterator[tuple[str, str]]:
+    """Yield an example of the values, and what to declare, where they are grouped numbers or dates."""
+    grouped, number, declared = _NUMBERS[decimal]
+    if all(map(number.fullmatch, values)) and (example := next(filter(grouped.fullmatch, values), None)):
+        yield example.strip(), declared
+        return
+    for pattern, declared in _DATES:
+        like = pattern if pattern is _DATES[0][0] else _SLASHED
+        if all(map(like.fullmatch, values)) and (example := next(filter(pattern.fullmatch, values), None)):
+            yield example.strip(), declared
+            return

@@ -1,0 +1,282 @@
+"""The records of a CSV block as Python's own reader tells them apart: a second opinion beside pyarrow's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, chain
+
+import numpy as np
+
+from tasks.convert.formats.csv.dialect import Dialect
+from tasks.convert.formats.header import NUMBER_OR_DATE
+from tasks.convert.schema.blocks import Misfit, Record
+
+csv.field_size_limit(sys.maxsize)
+
+_SENTINEL = "end"
+_MAX_UNCLOSED = 100  # quotes never closed, each of which makes the rest of the block be read anew
+_LINE_FEED = 10
+_MANY_LINES = 5  # within one quoted field that are records each: of fewer a text may consist by chance
+_LINES_JUDGED = 200
+_LINES_AWAITED = 10_000  # below a quote that opens where its line is no record by itself
+_ALMOST_ALL = 0.9
+_FEW_FIELDS = 3
+UNCLOSED = "a quote is not closed"
+UNDECODABLE = "not in the file's encoding"
+
+
+@dataclass(frozen=True)
+class Span:
+    """One record: the indices of its first line and of the one after its last, and its fields."""
+
+    start: int
+    end: int
+    fields: Sequence[str]
+
+
+class Records:
+    """The records of a block, empty lines left out; a line whose quote is never closed is broken, what follows it is not.
+
+    Nor is it closed where the lines down to the next quote are records by
+    themselves, of `width` fields: one that runs over many such lines is doubted,
+    unless it is well formed and the lines in which it begins and ends are no such records.
+    `raw` are the same lines as they stand in the file, where they were rewritten.
+    """
+
+    def __init__(
+        self,
+        data: bytes,
+        dialect: Dialect,
+        first_line: int = 1,
+        first_byte: int | None = None,
+        raw: bytes | None = None,
+        width: int = 0,
+    ) -> None:
+        self._dialect = dialect
+        self._width = width
+        self._first_line = first_line
+        self._first_byte = first_byte
+        # Bytes that are no UTF-8 stay what they are, as lone surrogates.
+        self.lines = _lines_of(data)
+        self.raw = self.lines if raw is None else _lines_of(raw)
+        self._unclosed: list[int] = []
+        self._doubted: list[Span] = []
+        self._believed: list[Span] = []
+
+    @cached_property
+    def spans(self) -> list[Span]:
+        """Return every whole record."""
+        spans: list[Span] = []
+        start, rest_is_unquoted = 0, False
+        while start < len(self.lines):
+            unclosed = None
+            for span in self._read(start, quoted=not rest_is_unquoted):
+                if span.end > len(self.lines) or self._is_doubtful(span):
+                    unclosed = span.start
+                    break
+                if rest_is_unquoted and self._dialect.quote in self.lines[span.start]:
+                    self._unclosed.append(span.start)
+                elif span.fields:
+                    spans.append(span)
+            if unclosed is None:
+                break
+            self._unclosed.append(unclosed)
+            start, rest_is_unquoted = unclosed + 1, len(self._unclosed) >= _MAX_UNCLOSED
+        return spans
+
+    @property
+    def broken(self) -> list[Misfit]:
+        """Return the lines whose quote is never closed."""
+        assert self.spans is not None
+        return [Misfit(self.record(line, line + 1), None, UNCLOSED) for line in self._unclosed]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return a sentence on the fields that run over lines like records and were kept, and one on those that were not."""
+        assert self.spans is not None
+        kept = "was kept as one value; if these are rows, mend the quote that opens it"
+        broken = "was taken for a stray quote and its lines for rows; if it is one value, double the quotes within it"
+        return [
+            f"line {self._first_line + spans[0].start} opens a quoted field that runs over "
+            f"{spans[0].end - spans[0].start} lines which look like records, and {what}"
+            + (f" ({len(spans)} such fields)" if len(spans) > 1 else "")
+            for spans, what in ((self._believed, kept), (self._doubted, broken))
+            if spans
+        ]
+
+    @property
+    def first_unclosed(self) -> int | None:
+        """Return the index of the first line whose quote is not closed in this block, and may be in the next."""
+        assert self.spans is not None
+        return min((line for line in self._unclosed if not self._is_settled(line)), default=None)
+
+    def locate(self, indices: Sequence[int]) -> list[Record]:
+        """Return the records at these indices among the whole ones."""
+        return [self.record(self.spans[index].start, self.spans[index].end) for index in indices]
+
+    def record(self, start: int, end: int) -> Record:
+        """Return the record of these lines."""
+        raw = "".join(self.raw[start:end]).rstrip("\r\n")
+        text = raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return Record(
+            self._first_line + start, text, None if self._first_byte is None else self._first_byte + self.starts[start]
+        )
+
+    @cached_property
+    def starts(self) -> Sequence[int]:
+        """Return the byte of the file's data at which each line begins."""
+        return [0, *accumulate(len(line.encode("utf-8", "surrogateescape")) for line in self.raw)]
+
+    def place_of(self, line: int) -> int:
+        """Return how many bytes the lines before this one take up in the file."""
+        return len("".join(self.raw[:line]).encode("utf-8", "surrogateescape"))
+
+    def _is_doubtful(self, span: Span) -> bool:
+        """Return whether a record of several lines is more likely one whose quote is stray, and records below it."""
+        if span.end - span.start < 2 or not self._width:  # noqa: PLR2004 - of one line
+            return False
+        lines = self.lines[span.start : span.end]
+        well_formed = len(span.fields) == self._width and _is_well_formed(lines, self._dialect)
+        if self._are_records(lines[1:-1], _MANY_LINES):
+            # Of a stray quote the lines that it opens and closes in are records too; of a text of records one is longer.
+            doubted = not well_formed or (self._is_divided(lines[0]) and self._is_divided(lines[-1]))
+            (self._doubted if doubted else self._believed).append(span)
+            return doubted
+        return not well_formed and all(map(self._is_record, lines[1:]))
+
+    def _is_divided(self, line: str) -> bool:
+        """Return whether a line has the delimiters of a record, those within quotes left out or not."""
+        quote, delimiter = re.escape(self._dialect.quote), self._dialect.delimiter
+        plain = re.sub(f"{quote}[^{quote}]*{quote}", "", line)
+        return self._width - 1 in (plain.count(delimiter), line.count(delimiter))
+
+    def _is_record(self, line: str) -> bool:
+        """Return whether a line is a record by itself, of as many fields as the header has."""
+        delimiter, quote = self._dialect.delimiter, self._dialect.quote or None
+        fields = next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])
+        return self._width > 1 and self._width in (len(fields), line.count(delimiter) + 1)
+
+    def _is_settled(self, line: int) -> bool:
+        """Return whether lines enough below one show that its quote is not to be closed by what comes."""
+        awaited = 0 if self._is_divided(self.lines[line]) else _LINES_AWAITED
+        below = self.lines[line + 1 : line + 1 + max(awaited, _LINES_JUDGED)]
+        return len(below) >= awaited and self._are_records(below, _MANY_LINES)
+
+    def _are_records(self, lines: Sequence[str], least: int) -> bool:
+        """Return whether so many lines, and almost all of them, have as many fields as a record has."""
+        return are_records(lines, self._dialect.delimiter, self._width, least)
+
+    def _read(self, start: int, *, quoted: bool) -> Iterator[Span]:
+        """Yield the records from a line on; one that holds the sentinel has a quote that is not closed."""
+        options = {"quoting": csv.QUOTE_NONE}
+        if quoted and self._dialect.quote:
+            options = {"quotechar": self._dialect.quote}  # type: ignore[dict-item]
+        lines = self.lines[start:]
+        reader = csv.reader(chain(lines, [_SENTINEL]), delimiter=self._dialect.delimiter, **options)  # type: ignore[arg-type]
+        end = 0
+        for fields in reader:
+            first, end = end, reader.line_num
+            if first < len(lines):
+                yield Span(start + first, start + end, fields)
+
+
+def are_records(lines: Sequence[str], delimiter: str, width: int, least: int) -> bool:
+    """Return whether there are so many lines, almost all of which have the fields of a record, as prose has not."""
+    if width < 2 or len(lines) < least:  # noqa: PLR2004 - any line is a record of one field
+        return False
+    filled = [line for line in lines[:_LINES_JUDGED] if line.strip()]
+    alike = [line for line in filled if line.count(delimiter) == width - 1]
+    if len(alike) < max(least, _ALMOST_ALL * len(filled)):
+        return False
+    # Sentences with one comma each are no records, unless there is a number among the fields of most.
+    numbered = sum(1 for line in alike if any(map(_holds_value, line.strip().split(delimiter))))
+    return width > _FEW_FIELDS or numbered >= len(alike) / 2
+
+
+def _holds_value(field: str) -> bool:
+    return bool(field.strip()) and NUMBER_OR_DATE.fullmatch(field) is not None
+
+
+def _is_well_formed(lines: Sequence[str], dialect: Dialect) -> bool:
+    """Return whether nothing stands between a closing quote and the end of its field."""
+    reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote or None, strict=True)
+    try:
+        return len(list(reader)) == 1
+    except csv.Error:
+        return False
+
+
+def _lines_of(data: bytes) -> list[str]:
+    return io.StringIO(data.decode("utf-8", "surrogateescape"), newline="").readlines()
+
+
+def is_utf8(text: str) -> bool:
+    """Return whether a text, decoded with surrogateescape, was UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
+    """Return whether each quote that opens, by its place in the row of quotes, stands where a field begins, and each is closed.
+
+    A quote within a field, as in 5" pipe, is none that opens: only a reader can tell those apart.
+    """
+    quotes = np.flatnonzero(view == ord(quote))
+    if len(quotes) % 2:
+        return False
+    opening = quotes[::2]
+    before = view[np.maximum(opening - 1, 0)]
+    begins = np.isin(before, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)) | (opening == 0)
+    return bool(begins.all())
+
+
+def count_records(data: bytes, quote: str, delimiter: str = ",", width: int = 0) -> int:
+    """Return how many records a block holds, empty lines left out, by its line ends outside quotes alone.
+
+    None are where a quote is left open, or may swallow records of `width` fields:
+    only a reader can tell what that means.
+    """
+    if quote and quote.encode() in data:
+        return _count_quoted(data, quote, delimiter, width)
+    return sum(1 for line in data.splitlines() if line)
+
+
+def _count_quoted(data: bytes, quote: str, delimiter: str, width: int) -> int:
+    if not are_paired(np.frombuffer(data, np.uint8), quote, delimiter):
+        return -1
+    data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    view = np.frombuffer(data, dtype=np.uint8)
+    quotes = np.flatnonzero(view == ord(quote))
+    ends = np.flatnonzero(view == _LINE_FEED)
+    before = np.searchsorted(quotes, ends)
+    within = before[before % 2 == 1]
+    if len(within) and _swallows(data, quotes, within, f"{delimiter}{quote}\n", width):
+        return -1
+    outside = ends[before % 2 == 0]
+    starts = np.concatenate([[-1], outside])
+    stops = np.concatenate([outside, [len(view)]])
+    return int(np.count_nonzero(stops - starts > 1))
+
+
+def _swallows(data: bytes, quotes: np.ndarray, within: np.ndarray, after: str, width: int) -> bool:
+    """Return whether a quoted field with line ends within may be no field: text follows its end, or its lines are records."""
+    closing, ends = np.unique(within, return_counts=True)
+    following = quotes[closing] + 1
+    view = np.frombuffer(data, np.uint8)
+    is_odd = ~np.isin(view[np.minimum(following, len(view) - 1)], np.frombuffer(after.encode(), np.uint8))
+    if (is_odd & (following < len(view))).any():
+        return True
+    for close in closing[ends > _MANY_LINES]:
+        text = data[quotes[close - 1] + 1 : quotes[close]].decode("utf-8", "replace")
+        if are_records(text.split("\n", _LINES_JUDGED)[1:-1], after[0], width, _MANY_LINES):
+            return True
+    return False

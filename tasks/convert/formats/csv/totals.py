@@ -1,0 +1,110 @@
+"""The last lines of a table that are no rows of it: totals of the rows above."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tasks.config import Column
+from tasks.convert.files.byte_view import Window
+from tasks.convert.formats.csv.header import Head
+from tasks.convert.formats.header import kind_of, kinds_of
+from tasks.convert.schema.blocks import Misfit, Texts
+
+TOTALS = "a line of totals, as it looks"
+_LEAST_ROWS = 3
+_TAIL_BYTES = 64 * 1024
+_SHOWN = 100
+_ROWS = 50
+_WORDS = re.compile(
+    r"\W*(grand |sub)?-?(total|totals|totaal|totale|sum|summe|gesamt|gesamtsumme|insgesamt|zwischensumme|somme|suma)\b.{0,20}",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The last line of a file, which begins at `place`; it is `kept` as a row where no more than its name tells of totals."""
+
+    text: str
+    place: int = 0
+    kept: bool = False
+
+
+def find_totals(text: Window, head: Head, columns: Mapping[str, Column]) -> Totals | None:
+    """Return the last line of the records in `text` where it looks like totals; what is declared of `columns` judges their values."""
+    tail = text.from_place(max(0, len(text) - _TAIL_BYTES))
+    data = tail.data.rstrip(b"\r\n")
+    start = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+    line, dialect = data[start:].decode("utf-8", "replace"), head.dialect
+    if len(head.names) < 2 or (dialect.quote and line.count(dialect.quote) % 2):  # noqa: PLR2004 - a name and a number
+        return None
+    reader = csv.reader([line], delimiter=dialect.delimiter, quotechar=dialect.quote or None)
+    fields = next(reader, [])
+    named = name_place(fields)
+    if len(fields) != len(head.names) or named is None:
+        return None
+    declared = columns.get(head.names[named])
+    if declared is not None and declared.type is not None:
+        return None
+    place = len(text) - len(tail) + start
+    if looks_like_totals(fields, dialect.rows):
+        return Totals(line[:_SHOWN], place)
+    return Totals(line[:_SHOWN], place, kept=True) if is_called_totals(fields, dialect.rows) else None
+
+
+def take_totals(texts: Texts, columns: Mapping[str, Column]) -> Texts:
+    """Return the rows of a sheet without the last where that looks like totals, which is a misfit then."""
+    if texts.guess is None:  # what is typed, or a document, has none
+        return texts
+    rows, names = texts.table.num_rows, texts.table.column_names
+    first = [[value or "" for value in row.values()] for row in texts.table.slice(0, min(_ROWS, rows - 1)).to_pylist()]
+    last = [value or "" for row in texts.table.slice(rows - 1).to_pylist() for value in row.values()] if rows else []
+    named = name_place(last)
+    declared = columns.get(names[named]) if named is not None else None
+    if named is None or (declared is not None and declared.type is not None):
+        return texts
+    record = texts.locate([rows - 1])[0]
+    if looks_like_totals(last, first):
+        misfits = [*texts.misfits, Misfit(record, None, TOTALS)]
+        guess = replace(texts.guess, totals=record.raw[:_SHOWN])
+        table, types = texts.table.slice(0, rows - 1), texts.types
+        if texts.types_above is not None:
+            types = dict(zip(names, texts.types_above().values(), strict=True))
+        return replace(texts, table=table, misfits=misfits, guess=guess, types=types)
+    if is_called_totals(last, first):
+        return replace(texts, guess=replace(texts.guess, totals=record.raw[:_SHOWN], totals_kept=True))
+    return texts
+
+
+def name_place(fields: Sequence[str]) -> int | None:
+    """Return the place of the first field that is not blank."""
+    return next((place for place, field in enumerate(fields) if field.strip()), None)
+
+
+def looks_like_totals(last: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a record is one of totals: judged by the first rows of its table.
+
+    Its first field that is not blank is a word for totals, or a text where the rows
+    have numbers or dates, and a field is blank that is so in no row, while another is a number.
+    """
+    rows = [row for row in rows if len(row) == len(last)]
+    if len(rows) < _LEAST_ROWS:
+        return False
+    named = name_place(last)
+    if named is None or kind_of(last[named]) != "text":
+        return False
+    blank = [place for place, field in enumerate(last) if not field.strip()]
+    numbers = [place for place, field in enumerate(last) if kind_of(field) == "number"]
+    if not numbers or not any(all(row[place].strip() for row in rows) for place in blank):
+        return False
+    return bool(_WORDS.fullmatch(last[named])) or kinds_of([row[named] for row in rows], 1.0) in ("number", "date")
+
+
+def is_called_totals(last: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a record only begins as totals do, and may be a row."""
+    named = name_place(last)
+    is_so = named is not None and len(rows) >= _LEAST_ROWS and _WORDS.fullmatch(last[named]) is not None
+    return is_so and any(kind_of(field) == "number" for field in last)

@@ -1,0 +1,191 @@
+"""JSON values as rows: objects flattened, lists exploded, and rows as columns of texts with their types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.convert.schema.names import refuse_width
+from tasks.convert.schema.types import EXACT_IN_FLOAT, NULL_TEXTS, TypeName, Types, infer_type, take_out, widen
+
+Row = dict[str, Any]
+
+NOT_A_LIST = "is not a list"
+"""How the reason ends for a record that cannot be exploded."""
+_SURROGATE = b"\\ud"  # how JSON begins the escape of half a pair
+_REFUSED = "$reject"  # key of the reason in the line of a page that gave no row
+_REFUSAL = frozenset({_REFUSED, "url"})
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Why a line is no row, and which column's value makes it so."""
+
+    reason: str
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class NoRow:
+    """A record whose list has no element, and the columns that its rows would have."""
+
+    names: tuple[str, ...]
+
+
+_TWICE = Unfit("two values for one column, by a nested key and by one with a dot")
+
+
+def read_rows(
+    line: bytes, *, explode: str | None = None, keeps_empty: bool = False, refusals: bool = False
+) -> list[Row] | Unfit | NoRow:
+    """Return the rows of a line: one, or one for each element of the list in the column `explode`.
+
+    A record without an element is none, unless it is kept. With `refusals` an object of `$reject` and `url` is the line of a page that
+    gave no row, and `$reject` the reason.
+    """
+    try:
+        value = json.loads(line.decode("utf-8"))
+        rows = rows_of(value, explode, keeps_empty=keeps_empty, refusals=refusals)
+        if _SURROGATE in line.lower():
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeDecodeError:
+        return Unfit("not UTF-8")
+    except UnicodeEncodeError:
+        return Unfit("half of a surrogate pair is not a text")
+    except RecursionError:
+        return Unfit("nested too deeply")
+    except ValueError as error:
+        return Unfit(f"not JSON: {error}")
+    return rows
+
+
+def rows_of(
+    value: Any, explode: str | None = None, *, keeps_empty: bool = False, refusals: bool = False
+) -> list[Row] | Unfit | NoRow:
+    """Return the rows of a JSON value, or why it is none."""
+    if not isinstance(value, dict):
+        return Unfit("not a JSON object")
+    if not value:
+        return Unfit("an object without keys")
+    if refusals and value.keys() == _REFUSAL and isinstance(value[_REFUSED], str):
+        return Unfit(value[_REFUSED])
+    pairs = list(_flatten(value, whole=explode))
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        return _TWICE
+    return [row] if explode is None else _explode(row, explode, keeps_empty=keeps_empty)
+
+
+def _flatten(value: Row, prefix: str = "", whole: str | None = None) -> Iterator[tuple[str, Any]]:
+    """Yield columns and values, those of nested objects as `outer.inner`; the column `whole` as it is."""
+    for key, inner in value.items():
+        name = f"{prefix}{key}"
+        if isinstance(inner, dict) and inner and name != whole:
+            yield from _flatten(inner, f"{name}.", whole)
+        else:
+            yield name, inner
+
+
+def _explode(row: Row, column: str, *, keeps_empty: bool) -> list[Row] | Unfit | NoRow:
+    """Return a row for each element of the list in `column`; where there is none, with null there if that is kept."""
+    elements = row.get(column)
+    if elements is None or elements == []:
+        return [row | dict.fromkeys({column} & row.keys())] if keeps_empty else NoRow(tuple(row))
+    if not isinstance(elements, list):
+        return Unfit(f"{elements!r:.60} {NOT_A_LIST}", column)
+    names = list(row)
+    place = names.index(column)
+    before = {name: row[name] for name in names[:place]}
+    after = {name: row[name] for name in names[place + 1 :]}
+    rows = []
+    for element in elements:
+        pairs = list(_flatten({column: element}))
+        rows.append({**before, **dict(pairs), **after})
+        if len(rows[-1]) < len(before) + len(pairs) + len(after):
+            return _TWICE
+    return rows
+
+
+def is_replaced(explode: str, names: Iterable[str]) -> bool:
+    """Return whether there are columns of the elements of `explode`, which stand in its place."""
+    return any(name.startswith(f"{explode}.") for name in names)
+
+
+TIME_TYPES = frozenset({"date", "timestamp", "timestamp_utc"})
+NULL_WORDS = frozenset(NULL_TEXTS.to_pylist())
+
+NullsOf = Callable[[str], Collection[str]]
+"""What is declared to mean null in a column, by its name in the source."""
+
+
+def nothing_declared(_: str) -> Collection[str]:
+    """Return the texts that mean null where none are declared."""
+    return ()
+
+
+def columns_of(
+    rows: Sequence[Row],
+    explode: str | None = None,
+    *,
+    typed: bool = True,
+    nulls_of: NullsOf = nothing_declared,
+    more: Iterable[str] = (),
+) -> tuple[pa.Table, Types | None]:
+    """Return the rows as columns of texts in the order they are met, and with `typed` their types in JSON.
+
+    `more` are columns of records that gave no row.
+
+    Raises:
+        TableError: they have too many different columns.
+
+    """
+    names = _names(rows, explode, more)
+    refuse_width(len(names), len(rows))
+    columns: dict[str, pa.ChunkedArray] = {}
+    types: dict[str, TypeName] = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        columns[name] = pa.chunked_array([pa.array(map(_text, values), pa.string())])
+        if typed:
+            types[name] = _json_type(values, columns[name], nulls_of(name))
+    return pa.table(columns), types if typed else None
+
+
+def _names(rows: Sequence[Row], explode: str | None, more: Iterable[str]) -> list[str]:
+    """Return the names; that of a list whose elements all have columns of their own is none."""
+    names = list(dict.fromkeys(chain((name for row in rows for name in row), more)))
+    if explode in names and is_replaced(explode, names) and all(row.get(explode) is None for row in rows):
+        names.remove(explode)
+    return names
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if type(value) in (int, float):
+        return repr(value)  # what json.dumps gives, in a fifth of the time
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _json_type(values: list[Any], texts: pa.ChunkedArray, nulls: Collection[str] = ()) -> TypeName:
+    """Return the type that a column's values have in JSON; texts that are all times are times."""
+    if nulls:
+        texts = take_out(texts, nulls)
+        values = [value if known else None for value, known in zip(values, texts.is_valid().to_pylist(), strict=True)]
+    kinds = set(map(type, values)) - {type(None)}
+    if str in kinds and len(kinds) > 1 and {value for value in values if isinstance(value, str)} <= NULL_WORDS:
+        kinds -= {str}  # "NA" among numbers
+    name: TypeName = "null"
+    for kind in kinds:
+        name = widen(name, {bool: "bool", int: "int", float: "float"}.get(kind, "string"))
+    if name == "float" and any(type(value) is int and abs(value) > EXACT_IN_FLOAT for value in values):
+        return "string"  # as a float it would lose digits
+    if name == "int" and infer_type(texts) != "int":
+        return "string"  # beyond 64 bits
+    inferred = infer_type(texts) if name == "string" else name
+    return inferred if inferred in TIME_TYPES else name

@@ -1,0 +1,195 @@
+"""Parquet read batch by batch, its types made those of tables; what has no such type becomes a text."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tasks.convert.schema.blocks import Record, Texts
+from tasks.convert.schema.names import refuse_width
+from tasks.convert.schema.types import TypeName, arrow_type, name_decimal
+from tasks.core.errors import TableError
+
+_BATCH_ROWS = 131_072
+_BATCH_CELLS = 64 * _BATCH_ROWS
+_BATCH_BYTES = 256 * 1024 * 1024
+_UUID = "arrow.uuid"
+_KINDS: tuple[tuple[Callable[[pa.DataType], bool], TypeName], ...] = (
+    (pa.types.is_boolean, "bool"),
+    (pa.types.is_integer, "int"),
+    (pa.types.is_floating, "float"),
+    (pa.types.is_date, "date"),
+)
+_REFUSED = "its column {!r} is of {}, which a table has not; write it as text"
+
+
+def read_parquet(source: Path | bytes) -> Iterator[Texts]:
+    """Yield the rows of a Parquet file.
+
+    Raises:
+        TableError: it is no Parquet file, or a damaged one.
+
+    """
+    try:
+        opened = source if isinstance(source, Path) else pa.BufferReader(source)
+        # As nanoseconds the times of INT96, which Spark writes, would go round: 9999 would be 1816.
+        with pq.ParquetFile(opened, coerce_int96_timestamp_unit="us") as file:
+            refuse_width(file.metadata.num_columns)
+            intervals = _find_intervals(file)
+            if not file.metadata.num_rows:
+                yield _block(file.schema_arrow.empty_table(), 1, intervals)
+            start = 1
+            for batch in file.iter_batches(_batch_rows(file.metadata)):
+                yield _block(pa.Table.from_batches([batch]), start, intervals)
+                start += batch.num_rows
+    except FileNotFoundError as error:
+        raise TableError("is gone since it was listed; run again") from error
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # dates beyond Python's too
+        said = (str(error).splitlines() or [""])[0]
+        raise TableError(f"is not a Parquet file that can be read ({said}); write it anew") from error
+
+
+def _batch_rows(metadata: pq.FileMetaData) -> int:
+    """Return how many rows may be in memory together: many columns, or large values, let them be fewer."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    row_bytes = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
+    rows = min(_BATCH_ROWS, _BATCH_CELLS // max(1, metadata.num_columns), _BATCH_BYTES // max(1, row_bytes))
+    return int(max(1, rows))
+
+
+def _find_intervals(file: pq.ParquetFile) -> set[str]:
+    """Return the paths of the intervals, which pyarrow knows as bytes.
+
+    Raises:
+        TableError: they stand in lists, or a column is of a type that pyarrow has not.
+
+    """
+    columns = [file.schema.column(number) for number in range(len(file.schema))]
+    intervals = {column.path for column in columns if column.converted_type == "INTERVAL"}
+    table = _flatten(file.schema_arrow.empty_table())
+    for path in sorted(intervals - set(table.column_names)):
+        raise TableError(_REFUSED.format(path.partition(".")[0], "intervals within lists"))
+    return intervals
+
+
+def _flatten(table: pa.Table) -> pa.Table:
+    """Return a table with the fields of structs as columns."""
+    while any(pa.types.is_struct(column.type) for column in table.schema):
+        for column in table.schema:
+            fields = {field.name: field.type for field in column.type} if pa.types.is_struct(column.type) else {}
+            if all(fields.get(name) == pa.binary() for name in ("metadata", "value")):
+                raise TableError(_REFUSED.format(column.name, "a VARIANT"))
+        table = table.flatten()
+    return table
+
+
+def _block(table: pa.Table, start: int, intervals: Collection[str] = ()) -> Texts:
+    received = table.num_rows
+    table = _flatten(table)
+    columns: dict[str, pa.ChunkedArray] = {}
+    types: dict[str, TypeName] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        unique = name
+        while unique in columns:
+            unique = f"{unique}_{len(columns) + 1}"
+        types[unique], columns[unique] = ("string", _intervals(column)) if name in intervals else _plain(column)
+    plain = pa.table(columns)
+
+    def locate(rows: Sequence[int]) -> list[Record]:
+        picked = plain.take(pa.array(rows, pa.int64())).to_pylist()
+        return [
+            Record(start + row, json.dumps(values, default=_text, ensure_ascii=False))
+            for row, values in zip(rows, picked, strict=True)
+        ]
+
+    return Texts(plain, received, (), locate, types)
+
+
+def _plain(column: pa.ChunkedArray) -> tuple[TypeName, pa.ChunkedArray]:
+    """Return a column as one of the types of tables."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(pc.cast(column, kind.value_type))
+    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != _UUID:
+        return _plain(pc.cast(column, kind.storage_type))
+    if pa.types.is_null(kind):
+        return "null", pc.cast(column, pa.string())
+    name = _name_of(column)
+    if name is None:
+        return "string", _texts(column)
+    try:
+        return name, pc.cast(column, arrow_type(name))
+    except pa.ArrowInvalid:  # beyond 64 bits, or finer than a microsecond
+        return "string", _texts(column)
+
+
+def _name_of(column: pa.ChunkedArray) -> TypeName | None:
+    """Return the type of tables that a column has; None where it has none."""
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        return "timestamp_utc" if kind.tz else "timestamp"
+    if pa.types.is_decimal(kind):
+        return _name_of_decimals(column)
+    return next((name for is_kind, name in _KINDS if is_kind(kind)), None)
+
+
+def _name_of_decimals(column: pa.ChunkedArray) -> TypeName | None:
+    """Return the type of decimals; of those with more digits than most readers know, by what they need, if they do."""
+    try:
+        return name_decimal(column.type) or name_decimal(pc.cast(column, pa.decimal128(38, column.type.scale)).type)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    # Of a duration a cast tells the number, and not of what; of a UUID its bytes, where they happen to be letters.
+    if not pa.types.is_duration(column.type) and not isinstance(column.type, pa.BaseExtensionType):
+        try:
+            return pc.cast(column, pa.string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            pass
+    return pa.chunked_array([pa.array(map(_text, column.to_pylist()), pa.string())])
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list | dict | tuple):
+        return json.dumps(value, default=_text, ensure_ascii=False)
+    if isinstance(value, bytes):
+        return _bytes(value)
+    if isinstance(value, timedelta):
+        return pd.Timedelta(value).isoformat()
+    return str(value)
+
+
+def _bytes(value: bytes) -> str:
+    """Return bytes as the text that they are, else in hexadecimal as Postgres writes them."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"\\x{value.hex()}"
+
+
+def _intervals(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(map(_interval, column.to_pylist()), pa.string())])
+
+
+def _interval(value: bytes | None) -> str | None:
+    """Return an interval in ISO 8601; Parquet has it as months, days and milliseconds."""
+    if value is None:
+        return None
+    months, days, milliseconds = struct.unpack("<III", value)
+    date = (f"{months}M" if months else "") + (f"{days}D" if days else "")
+    seconds = f"T{Decimal(milliseconds) / 1000:f}S" if milliseconds or not date else ""
+    return f"P{date}{seconds}"

@@ -1,1 +1,0 @@
-"""JSON: objects flattened into rows, and blocks of them as typed columns."""

@@ -1,0 +1,124 @@
+"""A part: the Parquet file of some rows of a table, which files' rows it holds, and where they stood in them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tasks.convert.schema.names import FILE, LINE
+from tasks.convert.schema.types import TypeName, Types, widen_table
+from tasks.core.storage import fsync
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """The file of a part, and its name in the table."""
+
+    path: Path
+    name: str = ""
+
+
+_FOLDER = "places"
+
+
+def write_places(staged: Path, part: str, places: np.ndarray) -> None:
+    """Keep the places of the rows of a part beside it."""
+    path = _path(staged, part)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, places)
+
+
+def read_places(staged: Path, part: str) -> np.ndarray | None:
+    """Return the places of the rows of a part; None where it is not staged, or its rows stand as they stood."""
+    path = _path(staged, part)
+    return np.load(path) if path.exists() else None
+
+
+def remove_places(staged: Path) -> None:
+    """Remove the places of all parts, which belong to no version."""
+    shutil.rmtree(staged / _FOLDER, ignore_errors=True)
+
+
+def _path(staged: Path, part: str) -> Path:
+    return staged / _FOLDER / f"{part}.npy"
+
+
+ROW_GROUP_ROWS = 500_000
+BATCH_ROWS = 65_536  # encoded at once; a tenth faster than the 1,024 that pyarrow takes
+
+
+@dataclass(frozen=True)
+class Part:
+    """One Parquet file of a table.
+
+    `rows` tells how many rows each file has in it, in their order; `types` are
+    those that its rows have of their own, `columns` the names and types as they
+    stand in the file.
+    """
+
+    name: str
+    rows: dict[str, int]
+    types: dict[str, TypeName]
+    columns: dict[str, TypeName]
+
+    @property
+    def total(self) -> int:
+        """Return the number of its rows."""
+        return sum(self.rows.values())
+
+    def without(self, files: AbstractSet[str]) -> Part:
+        """Return the part without the rows of some files."""
+        return replace(self, rows={file: rows for file, rows in self.rows.items() if file not in files})
+
+
+def order_rows(table: pa.Table, sort_by: Sequence[str]) -> pa.Array | None:
+    """Return the places of the rows in the order of `sort_by`; None where no column tells it."""
+    keys = {f"key {place}": table[name] for place, name in enumerate(sort_by) if name in table.column_names}
+    # Under names of our own: pyarrow takes .x for a path.
+    return pc.sort_indices(pa.table(keys), [(key, "ascending") for key in keys]) if keys else None
+
+
+def write_part(path: Path, table: pa.Table) -> None:
+    """Write a staged part; `fsync` puts it on the disk."""
+    table = table.combine_chunks()  # as one piece the same rows are written in a tenth less time
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # the table that is written may still be read from it
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        row_group_size=ROW_GROUP_ROWS,
+        write_batch_size=BATCH_ROWS,
+        **_encodings(table.schema),
+    )
+
+
+def _encodings(schema: pa.Schema) -> dict[str, Any]:
+    """Return how columns are encoded: whole numbers by their differences, in half the time that a dictionary takes."""
+    whole = [column.name for column in schema if pa.types.is_integer(column.type)]
+    return {
+        "use_dictionary": [name for name in schema.names if name not in whole],
+        "column_encoding": dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+    }
+
+
+def rewrite_part(source: Path, target: Path, part: Part, types: Types, kept: Mapping[str, bool] | None = None) -> None:
+    """Write a staged part with the columns of `types`, and of its files only those that are `kept`."""
+    table = pq.read_table(source, partitioning=None)
+    if kept is not None:
+        table = table.filter(pa.array(np.repeat([kept[name] for name in part.rows], list(part.rows.values()))))
+    widened = widen_table(table, types)
+    for name in (FILE, LINE):
+        if name in table.column_names:
+            widened = widened.append_column(name, table[name])
+    write_part(target, widened)
+    fsync(target)

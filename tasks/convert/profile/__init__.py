@@ -1,0 +1,1 @@
+"""What a table holds, to be looked at."""

@@ -1,0 +1,246 @@
+"""Pages of Markdown, of a bounded size: a table's profile with examples of rejects, and what changed in its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tasks.convert.parts.part import StoredPart
+from tasks.convert.parts.rejects import RAW_CHARACTERS, RejectExample, find_examples
+from tasks.convert.profile.profile import ColumnProfile, Profile, profile_table
+from tasks.convert.schema.types import NULL_TEXTS
+from tasks.convert.table.guesses import Guesses, SharedGuess
+from tasks.convert.table.manifest import read_table_manifest
+from tasks.convert.table.state import CommittedTable
+from tasks.convert.table.versions import Versions
+from tasks.core.escaping import draw_bars, escape, picture, table
+
+PAGE_BYTES = 200_000
+REASONS_SHOWN = 10
+_NAME_CHARACTERS = 60
+_TYPES_SHOWN = 50
+_MARKS = {"\t": "tab"}
+_VALUE_CHARACTERS = 24
+_TOP_CHARACTERS = 16
+_TOP_SHARE = 0.005  # less is shown as 0 %
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a run tells of a table beside the profile: counts, seconds, and why rows were rejected, by reason."""
+
+    rows_received: int
+    rows_rejected: int
+    rows_duplicate: int
+    files: int
+    files_read: int
+    bytes_read: int
+    seconds: float
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, Sequence[RejectExample]] = field(default_factory=dict)
+    guesses: Guesses = field(default_factory=Guesses)
+
+
+def write_page(source: str, profile: Profile, told: Told) -> str:
+    """Return the page; where it would be too large, the last columns are left out, and their number is told."""
+    shown = len(profile.columns)
+    while True:
+        page = "\n\n".join(
+            [
+                f"# {escape(source, cell=False)}",
+                *_counts(profile, told),
+                *_rejects(told),
+                *_columns(profile, shown),
+                *_guesses(told.guesses),
+            ]
+        )
+        if len(page.encode()) <= PAGE_BYTES or not shown:
+            return page
+        shown = shown * 9 // 10
+
+
+def _counts(profile: Profile, told: Told) -> list[str]:
+    counts = {
+        "rows in the table": profile.rows,
+        "rows received": told.rows_received,
+        "rejects": told.rows_rejected,
+        "duplicates": told.rows_duplicate,
+        "files": told.files,
+        "files read": told.files_read,
+    }
+    cells = [f"{count:,}" for count in counts.values()] + [f"{told.seconds:.1f}"]
+    megabytes = told.bytes_read / 1e6
+    speed = f"{megabytes / told.seconds:,.1f}" if told.seconds > 0 and told.bytes_read else ""
+    cells += [f"{megabytes:,.1f}", speed]
+    return [table([f"{name}>" for name in (*counts, "seconds", "MB read", "MB/s")], [cells])]
+
+
+def _rejects(told: Told) -> list[str]:
+    if not told.reasons:
+        return []
+    reasons = sorted(told.reasons.items(), key=lambda item: -item[1])
+    rows = []
+    for reason, count in reasons[:REASONS_SHOWN]:
+        examples = told.examples.get(reason, ())
+        rows.append([escape(reason, 200), f"{count:,}", *_example(examples[0] if examples else None)])
+        rows += [["", "", *_example(example)] for example in examples[1:]]
+    left = f"\n\n{len(reasons) - REASONS_SHOWN} further reasons are not shown." if len(reasons) > REASONS_SHOWN else ""
+    return ["## Rejects", table(["reason", "rows>", "file", "line>", "raw"], rows) + left]
+
+
+def _example(example: RejectExample | None) -> list[str]:
+    if example is None:
+        return ["", "", ""]
+    line = "" if example.line is None else f"{example.line:,}"
+    return [escape(example.file, 100), line, escape(example.raw, RAW_CHARACTERS)]
+
+
+def _guesses(guesses: Guesses) -> list[str]:
+    """Return how the files were read, and the columns on whose type they differ."""
+    if not guesses.shared:
+        return []
+    said = (
+        "What is declared as read or columns is so, the rest was guessed of each file. Where numbers, times or truths "
+        f"are, these texts are null, beside the empty one: {', '.join(filter(None, NULL_TEXTS.to_pylist()))}."
+    )
+    header = ["files>", "first file", "format", "header", "delimiter", "quote", "escape", "encoding", "decimal"]
+    read = table([*header, "lines skipped>"], [_shared_row(each) for each in guesses.shared])
+    declare = [
+        [escape(each.column, _NAME_CHARACTERS), escape(each.example), escape(each.declare)] for each in guesses.hints
+    ]
+    hints = (
+        ["Texts that may be declared.", table(["column", "e.g.", "columns"], declare[:_TYPES_SHOWN])] if declare else []
+    )
+    if not guesses.types:
+        return ["## Guesses", said, read, *hints]
+    rows = [
+        [
+            escape(each.column, _NAME_CHARACTERS),
+            each.type,
+            escape(each.file, 100),
+            each.other,
+            escape(each.other_file, 100),
+        ]
+        for each in guesses.types[:_TYPES_SHOWN]
+    ]
+    left = len(guesses.types) - len(rows)
+    more = f"\n\n{left:,} further columns are not shown." if left else ""
+    return ["## Guesses", said, read, *hints, table(["column", "type", "because of", "else", "as in"], rows) + more]
+
+
+def _shared_row(shared: SharedGuess) -> list[str]:
+    guess = shared.guess
+    header = {True: "yes", False: "no", None: ""}[guess.header]
+    marks = [escape(_MARKS.get(mark, mark)) for mark in (guess.delimiter, guess.quote, guess.escape)]
+    skipped = f"{guess.skipped:,}" if guess.skipped else ""
+    first = [f"{shared.files:,}", escape(shared.file, 100), guess.format, header]
+    return [*first, *marks, guess.encoding, escape(guess.decimal), skipped]
+
+
+def _columns(profile: Profile, shown: int) -> list[str]:
+    left_out = profile.columns_left_out + len(profile.columns) - shown
+    total = shown + left_out
+    said = _say_sample(profile)
+    if left_out:
+        said += f" The first {shown:,} of {total:,} columns are shown; {left_out:,} are left out."
+    header = ["column", "type", "values", "nulls>", "distinct>", "min", "max"]
+    rows = [_row(column, profile) for column in profile.columns[:shown]]
+    return ["## Columns", said, table(header, rows)] if total else ["The table has no column."]
+
+
+def _say_sample(profile: Profile) -> str:
+    """Return what the figures are of."""
+    if profile.whole:
+        return "Of all rows."
+    parts = "all" if profile.parts_read == profile.parts else f"{profile.parts_read:,} of {profile.parts:,}"
+    return (
+        f"Nulls, min and max are those of {parts} parts. Distinct values, pictures and frequent values are of a sample of "
+        f"{profile.sampled:,} of {profile.rows:,} rows: a column has at least as many distinct values (≥)."
+    )
+
+
+def _row(column: ColumnProfile, profile: Profile) -> list[str]:
+    at_least = "" if profile.whole or _is_exact(column) else "≥ "
+    nulls = "" if column.nulls is None else f"{column.nulls:,}"
+    distinct = f"{at_least}{column.distinct:,}" if column.sampled else ("0" if profile.whole else "")
+    low, high = _cell(column.low), _cell(column.high)
+    return [escape(column.name, _NAME_CHARACTERS), escape(column.type), _values(column), nulls, distinct, low, high]
+
+
+def _is_exact(column: ColumnProfile) -> bool:
+    """Return whether there can be no more distinct values than were met: all between the least and the greatest were."""
+    low, high = column.low, column.high
+    if isinstance(low, int):  # truth values too
+        return column.distinct == int(high) - int(low) + 1
+    return low is not None and bool(low == high)
+
+
+def _values(column: ColumnProfile) -> str:
+    if column.bins:
+        return picture(draw_bars(column.bins), f"{column.name}: {min(column.bins):,} to {max(column.bins):,} a step")
+    if column.distinct == column.sampled > 1:
+        return "all differ"
+    shares = [(text, count / column.sampled) for text, count in column.top]
+    return ", ".join(f"{escape(text, _TOP_CHARACTERS)} {share:.0%}" for text, share in shares if share >= _TOP_SHARE)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return escape(f"{value:.6g}")
+    if isinstance(value, datetime):
+        return escape(f"{value:%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00"))
+    return escape(str(value).lower() if isinstance(value, bool) else str(value), _VALUE_CHARACTERS)
+
+
+def profile_source(table: CommittedTable, versions: Versions) -> str:
+    """Return the page of a table, as it was just committed.
+
+    Raises:
+        OSError: it is no longer there.
+        pa.ArrowException: a part of it cannot be read.
+
+    """
+    folder = versions.current.resolve()  # a run that comes after puts another version in its place
+    manifest = read_table_manifest(folder / "table")
+    parts = [StoredPart(folder / "table" / name, name) for name, part in manifest.parts.items() if part.total]
+    reasons = dict(sorted(table.reasons.items(), key=lambda item: -item[1])[:REASONS_SHOWN])
+    rejects = (folder / "rejects" / name for file in manifest.files.values() for name in file.rejects)
+    told = Told(
+        table.rows_received,
+        table.rows_rejected,
+        table.rows_duplicate,
+        table.files,
+        table.files_read,
+        table.findings.bytes_read,
+        table.findings.seconds,
+        dict(table.reasons),
+        find_examples(rejects, reasons) if reasons else {},
+        table.findings.guesses,
+    )
+    return write_page(table.source, profile_table(parts, table.types, table.rows_table, table.findings.samples), told)
+
+
+CHANGES_SHOWN = 100
+
+
+def write_schema_change(source: str, before: Mapping[str, str], after: Mapping[str, str]) -> str | None:
+    """Return what was added, removed and changed between two mappings of names to types; None where nothing was, or no table before."""
+    if not before:
+        return None
+    changes = [("removed", name, kind, "") for name, kind in before.items() if name not in after]
+    changes += [("changed", name, before[name], kind) for name, kind in after.items() if before.get(name, kind) != kind]
+    changes += [("added", name, "", kind) for name, kind in after.items() if name not in before]
+    if not changes:
+        return None
+    rows = [[said, escape(name), escape(was), escape(now)] for said, name, was, now in changes[:CHANGES_SHOWN]]
+    more = len(changes) - len(rows)
+    page = [
+        f"# Columns of {escape(source, cell=False)}",
+        f"{len(before):,} columns before, {len(after):,} now.",
+        table(["change", "column", "before", "now"], rows),
+    ]
+    return "\n\n".join(page + [f"{more:,} further changes are not shown."] * (more > 0))

@@ -1,1 +1,0 @@
-"""Files opened, decompressed and decoded, and the formats that are read whole."""

@@ -1,0 +1,1 @@
+"""Columns: their types, their names, and blocks of them."""

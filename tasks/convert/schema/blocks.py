@@ -1,0 +1,124 @@
+"""A block of a file parsed into typed columns, and what was guessed of its file: what every reader gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from tasks.config import Column
+from tasks.convert.schema.types import Types
+
+EXAMPLE = ", e.g. "
+"""What stands in a warning before what is of this file alone: files with the same before it are told once."""
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What may be declared of a column that is of texts without it, e.g. of values like the example."""
+
+    column: str
+    example: str
+    declare: str
+
+
+@dataclass(frozen=True)
+class Guess:
+    """How a file was read: what does not apply to its format is empty.
+
+    `skipped` lines stand above the header, or the first record; `title` is what
+    the first of them says, unless they were declared. `totals` is the last line
+    where that looks like one, and a reject unless `totals_kept`.
+    """
+
+    format: str
+    encoding: str = ""
+    delimiter: str = ""
+    quote: str = ""
+    escape: str = ""
+    decimal: str = ""
+    header: bool | None = None
+    skipped: int = 0
+    title: str = ""
+    totals: str = ""
+    totals_kept: bool = False
+    hints: tuple[Hint, ...] = ()
+    doubts: tuple[Hint, ...] = ()
+    """By column a number that is another one by the other decimal, where nothing tells which the file has."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What is asked of the columns of a block.
+
+    `columns` is what is declared, by name. `types` are those that the columns
+    have to have; without them they have those that fit all of the block's own
+    values. `guess` are types that another block of the same columns had: tried
+    first. With `frozen` a row with a value in another column does not fit; with
+    `lines` the line of each row is asked for.
+    """
+
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    types: Types | None = None
+    guess: Types | None = None
+    frozen: bool = False
+    lines: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as it stands in its file: the number of its first line, from 1, its text, and its first byte where known."""
+
+    line: int
+    raw: str
+    offset: int | None = None
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A record that could not become a row, or whose value in `column` could not be typed."""
+
+    record: Record
+    column: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Rows as they are read: every value a text or null, or typed where the format itself is.
+
+    `received` counts the rows and the misfits. `locate` returns the records of
+    rows, by their indices in `table`: asked only for rows that turn out not to
+    fit. `types` are those that the format gives (JSON); without it they are
+    inferred. `records` is how many records were read, where one may be several rows,
+    or none: `empty` are those. `guess` is what was guessed of the file, `warnings` are
+    sentences on what was read. `types_above` returns the types without the last row,
+    which may be totals.
+    """
+
+    table: pa.Table
+    received: int
+    misfits: Sequence[Misfit]
+    locate: Callable[[Sequence[int]], Sequence[Record]]
+    types: Types | None = None
+    records: int | None = None
+    guess: Guess | None = None
+    empty: int = 0
+    warnings: Sequence[str] = ()
+    types_above: Callable[[], Types] | None = None
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The rows of a block that fit their types, with these, and the records that are no such rows."""
+
+    table: pa.Table
+    types: Types
+    received: int
+    misfits: Sequence[Misfit] = ()
+    records: int | None = None
+    lines: Sequence[int] | None = None
+    """The line of each row, where it was asked for."""
+    empty: int = 0
+    warnings: Sequence[str] = ()

@@ -1,0 +1,64 @@
+"""Names of columns in the table: as they are in the source, renamed, or made plain; and how many there may be."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tasks.core.errors import TableError
+
+FILE, LINE = "_file", "_line"  # the columns that tell where a row came from
+
+_NOT_PLAIN = re.compile(r"[^a-z0-9]+")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How columns are named: `renames` by their names in the source, all others made plain with `clean`."""
+
+    renames: Mapping[str, str] = field(default_factory=dict)
+    clean: bool = False
+
+    def rename(self, names: Sequence[str]) -> list[str]:
+        """Return the names in the table.
+
+        Raises:
+            TableError: two columns would have the same name.
+
+        """
+        given: dict[str, str] = {}
+        for name in names:
+            new = self.renames.get(name) or (clean_name(name) if self.clean else name)
+            if new in given:
+                raise TableError(
+                    f"the columns {given[new]!r} and {name!r} would both be {new!r} in the table; rename one of them in columns"
+                )
+            given[new] = name
+        return list(given)
+
+
+def clean_name(name: str) -> str:
+    """Return a name in lower case with only letters, digits and _: `Unit Price (€)` becomes `unit_price`."""
+    plain = unicodedata.normalize("NFKD", _HUMP.sub("_", name)).encode("ascii", "ignore").decode()
+    return _NOT_PLAIN.sub("_", plain.lower()).strip("_") or "column"
+
+
+MAX_COLUMNS = 65_536
+MAX_CELLS = 128 * 1024 * 1024  # of a block, which is in memory as a whole
+_CURE = "where ids or dates are keys, write each as a record of its own"
+
+
+def refuse_width(columns: int, rows: int = 1) -> None:
+    """Refuse what would be a table, or a block of one, that does not fit in memory.
+
+    Raises:
+        TableError: it has too many columns, or cells.
+
+    """
+    if columns > MAX_COLUMNS:
+        raise TableError(f"has {columns:,} columns, more than the {MAX_COLUMNS:,} that a table may have; {_CURE}")
+    if rows * columns > MAX_CELLS:
+        raise TableError(f"has {columns:,} different columns in {rows:,} records, most of them empty; {_CURE}")

@@ -1,0 +1,1 @@
+"""Files converted to staged parts."""

@@ -1,0 +1,135 @@
+"""A block of rows to a staged part, and its misfits to staged rejects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.reader import parse_csv
+from tasks.convert.formats.jsonl import JsonBlock, parse_lines
+from tasks.convert.parts.part import Part, order_rows, write_part, write_places
+from tasks.convert.parts.rejects import write_rejects
+from tasks.convert.schema.blocks import Parsed, Schema, Texts
+from tasks.convert.schema.cast import cast_block
+from tasks.convert.schema.names import FILE, LINE
+from tasks.convert.staging.context import Plan, Target
+from tasks.core.errors import TableError
+from tasks.core.storage import fsync
+from tasks.core.tables import folder_of_value
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of one block of a file."""
+
+    received: int
+    records: int
+    rejected: int
+    reasons: Counter[str]
+    parts: tuple[Part, ...]
+    rejects: str | None = None
+    empty: int = 0
+    warnings: Sequence[str] = ()
+
+
+def parse_block(block: CsvBlock | JsonBlock | Texts, plan: Plan) -> Parsed:
+    """Return the rows of a block, typed, and its misfits."""
+    target = plan.target
+    names = block.head.names if isinstance(block, CsvBlock) else ()
+    guess = plan.guesses.get(names)
+    schema = Schema(target.columns, plan.wanted, guess, target.frozen, target.provenance)
+    if isinstance(block, Texts):
+        return cast_block(block, schema)
+    parsed = parse_csv(block, schema) if isinstance(block, CsvBlock) else parse_lines(block, schema)
+    known = {name: kind for name, kind in parsed.types.items() if kind != "null"}
+    plan.guesses[names] = {**parsed.types, **(guess or {}), **known}
+    return parsed
+
+
+def write_block(parsed: Parsed, plan: Plan, name: str, rows: Mapping[str, int]) -> Written:
+    """Stage the part `name` of a block, or one for each of its partitions, and its rejects; `sync_parts` has the parts on the disk.
+
+    Args:
+        parsed: The rows and misfits of the block.
+        plan: Where to.
+        name: Name of the part's file.
+        rows: How many of the rows each file has, in their order.
+
+    """
+    target = plan.target
+    if parsed.misfits:
+        write_rejects(target.staged / "rejects" / name, target.source, next(iter(rows)), parsed.misfits)
+    parts = []
+    for folder, table, places in _partitions(_with_origin(parsed, plan.target, rows), target.partition_by):
+        path = f"{folder}{name}"
+        _write_sorted(path, table, places, target)
+        if plan.samples is not None:
+            plan.samples.keep(path, table)
+        counts = dict(rows) if len(rows) > 1 else {next(iter(rows)): table.num_rows}
+        parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or parsed.types)))
+    reasons = Counter(misfit.reason for misfit in parsed.misfits)
+    records = parsed.received if parsed.records is None else parsed.records
+    rejects = name if parsed.misfits else None
+    return Written(
+        parsed.received, records, len(parsed.misfits), reasons, tuple(parts), rejects, parsed.empty, parsed.warnings
+    )
+
+
+def sync_parts(parts: Iterable[Part], target: Target) -> None:
+    """Have staged parts on the disk."""
+    for part in parts:
+        fsync(target.staged / "table" / part.name)
+
+
+def _with_origin(parsed: Parsed, target: Target, rows: Mapping[str, int]) -> pa.Table:
+    """Return the rows with the file and the line that each came from, where that is asked for."""
+    table = parsed.table
+    if not target.provenance:
+        return table
+    for column in (FILE, LINE):
+        if column in table.column_names:
+            raise TableError(
+                f"has a column {column} of its own, which provenance would add; rename it, or leave that out"
+            )
+    files = pa.array([name for name, count in rows.items() for _ in range(count)], pa.string())
+    lines = pa.array(parsed.lines, pa.int64()) if parsed.lines is not None else pa.nulls(table.num_rows, pa.int64())
+    return table.append_column(FILE, files).append_column(LINE, lines)
+
+
+def _write_sorted(path: str, table: pa.Table, places: np.ndarray | None, target: Target) -> None:
+    """Write a part in the order of its table, and where the rows stood before, if duplicates are to be told by that."""
+    order = order_rows(table, target.sort_by)
+    write_part(target.staged / "table" / path, table if order is None else table.take(order))
+    if target.keyed and (order is not None or places is not None):
+        places = np.arange(table.num_rows) if places is None else places
+        write_places(target.staged, path, places if order is None else places[order.to_numpy()])
+
+
+def _partitions(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[str, pa.Table, np.ndarray | None]]:
+    """Yield folder, rows and their places in the table for each combination of values of the columns `by`."""
+    if not by or not table.num_rows:
+        yield "", table, None
+        return
+    folders = {
+        f"level {level}": _folders(table, column) for level, column in enumerate(by)
+    }  # pyarrow takes .x for a path
+    for combination in pa.table(folders).group_by(list(folders)).aggregate([]).to_pylist():
+        here = (pc.equal(folders[level], folder) for level, folder in combination.items())
+        places = pc.indices_nonzero(reduce(pc.and_, here))
+        yield "".join(f"{folder}/" for folder in combination.values()), table.take(places), places.to_numpy()
+
+
+def _folders(table: pa.Table, column: str) -> pa.ChunkedArray:
+    """Return the name of the folder of each row's value in a column; of null where the rows have no such column."""
+    missing = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+    texts = pc.cast(table[column], pa.string()) if column in table.column_names else missing
+    values = pc.unique(texts)
+    names = pa.array([folder_of_value(column, value) for value in values.to_pylist()], pa.string())
+    return pc.take(names, pc.index_in(texts, values))

@@ -1,0 +1,166 @@
+"""Many small files converted as one block to one part, where all are alike and none is in any way odd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import xxhash
+
+from tasks.config import Reading
+from tasks.convert.files.byte_view import Window
+from tasks.convert.files.content import is_other_content
+from tasks.convert.files.opening import suffixes
+from tasks.convert.formats.csv.header import Head, read_head
+from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.totals import find_totals
+from tasks.convert.formats.registry import suffix_of
+from tasks.convert.schema.blocks import Parsed
+from tasks.convert.staging.block import parse_block, write_block
+from tasks.convert.staging.context import Converted, ConvertedFile, InputFile, Plan
+from tasks.core.errors import TableError
+
+SMALL_BYTES = 256 * 1024  # a Parquet file of less costs more to make and to open than its rows are worth
+BUNDLE_BYTES = 16 * 1024 * 1024
+MANY_FILES = 100  # fewer are converted each to a part of its own, which a change of the file then replaces
+
+_ODD = (b'"', b"'", b"\r", b"\0", b"\n\n")
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One small file: its bytes without the header, and how many rows these are."""
+
+    file: InputFile
+    body: bytes
+    rows: int
+    digest: str
+
+
+def bundle_files(files: Sequence[InputFile], plan: Plan) -> list[list[InputFile]]:
+    """Return the files in units that are converted together: small plain CSV files many at once, each other one alone."""
+    if len(files) < MANY_FILES:
+        return [[file] for file in files]
+    units: list[list[InputFile]] = []
+    open_units: dict[str, tuple[list[InputFile], int]] = {}
+    for file in files:
+        kind = _kind(file, plan)
+        if kind is None:
+            units.append([file])
+            continue
+        unit, size = open_units.get(kind, ([], BUNDLE_BYTES))
+        if size + file.size > BUNDLE_BYTES:
+            unit, size = [], 0
+            units.append(unit)
+        unit.append(file)
+        open_units[kind] = unit, size + file.size
+    return units
+
+
+def _kind(file: InputFile, plan: Plan) -> str | None:
+    """Return the ending of a file that may be converted with others."""
+    if (
+        not file.is_local
+        or file.size > SMALL_BYTES
+        or file.rows is not None
+        or plan.target.partition_by
+        or plan.target.sort_by
+    ):
+        return None
+    suffix, compression = suffixes(file.name)
+    if compression or not _is_usual(plan.target.reading) or plan.target.reading.format not in (None, "csv", "tsv"):
+        return None
+    return suffix if plan.target.reading.format or suffix in (".csv", ".tsv") else None
+
+
+def _is_usual(reading: Reading) -> bool:
+    """Return whether nothing is declared by which files have lines that are no records, or are no UTF-8."""
+    return not (reading.encoding or reading.comment or reading.escape or reading.header_row or reading.skip_rows)
+
+
+def convert_bundle(files: Sequence[InputFile], plan: Plan, part: str) -> tuple[Converted | None, list[InputFile]]:
+    """Stage the part of the files that are alike; return also those that are not, to be converted one by one."""
+    header = _first_line(files[0])
+    if not header.endswith(b"\n"):  # of a file that is nothing but a header, which may be the beginning of another's
+        return None, list(files)
+    members, others = [], []
+    for file in files:
+        member = _read(file, header)
+        if member is None:
+            others.append(file)
+        else:
+            members.append(member)
+    head = _read_head(members, header, plan) if members else None
+    parsed = _parse(members, head, plan) if head is not None else None
+    if head is None or parsed is None:
+        return None, list(files)
+    rows = {member.file.name: member.rows for member in members}
+    written = write_block(parsed, plan, f"{part}.parquet", rows)
+    guess = head.guess(suffix_of(members[0].file.name, plan.target.reading))
+    converted = tuple(
+        ConvertedFile(
+            m.file.name, m.rows, 0, {}, 0, m.file.size, m.file.mtime_ns, m.digest, guess=guess, ctime_ns=m.file.ctime_ns
+        )
+        for m in members
+    )
+    return Converted(converted, written.parts), others
+
+
+def _read_head(members: Sequence[_Member], header: bytes, plan: Plan) -> Head | None:
+    """Return the head that all members have; None where it is more than a line, or each file's values tell some of it."""
+    target = plan.target
+    suffix = suffix_of(members[0].file.name, target.reading)
+    text = Window.of(header + members[0].body)
+    head = read_head(text, target.reading, suffix, target.naming.rename, target.header_names)
+    if not head.names or head.size != len(header):
+        return None
+    if head.dialect.warnings or (head.dialect.delimiter != "," and target.reading.decimal is None):
+        return None
+    if any(find_totals(Window.of(member.body), head, target.columns) for member in members):
+        return None
+    return head
+
+
+def _parse(members: Sequence[_Member], head: Head, plan: Plan) -> Parsed | None:
+    """Return the rows of all members, typed; None where a single one does not fit, or is no row."""
+    target = plan.target
+    data = b"".join(member.body for member in members)
+    missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
+    parsed = parse_block(CsvBlock(Window.of(data), head, 2), plan)
+    if missing or parsed.misfits or parsed.received != sum(member.rows for member in members):
+        return None
+    if parsed.lines is None:
+        return parsed
+    lines = [line for member in members for line in range(2, 2 + member.rows)]
+    return Parsed(parsed.table, parsed.types, parsed.received, lines=lines)
+
+
+def _first_line(file: InputFile) -> bytes:
+    with Path(file.path).open("rb") as stream:
+        return stream.readline()
+
+
+def _read(file: InputFile, header: bytes) -> _Member | None:
+    """Return a file that begins with `header` and holds nothing that a line may not.
+
+    Raises:
+        TableError: it cannot be read.
+
+    """
+    try:
+        data = Path(file.path).read_bytes()
+    except FileNotFoundError as error:
+        raise TableError(f"{file.name}: is gone since it was listed; run again") from error
+    except OSError as error:
+        raise TableError(
+            f"{file.name}: cannot be read ({error.strerror}); check the file and its permissions"
+        ) from error
+    if not header.strip() or not data.startswith(header) or not data.isascii() or len(data) != file.size:
+        return None
+    if any(odd in data for odd in _ODD) or is_other_content(data, ".csv"):
+        return None
+    body = data[len(header) :]
+    if body and not body.endswith(b"\n"):
+        body += b"\n"
+    return _Member(file, body, Window.of(body).lines, xxhash.xxh3_128(data).hexdigest())

@@ -1,0 +1,134 @@
+"""What is converted, to where, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tasks.config import Column, Reading
+from tasks.convert.files.byte_view import Buffers
+from tasks.convert.parts.part import Part
+from tasks.convert.parts.sample import Samples
+from tasks.convert.schema.blocks import Guess
+from tasks.convert.schema.names import Naming
+from tasks.convert.schema.types import Types
+
+REASONS_KEPT = 20  # kinds of misfit a file's report counts; its rejects hold every one
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file of a source: where it lies, and what it is called in rejects and manifests.
+
+    `rows` is how many records it holds, where that is known from when it was
+    landed; `version` is what a remote store knows its content by. `ctime_ns` is when
+    a file of an inbox last changed in any way, which no program sets as it likes.
+    """
+
+    path: Path | str
+    name: str
+    size: int
+    mtime_ns: int
+    version: str = ""
+    rows: int | None = None
+    ctime_ns: int = 0
+
+    @property
+    def is_local(self) -> bool:
+        """Return whether it lies in this machine's file system."""
+        return isinstance(self.path, Path)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a source's parts and rejects are staged, and what is declared of its rows.
+
+    `columns` are keyed by the names that they have in the table. `typed` is false
+    where JSON values are texts of unknown type, as pages give them; `explode` is
+    the column of lists whose elements are rows, and with `keeps_empty` records without
+    an element are rows too; `landed` tells that a damaged
+    file can be fetched again; `keyed`, that of the rows with the same key one is kept.
+    """
+
+    source: str
+    staged: Path
+    columns: Mapping[str, Column]
+    naming: Naming = field(default_factory=Naming)
+    reading: Reading = field(default_factory=Reading)
+    typed: bool = True
+    explode: str | None = None
+    keeps_empty: bool = False
+    landed: bool = False
+    frozen: bool = False
+    provenance: bool = False
+    partition_by: Sequence[str] = ()
+    sort_by: Sequence[str] = ()
+    keyed: bool = False
+
+    def nulls_of(self, name: str) -> Sequence[str]:
+        """Return what is declared to mean null in a column, by its name in the source."""
+        column = self.columns.get(self.naming.rename([name])[0])
+        return () if column is None else column.nulls
+
+    @property
+    def header_names(self) -> frozenset[str]:
+        """Return the names that columns are declared to have in a header."""
+        return frozenset({*self.columns, *self.naming.renames})
+
+
+@dataclass(frozen=True)
+class ConvertedFile:
+    """What became of one input file; `content` is the hash of its bytes once decompressed, where that is known."""
+
+    name: str
+    rows_received: int
+    rows_rejected: int
+    reasons: dict[str, int] = field(default_factory=dict)
+    rows_duplicate: int = 0
+    size: int = 0
+    mtime_ns: int = 0
+    digest: str = ""
+    encoding: str = "utf-8"
+    rejects: tuple[str, ...] = ()
+    """Names of the parts of its rejects."""
+    records_empty: int = 0
+    """Records that gave no row: their list of rows is empty."""
+    warnings: tuple[str, ...] = ()
+    """Sentences on what was read, which every run with this file in its table tells."""
+    guess: Guess | None = None
+    content: str = ""
+    ctime_ns: int = 0
+
+    @property
+    def known_by(self) -> str:
+        """Return what its content is known by, under whatever name; of an address of which none is known, nothing."""
+        return self.content or ("" if "://" in self.name else self.digest)
+
+    @property
+    def rows_table(self) -> int:
+        """Return the rows that stand in the table."""
+        return self.rows_received - self.rows_rejected - self.rows_duplicate
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a unit of work came to: its files, and the parts that hold their rows."""
+
+    files: tuple[ConvertedFile, ...]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the blocks of a unit are typed: as is wanted, else first as blocks before were.
+
+    `guesses` are the types of blocks by their columns: files of one source are mostly
+    alike. `samples` keeps some rows of each part, `buffers` are where blocks are read to.
+    """
+
+    target: Target
+    wanted: Types | None
+    samples: Samples | None = None
+    guesses: dict[tuple[str, ...], Types] = field(default_factory=dict)
+    buffers: Buffers = field(default_factory=Buffers)

@@ -1,0 +1,257 @@
+"""One file to its parts: read without blocking the loop, cut into blocks, and each block written in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiofiles
+import xxhash
+
+from tasks.convert.files.opening import DamagedError, Stream, suffixes
+from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.totals import take_totals
+from tasks.convert.formats.jsonl import JsonBlock
+from tasks.convert.formats.registry import LINES, read_whole, suffix_of
+from tasks.convert.formats.splitter import Cutter
+from tasks.convert.schema.blocks import Guess, Texts
+from tasks.convert.staging.block import Written, parse_block, sync_parts, write_block
+from tasks.convert.staging.context import REASONS_KEPT, Converted, ConvertedFile, InputFile, Plan
+from tasks.core.errors import TableError
+from tasks.raw.files import fetch_again
+
+BLOCK_BYTES = 8 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
+
+Block = CsvBlock | JsonBlock | Texts
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The threads that convert, and how many blocks may be in memory for each."""
+
+    threads: Executor
+    blocks: asyncio.Semaphore
+
+    async def run(self, call: Callable[..., Value], *arguments: Any) -> Value:
+        """Return what a call gives in one of the threads; one that has begun is waited for, also where nobody wants its value."""
+        begun = self.threads.submit(call, *arguments)
+        try:
+            return await asyncio.wrap_future(begun)
+        finally:
+            if not begun.done() and not begun.cancel():
+                await asyncio.to_thread(wait, [begun])
+
+
+@dataclass
+class _Progress:
+    """What has become of a file's blocks so far."""
+
+    converting: list[asyncio.Task[Written]] = field(default_factory=list)
+    written: list[asyncio.Task[Written]] = field(default_factory=list)
+    digest: str = ""
+    content: str = ""
+    encoding: str = "utf-8"
+    guess: Guess | None = None
+    damage: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+async def convert_file(file: InputFile, plan: Plan, part: str, workers: Workers) -> Converted:
+    """Stage the parts of a file, and its rejects where it has any.
+
+    The parts are named `part`.parquet and, for the blocks after the first,
+    `part`-0001.parquet and so on.
+
+    Raises:
+        TableError: the file cannot be read, is of no known format, or changed meanwhile.
+
+    """
+    progress = _Progress()
+    try:
+        async for block in _read_blocks(file, plan, progress):
+            await workers.blocks.acquire()
+            name = f"{part}-{len(progress.written):04d}.parquet" if progress.written else f"{part}.parquet"
+            converting = asyncio.create_task(workers.run(_convert, block, plan, name, file.name))
+            converting.add_done_callback(lambda _: workers.blocks.release())
+            progress.converting.append(converting)
+            progress.written.append(asyncio.create_task(_sync(converting, plan)))
+        written = await asyncio.gather(*progress.written)
+        await asyncio.to_thread(_check_unchanged, file)
+        return _sum_up(file, plan, progress, written)
+    except TableError as error:
+        raise TableError(f"{file.name}: {error}") from error
+    finally:
+        begun = [*progress.converting, *progress.written]
+        for task in begun:
+            task.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)
+
+
+async def _sync(converting: asyncio.Task[Written], plan: Plan) -> Written:
+    """Have what a block becomes on the disk; other blocks have the threads meanwhile."""
+    written = await converting
+    await asyncio.to_thread(sync_parts, written.parts, plan.target)
+    return written
+
+
+def _convert(block: Block, plan: Plan, name: str, file: str) -> Written:
+    parsed = parse_block(block, plan)
+    if not isinstance(block, Texts):
+        plan.buffers.give(block.window.buffer)
+    return write_block(parsed, plan, name, {file: parsed.table.num_rows})
+
+
+async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> AsyncIterator[Block]:
+    """Yield the blocks of a file, at least one: an empty file too has a part."""
+    suffix, cutter = await asyncio.to_thread(_open, file, plan)
+    if cutter is None:
+        progress.digest = await asyncio.to_thread(hash_file, file)
+        blocks = await asyncio.to_thread(read_whole, file.path, suffix, plan.target.reading, plan.target.nulls_of)
+        while (texts := await asyncio.to_thread(next, blocks, None)) is not None:
+            texts = take_totals(_renamed(texts, plan), plan.target.columns)
+            progress.guess = progress.guess or texts.guess or Guess(suffix.removeprefix("."))
+            yield texts
+        return
+    async for received, final in _read_bytes(file, plan, progress, cutter):
+        for block in await asyncio.to_thread(cutter.feed, received, final=final):
+            yield block
+    progress.encoding, progress.guess, progress.warnings = cutter.encoding.name, cutter.guess, cutter.warnings
+    if progress.damage:
+        progress.warnings += (f"{progress.damage}; what follows is in no row: fetch the file again",)
+        broken = cutter.break_off(progress.damage)
+        for block in await asyncio.to_thread(cutter.feed, 0, final=True):
+            yield block
+        yield broken
+
+
+def _open(file: InputFile, plan: Plan) -> tuple[str, Cutter | None]:
+    """Return the ending that tells a file's format, and what cuts it, if it is made of lines."""
+    suffix = suffix_of(file.name, plan.target.reading, file.path)
+    # How long a file is tells neither its compressed size nor a store, which may not know: the beginning tells its format.
+    size = file.size if file.is_local and not suffixes(file.name)[1] else BLOCK_BYTES
+    return suffix, Cutter(plan, suffix, BLOCK_BYTES, size) if suffix in LINES else None
+
+
+def _renamed(texts: Texts, plan: Plan) -> Texts:
+    names = plan.target.naming.rename(texts.table.column_names)
+    types = None if texts.types is None else dict(zip(names, texts.types.values(), strict=True))
+    return replace(texts, table=texts.table.rename_columns(names), types=types)
+
+
+async def _read_bytes(
+    file: InputFile, plan: Plan, progress: _Progress, cutter: Cutter
+) -> AsyncIterator[tuple[int, bool]]:
+    """Read a file's bytes, decompressed, into the cutter's room; yield how many, and whether they are the last.
+
+    Where they are damaged, those before it are read.
+    """
+    if isinstance(file.path, Path) and not suffixes(file.name)[1]:
+        async for found in _read_plain(file.path, progress, cutter):
+            yield found
+        return
+    progress.digest = await asyncio.to_thread(hash_file, file)
+    stream = await asyncio.to_thread(Stream, file.path, plan.target.reading.member)
+    try:
+        total, more, content = 0, True, xxhash.xxh3_128()
+        while more:
+            room = cutter.room
+            received = await asyncio.to_thread(stream.read_into, room)
+            content.update(room[:received])
+            total, more = total + received, received == len(room)
+            yield received, not more and stream.is_whole
+        if not stream.is_whole:
+            await asyncio.to_thread(stream.read_some, 1)  # tells of the damage
+        progress.content = content.hexdigest()
+    except DamagedError as error:
+        if not total:
+            raise TableError(
+                f"{error}; {fetch_again(file.name) if plan.target.landed else 'fetch the file again'}"
+            ) from error
+        progress.damage = str(error)
+    finally:
+        await asyncio.to_thread(stream.close)
+
+
+async def _read_plain(path: Path, progress: _Progress, cutter: Cutter) -> AsyncIterator[tuple[int, bool]]:
+    """Do the same with the bytes as they stand in the file."""
+    digest = xxhash.xxh3_128()
+    try:
+        async with aiofiles.open(path, "rb") as file:
+            more = True
+            while more:
+                room = cutter.room
+                received = await file.readinto(room) or 0
+                more = received == len(room)
+                digest.update(room[:received])
+                progress.digest = digest.hexdigest()
+                yield received, not more
+    except FileNotFoundError as error:
+        raise TableError("is gone since it was listed; run again") from error
+    except OSError as error:
+        raise TableError(f"cannot be read ({error.strerror}); check the file and its permissions") from error
+
+
+def hash_file(file: InputFile) -> str:
+    """Return what tells a file's content: its hash, or what a remote store knows it by."""
+    if not isinstance(file.path, Path):
+        return file.version
+    digest = xxhash.xxh3_128()
+    try:
+        with file.path.open("rb") as stream:
+            while data := stream.read(BLOCK_BYTES):
+                digest.update(data)
+    except OSError as error:
+        raise TableError(f"cannot be read ({error.strerror}); check the file and its permissions") from error
+    return digest.hexdigest()
+
+
+def _check_unchanged(file: InputFile) -> None:
+    if not isinstance(file.path, Path):
+        return
+    try:
+        status = file.path.stat()
+    except FileNotFoundError as error:
+        raise TableError("is gone since it was listed; run again") from error
+    if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
+        raise TableError("changed while it was read; run again when it is whole")
+
+
+def _sum_up(file: InputFile, plan: Plan, progress: _Progress, written: Sequence[Written]) -> Converted:
+    """Return what became of a file, its blocks together.
+
+    Raises:
+        TableError: a landed file does not hold what was landed.
+
+    """
+    records = sum(block.records for block in written)
+    if plan.target.landed and progress.damage:
+        raise TableError(f"{progress.damage}; {fetch_again(file.name)}")
+    if file.rows is not None and records != file.rows:
+        raise TableError(f"holds {records} rows, but {file.rows} were landed; {fetch_again(file.name)}")
+    first = written[0].parts[0].name if written[0].parts else ""  # also of a file without rows
+    reasons = sum((block.reasons for block in written), Counter())
+    converted = ConvertedFile(
+        name=file.name,
+        rows_received=sum(block.received for block in written),
+        rows_rejected=sum(block.rejected for block in written),
+        reasons=dict(reasons.most_common(REASONS_KEPT)),
+        size=file.size,
+        mtime_ns=file.mtime_ns,
+        ctime_ns=file.ctime_ns,
+        digest=progress.digest,
+        content=progress.content,
+        encoding=progress.encoding,
+        guess=None if plan.target.landed else progress.guess,
+        rejects=tuple(block.rejects for block in written if block.rejects),
+        records_empty=sum(block.empty for block in written),
+        warnings=tuple(dict.fromkeys((*progress.warnings, *(each for block in written for each in block.warnings)))),
+    )
+    return Converted(
+        (converted,), tuple(part for block in written for part in block.parts if part.total or part.name == first)
+    )

@@ -1,0 +1,239 @@
+"""What was guessed of a source's files, together: whether it contradicts itself, what of it is told, and what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from tasks.config import Column, Reading
+from tasks.config.files import FORMATS_OF
+from tasks.convert.parts.part import Part
+from tasks.convert.schema.blocks import Guess, Hint
+from tasks.convert.schema.types import NULL_TEXTS, Types
+from tasks.convert.staging.context import ConvertedFile
+from tasks.core.errors import TableError
+
+_TITLE_CHARACTERS = 80
+_NAMED = 5
+_SPELT_AS = {"xlsx": "excel"}
+_SHOWN_AS: Mapping[str, str] = {"long": "int"}
+SHOWN = 20  # ways of reading in one source; more are no way
+
+
+@dataclass(frozen=True)
+class SharedGuess:
+    """What was guessed of `files` files in one way, the first of which is `file`."""
+
+    guess: Guess
+    files: int
+    file: str
+
+
+@dataclass(frozen=True)
+class TypeGuess:
+    """The type that a column has in the table, where files differ: by which file, and what it was in another."""
+
+    column: str
+    type: str
+    file: str
+    other: str
+    other_file: str
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """What was guessed of a source's files: how they were read, which texts are null, and types on which files differ."""
+
+    shared: tuple[SharedGuess, ...] = ()
+    types: tuple[TypeGuess, ...] = ()
+    hints: tuple[Hint, ...] = ()
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the guesses as plain JSON-able data."""
+        shared = [{"file": each.file, "files": each.files, **_said(each.guess)} for each in self.shared]
+        nulls = NULL_TEXTS.to_pylist() if shared else []
+        types, hints = [asdict(each) for each in self.types], [asdict(each) for each in self.hints]
+        return {"read": shared, "nulls": nulls, "types": types, "hints": hints}
+
+
+def _said(guess: Guess) -> dict[str, Any]:
+    """Return what is guessed of the form of a file, without the texts of single lines."""
+    return {
+        key: value
+        for key, value in asdict(guess).items()
+        if key not in ("title", "totals", "totals_kept", "hints", "doubts")
+    }
+
+
+def gather_guesses(files: Mapping[str, ConvertedFile], parts: Iterable[Part], types: Types) -> Guesses:
+    """Return what was guessed of a table's files, alike guesses together, the most frequent first."""
+    found: dict[Guess, list[str]] = {}
+    for file in files.values():
+        if file.guess is not None:
+            found.setdefault(
+                replace(file.guess, title="", totals="", totals_kept=False, hints=(), doubts=()), []
+            ).append(file.name)
+    shared = [SharedGuess(guess, len(names), names[0]) for guess, names in found.items()]
+    shared.sort(key=lambda each: -each.files)
+    if not found:
+        return Guesses()
+    return Guesses(tuple(shared[:SHOWN]), tuple(_differing(files, parts, types)), tuple(hints_of(files, types)))
+
+
+def hints_of(files: Mapping[str, ConvertedFile], types: Types) -> list[Hint]:
+    """Return what may be declared of the columns that are of texts in the table, one thing of each."""
+    found = {hint.column: hint for file in files.values() if file.guess is not None for hint in file.guess.hints}
+    return [hint for hint in found.values() if types.get(hint.column) == "string"]
+
+
+def _differing(files: Mapping[str, ConvertedFile], parts: Iterable[Part], types: Types) -> Iterable[TypeGuess]:
+    """Yield the columns whose type is not that of every file."""
+    first: dict[str, dict[str, str]] = {}
+    for part in parts:
+        name = next((name for name in part.rows if name in files), None)
+        for column, kind in part.types.items():
+            if name is not None and kind != "null":
+                first.setdefault(column, {}).setdefault(_SHOWN_AS.get(kind, kind), name)
+    for column, kind in types.items():
+        met, wanted = first.get(column, {}), _SHOWN_AS.get(kind, kind)
+        others = [kind for kind in met if kind != wanted]
+        if others and wanted in met:
+            yield TypeGuess(column, wanted, met[wanted], others[0], met[others[0]])
+        elif len(others) > 1:
+            yield TypeGuess(column, wanted, met[others[0]], others[1], met[others[1]])
+
+
+def refuse_contradictions(files: Mapping[str, ConvertedFile]) -> None:
+    """Raise where some files of a source were read with a header and some without, or numbers may be a thousand times what others are.
+
+    Raises:
+        TableError: they were, and what is declared does not say which is right.
+
+    """
+    by_header: dict[bool, str] = {}
+    for file in files.values():
+        if file.guess is not None and file.guess.header is not None and (file.rows_received or file.guess.header):
+            by_header.setdefault(file.guess.header, file.name)
+    if len(by_header) > 1:
+        raise TableError(
+            f"{by_header[True]} seems to begin with a header, and {by_header[False]} with a row; "
+            "declare read.header: true or false, or give them sources of their own"
+        )
+    commas = {file.guess.delimiter: file.name for file in files.values() if file.guess and file.guess.decimal == ","}
+    for file in files.values():
+        if file.guess is not None and file.guess.doubts and file.guess.delimiter in commas:
+            raise TableError(
+                f"{file.name} has {file.guess.doubts[0].example!r}, which may be a whole number or one with decimals, and "
+                f"{commas[file.guess.delimiter]} has decimal commas; declare read.decimal"
+            )
+
+
+def tell_unmet(files: Mapping[str, ConvertedFile], reading: Reading) -> list[str]:
+    """Return a sentence on each key of `read` that is declared and says something of none of the files."""
+    formats = {name: file.guess.format for name, file in files.items() if file.guess is not None}
+    if not formats:
+        return []
+    first, kind = next(iter(formats.items()))
+    kinds = {_SPELT_AS.get(each, each) for each in formats.values()}
+    of = {key: f"of {' and '.join(of)}" for key, of in FORMATS_OF.items() if not kinds & set(of)}
+    if not any(".zip" in name.lower() for name in formats):
+        of["member"] = "of a .zip"
+    return [
+        f"read.{key} is {of[key]}, and no file is one, e.g. {first} is {kind}; take it out, or declare read.format"
+        for key in of
+        if getattr(reading, key) is not None
+    ]
+
+
+def warn_of_guesses(files: Mapping[str, ConvertedFile], types: Types, columns: Mapping[str, Column]) -> tuple[str, ...]:
+    """Return a sentence on each kind of line that is no row, or may be none, one on numbers that are texts, and one on those in doubt.
+
+    What is declared of `columns` may leave no doubt.
+    """
+    read = [(file.name, file.guess) for file in files.values() if file.guess is not None]
+    titled = [each for each in read if each[1].title]
+    totals = [each for each in read if each[1].totals and not each[1].totals_kept]
+    kept = [each for each in read if each[1].totals and each[1].totals_kept]
+    said = [_say_titles(titled, len(read)) if titled else "", _say_totals(totals) if totals else ""]
+    grouped = [hint for hint in hints_of(files, types) if "thousands" in hint.declare]
+    doubted = {hint.column: (name, hint) for name, guess in reversed(read) for hint in guess.doubts}
+    open_doubts = [found for column, found in doubted.items() if _is_open(types.get(column), columns.get(column))]
+    said += [_say_kept(kept) if kept else "", _say_grouped(grouped) if grouped else ""]
+    return tuple(filter(None, [*said, _say_doubted(open_doubts) if open_doubts else ""]))
+
+
+def _is_open(kind: str | None, declared: Column | None) -> bool:
+    """Return whether a point in the numbers of a column may have been meant otherwise than it was read."""
+    return kind == "float" and (declared is None or (declared.decimal is None and declared.thousands is None))
+
+
+def warn_of_strangers(files: Mapping[str, ConvertedFile], parts: Iterable[Part]) -> tuple[str, ...]:
+    """Return a sentence where two files have no column in common, as files have whose first rows were taken for headers."""
+    first: tuple[str, set[str]] | None = None
+    for part in parts:
+        name = next((name for name in part.rows if name in files), "")
+        guess = files[name].guess if name else None
+        if guess is None or not guess.header or not part.types:
+            continue
+        if first is None:
+            first = name, set(part.types)
+        elif first[1].isdisjoint(part.types):
+            one, other = sorted([first[0], name])
+            return (
+                f"{one} and {other} have no column in common; if their first records are rows, "
+                "declare read.header: false, else give them sources of their own, or rename their columns",
+            )
+    return ()
+
+
+def _say_titles(titled: Sequence[tuple[str, Guess]], files: int) -> str:
+    name, guess = titled[0]
+    counts = {each.skipped for _, each in titled}
+    alike = len(titled) == files and len(counts) == 1
+    cure = f"declare read.skip_rows: {guess.skipped}" if alike else "take them out of the files"
+    return (
+        f"{_count(len(titled), 'file begins', 'files begin')} with lines above the header that were skipped, "
+        f"e.g. {guess.skipped} in {name}, the first {guess.title[:_TITLE_CHARACTERS]!r}; "
+        f"if that is right, {cure}; if these are rows, declare read.skip_rows: 0"
+    )
+
+
+def _say_totals(totals: Sequence[tuple[str, Guess]]) -> str:
+    name, guess = totals[0]
+    return (
+        f"{_count(len(totals), 'file ends', 'files end')} with a line that looks like totals and is a reject, "
+        f"e.g. {guess.totals[:_TITLE_CHARACTERS]!r} in {name}; "
+        "if these are rows, declare the type of the column that its first text is in"
+    )
+
+
+def _say_kept(kept: Sequence[tuple[str, Guess]]) -> str:
+    name, guess = kept[0]
+    return (
+        f"{_count(len(kept), 'file ends', 'files end')} with a line that may be totals and is in the table, "
+        f"e.g. {guess.totals[:_TITLE_CHARACTERS]!r} in {name}; "
+        "take it out of the file, or declare the type of the column that its first text is in"
+    )
+
+
+def _say_grouped(hints: Sequence[Hint]) -> str:
+    first, names = hints[0], ", ".join(hint.column for hint in hints[:_NAMED])
+    more = f" and {len(hints) - _NAMED} more" if len(hints) > _NAMED else ""
+    return (
+        f"{names}{more}: texts, since their numbers have separators of thousands, e.g. {first.example!r}; "
+        f"declare them as columns: {{{first.column}: {{{first.declare}}}}}"
+    )
+
+
+def _say_doubted(doubted: Sequence[tuple[str, Hint]]) -> str:
+    name, hint = doubted[0]
+    more = f", and the like in {_count(len(doubted) - 1, 'column', 'columns')} more" if len(doubted) > 1 else ""
+    return (
+        f"{name} has {hint.example!r} in {hint.column}{more}, and nothing tells whether the point separates decimals, as "
+        "it was read, or thousands; declare read.decimal: '.' or ','"
+    )
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"1 {one}" if number == 1 else f"{number:,} {many}"

@@ -1,0 +1,197 @@
+"""The files a table is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote
+
+from tasks.config import ApiSource, PagesSource
+from tasks.convert.files.listing import list_local, list_remote
+from tasks.convert.formats.registry import SUFFIXES
+from tasks.convert.staging.context import InputFile
+from tasks.core.errors import TableError
+from tasks.core.redaction import name_address, redact
+from tasks.core.remote_storage import RemoteAddress
+from tasks.raw.completeness import is_certain, is_next_known, tell_of_partitions
+from tasks.raw.files import RawManifest, list_raw_files
+from tasks.raw.partitions import Partition, list_partitions, request_fingerprint
+
+_NUMBER = re.compile(r"([0-9]+)")
+_HASH_CHARACTERS = 8
+_STEM_CHARACTERS = 48  # a name may have 255 bytes, and a character four
+
+
+@dataclass(frozen=True)
+class LandedPartition:
+    """A partition's raw files with their manifests, in landing order."""
+
+    partition: Partition
+    files: Sequence[tuple[Path, RawManifest]]
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows the files have."""
+        return sum(manifest.rows for _, manifest in self.files)
+
+    @property
+    def unproven(self) -> str | None:
+        """Return why these may not be all."""
+        return next((manifest.unproven for _, manifest in self.files if manifest.unproven), None)
+
+    @property
+    def has_turned(self) -> bool:
+        """Return whether there was a page after another."""
+        return any(manifest.pages > 1 for _, manifest in self.files)
+
+    @property
+    def warnings(self) -> list[tuple[str, str]]:
+        """Return what ingest found doubtful of its rows, with its name."""
+        return [(self.partition.name, warning) for _, manifest in self.files for warning in manifest.warnings]
+
+    @property
+    def doubts(self) -> list[tuple[str, str]]:
+        """Return why its rows may not be all, with its name."""
+        return [(self.partition.name, self.unproven)] if self.unproven else []
+
+
+@dataclass(frozen=True)
+class RawInputs:
+    """The raw files that a table is made of, and the partitions that are not landed, or refused as they may lack rows."""
+
+    files: Sequence[InputFile]
+    missing: Sequence[Partition]
+    refused: Sequence[LandedPartition] = ()
+    warnings: Sequence[str] = ()
+    """What ingest found doubtful of the rows, each with its partition."""
+
+    def causes(self, refused: Sequence[LandedPartition]) -> list[str]:
+        """Return why partitions are refused, each cause with its partitions."""
+        return tell_of_partitions((each.partition.name, str(each.unproven)) for each in refused)
+
+
+def list_files(
+    paths: Sequence[str], root: Path, allow_hosts: Sequence[str] = (), passed_over: list[str] | None = None
+) -> list[InputFile]:
+    """Return the files of globs, folders, single files and URLs, by name, numbers in it by value; relative paths start in the data folder `root`.
+
+    Added to `passed_over` are the names of files that none of the paths takes, and that may be meant.
+
+    Raises:
+        TableError: no file matches one of them, a store cannot be reached, or it redirects to
+            a host that is not one of `allow_hosts`; or two addresses differ in a secret alone.
+
+    """
+    found: dict[str, InputFile] = {}
+    others: list[str] = []
+    for path in paths:
+        files = sorted(_list(path, root, allow_hosts, others), key=lambda file: _by_value(file.name))
+        if not files:
+            where = redact(path) if "://" in path else root / Path(path).expanduser()
+            raise TableError(f"no file matches {where}; put the files there, or correct path")
+        for file in files:
+            if found.setdefault(file.name, file).path != file.path:
+                raise TableError(
+                    f"{file.name}: two addresses differ in nothing but what proves who asks, which no file is known by; "
+                    "list one of them, or make a source of each"
+                )
+    if passed_over is not None:
+        passed_over += sorted(set(others) - found.keys())
+    return list(found.values())
+
+
+def _by_value(name: str) -> tuple[list[int | str], str]:
+    """Return what names are sorted by: day 9 comes before day 10."""
+    return [int(piece) if piece.isascii() and piece.isdigit() else piece for piece in _NUMBER.split(name)], name
+
+
+def _list(path: str, root: Path, allow_hosts: Sequence[str], passed_over: list[str]) -> Iterator[InputFile]:
+    others: list[str] = []
+    if "://" in path:
+        for remote in list_remote(RemoteAddress(path, allow_hosts), others):
+            address = RemoteAddress(remote.url, allow_hosts)
+            yield InputFile(address, name_address(remote.url), remote.size, 0, remote.version)
+        passed_over += map(name_address, others)
+        return
+    for entry in list_local(path, root, others):
+        name = name_file(entry.path, root)
+        yield InputFile(Path(entry.path), name, entry.size, entry.mtime_ns, ctime_ns=entry.ctime_ns)
+    passed_over += (name_file(name, root) for name in others)
+
+
+def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> RawInputs:
+    """Return the raw files of a source's landed partitions, and the partitions of which none is taken.
+
+    Those of an incremental source are in the order in which they were landed: the
+    same row may be in several partitions, and the newest counts.
+    """
+    found = [LandedPartition(each, list_raw_files(folder, each.name)) for each in list_partitions(source)]
+    missing = [each for each in found if not _is_landed(source, each)]
+    left_out = {each.partition for each in missing}
+    landed = [each for each in found if each.partition not in left_out]
+    is_doubted = not is_next_known(source, landed)
+    is_wrong = is_doubted and is_certain(source)
+    refused = [each for each in landed if is_wrong and each.unproven]
+    taken = [each for each in landed if not (is_wrong and each.unproven)]
+    files = [pair for each in taken for pair in _by_time(each, root)]
+    if isinstance(source, ApiSource) and source.incremental is not None:
+        files.sort(key=lambda pair: pair[0])
+    told = [pair for each in taken for pair in dict.fromkeys([*each.warnings, *(each.doubts if is_doubted else ())])]
+    return RawInputs(
+        [file for _, file in files],
+        [each.partition for each in missing],
+        refused,
+        tell_of_partitions(told),
+    )
+
+
+def _is_landed(source: ApiSource | PagesSource, found: LandedPartition) -> bool:
+    asked = request_fingerprint(source, found.partition)
+    return bool(found.files) and all(manifest.fingerprint == asked for _, manifest in found.files)
+
+
+def _by_time(landed: LandedPartition, root: Path) -> Iterator[tuple[str, InputFile]]:
+    """Yield the time at which each raw file was landed, and the file."""
+    latest = ""
+    for path, manifest in landed.files:
+        # An increment is newer than what it extends, also by a clock that was put back.
+        latest = max(latest, manifest.landed_at)
+        yield latest, replace(find_file(path, root), rows=manifest.rows)
+
+
+def find_file(path: Path, root: Path) -> InputFile:
+    """Return a local file as it is now."""
+    status = path.stat()
+    return InputFile(path, name_file(str(path), root), status.st_size, status.st_mtime_ns)
+
+
+def name_file(path: str, root: Path) -> str:
+    """Return the name of a file in rejects and manifests: its path, from the data folder on where it lies there."""
+    return path.removeprefix(f"{root}/")
+
+
+def name_part(files: Sequence[str]) -> str:
+    """Return the name, without an ending, of the part that holds the rows of these files.
+
+    It is the first file's name, and a hash of where they lie: two folders may
+    hold files of the same name.
+    """
+    digest = hashlib.sha256("\n".join(files).encode("utf-8", "surrogateescape")).hexdigest()[:_HASH_CHARACTERS]
+    more = f"-and-{len(files) - 1}-more" if len(files) > 1 else ""
+    return f"{_stem(files[0])}{more}-{digest}"
+
+
+def _stem(name: str) -> str:
+    """Return the file's name without its endings, and without the quoting that raw files' names have.
+
+    Cut, so that the part's name is not too long, and without the first _ or dot:
+    readers of Parquet folders pass over such files.
+    """
+    path = Path(name)
+    while path.suffix.lower() in SUFFIXES:
+        path = path.with_suffix("")
+    plain = unquote(path.name).encode("utf-8", "replace").decode()
+    return plain.replace("/", "_").replace("\0", "_").lstrip("._")[:_STEM_CHARACTERS] or "file"

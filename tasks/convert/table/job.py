@@ -1,0 +1,205 @@
+"""The job of making a table: its inputs in batches, where its parts go, and what is declared of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from tasks.config import ApiSource, Column, FilesSource, PagesSource, Reading, Source
+from tasks.convert.schema.names import Naming
+from tasks.convert.staging.context import InputFile, Plan, Target
+from tasks.convert.table.inputs import RawInputs, list_files, list_raw
+from tasks.convert.table.versions import Versions
+from tasks.core.errors import TableError
+from tasks.core.storage import DataFolder, fingerprint
+from tasks.raw.partitions import Partition, list_partitions
+from tasks.raw.selection import Slice
+
+LAYOUT = 4  # raised when parts of the same rows are made otherwise: tables are then made anew
+
+
+@dataclass(frozen=True)
+class TableJob:
+    """One source's table to be made of `inputs`; with `lenient`, what is declared may be missing.
+
+    `passed_over` are files that may be meant, and that no path of the source takes.
+    """
+
+    name: str
+    source: Source
+    inputs: tuple[InputFile, ...]
+    root: Path
+    versions: Versions
+    lenient: bool = False
+    pipeline: str = ""
+    passed_over: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    """What ingest found doubtful of the rows, each with its partition."""
+
+    @property
+    def target(self) -> Target:
+        """Return where the parts are staged, and what is declared of their columns."""
+        source, options = self.source, self.source.table
+        columns: dict[str, Column] = {self.naming.rename([name])[0]: column for name, column in source.columns.items()}
+        return Target(
+            self.name,
+            self.versions.staged,
+            columns,
+            self.naming,
+            source.read if isinstance(source, FilesSource) else Reading(),
+            typed=not isinstance(source, PagesSource),
+            explode=self.explode,
+            keeps_empty=isinstance(source, ApiSource) and source.explode_empty == "keep",
+            landed=not isinstance(source, FilesSource),
+            provenance=options.provenance,
+            partition_by=options.partition_by,
+            sort_by=options.sort_by,
+            keyed=bool(source.key),
+        )
+
+    @property
+    def frozen_target(self) -> Target:
+        """Return the same where the table's columns are fixed: a row with a value in another one is a reject."""
+        return replace(self.target, frozen=True)
+
+    @property
+    def naming(self) -> Naming:
+        """Return how columns are named in the table."""
+        renames = {name: column.rename for name, column in self.source.columns.items() if column.rename}
+        return Naming(renames, self.source.table.clean_names)
+
+    @property
+    def explode(self) -> str | None:
+        """Return the column of lists whose elements are rows."""
+        return self.source.explode if isinstance(self.source, ApiSource) else None
+
+    @property
+    def keep(self) -> Literal["first", "last"]:
+        """Return which of the rows with one key is kept: the last of files that come later, and of an incremental source, which gives a row again when it changed."""
+        if self.source.keep is not None:
+            return self.source.keep
+        comes_again = isinstance(self.source, FilesSource) or (
+            isinstance(self.source, ApiSource) and self.source.incremental is not None
+        )
+        return "last" if comes_again else "first"
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the fingerprint of what is declared of the table: a change makes all of it anew."""
+        source = self.source.model_dump(mode="json", include={"columns", "key", "read"})
+        table = self.source.table.model_dump(mode="json", exclude={"contract", "max_rejects", "warn_rejects"})
+        return fingerprint([source, table, self.target.typed, self.explode, self.target.keeps_empty, self.keep, LAYOUT])
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """Return what is declared of how files of such rows are read, as a source of files has it."""
+        if isinstance(self.source, PagesSource):  # whose columns are selectors
+            return {}
+        found = self.source.model_dump(mode="json", include={"columns", "read", "table"}, exclude_defaults=True)
+        return {"path": ["rows"], **found}
+
+    def keeps(self, name: str) -> bool:
+        """Return whether the rows of a file that is not among the inputs stay.
+
+        Those of an inbox's file that is gone do, unless they are to be dropped; a
+        file that is there, and no longer asked for, was taken out on purpose, and so
+        was a partition.
+        """
+        return (
+            isinstance(self.source, FilesSource)
+            and self.source.on_missing == "keep"
+            and ("://" in name or not (self.root / name).exists())
+        )
+
+
+def make_job(
+    name: str,
+    source: Source,
+    folder: DataFolder,
+    *,
+    allow_partial: bool,
+    only: Slice | None = None,
+    pipeline: str = "",
+) -> TableJob:
+    """Return the job of making a source's table of what lies in a data folder now.
+
+    With `only`, partitions that this slice does not cover may be missing.
+
+    Raises:
+        TableError: no file matches, or a partition is not landed, or may lack rows, and partial data is not allowed.
+
+    """
+    versions = Versions.of(name, folder)
+    if isinstance(source, FilesSource):
+        passed_over: list[str] = []
+        inputs = tuple(list_files(source.path, folder.root, source.allow_hosts, passed_over))
+        return TableJob(name, source, inputs, folder.root, versions, pipeline=pipeline, passed_over=tuple(passed_over))
+    raw = list_raw(source, folder.raw(name), folder.root)
+    due = [partition for partition in raw.missing if only is None or only.covers(partition)]
+    _refuse_doubtful(raw, only, allow_partial=allow_partial)
+    if not raw.files or (due and not allow_partial):
+        _refuse_missing(list_partitions(source), raw.missing, due)
+    doubts = (*raw.warnings, *raw.causes(raw.refused))
+    return TableJob(name, source, tuple(raw.files), folder.root, versions, pipeline=pipeline, doubts=doubts)
+
+
+def _refuse_doubtful(raw: RawInputs, only: Slice | None, *, allow_partial: bool) -> None:
+    """Raise where partitions that may lack rows are asked for, as ingest does; with partial data the others are taken."""
+    due = [each for each in raw.refused if only is None or only.covers(each.partition)]
+    if raw.refused and (not raw.files or (due and not allow_partial)):
+        raise TableError("\n".join(raw.causes(due or raw.refused)))
+
+
+def _refuse_missing(
+    partitions: Sequence[Partition], missing: Sequence[Partition], due: Sequence[Partition]
+) -> NoReturn:
+    first = (due or missing)[0].name
+    asked = f", {len(due)} of which this run asks for" if due and len(due) < len(missing) else ""
+    raise TableError(
+        f"{len(missing)} of {len(partitions)} partitions are not landed{asked}, the first is {first}; run ingest first"
+    )
+
+
+def in_order(job: TableJob, names: Iterable[str]) -> list[str]:
+    """Return names of files in the order that decides: first those that are gone, then the inputs as they are listed."""
+    given = dict.fromkeys(names)
+    listed = [file.name for file in job.inputs if file.name in given]
+    known = set(listed)
+    return [*(name for name in given if name not in known), *listed]
+
+
+BATCH_BYTES = 256 * 1024 * 1024
+
+
+class Batch:
+    """Units of files of one source that are converted by one task.
+
+    No dataclass: Prefect would look for futures in each of its thousands of files.
+    """
+
+    def __init__(self, job: TableJob, units: Sequence[Sequence[InputFile]], plan: Plan, label: str) -> None:
+        self.job = job
+        self.units = units
+        self.plan = plan
+        self.label = label
+
+
+def batch_units(job: TableJob, units: Iterable[Sequence[InputFile]], plan: Plan, label: str) -> list[Batch]:
+    """Return the units in batches of at most `BATCH_BYTES`, or one unit."""
+    batches: list[list[Sequence[InputFile]]] = []
+    room = 0
+    for unit in units:
+        size = sum(file.size for file in unit)
+        if not batches or size > room:
+            batches.append([])
+            room = BATCH_BYTES
+        batches[-1].append(unit)
+        room -= size
+    total, first, labelled = sum(len(unit) for batch in batches for unit in batch), 1, []
+    for batch in batches:
+        last = first + sum(map(len, batch)) - 1
+        labelled.append(Batch(job, batch, plan, f"{job.name} {label} {first}-{last} of {total}"))
+        first = last + 1
+    return labelled

@@ -1,0 +1,1 @@
+"""What every stage needs, and no pipeline file is known to."""

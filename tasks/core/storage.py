@@ -1,0 +1,239 @@
+"""Where data lies, and how a file is committed: all or nothing."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from tasks.core.errors import SpecError
+from tasks.core.tables import is_table
+
+Value = TypeVar("Value")
+
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)  # a Path has lost one of the slashes
+_CURES = {
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a file is where a folder should be: move it away"),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTEMPTY), "a folder is where a file should be: move it away"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "give the right to read and write there"),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
+}
+_LEFTOVER = re.compile(r"^\..+\.(?P<pid>\d+)\.part$")
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """The data folder of a run; every path below it is named here."""
+
+    root: Path
+
+    @classmethod
+    def at(cls, path: Path) -> DataFolder:
+        """Return the data folder at `path`, made absolute: workers and later runs need not share a working directory.
+
+        Raises:
+            SpecError: it is an address, or its path has a backslash, which DuckDB takes for the end of a folder's name.
+
+        """
+        if match := _ADDRESS.match(str(path)):
+            raise SpecError(
+                f"data: {match[1]}://{match[2]} is an address, and the data folder lies on this machine; name a folder, "
+                "and copy or mount the store there"
+            )
+        if "\\" in str(path.absolute()):
+            raise SpecError(
+                f"{path.absolute()}: has a backslash, and SQL reads no such path; choose another data folder"
+            )
+        return cls(path.absolute())
+
+    def raw(self, source: str) -> Path:
+        """Return the folder of what was received from a source, as received."""
+        return self.root / "raw" / source
+
+    def table(self, source: str) -> Path:
+        """Return the folder of a source's Parquet parts."""
+        return self.root / "tables" / source
+
+    def versions(self, source: str) -> Path:
+        """Return the folder of the versions of a source's table, of which one counts."""
+        return self.root / ".tables" / source
+
+    def manifest(self, source: str) -> Path:
+        """Return the path of the copy of a table's manifest, which outlives the table."""
+        return self.root / ".manifests" / f"{source}.json"
+
+    def tables(self) -> dict[str, Path]:
+        """Return the folder of every table that is there, by name."""
+        folders = sorted((self.root / "tables").glob("*/"))
+        return {folder.name: folder for folder in folders if is_table(folder)}
+
+    def rejects(self, source: str) -> Path:
+        """Return the folder of the rows that could not enter a source's table."""
+        return self.root / "rejects" / source
+
+    def training(self, pipeline: str) -> Path:
+        """Return the folder of a pipeline's training set."""
+        return self.root / "training" / pipeline
+
+    def models(self, pipeline: str) -> Path:
+        """Return the folder of a pipeline's candidates, versions and champion."""
+        return self.root / "models" / pipeline
+
+    def predictions(self, pipeline: str) -> Path:
+        """Return the folder of what a pipeline's champion predicted."""
+        return self.root / "predictions" / pipeline
+
+    @property
+    def kept(self) -> tuple[Path, ...]:
+        """Return the folders that runs alone write to, and read again."""
+        return tuple(
+            self.root / name for name in ("raw", "tables", ".tables", ".manifests", "rejects", "training", "models")
+        )
+
+    @property
+    def summary(self) -> Path:
+        """Return the path of the last run's summary."""
+        return self.root / "summary.json"
+
+
+@contextmanager
+def commit(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; on success fsync it and rename it into place.
+
+    On any error, an interrupt included, the half-written file is removed and
+    whatever stood at `path` is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        fsync(part)
+        part.replace(path)
+        fsync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def commit_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder beside `folder` to fill; on success fsync its files and rename it into place.
+
+    On any error, an interrupt included, the half-filled folder is removed.
+    `folder` must not be there yet: a folder that is not empty is never replaced.
+    """
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    part.mkdir(parents=True)
+    try:
+        yield part
+        for path in (*part.iterdir(), part):
+            fsync(path)
+        part.rename(folder)
+        fsync(folder.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def commit_json(path: Path, value: Any) -> None:
+    """Commit a value as indented JSON."""
+    with commit(path) as part:
+        write_json(part, value)
+
+
+def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
+    """Write a value as JSON; half a surrogate pair, which UTF-8 has not, is written as JSON escapes it."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def read_json(path: Path) -> Any:
+    """Return the JSON value at `path`, or None where there is none that can be read.
+
+    Only our own manifests are read with it: a damaged one is as good as absent,
+    and the work it described is done again.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
+    """Return what reads the JSON value at a path as a dataclass: None where there is none, or one of another shape.
+
+    As with `read_json`, a damaged manifest is as good as absent. Keys that `kind`
+    has not are passed over: a later version may have written them.
+
+    To be made where the module is imported: msgspec 0.22 crashes the process when
+    two threads meet a dataclass for the first time at once.
+    """
+    decoder = msgspec.json.Decoder(kind)
+
+    def read(path: Path) -> Value | None:
+        try:
+            return decoder.decode(path.read_bytes())
+        except (OSError, ValueError):  # msgspec's own, and that of a text which is not UTF-8
+            return None
+
+    return read
+
+
+def sweep_leftovers(folder: Path) -> None:
+    """Remove the part files and folders that killed runs left below `folder`; those of live processes stay."""
+    for part in list_leftovers(folder):
+        shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+
+
+def list_leftovers(folder: Path) -> list[Path]:
+    """Return the part files and folders that killed runs left below `folder`; those of live processes are none."""
+    if not folder.is_dir():
+        return []
+    matches = [(part, _LEFTOVER.match(part.name)) for part in sorted(folder.rglob(".*.part"))]
+    return [part for part, match in matches if match and not _is_alive(int(match["pid"]))]
+
+
+def fingerprint(value: Any) -> str:
+    """Return the SHA-256, in hex, of a JSON-able value in canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256, in hex, of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fsync(path: Path) -> None:
+    """Have a file's bytes, or a folder's names, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def explain_failure(error: OSError, place: Path) -> str:
+    """Return the sentence that says what failed on the disk, and what to do; `place` is where, unless the error tells."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    cure = _CURES.get(error.errno or 0, "make room there, or give the right to write")
+    return f"{error.filename2 or error.filename or place} cannot be written ({reason}); {cure}"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,133 @@
+"""Who asks, proved to the source's own hosts and to no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+import httpx
+
+from tasks.config import ApiKeyAuth, BasicAuth, BearerAuth
+from tasks.config.pagination import Place
+from tasks.ingest.api.urls import with_param
+from tasks.ingest.http.redaction import basic_pair
+
+_UNAUTHORIZED = 401
+_YIELDING = frozenset({"user-agent", "accept", "accept-encoding", "content-type", "cookie"})
+"""Headers that a source's own come before; others that a request brings, as one with a page number, it keeps."""
+
+Origin = tuple[str, str, int | None]
+
+
+class Credential(Protocol):
+    """What proves who asks."""
+
+    async def sign(self, request: httpx.Request) -> httpx.Request:
+        """Return the request with the proof in it."""
+
+    def renew(self, request: httpx.Request) -> bool:
+        """Return whether another proof than that in `request`, which was refused, can be had."""
+
+
+class CredentialTransport(httpx.AsyncBaseTransport):
+    """Adds a source's headers and proof to requests to its own origins; its answers do not show them."""
+
+    def __init__(
+        self,
+        inner: httpx.AsyncBaseTransport,
+        origins: Collection[Origin],
+        headers: Mapping[str, str],
+        credential: Credential | None,
+    ) -> None:
+        self._inner = inner
+        self._origins = origins
+        self._headers = headers
+        self._credential = credential
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer; one of 401 only where a new proof was refused as well."""
+        if not is_own(request.url, self._origins):
+            return await self._inner.handle_async_request(request)
+        for name, value in self._headers.items():
+            if name.lower() in _YIELDING or name not in request.headers:
+                request.headers[name] = value
+        if self._credential is None:
+            return await self._inner.handle_async_request(request)
+        signed = await self._credential.sign(request)
+        response = await self._inner.handle_async_request(signed)
+        if response.status_code == _UNAUTHORIZED and self._credential.renew(signed):
+            response = await self._inner.handle_async_request(await self._credential.sign(request))
+        response.request = request
+        return response
+
+
+class FixedCredential:
+    """A fixed value in a header, a query parameter or the JSON body."""
+
+    def __init__(self, place: Place, name: str, value: str) -> None:
+        self._place, self._name, self._value = place, name, value
+
+    async def sign(self, request: httpx.Request) -> httpx.Request:
+        """Return the request with the value in its place; what became a GET by a redirect has no body for it."""
+        match self._place:
+            case "header":
+                return copy_request(request, headers={self._name: self._value})
+            case "query":
+                return copy_request(request, url=with_param(request.url, self._name, self._value))
+            case "body" if request.content:
+                body = json.loads(request.content) | {self._name: self._value}
+                return copy_request(request, content=json.dumps(body).encode())
+            case "body":
+                return request
+
+    def renew(self, _request: httpx.Request) -> bool:
+        """Return that there is no other value."""
+        return False
+
+
+def fix_credential(auth: BearerAuth | BasicAuth | ApiKeyAuth, secret: str) -> FixedCredential:
+    """Return what proves who asks by a fixed secret."""
+    match auth:
+        case BearerAuth():
+            return FixedCredential("header", "Authorization", f"Bearer {secret}")
+        case BasicAuth(username=username):
+            return FixedCredential("header", "Authorization", f"Basic {basic_pair(username, secret)}")
+        case ApiKeyAuth(place=place, name=name):
+            return FixedCredential(place, name, secret)
+
+
+def origin_of(url: httpx.URL) -> Origin:
+    """Return what decides whether two addresses belong together: scheme, host and port."""
+    return url.scheme, url.host, url.port
+
+
+def is_own(url: httpx.URL, origins: Collection[Origin]) -> bool:
+    """Return whether an address belongs to one of `origins`, or to the same host's https."""
+    origin = origin_of(url)
+    upgraded = ("http", url.host, None)
+    return origin in origins or (origin == ("https", url.host, None) and upgraded in origins)
+
+
+def copy_request(
+    request: httpx.Request,
+    *,
+    method: str | None = None,
+    url: httpx.URL | None = None,
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+) -> httpx.Request:
+    """Return a request like another, changed as said."""
+    changed = httpx.Headers(request.headers)
+    changed.update(headers)
+    if content is not None:
+        changed["Content-Length"] = str(len(content))
+    copy = httpx.Request(
+        method or request.method,
+        request.url if url is None else url,
+        headers=changed,
+        stream=request.stream if content is None else httpx.ByteStream(content),
+        extensions=request.extensions,
+    )
+    copy.read()
+    return copy

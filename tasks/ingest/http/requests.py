@@ -1,0 +1,138 @@
+"""Requests of a partition: sent, counted where they are made, and read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tasks.core.errors import PermanentSourceError
+from tasks.ingest.http.redaction import excerpt
+
+_EXTENSION = "tidemill"
+
+
+@dataclass
+class Tally:
+    """What one partition has cost and brought so far; retries are the attempts after each first, refused are answers of 429."""
+
+    rows: int = 0
+    pages: int = 0
+    requests: int = 0
+    retries: int = 0
+    refused: int = 0
+    body_bytes: int = 0
+    in_flight: int = 0
+    coming_bytes: int = 0
+    """Of bodies that are not there whole yet, as they are sent."""
+
+
+@dataclass(slots=True)
+class Account:
+    """One request's part: whose tally it goes into, what is asked, and how long it has stood in line for its host.
+
+    `url` is without what proves who asks.
+    """
+
+    tally: Tally
+    method: str
+    url: httpx.URL
+    stood_s: float = 0.0
+    coming_bytes: int = 0
+
+    def add(self, received: int) -> None:
+        """Count a part of the body, which is on its way."""
+        self.coming_bytes += received
+        self.tally.coming_bytes += received
+
+    def end_body(self) -> None:
+        """Count the body as on its way no more, whether it is there or failed."""
+        self.tally.coming_bytes -= self.coming_bytes
+        self.coming_bytes = 0
+
+    @property
+    def said(self) -> str:
+        """Return what the request is called where something is said of it."""
+        return f"{self.method} {self.url}"
+
+
+def charge(tally: Tally, method: str, url: httpx.URL) -> dict[str, Account]:
+    """Return the extensions of a request to `url` that goes into `tally`."""
+    return {_EXTENSION: Account(tally, method, url)}
+
+
+def account_of(request: httpx.Request) -> Account:
+    """Return the account of a request."""
+    account: Account = request.extensions[_EXTENSION]
+    return account
+
+
+_NO_CONTENT = 204
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request to be made."""
+
+    url: httpx.URL
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers beside the source's own."""
+    body: Any = None
+    """JSON value of a POST."""
+    answers: frozenset[int] = frozenset()
+    """Statuses beside 2xx that are an answer, not an error."""
+
+    @property
+    def method(self) -> str:
+        """Return the method: what has a body is a POST."""
+        return "GET" if self.body is None else "POST"
+
+    @property
+    def said(self) -> str:
+        """Return what the request is called where something is said of it."""
+        return f"{self.method} {self.url}"
+
+
+Fetch = Callable[[Ask], Awaitable[httpx.Response]]
+"""Makes a request and returns its whole answer, after retries, or raises SourceError."""
+
+
+@dataclass(frozen=True)
+class PageGroup:
+    """What some pages in a row gave."""
+
+    lines: list[bytes]
+    """One JSON value each, as it goes to the raw file, without its line break."""
+    pages: int
+    state: Any
+    """JSON-able: from where reading goes on after these pages; None after the last."""
+    warnings: tuple[str, ...] = ()
+    """What the pages give reason to doubt, one sentence each; it is kept with the rows."""
+    unproven: str | None = None
+    """Of an only page that names no next: why it may not be the last, unless another partition shows that it is."""
+    elements_skipped: int = 0
+    """Elements of web pages that are no rows, as no column matches in them."""
+
+
+def said_of(response: httpx.Response) -> str:
+    """Return what an answer's request is called where something is said of it."""
+    return f"{response.request.method} {response.request.url}"
+
+
+def refusal(response: httpx.Response) -> PermanentSourceError:
+    """Return what a status that is no answer means."""
+    status = response.status_code
+    cure = {
+        401: "check what auth names",
+        403: "check that what auth names may read this",
+        404: "correct the address or the partitions",
+    }.get(status, "correct the request")
+    said = f"{said_of(response)} was refused with {status} {response.reason_phrase}".strip()
+    return PermanentSourceError(f"{said}: {excerpt(response)!r}; {cure}")
+
+
+def has_content(response: httpx.Response) -> bool:
+    """Return whether an answer brings anything: 204 is the answer of a page without records."""
+    return response.status_code != _NO_CONTENT

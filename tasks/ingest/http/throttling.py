@@ -1,0 +1,92 @@
+"""Requests through their host's throttle."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+from tasks.config import Requests
+from tasks.core.errors import SourceError
+from tasks.ingest.http.body import UnreachableError
+from tasks.ingest.http.rate_limit_headers import pause_s
+from tasks.ingest.http.requests import account_of
+from tasks.ingest.http.retries import MayPassError, Warn
+from tasks.ingest.throttle.limiter import LongPauseError, Outcome, Throttle
+
+_TOLD_FROM_S = 5.0  # a shorter pause is nothing to tell of
+_STRAINED = frozenset({408, 503, 504})
+_REFUSED = frozenset({429})
+_REFUSED_FOR_A_WHILE = frozenset({403, 503})
+_FORBIDDEN = 403
+_FIRST_ERROR = 400
+
+
+class ThrottleTransport(httpx.AsyncBaseTransport):
+    """Sends each request when its host's throttle lets it, and tells the throttle how it went."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, throttle: Throttle, requests: Requests, warn: Warn) -> None:
+        self._inner = inner
+        self._throttle = throttle
+        self._requests = requests
+        self._warn = warn
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer.
+
+        Raises:
+            MayPassError: as the inner transport; or the host refuses until a rate limit begins anew.
+            SourceError: the host asks to be left alone for longer than the request may take.
+
+        """
+        account, host = account_of(request), self._throttle.host(host_of(request.url))
+        try:
+            account.stood_s += await host.enter(self._requests.deadline_s)
+        except LongPauseError as error:
+            raise SourceError(
+                f"{account.said}: the host asks to be left alone for {error.pause_s:.0f} s, "
+                f"longer than requests.deadline_s ({self._requests.deadline_s:g}); try again then, or raise requests.deadline_s"
+            ) from None
+        entered = asyncio.get_running_loop().time()
+        account.tally.in_flight += 1
+        outcome, pause, body_bytes = Outcome.OTHER, 0.0, 0
+        try:
+            response = await self._inner.handle_async_request(request)
+            host.has_answered, body_bytes = True, len(response.content)
+            pause = pause_s(response.status_code, response.headers)
+            outcome = _outcome(response.status_code, pause)
+            if pause > 0:
+                host.pause(pause)
+                self._tell(request, response, pause)
+        except MayPassError as error:
+            outcome = Outcome.STRAINED
+            error.hopeless = isinstance(error, UnreachableError) and not host.has_answered
+            raise
+        finally:
+            account.tally.in_flight -= 1
+            account.tally.refused += outcome is Outcome.REFUSED
+            host.leave(entered, outcome, body_bytes)
+        if pause > 0 and response.status_code == _FORBIDDEN:
+            raise MayPassError(f"403 {response.reason_phrase}, for a limit is used up")
+        return response
+
+    def _tell(self, request: httpx.Request, response: httpx.Response, pause: float) -> None:
+        if pause >= _TOLD_FROM_S:
+            self._warn(
+                f"{account_of(request).said}: {response.status_code} {response.reason_phrase}; "
+                f"{host_of(request.url)} is left alone for {pause:.0f} s, as it asks, and then asked on"
+            )
+
+
+def host_of(url: httpx.URL) -> str:
+    """Return a URL's host with its port, which has a throttle of its own."""
+    return url.netloc.decode("ascii")
+
+
+def _outcome(status: int, pause: float) -> Outcome:
+    """Return what an answer says of the host's strength."""
+    if status in _REFUSED or (status in _REFUSED_FOR_A_WHILE and pause > 0):
+        return Outcome.REFUSED
+    if status in _STRAINED:
+        return Outcome.STRAINED
+    return Outcome.CLEAN if status < _FIRST_ERROR else Outcome.OTHER

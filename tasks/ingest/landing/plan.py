@@ -1,0 +1,283 @@
+"""What of a partition is landed, what of that is damaged, and what is to be landed of it."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+
+from tasks.config import ApiSource, Incremental, PagesSource, Scalar
+from tasks.ingest.http.requests import Tally
+from tasks.ingest.landing.watermark import is_later_than_now, moment_of, since
+from tasks.ingest.landing.writer import discard, is_begun, now_text, read_checkpoint
+from tasks.raw.files import (
+    RAW_SUFFIX,
+    RawManifest,
+    commit_manifest,
+    increment_path,
+    list_raw_files,
+    manifest_path,
+    raw_path,
+    read_as_manifest,
+    read_manifest,
+)
+from tasks.raw.partitions import Partition, request_fingerprint
+
+
+def find_damage(folder: Path, partition: str) -> str | None:
+    """Return what is wrong with the raw files of a partition; None where they are whole, or nothing tells of one."""
+    first = raw_path(folder, partition)
+    for number in count():
+        raw = increment_path(first, number) if number else first
+        if not (raw.exists() or manifest_path(raw).exists()):
+            return _find_later(raw, first) if number else None
+        if damage := _find_damage(raw):
+            return damage
+    return None
+
+
+def _find_damage(raw: Path) -> str | None:
+    if is_begun(raw) or read_manifest(raw) is not None:
+        return None
+    known = read_as_manifest(manifest_path(raw))
+    if known is None:
+        return f"{manifest_path(raw).name} was gone or damaged"
+    return f"{raw.name}, of {known.rows:,} rows, was {'damaged or cut off' if raw.exists() else 'gone'}"
+
+
+def _find_later(raw: Path, first: Path) -> str | None:
+    """Return that an increment is gone, where a later one is there."""
+    stem = increment_path(first, 1).name.removesuffix(f"000001{RAW_SUFFIX}")
+    found = (path.name for path in raw.parent.glob(f"{glob.escape(stem)}*{RAW_SUFFIX}"))
+    later = sorted(name for name in found if name > raw.name)
+    return f"{raw.name}, which came before {later[0]}, was gone" if later else None
+
+
+_CLOCKS_APART = timedelta(hours=1)  # what was landed so much later than now was landed by a clock that was wrong
+_GONE_ON_WITHIN = timedelta(days=1)  # what was begun longer ago has changed meanwhile: it is begun anew
+
+
+@dataclass(frozen=True)
+class PartitionJob:
+    """One partition to be landed in `folder`."""
+
+    source_name: str
+    source: ApiSource | PagesSource
+    partition: Partition
+    folder: Path
+
+    @cached_property
+    def raw(self) -> Path:
+        """Return the path of the partition's first raw file."""
+        return raw_path(self.folder, self.partition.name)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return the fingerprint of all that decides what the partition's requests bring."""
+        return request_fingerprint(self.source, self.partition)
+
+    @property
+    def incremental(self) -> Incremental | None:
+        """Return how the partition grows, where its source is incremental."""
+        return self.source.incremental if isinstance(self.source, ApiSource) else None
+
+
+@dataclass(frozen=True)
+class Landed:
+    """One partition that is complete in its raw files; `reused` when it already was, and nothing was asked.
+
+    `resumed_from` is the number of pages that a run before had come to, and
+    `warnings` what its rows give reason to doubt, also where a run before landed them;
+    `unproven` is why they may not be all, unless another partition shows that they are.
+    """
+
+    partition: str
+    path: Path
+    rows: int
+    pages: int
+    file_bytes: int
+    reused: bool
+    requests: int = 0
+    retries: int = 0
+    refused: int = 0
+    body_bytes: int = 0
+    seconds: float = 0.0
+    resumed_from: int = 0
+    warnings: tuple[str, ...] = ()
+    unproven: str | None = None
+    has_turned: bool = False
+    """Whether there was a page after another."""
+    digest: str = ""
+    """What stands for the rows as they were received."""
+    elements_skipped: int = 0
+    """Elements of web pages that are no rows, as no column matches in them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be landed of a partition: into which raw file, from where on, and after what.
+
+    `since` is what an incremental source asks for. `landed` is what stands of
+    the same requests: what the server is asked to have changed, or what an
+    increment comes after; `extends` is the sha256 of the first raw file then.
+    `damage` tells why what was landed is fetched anew, where a file of it is not
+    as it was written.
+    """
+
+    job: PartitionJob
+    raw: Path
+    since: Scalar | None = None
+    extends: str | None = None
+    landed: RawManifest | None = None
+    damage: str | None = None
+
+    @property
+    def incremental(self) -> Incremental | None:
+        """Return how the partition grows, where its source is incremental."""
+        return self.job.incremental
+
+    @property
+    def is_increment(self) -> bool:
+        """Return whether the raw file is added to those that are there."""
+        return self.extends is not None
+
+    @property
+    def asked(self) -> RawManifest:
+        """Return the manifest of what is asked for, before anything has come."""
+        return RawManifest(self.job.fingerprint, 0, 0, 0, "", "", since=self.since, extends=self.extends)
+
+
+def find_landed(job: PartitionJob, *, fresh: bool) -> Landed | None:
+    """Return a partition that needs no request: complete, of the same requests, and not too old; else None."""
+    if fresh or (job.incremental is not None and job.source.refresh is None):
+        return None
+    files = list_raw_files(job.folder, job.partition.name)
+    if not _are_current(job, files) or _is_old(job, files[-1][1].landed_at) or _is_gone_on(job, files):
+        return None
+    if job.incremental is not None and find_damage(job.folder, job.partition.name):
+        return None
+    discard(job.raw)
+    return _sum_up(job, files, reused=True)
+
+
+def plan_landing(job: PartitionJob, *, fresh: bool) -> Plan:
+    """Return what is to be landed of a partition; what a run before began, and this one does not go on with, is removed.
+
+    Raises:
+        PermanentSourceError: an increment cannot be asked for from what is landed on.
+
+    """
+    files = list_raw_files(job.folder, job.partition.name)
+    first = Plan(job, job.raw, job.incremental.start if job.incremental else None)
+    if not fresh:
+        first = replace(first, damage=find_damage(job.folder, job.partition.name))
+    if fresh or not _is_under_way(first):
+        discard(job.raw)
+        if not fresh and _are_current(job, files):
+            return _plan_more(first, files)
+    discard(increment_path(job.raw, len(files) or 1))
+    return first
+
+
+def doubts_of(plan: Plan) -> tuple[str, ...]:
+    """Return what is to be told, in this run alone, of what was landed before."""
+    landed_at = plan.landed.landed_at if plan.landed and plan.job.source.refresh else ""
+    moment = moment_of(landed_at)
+    if moment is None or moment - datetime.now(UTC) <= _CLOCKS_APART:
+        return ()
+    return (
+        f"it was landed at {landed_at}, which is later than now, so that refresh would wait for that time: "
+        "it is fetched again; set this machine's clock right if it is wrong",
+    )
+
+
+def keep_unchanged(plan: Plan) -> None:
+    """Note that what is landed is what the server still has."""
+    assert plan.landed is not None
+    commit_manifest(plan.raw, replace(plan.landed, landed_at=now_text()))
+
+
+def describe(plan: Plan, tally: Tally, resumed_from: int, seconds: float) -> Landed:
+    """Return what became of a partition in this run."""
+    landed = _sum_up(plan.job, list_raw_files(plan.job.folder, plan.job.partition.name), reused=False)
+    told = (f"{plan.damage}, and was fetched anew: there are {landed.rows:,} rows now",) if plan.damage else ()
+    return replace(
+        landed,
+        requests=tally.requests,
+        retries=tally.retries,
+        refused=tally.refused,
+        body_bytes=tally.body_bytes,
+        seconds=seconds,
+        resumed_from=resumed_from,
+        warnings=(*told, *landed.warnings),
+    )
+
+
+def _plan_more(first: Plan, files: Sequence[tuple[Path, RawManifest]]) -> Plan:
+    """Return what is to be landed of a partition that is landed: the same again, or what is new."""
+    job, latest = first.job, files[-1][1]
+    if job.incremental is None:
+        return replace(first, landed=latest)
+    raw = increment_path(job.raw, len(files))
+    latest = replace(latest, largest=_largest(files))
+    plan = Plan(job, raw, since(job.incremental, latest.largest), files[0][1].sha256, latest, first.damage)
+    if not _is_under_way(plan):
+        discard(raw)
+    return plan
+
+
+def _largest(files: Sequence[tuple[Path, RawManifest]]) -> Scalar | None:
+    """Return the largest value landed; one that is later than now, from which nothing would come any more, is none."""
+    values = [manifest.largest for _, manifest in files if manifest.largest is not None]
+    return next((value for value in reversed(values) if not is_later_than_now(value)), None)
+
+
+def _is_gone_on(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]]) -> bool:
+    """Return whether a run that ended early was landing a partition anew, or adding to it."""
+    begin = job.incremental.start if job.incremental else None
+    return _is_under_way(Plan(job, job.raw, begin)) or (
+        job.incremental is not None and is_begun(increment_path(job.raw, len(files)))
+    )
+
+
+def _is_under_way(plan: Plan) -> bool:
+    """Return whether a run that ended early has come so far with a plan that this one goes on with it."""
+    checkpoint = read_checkpoint(plan.raw, plan.asked)
+    if checkpoint is None or _is_old(plan.job, checkpoint.began_at):
+        return False
+    began = moment_of(checkpoint.began_at)
+    return began is not None and datetime.now(UTC) - began < _GONE_ON_WITHIN
+
+
+def _is_old(job: PartitionJob, text: str) -> bool:
+    """Return whether what was landed, or begun, at a time is to be fetched again."""
+    if job.source.refresh is None:
+        return False
+    moment, now = moment_of(text), datetime.now(UTC)
+    return moment is None or now - moment >= job.source.refresh.after or moment - now > _CLOCKS_APART
+
+
+def _sum_up(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]], *, reused: bool) -> Landed:
+    manifests = [manifest for _, manifest in files]
+    return Landed(
+        job.partition.name,
+        job.raw,
+        rows=sum(manifest.rows for manifest in manifests),
+        pages=sum(manifest.pages for manifest in manifests),
+        file_bytes=sum(manifest.file_bytes for manifest in manifests),
+        reused=reused,
+        warnings=tuple(dict.fromkeys(warning for manifest in manifests for warning in manifest.warnings)),
+        unproven=next((manifest.unproven for manifest in manifests if manifest.unproven), None),
+        has_turned=any(manifest.pages > 1 for manifest in manifests),
+        digest=",".join(manifest.sha256 for manifest in manifests),
+        elements_skipped=sum(manifest.elements_skipped for manifest in manifests),
+    )
+
+
+def _are_current(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]]) -> bool:
+    """Return whether a partition is landed, and by the requests that it has now."""
+    return bool(files) and all(manifest.fingerprint == job.fingerprint for _, manifest in files)

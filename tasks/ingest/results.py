@@ -1,0 +1,125 @@
+"""What became of a source's partitions, and what a run is warned of while it fetches them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from tasks.config import ApiSource, PagesSource
+from tasks.ingest.landing.plan import Landed
+from tasks.raw.completeness import is_certain, is_next_known, tell_of_partitions
+
+Cost = Literal["requests", "retries", "refused", "body_bytes"]
+"""What is counted of partitions that failed, too."""
+Count = Cost | Literal["rows", "pages", "reused", "elements_skipped"]
+_COSTS: frozenset[str] = frozenset(get_args(Cost))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One partition that could not be landed, and why."""
+
+    partition: str
+    cause: str
+    requests: int
+    retries: int
+    refused: int = 0
+    body_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class LandedSource:
+    """What became of one source's partitions: those that are landed, and why the others are not."""
+
+    source: str
+    landed: tuple[Landed, ...]
+    failures: tuple[Failure, ...]
+    doubts: tuple[str, ...] = ()
+    """What the audit of its rows found."""
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return one sentence for each cause of failure: its first partition, and how many others share it."""
+        return self._grouped((failure.partition, failure.cause) for failure in self.failures)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return one sentence for each warning: the first partition that it is of, and how many others share it."""
+        return [
+            *(f"source {self.source}: {doubt}" for doubt in self.doubts),
+            *self._grouped((landed.partition, warning) for landed in self.landed for warning in landed.warnings),
+        ]
+
+    def _grouped(self, said: Iterable[tuple[str, str]]) -> list[str]:
+        return [f"source {self.source}, {sentence}" for sentence in tell_of_partitions(said)]
+
+    @property
+    def resumed(self) -> int:
+        """Return how many partitions went on from pages that a run before had landed."""
+        return sum(landed.resumed_from > 0 for landed in self.landed)
+
+    def total(self, count: Count) -> int:
+        """Return the sum of a count over the partitions; what requests cost, over those that failed too."""
+        outcomes = (*self.landed, *self.failures) if count in _COSTS else self.landed
+        return sum(getattr(outcome, count) for outcome in outcomes)
+
+
+def settle_unproven(source: ApiSource | PagesSource, outcomes: Sequence[Landed | Failure]) -> list[Landed | Failure]:
+    """Return the outcomes of a source's partitions with what is to be said of those that may lack rows.
+
+    A partition of one page that does not name the place of a next one is whole where
+    another has it: the server leaves it out on the last page. Where none has it, it is wrong.
+    """
+    if is_next_known(source, [outcome for outcome in outcomes if isinstance(outcome, Landed)]):
+        return list(outcomes)
+    return [_settle(source, outcome) for outcome in outcomes]
+
+
+def _settle(source: ApiSource | PagesSource, outcome: Landed | Failure) -> Landed | Failure:
+    if not isinstance(outcome, Landed) or outcome.unproven is None:
+        return outcome
+    if is_certain(source):
+        return Failure(
+            outcome.partition,
+            outcome.unproven,
+            outcome.requests,
+            outcome.retries,
+            outcome.refused,
+            outcome.body_bytes,
+        )
+    return replace(outcome, warnings=(*outcome.warnings, outcome.unproven))
+
+
+MOST = 20  # of one source: each is a line in Prefect's database, and the next ones seldom tell more
+
+_at_work: ContextVar[str] = ContextVar("source at work")  # tasks that a source starts are of that source
+
+
+class Warnings:
+    """Says the warnings of a run, each with the source that it is of."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._given: Counter[str] = Counter()
+
+    def warn(self, sentence: str) -> None:
+        """Say a sentence of the source at work, unless enough has been said of it."""
+        source = _at_work.get()
+        self._given[source] += 1
+        if self._given[source] <= MOST:
+            self._say(f"source {source}: {sentence}")
+
+    @contextmanager
+    def of(self, source: str) -> Iterator[None]:
+        """Have what is warned of in the block be of `source`; at its end say what was not said."""
+        token = _at_work.set(source)
+        try:
+            yield
+        finally:
+            _at_work.reset(token)
+            if (more := self._given[source] - MOST) > 0:
+                self._say(f"source {source}: {more:,} more warnings like these are not shown")

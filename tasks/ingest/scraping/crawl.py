@@ -1,0 +1,141 @@
+"""A crawl: from the start pages along the links, several pages at once, their rows in the order they were found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from tasks.config import PagesSource
+from tasks.core.errors import OtherHostError, PermanentSourceError
+from tasks.core.hosts import AllowedHosts
+from tasks.ingest.http.requests import Ask, Fetch, PageGroup
+from tasks.ingest.scraping.frontier import Frontier, Spot, Visit
+from tasks.ingest.scraping.page import page_address, read_page
+from tasks.ingest.scraping.robots import Robots, robots_address
+from tasks.ingest.throttle.limiter import BodyRoom
+from tasks.raw.partitions import Partition
+
+_GONE = frozenset({404, 410})  # behind a link it is the link that is wrong; a start page has to be there
+
+
+async def crawl(
+    source: PagesSource, partition: Partition, fetch: Fetch, robots: Robots, state: Any
+) -> AsyncGenerator[PageGroup, None]:
+    """Yield what each page of a partition gives; `state` is that of the last group landed, or None.
+
+    To be closed when it is not read to its end: the requests still under way end then.
+
+    Raises:
+        SourceError: a page could not be fetched, a selector matched nothing anywhere, or there are too many pages.
+
+    """
+    start = _start(source, partition)
+    frontier = Frontier(source) if state is None else Frontier.restore(source, state)
+    frontier.find(start, 0, is_detail=False)
+    async with aclosing(_Visitor(source, AllowedHosts(start, source.allow_hosts), fetch, robots)) as visitor:
+        while not frontier.is_done():
+            _check_size(frontier, source.max_pages)
+            visit = await visitor.next_visit(frontier)
+            skipped = frontier.matches.skipped
+            lines = frontier.take(visit)
+            if frontier.is_done():
+                frontier.matches.check(source)
+            warnings = frontier.matches.warnings(source) if frontier.is_done() else ()
+            unproven = frontier.matches.why_unproven(source) if frontier.is_done() else None
+            skipped = frontier.matches.skipped - skipped
+            yield PageGroup(
+                lines, int(visit is not None), frontier.state(), warnings, unproven, elements_skipped=skipped
+            )
+
+
+def _start(source: PagesSource, partition: Partition) -> list[httpx.URL]:
+    try:
+        start = [page_address(httpx.URL(partition.fill(url))) for url in source.start]
+        assert all(url.host for url in start)  # which fails here where it would in a request
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise PermanentSourceError(f"the partition's values make no address: {error}; correct them") from error
+    return start
+
+
+def _check_size(frontier: Frontier, max_pages: int) -> None:
+    if len(frontier.spots) > max_pages:
+        raise PermanentSourceError(
+            f"GET {frontier.spots[max_pages].url}: more pages than max_pages ({max_pages}); "
+            "raise max_pages if that is right"
+        )
+
+
+class _Visitor:
+    """Fetches and reads the pages of one partition."""
+
+    def __init__(self, source: PagesSource, hosts: AllowedHosts, fetch: Fetch, robots: Robots) -> None:
+        self._source = source
+        self._hosts = hosts
+        self._fetch = fetch
+        self._robots = robots
+        self._room = BodyRoom(source.requests.max_in_flight_bytes)
+        self._running: deque[asyncio.Task[Visit] | None] = deque()
+        """Of the frontier's next pages, in order; None for one that was landed before."""
+
+    async def next_visit(self, frontier: Frontier) -> Visit | None:
+        """Return what comes of the next page, while those after it are on their way; None where it was landed before."""
+        first = frontier.done + len(self._running)
+        at_once = min(self._source.requests.max_in_flight, self._room.bodies)
+        for spot in frontier.spots[first : frontier.done + at_once]:
+            self._running.append(None if frontier.is_landed(spot) else asyncio.create_task(self._visit(spot)))
+        running = self._running[0]
+        if running is None or frontier.is_landed(frontier.spots[frontier.done]):
+            await _end([self._running.popleft()])
+            return None
+        visit = await running
+        self._running.popleft()
+        return visit
+
+    async def aclose(self) -> None:
+        """End what is under way."""
+        await _end(self._running)
+
+    async def _visit(self, spot: Spot) -> Visit:
+        """Fetch and read a page."""
+        url = httpx.URL(spot.url)
+        limit_s = self._source.max_crawl_delay_s
+        if self._source.robots == "obey" and not await self._robots.allows(url, self._fetch, limit_s):
+            if not spot.depth:
+                raise PermanentSourceError(
+                    f"GET {url}: {robots_address(url)} disallows this page; "
+                    "choose another start, or set robots: ignore if you have leave to"
+                )
+            return Visit(spot.url, reject="robots.txt disallows this page")
+        try:
+            response = await self._fetch(Ask(url, answers=_GONE if spot.depth else frozenset()))
+        except OtherHostError as error:
+            return _led_away(spot.url, error.host)
+        self._room.add(len(response.content))
+        if response.status_code in _GONE:
+            return Visit(spot.url, reject=f"this link is dead: {response.status_code} {response.reason_phrase}")
+        address = page_address(response.url)
+        if not self._hosts.allow(address):
+            return _led_away(spot.url, address.netloc.decode("ascii"))
+        page = await asyncio.to_thread(read_page, response, self._source, is_detail=spot.is_detail)
+        follow, links = ([link for link in found if self._hosts.allow(link)] for found in (page.follow, page.links))
+        elsewhere = {
+            link.netloc.decode(): str(link) for link in page.follow + page.links if not self._hosts.allow(link)
+        }
+        return Visit(str(address), replace(page, follow=follow, links=links, elsewhere=elsewhere))
+
+
+def _led_away(url: str, host: str) -> Visit:
+    return Visit(url, reject=f"this page leads on to another host; add {host} to allow_hosts to follow it")
+
+
+async def _end(visits: Iterable[asyncio.Task[Visit] | None]) -> None:
+    running = [visit for visit in visits if visit is not None]
+    for visit in running:
+        visit.cancel()
+    await asyncio.gather(*running, return_exceptions=True)

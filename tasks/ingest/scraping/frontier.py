@@ -1,0 +1,144 @@
+"""What a crawl knows: the pages it found, in the order it found them, how far it is, and what they gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, NotRequired, TypedDict
+
+import httpx
+import msgspec
+
+from tasks.config import PagesSource
+from tasks.ingest.scraping.page import Page, reject_line
+from tasks.ingest.scraping.selector_stats import Matches
+
+
+class Spot(NamedTuple):
+    """One page to be read, `depth` links from a start page; as JSON it is a list."""
+
+    url: str
+    depth: int
+    is_detail: bool
+    """Whether one of the source's `links` led to it."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What came of one page; without a `page`, `reject` says why it was not read."""
+
+    url: str
+    """Where redirects ended."""
+    page: Page | None = None
+    reject: str = ""
+
+
+class _State(TypedDict):
+    """A frontier as JSON."""
+
+    pages: list[tuple[str, int, bool]]
+    done: int
+    matches: dict[str, Any]
+    landed: list[tuple[str, bool]]
+    bodies: NotRequired[dict[str, str]]
+
+
+class Frontier:
+    """The pages of a crawl, each address once; those before `done` are read."""
+
+    def __init__(self, source: PagesSource) -> None:
+        self.spots: list[Spot] = []
+        self.done = 0
+        self.matches = Matches()
+        self._source = source
+        self._places: dict[str, int] = {}
+        self._landed: dict[tuple[str, bool], None] = {}
+        """Pages whose rows or links came under an address that was redirected to them."""
+        self._bodies: dict[str, str] = {}
+        """By what stands for a body that rows or links came of, its address."""
+
+    @classmethod
+    def restore(cls, source: PagesSource, state: dict[str, Any]) -> Frontier:
+        """Return the frontier that `state` was made of."""
+        frontier = cls(source)
+        for page in state["pages"]:
+            frontier._add(Spot(*page))
+        frontier.done = state["done"]
+        frontier.matches = Matches.restore(state["matches"])
+        frontier._landed = dict.fromkeys((url, is_detail) for url, is_detail in state["landed"])
+        frontier._bodies = dict(state.get("bodies", {}))
+        return frontier
+
+    def state(self) -> dict[str, Any] | None:
+        """Return what is needed to go on from here, as JSON; None at the end."""
+        if self.is_done():
+            return None
+        return {
+            "pages": self.spots.copy(),
+            "done": self.done,
+            "matches": self.matches.state(),
+            "landed": list(self._landed),
+            "bodies": self._bodies.copy(),
+        }
+
+    def is_done(self) -> bool:
+        """Return whether all pages that were found are read."""
+        return self.done == len(self.spots)
+
+    def is_landed(self, spot: Spot) -> bool:
+        """Return whether a page need not be fetched, because a redirect has led to it before."""
+        return (spot.url, spot.is_detail) in self._landed
+
+    def find(self, urls: Iterable[httpx.URL], depth: int, *, is_detail: bool) -> None:
+        """Add the pages at `urls` that are new, and not too deep."""
+        if self._source.max_depth is None or depth <= self._source.max_depth:
+            for url in urls:
+                self._add(Spot(str(url), depth, is_detail))
+
+    def take(self, visit: Visit | None) -> list[bytes]:
+        """Take what came of the next page, None where it was landed before, and return its lines."""
+        spot, self.done = self.spots[self.done], self.done + 1
+        if visit is None or self._is_read(visit.url, spot):
+            return []
+        if visit.page is None:
+            self.matches.reject = self.matches.reject or f"{spot.url}: {visit.reject}"
+            return [reject_line(visit.reject, spot.url)]
+        if visit.page.matches and (same := self._same_body(visit.page, spot)) != spot.url:
+            return [reject_line(f"this page is the same as {same}, which was read before", spot.url)]
+        if visit.url != spot.url and visit.page.matches:
+            self._landed[visit.url, spot.is_detail] = None
+        is_list = self._source.links is not None and not spot.is_detail
+        (self.matches.add_list if is_list else self.matches.add_detail)(spot.url, visit.page)
+        self.find(visit.page.follow, spot.depth + 1, is_detail=False)
+        self.find(visit.page.links, spot.depth + 1, is_detail=True)
+        return [*visit.page.lines, *(reject_line(reason, spot.url) for reason in visit.page.rejects)]
+
+    def _add(self, spot: Spot) -> None:
+        if spot.url not in self._places and not self.is_landed(spot):
+            self._places[spot.url] = len(self.spots)
+            self.spots.append(spot)
+
+    def _same_body(self, page: Page, spot: Spot) -> str:
+        """Return the first address of the same kind of page that had this body."""
+        return self._bodies.setdefault(f"{page.digest}{'+' * spot.is_detail}", spot.url)
+
+    def _is_read(self, url: str, spot: Spot) -> bool:
+        """Return whether a page was redirected to one that was read before, as a page of the same kind."""
+        if url == spot.url:
+            return False
+        place = self._places.get(url, self.done)
+        return (url, spot.is_detail) in self._landed or (
+            place < self.done - 1 and self.spots[place].is_detail == spot.is_detail
+        )
+
+
+def is_frontier(source: PagesSource, state: Any) -> bool:
+    """Return whether a JSON value is the state of a crawl that has pages left to read."""
+    try:
+        msgspec.convert(state, _State)
+        frontier = Frontier.restore(source, state)
+    except (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError):
+        return False
+    right = vars(Matches())
+    are_counts = all(type(value) is type(right[name]) for name, value in vars(frontier.matches).items())
+    return are_counts and 0 <= frontier.done < len(frontier.spots)

@@ -1,0 +1,1 @@
+"""What lies between ingest and convert: partitions, which of them a run is asked for, and raw files."""

@@ -1,0 +1,48 @@
+"""Whose a table is: two pipelines in one data folder do not replace each other's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.config import Pipeline
+from tasks.core.errors import SpecError
+from tasks.core.storage import DataFolder, json_reader
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """The pipeline that a table's manifest names."""
+
+    pipeline: str = ""
+
+
+_read = json_reader(_Owner)
+
+
+def find_foreign(pipeline: Pipeline, folder: DataFolder) -> list[str]:
+    """Return one sentence for each source of a pipeline whose table is another pipeline's."""
+    told = {name: tell_foreign(name, pipeline.name, folder.root, folder.manifest(name)) for name in pipeline.sources}
+    return [f"sources.{name}: {said}" for name, said in told.items() if said]
+
+
+def tell_foreign(table: str, pipeline: str, root: Path, manifest: Path) -> str | None:
+    """Return that a table is another pipeline's, by the manifest that tells whose it is; None where it is not."""
+    owner = _read(manifest)
+    if owner is None or owner.pipeline in ("", pipeline):
+        return None
+    return (
+        f"the table {table} in {root} is that of the pipeline {owner.pipeline!r}; give this source "
+        f"another name, or this pipeline another data folder, or delete {manifest} to hand the table over"
+    )
+
+
+def refuse_foreign(pipeline: Pipeline, folder: DataFolder) -> None:
+    """Raise where a table of a pipeline's sources is another pipeline's.
+
+    Raises:
+        SpecError: it is; nothing has been touched.
+
+    """
+    if mistakes := find_foreign(pipeline, folder):
+        raise SpecError(mistakes)

@@ -1,0 +1,198 @@
+"""Slices: the partitions that a run is asked for, e.g. `month=3..5 origin=EWR,JFK`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from urllib.parse import unquote
+
+from tasks.config import Pipeline, Scalar
+from tasks.core.errors import SpecError
+from tasks.raw.partitions import Partition, list_values
+
+EXAMPLE = "month=3..5 origin=EWR,JFK"
+_TO = ".."
+_ENDS = 2
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_LISTED = 12
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value, or those from the first to the last, both included."""
+
+    first: str
+    last: str
+
+    def __str__(self) -> str:
+        """Return the choice as it is written."""
+        return self.first if self.is_one else f"{self.first}{_TO}{self.last}"
+
+    @property
+    def is_one(self) -> bool:
+        """Return whether it is one value."""
+        return self.first == self.last
+
+    def takes(self, value: str) -> bool:
+        """Return whether a partition value is chosen: itself, or between two numbers, or else between two texts.
+
+        A text that begins with the last one is: `2013-01..2013-03` is all of March, too.
+        """
+        if self.is_one:
+            return value == self.first
+        first, number, last = _number(self.first), _number(value), _number(self.last)
+        if first is not None and last is not None:
+            return number is not None and first <= number <= last
+        return self.first <= value and (value <= self.last or value.startswith(self.last))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What the value of one partition name may be."""
+
+    name: str
+    choices: tuple[Choice, ...]
+
+    def holds(self, value: Scalar) -> bool:
+        """Return whether a value is one of those chosen."""
+        return any(choice.takes(str(value)) for choice in self.choices)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Conditions on partition values, all of which must hold where a partition has their names."""
+
+    conditions: tuple[Condition, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the partition names that the slice has conditions on."""
+        return tuple(condition.name for condition in self.conditions)
+
+    def covers(self, partition: Partition) -> bool:
+        """Return whether a run of the slice takes a partition in; those without its names always are."""
+        values = dict(partition.values)
+        return all(condition.holds(values[condition.name]) for condition in self.conditions if condition.name in values)
+
+    def selects(self, partition: Partition) -> bool:
+        """Return whether the slice covers a partition by its names: such a one is asked for, and done again if told so."""
+        return self.covers(partition) and any(name in self.names for name, _ in partition.values)
+
+
+def read_slice(text: str | None) -> Slice | None:
+    """Return the slice that a text means: conditions separated by spaces, values by commas, `..` between two ends.
+
+    None, where nothing is named, is all of a pipeline. Where a value has one of these
+    signs, it is written as in a partition's name: `%20` for a space, `%2C` for a comma.
+
+    Raises:
+        SpecError: with one sentence, when it means none.
+
+    """
+    if text is None:
+        return None
+    conditions: dict[str, Condition] = {}
+    for word in text.split():
+        condition = _read_condition(word)
+        if condition.name in conditions:
+            raise SpecError(f"partitions: {condition.name} is named twice; write {condition.name}=value,value once")
+        conditions[condition.name] = condition
+    if not conditions:
+        raise SpecError(f"partitions: {text!r} names none; write conditions like {EXAMPLE}")
+    return Slice(tuple(conditions.values()))
+
+
+def find_slice_mistakes(chosen: Slice, pipeline: Pipeline) -> list[str]:
+    """Return one sentence for each name, value and end of a range that no source of a pipeline has."""
+    declared: dict[str, list[str]] = {}
+    for source in pipeline.fetched.values():
+        for name, values in source.partitions.items():
+            declared.setdefault(name, []).extend(map(str, list_values(values)))
+    return [
+        f"partitions: {mistake}"
+        for condition in chosen.conditions
+        for mistake in _condition_mistakes(condition, declared)
+    ]
+
+
+def choose_slice(text: str | None, pipeline: Pipeline) -> Slice | None:
+    """Return the slice of a pipeline that a text means, as `read_slice` does.
+
+    Raises:
+        SpecError: the text means no slice, or the pipeline has not what it names.
+
+    """
+    chosen = read_slice(text)
+    mistakes = find_slice_mistakes(chosen, pipeline) if chosen else []
+    if mistakes:
+        raise SpecError(mistakes)
+    return chosen
+
+
+def _read_condition(word: str) -> Condition:
+    name, sign, values = word.partition("=")
+    if not (name and sign):
+        raise SpecError(
+            f"partitions: {word!r} is no condition; write name=value, e.g. {EXAMPLE}, and %20 for a space in a value"
+        )
+    return Condition(unquote(name), tuple(_read_choice(value, word) for value in values.split(",")))
+
+
+def _read_choice(text: str, word: str) -> Choice:
+    if "=" in text:
+        raise SpecError(
+            f"partitions: {word!r} has two conditions; separate them by a space, and write %3D for a = in a value"
+        )
+    ends = [unquote(end) for end in text.split(_TO)]
+    if not all(ends) or len(ends) > _ENDS:
+        raise SpecError(f"partitions: {word!r} lacks a value; write name=value,value or name=first..last")
+    choice = Choice(ends[0], ends[-1])
+    if not _is_up_to(choice.first, choice.last):
+        raise SpecError(f"partitions: {word!r}: the range {choice} is empty; write the smaller end first")
+    return choice
+
+
+def _condition_mistakes(condition: Condition, declared: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    if condition.name not in declared:
+        there = f"there are {_list(list(declared))}" if declared else "there are none in this pipeline"
+        yield f"no source has the partition {condition.name!r}; {_nearest(condition.name, declared) or there}"
+        return
+    values = list(dict.fromkeys(declared[condition.name]))
+    for choice in condition.choices:
+        wrong = [end for end in dict.fromkeys((choice.first, choice.last)) if not _reaches(end, choice, values)]
+        if wrong:
+            near = _nearest(wrong[0], values) if choice.is_one and _number(wrong[0]) is None else ""
+            cure = near or f"there are {_list(values)}"
+            yield f"{condition.name}={choice}: {wrong[0]!r} selects nothing; {cure}"
+        elif not any(map(choice.takes, values)):
+            yield f"{condition.name}={choice} selects nothing; there are {_list(values)}"
+
+
+def _reaches(end: str, choice: Choice, values: Sequence[str]) -> bool:
+    """Return whether an end of a choice is a value, or one is on either side of it."""
+    if choice.is_one:
+        return end in values
+    return any(_is_up_to(end, value) for value in values) and any(_is_up_to(value, end) for value in values)
+
+
+def _is_up_to(first: str, last: str) -> bool:
+    return Choice(first, last).takes(first)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def _list(values: Sequence[str]) -> str:
+    """Return the values one by one, or the first and the last where there are many."""
+    return ", ".join(values if len(values) <= _LISTED else [*values[: _LISTED // 2], "...", values[-1]])
+
+
+def _number(text: str) -> float | None:
+    """Return the number that a text is; None where it is none."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    return float(text) if set(text) & set(".eE") else int(text)

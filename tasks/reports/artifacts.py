@@ -1,0 +1,166 @@
+"""What the Prefect UI shows of a run: artifacts, one a stage."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, ParamSpec
+from uuid import UUID
+
+import httpx
+from prefect import get_run_logger, task
+from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import PrefectException
+
+from tasks.convert.table.state import CommittedTable
+from tasks.core.escaping import escape
+from tasks.ingest.landing.plan import Landed
+from tasks.ingest.results import Failure, LandedSource
+
+Shown = ParamSpec("Shown")
+
+ROWS_SHOWN = 100  # an artifact lives in Prefect's database for ever
+CELL_CHARACTERS = 2_000
+
+
+def never_ends_a_run(show: Callable[Shown, Awaitable[None]]) -> Callable[Shown, Awaitable[None]]:
+    """Return what shows a thing, and where that fails, for whatever reason, warns of it: the run goes on without."""
+
+    @functools.wraps(show)
+    async def shown(*args: Shown.args, **kwargs: Shown.kwargs) -> None:
+        try:
+            await show(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - a picture, a profile or Prefect's API fails in many ways
+            get_run_logger().warning("%s", told_as_missing(show.__name__.strip("_").replace("_", " "), error))
+
+    return shown
+
+
+def told_as_missing(what: str, error: Exception) -> str:
+    """Return the warning that something is not shown."""
+    reason = (str(error).strip().splitlines() or [""])[0][:300].rstrip(".")
+    return f"{what}: could not be shown ({type(error).__name__}: {reason}); the run goes on without it"
+
+
+class ProgressArtifacts:
+    """How far each source of a pipeline has come, as an artifact that changes."""
+
+    def __init__(self, pipeline: str) -> None:
+        self._pipeline = pipeline
+        self._ids: dict[str, UUID] = {}
+        self._one_at_a_time = asyncio.Lock()  # so that many sources do not crowd Prefect's API
+
+    async def show(self, source: str, percent: float, detail: str) -> None:
+        """Show how far a source has come; where Prefect does not take it, the source goes on without."""
+        async with self._one_at_a_time:
+            try:
+                await self._show(source, percent, f"{source}: {detail}")
+            except (httpx.HTTPError, PrefectException):
+                self._ids.pop(source, None)
+
+    async def _show(self, source: str, percent: float, description: str) -> None:
+        if source in self._ids:
+            await aupdate_progress_artifact(self._ids[source], percent, description)
+        else:
+            key = key_of(f"{self._pipeline}-ingest-{source}")
+            self._ids[source] = await acreate_progress_artifact(percent, key, description)
+
+
+@never_ends_a_run
+async def report_ingest(pipeline: str, sources: Sequence[LandedSource]) -> None:
+    """Show what was fetched of each source's partitions, and which could not be."""
+    asked = [(source.source, landed) for source in sources for landed in source.landed if not landed.reused]
+    slowest = sorted(asked, key=lambda pair: -pair[1].seconds)
+    failed = [_failure_row(source.source, failure) for source in sources for failure in source.failures]
+    partitions, kept = sum(len(source.landed) for source in sources), sum(source.total("reused") for source in sources)
+    said = f"What was fetched, the slowest first; {kept:,} of {partitions:,} partitions were landed before."
+    shown = [show_table(f"{pipeline}-ingest", [_partition_row(*pair) for pair in slowest], said)] if sources else []
+    if failed:
+        shown.append(show_table(f"{pipeline}-not-fetched", failed, "Partitions that could not be fetched."))
+    warned = [{"source": source.source, "warning": warning} for source in sources for warning in source.warnings]
+    if warned:
+        shown.append(show_table(f"{pipeline}-ingest-warnings", warned, "What was fetched, and may not be right."))
+    await asyncio.gather(*shown)
+
+
+def _partition_row(source: str, landed: Landed) -> dict[str, Any]:
+    return {
+        "source": source,
+        "partition": landed.partition,
+        "rows": landed.rows,
+        "pages": landed.pages,
+        "requests": landed.requests,
+        "retries": landed.retries,
+        "429s": landed.refused,
+        "bytes": landed.body_bytes,
+        "seconds": round(landed.seconds, 2),
+        "resumed from page": landed.resumed_from or "",
+    }
+
+
+def _failure_row(source: str, failure: Failure) -> dict[str, Any]:
+    return {
+        "source": source,
+        "partition": failure.partition,
+        "requests": failure.requests,
+        "retries": failure.retries,
+        "429s": failure.refused,
+        "failure": failure.cause,
+    }
+
+
+@task(name="report tables", cache_policy=NO_CACHE, persist_result=False)
+@never_ends_a_run
+async def report_tables(pipeline: str, tables: Sequence[CommittedTable]) -> None:
+    """Show what each table holds; a unit of its own so that the artifact stands in the run's graph."""
+    rows = [
+        {
+            "source": table.source,
+            "rows received": table.rows_received,
+            "in the table": table.rows_table,
+            "rejects": table.rows_rejected,
+            "duplicates": table.rows_duplicate,
+            "files": table.files,
+            "files read": table.files_read,
+            "columns": len(table.types),
+        }
+        for table in tables
+    ]
+    reasons = [
+        {"source": table.source, "reason": reason, "rows": count}
+        for table in tables
+        for reason, count in table.reasons.items()
+    ]
+    await show_table(f"{pipeline}-tables", rows, "What each table holds.")
+    if reasons:
+        await show_table(f"{pipeline}-rejects", reasons, "Why rows could not enter their table.")
+
+
+@never_ends_a_run
+async def report_warnings(pipeline: str, warnings: Sequence[str]) -> None:
+    """Show what a run found to be doubtful, if it found anything."""
+    if warnings:
+        rows = [{"warning": warning} for warning in warnings]
+        await show_table(f"{pipeline}-warnings", rows, "What this run found to be doubtful, and what to do.")
+
+
+async def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+    """Show rows, at most 100 of them, as a table artifact; the UI takes its texts for Markdown, so they are escaped.
+
+    The `description` is Markdown: what stands in it of a user's data its caller escapes.
+    """
+    left_out = len(rows) - ROWS_SHOWN
+    more = f" {left_out} further rows are not shown." if left_out > 0 else ""
+    shown = [{name: _cell(value) for name, value in row.items()} for row in rows[:ROWS_SHOWN]]
+    await acreate_table_artifact(table=shown, key=key_of(key), description=description + more)
+
+
+def _cell(value: Any) -> Any:
+    return escape(value, CELL_CHARACTERS, cell=False) if isinstance(value, str) else value
+
+
+def key_of(name: str) -> str:
+    """Return a name as artifacts' keys are written."""
+    return name.replace("_", "-")

@@ -1,0 +1,99 @@
+"""What can be seen wrong in a training section before there is data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.config import Between, Candidate, Training
+from tasks.core.errors import SpecError
+from tasks.train.data.classes import BY_CLASS
+from tasks.train.data.query import check_query, did_you_mean
+from tasks.train.models.estimators import BASELINE, BOOSTING, load_estimator, package_of, parameters_of
+
+_ESTIMATORS = {"base_estimator", "classifier", "estimator", "estimators", "final_estimator", "regressor"}
+
+
+def check_training(training: Training) -> list[str]:
+    """Return one sentence for everything wrong that can be seen before there is data; empty when all is well."""
+    mistakes = check_query(training.query) + _check_metric(training.metric)
+    for name, candidate in training.candidates.items():
+        key = f"training.candidates.{name}"
+        if name == BASELINE:
+            mistakes.append(f"{key}: {name!r} is the baseline's name, which is always added; choose another name")
+        mistakes += [f"{key}.{mistake}" for mistake in _check_candidate(candidate)]
+    return mistakes
+
+
+def _check_metric(metric: str) -> list[str]:
+    from sklearn.metrics import get_scorer_names  # noqa: PLC0415 - a second to import
+
+    from tasks.train.evaluation.metrics import METRICS  # noqa: PLC0415 - the same
+
+    known = get_scorer_names()
+    if metric in known:
+        return []
+    cure = f"did you mean {METRICS[metric].scorer}?" if metric in METRICS else did_you_mean(metric, known)
+    return [f"training.metric: {metric!r} is not a metric; {cure}"]
+
+
+def _check_candidate(candidate: Candidate) -> list[str]:
+    try:
+        estimator = load_estimator(candidate.estimator)
+    except SpecError as error:
+        return [f"estimator: {mistake}" for mistake in error.mistakes]
+    known = parameters_of(estimator)
+    space = candidate.search.space if candidate.search else {}
+    unknown = [
+        f"{key}.{name}: {estimator.__name__} has no parameter {name!r}; {did_you_mean(name, known)}"
+        for key, names in {"params": candidate.params, "search.space": space}.items()
+        for name in names
+        if name not in known
+    ]
+    nested = [
+        f"{key}.{name}: a file cannot describe an estimator within an estimator; take {name} out"
+        for key, values in {"params": candidate.params, "search.space": space}.items()
+        for name in _ESTIMATORS & values.keys()
+        if values[name] is not None
+    ]
+    twice = [
+        f"search.space.{name}: {name} is in params too, where it has one value; take it out of one of them"
+        for name in space
+        if name in candidate.params
+    ]
+    return unknown + nested + twice or _check_values(estimator, candidate)
+
+
+def _check_values(estimator: type[Any], candidate: Candidate) -> list[str]:
+    """Return what is wrong with the values of params, else with each of the space beside them."""
+    if package_of(estimator) in BOOSTING:
+        return []  # they tell at the fit what they do not take
+    if mistake := _refusal(estimator, candidate.params):
+        return [f"params: {mistake}"]
+    space = candidate.search.space if candidate.search else {}
+    mistakes = []
+    for name, values in space.items():
+        ends = [_end(values, values.low), _end(values, values.high)] if isinstance(values, Between) else values
+        refusals = (_refusal(estimator, candidate.params | {name: value}) for value in ends)
+        mistakes += [f"search.space.{name}: {refusal}" for refusal in refusals if refusal][:1]
+    return mistakes
+
+
+def _end(between: Between, bound: float) -> float:
+    return int(bound) if between.whole else bound
+
+
+def _refusal(estimator: type[Any], params: dict[str, Any]) -> str | None:
+    """Return what scikit-learn's own declaration of an estimator's parameters says of their values."""
+    by_class = {name for name, value in params.items() if name in BY_CLASS and isinstance(value, dict)}
+    try:
+        instance = estimator(**{name: value for name, value in params.items() if name not in by_class})
+    except TypeError as error:
+        return f"{error}; choose an estimator that a file can describe"
+    check = getattr(instance, "_validate_params", None)  # what fit itself calls first
+    if check is None:
+        return None
+    try:
+        check()
+    except ValueError as error:
+        return f"{' '.join(str(error).split()).rstrip('.')}; correct the value"
+    return None

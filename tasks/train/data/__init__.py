@@ -1,0 +1,1 @@
+"""The training set, its features and how its rows are split."""

@@ -1,0 +1,1 @@
+"""Candidates fitted, scored and ranked."""

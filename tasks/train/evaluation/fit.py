@@ -1,0 +1,54 @@
+"""A candidate fitted on rows: preprocessing, search and estimator see these rows and no others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from tasks.config import Candidate, Label, Training
+from tasks.train.data.classes import labels_of
+from tasks.train.data.features import Features, observe
+from tasks.train.data.types import Array
+from tasks.train.evaluation.search import search_params
+from tasks.train.models.preprocessing import build_model, prefix_of
+
+
+def fit_model(  # noqa: PLR0913, PLR0917 - what a fit sees
+    training: Training,
+    candidate: Candidate,
+    features: Features,
+    frame: pd.DataFrame,
+    target: Array,
+    unit: Array | None = None,
+    positive: Label | None = None,
+) -> Pipeline:
+    """Return the fitted pipeline of a candidate, with the parameters that its search chose.
+
+    Args:
+        training: The training section: its metric, split and seed rule a search.
+        candidate: What is fitted.
+        features: The features by type.
+        frame: The rows to learn from, and nothing else.
+        target: What is to be predicted of each row.
+        unit: Moment or group of each row (`Rows.unit`), where the split goes by one.
+        positive: The class of two that a search's metric is of.
+
+    Raises:
+        TrainingError: when the columns do not fit the candidate, or the rows are too few for its search.
+
+    """
+    labels = None if target.dtype.kind == "f" else labels_of(target)
+    model = build_model(candidate, observe(features, frame), training.seed, labels)
+    if candidate.search is not None:
+        return search_params(training, model, candidate, frame, target, unit, positive)
+    return model.fit(frame, target)
+
+
+def chosen_params(model: Pipeline, candidate: Candidate) -> dict[str, Any]:
+    """Return the parameters of a fitted pipeline that its candidate's search was to choose."""
+    if candidate.search is None:
+        return {}
+    prefix, params = prefix_of(model), model.get_params()
+    return {name: params[f"{prefix}{name}"] for name in candidate.search.space}

@@ -1,0 +1,81 @@
+"""What is to be evaluated: one job a candidate, with a fingerprint of all its result depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tasks.config import Candidate, Training
+from tasks.core.storage import fingerprint
+from tasks.train.data.split_file import KeptRows, keep_rows
+from tasks.train.data.training_set import Task, TrainingSet, versions
+from tasks.train.models.estimators import BASELINE
+
+BASELINES: dict[Task, Candidate] = {
+    "classification": Candidate(estimator="sklearn.dummy.DummyClassifier", params={"strategy": "prior"}),
+    "regression": Candidate(estimator="sklearn.dummy.DummyRegressor", params={"strategy": "mean"}),
+}
+EVALUATION = 5  # to be raised when the same candidate would be evaluated otherwise than before
+_LIMITS = {"time_limit_s", "memory_limit_mb"}  # they decide whether there is a result, never which
+
+
+@dataclass(frozen=True)
+class CandidateJob:
+    """One candidate to be evaluated on the folds of the training rows, and perhaps on the hold-out."""
+
+    name: str
+    candidate: Candidate
+    training: Training
+    training_set: TrainingSet
+    rows: KeptRows
+    models: Path
+    """Folder of the pipeline's models."""
+    versions: Mapping[str, str]
+    """Of the packages that the results depend on."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return the fingerprint of all that the results depend on; a finished one is not fitted again."""
+        return fingerprint(
+            {
+                "evaluation": EVALUATION,
+                "training_set": self.training_set.fingerprint,
+                "target": self.training.target,
+                "task": self.training_set.task,
+                "positive": self.training_set.positive,
+                "split": self.training.split.model_dump(),
+                "metric": self.training.metric,
+                "seed": self.training.seed,
+                "candidate": self.candidate.model_dump(exclude=_LIMITS),
+                "versions": self.versions,
+            }
+        )
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the candidate's results and model."""
+        return self.models / "candidates" / f"{self.name}-{self.fingerprint[:12]}"
+
+    @property
+    def module(self) -> str:
+        """Return the module of the candidate's estimator."""
+        return self.candidate.estimator.rpartition(".")[0]
+
+
+def plan_jobs(training: Training, training_set: TrainingSet, models: Path) -> tuple[CandidateJob, ...]:
+    """Return the jobs of a training, the baseline first; the rows of its folds are then kept on disk."""
+    rows = keep_rows(training, training_set)
+    candidates = {BASELINE: BASELINES[training_set.task], **training.candidates}
+    return tuple(
+        CandidateJob(name, candidate, training, training_set, rows, models, versions_for(candidate))
+        for name, candidate in candidates.items()
+    )
+
+
+def versions_for(candidate: Candidate) -> dict[str, str]:
+    """Return the versions that this process has of what a candidate's results depend on."""
+    package = candidate.estimator.partition(".")[0]
+    others = () if package == "sklearn" else (package,)
+    return versions("scikit-learn", "numpy", "scipy", "pandas", "skops", *others)

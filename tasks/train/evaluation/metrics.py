@@ -1,0 +1,200 @@
+"""The usual metrics of each problem, by the names and in the units that people know them by, of one draw or many."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from sklearn import metrics as sk
+
+from tasks.train.data.training_set import Task
+from tasks.train.data.types import Array
+from tasks.train.evaluation.statistics import Score
+
+_BINARY = 2
+Judge = Callable[[Array, Array, Array], float]  # (truth, what was said, classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What a model said of rows, and what was true."""
+
+    truth: Array
+    prediction: Array
+    probability: Array | None = None
+    """Of each row (rows) and class (columns)."""
+    ranking: Array | None = None
+    """By which areas order the rows: of the positive of two classes (rows), or of each class (columns)."""
+    classes: Array | None = None
+    """All classes, sorted, but for the positive one of two, which is the last; needed for classification."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: how to compute it of predictions that are there, and which scorer of scikit-learn gives the same.
+
+    With two classes F1 and the areas are of the second, the positive one; with
+    more, F1 and the areas are the unweighted mean over each class against the
+    others.
+    """
+
+    name: str
+    task: Task
+    scorer: str
+    judge: Judge
+    sign: int = 1
+    """What a scorer's value is multiplied by to be the metric: -1 where scikit-learn negates, as less is better."""
+    of: Literal["prediction", "probability", "ranking"] = "prediction"
+    """What is judged: of areas, as scikit-learn's scorers have it, the ranking; of many classes' ROC the probability."""
+    scorer_of_many: str | None = None
+    """The scorer for more than two classes, where it is another."""
+
+    def score(self, said: Said) -> float:
+        """Return the metric in its own unit and direction; NaN where what was said does not define it."""
+        known = np.unique(said.truth) if said.classes is None else said.classes
+        many = self.scorer_of_many is not None and len(known) > _BINARY
+        given: Array | None = getattr(said, "probability" if many and self.of == "ranking" else self.of)
+        if given is None:
+            return float("nan")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of rows without a class: the value is NaN
+            try:
+                return float(self.judge(said.truth, given, known))
+            except ValueError:
+                return float("nan")
+
+    def scorer_for(self, classes: int | None) -> str:
+        """Return the name of scikit-learn's scorer for a number of classes."""
+        return self.scorer_of_many if self.scorer_of_many and (classes or 0) > _BINARY else self.scorer
+
+
+def score_all(task: Task, said: Said) -> dict[str, float]:
+    """Return every metric of the task that what was said defines, by name."""
+    scores = {metric.name: metric.score(said) for metric in METRICS.values() if metric.task == task}
+    return {name: value for name, value in scores.items() if np.isfinite(value)}
+
+
+def _f1(truth: Array, prediction: Array, classes: Array) -> float:
+    if len(classes) > _BINARY:
+        return float(sk.f1_score(truth, prediction, labels=classes, average="macro", zero_division=0))
+    return float(sk.f1_score(truth == classes[1], prediction == classes[1], zero_division=0))
+
+
+def _roc_auc(truth: Array, ranking: Array, classes: Array) -> float:
+    if len(classes) > _BINARY:
+        return float(sk.roc_auc_score(truth, ranking, multi_class="ovr", labels=classes))
+    return float(sk.roc_auc_score(truth == classes[1], ranking))
+
+
+def _pr_auc(truth: Array, ranking: Array, classes: Array) -> float:
+    if len(np.unique(truth)) < len(classes):
+        return float("nan")  # scikit-learn says 0 for a class without rows
+    if len(classes) > _BINARY:
+        return float(sk.average_precision_score(truth[:, None] == classes, ranking, average="macro"))
+    return float(sk.average_precision_score(truth == classes[1], ranking))
+
+
+def _log_loss(truth: Array, probability: Array, classes: Array) -> float:
+    if len(classes) > _BINARY:
+        return float(sk.log_loss(truth, probability, labels=classes))
+    # Of the positive class alone, as the scorer: both columns differ from it in the last digits near 0 and 1.
+    return float(sk.log_loss(truth == classes[1], probability[:, 1], labels=[False, True]))
+
+
+def _brier(truth: Array, probability: Array, classes: Array) -> float:
+    """Return the mean squared distance; scikit-learn's own takes more than two classes from 1.7 on only."""
+    wrong = np.square(probability - (truth[:, None] == classes)).sum(axis=1).mean()
+    return float(wrong / 2 if len(classes) == _BINARY else wrong)
+
+
+def _without_classes(metric: Callable[[Array, Array], float]) -> Judge:
+    return lambda truth, prediction, _: metric(truth, prediction)
+
+
+_ALL = (
+    Metric("accuracy", "classification", "accuracy", _without_classes(sk.accuracy_score)),
+    Metric("balanced_accuracy", "classification", "balanced_accuracy", _without_classes(sk.balanced_accuracy_score)),
+    Metric("f1", "classification", "f1", _f1, scorer_of_many="f1_macro"),
+    Metric("roc_auc", "classification", "roc_auc", _roc_auc, of="ranking", scorer_of_many="roc_auc_ovr"),
+    Metric("pr_auc", "classification", "average_precision", _pr_auc, of="ranking"),
+    Metric(
+        "log_loss",
+        "classification",
+        "neg_log_loss",
+        _log_loss,
+        sign=-1,
+        of="probability",
+    ),
+    Metric("brier", "classification", "neg_brier_score", _brier, sign=-1, of="probability"),
+    Metric("rmse", "regression", "neg_root_mean_squared_error", _without_classes(sk.root_mean_squared_error), sign=-1),
+    Metric("mae", "regression", "neg_mean_absolute_error", _without_classes(sk.mean_absolute_error), sign=-1),
+    Metric("r2", "regression", "r2", _without_classes(sk.r2_score)),
+    Metric(
+        "mape",
+        "regression",
+        "neg_mean_absolute_percentage_error",
+        _without_classes(sk.mean_absolute_percentage_error),
+        sign=-1,
+    ),
+)
+METRICS = {metric.name: metric for metric in _ALL}
+
+
+_TWO = 2
+_ERRORS: dict[str, Callable[[Array, Array], Array]] = {
+    "neg_mean_absolute_error": lambda truth, said: -np.abs(truth - said),
+    "neg_mean_squared_error": lambda truth, said: -np.square(truth - said),
+}
+
+
+def quick_scoring(metric: str, said: Said) -> Score | None:
+    """Return what scores positions as scikit-learn's scorer does, to the last digits, or None for other metrics.
+
+    A scorer takes a millisecond or more for checks alone; a thousand draws of
+    a hold-out are seconds.
+    """
+    truth, prediction, classes = said.truth, said.prediction, said.classes
+    if metric == "accuracy":
+        return _mean_of((truth == prediction).astype(float))
+    if metric in _ERRORS and classes is None:
+        return _mean_of(_ERRORS[metric](truth, prediction))
+    if metric == "neg_root_mean_squared_error" and classes is None:
+        mean = _mean_of(np.square(truth - prediction))
+        return lambda rows: -float(np.sqrt(mean(rows)))
+    if metric == "r2" and classes is None:
+        return _r2(truth, prediction)
+    if metric == "roc_auc" and classes is not None and len(classes) == _TWO and said.ranking is not None:
+        return _fast_roc_auc(truth == classes[1], said.ranking)
+    return None
+
+
+def _mean_of(values: Array) -> Score:
+    return lambda rows: float(np.mean(values[rows]))
+
+
+def _r2(truth: Array, prediction: Array) -> Score:
+    wrong = np.square(truth - prediction)
+
+    def score(rows: Array) -> float:
+        spread = float(np.square(truth[rows] - truth[rows].mean()).sum())
+        return 1 - float(wrong[rows].sum()) / spread if spread else float("nan")
+
+    return score
+
+
+def _fast_roc_auc(positive: Array, ranking: Array) -> Score:
+    """Return the share of pairs that are in the right order, ties counted half, by counting at each level."""
+    levels, level = np.unique(ranking, return_inverse=True)
+
+    def score(rows: Array) -> float:
+        drawn, right = level[rows], positive[rows]
+        of_positive = np.bincount(drawn[right], minlength=len(levels))
+        of_negative = np.bincount(drawn[~right], minlength=len(levels))
+        pairs = float(of_positive.sum()) * float(of_negative.sum())
+        below = np.cumsum(of_negative) - of_negative / 2
+        return float((of_positive * below).sum()) / pairs if pairs else float("nan")
+
+    return score

@@ -1,0 +1,170 @@
+"""What a fitted model says of rows, asked once a row and scored as often as is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import get_scorer
+from sklearn.pipeline import Pipeline
+
+from tasks.config import Label
+from tasks.core.errors import TrainingError
+from tasks.train.data.training_set import Task
+from tasks.train.data.types import Array
+from tasks.train.evaluation.metrics import Said, quick_scoring, score_all
+from tasks.train.evaluation.statistics import Score
+
+_TWO = 2
+
+
+class Answers:
+    """What a model says of the rows of a frame.
+
+    Of two classes the second is the positive one: where the model has them in
+    the other order, its answers are turned round, so that every figure, and
+    every column of one, is of the same class.
+    """
+
+    def __init__(self, model: Pipeline, frame: pd.DataFrame, truth: Array, positive: Label | None = None) -> None:
+        self._model = model
+        self._frame = frame
+        self._ask = cache(self._ask_model)
+        self.truth = truth
+        learnt: Array | None = getattr(model, "classes_", None)
+        self._two = learnt is not None and len(learnt) == _TWO
+        self._turned = bool(self._two and learnt is not None and positive is not None and learnt[0] == positive)
+        self.classes: Array | None = learnt[::-1] if self._turned and learnt is not None else learnt
+        """The classes, where the model has any, the positive one of two last."""
+
+    @property
+    def prediction(self) -> Array:
+        """Return the prediction of each row."""
+        return self._ask("predict")
+
+    @property
+    def probability(self) -> Array | None:
+        """Return the probability of each row and class, where the model gives any."""
+        if not hasattr(self._model, "predict_proba"):
+            return None
+        told = self._ask("predict_proba")
+        return told[:, ::-1] if self._turned else told
+
+    @property
+    def ranking(self) -> Array | None:
+        """Return by what areas order the rows, of the positive of two classes (rows,) or of each (rows, classes).
+
+        It is what scikit-learn's scorers take: the decision function, and where there is none the probability.
+        """
+        if self.classes is None:
+            return None
+        if not hasattr(self._model, "decision_function"):
+            return self.probability[:, 1] if self._two and self.probability is not None else self.probability
+        told = -self._ask("decision_function") if self._turned else self._ask("decision_function")
+        return (
+            told if self._two or told.shape[1:] == self.classes.shape else None
+        )  # some have a column a pair of classes
+
+    @property
+    def said(self) -> Said:
+        """Return all that the model says of the rows."""
+        return Said(self.truth, self.prediction, self.probability, self.ranking, self.classes)
+
+    def score(self, metric: str) -> float:
+        """Return what scikit-learn's scorer makes of all rows.
+
+        Raises:
+            TrainingError: when it makes no number of them.
+
+        """
+        for said in (self.prediction, self.probability):
+            if said is not None and said.dtype.kind == "f" and np.isnan(said).any():
+                missing = int(np.isnan(said.reshape(len(said), -1)).any(axis=1).sum())
+                raise TrainingError(f"it predicts NaN for {missing} of {len(said)} rows; change its parameters")
+        try:
+            found = self.figure(metric)
+        except ValueError as error:
+            raise TrainingError(f"the metric {metric} cannot be had: {' '.join(str(error).split())}") from error
+        if not np.isfinite(found):
+            raise TrainingError(f"the metric {metric} cannot be had: it is {found}")
+        return found
+
+    def figure(self, metric: str) -> float:
+        """Return what scikit-learn's scorer makes of all rows, whatever that is."""
+        return float(get_scorer(metric)(self._as_model(), np.arange(len(self.truth)), self._coded_truth()))
+
+    def scoring(self, metric: str) -> Score:
+        """Return what scores any positions of the rows; NaN where they do not define the metric."""
+        if quick := quick_scoring(metric, self.said):
+            return quick
+        scorer, model, truth = get_scorer(metric), self._as_model(), self._coded_truth()
+
+        def score(rows: Array) -> float:
+            try:
+                return float(scorer(model, rows, truth[rows]))
+            except ValueError:
+                return float("nan")  # a draw without a class that the metric needs
+
+        return score
+
+    def metrics(self, task: Task) -> dict[str, float]:
+        """Return the usual metrics of the task that these answers define."""
+        return score_all(task, self.said)
+
+    def _ask_model(self, method: str) -> Array:
+        return np.asarray(getattr(self._model, method)(self._frame))
+
+    def _as_model(self) -> Any:
+        """Return the answers in the shape of a model that takes positions: scikit-learn's scorers take it as one.
+
+        Two classes are 0 and 1, the positive one: for scorers that is so, whatever classes are called.
+        """
+        found = _RegressorAnswers() if self.classes is None else _ClassifierAnswers()
+        given = {"predict": lambda: self._coded(self.prediction), "predict_proba": lambda: self.probability}
+        given["decision_function"] = lambda: self.ranking if self._two else self._ask("decision_function")
+        for method, answers in given.items():
+            if hasattr(self._model, method):
+                setattr(found, method, self._looked_up(method, cache(answers)))
+        if self.classes is not None:
+            found.classes_ = np.arange(_TWO) if self._two else self.classes
+        return found
+
+    def _coded_truth(self) -> Array:
+        return self._coded(self.truth)
+
+    def _coded(self, labels: Array) -> Array:
+        return (labels == self.classes[1]).astype(int) if self._two and self.classes is not None else labels
+
+    def _looked_up(self, method: str, answers: Any) -> Any:
+        def look_up(rows: Array) -> Array:
+            found: Array = answers()[rows]
+            return found
+
+        look_up.__name__ = method  # by which scorers tell what they were given
+        return look_up
+
+
+def scoring_of(metric: str, positive: Label | None) -> Callable[[Pipeline, pd.DataFrame, Array], float]:
+    """Return what scores a model on rows, as scikit-learn's own scorers do, of the positive class."""
+
+    def score(model: Pipeline, frame: pd.DataFrame, truth: Array) -> float:
+        return Answers(model, frame, truth, positive).figure(metric)
+
+    return score
+
+
+class _Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+class _ClassifierAnswers(ClassifierMixin, _Fitted):  # type: ignore[misc]  # as above
+    """Answers of a classifier."""
+
+
+class _RegressorAnswers(RegressorMixin, _Fitted):  # type: ignore[misc]  # as above
+    """Answers of a regressor."""

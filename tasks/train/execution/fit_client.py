@@ -1,0 +1,243 @@
+"""Calls in a process of their own that is ended at its limits, and whose end, however it comes, is told in a sentence."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pickle
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from tasks.train.execution.fit_process import Ending, How, Request
+from tasks.train.execution.worker import THREAD_VARIABLES
+
+Value = TypeVar("Value")
+
+_SERVE = (
+    "from tasks.train.execution.fit_server import main; main()"  # not -m: what it sends would be of a module __main__
+)
+_SOCKET = "fits"
+_STOP_S = 5.0
+_TRIES = 2  # of a call whose server was killed, and its process with it
+_DYING_S = 0.5  # a server that was killed is connected to for a moment longer, until its last thread has ended
+_ADDRESS_BYTES = 100  # of a socket: Linux has room for 107 and macOS for 103
+_CAUSES = {
+    signal.SIGKILL: "by hand, or by the system for want of memory; set memory_limit_mb, or run again",
+    signal.SIGSEGV: "a crash in native code; change its parameters, or remove it",
+}
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Value]):
+    """What a call came to: its value, or the sentence that says why there is none."""
+
+    value: Value | None
+    error: str | None
+    seconds: float
+    memory_mb: float
+    ended: How = "answered"
+
+
+def run_isolated(
+    function: str,
+    *arguments: object,
+    time_s: float,
+    memory_mb: int | None = None,
+    preload: tuple[str, ...] = (),
+) -> Outcome[Any]:
+    """Return the value of a function, named as `module:function`, called in a process of its own.
+
+    This process does not import the module. The other one is killed after `time_s` seconds, or when it holds more than
+    `memory_mb` MiB of its own. `preload` names modules that are imported once
+    for all calls.
+    """
+    request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload)
+    return next(_outcome(ending, request) for ending in _ask(request))
+
+
+def each_isolated(
+    function: str,
+    *arguments: object,
+    time_s: float,
+    memory_mb: int | None = None,
+    preload: tuple[str, ...] = (),
+) -> Iterator[Outcome[Any]]:
+    """Yield each value that a function yields, called as by `run_isolated`, in one process for all of them.
+
+    Each has `time_s` seconds of its own. Where the process does not come to its end, that is the last outcome.
+    """
+    request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload)
+    for ending in _ask(request):
+        if ending.how != "answered":
+            yield _outcome(ending, request)
+
+
+def _outcome(ending: Ending, request: Request) -> Outcome[Any]:
+    answer = pickle.loads(ending.answer) if ending.answer else None  # noqa: S301 - our own child's
+    if ending.how in ("answered", "yielded"):
+        return Outcome(answer, None, ending.seconds, ending.memory_mb)
+    error = str(answer) if ending.how == "raised" else _explain(ending, request)
+    return Outcome(None, error, ending.seconds, ending.memory_mb, ending.how)
+
+
+class FitServer:
+    """The process that has imported what fits need, for every worker that calls at `address`; it is not waited for.
+
+    It ends, and what it runs, when this process does, however it does.
+    """
+
+    def __init__(self) -> None:
+        self._folder = _make_folder()
+        self.address = str(self._folder / _SOCKET)
+        ours, theirs = socket.socketpair()
+        with theirs, socket.socket(socket.AF_UNIX) as calls:
+            calls.bind(self.address)
+            calls.listen()
+            passed = [calls.fileno(), theirs.fileno()]
+            command = [sys.executable, "-P", "-c", _SERVE, *map(str, passed)]  # -P: modules from where ours are
+            environment = {
+                **os.environ,
+                **dict.fromkeys(THREAD_VARIABLES, "1"),
+                "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path),
+            }
+            self._process = subprocess.Popen(command, pass_fds=passed, env=environment)  # noqa: S603 - ours
+        self._end = ours
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether it has not ended."""
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """End the server and what it runs."""
+        self._end.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_STOP_S)
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)  # it does so itself, unless it was killed
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # Python may be on its way out
+            self.stop()
+
+
+def _make_folder() -> Path:
+    """Return a new folder that only its owner enters, where the address of a socket has room for its path."""
+    folder = Path(tempfile.mkdtemp(prefix="tidemill-"))
+    if len(os.fsencode(folder / _SOCKET)) <= _ADDRESS_BYTES:
+        return folder
+    folder.rmdir()
+    return Path(tempfile.mkdtemp(prefix="tidemill-", dir="/tmp"))
+
+
+class _Servers:
+    """Where this process has its fits run: at the server it was told of, else at one of its own."""
+
+    def __init__(self) -> None:
+        self.told: str | None = None
+        self._own: FitServer | None = None
+        self._lock = threading.Lock()
+        self._threads = threading.local()  # one request at a time: Dask's workers have threads
+
+    def connection(self) -> Connection:
+        """Return this thread's connection."""
+        known: Connection | None = getattr(self._threads, "connection", None)
+        if known is None:
+            known = self._threads.connection = self._call()
+        return known
+
+    def _call(self) -> Connection:
+        caller = socket.socket(socket.AF_UNIX)
+        try:
+            if self.told is not None:
+                caller.connect(self.told)
+                return Connection(caller.detach())
+        except OSError:  # it has ended
+            self.told = None
+        with self._lock:
+            if self._own is None or not self._own.is_running:
+                self._own = FitServer()
+        caller.connect(self._own.address)
+        return Connection(caller.detach())
+
+    def disconnect(self) -> None:
+        """End what runs for this thread."""
+        known: Connection | None = getattr(self._threads, "connection", None)
+        self._threads.connection = None
+        if known is not None:
+            known.close()
+
+    def stop(self) -> None:
+        """End what runs for this thread, and the process's own server, if it has one."""
+        self.disconnect()
+        with self._lock:
+            own, self._own = self._own, None
+        if own is not None:
+            own.stop()
+
+
+_servers = _Servers()
+
+
+def call_at(address: str) -> None:
+    """Have this process's fits run by the server at this address."""
+    _servers.told = address
+
+
+def stop_fit_server() -> None:
+    """End this process's own fit server, if it has one, and what it runs."""
+    _servers.stop()
+
+
+def _ask(request: Request) -> Iterator[Ending]:
+    """Yield what a request yields, and how it ended; where its server was killed, another one is asked, as the fit was not to blame."""
+    told = 0
+    for _ in range(_TRIES):
+        try:
+            connection = _servers.connection()
+            connection.send(request)
+            for number in itertools.count():
+                ending: Ending = connection.recv()
+                if ending.how != "yielded":
+                    break
+                if number >= told:  # the server before has told the others
+                    told += 1
+                    yield ending
+        except (EOFError, OSError):
+            _servers.disconnect()
+            time.sleep(_DYING_S)
+        except BaseException:
+            _servers.disconnect()  # an answer nobody waits for must not be taken for the next one
+            raise
+        else:
+            yield ending
+            return
+    yield Ending("signal", signal.SIGKILL)
+
+
+def _explain(ending: Ending, request: Request) -> str:
+    match ending.how:
+        case "time":
+            return f"was killed after {request.time_s:g} s, its time_limit_s; raise it, or make the candidate cheaper"
+        case "memory":
+            return (
+                f"was killed at {ending.memory_mb:.0f} MiB, above its memory_limit_mb of {request.memory_mb}; "
+                "raise it, or make the candidate smaller"
+            )
+        case "exit":
+            return f"its process ended by itself with exit code {ending.code}; change its parameters, or remove it"
+    number = signal.Signals(ending.code)
+    return f"its process was killed by {number.name} ({_CAUSES.get(number, 'from outside; run again')})"

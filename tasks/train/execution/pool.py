@@ -1,0 +1,250 @@
+"""The workers of a run: opened when first needed, opened again where one was killed, closed once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from asyncio import CancelledError
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+from prefect import get_client, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound
+from prefect.futures import PrefectFuture, as_completed
+from prefect.states import Crashed, Failed
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
+
+from tasks.config import DaskRunner, ProcessesRunner
+from tasks.core.errors import TrainingError
+from tasks.train.evaluation.results import Part
+from tasks.train.execution.fit_client import FitServer
+from tasks.train.execution.shared_store import Handover
+from tasks.train.execution.units import Unit, run_unit
+from tasks.train.execution.worker import start_worker, stop_workers, stopping
+
+OPENINGS = 4  # of the pool: a unit whose worker was killed each time is given up
+_AHEAD = 2  # units a worker that are submitted: the next one is there when one ends
+_STORED_S = 3.0  # after this, what Prefect has not stored of a killed task run it will not store
+_POLL_S = 0.3
+_ANSWERS_S = 10  # a scheduler that is there answers sooner
+
+
+@task(name="candidate", task_run_name="{unit.name}", cache_policy=NO_CACHE, persist_result=False)
+def train_unit(unit: Unit, handover: Handover | None = None) -> list[Part] | State[Any]:
+    """Fit and judge one candidate on some of its folds, or on the hold-out.
+
+    A unit of its own because units run in parallel and each is finished, or
+    failed, alone. Not retried: a fit is deterministic, and a failed one is a
+    line on the leaderboard, and red in the UI, that the next run tries again.
+    """
+    results = run_unit(unit, handover)
+    failed = next((result.error for result in results if result.error is not None), None)
+    return results if failed is None else Failed(message=failed, data=results)
+
+
+class Workers:
+    """The processes that units run in: of this machine, or of a Dask cluster."""
+
+    def __init__(self, runner: ProcessesRunner | DaskRunner) -> None:
+        self._runner = runner
+        self._open: TaskRunner[Any] | None = None
+        self._fit_server: FitServer | None = None
+        self._lost: list[UUID] = []
+        url = runner.data_url if isinstance(runner, DaskRunner) else None
+        self._handover = None if url is None else Handover.within(url)
+        self._offered = False
+        self._offering = Lock()
+        stopping.clear()
+
+    @property
+    def width(self) -> int:
+        """Return how many units run at once; a Dask cluster is asked."""
+        if isinstance(self._runner, ProcessesRunner):
+            return self._runner.workers or os.cpu_count() or 1
+        dask: Any = self._opened()
+        return sum(dask.client.nthreads().values()) or 1
+
+    def run(
+        self,
+        units: Iterable[Unit],
+        tell: Callable[[Unit, list[Part]], None],
+        skip: Callable[[Unit], bool] = lambda _: False,
+    ) -> None:
+        """Run units, those that come first first, and tell what each came to; blocks until all are done.
+
+        Units whose worker was killed run again, a few times. `skip` is asked
+        before a unit starts.
+        """
+        waiting, flying = deque(units), dict[PrefectFuture[Any], Unit]()
+        tries: Counter[str] = Counter()
+        most = _AHEAD * self.width if waiting else 0
+        while waiting or flying:
+            while waiting and len(flying) < most:
+                unit = waiting.popleft()
+                if not skip(unit):
+                    flying[self._submit(unit)] = unit
+            if not flying:
+                continue
+            future = next(as_completed(list(flying)))
+            try:
+                results = future.result(raise_on_failure=False)
+            except Exception as error:
+                if stopping.is_set():
+                    raise
+                waiting.extendleft(reversed(self._retry(flying, tries, error, tell)))
+                flying.clear()
+                continue
+            unit = flying.pop(future)
+            tell(unit, self._received(unit, _results_of(results)))
+
+    def _submit(self, unit: Unit) -> PrefectFuture[Any]:
+        self._offer(unit)
+        future: PrefectFuture[Any] = self._opened().submit(train_unit, {"unit": unit, "handover": self._handover})
+        return future
+
+    def _offer(self, unit: Unit) -> None:
+        """Put what every unit reads where the workers find it, once."""
+        with self._offering:  # an interrupted run is closed by another thread, which is to find all that was put there
+            self._opened()
+            if self._handover is not None and not self._offered:
+                self._offered = True
+                self._handover.offer(unit.job)
+
+    def _received(self, unit: Unit, parts: list[Part]) -> list[Part]:
+        """Return the results of a unit, kept on this machine's disk whichever machine they come from."""
+        if self._handover is not None:
+            self._handover.receive(unit.job, parts)
+        return parts
+
+    def _opened(self) -> TaskRunner[Any]:
+        if stopping.is_set():
+            raise CancelledError  # the run was interrupted while this thread worked
+        if self._open is None:
+            self._open = _enter(self._make_runner())
+        return self._open
+
+    def _make_runner(self) -> TaskRunner[Any]:
+        if not isinstance(self._runner, ProcessesRunner):
+            return _make_dask_runner(self._runner)
+        if self._fit_server is None or not self._fit_server.is_running:
+            self._fit_server = FitServer()
+        return ProcessPoolTaskRunner(
+            max_workers=self._runner.workers, initializer=start_worker, initargs=(self._fit_server.address,)
+        )
+
+    def _retry(
+        self,
+        flying: dict[PrefectFuture[Any], Unit],
+        tries: Counter[str],
+        error: Exception,
+        tell: Callable[[Unit, list[Part]], None],
+    ) -> list[Unit]:
+        """Return the units that are to run again after a worker was killed."""
+        again = []
+        for future, unit in flying.items():
+            self._lost.append(future.task_run_id)
+            tries[unit.name] += 1
+            if tries[unit.name] < OPENINGS:
+                again.append(unit)
+            else:
+                tell(unit, [unit.failure(_death_of_a_worker(unit, error))])
+        self._close_runner()
+        return again
+
+    def close(self) -> None:
+        """End the workers, and tell Prefect of the task runs that ended with one that was killed."""
+        self._close_runner()
+        if self._fit_server is not None:
+            self._fit_server.stop()
+        with self._offering:
+            if self._handover is not None and self._offered:
+                self._handover.clear()
+        if self._lost and not stopping.is_set():
+            _mark_crashed(self._lost)
+
+    def _close_runner(self) -> None:
+        runner, self._open = self._open, None
+        if runner is not None:
+            with suppress(Exception):  # of a broken pool
+                runner.__exit__(None, None, None)
+
+
+@asynccontextmanager
+async def opened_workers(runner: ProcessesRunner | DaskRunner) -> AsyncIterator[Workers]:
+    """Yield the workers of a run; none is left when the block ends."""
+    workers = Workers(runner)
+    try:
+        yield workers
+    except CancelledError:
+        stop_workers()  # the pool would wait for the fits to end
+        raise
+    finally:
+        await asyncio.to_thread(workers.close)
+
+
+def _enter(runner: TaskRunner[Any]) -> TaskRunner[Any]:
+    """Return the task runner, running.
+
+    Raises:
+        TrainingError: nobody answers at a Dask cluster's address.
+
+    """
+    entered: Any = runner
+    try:
+        entered.__enter__()
+        if isinstance(runner, ProcessPoolTaskRunner):
+            # A worker that is killed while it sends to Prefect keeps the queue's lock: Python would wait for it at exit.
+            entered._subprocess_message_queue.cancel_join_thread()  # noqa: SLF001 - Prefect 3.8 has no other way
+        else:
+            entered.client.nthreads()  # it connects when it is first asked
+    except OSError as error:
+        where = getattr(entered, "address", "this machine")
+        raise TrainingError(f"training.runner: no worker at {where} ({error}); start the Dask scheduler") from None
+    return runner
+
+
+def _make_dask_runner(runner: DaskRunner) -> TaskRunner[Any]:
+    try:
+        from prefect_dask import DaskTaskRunner  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise TrainingError(
+            "training.runner: kind dask needs prefect-dask, which is not installed; pip install 'tidemill[dask]'"
+        ) from None
+    dask: TaskRunner[Any] = DaskTaskRunner(address=runner.address, client_kwargs={"timeout": _ANSWERS_S})
+    return dask
+
+
+def _results_of(answer: Any) -> list[Part]:
+    """Return the results of a unit; where the task itself failed, its error is raised."""
+    if isinstance(answer, BaseException):
+        raise answer
+    results: list[Part] = answer
+    return results
+
+
+def _death_of_a_worker(unit: Unit, error: Exception) -> str:
+    return (
+        f"training.candidates.{unit.job.name}: its worker process was killed {OPENINGS} times, by hand or by the system "
+        f"for want of memory ({type(error).__name__}); use fewer training.runner.workers, or training.sample_rows"
+    )
+
+
+def _mark_crashed(lost: Sequence[UUID]) -> None:
+    """Have the task runs that a killed worker left Running end; those that had not begun are not there."""
+    waiting, deadline = set(lost), time.monotonic() + _STORED_S
+    with get_client(sync_client=True) as client:
+        while waiting and time.monotonic() < deadline:
+            for number in list(waiting):
+                with suppress(ObjectNotFound):
+                    state = client.read_task_run(number).state
+                    if state is None or not state.is_final():
+                        client.set_task_run_state(number, Crashed(message="Its worker process was killed."), force=True)
+                    waiting.discard(number)
+            time.sleep(_POLL_S if waiting else 0)

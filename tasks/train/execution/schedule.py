@@ -1,0 +1,185 @@
+"""The course of a training: folds of every candidate, then the finalists; what is finished is read back."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from tasks.core.progress import Step, tell
+from tasks.core.storage import sweep_leftovers
+from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.leaderboard import Leaderboard, choose_finalists, rank
+from tasks.train.evaluation.results import (
+    CandidateResult,
+    CurvePoint,
+    FoldResult,
+    Judgement,
+    Part,
+    combine_folds,
+    kept_part,
+    make_finalist,
+    with_judgement,
+)
+from tasks.train.execution.cache import note_training, prune_folders
+from tasks.train.execution.units import SHARES, Unit, plan_finals, plan_folds, read_last_times
+from tasks.train.models.estimators import BASELINE
+
+
+class RunsUnits(Protocol):
+    """What units run on."""
+
+    @property
+    def width(self) -> int:
+        """How many units run at once."""
+
+    def run(
+        self,
+        units: Iterable[Unit],
+        tell: Callable[[Unit, list[Part]], None],
+        skip: Callable[[Unit], bool] = ...,
+    ) -> None:
+        """Run units and tell what each came to."""
+
+
+async def evaluate_all(jobs: Sequence[CandidateJob], workers: RunsUnits, *, fresh: bool) -> list[CandidateResult]:
+    """Return the result of every job on its folds, in order; folds that are finished are not fitted again."""
+    return await asyncio.to_thread(_evaluate_all, jobs, workers, fresh=fresh)
+
+
+async def judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, workers: RunsUnits) -> Leaderboard:
+    """Return the leaderboard with its finalists judged on the hold-out, and the learning curve of the best."""
+    return await asyncio.to_thread(_judge_finalists, jobs, board, workers)
+
+
+def _evaluate_all(jobs: Sequence[CandidateJob], workers: RunsUnits, *, fresh: bool) -> list[CandidateResult]:
+    note_training(jobs)
+    course = _Evaluation(jobs, fresh=fresh)
+    course.tell_finished()
+    if any(course.missing.values()):
+        units = plan_folds(course.missing, jobs, read_last_times(_board(jobs)), workers=workers.width)
+        workers.run(units, course.take, course.is_lost)
+    return [course.result(job) for job in jobs]
+
+
+class _Evaluation:
+    """What has come of the folds so far, and what is missing."""
+
+    def __init__(self, jobs: Sequence[CandidateJob], *, fresh: bool) -> None:
+        self._jobs = jobs
+        self._told = 0
+        self._found: dict[str, dict[int, FoldResult]] = {}
+        self.missing: dict[str, list[int]] = {}
+        sweep_leftovers(jobs[0].models)
+        for job in jobs:
+            if fresh:
+                shutil.rmtree(job.folder, ignore_errors=True)
+            folds = range(len(job.rows.folds))
+            kept = {fold: result for fold in folds if (result := kept_part(job, FoldResult, fold))}
+            self._found[job.name] = kept
+            self.missing[job.name] = [fold for fold in folds if fold not in kept]
+
+    def take(self, unit: Unit, parts: list[Part]) -> None:
+        """Take the results of a unit."""
+        found = self._found[unit.job.name]
+        before = self._is_done(unit.job)
+        found |= {part.fold: part for part in parts if isinstance(part, FoldResult)}
+        if self._is_done(unit.job) and not before:
+            self._tell(unit.job)
+
+    def is_lost(self, unit: Unit) -> bool:
+        """Tell whether a candidate has failed, so that its other folds need not be tried."""
+        return any(result.error is not None for result in self._found[unit.job.name].values())
+
+    def tell_finished(self) -> None:
+        """Tell of the candidates that need no fit."""
+        for job in self._jobs:
+            if not self.missing[job.name]:
+                self._tell(job)
+
+    def result(self, job: CandidateJob) -> CandidateResult:
+        """Return what a candidate came to."""
+        return combine_folds(job, list(self._found[job.name].values()), reused=not self.missing[job.name])
+
+    def _is_done(self, job: CandidateJob) -> bool:
+        found = self._found[job.name]
+        return len(found) == len(job.rows.folds) or any(result.error is not None for result in found.values())
+
+    def _tell(self, job: CandidateJob) -> None:
+        self._told += 1
+        result = self.result(job)
+        how = "kept from before" if result.reused else f"in {result.fit_s or 0:.1f} s"
+        detail = result.error or f"{result.score:.4f} {how}"
+        tell(Step("train", job.name, self._told, len(self._jobs), detail))
+
+
+def _judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, workers: RunsUnits) -> Leaderboard:
+    finals = _Finals(jobs, board)
+    while units := finals.missing():
+        workers.run(units, finals.take)
+    prune_folders(jobs)
+    return finals.leaderboard()
+
+
+class _Finals:
+    """What has come of the finalists so far; where one fails, the next of the ranking takes its place."""
+
+    def __init__(self, jobs: Sequence[CandidateJob], board: Leaderboard) -> None:
+        self._jobs = {job.name: job for job in jobs}
+        self._board = board
+        self._number = jobs[0].training.finalists
+        self._last = read_last_times(_board(jobs))
+        self._judged: dict[str, Judgement] = {}
+        self._curves: dict[str, dict[int, CurvePoint]] = {}
+
+    def missing(self) -> list[Unit]:
+        """Return the units that judge who is not judged yet, and draw what lacks of the best one's learning curve."""
+        chosen = [self._jobs[name] for name in self._chosen()]
+        for job in chosen:
+            if job.name not in self._judged and (known := kept_part(job, Judgement)):
+                self._judged[job.name] = known
+        best = next((job for job in chosen if job.name != BASELINE), None)
+        shares = self._missing_shares(best) if best else []
+        return plan_finals([job for job in chosen if job.name not in self._judged], best, shares, self._last)
+
+    def take(self, unit: Unit, parts: list[Part]) -> None:
+        """Take the results of a unit."""
+        for part in parts:
+            if isinstance(part, Judgement):
+                self._judged[unit.job.name] = part
+                self._tell(unit.job, part)
+            elif isinstance(part, CurvePoint):
+                self._curves[unit.job.name][part.share] = part
+
+    def leaderboard(self) -> Leaderboard:
+        """Return the leaderboard with its finalists; one that failed has failed altogether."""
+        results = [line.result for line in self._board.lines]
+        results = [with_judgement(r, self._judged[r.name]) if r.name in self._judged else r for r in results]
+        finalists = {
+            name: make_finalist(self._jobs[name], judged, list(self._curves.get(name, {}).values()))
+            for name, judged in self._judged.items()
+            if judged.error is None
+        }
+        return rank(list(self._jobs.values()), results, finalists)
+
+    def _missing_shares(self, best: CandidateJob) -> list[int]:
+        if best.name not in self._curves:
+            kept = {share: kept_part(best, CurvePoint, share) for share in range(len(SHARES))}
+            self._curves[best.name] = {share: point for share, point in kept.items() if point is not None}
+        return [share for share in range(len(SHARES)) if share not in self._curves[best.name]]
+
+    def _failed(self) -> set[str]:
+        return {name for name, judged in self._judged.items() if judged.error is not None}
+
+    def _chosen(self) -> list[str]:
+        return choose_finalists(self._board, self._number, self._failed())
+
+    def _tell(self, job: CandidateJob, judged: Judgement) -> None:
+        total = len(self._chosen()) + len(self._failed())
+        tell(Step("judge", job.name, len(self._judged), total, judged.error or f"{judged.score:.4f}"))
+
+
+def _board(jobs: Sequence[CandidateJob]) -> Path:
+    return jobs[0].models / "leaderboard.json"

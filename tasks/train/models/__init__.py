@@ -1,0 +1,1 @@
+"""Estimators by import path, with their preprocessing, and as files."""

@@ -1,0 +1,226 @@
+"""Estimators by import path, from the packages that a pipeline file may name, and what each needs to be told."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from tasks.config import Candidate, Label
+from tasks.core.errors import SpecError
+from tasks.train.data.classes import params_for
+
+BASELINE = "dummy"
+
+# An import path runs code: these modules are imported for a pipeline file and no others, and only a class that a module
+# exports (`__all__`) or, where it has no such list, defines is taken from it.
+SKLEARN_MODULES = (
+    "calibration",
+    "cluster",
+    "cross_decomposition",
+    "discriminant_analysis",
+    "dummy",
+    "ensemble",
+    "gaussian_process",
+    "isotonic",
+    "kernel_ridge",
+    "linear_model",
+    "multiclass",
+    "multioutput",
+    "naive_bayes",
+    "neighbors",
+    "neural_network",
+    "semi_supervised",
+    "svm",
+    "tree",
+)
+BOOSTING = {
+    "xgboost": ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor"),
+    "lightgbm": ("LGBMClassifier", "LGBMRegressor"),
+    "catboost": ("CatBoostClassifier", "CatBoostRegressor"),
+}
+ALLOWED_PACKAGES = ("sklearn", *BOOSTING)
+
+# What an estimator is told unless the file says otherwise: one thread, for a fit has a process and a process one core;
+# nothing on standard output; no files. scikit-learn's own are silent and take one thread by themselves.
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "xgboost": {"n_jobs": 1},
+    "lightgbm": {"n_jobs": 1, "verbosity": -1},
+    "catboost": {"thread_count": 1, "verbose": False, "allow_writing_files": False},
+}
+THREADS = ("n_jobs", "thread_count")
+_VERBOSE = {"verbose", "verbosity", "logging_level", "silent"}
+SEEDS = ("random_state", "random_seed")
+
+# LightGBM takes any parameter and ignores what it does not know: those of its own that its classes do not declare.
+_LIGHTGBM_PARAMETERS = {
+    "bagging_freq",
+    "cat_l2",
+    "cat_smooth",
+    "extra_trees",
+    "feature_fraction_bynode",
+    "linear_lambda",
+    "linear_tree",
+    "max_bin",
+    "max_cat_threshold",
+    "max_cat_to_onehot",
+    "max_delta_step",
+    "min_data_in_bin",
+    "min_data_per_group",
+    "monotone_constraints",
+    "path_smooth",
+    "verbosity",
+}
+# Not for a file to say: what reads or writes files, runs code, is done by preprocessing, or leaves the processor.
+_WITHHELD = {
+    "xgboost": {"callbacks", "enable_categorical", "feature_types", "device"},
+    "lightgbm": {"device", "device_type"},
+    "catboost": {
+        "allow_writing_files",
+        "callback",
+        "cat_features",
+        "class_names",
+        "dev_efb_max_buckets",
+        "devices",
+        "embedding_features",
+        "input_borders",
+        "kwargs",
+        "metadata",
+        "output_borders",
+        "save_snapshot",
+        "snapshot_file",
+        "snapshot_interval",
+        "task_type",
+        "text_features",
+        "train_dir",
+    },
+}
+
+
+def load_estimator(path: str) -> type[Any]:
+    """Return the estimator class at an import path such as sklearn.linear_model.LogisticRegression.
+
+    Raises:
+        SpecError: when the path is not a classifier or regressor of a package on our list, or that is not installed.
+
+    """
+    module, _, name = path.rpartition(".")
+    package = module.partition(".")[0]
+    if package not in ALLOWED_PACKAGES:
+        raise SpecError(f"{path!r} is not an estimator of {', '.join(ALLOWED_PACKAGES)}{_nearest(name)}")
+    found = _load_boosting(path, module, name) if package in BOOSTING else _load_exported(module, name)
+    if not (inspect.isclass(found) and hasattr(found, "fit") and hasattr(found, "predict")):
+        cure = f"; {package} has {', '.join(BOOSTING[package])}" if package in BOOSTING else _nearest(name)
+        raise SpecError(f"{path!r} is not an estimator{cure}")
+    if not kind_of(found):
+        raise SpecError(f"{path!r} is neither a classifier nor a regressor; choose one that is")
+    return found
+
+
+def _load_exported(module: str, name: str) -> Any:
+    if module.removeprefix("sklearn.") not in SKLEARN_MODULES:
+        return None
+    loaded = import_module(module)
+    found = getattr(loaded, name, None)
+    exported = getattr(loaded, "__all__", [name] if getattr(found, "__module__", None) == module else ())
+    return found if name in exported and not name.startswith("_") else None
+
+
+def _load_boosting(path: str, package: str, name: str) -> Any:
+    if name not in BOOSTING.get(package, ()):
+        return None
+    if find_spec(package) is None:
+        raise SpecError(f"{path!r} needs {package}, which is not installed; run: pip install {package}")
+    try:
+        return getattr(import_module(package), name)
+    except (ImportError, OSError) as error:  # a library of the system that it needs, say
+        told = str(error).splitlines()[0].rstrip(".")
+        raise SpecError(f"{path!r} cannot be imported ({told}); install what {package} needs") from None
+
+
+def package_of(estimator: Any) -> str:
+    """Return the package of an estimator or of its class."""
+    kind = estimator if inspect.isclass(estimator) else type(estimator)
+    return str(kind.__module__).partition(".")[0]
+
+
+def kind_of(estimator: type[Any]) -> tuple[str, ...]:
+    """Return what an estimator class is: classifier, regressor, or both."""
+    from sklearn.base import ClassifierMixin, RegressorMixin  # noqa: PLC0415 - a second to import
+
+    if package_of(estimator) in BOOSTING:  # catboost's have no mixin
+        return ("classifier",) if estimator.__name__.endswith("Classifier") else ("regressor",)
+    kinds = {"classifier": ClassifierMixin, "regressor": RegressorMixin}
+    return tuple(name for name, mixin in kinds.items() if issubclass(estimator, mixin))
+
+
+def parameters_of(estimator: type[Any]) -> list[str]:
+    """Return the parameters that a file may give an estimator."""
+    package = package_of(estimator)
+    # xgboost's classes declare some themselves and leave others to the class they come from.
+    classes = estimator.__mro__ if package == "xgboost" else (estimator,)
+    named = {
+        name
+        for each in classes
+        for name, parameter in inspect.signature(each).parameters.items()
+        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    }
+    extra = _LIGHTGBM_PARAMETERS if package == "lightgbm" else set()
+    return sorted((named | extra) - _WITHHELD.get(package, set()))
+
+
+def build_estimator(candidate: Candidate, seed: int, labels: Sequence[Label] | None = None) -> Any:
+    """Return the unfitted estimator of a candidate, with our defaults and the seed where the file sets none.
+
+    `labels` are the classes of the rows that it is to be fitted on, in order.
+
+    It warns where the file asks for threads: they would take the cores of other candidates.
+    """
+    kind = load_estimator(candidate.estimator)
+    known, told = parameters_of(kind), set(candidate.params)
+    defaults = {name: value for name, value in DEFAULTS.get(package_of(kind), {}).items() if name not in told}
+    if told & _VERBOSE:  # catboost takes one of them only
+        defaults = {name: value for name, value in defaults.items() if name not in _VERBOSE}
+    params = defaults | params_for(candidate, labels)
+    if not told & set(SEEDS) and (seeds := [name for name in SEEDS if name in known]):
+        params[seeds[0]] = seed
+    for name in told & set(THREADS):
+        if candidate.params[name] not in (None, 1):
+            warnings.warn(
+                f"{name} {candidate.params[name]}: a fit is one process of one thread, beside others; "
+                f"take {name} out, and set runner.workers instead",
+                stacklevel=2,
+            )
+            if package_of(kind) in BOOSTING:  # which start their threads whatever the environment says
+                params[name] = 1
+    return kind(**params)
+
+
+def _nearest(name: str) -> str:
+    """Return `; did you mean ...?` with the full import path of the estimator of nearest name."""
+    near = get_close_matches(name, _known_estimators(), n=1, cutoff=0.6)
+    return f"; did you mean {_known_estimators()[near[0]]}?" if near else "; see scikit-learn's list of estimators"
+
+
+@cache
+def _known_estimators() -> dict[str, str]:
+    """Return the public import path of each classifier and regressor, by class name."""
+    from sklearn.utils import all_estimators  # noqa: PLC0415 - imports all of scikit-learn
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = all_estimators(type_filter=["classifier", "regressor"])
+    boosting = {name: f"{package}.{name}" for package, names in BOOSTING.items() for name in names}
+    public = {name: _public(estimator.__module__) for name, estimator in found}
+    listed = {name: module for name, module in public.items() if module.removeprefix("sklearn.") in SKLEARN_MODULES}
+    return {name: f"{module}.{name}" for name, module in listed.items()} | boosting
+
+
+def _public(module: str) -> str:
+    """Return the module up to its first private part: what stands there is exported from there."""
+    return module.partition("._")[0]

@@ -1,0 +1,137 @@
+"""The pictures of a training, as Markdown: the finalists on the hold-out, and what the best has learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.config import write_label
+from tasks.train.data.types import Array
+from tasks.train.evaluation.leaderboard import Leaderboard
+from tasks.train.evaluation.results import HOLDOUT_FILE, Finalist
+from tasks.train.models.estimators import BASELINE
+from tasks.train.plots import plots as pictures
+from tasks.train.plots.plots import Curve
+
+_TWO = 2
+_Section = tuple[str, str, Callable[[], str]]
+"""Title, how to read it, and what draws it."""
+_PROBABILITY = "probability_"
+_RANKING = "ranking_"
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What a finalist said of the hold-out."""
+
+    name: str
+    truth: Array
+    prediction: Array
+    probabilities: dict[str, Array]
+    """By class, as text; empty where the candidate gives none."""
+    rankings: dict[str, Array]
+    """By what areas order rows: of the positive of two classes, or of each; empty as above."""
+
+    @property
+    def of_roc(self) -> dict[str, Array]:
+        """Return what the area under the ROC curve is of: for many classes, the probabilities."""
+        return self.rankings if len(self.rankings) == 1 else self.probabilities
+
+
+def make_gallery(leaderboard: Leaderboard, failures: list[tuple[str, Exception]] | None = None) -> str:
+    """Return the pictures of the finalists, each with a line that says how to read it.
+
+    One that cannot be drawn is left out, and added to `failures` with what went wrong.
+
+    Curves are those of every finalist for the positive of two classes; of the
+    best alone, for each class against the others, where there are more.
+    """
+    finalists = [line.finalist for line in leaderboard.lines if line.finalist is not None and line.name != BASELINE]
+    judged = [each for each in map(_read, finalists) if each is not None]
+    of = "" if leaderboard.positive is None else f" Of the class `{write_label(leaderboard.positive)}`."
+    sections = [*_of_holdout(leaderboard.task, judged, of), *_of_best(leaderboard)]
+    shown = []
+    for title, said, draw in sections:
+        try:
+            shown.append(f"## {title}\n\n{said}\n\n![{title}]({draw()})")
+        except Exception as error:  # noqa: BLE001 - what numbers do to a drawing nobody knows beforehand
+            if failures is not None:
+                failures.append((title, error))
+    return "\n\n".join(shown)
+
+
+def _read(finalist: Finalist) -> _Judged | None:
+    path = finalist.folder / HOLDOUT_FILE
+    if not path.is_file():
+        return None
+    with pa.memory_map(str(path)) as mapped:
+        table = pa.ipc.open_file(mapped).read_all()
+        of_classes = [
+            {name.removeprefix(prefix): _values(table, name) for name in table.column_names if name.startswith(prefix)}
+            for prefix in (_PROBABILITY, _RANKING)
+        ]
+        return _Judged(finalist.name, _values(table, "truth"), _values(table, "prediction"), *of_classes)
+
+
+def _values(table: pa.Table, name: str) -> Array:
+    column = table.column(name)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return np.array(column.to_pylist(), dtype=str)
+    return np.array(column.to_numpy(zero_copy_only=False))
+
+
+def _of_holdout(task: str, judged: list[_Judged], of_class: str) -> Iterator[_Section]:
+    if not judged:
+        return
+    best = judged[0]
+    if task == "regression":
+        said = f"Of {best.name} on the hold-out; on the line, it is right."
+        yield "Predicted and actual", said, partial(pictures.draw_predicted, best.truth, best.prediction)
+        said = "What it leaves unexplained; a pattern is something it has not learnt."
+        yield "Residuals", said, partial(pictures.draw_residuals, best.truth, best.prediction)
+        errors = partial(pictures.draw_histogram, best.truth - best.prediction, "Actual - predicted")
+        yield "Errors", "How large they are, and whether to one side.", errors
+        return
+    if curves := _curves(judged, lambda each: each.of_roc):
+        said = "The nearer to the upper left, the better; the dashed line is guessing."
+        yield "ROC", said + of_class, partial(pictures.draw_roc, curves)
+    if curves := _curves(judged, lambda each: each.rankings):
+        said = "Of those named, how many are right; of those that are, how many are named."
+        yield "Precision and recall", said + of_class, partial(pictures.draw_precision_recall, curves)
+    if curves := _curves(judged, lambda each: each.probabilities):
+        said = "On the dashed line, a probability means what it says."
+        yield "Calibration", said + of_class, partial(pictures.draw_calibration, curves)
+    said = f"Of {best.name} on the hold-out; colored by their share of the actual class."
+    yield "Confusion", said, partial(pictures.draw_confusion, best.truth, best.prediction)
+
+
+def _curves(judged: list[_Judged], of: Callable[[_Judged], dict[str, Array]]) -> dict[str, Curve]:
+    given = [each for each in judged if of(each)]
+    if not given:
+        return {}
+    if len(of(given[0])) <= _TWO:
+        return {each.name: _curve(each, *list(of(each).items())[-1]) for each in given}
+    best = given[0]
+    told = {name: _curve(best, name, said) for name, said in of(best).items()}
+    frequent = sorted(told.items(), key=lambda item: -int(item[1][0].sum()))[: len(pictures.COLORS)]
+    return {f"{best.name}: {name}": curve for name, curve in frequent if 0 < curve[0].sum() < len(curve[0])}
+
+
+def _curve(judged: _Judged, name: str, said: Array) -> Curve:
+    return (judged.truth.astype(str) == name).astype(int), said
+
+
+def _of_best(leaderboard: Leaderboard) -> Iterator[_Section]:
+    finalist = leaderboard.best.finalist if leaderboard.best else None
+    if finalist is None:
+        return
+    if finalist.importances:
+        said = f"Of {finalist.name}: how much worse it scores on the hold-out when a feature is shuffled."
+        yield "Importances", said, partial(pictures.draw_importances, finalist.importances, leaderboard.metric)
+    if finalist.learning_curve:
+        said = f"Of {finalist.name}: where the lower line still rises, more rows would help."
+        yield "Learning curve", said, partial(pictures.draw_learning_curve, finalist.learning_curve, leaderboard.metric)

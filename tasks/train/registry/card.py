@@ -1,0 +1,137 @@
+"""The model card: what a version is, how good, on what, and where not to trust it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tasks.config import write_label
+from tasks.core.escaping import escape, fence
+from tasks.train.registry.version import Version
+
+_FEATURES_SHOWN = 50
+_FEW_ROWS = 100
+_P_SURE = 0.05
+_LIMIT_CHARACTERS = 2_000
+
+
+def write_card(version: Version, environment: Mapping[str, Any]) -> str:
+    """Return the card of a version as Markdown."""
+    sections = {
+        "What it predicts": _purpose(version),
+        "Scores": _scores(version),
+        "Data": _data(version),
+        "Features": _features(version),
+        "Limits": _limits(version),
+        "Made with": _made_with(version, environment),
+        "How to load": _loading(version),
+    }
+    title = f"# {version.pipeline}: {version.candidate}, version {version.name}\n"
+    return "\n".join([title, *(f"## {name}\n\n{text}\n" for name, text in sections.items())])
+
+
+def _purpose(version: Version) -> str:
+    estimator = version.training["candidates"][version.candidate]["estimator"]
+    return f"{escape(version.target, cell=False)} ({_task(version)}), by `{estimator}`. Made {version.created}."
+
+
+def _task(version: Version) -> str:
+    """Return the task and the positive class, and which of them is a guess that the pipeline file can contradict."""
+    task = f"{version.task}, as its values look" if "task" in version.guessed else version.task
+    if version.positive is None:
+        return task
+    how = ", the rarer one" if "positive" in version.guessed else ", as declared"
+    return (
+        f"{task}; f1, pr_auc and their like are of the class {escape(write_label(version.positive), cell=False)}{how}"
+    )
+
+
+def _scores(version: Version) -> str:
+    confidence = "95 % interval"
+    rows = [
+        (f"**{version.metric}**, hold-out", version.score, version.interval),
+        (f"{version.metric}, mean of {version.folds} folds", version.cv_score, version.cv_interval),
+    ]
+    lines = [f"| metric | value | {confidence} |", "|---|---|---|"]
+    lines += [f"| {name} | {value:.4f} | {_interval(interval)} |" for name, value, interval in rows]
+    lines += [
+        f"| {name}, hold-out | {value:.4f} | |" for name, value in version.metrics.items() if name != version.metric
+    ]
+    return "\n".join(lines)
+
+
+def _data(version: Version) -> str:
+    split = {key: value for key, value in version.training["split"].items() if key != "by"}
+    told = ", ".join(f"{key} {escape(str(value), cell=False)}" for key, value in split.items())
+    return "\n".join(
+        [
+            f"- {version.training_rows:,} rows to train, {version.test_rows:,} held out and looked at once",
+            f"- split by {version.training['split']['by']} ({told}), seed {version.training['seed']}",
+            f"- training set `{version.training_set[:16]}`, the result of:",
+            "",
+            fence(version.training["query"].strip(), "sql"),
+        ]
+    )
+
+
+def _features(version: Version) -> str:
+    ordered = sorted(version.features, key=lambda name: -version.importances.get(name, (0.0, 0.0))[0])
+    lines = [f"| feature | kind | drop of {version.metric} when shuffled |", "|---|---|---|"]
+    for name in ordered[:_FEATURES_SHOWN]:
+        drop = version.importances.get(name)
+        told = f"{drop[0]:.4f} ± {drop[1]:.4f}" if drop else ""
+        lines.append(f"| {escape(name)} | {version.features[name]} | {told} |")
+    more = len(ordered) - _FEATURES_SHOWN
+    return "\n".join([*lines, *([f"\n{more} further features are not shown."] if more > 0 else [])])
+
+
+def _limits(version: Version) -> str:
+    return "\n".join(f"- {escape(limit, _LIMIT_CHARACTERS, cell=False)}" for limit in _say_limits(version))
+
+
+def _say_limits(version: Version) -> Iterator[str]:
+    if version.p_dummy is not None and version.p_dummy > _P_SURE:
+        yield f"It is not surely better than a dummy that looks at no feature (p = {version.p_dummy:.2f})."
+    if version.equals:
+        yield f"It is within noise of {', '.join(version.equals)}: another draw of the rows may rank them otherwise."
+    if version.test_rows < _FEW_ROWS:
+        yield f"Only {version.test_rows} rows were held out: the interval of its score is a rough one."
+    split = version.training["split"]
+    match split["by"]:
+        case "time":
+            yield f"It was judged on the latest rows by {split['column']}; it is older than what comes after them."
+        case "group":
+            yield f"It was judged on groups of {split['column']} that it had not seen."
+        case _:
+            yield "It was judged on rows drawn at random: rows of another time or place may be harder."
+    yield "Importances say what the model uses, not what causes the target; features that say the same share theirs."
+    yield from version.warnings
+
+
+def _made_with(version: Version, environment: Mapping[str, Any]) -> str:
+    packages = ", ".join(f"{name} {number}" for name, number in environment["packages"].items() if number)
+    params = json.dumps(version.training["candidates"][version.candidate]["params"] | version.params, sort_keys=True)
+    return "\n".join(
+        [
+            f"- Python {environment['python']} on {environment['platform']}",
+            f"- {packages}",
+            f"- parameters: {escape(params, _LIMIT_CHARACTERS, cell=False)}",
+            f"- fingerprint `{version.fingerprint}`",
+        ]
+    )
+
+
+def _loading(version: Version) -> str:
+    folder = f"data/models/{version.pipeline}/{version.name}"
+    return f"""```python
+from tasks.train.registry import load_model  # runs no code of the file
+
+model = load_model("{folder}/model.skops")
+```
+
+`model.predict` takes a data frame with the features above: numbers, truths (0 or 1) and times (seconds since 1970) as float64, texts as objects, missing and infinite values as NaN. `tidemill predict {version.pipeline} INPUT` does all of it."""
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "unknown" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"

@@ -1,0 +1,29 @@
+"""Pipeline files as texts, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasks.config import load_pipeline
+from tasks.core.errors import SpecError
+
+
+def mistakes_of(file: Path, text: str | bytes) -> list[str]:
+    """Return the mistakes of a pipeline file with this text, without its path."""
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(SpecError) as caught:
+        load_pipeline(file)
+    assert all(mistake.startswith(str(file)) for mistake in caught.value.mistakes)
+    return [mistake.removeprefix(str(file)).removeprefix(": ") for mistake in caught.value.mistakes]
+
+
+def api(keys: str) -> str:
+    """Return the text of a pipeline file with one API source, rows, that has these keys beside its url."""
+    return f"name: small\nsources:\n  rows: {{kind: api, url: 'http://127.0.0.1/items', {keys}}}\n"
+
+
+def pages(keys: str) -> str:
+    """Return the text of a pipeline file with one pages source, rows, that has these keys beside start and rows."""
+    return f"name: small\nsources:\n  rows: {{kind: pages, start: 'http://127.0.0.1/items', rows: tr, {keys}}}\n"

@@ -1,0 +1,225 @@
+"""Auth: each kind, where its secrets are held, and no secret repeated in a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasks.config import (
+    ApiKeyAuth,
+    Auth,
+    BasicAuth,
+    BearerAuth,
+    OAuth2Auth,
+    SecretReference,
+    load_pipeline,
+    secret_references,
+)
+from tests.config.files import api, mistakes_of, pages
+
+PLACE = "{env: NAME} or {secret_block: name}"
+NO_PLACE = f"is no place of a secret; name where it is held: {PLACE}"
+HELD = SecretReference(env="HELD")
+OAUTH2 = "kind: oauth2, token_url: 'http://127.0.0.1/token', client_id: me"
+SECRET = "s3cr3t"  # noqa: S105 - what no sentence may hold
+
+
+@pytest.mark.parametrize(
+    ("text", "auth"),
+    [
+        ("kind: bearer, token: {env: HELD}", BearerAuth(token=HELD)),
+        ("kind: basic, username: me, password: {env: HELD}", BasicAuth(username="me", password=HELD)),
+        ("kind: api_key, name: X-Api-Key, key: {env: HELD}", ApiKeyAuth(name="X-Api-Key", key=HELD)),
+        (
+            "kind: api_key, name: the key, place: query, key: {env: HELD}",
+            ApiKeyAuth(name="the key", place="query", key=HELD),
+        ),
+        (
+            f"{OAUTH2}, client_secret: {{env: HELD}}",
+            OAuth2Auth(token_url="http://127.0.0.1/token", client_id="me", client_secret=HELD),  # noqa: S106 - an address
+        ),
+        (
+            f"{OAUTH2}, client_secret: {{env: HELD}}, scope: a b, params: {{audience: x}}, send_as: body",
+            OAuth2Auth(
+                token_url="http://127.0.0.1/token",  # noqa: S106 - the same
+                client_id="me",
+                client_secret=HELD,
+                scope="a b",
+                params={"audience": "x"},
+                send_as="body",
+            ),
+        ),
+    ],
+)
+def test_each_kind_is_read(file: Path, text: str, auth: Auth) -> None:
+    """What the file says is the model, for an API and for pages."""
+    for source in (api(f"auth: {{{text}}}"), pages(f"columns: {{a: td}}, auth: {{{text}}}")):
+        file.write_text(source)
+
+        assert load_pipeline(file).fetched["rows"].auth == auth
+
+
+def test_a_key_may_be_sent_in_the_body_of_a_post(file: Path) -> None:
+    """Place body needs a request that has one."""
+    file.write_text(api("method: POST, auth: {kind: api_key, name: key, place: body, key: {secret_block: held}}"))
+
+    auth = load_pipeline(file).fetched["rows"].auth
+
+    assert auth == ApiKeyAuth(name="key", place="body", key=SecretReference(secret_block="held"))  # noqa: S106 - a name
+
+
+@pytest.mark.parametrize(
+    ("auth", "key"),
+    [
+        (BearerAuth(token=HELD), "token"),
+        (BasicAuth(username="me", password=HELD), "password"),
+        (ApiKeyAuth(name="key", key=HELD), "key"),
+        (OAuth2Auth(token_url="http://a", client_id="me", client_secret=HELD), "client_secret"),  # noqa: S106 - an address
+    ],
+)
+def test_the_secrets_of_an_auth_are_named_by_their_keys(auth: Auth, key: str) -> None:
+    """Each kind has one secret, held where its key says."""
+    assert list(secret_references(auth)) == [(key, HELD)]
+
+
+@pytest.mark.parametrize(
+    ("auth", "mistakes"),
+    [
+        ("{kind: bear}", [".kind: 'bear' is not one of bearer, basic, api_key, oauth2; did you mean bearer?"]),
+        ("{kind: digest}", [".kind: 'digest' is not one of bearer, basic, api_key, oauth2"]),
+        ("{token: {env: A}}", [": needs the key kind, which says what it is"]),
+        ("{kind: basic}", [".username: is missing; add it", ".password: is missing; add it"]),
+        (
+            "{kind: basic, user: me, password: {env: A}}",
+            [".username: is missing; add it", ".user: unknown key; did you mean username?"],
+        ),
+        (
+            "{kind: bearer, token: {env: A}, scheme: x}",
+            [".scheme: unknown key; known here are kind, token"],
+        ),
+        (
+            "{kind: api_key, name: '', key: {env: A}}",
+            [".name: the value: string should have at least 1 character"],
+        ),
+        (
+            "{kind: api_key, name: X Key, key: {env: A}}",
+            [": 'X Key' is not the name of a header; write one like X-Total-Count"],
+        ),
+        (
+            "{kind: api_key, name: k, place: querry, key: {env: A}}",
+            [".place: 'querry' is not one of header, query, body; did you mean query?"],
+        ),
+        (
+            f"{{{OAUTH2}, client_secret: {{env: A}}, scopes: a}}",
+            [".scopes: unknown key; did you mean scope?"],
+        ),
+        (
+            f"{{{OAUTH2}, client_secret: {{env: A}}, params: {{scope: a}}}}",
+            [".params: scope is a key of auth itself; write it there, not among params"],
+        ),
+        (
+            f"{{{OAUTH2}, client_secret: {{env: A, secret_block: b}}}}",
+            [f".client_secret: name one place where the secret is held: {PLACE}"],
+        ),
+        (
+            f"{{{OAUTH2}, client_secret: {{evn: A}}}}",
+            [".client_secret.evn: unknown key; did you mean env?"],
+        ),
+        (
+            "{kind: oauth2, token_url: nowhere, client_id: me, client_secret: {env: A}}",
+            [".token_url: 'nowhere' is not an address; write one like https://api.example.com/items"],
+        ),
+        (
+            "{kind: oauth2, token_url: 'http://a/{x}', client_id: me, client_secret: {env: A}}",
+            [".token_url: there is one address for all partitions; write it without braces"],
+        ),
+    ],
+)
+def test_a_mistake_is_named_by_its_key(file: Path, auth: str, mistakes: list[str]) -> None:
+    """The path is the file's own, without the kind, whatever union the key stands in."""
+    expected = [f"sources.rows.auth{mistake}" for mistake in mistakes]
+
+    assert mistakes_of(file, api(f"auth: {auth}")) == expected
+    assert mistakes_of(file, pages(f"columns: {{a: td}}, auth: {auth}")) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("kind: bearer", "token"),
+        ("kind: basic, username: me", "password"),
+        ("kind: api_key, name: key", "key"),
+        (OAUTH2, "client_secret"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("value", "path", "sentence"),
+    [
+        ("s3cr3t", "", NO_PLACE),
+        ("'s3cr3t'", "", NO_PLACE),
+        ("[s3cr3t]", "", NO_PLACE),
+        ("{env: [s3cr3t]}", ".env", "the value is not a text; write it in quotes"),
+        ("{secret_block: {a: s3cr3t}}", ".secret_block", "the value is not a text; write it in quotes"),
+        (
+            "{env: s3cr3t-t0k3n}",
+            ".env",
+            "is not the name of an environment variable; write one like API_TOKEN, which holds the secret",
+        ),
+        ("{env: s3cr3t, secret_block: s3cr3t}", "", f"name one place where the secret is held: {PLACE}"),
+        ("{value: s3cr3t}", ".value", "unknown key; known here are env, secret_block"),
+    ],
+)
+def test_a_secret_is_not_repeated(file: Path, kind: str, key: str, value: str, path: str, sentence: str) -> None:
+    """A secret that stands in the file itself is a mistake, told without its value."""
+    found = mistakes_of(file, api(f"auth: {{{kind}, {key}: {value}}}"))
+
+    assert found == [f"sources.rows.auth.{key}{path}: {sentence}"]
+    assert SECRET not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("keys", "mistake"),
+    [
+        ("auth: s3cr3t", "auth: the value is not a mapping; write {key: value}"),
+        ("auth: {kind: basic, username: [s3cr3t], password: {env: A}}", "auth.username: the value is not a text"),
+        ("auth: {kind: bearer, token: {env: A}, key: s3cr3t}", "auth.key: unknown key; known here are kind, token"),
+        ("headers: {X-Key: [s3cr3t]}", "headers.X-Key: the value is not a text; write it in quotes"),
+        ('headers: {X-Key: "s3cr3t\\n"}', "headers.X-Key: the value has what no header can carry"),
+        ("headers: {authorization: Bearer s3cr3t}", "headers.authorization: holds a secret, which belongs in auth"),
+        ("headers: s3cr3t", "headers: the value is not a mapping; write {key: value}"),
+        ("headers: {X-Key: s3cr3t, X-Key: s3cr3t}", 'not valid YAML: found duplicate key "X-Key"; mend the line'),
+        ("url: 'http://me:s3cr3t@h'", 'not valid YAML: found duplicate key "url"; mend the line'),
+    ],
+)
+def test_what_may_be_a_secret_is_not_repeated(file: Path, keys: str, mistake: str) -> None:
+    """Neither what stands in auth or in headers, nor a value of a key that is given twice."""
+    (found,) = mistakes_of(file, api(keys))
+
+    assert mistake in found
+    assert SECRET not in found
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:s3cr3t@h/", "ftp://me:s3cr3t@h/", "http://me:s3cr3t@h/{x}", "http://s3cr3t@/"]
+)
+def test_the_password_of_an_address_is_not_repeated(file: Path, url: str) -> None:
+    """Whatever is wrong with an address, its name and password are not told."""
+    text = api("").replace("http://127.0.0.1/items", url)
+    token_url = f"auth: {{kind: oauth2, token_url: '{url}', client_id: me, client_secret: {{env: A}}}}"
+
+    (found,) = mistakes_of(file, text)
+    (found_in_auth,) = mistakes_of(file, api(token_url))
+
+    assert SECRET not in found + found_in_auth
+    assert (found.split(":")[0], found_in_auth.split(":")[0]) == ("sources.rows", "sources.rows.auth.token_url")
+
+
+def test_a_secret_in_headers_is_told_its_place(file: Path) -> None:
+    """The cure sends the same header from where secrets are held."""
+    (found,) = mistakes_of(file, api("headers: {Authorization: Token abc}"))
+
+    assert found == (
+        "sources.rows.headers.Authorization: holds a secret, which belongs in auth, where it is not stored; "
+        "write auth: {kind: api_key, name: Authorization, key: {env: NAME}}"
+    )

@@ -1,1 +1,0 @@
-"""Tests of how files are opened, decoded and read where they are no lines of text."""

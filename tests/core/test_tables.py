@@ -1,0 +1,72 @@
+"""What a table is on disk is said in one place, and each name of a folder is that of one value."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.core.tables import files_as_sql, folder_of_value, list_parts, parts_as_sql, table_of
+from tests.test_architecture import MODULES, PROJECT, name
+
+VALUES = st.none() | st.text(max_size=300)
+ONE_PLACE = PROJECT / "tasks" / "tables.py"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path != ONE_PLACE], ids=name)
+def test_no_other_module_spells_a_table(path: Path) -> None:
+    """Neither the names in a table's folder, nor the SQL that reads files."""
+    text = path.read_text()
+
+    assert not re.search(r"_manifest\.json|hive_partitioning|FROM read_|glob\(\"\*\.parquet\"\)", text)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(VALUES, VALUES)
+def test_another_value_has_another_folder(one: str | None, other: str | None) -> None:
+    """Also a null and an empty text, and those that are too long for a name."""
+    column = "country"
+
+    assert (folder_of_value(column, one) == folder_of_value(column, other)) == (one == other)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.text(min_size=1, max_size=300), VALUES)
+def test_a_folder_is_found_by_readers(column: str, value: str | None) -> None:
+    """It is one name of a file system, not hidden, and no `name=value`."""
+    folder = folder_of_value(column, value)
+
+    assert 0 < len(folder.encode()) <= 255
+    assert not folder.startswith(("_", "."))
+    assert not set("/\0=") & set(folder)
+
+
+@pytest.mark.parametrize("folder", ["a", "x=1", "a[1]", "a*", "it's", "{a,b}"])
+def test_sql_reads_a_table_and_nothing_else(tmp_path: Path, folder: str) -> None:
+    """Its parts, in folders of their own too, without columns of any folder's name."""
+    for place in (tmp_path / folder, tmp_path / folder / "k=2", tmp_path / "a1"):
+        place.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"n": [place.name]}), place / "part.parquet")
+    parts = list_parts(tmp_path / folder)
+
+    with duckdb.connect() as connection:
+        table = connection.execute(f"FROM {parts_as_sql(tmp_path / folder)} ORDER BY ALL").fetchall()
+        files = connection.execute(f"FROM {files_as_sql(reversed(parts))}").fetchall()
+
+    assert table == sorted([(folder,), ("k=2",)])
+    assert files == [(part.parent.name,) for part in reversed(parts)]
+
+
+def test_a_path_tells_its_table(tmp_path: Path) -> None:
+    """By the manifest above it."""
+    (tmp_path / "rows" / "x-1").mkdir(parents=True)
+    (tmp_path / "rows" / "_manifest.json").write_text("{}")
+
+    assert table_of(tmp_path / "rows" / "x-1" / "a.parquet") == tmp_path / "rows"
+    assert table_of(tmp_path / "a.parquet") is None

@@ -1,0 +1,129 @@
+"""The course of a training, its units run one after another in this process's fit server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.leaderboard import rank
+from tasks.train.evaluation.results import Part
+from tasks.train.execution.cache import TRAININGS_KEPT, note_training, prune_folders
+from tasks.train.execution.fit_client import stop_fit_server
+from tasks.train.execution.schedule import evaluate_all, judge_finalists
+from tasks.train.execution.units import Unit, read_last_times, run_unit
+from tests.train.conftest import sklearn_table
+
+Jobs = Callable[..., dict[str, CandidateJob]]
+QUERY = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
+NAIVE = {"naive": {"estimator": "sklearn.naive_bayes.GaussianNB"}}
+
+
+class OneByOne:
+    """Runs units in the order in which they come, and counts them."""
+
+    width = 1
+
+    def __init__(self) -> None:
+        self.ran = 0
+
+    def run(
+        self,
+        units: Iterable[Unit],
+        tell: Callable[[Unit, list[Part]], None],
+        skip: Callable[[Unit], bool] = lambda _: False,
+    ) -> None:
+        """Run units and tell what each came to."""
+        for unit in units:
+            if not skip(unit):
+                tell(unit, run_unit(unit))
+                self.ran += 1
+
+
+@pytest.fixture(autouse=True)
+def _fit_server() -> Iterator[None]:
+    yield
+    stop_fit_server()
+
+
+def train(jobs: Sequence[CandidateJob]) -> int:
+    """Train, and return how many units were run for it."""
+
+    async def course(workers: OneByOne) -> None:
+        board = rank(jobs, await evaluate_all(jobs, workers, fresh=False))
+        await judge_finalists(jobs, board, workers)
+
+    workers = OneByOne()
+    asyncio.run(course(workers))
+    return workers.ran
+
+
+def test_folders_of_old_trainings_are_deleted(jobs: Jobs) -> None:
+    """Those of the last three trainings stay and are read back; one that is run again is the latest of them.
+
+    So it is with the files that hold the rows of their folds.
+    """
+    seeds = range(TRAININGS_KEPT + 1)
+    trainings = [list(jobs(sklearn_table("iris"), query=QUERY, candidates=NAIVE, seed=seed).values()) for seed in seeds]
+    folders = [{job.folder for job in training} for training in trainings]
+    there = trainings[0][0].folder.parent
+    rows = [training[0].rows.path for training in trainings]
+
+    assert len(set(rows)) == len(list(rows[0].parent.glob("rows-*"))) == TRAININGS_KEPT + 1
+    assert all(train(training) > 0 for training in trainings[:-1])
+    assert set(there.glob("*/")) == set().union(*folders[:-1])
+    assert set(rows[0].parent.glob("rows-*")) == {*rows[:-1]}
+    assert train(trainings[0]) == 0
+    assert train(trainings[-1]) > 0
+    assert set(there.glob("*/")) == set().union(*folders) - folders[1]
+    assert set(rows[0].parent.glob("rows-*")) == {*rows} - {rows[1]}
+    assert train(trainings[0]) == 0
+    assert train(trainings[1]) > 0
+
+
+def test_a_folder_that_cannot_be_deleted_ends_no_run(jobs: Jobs, tmp_path: Path) -> None:
+    """The others are deleted all the same."""
+    planned = list(jobs(sklearn_table("iris"), query=QUERY, candidates=NAIVE).values())
+    there = planned[0].folder.parent
+    note_training(planned)
+    (there / "a").symlink_to(tmp_path)
+    (there / "b").mkdir()
+
+    prune_folders(planned)
+
+    assert [path.name for path in there.glob("*/")] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["rows-*.npz", "naive-*/model.skops", "naive-*/holdout.arrow"])
+def test_what_is_cut_off_is_made_again(jobs: Jobs, tmp_path: Path, name: str) -> None:
+    """A file that lacks its end is as good as absent."""
+    planned = jobs(sklearn_table("iris"), query=QUERY, candidates=NAIVE).values()
+    train(list(planned))
+    (path,) = tmp_path.rglob(name)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+    again = jobs(sklearn_table("iris"), query=QUERY, candidates=NAIVE).values()
+    assert train(list(again)) == (name != "rows-*.npz")
+    assert len(path.read_bytes()) > 0.9 * len(whole)  # a model's file names its parts by where they lay in memory
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        ('{"candidates": [{"name": "a", "fold_s": 1.5}, {"name": "b", "fold_s": null}]}', {"a": 1.5}),
+        ('{"candidates": [{"name": "a", "fold_s": "fast"}]}', {}),
+        ('{"candidates": [{"fold_s": 1.5}]}', {}),
+        ('{"candidates": 5}', {}),
+        ('{"candid', {}),
+    ],
+)
+def test_times_of_a_damaged_leaderboard_are_unknown(tmp_path: Path, text: str, times: dict[str, float]) -> None:
+    """They decide the order of the units only: no run ends for want of them."""
+    path = tmp_path / "leaderboard.json"
+    path.write_text(text)
+
+    assert read_last_times(path) == times
