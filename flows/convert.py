@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.stage import name_run, settle
+from flows.stage import name_run, raise_on_failures
 from tasks.config import Pipeline, read_pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_source
@@ -21,22 +21,22 @@ from tasks.reports.tables import report_findings
 
 @flow(name="convert", flow_run_name=name_run, persist_result=False)
 async def convert(
-    spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, partitions: str | None = None
+    config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, partitions: str | None = None
 ) -> list[CommittedTable]:
     """Convert what is new or changed in each source's files into `data/tables`.
 
     Args:
-        spec: the pipeline, or the path of its file.
+        config: the pipeline, or the path of its file.
         data: the data folder.
         fresh: convert again what is converted already.
         partitions: the slice that must be landed, e.g. month=3..5; of the others what is landed joins the tables.
 
     Raises:
-        SpecError: the slice is not one of this pipeline, or a table is another pipeline's.
+        ConfigError: the slice is not one of this pipeline, or a table is another pipeline's.
         StageError: a source could not be converted, and the pipeline does not allow partial data.
 
     """
-    pipeline = read_pipeline(spec)
+    pipeline = read_pipeline(config)
     folder = DataFolder.at(data)
     chosen = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
@@ -49,5 +49,5 @@ async def convert(
     tables = [outcome for outcome in outcomes if isinstance(outcome, CommittedTable)]
     checked = [name for name, source in pipeline.sources.items() if source.checks]
     await asyncio.gather(report_tables(pipeline.name, tables), report_findings(pipeline.name, tables, checked, folder))
-    settle("convert", [outcome for outcome in outcomes if isinstance(outcome, str)], pipeline, tables)
+    raise_on_failures("convert", [outcome for outcome in outcomes if isinstance(outcome, str)], pipeline, tables)
     return tables

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tasks.config import Pipeline, load_pipeline
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 
 FILE = Path("prefect.yaml")
 _KINDS = ("cron", "interval", "rrule")
@@ -103,31 +103,31 @@ class Deployment(BaseModel):
         """Return the pipeline that its runs are given; None where they are given none.
 
         Raises:
-            SpecError: the pipeline is missing or wrong.
+            ConfigError: the pipeline is missing or wrong.
 
         """
-        spec = self.parameters.get("spec")
-        if spec is None:
+        config = self.parameters.get("config")
+        if config is None:
             return None
         try:
-            return Pipeline.model_validate(spec) if isinstance(spec, dict) else load_pipeline(Path(str(spec)))
+            return Pipeline.model_validate(config) if isinstance(config, dict) else load_pipeline(Path(str(config)))
         except ValidationError as error:
-            raise _wrong(self.name, error, ("parameters", "spec")) from None
-        except SpecError as error:
-            raise SpecError([f"{FILE}: deployments.{self.name}: {mistake}" for mistake in error.mistakes]) from None
+            raise _wrong(self.name, error, ("parameters", "config")) from None
+        except ConfigError as error:
+            raise ConfigError([f"{FILE}: deployments.{self.name}: {mistake}" for mistake in error.mistakes]) from None
 
 
 def read_deployments(file: Path = FILE) -> list[Deployment]:
     """Return the deployments of a prefect.yaml.
 
     Raises:
-        SpecError: there is no such file, no deployment in it, or one of them is wrong.
+        ConfigError: there is no such file, no deployment in it, or one of them is wrong.
 
     """
     deployments = [_read(number, entry) for number, entry in enumerate(_entries(file), 1)]
     doubled = [name for name, count in Counter(deployment.name for deployment in deployments).items() if count > 1]
     if doubled:
-        raise SpecError(f"{file}: deployments: two are named {doubled[0]!r}; give each a name of its own")
+        raise ConfigError(f"{file}: deployments: two are named {doubled[0]!r}; give each a name of its own")
     return deployments
 
 
@@ -135,14 +135,14 @@ def merge_environments(deployments: Iterable[Deployment]) -> dict[str, str]:
     """Return the environment of all deployments together.
 
     Raises:
-        SpecError: two of them want the same variable with different values.
+        ConfigError: two of them want the same variable with different values.
 
     """
     merged: dict[str, str] = {}
     for deployment in deployments:
         for name, value in deployment.environment.items():
             if merged.setdefault(name, value) != value:
-                raise SpecError(
+                raise ConfigError(
                     f"{FILE}: deployments.{deployment.name}: another deployment gives {name} another value, and serve "
                     "runs all of them in one environment; give it the same value, or run them by a worker"
                 )
@@ -153,12 +153,12 @@ def _entries(file: Path) -> Iterator[Any]:
     try:
         document = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SpecError(f"{file}: there is none in {Path.cwd()}; run the command in the project's folder") from None
+        raise ConfigError(f"{file}: there is none in {Path.cwd()}; run the command in the project's folder") from None
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise SpecError(f"{file}: cannot be read: {' '.join(str(error).split())}; mend the file") from None
+        raise ConfigError(f"{file}: cannot be read: {' '.join(str(error).split())}; mend the file") from None
     deployments = document.get("deployments") if isinstance(document, dict) else None
     if not isinstance(deployments, list) or not deployments:
-        raise SpecError(f"{file}: deployments: is empty; add one")
+        raise ConfigError(f"{file}: deployments: is empty; add one")
     yield from deployments
 
 
@@ -170,9 +170,9 @@ def _read(number: int, entry: Any) -> Deployment:
         raise _wrong(str(name or number), error) from None
 
 
-def _wrong(name: str, error: ValidationError, place: tuple[str, ...] = ()) -> SpecError:
+def _wrong(name: str, error: ValidationError, place: tuple[str, ...] = ()) -> ConfigError:
     """Return one sentence for each mistake in a deployment."""
-    return SpecError([_sentence(name, place, details) for details in error.errors()])
+    return ConfigError([_sentence(name, place, details) for details in error.errors()])
 
 
 def _sentence(name: str, place: tuple[str, ...], details: Any) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
-from flows.stage import name_run, settle
+from flows.stage import name_run, raise_on_failures
 from tasks.config import Pipeline, read_pipeline
 from tasks.core.concurrency import gather_all
 from tasks.core.storage import DataFolder
 from tasks.ingest.http.client import open_client
-from tasks.ingest.results import LandedSource, Warnings
+from tasks.ingest.results import LandedSource, RequestWarnings
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.tasks import Ingest, land_source
 from tasks.raw.owners import refuse_foreign
@@ -22,26 +22,26 @@ from tasks.reports.artifacts import ProgressArtifacts, report_ingest
 
 @flow(name="ingest", flow_run_name=name_run, persist_result=False)
 async def ingest(
-    spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, partitions: str | None = None
+    config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, partitions: str | None = None
 ) -> list[LandedSource]:
     """Fetch what is not landed yet of every api and pages source into `data/raw`.
 
     Args:
-        spec: the pipeline, or the path of its file.
+        config: the pipeline, or the path of its file.
         data: the data folder.
         fresh: fetch again what is landed already.
         partitions: the slice to fetch, e.g. `month=3..5 origin=EWR`; without it all.
 
     Raises:
-        SpecError: the slice is not one of this pipeline, or a table is another pipeline's.
+        ConfigError: the slice is not one of this pipeline, or a table is another pipeline's.
         StageError: a partition failed for good, and the pipeline does not allow partial data.
 
     """
-    pipeline = read_pipeline(spec)
+    pipeline = read_pipeline(config)
     folder = DataFolder.at(data)
     part = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
-    warnings, progress = Warnings(get_run_logger().warning), ProgressArtifacts(pipeline.name)
+    warnings, progress = RequestWarnings(get_run_logger().warning), ProgressArtifacts(pipeline.name)
     async with open_client(pipeline.fetched.values(), warnings.warn) as client:
         common = Ingest(client, Robots(client.throttle, client.warn), fresh, part, warnings, progress.show)
         landed = await gather_all(
@@ -50,5 +50,5 @@ async def ingest(
     for sentence in (warning for source in landed for warning in source.warnings):
         get_run_logger().warning("%s", sentence)
     await report_ingest(pipeline.name, landed)
-    settle("ingest", [sentence for source in landed for sentence in source.sentences], pipeline, landed)
+    raise_on_failures("ingest", [sentence for source in landed for sentence in source.sentences], pipeline, landed)
     return landed

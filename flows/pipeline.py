@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from flows.convert import convert
 from flows.ingest import ingest
 from flows.stage import Stage, end_with, name_run, warn_of_schedule
-from flows.summary import Record, RunSummary
+from flows.summary import RunRecorder, RunSummary
 from flows.train import train
 from tasks.config import Pipeline, read_pipeline
 from tasks.core.errors import TidemillError
@@ -21,7 +21,7 @@ from tasks.reports.artifacts import report_warnings
 
 @flow(name="pipeline", flow_run_name=name_run, persist_result=False)
 async def pipeline(
-    spec: Pipeline | Path,
+    config: Pipeline | Path,
     data: Path = Path("data"),
     fresh: bool = False,
     only: Stage | None = None,
@@ -32,21 +32,21 @@ async def pipeline(
     Work that an earlier run finished is not done again.
 
     Args:
-        spec: the pipeline, or the path of its file.
+        config: the pipeline, or the path of its file.
         data: the data folder.
         fresh: do again what is finished.
         only: the one stage to run.
         partitions: the slice to fetch, e.g. month=3..5 origin=EWR,JFK; fresh then means this slice alone.
 
     Raises:
-        SpecError: the slice is not one of this pipeline.
+        ConfigError: the slice is not one of this pipeline.
         StageError: a stage failed; the next ones did not run.
 
     """
-    loaded = read_pipeline(spec)
+    loaded = read_pipeline(config)
     folder = DataFolder.at(data)
     warnings = warn_of_schedule(loaded) if only in (None, "ingest") and not fresh else []
-    record = Record(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings)
+    record = RunRecorder(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings)
     error: BaseException | None = None
     try:
         if only in (None, "ingest"):

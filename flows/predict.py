@@ -17,7 +17,7 @@ from prefect.runtime import flow_run
 from tasks.config import ColumnType, QueryLimits
 from tasks.convert.single import convert_single, find_like
 from tasks.convert.tasks import Convert, convert_files
-from tasks.core.storage import DataFolder, sweep_leftovers
+from tasks.core.storage import DataFolder, remove_stale_temp_files
 from tasks.reports.training import report_prediction
 from tasks.train.predict.batches import Prediction, read_serving
 from tasks.train.predict.inputs import Input, Rejects, read_input
@@ -35,7 +35,7 @@ async def as_parquet(
     """Yield the input, a file of another format than Parquet converted for as long as it is needed.
 
     Raises:
-        SpecError: no version serves, whose features say how the file is read.
+        ConfigError: no version serves, whose features say how the file is read.
         TableError: the file cannot be read, or most of its rows do not fit.
 
     """
@@ -56,7 +56,7 @@ async def as_parquet(
 
 def _make_folder(predictions: Path) -> Path:
     """Return a new folder, which the next prediction sweeps away where this one is killed."""
-    sweep_leftovers(predictions)
+    remove_stale_temp_files(predictions)
     predictions.mkdir(parents=True, exist_ok=True)
     return Path(mkdtemp(prefix=".rows-", suffix=f".{os.getpid()}.part", dir=predictions))
 
@@ -86,7 +86,7 @@ async def predict(
         limits: what SQL over the tables may take; without it, what the training's query might.
 
     Raises:
-        SpecError: the rows are not there, have not the columns that the champion learnt from, no version serves, or the
+        ConfigError: the rows are not there, have not the columns that the champion learnt from, no version serves, or the
             output is not to be written to.
         TableError: the file of the rows cannot be read, or most of its rows do not fit.
         TrainingError: the rows cannot be read or predicted.

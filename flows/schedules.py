@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flows.deployments import FILE, Deployment, read_deployments
 from tasks.config import ApiSource, Pipeline
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 
 _FETCHING = ("pipeline", "ingest")  # the flows that fetch
 
@@ -44,9 +44,9 @@ def warn_of_file(path: Path, pipeline: Pipeline) -> list[str]:
 def _deployments_of(path: Path) -> Iterator[Deployment]:
     try:
         deployments = read_deployments()
-    except SpecError:  # of no concern to who checks a pipeline file; serve says it
+    except ConfigError:  # of no concern to who checks a pipeline file; serve says it
         return
     for deployment in deployments:
-        spec = deployment.parameters.get("spec")
-        if isinstance(spec, str) and Path(spec).absolute() == path.absolute():
+        config = deployment.parameters.get("config")
+        if isinstance(config, str) and Path(config).absolute() == path.absolute():
             yield deployment

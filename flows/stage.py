@@ -21,7 +21,7 @@ Stage = Literal["ingest", "convert", "train"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class RunOptions:
     """The one stage that is run, what is done again, and which partitions are fetched; by default all, none, all."""
 
     only: Stage | None = None
@@ -38,8 +38,8 @@ _LISTED = 10
 
 def name_run() -> str:
     """Return the name of the flow run that is starting: its pipeline's, or that of its file's folder."""
-    spec = flow_run.parameters["spec"]
-    return spec.name if isinstance(spec, Pipeline) else Path(str(spec)).parent.name or str(spec)
+    config = flow_run.parameters["config"]
+    return config.name if isinstance(config, Pipeline) else Path(str(config)).parent.name or str(config)
 
 
 def warn_of_schedule(pipeline: Pipeline) -> list[str]:
@@ -66,7 +66,7 @@ def end_with(summary: RunSummary) -> RunSummary:
     return cast(RunSummary, state)
 
 
-def settle(stage: str, failures: Sequence[str], pipeline: Pipeline, outcome: object) -> None:
+def raise_on_failures(stage: str, failures: Sequence[str], pipeline: Pipeline, outcome: object) -> None:
     """Raise StageError with `failures` and the stage's outcome, unless none failed or partial data is allowed."""
     if not failures:
         return

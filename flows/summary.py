@@ -117,7 +117,7 @@ _TABLE_COUNTS = ("rows_received", "rows_table", "rows_rejected", "rows_duplicate
 
 
 @dataclass
-class Record:
+class RunRecorder:
     """The outcomes of a run's stages so far, and their seconds."""
 
     pipeline: str

@@ -10,7 +10,7 @@ from prefect import flow, get_run_logger
 from flows.stage import name_run
 from tasks.config import Pipeline, Training, read_pipeline
 from tasks.core.errors import StageError, TrainingError
-from tasks.core.locks import holding
+from tasks.core.locks import exclusive_lock
 from tasks.core.storage import DataFolder, commit_json
 from tasks.raw.owners import refuse_foreign
 from tasks.reports.training import report_leaderboard, report_model
@@ -23,28 +23,28 @@ from tasks.train.tasks import build_training_set
 
 
 @flow(name="train", flow_run_name=name_run, persist_result=False)
-async def train(spec: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> Leaderboard:
+async def train(config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> Leaderboard:
     """Train every candidate of a pipeline on its tables, rank them, and keep the best as a version that may serve.
 
     What is finished is not fitted again.
 
     Args:
-        spec: the pipeline, or the path of its file.
+        config: the pipeline, or the path of its file.
         data: the data folder.
         fresh: build and fit also what is finished.
 
     Raises:
-        SpecError: the training section is wrong, or a table is another pipeline's.
+        ConfigError: the training section is wrong, or a table is another pipeline's.
         TrainingError: the training set cannot be built or learnt from, it cannot be read which version serves, or
             another run of the pipeline trains.
         StageError: every candidate failed.
 
     """
-    pipeline = read_pipeline(spec)
+    pipeline = read_pipeline(config)
     training, folder = _training_of(pipeline), DataFolder.at(data)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     held = TrainingError(f"another run is training {pipeline.name!r} in {folder.root}; wait until it has ended")
-    async with holding(folder.training(pipeline.name), held):  # its fits read rows that this run would replace
+    async with exclusive_lock(folder.training(pipeline.name), held):  # its fits read rows that this run would replace
         return await _train(pipeline, training, folder, fresh=fresh)
 
 

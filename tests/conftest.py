@@ -93,7 +93,7 @@ def _keep_database(target: Path) -> None:
 
 def _drain() -> None:
     """Send what Prefect's client has queued: with the server gone it would wait for it at exit."""
-    from flows.cli.flush import drain  # noqa: PLC0415 - the same
+    from flows.cli.flush import flush  # noqa: PLC0415 - the same
     from flows.cli.prefect_api import PrefectApi  # noqa: PLC0415 - imports Prefect only where flows ran
 
-    drain(PrefectApi(url=_API_URL), None)
+    flush(PrefectApi(url=_API_URL), None)

@@ -35,7 +35,7 @@ class Order:
     """
 
     stage: Literal["ingest", "convert"]
-    spec: str
+    config: str
     data: str
     size: int
 
@@ -49,14 +49,14 @@ def _carry_out(order: Order) -> None:
     os.setsid()
     faulthandler.enable()
     print(os.getpid(), flush=True)  # noqa: T201 - what it is started for
-    spec, data = Pipeline.model_validate_json(order.spec), Path(order.data)
+    config, data = Pipeline.model_validate_json(order.config), Path(order.data)
     try:
         if order.stage == "ingest":
             landing.GROUP_PAGES = order.size
-            asyncio.run(ingest(spec, data))
+            asyncio.run(ingest(config, data))
         else:
             conversion.BLOCK_BYTES = order.size
-            asyncio.run(convert(spec, data))
+            asyncio.run(convert(config, data))
     except BaseException:  # noqa: BLE001 - the test reads it
         sys.excepthook(*sys.exc_info())
         os._exit(1)

@@ -16,7 +16,7 @@ from tasks.convert.files.content import is_other_content
 from tasks.core.escaping import escape
 from tasks.core.redaction import redact
 from tasks.ingest.api.urls import find_link
-from tasks.ingest.http.requests import Ask
+from tasks.ingest.http.requests import PageRequest
 from tasks.ingest.scraping.robots import Robots
 from tests.convert.conftest import files_source, make_table, write_files
 from tests.ingest.fetching import open_throttle
@@ -29,7 +29,7 @@ _ENDED_S = 180  # for what takes a second; an expression that goes back takes ho
 def read_robots(text: str) -> None:
     """Ask a robots.txt whether it allows an address."""
 
-    async def answer(ask: Ask) -> httpx.Response:
+    async def answer(ask: PageRequest) -> httpx.Response:
         return httpx.Response(200, text=text, request=httpx.Request("GET", ask.url))
 
     assert asyncio.run(Robots(open_throttle()).allows(httpx.URL("http://127.0.0.1/a"), answer))

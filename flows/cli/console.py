@@ -16,7 +16,7 @@ from rich.table import Table
 
 from flows.summary import RunSummary, SourceSummary, TargetSummary
 from tasks.core.escaping import printable
-from tasks.core.progress import Step
+from tasks.core.progress import ProgressEvent
 from tasks.core.unread_output import end_output, let_consoles_end
 
 PLAIN_WIDTH = 100  # where the output is no terminal
@@ -61,14 +61,14 @@ class ProgressView:
         with self._progress:
             yield
 
-    def show(self, step: Step) -> None:
+    def show(self, step: ProgressEvent) -> None:
         """Show one step."""
         if self._console.is_terminal:
             self._show_bar(step)
         else:
             self._show_line(step)
 
-    def _show_bar(self, step: Step) -> None:
+    def _show_bar(self, step: ProgressEvent) -> None:
         # The candidates of train share one bar: each is one step of it.
         together = step.stage in ("train", "judge")
         part, detail = ("", f"{step.name} {step.detail}") if together else (step.name, step.detail)
@@ -79,7 +79,7 @@ class ProgressView:
             self._bars[label], completed=step.done, total=step.total, detail=escape(printable(detail))
         )
 
-    def _show_line(self, step: Step) -> None:
+    def _show_line(self, step: ProgressEvent) -> None:
         key = f"{step.stage} {step.name}"
         now = time.monotonic()
         if step.done == step.total or now - self._told_at.get(key, 0.0) >= _PLAIN_EVERY_S:

@@ -9,9 +9,9 @@ import zlib
 from pathlib import Path
 
 from flows.cli.run import run_pipeline
-from flows.stage import Choice
+from flows.stage import RunOptions
 from tasks.core.child_process import first_line, start_child, stop_child
-from tasks.core.errors import SpecError, TidemillError
+from tasks.core.errors import ConfigError, TidemillError
 
 PIPELINE = Path(__file__).parent.parent / "deployments" / "flights" / "pipeline.yaml"
 
@@ -24,19 +24,19 @@ def run_demo(data: Path, *, verbose: bool) -> int:
     """Run the flights pipeline against the sample site; return the exit code.
 
     Raises:
-        SpecError: the data folder is none.
+        ConfigError: the data folder is none.
         TidemillError: the sample site did not start, or the run failed.
 
     """
     if data.exists() and not data.is_dir():
-        raise SpecError(f"--data: {data} is a file; name a folder")
+        raise ConfigError(f"--data: {data} is a file; name a folder")
     site = start_child("deployments.sample", "--data", str(data), "--port", str(_choose_port(data)), "--parent")
     try:
         said = _ANNOUNCED.search(first_line(site))
         if said is None:
             raise TidemillError("the sample site did not start; see what it says with: python -m deployments.sample")
         os.environ["SAMPLE_SITE"], os.environ["SAMPLE_TOKEN"] = said["site"], said["token"]
-        return run_pipeline(PIPELINE, data, Choice(), verbose=verbose)
+        return run_pipeline(PIPELINE, data, RunOptions(), verbose=verbose)
     finally:
         stop_child(site)
 

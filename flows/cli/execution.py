@@ -16,14 +16,14 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import TerminationSignal
 
-from flows.cli.flush import STORED_S, drain
+from flows.cli.flush import STORED_S, flush
 from flows.cli.prefect_api import PrefectApi
 from flows.pipeline import pipeline
-from flows.stage import Choice
+from flows.stage import RunOptions
 from flows.summary import RunSummary, read_summary
 from tasks.config import Pipeline
 from tasks.core.errors import LostServerError, TidemillError
-from tasks.core.progress import Step, listening
+from tasks.core.progress import ProgressEvent, subscribed
 from tasks.core.storage import DataFolder
 from tasks.train.execution.worker import stop_workers
 
@@ -33,14 +33,16 @@ _INTERRUPTED_STORED_S = 1.5  # after a Ctrl-C the shell is waited for
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunResult:
     """How a run ended: its summary, where it came so far as to have one, and what ended it, if anything did."""
 
     summary: RunSummary | None
     error: TidemillError | None = None
 
 
-def execute(spec: Pipeline, data: Path, choice: Choice, *, api: PrefectApi, listener: Callable[[Step], None]) -> Ended:
+def execute(
+    config: Pipeline, data: Path, choice: RunOptions, *, api: PrefectApi, listener: Callable[[ProgressEvent], None]
+) -> RunResult:
     """Run what is chosen of a pipeline to its end and return when Prefect has stored the run.
 
     Raises:
@@ -48,16 +50,16 @@ def execute(spec: Pipeline, data: Path, choice: Choice, *, api: PrefectApi, list
 
     """
     runs: list[UUID] = []
-    asked = (spec, data, choice.fresh, choice.only, choice.partitions)
+    asked = (config, data, choice.fresh, choice.only, choice.partitions)
     try:
-        return Ended(execute_flow(pipeline, *asked, api=api, listener=listener, runs=runs))
+        return RunResult(execute_flow(pipeline, *asked, api=api, listener=listener, runs=runs))
     except TidemillError as error:
         path = DataFolder.at(data).summary
-        return Ended(read_summary(path, str(runs[0])) if runs else None, error)
+        return RunResult(read_summary(path, str(runs[0])) if runs else None, error)
 
 
 def execute_flow(
-    flow: Any, *asked: Any, api: PrefectApi, listener: Callable[[Step], None], runs: list[UUID] | None = None
+    flow: Any, *asked: Any, api: PrefectApi, listener: Callable[[ProgressEvent], None], runs: list[UUID] | None = None
 ) -> Any:
     """Run a flow to its end and return its result when Prefect has stored the run; its id is added to `runs`.
 
@@ -73,14 +75,14 @@ def execute_flow(
 
     limit_s = STORED_S
     try:
-        with listening(listener):
+        with subscribed(listener):
             return _run(flow.with_options(on_running=[remember])(*asked), api)
     except KeyboardInterrupt:
         limit_s = _INTERRUPTED_STORED_S
         raise
     finally:
         if api.is_alive:
-            drain(api, flow_runs[0] if flow_runs else None, limit_s)
+            flush(api, flow_runs[0] if flow_runs else None, limit_s)
 
 
 def _run(coroutine: Any, api: PrefectApi) -> Any:

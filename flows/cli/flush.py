@@ -18,7 +18,7 @@ _POLL_S = 1.2  # the recorder flushes every second: two equal counts this far ap
 _OPEN_STATES = ["PENDING", "RUNNING", "SCHEDULED"]
 
 
-def drain(api: PrefectApi, flow_run_id: UUID | None, limit_s: float = STORED_S) -> None:
+def flush(api: PrefectApi, flow_run_id: UUID | None, limit_s: float = STORED_S) -> None:
     """Send what is queued, and wait until the temporary server has stored every task run of a flow run.
 
     Task runs that a killed process left open are then set to Crashed.

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 
-from tasks.core.errors import LostServerError, SpecError, TidemillError
+from tasks.core.errors import ConfigError, LostServerError, TidemillError
 from tasks.core.escaping import printable
 
 EXIT_FAILED = 1  # the run failed
@@ -80,9 +80,9 @@ def run(  # noqa: PLR0913 - the options of a command
     and what is landed beside the slice stays in the tables.
     """
     from flows.cli.run import run_pipeline  # noqa: PLC0415 - heavy
-    from flows.stage import Choice  # noqa: PLC0415 - heavy
+    from flows.stage import RunOptions  # noqa: PLC0415 - heavy
 
-    choice = Choice(only, fresh, " ".join(partitions) if partitions is not None else None)
+    choice = RunOptions(only, fresh, " ".join(partitions) if partitions is not None else None)
     return run_pipeline(pipeline, data, choice, verbose=verbose, strict=strict)
 
 
@@ -215,7 +215,7 @@ def _end_at_once(code: int) -> NoReturn:
 def _fail(error: BaseException) -> int:
     """Say what ended a command, and return its exit code."""
     match error:
-        case SpecError():
+        case ConfigError():
             said, code = str(error), EXIT_WRONG
         case TidemillError():
             said, code = str(error), EXIT_FAILED

@@ -11,7 +11,7 @@ from rich.table import Table
 from flows.cli.console import ProgressView, make_console
 from flows.cli.prefect_api import prefect_api
 from tasks.config import QueryLimits, load_pipeline
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder
 from tasks.train.predict.inputs import read_input
 from tasks.train.predict.output import choose_output
@@ -24,13 +24,13 @@ def show_versions(pipeline: str, data: Path) -> int:
     """Print the versions of a pipeline's model, and which of them serves; return the exit code.
 
     Raises:
-        SpecError: there is no such pipeline.
+        ConfigError: there is no such pipeline.
 
     """
     models = DataFolder.at(data).models(name_of(pipeline, data))
     champion, versions = read_champion(models), list_versions(models)
     if not versions:
-        raise SpecError(f"{models.name} has no version yet; run its pipeline first")
+        raise ConfigError(f"{models.name} has no version yet; run its pipeline first")
     table = Table(
         box=box.SIMPLE_HEAD,
         title=f"Versions of {models.name}, by {versions[-1].metric} on the hold-out",
@@ -59,7 +59,7 @@ def promote_version(pipeline: str, version: str, data: Path) -> int:
     """Let a version serve; return the exit code.
 
     Raises:
-        SpecError: there is no such pipeline or version.
+        ConfigError: there is no such pipeline or version.
 
     """
     decision = promote(DataFolder.at(data).models(name_of(pipeline, data)), version)
@@ -71,7 +71,7 @@ def roll_back_champion(pipeline: str, data: Path) -> int:
     """Let the version serve that did before; return the exit code.
 
     Raises:
-        SpecError: there is no such pipeline, or no other version has served.
+        ConfigError: there is no such pipeline, or no other version has served.
 
     """
     decision = roll_back(DataFolder.at(data).models(name_of(pipeline, data)))
@@ -94,7 +94,7 @@ def predict_input(pipeline: str, rows: str, data: Path, output: Path | None, *, 
 
         check_format(Path(asked.text))
     if read_champion(folder.models(name)) is None:
-        raise SpecError(f"no version of {name} serves yet; run its pipeline first")
+        raise ConfigError(f"no version of {name} serves yet; run its pipeline first")
     console = make_console()
     with prefect_api(verbose=verbose) as api:
         from flows.cli.execution import execute_flow  # noqa: PLC0415 - imports Prefect while the server starts
@@ -113,7 +113,7 @@ def name_of(pipeline: str, data: Path) -> str:
     """Return the name of a pipeline, given it or the pipeline's file.
 
     Raises:
-        SpecError: when it is neither.
+        ConfigError: when it is neither.
 
     """
     if Path(pipeline).is_file():
@@ -122,7 +122,7 @@ def name_of(pipeline: str, data: Path) -> str:
     if pipeline in there:
         return pipeline
     known = f"{data} has models of {', '.join(there)}" if there else f"{data} has no models yet"
-    raise SpecError(f"{pipeline!r} is neither a pipeline file nor a pipeline with models; {known}")
+    raise ConfigError(f"{pipeline!r} is neither a pipeline file nor a pipeline with models; {known}")
 
 
 def _limits_of(pipeline: str) -> QueryLimits | None:

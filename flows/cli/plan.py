@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from flows.stage import Choice
+from flows.stage import RunOptions
 from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, Training, secret_references, write_duration
 from tasks.convert.formats.registry import suffix_of
 from tasks.convert.table.inputs import list_files
-from tasks.core.errors import SpecError, TableError
+from tasks.core.errors import ConfigError, TableError
 from tasks.core.redaction import redact
 from tasks.core.storage import DataFolder
 from tasks.ingest.scraping.page import check_selectors
@@ -23,7 +23,7 @@ from tasks.train.checks.section import check_training
 from tasks.train.data.query import check_query
 
 
-def find_mistakes(spec: Pipeline, data: Path, choice: Choice, *, in_tables: bool = False) -> list[str]:
+def find_mistakes(config: Pipeline, data: Path, choice: RunOptions, *, in_tables: bool = False) -> list[str]:
     """Return one sentence for each mistake that a run of what is chosen of a pipeline would meet.
 
     `in_tables` looks for those of the training also in the tables as the last
@@ -33,47 +33,49 @@ def find_mistakes(spec: Pipeline, data: Path, choice: Choice, *, in_tables: bool
     mistakes: list[str] = []
     if data.exists() and not data.is_dir():
         mistakes.append(f"--data: {data} is a file; name a folder")
-    for name, source in spec.sources.items():
+    for name, source in config.sources.items():
         if isinstance(source, FilesSource):
             found = _files_mistakes(source, folder) if choice.runs("convert") else []
         else:
             found = _fetched_mistakes(source) if choice.runs("ingest") else []
         mistakes += [f"sources.{name}.{mistake}" for mistake in found]
-    mistakes += [*find_foreign(spec, folder), *_slice_mistakes(spec, choice)]
-    if choice.only == "train" and spec.training is None:
+    mistakes += [*find_foreign(config, folder), *_slice_mistakes(config, choice)]
+    if choice.only == "train" and config.training is None:
         mistakes.append("training: is missing; add it, or leave --only train out")
-    if choice.runs("train") and spec.training is not None:
-        mistakes += _unquoted_tables(spec, spec.training) or _training_mistakes(spec, spec.training, folder, in_tables)
+    if choice.runs("train") and config.training is not None:
+        mistakes += _unquoted_tables(config, config.training) or _training_mistakes(
+            config, config.training, folder, in_tables
+        )
     return mistakes
 
 
-def _training_mistakes(spec: Pipeline, training: Training, folder: DataFolder, in_tables: bool) -> list[str]:
+def _training_mistakes(config: Pipeline, training: Training, folder: DataFolder, in_tables: bool) -> list[str]:
     mistakes = check_training(training)
     if in_tables and not check_query(training.query):
-        mistakes += find_table_mistakes(training, {name: folder.table(name) for name in spec.sources})
+        mistakes += find_table_mistakes(training, {name: folder.table(name) for name in config.sources})
     return mistakes
 
 
-def plan_rows(spec: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
+def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
     """Yield stage, part and what a run does, for every part of a pipeline."""
     folder = DataFolder.at(data)
-    for name, fetched in spec.fetched.items():
+    for name, fetched in config.fetched.items():
         partitions = list_partitions(fetched)
         what = "pages" if isinstance(fetched, PagesSource) else "API"
         first = fetched.start[0] if isinstance(fetched, PagesSource) else fetched.url
         yield "ingest", name, f"{what}: {_count(len(partitions), 'partition')} of {first}{_how(fetched)}"
-    for name, source in spec.sources.items():
+    for name, source in config.sources.items():
         if isinstance(source, FilesSource):
             files = list_files(source.path, folder.root, source.allow_hosts)
             what = f"{_count(len(files), 'file')} of {redact(', '.join(source.path))}"
         else:
             what = f"{_count(len(list_partitions(source)), 'raw file')}"
         yield "convert", name, f"{what} to {data / 'tables' / name}/"
-    if spec.training:
-        for name, candidate in spec.training.candidates.items():
+    if config.training:
+        for name, candidate in config.training.candidates.items():
             parameters = ", ".join(f"{key}={value}" for key, value in candidate.params.items())
             yield "train", name, f"{candidate.estimator.rsplit('.', 1)[-1]}({parameters})"
-        yield "train", "dummy", f"the baseline; all ranked by {spec.training.metric}"
+        yield "train", "dummy", f"the baseline; all ranked by {config.training.metric}"
 
 
 def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
@@ -89,11 +91,11 @@ def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
     return mistakes
 
 
-def _unquoted_tables(spec: Pipeline, training: Training) -> list[str]:
+def _unquoted_tables(config: Pipeline, training: Training) -> list[str]:
     """Return the tables whose names SQL would take for a subtraction."""
     return [
         f'training.query: the table {name} has a - in its name; write it in double quotes: "{name}"'
-        for name in spec.sources
+        for name in config.sources
         if "-" in name and re.search(rf'(?<!["\w-]){re.escape(name)}(?!["\w-])', training.query)
     ]
 
@@ -110,14 +112,14 @@ def _fetched_mistakes(source: ApiSource | PagesSource) -> list[str]:
     return mistakes
 
 
-def _slice_mistakes(spec: Pipeline, choice: Choice) -> list[str]:
+def _slice_mistakes(config: Pipeline, choice: RunOptions) -> list[str]:
     if choice.partitions is None:
         return []
     if choice.only == "train":
         return ["--partitions: train learns from whole tables; leave --partitions or --only train out"]
     try:
-        choose_slice(choice.partitions, spec)
-    except SpecError as error:
+        choose_slice(choice.partitions, config)
+    except ConfigError as error:
         return [f"--{mistake}" for mistake in error.mistakes]
     return []
 

@@ -12,30 +12,33 @@ from rich.console import Console
 
 from flows.cli.console import ProgressView, make_console, print_line, print_summary
 from flows.cli.prefect_api import PrefectApi, link_to_run, prefect_api
-from flows.stage import Choice
-from tasks.core.errors import SpecError, StageError
+from flows.stage import RunOptions
+from tasks.core.errors import ConfigError, StageError
 
 if TYPE_CHECKING:
     from tasks.config import Pipeline
 
 
-def run_pipeline(path: Path, data: Path, choice: Choice, *, verbose: bool, strict: bool = False) -> int:
+def run_pipeline(path: Path, data: Path, choice: RunOptions, *, verbose: bool, strict: bool = False) -> int:
     """Run the pipeline of a file and print its summary; return the exit code.
 
     Raises:
-        SpecError: the file, or what it names, is wrong; nothing has run.
+        ConfigError: the file, or what it names, is wrong; nothing has run.
         TidemillError: a stage, or a part of one, failed, or the run is `strict` and has a warning.
 
     """
     console = make_console()
-    with ThreadPoolExecutor(1) as thread, _started(thread.submit(_checked, path, data, choice), verbose) as (spec, api):
+    with (
+        ThreadPoolExecutor(1) as thread,
+        _started(thread.submit(_checked, path, data, choice), verbose) as (config, api),
+    ):
         _say_api(console, api)
         from flows.cli.execution import execute  # noqa: PLC0415 - imports Prefect while the server starts
 
         api.wait_until_ready()
         view = ProgressView(console)
         with view.shown():
-            ended = execute(spec, data, choice, api=api, listener=view.show)
+            ended = execute(config, data, choice, api=api, listener=view.show)
         summary = ended.summary
         ui = link_to_run(str(summary.flow_run_id), temporary=api.server is not None) if summary else ""
     if summary:
@@ -62,33 +65,33 @@ def check_pipeline(path: Path, data: Path) -> int:
     """Validate a pipeline file and print its plan; return the exit code.
 
     Raises:
-        SpecError: the file, or what it names, is wrong.
+        ConfigError: the file, or what it names, is wrong.
 
     """
     from flows.cli.plan import plan_rows  # noqa: PLC0415 - as in _checked
     from flows.schedules import warn_of_file  # noqa: PLC0415 - the same
 
-    spec = _checked(path, data, Choice(), in_tables=True)
+    config = _checked(path, data, RunOptions(), in_tables=True)
     console = make_console()
-    print_line(console, f"{path} is right: {spec.description or spec.name}")
-    rows = [("stage", "part", "what a run does"), *plan_rows(spec, data)]
+    print_line(console, f"{path} is right: {config.description or config.name}")
+    rows = [("stage", "part", "what a run does"), *plan_rows(config, data)]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for stage, part, what in rows:
         print_line(console, f"{stage:<{widths[0]}}  {part:<{widths[1]}}  {what}")
-    for warning in warn_of_file(path, spec):
+    for warning in warn_of_file(path, config):
         print_line(console, f"warning: {warning}")
     return 0
 
 
-def _checked(path: Path, data: Path, choice: Choice, *, in_tables: bool = False) -> Pipeline:
+def _checked(path: Path, data: Path, choice: RunOptions, *, in_tables: bool = False) -> Pipeline:
     from flows.cli.plan import find_mistakes  # noqa: PLC0415 - imports for a second, while a run's server starts
     from tasks.config import load_pipeline  # noqa: PLC0415 - the same
 
-    spec = load_pipeline(path)
-    mistakes = find_mistakes(spec, data, choice, in_tables=in_tables)
+    config = load_pipeline(path)
+    mistakes = find_mistakes(config, data, choice, in_tables=in_tables)
     if mistakes:
-        raise SpecError([f"{path}: {mistake}" for mistake in mistakes])
-    return spec
+        raise ConfigError([f"{path}: {mistake}" for mistake in mistakes])
+    return config
 
 
 def _say_api(console: Console, api: PrefectApi) -> None:

@@ -31,7 +31,7 @@ from pydantic import ValidationError
 from flows.cli.prefect_api import PrefectApi
 from flows.cli.served_runs import ServedRuns
 from flows.deployments import FILE, Deployment, Timetable
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 
 _LOOK_S = 2.0
 _ANSWER_S = 10.0
@@ -45,7 +45,7 @@ def make_deployment(deployment: Deployment) -> RunnerDeployment:
     """Return a deployment as Prefect's own class: without a work pool, as no worker is meant to run it.
 
     Raises:
-        SpecError: its flow is not there, or Prefect does not take one of its schedules or settings.
+        ConfigError: its flow is not there, or Prefect does not take one of its schedules or settings.
 
     """
     flow = _load_flow(deployment)
@@ -60,7 +60,7 @@ def make_deployment(deployment: Deployment) -> RunnerDeployment:
             **arguments,
         )
     except (ValueError, TypeError) as error:
-        raise SpecError(f"{FILE}: deployments.{deployment.name}: {_reason(error)}; correct it") from None
+        raise ConfigError(f"{FILE}: deployments.{deployment.name}: {_reason(error)}; correct it") from None
     made = cast(RunnerDeployment, made)  # a coroutine only where a loop runs
     made.work_pool_name = made.work_queue_name = None  # set, so that what was deployed to a pool before leaves it
     return made
@@ -70,7 +70,7 @@ def _load_flow(deployment: Deployment) -> Flow[..., Any]:
     try:
         return load_flow_from_entrypoint(deployment.entrypoint)
     except Exception as error:  # noqa: BLE001 - a module may raise anything when it is imported
-        raise SpecError(
+        raise ConfigError(
             f"{FILE}: deployments.{deployment.name}.entrypoint: {deployment.entrypoint!r} is no flow "
             f"({_reason(error)}); write module:function, e.g. flows.pipeline:pipeline"
         ) from None
@@ -83,7 +83,7 @@ def _make_schedule(deployment: Deployment, timetable: Timetable) -> DeploymentSc
         return DeploymentScheduleCreate.from_schedule(_SCHEDULES[kind](getattr(timetable, kind), **given))
     except (ValueError, TypeError) as error:
         where = f"{FILE}: deployments.{deployment.name}.schedules: {timetable}"
-        raise SpecError(f"{where}: {_reason(error)}; correct it") from None
+        raise ConfigError(f"{where}: {_reason(error)}; correct it") from None
 
 
 def _reason(error: Exception) -> str:

@@ -16,7 +16,7 @@ def serve_deployments(*, verbose: bool) -> int:
     """Serve every deployment of prefect.yaml until interrupted; return the exit code.
 
     Raises:
-        SpecError: there is no prefect.yaml here, no deployment in it, or one of them is wrong.
+        ConfigError: there is no prefect.yaml here, no deployment in it, or one of them is wrong.
         ServerError: the Prefect API cannot be reached, or the temporary server has ended.
 
     """

@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tasks.config.base import NonEmpty, Part
+from tasks.config.base import ConfigModel, NonEmpty
 from tasks.config.http import check_header_name, check_url
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class SecretReference(Part):
+class SecretReference(ConfigModel):
     """Where a secret is held: an environment variable or a Prefect Secret block."""
 
     env: str | None = None
@@ -41,7 +41,7 @@ class SecretReference(Part):
 _KEYS_OF_THEIR_OWN = ("client_id", "client_secret", "scope")
 
 
-class BearerAuth(Part):
+class BearerAuth(ConfigModel):
     """A bearer token in the Authorization header."""
 
     kind: Literal["bearer"] = "bearer"
@@ -50,7 +50,7 @@ class BearerAuth(Part):
     """Where the token is held: {env: NAME} or {secret_block: name}."""
 
 
-class BasicAuth(Part):
+class BasicAuth(ConfigModel):
     """A name and a password in the Authorization header."""
 
     kind: Literal["basic"] = "basic"
@@ -68,7 +68,7 @@ class BasicAuth(Part):
         return username
 
 
-class ApiKeyAuth(Part):
+class ApiKeyAuth(ConfigModel):
     """A key in a header, a query parameter or the JSON body."""
 
     kind: Literal["api_key"] = "api_key"
@@ -87,7 +87,7 @@ class ApiKeyAuth(Part):
         return self
 
 
-class OAuth2Auth(Part):
+class OAuth2Auth(ConfigModel):
     """A token that the client asks for with its own credentials (RFC 6749, 4.4), renewed when it ends."""
 
     kind: Literal["oauth2"] = "oauth2"

@@ -27,7 +27,7 @@ _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds
 _ISO_DURATION = TypeAdapter(timedelta)
 
 
-class Part(BaseModel):
+class ConfigModel(BaseModel):
     """A part of a pipeline: frozen, and a key it does not know is an error, which tells no value: it may be a secret."""
 
     model_config = ConfigDict(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from tasks.config.base import Duration, NonEmpty, Part, Scalar, check_scalar
+from tasks.config.base import ConfigModel, Duration, NonEmpty, Scalar, check_scalar
 
 Columns = Annotated[
     tuple[NonEmpty, ...],
@@ -17,7 +17,7 @@ Columns = Annotated[
 ]
 
 
-class _Check(Part):
+class _Check(ConfigModel):
     """What all checks share."""
 
     on_fail: Literal["fail", "warn"] = "fail"
@@ -38,7 +38,7 @@ class Unique(_Check):
     """Columns of the table, or one."""
 
 
-class Bounds(Part):
+class Bounds(ConfigModel):
     """The smallest and the largest value that a column may have, both included."""
 
     column: NonEmpty
@@ -76,7 +76,7 @@ def _check_value(value: Any) -> Any:
     return value if isinstance(value, bool) else check_scalar(value)
 
 
-class AllowedValues(Part):
+class AllowedValues(ConfigModel):
     """The values that a column may have."""
 
     column: NonEmpty
@@ -94,7 +94,7 @@ class Allowed(_Check):
     """The column, and its values."""
 
 
-class Pattern(Part):
+class Pattern(ConfigModel):
     """The pattern that the values of a column have."""
 
     column: NonEmpty
@@ -130,7 +130,7 @@ class MinRows(_Check):
     """Number of rows."""
 
 
-class Freshness(Part):
+class Freshness(ConfigModel):
     """How old the newest row of a table may be."""
 
     column: NonEmpty
@@ -146,7 +146,7 @@ class Fresh(_Check):
     """The column of times, and how old the latest may be."""
 
 
-_CHECKS: dict[str, type[Part]] = {
+_CHECKS: dict[str, type[ConfigModel]] = {
     "not_null": NotNull,
     "unique": Unique,
     "range": InRange,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from tasks.config.base import NonEmpty, Part, Scalar
+from tasks.config.base import ConfigModel, NonEmpty, Scalar
 
 _DIRECTIVE = re.compile(r"%(.)", re.DOTALL)
 _YEARS = frozenset("YyGcx")
@@ -54,7 +54,7 @@ MOST_PARTITIONS = 100_000
 """Each is a task run and a file."""
 
 
-class Range(Part):
+class Range(ConfigModel):
     """Whole numbers from the first to the last, both included."""
 
     range: tuple[int, int]
@@ -83,7 +83,7 @@ PartitionValues = Annotated[
 ]
 
 
-class Column(Part):
+class Column(ConfigModel):
     """What is declared of one column of a table."""
 
     type: ColumnType | None = None

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from tasks.config.base import BodyPath, NonEmpty, Part
+from tasks.config.base import BodyPath, ConfigModel, NonEmpty
 
 Format = Literal["csv", "tsv", "jsonl", "json", "parquet", "excel"]
 
@@ -41,7 +41,7 @@ def _is_encoding(name: str) -> bool:
     return True
 
 
-class Reading(Part):
+class Reading(ConfigModel):
     """How files are read; what is not said is told by a file's name, or detected in its first bytes."""
 
     format: Format | None = None

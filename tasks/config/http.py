@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from tasks.config.base import Duration, NonEmpty, Part
+from tasks.config.base import ConfigModel, Duration, NonEmpty
 from tasks.core.redaction import HIDDEN, has_secret, is_certain_secret, is_secret, redact
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
@@ -183,7 +183,7 @@ InFlight = Annotated[int, Field(ge=1, le=1000)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class Requests(Part):
+class Requests(ConfigModel):
     """How a source's host is asked: how much at once, how long, how often again.
 
     The bound on requests in flight adapts to the host between its minimum and
@@ -227,7 +227,7 @@ class Requests(Part):
         return self
 
 
-class Refresh(Part):
+class Refresh(ConfigModel):
     """When what is landed is fetched again."""
 
     after: Duration

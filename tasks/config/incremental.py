@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, field_validator, model_validator
 
-from tasks.config.base import BodyPath, NonEmpty, Part, Scalar, read_duration
+from tasks.config.base import BodyPath, ConfigModel, NonEmpty, Scalar, read_duration
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?")
 
@@ -29,7 +29,7 @@ def _read_overlap(value: Any) -> Any:
 Overlap = Annotated[float | timedelta, BeforeValidator(_read_overlap)]
 
 
-class Incremental(Part):
+class Incremental(ConfigModel):
     """Each run asks only for what is newer than what is landed."""
 
     field: BodyPath

@@ -18,7 +18,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tasks.config.mistakes import explain_mistakes
 from tasks.config.pipeline import Pipeline
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tasks.core.redaction import is_secret, redact
 
 _SENT = ("partitions", "params", "headers", "body")
@@ -88,23 +88,23 @@ def load_pipeline(path: Path) -> Pipeline:
     `training.query: NAME.sql` takes the text of the file beside the pipeline file.
 
     Raises:
-        SpecError: with one sentence per mistake: file, key path, value, cure.
+        ConfigError: with one sentence per mistake: file, key path, value, cure.
 
     """
     document = _read_yaml(path)
     _check_extent(document, path)
     if rewritten := list(find_rewritten(path.read_text(encoding="utf-8"))):
-        raise SpecError([f"{path}: {sentence}" for sentence in rewritten])
+        raise ConfigError([f"{path}: {sentence}" for sentence in rewritten])
     document = _inline_query(_fill_variables(document, path), path)
     try:
         return Pipeline.model_validate(document)
     except ValidationError as error:
-        raise SpecError([f"{path}: {sentence}" for sentence in explain_mistakes(error, document)]) from None
+        raise ConfigError([f"{path}: {sentence}" for sentence in explain_mistakes(error, document)]) from None
 
 
-def read_pipeline(spec: Pipeline | Path) -> Pipeline:
-    """Return the pipeline itself, read from its file when `spec` is a path."""
-    return load_pipeline(spec) if isinstance(spec, Path) else spec
+def read_pipeline(config: Pipeline | Path) -> Pipeline:
+    """Return the pipeline itself, read from its file when `config` is a path."""
+    return load_pipeline(config) if isinstance(config, Path) else config
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -113,21 +113,21 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         yaml.Constructor = _Constructor
         document = yaml.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SpecError(f"{path}: there is no such pipeline file; {_beside(path)}") from None
+        raise ConfigError(f"{path}: there is no such pipeline file; {_beside(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: cannot be read as a pipeline file ({error}); name a YAML file in UTF-8") from None
+        raise ConfigError(f"{path}: cannot be read as a pipeline file ({error}); name a YAML file in UTF-8") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         problem = _VALUES_OF_A_KEY.sub("", " ".join(str(error.problem).split()))
-        raise SpecError(f"{path}{where}: not valid YAML: {problem}; mend the line") from None
+        raise ConfigError(f"{path}{where}: not valid YAML: {problem}; mend the line") from None
     except (RecursionError, ValueError) as error:  # of brackets in brackets, and of a number of thousands of digits
         what = "is nested too deeply" if isinstance(error, RecursionError) else f"has a value that is none ({error})"
-        raise SpecError(f"{path}: {what:.200}; write a pipeline file by hand") from None
+        raise ConfigError(f"{path}: {what:.200}; write a pipeline file by hand") from None
     except YAMLError as error:
-        raise SpecError(f"{path}: not valid YAML: {' '.join(str(error).split())}; mend the file") from None
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}; mend the file") from None
     if not isinstance(document, dict):
-        raise SpecError(
+        raise ConfigError(
             f"{path}: a pipeline file is a mapping with the keys name, sources, training; this is {document!r:.60}"
         )
     return document
@@ -141,15 +141,15 @@ def _check_extent(document: Any, path: Path) -> None:
         seen += 1
         if level > MOST_LEVELS:
             if _holds_itself(document, set(), set()):
-                raise SpecError(f"{path}: an alias stands within its own anchor; write the value itself")
-            raise SpecError(f"{path}: is nested in more than {MOST_LEVELS} levels; write a pipeline file by hand")
+                raise ConfigError(f"{path}: an alias stands within its own anchor; write the value itself")
+            raise ConfigError(f"{path}: is nested in more than {MOST_LEVELS} levels; write a pipeline file by hand")
         if seen > MOST_VALUES:
-            raise SpecError(
+            raise ConfigError(
                 f"{path}: holds more than {MOST_VALUES:,} values, each alias counted as what it stands for; "
                 "write a range, or split the pipeline"
             )
         if isinstance(value, int) and abs(value) > _WHOLE_NUMBERS:
-            raise SpecError(f"{path}: {str(value)[:20]}... has more digits than a number may; write it in quotes")
+            raise ConfigError(f"{path}: {str(value)[:20]}... has more digits than a number may; write it in quotes")
         waiting += [(each, level + 1) for each in _within(value)]
 
 
@@ -190,7 +190,7 @@ def _fill_variables(value: Any, path: Path, keys: tuple[str, ...] = ()) -> Any:
     def fill(match: re.Match[str]) -> str:
         found = os.environ.get(match["name"], match["default"])
         if found is None:
-            raise SpecError(
+            raise ConfigError(
                 f"{path}: {redact(value)!r} needs the environment variable {match['name']}, which is not set; "
                 f"set it, or give a default: ${{{match['name']}:-value}}"
             )
@@ -227,7 +227,7 @@ def _check_secret(path: Path, keys: tuple[str, ...], name: str, *, is_hidden: bo
             cure = "only user:password@ and a parameter like token, which tells what it is, are stored nowhere"
         case _:
             cure = f"write auth, and in it {reference}"
-    raise SpecError(
+    raise ConfigError(
         f"{path}: {'.'.join(keys)}: ${{{name}}} is a secret by {by}, and would be stored with the run as it "
         f"stands here; {cure}, or name a variable that is none otherwise"
     )
@@ -242,9 +242,9 @@ def _inline_query(document: dict[str, Any], path: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise SpecError(f"{path}: training.query: {file} is not UTF-8 ({error}); save it as UTF-8") from None
+        raise ConfigError(f"{path}: training.query: {file} is not UTF-8 ({error}); save it as UTF-8") from None
     except OSError:
-        raise SpecError(
+        raise ConfigError(
             f"{path}: training.query: there is no file {file}; put the SQL there or correct the name"
         ) from None
     return {**document, "training": {**training, "query": text}}

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tasks.config.base import BodyPath, NonEmpty, Part
+from tasks.config.base import BodyPath, ConfigModel, NonEmpty
 from tasks.config.http import HeaderName, check_header_name
 
 Place = Literal["query", "header", "body"]
@@ -22,14 +22,14 @@ def _check_names(place: Place, *names: str | None) -> None:
             check_header_name(name)
 
 
-class SinglePagination(Part):
+class SinglePagination(ConfigModel):
     """One request a partition."""
 
     kind: Literal["single"] = "single"
     """Kind of pagination."""
 
 
-class _Bounded(Part):
+class _Bounded(ConfigModel):
     """What keeps a server's mistake from going on for ever."""
 
     max_pages: Annotated[int, Field(ge=1)] = 100_000

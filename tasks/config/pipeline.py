@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tasks.config.base import Name, Part
+from tasks.config.base import ConfigModel, Name
 from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source
 from tasks.config.training import Training
 
 
-class Pipeline(Part):
+class Pipeline(ConfigModel):
     """Everything a run needs to know: its sources, and how to train on them."""
 
     name: Name

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from tasks.config.auth import Auth
-from tasks.config.base import BodyPath, NonEmpty, Part, Scalar
+from tasks.config.base import BodyPath, ConfigModel, NonEmpty, Scalar
 from tasks.config.checks import Check
 from tasks.config.columns import (
     MOST_PARTITIONS,
@@ -28,7 +28,7 @@ Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class TableOptions(Part):
+class TableOptions(ConfigModel):
     """How the rows of a source become a table."""
 
     contract: Literal["evolve", "freeze"] = "evolve"
@@ -50,7 +50,7 @@ class TableOptions(Part):
 Columns = dict[str, Annotated[Column, Field(description="A type, or {type: …}.")]]
 
 
-class _Tabled(Part):
+class _Tabled(ConfigModel):
     """What all sources share: what is asked of their tables."""
 
     key: tuple[str, ...] = ()

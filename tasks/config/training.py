@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
-from tasks.config.base import Name, NonEmpty, Part
+from tasks.config.base import ConfigModel, Name, NonEmpty
 from tasks.config.http import check_store_url
 
 Label = bool | int | float | str
@@ -36,7 +36,7 @@ TestFraction = Annotated[float, Field(gt=0, lt=1)]
 Folds = Annotated[int, Field(ge=2, le=50)]
 
 
-class RandomSplit(Part):
+class RandomSplit(ConfigModel):
     """Rows are held out at random."""
 
     by: Literal["random"] = "random"
@@ -49,7 +49,7 @@ class RandomSplit(Part):
     """Parts of the training rows; each is judged once by a model fitted on the others."""
 
 
-class TimeSplit(Part):
+class TimeSplit(ConfigModel):
     """The latest rows are held out; rows of one moment stay on one side."""
 
     by: Literal["time"] = "time"
@@ -62,7 +62,7 @@ class TimeSplit(Part):
     """Spans of the training rows; each is judged by a model fitted on all that came before it."""
 
 
-class GroupSplit(Part):
+class GroupSplit(ConfigModel):
     """Whole groups are held out, so that no group is on both sides: patients, shops, machines."""
 
     by: Literal["group"] = "group"
@@ -78,7 +78,7 @@ class GroupSplit(Part):
 Split = Annotated[RandomSplit | TimeSplit | GroupSplit, Field(discriminator="by")]
 
 
-class GridSearch(Part):
+class GridSearch(ConfigModel):
     """Every combination of the values, narrowed down by successive halving."""
 
     by: Literal["grid"] = "grid"
@@ -87,7 +87,7 @@ class GridSearch(Part):
     """Values to try, by parameter of the estimator."""
 
 
-class Between(Part):
+class Between(ConfigModel):
     """Numbers drawn between two bounds."""
 
     low: float
@@ -116,7 +116,7 @@ Choices = Annotated[
 ]
 
 
-class RandomSearch(Part):
+class RandomSearch(ConfigModel):
     """Combinations drawn at random, narrowed down by successive halving."""
 
     by: Literal["random"] = "random"
@@ -130,7 +130,7 @@ class RandomSearch(Part):
 Search = Annotated[GridSearch | RandomSearch, Field(discriminator="by")]
 
 
-class Preprocessing(Part):
+class Preprocessing(ConfigModel):
     """How columns become numbers; what is not said is chosen by column type and estimator."""
 
     numbers: Literal["auto", "impute", "scale", "none"] = "auto"
@@ -147,7 +147,7 @@ def _name_of_preprocessing(value: Any) -> str:
     return "parts" if isinstance(value, dict | Preprocessing) else "word"
 
 
-class Candidate(Part):
+class Candidate(ConfigModel):
     """One model to be trained and judged."""
 
     estimator: str
@@ -167,7 +167,7 @@ class Candidate(Part):
     """Memory that one fit may use, in MiB, its share of the training set included; without it, what the machine has."""
 
 
-class ProcessesRunner(Part):
+class ProcessesRunner(ConfigModel):
     """Worker processes on this machine."""
 
     kind: Literal["processes"] = "processes"
@@ -176,7 +176,7 @@ class ProcessesRunner(Part):
     """Processes that train at once; without it, one a core."""
 
 
-class DaskRunner(Part):
+class DaskRunner(ConfigModel):
     """A running Dask cluster; it needs `pip install tidemill[dask]`."""
 
     kind: Literal["dask"] = "dask"
@@ -195,7 +195,7 @@ class DaskRunner(Part):
 Runner = Annotated[ProcessesRunner | DaskRunner, Field(discriminator="kind")]
 
 
-class Promotion(Part):
+class Promotion(ConfigModel):
     """When the best candidate takes the champion's place."""
 
     when: Literal["better", "always", "never"] = "better"
@@ -204,7 +204,7 @@ class Promotion(Part):
     """How sure it must be that the difference is no noise."""
 
 
-class QueryLimits(Part):
+class QueryLimits(ConfigModel):
     """What the query of a training may take; a prediction's query has the same limits."""
 
     time_limit_s: Annotated[float, Field(gt=0, le=7 * 24 * 3600)] = 3600
@@ -213,7 +213,7 @@ class QueryLimits(Part):
     """Memory in MiB, beyond which it spills to the data folder's disk; without it, half of what the machine has."""
 
 
-class Training(Part):
+class Training(ConfigModel):
     """How to train on the pipeline's tables."""
 
     query: NonEmpty

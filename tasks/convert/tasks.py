@@ -19,13 +19,13 @@ from tasks.config import Source
 from tasks.convert.parts.sample import Samples
 from tasks.convert.staging.block import sync_parts
 from tasks.convert.staging.bundle import SMALL_BYTES, bundle_files, convert_bundle
-from tasks.convert.staging.context import Converted, InputFile, Plan
+from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
 from tasks.convert.staging.file import BLOCK_BYTES, Workers, convert_file
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.commit import commit_table, widen_part
 from tasks.convert.table.damage import tell_lost_rejects
 from tasks.convert.table.draft import Draft, other_encodings
-from tasks.convert.table.findings import check_current, find
+from tasks.convert.table.findings import check_current, report_of
 from tasks.convert.table.guesses import gather_guesses, refuse_contradictions
 from tasks.convert.table.inbox import find_renamed, tell_copies, tell_fetched_anew, tell_renamed
 from tasks.convert.table.inputs import name_part
@@ -43,11 +43,11 @@ from tasks.convert.table.state import (
 )
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import TableError
-from tasks.core.imports import freezing_old_objects
-from tasks.core.locks import holding
-from tasks.core.progress import Step, tell
+from tasks.core.imports import tuned_gc
+from tasks.core.locks import exclusive_lock
+from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import DataFolder, explain_failure
-from tasks.raw.selection import Slice
+from tasks.raw.selection import PartitionSelection
 
 CORES = os.cpu_count() or 1
 FILES_AT_ONCE = 2 * CORES  # of one batch; how much of them is in memory, the workers' blocks bound
@@ -57,7 +57,7 @@ _workers: WeakKeyDictionary[asyncio.AbstractEventLoop, Workers] = WeakKeyDiction
 
 
 @task(name="convert files", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
-async def convert_files(batch: Batch, label: str) -> list[Converted]:  # noqa: ARG001 - the label is the run's name
+async def convert_files(batch: Batch, label: str) -> list[ConversionResult]:  # noqa: ARG001 - the label is the run's name
     """Stage the parts of a batch of files.
 
     A unit of its own because it is what is read together: many small files make
@@ -65,7 +65,7 @@ async def convert_files(batch: Batch, label: str) -> list[Converted]:  # noqa: A
     """
     slots = asyncio.Semaphore(FILES_AT_ONCE)
 
-    async def convert_unit(unit: Sequence[InputFile]) -> list[Converted]:
+    async def convert_unit(unit: Sequence[InputFile]) -> list[ConversionResult]:
         async with slots:
             return await _convert_unit(unit, batch.plan)
 
@@ -73,7 +73,7 @@ async def convert_files(batch: Batch, label: str) -> list[Converted]:  # noqa: A
     return [converted for unit in _or_raise(outcomes) for converted in unit]
 
 
-Convert = Callable[[Batch, str], Coroutine[Any, Any, list[Converted]]]
+Convert = Callable[[Batch, str], Coroutine[Any, Any, list[ConversionResult]]]
 
 
 class Commitment:
@@ -103,7 +103,7 @@ async def convert_source(  # noqa: PLR0913 - what a run says of a table
     *,
     fresh: bool,
     allow_partial: bool,
-    only: Slice | None = None,
+    only: PartitionSelection | None = None,
     pipeline: str = "",
 ) -> CommittedTable | str:
     """Make a source's table of what lies in the data folder; return why not where that fails.
@@ -115,9 +115,9 @@ async def convert_source(  # noqa: PLR0913 - what a run says of a table
             make_job, name, source, folder, allow_partial=allow_partial, only=only, pipeline=pipeline
         )
         held = TableError(f"another run is converting into {job.versions.table}; wait until it has ended")
-        async with holding(job.versions.home, held):
+        async with exclusive_lock(job.versions.home, held):
             try:
-                with freezing_old_objects():
+                with tuned_gc():
                     return await _convert_job(job, fresh=fresh)
             finally:
                 await asyncio.to_thread(job.versions.sweep)  # of a run that failed or was interrupted
@@ -143,13 +143,13 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
     if not changed and kept.keys() == manifest.files.keys() and manifest.files:
         check_names(job, manifest.types, manifest.parts.values())
         await asyncio.to_thread(check_current, job, manifest)
-        tell(Step("convert", job.name, len(job.inputs), len(job.inputs), "nothing new"))
+        emit(ProgressEvent("convert", job.name, len(job.inputs), len(job.inputs), "nothing new"))
         same = describe(job, manifest.types, kept, files_read=0)
         lost = await asyncio.to_thread(tell_lost_rejects, job, manifest)
         audited = audit_table(job, kept, manifest.types, parts=manifest.parts.values())
         warnings = (*audited, *lost, *tell_copies(job, kept))
         guesses = gather_guesses(kept, manifest.parts.values(), manifest.types)
-        return replace(same, findings=replace(await asyncio.to_thread(find, job, warnings), guesses=guesses))
+        return replace(same, findings=replace(await asyncio.to_thread(report_of, job, warnings), guesses=guesses))
     draft = await draft_table(job, manifest, changed)
     draft.warnings += await asyncio.to_thread(tell_lost_rejects, job, manifest)
     draft.warnings += tell_copies(job, draft.files)
@@ -164,7 +164,7 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         )
     before = describe(job, manifest.types, {}, files_read=0).types
     seconds = time.monotonic() - start
-    found = await asyncio.to_thread(find, job, draft.warnings, before, changed, seconds, draft.samples)
+    found = await asyncio.to_thread(report_of, job, draft.warnings, before, changed, seconds, draft.samples)
     guesses = gather_guesses(draft.files, draft.parts.values(), draft.types)
     new = sum(draft.files[file.name].rows_received for file in changed if file.name in draft.files)
     return replace(table, rows_new=new, findings=replace(found, guesses=guesses))
@@ -186,7 +186,7 @@ async def draft_table(
     frozen = manifest.types if job.source.table.contract == "freeze" and manifest.files else None
     draft = Draft.begin(job, manifest, {name: file for name, file in kept.items() if name not in names})
     draft.samples = Samples(sum(file.size // BLOCK_BYTES + (file.size > SMALL_BYTES) for file in changed))
-    plan = Plan(job.frozen_target if frozen is not None else job.target, frozen, draft.samples)
+    plan = ConversionContext(job.frozen_target if frozen is not None else job.target, frozen, draft.samples)
     draft.add(await _convert_all(plan, job, changed, "files", convert))
     draft.add(await _convert_all(plan, job, _take_renamed(draft, names), "files, again", convert))
     refuse_contradictions(draft.files)
@@ -204,7 +204,7 @@ async def draft_table(
             part = draft.leave(part, here)  # noqa: PLW2901 - what cannot be read anew
         if part.rows:
             draft.parts[part.name] = await asyncio.get_running_loop().run_in_executor(_THREADS, widen_part, draft, part)
-    plan = Plan(job.target, draft.types, draft.samples)
+    plan = ConversionContext(job.target, draft.types, draft.samples)
     widened = await _convert_all(plan, job, list(anew.values()), "files, widened", convert)
     draft.add_widened(widened, before)
     if not draft.types:  # nothing came, and nothing is declared: it is no table yet
@@ -223,24 +223,24 @@ def _take_renamed(draft: Draft, converted: AbstractSet[str]) -> list[InputFile]:
 
 
 async def _convert_all(
-    plan: Plan, job: TableJob, files: Sequence[InputFile], label: str, convert: Convert
-) -> list[Converted]:
-    converted: list[Converted] = []
+    plan: ConversionContext, job: TableJob, files: Sequence[InputFile], label: str, convert: Convert
+) -> list[ConversionResult]:
+    converted: list[ConversionResult] = []
     batches = batch_units(job, bundle_files(files, plan), plan, label)
 
     async def convert_batch(batch: Batch) -> None:
         converted.extend(await convert(batch, batch.label))
         done = [file for unit in converted for file in unit.files]
         rows = sum(file.rows_table for file in done)
-        tell(Step("convert", job.name, len(done), len(files), f"{rows:,} rows"))
+        emit(ProgressEvent("convert", job.name, len(done), len(files), f"{rows:,} rows"))
 
     await gather_all(batches, convert_batch)
     return converted
 
 
-async def _convert_unit(unit: Sequence[InputFile], plan: Plan) -> list[Converted]:
+async def _convert_unit(unit: Sequence[InputFile], plan: ConversionContext) -> list[ConversionResult]:
     workers = _workers.setdefault(asyncio.get_running_loop(), Workers(_THREADS, asyncio.Semaphore(CORES + 1)))
-    converted: list[Converted] = []
+    converted: list[ConversionResult] = []
     alone: Sequence[InputFile] = unit
     if len(unit) > 1:
         name = name_part([file.name for file in unit])
@@ -256,7 +256,7 @@ async def _convert_unit(unit: Sequence[InputFile], plan: Plan) -> list[Converted
     return converted
 
 
-def _or_raise(outcomes: Sequence[list[Converted] | BaseException]) -> list[list[Converted]]:
+def _or_raise(outcomes: Sequence[list[ConversionResult] | BaseException]) -> list[list[ConversionResult]]:
     """Return what was converted; raise one TableError with every file that failed."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     for failure in failures:

@@ -1,7 +1,7 @@
 """Every error a user can meet, in one tree.
 
 TidemillError
-├── SpecError           the pipeline file is wrong (exit code 2)
+├── ConfigError           the pipeline file is wrong (exit code 2)
 ├── SourceError         a source could not be fetched or read
 │   └── PermanentSourceError   trying again cannot help (wrong token, 404, wrong shape)
 │       ├── WrongPagesError    what has come is not what it should be: nothing of it is kept
@@ -25,14 +25,14 @@ class TidemillError(Exception):
     """Any failure that Tidemill explains in one sentence."""
 
 
-class SpecError(TidemillError):
+class ConfigError(TidemillError):
     """A pipeline file, or what it points to, is wrong; `mistakes` has one sentence each."""
 
     def __init__(self, mistakes: str | Sequence[str]) -> None:
         self.mistakes = (mistakes,) if isinstance(mistakes, str) else tuple(mistakes)
         super().__init__("\n".join(self.mistakes))
 
-    def __reduce__(self) -> tuple[type[SpecError], tuple[tuple[str, ...]]]:
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[tuple[str, ...]]]:
         """Pickle by mistakes, so that the error crosses process borders whole."""
         return type(self), (self.mistakes,)
 

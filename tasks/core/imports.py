@@ -48,7 +48,7 @@ _before: list[tuple[int, int, int]] = []  # the thresholds that each block found
 
 
 @contextmanager
-def freezing_old_objects() -> Iterator[None]:
+def tuned_gc() -> Iterator[None]:
     """Leave the objects there are out of collections while the block runs, and collect the new ones less often.
 
     Half a million objects of imported packages are not garbage: walking over

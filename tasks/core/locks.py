@@ -13,7 +13,7 @@ from tasks.core.errors import TidemillError
 
 
 @asynccontextmanager
-async def holding(folder: Path, held: TidemillError) -> AsyncIterator[None]:
+async def exclusive_lock(folder: Path, held: TidemillError) -> AsyncIterator[None]:
     """Hold a folder while the block runs; raise `held` where another run holds it.
 
     Two runs at once would sweep away, or write into, each other's unfinished

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Step:
+class ProgressEvent:
     """How far one part of a stage has come.
 
     `done` and `total` count the stage's own units: partitions for ingest,
@@ -22,11 +22,11 @@ class Step:
     detail: str = ""
 
 
-_listeners: list[Callable[[Step], None]] = []
+_listeners: list[Callable[[ProgressEvent], None]] = []
 
 
 @contextmanager
-def listening(listener: Callable[[Step], None]) -> Iterator[None]:
+def subscribed(listener: Callable[[ProgressEvent], None]) -> Iterator[None]:
     """Call `listener` with every step told while the block runs."""
     _listeners.append(listener)
     try:
@@ -35,7 +35,7 @@ def listening(listener: Callable[[Step], None]) -> Iterator[None]:
         _listeners.remove(listener)
 
 
-def tell(step: Step) -> None:
+def emit(step: ProgressEvent) -> None:
     """Tell every listener how far a part has come."""
     for listener in _listeners:
         listener(step)

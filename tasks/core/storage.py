@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tasks.core.tables import is_table
 
 Value = TypeVar("Value")
@@ -42,16 +42,16 @@ class DataFolder:
         """Return the data folder at `path`, made absolute: workers and later runs need not share a working directory.
 
         Raises:
-            SpecError: it is an address, or its path has a backslash, which DuckDB takes for the end of a folder's name.
+            ConfigError: it is an address, or its path has a backslash, which DuckDB takes for the end of a folder's name.
 
         """
         if match := _ADDRESS.match(str(path)):
-            raise SpecError(
+            raise ConfigError(
                 f"data: {match[1]}://{match[2]} is an address, and the data folder lies on this machine; name a folder, "
                 "and copy or mount the store there"
             )
         if "\\" in str(path.absolute()):
-            raise SpecError(
+            raise ConfigError(
                 f"{path.absolute()}: has a backslash, and SQL reads no such path; choose another data folder"
             )
         return cls(path.absolute())
@@ -187,7 +187,7 @@ def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
     return read
 
 
-def sweep_leftovers(folder: Path) -> None:
+def remove_stale_temp_files(folder: Path) -> None:
     """Remove the part files and folders that killed runs left below `folder`; those of live processes stay."""
     for part in list_leftovers(folder):
         shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)

@@ -9,8 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tasks.core.progress import Step, tell
-from tasks.ingest.http.requests import Tally
+from tasks.core.progress import ProgressEvent, emit
+from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.plan import Landed
 from tasks.ingest.results import Failure
 from tasks.ingest.throttle.limiter import HostThrottle
@@ -35,7 +35,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         self._partitions = partitions
         self._hosts = hosts
         self._show = show
-        self._under_way: list[Tally] = []
+        self._under_way: list[RequestStats] = []
         self._done = self._reused = self._failed = 0
         self._rows = self._pages = self._answers = 0
         self._began = time.monotonic()
@@ -60,13 +60,13 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         if error is None:
             self._showing.result()
 
-    async def counting(self, tally: Tally, landing: Awaitable[Result]) -> Result:
+    async def counting(self, stats: RequestStats, landing: Awaitable[Result]) -> Result:
         """Return what a landing gives; what it has brought so far counts meanwhile."""
-        self._under_way.append(tally)
+        self._under_way.append(stats)
         try:
             return await landing
         finally:
-            self._under_way = [other for other in self._under_way if other is not tally]
+            self._under_way = [other for other in self._under_way if other is not stats]
 
     def reused(self, landed: Sequence[Landed]) -> None:
         """Count the partitions that were landed before."""
@@ -94,7 +94,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         return outcome
 
     def _tell(self) -> None:
-        tell(Step("ingest", self._source, self._done, self._partitions, self._detail()))
+        emit(ProgressEvent("ingest", self._source, self._done, self._partitions, self._detail()))
 
     async def _show_on(self) -> None:
         is_shown = False
@@ -119,12 +119,12 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         """Return what has come, how fast, what is in flight, and how long the hosts asked to be left alone."""
         if 0 < self._partitions == self._reused:
             return f"{self._rows:,} rows, landed before"
-        rows = self._rows + sum(tally.rows for tally in self._under_way)
-        pages = self._pages + sum(tally.pages for tally in self._under_way)
+        rows = self._rows + sum(stats.rows for stats in self._under_way)
+        pages = self._pages + sum(stats.pages for stats in self._under_way)
         said = [f"{rows:,} rows", *([f"{pages:,} pages at {self._rate():,.0f}/s"] if pages else [])]
         counts = {
-            "in flight": sum(tally.in_flight for tally in self._under_way),
-            "MB on their way": sum(tally.coming_bytes for tally in self._under_way) // _MEGABYTE,
+            "in flight": sum(stats.in_flight for stats in self._under_way),
+            "MB on their way": sum(stats.coming_bytes for stats in self._under_way) // _MEGABYTE,
             "s paused": round(sum(host.paused_s for host in self._hosts)),
             "failed": self._failed,
             "landed before": self._reused,
@@ -137,4 +137,4 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         return (self._answers_so_far() - before) / max(time.monotonic() - since, 0.001)
 
     def _answers_so_far(self) -> int:
-        return self._answers + sum(tally.requests - tally.retries for tally in self._under_way)
+        return self._answers + sum(stats.requests - stats.retries for stats in self._under_way)

@@ -99,7 +99,7 @@ MOST = 20  # of one source: each is a line in Prefect's database, and the next o
 _at_work: ContextVar[str] = ContextVar("source at work")  # tasks that a source starts are of that source
 
 
-class Warnings:
+class RequestWarnings:
     """Says the warnings of a run, each with the source that it is of."""
 
     def __init__(self, say: Callable[[str], None]) -> None:

@@ -19,18 +19,18 @@ from tasks.config import ApiSource, PagesSource, SecretReference, secret_referen
 from tasks.core.accounting import Account, audit, same_answers, unmet_values, warnings_of
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import PermanentSourceError, SourceError
-from tasks.core.locks import holding
-from tasks.core.storage import explain_failure, sweep_leftovers
+from tasks.core.locks import exclusive_lock
+from tasks.core.storage import explain_failure, remove_stale_temp_files
 from tasks.ingest.http.client import Client, Endpoint, first_urls
-from tasks.ingest.http.requests import Tally
+from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.http.throttling import host_of
-from tasks.ingest.landing.land import Access, land
-from tasks.ingest.landing.plan import Landed, PartitionJob, Plan, find_landed, plan_landing
+from tasks.ingest.landing.land import PartitionClient, land
+from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing
 from tasks.ingest.progress import Show, SourceProgress
-from tasks.ingest.results import Failure, LandedSource, Warnings, settle_unproven
+from tasks.ingest.results import Failure, LandedSource, RequestWarnings, settle_unproven
 from tasks.ingest.scraping.robots import Robots
 from tasks.raw.partitions import Partition, list_partitions
-from tasks.raw.selection import Slice
+from tasks.raw.selection import PartitionSelection
 
 PARTITIONS_AT_ONCE = 32  # task runs of one source under way; the throttle bounds its requests
 RETRY_DELAY_S = 3
@@ -43,8 +43,8 @@ class Ingest:
     client: Client
     robots: Robots
     fresh: bool
-    part: Slice | None
-    warnings: Warnings
+    part: PartitionSelection | None
+    warnings: RequestWarnings
     show: Show
 
 
@@ -62,7 +62,7 @@ def _may_pass(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-async def land_partition(plan: Plan, access: Access) -> Landed:
+async def land_partition(plan: LandingPlan, access: PartitionClient) -> Landed:
     """Fetch one partition whole.
 
     A unit of its own because it is what is retried, once more after the HTTP
@@ -80,7 +80,7 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
     held = PermanentSourceError(f"another run is landing into {folder}; wait until it has ended")
     with ingest.warnings.of(name):
         try:
-            async with holding(folder, held), progress:
+            async with exclusive_lock(folder, held), progress:
                 outcomes = await _SourceLanding(source, folder, ingest, progress).run(jobs)
         except PermanentSourceError as error:  # another run holds the source
             outcomes = [progress.failed(Failure(job.partition.name, str(error), 0, 0)) for job in jobs]
@@ -134,22 +134,24 @@ class _SourceLanding:
         return await gather_all(zip(jobs, found, strict=True), land_one)
 
     async def _land(self, job: PartitionJob, endpoint: asyncio.Task[Endpoint]) -> Landed | Failure:
-        tally = self._ingest.client.tally(job.raw)
+        stats = self._ingest.client.stats(job.raw)
         try:
-            access = Access((await endpoint).fetch_into(tally), tally, self._ingest.robots, self._ingest.client.secrets)
+            access = PartitionClient(
+                (await endpoint).fetch_into(stats), stats, self._ingest.robots, self._ingest.client.secrets
+            )
             plan = await asyncio.to_thread(plan_landing, job, fresh=self._is_fresh(job.partition))
-            return self._progress.landed(await self._progress.counting(tally, land_partition(plan, access)))
+            return self._progress.landed(await self._progress.counting(stats, land_partition(plan, access)))
         except SourceError as error:
-            return self._fail(job, str(error), tally)
+            return self._fail(job, str(error), stats)
         except OSError as error:
-            return self._fail(job, explain_failure(error, job.raw), tally)
+            return self._fail(job, explain_failure(error, job.raw), stats)
 
-    def _fail(self, job: PartitionJob, cause: str, tally: Tally) -> Failure:
-        costs = (tally.requests, tally.retries, tally.refused, tally.body_bytes)
+    def _fail(self, job: PartitionJob, cause: str, stats: RequestStats) -> Failure:
+        costs = (stats.requests, stats.retries, stats.refused, stats.body_bytes)
         return self._progress.failed(Failure(job.partition.name, cause, *costs))
 
     def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | None]:
-        sweep_leftovers(self._folder)
+        remove_stale_temp_files(self._folder)
         return [find_landed(job, fresh=self._is_fresh(job.partition)) for job in jobs]
 
     def _is_fresh(self, partition: Partition) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.config import Pipeline
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder, json_reader
 
 
@@ -41,8 +41,8 @@ def refuse_foreign(pipeline: Pipeline, folder: DataFolder) -> None:
     """Raise where a table of a pipeline's sources is another pipeline's.
 
     Raises:
-        SpecError: it is; nothing has been touched.
+        ConfigError: it is; nothing has been touched.
 
     """
     if mistakes := find_foreign(pipeline, folder):
-        raise SpecError(mistakes)
+        raise ConfigError(mistakes)

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from urllib.parse import unquote
 
 from tasks.config import Pipeline, Scalar
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tasks.raw.partitions import Partition, list_values
 
 EXAMPLE = "month=3..5 origin=EWR,JFK"
@@ -20,7 +20,7 @@ _LISTED = 12
 
 
 @dataclass(frozen=True)
-class Choice:
+class ValueRange:
     """One value, or those from the first to the last, both included."""
 
     first: str
@@ -49,11 +49,11 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Condition:
+class Term:
     """What the value of one partition name may be."""
 
     name: str
-    choices: tuple[Choice, ...]
+    choices: tuple[ValueRange, ...]
 
     def holds(self, value: Scalar) -> bool:
         """Return whether a value is one of those chosen."""
@@ -61,10 +61,10 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Slice:
+class PartitionSelection:
     """Conditions on partition values, all of which must hold where a partition has their names."""
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Term, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,30 +81,30 @@ class Slice:
         return self.covers(partition) and any(name in self.names for name, _ in partition.values)
 
 
-def read_slice(text: str | None) -> Slice | None:
+def read_slice(text: str | None) -> PartitionSelection | None:
     """Return the slice that a text means: conditions separated by spaces, values by commas, `..` between two ends.
 
     None, where nothing is named, is all of a pipeline. Where a value has one of these
     signs, it is written as in a partition's name: `%20` for a space, `%2C` for a comma.
 
     Raises:
-        SpecError: with one sentence, when it means none.
+        ConfigError: with one sentence, when it means none.
 
     """
     if text is None:
         return None
-    conditions: dict[str, Condition] = {}
+    conditions: dict[str, Term] = {}
     for word in text.split():
         condition = _read_condition(word)
         if condition.name in conditions:
-            raise SpecError(f"partitions: {condition.name} is named twice; write {condition.name}=value,value once")
+            raise ConfigError(f"partitions: {condition.name} is named twice; write {condition.name}=value,value once")
         conditions[condition.name] = condition
     if not conditions:
-        raise SpecError(f"partitions: {text!r} names none; write conditions like {EXAMPLE}")
-    return Slice(tuple(conditions.values()))
+        raise ConfigError(f"partitions: {text!r} names none; write conditions like {EXAMPLE}")
+    return PartitionSelection(tuple(conditions.values()))
 
 
-def find_slice_mistakes(chosen: Slice, pipeline: Pipeline) -> list[str]:
+def find_slice_mistakes(chosen: PartitionSelection, pipeline: Pipeline) -> list[str]:
     """Return one sentence for each name, value and end of a range that no source of a pipeline has."""
     declared: dict[str, list[str]] = {}
     for source in pipeline.fetched.values():
@@ -117,44 +117,44 @@ def find_slice_mistakes(chosen: Slice, pipeline: Pipeline) -> list[str]:
     ]
 
 
-def choose_slice(text: str | None, pipeline: Pipeline) -> Slice | None:
+def choose_slice(text: str | None, pipeline: Pipeline) -> PartitionSelection | None:
     """Return the slice of a pipeline that a text means, as `read_slice` does.
 
     Raises:
-        SpecError: the text means no slice, or the pipeline has not what it names.
+        ConfigError: the text means no slice, or the pipeline has not what it names.
 
     """
     chosen = read_slice(text)
     mistakes = find_slice_mistakes(chosen, pipeline) if chosen else []
     if mistakes:
-        raise SpecError(mistakes)
+        raise ConfigError(mistakes)
     return chosen
 
 
-def _read_condition(word: str) -> Condition:
+def _read_condition(word: str) -> Term:
     name, sign, values = word.partition("=")
     if not (name and sign):
-        raise SpecError(
+        raise ConfigError(
             f"partitions: {word!r} is no condition; write name=value, e.g. {EXAMPLE}, and %20 for a space in a value"
         )
-    return Condition(unquote(name), tuple(_read_choice(value, word) for value in values.split(",")))
+    return Term(unquote(name), tuple(_read_choice(value, word) for value in values.split(",")))
 
 
-def _read_choice(text: str, word: str) -> Choice:
+def _read_choice(text: str, word: str) -> ValueRange:
     if "=" in text:
-        raise SpecError(
+        raise ConfigError(
             f"partitions: {word!r} has two conditions; separate them by a space, and write %3D for a = in a value"
         )
     ends = [unquote(end) for end in text.split(_TO)]
     if not all(ends) or len(ends) > _ENDS:
-        raise SpecError(f"partitions: {word!r} lacks a value; write name=value,value or name=first..last")
-    choice = Choice(ends[0], ends[-1])
+        raise ConfigError(f"partitions: {word!r} lacks a value; write name=value,value or name=first..last")
+    choice = ValueRange(ends[0], ends[-1])
     if not _is_up_to(choice.first, choice.last):
-        raise SpecError(f"partitions: {word!r}: the range {choice} is empty; write the smaller end first")
+        raise ConfigError(f"partitions: {word!r}: the range {choice} is empty; write the smaller end first")
     return choice
 
 
-def _condition_mistakes(condition: Condition, declared: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _condition_mistakes(condition: Term, declared: Mapping[str, Sequence[str]]) -> Iterator[str]:
     if condition.name not in declared:
         there = f"there are {_list(list(declared))}" if declared else "there are none in this pipeline"
         yield f"no source has the partition {condition.name!r}; {_nearest(condition.name, declared) or there}"
@@ -170,7 +170,7 @@ def _condition_mistakes(condition: Condition, declared: Mapping[str, Sequence[st
             yield f"{condition.name}={choice} selects nothing; there are {_list(values)}"
 
 
-def _reaches(end: str, choice: Choice, values: Sequence[str]) -> bool:
+def _reaches(end: str, choice: ValueRange, values: Sequence[str]) -> bool:
     """Return whether an end of a choice is a value, or one is on either side of it."""
     if choice.is_one:
         return end in values
@@ -178,7 +178,7 @@ def _reaches(end: str, choice: Choice, values: Sequence[str]) -> bool:
 
 
 def _is_up_to(first: str, last: str) -> bool:
-    return Choice(first, last).takes(first)
+    return ValueRange(first, last).takes(first)
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

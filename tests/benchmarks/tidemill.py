@@ -8,7 +8,7 @@ import os
 import sys
 from importlib import import_module
 
-from flows.cli.flush import drain
+from flows.cli.flush import flush
 from flows.cli.prefect_api import PrefectApi
 from flows.ingest import ingest
 from tasks.config import Pipeline
@@ -48,7 +48,7 @@ def main() -> None:
         import_module(name)
     with job.measured("raw/**/*.jsonl.zst"):
         asyncio.run(ingest(pipeline, job.folder))
-    drain(PrefectApi(url=os.environ["PREFECT_API_URL"]), None)
+    flush(PrefectApi(url=os.environ["PREFECT_API_URL"]), None)
 
 
 if __name__ == "__main__":

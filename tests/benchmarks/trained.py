@@ -12,11 +12,11 @@ from typing import Any
 
 from prefect import flow
 
-from flows.cli.flush import drain
+from flows.cli.flush import flush
 from flows.cli.prefect_api import PrefectApi
 from tasks.config import ProcessesRunner
 from tasks.core.child_process import exit_with_parent
-from tasks.core.progress import listening
+from tasks.core.progress import subscribed
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import CandidateResult
 from tasks.train.execution.pool import opened_workers
@@ -34,7 +34,7 @@ async def evaluate(jobs: tuple[CandidateJob, ...]) -> dict[str, Any]:
     runner = jobs[0].training.runner
     assert isinstance(runner, ProcessesRunner)
     start = time.perf_counter()
-    with listening(lambda _: ends.append(time.perf_counter() - start)):
+    with subscribed(lambda _: ends.append(time.perf_counter() - start)):
         async with opened_workers(runner) as workers:
             results = await evaluate_all(jobs, workers, fresh=True)
             seconds = time.perf_counter() - start
@@ -61,7 +61,7 @@ def main() -> None:
     training = training_of(candidates, workers, *(() if what == "candidates" else (_FEW_ROWS,)))
     jobs = plan(folder, training, f"{what}-{workers}")
     print(json.dumps(asyncio.run(evaluate(jobs))), flush=True)
-    drain(PrefectApi(url=os.environ["PREFECT_API_URL"]), None)
+    flush(PrefectApi(url=os.environ["PREFECT_API_URL"]), None)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tasks.config import load_pipeline
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 
 
 def mistakes_of(file: Path, text: str | bytes) -> list[str]:
     """Return the mistakes of a pipeline file with this text, without its path."""
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_pipeline(file)
     assert all(mistake.startswith(str(file)) for mistake in caught.value.mistakes)
     return [mistake.removeprefix(str(file)).removeprefix(": ") for mistake in caught.value.mistakes]

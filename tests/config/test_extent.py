@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.config import load_pipeline
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 
 SOURCES = "name: p\nsources: {s: {kind: api, url: 'http://h/{a}', partitions: %s}}\n"
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -38,7 +38,7 @@ def test_what_has_no_end_is_refused(tmp_path: Path, text: str, says: str) -> Non
     path = tmp_path / "pipeline.yaml"
     path.write_text(text)
 
-    with pytest.raises(SpecError, match=says) as caught:
+    with pytest.raises(ConfigError, match=says) as caught:
         load_pipeline(path)
 
     assert all(len(mistake) < 400 for mistake in caught.value.mistakes)

@@ -27,7 +27,7 @@ from tasks.config import (
     load_pipeline,
     read_pipeline,
 )
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tests.config.files import mistakes_of
 
 WHOLE = """\
@@ -454,7 +454,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.Mo
 
     sentences = []
     for path in ("deployments/flihts/pipeline.yaml", "x.yml", "deployments", "deployments/tour/pipeline.yaml/x"):
-        with pytest.raises(SpecError) as caught:
+        with pytest.raises(ConfigError) as caught:
             load_pipeline(Path(path))
         sentences.append(str(caught.value))
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from tasks import config as spec
+from tasks import config
 from tasks.config import Candidate, Pipeline, RandomSplit, Range, load_pipeline
-from tasks.config.base import Part
+from tasks.config.base import ConfigModel
 
-DEPLOYMENTS = sorted((Path(spec.__file__).parents[2] / "deployments").glob("*/pipeline.yaml"))
+DEPLOYMENTS = sorted((Path(config.__file__).parents[2] / "deployments").glob("*/pipeline.yaml"))
 
 
-def parts(below: type[Part] = Part) -> Iterator[type[Part]]:
+def parts(below: type[ConfigModel] = ConfigModel) -> Iterator[type[ConfigModel]]:
     """Yield every model of a pipeline."""
     for model in below.__subclasses__():
         if model.__module__.startswith("tasks.config."):
@@ -28,13 +28,13 @@ MODELS = sorted(set(parts()), key=lambda model: model.__name__)
 
 def test_every_model_is_found() -> None:
     """The walk over the models reaches those that the package gives, and those within them."""
-    public = {value for value in vars(spec).values() if isinstance(value, type) and issubclass(value, Part)}
+    public = {value for value in vars(config).values() if isinstance(value, type) and issubclass(value, ConfigModel)}
 
     assert public | {Range} <= set(MODELS)
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_every_field_is_documented(model: type[Part]) -> None:
+def test_every_field_is_documented(model: type[ConfigModel]) -> None:
     """Each model and each of its fields says what it is, in a sentence: the form of the UI shows it."""
     undocumented = [name for name, field in model.model_fields.items() if not (field.description or "").endswith(".")]
 
@@ -42,7 +42,7 @@ def test_every_field_is_documented(model: type[Part]) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_every_model_is_frozen_and_closed(model: type[Part]) -> None:
+def test_every_model_is_frozen_and_closed(model: type[ConfigModel]) -> None:
     """A pipeline does not change under way, and takes no key it does not know."""
     assert (model.model_config.get("frozen"), model.model_config.get("extra")) == (True, "forbid")
 

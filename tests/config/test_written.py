@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.config import ApiSource, load_pipeline
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 
 API = "name: p\nsources:\n  s:\n    kind: api\n    url: http://h/\n    method: POST\n    body: {a: 1}\n"
 BODY = "    body: {a: 1}\n"
@@ -41,7 +41,7 @@ def test_a_number_that_would_be_sent_otherwise_is_refused(
     tmp_path: Path, lines: str, key: str, written: str, sent: str
 ) -> None:
     """01 is not 1 to a server: the sentence gives both, and the cure."""
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load(tmp_path, lines)
 
     assert caught.value.mistakes[-1].endswith(
@@ -52,7 +52,7 @@ def test_a_number_that_would_be_sent_otherwise_is_refused(
 
 def test_a_number_in_a_body_is_refused_as_well(tmp_path: Path) -> None:
     """However deep it stands."""
-    with pytest.raises(SpecError, match=r"sources\.s\.body\.filter\.zips\.0: 01 is a number to YAML"):
+    with pytest.raises(ConfigError, match=r"sources\.s\.body\.filter\.zips\.0: 01 is a number to YAML"):
         load(tmp_path, "body: {filter: {zips: [01]}}", without=BODY)
 
 

@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 from hypothesis import settings
 
 from tasks.config import ApiSource, FilesSource, PagesSource, Source
-from tasks.convert.schema.blocks import Misfit
+from tasks.convert.schema.blocks import Rejection
 from tasks.convert.schema.types import Types
-from tasks.convert.staging.context import Converted, ConvertedFile, InputFile, Plan, Target
+from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile, TableTarget
 from tasks.convert.staging.file import Workers, convert_file
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.commit import commit_table
-from tasks.convert.table.findings import find
+from tasks.convert.table.findings import report_of
 from tasks.convert.table.guesses import gather_guesses
 from tasks.convert.table.inputs import find_file, name_part
 from tasks.convert.table.job import make_job
@@ -31,7 +31,7 @@ from tasks.convert.tasks import convert_files, draft_table
 from tasks.core.storage import DataFolder
 from tasks.raw.files import RawManifest, commit_manifest, increment_path, raw_path, read_manifest
 from tasks.raw.partitions import list_partitions, request_fingerprint
-from tasks.raw.selection import Slice
+from tasks.raw.selection import PartitionSelection
 
 NO_LIMIT = {"max_rejects": None}
 """Options of a table of which the rejects alone are looked at."""
@@ -43,7 +43,7 @@ def texts_of(*texts: str | None) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(texts, pa.string())])
 
 
-def misfits_of(misfits: Iterable[Misfit]) -> list[tuple[int, str, str]]:
+def misfits_of(misfits: Iterable[Rejection]) -> list[tuple[int, str, str]]:
     """Return line, raw text and reason of each misfit."""
     return [(misfit.record.line, misfit.record.raw, misfit.reason) for misfit in misfits]
 
@@ -102,7 +102,12 @@ def land(
 
 
 def make_table(
-    root: Path, source: Source, *, fresh: bool = False, allow_partial: bool = False, only: Slice | None = None
+    root: Path,
+    source: Source,
+    *,
+    fresh: bool = False,
+    allow_partial: bool = False,
+    only: PartitionSelection | None = None,
 ) -> CommittedTable:
     """Make the table `rows` as the convert stage does, step by step, but without Prefect."""
     job = make_job("rows", source, DataFolder(root), allow_partial=allow_partial, only=only)
@@ -110,14 +115,14 @@ def make_table(
     changed, kept = find_changed(job, manifest), find_kept(job, manifest)
     if not changed and kept.keys() == manifest.files.keys() and manifest.files:
         same = describe(job, manifest.types, kept, files_read=0)
-        findings = find(job, audit_table(job, kept, manifest.types, parts=manifest.parts.values()))
+        findings = report_of(job, audit_table(job, kept, manifest.types, parts=manifest.parts.values()))
         return replace(
             same, findings=replace(findings, guesses=gather_guesses(kept, manifest.parts.values(), manifest.types))
         )
     draft = asyncio.run(draft_table(job, manifest, changed, convert_files.fn))
     table = describe(job, draft.types, commit_table(draft), files_read=len(changed))
     guesses = gather_guesses(draft.files, draft.parts.values(), draft.types)
-    return replace(table, findings=replace(find(job, draft.warnings, {}, changed), guesses=guesses))
+    return replace(table, findings=replace(report_of(job, draft.warnings, {}, changed), guesses=guesses))
 
 
 def warnings_of(root: Path, source: Source) -> tuple[str, ...]:
@@ -132,13 +137,13 @@ def warnings_of(root: Path, source: Source) -> tuple[str, ...]:
     return draft.warnings
 
 
-def convert_one(file: InputFile, target: Target, types: Types | None = None) -> Converted:
+def convert_one(file: InputFile, target: TableTarget, types: Types | None = None) -> ConversionResult:
     """Return what became of a file, its parts and rejects staged."""
 
-    async def convert() -> Converted:
+    async def convert() -> ConversionResult:
         with ThreadPoolExecutor(2) as threads:
             workers = Workers(threads, asyncio.Semaphore(3))
-            return await convert_file(file, Plan(target, types), name_part([file.name]), workers)
+            return await convert_file(file, ConversionContext(target, types), name_part([file.name]), workers)
 
     return asyncio.run(convert())
 
@@ -149,7 +154,7 @@ def convert_alone(
     """Return what became of one file, its parts together, and its rejects."""
     columns = dict(source.columns) if source else {}
     staged = path.parent / "staged"
-    converted = convert_one(find_file(path, path.parent), Target("rows", staged, columns, **target))
+    converted = convert_one(find_file(path, path.parent), TableTarget("rows", staged, columns, **target))
     parts = [pq.read_table(staged / "table" / part.name, partitioning=None) for part in converted.parts]
     rejects = [
         row for name in converted.files[0].rejects for row in pq.read_table(staged / "rejects" / name).to_pylist()

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.core.errors import SpecError, TableError, TrainingError
+from tasks.core.errors import ConfigError, TableError, TrainingError
 from tasks.core.tables import find_alike
 from tasks.train.data.query import opened_tables
 from tests.convert.conftest import api_source, files_source, land, make_table, read_rows, write_files
@@ -105,5 +105,5 @@ def test_a_file_to_be_predicted_is_refused(tmp_path: Path, suffix: str) -> None:
     if suffix == "parquet":
         pq.write_table(pa.table({"T": [1], "t": [2]}), path)
 
-    with pytest.raises((SpecError, TableError), match=r"'T' .*and 't' .*differ by case alone"):
+    with pytest.raises((ConfigError, TableError), match=r"'T' .*and 't' .*differ by case alone"):
         predict_file(tmp_path, path, tmp_path / "out.parquet")

@@ -6,32 +6,32 @@ from pathlib import Path
 
 import pytest
 
-from tasks.convert.files.byte_view import Buffers
+from tasks.convert.files.byte_view import BufferPool
 from tasks.convert.staging import file as conversion
 from tests.convert.conftest import convert_alone
 
 
 def test_a_buffer_that_was_given_back_is_taken_again() -> None:
     """One of a size that nobody takes, and bytes that cannot be written to, are left to the garbage collector."""
-    buffers = Buffers()
-    one = buffers.take(8)
+    buffers = BufferPool()
+    one = buffers.acquire(8)
     for buffer in (one, bytearray(9), b"12345678"):
-        buffers.give(buffer)
+        buffers.release(buffer)
 
-    assert buffers.take(8) is one
-    assert buffers.take(8) is not one
+    assert buffers.acquire(8) is one
+    assert buffers.acquire(8) is not one
 
 
 def test_files_of_many_sizes_leave_no_more_buffers_than_were_in_use() -> None:
     """A larger one serves a smaller file; where none is large enough, a new one takes the place of one that is free."""
-    buffers = Buffers()
+    buffers = BufferPool()
     for size in (1, 8, 3, 5, 8, 2, 7, 4, 6, 1):
-        one, other = buffers.take(size), buffers.take(size)
+        one, other = buffers.acquire(size), buffers.acquire(size)
         assert min(len(one), len(other)) >= size
-        buffers.give(one)
-        buffers.give(other)
+        buffers.release(one)
+        buffers.release(other)
 
-    assert [len(buffers.take(1)) for _ in range(3)] == [8, 8, 1]
+    assert [len(buffers.acquire(1)) for _ in range(3)] == [8, 8, 1]
 
 
 @pytest.mark.parametrize("block_bytes", [32, 256, 1024])

@@ -45,20 +45,20 @@ async def artifacts_of(server: str, key: str) -> list[Any]:
 
 async def test_a_failed_check_keeps_the_table_as_it_was(prefect_server: str, tmp_path: Path) -> None:
     """The source fails with the sentence, the artifact shows it; mended data are committed, duplicates dropped before."""
-    spec = pipeline_of("gated", {"range": {"column": "x", "max": 9}}, {"unique": "id"}, key=["id"])
+    config = pipeline_of("gated", {"range": {"column": "x", "max": 9}}, {"unique": "id"}, key=["id"])
     write_files(tmp_path, a_csv="id,x\na,1\nb,2\na,3\n")
-    await convert(spec, tmp_path)
+    await convert(config, tmp_path)
     before = await asyncio.to_thread(parts_of, tmp_path)
 
     write_files(tmp_path, b_csv="id,x\nc,10\n")
     for _ in range(2):
         with pytest.raises(StageError) as caught:
-            await convert(spec, tmp_path)
+            await convert(config, tmp_path)
         assert str(caught.value) == FAILED
         assert await asyncio.to_thread(parts_of, tmp_path) == before
     refused = await artifacts_of(prefect_server, "gated-checks")
     write_files(tmp_path, b_csv="id,x\nc,9\n")
-    await convert(spec, tmp_path)
+    await convert(config, tmp_path)
 
     passed = await artifacts_of(prefect_server, "gated-checks")
     assert [[(row["check"], row["status"], row["rows failed"]) for row in table] for table in tables_of(refused)] == [
@@ -73,13 +73,13 @@ async def test_a_failed_check_keeps_the_table_as_it_was(prefect_server: str, tmp
 
 async def test_a_warning_is_in_the_summary_of_every_run(prefect_server: str, tmp_path: Path) -> None:
     """What only warns is told, also by a run that has nothing to convert; a profile is shown when the table changed."""
-    spec = pipeline_of(
+    config = pipeline_of(
         "warned", {"min_rows": 5, "on_fail": "warn"}, {"fresh": {"column": "at", "within": "1d"}, "on_fail": "warn"}
     )
     write_files(tmp_path, a_csv="id,at\na|b,2024-01-01\n")
 
-    first = await pipeline(spec, tmp_path)
-    second = await pipeline(spec, tmp_path)
+    first = await pipeline(config, tmp_path)
+    second = await pipeline(config, tmp_path)
 
     assert (
         first.warnings

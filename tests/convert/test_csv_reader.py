@@ -11,21 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.config import Reading
-from tasks.convert.files.byte_view import Window
+from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import read_head
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.texts import read_texts
-from tasks.convert.schema.blocks import Texts
+from tasks.convert.schema.blocks import RawBlock
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, misfits_of
 
 
-def parse_csv(data: bytes, delimiter: str = ",") -> Texts:
+def parse_csv(data: bytes, delimiter: str = ",") -> RawBlock:
     """Return the records of a file as texts."""
-    head = read_head(Window.of(data), Reading(delimiter=delimiter, header=True, decimal="."), ".csv", list)
+    head = read_head(ByteView.of(data), Reading(delimiter=delimiter, header=True, decimal="."), ".csv", list)
     if not head.names:
-        return Texts(pa.table({}), 0, [], lambda _: ())
-    return read_texts(CsvBlock(Window.of(data[head.size :]), head, head.lines + 1, head.size))
+        return RawBlock(pa.table({}), 0, [], lambda _: ())
+    return read_texts(CsvBlock(ByteView.of(data[head.size :]), head, head.lines + 1, head.size))
 
 
 TWO_OF_ONE = "1 fields, the header has 2"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.convert.files.byte_view import Window
+from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.jsonl import JsonBlock, read_lines
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, api_source, land, make_table, misfits_of, read_rejects, read_rows
@@ -34,7 +34,7 @@ from tests.convert.conftest import PROPERTY, api_source, land, make_table, misfi
 )
 def test_each_element_is_a_row(lines: list[str], rows: list[tuple[str | None, ...]]) -> None:
     """Elements repeat the record's other columns, objects are flattened, and a record without elements is no row."""
-    parsed = read_lines(JsonBlock(Window.of("\n".join(lines).encode()), explode="lines"))
+    parsed = read_lines(JsonBlock(ByteView.of("\n".join(lines).encode()), explode="lines"))
 
     assert [tuple(row.values()) for row in parsed.table.to_pylist()] == rows
     assert (parsed.received, parsed.records, parsed.misfits) == (len(rows), len(lines), [])
@@ -44,7 +44,7 @@ def test_columns_of_elements_stand_in_the_place_of_their_list() -> None:
     """An object's columns have the list's name before theirs, in its place, and the list itself has no column."""
     parsed = read_lines(
         JsonBlock(
-            Window.of(
+            ByteView.of(
                 b'{"id": 1, "lines": [{"sku": "a", "n": 2}, {"sku": "b"}], "at": "2013-01-01"}\n{"id": 2, "lines": []}\n'
             ),
             explode="lines",
@@ -65,7 +65,7 @@ def test_a_list_may_stand_within_an_object() -> None:
     """A dotted path leads to the list; where the path ends early there is none."""
     parsed = read_lines(
         JsonBlock(
-            Window.of(b'{"order": {"id": 1, "lines": [{"sku": 5}, 6]}}\n{"order": null}\n{"order": "x"}\n'),
+            ByteView.of(b'{"order": {"id": 1, "lines": [{"sku": 5}, 6]}}\n{"order": null}\n{"order": "x"}\n'),
             explode="order.lines",
             keeps_empty=True,
         )
@@ -101,7 +101,7 @@ def test_a_list_may_stand_within_an_object() -> None:
 )
 def test_a_record_that_cannot_be_exploded_is_one_misfit(line: str, column: str | None, reason: str) -> None:
     """A value that is no list is told with its column, and the whole record is one reject."""
-    parsed = read_lines(JsonBlock(Window.of(f'{line}\n{{"id": 2, "lines": [1]}}\n'.encode()), explode="lines"))
+    parsed = read_lines(JsonBlock(ByteView.of(f'{line}\n{{"id": 2, "lines": [1]}}\n'.encode()), explode="lines"))
 
     assert parsed.table.to_pylist() == [{"id": "2", "lines": "1"}]
     assert (misfits_of(parsed.misfits), [misfit.column for misfit in parsed.misfits]) == ([(1, line, reason)], [column])
@@ -117,7 +117,7 @@ def test_no_element_is_lost(lists: list[list[Any] | None], keeps_empty: bool) ->
     """Whatever the lists hold, the rows are their elements in order, and one for each that has none where that is kept."""
     lines = [json.dumps({"id": number, "e": elements}) for number, elements in enumerate(lists)]
 
-    parsed = read_lines(JsonBlock(Window.of("\n".join(lines).encode()), explode="e", keeps_empty=keeps_empty))
+    parsed = read_lines(JsonBlock(ByteView.of("\n".join(lines).encode()), explode="e", keeps_empty=keeps_empty))
 
     expected = [
         (str(number), *(None if element is None else str(element) for element in _columns(each)))

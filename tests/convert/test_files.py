@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from tasks.config.columns import ColumnType
 from tasks.convert.schema.types import Types
-from tasks.convert.staging.context import InputFile, Target
+from tasks.convert.staging.context import InputFile, TableTarget
 from tasks.convert.table.inputs import find_file, list_files, name_part
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, convert_alone, convert_one, files_source, write_files
@@ -200,7 +200,7 @@ def test_a_part_has_the_columns_it_is_asked_for(tmp_path: Path) -> None:
     path.write_text("id\tx\n007\t1\n5\t\n")
     wanted: Types = {"new": "date", "x": "float", "id": "string"}
 
-    converted = convert_one(find_file(path, tmp_path), Target("rows", tmp_path, {}), wanted)
+    converted = convert_one(find_file(path, tmp_path), TableTarget("rows", tmp_path, {}), wanted)
 
     table = pq.read_table(tmp_path / "table" / converted.parts[0].name)
     assert table.schema == pa.schema({"new": pa.date32(), "x": pa.float64(), "id": pa.string()})
@@ -271,7 +271,7 @@ def test_a_file_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
     path.unlink()
 
     with pytest.raises(TableError) as caught:
-        convert_one(file, Target("rows", tmp_path / "staged", {}))
+        convert_one(file, TableTarget("rows", tmp_path / "staged", {}))
 
     assert str(caught.value) == "a.csv: is gone since it was listed; run again"
 
@@ -282,7 +282,7 @@ def test_fewer_rows_than_were_landed_are_an_error(tmp_path: Path) -> None:
     path.write_text('{"a": 1}\n[]\n')
 
     with pytest.raises(TableError) as caught:
-        convert_one(replace(find_file(path, tmp_path), rows=3), Target("rows", tmp_path / "staged", {}))
+        convert_one(replace(find_file(path, tmp_path), rows=3), TableTarget("rows", tmp_path / "staged", {}))
 
     assert str(caught.value) == (
         "a.jsonl: holds 2 rows, but 3 were landed; delete it and run again, and it alone is fetched anew"
@@ -296,7 +296,7 @@ def test_a_store_need_not_know_how_long_a_file_is(tmp_path: Path, encoding: str,
     url = f"memory://lengths/{encoding}.csv"
     fsspec.filesystem("memory").pipe(url, "2013,Málaga;é\n2014,Köln;ü\n".encode(encoding))
 
-    converted = convert_one(InputFile(url, url, size, 0), Target("rows", tmp_path, {}))
+    converted = convert_one(InputFile(url, url, size, 0), TableTarget("rows", tmp_path, {}))
 
     assert pq.read_table(tmp_path / "table" / converted.parts[0].name).to_pylist() == [
         {"2013": 2014, "Málaga;é": "Köln;ü"}

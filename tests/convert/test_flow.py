@@ -14,8 +14,8 @@ from filelock import FileLock
 from flows.convert import convert
 from tasks.config import Pipeline
 from tasks.convert.table.state import CommittedTable
-from tasks.core.errors import SpecError, StageError
-from tasks.core.progress import Step, listening
+from tasks.core.errors import ConfigError, StageError
+from tasks.core.progress import ProgressEvent, subscribed
 from tests.convert.conftest import api_source, files_source, land, parts_of, read_rejects, read_rows, write_files
 from tests.stores import serving_s3
 
@@ -43,14 +43,14 @@ def pipeline(root: Path, *, allow_partial: bool = False, **more: Any) -> Pipelin
 
 async def test_files_become_a_table_and_rejects_once(tmp_path: Path) -> None:
     """All rows are in the table, rejected or duplicates; a second run reads nothing, a fresh one everything."""
-    spec = pipeline(tmp_path)
-    steps: list[Step] = []
+    config = pipeline(tmp_path)
+    steps: list[ProgressEvent] = []
 
-    with listening(steps.append):
-        first = await convert(spec, tmp_path)
+    with subscribed(steps.append):
+        first = await convert(config, tmp_path)
     rows, rejects = read_rows(tmp_path), read_rejects(tmp_path)
-    second = await convert(spec, tmp_path)
-    fresh = await convert(spec, tmp_path, fresh=True)
+    second = await convert(config, tmp_path)
+    fresh = await convert(config, tmp_path, fresh=True)
 
     assert (first, fresh) == ([ROWS], [ROWS])
     assert second == [dataclasses.replace(ROWS, files_read=0)]
@@ -62,38 +62,38 @@ async def test_files_become_a_table_and_rejects_once(tmp_path: Path) -> None:
 
 def test_a_bucket_is_read_as_a_folder_is(tmp_path: Path) -> None:
     """Objects of S3 become the table that files do; of a second run only those that changed are read."""
-    spec = pipeline(tmp_path)
+    config = pipeline(tmp_path)
     with serving_s3() as bucket:
-        spec = spec.model_copy(
+        config = config.model_copy(
             update={"sources": {"rows": files_source(f"{bucket}/in", columns={"x": "float"}, key=["id"], keep="first")}}
         )
         store = s3fs.S3FileSystem()
         store.put(f"{tmp_path}/inbox/", f"{bucket}/in/", recursive=True)
 
-        first = asyncio.run(convert(spec, tmp_path))
+        first = asyncio.run(convert(config, tmp_path))
         rows, rejects = read_rows(tmp_path), read_rejects(tmp_path)
         store.pipe(f"{bucket}/in/a.csv", b"id,x\n1,9\n")
-        second = asyncio.run(convert(spec, tmp_path))
-        third = asyncio.run(convert(spec, tmp_path))
+        second = asyncio.run(convert(config, tmp_path))
+        third = asyncio.run(convert(config, tmp_path))
 
     assert first == [ROWS]
     assert rows == [{"id": "1", "x": 1.0}, {"id": "007", "x": 1.5}, {"id": "3", "x": None}]
     assert [(row["file"], row["line"], row["raw"]) for row in rejects] == [(f"{bucket}/in/a.csv", 3, "2,bad")]
     assert [(table.files_read, table.rows_table) for table in (*second, *third)] == [(1, 3), (0, 3)]
     with pytest.raises(StageError, match=rf"{bucket}/in: cannot be listed \(.*\); check the address"):
-        asyncio.run(convert(spec, tmp_path))
+        asyncio.run(convert(config, tmp_path))
 
 
 async def test_a_damaged_source_fails_the_stage_and_not_the_others(tmp_path: Path) -> None:
     """The stage fails with the sources that could not be converted, by file; the others are committed."""
-    spec = pipeline(
+    config = pipeline(
         tmp_path, broken={"kind": "files", "path": "inbox/c.*"}, absent={"kind": "files", "path": "inbox/none.csv"}
     )
     (tmp_path / "inbox" / "c.csv.gz").write_bytes(b"not gzip")
     (tmp_path / "inbox" / "c.xlsx").touch()
 
     with pytest.raises(StageError) as caught:
-        await convert(spec, tmp_path)
+        await convert(config, tmp_path)
 
     assert str(caught.value).splitlines() == [
         "source broken: inbox/c.csv.gz: its .gz compression is damaged or cut off (Not a gzipped file (b'no')); "
@@ -108,15 +108,15 @@ async def test_a_damaged_source_fails_the_stage_and_not_the_others(tmp_path: Pat
 
 async def test_a_pipeline_may_allow_partial_data(tmp_path: Path) -> None:
     """With allow_partial the stage ends with the tables there are."""
-    spec = pipeline(tmp_path, allow_partial=True, absent={"kind": "files", "path": "inbox/none.csv"})
+    config = pipeline(tmp_path, allow_partial=True, absent={"kind": "files", "path": "inbox/none.csv"})
 
-    assert await convert(spec, tmp_path) == [ROWS]
+    assert await convert(config, tmp_path) == [ROWS]
     assert len(parts_of(tmp_path)) == 4  # two parts, their manifest, and the rejects
 
 
 async def test_two_runs_do_not_make_the_same_table(tmp_path: Path) -> None:
     """While another run holds a table, converting into it is refused by name, and works afterwards."""
-    spec = pipeline(tmp_path)
+    config = pipeline(tmp_path)
     table, home = tmp_path / "tables" / "rows", tmp_path / ".tables" / "rows"
     await asyncio.to_thread(home.mkdir, parents=True)
 
@@ -124,38 +124,38 @@ async def test_two_runs_do_not_make_the_same_table(tmp_path: Path) -> None:
         FileLock(home / ".lock"),
         pytest.raises(StageError, match=rf"source rows: another run is converting into {table}; wait"),
     ):
-        await convert(spec, tmp_path)
+        await convert(config, tmp_path)
 
-    assert await convert(spec, tmp_path) == [ROWS]
+    assert await convert(config, tmp_path) == [ROWS]
 
 
 async def test_a_slice_alone_has_to_be_landed(tmp_path: Path) -> None:
     """All that is landed makes the tables; a slice that is not one of the pipeline is refused before anything is made."""
     source = api_source(partitions={"month": {"range": [1, 4]}})
-    spec = Pipeline.model_validate({"name": "api", "sources": {"rows": source}})
+    config = Pipeline.model_validate({"name": "api", "sources": {"rows": source}})
     for month in (1, 3):
         await asyncio.to_thread(land, tmp_path, source, f"month={month}", f'{{"id": {month}}}')
 
-    (table,) = await convert(spec, tmp_path, partitions="month=3")
+    (table,) = await convert(config, tmp_path, partitions="month=3")
     with pytest.raises(
         StageError, match=r"^source rows: 2 of 4 partitions are not landed, 1 of which this run asks for"
     ):
-        await convert(spec, tmp_path, partitions="month=3..4")
+        await convert(config, tmp_path, partitions="month=3..4")
     with pytest.raises(StageError, match=r"^source rows: 2 of 4 partitions are not landed, the first is month=2; run"):
-        await convert(spec, tmp_path)
-    with pytest.raises(SpecError, match=r"^partitions: .*'5' selects nothing"):
-        await convert(spec, tmp_path, partitions="month=5")
+        await convert(config, tmp_path)
+    with pytest.raises(ConfigError, match=r"^partitions: .*'5' selects nothing"):
+        await convert(config, tmp_path, partitions="month=5")
 
     assert (table.files, await asyncio.to_thread(read_rows, tmp_path)) == (2, [{"id": 1}, {"id": 3}])
 
 
 def test_a_source_that_fails_leaves_nothing_staged(tmp_path: Path) -> None:
     """Parts of its good files are not left behind; the table is not begun."""
-    spec = pipeline(tmp_path)
+    config = pipeline(tmp_path)
     (tmp_path / "inbox" / "b.csv.gz").write_bytes(b"no gzip")
 
     with pytest.raises(StageError, match=r"b\.csv\.gz: its \.gz compression is damaged"):
-        asyncio.run(convert(spec, tmp_path))
+        asyncio.run(convert(config, tmp_path))
 
     home = tmp_path / ".tables" / "rows"
     assert [path.name for path in home.iterdir() if not path.name.startswith(".")] == []

@@ -9,7 +9,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from tasks.convert.profile.page import Told, write_page
+from tasks.convert.profile.page import RunCounts, write_page
 from tasks.convert.profile.profile import profile_table
 from tasks.convert.table.guesses import SHOWN
 from tasks.convert.table.state import CommittedTable
@@ -158,7 +158,9 @@ def test_how_files_were_read_is_shown(tmp_path: Path) -> None:
     )
 
     table = make_table(tmp_path, files_source())
-    page = write_page("rows", profile_table([], {}, 0), Told(0, 0, 0, 0, 0, 0, 0.0, guesses=table.findings.guesses))
+    page = write_page(
+        "rows", profile_table([], {}, 0), RunCounts(0, 0, 0, 0, 0, 0, 0.0, guesses=table.findings.guesses)
+    )
 
     read = {each["file"]: each for each in told(table)}
     assert read["inbox/a.csv"] == {

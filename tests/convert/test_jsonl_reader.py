@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.convert.files.byte_view import Window
+from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.jsonl import JsonBlock, read_lines
 from tasks.convert.schema.types import TypeName
 from tests.convert.conftest import misfits_of
@@ -27,7 +27,7 @@ from tests.convert.conftest import misfits_of
 )
 def test_a_line_that_is_no_object_is_a_misfit(line: bytes, reason: str) -> None:
     """A line that cannot be a row is told with its number, its text and why; the others are rows."""
-    parsed = read_lines(JsonBlock(Window.of(b'{"a": 1}\n\n' + line + b'\n{"a": 2}')))
+    parsed = read_lines(JsonBlock(ByteView.of(b'{"a": 1}\n\n' + line + b'\n{"a": 2}')))
 
     assert parsed.table.to_pylist() == [{"a": "1"}, {"a": "2"}]
     assert misfits_of(parsed.misfits) == [(3, line.decode(), reason)]
@@ -37,7 +37,7 @@ def test_a_line_that_is_no_object_is_a_misfit(line: bytes, reason: str) -> None:
 
 def test_bytes_that_are_not_utf_8_are_a_misfit() -> None:
     """Bytes that are no text are shown as escapes."""
-    parsed = read_lines(JsonBlock(Window.of(b'{"a": "\xff"}\n{"a": "\\\xff"}\n')))
+    parsed = read_lines(JsonBlock(ByteView.of(b'{"a": "\xff"}\n{"a": "\\\xff"}\n')))
 
     assert misfits_of(parsed.misfits) == [(1, r'{"a": "\xff"}', "not UTF-8"), (2, r'{"a": "\\xff"}', "not UTF-8")]
 
@@ -45,7 +45,7 @@ def test_bytes_that_are_not_utf_8_are_a_misfit() -> None:
 @pytest.mark.parametrize(("depth", "opening", "closing"), [(100_000, b'{"a":', b"}"), (100_000, b"[", b"]")])
 def test_a_line_nested_too_deeply_is_a_misfit(depth: int, opening: bytes, closing: bytes) -> None:
     """A line that would exhaust the stack is a misfit like any other."""
-    parsed = read_lines(JsonBlock(Window.of(b'{"b": ' + opening * depth + b"1" + closing * depth + b"}")))
+    parsed = read_lines(JsonBlock(ByteView.of(b'{"b": ' + opening * depth + b"1" + closing * depth + b"}")))
 
     assert [misfit.reason for misfit in parsed.misfits] == ["nested too deeply"]
 
@@ -53,7 +53,9 @@ def test_a_line_nested_too_deeply_is_a_misfit(depth: int, opening: bytes, closin
 def test_nested_objects_are_columns_and_lists_are_json() -> None:
     """The key of a nested object's value is its path; lists and empty objects are kept as JSON text."""
     parsed = read_lines(
-        JsonBlock(Window.of(b'{"a": {"b": {"c": 1}, "d": null}, "e": [1, {"f": "\xc3\xa9"}], "g": {}}\r\n{"e": "x"}\n'))
+        JsonBlock(
+            ByteView.of(b'{"a": {"b": {"c": 1}, "d": null}, "e": [1, {"f": "\xc3\xa9"}], "g": {}}\r\n{"e": "x"}\n')
+        )
     )
 
     assert parsed.table.to_pylist() == [
@@ -85,7 +87,7 @@ def test_nested_objects_are_columns_and_lists_are_json() -> None:
 )
 def test_values_have_the_type_they_have_in_json(values: str, texts: list[str | None], type_name: TypeName) -> None:
     """Numbers and truth values are typed by JSON; texts are times or texts, however they look."""
-    parsed = read_lines(JsonBlock(Window.of("\n".join(f'{{"a": {value}}}' for value in values.split(" ")).encode())))
+    parsed = read_lines(JsonBlock(ByteView.of("\n".join(f'{{"a": {value}}}' for value in values.split(" ")).encode())))
 
     assert parsed.table["a"].to_pylist() == texts
     assert parsed.types is not None
@@ -94,7 +96,7 @@ def test_values_have_the_type_they_have_in_json(values: str, texts: list[str | N
 
 def test_without_types_values_are_texts_of_unknown_type() -> None:
     """What pages give is typed later, by its texts."""
-    parsed = read_lines(JsonBlock(Window.of(b'{"a": "1", "b": true}'), typed=False))
+    parsed = read_lines(JsonBlock(ByteView.of(b'{"a": "1", "b": true}'), typed=False))
 
     assert parsed.table.to_pylist() == [{"a": "1", "b": "true"}]
     assert parsed.types is None

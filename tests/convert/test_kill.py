@@ -83,16 +83,16 @@ def run_killed(forked: Zygote, order: Order, after_s: float) -> bool:
 def test_a_conversion_that_is_killed_is_finished_by_the_next_and_no_reader_sees_it(tmp_path: Path) -> None:
     """After SIGKILL at any moment the table is the old one or the new one, and the next run makes the reference of the new."""
     source = files_source(path=str(tmp_path / "inbox" / "*.csv"), columns={"v": "int"})
-    spec = Pipeline.model_validate({"name": "killed", "sources": {"rows": source}}).model_dump_json()
+    config = Pipeline.model_validate({"name": "killed", "sources": {"rows": source}}).model_dump_json()
     data, references, contents = tmp_path / "data", {}, {}
     draw, killed, found = random.Random(SEED), [], []
     with zygote() as forked:
         for version in (1, 2):
             contents[version] = list(write_inbox(tmp_path, version))
             reference = tmp_path / f"reference-{version}"
-            assert run_whole(forked, Order("convert", spec, str(reference), BLOCK_BYTES))[0] == 0
+            assert run_whole(forked, Order("convert", config, str(reference), BLOCK_BYTES))[0] == 0
             references[version] = read_whole(reference)
-        order = Order("convert", spec, str(data), BLOCK_BYTES)
+        order = Order("convert", config, str(data), BLOCK_BYTES)
         write_inbox(tmp_path, 1)
         _, seconds = run_whole(forked, order)
         with reading(data / "tables" / "rows") as reader:

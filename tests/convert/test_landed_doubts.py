@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.summary import Record
+from flows.summary import RunRecorder
 from tasks.config import ApiSource
 from tasks.core.errors import TableError
 from tasks.raw.files import commit_manifest, read_manifest
@@ -47,7 +47,7 @@ async def test_a_run_of_convert_alone_tells_what_ingest_told(tmp_path: Path) -> 
     async def convert() -> object:
         return [await asyncio.to_thread(make_table, tmp_path, source)]
 
-    record = Record("p", tmp_path)
+    record = RunRecorder("p", tmp_path)
     await record.add("convert", convert())
 
     assert record.summary(None).warnings == ["source rows, partition all: a page came twice"]

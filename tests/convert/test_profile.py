@@ -18,12 +18,12 @@ import pytest
 from tasks.convert.parts.part import StoredPart
 from tasks.convert.parts.rejects import RejectExample, find_examples, write_rejects
 from tasks.convert.parts.sample import COLUMNS_SHOWN, SAMPLE_ROWS
-from tasks.convert.profile.page import PAGE_BYTES, Told, write_page, write_schema_change
+from tasks.convert.profile.page import PAGE_BYTES, RunCounts, write_page, write_schema_change
 from tasks.convert.profile.profile import BINS, Profile, _bins, profile_table
-from tasks.convert.schema.blocks import Misfit, Record
+from tasks.convert.schema.blocks import Record, Rejection
 from tasks.core.escaping import draw_bars, escape
 
-TOLD = Told(10, 2, 1, files=3, files_read=2, bytes_read=5_000_000, seconds=2.0)
+TOLD = RunCounts(10, 2, 1, files=3, files_read=2, bytes_read=5_000_000, seconds=2.0)
 HOSTILE = "a|b`c``<script>alert(1)</script>\n# h\r\n![x](http://e.x) **b** \\| \u202e &lt; _x_"
 
 
@@ -134,7 +134,7 @@ def test_wide_tables_are_cut(tmp_path: Path) -> None:
     """Of many columns with long names and values the first are shown, on a page of a bounded size."""
     names = {f"{number:05}" + 200 * "|`": ["<&>`|" * 500, "é" * 500] for number in range(500)}
     types = dict.fromkeys(names, "string")
-    told = Told(0, 0, 0, 0, 0, 0, 0, {HOSTILE * 20 + str(n): 1 for n in range(500)}, {})
+    told = RunCounts(0, 0, 0, 0, 0, 0, 0, {HOSTILE * 20 + str(n): 1 for n in range(500)}, {})
 
     profile = profile_table([write_part(tmp_path, "a", **names)], types, 2)
     page = write_page("rows", profile, told)
@@ -162,12 +162,12 @@ def test_a_page_that_would_be_too_large_shows_fewer_columns(tmp_path: Path, monk
 
 def test_rejects_have_examples_by_reason(tmp_path: Path) -> None:
     """The most frequent reasons come first, each with three of its rows, cut."""
-    misfits = [Misfit(Record(line, "z" * 200, 0), "x", "common") for line in range(2, 7)]
-    misfits.append(Misfit(Record(9, HOSTILE, 0), "x", "rare | `thing`"))
+    misfits = [Rejection(Record(line, "z" * 200, 0), "x", "common") for line in range(2, 7)]
+    misfits.append(Rejection(Record(9, HOSTILE, 0), "x", "rare | `thing`"))
     write_rejects(tmp_path / "r.parquet", "rows", "inbox/a.csv", misfits)
 
     examples = find_examples([tmp_path / "r.parquet"], ["common", "rare | `thing`"])
-    told = Told(10, 6, 0, 1, 1, 1, 1.0, {"rare | `thing`": 1, "common": 5}, examples)
+    told = RunCounts(10, 6, 0, 1, 1, 1, 1.0, {"rare | `thing`": 1, "common": 5}, examples)
     page = write_page("rows", profile_of([write_part(tmp_path, "a", x=[1])], x="int"), told)
 
     assert examples["common"] == [RejectExample("inbox/a.csv", line, "z" * 81) for line in (2, 3, 4)]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.convert.files.byte_view import Window
-from tasks.convert.formats.splitter import Cutter
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.splitter import RecordSplitter
 from tasks.convert.staging import file as conversion
-from tasks.convert.staging.context import Plan, Target
+from tasks.convert.staging.context import ConversionContext, TableTarget
 from tests.convert.conftest import convert_alone
 
 BLOCK_BYTES = 256 * 1024
@@ -18,7 +18,9 @@ BLOCK_BYTES = 256 * 1024
 
 def test_a_record_of_many_blocks_is_in_memory_twice_at_most() -> None:
     """It is copied once for each block that it goes on in: where it lay, and where the next bytes are to follow it."""
-    cutter = Cutter(Plan(Target("rows", Path(), {}), None), ".jsonl", BLOCK_BYTES, BLOCK_BYTES)
+    cutter = RecordSplitter(
+        ConversionContext(TableTarget("rows", Path(), {}), None), ".jsonl", BLOCK_BYTES, BLOCK_BYTES
+    )
 
     tracemalloc.start()
     record_bytes = 0
@@ -52,4 +54,4 @@ def test_lines_are_counted_over_blocks_whatever_ends_them(
 )
 def test_a_carriage_return_alone_ends_a_line_of_csv(data: bytes, lines: int) -> None:
     """Together with a line feed it ends one line, not two."""
-    assert Window(b"\r" + data + b"\r", 1, 1 + len(data)).lines_of_any_end == lines
+    assert ByteView(b"\r" + data + b"\r", 1, 1 + len(data)).lines_of_any_end == lines

@@ -355,7 +355,7 @@ def test_a_damaged_file_leaves_the_table_as_it_was(tmp_path: Path) -> None:
 
 
 def test_partitions_of_the_spec_are_the_table(tmp_path: Path) -> None:
-    """A partition taken out of the spec loses its part, and the rows it hid come back."""
+    """A partition taken out of the pipeline file loses its part, and the rows it hid come back."""
     source = api_source("EWR", "JFK")
     land(tmp_path, source, "origin=EWR", '{"id": 1, "x": "a"}')
     land(tmp_path, source, "origin=JFK", '{"id": 1, "x": "b"}', '{"id": 2, "x": "c"}')

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from tasks.core import errors
-from tasks.core.errors import SpecError, StageError, TidemillError
+from tasks.core.errors import ConfigError, StageError, TidemillError
 
 CLASSES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, TidemillError)]
 
@@ -36,8 +36,8 @@ def test_an_error_is_the_same_after_pickling(error_class: type[TidemillError]) -
 
 
 def test_every_mistake_of_a_pipeline_file_survives_pickling() -> None:
-    """A SpecError keeps its mistakes apart."""
-    error = pickle.loads(pickle.dumps(SpecError(["one", "two"])))  # noqa: S301 - our own bytes
+    """A ConfigError keeps its mistakes apart."""
+    error = pickle.loads(pickle.dumps(ConfigError(["one", "two"])))  # noqa: S301 - our own bytes
 
     assert (error.mistakes, str(error)) == (("one", "two"), "one\ntwo")
 

@@ -7,15 +7,15 @@ from contextlib import ExitStack
 
 import pytest
 
-from tasks.core.imports import freezing_old_objects
+from tasks.core.imports import tuned_gc
 
 
 @pytest.mark.parametrize("first_ends_first", [True, False])
 def test_blocks_beside_each_other_leave_the_collector_as_it_was(*, first_ends_first: bool) -> None:
     """Sources are converted at once: the last to end, whichever it is, thaws what was frozen."""
     before, first, second = gc.get_threshold(), ExitStack(), ExitStack()
-    first.enter_context(freezing_old_objects())
-    second.enter_context(freezing_old_objects())
+    first.enter_context(tuned_gc())
+    second.enter_context(tuned_gc())
     begun = (gc.get_freeze_count() > 0, gc.get_threshold()[0] > before[0])
 
     ended = [first, second] if first_ends_first else [second, first]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tasks.core.storage import (
     DataFolder,
     commit,
@@ -23,7 +23,7 @@ from tasks.core.storage import (
     hash_file,
     json_reader,
     read_json,
-    sweep_leftovers,
+    remove_stale_temp_files,
     write_json,
 )
 
@@ -115,7 +115,7 @@ def test_only_leftovers_of_dead_processes_are_swept(tmp_path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.touch()
 
-    sweep_leftovers(tmp_path)
+    remove_stale_temp_files(tmp_path)
 
     kept = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert kept == {*living, *others}
@@ -123,7 +123,7 @@ def test_only_leftovers_of_dead_processes_are_swept(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_needs_no_sweeping(tmp_path: Path) -> None:
     """Before the first run there is nothing to sweep."""
-    sweep_leftovers(tmp_path / "nothing")
+    remove_stale_temp_files(tmp_path / "nothing")
 
     assert list(tmp_path.iterdir()) == []
 
@@ -248,7 +248,7 @@ def test_every_path_of_a_data_folder_is_named_here() -> None:
 def test_an_address_is_no_data_folder(path: str, named: str) -> None:
     """A folder of that name on this machine would be filled in its stead."""
     with pytest.raises(
-        SpecError, match=f"data: {named} is an address, and the data folder lies on this machine; name a"
+        ConfigError, match=f"data: {named} is an address, and the data folder lies on this machine; name a"
     ):
         DataFolder.at(Path(path))
 

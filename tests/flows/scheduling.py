@@ -33,7 +33,7 @@ def write_project(folder: Path, *deployments: dict[str, Any], site: str = "") ->
     (folder / "pipeline.yaml").write_text((_FILES + (_PAGES if site else "")).format(name=folder.name, site=site))
     common = {
         "entrypoint": "flows.pipeline:pipeline",
-        "parameters": {"spec": str(folder / "pipeline.yaml"), "data": str(folder / "data")},
+        "parameters": {"config": str(folder / "pipeline.yaml"), "data": str(folder / "data")},
     }
     with (folder / "prefect.yaml").open("w") as file:
         YAML().dump({"name": folder.name, "deployments": [common | deployment for deployment in deployments]}, file)

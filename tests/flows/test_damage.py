@@ -21,7 +21,7 @@ from tasks.convert.tasks import convert_source
 from tasks.core.concurrency import gather_all
 from tasks.core.storage import DataFolder
 from tasks.ingest.http.client import open_client
-from tasks.ingest.results import Warnings
+from tasks.ingest.results import RequestWarnings
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.tasks import Ingest, land_source
 from tests.ingest.sources import api
@@ -109,27 +109,27 @@ def spec_of(site: Site) -> Pipeline:
 
 
 @flow(name="run each", persist_result=False)
-async def run_each(spec: Pipeline, folders: Sequence[Path]) -> list[Outcome]:
+async def run_each(config: Pipeline, folders: Sequence[Path]) -> list[Outcome]:
     """Run ingest and convert in each data folder."""
-    warnings = Warnings(get_run_logger().warning)
+    warnings = RequestWarnings(get_run_logger().warning)
 
     async def show(_name: str, _percent: float, _said: str) -> None:
         """Show nothing."""
 
-    async with open_client(spec.fetched.values(), warnings.warn) as client:
+    async with open_client(config.fetched.values(), warnings.warn) as client:
 
         async def run_one(root: Path) -> Outcome:
             folder, failures = DataFolder.at(root), []
             common = Ingest(client, Robots(client.throttle), fresh=False, part=None, warnings=warnings, show=show)
-            for name, source in spec.fetched.items():
+            for name, source in config.fetched.items():
                 failures += (await land_source(name, source, folder.raw(name), common)).sentences
             if failures:
                 return Outcome({}, failures)
             tables = [
-                await convert_source(*item, folder, fresh=False, allow_partial=False) for item in spec.sources.items()
+                await convert_source(*item, folder, fresh=False, allow_partial=False) for item in config.sources.items()
             ]
             failed = [table for table in tables if not isinstance(table, CommittedTable)]
-            return Outcome({} if failed else {name: read_source(root, name) for name in spec.sources}, failed)
+            return Outcome({} if failed else {name: read_source(root, name) for name in config.sources}, failed)
 
         outcomes = []
         for start in range(0, len(folders), CASES_AT_ONCE):
@@ -165,19 +165,19 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def spec(site: Site) -> Pipeline:
+def config(site: Site) -> Pipeline:
     """Return the pipeline."""
     return spec_of(site)
 
 
 @pytest.fixture(scope="module")
-def finished(spec: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(config: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a data folder in which a run has ended, and then another, of whose table there are two versions."""
     root = tmp_path_factory.mktemp("finished")
     (root / "inbox").mkdir()
     for name, content in INBOX.items():
         (root / "inbox" / name).write_text(content)
-        asyncio.run(run_each(spec, [root]))
+        asyncio.run(run_each(config, [root]))
     return root
 
 
@@ -217,17 +217,17 @@ def cure(case: Case, finished: Path) -> None:
 
 @pytest.mark.parametrize("gone", [False, True], ids=["inputs there", "an input gone"])
 async def test_whatever_is_damaged_is_mended_or_told(
-    spec: Pipeline, finished: Path, tmp_path: Path, gone: bool
+    config: Pipeline, finished: Path, tmp_path: Path, gone: bool
 ) -> None:
     """Each table is as it was, or the run fails and names what is wrong and the cure, after which the table is right."""
-    expected = {name: read_source(finished, name) for name in spec.sources}
+    expected = {name: read_source(finished, name) for name in config.sources}
     cases = faulty(finished, tmp_path, gone=gone)
 
-    outcomes = dict(zip(cases, await run_each(spec, [case.root for case in cases]), strict=True))
+    outcomes = dict(zip(cases, await run_each(config, [case.root for case in cases]), strict=True))
     failed = {case: outcome for case, outcome in outcomes.items() if outcome.failures}
     for case in failed:
         cure(case, finished)
-    cured = await run_each(spec, [case.root for case in failed])
+    cured = await run_each(config, [case.root for case in failed])
 
     assert {case.name: outcome.tables for case, outcome in outcomes.items() if not outcome.failures} == {
         case.name: expected for case in outcomes.keys() - failed.keys()

@@ -28,7 +28,7 @@ def test_every_deployment_has_a_pipeline_file_and_a_glossed_schedule() -> None:
     deployments = YAML(typ="safe", pure=True).load(text)["deployments"]
 
     assert [deployment["name"] for deployment in deployments] == ["flights", "flights-train", "tour"]
-    assert all((PROJECT / deployment["parameters"]["spec"]).is_file() for deployment in deployments)
+    assert all((PROJECT / deployment["parameters"]["config"]).is_file() for deployment in deployments)
     assert len(re.findall(r'- cron: "[^"]+"  # every ', text)) == text.count("cron:") == 2
 
 

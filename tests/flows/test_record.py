@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from flows.cli.console import print_summary
-from flows.summary import ChampionSummary, Record, RunSummary, SourceSummary, read_summary
+from flows.summary import ChampionSummary, RunRecorder, RunSummary, SourceSummary, read_summary
 from tasks.core.errors import StageError
 from tasks.core.storage import commit_json
 from tasks.ingest.landing.plan import Landed
@@ -43,7 +43,7 @@ async def _failure(outcome: object) -> object:
 
 async def test_a_run_with_failed_parts_is_partial(tmp_path: Path) -> None:
     """Failed partitions count their requests, and those of one cause are one sentence."""
-    record = Record("p", tmp_path)
+    record = RunRecorder("p", tmp_path)
 
     await record.add("ingest", _outcome([SOURCE]))
 
@@ -67,7 +67,7 @@ async def test_a_run_with_failed_parts_is_partial(tmp_path: Path) -> None:
 def test_what_was_guessed_of_files_is_in_the_summary(tmp_path: Path) -> None:
     """How they were read, as plain data that comes back from summary.json as it was."""
     write_files(tmp_path, a_csv="Report\nid;name;n\n1;x;2,5\n2;y;3,5\n")
-    record = Record("p", tmp_path, "run")
+    record = RunRecorder("p", tmp_path, "run")
     asyncio.run(record.add("convert", _outcome([make_table(tmp_path, files_source())])))
 
     summary = record.summary(None)
@@ -83,7 +83,7 @@ def test_what_was_guessed_of_files_is_in_the_summary(tmp_path: Path) -> None:
 
 async def test_a_failed_stage_keeps_what_it_came_to(tmp_path: Path) -> None:
     """The outcome that a StageError carries stands in the summary of the failed run."""
-    record = Record("p", tmp_path)
+    record = RunRecorder("p", tmp_path)
 
     with pytest.raises(StageError) as error:
         await record.add("ingest", _failure([SOURCE]))
@@ -98,7 +98,7 @@ def test_what_serves_is_told_beside_the_best_of_the_run(tmp_path: Path) -> None:
     first = trained(tmp_path, LOGISTIC).decide()
     second = trained(tmp_path, STUMP)
     decision = second.decide()
-    record = Record("toy", second.models)
+    record = RunRecorder("toy", second.models)
     console = Console(record=True, width=400, file=io.StringIO())
 
     asyncio.run(record.add("train", _outcome(second.leaderboard)))

@@ -74,7 +74,7 @@ def test_serve_outlives_a_restart_of_its_server(home: Path, tmp_path: Path) -> N
         ({"entrypoint": "flows.pipelin:pipeline"}, "entrypoint: 'flows.pipelin:pipeline' is no flow (No module named 'flows.pipelin'); write module:function, e.g. flows.pipeline:pipeline"),
         ({"entrypoint": "flows.stage:name_run"}, "entrypoint: 'flows.stage:name_run' is no flow (Function with name 'name_run' is not a flow. Make sure that it is decorated with '@flow'.); write module:function, e.g. flows.pipeline:pipeline"),
         ({"entrypoint": 5}, "entrypoint: Input should be a valid string, and this is 5; correct it"),
-        ({"parameters": {"spec": "gone.yaml"}}, "gone.yaml: there is no such pipeline file; check the path"),
+        ({"parameters": {"config": "gone.yaml"}}, "gone.yaml: there is no such pipeline file; check the path"),
     ],
 )  # fmt: skip
 def test_a_wrong_deployment_is_one_sentence(
@@ -90,7 +90,7 @@ def test_a_wrong_deployment_is_one_sentence(
     code = run_command(["serve"])
 
     said = capsys.readouterr()
-    place = "deployments.wrong: " if "spec" in str(deployment) else "deployments.wrong."
+    place = "deployments.wrong: " if "config" in str(deployment) else "deployments.wrong."
     assert (code, said.out) == (2, "")
     assert said.err == f"error: prefect.yaml: {place}{sentence}\n"
 

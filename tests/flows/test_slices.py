@@ -9,14 +9,14 @@ import pytest
 from flows.pipeline import pipeline
 from flows.summary import RunSummary
 from tasks.config import Pipeline, load_pipeline
-from tasks.core.errors import SpecError, StageError
+from tasks.core.errors import ConfigError, StageError
 from tests.flows.conftest import TOUR, Tidemill
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 
 @pytest.fixture
-def spec(sample_site: str, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+def config(sample_site: str, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     """Return a pipeline of two sources: users, five partitions, and articles, which has none."""
     monkeypatch.setenv("SAMPLE_SITE", sample_site)
     sources = load_pipeline(TOUR).fetched
@@ -34,13 +34,13 @@ def requests(summary: RunSummary) -> tuple[int, int]:
     return users, articles
 
 
-async def test_a_slice_is_fetched_alone_and_again(spec: Pipeline, tmp_path: Path) -> None:
+async def test_a_slice_is_fetched_alone_and_again(config: Pipeline, tmp_path: Path) -> None:
     """Of users only the slice is asked for; fresh asks for the slice again, and for nothing that it does not name."""
-    first = await pipeline(spec, tmp_path, only="ingest", partitions="user_id=2..4")
+    first = await pipeline(config, tmp_path, only="ingest", partitions="user_id=2..4")
     after_first = landed(tmp_path)
-    again = await pipeline(spec, tmp_path, only="ingest", partitions="user_id=2..4")
-    fresh = await pipeline(spec, tmp_path, fresh=True, only="ingest", partitions="user_id=3")
-    wider = await pipeline(spec, tmp_path, only="ingest", partitions="user_id=3..5")
+    again = await pipeline(config, tmp_path, only="ingest", partitions="user_id=2..4")
+    fresh = await pipeline(config, tmp_path, fresh=True, only="ingest", partitions="user_id=3")
+    wider = await pipeline(config, tmp_path, only="ingest", partitions="user_id=3..5")
 
     users, articles = requests(first)
     assert (users >= 3, articles > 0) == (True, True)
@@ -51,26 +51,26 @@ async def test_a_slice_is_fetched_alone_and_again(spec: Pipeline, tmp_path: Path
     assert landed(tmp_path) == ["user_id=2", "user_id=3", "user_id=4", "user_id=5"]
 
 
-async def test_a_slice_is_converted_with_what_else_is_landed(spec: Pipeline, tmp_path: Path) -> None:
+async def test_a_slice_is_converted_with_what_else_is_landed(config: Pipeline, tmp_path: Path) -> None:
     """A table has all that is landed; partitions beside the slice may be missing, and those of the slice may not."""
-    await pipeline(spec, tmp_path, partitions="user_id=1..2")
-    grown = await pipeline(spec, tmp_path, partitions="user_id=5")
+    await pipeline(config, tmp_path, partitions="user_id=1..2")
+    grown = await pipeline(config, tmp_path, partitions="user_id=5")
 
     with pytest.raises(
         StageError,
         match="source users: 2 of 5 partitions are not landed, 1 of which this run asks for, the first is user_id=4",
     ):
-        await pipeline(spec, tmp_path, only="convert", partitions="user_id=4..5")
+        await pipeline(config, tmp_path, only="convert", partitions="user_id=4..5")
 
     assert grown.sources["users"].rows_table == 3
 
 
-async def test_a_slice_that_there_is_not_ends_a_run(spec: Pipeline, tmp_path: Path) -> None:
+async def test_a_slice_that_there_is_not_ends_a_run(config: Pipeline, tmp_path: Path) -> None:
     """A flow that is started from elsewhere than the command line checks its slice as well, before it asks anybody."""
-    with pytest.raises(SpecError, match="no source has the partition 'user'; did you mean user_id"):
-        await pipeline(spec, tmp_path, partitions="user=3")
-    with pytest.raises(SpecError, match="user_id=7: '7' selects nothing; there are 1, 2, 3, 4, 5"):
-        await pipeline(spec, tmp_path, only="convert", partitions="user_id=7")
+    with pytest.raises(ConfigError, match="no source has the partition 'user'; did you mean user_id"):
+        await pipeline(config, tmp_path, partitions="user=3")
+    with pytest.raises(ConfigError, match="user_id=7: '7' selects nothing; there are 1, 2, 3, 4, 5"):
+        await pipeline(config, tmp_path, only="convert", partitions="user_id=7")
 
     assert not (tmp_path / "raw").exists()
 

@@ -41,7 +41,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def check(project: Path, capsys: pytest.CaptureFixture[str], **deployment: object) -> list[str]:
     """Deploy the pipeline in a prefect.yaml, check it, and return the warnings."""
-    parameters = {"spec": "pipeline.yaml"} | dict(deployment.pop("parameters", {}))  # type: ignore[call-overload]
+    parameters = {"config": "pipeline.yaml"} | dict(deployment.pop("parameters", {}))  # type: ignore[call-overload]
     with (project / "prefect.yaml").open("w") as file:
         YAML().dump({"deployments": [DAILY | {"parameters": parameters} | deployment]}, file)
     assert run_command(["check", "pipeline.yaml", "--data", str(project)]) == 0
@@ -61,7 +61,7 @@ def test_check_names_each_source_that_is_fetched_once(project: Path, capsys: pyt
         {"schedules": [{"cron": "0 5 * * *", "active": False}]},
         {"parameters": {"fresh": True}},
         {"parameters": {"only": "convert"}},
-        {"parameters": {"spec": "another.yaml"}},
+        {"parameters": {"config": "another.yaml"}},
         {"entrypoint": "flows.train:train"},
     ],
 )

@@ -12,7 +12,7 @@ import httpx
 
 from tasks.config import PagesSource
 from tasks.core.errors import PermanentSourceError, SourceError
-from tasks.ingest.http.requests import Ask, Fetch, PageGroup
+from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest
 from tasks.ingest.scraping.crawl import crawl
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.throttle.limiter import Bounds, Outcome, Throttle
@@ -46,18 +46,18 @@ async def open_fetch(throttle: Throttle) -> AsyncIterator[Fetch]:
     """Open what makes one attempt at a request."""
     async with httpx.AsyncClient(follow_redirects=True, timeout=PATIENCE_S, verify=CERTIFICATES) as http:
 
-        async def fetch(ask: Ask) -> httpx.Response:
-            host = throttle.host(ask.url.netloc.decode())
-            await host.enter(PATIENCE_S)
+        async def fetch(page_request: PageRequest) -> httpx.Response:
+            host = throttle.host(page_request.url.netloc.decode())
+            await host.acquire(PATIENCE_S)
             entered_at = asyncio.get_running_loop().time()
             try:
-                response = await http.get(ask.url, headers=ask.headers)
+                response = await http.get(page_request.url, headers=page_request.headers)
             finally:
-                host.leave(entered_at, Outcome.OTHER)
-            if response.is_success or response.status_code in ask.answers:
+                host.release(entered_at, Outcome.OTHER)
+            if response.is_success or response.status_code in page_request.answers:
                 return response
             failure = PermanentSourceError if response.is_client_error else SourceError
-            raise failure(f"GET {ask.url} was refused with {response.status_code}")
+            raise failure(f"GET {page_request.url} was refused with {response.status_code}")
 
         yield fetch
 

@@ -174,14 +174,14 @@ class TokenBucket(RateLimited):
         return True
 
 
-async def ask(host: HostThrottle, server: Server) -> Outcome:
+async def page_request(host: HostThrottle, server: Server) -> Outcome:
     """Send one request through the throttle."""
-    await host.enter(patience_s=60)
+    await host.acquire(patience_s=60)
     sent_at = now()
     outcome = await server.answer()
     if outcome is Outcome.REFUSED and server.retry_after_s:
         host.pause(server.retry_after_s)
-    host.leave(sent_at, outcome)
+    host.release(sent_at, outcome)
     return outcome
 
 
@@ -189,7 +189,7 @@ async def ask_on(host: HostThrottle, server: Server, until_s: float, random: Ran
     """Send one request after the other, with back-off after a failure."""
     failed = 0
     while now() < until_s:
-        failed = 0 if await ask(host, server) is Outcome.CLEAN else failed + 1
+        failed = 0 if await page_request(host, server) is Outcome.CLEAN else failed + 1
         if failed:
             await asyncio.sleep(random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (failed - 1))))
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tasks.config import ApiSource, PagesSource
 from tasks.ingest.http.client import Client, open_client
-from tasks.ingest.landing.land import Access, land
+from tasks.ingest.landing.land import PartitionClient, land
 from tasks.ingest.landing.plan import Landed, PartitionJob, plan_landing
 from tasks.ingest.scraping.robots import Robots
 from tasks.raw.partitions import list_partitions
@@ -62,9 +62,9 @@ async def land_with(
     client: Client, job: PartitionJob, secrets: dict[str, str] | None = None, *, fresh: bool = False
 ) -> Landed:
     """Land a partition with a client that is open; `secrets` are those that its source's auth needs."""
-    tally = client.tally(job.raw)
-    fetch = client.endpoint(job.source, secrets or {}).fetch_into(tally)
-    access = Access(fetch, tally, Robots(client.throttle), client.secrets)
+    stats = client.stats(job.raw)
+    fetch = client.endpoint(job.source, secrets or {}).fetch_into(stats)
+    access = PartitionClient(fetch, stats, Robots(client.throttle), client.secrets)
     return await land(await asyncio.to_thread(plan_landing, job, fresh=fresh), access)
 
 

@@ -186,11 +186,11 @@ def test_a_host_that_is_asked_little_keeps_its_limit() -> None:
 
     async def ask_two_at_a_time() -> None:
         for _ in range(100):
-            entered = [await host.enter(1), await host.enter(1)]
+            entered = [await host.acquire(1), await host.acquire(1)]
             sent_at = now()
             await asyncio.gather(server.answer(), server.answer())
             for _ in entered:
-                host.leave(sent_at, CLEAN)
+                host.release(sent_at, CLEAN)
 
     run(ask_two_at_a_time())
 

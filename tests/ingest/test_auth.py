@@ -14,7 +14,7 @@ import pytest
 from tasks.config import ApiSource
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.ingest.http.client import Client, Endpoint
-from tasks.ingest.landing.land import Access, land
+from tasks.ingest.landing.land import PartitionClient, land
 from tasks.ingest.landing.plan import plan_landing
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.tasks import read_secrets
@@ -200,8 +200,8 @@ async def test_requests_side_by_side_ask_for_one_token(site: Site, tmp_path: Pat
 async def land_part(client: Client, endpoint: Endpoint, source: ApiSource, folder: Path, number: int) -> int:
     """Land one partition by an endpoint that others use as well, and return its rows."""
     job = job_of(source, folder, number)
-    tally = client.tally(job.raw)
-    access = Access(endpoint.fetch_into(tally), tally, Robots(client.throttle))
+    stats = client.stats(job.raw)
+    access = PartitionClient(endpoint.fetch_into(stats), stats, Robots(client.throttle))
     return (await land(await asyncio.to_thread(plan_landing, job, fresh=False), access)).rows
 
 

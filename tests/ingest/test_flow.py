@@ -45,16 +45,16 @@ def partly(site: Site) -> dict[str, Any]:
 
 async def test_every_source_is_landed_and_then_skipped(site: Site, tmp_path: Path) -> None:
     """All partitions of all sources are landed; a second run finds them, and asks nothing, until told to."""
-    spec = pipeline(
+    config = pipeline(
         items=api(site, "/items", partitions={"part": ["x", "y"], "month": {"range": [1, 2]}}),
         letters=pages(site, "/page-1"),
     )
 
-    first = await ingest(spec, tmp_path)
+    first = await ingest(config, tmp_path)
     asked = len(site.seen)
-    second = await ingest(spec, tmp_path)
+    second = await ingest(config, tmp_path)
     asked_again = len(site.seen)
-    fresh = await ingest(spec, tmp_path, fresh=True)
+    fresh = await ingest(config, tmp_path, fresh=True)
 
     assert [(s.source, len(s.landed), s.total("rows"), s.total("requests"), s.failures) for s in first] == [
         ("items", 4, 28, 12, ()),
@@ -90,9 +90,9 @@ async def test_a_partition_that_fails_does_not_stop_the_others(site: Site, tmp_p
 
 async def test_partial_data_may_be_allowed(site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """With allow_partial the stage goes on, and says what is not there."""
-    spec = pipeline(**partly(site)).model_copy(update={"allow_partial": True})
+    config = pipeline(**partly(site)).model_copy(update={"allow_partial": True})
 
-    (landed,) = await ingest(spec, tmp_path)
+    (landed,) = await ingest(config, tmp_path)
 
     assert [of_one.partition for of_one in landed.landed] == ["part=items", "part=busy"]
     assert [(failure.partition, "404 Not Found" in failure.cause) for failure in landed.failures] == [
@@ -106,12 +106,12 @@ async def test_a_partition_that_may_pass_is_tried_once_more(
 ) -> None:
     """What fails beyond the client's attempts is retried by Prefect: it comes, or fails for good; the third attempt is warned of."""
     monkeypatch.setattr(land_partition, "retry_delay_seconds", 0.1)  # not 3
-    spec = pipeline(
+    config = pipeline(
         comes=api(site, "/503-once", requests=ONCE, pagination={"kind": "single"}),
         stays=api(site, "/500-always", requests={"attempts": 4, "backoff_first_s": 0.01}),
     ).model_copy(update={"allow_partial": True})
 
-    comes, stays = await ingest(spec, tmp_path)
+    comes, stays = await ingest(config, tmp_path)
 
     assert (read_rows(comes.landed[0].path), comes.failures) == (ITEMS[:3], ())
     assert [failure.cause.split("; ")[0] for failure in stays.failures] == [
@@ -146,10 +146,10 @@ async def test_a_missing_token_stops_its_source_only(
 
 async def test_nothing_runs_after_a_stage_that_failed(prefect_server: str, site: Site, tmp_path: Path) -> None:
     """One partition is refused: the run fails with its name and cause, no table is made, and the summary says it."""
-    spec = Pipeline.model_validate({**dict(pipeline(**partly(site))), "training": TRAINING})
+    config = Pipeline.model_validate({**dict(pipeline(**partly(site))), "training": TRAINING})
 
     with pytest.raises(StageError) as error:
-        await run_pipeline(spec, tmp_path)
+        await run_pipeline(config, tmp_path)
 
     summary = json.loads((tmp_path / "summary.json").read_text())
     (sentence,) = summary["failures"]
@@ -171,9 +171,9 @@ async def test_nothing_runs_after_a_stage_that_failed(prefect_server: str, site:
 
 async def test_a_run_of_partial_data_says_what_is_missing(prefect_server: str, site: Site, tmp_path: Path) -> None:
     """With allow_partial the run completes, the table has what came, and the summary has the failure."""
-    spec = pipeline(**partly(site)).model_copy(update={"allow_partial": True})
+    config = pipeline(**partly(site)).model_copy(update={"allow_partial": True})
 
-    summary = await run_pipeline(spec, tmp_path)
+    summary = await run_pipeline(config, tmp_path)
 
     assert (summary.status, summary.error, list(summary.seconds)) == ("partial", None, ["ingest", "convert"])
     assert [sentence.split(": ")[0] for sentence in summary.failures] == ["source things, partition part=404"]
@@ -260,12 +260,12 @@ async def test_a_source_that_always_fails_does_not_fill_the_log(
 ) -> None:
     """Requests that fail again and again are warned of, with their cause and what comes next, until they are too many."""
     gone = {"url": "http://127.0.0.1:1/{part}", "requests": {"attempts": 4, "backoff_first_s": 0.01}}
-    spec = pipeline(things=api(site, "/", partitions={"part": {"range": [1, 30]}}, **SINGLE | gone))
+    config = pipeline(things=api(site, "/", partitions={"part": {"range": [1, 30]}}, **SINGLE | gone))
 
     with pytest.raises(
         StageError, match=r"^source things, partition part=1 and 29 more: GET http://127.0.0.1:1/1 failed 4"
     ):
-        await ingest(spec, tmp_path)
+        await ingest(config, tmp_path)
 
     warned = warnings(caplog)
     assert len(warned) == MOST + 1

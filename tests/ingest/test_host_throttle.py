@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.ingest.throttle.limiter import Bounds, HostThrottle, LongPauseError, Outcome, Throttle
+from tasks.ingest.throttle.limiter import Bounds, HostThrottle, Outcome, RetryAfterTooLongError, Throttle
 from tests.virtual_time import run
 
 CLEAN, REFUSED, OTHER = Outcome.CLEAN, Outcome.REFUSED, Outcome.OTHER
@@ -31,21 +31,21 @@ async def enter_at(host: HostThrottle, times: int) -> list[float]:
     """Enter so often, leaving at once; return when."""
     entered = []
     for _ in range(times):
-        await host.enter(SPAN_S)
+        await host.acquire(SPAN_S)
         entered.append(now())
-        host.leave(now(), OTHER)
+        host.release(now(), OTHER)
     return entered
 
 
 async def test_a_pause_that_begins_in_line_is_kept() -> None:
     """A request that stood in line when the pause began waits for its end, and tells how long it stood."""
     host = fixed(1)
-    await host.enter(patience_s=5)
-    waiter = asyncio.create_task(host.enter(patience_s=5))
+    await host.acquire(patience_s=5)
+    waiter = asyncio.create_task(host.acquire(patience_s=5))
     await asyncio.sleep(0.1)
     host.pause(0.2)
     paused_at = now()
-    host.leave(now(), CLEAN)
+    host.release(now(), CLEAN)
     stood_s = await waiter
 
     assert 0.2 <= now() - paused_at < 2
@@ -58,8 +58,8 @@ async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     host.pause(60)
     host.pause(1)
 
-    with pytest.raises(LongPauseError, match="60 s"):
-        await host.enter(patience_s=30)
+    with pytest.raises(RetryAfterTooLongError, match="60 s"):
+        await host.acquire(patience_s=30)
     assert (host.pauses, round(host.paused_s), host.in_flight, host.waiting) == (1, 60, 0, 0)
 
 
@@ -77,13 +77,13 @@ async def test_no_more_enter_than_their_bodies_have_room() -> None:
     entered = []
     for body_bytes, times in ((20, 1), (40, 1), (1000, 1), (1, 300)):
         for _ in range(times):
-            await host.enter(1)
-            host.leave(now(), OTHER, body_bytes)
-        waiters = [asyncio.create_task(host.enter(1)) for _ in range(4)]
+            await host.acquire(1)
+            host.release(now(), OTHER, body_bytes)
+        waiters = [asyncio.create_task(host.acquire(1)) for _ in range(4)]
         await asyncio.sleep(0)
         entered.append(host.in_flight)
         for _ in waiters:
-            host.leave(now(), OTHER, body_bytes)
+            host.release(now(), OTHER, body_bytes)
             await asyncio.sleep(0)
         await asyncio.gather(*waiters)
 
@@ -93,13 +93,13 @@ async def test_no_more_enter_than_their_bodies_have_room() -> None:
 async def test_no_more_enter_than_the_limit() -> None:
     """Who comes when all places are taken stands in line until one is free."""
     host = fixed(2)
-    assert [await host.enter(1), await host.enter(1)] == [0, 0]
-    waiter = asyncio.create_task(host.enter(1))
+    assert [await host.acquire(1), await host.acquire(1)] == [0, 0]
+    waiter = asyncio.create_task(host.acquire(1))
     await asyncio.sleep(0)
 
     assert (waiter.done(), host.in_flight, host.waiting) == (False, 2, 1)
 
-    host.leave(now(), CLEAN)
+    host.release(now(), CLEAN)
     assert await waiter < 1
     assert (host.in_flight, host.waiting) == (2, 0)
 
@@ -131,7 +131,7 @@ def test_the_largest_spacing_counts(make: Callable[[], HostThrottle], spacing_s:
 def spaced(host: HostThrottle, *intervals_s: float) -> HostThrottle:
     """Return a throttle with intervals."""
     for interval_s in intervals_s:
-        host.space(interval_s)
+        host.set_interval(interval_s)
     return host
 
 
@@ -154,14 +154,14 @@ def test_pauses_are_counted_and_not_stood_in_line() -> None:
 
     async def stand() -> tuple[float, float, HostThrottle]:
         host = fixed(1)
-        await host.enter(SPAN_S)
-        waiter = asyncio.create_task(host.enter(SPAN_S))
+        await host.acquire(SPAN_S)
+        waiter = asyncio.create_task(host.acquire(SPAN_S))
         await asyncio.sleep(1)
         host.pause(2)
         await asyncio.sleep(1)
         host.pause(4)  # in all from 1 s to 6 s
         await asyncio.sleep(5)
-        host.leave(0, CLEAN)
+        host.release(0, CLEAN)
         stood_s = await waiter
         host.pause(3)
         return stood_s, now(), host
@@ -176,17 +176,17 @@ def test_a_pause_that_is_too_long_ends_the_wait_of_those_in_line() -> None:
 
     async def stand() -> tuple[list[float | BaseException], float, HostThrottle]:
         host = fixed(1)
-        await host.enter(SPAN_S)
-        waiters = [asyncio.create_task(host.enter(patience_s)) for patience_s in (5, 20)]
+        await host.acquire(SPAN_S)
+        waiters = [asyncio.create_task(host.acquire(patience_s)) for patience_s in (5, 20)]
         await asyncio.sleep(1)
         host.pause(10)
-        host.leave(0, CLEAN)
+        host.release(0, CLEAN)
         ends = await asyncio.gather(*waiters, return_exceptions=True)
         return ends, now(), host
 
     (impatient, patient), at, host = run(stand())
 
-    assert isinstance(impatient, LongPauseError)
+    assert isinstance(impatient, RetryAfterTooLongError)
     assert impatient.pause_s == 10
     assert (patient, at, host.in_flight, host.waiting) == (1, 11, 1, 0)
 
@@ -198,18 +198,18 @@ def test_a_pause_that_begins_when_one_was_let_in_sends_it_back() -> None:
         host, order = fixed(2), list[int]()
 
         async def enter(number: int) -> None:
-            await host.enter(SPAN_S)
+            await host.acquire(SPAN_S)
             order.append(number)
-            host.leave(now(), CLEAN)
+            host.release(now(), CLEAN)
 
-        await host.enter(SPAN_S)
-        await host.enter(SPAN_S)
+        await host.acquire(SPAN_S)
+        await host.acquire(SPAN_S)
         async with asyncio.TaskGroup() as group:
             for number in range(4):
                 group.create_task(enter(number))
             await asyncio.sleep(0)
-            host.leave(0, CLEAN)
-            host.leave(0, CLEAN)
+            host.release(0, CLEAN)
+            host.release(0, CLEAN)
             host.pause(3)
         return order, now()
 
@@ -221,10 +221,10 @@ def test_a_wait_that_ends_in_the_instant_it_is_over_hands_its_place_on() -> None
 
     async def cancel() -> tuple[bool, int, int]:
         host = fixed(1)
-        await host.enter(SPAN_S)
-        first, second = asyncio.create_task(host.enter(SPAN_S)), asyncio.create_task(host.enter(SPAN_S))
+        await host.acquire(SPAN_S)
+        first, second = asyncio.create_task(host.acquire(SPAN_S)), asyncio.create_task(host.acquire(SPAN_S))
         await asyncio.sleep(0)
-        host.leave(0, CLEAN)
+        host.release(0, CLEAN)
         first.cancel()
         await second
         return first.cancelled(), host.in_flight, host.waiting
@@ -237,13 +237,13 @@ def test_a_refusal_lets_the_others_wait_a_round_trip() -> None:
 
     async def refuse() -> float:
         host = HostThrottle(Bounds(1, 1, 8))
-        await host.enter(SPAN_S)
+        await host.acquire(SPAN_S)
         await asyncio.sleep(0.5)
-        host.leave(0, CLEAN)
-        await host.enter(SPAN_S)
+        host.release(0, CLEAN)
+        await host.acquire(SPAN_S)
         await asyncio.sleep(0.5)
-        host.leave(0.5, REFUSED)
-        return await host.enter(SPAN_S)
+        host.release(0.5, REFUSED)
+        return await host.acquire(SPAN_S)
 
     assert run(refuse()) == pytest.approx(0.5, abs=0.02)
 
@@ -273,8 +273,8 @@ class Crowd:
     async def request(self, number: int, patience_s: float) -> None:
         """Enter, and stay."""
         try:
-            await self.host.enter(patience_s)
-        except LongPauseError:
+            await self.host.acquire(patience_s)
+        except RetryAfterTooLongError:
             return
         self.order.append(number)
         self.inside.append(now())
@@ -287,7 +287,7 @@ class Crowd:
                 self.tasks.append(asyncio.create_task(self.request(len(self.tasks), patience_s)))
             case "leave", Outcome() as outcome:
                 if self.inside:
-                    self.host.leave(self.inside.pop(), outcome)
+                    self.host.release(self.inside.pop(), outcome)
             case "cancel", int(number):
                 if self.tasks:
                     self.tasks[number % len(self.tasks)].cancel()
@@ -318,7 +318,7 @@ def test_no_place_is_lost_and_none_given_twice(actions: list[tuple[str, object]]
         for action, value in actions:
             await crowd.act(action, value)
         await asyncio.wait_for(crowd.go_home(), timeout=600)
-        await asyncio.wait_for(crowd.host.enter(SPAN_S), timeout=SPAN_S)
+        await asyncio.wait_for(crowd.host.acquire(SPAN_S), timeout=SPAN_S)
         await asyncio.gather(*crowd.tasks, return_exceptions=True)
         return crowd
 

@@ -83,16 +83,16 @@ def test_an_ingest_that_is_killed_is_finished_by_the_next(site: Site, tmp_path: 
     Both together ask for little more than one: what was under way, and a page group of each partition.
     """
     kept_at(site).pages, kept_at(site).late_s = PAGES, LATE_S
-    spec, expected = pipeline(site).model_dump_json(), expected_files()
+    config, expected = pipeline(site).model_dump_json(), expected_files()
     ahead, partitions = sum(map(len, AHEAD.values())), len(expected) // 2
     found, killed = [], []
     with zygote() as forked:
-        forked.start(Order("ingest", spec, str(tmp_path / "reference"), GROUP_PAGES))
+        forked.start(Order("ingest", config, str(tmp_path / "reference"), GROUP_PAGES))
         assert (forked.end(), landed_files(tmp_path / "reference" / "raw")) == (0, expected)
         reference = len(site.seen)
         most = ahead * AT_ONCE + (partitions - ahead) + partitions * GROUP_PAGES
         for number, (requests, seconds) in enumerate(draw_moments(partitions * PAGES)):
-            order, before = Order("ingest", spec, str(tmp_path / str(number)), GROUP_PAGES), len(site.seen)
+            order, before = Order("ingest", config, str(tmp_path / str(number)), GROUP_PAGES), len(site.seen)
             kill(site, forked.start(order), before + requests, seconds)
             killed.append(forked.end() != 0)
             forked.start(order)

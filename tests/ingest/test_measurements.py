@@ -6,12 +6,12 @@ from random import Random
 
 import pytest
 
-from tasks.ingest.throttle.measurements import Delivered, Latency, Strain, Suspicion
+from tasks.ingest.throttle.measurements import FailureRate, Latency, LoadHypothesis, Throughput
 
 
 def test_the_rate_is_that_of_the_last_second() -> None:
     """Answers of more than a second ago do not count in it."""
-    delivered = Delivered()
+    delivered = Throughput()
     for number in range(1000):
         delivered.add(number / 100)  # 100 a second, for 10 s
 
@@ -22,7 +22,7 @@ def test_the_rate_is_that_of_the_last_second() -> None:
 
 def test_a_cycle_counts_the_time_without_answers() -> None:
     """The rate of a cycle is over all of it."""
-    delivered = Delivered()
+    delivered = Throughput()
     for number in range(200):
         delivered.add(number / 1000)
 
@@ -51,7 +51,7 @@ def test_the_baseline_is_the_lowest_window() -> None:
 @pytest.mark.parametrize(("share", "too_many"), [(0.04, False), (0.25, True), (1.0, True)])
 def test_too_many_failures_are_told_from_accident(share: float, *, too_many: bool) -> None:
     """Four in a hundred are accident, a quarter is none."""
-    random, strain = Random(1), Strain()
+    random, strain = Random(1), FailureRate()
     found = False
     for _ in range(2_000):
         if random.random() < share:
@@ -65,7 +65,7 @@ def test_too_many_failures_are_told_from_accident(share: float, *, too_many: boo
 
 def test_a_share_that_is_accepted_is_accident_from_then_on() -> None:
     """A host that always fails a third of its answers is only strained by more."""
-    random, strain = Random(1), Strain()
+    random, strain = Random(1), FailureRate()
     strain.accept(0.33)
 
     found = False
@@ -80,7 +80,7 @@ def test_a_share_that_is_accepted_is_accident_from_then_on() -> None:
 
 def test_what_a_lower_limit_does_not_change_is_not_due_to_it() -> None:
     """A suspicion is cleared where the limit fell and what was measured did not."""
-    suspicion = Suspicion()
+    suspicion = LoadHypothesis()
     assert not suspicion.is_cleared(10, 1.0)
 
     suspicion.note(100, 1.0)

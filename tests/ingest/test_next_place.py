@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flows.ingest import ingest
-from flows.summary import Record
+from flows.summary import RunRecorder
 from tasks.config import Pipeline
 from tasks.core.errors import StageError, WrongPagesError
 from tasks.ingest.results import Failure, LandedSource, settle_unproven
@@ -160,7 +160,7 @@ async def test_a_run_fails_and_a_further_one_does_not_take_it_for_landed(site: S
 
     failures = []
     for _ in range(2):
-        record = Record("p", tmp_path)
+        record = RunRecorder("p", tmp_path)
         with pytest.raises(StageError, match=r"'meta\.nxt' is in no answer") as error:
             await record.add("ingest", ingest(pipeline(WRONG), tmp_path))
         failures.append(record.summary(error.value).failures)

@@ -11,11 +11,11 @@ import pytest
 
 from flows.cli.console import PLAIN_WIDTH, ProgressView, make_console
 from tasks.config import ApiSource
-from tasks.core.progress import Step, listening
-from tasks.ingest.http.requests import Tally
+from tasks.core.progress import ProgressEvent, subscribed
+from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.plan import Landed
 from tasks.ingest.progress import SourceProgress
-from tasks.ingest.results import MOST, Failure, Warnings
+from tasks.ingest.results import MOST, Failure, RequestWarnings
 from tasks.ingest.throttle.limiter import Bounds, HostThrottle
 from tests.ingest.sources import job_of, land_with, open_quietly
 from tests.virtual_time import run
@@ -25,10 +25,10 @@ Shown = list[tuple[str, float, str]]
 
 
 @pytest.fixture
-def steps() -> Iterator[list[Step]]:
+def steps() -> Iterator[list[ProgressEvent]]:
     """Return what is told."""
-    told: list[Step] = []
-    with listening(told.append):
+    told: list[ProgressEvent] = []
+    with subscribed(told.append):
         yield told
 
 
@@ -50,8 +50,8 @@ async def _land(
     async with SourceProgress("news", partitions, [host], show) as progress:
         host.pause(1.0)
         progress.reused(reused)
-        tally = Tally(rows=40, pages=3, requests=4, in_flight=1)
-        await progress.counting(tally, asyncio.sleep(seconds))
+        stats = RequestStats(rows=40, pages=3, requests=4, in_flight=1)
+        await progress.counting(stats, asyncio.sleep(seconds))
         for outcome in outcomes:
             if isinstance(outcome, Landed):
                 progress.landed(outcome)
@@ -60,7 +60,7 @@ async def _land(
     return shown
 
 
-def test_a_slow_source_is_shown_every_two_seconds_and_at_its_end(steps: list[Step]) -> None:
+def test_a_slow_source_is_shown_every_two_seconds_and_at_its_end(steps: list[ProgressEvent]) -> None:
     """Rows, pages, what is in flight and pauses are shown, and the end is 100 percent."""
     outcomes: list[Landed | Failure] = [landed(), Failure("c", "refused", 1, 0)]
 
@@ -76,7 +76,7 @@ def test_a_slow_source_is_shown_every_two_seconds_and_at_its_end(steps: list[Ste
 
 def test_a_large_body_is_told_of_while_it_comes() -> None:
     """Rows are there when a body is whole: until then its megabytes show that something comes."""
-    tally = Tally(in_flight=1)
+    stats = RequestStats(in_flight=1)
 
     async def land() -> Shown:
         shown: Shown = []
@@ -85,9 +85,9 @@ def test_a_large_body_is_told_of_while_it_comes() -> None:
             shown.append((source, percent, detail))
 
         async with SourceProgress("news", 1, [], show) as progress:
-            tally.coming_bytes = 12_345_678
-            await progress.counting(tally, asyncio.sleep(3.0))
-            tally.coming_bytes = 0
+            stats.coming_bytes = 12_345_678
+            await progress.counting(stats, asyncio.sleep(3.0))
+            stats.coming_bytes = 0
         return shown
 
     assert [detail for _, _, detail in run(land())] == ["0 rows, 1 in flight, 12 MB on their way", "0 rows"]
@@ -110,19 +110,19 @@ async def test_a_body_on_its_way_is_counted(tmp_path: Path) -> None:
         source = ApiSource.model_validate({"url": f"http://127.0.0.1:{port}/"})
         async with open_quietly(source) as client:
             job = job_of(source, tmp_path)
-            tally = client.tally(job.raw)
+            stats = client.stats(job.raw)
             landing = asyncio.create_task(land_with(client, job))
             async with asyncio.timeout(10):
-                while tally.coming_bytes < half:  # noqa: ASYNC110 - nobody tells of it
+                while stats.coming_bytes < half:  # noqa: ASYNC110 - nobody tells of it
                     await asyncio.sleep(0.01)
-            before = tally.coming_bytes, tally.body_bytes
+            before = stats.coming_bytes, stats.body_bytes
             rest.set()
             await landing
 
-    assert (before, tally.coming_bytes, tally.body_bytes) == ((half, 0), 0, len(body))
+    assert (before, stats.coming_bytes, stats.body_bytes) == ((half, 0), 0, len(body))
 
 
-def test_what_is_over_at_once_is_told_and_not_shown(steps: list[Step]) -> None:
+def test_what_is_over_at_once_is_told_and_not_shown(steps: list[ProgressEvent]) -> None:
     """A source that takes less than two seconds costs no call of Prefect's API, and has its line."""
     shown = run(_land(1.0, 1, [landed()]))
 
@@ -130,11 +130,11 @@ def test_what_is_over_at_once_is_told_and_not_shown(steps: list[Step]) -> None:
     assert [(step.stage, step.name, step.done, step.total) for step in steps] == [("ingest", "news", 1, 1)]
 
 
-def test_a_source_that_was_landed_before_says_so(steps: list[Step]) -> None:
+def test_a_source_that_was_landed_before_says_so(steps: list[ProgressEvent]) -> None:
     """Where nothing was asked for, nothing is told of pages."""
     run(_land(0.0, 2, reused=[landed(reused=True)] * 2))
 
-    assert steps == [Step("ingest", "news", 2, 2, "2,000 rows, landed before")]
+    assert steps == [ProgressEvent("ingest", "news", 2, 2, "2,000 rows, landed before")]
 
 
 def test_a_source_of_no_partition_is_no_error() -> None:
@@ -150,7 +150,7 @@ def test_a_plain_line_is_told_now_and_then_and_not_too_long(capsys: pytest.Captu
     view = ProgressView(make_console())
 
     for done in range(1, 11):
-        view.show(Step("ingest", "news", done, 10, f"{done} " + "rows" * 30))
+        view.show(ProgressEvent("ingest", "news", done, 10, f"{done} " + "rows" * 30))
 
     lines = capsys.readouterr().out.splitlines()
     assert [line[10:45] for line in lines] == [
@@ -163,7 +163,7 @@ def test_a_plain_line_is_told_now_and_then_and_not_too_long(capsys: pytest.Captu
 async def test_of_many_warnings_the_first_are_given() -> None:
     """Each source has its own share, also when they run at once, and at its end says how many more there were."""
     said: list[str] = []
-    warnings = Warnings(said.append)
+    warnings = RequestWarnings(said.append)
 
     async def fetch(source: str, troubles: int) -> None:
         with warnings.of(source):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.errors import SourceError
-from tasks.ingest.http.rate_limit_headers import pause_s, retry_after_s
+from tasks.ingest.http.rate_limit_headers import parse_retry_after, retry_after_s
 from tests.ingest.sources import QUICK, WARNED, api, land_one, read_rows
 from tests.site.api import WISH_S
 from tests.site.server import Site
@@ -41,19 +41,19 @@ NOW = datetime(2013, 6, 1, 12, tzinfo=UTC)
 )
 def test_a_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
     """A number is seconds, a date the time until then, and what cannot be read is no wish."""
-    assert retry_after_s(value, NOW) == seconds
+    assert parse_retry_after(value, NOW) == seconds
 
 
 @given(st.integers(min_value=0, max_value=10**9))
 def test_any_date_to_come_is_as_far_away_as_it_is(seconds: int) -> None:
     """The date so many seconds away asks for so many seconds."""
-    assert retry_after_s(format_datetime(NOW + timedelta(seconds=seconds), usegmt=True), NOW) == seconds
+    assert parse_retry_after(format_datetime(NOW + timedelta(seconds=seconds), usegmt=True), NOW) == seconds
 
 
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ \d+:\d+:\d+ [+-]?\w+"))
 def test_no_header_is_an_error(value: str) -> None:
     """Whatever a server sends, the answer is no wish or a time that is not negative."""
-    seconds = retry_after_s(value, NOW)
+    seconds = parse_retry_after(value, NOW)
 
     assert seconds is None or seconds >= 0
 
@@ -100,7 +100,7 @@ def test_an_answer_asks_for_a_pause(status: int, headers: dict[str, str], second
     """Retry-After is heard where a host refuses; a rate limit's reset where it refuses, or where nothing remains."""
     sent = httpx.Headers([(name.encode(), value.encode("latin-1")) for name, value in headers.items()])
 
-    assert pause_s(status, sent, NOW) == pytest.approx(seconds)
+    assert retry_after_s(status, sent, NOW) == pytest.approx(seconds)
 
 
 NAMES = ["Retry-After", "RateLimit", "RateLimit-Reset", "X-RateLimit-Reset", "X-RateLimit-Remaining"]
@@ -113,7 +113,7 @@ def test_whatever_headers_say_is_a_time(status: int, headers: dict[str, str]) ->
     """No header is an error, and none asks for less than nothing."""
     sent = httpx.Headers([(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()])
 
-    assert pause_s(status, sent) >= 0
+    assert retry_after_s(status, sent) >= 0
 
 
 @pytest.mark.parametrize(

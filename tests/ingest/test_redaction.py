@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import SourceError
-from tasks.ingest.http.redaction import Secrets
+from tasks.ingest.http.redaction import Redactor
 from tests.ingest.sources import QUICK, WARNED, api, land_one, read_rows
 from tests.site.server import Site
 
@@ -156,31 +156,31 @@ def test_a_secret_is_found_in_whatever_way_it_is_written(
     secret: str, ways: list[Callable[[str], str]], around: str
 ) -> None:
     """Quoted for an address, JSON, HTML or Python, or for one within another, a secret does not stay."""
-    hiding = Secrets()
+    hiding = Redactor()
     hiding.add(secret)
     text = secret
     for way in ways:
         text = way(text)
 
-    assert hiding.hide(around.format(text)) == around.format("***")
+    assert hiding.redact(around.format(text)) == around.format("***")
 
 
 @settings(deadline=None)
 @given(secret=secrets, other=st.text())
 def test_what_is_no_secret_stays(secret: str, other: str) -> None:
     """A text without the secret is the same after hiding it, and so are bytes that are no text."""
-    hiding = Secrets()
+    hiding = Redactor()
     hiding.add(secret)
     found = {secret[:6], quote(secret[0]), html.escape(secret[0]), secret[0]}
 
     if not any(text in other for text in found) and "\\" not in other:
-        assert hiding.hide(other) == other
-    assert hiding.hide_bytes(b"\xff\xfe" + other.encode("utf-8", "replace"))[:2] == b"\xff\xfe"
+        assert hiding.redact(other) == other
+    assert hiding.redact_bytes(b"\xff\xfe" + other.encode("utf-8", "replace"))[:2] == b"\xff\xfe"
 
 
 def test_a_short_secret_is_not_looked_for() -> None:
     """What has fewer than six characters stands in many a text by chance."""
-    hiding = Secrets()
+    hiding = Redactor()
     hiding.add("12345")
 
-    assert (bool(hiding), hiding.hide("12345")) == (False, "12345")
+    assert (bool(hiding), hiding.redact("12345")) == (False, "12345")

@@ -15,7 +15,7 @@ from tasks.core.errors import PermanentSourceError
 from tasks.core.hosts import AllowedHosts
 from tasks.ingest.http.auth import is_own, origin_of
 from tasks.ingest.http.redirects import RedirectTransport
-from tasks.ingest.http.requests import Tally, charge
+from tasks.ingest.http.requests import RequestStats, with_context
 from tests.ingest.sources import api, land_one, list_files, read_rows
 from tests.site.items import ITEMS
 from tests.site.server import Site
@@ -174,7 +174,7 @@ async def test_a_request_keeps_its_own_headers_on_the_way_to_https(to: str, kept
             return httpx.Response(200) if len(asked) > 1 else httpx.Response(301, headers={"Location": to})
 
     url = httpx.URL("http://api.example.com/")
-    request = httpx.Request("GET", url, headers={"X-Page": "2"}, extensions=charge(Tally(), "GET", url))
+    request = httpx.Request("GET", url, headers={"X-Page": "2"}, extensions=with_context(RequestStats(), "GET", url))
     hosts = AllowedHosts([url], ["other.example.com"])
     await RedirectTransport(Moving(), httpx.Headers({"Accept": "*/*"}), hosts).handle_async_request(request)
 

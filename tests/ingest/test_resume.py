@@ -17,7 +17,7 @@ from flows.ingest import ingest
 from tasks.config import ApiSource, PagesSource, Pipeline
 from tasks.core.errors import SourceError, StageError
 from tasks.ingest.landing import land as landing
-from tasks.ingest.landing.land import Access, land
+from tasks.ingest.landing.land import PartitionClient, land
 from tasks.ingest.landing.plan import Landed, PartitionJob, find_landed, plan_landing
 from tasks.ingest.landing.writer import now_text
 from tasks.ingest.scraping.robots import Robots
@@ -199,8 +199,8 @@ async def test_a_fresh_landing_that_prefect_tries_again_goes_on(site: Site, tmp_
     async with open_quietly(source) as client:
         job = job_of(source, tmp_path)
         plan = await asyncio.to_thread(plan_landing, job, fresh=True)
-        tally = client.tally(job.raw)
-        access = Access(client.endpoint(source, {}).fetch_into(tally), tally, Robots(client.throttle))
+        stats = client.stats(job.raw)
+        access = PartitionClient(client.endpoint(source, {}).fetch_into(stats), stats, Robots(client.throttle))
         with pytest.raises(SourceError):
             await land(plan, access)
         kept_at(site).broken_from, before = LONG_PAGES + 99, len(site.seen)
@@ -308,7 +308,7 @@ async def test_partitions_go_on_each_from_its_own_page(site: Site, tmp_path: Pat
 @pytest.mark.usefixtures("prefect_server")
 async def test_a_second_run_at_once_is_told(site: Site, tmp_path: Path) -> None:
     """While another run lands a source, its partitions fail with one sentence, and nothing is asked; then they land."""
-    spec = Pipeline(name="test", sources={"long": long(site, "page", partitions={"part": ["a", "b"]})})
+    config = Pipeline(name="test", sources={"long": long(site, "page", partitions={"part": ["a", "b"]})})
     folder = tmp_path / "raw" / "long"
     await asyncio.to_thread(folder.mkdir, parents=True)
     other = FileLock(folder / ".lock", thread_local=False)
@@ -317,10 +317,10 @@ async def test_a_second_run_at_once_is_told(site: Site, tmp_path: Path) -> None:
     with pytest.raises(
         StageError, match=r"^source long, partition part=a and 1 more: another run is landing into .*; wait until it"
     ):
-        await ingest(spec, tmp_path)
+        await ingest(config, tmp_path)
     asked = len(site.seen)
     await asyncio.to_thread(other.release)
-    (landed,) = await ingest(spec, tmp_path)
+    (landed,) = await ingest(config, tmp_path)
 
     assert (asked, landed.total("rows")) == (0, 70)
 

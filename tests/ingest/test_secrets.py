@@ -127,8 +127,8 @@ def test_secrets_are_written_nowhere(site: Site, tmp_path: Path) -> None:
     """Of sources whose servers repeat every secret, landed and failed ones, nothing that is written beside rows holds one."""
     home, data = Path(os.environ["PREFECT_HOME"]), tmp_path / "data"
     good, bad = landing_sources(site), failing_sources(site)
-    spec = {"name": "said", "allow_partial": True, "sources": good | bad}
-    (tmp_path / "pipeline.yaml").write_text(json.dumps(spec))
+    config = {"name": "said", "allow_partial": True, "sources": good | bad}
+    (tmp_path / "pipeline.yaml").write_text(json.dumps(config))
     Secret(value=HELD["CLIENT"]).save(BLOCK, overwrite=True)
     tidemill = Tidemill({**HELD, "PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG"})
 
@@ -166,8 +166,8 @@ def test_secrets_of_files_are_written_nowhere(tmp_path: Path) -> None:
         missing = {"missing": sources["broken"].replace("broken.csv.gz", "moved.csv")}
         common = {"kind": "files", "columns": {"x": "int"}, "table": {"provenance": True}}
         for file, listed in (("pipeline", sources), ("missing", missing)):
-            spec = {"name": "files", "sources": {name: {**common, "path": path} for name, path in listed.items()}}
-            (tmp_path / f"{file}.yaml").write_text(json.dumps(spec))
+            config = {"name": "files", "sources": {name: {**common, "path": path} for name, path in listed.items()}}
+            (tmp_path / f"{file}.yaml").write_text(json.dumps(config))
         debug = {"PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG"}
         tidemill = Tidemill({**held, **debug})
 

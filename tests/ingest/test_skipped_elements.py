@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.summary import Record
+from flows.summary import RunRecorder
 from tasks.ingest.landing.plan import Landed, find_landed
 from tasks.ingest.results import LandedSource
 from tests.ingest.sources import job_of, land_one, pages
@@ -61,7 +61,7 @@ async def test_the_count_is_of_all_pages_and_stays(site: Site, tmp_path: Path) -
 async def test_the_count_stands_in_the_summary(site: Site, tmp_path: Path, path: str) -> None:
     """It is one of the source's counts."""
     landed = await land_rows(site, tmp_path, path)
-    record = Record("p", tmp_path)
+    record = RunRecorder("p", tmp_path)
 
     await record.add("ingest", _outcome([LandedSource("news", (landed,), ())]))
 

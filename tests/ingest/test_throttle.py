@@ -10,7 +10,7 @@ import pytest
 
 from tasks.config import ApiSource
 from tasks.core.errors import PermanentSourceError, SourceError
-from tasks.ingest.http.requests import Ask, Tally
+from tasks.ingest.http.requests import PageRequest, RequestStats
 from tasks.ingest.landing.plan import Landed
 from tests.ingest.sources import QUICK, api, job_of, land_one, land_with, open_quietly, read_rows
 from tests.site.items import ITEMS, LATER_S
@@ -66,13 +66,13 @@ async def test_sources_of_one_host_share_the_smallest_room(site: Site, tmp_path:
 async def test_a_large_bound_is_meant(site: Site) -> None:
     """A bound of 150 lets 150 requests through at once: no other part of the client holds them back."""
     requests = {"start_in_flight": 150, "max_in_flight": 150, "timeout_s": 5}
-    source, tally = api(site, "/together", requests=requests), Tally()
+    source, stats = api(site, "/together", requests=requests), RequestStats()
 
     async with open_quietly(source) as client:
-        fetch = client.endpoint(source, {}).fetch_into(tally)
-        await asyncio.gather(*(fetch(Ask(httpx.URL(source.url))) for _ in range(150)))
+        fetch = client.endpoint(source, {}).fetch_into(stats)
+        await asyncio.gather(*(fetch(PageRequest(httpx.URL(source.url))) for _ in range(150)))
 
-    assert (site.most_in_flight, tally.requests, tally.retries) == (150, 150, 0)
+    assert (site.most_in_flight, stats.requests, stats.retries) == (150, 150, 0)
 
 
 async def test_a_host_that_is_crowded_is_asked_until_all_is_there(site: Site, tmp_path: Path) -> None:

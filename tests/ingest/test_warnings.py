@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.summary import Record
+from flows.summary import RunRecorder
 from tasks.ingest.http.requests import PageGroup
 from tasks.ingest.landing.plan import Landed, find_landed
 from tasks.ingest.landing.writer import RawWriter
@@ -40,7 +40,7 @@ async def test_warnings_stand_in_the_summary(tmp_path: Path) -> None:
         Landed(name, Path("raw"), 1, 1, 9, reused=False, warnings=(ODD.replace("=1", f"={name}"), *more))
         for name, more in [("a", ()), ("b", ("else",)), ("c", ())]
     ]
-    record = Record("p", tmp_path)
+    record = RunRecorder("p", tmp_path)
 
     await record.add("ingest", _outcome([LandedSource("news", tuple(landed), ())]))
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from flows.cli.plan import find_mistakes
-from flows.stage import Choice
+from flows.stage import RunOptions
 from tasks.config import Pipeline
 from tasks.convert.table.commit import commit_table
 from tasks.convert.table.damage import restore_table
 from tasks.convert.table.job import make_job
 from tasks.convert.table.state import find_changed, open_table
 from tasks.convert.tasks import convert_files, draft_table
-from tasks.core.errors import SpecError, TableError
+from tasks.core.errors import ConfigError, TableError
 from tasks.core.storage import DataFolder
 from tasks.raw.owners import refuse_foreign
 from tests.convert.conftest import files_source, read_rows, write_files
@@ -42,13 +42,13 @@ def test_a_table_is_not_replaced_by_another_pipeline(tmp_path: Path) -> None:
         r"sources\.rows: the table rows in .* is that of the pipeline 'first'; give this source another name, or this"
     )
 
-    with pytest.raises(SpecError, match=told):
+    with pytest.raises(ConfigError, match=told):
         refuse_foreign(pipeline("second"), DataFolder(tmp_path))
 
     assert [
-        told.startswith("sources.rows: the table") for told in find_mistakes(pipeline("second"), tmp_path, Choice())
+        told.startswith("sources.rows: the table") for told in find_mistakes(pipeline("second"), tmp_path, RunOptions())
     ]
-    assert find_mistakes(pipeline("first"), tmp_path, Choice()) == []
+    assert find_mistakes(pipeline("first"), tmp_path, RunOptions()) == []
     refuse_foreign(pipeline("first"), DataFolder(tmp_path))
 
 
@@ -64,7 +64,7 @@ def test_a_table_is_handed_over(tmp_path: Path) -> None:
     make(tmp_path, "second")
 
     assert read_rows(tmp_path) == [{"x": 1}, {"x": 2}]
-    with pytest.raises(SpecError, match="the pipeline 'second'"):
+    with pytest.raises(ConfigError, match="the pipeline 'second'"):
         refuse_foreign(pipeline("first"), DataFolder(tmp_path))
 
 
@@ -77,7 +77,7 @@ def test_a_table_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
     job = make_job("rows", files_source(), DataFolder(tmp_path), allow_partial=False, pipeline="first")
     restore_table(job)
 
-    with pytest.raises(SpecError, match="the pipeline 'first'"):
+    with pytest.raises(ConfigError, match="the pipeline 'first'"):
         refuse_foreign(pipeline("second"), DataFolder(tmp_path))
 
 

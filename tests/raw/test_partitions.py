@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.config import ApiSource, Incremental, PagePagination, PagesColumn, PagesSource, Scalar
-from tasks.config.base import Part
+from tasks.config.base import ConfigModel
 from tasks.raw.partitions import Partition, fill_body, first_url, list_partitions, request_fingerprint
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._~%=,-]{1,140}")
@@ -295,7 +295,7 @@ def test_a_change_of_a_pages_column_invalidates_what_it_changes(key: str, change
         (PagesColumn, OF_COLUMN),
     ],
 )
-def test_every_key_is_decided_on(model: type[Part], table: dict[str, tuple[Any, bool]]) -> None:
+def test_every_key_is_decided_on(model: type[ConfigModel], table: dict[str, tuple[Any, bool]]) -> None:
     """A key that joins a model joins its table here: whether a change of it makes what is landed stale."""
     assert set(model.model_fields) - {"kind"} == set(table)
 

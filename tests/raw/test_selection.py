@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.config import Pipeline, Scalar
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tasks.raw.partitions import Partition, list_partitions
-from tasks.raw.selection import Choice, Condition, Slice, choose_slice, find_slice_mistakes, read_slice
+from tasks.raw.selection import PartitionSelection, Term, ValueRange, choose_slice, find_slice_mistakes, read_slice
 
 WEATHER = {"origin": ["EWR", "JFK", "LGA"], "month": {"range": [1, 12]}}
 EXAMPLE = "month=3..5 origin=EWR,JFK"
@@ -23,7 +23,7 @@ def pipeline(**partitions: dict[str, Any]) -> Pipeline:
     return Pipeline.model_validate({"name": "p", "sources": {**fetched, "inbox": {"kind": "files", "path": "*"}}})
 
 
-def slice_of(text: str) -> Slice:
+def slice_of(text: str) -> PartitionSelection:
     """Return the slice that a text means."""
     chosen = read_slice(text)
     assert chosen is not None
@@ -39,10 +39,10 @@ def covered(text: str, **values: Any) -> list[Scalar]:
 
 def test_a_text_is_read_whole() -> None:
     """Conditions are separated by spaces, values by commas, the ends of a range by two dots."""
-    assert slice_of("month=3..5,7 origin=EWR") == Slice(
+    assert slice_of("month=3..5,7 origin=EWR") == PartitionSelection(
         (
-            Condition("month", (Choice("3", "5"), Choice("7", "7"))),
-            Condition("origin", (Choice("EWR", "EWR"),)),
+            Term("month", (ValueRange("3", "5"), ValueRange("7", "7"))),
+            Term("origin", (ValueRange("EWR", "EWR"),)),
         )
     )
 
@@ -77,7 +77,7 @@ def test_nothing_asked_for_is_no_slice() -> None:
 )
 def test_what_is_no_slice_is_told(text: str, mistake: str) -> None:
     """The sentence quotes what is wrong and says what to write."""
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(ConfigError) as caught:
         read_slice(text)
 
     assert caught.value.mistakes == (f"partitions: {mistake}",)
@@ -184,16 +184,16 @@ def test_a_source_without_the_names_is_not_sliced() -> None:
 def test_what_no_source_has_is_told(text: str, mistakes: list[str]) -> None:
     """A name, a value and an end of a range that mean nothing are told with what there is; one source's value is enough."""
     days = [f"2013-{month:02}-{day:02}" for month in (1, 2) for day in range(1, 29)] + ["2013-01-30"]
-    spec = pipeline(weather=WEATHER, sales={"year": [2013]}, costs={"year": [2014], "day": sorted(days)})
+    config = pipeline(weather=WEATHER, sales={"year": [2013]}, costs={"year": [2014], "day": sorted(days)})
 
-    found = find_slice_mistakes(slice_of(text), spec)
+    found = find_slice_mistakes(slice_of(text), config)
 
     assert found == [f"partitions: {mistake}" for mistake in mistakes]
 
 
 def test_a_pipeline_without_partitions_has_no_slice() -> None:
     """The sentence says that there are none."""
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(ConfigError) as caught:
         choose_slice("month=3", pipeline(weather={}))
 
     assert caught.value.mistakes == (

@@ -15,7 +15,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
 from tasks.config import Training
-from tasks.core.progress import Step, listening
+from tasks.core.progress import ProgressEvent, subscribed
 from tasks.train.data.training_set import TrainingSet, build_training_set
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.job import CandidateJob, plan_jobs
@@ -58,7 +58,7 @@ class Trained:
 
     data: Path
     leaderboard: Leaderboard
-    steps: tuple[Step, ...]
+    steps: tuple[ProgressEvent, ...]
 
 
 @pytest.fixture(scope="session")
@@ -68,8 +68,8 @@ def trained(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Tr
     from tests.train.test_flow import FOREST, pipeline  # noqa: PLC0415 - the same
 
     assert prefect_server
-    data, steps = tmp_path_factory.mktemp("trained"), list[Step]()
-    with listening(steps.append):
+    data, steps = tmp_path_factory.mktemp("trained"), list[ProgressEvent]()
+    with subscribed(steps.append):
         leaderboard = asyncio.run(train(pipeline(data, logistic=LOGISTIC, forest=FOREST), data))
     return Trained(data, leaderboard, tuple(steps))
 

@@ -17,7 +17,7 @@ from tasks.train.data.training_set import TrainingSet, build_training_set
 from tasks.train.evaluation.fit import fit_model
 from tasks.train.evaluation.holdout import tell_holdout
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
-from tasks.train.evaluation.predictions import Answers
+from tasks.train.evaluation.predictions import Predictions
 from tasks.train.evaluation.results import CandidateResult, Finalist
 from tasks.train.registry import Decision, Version, decide_champion, publish_version, save_model
 from tests.train.conftest import training, write_table
@@ -64,11 +64,11 @@ def _fit(asked: Training, training_set: TrainingSet, models: Path) -> tuple[Fina
         learnt = (features, frame.iloc[rows.train], target[rows.train])
         model = fit_model(asked, asked.candidates["only"], *learnt, positive=training_set.positive)
         held_out, truth = frame.iloc[rows.test], target[rows.test]
-        answers = Answers(model, held_out, truth, training_set.positive)
-        score, metrics = float(model.score(held_out, truth)), answers.metrics(training_set.task)
+        predictions = Predictions(model, held_out, truth, training_set.positive)
+        score, metrics = float(model.score(held_out, truth)), predictions.metrics(training_set.task)
         folder = models / "candidates" / "only-0123456789ab"
         save_model(model, folder / "model.skops")
-        made = tell_holdout(answers.said, rows.test)
+        made = tell_holdout(predictions.output, rows.test)
         with pa.ipc.new_file(str(folder / "holdout.arrow"), made.schema) as file:
             file.write_table(made)
         drops = {name: (0.1 / (place + 1), 0.01) for place, name in enumerate(features.names)}

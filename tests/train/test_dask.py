@@ -75,11 +75,11 @@ def start(module: str, *arguments: str, folder: Path | None = None) -> subproces
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
 
 
-def on(address: str, spec: Pipeline, data_url: str | None = None) -> Pipeline:
+def on(address: str, config: Pipeline, data_url: str | None = None) -> Pipeline:
     """Return a pipeline that trains on a cluster."""
-    assert spec.training
-    training = spec.training.model_copy(update={"runner": DaskRunner(address=address, data_url=data_url)})
-    return spec.model_copy(update={"training": training})
+    assert config.training
+    training = config.training.model_copy(update={"runner": DaskRunner(address=address, data_url=data_url)})
+    return config.model_copy(update={"training": training})
 
 
 def figures(leaderboard: Leaderboard) -> list[object]:
@@ -125,9 +125,9 @@ def test_data_by_url_gives_the_same_leaderboard(
 ) -> None:
     """Workers that do not see the data folder are handed rows, and hand back models, through a bucket, which is then empty."""
     data = data_of_this_process
-    spec = on(cluster, pipeline(data, logistic=LOGISTIC, forest=FOREST), f"{bucket}/handed/over")
+    config = on(cluster, pipeline(data, logistic=LOGISTIC, forest=FOREST), f"{bucket}/handed/over")
 
-    there, again = asyncio.run(train(spec, data)), asyncio.run(train(spec, data))
+    there, again = asyncio.run(train(config, data)), asyncio.run(train(config, data))
 
     assert figures(there) == figures(again) == figures(trained.leaderboard)
     assert [line.result.reused for line in again.lines] == [True] * 3

@@ -9,7 +9,7 @@ import pytest
 from sklearn.utils import all_estimators
 
 from tasks.config import Candidate
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tasks.train.checks.section import check_training
 from tasks.train.models.estimators import _known_estimators, build_estimator, load_estimator
 from tests.train.conftest import training
@@ -144,7 +144,7 @@ def test_nothing_else_is_imported(path: str) -> None:
     """A private module, a function, a base class, or what a module only imports itself is no estimator."""
     before = set(sys.modules)
 
-    with pytest.raises(SpecError, match="is not an estimator"):
+    with pytest.raises(ConfigError, match="is not an estimator"):
         load_estimator(path)
 
     assert not {name for name in set(sys.modules) - before if name.startswith(("xgboost.", "sklearn.externals.joblib"))}
@@ -167,7 +167,7 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     """The cure is the command that installs it."""
     monkeypatch.setitem(sys.modules, "catboost", None)  # as Python keeps a package that it must not find
 
-    with pytest.raises(SpecError, match="needs catboost, which is not installed; run: pip install catboost"):
+    with pytest.raises(ConfigError, match="needs catboost, which is not installed; run: pip install catboost"):
         load_estimator("catboost.CatBoostClassifier")
 
 

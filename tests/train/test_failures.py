@@ -28,7 +28,7 @@ from playwright.sync_api import Page, expect
 
 from flows.train import train
 from tasks.config import TimeSplit
-from tasks.core.progress import Step, listening
+from tasks.core.progress import ProgressEvent, subscribed
 from tasks.core.storage import DataFolder, read_json
 from tasks.train.data.training_set import build_training_set
 from tasks.train.evaluation.folds import evaluate_fold
@@ -70,7 +70,7 @@ def killing_the_last(number: signal.Signals) -> Iterator[None]:
     """Send a signal to the fit that still runs when one candidate is left."""
     done, left = threading.Event(), threading.Event()
 
-    def notice(step: Step) -> None:
+    def notice(step: ProgressEvent) -> None:
         if step.done == step.total - 1:
             left.set()
 
@@ -84,7 +84,7 @@ def killing_the_last(number: signal.Signals) -> Iterator[None]:
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        with listening(notice):
+        with subscribed(notice):
             yield
     finally:
         done.set()
@@ -119,7 +119,7 @@ def failing_run(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -
     if sys.platform != "linux":
         pytest.skip("memory is watched by what Linux tells")
     data, since = tmp_path_factory.mktemp("failing"), datetime.now(UTC)
-    spec = pipeline(
+    config = pipeline(
         data,
         hanging={**ENDLESS, "time_limit_s": 1},
         huge={**HUGE, "memory_limit_mb": 300},
@@ -129,7 +129,7 @@ def failing_run(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -
         logistic=LOGISTIC,
     )
     with killing_the_last(signal.SIGSEGV):
-        leaderboard = asyncio.run(train(spec.model_copy(update={"name": "failing"}), data))
+        leaderboard = asyncio.run(train(config.model_copy(update={"name": "failing"}), data))
     return FailingRun(leaderboard, states_of_task_runs(prefect_server, since))
 
 
@@ -170,20 +170,20 @@ def test_the_next_best_is_judged_where_a_finalist_fails(tmp_path: Path) -> None:
     amount = np.random.default_rng(0).normal(size=200)
     held_out = np.arange(200) >= 160
     linear = "sklearn.linear_model.LogisticRegression"
-    spec = pipeline(
+    config = pipeline(
         tmp_path,
         strict={"estimator": linear, "preprocessing": "none"},
         shrunk={"estimator": linear, "params": {"C": 0.001}},
         stump={"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 1, "min_samples_leaf": 60}},
         raising=NEIGHBORS,
     )
-    assert spec.training is not None
+    assert config.training is not None
     columns = {"at": np.arange(200), "x": pa.array(amount, mask=held_out), "y": amount > 0}
     write_table(tmp_path / "tables" / "rows", columns | {"noise": np.sin(amount * 1e3)})
     changes = {"query": "SELECT * FROM rows", "split": TimeSplit(by="time", column="at"), "finalists": 2}
-    asked = spec.training.model_copy(update=changes)
+    asked = config.training.model_copy(update=changes)
 
-    leaderboard = asyncio.run(train(spec.model_copy(update={"training": asked}), tmp_path))
+    leaderboard = asyncio.run(train(config.model_copy(update={"training": asked}), tmp_path))
 
     errors = {result.name: str(result.error) for result in leaderboard.failed}
     strict = next(line for line in leaderboard.lines if line.name == "strict")
@@ -199,17 +199,17 @@ def test_the_next_best_is_judged_where_a_finalist_fails(tmp_path: Path) -> None:
 
 async def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, prefect_server: str) -> None:
     """What it did is done again; no task run stays Running."""
-    spec, since = slow_pipeline(tmp_path), datetime.now(UTC)
+    config, since = slow_pipeline(tmp_path), datetime.now(UTC)
     killed: list[int] = []
 
-    def kill_once(_: Step) -> None:
+    def kill_once(_: ProgressEvent) -> None:
         if not killed:
             for worker in multiprocessing.active_children():
                 killed.append(worker.pid or 0)
                 worker.kill()
 
-    with listening(kill_once):
-        leaderboard = await train(spec, tmp_path)
+    with subscribed(kill_once):
+        leaderboard = await train(config, tmp_path)
 
     assert killed
     assert set(await asyncio.to_thread(states_of_task_runs, prefect_server, since)) <= {
@@ -223,7 +223,7 @@ async def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, prefect_serve
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     """Killed three times in the midst: only what is missing is fitted, and the scores are those of this one process."""
-    spec, folder = slow_pipeline(tmp_path), DataFolder.at(tmp_path)
+    config, folder = slow_pipeline(tmp_path), DataFolder.at(tmp_path)
     models = folder.models("iris")
 
     for number in range(3):
@@ -234,12 +234,12 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
         _wait_until(partial(_have_ended, started))
     before = {path: path.stat().st_mtime_ns for path in models.glob("candidates/*/*.json")}
     assert not (models / "leaderboard.json").exists()
-    asyncio.run(train(spec, tmp_path))
+    asyncio.run(train(config, tmp_path))
 
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(before) >= 9
-    training_set = build_training_set(spec.training, {"rows": folder.table("rows")}, folder.training("iris"))
-    jobs = plan_jobs(spec.training, training_set, tmp_path / "alone")
+    training_set = build_training_set(config.training, {"rows": folder.table("rows")}, folder.training("iris"))
+    jobs = plan_jobs(config.training, training_set, tmp_path / "alone")
     lines = {line["name"]: line for line in read_json(models / "leaderboard.json")["candidates"]}
     for job in jobs:
         assert lines[job.name]["fold_scores"] == [evaluate_fold(job, fold).score for fold in range(5)]

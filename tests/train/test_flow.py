@@ -15,8 +15,8 @@ import pytest
 from flows.train import train
 from tasks.config import Pipeline
 from tasks.core.errors import StageError, TrainingError
-from tasks.core.locks import holding
-from tasks.core.progress import listening
+from tasks.core.locks import exclusive_lock
+from tasks.core.progress import subscribed
 from tasks.core.storage import DataFolder
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.registry import load_model
@@ -64,11 +64,11 @@ def test_a_second_run_starts_no_process(tmp_path: Path, trained: Trained) -> Non
     """What is finished is read back, and no worker is started for it."""
     data = tmp_path / "again"
     shutil.copytree(trained.data, data)
-    spec = pipeline(tmp_path, logistic=LOGISTIC, forest=FOREST)
+    config = pipeline(tmp_path, logistic=LOGISTIC, forest=FOREST)
     workers: list[int] = []
 
-    with listening(lambda _: workers.append(len(multiprocessing.active_children()))):
-        second = asyncio.run(train(spec, data))
+    with subscribed(lambda _: workers.append(len(multiprocessing.active_children()))):
+        second = asyncio.run(train(config, data))
 
     assert workers == [0] * 3
     assert [line.result.reused for line in second.lines] == [True] * 3
@@ -95,14 +95,14 @@ async def test_a_damaged_champion_ends_the_stage_before_the_fits(tmp_path: Path)
 
 async def test_two_runs_of_a_pipeline_do_not_train_at_once(tmp_path: Path) -> None:
     """The second would replace the rows that the fits of the first read."""
-    async with holding(DataFolder.at(tmp_path).training("iris"), TrainingError("not this one")):
+    async with exclusive_lock(DataFolder.at(tmp_path).training("iris"), TrainingError("not this one")):
         with pytest.raises(TrainingError, match=r"another run is training 'iris' in .*; wait until it has ended"):
             await train(pipeline(tmp_path, logistic=LOGISTIC), tmp_path)
 
 
 async def test_a_pipeline_without_training_is_refused(tmp_path: Path) -> None:
     """The flow says what the file lacks."""
-    spec = pipeline(tmp_path, logistic=LOGISTIC).model_copy(update={"training": None})
+    config = pipeline(tmp_path, logistic=LOGISTIC).model_copy(update={"training": None})
 
     with pytest.raises(TrainingError, match="'iris' has no training section; add training:"):
-        await train(spec, tmp_path)
+        await train(config, tmp_path)

@@ -13,8 +13,8 @@ from sklearn.metrics import get_scorer
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from tasks.train.evaluation.metrics import METRICS, Said, score_all
-from tasks.train.evaluation.predictions import Answers
+from tasks.train.evaluation.metrics import METRICS, ModelOutput, score_all
+from tasks.train.evaluation.predictions import Predictions
 
 CLASSIFICATION = [name for name, metric in METRICS.items() if metric.task == "classification"]
 REGRESSION = [name for name, metric in METRICS.items() if metric.task == "regression"]
@@ -30,7 +30,7 @@ def test_a_metric_of_classes_is_that_of_sklearn(name: str, load: type, estimator
     bunch, metric = load(), METRICS[name]
     model = estimator.fit(bunch.data, bunch.target)
 
-    score = metric.score(Answers(make_pipeline(model), bunch.data, bunch.target).said)
+    score = metric.score(Predictions(make_pipeline(model), bunch.data, bunch.target).output)
 
     scorer = get_scorer(metric.scorer_for(len(model.classes_)))
     assert score == pytest.approx(metric.sign * scorer(model, bunch.data, bunch.target), rel=1e-12)
@@ -42,7 +42,7 @@ def test_a_metric_of_amounts_is_that_of_sklearn(name: str) -> None:
     bunch, metric = load_diabetes(), METRICS[name]
     model = LinearRegression().fit(bunch.data, bunch.target)
 
-    score = metric.score(Said(bunch.target, model.predict(bunch.data)))
+    score = metric.score(ModelOutput(bunch.target, model.predict(bunch.data)))
 
     assert score == metric.sign * get_scorer(metric.scorer)(model, bunch.data, bunch.target)
 
@@ -57,9 +57,11 @@ def test_names_of_classes_do_not_matter(names: list[object]) -> None:
 
     ranking = probability[:, 1] if len(names) == 2 else probability
 
-    scores = score_all("classification", Said(named[truth], named[probability.argmax(1)], probability, ranking, named))
+    scores = score_all(
+        "classification", ModelOutput(named[truth], named[probability.argmax(1)], probability, ranking, named)
+    )
 
-    plain = Said(truth, probability.argmax(1), probability, ranking, classes)
+    plain = ModelOutput(truth, probability.argmax(1), probability, ranking, classes)
     assert scores == score_all("classification", plain)
     assert list(scores) == CLASSIFICATION
 
@@ -68,9 +70,9 @@ def test_what_is_not_defined_is_left_out() -> None:
     """Without probabilities, and where a class has no row, some metrics cannot be had; no warning is left."""
     truth, classes = np.array([0, 0, 0, 0]), np.array([0, 1])
     probability = np.array([[0.9, 0.1]] * 4)
-    without = Said(truth, truth, classes=classes)
-    of_one_class = Said(truth, truth, probability, probability[:, 1], classes)
+    without = ModelOutput(truth, truth, classes=classes)
+    of_one_class = ModelOutput(truth, truth, probability, probability[:, 1], classes)
 
     assert list(score_all("classification", without)) == ["accuracy", "balanced_accuracy", "f1"]
     assert not {"roc_auc", "pr_auc"} & set(score_all("classification", of_one_class))
-    assert list(score_all("regression", Said(np.array([1.0]), np.array([1.5])))) == ["rmse", "mae", "mape"]
+    assert list(score_all("regression", ModelOutput(np.array([1.0]), np.array([1.5])))) == ["rmse", "mae", "mape"]

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.core.errors import SpecError, TableError, TrainingError
+from tasks.core.errors import ConfigError, TableError, TrainingError
 from tasks.train.predict.batches import Prediction
 from tasks.train.predict.inputs import read_input
 from tests.convert.conftest import files_source, make_table
@@ -192,7 +192,7 @@ def test_an_empty_file_has_no_columns(predict: Predict, tmp_path: Path) -> None:
     """It is told as such."""
     (tmp_path / "new.csv").touch()
 
-    with pytest.raises((SpecError, TableError), match=r"new\.csv.* column"):
+    with pytest.raises((ConfigError, TableError), match=r"new\.csv.* column"):
         predict(tmp_path / "new.csv")
 
 
@@ -209,7 +209,7 @@ def test_a_column_in_another_case_is_named(predict: Predict, tmp_path: Path) -> 
     """It is another column, and most likely the one that is meant."""
     write_csv(tmp_path / "new.csv", frame_of(20).rename(columns={"number": "NUMBER", "word": "Word"}))
 
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(ConfigError) as caught:
         predict(tmp_path / "new.csv")
 
     assert [mistake.rpartition("; ")[2] for mistake in caught.value.mistakes] == [
@@ -223,7 +223,7 @@ def test_a_query_of_any_length_is_one(tmp_path: Path) -> None:
     for length in (200, 260, 999, 5000):
         sql = "SELECT * FROM rows WHERE number > 0 ".ljust(length)
         assert read_input(sql, {}).kind == "query"
-    with pytest.raises(SpecError, match="neither a table, a file that is there, nor a query"):
+    with pytest.raises(ConfigError, match="neither a table, a file that is there, nor a query"):
         read_input("x" * 300, {"rows": tmp_path})
 
 
@@ -238,5 +238,5 @@ def test_what_is_no_file_of_rows_is_told(tmp_path: Path) -> None:
         (f"{tmp_path}/nothing.csv", "neither a table, a file that is there"),
         (f"{tmp_path}/query.sql", "is not UTF-8; save the query as UTF-8"),
     ):
-        with pytest.raises(SpecError, match=said):
+        with pytest.raises(ConfigError, match=said):
             read_input(text, {})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder
 from tasks.core.tables import MANIFEST
 from tasks.train.predict.inputs import Input
@@ -35,7 +35,7 @@ def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
     output = tmp_path / "out.parquet"
     output.write_text("mine")
 
-    with pytest.raises(SpecError, match=r"out.parquet: is there already; name another file, or add --overwrite"):
+    with pytest.raises(ConfigError, match=r"out.parquet: is there already; name another file, or add --overwrite"):
         choose(tmp_path, output)
 
     assert choose(tmp_path, output, overwrite=True) == output
@@ -53,7 +53,7 @@ def test_a_folder_of_a_run_is_refused(tmp_path: Path, place: str, linked: bool) 
         (tmp_path / "link").symlink_to(folder)
         folder = tmp_path / "link"
 
-    with pytest.raises(SpecError, match=r"out.parquet: is in .*, which only runs may change; name a file elsewhere"):
+    with pytest.raises(ConfigError, match=r"out.parquet: is in .*, which only runs may change; name a file elsewhere"):
         choose(tmp_path, folder / "out.parquet", overwrite=True)
 
 
@@ -64,7 +64,7 @@ def test_a_table_of_another_data_folder_is_refused(tmp_path: Path) -> None:
     (table / MANIFEST).write_text("{}")
 
     for folder in (table, table / "country-DE"):
-        with pytest.raises(SpecError, match=r"is in the table .*/other/rows, which only its own run may change"):
+        with pytest.raises(ConfigError, match=r"is in the table .*/other/rows, which only its own run may change"):
             choose(tmp_path, folder / "out.parquet", overwrite=True)
 
 
@@ -77,18 +77,18 @@ def test_the_rows_themselves_are_refused(tmp_path: Path, kind: str) -> None:
     rows = Input(kind, str(path))  # type: ignore[arg-type]
 
     for output in (path, tmp_path / "link.parquet"):
-        with pytest.raises(SpecError, match="is what is to be predicted; name another file"):
+        with pytest.raises(ConfigError, match="is what is to be predicted; name another file"):
             choose(tmp_path, output, rows, overwrite=True)
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.xlsx", "out.json"])
 def test_another_format_is_refused(tmp_path: Path, name: str) -> None:
     """A prediction is Parquet: under another name nobody could read it."""
-    with pytest.raises(SpecError, match=rf"{name}: a prediction is Parquet, .*; name it out.parquet"):
+    with pytest.raises(ConfigError, match=rf"{name}: a prediction is Parquet, .*; name it out.parquet"):
         choose(tmp_path, tmp_path / name)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     """A file in it is proposed."""
-    with pytest.raises(SpecError, match=rf"is a folder; name a file in it, e.g. {tmp_path}/rows.parquet"):
+    with pytest.raises(ConfigError, match=rf"is a folder; name a file in it, e.g. {tmp_path}/rows.parquet"):
         choose(tmp_path, tmp_path)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.config import QueryLimits
-from tasks.core.errors import SpecError, TableError, TrainingError
+from tasks.core.errors import ConfigError, TableError, TrainingError
 from tasks.train.data.features import features_of, read_frame
 from tasks.train.predict.batches import Prediction, predict_rows
 from tasks.train.predict.inputs import read_input
@@ -138,7 +138,7 @@ def test_columns_that_differ_are_named(predict: Predict, tmp_path: Path) -> None
     columns["whole"], columns["truth"] = [str(i) for i in range(20)], list(range(20))
     columns["numbers"] = columns.pop("number")
 
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(ConfigError) as caught:
         predict(write(tmp_path / "new.parquet", columns))
 
     where = f"file {tmp_path / 'new.parquet'}"
@@ -220,7 +220,7 @@ def test_a_csv_file_of_texts_alone_has_a_header_too(tmp_path: Path) -> None:
 
 def test_a_column_that_the_prediction_adds_must_not_be_there(predict: Predict) -> None:
     """The cure is a query."""
-    with pytest.raises(SpecError, match="the query: has a column 'prediction' already, which the prediction adds"):
+    with pytest.raises(ConfigError, match="the query: has a column 'prediction' already, which the prediction adds"):
         predict("SELECT *, 1 AS prediction FROM rows")
 
 
@@ -236,7 +236,7 @@ def test_a_column_that_the_prediction_adds_must_not_be_there(predict: Predict) -
 )
 def test_an_input_that_is_none_is_told(predict: Predict, asked: str, said: str) -> None:
     """One sentence says what is wrong; a query reads the tables alone."""
-    with pytest.raises((SpecError, TrainingError), match=said):
+    with pytest.raises((ConfigError, TrainingError), match=said):
         predict(asked)
 
 
@@ -277,7 +277,7 @@ def test_without_a_champion_there_is_no_prediction(tmp_path: Path) -> None:
     """The error says what to do first."""
     tables = {"rows": write_table(tmp_path / "tables" / "rows", new_rows(20))}
 
-    with pytest.raises(SpecError, match="no version of toy serves yet; run its pipeline first"):
+    with pytest.raises(ConfigError, match="no version of toy serves yet; run its pipeline first"):
         predict_rows(tmp_path / "models" / "toy", read_input("rows", tables), tables, tmp_path / "out.parquet")
 
 

@@ -16,7 +16,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tasks.core.errors import TrainingError
 from tasks.train.evaluation.holdout import tell_holdout
-from tasks.train.evaluation.predictions import Answers
+from tasks.train.evaluation.predictions import Predictions
 
 CLASSIFIERS = [GaussianNB(), DecisionTreeClassifier(max_depth=3, random_state=0), LinearSVC()]
 METRICS = ["accuracy", "roc_auc", "neg_log_loss", "f1", "average_precision"]
@@ -44,12 +44,12 @@ def test_classifiers_score_as_scikit_learn_scores_them(metric: str) -> None:
         if metric == "neg_log_loss" and isinstance(estimator, LinearSVC):
             continue
         model = make_pipeline(estimator).fit(x[::2], y[::2])
-        answers = Answers(model, x, y.to_numpy())
+        predictions = Predictions(model, x, y.to_numpy())
 
         for rows in draw(len(x)):
             plain = get_scorer(metric)(model, x.iloc[rows], y.iloc[rows])
-            assert answers.scoring(metric)(rows) == pytest.approx(plain, rel=1e-12)
-        assert answers.score(metric) == get_scorer(metric)(model, x, y)
+            assert predictions.scoring(metric)(rows) == pytest.approx(plain, rel=1e-12)
+        assert predictions.score(metric) == get_scorer(metric)(model, x, y)
 
 
 def test_the_interval_is_around_the_score_that_is_shown() -> None:
@@ -57,15 +57,15 @@ def test_the_interval_is_around_the_score_that_is_shown() -> None:
     x, y = load_breast_cancer(return_X_y=True, as_frame=True)
     model = make_pipeline(LinearDiscriminantAnalysis()).fit(x[::2], y[::2])
     model[-1].coef_, model[-1].intercept_ = -1e3 * np.eye(1, 30), np.array([15e3])
-    answers, rows = Answers(model, x, y.to_numpy()), np.arange(len(x))
+    predictions, rows = Predictions(model, x, y.to_numpy()), np.arange(len(x))
 
-    score = answers.score("roc_auc")
+    score = predictions.score("roc_auc")
 
     by_probability = roc_auc_score(y, model.predict_proba(x)[:, 1])
     assert abs(score - by_probability) > 0.01
-    assert answers.scoring("roc_auc")(rows) == pytest.approx(score, rel=1e-12)
-    assert answers.metrics("classification")["roc_auc"] == score
-    pictured = tell_holdout(answers.said, rows)
+    assert predictions.scoring("roc_auc")(rows) == pytest.approx(score, rel=1e-12)
+    assert predictions.metrics("classification")["roc_auc"] == score
+    pictured = tell_holdout(predictions.output, rows)
     assert roc_auc_score(pictured["truth"], pictured["ranking_1"]) == score
 
 
@@ -74,19 +74,19 @@ def test_regressors_score_as_scikit_learn_scores_them(metric: str) -> None:
     """On all rows and on draws of them."""
     x, y = load_diabetes(return_X_y=True, as_frame=True)
     model = make_pipeline(DecisionTreeRegressor(max_depth=3, random_state=0)).fit(x[::2], y[::2])
-    answers = Answers(model, x, y.to_numpy())
+    predictions = Predictions(model, x, y.to_numpy())
 
     for rows in draw(len(x)):
         plain = get_scorer(metric)(model, x.iloc[rows], y.iloc[rows])
-        assert answers.scoring(metric)(rows) == pytest.approx(plain, rel=1e-12)
+        assert predictions.scoring(metric)(rows) == pytest.approx(plain, rel=1e-12)
 
 
 def test_a_draw_that_does_not_define_the_metric_is_nan() -> None:
     """One class alone has no area under a curve."""
     x, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    answers = Answers(make_pipeline(GaussianNB()).fit(x, y), x, y.to_numpy())
+    predictions = Predictions(make_pipeline(GaussianNB()).fit(x, y), x, y.to_numpy())
 
-    assert np.isnan(answers.scoring("roc_auc")(np.flatnonzero(y == 1)))
+    assert np.isnan(predictions.scoring("roc_auc")(np.flatnonzero(y == 1)))
 
 
 def test_three_classes_are_scored_too() -> None:
@@ -96,7 +96,7 @@ def test_three_classes_are_scored_too() -> None:
 
     rows = draw(len(x))[1]
 
-    scored = Answers(model, x, y.to_numpy()).scoring("roc_auc_ovr")(rows)
+    scored = Predictions(model, x, y.to_numpy()).scoring("roc_auc_ovr")(rows)
     assert scored == get_scorer("roc_auc_ovr")(model, x.iloc[rows], y.iloc[rows])
 
 
@@ -107,4 +107,4 @@ def test_predictions_of_nan_are_refused() -> None:
     model = make_pipeline(RadiusNeighborsRegressor(radius=0.1)).fit(x[::2], y[::2])
 
     with pytest.raises(TrainingError, match="it predicts NaN for 10 of 20 rows; change its parameters"):
-        Answers(model, x, y).score("r2")
+        Predictions(model, x, y).score("r2")

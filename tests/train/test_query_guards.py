@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tasks.config import QueryLimits
-from tasks.core.errors import SpecError, TrainingError
+from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.data.query import check_query, opened_tables, run_query
 from tasks.train.data.training_set import build_training_set
 from tasks.train.predict.inputs import read_input
@@ -92,7 +92,7 @@ def test_a_statement_that_is_no_select_is_refused(tmp_path: Path, statement: str
     sql = statement.format(path=path)
 
     assert check_query(sql)
-    with pytest.raises(SpecError):
+    with pytest.raises(ConfigError):
         read_input(f"SELECT 1; {sql}", {"rows": tmp_path})
     assert not path.exists()
 

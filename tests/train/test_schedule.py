@@ -10,7 +10,7 @@ import pytest
 
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard import rank
-from tasks.train.evaluation.results import Part
+from tasks.train.evaluation.results import EvaluationResult
 from tasks.train.execution.cache import TRAININGS_KEPT, note_training, prune_folders
 from tasks.train.execution.fit_client import stop_fit_server
 from tasks.train.execution.schedule import evaluate_all, judge_finalists
@@ -33,7 +33,7 @@ class OneByOne:
     def run(
         self,
         units: Iterable[Unit],
-        tell: Callable[[Unit, list[Part]], None],
+        tell: Callable[[Unit, list[EvaluationResult]], None],
         skip: Callable[[Unit], bool] = lambda _: False,
     ) -> None:
         """Run units and tell what each came to."""

@@ -16,7 +16,7 @@ from tasks.core.errors import TrainingError
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.holdout import judge_finalist, measure_importances
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.results import FoldResult, Judgement, kept_part
+from tasks.train.evaluation.results import FoldResult, HoldoutResult, kept_part
 from tasks.train.execution.pool import Workers
 from tasks.train.execution.shared_store import SETS_KEPT, Handover, check_versions
 from tasks.train.execution.units import Unit
@@ -46,7 +46,7 @@ def test_a_worker_reads_and_writes_in_a_folder_of_its_own(jobs: Jobs, handover: 
     handover.clear()
 
     assert replace(judged, fit_s=0) == replace(judge_finalist(job), fit_s=0)
-    assert (kept_part(job, Judgement), kept_part(job, FoldResult, 0)) == (judged, fold)
+    assert (kept_part(job, HoldoutResult), kept_part(job, FoldResult, 0)) == (judged, fold)
     assert list((tmp_path / "store").iterdir()) == []
     assert list(own.rglob("*.skops")) == []
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tasks.core.errors import SpecError, TrainingError
+from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.storage import DataFolder
 from tasks.train.data.query import opened_tables, read_result, run_query
 from tests.convert.conftest import files_source, make_table, write_files
@@ -78,7 +78,7 @@ def test_a_data_folder_may_be_called_anything(tmp_path: Path, name: str) -> None
 
 def test_a_path_with_a_backslash_is_refused(tmp_path: Path) -> None:
     """DuckDB takes it for another folder."""
-    with pytest.raises(SpecError, match=r"a\\b: has a backslash, .*; choose another data folder"):
+    with pytest.raises(ConfigError, match=r"a\\b: has a backslash, .*; choose another data folder"):
         DataFolder.at(tmp_path / "a\\b")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.core.errors import SpecError, TrainingError
+from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.checks import target
 from tasks.train.data.features import read_target
 from tasks.train.data.training_set import TrainingSet, build_training_set
@@ -186,7 +186,7 @@ def test_refuses(build: Build, changes: dict[str, Any], says: str) -> None:
 )
 def test_refuses_what_is_not_one_select(build: Build, query: str, says: str) -> None:
     """Only one SELECT is run."""
-    with pytest.raises(SpecError, match=says):
+    with pytest.raises(ConfigError, match=says):
         build(COLUMNS, query=query)
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from tasks.core.errors import SpecError, TrainingError
+from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.split import split_rows
 from tasks.train.data.training_set import build_training_set
@@ -78,7 +78,7 @@ def test_what_is_declared_is_what_is_trained(case: dict[str, Any]) -> None:
         tables = {"rows": write_table(Path(folder) / "tables" / "rows", columns)}
         try:
             found = build_training_set(section, tables, Path(folder) / "training")
-        except (TrainingError, SpecError) as error:
+        except (TrainingError, ConfigError) as error:
             assert 0 < len(str(error)) < 4000  # noqa: PT017 - refused, in words
             return
 
@@ -168,7 +168,7 @@ def test_what_the_query_gives_is_what_models_see(columns: dict[str, pa.Array], s
         }
         try:
             found = build_training_set(section, tables, Path(folder) / "training")
-        except (TrainingError, SpecError) as error:
+        except (TrainingError, ConfigError) as error:
             assert 0 < len(str(error)) < 4000  # noqa: PT017 - refused, in words
             return
         table = pa.ipc.open_file(str(found.path)).read_all()

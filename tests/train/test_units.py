@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.results import FoldResult, Part
+from tasks.train.evaluation.results import EvaluationResult, FoldResult
 from tasks.train.execution.fit_client import stop_fit_server
 from tasks.train.execution.units import Unit, run_unit
 from tests.train.conftest import LOGISTIC, sklearn_table
@@ -24,10 +24,10 @@ def _server_ends() -> Iterator[None]:
 
 
 @pytest.fixture
-def run_folds(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Part]]:
+def run_folds(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[EvaluationResult]]:
     """Return a function that runs a unit of folds, evaluated by a function of `tests.train.calls`."""
 
-    def _run(function: str, *folds: int, **limits: float) -> list[Part]:
+    def _run(function: str, *folds: int, **limits: float) -> list[EvaluationResult]:
         monkeypatch.setattr("tasks.train.execution.units._FOLDS", f"tests.train.calls:{function}")
         job = jobs(sklearn_table("iris"), candidates={"logistic": {**LOGISTIC, **limits}})["logistic"]
         return run_unit(Unit(job, "folds", folds))
@@ -36,7 +36,9 @@ def run_folds(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is watched by what Linux tells")
-def test_a_fold_is_not_blamed_for_memory_that_those_before_it_left(run_folds: Callable[..., list[Part]]) -> None:
+def test_a_fold_is_not_blamed_for_memory_that_those_before_it_left(
+    run_folds: Callable[..., list[EvaluationResult]],
+) -> None:
     """It is evaluated in another process; one that is beyond the limit by itself has failed."""
     results = run_folds("keep_memory", 0, 1, 2, 3, memory_limit_mb=200)
 
@@ -47,6 +49,6 @@ def test_a_fold_is_not_blamed_for_memory_that_those_before_it_left(run_folds: Ca
     assert "above its memory_limit_mb of 64" in str(alone.error)
 
 
-def test_a_process_that_dies_after_its_folds_harms_none(run_folds: Callable[..., list[Part]]) -> None:
+def test_a_process_that_dies_after_its_folds_harms_none(run_folds: Callable[..., list[EvaluationResult]]) -> None:
     """Each of them has told its result."""
     assert [result.error for result in run_folds("die_after_all", 0, 1)] == [None, None]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from flows.cli.models import show_versions
-from tasks.core.errors import SpecError, TrainingError
+from tasks.core.errors import ConfigError, TrainingError
 from tasks.reports.training import _row
 from tasks.train.registry import list_versions, load_model, promote, read_champion, read_version, roll_back
 from tests.train.conftest import LOGISTIC, sklearn_table
@@ -262,7 +262,7 @@ def test_a_roll_back_goes_back_and_stays(tmp_path: Path) -> None:
     again = trained(tmp_path, LOGISTIC).decide()
     assert again.champion == first.version
     assert "was set aside by hand" in again.reason
-    with pytest.raises(SpecError, match=r"no version of toy has served before v0001-.*; name one to promote"):
+    with pytest.raises(ConfigError, match=r"no version of toy has served before v0001-.*; name one to promote"):
         roll_back(models)
     assert promote(models, second.version).promoted
     assert trained(tmp_path, LOGISTIC).decide().promoted
@@ -273,12 +273,12 @@ def test_unknown_versions_are_told_by_name(tmp_path: Path) -> None:
     """The error lists what is there."""
     judged = trained(tmp_path, STUMP)
 
-    with pytest.raises(SpecError, match="'v0009-x' is not a version of toy; it has none yet; run the pipeline first"):
+    with pytest.raises(ConfigError, match="'v0009-x' is not a version of toy; it has none yet; run the pipeline first"):
         promote(judged.models, "v0009-x")
-    with pytest.raises(SpecError, match="no version of toy serves yet"):
+    with pytest.raises(ConfigError, match="no version of toy serves yet"):
         roll_back(judged.models)
     version = judged.publish()
-    with pytest.raises(SpecError, match=f"'v0009-x' is not a version of toy; it has {version.name}"):
+    with pytest.raises(ConfigError, match=f"'v0009-x' is not a version of toy; it has {version.name}"):
         read_version(judged.models, "v0009-x")
 
 

@@ -11,7 +11,7 @@ from flows.cli.doctor.data_folder import look_at_folder
 from flows.cli.doctor.diagnosis import Diagnosis, count
 from flows.cli.doctor.packages import look_at_packages
 from flows.cli.prefect_api import CLIENT_SETTINGS, client_settings
-from tasks.core.storage import list_leftovers, sweep_leftovers
+from tasks.core.storage import list_leftovers, remove_stale_temp_files
 
 
 def look_at_all(data: Path, *, mend: bool) -> int:
@@ -43,7 +43,7 @@ def _mend(data: Path) -> Iterator[str]:
 
     yield from (f"run {name}: Crashed" for name in mark_killed_runs())
     left = list_leftovers(data)
-    sweep_leftovers(data)
+    remove_stale_temp_files(data)
     if left:
         yield f"{data}: {count(len(left), 'unfinished file')} of killed runs removed"
 

@@ -15,7 +15,7 @@ _SLICE_BYTES = 128 * 1024  # what a comparison writes stays in the processor's c
 
 
 @dataclass(frozen=True)
-class Window:
+class ByteView:
     """The bytes of `buffer` from `start` to before `stop`; nobody changes the buffer meanwhile."""
 
     buffer: bytes | bytearray = field(repr=False)
@@ -24,7 +24,7 @@ class Window:
     _known: dict[bytes, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
-    def of(cls, data: bytes | bytearray) -> Window:
+    def of(cls, data: bytes | bytearray) -> ByteView:
         """Return the window of all bytes."""
         return cls(data, 0, len(data))
 
@@ -36,13 +36,13 @@ class Window:
             self._known[part] = self.buffer.find(part, self.start, self.stop) >= 0
         return self._known[part]
 
-    def from_place(self, place: int) -> Window:
+    def from_place(self, place: int) -> ByteView:
         """Return the bytes from the one at `place` on."""
-        return Window(self.buffer, self.start + place, self.stop)
+        return ByteView(self.buffer, self.start + place, self.stop)
 
-    def to_place(self, place: int) -> Window:
+    def to_place(self, place: int) -> ByteView:
         """Return the bytes before the one at `place`."""
-        return Window(self.buffer, self.start, min(self.start + place, self.stop))
+        return ByteView(self.buffer, self.start, min(self.start + place, self.stop))
 
     def find(self, part: bytes, place: int = 0) -> int:
         """Return the first place of `part`, counted from the window's first byte and not before `place`; -1 where it has none."""
@@ -96,7 +96,7 @@ class Window:
         return self.lines + alone - bool(last_is_counted)
 
 
-class Buffers:
+class BufferPool:
     """Buffers that are free; any thread may take one, or give one back once nobody looks at it.
 
     There are never more of them, free or not, than were in use at once.
@@ -107,7 +107,7 @@ class Buffers:
         self._sizes: set[int] = set()
         self._lock = Lock()
 
-    def take(self, size: int) -> bytearray:
+    def acquire(self, size: int) -> bytearray:
         """Return a buffer of at least so many bytes, whatever they are, and of a size that was taken."""
         with self._lock:
             self._sizes.add(size)
@@ -119,7 +119,7 @@ class Buffers:
                 del self._free[0]  # too small, as all are: the new one takes its place
         return bytearray(size)
 
-    def give(self, buffer: bytes | bytearray) -> None:
+    def release(self, buffer: bytes | bytearray) -> None:
         """Have a buffer used again, if it is of a size that was taken."""
         with self._lock:
             if isinstance(buffer, bytearray) and len(buffer) in self._sizes:

@@ -20,7 +20,7 @@ from tasks.convert.formats.header import (
 )
 from tasks.convert.formats.json_rows import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
 from tasks.convert.formats.workbook import Grid, Sheet, count_unstored, read_grid
-from tasks.convert.schema.blocks import EXAMPLE, Guess, Misfit, Record, Texts
+from tasks.convert.schema.blocks import EXAMPLE, Guess, RawBlock, Record, Rejection
 from tasks.convert.schema.types import TypeName, infer_type, take_out
 from tasks.core.errors import TableError
 
@@ -37,7 +37,7 @@ class _Layout:
     title: str = ""
 
 
-def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declared) -> Iterator[Texts]:
+def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declared) -> Iterator[RawBlock]:
     """Yield the rows of a sheet as texts: dates in ISO 8601, whole numbers without a point, errors as null.
 
     A column that has a cell of text is one of texts: a sheet tells numbers apart from texts that look like them.
@@ -68,9 +68,9 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
         told.append(_tell_others(sheet))
     told += tell_repeats([number + 1 for number in repeats], f"sheet {sheet.name}, row")
     told += _tell_second(grid, numbers, sheet.name)
-    misfits = [Misfit(_record(grid, number), None, REPEATED) for number in repeats]
+    misfits = [Rejection(_record(grid, number), None, REPEATED) for number in repeats]
     received = len(numbers) + len(repeats)
-    yield Texts(
+    yield RawBlock(
         pa.table(columns),
         received,
         misfits,

@@ -8,15 +8,15 @@ from typing import Any
 
 from tasks.config import Reading
 from tasks.convert.files.encoding import Transcoder, detect_encoding
-from tasks.convert.formats.json_rows import NoRow, NullsOf, Row, Unfit, columns_of, nothing_declared, rows_of
-from tasks.convert.schema.blocks import Misfit, Record, Texts
+from tasks.convert.formats.json_rows import NoRow, NotARowError, NullsOf, Row, columns_of, nothing_declared, rows_of
+from tasks.convert.schema.blocks import RawBlock, Record, Rejection
 from tasks.core.body_paths import Walked, items_of, members_of, walk
 from tasks.core.errors import TableError
 
 _BLOCK_RECORDS = 50_000
 
 
-def read_document(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declared) -> Iterator[Texts]:
+def read_document(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declared) -> Iterator[RawBlock]:
     """Yield the records of a document as rows; one that is no object is a misfit, told by its number from 1.
 
     Raises:
@@ -46,30 +46,30 @@ def _find_records(document: Any, path: str | None) -> Sequence[Any]:
     raise TableError(f"holds {found!r:.60}, which is no list of records; name the list as read.records_at")
 
 
-def _read(value: Any) -> tuple[str, list[Row] | Unfit | NoRow]:
+def _read(value: Any) -> tuple[str, list[Row] | NotARowError | NoRow]:
     """Return a record's text and its rows, or why it is none."""
     try:
         text = json.dumps(value, ensure_ascii=False)
         found = rows_of(value)
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return json.dumps(value), Unfit("half of a surrogate pair is not a text")
+        return json.dumps(value), NotARowError("half of a surrogate pair is not a text")
     except RecursionError:
-        return f"{type(value).__name__} of {len(value)}", Unfit("nested too deeply")
+        return f"{type(value).__name__} of {len(value)}", NotARowError("nested too deeply")
     return text, found
 
 
-def _block(values: Sequence[Any], first: int, nulls_of: NullsOf) -> Texts:
+def _block(values: Sequence[Any], first: int, nulls_of: NullsOf) -> RawBlock:
     rows: list[Row] = []
     records: list[Record] = []
-    misfits: list[Misfit] = []
+    misfits: list[Rejection] = []
     for number, value in enumerate(values, start=first):
         raw, found = _read(value)
         record = Record(number, raw)
-        if isinstance(found, Unfit):
-            misfits.append(Misfit(record, found.column, found.reason))
+        if isinstance(found, NotARowError):
+            misfits.append(Rejection(record, found.column, found.reason))
         elif isinstance(found, list):
             rows += found
             records += [record] * len(found)
     table, types = columns_of(rows, nulls_of=nulls_of)
-    return Texts(table, len(rows) + len(misfits), misfits, lambda chosen: [records[row] for row in chosen], types)
+    return RawBlock(table, len(rows) + len(misfits), misfits, lambda chosen: [records[row] for row in chosen], types)

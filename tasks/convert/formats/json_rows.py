@@ -23,7 +23,7 @@ _REFUSAL = frozenset({_REFUSED, "url"})
 
 
 @dataclass(frozen=True)
-class Unfit:
+class NotARowError:
     """Why a line is no row, and which column's value makes it so."""
 
     reason: str
@@ -37,12 +37,12 @@ class NoRow:
     names: tuple[str, ...]
 
 
-_TWICE = Unfit("two values for one column, by a nested key and by one with a dot")
+_TWICE = NotARowError("two values for one column, by a nested key and by one with a dot")
 
 
 def read_rows(
     line: bytes, *, explode: str | None = None, keeps_empty: bool = False, refusals: bool = False
-) -> list[Row] | Unfit | NoRow:
+) -> list[Row] | NotARowError | NoRow:
     """Return the rows of a line: one, or one for each element of the list in the column `explode`.
 
     A record without an element is none, unless it is kept. With `refusals` an object of `$reject` and `url` is the line of a page that
@@ -54,26 +54,26 @@ def read_rows(
         if _SURROGATE in line.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError:
-        return Unfit("not UTF-8")
+        return NotARowError("not UTF-8")
     except UnicodeEncodeError:
-        return Unfit("half of a surrogate pair is not a text")
+        return NotARowError("half of a surrogate pair is not a text")
     except RecursionError:
-        return Unfit("nested too deeply")
+        return NotARowError("nested too deeply")
     except ValueError as error:
-        return Unfit(f"not JSON: {error}")
+        return NotARowError(f"not JSON: {error}")
     return rows
 
 
 def rows_of(
     value: Any, explode: str | None = None, *, keeps_empty: bool = False, refusals: bool = False
-) -> list[Row] | Unfit | NoRow:
+) -> list[Row] | NotARowError | NoRow:
     """Return the rows of a JSON value, or why it is none."""
     if not isinstance(value, dict):
-        return Unfit("not a JSON object")
+        return NotARowError("not a JSON object")
     if not value:
-        return Unfit("an object without keys")
+        return NotARowError("an object without keys")
     if refusals and value.keys() == _REFUSAL and isinstance(value[_REFUSED], str):
-        return Unfit(value[_REFUSED])
+        return NotARowError(value[_REFUSED])
     pairs = list(_flatten(value, whole=explode))
     row = dict(pairs)
     if len(row) < len(pairs):
@@ -91,13 +91,13 @@ def _flatten(value: Row, prefix: str = "", whole: str | None = None) -> Iterator
             yield name, inner
 
 
-def _explode(row: Row, column: str, *, keeps_empty: bool) -> list[Row] | Unfit | NoRow:
+def _explode(row: Row, column: str, *, keeps_empty: bool) -> list[Row] | NotARowError | NoRow:
     """Return a row for each element of the list in `column`; where there is none, with null there if that is kept."""
     elements = row.get(column)
     if elements is None or elements == []:
         return [row | dict.fromkeys({column} & row.keys())] if keeps_empty else NoRow(tuple(row))
     if not isinstance(elements, list):
-        return Unfit(f"{elements!r:.60} {NOT_A_LIST}", column)
+        return NotARowError(f"{elements!r:.60} {NOT_A_LIST}", column)
     names = list(row)
     place = names.index(column)
     before = {name: row[name] for name in names[:place]}

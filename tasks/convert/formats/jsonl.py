@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
-from tasks.convert.files.byte_view import Window
-from tasks.convert.formats.json_rows import NoRow, NullsOf, Row, Unfit, columns_of, nothing_declared, read_rows
-from tasks.convert.schema.blocks import Misfit, Parsed, Record, Schema, Texts
-from tasks.convert.schema.cast import cast_block, is_narrowest, sharpen
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.json_rows import NoRow, NotARowError, NullsOf, Row, columns_of, nothing_declared, read_rows
+from tasks.convert.schema.blocks import RawBlock, Record, Rejection, Schema, TypedBlock
+from tasks.convert.schema.cast import cast_block, is_narrowest, narrow_type
 from tasks.convert.schema.names import Naming
 from tasks.convert.schema.types import ARROW_TYPES, Types
 
@@ -33,7 +33,7 @@ class JsonBlock:
     only with `keeps_empty`.
     """
 
-    window: Window
+    window: ByteView
     first_line: int = 1
     first_byte: int | None = 0
     typed: bool = True
@@ -43,7 +43,7 @@ class JsonBlock:
     nulls_of: NullsOf = nothing_declared
 
 
-def parse_lines(block: JsonBlock, schema: Schema) -> Parsed:
+def parse_lines(block: JsonBlock, schema: Schema) -> TypedBlock:
     """Return the rows of a block, typed, and the lines that do not fit."""
     if block.typed and block.explode is None and not schema.columns and not schema.frozen and block.naming == Naming():
         tried = schema.types or schema.guess or _sample_types(block)
@@ -53,7 +53,7 @@ def parse_lines(block: JsonBlock, schema: Schema) -> Parsed:
     return cast_block(read_lines(block), schema)
 
 
-def tell_cut_off(window: Window) -> str:
+def tell_cut_off(window: ByteView) -> str:
     """Return a sentence where the last line of a file has no end, and is no JSON: nothing if it is whole."""
     last = window.from_place(window.rfind(b"\n") + 1).data
     if not last.strip():
@@ -65,11 +65,11 @@ def tell_cut_off(window: Window) -> str:
     return ""
 
 
-def read_lines(block: JsonBlock) -> Texts:
+def read_lines(block: JsonBlock) -> RawBlock:
     """Return the rows of every line as texts; a line that is no object is a misfit."""
     rows: list[Row] = []
     records: list[Record] = []
-    misfits: list[Misfit] = []
+    misfits: list[Rejection] = []
     more: dict[str, None] = {}
     lines, end, empty = 0, 0, 0
     for number, line in enumerate(block.window.data.split(b"\n"), start=block.first_line):
@@ -80,8 +80,8 @@ def read_lines(block: JsonBlock) -> Texts:
         record = Record(number, line.rstrip(b"\r").decode("utf-8", "backslashreplace"), place)
         lines += 1
         found = read_rows(line, explode=block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
-        if isinstance(found, Unfit):
-            misfits.append(Misfit(record, found.column, found.reason))
+        if isinstance(found, NotARowError):
+            misfits.append(Rejection(record, found.column, found.reason))
         elif isinstance(found, NoRow):
             empty += 1
             more |= dict.fromkeys(found.names)
@@ -96,10 +96,10 @@ def read_lines(block: JsonBlock) -> Texts:
     def locate(indices: Sequence[int]) -> Sequence[Record]:
         return [records[index] for index in indices]
 
-    return Texts(table, len(rows) + len(misfits), misfits, locate, types, lines, empty=empty)
+    return RawBlock(table, len(rows) + len(misfits), misfits, locate, types, lines, empty=empty)
 
 
-def _parse_at_once(block: JsonBlock, schema: Schema, tried: Types) -> Parsed | None:
+def _parse_at_once(block: JsonBlock, schema: Schema, tried: Types) -> TypedBlock | None:
     """Return the block in the types that are tried; None where any value, or the number of lines, is not as expected."""
     names = list(tried)
     if not block.window.is_ascii and not _is_utf8(block.window.data):
@@ -125,10 +125,10 @@ def _parse_at_once(block: JsonBlock, schema: Schema, tried: Types) -> Parsed | N
     new = any(table[name].null_count < table.num_rows for name in names if name not in known)
     if _is_in_doubt(table, tried) or not narrowest or new:
         return None
-    own = {name: sharpen(tried[name], table[name]) for name in names}
+    own = {name: narrow_type(tried[name], table[name]) for name in names}
     own = {n: t for n, t in own.items() if t != "null" or json.dumps(n, ensure_ascii=False).encode() in block.window}
     numbers = range(block.first_line, block.first_line + table.num_rows) if schema.lines else None
-    return Parsed(table, own, table.num_rows, (), table.num_rows, numbers)
+    return TypedBlock(table, own, table.num_rows, (), table.num_rows, numbers)
 
 
 def _count_filled(data: bytes) -> int:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.convert.schema.blocks import Record, Texts
+from tasks.convert.schema.blocks import RawBlock, Record
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import TypeName, arrow_type, name_decimal
 from tasks.core.errors import TableError
@@ -33,7 +33,7 @@ _KINDS: tuple[tuple[Callable[[pa.DataType], bool], TypeName], ...] = (
 _REFUSED = "its column {!r} is of {}, which a table has not; write it as text"
 
 
-def read_parquet(source: Path | bytes) -> Iterator[Texts]:
+def read_parquet(source: Path | bytes) -> Iterator[RawBlock]:
     """Yield the rows of a Parquet file.
 
     Raises:
@@ -93,7 +93,7 @@ def _flatten(table: pa.Table) -> pa.Table:
     return table
 
 
-def _block(table: pa.Table, start: int, intervals: Collection[str] = ()) -> Texts:
+def _block(table: pa.Table, start: int, intervals: Collection[str] = ()) -> RawBlock:
     received = table.num_rows
     table = _flatten(table)
     columns: dict[str, pa.ChunkedArray] = {}
@@ -112,7 +112,7 @@ def _block(table: pa.Table, start: int, intervals: Collection[str] = ()) -> Text
             for row, values in zip(rows, picked, strict=True)
         ]
 
-    return Texts(plain, received, (), locate, types)
+    return RawBlock(plain, received, (), locate, types)
 
 
 def _plain(column: pa.ChunkedArray) -> tuple[TypeName, pa.ChunkedArray]:

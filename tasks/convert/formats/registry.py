@@ -12,8 +12,8 @@ from tasks.convert.formats.excel import read_excel
 from tasks.convert.formats.json import read_document
 from tasks.convert.formats.json_rows import NullsOf, nothing_declared
 from tasks.convert.formats.parquet import read_parquet
-from tasks.convert.schema.blocks import Texts
-from tasks.core.errors import SpecError, TableError
+from tasks.convert.schema.blocks import RawBlock
+from tasks.core.errors import ConfigError, TableError
 
 LINES = frozenset({".csv", ".tsv", ".jsonl"})
 _SAME = {".ndjson": ".jsonl", ".txt": ".csv", ".xlsm": ".xlsx", ".xls": ".xlsx", ".pq": ".parquet", ".excel": ".xlsx"}
@@ -51,13 +51,13 @@ def check_format(file: Path) -> None:
     """Check that a file's name tells its format.
 
     Raises:
-        SpecError: it does not.
+        ConfigError: it does not.
 
     """
     try:
         suffix_of(file.name, Reading(), file)
     except TableError as error:
-        raise SpecError(f"{file}: {error}") from None
+        raise ConfigError(f"{file}: {error}") from None
 
 
 def _member_of(path: Path | str | None) -> str:
@@ -69,7 +69,7 @@ def _member_of(path: Path | str | None) -> str:
 
 def read_whole(
     path: Path | str, suffix: str, reading: Reading, nulls_of: NullsOf = nothing_declared
-) -> Iterator[Texts]:
+) -> Iterator[RawBlock]:
     """Yield the rows of a file that is not made of lines.
 
     Raises:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from tasks.config import Reading
-from tasks.convert.files.byte_view import Window
+from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.content import refuse_other_content
 from tasks.convert.files.encoding import SAMPLE_BYTES, Encoding, Transcoder, detect_encoding
 from tasks.convert.formats.csv.header import Head, find_hints, read_head
@@ -17,9 +17,9 @@ from tasks.convert.formats.csv.quoting import detect_escapes
 from tasks.convert.formats.csv.records import Records, are_paired
 from tasks.convert.formats.csv.totals import TOTALS, Totals, find_totals
 from tasks.convert.formats.jsonl import JsonBlock, tell_cut_off
-from tasks.convert.schema.blocks import Guess, Misfit, Record, Texts
+from tasks.convert.schema.blocks import Guess, RawBlock, Record, Rejection
 from tasks.convert.schema.names import refuse_width
-from tasks.convert.staging.context import Plan
+from tasks.convert.staging.context import ConversionContext
 from tasks.core.errors import TableError
 
 _UNITS = 8  # a file of less than a block has a buffer of so many eighths: zeros cost time, and few sizes are used again
@@ -28,10 +28,10 @@ RECORD_BYTES = 64 * 1024 * 1024  # one record is in memory as a whole, ten times
 Block = CsvBlock | JsonBlock
 
 
-class Cutter:
+class RecordSplitter:
     """One file's blocks: as its bytes are written into `room`, it gives those that are complete."""
 
-    def __init__(self, plan: Plan, suffix: str, block_bytes: int, file_bytes: int) -> None:
+    def __init__(self, plan: ConversionContext, suffix: str, block_bytes: int, file_bytes: int) -> None:
         self._plan = plan
         self._target = plan.target
         self._suffix = suffix
@@ -42,8 +42,8 @@ class Cutter:
         self._block_bytes = block_bytes
         unit = block_bytes // _UNITS
         size = min(block_bytes, (file_bytes // unit + 1) * unit)
-        self._buffer = bytearray(file_bytes + 1) if file_bytes < unit else plan.buffers.take(size)
-        self._rest = Window(self._buffer, 0, 0)
+        self._buffer = bytearray(file_bytes + 1) if file_bytes < unit else plan.buffers.acquire(size)
+        self._rest = ByteView(self._buffer, 0, 0)
         self._line = 1
         self._byte: int | None = 0  # known where the file is in UTF-8
         self._totals: Totals | None = None
@@ -71,7 +71,7 @@ class Cutter:
         """Return where the next bytes belong: after those that are left of the block before, and at least as many as half a block has."""
         return memoryview(self._buffer)[len(self._rest) :]
 
-    def feed(self, received: int, *, final: bool) -> list[Block | Texts]:
+    def feed(self, received: int, *, final: bool) -> list[Block | RawBlock]:
         """Take the bytes that were written first into `room` and return the block that they complete; with `final`, a block also of no rows.
 
         Raises:
@@ -89,9 +89,9 @@ class Cutter:
             self._advance(self._head.size, self._head.lines)
         return self._cut(text, final=final)
 
-    def _text(self, received: int, *, final: bool) -> Window:
+    def _text(self, received: int, *, final: bool) -> ByteView:
         """Return what is left of the bytes before and those just received, in UTF-8."""
-        new = Window(self._buffer, len(self._rest), len(self._rest) + received)
+        new = ByteView(self._buffer, len(self._rest), len(self._rest) + received)
         if self._transcoder is None:
             if not self._target.landed:
                 refuse_other_content(new.to_place(SAMPLE_BYTES).data, self._suffix)
@@ -101,24 +101,24 @@ class Cutter:
             if self._transcoder.keeps:
                 return new.from_place(self.encoding.mark_bytes)
         if self._transcoder.keeps:
-            return Window(self._buffer, 0, new.stop)
-        return Window.of(b"".join((self._rest.view, self._transcoder.to_utf8(new.data, final=final))))
+            return ByteView(self._buffer, 0, new.stop)
+        return ByteView.of(b"".join((self._rest.view, self._transcoder.to_utf8(new.data, final=final))))
 
-    def _detect(self, data: Window, *, final: bool) -> Encoding:
+    def _detect(self, data: ByteView, *, final: bool) -> Encoding:
         declared = self._target.reading.encoding
         if declared is None and data.is_ascii and b"\0" not in data.to_place(SAMPLE_BYTES):
             return Encoding()
         return detect_encoding(data.data, declared, is_unicode=not self._is_csv, whole=final)
 
-    def _keep(self, rest: Window) -> None:
+    def _keep(self, rest: ByteView) -> None:
         """Put what is no whole record before the bytes that come next."""
         is_long = len(rest) > self._block_bytes // 2
         size = self._block_bytes
-        self._buffer = bytearray(len(rest) + size) if is_long else self._plan.buffers.take(size)
-        self._rest = Window(self._buffer, 0, len(rest))
+        self._buffer = bytearray(len(rest) + size) if is_long else self._plan.buffers.acquire(size)
+        self._rest = ByteView(self._buffer, 0, len(rest))
         self._rest.view[:] = rest.view  # a bytearray would copy what it is given once more
 
-    def break_off(self, reason: str) -> Texts:
+    def break_off(self, reason: str) -> RawBlock:
         """Return the record in which a damaged file ends, as a block that has no other; what is left is whole records."""
         end = self._rest.rfind(b"\n") + 1
         tail, self._rest = self._rest.from_place(end), self._rest.to_place(end)
@@ -126,7 +126,7 @@ class Cutter:
         record = Record(self._line + self._lines(self._rest), tail.data.decode("utf-8", "backslashreplace"), place)
         return _misfit_alone(record, self._head.names if self._head else (), reason)
 
-    def _read_head(self, text: Window, *, final: bool) -> Head:
+    def _read_head(self, text: ByteView, *, final: bool) -> Head:
         target = self._target
         head = read_head(text, target.reading, self._suffix, target.naming.rename, self._expected, whole=final)
         if head.size == len(text) and not final:
@@ -139,7 +139,7 @@ class Cutter:
             )
         return head
 
-    def _cut(self, text: Window, *, final: bool) -> list[Block | Texts]:
+    def _cut(self, text: ByteView, *, final: bool) -> list[Block | RawBlock]:
         plain, block = self._whole_records(text, final=final)
         if final and self._head is not None and plain is block:
             return self._end(block, self._head)
@@ -159,7 +159,7 @@ class Cutter:
             self._advance(len(block), self._lines(block))
         return [made]
 
-    def _end(self, text: Window, head: Head) -> list[Block | Texts]:
+    def _end(self, text: ByteView, head: Head) -> list[Block | RawBlock]:
         """Return a CSV file's last block, and its last line where that is no row of it."""
         self._totals = find_totals(text, head, self._target.columns)
         if self._totals is None or self._totals.kept:
@@ -169,14 +169,14 @@ class Cutter:
         record = Record(self._line + self._lines(text), last.data.decode("utf-8", "backslashreplace").rstrip(), place)
         return [self._block(text, text), _misfit_alone(record, head.names, TOTALS)]
 
-    def _lines(self, text: Window) -> int:
+    def _lines(self, text: ByteView) -> int:
         return text.lines_of_any_end if self._is_csv else text.lines
 
     def _advance(self, size: int, lines: int) -> None:
         self._line += lines
         self._byte = None if self._byte is None else self._byte + size
 
-    def _block(self, plain: Window, text: Window) -> Block:
+    def _block(self, plain: ByteView, text: ByteView) -> Block:
         if self._head is not None:
             return CsvBlock(plain, self._head, self._line, self._byte, None if plain is text else text)
         target = self._target
@@ -191,7 +191,7 @@ class Cutter:
             target.nulls_of,
         )
 
-    def _whole_records(self, text: Window, *, final: bool) -> tuple[Window, Window]:
+    def _whole_records(self, text: ByteView, *, final: bool) -> tuple[ByteView, ByteView]:
         """Return a file's next bytes as far as their last whole record, as they are read and as they stand in the file."""
         if self._head is not None:
             return whole_csv_records(text, self._head, self._target.reading, final=final)
@@ -199,13 +199,13 @@ class Cutter:
         return block, block
 
 
-def _misfit_alone(record: Record, names: Sequence[str], reason: str) -> Texts:
+def _misfit_alone(record: Record, names: Sequence[str], reason: str) -> RawBlock:
     """Return a block of no row and one misfit."""
     table = pa.table({name: pa.array([], pa.string()) for name in names})
-    return Texts(table, 1, [Misfit(record, None, reason)], lambda _: ())
+    return RawBlock(table, 1, [Rejection(record, None, reason)], lambda _: ())
 
 
-def whole_csv_records(text: Window, head: Head, reading: Reading, *, final: bool) -> tuple[Window, Window]:
+def whole_csv_records(text: ByteView, head: Head, reading: Reading, *, final: bool) -> tuple[ByteView, ByteView]:
     """Return the bytes of a CSV file as far as their last whole record, rewritten as plain CSV where they are not, and as they are."""
     block = text if final else text.to_place(_last_line_end(text))
     quoting = head.dialect.quoting
@@ -216,7 +216,7 @@ def whole_csv_records(text: Window, head: Head, reading: Reading, *, final: bool
     # A quote is open, or stands where it quotes nothing: only a reader can tell.
     if is_plain:
         quoting = detect_escapes(_around(block, quote), quoting, reading.escape)
-    plain = block if quoting.is_plain else Window.of(quoting.rewrite(block.data))
+    plain = block if quoting.is_plain else ByteView.of(quoting.rewrite(block.data))
     if final or (plain is not block and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))):
         return plain, block
     records = Records(plain.data, head.dialect, raw=block.data, width=len(head.names))
@@ -227,15 +227,15 @@ def whole_csv_records(text: Window, head: Head, reading: Reading, *, final: bool
         cut = block.to_place(records.place_of(end))
         return cut, cut
     lines = "".join(records.lines[:end]).encode("utf-8", "surrogateescape")
-    return Window.of(lines), block.to_place(records.place_of(end))
+    return ByteView.of(lines), block.to_place(records.place_of(end))
 
 
-def _last_line_end(text: Window) -> int:
+def _last_line_end(text: ByteView) -> int:
     end = text.rfind(b"\n") + 1
     return end or text.to_place(len(text) - 1).rfind(b"\r") + 1  # the last one may be the half of a line end
 
 
-def _around(block: Window, quote: bytes) -> str:
+def _around(block: ByteView, quote: bytes) -> str:
     """Return the lines from the first quote that may be escaped on, and those from the first after a blank."""
     texts = []
     for doubtful in (b"\\" + quote, b" " + quote):

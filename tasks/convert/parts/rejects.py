@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.convert.schema.blocks import Misfit
+from tasks.convert.schema.blocks import Rejection
 from tasks.core.storage import fsync
 
 REJECT_SCHEMA = pa.schema(
@@ -26,7 +26,7 @@ REJECT_SCHEMA = pa.schema(
 )
 
 
-def write_rejects(path: Path, source: str, file: str, misfits: Sequence[Misfit]) -> None:
+def write_rejects(path: Path, source: str, file: str, misfits: Sequence[Rejection]) -> None:
     """Write the staged rejects of one file, in the order of their lines."""
     rows = [
         {

@@ -28,7 +28,7 @@ _TOP_SHARE = 0.005  # less is shown as 0 %
 
 
 @dataclass(frozen=True)
-class Told:
+class RunCounts:
     """What a run tells of a table beside the profile: counts, seconds, and why rows were rejected, by reason."""
 
     rows_received: int
@@ -43,7 +43,7 @@ class Told:
     guesses: Guesses = field(default_factory=Guesses)
 
 
-def write_page(source: str, profile: Profile, told: Told) -> str:
+def write_page(source: str, profile: Profile, told: RunCounts) -> str:
     """Return the page; where it would be too large, the last columns are left out, and their number is told."""
     shown = len(profile.columns)
     while True:
@@ -61,7 +61,7 @@ def write_page(source: str, profile: Profile, told: Told) -> str:
         shown = shown * 9 // 10
 
 
-def _counts(profile: Profile, told: Told) -> list[str]:
+def _counts(profile: Profile, told: RunCounts) -> list[str]:
     counts = {
         "rows in the table": profile.rows,
         "rows received": told.rows_received,
@@ -77,7 +77,7 @@ def _counts(profile: Profile, told: Told) -> list[str]:
     return [table([f"{name}>" for name in (*counts, "seconds", "MB read", "MB/s")], [cells])]
 
 
-def _rejects(told: Told) -> list[str]:
+def _rejects(told: RunCounts) -> list[str]:
     if not told.reasons:
         return []
     reasons = sorted(told.reasons.items(), key=lambda item: -item[1])
@@ -209,7 +209,7 @@ def profile_source(table: CommittedTable, versions: Versions) -> str:
     parts = [StoredPart(folder / "table" / name, name) for name, part in manifest.parts.items() if part.total]
     reasons = dict(sorted(table.reasons.items(), key=lambda item: -item[1])[:REASONS_SHOWN])
     rejects = (folder / "rejects" / name for file in manifest.files.values() for name in file.rejects)
-    told = Told(
+    told = RunCounts(
         table.rows_received,
         table.rows_rejected,
         table.rows_duplicate,

@@ -76,7 +76,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Misfit:
+class Rejection:
     """A record that could not become a row, or whose value in `column` could not be typed."""
 
     record: Record
@@ -85,7 +85,7 @@ class Misfit:
 
 
 @dataclass(frozen=True)
-class Texts:
+class RawBlock:
     """Rows as they are read: every value a text or null, or typed where the format itself is.
 
     `received` counts the rows and the misfits. `locate` returns the records of
@@ -99,7 +99,7 @@ class Texts:
 
     table: pa.Table
     received: int
-    misfits: Sequence[Misfit]
+    misfits: Sequence[Rejection]
     locate: Callable[[Sequence[int]], Sequence[Record]]
     types: Types | None = None
     records: int | None = None
@@ -110,13 +110,13 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Parsed:
+class TypedBlock:
     """The rows of a block that fit their types, with these, and the records that are no such rows."""
 
     table: pa.Table
     types: Types
     received: int
-    misfits: Sequence[Misfit] = ()
+    misfits: Sequence[Rejection] = ()
     records: int | None = None
     lines: Sequence[int] | None = None
     """The line of each row, where it was asked for."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import Column
-from tasks.convert.schema.blocks import Misfit, Parsed, Schema, Texts
+from tasks.convert.schema.blocks import RawBlock, Rejection, Schema, TypedBlock
 from tasks.convert.schema.types import (
     EXACT_IN_FLOAT,
     NULL_TEXTS,
@@ -31,7 +31,7 @@ _WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS.to_pylist()]))
 _MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?inf|({_WORDS})\s*+$)", re.IGNORECASE)
 
 
-def cast_block(texts: Texts, schema: Schema) -> Parsed:
+def cast_block(texts: RawBlock, schema: Schema) -> TypedBlock:
     """Return the rows that fit, in exactly the columns that are asked for, else in the block's own."""
     columns = schema.columns
     own = {name: _own_type(name, texts, columns.get(name)) for name in texts.table.column_names}
@@ -48,23 +48,23 @@ def cast_block(texts: Texts, schema: Schema) -> Parsed:
             unfit.setdefault(row, (name, _reason(texts, row, name, types)))
     for row, name, reason in _not_allowed(texts, columns, values, types if schema.frozen else None):
         unfit.setdefault(row, (name, reason))
-    own = {name: sharpen(own[name], values.get(name), columns.get(name)) for name in own}
+    own = {name: narrow_type(own[name], values.get(name), columns.get(name)) for name in own}
     table = pa.table(values)
     if not unfit:
         lines = _lines(texts, range(texts.table.num_rows)) if schema.lines else None
-        return Parsed(table, own, texts.received, texts.misfits, texts.records, lines, texts.empty, texts.warnings)
+        return TypedBlock(table, own, texts.received, texts.misfits, texts.records, lines, texts.empty, texts.warnings)
     kept = np.ones(texts.table.num_rows, dtype=bool)
     kept[list(unfit)] = False
     located = zip(unfit.values(), texts.locate(list(unfit)), strict=True)
-    misfits = [Misfit(record, name, reason) for (name, reason), record in located]
+    misfits = [Rejection(record, name, reason) for (name, reason), record in located]
     lines = _lines(texts, np.flatnonzero(kept).tolist()) if schema.lines else None
     table = table.filter(pa.array(kept))
-    return Parsed(
+    return TypedBlock(
         table, own, texts.received, [*texts.misfits, *misfits], texts.records, lines, texts.empty, texts.warnings
     )
 
 
-def sharpen(name: TypeName, values: pa.ChunkedArray | None, declared: Column | None = None) -> TypeName:
+def narrow_type(name: TypeName, values: pa.ChunkedArray | None, declared: Column | None = None) -> TypeName:
     """Return the type of a column's values: `null` where there are none, `long` where a float would not hold them.
 
     A declared type is that of a column without values too; of a timestamp only these tell whether it has a zone.
@@ -95,7 +95,7 @@ def is_narrowest(name: TypeName, values: pa.ChunkedArray) -> bool:
     return True
 
 
-def _own_type(name: str, texts: Texts, declared: Column | None) -> TypeName:
+def _own_type(name: str, texts: RawBlock, declared: Column | None) -> TypeName:
     if declared is not None and declared.type is not None:
         return declared_type(texts.table[name], declared)
     if texts.types is not None:
@@ -103,11 +103,11 @@ def _own_type(name: str, texts: Texts, declared: Column | None) -> TypeName:
     return infer_type(texts.table[name] if declared is None else take_out(texts.table[name], declared.nulls))
 
 
-def _lines(texts: Texts, rows: Sequence[int]) -> list[int]:
+def _lines(texts: RawBlock, rows: Sequence[int]) -> list[int]:
     return [record.line for record in texts.locate(rows)]
 
 
-def _reason(texts: Texts, row: int, name: str, types: Types) -> str:
+def _reason(texts: RawBlock, row: int, name: str, types: Types) -> str:
     found, kind = texts.table[name].slice(row, 1), types[name]
     value = found[0].as_py() if pa.types.is_string(found.type) else pc.cast(found, pa.string())[0].as_py()
     if kind.startswith("timestamp") and _FINER.search(value):
@@ -118,7 +118,7 @@ def _reason(texts: Texts, row: int, name: str, types: Types) -> str:
 
 
 def _not_allowed(
-    texts: Texts, columns: Mapping[str, Column], values: Mapping[str, pa.ChunkedArray], allowed: Types | None
+    texts: RawBlock, columns: Mapping[str, Column], values: Mapping[str, pa.ChunkedArray], allowed: Types | None
 ) -> Iterator[tuple[int, str, str]]:
     """Yield the rows without a value that is required, or with one in a column that the table's contract has not."""
     for name, column in columns.items():

@@ -16,17 +16,17 @@ from tasks.convert.formats.csv.reader import parse_csv
 from tasks.convert.formats.jsonl import JsonBlock, parse_lines
 from tasks.convert.parts.part import Part, order_rows, write_part, write_places
 from tasks.convert.parts.rejects import write_rejects
-from tasks.convert.schema.blocks import Parsed, Schema, Texts
+from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.names import FILE, LINE
-from tasks.convert.staging.context import Plan, Target
+from tasks.convert.staging.context import ConversionContext, TableTarget
 from tasks.core.errors import TableError
 from tasks.core.storage import fsync
 from tasks.core.tables import folder_of_value
 
 
 @dataclass(frozen=True)
-class Written:
+class BlockResult:
     """What became of one block of a file."""
 
     received: int
@@ -39,13 +39,13 @@ class Written:
     warnings: Sequence[str] = ()
 
 
-def parse_block(block: CsvBlock | JsonBlock | Texts, plan: Plan) -> Parsed:
+def parse_block(block: CsvBlock | JsonBlock | RawBlock, plan: ConversionContext) -> TypedBlock:
     """Return the rows of a block, typed, and its misfits."""
     target = plan.target
     names = block.head.names if isinstance(block, CsvBlock) else ()
     guess = plan.guesses.get(names)
     schema = Schema(target.columns, plan.wanted, guess, target.frozen, target.provenance)
-    if isinstance(block, Texts):
+    if isinstance(block, RawBlock):
         return cast_block(block, schema)
     parsed = parse_csv(block, schema) if isinstance(block, CsvBlock) else parse_lines(block, schema)
     known = {name: kind for name, kind in parsed.types.items() if kind != "null"}
@@ -53,7 +53,7 @@ def parse_block(block: CsvBlock | JsonBlock | Texts, plan: Plan) -> Parsed:
     return parsed
 
 
-def write_block(parsed: Parsed, plan: Plan, name: str, rows: Mapping[str, int]) -> Written:
+def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Mapping[str, int]) -> BlockResult:
     """Stage the part `name` of a block, or one for each of its partitions, and its rejects; `sync_parts` has the parts on the disk.
 
     Args:
@@ -77,18 +77,18 @@ def write_block(parsed: Parsed, plan: Plan, name: str, rows: Mapping[str, int]) 
     reasons = Counter(misfit.reason for misfit in parsed.misfits)
     records = parsed.received if parsed.records is None else parsed.records
     rejects = name if parsed.misfits else None
-    return Written(
+    return BlockResult(
         parsed.received, records, len(parsed.misfits), reasons, tuple(parts), rejects, parsed.empty, parsed.warnings
     )
 
 
-def sync_parts(parts: Iterable[Part], target: Target) -> None:
+def sync_parts(parts: Iterable[Part], target: TableTarget) -> None:
     """Have staged parts on the disk."""
     for part in parts:
         fsync(target.staged / "table" / part.name)
 
 
-def _with_origin(parsed: Parsed, target: Target, rows: Mapping[str, int]) -> pa.Table:
+def _with_origin(parsed: TypedBlock, target: TableTarget, rows: Mapping[str, int]) -> pa.Table:
     """Return the rows with the file and the line that each came from, where that is asked for."""
     table = parsed.table
     if not target.provenance:
@@ -103,7 +103,7 @@ def _with_origin(parsed: Parsed, target: Target, rows: Mapping[str, int]) -> pa.
     return table.append_column(FILE, files).append_column(LINE, lines)
 
 
-def _write_sorted(path: str, table: pa.Table, places: np.ndarray | None, target: Target) -> None:
+def _write_sorted(path: str, table: pa.Table, places: np.ndarray | None, target: TableTarget) -> None:
     """Write a part in the order of its table, and where the rows stood before, if duplicates are to be told by that."""
     order = order_rows(table, target.sort_by)
     write_part(target.staged / "table" / path, table if order is None else table.take(order))

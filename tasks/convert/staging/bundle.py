@@ -9,16 +9,16 @@ from pathlib import Path
 import xxhash
 
 from tasks.config import Reading
-from tasks.convert.files.byte_view import Window
+from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.content import is_other_content
 from tasks.convert.files.opening import suffixes
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.totals import find_totals
 from tasks.convert.formats.registry import suffix_of
-from tasks.convert.schema.blocks import Parsed
+from tasks.convert.schema.blocks import TypedBlock
 from tasks.convert.staging.block import parse_block, write_block
-from tasks.convert.staging.context import Converted, ConvertedFile, InputFile, Plan
+from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
 from tasks.core.errors import TableError
 
 SMALL_BYTES = 256 * 1024  # a Parquet file of less costs more to make and to open than its rows are worth
@@ -38,7 +38,7 @@ class _Member:
     digest: str
 
 
-def bundle_files(files: Sequence[InputFile], plan: Plan) -> list[list[InputFile]]:
+def bundle_files(files: Sequence[InputFile], plan: ConversionContext) -> list[list[InputFile]]:
     """Return the files in units that are converted together: small plain CSV files many at once, each other one alone."""
     if len(files) < MANY_FILES:
         return [[file] for file in files]
@@ -58,7 +58,7 @@ def bundle_files(files: Sequence[InputFile], plan: Plan) -> list[list[InputFile]
     return units
 
 
-def _kind(file: InputFile, plan: Plan) -> str | None:
+def _kind(file: InputFile, plan: ConversionContext) -> str | None:
     """Return the ending of a file that may be converted with others."""
     if (
         not file.is_local
@@ -79,7 +79,9 @@ def _is_usual(reading: Reading) -> bool:
     return not (reading.encoding or reading.comment or reading.escape or reading.header_row or reading.skip_rows)
 
 
-def convert_bundle(files: Sequence[InputFile], plan: Plan, part: str) -> tuple[Converted | None, list[InputFile]]:
+def convert_bundle(
+    files: Sequence[InputFile], plan: ConversionContext, part: str
+) -> tuple[ConversionResult | None, list[InputFile]]:
     """Stage the part of the files that are alike; return also those that are not, to be converted one by one."""
     header = _first_line(files[0])
     if not header.endswith(b"\n"):  # of a file that is nothing but a header, which may be the beginning of another's
@@ -104,36 +106,36 @@ def convert_bundle(files: Sequence[InputFile], plan: Plan, part: str) -> tuple[C
         )
         for m in members
     )
-    return Converted(converted, written.parts), others
+    return ConversionResult(converted, written.parts), others
 
 
-def _read_head(members: Sequence[_Member], header: bytes, plan: Plan) -> Head | None:
+def _read_head(members: Sequence[_Member], header: bytes, plan: ConversionContext) -> Head | None:
     """Return the head that all members have; None where it is more than a line, or each file's values tell some of it."""
     target = plan.target
     suffix = suffix_of(members[0].file.name, target.reading)
-    text = Window.of(header + members[0].body)
+    text = ByteView.of(header + members[0].body)
     head = read_head(text, target.reading, suffix, target.naming.rename, target.header_names)
     if not head.names or head.size != len(header):
         return None
     if head.dialect.warnings or (head.dialect.delimiter != "," and target.reading.decimal is None):
         return None
-    if any(find_totals(Window.of(member.body), head, target.columns) for member in members):
+    if any(find_totals(ByteView.of(member.body), head, target.columns) for member in members):
         return None
     return head
 
 
-def _parse(members: Sequence[_Member], head: Head, plan: Plan) -> Parsed | None:
+def _parse(members: Sequence[_Member], head: Head, plan: ConversionContext) -> TypedBlock | None:
     """Return the rows of all members, typed; None where a single one does not fit, or is no row."""
     target = plan.target
     data = b"".join(member.body for member in members)
     missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
-    parsed = parse_block(CsvBlock(Window.of(data), head, 2), plan)
+    parsed = parse_block(CsvBlock(ByteView.of(data), head, 2), plan)
     if missing or parsed.misfits or parsed.received != sum(member.rows for member in members):
         return None
     if parsed.lines is None:
         return parsed
     lines = [line for member in members for line in range(2, 2 + member.rows)]
-    return Parsed(parsed.table, parsed.types, parsed.received, lines=lines)
+    return TypedBlock(parsed.table, parsed.types, parsed.received, lines=lines)
 
 
 def _first_line(file: InputFile) -> bytes:
@@ -163,4 +165,4 @@ def _read(file: InputFile, header: bytes) -> _Member | None:
     body = data[len(header) :]
     if body and not body.endswith(b"\n"):
         body += b"\n"
-    return _Member(file, body, Window.of(body).lines, xxhash.xxh3_128(data).hexdigest())
+    return _Member(file, body, ByteView.of(body).lines, xxhash.xxh3_128(data).hexdigest())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.config import Column, Reading
-from tasks.convert.files.byte_view import Buffers
+from tasks.convert.files.byte_view import BufferPool
 from tasks.convert.parts.part import Part
 from tasks.convert.parts.sample import Samples
 from tasks.convert.schema.blocks import Guess
@@ -41,7 +41,7 @@ class InputFile:
 
 
 @dataclass(frozen=True)
-class Target:
+class TableTarget:
     """Where a source's parts and rejects are staged, and what is declared of its rows.
 
     `columns` are keyed by the names that they have in the table. `typed` is false
@@ -112,7 +112,7 @@ class ConvertedFile:
 
 
 @dataclass(frozen=True)
-class Converted:
+class ConversionResult:
     """What a unit of work came to: its files, and the parts that hold their rows."""
 
     files: tuple[ConvertedFile, ...]
@@ -120,15 +120,15 @@ class Converted:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ConversionContext:
     """How the blocks of a unit are typed: as is wanted, else first as blocks before were.
 
     `guesses` are the types of blocks by their columns: files of one source are mostly
     alike. `samples` keeps some rows of each part, `buffers` are where blocks are read to.
     """
 
-    target: Target
+    target: TableTarget
     wanted: Types | None
     samples: Samples | None = None
     guesses: dict[tuple[str, ...], Types] = field(default_factory=dict)
-    buffers: Buffers = field(default_factory=Buffers)
+    buffers: BufferPool = field(default_factory=BufferPool)

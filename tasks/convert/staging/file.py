@@ -18,16 +18,16 @@ from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.totals import take_totals
 from tasks.convert.formats.jsonl import JsonBlock
 from tasks.convert.formats.registry import LINES, read_whole, suffix_of
-from tasks.convert.formats.splitter import Cutter
-from tasks.convert.schema.blocks import Guess, Texts
-from tasks.convert.staging.block import Written, parse_block, sync_parts, write_block
-from tasks.convert.staging.context import REASONS_KEPT, Converted, ConvertedFile, InputFile, Plan
+from tasks.convert.formats.splitter import RecordSplitter
+from tasks.convert.schema.blocks import Guess, RawBlock
+from tasks.convert.staging.block import BlockResult, parse_block, sync_parts, write_block
+from tasks.convert.staging.context import REASONS_KEPT, ConversionContext, ConversionResult, ConvertedFile, InputFile
 from tasks.core.errors import TableError
 from tasks.raw.files import fetch_again
 
 BLOCK_BYTES = 8 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
 
-Block = CsvBlock | JsonBlock | Texts
+Block = CsvBlock | JsonBlock | RawBlock
 Value = TypeVar("Value")
 
 
@@ -52,8 +52,8 @@ class Workers:
 class _Progress:
     """What has become of a file's blocks so far."""
 
-    converting: list[asyncio.Task[Written]] = field(default_factory=list)
-    written: list[asyncio.Task[Written]] = field(default_factory=list)
+    converting: list[asyncio.Task[BlockResult]] = field(default_factory=list)
+    written: list[asyncio.Task[BlockResult]] = field(default_factory=list)
     digest: str = ""
     content: str = ""
     encoding: str = "utf-8"
@@ -62,7 +62,7 @@ class _Progress:
     warnings: tuple[str, ...] = ()
 
 
-async def convert_file(file: InputFile, plan: Plan, part: str, workers: Workers) -> Converted:
+async def convert_file(file: InputFile, plan: ConversionContext, part: str, workers: Workers) -> ConversionResult:
     """Stage the parts of a file, and its rejects where it has any.
 
     The parts are named `part`.parquet and, for the blocks after the first,
@@ -93,21 +93,21 @@ async def convert_file(file: InputFile, plan: Plan, part: str, workers: Workers)
         await asyncio.gather(*begun, return_exceptions=True)
 
 
-async def _sync(converting: asyncio.Task[Written], plan: Plan) -> Written:
+async def _sync(converting: asyncio.Task[BlockResult], plan: ConversionContext) -> BlockResult:
     """Have what a block becomes on the disk; other blocks have the threads meanwhile."""
     written = await converting
     await asyncio.to_thread(sync_parts, written.parts, plan.target)
     return written
 
 
-def _convert(block: Block, plan: Plan, name: str, file: str) -> Written:
+def _convert(block: Block, plan: ConversionContext, name: str, file: str) -> BlockResult:
     parsed = parse_block(block, plan)
-    if not isinstance(block, Texts):
-        plan.buffers.give(block.window.buffer)
+    if not isinstance(block, RawBlock):
+        plan.buffers.release(block.window.buffer)
     return write_block(parsed, plan, name, {file: parsed.table.num_rows})
 
 
-async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> AsyncIterator[Block]:
+async def _read_blocks(file: InputFile, plan: ConversionContext, progress: _Progress) -> AsyncIterator[Block]:
     """Yield the blocks of a file, at least one: an empty file too has a part."""
     suffix, cutter = await asyncio.to_thread(_open, file, plan)
     if cutter is None:
@@ -130,22 +130,22 @@ async def _read_blocks(file: InputFile, plan: Plan, progress: _Progress) -> Asyn
         yield broken
 
 
-def _open(file: InputFile, plan: Plan) -> tuple[str, Cutter | None]:
+def _open(file: InputFile, plan: ConversionContext) -> tuple[str, RecordSplitter | None]:
     """Return the ending that tells a file's format, and what cuts it, if it is made of lines."""
     suffix = suffix_of(file.name, plan.target.reading, file.path)
     # How long a file is tells neither its compressed size nor a store, which may not know: the beginning tells its format.
     size = file.size if file.is_local and not suffixes(file.name)[1] else BLOCK_BYTES
-    return suffix, Cutter(plan, suffix, BLOCK_BYTES, size) if suffix in LINES else None
+    return suffix, RecordSplitter(plan, suffix, BLOCK_BYTES, size) if suffix in LINES else None
 
 
-def _renamed(texts: Texts, plan: Plan) -> Texts:
+def _renamed(texts: RawBlock, plan: ConversionContext) -> RawBlock:
     names = plan.target.naming.rename(texts.table.column_names)
     types = None if texts.types is None else dict(zip(names, texts.types.values(), strict=True))
     return replace(texts, table=texts.table.rename_columns(names), types=types)
 
 
 async def _read_bytes(
-    file: InputFile, plan: Plan, progress: _Progress, cutter: Cutter
+    file: InputFile, plan: ConversionContext, progress: _Progress, cutter: RecordSplitter
 ) -> AsyncIterator[tuple[int, bool]]:
     """Read a file's bytes, decompressed, into the cutter's room; yield how many, and whether they are the last.
 
@@ -178,7 +178,7 @@ async def _read_bytes(
         await asyncio.to_thread(stream.close)
 
 
-async def _read_plain(path: Path, progress: _Progress, cutter: Cutter) -> AsyncIterator[tuple[int, bool]]:
+async def _read_plain(path: Path, progress: _Progress, cutter: RecordSplitter) -> AsyncIterator[tuple[int, bool]]:
     """Do the same with the bytes as they stand in the file."""
     digest = xxhash.xxh3_128()
     try:
@@ -222,7 +222,9 @@ def _check_unchanged(file: InputFile) -> None:
         raise TableError("changed while it was read; run again when it is whole")
 
 
-def _sum_up(file: InputFile, plan: Plan, progress: _Progress, written: Sequence[Written]) -> Converted:
+def _sum_up(
+    file: InputFile, plan: ConversionContext, progress: _Progress, written: Sequence[BlockResult]
+) -> ConversionResult:
     """Return what became of a file, its blocks together.
 
     Raises:
@@ -252,6 +254,6 @@ def _sum_up(file: InputFile, plan: Plan, progress: _Progress, written: Sequence[
         records_empty=sum(block.empty for block in written),
         warnings=tuple(dict.fromkeys((*progress.warnings, *(each for block in written for each in block.warnings)))),
     )
-    return Converted(
+    return ConversionResult(
         (converted,), tuple(part for block in written for part in block.parts if part.total or part.name == first)
     )

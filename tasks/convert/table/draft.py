@@ -12,7 +12,7 @@ from tasks.convert.parts.part import Part
 from tasks.convert.parts.sample import Samples
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import TypeName, is_exact
-from tasks.convert.staging.context import Converted, ConvertedFile
+from tasks.convert.staging.context import ConversionResult, ConvertedFile
 from tasks.convert.table.job import TableJob, in_order
 from tasks.convert.table.manifest import TableManifest, widen_all
 from tasks.core.checksums import Checksum
@@ -44,7 +44,7 @@ class Draft:
                     shrunk[name] = part
         return cls(job, dict(stays), parts, shrunk, checksums=manifest.checksums, number=manifest.number)
 
-    def add(self, converted: Sequence[Converted]) -> None:
+    def add(self, converted: Sequence[ConversionResult]) -> None:
         """Take in files that were converted, in the place of what the same files had before."""
         names = {file.name for unit in converted for file in unit.files}
         self.parts = {name: part for name, part in self.parts.items() if not part.rows.keys() <= names}
@@ -63,7 +63,7 @@ class Draft:
             else:
                 del self.parts[part.name]
 
-    def add_widened(self, converted: Sequence[Converted], before: Mapping[str, Part]) -> None:
+    def add_widened(self, converted: Sequence[ConversionResult], before: Mapping[str, Part]) -> None:
         """Take in files that were converted with the table's types; their own are those of their parts `before`."""
         own: dict[str, list[Part]] = {}
         for part in before.values():

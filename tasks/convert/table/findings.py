@@ -105,7 +105,7 @@ def _parts(job: TableJob, parts: Mapping[str, Part]) -> list[StoredPart]:
 
 
 @dataclass(frozen=True)
-class Findings:
+class TableReport:
     """Whether a run changed a table, what columns it had before, what it took, the warnings of its audit and its checks, and some rows."""
 
     changed: bool = False
@@ -119,16 +119,16 @@ class Findings:
     """What ingest found doubtful of the rows, each with its partition."""
 
 
-def find(
+def report_of(
     job: TableJob,
     warnings: Sequence[str] = (),
     types_before: Mapping[str, str] | None = None,
     changed: Sequence[InputFile] = (),
     seconds: float = 0.0,
     samples: Samples | None = None,
-) -> Findings:
+) -> TableReport:
     """Return the findings of a run whose audit gave `warnings`, and that converted the `changed` files in so many seconds; of one that had nothing to do without `types_before`."""
     outcomes = read_outcomes(job.versions).outcomes if job.source.checks else ()
     told = (*warnings, *(outcome.sentence for outcome in outcomes if outcome.status == "warned"))
     size = sum(file.size for file in changed)
-    return Findings(types_before is not None, types_before or {}, size, seconds, told, samples, doubts=job.doubts)
+    return TableReport(types_before is not None, types_before or {}, size, seconds, told, samples, doubts=job.doubts)

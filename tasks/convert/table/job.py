@@ -9,13 +9,13 @@ from typing import Any, Literal, NoReturn
 
 from tasks.config import ApiSource, Column, FilesSource, PagesSource, Reading, Source
 from tasks.convert.schema.names import Naming
-from tasks.convert.staging.context import InputFile, Plan, Target
+from tasks.convert.staging.context import ConversionContext, InputFile, TableTarget
 from tasks.convert.table.inputs import RawInputs, list_files, list_raw
 from tasks.convert.table.versions import Versions
 from tasks.core.errors import TableError
 from tasks.core.storage import DataFolder, fingerprint
 from tasks.raw.partitions import Partition, list_partitions
-from tasks.raw.selection import Slice
+from tasks.raw.selection import PartitionSelection
 
 LAYOUT = 4  # raised when parts of the same rows are made otherwise: tables are then made anew
 
@@ -39,11 +39,11 @@ class TableJob:
     """What ingest found doubtful of the rows, each with its partition."""
 
     @property
-    def target(self) -> Target:
+    def target(self) -> TableTarget:
         """Return where the parts are staged, and what is declared of their columns."""
         source, options = self.source, self.source.table
         columns: dict[str, Column] = {self.naming.rename([name])[0]: column for name, column in source.columns.items()}
-        return Target(
+        return TableTarget(
             self.name,
             self.versions.staged,
             columns,
@@ -60,7 +60,7 @@ class TableJob:
         )
 
     @property
-    def frozen_target(self) -> Target:
+    def frozen_target(self) -> TableTarget:
         """Return the same where the table's columns are fixed: a row with a value in another one is a reject."""
         return replace(self.target, frozen=True)
 
@@ -120,7 +120,7 @@ def make_job(
     folder: DataFolder,
     *,
     allow_partial: bool,
-    only: Slice | None = None,
+    only: PartitionSelection | None = None,
     pipeline: str = "",
 ) -> TableJob:
     """Return the job of making a source's table of what lies in a data folder now.
@@ -145,7 +145,7 @@ def make_job(
     return TableJob(name, source, tuple(raw.files), folder.root, versions, pipeline=pipeline, doubts=doubts)
 
 
-def _refuse_doubtful(raw: RawInputs, only: Slice | None, *, allow_partial: bool) -> None:
+def _refuse_doubtful(raw: RawInputs, only: PartitionSelection | None, *, allow_partial: bool) -> None:
     """Raise where partitions that may lack rows are asked for, as ingest does; with partial data the others are taken."""
     due = [each for each in raw.refused if only is None or only.covers(each.partition)]
     if raw.refused and (not raw.files or (due and not allow_partial)):
@@ -179,14 +179,18 @@ class Batch:
     No dataclass: Prefect would look for futures in each of its thousands of files.
     """
 
-    def __init__(self, job: TableJob, units: Sequence[Sequence[InputFile]], plan: Plan, label: str) -> None:
+    def __init__(
+        self, job: TableJob, units: Sequence[Sequence[InputFile]], plan: ConversionContext, label: str
+    ) -> None:
         self.job = job
         self.units = units
         self.plan = plan
         self.label = label
 
 
-def batch_units(job: TableJob, units: Iterable[Sequence[InputFile]], plan: Plan, label: str) -> list[Batch]:
+def batch_units(
+    job: TableJob, units: Iterable[Sequence[InputFile]], plan: ConversionContext, label: str
+) -> list[Batch]:
     """Return the units in batches of at most `BATCH_BYTES`, or one unit."""
     batches: list[list[Sequence[InputFile]]] = []
     room = 0

@@ -21,11 +21,11 @@ from tasks.convert.table.damage import (
     refuse_lost,
     restore_table,
 )
-from tasks.convert.table.findings import Findings
+from tasks.convert.table.findings import TableReport
 from tasks.convert.table.job import TableJob
 from tasks.convert.table.manifest import TableManifest
 from tasks.core.errors import TableError
-from tasks.core.storage import sweep_leftovers
+from tasks.core.storage import remove_stale_temp_files
 from tasks.core.tables import find_alike
 
 _SHOWN: Mapping[str, str] = {"long": "int"}
@@ -46,7 +46,7 @@ class CommittedTable:
     reasons: Mapping[str, int]
     records_empty: int = 0
     """Records that gave no row, as their list of rows was empty."""
-    findings: Findings = field(default_factory=Findings, compare=False)
+    findings: TableReport = field(default_factory=TableReport, compare=False)
     rows_new: int = field(default=0, compare=False)
     """Of the rows received, those that were read in this run."""
 
@@ -70,7 +70,7 @@ def open_table(job: TableJob, *, fresh: bool) -> TableManifest:
     """
     versions = job.versions
     versions.sweep()
-    sweep_leftovers(versions.home)
+    remove_stale_temp_files(versions.home)
     manifest = restore_table(job)
     declared_anew = manifest.fingerprint != job.fingerprint
     if not (fresh or declared_anew):

@@ -40,7 +40,7 @@ async def _check_start(progress: Progress, pagination: Numbered, fetch_at: Fetch
     page = await fetch_at(1, 0)
     if page.records and page.digest != progress.first:
         raise WrongPagesError(
-            f"{page.ask.said}: the server tells of {_told(progress, pagination)}, of which the pages from "
+            f"{page.page_request.label}: the server tells of {_told(progress, pagination)}, of which the pages from "
             f"{pagination.start} on have {progress.rows} rows, and page 0 has {len(page.records)} more: "
             "it counts from 0; set pagination.start: 0"
         )

@@ -10,7 +10,7 @@ from tasks.config import OffsetPagination, PagePagination
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.api.response import Document
 from tasks.ingest.http.redaction import quoted
-from tasks.ingest.http.requests import Ask
+from tasks.ingest.http.requests import PageRequest
 
 _MOST_DIGITS = 18
 _QUOTED_CHARACTERS = 60
@@ -18,7 +18,10 @@ _PLACES = ("pages_at", "pages_header", "total_at", "total_header")
 
 
 def read_told(
-    pagination: PagePagination | OffsetPagination, response: httpx.Response, document: Document, ask: Ask
+    pagination: PagePagination | OffsetPagination,
+    response: httpx.Response,
+    document: Document,
+    page_request: PageRequest,
 ) -> int | None:
     """Return how many pages or rows there are, by whichever way the pipeline file names; None where it names none.
 
@@ -30,11 +33,11 @@ def read_told(
     if name is None:
         return None
     place, key = getattr(pagination, name), f"pagination.{name}"
-    found = document.at(place, key) if name.endswith("_at") else _header(response, place, key, ask)
+    found = document.at(place, key) if name.endswith("_at") else _header(response, place, key, page_request)
     number = _read_count(found)
     if number is None:
         raise PermanentSourceError(
-            f"{ask.said}: {key}: {place!r} is {quoted(found, _QUOTED_CHARACTERS)}, not a number of pages or rows; "
+            f"{page_request.label}: {key}: {place!r} is {quoted(found, _QUOTED_CHARACTERS)}, not a number of pages or rows; "
             "name the place of the number, or leave it out"
         )
     return number
@@ -50,10 +53,10 @@ def _place(pagination: PagePagination | OffsetPagination) -> str | None:
     return next((name for name in _PLACES if getattr(pagination, name, None) is not None), None)
 
 
-def _header(response: httpx.Response, name: str, key: str, ask: Ask) -> str:
+def _header(response: httpx.Response, name: str, key: str, page_request: PageRequest) -> str:
     value = response.headers.get(name)
     if value is None:
-        raise PermanentSourceError(f"{ask.said}: {key}: the answer has no header {name!r}; correct {key}")
+        raise PermanentSourceError(f"{page_request.label}: {key}: the answer has no header {name!r}; correct {key}")
     return str(value)
 
 

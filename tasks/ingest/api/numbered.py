@@ -30,7 +30,7 @@ from tasks.ingest.api.paging import (
 )
 from tasks.ingest.api.response import BodyKind, Document, ListNames, read_document
 from tasks.ingest.api.urls import turn_page
-from tasks.ingest.http.requests import Ask, Fetch, PageGroup, has_content, refusal
+from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content, refusal
 from tasks.ingest.throttle.limiter import BodyRoom
 
 _NO_SUCH_PAGE = frozenset({400, 404, 410, 416, 422})
@@ -40,7 +40,9 @@ _NO_SUCH_PAGE = frozenset({400, 404, 410, 416, 422})
 class _Reader:
     """Reads the pages of one partition."""
 
-    def __init__(self, source: ApiSource, pagination: Numbered, first: Ask, fetch: Fetch, names: ListNames) -> None:
+    def __init__(
+        self, source: ApiSource, pagination: Numbered, first: PageRequest, fetch: Fetch, names: ListNames
+    ) -> None:
         self._source = source
         self._pagination = pagination
         self._first = replace(first, answers=frozenset(pagination.end_statuses))
@@ -64,19 +66,19 @@ class _Reader:
     async def fetch_at(self, index: int, number: int) -> Page:
         """Return the page that has the number, or offset, that is given; why there is none is told in its turn."""
         asked = self._further if index else self._first
-        ask = turn_page(asked, self._pagination.place, self._pagination.param, number)
+        page_request = turn_page(asked, self._pagination.place, self._pagination.param, number)
         try:
-            response = await self._fetch(ask)
+            response = await self._fetch(page_request)
             self._room.add(len(response.content))
             if response.status_code in self._pagination.end_statuses:
-                return Page(index, ask, [], is_beyond=True)
+                return Page(index, page_request, [], is_beyond=True)
             if not response.is_success:
-                return Page(index, ask, [], is_refused=True, failure=refusal(response))
+                return Page(index, page_request, [], is_refused=True, failure=refusal(response))
             if not has_content(response):
-                return Page(index, ask, [])
-            return await read_document(response, lambda document: self._read(index, ask, response, document))
+                return Page(index, page_request, [])
+            return await read_document(response, lambda document: self._read(index, page_request, response, document))
         except SourceError as error:
-            return Page(index, ask, [], failure=error)
+            return Page(index, page_request, [], failure=error)
 
     def _number(self, index: int) -> int:
         match self._pagination:
@@ -85,35 +87,37 @@ class _Reader:
             case OffsetPagination(start=start, size=size):
                 return start + index * (size or 0)
 
-    def _read(self, index: int, ask: Ask, response: httpx.Response, document: Document) -> Page:
+    def _read(self, index: int, page_request: PageRequest, response: httpx.Response, document: Document) -> Page:
         records = document.records(self._source.records_at)
-        self._kind.check(document, records, ask.said)
+        self._kind.check(document, records, page_request.label)
         records = self._names.name(records)
-        told = self._read_told(index, ask, response, document)
+        told = self._read_told(index, page_request, response, document)
         if told is None and index == 0:
-            self._check_can_end(ask, document)
-        return Page(index, ask, records, told, complaint=document.complaint(has_rows=bool(records)))
+            self._check_can_end(page_request, document)
+        return Page(index, page_request, records, told, complaint=document.complaint(has_rows=bool(records)))
 
-    def _read_told(self, index: int, ask: Ask, response: httpx.Response, document: Document) -> int | None:
+    def _read_told(
+        self, index: int, page_request: PageRequest, response: httpx.Response, document: Document
+    ) -> int | None:
         """Return how many there are, as a page tells; only the first is bound to."""
         try:
-            return read_told(self._pagination, response, document, ask)
+            return read_told(self._pagination, response, document, page_request)
         except PermanentSourceError:
             if index:
                 return None
             raise
 
-    def _check_can_end(self, ask: Ask, document: Document) -> None:
+    def _check_can_end(self, page_request: PageRequest, document: Document) -> None:
         """Raise where no page could be the last: a body that is one record is never empty."""
         if self._source.records_at is None and not self._pagination.end_statuses and not document.is_list():
             raise PermanentSourceError(
-                f"{ask.said}: the body is not a list, so that no page is ever empty or short; add records_at: "
+                f"{page_request.label}: the body is not a list, so that no page is ever empty or short; add records_at: "
                 "the path of the list of records, or pagination.end_statuses where each page is one record"
             )
 
 
 async def read_numbered(
-    source: ApiSource, pagination: Numbered, first: Ask, fetch: Fetch, state: Any
+    source: ApiSource, pagination: Numbered, first: PageRequest, fetch: Fetch, state: Any
 ) -> AsyncGenerator[PageGroup, None]:
     """Yield page after page.
 
@@ -197,7 +201,7 @@ async def _check_end_of_rows(page: Page, progress: Progress, pagination: OffsetP
         raise after.failure
     if not after.records and rows and not progress.is_counted:
         progress.empty += 1
-        progress.first_empty = progress.first_empty or after.ask.said
+        progress.first_empty = progress.first_empty or after.page_request.label
     elif after.records == page.records and not progress.is_counted:
         # The same once more: the page that the server gives for any offset, or the last, which it gives for those too large.
         if page.index == 0 and rows > 1 and (await reader.fetch_at(1, pagination.start + 1)).records == page.records:

@@ -11,10 +11,10 @@ from tasks.ingest.api.overlap import tell_overlap
 from tasks.ingest.api.remainder import doubts_of
 from tasks.ingest.api.response import Document, ListNames, read_document
 from tasks.ingest.api.sequential import read_sequence
-from tasks.ingest.http.requests import Ask, Fetch, PageGroup, has_content
+from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content
 
 
-def read_pages(source: ApiSource, first: Ask, fetch: Fetch, state: Any) -> AsyncGenerator[PageGroup, None]:
+def read_pages(source: ApiSource, first: PageRequest, fetch: Fetch, state: Any) -> AsyncGenerator[PageGroup, None]:
     """Return the records of each page of a partition, from where `state` says; None is the beginning.
 
     Raises:
@@ -32,7 +32,7 @@ def read_pages(source: ApiSource, first: Ask, fetch: Fetch, state: Any) -> Async
     return pages if source.key else tell_overlap(pages)  # by a key they are dropped, and counted
 
 
-async def _read_single(source: ApiSource, first: Ask, fetch: Fetch) -> AsyncGenerator[PageGroup, None]:
+async def _read_single(source: ApiSource, first: PageRequest, fetch: Fetch) -> AsyncGenerator[PageGroup, None]:
     response, names = await fetch(first), ListNames(source.names)
 
     def read(document: Document) -> PageGroup:

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from tasks.config import OffsetPagination, PagePagination
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.counts import counts_rows
-from tasks.ingest.http.requests import Ask
+from tasks.ingest.http.requests import PageRequest
 
 Numbered = PagePagination | OffsetPagination
 
@@ -26,7 +26,7 @@ class Page:
     """
 
     index: int
-    ask: Ask
+    page_request: PageRequest
     records: list[bytes]
     told: int | None = None
     is_beyond: bool = False
@@ -106,7 +106,7 @@ class Progress:
         else:
             self.empty += 1
             if not self.empty_before and self.empty == 1:
-                self.first_empty = page.ask.said
+                self.first_empty = page.page_request.label
 
     def _end(self, page: Page, pagination: Numbered) -> None:
         """Find out whether the page was the last: by the server's word, or else by pages without rows."""
@@ -154,7 +154,7 @@ def came_again(page: Page, pagination: Numbered) -> str:
     """Return the sentence for a short first page that came again, and was taken for the only one."""
     rows = len(page.records)
     return (
-        f"{page.ask.said} gave the {rows} records of the first page again, fewer than pagination.size "
+        f"{page.page_request.label} gave the {rows} records of the first page again, fewer than pagination.size "
         f"({pagination.size}), which was taken for the only one; if there are more, correct pagination.param "
         f"{pagination.param!r} or set size: {rows}, otherwise use kind: single"
     )
@@ -170,7 +170,7 @@ def check_page(page: Page, progress: Progress, pagination: Numbered) -> None:
     told = progress.pages(pagination)
     if page.is_beyond and told is not None and page.index < told:
         raise WrongPagesError(
-            f"{page.ask.said}: the server told of {told} pages, and now that there is no page {page.index + 1}; "
+            f"{page.page_request.label}: the server told of {told} pages, and now that there is no page {page.index + 1}; "
             "run again, or correct pagination"
         )
     if rows > progress.is_counted and page.digest == progress.previous:  # two single records may well be the same
@@ -191,14 +191,14 @@ def repeated(page: Page, which: str, pagination: Numbered) -> str:
     second = isinstance(pagination, PagePagination) and page.index == 1 and pagination.start == 0
     cure = "set start: 1 where the server counts from 1, correct it" if second else "correct it"
     return (
-        f"{page.ask.said} gave the same {len(page.records)} records as {which}; "
+        f"{page.page_request.label} gave the same {len(page.records)} records as {which}; "
         f"pagination.param {pagination.param!r} does not turn the page: {cure}, or use kind: single"
     )
 
 
 def too_many(page: Page, pagination: Numbered, what: str) -> str:
     """Return the sentence for a page beyond max_pages."""
-    return f"{page.ask.said}: more pages than pagination.max_pages ({pagination.max_pages}): {what}; raise max_pages if that is right"
+    return f"{page.page_request.label}: more pages than pagination.max_pages ({pagination.max_pages}): {what}; raise max_pages if that is right"
 
 
 def other_size(page: Page, pagination: Numbered) -> str:
@@ -206,6 +206,6 @@ def other_size(page: Page, pagination: Numbered) -> str:
     rows = len(page.records)
     cure = f"set size: {rows}" if rows and page.index == 0 else "ask for smaller pages, or correct size"
     return (
-        f"{page.ask.said}: a page has {rows} rows where pagination.size says {pagination.size}, and more follow, "
+        f"{page.page_request.label}: a page has {rows} rows where pagination.size says {pagination.size}, and more follow, "
         f"so that rows would be passed over; the server's pages are of another size: {cure}"
     )

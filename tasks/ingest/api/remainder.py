@@ -14,7 +14,7 @@ from tasks.ingest.api.json_text import JsonText, list_entries, list_items, to_va
 from tasks.ingest.api.response import Document
 from tasks.ingest.api.urls import find_link
 from tasks.ingest.http.redaction import quoted
-from tasks.ingest.http.requests import said_of
+from tasks.ingest.http.requests import label_of
 
 _PARTIAL = 206
 _QUOTED_CHARACTERS = 60
@@ -109,7 +109,7 @@ _TELLING = _NEXT | _MORE | _TOTALS
 
 def doubts_of(source: ApiSource, response: httpx.Response, document: Document, rows: int) -> tuple[str, ...]:
     """Return what there is to doubt in the only answer of a partition, of which `rows` were taken."""
-    said, place, levels = said_of(response), None, document.levels(source.records_at)
+    said, place, levels = label_of(response), None, document.levels(source.records_at)
     if source.records_at is None and levels and (place := _list_within(levels[0])) is not None:
         levels = document.levels(place)
         rows = len(document.find(place) or ())

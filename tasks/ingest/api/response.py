@@ -21,7 +21,7 @@ from tasks.ingest.api.json_text import (
     to_value,
 )
 from tasks.ingest.http.redaction import excerpt, quoted
-from tasks.ingest.http.requests import said_of
+from tasks.ingest.http.requests import label_of
 
 _EXCERPT_CHARACTERS = 120
 _QUOTED_CHARACTERS = 60
@@ -91,7 +91,7 @@ class Document:
         for name in _ERRORS:
             if found := self.find(name):
                 return (
-                    f"{said_of(self._response)}: the answer has {'' if has_rows else 'no '}rows, and {name}: "
+                    f"{label_of(self._response)}: the answer has {'' if has_rows else 'no '}rows, and {name}: "
                     f"{quoted(found, _QUOTED_CHARACTERS)}; "
                     f"write error_at: {name} to have such a one asked for again"
                 )
@@ -123,7 +123,7 @@ class Document:
             self.is_record = True
             return to_lines([value], value)
         raise PermanentSourceError(
-            f"{said_of(self._response)}: records_at: {records_at!r} is {quoted(found, _QUOTED_CHARACTERS)}, not a list; "
+            f"{label_of(self._response)}: records_at: {records_at!r} is {quoted(found, _QUOTED_CHARACTERS)}, not a list; "
             "name the path of the list of records"
         )
 
@@ -140,7 +140,7 @@ class Document:
         for place, records in enumerate(inner):
             if inner[1 - place] is None and records and list_entries(records[0]) and list_entries(items[1 - place]):
                 raise PermanentSourceError(
-                    f"{said_of(self._response)}: the body is an object and a list of {len(records)} objects; "
+                    f"{label_of(self._response)}: the body is an object and a list of {len(records)} objects; "
                     f"write records_at: '{place}' for those of the list"
                 )
 
@@ -150,7 +150,7 @@ class Document:
             return walked.last
         there = _there(walked.last)
         raise PermanentSourceError(
-            f"{said_of(self._response)}: {key}: {path!r} is not in the body, {walked.missing!r} meets {there}; correct {key}"
+            f"{label_of(self._response)}: {key}: {path!r} is not in the body, {walked.missing!r} meets {there}; correct {key}"
         )
 
     def _walk(self, path: str) -> Walked[JsonText]:
@@ -184,7 +184,7 @@ def _parse(response: httpx.Response) -> JsonText:
             return lines
         kind = response.headers.get("Content-Type", "no content type")
         raise PermanentSourceError(
-            f"{said_of(response)} answered {kind}, which is not JSON: {excerpt(response, _EXCERPT_CHARACTERS)!r}; correct the address"
+            f"{label_of(response)} answered {kind}, which is not JSON: {excerpt(response, _EXCERPT_CHARACTERS)!r}; correct the address"
         ) from None
 
 

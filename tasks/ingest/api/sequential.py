@@ -15,7 +15,7 @@ from tasks.core.errors import PermanentSourceError, WrongPagesError
 from tasks.ingest.api.response import BodyKind, Document, ListNames, read_document
 from tasks.ingest.api.urls import find_link, turn_page
 from tasks.ingest.http.redaction import quoted
-from tasks.ingest.http.requests import Ask, Fetch, PageGroup, has_content, said_of
+from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content, label_of
 from tasks.raw.completeness import size_of
 
 _SIZES = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000})
@@ -49,7 +49,7 @@ def why_unproven(
     if missing in response.headers or (size is None and rows not in _SIZES):
         return None
     return (
-        f"{said_of(response)}: pagination.{key}: no answer has the header {missing!r}, and its {rows} rows may be a "
+        f"{label_of(response)}: pagination.{key}: no answer has the header {missing!r}, and its {rows} rows may be a "
         "full page with others after it; correct pagination, or tell pagination.size where they are not"
     )
 
@@ -57,7 +57,7 @@ def why_unproven(
 def _of_body(key: str, path: str, response: httpx.Response, document: Document) -> str | None:
     missing = document.missing(path)
     return missing and (
-        f"{said_of(response)}: pagination.{key}: {path!r} is in no answer, {missing}; correct {key}, or tell "
+        f"{label_of(response)}: pagination.{key}: {path!r} is in no answer, {missing}; correct {key}, or tell "
         "pagination.size where the server leaves it out of an only page that is not full"
     )
 
@@ -94,7 +94,7 @@ class Walk:
 
 
 async def read_sequence(
-    source: ApiSource, pagination: Sequential, first: Ask, fetch: Fetch, state: Any
+    source: ApiSource, pagination: Sequential, first: PageRequest, fetch: Fetch, state: Any
 ) -> AsyncGenerator[PageGroup, None]:
     """Yield page after page, each of which says where the next is."""
     walk = Walk(**state) if state else Walk()
@@ -102,40 +102,40 @@ async def read_sequence(
     seen = {_digest(_here(pagination, first, walk.following))}
     is_last = False
     while not is_last:
-        ask = first if walk.following is None else _turn(first, pagination, walk.following)
-        page = await _fetch(source, pagination, ask, fetch, names, kind)
+        page_request = first if walk.following is None else _turn(first, pagination, walk.following)
+        page = await _fetch(source, pagination, page_request, fetch, names, kind)
         if page.is_nothing and walk.following is not None:
-            page = replace(page, warnings=(_no_content(ask),))
+            page = replace(page, warnings=(_no_content(page_request),))
         here, walk.following = _here(pagination, first, walk.following), page.following
         if walk.following == here and not page.records:
             walk.following = None  # a server that names the last page again, for what may be added to it
         walk.pages, walk.names = walk.pages + 1, names.found
-        _check_turned(ask, page, walk)
+        _check_turned(page_request, page, walk)
         is_last = walk.following is None
         if walk.following is not None:
-            _check_next(ask, pagination, walk.following, walk.pages, seen)
+            _check_next(page_request, pagination, walk.following, walk.pages, seen)
             seen.add(_digest(walk.following))
         unproven = page.unproven if walk.pages == 1 else None
         doubts = (*page.warnings, *(names.doubts if is_last else ()))
         yield PageGroup(page.records, 1, None if is_last else dict(vars(walk)), doubts, unproven)
 
 
-def _here(pagination: Sequential, first: Ask, following: Following | None) -> Following | None:
+def _here(pagination: Sequential, first: PageRequest, following: Following | None) -> Following | None:
     """Return what names a page where the one before names it; the first has an address, but no cursor."""
     return str(first.url) if following is None and not isinstance(pagination, CursorPagination) else following
 
 
 async def _fetch(
-    source: ApiSource, pagination: Sequential, ask: Ask, fetch: Fetch, names: ListNames, kind: BodyKind
+    source: ApiSource, pagination: Sequential, page_request: PageRequest, fetch: Fetch, names: ListNames, kind: BodyKind
 ) -> _Page:
-    response = await fetch(ask)
+    response = await fetch(page_request)
     if not has_content(response):
         following = _following_in_header(pagination, response)
         return _Page([], following, is_nothing=following is None)
 
     def read(document: Document) -> _Page:
         records = document.records(source.records_at)
-        kind.check(document, records, ask.said)
+        kind.check(document, records, page_request.label)
         records = names.name(records)
         following = _following(pagination, response, document)
         unproven = None
@@ -175,7 +175,7 @@ def _cursor(response: httpx.Response, found: Any) -> Following | None:
         return None
     if not _is_cursor(found):
         raise PermanentSourceError(
-            f"{said_of(response)}: pagination: the next page's cursor is {quoted(found, _QUOTED_CHARACTERS)}, "
+            f"{label_of(response)}: pagination: the next page's cursor is {quoted(found, _QUOTED_CHARACTERS)}, "
             "not a text or a number; correct its place"
         )
     following: Following = found
@@ -199,12 +199,12 @@ def _address(response: httpx.Response, found: Any, key: str) -> str | None:
         address = httpx.URL("")
     if address.scheme not in ("http", "https") or not address.host:
         raise PermanentSourceError(
-            f"{said_of(response)}: pagination.{key}: {quoted(found, _QUOTED_CHARACTERS)} is no address; correct {key}"
+            f"{label_of(response)}: pagination.{key}: {quoted(found, _QUOTED_CHARACTERS)} is no address; correct {key}"
         )
     return str(address)
 
 
-def _turn(first: Ask, pagination: Sequential, following: Following) -> Ask:
+def _turn(first: PageRequest, pagination: Sequential, following: Following) -> PageRequest:
     match pagination:
         case CursorPagination(place=place, param=param):
             return turn_page(first, place, param, following)
@@ -212,33 +212,35 @@ def _turn(first: Ask, pagination: Sequential, following: Following) -> Ask:
             return replace(first, url=httpx.URL(str(following)))
 
 
-def _no_content(ask: Ask) -> str:
+def _no_content(page_request: PageRequest) -> str:
     return (
-        f"{ask.said}: the page before named this one, and it answered 204 without a body that could name a next: "
+        f"{page_request.label}: the page before named this one, and it answered 204 without a body that could name a next: "
         "rows after it are not fetched; fetch again with --fresh, or tell the server's owner"
     )
 
 
-def _check_turned(ask: Ask, page: _Page, walk: Walk) -> None:
+def _check_turned(page_request: PageRequest, page: _Page, walk: Walk) -> None:
     """Raise where a page is the one before once more, though it names another next; two single records may well be the same."""
     before, walk.previous = walk.previous, _digest_records(page.records)
     if len(page.records) > 1 and walk.previous == before:
         raise WrongPagesError(
-            f"{ask.said} gave the same {len(page.records)} records as the page before; "
+            f"{page_request.label} gave the same {len(page.records)} records as the page before; "
             "what names the next page does not turn it: correct pagination.param or its place"
         )
 
 
-def _check_next(ask: Ask, pagination: Sequential, following: Following, pages: int, seen: set[bytes]) -> None:
+def _check_next(
+    page_request: PageRequest, pagination: Sequential, following: Following, pages: int, seen: set[bytes]
+) -> None:
     """Raise where the next page is one that was read, or one too many."""
     if _digest(following) in seen:
         raise WrongPagesError(
-            f"{ask.said}: the next page is {quoted(following, _QUOTED_CHARACTERS)}, which was read before; "
+            f"{page_request.label}: the next page is {quoted(following, _QUOTED_CHARACTERS)}, which was read before; "
             "the pages go in a circle: correct pagination, or tell the server's owner"
         )
     if pages >= pagination.max_pages:
         raise PermanentSourceError(
-            f"{ask.said}: more pages than pagination.max_pages ({pagination.max_pages}): "
+            f"{page_request.label}: more pages than pagination.max_pages ({pagination.max_pages}): "
             "this one still names a next; raise max_pages if that is right"
         )
 

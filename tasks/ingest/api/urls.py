@@ -14,7 +14,7 @@ from tasks.config import ApiSource, Scalar
 from tasks.config.pagination import Place
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.http.redaction import quoted
-from tasks.ingest.http.requests import Ask
+from tasks.ingest.http.requests import PageRequest
 from tasks.raw.partitions import Partition, fill_body, first_url, set_param
 
 _LINK = re.compile(r"<(?P<target>[^<>]*)>(?P<params>(?:[^,\"]|\"(?:[^\"\\]|\\.)*\")*)(?:,|$)")
@@ -50,7 +50,7 @@ _SHORT = 64  # characters, as numbers and most cursors have; with more an addres
 _QUOTED_CHARACTERS = 80
 
 
-def first_ask(source: ApiSource, partition: Partition, since: Scalar | None = None) -> Ask:
+def first_ask(source: ApiSource, partition: Partition, since: Scalar | None = None) -> PageRequest:
     """Return a partition's first request; `since` is what an incremental source asks for.
 
     Raises:
@@ -64,10 +64,10 @@ def first_ask(source: ApiSource, partition: Partition, since: Scalar | None = No
     except httpx.InvalidURL as error:
         raise PermanentSourceError(f"the partition's values make no address: {error}; correct them") from error
     body = fill_body(source.body or {}, partition) if source.method == "POST" else None
-    return Ask(url, body=body)
+    return PageRequest(url, body=body)
 
 
-def turn_page(ask: Ask, place: Place, param: str, value: Scalar) -> Ask:
+def turn_page(page_request: PageRequest, place: Place, param: str, value: Scalar) -> PageRequest:
     """Return a request with the number or cursor of another page.
 
     Raises:
@@ -77,16 +77,16 @@ def turn_page(ask: Ask, place: Place, param: str, value: Scalar) -> Ask:
     match place:
         case "query":
             try:
-                return replace(ask, url=with_param(ask.url, param, value))
+                return replace(page_request, url=with_param(page_request.url, param, value))
             except (httpx.InvalidURL, UnicodeError) as error:
-                raise _unfit(ask, param, value, "an address", error) from error
+                raise _unfit(page_request, param, value, "an address", error) from error
         case "header":
             text = str(value)
             if not (text.isascii() and text.isprintable()):
-                raise _unfit(ask, param, value, "a header", "it is not printable ASCII")
-            return replace(ask, headers={**ask.headers, param: text})
+                raise _unfit(page_request, param, value, "a header", "it is not printable ASCII")
+            return replace(page_request, headers={**page_request.headers, param: text})
         case "body":
-            return replace(ask, body={**ask.body, param: value})
+            return replace(page_request, body={**page_request.body, param: value})
 
 
 def with_param(url: httpx.URL, name: str, value: Scalar) -> httpx.URL:
@@ -114,8 +114,8 @@ def _with_query(url: httpx.URL, query: str) -> httpx.URL | None:
     return changed
 
 
-def _unfit(ask: Ask, param: str, value: Scalar, where: str, why: object) -> PermanentSourceError:
+def _unfit(page_request: PageRequest, param: str, value: Scalar, where: str, why: object) -> PermanentSourceError:
     return PermanentSourceError(
-        f"{ask.said}: pagination.param {param!r}: the next page is {quoted(value, _QUOTED_CHARACTERS)}, "
+        f"{page_request.label}: pagination.param {param!r}: the next page is {quoted(value, _QUOTED_CHARACTERS)}, "
         f"which {where} cannot carry ({why}); correct pagination"
     )

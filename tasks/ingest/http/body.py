@@ -14,18 +14,18 @@ import httpx
 from tasks.config import Requests
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.http.decompression import Decompression, UnknownCodingError
-from tasks.ingest.http.requests import account_of
-from tasks.ingest.http.retries import MayPassError
+from tasks.ingest.http.requests import context_of
+from tasks.ingest.http.retries import TransientError
 
 _TRANSPORT_ERRORS = (httpx.TransportError, aiohttp.ClientError, OSError)
 _AS_SENT = ("Content-Encoding", "Content-Length", "Transfer-Encoding")  # no longer true of the body
 
 
-class UnreachableError(MayPassError):
+class UnreachableError(TransientError):
     """One attempt found nobody at the host's address."""
 
 
-class WholeTransport(httpx.AsyncBaseTransport):
+class BodyTransport(httpx.AsyncBaseTransport):
     """Makes one attempt at a request, and returns its answer read to the end and decompressed."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport, requests: Requests) -> None:
@@ -36,7 +36,7 @@ class WholeTransport(httpx.AsyncBaseTransport):
         """Return the whole answer.
 
         Raises:
-            MayPassError: no whole answer came, in a way that the next attempt may change.
+            TransientError: no whole answer came, in a way that the next attempt may change.
             PermanentSourceError: the address is no HTTP server's, or the body is too large.
 
         """
@@ -50,20 +50,20 @@ class WholeTransport(httpx.AsyncBaseTransport):
                 finally:
                     await stream.aclose()
         except TimeoutError as error:
-            raise MayPassError(f"no whole answer within {self._requests.timeout_s:g} s") from error
+            raise TransientError(f"no whole answer within {self._requests.timeout_s:g} s") from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
-            raise PermanentSourceError(f"{account_of(request).said}: {error}; correct the address") from error
+            raise PermanentSourceError(f"{context_of(request).label}: {error}; correct the address") from error
         except UnknownCodingError as error:
             raise PermanentSourceError(
-                f"{account_of(request).said} answered in a coding that was not asked for: {error}"
+                f"{context_of(request).label} answered in a coding that was not asked for: {error}"
             ) from error
         except zlib.error as error:
-            raise MayPassError(f"the body cannot be decompressed ({error})") from error
+            raise TransientError(f"the body cannot be decompressed ({error})") from error
         except _TRANSPORT_ERRORS as error:
             raise _explain(error, request) from error
         finally:
-            account_of(request).end_body()
-        account_of(request).tally.body_bytes += len(body)
+            context_of(request).end_body()
+        context_of(request).stats.body_bytes += len(body)
         if "Content-Encoding" in response.headers:
             for name in _AS_SENT:
                 response.headers.pop(name, None)
@@ -91,7 +91,7 @@ class WholeTransport(httpx.AsyncBaseTransport):
 
 async def _counted(sent: httpx.AsyncByteStream, request: httpx.Request) -> AsyncIterator[bytes]:
     """Yield a body as it comes; how much of it has come is told meanwhile."""
-    account = account_of(request)
+    account = context_of(request)
     async for part in sent:
         account.add(len(part))
         yield part
@@ -119,14 +119,14 @@ async def _decompress(sent: AsyncIterable[bytes], undone: Decompression, request
 
 def _too_large(request: httpx.Request, most: int, how: str) -> PermanentSourceError:
     return PermanentSourceError(
-        f"{account_of(request).said}: the body is larger than requests.max_body_bytes ({most:,}): {how}; "
+        f"{context_of(request).label}: the body is larger than requests.max_body_bytes ({most:,}): {how}; "
         "ask for smaller pages, or raise max_body_bytes"
     )
 
 
 def _explain(error: BaseException, request: httpx.Request) -> Exception:
     """Return what a failure of the transport means; httpx-aiohttp makes a ConnectTimeout of any failure to connect, its cause tells."""
-    cause, url, asked = error.__cause__, request.url, account_of(request).said
+    cause, url, asked = error.__cause__, request.url, context_of(request).label
     match cause:
         case aiohttp.ClientHttpProxyError() | aiohttp.ClientConnectorError() if _is_of_proxy(cause, url):
             return _explain_proxy(cause, url)
@@ -150,7 +150,7 @@ def _explain(error: BaseException, request: httpx.Request) -> Exception:
     # What is no HTTP is quoted in further lines, and the address with what proves who asks.
     said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     first = said.partition("\n")[0].removesuffix(":")
-    return MayPassError(f"the connection broke ({first or type(error).__name__})")
+    return TransientError(f"the connection broke ({first or type(error).__name__})")
 
 
 def _is_of_proxy(error: aiohttp.ClientHttpProxyError | aiohttp.ClientConnectorError, url: httpx.URL) -> bool:
@@ -160,11 +160,13 @@ def _is_of_proxy(error: aiohttp.ClientHttpProxyError | aiohttp.ClientConnectorEr
     return isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError)
 
 
-def _explain_proxy(error: aiohttp.ClientHttpProxyError | aiohttp.ClientConnectorError, url: httpx.URL) -> MayPassError:
+def _explain_proxy(
+    error: aiohttp.ClientHttpProxyError | aiohttp.ClientConnectorError, url: httpx.URL
+) -> TransientError:
     """Return what a failure of the proxy means; the host has not been asked."""
     variable = f"{url.scheme.upper()}_PROXY"
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return MayPassError(f"the proxy that {variable} names refused with {error.status} {error.message}".strip())
+        return TransientError(f"the proxy that {variable} names refused with {error.status} {error.message}".strip())
     return UnreachableError(
         f"the proxy {error.host}:{error.port}, which {variable} names, cannot be reached ({_reason(error)}); "
         f"correct {variable}, or name {url.host} in NO_PROXY"

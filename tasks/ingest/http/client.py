@@ -21,15 +21,15 @@ import httpx
 from tasks.config import ApiSource, BasicAuth, OAuth2Auth, PagesSource, Requests
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.hosts import AllowedHosts, PinnedResolver, open_connector
-from tasks.core.imports import freezing_old_objects
+from tasks.core.imports import tuned_gc
 from tasks.ingest.http.auth import Credential, CredentialTransport, fix_credential, origin_of
-from tasks.ingest.http.body import WholeTransport
+from tasks.ingest.http.body import BodyTransport
 from tasks.ingest.http.connections import Connections, CookieTransport
 from tasks.ingest.http.error_bodies import ErrorBodyTransport
 from tasks.ingest.http.oauth2 import OAuth2Credential
-from tasks.ingest.http.redaction import Secrets, hiding
+from tasks.ingest.http.redaction import Redactor, redacting
 from tasks.ingest.http.redirects import RedirectTransport
-from tasks.ingest.http.requests import Ask, Fetch, Tally, charge, refusal
+from tasks.ingest.http.requests import Fetch, PageRequest, RequestStats, refusal, with_context
 from tasks.ingest.http.retries import RetryTransport, Warn
 from tasks.ingest.http.throttling import ThrottleTransport, host_of
 from tasks.ingest.throttle.limiter import Bounds, Throttle
@@ -46,12 +46,12 @@ class Client:
 
     def __init__(self, connections: httpx.AsyncBaseTransport, throttle: Throttle, warn: Warn) -> None:
         self._connections = connections
-        self.warn: Warn = lambda sentence: warn(self.secrets.hide(sentence))
-        self._tallies: defaultdict[Path, Tally] = defaultdict(Tally)
+        self.warn: Warn = lambda sentence: warn(self.secrets.redact(sentence))
+        self._tallies: defaultdict[Path, RequestStats] = defaultdict(RequestStats)
         self.throttle = throttle
-        self.secrets = Secrets()
+        self.secrets = Redactor()
 
-    def tally(self, raw: Path) -> Tally:
+    def stats(self, raw: Path) -> RequestStats:
         """Return the tally of the partition whose raw file is `raw`; attempts that failed before count in it."""
         return self._tallies[raw]
 
@@ -91,31 +91,31 @@ class Client:
                 return fix_credential(auth, next(iter(values.values())))
 
     def _sending(self, requests: Requests) -> httpx.AsyncBaseTransport:
-        whole = WholeTransport(self._connections, requests)
+        whole = BodyTransport(self._connections, requests)
         return ThrottleTransport(whole, self.throttle, requests, self.warn)
 
 
 class Endpoint:
     """One source's way to its host."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, secrets: Secrets) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, secrets: Redactor) -> None:
         self._transport = transport
         self._secrets = secrets
 
-    def fetch_into(self, tally: Tally) -> Fetch:
-        """Return what makes requests and counts them in `tally`."""
+    def fetch_into(self, stats: RequestStats) -> Fetch:
+        """Return what makes requests and counts them in `stats`."""
 
-        async def fetch(ask: Ask) -> httpx.Response:
+        async def fetch(page_request: PageRequest) -> httpx.Response:
             try:
-                with hiding(self._secrets):
-                    response = await self._transport.handle_async_request(_request(ask, tally))
-                    if not (response.is_success or response.status_code in ask.answers):
+                with redacting(self._secrets):
+                    response = await self._transport.handle_async_request(_request(page_request, stats))
+                    if not (response.is_success or response.status_code in page_request.answers):
                         raise refusal(response)
             except httpx.InvalidURL as error:
-                said = f"{self._secrets.hide(ask.said):.{_SAID_CHARACTERS}}: {error}; correct the address"
-                raise PermanentSourceError(self._secrets.hide(said)) from None
+                said = f"{self._secrets.redact(page_request.label):.{_SAID_CHARACTERS}}: {error}; correct the address"
+                raise PermanentSourceError(self._secrets.redact(said)) from None
             except SourceError as error:
-                raise self._secrets.hide_error(error) from None
+                raise self._secrets.redact_error(error) from None
             return response
 
         return fetch
@@ -129,7 +129,7 @@ async def open_client(sources: Collection[ApiSource | PagesSource], warn: Warn) 
     connector = open_connector(PinnedResolver(allowed=allowed), ssl=_certificates(sources))
     # Cookies are a source's own.
     session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-    with freezing_old_objects():
+    with tuned_gc():
         async with session:
             throttle = Throttle(_bounds(sources), default=_bound(Requests()))
             yield Client(Connections(session), throttle, warn)
@@ -183,18 +183,20 @@ def _strictest(one: Bounds, other: Bounds) -> Bounds:
     )
 
 
-def _request(ask: Ask, tally: Tally) -> httpx.Request:
+def _request(page_request: PageRequest, stats: RequestStats) -> httpx.Request:
     """Return a request as it is before its source's headers and proof are in it."""
     headers, stream = _HEADERS, _NOTHING
-    if ask.headers or ask.body is not None:
+    if page_request.headers or page_request.body is not None:
         headers = httpx.Headers(_HEADERS)
-        headers.update(ask.headers)
-    if ask.body is not None:
-        content = json.dumps(ask.body).encode()
+        headers.update(page_request.headers)
+    if page_request.body is not None:
+        content = json.dumps(page_request.body).encode()
         headers.update({"Content-Type": "application/json", "Content-Length": str(len(content))})
         stream = httpx.ByteStream(content)
     # A stream is taken as it is; of content httpx makes one with headers of its own, which aiohttp adds anyway.
-    extensions = charge(tally, ask.method, ask.url)
-    request = httpx.Request(ask.method, ask.url, headers=headers, stream=stream, extensions=extensions)
+    extensions = with_context(stats, page_request.method, page_request.url)
+    request = httpx.Request(
+        page_request.method, page_request.url, headers=headers, stream=stream, extensions=extensions
+    )
     request.read()
     return request

@@ -11,7 +11,7 @@ from tasks.core.errors import PermanentSourceError
 from tasks.ingest.api.response import read_document
 from tasks.ingest.http.redaction import quoted
 from tasks.ingest.http.requests import has_content
-from tasks.ingest.http.retries import MayPassError
+from tasks.ingest.http.retries import TransientError
 
 _QUOTED_CHARACTERS = 80
 
@@ -27,13 +27,13 @@ class ErrorBodyTransport(httpx.AsyncBaseTransport):
         """Return the answer.
 
         Raises:
-            MayPassError: as the inner transport; or the answer tells of an error.
+            TransientError: as the inner transport; or the answer tells of an error.
 
         """
         response = await self._inner.handle_async_request(request)
         response.request = request
         if response.is_success and has_content(response) and (said := await self._find(response)):
-            raise MayPassError(
+            raise TransientError(
                 f"{response.status_code} {response.reason_phrase}, "
                 f"and error_at: {self._error_at} is {quoted(said, _QUOTED_CHARACTERS)}"
             )

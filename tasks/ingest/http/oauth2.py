@@ -13,8 +13,8 @@ import httpx
 from tasks.config import OAuth2Auth
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.http.auth import copy_request
-from tasks.ingest.http.redaction import Secrets, basic_pair, excerpt
-from tasks.ingest.http.requests import account_of, charge
+from tasks.ingest.http.redaction import Redactor, basic_pair, excerpt
+from tasks.ingest.http.requests import context_of, with_context
 
 _EARLY_S = 30.0  # a token is renewed so long before its end: the request takes time, and clocks differ
 _KEPT_HEADERS = ("User-Agent", "Accept-Encoding")
@@ -24,7 +24,7 @@ class OAuth2Credential:
     """A token that all requests of a source share."""
 
     def __init__(
-        self, auth: OAuth2Auth, client_secret: str, transport: httpx.AsyncBaseTransport, secrets: Secrets
+        self, auth: OAuth2Auth, client_secret: str, transport: httpx.AsyncBaseTransport, secrets: Redactor
     ) -> None:
         self._auth = auth
         self._client_secret = client_secret
@@ -77,7 +77,7 @@ class OAuth2Credential:
         else:
             fields |= {"client_id": auth.client_id, "client_secret": self._client_secret}
         url = httpx.URL(auth.token_url)
-        account = charge(account_of(request).tally, "POST", url)
+        account = with_context(context_of(request).stats, "POST", url)
         response = await self._transport.handle_async_request(
             httpx.Request("POST", url, headers=headers, data=fields, extensions=account)
         )

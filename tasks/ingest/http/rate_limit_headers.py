@@ -21,7 +21,7 @@ _EPOCH_FROM = 1_000_000_000  # a larger number is a time (as GitHub gives it), a
 _MILLISECONDS_FROM = 100_000_000_000
 
 
-def pause_s(status: int, headers: httpx.Headers, now: datetime | None = None) -> float:
+def retry_after_s(status: int, headers: httpx.Headers, now: datetime | None = None) -> float:
     """Return the seconds that a host asks to be left alone for, by its answer's status and headers; 0 for none.
 
     A rate limit's reset counts with 429, and with any answer that says nothing remains.
@@ -29,7 +29,7 @@ def pause_s(status: int, headers: httpx.Headers, now: datetime | None = None) ->
     if status < _FIRST_ERROR and not any(_LIMIT in name.lower() for name, _ in headers.raw):
         return 0.0  # nearly every answer: nothing more is looked for
     moment = now or datetime.now(UTC)
-    asked = retry_after_s(headers.get("Retry-After"), moment) if status in _ASKING else None
+    asked = parse_retry_after(headers.get("Retry-After"), moment) if status in _ASKING else None
     if asked is not None:
         return asked
     if status == _TOO_MANY or _remaining(headers) == 0:
@@ -37,7 +37,7 @@ def pause_s(status: int, headers: httpx.Headers, now: datetime | None = None) ->
     return 0.0
 
 
-def retry_after_s(value: str | None, now: datetime | None = None) -> float | None:
+def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
     """Return the seconds a Retry-After header asks for (RFC 9110, 10.2.3): a number or an HTTP date.
 
     None where there is no header, or none that can be read.

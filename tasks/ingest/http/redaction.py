@@ -25,7 +25,7 @@ _BEFORE, _AFTER = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2}))", "(?![A-Za-z0-9])
 _PLAIN = re.compile(rb"[A-Za-z0-9_]+")
 
 
-class Secrets:
+class Redactor:
     """The secrets that a run has read, however they are written where they are repeated."""
 
     def __init__(self) -> None:
@@ -51,17 +51,17 @@ class Secrets:
         self.add(secret)
         self.add(basic_pair(username, secret).rstrip("="))
 
-    def hide(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return a text without any secret, and without what in an address of it proves who asks."""
-        return redact(self.hide_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass"))
+        return redact(self.redact_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass"))
 
-    def hide_error(self, error: TidemillError) -> TidemillError:
+    def redact_error(self, error: TidemillError) -> TidemillError:
         """Return an error like another without any secret; to be raised without its cause, whose message may hold one."""
         told = copy(error)
-        told.args = (self.hide(str(error)), *error.args[1:])
+        told.args = (self.redact(str(error)), *error.args[1:])
         return told
 
-    def hide_bytes(self, data: bytes) -> bytes:
+    def redact_bytes(self, data: bytes) -> bytes:
         """Return the beginning of a body without any secret."""
         for sure, pattern in self._patterns.values():
             if sure in data:
@@ -69,11 +69,11 @@ class Secrets:
         return data
 
 
-_of_run: ContextVar[Secrets] = ContextVar("secrets of the run", default=Secrets())  # noqa: B039 - the default knows none
+_of_run: ContextVar[Redactor] = ContextVar("secrets of the run", default=Redactor())  # noqa: B039 - the default knows none
 
 
 @contextmanager
-def hiding(secrets: Secrets) -> Iterator[None]:
+def redacting(secrets: Redactor) -> Iterator[None]:
     """Have what is quoted in the block be without these secrets."""
     token = _of_run.set(secrets)
     try:
@@ -94,7 +94,7 @@ def excerpt(response: httpx.Response, characters: int = _EXCERPT_CHARACTERS) -> 
         text = body.decode(response.encoding or "utf-8", "replace")
     except (LookupError, UnicodeError):  # the declared encoding is none of texts
         text = body.decode("utf-8", "replace")
-    return _of_run.get().hide(" ".join(text.split()))[:characters]
+    return _of_run.get().redact(" ".join(text.split()))[:characters]
 
 
 def quoted(value: object, characters: int) -> str:
@@ -102,7 +102,7 @@ def quoted(value: object, characters: int) -> str:
 
     They are taken out before it is cut: half a secret would not be known for one.
     """
-    return _of_run.get().hide(f"{value!r:.{_EXCERPT_BYTES}}")[:characters]
+    return _of_run.get().redact(f"{value!r:.{_EXCERPT_BYTES}}")[:characters]
 
 
 def _pattern(character: str) -> str:

@@ -8,7 +8,7 @@ from tasks.core.errors import PermanentSourceError
 from tasks.core.hosts import AllowedHosts
 from tasks.ingest.http.auth import is_own, origin_of
 from tasks.ingest.http.redaction import quoted
-from tasks.ingest.http.requests import account_of, charge
+from tasks.ingest.http.requests import context_of, with_context
 
 _QUOTED_CHARACTERS = 200
 _STEPS = 20  # as browsers allow
@@ -33,7 +33,7 @@ class RedirectTransport(httpx.AsyncBaseTransport):
             OtherHostError: the request itself, or a redirect, is for a host that the source may not go to.
 
         """
-        asked = account_of(request).said
+        asked = context_of(request).label
         self._hosts.check(request.url, asked)
         for _ in range(_STEPS):
             response = await self._inner.handle_async_request(request)
@@ -45,7 +45,7 @@ class RedirectTransport(httpx.AsyncBaseTransport):
     def _next(self, request: httpx.Request, response: httpx.Response) -> httpx.Request:
         """Return the request that a redirect asks for (RFC 9110, 15.4)."""
         url = _target(request, response)
-        self._hosts.check(url, f"{account_of(request).said}: the redirect to {quoted(str(url), _QUOTED_CHARACTERS)}")
+        self._hosts.check(url, f"{context_of(request).label}: the redirect to {quoted(str(url), _QUOTED_CHARACTERS)}")
         keeps = response.status_code in _KEEPING_METHOD or request.method == "GET"
         method = request.method if keeps else "GET"
         own = is_own(url, {origin_of(request.url)})
@@ -56,7 +56,7 @@ class RedirectTransport(httpx.AsyncBaseTransport):
             headers.pop(name, None)
             if body and name in request.headers:
                 headers[name] = request.headers[name]
-        extensions = charge(account_of(request).tally, method, url)
+        extensions = with_context(context_of(request).stats, method, url)
         following = httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(body), extensions=extensions)
         following.read()
         return following
@@ -71,6 +71,6 @@ def _target(request: httpx.Request, response: httpx.Response) -> httpx.URL:
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host:
         raise PermanentSourceError(
-            f"{account_of(request).said}: the redirect to {quoted(location, _QUOTED_CHARACTERS)} leads to no web address; correct the address"
+            f"{context_of(request).label}: the redirect to {quoted(location, _QUOTED_CHARACTERS)} leads to no web address; correct the address"
         )
     return url

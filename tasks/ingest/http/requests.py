@@ -15,7 +15,7 @@ _EXTENSION = "tidemill"
 
 
 @dataclass
-class Tally:
+class RequestStats:
     """What one partition has cost and brought so far; retries are the attempts after each first, refused are answers of 429."""
 
     rows: int = 0
@@ -30,13 +30,13 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Account:
+class RequestContext:
     """One request's part: whose tally it goes into, what is asked, and how long it has stood in line for its host.
 
     `url` is without what proves who asks.
     """
 
-    tally: Tally
+    stats: RequestStats
     method: str
     url: httpx.URL
     stood_s: float = 0.0
@@ -45,27 +45,27 @@ class Account:
     def add(self, received: int) -> None:
         """Count a part of the body, which is on its way."""
         self.coming_bytes += received
-        self.tally.coming_bytes += received
+        self.stats.coming_bytes += received
 
     def end_body(self) -> None:
         """Count the body as on its way no more, whether it is there or failed."""
-        self.tally.coming_bytes -= self.coming_bytes
+        self.stats.coming_bytes -= self.coming_bytes
         self.coming_bytes = 0
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         """Return what the request is called where something is said of it."""
         return f"{self.method} {self.url}"
 
 
-def charge(tally: Tally, method: str, url: httpx.URL) -> dict[str, Account]:
-    """Return the extensions of a request to `url` that goes into `tally`."""
-    return {_EXTENSION: Account(tally, method, url)}
+def with_context(stats: RequestStats, method: str, url: httpx.URL) -> dict[str, RequestContext]:
+    """Return the extensions of a request to `url` that goes into `stats`."""
+    return {_EXTENSION: RequestContext(stats, method, url)}
 
 
-def account_of(request: httpx.Request) -> Account:
+def context_of(request: httpx.Request) -> RequestContext:
     """Return the account of a request."""
-    account: Account = request.extensions[_EXTENSION]
+    account: RequestContext = request.extensions[_EXTENSION]
     return account
 
 
@@ -73,7 +73,7 @@ _NO_CONTENT = 204
 
 
 @dataclass(frozen=True)
-class Ask:
+class PageRequest:
     """One request to be made."""
 
     url: httpx.URL
@@ -90,12 +90,12 @@ class Ask:
         return "GET" if self.body is None else "POST"
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         """Return what the request is called where something is said of it."""
         return f"{self.method} {self.url}"
 
 
-Fetch = Callable[[Ask], Awaitable[httpx.Response]]
+Fetch = Callable[[PageRequest], Awaitable[httpx.Response]]
 """Makes a request and returns its whole answer, after retries, or raises SourceError."""
 
 
@@ -116,7 +116,7 @@ class PageGroup:
     """Elements of web pages that are no rows, as no column matches in them."""
 
 
-def said_of(response: httpx.Response) -> str:
+def label_of(response: httpx.Response) -> str:
     """Return what an answer's request is called where something is said of it."""
     return f"{response.request.method} {response.request.url}"
 
@@ -129,7 +129,7 @@ def refusal(response: httpx.Response) -> PermanentSourceError:
         403: "check that what auth names may read this",
         404: "correct the address or the partitions",
     }.get(status, "correct the request")
-    said = f"{said_of(response)} was refused with {status} {response.reason_phrase}".strip()
+    said = f"{label_of(response)} was refused with {status} {response.reason_phrase}".strip()
     return PermanentSourceError(f"{said}: {excerpt(response)!r}; {cure}")
 
 

@@ -11,7 +11,7 @@ import httpx
 
 from tasks.config import Requests
 from tasks.core.errors import PermanentSourceError, SourceError
-from tasks.ingest.http.requests import account_of
+from tasks.ingest.http.requests import context_of
 
 Warn = Callable[[str], None]
 
@@ -19,14 +19,14 @@ _TOLD_FROM_ATTEMPT = 3  # a fault that passes at once is nothing to tell of
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
-class MayPassError(Exception):
+class TransientError(Exception):
     """One attempt failed in a way that the next may not; its message is the cause.
 
-    `hopeless` when it is not likely to pass within a run, as at a host that never answered.
+    `permanent` when it is not likely to pass within a run, as at a host that never answered.
     """
 
     def __init__(self, cause: str) -> None:
-        self.hopeless = False
+        self.permanent = False
         super().__init__(cause)
 
 
@@ -52,23 +52,23 @@ class RetryTransport(httpx.AsyncBaseTransport):
             PermanentSourceError: the request must not be sent again, or its host never answered.
 
         """
-        account, now = account_of(request), asyncio.get_running_loop().time
+        account, now = context_of(request), asyncio.get_running_loop().time
         began, stood_s = now(), account.stood_s
         for made in count(1):
-            account.tally.requests += 1
-            account.tally.retries += made > 1
+            account.stats.requests += 1
+            account.stats.retries += made > 1
             try:
                 response = await self._inner.handle_async_request(request)
                 if response.status_code not in self._requests.retry_statuses:
                     return response
-                failure = MayPassError(f"{response.status_code} {response.reason_phrase}".strip())
-            except MayPassError as error:
+                failure = TransientError(f"{response.status_code} {response.reason_phrase}".strip())
+            except TransientError as error:
                 failure = error
             delay_s = self._backoff_s(made)
             spent_s = now() - began - (account.stood_s - stood_s)
             self._give_up_if_over(request, made, spent_s + delay_s, failure)
             if made >= _TOLD_FROM_ATTEMPT:
-                self._warn(f"{account.said}: {failure}; {self._what_next(made, delay_s)}")
+                self._warn(f"{account.label}: {failure}; {self._what_next(made, delay_s)}")
             await asyncio.sleep(delay_s)
         raise AssertionError  # count() does not end
 
@@ -80,15 +80,15 @@ class RetryTransport(httpx.AsyncBaseTransport):
     def _what_next(self, made: int, delay_s: float) -> str:
         return f"attempt {made} of {self._requests.attempts}, the next in {delay_s:.1f} s"
 
-    def _give_up_if_over(self, request: httpx.Request, made: int, next_s: float, failure: MayPassError) -> None:
+    def _give_up_if_over(self, request: httpx.Request, made: int, next_s: float, failure: TransientError) -> None:
         """Raise when there is no further attempt: by count, by time, or because a POST may have changed something."""
-        said = f"{account_of(request).said} failed {made} times, at last with: {failure}"
+        said = f"{context_of(request).label} failed {made} times, at last with: {failure}"
         if request.method not in _SAFE_METHODS and not self._idempotent:
             raise PermanentSourceError(
                 f"{said}; a POST is not sent again, for it may change something: add idempotent: true where it does not"
             ) from failure
         if made >= self._requests.attempts or next_s >= self._requests.deadline_s:
-            raise (PermanentSourceError if failure.hopeless else SourceError)(
+            raise (PermanentSourceError if failure.permanent else SourceError)(
                 f"{said}; try again later, or raise requests.attempts ({self._requests.attempts}) "
                 f"or requests.deadline_s ({self._requests.deadline_s:g})"
             ) from failure

@@ -9,10 +9,10 @@ import httpx
 from tasks.config import Requests
 from tasks.core.errors import SourceError
 from tasks.ingest.http.body import UnreachableError
-from tasks.ingest.http.rate_limit_headers import pause_s
-from tasks.ingest.http.requests import account_of
-from tasks.ingest.http.retries import MayPassError, Warn
-from tasks.ingest.throttle.limiter import LongPauseError, Outcome, Throttle
+from tasks.ingest.http.rate_limit_headers import retry_after_s
+from tasks.ingest.http.requests import context_of
+from tasks.ingest.http.retries import TransientError, Warn
+from tasks.ingest.throttle.limiter import Outcome, RetryAfterTooLongError, Throttle
 
 _TOLD_FROM_S = 5.0  # a shorter pause is nothing to tell of
 _STRAINED = frozenset({408, 503, 504})
@@ -35,45 +35,45 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
         """Return the answer.
 
         Raises:
-            MayPassError: as the inner transport; or the host refuses until a rate limit begins anew.
+            TransientError: as the inner transport; or the host refuses until a rate limit begins anew.
             SourceError: the host asks to be left alone for longer than the request may take.
 
         """
-        account, host = account_of(request), self._throttle.host(host_of(request.url))
+        account, host = context_of(request), self._throttle.host(host_of(request.url))
         try:
-            account.stood_s += await host.enter(self._requests.deadline_s)
-        except LongPauseError as error:
+            account.stood_s += await host.acquire(self._requests.deadline_s)
+        except RetryAfterTooLongError as error:
             raise SourceError(
-                f"{account.said}: the host asks to be left alone for {error.pause_s:.0f} s, "
+                f"{account.label}: the host asks to be left alone for {error.pause_s:.0f} s, "
                 f"longer than requests.deadline_s ({self._requests.deadline_s:g}); try again then, or raise requests.deadline_s"
             ) from None
         entered = asyncio.get_running_loop().time()
-        account.tally.in_flight += 1
+        account.stats.in_flight += 1
         outcome, pause, body_bytes = Outcome.OTHER, 0.0, 0
         try:
             response = await self._inner.handle_async_request(request)
             host.has_answered, body_bytes = True, len(response.content)
-            pause = pause_s(response.status_code, response.headers)
+            pause = retry_after_s(response.status_code, response.headers)
             outcome = _outcome(response.status_code, pause)
             if pause > 0:
                 host.pause(pause)
                 self._tell(request, response, pause)
-        except MayPassError as error:
+        except TransientError as error:
             outcome = Outcome.STRAINED
-            error.hopeless = isinstance(error, UnreachableError) and not host.has_answered
+            error.permanent = isinstance(error, UnreachableError) and not host.has_answered
             raise
         finally:
-            account.tally.in_flight -= 1
-            account.tally.refused += outcome is Outcome.REFUSED
-            host.leave(entered, outcome, body_bytes)
+            account.stats.in_flight -= 1
+            account.stats.refused += outcome is Outcome.REFUSED
+            host.release(entered, outcome, body_bytes)
         if pause > 0 and response.status_code == _FORBIDDEN:
-            raise MayPassError(f"403 {response.reason_phrase}, for a limit is used up")
+            raise TransientError(f"403 {response.reason_phrase}, for a limit is used up")
         return response
 
     def _tell(self, request: httpx.Request, response: httpx.Response, pause: float) -> None:
         if pause >= _TOLD_FROM_S:
             self._warn(
-                f"{account_of(request).said}: {response.status_code} {response.reason_phrase}; "
+                f"{context_of(request).label}: {response.status_code} {response.reason_phrase}; "
                 f"{host_of(request.url)} is left alone for {pause:.0f} s, as it asks, and then asked on"
             )
 

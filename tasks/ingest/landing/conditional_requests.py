@@ -7,7 +7,7 @@ from dataclasses import replace
 import httpx
 
 from tasks.config import ApiSource, PagesSource
-from tasks.ingest.http.requests import Ask, Fetch
+from tasks.ingest.http.requests import Fetch, PageRequest
 from tasks.raw.files import RawManifest
 
 _NOT_MODIFIED = 304
@@ -28,21 +28,25 @@ class Conditional:
         self._asked = 0
         self._first: httpx.Response | None = None
 
-    async def fetch(self, ask: Ask) -> httpx.Response:
+    async def fetch(self, page_request: PageRequest) -> httpx.Response:
         """Return the answer to a request.
 
         Raises:
             NotModifiedError: the first request found nothing changed.
 
         """
-        if ask.url.path == _ROBOTS:
-            return await self._fetch(ask)
+        if page_request.url.path == _ROBOTS:
+            return await self._fetch(page_request)
         self._asked += 1
         if self._asked > 1:
-            return await self._fetch(ask)
+            return await self._fetch(page_request)
         if self._condition:
-            ask = replace(ask, headers={**ask.headers, **self._condition}, answers=ask.answers | {_NOT_MODIFIED})
-        self._first = await self._fetch(ask)
+            page_request = replace(
+                page_request,
+                headers={**page_request.headers, **self._condition},
+                answers=page_request.answers | {_NOT_MODIFIED},
+            )
+        self._first = await self._fetch(page_request)
         if self._condition and self._first.status_code == _NOT_MODIFIED:
             raise NotModifiedError
         return self._first

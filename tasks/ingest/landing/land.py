@@ -13,10 +13,10 @@ from tasks.config import ApiSource, PagesSource, Scalar
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.pagination import read_pages
 from tasks.ingest.api.urls import first_ask
-from tasks.ingest.http.redaction import Secrets, hiding
-from tasks.ingest.http.requests import Fetch, PageGroup, Tally
+from tasks.ingest.http.redaction import Redactor, redacting
+from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
 from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedError, tells_all_in_body
-from tasks.ingest.landing.plan import Landed, Plan, describe, doubts_of, keep_unchanged
+from tasks.ingest.landing.plan import Landed, LandingPlan, describe, doubts_of, keep_unchanged
 from tasks.ingest.landing.resumption import is_state, keep_state
 from tasks.ingest.landing.watermark import Watermark
 from tasks.ingest.landing.writer import RawWriter, discard
@@ -37,17 +37,17 @@ They are committed by halves: one is written while the other comes.
 
 
 @dataclass(frozen=True)
-class Access:
+class PartitionClient:
     """What a partition's requests go through, and where they are counted."""
 
     fetch: Fetch
-    tally: Tally
+    stats: RequestStats
     robots: Robots
-    secrets: Secrets = field(default_factory=Secrets)
+    secrets: Redactor = field(default_factory=Redactor)
     """What is said of the partition, and kept beside its rows, is without these."""
 
 
-async def land(plan: Plan, access: Access) -> Landed:
+async def land(plan: LandingPlan, access: PartitionClient) -> Landed:
     """Fetch what a partition lacks, and commit it.
 
     Raises:
@@ -59,18 +59,18 @@ async def land(plan: Plan, access: Access) -> Landed:
     landing = _Landing(plan, access)
     limit_s = plan.job.source.requests.partition_deadline_s
     try:
-        with hiding(access.secrets):
+        with redacting(access.secrets):
             async with asyncio.timeout(limit_s):
                 await landing.run()
     except NotModifiedError:
         await in_thread(keep_unchanged, plan)
     except TimeoutError:
         raise SourceError(
-            f"not landed within requests.partition_deadline_s ({limit_s:g}); run again to go on from page {access.tally.pages}, or raise it"
+            f"not landed within requests.partition_deadline_s ({limit_s:g}); run again to go on from page {access.stats.pages}, or raise it"
         ) from None
     except SourceError as error:
-        raise access.secrets.hide_error(error) from None
-    landed = await in_thread(describe, plan, access.tally, landing.resumed_from, time.monotonic() - began)
+        raise access.secrets.redact_error(error) from None
+    landed = await in_thread(describe, plan, access.stats, landing.resumed_from, time.monotonic() - began)
     doubts = (*doubts_of(plan), *landing.doubts, *landed.warnings)
     return replace(landed, warnings=tuple(dict.fromkeys(doubts)))
 
@@ -88,7 +88,7 @@ async def in_thread(call: Callable[[*Arguments], Result], *arguments: *Arguments
 class _Landing:
     """One partition on its way into its raw file."""
 
-    def __init__(self, plan: Plan, access: Access) -> None:
+    def __init__(self, plan: LandingPlan, access: PartitionClient) -> None:
         self._plan = plan
         self._access = access
         self._writer = RawWriter(plan.raw, plan.asked)
@@ -131,9 +131,9 @@ class _Landing:
 
     def _begin(self) -> None:
         """Take up what the writer found of a run before."""
-        found, tally, incremental = self._writer.checkpoint.manifest, self._access.tally, self._plan.incremental
-        self.resumed_from = tally.pages = found.pages
-        tally.rows = found.rows
+        found, stats, incremental = self._writer.checkpoint.manifest, self._access.stats, self._plan.incremental
+        self.resumed_from = stats.pages = found.pages
+        stats.rows = found.rows
         if incremental is not None:
             before = self._plan.landed.largest if self._plan.landed else None
             largest, were_later = before if found.largest is None else found.largest, bool(found.warnings)
@@ -162,10 +162,10 @@ class _Landing:
 
     def _take(self, group: PageGroup) -> None:
         """Put the next pages beside those that are not committed yet."""
-        tally = self._access.tally
-        self._check_rows(tally.rows + len(group.lines))
-        tally.rows += len(group.lines)
-        tally.pages += group.pages
+        stats = self._access.stats
+        self._check_rows(stats.rows + len(group.lines))
+        stats.rows += len(group.lines)
+        stats.pages += group.pages
         self._coming.lines.extend(group.lines)
         self._coming = replace(
             self._coming,
@@ -222,7 +222,7 @@ class _Landing:
 
     def _kept(self, group: PageGroup) -> PageGroup:
         """Return a page group as it is kept: of its lines those that are no rows, and its warnings, are without secrets."""
-        hide, lines = self._access.secrets.hide, group.lines
+        hide, lines = self._access.secrets.redact, group.lines
         if isinstance(self._plan.job.source, PagesSource):
             lines = [hide(line.decode()).encode() if line.startswith(REJECT) else line for line in lines]
         return replace(
@@ -235,7 +235,7 @@ class _Landing:
     def _validator(self, conditional: Conditional, header: str) -> str | None:
         """Return a validator to be kept; one that repeats a secret is not."""
         value = conditional.validator(header)
-        return value if value is None or self._access.secrets.hide(value) == value else None
+        return value if value is None or self._access.secrets.redact(value) == value else None
 
     def _finish(self, group: PageGroup, conditional: Conditional) -> None:
         largest, group = self._see(group), self._kept(group)

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from tasks.config import ApiSource, Incremental, PagesSource, Scalar
-from tasks.ingest.http.requests import Tally
+from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.watermark import is_later_than_now, moment_of, since
 from tasks.ingest.landing.writer import discard, is_begun, now_text, read_checkpoint
 from tasks.raw.files import (
@@ -118,7 +118,7 @@ class Landed:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LandingPlan:
     """What is to be landed of a partition: into which raw file, from where on, and after what.
 
     `since` is what an incremental source asks for. `landed` is what stands of
@@ -164,7 +164,7 @@ def find_landed(job: PartitionJob, *, fresh: bool) -> Landed | None:
     return _sum_up(job, files, reused=True)
 
 
-def plan_landing(job: PartitionJob, *, fresh: bool) -> Plan:
+def plan_landing(job: PartitionJob, *, fresh: bool) -> LandingPlan:
     """Return what is to be landed of a partition; what a run before began, and this one does not go on with, is removed.
 
     Raises:
@@ -172,7 +172,7 @@ def plan_landing(job: PartitionJob, *, fresh: bool) -> Plan:
 
     """
     files = list_raw_files(job.folder, job.partition.name)
-    first = Plan(job, job.raw, job.incremental.start if job.incremental else None)
+    first = LandingPlan(job, job.raw, job.incremental.start if job.incremental else None)
     if not fresh:
         first = replace(first, damage=find_damage(job.folder, job.partition.name))
     if fresh or not _is_under_way(first):
@@ -183,7 +183,7 @@ def plan_landing(job: PartitionJob, *, fresh: bool) -> Plan:
     return first
 
 
-def doubts_of(plan: Plan) -> tuple[str, ...]:
+def doubts_of(plan: LandingPlan) -> tuple[str, ...]:
     """Return what is to be told, in this run alone, of what was landed before."""
     landed_at = plan.landed.landed_at if plan.landed and plan.job.source.refresh else ""
     moment = moment_of(landed_at)
@@ -195,36 +195,36 @@ def doubts_of(plan: Plan) -> tuple[str, ...]:
     )
 
 
-def keep_unchanged(plan: Plan) -> None:
+def keep_unchanged(plan: LandingPlan) -> None:
     """Note that what is landed is what the server still has."""
     assert plan.landed is not None
     commit_manifest(plan.raw, replace(plan.landed, landed_at=now_text()))
 
 
-def describe(plan: Plan, tally: Tally, resumed_from: int, seconds: float) -> Landed:
+def describe(plan: LandingPlan, stats: RequestStats, resumed_from: int, seconds: float) -> Landed:
     """Return what became of a partition in this run."""
     landed = _sum_up(plan.job, list_raw_files(plan.job.folder, plan.job.partition.name), reused=False)
     told = (f"{plan.damage}, and was fetched anew: there are {landed.rows:,} rows now",) if plan.damage else ()
     return replace(
         landed,
-        requests=tally.requests,
-        retries=tally.retries,
-        refused=tally.refused,
-        body_bytes=tally.body_bytes,
+        requests=stats.requests,
+        retries=stats.retries,
+        refused=stats.refused,
+        body_bytes=stats.body_bytes,
         seconds=seconds,
         resumed_from=resumed_from,
         warnings=(*told, *landed.warnings),
     )
 
 
-def _plan_more(first: Plan, files: Sequence[tuple[Path, RawManifest]]) -> Plan:
+def _plan_more(first: LandingPlan, files: Sequence[tuple[Path, RawManifest]]) -> LandingPlan:
     """Return what is to be landed of a partition that is landed: the same again, or what is new."""
     job, latest = first.job, files[-1][1]
     if job.incremental is None:
         return replace(first, landed=latest)
     raw = increment_path(job.raw, len(files))
     latest = replace(latest, largest=_largest(files))
-    plan = Plan(job, raw, since(job.incremental, latest.largest), files[0][1].sha256, latest, first.damage)
+    plan = LandingPlan(job, raw, since(job.incremental, latest.largest), files[0][1].sha256, latest, first.damage)
     if not _is_under_way(plan):
         discard(raw)
     return plan
@@ -239,12 +239,12 @@ def _largest(files: Sequence[tuple[Path, RawManifest]]) -> Scalar | None:
 def _is_gone_on(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]]) -> bool:
     """Return whether a run that ended early was landing a partition anew, or adding to it."""
     begin = job.incremental.start if job.incremental else None
-    return _is_under_way(Plan(job, job.raw, begin)) or (
+    return _is_under_way(LandingPlan(job, job.raw, begin)) or (
         job.incremental is not None and is_begun(increment_path(job.raw, len(files)))
     )
 
 
-def _is_under_way(plan: Plan) -> bool:
+def _is_under_way(plan: LandingPlan) -> bool:
     """Return whether a run that ended early has come so far with a plan that this one goes on with it."""
     checkpoint = read_checkpoint(plan.raw, plan.asked)
     if checkpoint is None or _is_old(plan.job, checkpoint.began_at):

@@ -13,14 +13,14 @@ from tasks.config import ApiKeyAuth, ApiSource, OffsetPagination, PagePagination
 from tasks.core.redaction import HIDDEN
 from tasks.ingest.api.paging import Progress
 from tasks.ingest.api.sequential import Walk
-from tasks.ingest.http.redaction import Secrets
+from tasks.ingest.http.redaction import Redactor
 from tasks.ingest.scraping.frontier import is_frontier
 
 NOT_KEPT = "not kept: an address in it holds a secret"
 """The state of a checkpoint from which nothing can go on."""
 
 
-def keep_state(state: Any, source: ApiSource | PagesSource, secrets: Secrets) -> Any:
+def keep_state(state: Any, source: ApiSource | PagesSource, secrets: Redactor) -> Any:
     """Return a state without secrets; `NOT_KEPT` where a request that it is needed for would lack them.
 
     The source's own key, repeated by the server in an address, is in each request again.
@@ -31,7 +31,7 @@ def keep_state(state: Any, source: ApiSource | PagesSource, secrets: Secrets) ->
     if isinstance(source.auth, ApiKeyAuth) and source.auth.place == "query":
         text = re.sub(rf'(?<=[?&]){re.escape(source.auth.name)}=[^&#"\\]*', f"{source.auth.name}={HIDDEN}", text)
     kept = json.loads(text)
-    return kept if secrets.hide(text) == text else NOT_KEPT
+    return kept if secrets.redact(text) == text else NOT_KEPT
 
 
 def is_state(source: ApiSource | PagesSource, state: Any) -> bool:

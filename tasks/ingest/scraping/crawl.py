@@ -14,8 +14,8 @@ import httpx
 from tasks.config import PagesSource
 from tasks.core.errors import OtherHostError, PermanentSourceError
 from tasks.core.hosts import AllowedHosts
-from tasks.ingest.http.requests import Ask, Fetch, PageGroup
-from tasks.ingest.scraping.frontier import Frontier, Spot, Visit
+from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest
+from tasks.ingest.scraping.frontier import CrawlResult, CrawlTarget, Frontier
 from tasks.ingest.scraping.page import page_address, read_page
 from tasks.ingest.scraping.robots import Robots, robots_address
 from tasks.ingest.throttle.limiter import BodyRoom
@@ -80,10 +80,10 @@ class _Visitor:
         self._fetch = fetch
         self._robots = robots
         self._room = BodyRoom(source.requests.max_in_flight_bytes)
-        self._running: deque[asyncio.Task[Visit] | None] = deque()
+        self._running: deque[asyncio.Task[CrawlResult] | None] = deque()
         """Of the frontier's next pages, in order; None for one that was landed before."""
 
-    async def next_visit(self, frontier: Frontier) -> Visit | None:
+    async def next_visit(self, frontier: Frontier) -> CrawlResult | None:
         """Return what comes of the next page, while those after it are on their way; None where it was landed before."""
         first = frontier.done + len(self._running)
         at_once = min(self._source.requests.max_in_flight, self._room.bodies)
@@ -101,7 +101,7 @@ class _Visitor:
         """End what is under way."""
         await _end(self._running)
 
-    async def _visit(self, spot: Spot) -> Visit:
+    async def _visit(self, spot: CrawlTarget) -> CrawlResult:
         """Fetch and read a page."""
         url = httpx.URL(spot.url)
         limit_s = self._source.max_crawl_delay_s
@@ -111,14 +111,14 @@ class _Visitor:
                     f"GET {url}: {robots_address(url)} disallows this page; "
                     "choose another start, or set robots: ignore if you have leave to"
                 )
-            return Visit(spot.url, reject="robots.txt disallows this page")
+            return CrawlResult(spot.url, reject="robots.txt disallows this page")
         try:
-            response = await self._fetch(Ask(url, answers=_GONE if spot.depth else frozenset()))
+            response = await self._fetch(PageRequest(url, answers=_GONE if spot.depth else frozenset()))
         except OtherHostError as error:
             return _led_away(spot.url, error.host)
         self._room.add(len(response.content))
         if response.status_code in _GONE:
-            return Visit(spot.url, reject=f"this link is dead: {response.status_code} {response.reason_phrase}")
+            return CrawlResult(spot.url, reject=f"this link is dead: {response.status_code} {response.reason_phrase}")
         address = page_address(response.url)
         if not self._hosts.allow(address):
             return _led_away(spot.url, address.netloc.decode("ascii"))
@@ -127,14 +127,14 @@ class _Visitor:
         elsewhere = {
             link.netloc.decode(): str(link) for link in page.follow + page.links if not self._hosts.allow(link)
         }
-        return Visit(str(address), replace(page, follow=follow, links=links, elsewhere=elsewhere))
+        return CrawlResult(str(address), replace(page, follow=follow, links=links, elsewhere=elsewhere))
 
 
-def _led_away(url: str, host: str) -> Visit:
-    return Visit(url, reject=f"this page leads on to another host; add {host} to allow_hosts to follow it")
+def _led_away(url: str, host: str) -> CrawlResult:
+    return CrawlResult(url, reject=f"this page leads on to another host; add {host} to allow_hosts to follow it")
 
 
-async def _end(visits: Iterable[asyncio.Task[Visit] | None]) -> None:
+async def _end(visits: Iterable[asyncio.Task[CrawlResult] | None]) -> None:
     running = [visit for visit in visits if visit is not None]
     for visit in running:
         visit.cancel()

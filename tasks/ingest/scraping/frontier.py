@@ -11,10 +11,10 @@ import msgspec
 
 from tasks.config import PagesSource
 from tasks.ingest.scraping.page import Page, reject_line
-from tasks.ingest.scraping.selector_stats import Matches
+from tasks.ingest.scraping.selector_stats import SelectorStats
 
 
-class Spot(NamedTuple):
+class CrawlTarget(NamedTuple):
     """One page to be read, `depth` links from a start page; as JSON it is a list."""
 
     url: str
@@ -24,7 +24,7 @@ class Spot(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Visit:
+class CrawlResult:
     """What came of one page; without a `page`, `reject` says why it was not read."""
 
     url: str
@@ -47,9 +47,9 @@ class Frontier:
     """The pages of a crawl, each address once; those before `done` are read."""
 
     def __init__(self, source: PagesSource) -> None:
-        self.spots: list[Spot] = []
+        self.spots: list[CrawlTarget] = []
         self.done = 0
-        self.matches = Matches()
+        self.matches = SelectorStats()
         self._source = source
         self._places: dict[str, int] = {}
         self._landed: dict[tuple[str, bool], None] = {}
@@ -62,9 +62,9 @@ class Frontier:
         """Return the frontier that `state` was made of."""
         frontier = cls(source)
         for page in state["pages"]:
-            frontier._add(Spot(*page))
+            frontier._add(CrawlTarget(*page))
         frontier.done = state["done"]
-        frontier.matches = Matches.restore(state["matches"])
+        frontier.matches = SelectorStats.restore(state["matches"])
         frontier._landed = dict.fromkeys((url, is_detail) for url, is_detail in state["landed"])
         frontier._bodies = dict(state.get("bodies", {}))
         return frontier
@@ -85,7 +85,7 @@ class Frontier:
         """Return whether all pages that were found are read."""
         return self.done == len(self.spots)
 
-    def is_landed(self, spot: Spot) -> bool:
+    def is_landed(self, spot: CrawlTarget) -> bool:
         """Return whether a page need not be fetched, because a redirect has led to it before."""
         return (spot.url, spot.is_detail) in self._landed
 
@@ -93,9 +93,9 @@ class Frontier:
         """Add the pages at `urls` that are new, and not too deep."""
         if self._source.max_depth is None or depth <= self._source.max_depth:
             for url in urls:
-                self._add(Spot(str(url), depth, is_detail))
+                self._add(CrawlTarget(str(url), depth, is_detail))
 
-    def take(self, visit: Visit | None) -> list[bytes]:
+    def take(self, visit: CrawlResult | None) -> list[bytes]:
         """Take what came of the next page, None where it was landed before, and return its lines."""
         spot, self.done = self.spots[self.done], self.done + 1
         if visit is None or self._is_read(visit.url, spot):
@@ -113,16 +113,16 @@ class Frontier:
         self.find(visit.page.links, spot.depth + 1, is_detail=True)
         return [*visit.page.lines, *(reject_line(reason, spot.url) for reason in visit.page.rejects)]
 
-    def _add(self, spot: Spot) -> None:
+    def _add(self, spot: CrawlTarget) -> None:
         if spot.url not in self._places and not self.is_landed(spot):
             self._places[spot.url] = len(self.spots)
             self.spots.append(spot)
 
-    def _same_body(self, page: Page, spot: Spot) -> str:
+    def _same_body(self, page: Page, spot: CrawlTarget) -> str:
         """Return the first address of the same kind of page that had this body."""
         return self._bodies.setdefault(f"{page.digest}{'+' * spot.is_detail}", spot.url)
 
-    def _is_read(self, url: str, spot: Spot) -> bool:
+    def _is_read(self, url: str, spot: CrawlTarget) -> bool:
         """Return whether a page was redirected to one that was read before, as a page of the same kind."""
         if url == spot.url:
             return False
@@ -139,6 +139,6 @@ def is_frontier(source: PagesSource, state: Any) -> bool:
         frontier = Frontier.restore(source, state)
     except (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError):
         return False
-    right = vars(Matches())
+    right = vars(SelectorStats())
     are_counts = all(type(value) is type(right[name]) for name, value in vars(frontier.matches).items())
     return are_counts and 0 <= frontier.done < len(frontier.spots)

@@ -11,7 +11,7 @@ import httpx
 from protego import Protego
 
 from tasks.core.errors import OtherHostError, PermanentSourceError, SourceError
-from tasks.ingest.http.requests import Ask, Fetch
+from tasks.ingest.http.requests import Fetch, PageRequest
 from tasks.ingest.http.retries import Warn
 from tasks.ingest.throttle.limiter import Throttle
 
@@ -60,7 +60,7 @@ class Robots:
                 f"({max_delay_s:g}); raise it to wait so long, or set robots: ignore if you have leave to"
             )
         if interval_s:
-            self._throttle.host(address.netloc.decode("ascii")).space(interval_s)
+            self._throttle.host(address.netloc.decode("ascii")).set_interval(interval_s)
         return rules.can_fetch(str(url), ROBOT)
 
     async def _read_once(self, address: httpx.URL, fetch: Fetch) -> None:
@@ -80,7 +80,7 @@ class Robots:
 
     async def _read(self, address: httpx.URL, fetch: Fetch) -> Protego:
         try:
-            response = await fetch(Ask(address, answers=_NO_RULES))
+            response = await fetch(PageRequest(address, answers=_NO_RULES))
         except OtherHostError as error:  # which would be a reject of the page, as if only this one were out of reach
             raise PermanentSourceError(f"{error}, or set robots: ignore if you have leave to") from error
         except PermanentSourceError:

@@ -15,7 +15,7 @@ _HOSTS_KEPT = 100  # of those that a crawl may not go to: the first is named, an
 
 
 @dataclass
-class Matches:
+class SelectorStats:
     """How often the selectors of a source matched; a selector that never does is wrong, or the pages have changed."""
 
     lists: int = 0
@@ -43,7 +43,7 @@ class Matches:
     """By column, the first text that its selector has cut a number in, and its page."""
 
     @classmethod
-    def restore(cls, state: dict[str, Any]) -> Matches:
+    def restore(cls, state: dict[str, Any]) -> SelectorStats:
         """Return the matches that `state` was made of."""
         return cls(**{**state, "filled": Counter(state["filled"])})
 

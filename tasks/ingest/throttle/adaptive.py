@@ -6,8 +6,16 @@ import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tasks.ingest.throttle.ceiling import FIRST_S, LATENCIES, REST_S, Closure, Course, Refusals, Trouble
-from tasks.ingest.throttle.measurements import Delivered, Latency, Strain, Suspicion
+from tasks.ingest.throttle.ceiling import (
+    FIRST_S,
+    LATENCIES,
+    REST_S,
+    CeilingEstimator,
+    Cooldown,
+    CubicRecovery,
+    RejectionSample,
+)
+from tasks.ingest.throttle.measurements import FailureRate, Latency, LoadHypothesis, Throughput
 
 LATE = 2.0  # baselines: a latency from here on is a sign of load
 LOWERED = 0.6  # of the limit: what a late or failing host keeps at least, at one step
@@ -53,7 +61,7 @@ class AdaptiveLimit:
 
     Until the first sign of trouble it rises by one with each answer, as TCP's
     slow start does. A refusal cuts it, at most once in a round trip; from then on
-    it follows a `Course` below the ceiling that the refusals tell, and requests
+    it follows a `CubicRecovery` below the ceiling that the refusals tell, and requests
     are spaced evenly, which makes a limit of any fraction real. Failures count
     when they are too many to be accident, and late answers when they are late
     because of the load.
@@ -61,9 +69,9 @@ class AdaptiveLimit:
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
-        self._delivered, self._latency, self._strain = Delivered(), Latency(), Strain()
-        self._course, self._refusals, self._closure = Course(), Refusals(), Closure()
-        self._lateness, self._failures = Suspicion(), Suspicion()
+        self._delivered, self._latency, self._strain = Throughput(), Latency(), FailureRate()
+        self._course, self._refusals, self._closure = CubicRecovery(), CeilingEstimator(), Cooldown()
+        self._lateness, self._failures = LoadHypothesis(), LoadHypothesis()
         self._is_slow_start = self._is_first_closure = True
         self._is_spaced = self._is_confirmed = self._is_near = self._is_watched = False
         self._answered_at = 0.0
@@ -131,7 +139,7 @@ class AdaptiveLimit:
 
     def _cut(self, now: float, sent_at: float, in_flight: int) -> None:
         latency_s = self._latency.smoothed
-        trouble = Trouble(self.limit, in_flight, self._delivered.per_s(now), latency_s)
+        trouble = RejectionSample(self.limit, in_flight, self._delivered.per_s(now), latency_s)
         is_steady = now - self._closure.ended_at > 1
         self._is_first_closure = self._is_slow_start
         self._closure.begin(now, sent_at, latency_s)

@@ -16,7 +16,7 @@ PAUSE_S = 0.5
 LATENCIES = 12  # trouble is heard of a latency late: the way takes at least so many
 
 
-class Course:
+class CubicRecovery:
     """A limit as it goes with the time in which it is used.
 
     From somewhat below the ceiling it comes back quickly at first, lingers just
@@ -84,7 +84,7 @@ SHARE_FROM = 10  # answers of which a share is taken
 
 
 @dataclass(frozen=True)
-class Trouble:
+class RejectionSample:
     """What was measured when a host refused a request."""
 
     limit: float
@@ -105,7 +105,7 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CeilingEstimate:
     """What a refusal says of a host's ceiling."""
 
     ceiling: float
@@ -113,7 +113,7 @@ class Verdict:
     is_near: bool = False
 
 
-class Refusals:
+class CeilingEstimator:
     """Finds a host's ceiling from its refusals.
 
     A host bounds what it serves at once, or what it serves a second. Which of the
@@ -128,7 +128,7 @@ class Refusals:
         self._steady_per_s = math.inf
         self._in_vain = 0
 
-    def judge(self, trouble: Trouble, course: Course, *, is_steady: bool) -> Verdict:
+    def judge(self, trouble: RejectionSample, course: CubicRecovery, *, is_steady: bool) -> CeilingEstimate:
         """Return what a refusal says; `is_steady` is whether the host was open all of the second that was measured."""
         held = _unlike(trouble.held, self._held)
         rated = min(_unlike(trouble.per_s, self.per_s), _unlike(trouble.per_s, self._steady_per_s))
@@ -144,7 +144,7 @@ class Refusals:
             ceiling = max(trouble.rated, trouble.limit / 4)
         elif rated < ALIKE:
             ceiling = min(trouble.held, RATED * trouble.rated)
-        return Verdict(ceiling, is_confirmed=is_alike)
+        return CeilingEstimate(ceiling, is_confirmed=is_alike)
 
     def learn(self, held: float, per_s: float, *, is_steady: bool = True) -> None:
         """Keep what was in flight, and the rate, for the next comparison."""
@@ -157,15 +157,15 @@ class Refusals:
         self.learn(per_s * latency_s, per_s)
         self.is_rate = True
 
-    def _judge_early(self, trouble: Trouble, *, is_confirmed: bool) -> Verdict:
+    def _judge_early(self, trouble: RejectionSample, *, is_confirmed: bool) -> CeilingEstimate:
         """Judge a refusal below the ceiling: it is too high, by a little or by far."""
         if trouble.rated > NEAR * trouble.limit:
-            return Verdict(EARLY * (trouble.limit + trouble.rated) / 2, is_confirmed=is_confirmed, is_near=True)
+            return CeilingEstimate(EARLY * (trouble.limit + trouble.rated) / 2, is_confirmed=is_confirmed, is_near=True)
         self._in_vain += 1
-        return Verdict(0.9 * max(trouble.rated, trouble.limit / 2**self._in_vain))
+        return CeilingEstimate(0.9 * max(trouble.rated, trouble.limit / 2**self._in_vain))
 
 
-class Closure:
+class Cooldown:
     """The time from a cut to the first clean answer to a request sent after it."""
 
     def __init__(self) -> None:

@@ -30,7 +30,7 @@ class BodyRoom:
         self.bodies = max(1, int(self._room_bytes / self._largest_bytes))
 
 
-__all__ = ["Bounds", "HostThrottle", "LongPauseError", "Outcome", "Throttle"]
+__all__ = ["Bounds", "HostThrottle", "Outcome", "RetryAfterTooLongError", "Throttle"]
 
 _USED = 0.75  # of the limit: with so many in flight it is what holds requests back
 _LATE_S = 0.01  # a loop wakes up late: so much of a spacing that was missed is made up for
@@ -38,7 +38,7 @@ _TICK_S = 1e-6  # or early, by its clock's resolution
 _IN = 0.0  # what a waiter is told when it may send; otherwise how long the host pauses
 
 
-class LongPauseError(Exception):
+class RetryAfterTooLongError(Exception):
     """A host pauses for longer than a request may wait."""
 
     def __init__(self, pause_s: float) -> None:
@@ -87,14 +87,14 @@ class HostThrottle:
         """Return how many requests may be in flight: as many as the host bears, and as their bodies have room."""
         return min(self._adaptive.window, self._room.bodies)
 
-    async def enter(self, patience_s: float) -> float:
-        """Wait until a request may be sent, then count it as in flight: `leave` must follow.
+    async def acquire(self, patience_s: float) -> float:
+        """Wait until a request may be sent, then count it as in flight: `release` must follow.
 
         Returns:
             The seconds stood in line, the host's pauses aside.
 
         Raises:
-            LongPauseError: the host pauses for more than `patience_s`.
+            RetryAfterTooLongError: the host pauses for more than `patience_s`.
 
         """
         now = asyncio.get_running_loop().time()
@@ -103,7 +103,7 @@ class HostThrottle:
             return 0.0
         return await self._stand_in_line(patience_s, now)
 
-    def leave(self, entered_at: float, outcome: Outcome, body_bytes: int = 0) -> None:
+    def release(self, entered_at: float, outcome: Outcome, body_bytes: int = 0) -> None:
         """Count a request as over, and learn from it.
 
         Args:
@@ -135,7 +135,7 @@ class HostThrottle:
             if waiter.patience_s < seconds and not waiter.told.done():
                 self._tell(waiter, seconds)
 
-    def space(self, interval_s: float) -> None:
+    def set_interval(self, interval_s: float) -> None:
         """Let at least so many seconds lie between two requests; the largest spacing counts."""
         if interval_s > self._spacing_s:
             self._spacing_s, self._made_up_s = interval_s, 0.0
@@ -146,7 +146,7 @@ class HostThrottle:
         now, paused_s = since, self._paused_until(since)
         while True:
             if (left := self._resume_at - now) > patience_s:
-                raise LongPauseError(left)
+                raise RetryAfterTooLongError(left)
             insort(self._line, waiter, lo=self._last_place(waiter))
             self.waiting += 1
             self._let_in(now)
@@ -172,7 +172,7 @@ class HostThrottle:
                 self._give_back(asyncio.get_running_loop().time())
             raise
         if pause_s != _IN:
-            raise LongPauseError(pause_s)
+            raise RetryAfterTooLongError(pause_s)
 
     def _give_back(self, now: float) -> None:
         self.in_flight -= 1

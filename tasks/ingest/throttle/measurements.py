@@ -18,7 +18,7 @@ _MORE = 1 / 6
 _SURE = 10.0
 
 
-class Delivered:
+class Throughput:
     """How many clean answers came: in the last second, and since the host was last found open."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class Latency:
         self._since, self._in_window, self._window_s = now, 0, 0.0
 
 
-class Strain:
+class FailureRate:
     """Whether so many answers fail that it is no accident."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class Strain:
         return True
 
 
-class Suspicion:
+class LoadHypothesis:
     """Whether what was measured before the limit was lowered is still measured after it: then the load is not its cause."""
 
     def __init__(self) -> None:

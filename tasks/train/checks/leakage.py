@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from tasks.config import Training
 from tasks.train.data.features import Features, encode, encode_classes, find_missing, is_text, read_numbers, read_target
 from tasks.train.data.split import Rows
-from tasks.train.data.training_set import Task
+from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 
 SEEN_ROWS = 10_000  # of those that train; more do not change a figure's second digit
@@ -35,13 +35,13 @@ class _Seen:
 
     table: pa.Table
     target: str
-    task: Task
+    task: Problem
     truth: Array
     alone: bool
     """Whether there is one feature only."""
 
 
-def warn_of_giveaways(table: pa.Table, features: Features, training: Training, task: Task, rows: Rows) -> list[str]:
+def warn_of_giveaways(table: pa.Table, features: Features, training: Training, task: Problem, rows: Rows) -> list[str]:
     """Return a warning for each feature that alone tells the target; the hold-out is not looked at."""
     seen = table.select([*features.names, training.target]).take(_some(rows.train, training.seed))
     target = read_target(seen.column(training.target), task)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.config import Between, Candidate, Training
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tasks.train.data.classes import BY_CLASS
 from tasks.train.data.query import check_query, did_you_mean
 from tasks.train.models.estimators import BASELINE, BOOSTING, load_estimator, package_of, parameters_of
@@ -39,7 +39,7 @@ def _check_metric(metric: str) -> list[str]:
 def _check_candidate(candidate: Candidate) -> list[str]:
     try:
         estimator = load_estimator(candidate.estimator)
-    except SpecError as error:
+    except ConfigError as error:
         return [f"estimator: {mistake}" for mistake in error.mistakes]
     known = parameters_of(estimator)
     space = candidate.search.space if candidate.search else {}

@@ -15,7 +15,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from tasks.config import GroupSplit, Label, TimeSplit, Training, write_label
-from tasks.core.errors import SpecError, TrainingError
+from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.data.classes import (
     TWO,
     find_class_mistakes,
@@ -27,7 +27,7 @@ from tasks.train.data.classes import (
 )
 from tasks.train.data.features import find_infinite, is_text, not_features, read_target
 from tasks.train.data.query import did_you_mean
-from tasks.train.data.training_set import Task
+from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 from tasks.train.models.estimators import kind_of, load_estimator
 
@@ -51,7 +51,7 @@ OF_THE_POSITIVE = {
 class Target:
     """What is predicted: the task, the positive one of two classes, and what of them is a guess."""
 
-    task: Task
+    task: Problem
     positive: Label | None = None
     guessed: tuple[str, ...] = ()
     doubt: str | None = None
@@ -168,7 +168,7 @@ def _is_whole(column: pa.ChunkedArray) -> bool:
     return bool(((values == np.floor(values)) & (np.abs(values) < 2**53)).all())
 
 
-def _guess_task(column: pa.ChunkedArray) -> Task:
+def _guess_task(column: pa.ChunkedArray) -> Problem:
     """Return what the target's type and distinct values make of it."""
     if is_text(column.type) or pa.types.is_boolean(column.type):
         return "classification"
@@ -191,7 +191,7 @@ def _too_many_classes(name: str, classes: int, rows: int) -> str | None:
     return None
 
 
-def _describe(training: Training, task: Task, values: Array, labels: Sequence[Label]) -> Target:
+def _describe(training: Training, task: Problem, values: Array, labels: Sequence[Label]) -> Target:
     guessed = () if training.task else ("task",)
     if len(labels) != TWO:
         return Target(task, None, guessed)
@@ -236,7 +236,7 @@ def _estimator_mistakes(training: Training, target: Target, column: pa.ChunkedAr
     for name, candidate in training.candidates.items():
         try:
             kinds = kind_of(load_estimator(candidate.estimator))
-        except SpecError:  # told before there was a table
+        except ConfigError:  # told before there was a table
             continue
         if wanted not in kinds:
             yield (
@@ -273,7 +273,7 @@ def _metric_mistakes(training: Training, target: Target, values: Array, column: 
         )
 
 
-def _fits(metric: str, target: Array, task: Task) -> bool:
+def _fits(metric: str, target: Array, task: Problem) -> bool:
     """Tell whether scikit-learn's own scorer can judge a constant prediction of the target."""
     if metric in _regression_metrics() or _compares_clusters(metric):
         return task == "regression" and not _compares_clusters(metric) and _scores(metric, target, task)
@@ -290,7 +290,7 @@ def _compares_clusters(metric: str) -> bool:
     return ".cluster." in get_scorer(metric)._score_func.__module__  # noqa: SLF001 - scorers tell it nowhere else
 
 
-def _scores(metric: str, target: Array, task: Task) -> bool:
+def _scores(metric: str, target: Array, task: Problem) -> bool:
     dummy: Any = DummyClassifier(strategy="prior") if task == "classification" else DummyRegressor()
     nothing = np.zeros((len(target), 1))
     with warnings.catch_warnings():

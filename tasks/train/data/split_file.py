@@ -33,7 +33,7 @@ def mapped_table(path: Path) -> Iterator[pa.Table]:
 
 
 @dataclass(frozen=True)
-class KeptRows:
+class SavedSplit:
     """Where the positions of rows are kept, and how many there are: to train and to test on, in all and in each fold."""
 
     path: Path
@@ -64,11 +64,11 @@ class KeptRows:
             return kept[f"train{suffix}"], kept[f"test{suffix}"]
 
 
-def keep_rows(training: Training, training_set: TrainingSet) -> KeptRows:
+def keep_rows(training: Training, training_set: TrainingSet) -> SavedSplit:
     """Split the rows as the pipeline says and commit their positions beside the training set, unless they are there."""
     path = training_set.path.with_name(f"rows-{_fingerprint(training, training_set)[:12]}.npz")
     (train, test), *folds = _read_sizes(path) or _write(training, training_set, path)
-    return KeptRows(path, train, test, tuple((train, test) for train, test in folds))
+    return SavedSplit(path, train, test, tuple((train, test) for train, test in folds))
 
 
 def _read_sizes(path: Path) -> list[list[int]] | None:

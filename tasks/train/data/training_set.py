@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.config import Label, Training
-from tasks.core.errors import SpecError, TrainingError
-from tasks.core.storage import commit, commit_json, fingerprint, hash_file, read_json, sweep_leftovers
+from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.storage import commit, commit_json, fingerprint, hash_file, read_json, remove_stale_temp_files
 from tasks.core.tables import MANIFEST, list_parts
 
 
@@ -34,7 +34,7 @@ def _version_of(package: str) -> str:
         return version(f"{package}-cpu")  # as xgboost without the parts for graphics cards is named
 
 
-Task = Literal["classification", "regression"]
+Problem = Literal["classification", "regression"]
 
 MIN_ROWS = 10  # below, a held-out fifth is not two rows
 _BATCH_ROWS = 100_000
@@ -53,7 +53,7 @@ class TrainingSet:
     fingerprint: str
     rows: int
     columns: tuple[str, ...]
-    task: Task
+    task: Problem
     train_rows: int
     test_rows: int
     positive: Label | None = None
@@ -85,11 +85,11 @@ def build_training_set(
         stop: Ends the query when it is set.
 
     Raises:
-        SpecError: when the section itself is wrong, one sentence per mistake.
+        ConfigError: when the section itself is wrong, one sentence per mistake.
         TrainingError: when the query does not run, or its rows cannot be learnt from.
 
     """
-    sweep_leftovers(folder)
+    remove_stale_temp_files(folder)
     path, manifest = folder / "training_set.arrow", folder / "training_set.json"
     inputs, checked = _inputs(training, tables), _settings(training)
     known = None if fresh else _known(path, manifest)
@@ -112,7 +112,7 @@ def _check_settings(training: Training) -> None:
     from tasks.train.checks.section import check_training  # noqa: PLC0415 - scikit-learn costs a second to import
 
     if mistakes := check_training(training):
-        raise SpecError(mistakes)
+        raise ConfigError(mistakes)
 
 
 def _check(training: Training, path: Path) -> TrainingSet:

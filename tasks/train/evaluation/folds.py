@@ -25,7 +25,7 @@ from tasks.train.data.split_file import mapped_table
 from tasks.train.data.types import Array
 from tasks.train.evaluation.fit import fit_model
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.predictions import Answers
+from tasks.train.evaluation.predictions import Predictions
 from tasks.train.evaluation.results import MAX_WARNINGS, FoldResult
 
 
@@ -45,9 +45,9 @@ def evaluate_fold(job: CandidateJob, fold: int) -> FoldResult:
     with attempted(job) as attempt:
         train, test = job.rows.sides(fold)
         model = fit_rows(job, train, attempt)
-        answers = Answers(model, *read_rows(job, test), job.training_set.positive)
-        score = answers.score(job.training.metric)
-        result = replace(result, score=score, metrics=answers.metrics(job.training_set.task))
+        predictions = Predictions(model, *read_rows(job, test), job.training_set.positive)
+        score = predictions.score(job.training.metric)
+        result = replace(result, score=score, metrics=predictions.metrics(job.training_set.task))
     return replace(result, fit_s=attempt.fit_s, warnings=attempt.warnings, error=attempt.error)
 
 
@@ -66,7 +66,7 @@ def rehearse() -> None:
     frame, truth = pd.DataFrame({"x": np.arange(4.0)}), np.array([0, 1, 0, 1])
     columns = ColumnTransformer([("numbers", "passthrough", ["x"])])
     model = Pipeline([("columns", columns), ("estimator", DummyClassifier())]).fit(frame, truth)
-    Answers(model, frame, truth).metrics("classification")
+    Predictions(model, frame, truth).metrics("classification")
     pa.array(truth).to_pandas()
 
 

@@ -16,9 +16,9 @@ from tasks.train.data.types import Array
 from tasks.train.evaluation.fit import chosen_params
 from tasks.train.evaluation.folds import Attempt, attempted, fit_rows, read_rows
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.metrics import Said
-from tasks.train.evaluation.predictions import Answers, scoring_of
-from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, CurvePoint, Judgement
+from tasks.train.evaluation.metrics import ModelOutput
+from tasks.train.evaluation.predictions import Predictions, scoring_of
+from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, CurvePoint, HoldoutResult
 from tasks.train.evaluation.statistics import Bootstrap, bootstrap_interval
 from tasks.train.execution.units import SHARES
 from tasks.train.models.model_file import load_model, save_model
@@ -31,18 +31,18 @@ IMPORTANCE_REPEATS = 5
 CURVE_FOLDS = 3  # the last ones: of a split by time they have the most rows
 
 
-def judge_finalist(job: CandidateJob) -> Judgement:
+def judge_finalist(job: CandidateJob) -> HoldoutResult:
     """Return the scores of the hold-out, after its predictions and the model are committed in the job's folder."""
-    result = Judgement(job.fingerprint)
+    result = HoldoutResult(job.fingerprint)
     with attempted(job) as attempt:
         train, test = job.rows.sides()
         model = fit_rows(job, train, attempt)
-        answers = Answers(model, *read_rows(job, test), job.training_set.positive)
-        score = answers.score(job.training.metric)
+        predictions = Predictions(model, *read_rows(job, test), job.training_set.positive)
+        score = predictions.score(job.training.metric)
         save_model(model, job.folder / MODEL_FILE)
-        _keep_holdout(job, answers, test)
-        interval = _interval(job, answers)
-        metrics = answers.metrics(job.training_set.task)
+        _keep_holdout(job, predictions, test)
+        interval = _interval(job, predictions)
+        metrics = predictions.metrics(job.training_set.task)
         result = replace(
             result, score=score, interval=interval, metrics=metrics, params=chosen_params(model, job.candidate)
         )
@@ -86,40 +86,44 @@ def _learn(job: CandidateJob, share: float, fold: int, attempt: Attempt) -> tupl
         chosen = train[np.sort(np.random.default_rng(job.training.seed).permutation(len(train))[:wanted])]
     model = fit_rows(job, chosen, attempt)
     metric, positive = job.training.metric, job.training_set.positive
-    seen, unseen = (Answers(model, *read_rows(job, side), positive).score(metric) for side in (chosen, test))
+    seen, unseen = (Predictions(model, *read_rows(job, side), positive).score(metric) for side in (chosen, test))
     return wanted, seen, unseen
 
 
-def _interval(job: CandidateJob, answers: Answers) -> tuple[float, float] | None:
+def _interval(job: CandidateJob, predictions: Predictions) -> tuple[float, float] | None:
     """Return the interval of the score, or None where no draw of the held-out rows defines the metric."""
-    rows, groups = len(answers.truth), job.rows.held_out_units()
+    rows, groups = len(predictions.truth), job.rows.held_out_units()
     bootstrap = Bootstrap(
         rows,
         job.training.seed,
         draws=max(_FEWEST_DRAWS, min(DRAWS, _DRAWN_ROWS // rows)),
-        strata=answers.truth if job.training_set.task == "classification" else None,
+        strata=predictions.truth if job.training_set.task == "classification" else None,
         groups=groups,
     )
-    low, high = bootstrap_interval(answers.scoring(job.training.metric), bootstrap)
+    low, high = bootstrap_interval(predictions.scoring(job.training.metric), bootstrap)
     return (low, high) if math.isfinite(low) else None
 
 
-def tell_holdout(said: Said, rows: Array) -> pa.Table:
+def tell_holdout(output: ModelOutput, rows: Array) -> pa.Table:
     """Return what a model said of the held-out rows: prediction, and `probability_` and `ranking_` by class."""
-    columns: dict[str, Any] = {"row": pa.array(rows, pa.int64()), "truth": said.truth, "prediction": said.prediction}
-    if said.classes is None:
+    columns: dict[str, Any] = {
+        "row": pa.array(rows, pa.int64()),
+        "truth": output.truth,
+        "prediction": output.prediction,
+    }
+    if output.classes is None:
         return pa.table(columns)
-    if said.probability is not None:
-        columns |= {f"probability_{c}": said.probability[:, i] for i, c in enumerate(said.classes)}
-    if said.ranking is not None:
-        of_each = said.ranking.ndim > 1
-        ranked = said.classes if of_each else said.classes[1:]
-        columns |= {f"ranking_{c}": said.ranking[:, i] if of_each else said.ranking for i, c in enumerate(ranked)}
+    if output.probability is not None:
+        columns |= {f"probability_{c}": output.probability[:, i] for i, c in enumerate(output.classes)}
+    if output.ranking is not None:
+        of_each = output.ranking.ndim > 1
+        ranked = output.classes if of_each else output.classes[1:]
+        columns |= {f"ranking_{c}": output.ranking[:, i] if of_each else output.ranking for i, c in enumerate(ranked)}
     return pa.table(columns)
 
 
-def _keep_holdout(job: CandidateJob, answers: Answers, rows: Array) -> None:
+def _keep_holdout(job: CandidateJob, predictions: Predictions, rows: Array) -> None:
     """Commit what the model says of the held-out rows."""
-    table = tell_holdout(answers.said, rows)
+    table = tell_holdout(predictions.output, rows)
     with commit(job.folder / HOLDOUT_FILE) as part, pa.ipc.new_file(str(part), table.schema) as file:
         file.write_table(table)

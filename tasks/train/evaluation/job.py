@@ -9,11 +9,11 @@ from pathlib import Path
 
 from tasks.config import Candidate, Training
 from tasks.core.storage import fingerprint
-from tasks.train.data.split_file import KeptRows, keep_rows
-from tasks.train.data.training_set import Task, TrainingSet, versions
+from tasks.train.data.split_file import SavedSplit, keep_rows
+from tasks.train.data.training_set import Problem, TrainingSet, versions
 from tasks.train.models.estimators import BASELINE
 
-BASELINES: dict[Task, Candidate] = {
+BASELINES: dict[Problem, Candidate] = {
     "classification": Candidate(estimator="sklearn.dummy.DummyClassifier", params={"strategy": "prior"}),
     "regression": Candidate(estimator="sklearn.dummy.DummyRegressor", params={"strategy": "mean"}),
 }
@@ -29,7 +29,7 @@ class CandidateJob:
     candidate: Candidate
     training: Training
     training_set: TrainingSet
-    rows: KeptRows
+    rows: SavedSplit
     models: Path
     """Folder of the pipeline's models."""
     versions: Mapping[str, str]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tasks.config import Label
-from tasks.train.data.training_set import Task
+from tasks.train.data.training_set import Problem
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import CandidateResult, Finalist
 from tasks.train.models.estimators import BASELINE
@@ -76,7 +76,7 @@ class Leaderboard:
     """The candidates, best first and failed ones last; greater scores are better."""
 
     metric: str
-    task: Task
+    task: Problem
     lines: tuple[Line, ...]
     training_rows: int
     test_rows: int

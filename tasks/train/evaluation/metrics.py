@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from sklearn import metrics as sk
 
-from tasks.train.data.training_set import Task
+from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 from tasks.train.evaluation.statistics import Score
 
@@ -19,7 +19,7 @@ Judge = Callable[[Array, Array, Array], float]  # (truth, what was said, classes
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class ModelOutput:
     """What a model said of rows, and what was true."""
 
     truth: Array
@@ -42,7 +42,7 @@ class Metric:
     """
 
     name: str
-    task: Task
+    task: Problem
     scorer: str
     judge: Judge
     sign: int = 1
@@ -52,17 +52,17 @@ class Metric:
     scorer_of_many: str | None = None
     """The scorer for more than two classes, where it is another."""
 
-    def score(self, said: Said) -> float:
+    def score(self, output: ModelOutput) -> float:
         """Return the metric in its own unit and direction; NaN where what was said does not define it."""
-        known = np.unique(said.truth) if said.classes is None else said.classes
+        known = np.unique(output.truth) if output.classes is None else output.classes
         many = self.scorer_of_many is not None and len(known) > _BINARY
-        given: Array | None = getattr(said, "probability" if many and self.of == "ranking" else self.of)
+        given: Array | None = getattr(output, "probability" if many and self.of == "ranking" else self.of)
         if given is None:
             return float("nan")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of rows without a class: the value is NaN
             try:
-                return float(self.judge(said.truth, given, known))
+                return float(self.judge(output.truth, given, known))
             except ValueError:
                 return float("nan")
 
@@ -71,9 +71,9 @@ class Metric:
         return self.scorer_of_many if self.scorer_of_many and (classes or 0) > _BINARY else self.scorer
 
 
-def score_all(task: Task, said: Said) -> dict[str, float]:
+def score_all(task: Problem, output: ModelOutput) -> dict[str, float]:
     """Return every metric of the task that what was said defines, by name."""
-    scores = {metric.name: metric.score(said) for metric in METRICS.values() if metric.task == task}
+    scores = {metric.name: metric.score(output) for metric in METRICS.values() if metric.task == task}
     return {name: value for name, value in scores.items() if np.isfinite(value)}
 
 
@@ -145,18 +145,18 @@ METRICS = {metric.name: metric for metric in _ALL}
 
 _TWO = 2
 _ERRORS: dict[str, Callable[[Array, Array], Array]] = {
-    "neg_mean_absolute_error": lambda truth, said: -np.abs(truth - said),
-    "neg_mean_squared_error": lambda truth, said: -np.square(truth - said),
+    "neg_mean_absolute_error": lambda truth, output: -np.abs(truth - output),
+    "neg_mean_squared_error": lambda truth, output: -np.square(truth - output),
 }
 
 
-def quick_scoring(metric: str, said: Said) -> Score | None:
+def quick_scoring(metric: str, output: ModelOutput) -> Score | None:
     """Return what scores positions as scikit-learn's scorer does, to the last digits, or None for other metrics.
 
     A scorer takes a millisecond or more for checks alone; a thousand draws of
     a hold-out are seconds.
     """
-    truth, prediction, classes = said.truth, said.prediction, said.classes
+    truth, prediction, classes = output.truth, output.prediction, output.classes
     if metric == "accuracy":
         return _mean_of((truth == prediction).astype(float))
     if metric in _ERRORS and classes is None:
@@ -166,8 +166,8 @@ def quick_scoring(metric: str, said: Said) -> Score | None:
         return lambda rows: -float(np.sqrt(mean(rows)))
     if metric == "r2" and classes is None:
         return _r2(truth, prediction)
-    if metric == "roc_auc" and classes is not None and len(classes) == _TWO and said.ranking is not None:
-        return _fast_roc_auc(truth == classes[1], said.ranking)
+    if metric == "roc_auc" and classes is not None and len(classes) == _TWO and output.ranking is not None:
+        return _fast_roc_auc(truth == classes[1], output.ranking)
     return None
 
 

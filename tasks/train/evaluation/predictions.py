@@ -14,15 +14,15 @@ from sklearn.pipeline import Pipeline
 
 from tasks.config import Label
 from tasks.core.errors import TrainingError
-from tasks.train.data.training_set import Task
+from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
-from tasks.train.evaluation.metrics import Said, quick_scoring, score_all
+from tasks.train.evaluation.metrics import ModelOutput, quick_scoring, score_all
 from tasks.train.evaluation.statistics import Score
 
 _TWO = 2
 
 
-class Answers:
+class Predictions:
     """What a model says of the rows of a frame.
 
     Of two classes the second is the positive one: where the model has them in
@@ -70,9 +70,9 @@ class Answers:
         )  # some have a column a pair of classes
 
     @property
-    def said(self) -> Said:
+    def output(self) -> ModelOutput:
         """Return all that the model says of the rows."""
-        return Said(self.truth, self.prediction, self.probability, self.ranking, self.classes)
+        return ModelOutput(self.truth, self.prediction, self.probability, self.ranking, self.classes)
 
     def score(self, metric: str) -> float:
         """Return what scikit-learn's scorer makes of all rows.
@@ -81,10 +81,10 @@ class Answers:
             TrainingError: when it makes no number of them.
 
         """
-        for said in (self.prediction, self.probability):
-            if said is not None and said.dtype.kind == "f" and np.isnan(said).any():
-                missing = int(np.isnan(said.reshape(len(said), -1)).any(axis=1).sum())
-                raise TrainingError(f"it predicts NaN for {missing} of {len(said)} rows; change its parameters")
+        for output in (self.prediction, self.probability):
+            if output is not None and output.dtype.kind == "f" and np.isnan(output).any():
+                missing = int(np.isnan(output.reshape(len(output), -1)).any(axis=1).sum())
+                raise TrainingError(f"it predicts NaN for {missing} of {len(output)} rows; change its parameters")
         try:
             found = self.figure(metric)
         except ValueError as error:
@@ -99,7 +99,7 @@ class Answers:
 
     def scoring(self, metric: str) -> Score:
         """Return what scores any positions of the rows; NaN where they do not define the metric."""
-        if quick := quick_scoring(metric, self.said):
+        if quick := quick_scoring(metric, self.output):
             return quick
         scorer, model, truth = get_scorer(metric), self._as_model(), self._coded_truth()
 
@@ -111,9 +111,9 @@ class Answers:
 
         return score
 
-    def metrics(self, task: Task) -> dict[str, float]:
+    def metrics(self, task: Problem) -> dict[str, float]:
         """Return the usual metrics of the task that these answers define."""
-        return score_all(task, self.said)
+        return score_all(task, self.output)
 
     def _ask_model(self, method: str) -> Array:
         return np.asarray(getattr(self._model, method)(self._frame))
@@ -126,9 +126,9 @@ class Answers:
         found = _RegressorAnswers() if self.classes is None else _ClassifierAnswers()
         given = {"predict": lambda: self._coded(self.prediction), "predict_proba": lambda: self.probability}
         given["decision_function"] = lambda: self.ranking if self._two else self._ask("decision_function")
-        for method, answers in given.items():
+        for method, predictions in given.items():
             if hasattr(self._model, method):
-                setattr(found, method, self._looked_up(method, cache(answers)))
+                setattr(found, method, self._looked_up(method, cache(predictions)))
         if self.classes is not None:
             found.classes_ = np.arange(_TWO) if self._two else self.classes
         return found
@@ -139,9 +139,9 @@ class Answers:
     def _coded(self, labels: Array) -> Array:
         return (labels == self.classes[1]).astype(int) if self._two and self.classes is not None else labels
 
-    def _looked_up(self, method: str, answers: Any) -> Any:
+    def _looked_up(self, method: str, predictions: Any) -> Any:
         def look_up(rows: Array) -> Array:
-            found: Array = answers()[rows]
+            found: Array = predictions()[rows]
             return found
 
         look_up.__name__ = method  # by which scorers tell what they were given
@@ -152,7 +152,7 @@ def scoring_of(metric: str, positive: Label | None) -> Callable[[Pipeline, pd.Da
     """Return what scores a model on rows, as scikit-learn's own scorers do, of the positive class."""
 
     def score(model: Pipeline, frame: pd.DataFrame, truth: Array) -> float:
-        return Answers(model, frame, truth, positive).figure(metric)
+        return Predictions(model, frame, truth, positive).figure(metric)
 
     return score
 

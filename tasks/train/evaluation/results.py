@@ -68,7 +68,7 @@ class CandidateResult:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class HoldoutResult:
     """What became of a candidate that was fitted on all rows that train, and judged once on the hold-out."""
 
     fingerprint: str
@@ -112,15 +112,15 @@ class Finalist:
     """Rows learnt from, score on them, score on the test rows of folds; of the best only."""
 
 
-Part = FoldResult | Judgement | CurvePoint
-Kept = TypeVar("Kept", FoldResult, Judgement, CurvePoint)
+EvaluationResult = FoldResult | HoldoutResult | CurvePoint
+Kept = TypeVar("Kept", FoldResult, HoldoutResult, CurvePoint)
 
-_READERS: Mapping[type[Part], Callable[[Path], Any]] = {
-    kind: json_reader(kind) for kind in (FoldResult, Judgement, CurvePoint)
+_READERS: Mapping[type[EvaluationResult], Callable[[Path], Any]] = {
+    kind: json_reader(kind) for kind in (FoldResult, HoldoutResult, CurvePoint)
 }
 
 
-def keep_part(job: CandidateJob, part: Part) -> None:
+def keep_part(job: CandidateJob, part: EvaluationResult) -> None:
     """Commit a part of a candidate's results; from then on it counts as finished."""
     number = part.fold if isinstance(part, FoldResult) else part.share if isinstance(part, CurvePoint) else 0
     commit_json(_path_of(job, type(part), number), asdict(part))
@@ -128,7 +128,7 @@ def keep_part(job: CandidateJob, part: Part) -> None:
 
 def kept_part(job: CandidateJob, kind: type[Kept], number: int = 0) -> Kept | None:
     """Return the kept result of a fold or of a share, by its number, or of the hold-out; None where it has to be fitted."""
-    if kind is Judgement and not _is_whole(job.folder):
+    if kind is HoldoutResult and not _is_whole(job.folder):
         return None
     kept: Kept | None = _READERS[kind](_path_of(job, kind, number))
     return kept if kept is not None and kept.fingerprint == job.fingerprint else None
@@ -144,7 +144,7 @@ def _is_whole(folder: Path) -> bool:
         return file.read() == _ARROW_END
 
 
-def _path_of(job: CandidateJob, kind: type[Part], number: int) -> Path:
+def _path_of(job: CandidateJob, kind: type[EvaluationResult], number: int) -> Path:
     names = {FoldResult: f"fold-{number}.json", CurvePoint: f"share-{number}.json"}
     return job.folder / names.get(kind, METRICS_FILE)
 
@@ -170,7 +170,7 @@ def combine_folds(job: CandidateJob, folds: Sequence[FoldResult], *, reused: boo
     )
 
 
-def make_finalist(job: CandidateJob, judged: Judgement, curve: Sequence[CurvePoint]) -> Finalist:
+def make_finalist(job: CandidateJob, judged: HoldoutResult, curve: Sequence[CurvePoint]) -> Finalist:
     """Return a candidate that was judged, with its learning curve where it has one."""
     return Finalist(
         name=job.name,
@@ -183,7 +183,7 @@ def make_finalist(job: CandidateJob, judged: Judgement, curve: Sequence[CurvePoi
     )
 
 
-def with_judgement(result: CandidateResult, judged: Judgement) -> CandidateResult:
+def with_judgement(result: CandidateResult, judged: HoldoutResult) -> CandidateResult:
     """Return a candidate's result with what its last fit came to; where that failed, the candidate has failed."""
     return replace(
         result,

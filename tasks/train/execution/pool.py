@@ -23,7 +23,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from tasks.config import DaskRunner, ProcessesRunner
 from tasks.core.errors import TrainingError
-from tasks.train.evaluation.results import Part
+from tasks.train.evaluation.results import EvaluationResult
 from tasks.train.execution.fit_client import FitServer
 from tasks.train.execution.shared_store import Handover
 from tasks.train.execution.units import Unit, run_unit
@@ -37,7 +37,7 @@ _ANSWERS_S = 10  # a scheduler that is there answers sooner
 
 
 @task(name="candidate", task_run_name="{unit.name}", cache_policy=NO_CACHE, persist_result=False)
-def train_unit(unit: Unit, handover: Handover | None = None) -> list[Part] | State[Any]:
+def train_unit(unit: Unit, handover: Handover | None = None) -> list[EvaluationResult] | State[Any]:
     """Fit and judge one candidate on some of its folds, or on the hold-out.
 
     A unit of its own because units run in parallel and each is finished, or
@@ -74,7 +74,7 @@ class Workers:
     def run(
         self,
         units: Iterable[Unit],
-        tell: Callable[[Unit, list[Part]], None],
+        tell: Callable[[Unit, list[EvaluationResult]], None],
         skip: Callable[[Unit], bool] = lambda _: False,
     ) -> None:
         """Run units, those that come first first, and tell what each came to; blocks until all are done.
@@ -117,7 +117,7 @@ class Workers:
                 self._offered = True
                 self._handover.offer(unit.job)
 
-    def _received(self, unit: Unit, parts: list[Part]) -> list[Part]:
+    def _received(self, unit: Unit, parts: list[EvaluationResult]) -> list[EvaluationResult]:
         """Return the results of a unit, kept on this machine's disk whichever machine they come from."""
         if self._handover is not None:
             self._handover.receive(unit.job, parts)
@@ -144,7 +144,7 @@ class Workers:
         flying: dict[PrefectFuture[Any], Unit],
         tries: Counter[str],
         error: Exception,
-        tell: Callable[[Unit, list[Part]], None],
+        tell: Callable[[Unit, list[EvaluationResult]], None],
     ) -> list[Unit]:
         """Return the units that are to run again after a worker was killed."""
         again = []
@@ -221,11 +221,11 @@ def _make_dask_runner(runner: DaskRunner) -> TaskRunner[Any]:
     return dask
 
 
-def _results_of(answer: Any) -> list[Part]:
+def _results_of(answer: Any) -> list[EvaluationResult]:
     """Return the results of a unit; where the task itself failed, its error is raised."""
     if isinstance(answer, BaseException):
         raise answer
-    results: list[Part] = answer
+    results: list[EvaluationResult] = answer
     return results
 
 

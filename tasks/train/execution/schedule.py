@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from tasks.core.progress import Step, tell
-from tasks.core.storage import sweep_leftovers
+from tasks.core.progress import ProgressEvent, emit
+from tasks.core.storage import remove_stale_temp_files
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard import Leaderboard, choose_finalists, rank
 from tasks.train.evaluation.results import (
     CandidateResult,
     CurvePoint,
+    EvaluationResult,
     FoldResult,
-    Judgement,
-    Part,
+    HoldoutResult,
     combine_folds,
     kept_part,
     make_finalist,
@@ -38,7 +38,7 @@ class RunsUnits(Protocol):
     def run(
         self,
         units: Iterable[Unit],
-        tell: Callable[[Unit, list[Part]], None],
+        emit: Callable[[Unit, list[EvaluationResult]], None],
         skip: Callable[[Unit], bool] = ...,
     ) -> None:
         """Run units and tell what each came to."""
@@ -72,7 +72,7 @@ class _Evaluation:
         self._told = 0
         self._found: dict[str, dict[int, FoldResult]] = {}
         self.missing: dict[str, list[int]] = {}
-        sweep_leftovers(jobs[0].models)
+        remove_stale_temp_files(jobs[0].models)
         for job in jobs:
             if fresh:
                 shutil.rmtree(job.folder, ignore_errors=True)
@@ -81,7 +81,7 @@ class _Evaluation:
             self._found[job.name] = kept
             self.missing[job.name] = [fold for fold in folds if fold not in kept]
 
-    def take(self, unit: Unit, parts: list[Part]) -> None:
+    def take(self, unit: Unit, parts: list[EvaluationResult]) -> None:
         """Take the results of a unit."""
         found = self._found[unit.job.name]
         before = self._is_done(unit.job)
@@ -112,7 +112,7 @@ class _Evaluation:
         result = self.result(job)
         how = "kept from before" if result.reused else f"in {result.fit_s or 0:.1f} s"
         detail = result.error or f"{result.score:.4f} {how}"
-        tell(Step("train", job.name, self._told, len(self._jobs), detail))
+        emit(ProgressEvent("train", job.name, self._told, len(self._jobs), detail))
 
 
 def _judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, workers: RunsUnits) -> Leaderboard:
@@ -131,23 +131,23 @@ class _Finals:
         self._board = board
         self._number = jobs[0].training.finalists
         self._last = read_last_times(_board(jobs))
-        self._judged: dict[str, Judgement] = {}
+        self._judged: dict[str, HoldoutResult] = {}
         self._curves: dict[str, dict[int, CurvePoint]] = {}
 
     def missing(self) -> list[Unit]:
         """Return the units that judge who is not judged yet, and draw what lacks of the best one's learning curve."""
         chosen = [self._jobs[name] for name in self._chosen()]
         for job in chosen:
-            if job.name not in self._judged and (known := kept_part(job, Judgement)):
+            if job.name not in self._judged and (known := kept_part(job, HoldoutResult)):
                 self._judged[job.name] = known
         best = next((job for job in chosen if job.name != BASELINE), None)
         shares = self._missing_shares(best) if best else []
         return plan_finals([job for job in chosen if job.name not in self._judged], best, shares, self._last)
 
-    def take(self, unit: Unit, parts: list[Part]) -> None:
+    def take(self, unit: Unit, parts: list[EvaluationResult]) -> None:
         """Take the results of a unit."""
         for part in parts:
-            if isinstance(part, Judgement):
+            if isinstance(part, HoldoutResult):
                 self._judged[unit.job.name] = part
                 self._tell(unit.job, part)
             elif isinstance(part, CurvePoint):
@@ -176,9 +176,9 @@ class _Finals:
     def _chosen(self) -> list[str]:
         return choose_finalists(self._board, self._number, self._failed())
 
-    def _tell(self, job: CandidateJob, judged: Judgement) -> None:
+    def _tell(self, job: CandidateJob, judged: HoldoutResult) -> None:
         total = len(self._chosen()) + len(self._failed())
-        tell(Step("judge", job.name, len(self._judged), total, judged.error or f"{judged.score:.4f}"))
+        emit(ProgressEvent("judge", job.name, len(self._judged), total, judged.error or f"{judged.score:.4f}"))
 
 
 def _board(jobs: Sequence[CandidateJob]) -> Path:

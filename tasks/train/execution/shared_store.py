@@ -17,7 +17,7 @@ from filelock import FileLock
 from tasks.core.errors import TrainingError
 from tasks.core.storage import commit, hash_file
 from tasks.train.evaluation.job import CandidateJob, versions_for
-from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, Judgement, Part, keep_part
+from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, EvaluationResult, HoldoutResult, keep_part
 
 
 def check_reach(job: CandidateJob) -> None:
@@ -146,7 +146,7 @@ class Handover:
                 for path in made:
                     system.put_file(str(path), f"{root}/{job.folder.name}-{path.name}")
 
-    def receive(self, job: CandidateJob, parts: Sequence[Part]) -> None:
+    def receive(self, job: CandidateJob, parts: Sequence[EvaluationResult]) -> None:
         """Keep the results of a job, which a worker has told, in the job's folder; the model of a judged one is fetched.
 
         Raises:
@@ -156,7 +156,7 @@ class Handover:
         for part in parts:
             if part.error is not None:
                 continue
-            for name in _FILES if isinstance(part, Judgement) else ():
+            for name in _FILES if isinstance(part, HoldoutResult) else ():
                 with self._opened("cannot be read") as (system, root), commit(job.folder / name) as path:
                     system.get_file(f"{root}/{job.folder.name}-{name}", str(path))
             keep_part(job, part)

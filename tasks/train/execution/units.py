@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from tasks.core.storage import json_reader
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.results import CurvePoint, FoldResult, Judgement, Part, keep_part
+from tasks.train.evaluation.results import CurvePoint, EvaluationResult, FoldResult, HoldoutResult, keep_part
 from tasks.train.execution.fit_client import Outcome, each_isolated, run_isolated
 from tasks.train.execution.shared_store import Handover, check_reach, check_versions, own_folder
 from tasks.train.models.estimators import BASELINE
@@ -46,13 +46,13 @@ class Unit:
                 return f"{self.job.name}, hold-out"
         return f"{self.job.name}, {SHARES[self.parts[0]]:.3g} of the rows"
 
-    def failure(self, error: str) -> Part:
+    def failure(self, error: str) -> EvaluationResult:
         """Return the result of a unit that could not be run."""
         match self.kind:
             case "folds":
                 return FoldResult(self.parts[0], self.job.fingerprint, error=error)
             case "judge":
-                return Judgement(self.job.fingerprint, error=error)
+                return HoldoutResult(self.job.fingerprint, error=error)
         return CurvePoint(self.parts[0], self.job.fingerprint, error=error)
 
 
@@ -74,7 +74,7 @@ class _TimedBoard:
 _read_board = json_reader(_TimedBoard)
 
 
-def run_unit(unit: Unit, handover: Handover | None = None) -> list[Part]:
+def run_unit(unit: Unit, handover: Handover | None = None) -> list[EvaluationResult]:
     """Return the results of a unit, each committed as it comes; after a failed one the others are not tried.
 
     Raises:
@@ -89,8 +89,8 @@ def run_unit(unit: Unit, handover: Handover | None = None) -> list[Part]:
     return _run_unit(unit)
 
 
-def _run_unit(unit: Unit) -> list[Part]:
-    results: list[Part] = []
+def _run_unit(unit: Unit) -> list[EvaluationResult]:
+    results: list[EvaluationResult] = []
     for result in _run_parts(unit):
         results.append(result)
         if result.error is None:
@@ -98,7 +98,7 @@ def _run_unit(unit: Unit) -> list[Part]:
     return results
 
 
-def _run_parts(unit: Unit) -> Iterator[Part]:
+def _run_parts(unit: Unit) -> Iterator[EvaluationResult]:
     job = unit.job
     match unit.kind:
         case "folds":
@@ -125,10 +125,10 @@ def _run_folds(job: CandidateJob, folds: Sequence[int]) -> Iterator[FoldResult]:
         yield replace(known, memory_mb=outcome.memory_mb, seconds=round(outcome.seconds, 3))
 
 
-def _judge(job: CandidateJob) -> Judgement:
+def _judge(job: CandidateJob) -> HoldoutResult:
     """Return the judgement of a finalist; its importances are measured in a process of their own, and may be missing."""
     outcome = _isolated(job, "tasks.train.evaluation.holdout:judge_finalist")
-    judged: Judgement = outcome.value or Judgement(job.fingerprint, error=outcome.error)
+    judged: HoldoutResult = outcome.value or HoldoutResult(job.fingerprint, error=outcome.error)
     judged = replace(judged, memory_mb=outcome.memory_mb)
     if judged.error is not None or job.name == BASELINE:
         return judged

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from tasks.config import Candidate, Label
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tasks.train.data.classes import params_for
 
 BASELINE = "dummy"
@@ -106,19 +106,19 @@ def load_estimator(path: str) -> type[Any]:
     """Return the estimator class at an import path such as sklearn.linear_model.LogisticRegression.
 
     Raises:
-        SpecError: when the path is not a classifier or regressor of a package on our list, or that is not installed.
+        ConfigError: when the path is not a classifier or regressor of a package on our list, or that is not installed.
 
     """
     module, _, name = path.rpartition(".")
     package = module.partition(".")[0]
     if package not in ALLOWED_PACKAGES:
-        raise SpecError(f"{path!r} is not an estimator of {', '.join(ALLOWED_PACKAGES)}{_nearest(name)}")
+        raise ConfigError(f"{path!r} is not an estimator of {', '.join(ALLOWED_PACKAGES)}{_nearest(name)}")
     found = _load_boosting(path, module, name) if package in BOOSTING else _load_exported(module, name)
     if not (inspect.isclass(found) and hasattr(found, "fit") and hasattr(found, "predict")):
         cure = f"; {package} has {', '.join(BOOSTING[package])}" if package in BOOSTING else _nearest(name)
-        raise SpecError(f"{path!r} is not an estimator{cure}")
+        raise ConfigError(f"{path!r} is not an estimator{cure}")
     if not kind_of(found):
-        raise SpecError(f"{path!r} is neither a classifier nor a regressor; choose one that is")
+        raise ConfigError(f"{path!r} is neither a classifier nor a regressor; choose one that is")
     return found
 
 
@@ -135,12 +135,12 @@ def _load_boosting(path: str, package: str, name: str) -> Any:
     if name not in BOOSTING.get(package, ()):
         return None
     if find_spec(package) is None:
-        raise SpecError(f"{path!r} needs {package}, which is not installed; run: pip install {package}")
+        raise ConfigError(f"{path!r} needs {package}, which is not installed; run: pip install {package}")
     try:
         return getattr(import_module(package), name)
     except (ImportError, OSError) as error:  # a library of the system that it needs, say
         told = str(error).splitlines()[0].rstrip(".")
-        raise SpecError(f"{path!r} cannot be imported ({told}); install what {package} needs") from None
+        raise ConfigError(f"{path!r} cannot be imported ({told}); install what {package} needs") from None
 
 
 def package_of(estimator: Any) -> str:

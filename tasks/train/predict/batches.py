@@ -18,8 +18,8 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from tasks.config import QueryLimits, Training
-from tasks.core.errors import SpecError, TidemillError, TrainingError
-from tasks.core.progress import Step, tell
+from tasks.core.errors import ConfigError, TidemillError, TrainingError
+from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import commit
 from tasks.train.data.drift import Drift, count_values, measure_drift
 from tasks.train.data.features import Features, features_of, read_frame
@@ -154,7 +154,7 @@ def predict_rows(
     batches, however many rows there are.
 
     Raises:
-        SpecError: when no version serves, or the rows have not its features.
+        ConfigError: when no version serves, or the rows have not its features.
         TrainingError: when the rows cannot be read, or the model not be loaded; or it was broken off.
 
     """
@@ -202,7 +202,7 @@ def _write(
             count += told.num_rows
             for name, bins in values.items():
                 counted[name] += bins
-            tell(Step("predict", rows.name, count, count, f"{count:,} rows"))
+            emit(ProgressEvent("predict", rows.name, count, count, f"{count:,} rows"))
     return count, counted
 
 
@@ -227,12 +227,12 @@ def read_serving(models: Path) -> Version:
     """Return the version that serves.
 
     Raises:
-        SpecError: none does.
+        ConfigError: none does.
 
     """
     champion = read_champion(models)
     if champion is None:
-        raise SpecError(f"no version of {models.name} serves yet; run its pipeline first")
+        raise ConfigError(f"no version of {models.name} serves yet; run its pipeline first")
     return read_version(models, champion.version)
 
 
@@ -245,10 +245,10 @@ def _check_names(rows: Input, schema: pa.Schema, model: _Model) -> None:
     there = {name.lower() for name in schema.names}
     taken = [name for name in model.added if name.lower() in there]
     if taken:
-        raise SpecError(f"{rows}: has a column {taken[0]!r} already, which the prediction adds; rename it in a query")
+        raise ConfigError(f"{rows}: has a column {taken[0]!r} already, which the prediction adds; rename it in a query")
     twice = [name for name in schema.names if schema.names.count(name) > 1]
     if twice:
-        raise SpecError(f"{rows}: has two columns {twice[0]!r}; rename one in the query")
+        raise ConfigError(f"{rows}: has two columns {twice[0]!r}; rename one in the query")
 
 
 def _plain(answers: Array) -> pa.Array:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.config import QueryLimits
-from tasks.core.errors import SpecError, TrainingError
+from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.storage import fingerprint
 from tasks.core.tables import files_as_sql, find_alike, quote_name
 from tasks.train.data.column_kinds import SQL_TYPES, differences, foreign_kinds
@@ -81,7 +81,7 @@ def read_input(text: str, tables: Mapping[str, Path]) -> Input:
     """Return what the text names: a table, a file, or a query.
 
     Raises:
-        SpecError: when it is none of them.
+        ConfigError: when it is none of them.
 
     """
     if text in tables:
@@ -92,9 +92,9 @@ def read_input(text: str, tables: Mapping[str, Path]) -> Input:
     if _QUERY.match(text):
         return _query(text)
     if os.path.isdir(text):  # noqa: PTH112 - as above
-        raise SpecError(f"{text}: is a folder; name one of its files, or make a source of it and predict its table")
+        raise ConfigError(f"{text}: is a folder; name one of its files, or make a source of it and predict its table")
     known = did_you_mean(text, sorted(tables)) if tables else "there is no table yet"
-    raise SpecError(f"{text!r} is neither a table, a file that is there, nor a query; {known}")
+    raise ConfigError(f"{text!r} is neither a table, a file that is there, nor a query; {known}")
 
 
 def _file(path: Path) -> Input:
@@ -102,15 +102,15 @@ def _file(path: Path) -> Input:
         try:
             return _query(path.read_text(encoding="utf-8-sig"))
         except UnicodeDecodeError:
-            raise SpecError(f"{path}: is not UTF-8; save the query as UTF-8") from None
+            raise ConfigError(f"{path}: is not UTF-8; save the query as UTF-8") from None
     if "\\" in str(path.absolute()):
-        raise SpecError(f"{path}: has a backslash in its path, and SQL reads no such path; rename it")
+        raise ConfigError(f"{path}: has a backslash in its path, and SQL reads no such path; rename it")
     return Input("parquet" if path.suffix in _PARQUET else "file", str(path.absolute()))
 
 
 def _query(sql: str) -> Input:
     if mistakes := check_query(sql, "prediction.query"):
-        raise SpecError(mistakes)
+        raise ConfigError(mistakes)
     return Input("query", sql)
 
 
@@ -137,7 +137,7 @@ def opened(
         bounds: Rows in a batch, and what a query may take.
 
     Raises:
-        SpecError: when the rows have not the features, one sentence for each that differs.
+        ConfigError: when the rows have not the features, one sentence for each that differs.
         TrainingError: when they cannot be read.
 
     """
@@ -154,7 +154,7 @@ def opened(
             refuse_damaged(views)
             raise TrainingError(f"{rows}: {explain_sql(error)}; correct it") from None
         if mistakes := differences(learnt, stream.schema, str(rows)):
-            raise SpecError(mistakes)
+            raise ConfigError(mistakes)
         yield stream
 
 
@@ -196,7 +196,7 @@ def _source(connection: duckdb.DuckDBPyConnection, rows: Input, tables: Mapping[
         return RESULT
     files = rows.parts or (Path(rows.text),)
     if alike := find_alike(_names_of(files[0])):
-        raise SpecError(
+        raise ConfigError(
             f"{rows}: the columns {alike[0]!r} and {alike[1]!r} differ by case alone, and SQL takes one for the other; "
             "rename one of them"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.core.errors import SpecError
+from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder, commit
 from tasks.core.tables import table_of
 from tasks.train.predict.inputs import Input
@@ -20,7 +20,7 @@ def choose_output(folder: DataFolder, pipeline: str, rows: Input, asked: Path | 
     """Return the file that a prediction is written to: what is asked for, else one in the folder of predictions.
 
     Raises:
-        SpecError: what is asked for is there already, is not to be written to, or no Parquet by its name.
+        ConfigError: what is asked for is there already, is not to be written to, or no Parquet by its name.
 
     """
     if asked is None:
@@ -28,18 +28,18 @@ def choose_output(folder: DataFolder, pipeline: str, rows: Input, asked: Path | 
     path = asked.absolute()
     place = path.resolve()
     if path.is_dir():
-        raise SpecError(f"{asked}: is a folder; name a file in it, e.g. {asked / rows.name}.parquet")
+        raise ConfigError(f"{asked}: is a folder; name a file in it, e.g. {asked / rows.name}.parquet")
     if path.suffix not in _ENDINGS:
-        raise SpecError(f"{asked}: a prediction is Parquet, and {path.suffix} is not; name it {path.stem}.parquet")
+        raise ConfigError(f"{asked}: a prediction is Parquet, and {path.suffix} is not; name it {path.stem}.parquet")
     if rows.kind in {"parquet", "file"} and place == Path(rows.text).resolve():
-        raise SpecError(f"{asked}: is what is to be predicted; name another file")
+        raise ConfigError(f"{asked}: is what is to be predicted; name another file")
     if (table := table_of(place)) is not None:
-        raise SpecError(f"{asked}: is in the table {table}, which only its own run may change; name a file elsewhere")
+        raise ConfigError(f"{asked}: is in the table {table}, which only its own run may change; name a file elsewhere")
     for kept in folder.kept:
         if place.is_relative_to(kept.resolve()):
-            raise SpecError(f"{asked}: is in {kept}, which only runs may change; name a file elsewhere")
+            raise ConfigError(f"{asked}: is in {kept}, which only runs may change; name a file elsewhere")
     if path.exists() and not overwrite:
-        raise SpecError(f"{asked}: is there already; name another file, or add --overwrite")
+        raise ConfigError(f"{asked}: is there already; name another file, or add --overwrite")
     return path
 
 

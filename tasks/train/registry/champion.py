@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock
 
-from tasks.core.errors import SpecError, TrainingError
+from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.storage import commit_json
 from tasks.train.evaluation.results import MODEL_FILE
 from tasks.train.registry.version import Version, list_versions, read_version
@@ -92,7 +92,7 @@ def promote(models: Path, name: str) -> Decision:
     """Let a version serve, by hand.
 
     Raises:
-        SpecError: when there is none of that name.
+        ConfigError: when there is none of that name.
         TrainingError: when its model cannot be loaded.
 
     """
@@ -116,16 +116,16 @@ def roll_back(models: Path) -> Decision:
     """Let the version serve that did before, by hand.
 
     Raises:
-        SpecError: when no other version has served.
+        ConfigError: when no other version has served.
 
     """
     with deciding(models):
         champion, there = read_champion(models), {version.name: version for version in list_versions(models)}
         if champion is None:
-            raise SpecError(f"no version of {models.name} serves yet; run the pipeline first")
+            raise ConfigError(f"no version of {models.name} serves yet; run the pipeline first")
         before = [name for name in champion.previous if name in there]
         if not before:
-            raise SpecError(f"no version of {models.name} has served before {champion.version}; name one to promote")
+            raise ConfigError(f"no version of {models.name} has served before {champion.version}; name one to promote")
         name = before[-1]
         reason = f"rolled back from {champion.version}"
         decision = Decision(name, name, reason, now(), by_hand=True)

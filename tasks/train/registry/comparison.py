@@ -15,7 +15,7 @@ from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.split import split_rows
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.data.types import Array
-from tasks.train.evaluation.predictions import Answers
+from tasks.train.evaluation.predictions import Predictions
 from tasks.train.evaluation.statistics import Bootstrap, bootstrap_difference
 
 DRAWS = 500  # a scorer takes milliseconds; the percentiles of a thousand draws differ in the third digit
@@ -71,7 +71,7 @@ def without(held_out: HeldOut, kept: Array) -> HeldOut:
     return replace(held_out, frame=frame, truth=held_out.truth[kept], groups=groups)
 
 
-def lead_over(
+def paired_bootstrap_difference(
     challenger: Pipeline, champion: Pipeline, held_out: HeldOut, training: Training, training_set: TrainingSet
 ) -> tuple[float, float, float]:
     """Return how much better the challenger scores than the champion, and the interval of that.
@@ -79,7 +79,7 @@ def lead_over(
     It is the paired bootstrap: both are scored on the same draws of the rows.
     """
     ours, theirs = (
-        Answers(model, held_out.frame, held_out.truth, training_set.positive).scoring(training.metric)
+        Predictions(model, held_out.frame, held_out.truth, training_set.positive).scoring(training.metric)
         for model in (challenger, champion)
     )
     return bootstrap_difference(

@@ -62,7 +62,7 @@ def _compare(
 ) -> Decision:
     """Return what the same held-out rows say."""
     from tasks.train.models.model_file import load_model  # noqa: PLC0415 - skops: a second
-    from tasks.train.registry.comparison import lead_over, read_held_out  # noqa: PLC0415 - scikit-learn: a second
+    from tasks.train.registry.comparison import paired_bootstrap_difference, read_held_out  # noqa: PLC0415 - scikit-learn: a second
 
     try:
         theirs, serving = load_model(models / champion.model), read_version(models, champion.version)
@@ -74,7 +74,7 @@ def _compare(
     held_out, told = _unseen(models, serving, version, held_out)
     ours = load_model(models / version.name / MODEL_FILE)
     try:
-        lead, low, high = lead_over(ours, theirs, held_out, training, training_set)
+        lead, low, high = paired_bootstrap_difference(ours, theirs, held_out, training, training_set)
     except Exception as error:  # noqa: BLE001 - a model may refuse the rows, or have no answer for the metric
         said = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         return _stay(champion, version, training, f"cannot be compared: {said}; promote it by hand")

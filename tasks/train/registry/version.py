@@ -18,10 +18,18 @@ from zipfile import BadZipFile, ZipFile
 from filelock import FileLock
 
 from tasks.config import Label, Training
-from tasks.core.errors import SpecError, TrainingError
-from tasks.core.storage import commit, commit_folder, commit_json, json_reader, read_json, sweep_leftovers, write_json
+from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.storage import (
+    commit,
+    commit_folder,
+    commit_json,
+    json_reader,
+    read_json,
+    remove_stale_temp_files,
+    write_json,
+)
 from tasks.train.data.drift import Reference
-from tasks.train.data.training_set import Task, TrainingSet
+from tasks.train.data.training_set import Problem, TrainingSet
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, Finalist
 from tasks.train.registry.training_rows import Learnt, read_learnt
@@ -52,7 +60,7 @@ class Version:
     training_set: str
     """Fingerprint of the training set's file."""
     created: str
-    task: Task
+    task: Problem
     target: str
     metric: str
     score: float
@@ -96,13 +104,13 @@ def read_version(models: Path, name: str) -> Version:
     """Return a version by its name.
 
     Raises:
-        SpecError: when there is none of that name.
+        ConfigError: when there is none of that name.
 
     """
     known = {each.name: each for each in list_versions(models)}
     if name not in known:
         there = f"it has {', '.join(known)}" if known else "it has none yet; run the pipeline first"
-        raise SpecError(f"{name!r} is not a version of {models.name}; {there}")
+        raise ConfigError(f"{name!r} is not a version of {models.name}; {there}")
     return known[name]
 
 
@@ -120,7 +128,7 @@ def publish_version(models: Path, leaderboard: Leaderboard, training: Training, 
         )
     models.mkdir(parents=True, exist_ok=True)
     with FileLock(models / ".versions.lock"):
-        sweep_leftovers(models)
+        remove_stale_temp_files(models)
         known = next((v for v in list_versions(models) if v.fingerprint == best.result.fingerprint), None)
         if known is None:
             return _publish(models, leaderboard, best, training, training_set)

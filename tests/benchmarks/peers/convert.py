@@ -154,10 +154,10 @@ def main() -> None:
 
 
 def _store_run() -> None:
-    from flows.cli.flush import drain
+    from flows.cli.flush import flush
     from flows.cli.prefect_api import PrefectApi
 
-    drain(PrefectApi(url=os.environ["PREFECT_API_URL"]), None)
+    flush(PrefectApi(url=os.environ["PREFECT_API_URL"]), None)
 
 
 def _rows_in(folder: Path) -> int:

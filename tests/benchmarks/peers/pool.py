@@ -11,7 +11,7 @@ from tasks.train.data.features import features_of, observe
 from tasks.train.data.types import Array
 from tasks.train.evaluation.folds import read_rows
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.predictions import Answers
+from tasks.train.evaluation.predictions import Predictions
 from tasks.train.models.preprocessing import build_model
 from tests.benchmarks.fits import FOLDS, tell
 
@@ -20,7 +20,7 @@ Call = tuple[Pipeline, pd.DataFrame, pd.DataFrame, Array, Array]
 
 def train_model(model: Pipeline, x_train: pd.DataFrame, x_test: pd.DataFrame, y_train: Array, y_test: Array) -> float:
     """Fit one model and return its score, after all metrics that Tidemill computes too."""
-    answers = Answers(model.fit(x_train, y_train), x_test, y_test)
+    answers = Predictions(model.fit(x_train, y_train), x_test, y_test)
     answers.metrics("classification")
     return answers.score("roc_auc")
 

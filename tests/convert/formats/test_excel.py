@@ -16,7 +16,7 @@ import pytest
 from tasks.config import Reading
 from tasks.convert.formats import workbook as guarded
 from tasks.convert.formats.excel import read_excel
-from tasks.convert.schema.blocks import Texts
+from tasks.convert.schema.blocks import RawBlock
 from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, warnings_of, write_files
 
@@ -35,7 +35,7 @@ def workbook(*rows: Sequence[Any], **more: Sequence[Sequence[Any]]) -> bytes:
     return buffer.getvalue()
 
 
-def read(data: bytes, **reading: Any) -> Texts:
+def read(data: bytes, **reading: Any) -> RawBlock:
     """Return the one block of a sheet."""
     (texts,) = read_excel(data, Reading.model_validate(reading))
     return texts

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tasks.config import Column, Reading
-from tasks.convert.files.byte_view import Window
+from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import SAMPLE_BYTES
 from tasks.convert.formats.csv.dialect import Dialect, detect_dialect
 from tasks.convert.formats.csv.records import Records, is_utf8
@@ -55,7 +55,7 @@ class Head:
 
 
 def read_head(
-    text: Window, reading: Reading, suffix: str, rename: Rename, expected: Collection[str] = (), *, whole: bool = True
+    text: ByteView, reading: Reading, suffix: str, rename: Rename, expected: Collection[str] = (), *, whole: bool = True
 ) -> Head:
     """Return the head of a file that begins with `text`, in UTF-8 without a byte order mark; it takes up all of it where more is needed.
 
@@ -78,7 +78,7 @@ def read_head(
     return replace(head, size=len(text) if place is None else place, lines=rows)
 
 
-def _read_header(text: Window, dialect: Dialect, rename: Rename, reading: Reading) -> Head:
+def _read_header(text: ByteView, dialect: Dialect, rename: Rename, reading: Reading) -> Head:
     """Return the head of a file whose header, or first record, `text` begins with."""
     lines = _first_lines(text, dialect)
     records = Records(dialect.quoting.rewrite(lines), dialect, raw=lines)
@@ -107,7 +107,7 @@ def _read_header(text: Window, dialect: Dialect, rename: Rename, reading: Readin
     )
 
 
-def _place_of(text: Window, lines: int) -> int | None:
+def _place_of(text: ByteView, lines: int) -> int | None:
     """Return the byte after so many lines; None where there are not as many that have ended."""
     place = 0
     for _ in range(lines):
@@ -118,7 +118,7 @@ def _place_of(text: Window, lines: int) -> int | None:
     return place
 
 
-def _refuse_beginning(text: Window, reading: Reading) -> None:
+def _refuse_beginning(text: ByteView, reading: Reading) -> None:
     key = "header_row" if reading.header_row is not None else "skip_rows"
     raise TableError(
         f"has {text.lines_of_any_end} lines, and read.{key} is {getattr(reading, key)}; correct it, or leave the file out"
@@ -136,7 +136,7 @@ def name_columns(fields: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _first_lines(text: Window, dialect: Dialect) -> bytes:
+def _first_lines(text: ByteView, dialect: Dialect) -> bytes:
     """Return so much of a file's beginning as holds its first record, however long: without a quote, its first line."""
     line, quote, comment = text.to_place(text.find(b"\n") + 1).data, dialect.quote.encode(), dialect.comment.encode()
     if line.strip() and not (quote and quote in line) and not (comment and line.startswith(comment)):

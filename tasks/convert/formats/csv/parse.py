@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from tasks.convert.files.byte_view import Window
+from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.records import Records
 from tasks.convert.schema.types import BOOL_TEXTS
@@ -23,11 +23,11 @@ class CsvBlock:
     `raw` are the same lines as they stand in the file, where they were rewritten.
     """
 
-    window: Window
+    window: ByteView
     head: Head
     first_line: int = 1
     first_byte: int | None = 0
-    raw: Window | None = None
+    raw: ByteView | None = None
 
     @cached_property
     def quote(self) -> str:
@@ -97,7 +97,7 @@ _AFTER_ZERO = np.isin(np.arange(256), list(b"0123456789xX"))
 _ZERO = ord("0")
 
 
-def has_padded_numbers(window: Window, delimiter: str, quote: str) -> bool:
+def has_padded_numbers(window: ByteView, delimiter: str, quote: str) -> bool:
     """Return whether a field begins with 0 and another digit, or with 0x; in doubt, after a plus or a blank, it does."""
     view = window.to_numpy()
     begins = np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)

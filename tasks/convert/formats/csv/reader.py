@@ -12,8 +12,8 @@ from tasks.convert.formats.csv.parse import CsvBlock, has_padded_numbers, read_b
 from tasks.convert.formats.csv.records import count_records
 from tasks.convert.formats.csv.texts import read_decimals, read_texts, types_of, with_decimal_points
 from tasks.convert.formats.header import kind_of
-from tasks.convert.schema.blocks import Parsed, Record, Schema, Texts
-from tasks.convert.schema.cast import cast_block, is_narrowest, sharpen
+from tasks.convert.schema.blocks import RawBlock, Record, Schema, TypedBlock
+from tasks.convert.schema.cast import cast_block, is_narrowest, narrow_type
 from tasks.convert.schema.types import NULL_TEXTS, TypeName, Types, arrow_type, infer_type
 
 _SAMPLE_BYTES = 32 * 1024
@@ -22,7 +22,7 @@ _LONG = 1e15  # a float beyond may have been a whole number with more digits tha
 _NUMBERS = frozenset({"int", "long", "float"})
 
 
-def parse_csv(block: CsvBlock, schema: Schema) -> Parsed:
+def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
     """Return the rows of a block, typed, and the records that do not fit."""
     schema = _with_decimal(block, schema)
     if not block.head.names or _is_empty(block):
@@ -33,7 +33,7 @@ def parse_csv(block: CsvBlock, schema: Schema) -> Parsed:
     return parsed or cast_block(read_texts(block, schema.columns), schema)
 
 
-def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None:
+def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> TypedBlock | None:
     """Return the block in the types that are tried; None where any value, or the number of records, is not as expected."""
     names = block.head.names
     # What is declared of a column may take more than a type, and of one without values nothing is known.
@@ -51,11 +51,11 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
     doubtful = lost or _may_have_header(block, values[names[0]], types)
     if doubtful or (schema.types is None and not all(is_narrowest(types[name], values[name]) for name in known)):
         return None
-    own = {name: sharpen(types[name], values[name]) for name in known}
+    own = {name: narrow_type(types[name], values[name]) for name in known}
     if len(known) < len(names):
         texts = pa.table({name: values[name] for name in names if name not in own})
         plain, kinds = read_decimals(block, texts, schema.columns)
-        others = Texts(plain, table.num_rows, (), _locate_nothing, kinds)
+        others = RawBlock(plain, table.num_rows, (), _locate_nothing, kinds)
         chosen = (
             None
             if schema.types is None
@@ -69,7 +69,7 @@ def _parse_typed(block: CsvBlock, schema: Schema, tried: Types) -> Parsed | None
     lines = range(block.first_line, block.first_line + table.num_rows) if schema.lines else None
     rows = _columns_of(pa.table(values), schema.types) if schema.types is not None else pa.table(values)
     types = {name: own[name] for name in names}
-    return Parsed(rows, types, table.num_rows, lines=lines, warnings=block.warnings)
+    return TypedBlock(rows, types, table.num_rows, lines=lines, warnings=block.warnings)
 
 
 def _may_have_header(block: CsvBlock, first: pa.ChunkedArray, types: Types) -> bool:
@@ -175,6 +175,6 @@ def _may_have_lost_digits(values: pa.ChunkedArray) -> bool:
     return low is not None and bool(max(abs(low), abs(high)) >= _LONG)
 
 
-def _no_rows(block: CsvBlock) -> Texts:
+def _no_rows(block: CsvBlock) -> RawBlock:
     table = pa.table({name: pa.array([], pa.string()) for name in block.head.names})
-    return Texts(table, 0, (), lambda _: ())
+    return RawBlock(table, 0, (), lambda _: ())

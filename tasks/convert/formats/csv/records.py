@@ -15,7 +15,7 @@ import numpy as np
 
 from tasks.convert.formats.csv.dialect import Dialect
 from tasks.convert.formats.header import NUMBER_OR_DATE
-from tasks.convert.schema.blocks import Misfit, Record
+from tasks.convert.schema.blocks import Record, Rejection
 
 csv.field_size_limit(sys.maxsize)
 
@@ -91,10 +91,10 @@ class Records:
         return spans
 
     @property
-    def broken(self) -> list[Misfit]:
+    def broken(self) -> list[Rejection]:
         """Return the lines whose quote is never closed."""
         assert self.spans is not None
-        return [Misfit(self.record(line, line + 1), None, UNCLOSED) for line in self._unclosed]
+        return [Rejection(self.record(line, line + 1), None, UNCLOSED) for line in self._unclosed]
 
     @property
     def warnings(self) -> list[str]:

@@ -9,19 +9,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import Column
-from tasks.convert.files.byte_view import Window
+from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.parse import CsvBlock, read_block
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, is_utf8
 from tasks.convert.formats.header import REPEATED, find_repeats, find_second, tell_repeats, tell_second
-from tasks.convert.schema.blocks import Misfit, Record, Texts
+from tasks.convert.schema.blocks import RawBlock, Record, Rejection
 from tasks.convert.schema.types import NULL_TEXTS, TypeName, Types, infer_type, take_out
 
 _POINT_NUMBER = r"^\s*[+-]?\d*\.\d+\s*$"
 _COMMA_NUMBER = r"^\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*$"
 
 
-def read_texts(block: CsvBlock, columns: Mapping[str, Column] | None = None) -> Texts:
+def read_texts(block: CsvBlock, columns: Mapping[str, Column] | None = None) -> RawBlock:
     """Return every record of a block as texts; one that is not like the header is a misfit.
 
     What is declared of `columns` to mean null is none of the values that tell a column of numbers.
@@ -47,7 +47,7 @@ def read_texts(block: CsvBlock, columns: Mapping[str, Column] | None = None) -> 
         return records.locate([kept[row] for row in rows])
 
     misfits = [
-        Misfit(record, None, reason)
+        Rejection(record, None, reason)
         for record, reason in zip(records.locate(list(ragged)), ragged.values(), strict=True)
     ]
     misfits = [*undecodable, *records.broken, *misfits]
@@ -55,7 +55,7 @@ def read_texts(block: CsvBlock, columns: Mapping[str, Column] | None = None) -> 
     received = table.num_rows + len(misfits)
     told = tell_repeats(sorted(misfit.record.line for misfit in misfits if misfit.reason == REPEATED))
     told += _tell_second(records, block.head)
-    return Texts(plain, received, misfits, locate, types, warnings=[*records.warnings, *told])
+    return RawBlock(plain, received, misfits, locate, types, warnings=[*records.warnings, *told])
 
 
 def _tell_second(records: Records, head: Head) -> list[str]:
@@ -98,7 +98,7 @@ def _table_of(records: Records, names: Sequence[str]) -> tuple[pa.Table, dict[in
     ), ragged
 
 
-def _drop_undecodable(block: CsvBlock) -> tuple[CsvBlock, list[Misfit]]:
+def _drop_undecodable(block: CsvBlock) -> tuple[CsvBlock, list[Rejection]]:
     """Return the block with the records that cannot be decoded emptied, and these records as misfits."""
     if block.window.data.isascii():
         return block, []
@@ -115,11 +115,11 @@ def _drop_undecodable(block: CsvBlock) -> tuple[CsvBlock, list[Misfit]]:
         end = max(end, start + 1)  # noqa: PLW2901 - a broken line is one line
         if is_utf8("".join(lines[start:end])):
             continue
-        misfits.append(Misfit(records.record(start, end), None, UNDECODABLE))
+        misfits.append(Rejection(records.record(start, end), None, UNDECODABLE))
         for number in range(start, end):
             lines[number] = "\r" if number and lines[number - 1].endswith("\r") else "\n"  # \r\n would be one end
     data = "".join(lines).encode("utf-8", "surrogateescape")
-    return replace(block, window=Window.of(data), raw=block.raw or block.window), misfits
+    return replace(block, window=ByteView.of(data), raw=block.raw or block.window), misfits
 
 
 def with_decimal_points(block: CsvBlock, texts: pa.Table) -> pa.Table:

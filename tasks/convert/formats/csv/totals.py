@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tasks.config import Column
-from tasks.convert.files.byte_view import Window
+from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.header import kind_of, kinds_of
-from tasks.convert.schema.blocks import Misfit, Texts
+from tasks.convert.schema.blocks import RawBlock, Rejection
 
 TOTALS = "a line of totals, as it looks"
 _LEAST_ROWS = 3
@@ -33,7 +33,7 @@ class Totals:
     kept: bool = False
 
 
-def find_totals(text: Window, head: Head, columns: Mapping[str, Column]) -> Totals | None:
+def find_totals(text: ByteView, head: Head, columns: Mapping[str, Column]) -> Totals | None:
     """Return the last line of the records in `text` where it looks like totals; what is declared of `columns` judges their values."""
     tail = text.from_place(max(0, len(text) - _TAIL_BYTES))
     data = tail.data.rstrip(b"\r\n")
@@ -55,7 +55,7 @@ def find_totals(text: Window, head: Head, columns: Mapping[str, Column]) -> Tota
     return Totals(line[:_SHOWN], place, kept=True) if is_called_totals(fields, dialect.rows) else None
 
 
-def take_totals(texts: Texts, columns: Mapping[str, Column]) -> Texts:
+def take_totals(texts: RawBlock, columns: Mapping[str, Column]) -> RawBlock:
     """Return the rows of a sheet without the last where that looks like totals, which is a misfit then."""
     if texts.guess is None:  # what is typed, or a document, has none
         return texts
@@ -68,7 +68,7 @@ def take_totals(texts: Texts, columns: Mapping[str, Column]) -> Texts:
         return texts
     record = texts.locate([rows - 1])[0]
     if looks_like_totals(last, first):
-        misfits = [*texts.misfits, Misfit(record, None, TOTALS)]
+        misfits = [*texts.misfits, Rejection(record, None, TOTALS)]
         guess = replace(texts.guess, totals=record.raw[:_SHOWN])
         table, types = texts.table.slice(0, rows - 1), texts.types
         if texts.types_above is not None:
