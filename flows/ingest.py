@@ -11,6 +11,7 @@ from flows.stage import name_run, raise_on_failures
 from tasks.config import Pipeline, read_pipeline
 from tasks.core.concurrency import gather_all
 from tasks.core.storage import DataFolder
+from tasks.ingest.api.response import find_in_body
 from tasks.ingest.http.client import open_client
 from tasks.ingest.results import LandedSource, RequestWarnings
 from tasks.ingest.scraping.robots import Robots
@@ -42,7 +43,7 @@ async def ingest(
     part = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     warnings, progress = RequestWarnings(get_run_logger().warning), ProgressArtifacts(pipeline.name)
-    async with open_client(pipeline.fetched.values(), warnings.warn) as client:
+    async with open_client(pipeline.fetched.values(), warnings.warn, find_in_body) as client:
         common = Ingest(client, Robots(client.throttle, client.warn), fresh, part, warnings, progress.show)
         landed = await gather_all(
             pipeline.fetched.items(), lambda item: land_source(*item, folder.raw(item[0]), common)

@@ -27,12 +27,20 @@ _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds
 _ISO_DURATION = TypeAdapter(timedelta)
 
 
+MODELS: list[type[ConfigModel]] = []
+"""Every model of the pipeline file, those that others hold before these."""
+
+
 class ConfigModel(BaseModel):
     """A part of a pipeline: frozen, and a key it does not know is an error, which tells no value: it may be a secret."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        MODELS.append(cls)
 
 
 def check_scalar(value: Any) -> Any:

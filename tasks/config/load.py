@@ -16,6 +16,7 @@ from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from tasks.config.kinds import add_extensions
 from tasks.config.mistakes import explain_mistakes
 from tasks.config.pipeline import Pipeline
 from tasks.core.errors import ConfigError
@@ -96,6 +97,7 @@ def load_pipeline(path: Path) -> Pipeline:
     if rewritten := list(find_rewritten(path.read_text(encoding="utf-8"))):
         raise ConfigError([f"{path}: {sentence}" for sentence in rewritten])
     document = _inline_query(_fill_variables(document, path), path)
+    _extend(document, path)
     try:
         return Pipeline.model_validate(document)
     except ValidationError as error:
@@ -105,6 +107,16 @@ def load_pipeline(path: Path) -> Pipeline:
 def read_pipeline(config: Pipeline | Path) -> Pipeline:
     """Return the pipeline itself, read from its file when `config` is a path."""
     return load_pipeline(config) if isinstance(config, Path) else config
+
+
+def _extend(document: dict[str, Any], path: Path) -> None:
+    """Add the kinds that a pipeline file brings; what is no list of paths, its validation tells."""
+    paths = document.get("extensions")
+    if isinstance(paths, list) and all(isinstance(each, str) for each in paths):
+        try:
+            add_extensions(paths)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: extensions: {error}") from error.__cause__
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class _Place:
 
 def explain_mistakes(error: ValidationError, document: Any) -> list[str]:
     """Return one sentence for each key of a pipeline file, read as `document`, that pydantic finds a mistake in."""
-    schema = _read_schema()
+    schema = read_schema()
     sentences: dict[str, str] = {}
     for details in error.errors():
         if details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]:
@@ -60,7 +60,7 @@ def explain_mistakes(error: ValidationError, document: Any) -> list[str]:
 
 
 @cache
-def _read_schema() -> Schema:
+def read_schema() -> Schema:
     """Return the schema of a pipeline file; to build it takes 50 ms."""
     return Pipeline.model_json_schema()
 

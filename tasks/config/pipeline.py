@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tasks.config.base import ConfigModel, Name
+from tasks.config.kinds import check_added
 from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source
 from tasks.config.training import Training
 
@@ -24,6 +25,14 @@ class Pipeline(ConfigModel):
     """How to train on the tables; without it the run ends with the tables."""
     allow_partial: bool = False
     """Convert and train also when a part of a stage before failed."""
+    extensions: tuple[str, ...] = ()
+    """Kinds of your own, by their paths module:Class; they are imported, which only a pipeline file on disk may ask for."""
+
+    @field_validator("extensions")
+    @classmethod
+    def _is_added(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        check_added(paths)
+        return paths
 
     @property
     def fetched(self) -> dict[str, ApiSource | PagesSource]:

@@ -11,7 +11,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.config import QueryLimits, Training
-from tasks.train.data import training_set
+from tasks.train.checks import training_set
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.predict.batches import Prediction
 from tasks.train.predict.inputs import Input

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from deployments.sample.data import read_flight_lines
 from tasks.config import Training
 from tasks.core.child_process import exit_with_parent
-from tasks.train.data.training_set import build_training_set
+from tasks.train.checks.training_set import build_training_set
 from tasks.train.evaluation.job import CandidateJob, plan_jobs
 
 ROWS = 60_000

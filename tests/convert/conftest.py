@@ -17,8 +17,9 @@ from hypothesis import settings
 
 from tasks.config import ApiSource, FilesSource, PagesSource, Source
 from tasks.convert.schema.blocks import Rejection
+from tasks.convert.schema.target import TableTarget
 from tasks.convert.schema.types import Types
-from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile, TableTarget
+from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
 from tasks.convert.staging.file import Workers, convert_file
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.commit import commit_table

@@ -23,8 +23,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.config.columns import ColumnType
+from tasks.convert.schema.target import TableTarget
 from tasks.convert.schema.types import Types
-from tasks.convert.staging.context import InputFile, TableTarget
+from tasks.convert.staging.context import InputFile
 from tasks.convert.table.inputs import find_file, list_files, name_part
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, convert_alone, convert_one, files_source, write_files

@@ -20,6 +20,7 @@ from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_source
 from tasks.core.concurrency import gather_all
 from tasks.core.storage import DataFolder
+from tasks.ingest.api.response import find_in_body
 from tasks.ingest.http.client import open_client
 from tasks.ingest.results import RequestWarnings
 from tasks.ingest.scraping.robots import Robots
@@ -116,7 +117,7 @@ async def run_each(config: Pipeline, folders: Sequence[Path]) -> list[Outcome]:
     async def show(_name: str, _percent: float, _said: str) -> None:
         """Show nothing."""
 
-    async with open_client(config.fetched.values(), warnings.warn) as client:
+    async with open_client(config.fetched.values(), warnings.warn, find_in_body) as client:
 
         async def run_one(root: Path) -> Outcome:
             folder, failures = DataFolder.at(root), []

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.config import ApiSource, PagesSource
+from tasks.ingest.api.response import find_in_body
 from tasks.ingest.http.client import Client, open_client
 from tasks.ingest.landing.land import PartitionClient, land
 from tasks.ingest.landing.plan import Landed, PartitionJob, plan_landing
@@ -53,7 +54,7 @@ def job_of(source: ApiSource | PagesSource, folder: Path, number: int = 0) -> Pa
 @asynccontextmanager
 async def open_quietly(*sources: ApiSource | PagesSource) -> AsyncIterator[Client]:
     """Open the client for sources; what it warns of is kept in WARNED."""
-    async with open_client(sources, WARNED.append) as client:
+    async with open_client(sources, WARNED.append, find_in_body) as client:
         WARNED.clear()
         yield client
 

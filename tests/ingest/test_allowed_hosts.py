@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from tasks.core.errors import OtherHostError, PermanentSourceError
 from tasks.core.hosts import AllowedHosts, PinnedResolver, is_public, open_connector
+from tasks.ingest.api.response import find_in_body
 from tasks.ingest.http.client import Client
 from tasks.ingest.http.connections import Connections
 from tests.ingest.fetching import open_throttle
@@ -70,7 +71,7 @@ async def land_by(resolver: AbstractResolver, source: Any, folder: Path, times: 
     """Land a source so often with one client that makes a connection for each request, its names resolved as given."""
     connector = open_connector(resolver, force_close=True, use_dns_cache=False)
     async with aiohttp.ClientSession(connector=connector) as session:
-        client = Client(Connections(session), open_throttle(), lambda _: None)
+        client = Client(Connections(session), open_throttle(), lambda _: None, find_in_body)
         for _ in range(times):
             landed = await land_with(client, job_of(source, folder), fresh=True)
     return landed.path

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.config import ApiSource
-from tasks.ingest.api.urls import with_param
+from tasks.ingest.http.requests import with_param
 from tests.ingest.sources import QUICK, land_one, read_rows
 from tests.site.raw import serving_raw
 

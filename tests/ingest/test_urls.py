@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.config import Scalar
-from tasks.ingest.api.urls import with_param
+from tasks.ingest.http.requests import with_param
 
 ADDRESSES = [
     "http://a.example/items",

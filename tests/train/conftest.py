@@ -16,7 +16,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 from tasks.config import Training
 from tasks.core.progress import ProgressEvent, subscribed
-from tasks.train.data.training_set import TrainingSet, build_training_set
+from tasks.train.checks.training_set import build_training_set
+from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.job import CandidateJob, plan_jobs
 from tasks.train.evaluation.leaderboard import Leaderboard

@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from tasks.config import Training
 from tasks.core.storage import fingerprint
+from tasks.train.checks.training_set import build_training_set
 from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.split import split_rows
-from tasks.train.data.training_set import TrainingSet, build_training_set
+from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.fit import fit_model
 from tasks.train.evaluation.holdout import tell_holdout
 from tasks.train.evaluation.leaderboard import Leaderboard, Line

@@ -30,7 +30,7 @@ from flows.train import train
 from tasks.config import TimeSplit
 from tasks.core.progress import ProgressEvent, subscribed
 from tasks.core.storage import DataFolder, read_json
-from tasks.train.data.training_set import build_training_set
+from tasks.train.checks.training_set import build_training_set
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.holdout import judge_finalist
 from tasks.train.evaluation.job import plan_jobs

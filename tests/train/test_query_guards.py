@@ -12,8 +12,8 @@ import pytest
 
 from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TrainingError
+from tasks.train.checks.training_set import build_training_set
 from tasks.train.data.query import check_query, opened_tables, run_query
-from tasks.train.data.training_set import build_training_set
 from tasks.train.predict.inputs import read_input
 from tests.train.conftest import training, write_table
 

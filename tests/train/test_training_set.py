@@ -11,8 +11,9 @@ import pytest
 
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.checks import target
+from tasks.train.checks.training_set import build_training_set
 from tasks.train.data.features import read_target
-from tasks.train.data.training_set import TrainingSet, build_training_set
+from tasks.train.data.training_set import TrainingSet
 from tests.train.conftest import Build, sklearn_table, training, write_table
 
 COLUMNS: dict[str, list[Any]] = {"a": [3, 1, 2] * 40, "b": list(range(120)), "y": [True, False] * 60}

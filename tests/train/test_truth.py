@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from tasks.core.errors import ConfigError, TrainingError
+from tasks.train.checks.training_set import build_training_set
 from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.split import split_rows
-from tasks.train.data.training_set import build_training_set
 from tasks.train.evaluation.holdout import judge_finalist
 from tasks.train.evaluation.job import plan_jobs
 from tests.train.conftest import training, write_table

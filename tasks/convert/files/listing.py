@@ -15,8 +15,7 @@ from typing import Any
 import fsspec
 
 from tasks.convert.files.content import is_litter
-from tasks.convert.files.opening import COMPRESSIONS, suffixes
-from tasks.convert.formats.registry import SUFFIXES
+from tasks.convert.files.opening import COMPRESSIONS, SUFFIXES, suffixes
 from tasks.core.errors import TableError
 from tasks.core.imports import import_store
 from tasks.core.redaction import redact

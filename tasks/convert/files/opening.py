@@ -20,9 +20,23 @@ from tasks.core.imports import import_store
 from tasks.core.redaction import redact
 from tasks.core.remote_storage import explain_failure, failure_of, http_options, is_http, missing_package
 
-__all__ = ["BOMB_BYTES", "BOMB_RATIO", "COMPRESSIONS", "DamagedError", "Stream", "suffixes"]
+__all__ = [
+    "BOMB_BYTES",
+    "BOMB_RATIO",
+    "COMPRESSIONS",
+    "KNOWN",
+    "SAME",
+    "SUFFIXES",
+    "DamagedError",
+    "Stream",
+    "suffixes",
+]
 
 COMPRESSIONS = frozenset({*_BY_FRAMES, ".zip"})
+SAME = {".ndjson": ".jsonl", ".txt": ".csv", ".xlsm": ".xlsx", ".xls": ".xlsx", ".pq": ".parquet", ".excel": ".xlsx"}
+KNOWN = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".xlsx")
+SUFFIXES = frozenset({*KNOWN, *SAME, *COMPRESSIONS})
+"""Endings of files, of each format and compression."""
 
 # Deflate expands a thousandfold at most, and honest data seldom a hundredfold.
 BOMB_BYTES = 1024**3

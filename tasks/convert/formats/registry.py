@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tasks.config import Reading
 from tasks.convert.files.content import refuse_other_content
-from tasks.convert.files.opening import COMPRESSIONS, DamagedError, Stream, suffixes
+from tasks.convert.files.opening import COMPRESSIONS, KNOWN, SAME, SUFFIXES, DamagedError, Stream, suffixes
 from tasks.convert.formats.excel import read_excel
 from tasks.convert.formats.json import read_document
 from tasks.convert.formats.json_rows import NullsOf, nothing_declared
@@ -16,9 +16,6 @@ from tasks.convert.schema.blocks import RawBlock
 from tasks.core.errors import ConfigError, TableError
 
 LINES = frozenset({".csv", ".tsv", ".jsonl"})
-_SAME = {".ndjson": ".jsonl", ".txt": ".csv", ".xlsm": ".xlsx", ".xls": ".xlsx", ".pq": ".parquet", ".excel": ".xlsx"}
-_KNOWN = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".xlsx")
-SUFFIXES = frozenset({*_KNOWN, *_SAME, *COMPRESSIONS})
 
 # A document is in memory as a whole, several times over.
 DOCUMENT_BYTES = 512 * 1024 * 1024
@@ -38,10 +35,10 @@ def suffix_of(name: str, reading: Reading, path: Path | str | None = None) -> st
         suffix = f".{reading.format}"
     elif compression == ".zip" and suffix not in SUFFIXES:
         suffix = suffixes(reading.member or _member_of(path))[0] or ".csv"
-    suffix = _SAME.get(suffix, suffix)
-    if suffix not in _KNOWN:
+    suffix = SAME.get(suffix, suffix)
+    if suffix not in KNOWN:
         raise TableError(
-            f"{suffix or 'no ending'} is not a format; known are {', '.join(_KNOWN)}, each plain, "
+            f"{suffix or 'no ending'} is not a format; known are {', '.join(KNOWN)}, each plain, "
             f"{', '.join(sorted(COMPRESSIONS))}; declare read.format where names do not tell"
         )
     return suffix

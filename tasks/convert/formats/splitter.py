@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from tasks.config import Reading
-from tasks.convert.files.byte_view import ByteView
+from tasks.convert.files.byte_view import BufferPool, ByteView
 from tasks.convert.files.content import refuse_other_content
 from tasks.convert.files.encoding import SAMPLE_BYTES, Encoding, Transcoder, detect_encoding
 from tasks.convert.formats.csv.header import Head, find_hints, read_head
@@ -19,7 +19,7 @@ from tasks.convert.formats.csv.totals import TOTALS, Totals, find_totals
 from tasks.convert.formats.jsonl import JsonBlock, tell_cut_off
 from tasks.convert.schema.blocks import Guess, RawBlock, Record, Rejection
 from tasks.convert.schema.names import refuse_width
-from tasks.convert.staging.context import ConversionContext
+from tasks.convert.schema.target import TableTarget
 from tasks.core.errors import TableError
 
 _UNITS = 8  # a file of less than a block has a buffer of so many eighths: zeros cost time, and few sizes are used again
@@ -31,18 +31,20 @@ Block = CsvBlock | JsonBlock
 class RecordSplitter:
     """One file's blocks: as its bytes are written into `room`, it gives those that are complete."""
 
-    def __init__(self, plan: ConversionContext, suffix: str, block_bytes: int, file_bytes: int) -> None:
-        self._plan = plan
-        self._target = plan.target
+    def __init__(
+        self, target: TableTarget, buffers: BufferPool, suffix: str, block_bytes: int, file_bytes: int
+    ) -> None:
+        self._target = target
+        self._buffers = buffers
         self._suffix = suffix
         self._is_csv = suffix in (".csv", ".tsv")
-        self._expected = plan.target.header_names
+        self._expected = target.header_names
         self._transcoder: Transcoder | None = None
         self._head: Head | None = None
         self._block_bytes = block_bytes
         unit = block_bytes // _UNITS
         size = min(block_bytes, (file_bytes // unit + 1) * unit)
-        self._buffer = bytearray(file_bytes + 1) if file_bytes < unit else plan.buffers.acquire(size)
+        self._buffer = bytearray(file_bytes + 1) if file_bytes < unit else buffers.acquire(size)
         self._rest = ByteView(self._buffer, 0, 0)
         self._line = 1
         self._byte: int | None = 0  # known where the file is in UTF-8
@@ -114,7 +116,7 @@ class RecordSplitter:
         """Put what is no whole record before the bytes that come next."""
         is_long = len(rest) > self._block_bytes // 2
         size = self._block_bytes
-        self._buffer = bytearray(len(rest) + size) if is_long else self._plan.buffers.acquire(size)
+        self._buffer = bytearray(len(rest) + size) if is_long else self._buffers.acquire(size)
         self._rest = ByteView(self._buffer, 0, len(rest))
         self._rest.view[:] = rest.view  # a bytearray would copy what it is given once more
 

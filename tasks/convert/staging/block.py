@@ -19,7 +19,8 @@ from tasks.convert.parts.rejects import write_rejects
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.names import FILE, LINE
-from tasks.convert.staging.context import ConversionContext, TableTarget
+from tasks.convert.schema.target import TableTarget
+from tasks.convert.staging.context import ConversionContext
 from tasks.core.errors import TableError
 from tasks.core.storage import fsync
 from tasks.core.tables import folder_of_value

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.config import Column, Reading
 from tasks.convert.files.byte_view import BufferPool
 from tasks.convert.parts.part import Part
 from tasks.convert.parts.sample import Samples
 from tasks.convert.schema.blocks import Guess
-from tasks.convert.schema.names import Naming
+from tasks.convert.schema.target import TableTarget
 from tasks.convert.schema.types import Types
 
 REASONS_KEPT = 20  # kinds of misfit a file's report counts; its rejects hold every one
@@ -38,43 +36,6 @@ class InputFile:
     def is_local(self) -> bool:
         """Return whether it lies in this machine's file system."""
         return isinstance(self.path, Path)
-
-
-@dataclass(frozen=True)
-class TableTarget:
-    """Where a source's parts and rejects are staged, and what is declared of its rows.
-
-    `columns` are keyed by the names that they have in the table. `typed` is false
-    where JSON values are texts of unknown type, as pages give them; `explode` is
-    the column of lists whose elements are rows, and with `keeps_empty` records without
-    an element are rows too; `landed` tells that a damaged
-    file can be fetched again; `keyed`, that of the rows with the same key one is kept.
-    """
-
-    source: str
-    staged: Path
-    columns: Mapping[str, Column]
-    naming: Naming = field(default_factory=Naming)
-    reading: Reading = field(default_factory=Reading)
-    typed: bool = True
-    explode: str | None = None
-    keeps_empty: bool = False
-    landed: bool = False
-    frozen: bool = False
-    provenance: bool = False
-    partition_by: Sequence[str] = ()
-    sort_by: Sequence[str] = ()
-    keyed: bool = False
-
-    def nulls_of(self, name: str) -> Sequence[str]:
-        """Return what is declared to mean null in a column, by its name in the source."""
-        column = self.columns.get(self.naming.rename([name])[0])
-        return () if column is None else column.nulls
-
-    @property
-    def header_names(self) -> frozenset[str]:
-        """Return the names that columns are declared to have in a header."""
-        return frozenset({*self.columns, *self.naming.renames})
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def _open(file: InputFile, plan: ConversionContext) -> tuple[str, RecordSplitter
     suffix = suffix_of(file.name, plan.target.reading, file.path)
     # How long a file is tells neither its compressed size nor a store, which may not know: the beginning tells its format.
     size = file.size if file.is_local and not suffixes(file.name)[1] else BLOCK_BYTES
-    return suffix, RecordSplitter(plan, suffix, BLOCK_BYTES, size) if suffix in LINES else None
+    return suffix, RecordSplitter(plan.target, plan.buffers, suffix, BLOCK_BYTES, size) if suffix in LINES else None
 
 
 def _renamed(texts: RawBlock, plan: ConversionContext) -> RawBlock:

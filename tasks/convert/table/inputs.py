@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from tasks.config import ApiSource, PagesSource
 from tasks.convert.files.listing import list_local, list_remote
-from tasks.convert.formats.registry import SUFFIXES
+from tasks.convert.files.opening import SUFFIXES
 from tasks.convert.staging.context import InputFile
 from tasks.core.errors import TableError
 from tasks.core.redaction import name_address, redact

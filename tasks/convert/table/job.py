@@ -9,7 +9,8 @@ from typing import Any, Literal, NoReturn
 
 from tasks.config import ApiSource, Column, FilesSource, PagesSource, Reading, Source
 from tasks.convert.schema.names import Naming
-from tasks.convert.staging.context import ConversionContext, InputFile, TableTarget
+from tasks.convert.schema.target import TableTarget
+from tasks.convert.staging.context import ConversionContext, InputFile
 from tasks.convert.table.inputs import RawInputs, list_files, list_raw
 from tasks.convert.table.versions import Versions
 from tasks.core.errors import TableError

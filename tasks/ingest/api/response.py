@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
 import httpx
@@ -276,3 +277,10 @@ def _to_object(record: bytes, names: Sequence[str]) -> bytes:
     keys = [*names[: len(items)], *(f"col{place}" for place in range(len(names), len(items)))]
     pairs = (json.dumps(key).encode() + b":" + line for key, line in zip(keys, to_lines(items, value), strict=True))
     return b"{" + b",".join(pairs) + b"}"
+
+
+async def find_in_body(response: httpx.Response, path: str) -> Any:
+    """Return what a body has at a path; None where it is no JSON, of which whoever reads the records tells."""
+    with suppress(PermanentSourceError):
+        return await read_document(response, lambda document: document.find(path))
+    return None

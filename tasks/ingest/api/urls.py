@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from copy import copy
 from dataclasses import replace
-from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -14,8 +11,8 @@ from tasks.config import ApiSource, Scalar
 from tasks.config.pagination import Place
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.http.redaction import quoted
-from tasks.ingest.http.requests import PageRequest
-from tasks.raw.partitions import Partition, fill_body, first_url, set_param
+from tasks.ingest.http.requests import PageRequest, with_param
+from tasks.raw.partitions import Partition, fill_body, first_url
 
 _LINK = re.compile(r"<(?P<target>[^<>]*)>(?P<params>(?:[^,\"]|\"(?:[^\"\\]|\\.)*\")*)(?:,|$)")
 _PARAM = re.compile(r";\s*(?P<name>[^\s=;\"]+)\s*(?:=\s*(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<token>[^\s;]*)))?")
@@ -46,7 +43,6 @@ def _read_params(text: str) -> dict[str, str]:
     return params
 
 
-_SHORT = 64  # characters, as numbers and most cursors have; with more an address may be too long, which httpx finds
 _QUOTED_CHARACTERS = 80
 
 
@@ -87,31 +83,6 @@ def turn_page(page_request: PageRequest, place: Place, param: str, value: Scalar
             return replace(page_request, headers={**page_request.headers, param: text})
         case "body":
             return replace(page_request, body={**page_request.body, param: value})
-
-
-def with_param(url: httpx.URL, name: str, value: Scalar) -> httpx.URL:
-    """Return an address with a query parameter; the others stay as they are written."""
-    query, text = url.query.decode("ascii"), str(value)
-    if name in query or url.fragment or not (name.isascii() and name.isidentifier()):
-        return set_param(url, name, quote(text, safe=""))
-    added = f"{query}{'&' if query else ''}{name}={quote(text, safe='')}"
-    if len(text) <= _SHORT and text.isascii() and text.isalnum() and (replaced := _with_query(url, added)) is not None:
-        return replaced
-    return httpx.URL(f"{str(url).removesuffix('?')}{'&' if query else '?'}{name}={quote(text, safe='')}")
-
-
-def _with_query(url: httpx.URL, query: str) -> httpx.URL | None:
-    """Return an address with another query that needs no quoting; None where httpx keeps its parts otherwise than 0.28 does.
-
-    httpx parses a whole address for each one it makes: for pages that differ in a
-    number this was a sixth of the processor time of an ingest.
-    """
-    parts: Any = vars(url).get("_uri_reference")
-    if not hasattr(parts, "_replace"):
-        return None
-    changed = copy(url)
-    vars(changed)["_uri_reference"] = parts._replace(query=query)
-    return changed
 
 
 def _unfit(page_request: PageRequest, param: str, value: Scalar, where: str, why: object) -> PermanentSourceError:

@@ -10,8 +10,8 @@ import httpx
 
 from tasks.config import ApiKeyAuth, BasicAuth, BearerAuth
 from tasks.config.pagination import Place
-from tasks.ingest.api.urls import with_param
 from tasks.ingest.http.redaction import basic_pair
+from tasks.ingest.http.requests import with_param
 
 _UNAUTHORIZED = 401
 _YIELDING = frozenset({"user-agent", "accept", "accept-encoding", "content-type", "cookie"})

@@ -25,7 +25,7 @@ from tasks.core.imports import tuned_gc
 from tasks.ingest.http.auth import Credential, CredentialTransport, fix_credential, origin_of
 from tasks.ingest.http.body import BodyTransport
 from tasks.ingest.http.connections import Connections, CookieTransport
-from tasks.ingest.http.error_bodies import ErrorBodyTransport
+from tasks.ingest.http.error_bodies import ErrorBodyTransport, Find
 from tasks.ingest.http.oauth2 import OAuth2Credential
 from tasks.ingest.http.redaction import Redactor, redacting
 from tasks.ingest.http.redirects import RedirectTransport
@@ -44,8 +44,9 @@ _SAID_CHARACTERS = 200
 class Client:
     """What all sources of a run share: connections, throttle, and the secrets to be hidden."""
 
-    def __init__(self, connections: httpx.AsyncBaseTransport, throttle: Throttle, warn: Warn) -> None:
+    def __init__(self, connections: httpx.AsyncBaseTransport, throttle: Throttle, warn: Warn, find: Find) -> None:
         self._connections = connections
+        self._find = find
         self.warn: Warn = lambda sentence: warn(self.secrets.redact(sentence))
         self._tallies: defaultdict[Path, RequestStats] = defaultdict(RequestStats)
         self.throttle = throttle
@@ -62,7 +63,7 @@ class Client:
         requests = source.requests
         sending = self._sending(requests)
         if isinstance(source, ApiSource) and source.error_at is not None:
-            sending = ErrorBodyTransport(sending, source.error_at)
+            sending = ErrorBodyTransport(sending, source.error_at, self._find)
         idempotent = isinstance(source, ApiSource) and source.idempotent
         credential = self._credential(source, values)
         own = first_urls(source)
@@ -122,8 +123,11 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def open_client(sources: Collection[ApiSource | PagesSource], warn: Warn) -> AsyncIterator[Client]:
-    """Open the client for `sources`; a host that several name gets the strictest of their bounds."""
+async def open_client(sources: Collection[ApiSource | PagesSource], warn: Warn, find: Find) -> AsyncIterator[Client]:
+    """Open the client for `sources`; a host that several name gets the strictest of their bounds.
+
+    `find` looks for the `error_at` of a source in a body.
+    """
     # The throttle is the bound: aiohttp's own pool has none.
     allowed = {httpx.URL(f"//{host}").host for source in sources for host in source.allow_hosts}
     connector = open_connector(PinnedResolver(allowed=allowed), ssl=_certificates(sources))
@@ -132,7 +136,7 @@ async def open_client(sources: Collection[ApiSource | PagesSource], warn: Warn) 
     with tuned_gc():
         async with session:
             throttle = Throttle(_bounds(sources), default=_bound(Requests()))
-            yield Client(Connections(session), throttle, warn)
+            yield Client(Connections(session), throttle, warn, find)
 
 
 def first_urls(source: ApiSource | PagesSource) -> list[httpx.URL]:

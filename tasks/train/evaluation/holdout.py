@@ -18,9 +18,8 @@ from tasks.train.evaluation.folds import Attempt, attempted, fit_rows, read_rows
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.metrics import ModelOutput
 from tasks.train.evaluation.predictions import Predictions, scoring_of
-from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, CurvePoint, HoldoutResult
+from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, SHARES, CurvePoint, HoldoutResult
 from tasks.train.evaluation.statistics import Bootstrap, bootstrap_interval
-from tasks.train.execution.units import SHARES
 from tasks.train.models.model_file import load_model, save_model
 
 DRAWS = 1000

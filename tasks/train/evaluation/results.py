@@ -20,6 +20,10 @@ _ARROW_END = b"ARROW1"
 MAX_WARNINGS = 5  # a solver may warn once an iteration
 
 
+SHARES = (0.125, 0.25, 0.5, 1.0)
+"""Of the rows that train, at which a learning curve is drawn."""
+
+
 @dataclass(frozen=True)
 class FoldResult:
     """What became of a candidate on one fold: its scores on the fold's test rows, or why it has none."""

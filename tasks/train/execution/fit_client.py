@@ -20,8 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from tasks.train.execution.fit_process import Ending, How, Request
-from tasks.train.execution.worker import THREAD_VARIABLES
+from tasks.train.execution.fit_process import THREAD_VARIABLES, Ending, How, Request
 
 Value = TypeVar("Value")
 

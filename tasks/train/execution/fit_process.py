@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
 
+# Read by the numeric libraries when they are first imported.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _WATCH_S = 0.05  # a fit that allocates 2 GB/s is 100 MB beyond its limit when it is seen
 _MIB = 2**20
 _SPARE_MIB = 1024  # address space that allocators reserve without using it

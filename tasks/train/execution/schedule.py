@@ -13,6 +13,7 @@ from tasks.core.storage import remove_stale_temp_files
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard import Leaderboard, choose_finalists, rank
 from tasks.train.evaluation.results import (
+    SHARES,
     CandidateResult,
     CurvePoint,
     EvaluationResult,
@@ -24,7 +25,7 @@ from tasks.train.evaluation.results import (
     with_judgement,
 )
 from tasks.train.execution.cache import note_training, prune_folders
-from tasks.train.execution.units import SHARES, Unit, plan_finals, plan_folds, read_last_times
+from tasks.train.execution.units import Unit, plan_finals, plan_folds, read_last_times
 from tasks.train.models.estimators import BASELINE
 
 

@@ -10,12 +10,11 @@ from typing import Any, Literal
 
 from tasks.core.storage import json_reader
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.results import CurvePoint, EvaluationResult, FoldResult, HoldoutResult, keep_part
+from tasks.train.evaluation.results import SHARES, CurvePoint, EvaluationResult, FoldResult, HoldoutResult, keep_part
 from tasks.train.execution.fit_client import Outcome, each_isolated, run_isolated
 from tasks.train.execution.shared_store import Handover, check_reach, check_versions, own_folder
 from tasks.train.models.estimators import BASELINE
 
-SHARES = (0.125, 0.25, 0.5, 1.0)
 """Shares of the rows that the learning curve learns from."""
 _FOLDS = "tasks.train.evaluation.folds:evaluate_folds"
 UNITS_A_WORKER = 5  # more balance better, and each costs Prefect a tenth of a second

@@ -8,8 +8,8 @@ import signal
 import threading
 from multiprocessing.connection import wait
 
-# Read by the numeric libraries when they are first imported.
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+from tasks.train.execution.fit_client import call_at
+from tasks.train.execution.fit_process import THREAD_VARIABLES
 
 stopping = threading.Event()
 """Set once the workers are to end; whoever loses one then does not start another."""
@@ -18,7 +18,6 @@ stopping = threading.Event()
 def start_worker(fit_server: str) -> None:
     """Prepare a worker: one thread for numeric work, Ctrl-C left to the parent, no life without the parent; `fit_server` is an address."""
     from tasks.core.unread_output import let_consoles_end  # noqa: PLC0415 - heavy
-    from tasks.train.execution.fit_client import call_at  # noqa: PLC0415 - it reads what stands above
 
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)

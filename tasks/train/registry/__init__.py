@@ -3,7 +3,8 @@
 from tasks.train.models.model_file import load_model, save_model
 from tasks.train.registry.champion import Champion, Decision, promote, read_champion, roll_back
 from tasks.train.registry.promotion import decide_champion
-from tasks.train.registry.version import CARD, Version, list_versions, publish_version, read_version
+from tasks.train.registry.publish import publish_version
+from tasks.train.registry.version import CARD, Version, list_versions, read_version
 
 __all__ = [
     "CARD",

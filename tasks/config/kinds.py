@@ -1,0 +1,54 @@
+"""Kinds of a part of the pipeline file: one key says which, and each has its own further keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from tasks.config.base import MODELS, ConfigModel
+from tasks.core.registry import Registry, add_extension
+
+
+class Kinds(Registry[type[ConfigModel]]):
+    """The models of one part of the pipeline file, told apart by their key `kind`.
+
+    `Annotated[Base, KINDS]` is the type of a field that takes any of them.
+    """
+
+    def __init__(self, group: str, base: str, own: Mapping[str, str], *, key: str = "kind") -> None:
+        super().__init__(group, base, own)
+        self._key = key
+
+    def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the schema of a union of all that are known now."""
+        choices = {name: handler.generate_schema(model) for name, model in self.kinds.items()}
+        return core_schema.tagged_union_schema(choices, discriminator=self._key)
+
+
+def add_extensions(paths: Iterable[str]) -> None:
+    """Add kinds by their paths `module:Class`; models that may hold one know them from then on.
+
+    Raises:
+        ConfigError: a path leads to nothing, or to what is a kind of nothing.
+
+    """
+    new = [path for path in paths if path not in _added]
+    if any([isinstance(add_extension(path), Kinds) for path in new]):  # noqa: C419 - all are added, not only those up to the first
+        for model in MODELS:
+            model.model_rebuild(force=True)
+    _added.update(new)
+
+
+_added: set[str] = set()
+
+
+def check_added(paths: Iterable[str]) -> None:
+    """Raise ValueError unless kinds are added already: a path is an import, which a form of the UI may not ask for."""
+    if missing := [path for path in paths if path not in _added]:
+        raise ValueError(
+            f"{missing[0]!r} is added from a pipeline file on disk alone; give the path of the file, "
+            "or make it an entry point of a package and leave it out here"
+        )

@@ -1,0 +1,119 @@
+"""Registries: the kinds there are of one thing, by name; Tidemill's own, and those of extensions.
+
+An extension comes as an entry point of an installed package (group `tidemill.paginators`,
+…), or by a path `module:Class` that a pipeline file names under `extensions:`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+from tasks.core.errors import ConfigError
+
+Kind = TypeVar("Kind")
+
+REGISTRIES: list[Registry[Any]] = []
+"""Every registry there is, in the order in which they were made."""
+
+
+class Registry(Generic[Kind]):
+    """The kinds of one thing, by the names that a pipeline file calls them.
+
+    A kind is a class derived from `base`, or an object of it. Those of Tidemill's own are given
+    as paths, and imported when they are first wanted: a folder registers what lies above it.
+    """
+
+    def __init__(self, group: str, base: str, own: Mapping[str, str]) -> None:
+        self.group = group
+        self._base = base
+        self._own = own
+        REGISTRIES.append(self)
+
+    @cached_property
+    def base(self) -> type:
+        """Return what every kind is derived from, or an object of."""
+        base: type = import_path(self._base)
+        return base
+
+    @cached_property
+    def kinds(self) -> dict[str, Kind]:
+        """Return every kind by its name."""
+        paths = dict(self._own)
+        for point in entry_points(group=self.group):
+            if point.name in paths:
+                raise ConfigError(f"{point.value}: {self.group} has a {point.name!r} already; call it otherwise")
+            paths[point.name] = point.value
+        return {name: import_path(path) for name, path in paths.items()}
+
+    def is_base_of(self, found: Any) -> bool:
+        """Return whether something is a kind of this registry."""
+        return issubclass(found, self.base) if isinstance(found, type) else isinstance(found, self.base)
+
+    def add(self, name: str, kind: Kind) -> None:
+        """Add a kind; one that is there already under its name stays.
+
+        Raises:
+            ConfigError: another one has this name.
+
+        """
+        known = self.kinds.setdefault(name, kind)
+        if known is not kind and repr(known) != repr(kind):
+            raise ConfigError(f"{name!r} is the name of another kind of {self.group} already; call yours otherwise")
+
+    def get(self, name: str) -> Kind:
+        """Return the kind of a name.
+
+        Raises:
+            ConfigError: there is none; the nearest name, or all of them, are told.
+
+        """
+        if name not in self.kinds:
+            near = get_close_matches(name, self.kinds, n=1, cutoff=0.5)
+            cure = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(self.kinds))}"
+            raise ConfigError(f"{name!r} is not one of {self.group.removeprefix('tidemill.')}; {cure}")
+        return self.kinds[name]
+
+
+def import_path(path: str) -> Any:
+    """Return what a path `module:name` leads to.
+
+    Raises:
+        ConfigError: it leads to nothing.
+
+    """
+    module, _, attribute = path.partition(":")
+    if not (module and attribute):
+        raise ConfigError(f"{path!r} is no path of a class; write module:Class")
+    try:
+        return getattr(import_module(module), attribute)
+    except ImportError as error:
+        raise ConfigError(f"{path}: cannot be imported ({error}); install its package, or correct the path") from error
+    except AttributeError:
+        raise ConfigError(f"{path}: the module {module} has no {attribute}; correct the path") from None
+
+
+def add_extension(path: str) -> Registry[Any]:
+    """Add the kind that a path `module:Class` leads to, and return the registry that it belongs to.
+
+    Raises:
+        ConfigError: the path leads to nothing, or to what is a kind of nothing.
+
+    """
+    found = import_path(path)
+    for registry in REGISTRIES:
+        if registry.is_base_of(found):
+            registry.add(_name_of(found), found)
+            return registry
+    bases = ", ".join(registry._base.replace(":", ".") for registry in REGISTRIES)  # noqa: SLF001 - its own class's
+    raise ConfigError(f"{path}: is no extension; derive it from one of {bases}")
+
+
+def _name_of(found: Any) -> str:
+    """Return what a pipeline file calls a kind: the default of a model's field `kind`, or an attribute `name`."""
+    fields = getattr(found, "model_fields", {})
+    return str(fields["kind"].default if "kind" in fields else found.name)

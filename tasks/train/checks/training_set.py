@@ -1,0 +1,119 @@
+"""The training set of a run: built where its query or tables changed, and checked before any fit."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.config import Training
+from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.storage import commit_json, fingerprint, hash_file, read_json, remove_stale_temp_files
+from tasks.train.data.training_set import TrainingSet, table_state, versions, write_rows
+
+_CHECKS = 6  # raised when the checks look for more: what passed earlier ones is checked again
+
+
+def build_training_set(
+    training: Training,
+    tables: Mapping[str, Path],
+    folder: Path,
+    *,
+    fresh: bool = False,
+    stop: threading.Event | None = None,
+) -> TrainingSet:
+    """Run the query over the tables and commit its rows as `folder/training_set.arrow`.
+
+    Nothing is run when the query, the tables, the settings and the file are
+    those of the last time; `fresh` runs it all the same.
+
+    Args:
+        training: The training section of a pipeline.
+        tables: Folder of Parquet parts by table name.
+        folder: Where the training set is kept.
+        fresh: Build also what is there already.
+        stop: Ends the query when it is set.
+
+    Raises:
+        ConfigError: when the section itself is wrong, one sentence per mistake.
+        TrainingError: when the query does not run, or its rows cannot be learnt from.
+
+    """
+    remove_stale_temp_files(folder)
+    path, manifest = folder / "training_set.arrow", folder / "training_set.json"
+    inputs, checked = _inputs(training, tables), _settings(training)
+    known = None if fresh else _known(path, manifest)
+    if known and known["inputs"] == inputs and known["checked"] == checked:
+        return _restored(path, known)
+    _check_settings(training)
+    if not (known and known["inputs"] == inputs):
+        try:
+            write_rows(training, tables, path, stop)
+        except TrainingError as error:
+            # The frames it came through hold DuckDB's connection, which complains when Python ends before they do.
+            error.__context__ = None
+            raise error.with_traceback(None) from None
+    built = _check(training, path)
+    commit_json(manifest, {"inputs": inputs, "checked": checked, **asdict(built), "path": path.name})
+    return built
+
+
+def _check_settings(training: Training) -> None:
+    from tasks.train.checks.section import check_training  # noqa: PLC0415 - scikit-learn costs a second to import
+
+    if mistakes := check_training(training):
+        raise ConfigError(mistakes)
+
+
+def _check(training: Training, path: Path) -> TrainingSet:
+    """Return the description of the file, after every check that needs its rows."""
+    from tasks.train.checks.rows import check_rows  # noqa: PLC0415 - scikit-learn costs a second to import
+
+    with pa.memory_map(str(path)) as mapped:
+        table = pa.ipc.open_file(mapped).read_all()
+        checked = check_rows(training, table)
+        return TrainingSet(
+            path=path,
+            fingerprint=hash_file(path),
+            rows=table.num_rows,
+            columns=tuple(table.column_names),
+            task=checked.target.task,
+            train_rows=checked.train_rows,
+            test_rows=checked.test_rows,
+            positive=checked.target.positive,
+            guessed=checked.target.guessed,
+            warnings=checked.warnings,
+        )
+
+
+def _known(path: Path, manifest: Path) -> dict[str, Any] | None:
+    """Return the manifest of the file that is there, or None where they do not belong together."""
+    known = read_json(manifest)
+    if not isinstance(known, dict) or not path.is_file() or hash_file(path) != known.get("fingerprint"):
+        return None
+    return known
+
+
+def _restored(path: Path, known: Mapping[str, Any]) -> TrainingSet:
+    kept = {name: known[name] for name in ("fingerprint", "rows", "task", "train_rows", "test_rows", "positive")}
+    lists: dict[str, Any] = {name: tuple(known[name]) for name in ("columns", "guessed", "warnings")}
+    return TrainingSet(path=path, **kept, **lists)
+
+
+def _inputs(training: Training, tables: Mapping[str, Path]) -> str:
+    """Return the fingerprint of all that decides the rows."""
+    draw = (training.sample_rows, training.seed) if training.sample_rows else None
+    parts = {name: table_state(folder) for name, folder in sorted(tables.items())}
+    return fingerprint({"query": training.query, "draw": draw, "tables": parts, "duckdb": versions("duckdb")})
+
+
+def _settings(training: Training) -> str:
+    """Return the fingerprint of all that the checks looked at besides the rows."""
+    return fingerprint(
+        [_CHECKS, json.loads(training.model_dump_json(exclude={"runner", "query_limits"})), versions("scikit-learn")]
+    )

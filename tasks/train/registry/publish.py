@@ -1,0 +1,166 @@
+"""Publishing: the best candidate of a training as a version, whole or not at all."""
+
+from __future__ import annotations
+
+import math
+import platform
+import shutil
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from tasks.config import Training
+from tasks.core.errors import TrainingError
+from tasks.core.storage import (
+    commit,
+    commit_folder,
+    commit_json,
+    read_json,
+    remove_stale_temp_files,
+    write_json,
+)
+from tasks.train.data.training_set import TrainingSet
+from tasks.train.evaluation.leaderboard import Leaderboard, Line
+from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, Finalist
+from tasks.train.registry.card import write_card
+from tasks.train.registry.training_rows import Learnt, read_learnt
+from tasks.train.registry.version import (
+    CARD,
+    ENVIRONMENT,
+    METRICS,
+    Version,
+    folders_of,
+    is_whole_model,
+    list_versions,
+    number_of,
+)
+
+MOST_HOLDOUT_BYTES = 16 * 2**20  # a larger one stays with its candidate
+_PACKAGES = ("tidemill", "scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "skops")
+_LIBRARIES = ("xgboost", "lightgbm", "catboost")  # their estimators need them again
+
+
+def publish_version(models: Path, leaderboard: Leaderboard, training: Training, training_set: TrainingSet) -> Version:
+    """Commit the best candidate as a version, and return it; of one that is there already, what is lost or damaged is made again.
+
+    Raises:
+        TrainingError: when no candidate was judged on the hold-out.
+
+    """
+    best = leaderboard.best
+    if best is None or best.finalist is None:
+        raise TrainingError(
+            "no candidate was judged on the hold-out, so there is no version to keep; see the leaderboard"
+        )
+    models.mkdir(parents=True, exist_ok=True)
+    with FileLock(models / ".versions.lock"):
+        remove_stale_temp_files(models)
+        known = next((v for v in list_versions(models) if v.fingerprint == best.result.fingerprint), None)
+        if known is None:
+            return _publish(models, leaderboard, best, training, training_set)
+        _mend(models / known.name, known, best.finalist)
+        return known
+
+
+def _publish(
+    models: Path, leaderboard: Leaderboard, best: Line, training: Training, training_set: TrainingSet
+) -> Version:
+    assert best.finalist is not None
+    learnt = read_learnt(training, training_set)
+    made = _describe(models, leaderboard, best, best.finalist, training, training_set, learnt)
+    environment = _environment(training.candidates[best.name].estimator)
+    with commit_folder(models / made.name) as part:
+        shutil.copyfile(best.finalist.folder / MODEL_FILE, part / MODEL_FILE)
+        holdout = best.finalist.folder / HOLDOUT_FILE
+        if holdout.is_file() and _is_small(holdout):
+            shutil.copyfile(holdout, part / HOLDOUT_FILE)
+        learnt.keep(part)
+        write_json(part / METRICS, asdict(made))
+        write_json(part / ENVIRONMENT, environment)
+        (part / CARD).write_text(write_card(made, environment), encoding="utf-8")
+    return made
+
+
+def _mend(folder: Path, known: Version, finalist: Finalist) -> None:
+    """Make again what of a version's files is gone, or cannot be read as what it is."""
+    for name, is_whole in {MODEL_FILE: is_whole_model, HOLDOUT_FILE: Path.is_file}.items():
+        made = finalist.folder / name
+        if not is_whole(folder / name) and made.is_file() and (name == MODEL_FILE or _is_small(made)):
+            with commit(folder / name) as part:
+                shutil.copyfile(made, part)
+    environment = read_json(folder / ENVIRONMENT)
+    if not isinstance(environment, dict):
+        environment = _environment(known.training["candidates"][known.candidate]["estimator"])
+        commit_json(folder / ENVIRONMENT, environment)
+    if not (folder / CARD).is_file():
+        with commit(folder / CARD) as part:
+            part.write_text(write_card(known, environment), encoding="utf-8")
+
+
+def _is_small(holdout: Path) -> bool:
+    return holdout.stat().st_size <= MOST_HOLDOUT_BYTES
+
+
+def _describe(  # noqa: PLR0913, PLR0917 - what a version is made of
+    models: Path,
+    leaderboard: Leaderboard,
+    best: Line,
+    finalist: Finalist,
+    training: Training,
+    training_set: TrainingSet,
+    learnt: Learnt,
+) -> Version:
+    number = 1 + max((number_of(folder) for folder in folders_of(models)), default=0)
+    assert best.score is not None
+    assert best.interval is not None
+    return Version(
+        name=f"v{number:04d}-{best.result.fingerprint[:8]}",
+        pipeline=models.name,
+        candidate=best.name,
+        fingerprint=best.result.fingerprint,
+        training_set=training_set.fingerprint,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        task=training_set.task,
+        target=training.target,
+        metric=leaderboard.metric,
+        score=finalist.score,
+        interval=finalist.interval,
+        cv_score=best.score,
+        cv_interval=best.interval,
+        p_dummy=best.p_dummy,
+        metrics=dict(finalist.metrics),
+        training_rows=leaderboard.training_rows,
+        test_rows=leaderboard.test_rows,
+        folds=leaderboard.folds,
+        params=dict(best.result.params),
+        features=learnt.kinds,
+        importances={n: drop for n, drop in finalist.importances.items() if math.isfinite(sum(drop))},
+        learning_curve=list(finalist.learning_curve),
+        equals=[line.name for line in leaderboard.lines if line.within_noise and line.name != best.name],
+        warnings=[*leaderboard.warnings, *best.result.warnings],
+        training=training.model_dump(mode="json"),
+        positive=training_set.positive,
+        guessed=training_set.guessed,
+        reference=learnt.reference,
+    )
+
+
+def _environment(estimator: str) -> dict[str, Any]:
+    packages = (*_PACKAGES, *(name for name in _LIBRARIES if estimator.startswith(f"{name}.")))
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version_of(name) for name in packages},
+    }
+
+
+def _version_of(package: str) -> str | None:
+    for name in (package, f"{package}-cpu"):  # as xgboost without the parts for graphics cards is named
+        with suppress(PackageNotFoundError):
+            return version(name)
+    return None

@@ -1,0 +1,100 @@
+"""Kinds by name: ours, those of installed packages, and those named by a path."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.core.errors import ConfigError, TidemillError
+from tasks.core.registry import REGISTRIES, Registry, add_extension, import_path
+
+
+class Unit:
+    """What the test's kinds are derived from."""
+
+    name = "unit"
+
+
+class Metre(Unit):
+    """A kind of its own."""
+
+    name = "metre"
+
+
+class Foot(Unit):
+    """A kind from outside."""
+
+    name = "foot"
+
+
+class OtherFoot(Unit):
+    """Another kind of the same name."""
+
+    name = "foot"
+
+
+HERE = __name__
+
+
+@pytest.fixture
+def units() -> Registry[type[Unit]]:
+    """Return a registry with one kind."""
+    return Registry("tidemill.units", f"{HERE}:Unit", {"metre": f"{HERE}:Metre"})
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> object:
+    """Take the test's registries away again."""
+    known = len(REGISTRIES)
+    yield
+    del REGISTRIES[known:]
+
+
+def test_a_kind_of_its_own_is_found_by_name(units: Registry[type[Unit]]) -> None:
+    """It is imported when it is wanted."""
+    assert units.get("metre") is Metre
+
+
+def test_an_unknown_name_is_told_with_the_nearest(units: Registry[type[Unit]]) -> None:
+    """As every unknown word of a pipeline file is."""
+    with pytest.raises(ConfigError, match=r"'meter' is not one of units; did you mean metre\?"):
+        units.get("meter")
+
+
+def test_a_kind_named_by_a_path_goes_into_its_registry(units: Registry[type[Unit]]) -> None:
+    """What it is derived from tells which; named twice it is the same."""
+    assert add_extension(f"{HERE}:Foot") is units
+    assert add_extension(f"{HERE}:Foot") is units
+    assert units.get("foot") is Foot
+
+
+def test_two_kinds_of_one_name_are_refused(units: Registry[type[Unit]]) -> None:
+    """Neither takes the other's place."""
+    add_extension(f"{HERE}:Foot")
+
+    with pytest.raises(ConfigError, match=r"'foot' is the name of another kind of tidemill.units already"):
+        add_extension(f"{HERE}:OtherFoot")
+    assert units.get("foot") is Foot
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (
+            "tests.core.gone:Foot",
+            "tests.core.gone:Foot: cannot be imported .*; install its package, or correct the path",
+        ),
+        (f"{HERE}:Gone", "the module tests.core.test_registry has no Gone; correct the path"),
+        ("Foot", "'Foot' is no path of a class; write module:Class"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_told(path: str, message: str) -> None:
+    """With what is wrong with it."""
+    with pytest.raises(ConfigError, match=message):
+        import_path(path)
+
+
+@pytest.mark.usefixtures("units")
+def test_what_is_no_kind_is_refused() -> None:
+    """The classes to derive from are named."""
+    with pytest.raises(TidemillError, match=r"is no extension; derive it from one of .*test_registry.Unit"):
+        add_extension("pathlib:Path")
