@@ -36,7 +36,7 @@ def test_its_two_commands_need_only_python_and_pip() -> None:
 
     assert [command.split(" && ")[0] for command in commands] == ["python3 -m venv .venv"] * 2
     assert commands[0].endswith("-e . && .venv/bin/python -m flows demo")
-    assert commands[1].endswith("-e '.[test]' && .venv/bin/python -m pytest")
+    assert commands[1].endswith("-e '.[test]' && .venv/bin/python -m pytest -n 2 --dist loadfile")
 
 
 @pytest.mark.parametrize("line", sorted(set(re.findall(r"python -m flows ([a-z]+)", README))))

@@ -64,7 +64,7 @@ def database() -> bytes:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (gzip.compress(CSV), "is gzip, not csv; give it a name that ends in .gz"),
+        (gzip.compress(CSV, mtime=0), "is gzip, not csv; give it a name that ends in .gz"),
         (zstd.compress(CSV), "is Zstandard, not csv; give it a name that ends in .zst"),
         (bz2.compress(CSV), "is bzip2, not csv; give it a name that ends in .bz2"),
         (zipped(), "is a .zip, not csv; give it a name that ends in .zip"),
@@ -104,7 +104,7 @@ def test_what_is_no_csv_is_refused(tmp_path: Path, data: bytes, said: str, name:
         ("a_xls", b"id\tx\n1\t2\n", "is text, not xlsx; give it a name that ends in .csv, or declare read.format: csv"),
         ("a_parquet_gz", CSV, "is text, not parquet; give it a name that ends in .csv"),
         ("a_json", LOGIN.encode(), "is an HTML page .*, not json"),
-        ("a_jsonl", gzip.compress(b"{}\n"), "is gzip, not jsonl"),
+        ("a_jsonl", gzip.compress(b"{}\n", mtime=0), "is gzip, not jsonl"),
         ("a_json", workbook(), "is an Excel workbook, not json"),
         ("a_tsv", parquet(), "is Parquet, not tsv"),
     ],
