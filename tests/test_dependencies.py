@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import distributions
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -45,3 +47,31 @@ def test_the_packages_agree_with_each_other() -> None:
     ended = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
 
     assert ended.returncode == 0, ended.stdout
+
+
+def test_what_is_imported_is_declared() -> None:
+    """A package that another one happens to bring may be gone with its next release."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *(each for extra in project["optional-dependencies"].values() for each in extra)]
+    declared = {canonicalize_name(Requirement(each).name) for each in wanted}
+    known = packages_distributions()
+
+    undeclared = {
+        module
+        for module in imported() - sys.stdlib_module_names - {"flows", "tasks", "deployments", "compression"}
+        if not declared & {canonicalize_name(name) for name in known.get(module, [module])}
+    }
+
+    assert undeclared == set()
+
+
+def imported() -> set[str]:
+    """Return the top level of every module that ours import, wherever they do."""
+    found: set[str] = set()
+    for path in (path for folder in ("flows", "tasks", "deployments") for path in (PROJECT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.split(".")[0])
+    return found
