@@ -52,7 +52,10 @@ def test_the_packages_agree_with_each_other() -> None:
 def test_what_is_imported_is_declared() -> None:
     """A package that another one happens to bring may be gone with its next release."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *(each for extra in project["optional-dependencies"].values() for each in extra)]
+    wanted = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
     declared = {canonicalize_name(Requirement(each).name) for each in wanted}
     known = packages_distributions()
 
