@@ -36,7 +36,7 @@ from tasks.raw.selection import PartitionSelection
 
 NO_LIMIT = {"max_rejects": None}
 """Options of a table of which the rejects alone are looked at."""
-PROPERTY = settings(max_examples=50, deadline=None, database=None)
+PROPERTY = settings(max_examples=50)
 
 
 def texts_of(*texts: str | None) -> pa.ChunkedArray:

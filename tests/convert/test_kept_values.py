@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.convert.conftest import PROPERTY, files_source, make_table, read_rows
@@ -38,7 +38,7 @@ def kept_of(rows: list[tuple[Any, ...]], keep: str | None) -> list[tuple[Any, ..
     return list(found.values())
 
 
-@settings(PROPERTY, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(PROPERTY, max_examples=30)
 @given(
     files=st.lists(ROWS, min_size=1, max_size=3),
     at_once=st.booleans(),

@@ -14,7 +14,7 @@ from typing import Any
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.convert.schema.types import ARROW_TYPES, NULL_TEXTS
@@ -145,7 +145,7 @@ def check_promises(root: Path, source: Any, written: Sequence[dict[str, Any]], c
     assert declared is None or types <= expected
 
 
-@settings(PROPERTY, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(PROPERTY, max_examples=60)
 @given(st.lists(FILES, min_size=1, max_size=2), COLUMN)
 def test_no_row_value_or_type_is_lost_of_files(runs: list[list[File]], column: dict[str, Any]) -> None:
     """Whatever lies in the files, in one run or in two, the table and its rejects account for it."""

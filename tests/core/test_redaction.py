@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.redaction import has_secret, is_secret, name_address, redact
@@ -87,7 +87,6 @@ def test_a_name_tells_a_secret(name: str, secret: bool) -> None:
     assert is_secret(name) is secret
 
 
-@settings(deadline=None)
 @given(value=words, before=words, after=words)
 def test_of_a_secret_parameter_nothing_stays(value: str, before: str, after: str) -> None:
     """Its value goes to the last character, and what stands around it stays."""

@@ -128,7 +128,7 @@ def test_a_folder_that_is_not_there_needs_no_sweeping(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(max_examples=50, deadline=None, database=None)
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(st.characters(codec="utf-8")), JSON_VALUES, max_size=5))
 def test_a_fingerprint_does_not_depend_on_the_order_of_keys(value: dict[str, Any]) -> None:
     """The same value has the same fingerprint, however its keys are ordered; another value has another."""

@@ -27,7 +27,7 @@ def test_no_other_module_spells_a_table(path: Path) -> None:
     assert not re.search(r"_manifest\.json|hive_partitioning|FROM read_|glob\(\"\*\.parquet\"\)", text)
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 @given(VALUES, VALUES)
 def test_another_value_has_another_folder(one: str | None, other: str | None) -> None:
     """Also a null and an empty text, and those that are too long for a name."""
@@ -36,7 +36,7 @@ def test_another_value_has_another_folder(one: str | None, other: str | None) ->
     assert (folder_of_value(column, one) == folder_of_value(column, other)) == (one == other)
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 @given(st.text(min_size=1, max_size=300), VALUES)
 def test_a_folder_is_found_by_readers(column: str, value: str | None) -> None:
     """It is one name of a file system, not hidden, and no `name=value`."""

@@ -290,7 +290,7 @@ rows_by_page = st.lists(st.sampled_from([0, 0, 2, 3, 3]), min_size=1, max_size=8
 errors = st.dictionaries(st.integers(0, 6), st.just({"items": [], "error": "not now"}), max_size=2)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     pages=rows_by_page,
     told=st.lists(st.integers(0, 20), max_size=4),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import time
 import tracemalloc
 from collections.abc import Iterable
 from pathlib import Path
@@ -131,12 +130,11 @@ async def test_records_that_change_their_type_are_landed_as_received(site: Site,
 
 
 async def test_a_bomb_is_stopped_early(site: Site, tmp_path: Path) -> None:
-    """A GiB of zeros, sent as one MiB of gzip, takes no more memory and time than what is allowed of it."""
+    """A GiB of zeros, sent as one MiB of gzip, takes no more memory than what is allowed of it."""
     source = api(
         site, "/paged/gzip-bomb?at=0", pagination={"kind": "single"}, requests=QUICK | {"max_body_bytes": "10MiB"}
     )
     sent = len(bomb())
-    began = time.monotonic()
     tracemalloc.start()
 
     with pytest.raises(PermanentSourceError, match=r"max_body_bytes \(10,485,760\): it goes on after decompression"):
@@ -146,7 +144,6 @@ async def test_a_bomb_is_stopped_early(site: Site, tmp_path: Path) -> None:
     tracemalloc.stop()
     assert sent < 2 * MIB < 32 * MIB < BOMB_BYTES
     assert most < 32 * MIB
-    assert time.monotonic() - began < 2
 
 
 async def test_a_body_as_large_as_allowed_is_landed(site: Site, tmp_path: Path) -> None:

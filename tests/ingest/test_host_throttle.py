@@ -303,7 +303,7 @@ class Crowd:
             await asyncio.sleep(0.01)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     actions=ACTIONS,
     bounds=st.builds(

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.errors import SourceError
@@ -146,7 +146,6 @@ async def test_validators_that_repeat_the_secret_are_not_kept(site: Site, tmp_pa
     assert CORE not in (tmp_path / "all.json").read_text(encoding="utf-8")
 
 
-@settings(deadline=None)
 @given(
     secret=secrets,
     ways=st.lists(st.sampled_from(WAYS), max_size=2),
@@ -165,7 +164,6 @@ def test_a_secret_is_found_in_whatever_way_it_is_written(
     assert hiding.redact(around.format(text)) == around.format("***")
 
 
-@settings(deadline=None)
 @given(secret=secrets, other=st.text())
 def test_what_is_no_secret_stays(secret: str, other: str) -> None:
     """A text without the secret is the same after hiding it, and so are bytes that are no text."""

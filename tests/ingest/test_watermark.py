@@ -168,7 +168,7 @@ def test_an_overlap_that_does_not_fit_the_values_is_refused(start: Scalar, overl
         since(incremental(start, overlap), largest)
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 @given(MOMENTS, st.integers(0, 10**6), st.sampled_from("T "))
 def test_no_row_within_the_overlap_is_passed_over(moment: datetime, seconds: int, separator: str) -> None:
     """Whatever is asked for is as early as the overlap says, and in the very form of the largest value."""

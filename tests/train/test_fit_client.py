@@ -58,14 +58,8 @@ def _server_ends() -> Iterator[None]:
 
 
 def test_a_call_returns_its_value() -> None:
-    """A second one costs milliseconds: what it needs is imported already."""
-    call("add", 1, 2)
-
-    start = time.perf_counter()
-    values = [call("add", number, number).value for number in range(10)]
-
-    assert values == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]
-    assert (time.perf_counter() - start) / 10 < 0.1
+    """Call after call, each in a process of its own."""
+    assert [call("add", number, number).value for number in range(10)] == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +84,6 @@ def test_an_end_of_any_kind_is_a_sentence(function: str, limits: dict[str, float
     outcome = call(function, **limits)  # type: ignore[arg-type]  # one keyword
 
     assert (outcome.value, outcome.error) == (None, error)
-    assert outcome.seconds < 2
     assert call("add", 1, 2).value == 3
 
 
@@ -111,7 +104,6 @@ def test_a_call_may_yield_values(last: str, error: str | None) -> None:
     assert numbers == (0, 1, 2)
     assert len(set(processes)) == 1
     assert [outcome.error for outcome in outcomes] == [None] * 3 + ([error] if error else [])
-    assert all(outcome.seconds < 1.5 for outcome in outcomes)
     assert call("add", 1, 2).value == 3
 
 

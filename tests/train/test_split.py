@@ -165,7 +165,7 @@ def test_refuses_a_split_that_cannot_be_learnt_from(
         split_rows(training(split=split), table, task)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     shares=st.lists(st.integers(1, 30), min_size=2, max_size=4),
     folds=st.integers(2, 7),
@@ -191,7 +191,7 @@ def test_a_random_split_is_a_partition(shares: list[int], folds: int, fraction: 
         assert len(np.unique(target[test])) >= 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(moments=st.lists(st.integers(0, 40), min_size=10, max_size=150), folds=st.integers(2, 7))
 def test_a_time_split_never_looks_ahead(moments: list[int], folds: int) -> None:
     """Every fold trains on all moments before those it tests, spans follow each other, and the last ends the rest."""
@@ -210,7 +210,7 @@ def test_a_time_split_never_looks_ahead(moments: list[int], folds: int) -> None:
         assert len(train) == (times[rows.train] < times[test].min()).sum()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(1, 12), min_size=3, max_size=40),
     folds=st.integers(2, 6),
