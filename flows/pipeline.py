@@ -10,8 +10,9 @@ from prefect.runtime import flow_run
 
 from flows.convert import convert
 from flows.ingest import ingest
-from flows.stage import Stage, end_with, name_run, warn_of_schedule
-from flows.summary import RunRecorder, RunSummary
+from flows.recorder import RunRecorder
+from flows.stage import end_with, name_run, warn_of_schedule
+from flows.summary import RunSummary, Stage
 from flows.train import train
 from tasks.config import Pipeline, read_pipeline
 from tasks.core.errors import TidemillError

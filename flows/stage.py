@@ -1,11 +1,10 @@
-"""What the stages share: what of a pipeline a run does, the name of its runs, and how one ends when some of its parts failed."""
+"""What the stages share: the name of their runs, and how one ends when some of its parts failed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from prefect import get_run_logger
 from prefect.context import FlowRunContext
@@ -16,22 +15,6 @@ from flows.schedules import fetched_once
 from flows.summary import RunSummary
 from tasks.config import Pipeline
 from tasks.core.errors import StageError
-
-Stage = Literal["ingest", "convert", "train"]
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """The one stage that is run, what is done again, and which partitions are fetched; by default all, none, all."""
-
-    only: Stage | None = None
-    fresh: bool = False
-    partitions: str | None = None
-
-    def runs(self, stage: Stage) -> bool:
-        """Return whether a stage is run."""
-        return self.only in (None, stage)
-
 
 _LISTED = 10
 

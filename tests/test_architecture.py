@@ -18,7 +18,7 @@ FLOORS = {
     "tasks/ingest": ("throttle", "http", ("api", "scraping"), "landing", "results", "progress", "tasks"),
     "tasks/convert": ("schema", "files", "formats", "parts", ("staging", "checks"), "table", "profile", "tasks", "single"),
     "tasks/train": ("data", "models", "evaluation", ("checks", "execution"), "registry", ("predict", "plots"), "tasks"),
-    "flows": ("deployments", "schedules", "summary", "stage", ("ingest", "convert", "train"), "pipeline", "predict", "cli"),
+    "flows": ("deployments", "schedules", "summary", "recorder", "stage", ("ingest", "convert", "train"), "pipeline", "predict", "cli"),
 }  # fmt: skip
 """What may be imported: of a folder's rooms each those named before it; rooms in one tuple do not know each other."""
 

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 from flows.cli.run import run_pipeline
-from flows.stage import RunOptions
+from flows.summary import RunOptions
 from tasks.core.child_process import first_line, start_child, stop_child
 from tasks.core.errors import ConfigError, TidemillError
 

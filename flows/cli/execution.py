@@ -19,8 +19,7 @@ from prefect.exceptions import TerminationSignal
 from flows.cli.flush import STORED_S, flush
 from flows.cli.prefect_api import PrefectApi
 from flows.pipeline import pipeline
-from flows.stage import RunOptions
-from flows.summary import RunSummary, read_summary
+from flows.summary import RunOptions, RunSummary, read_summary
 from tasks.config import Pipeline
 from tasks.core.errors import LostServerError, TidemillError
 from tasks.core.progress import ProgressEvent, subscribed

@@ -80,7 +80,7 @@ def run(  # noqa: PLR0913 - the options of a command
     and what is landed beside the slice stays in the tables.
     """
     from flows.cli.run import run_pipeline  # noqa: PLC0415 - heavy
-    from flows.stage import RunOptions  # noqa: PLC0415 - heavy
+    from flows.summary import RunOptions  # noqa: PLC0415 - heavy
 
     choice = RunOptions(only, fresh, " ".join(partitions) if partitions is not None else None)
     return run_pipeline(pipeline, data, choice, verbose=verbose, strict=strict)

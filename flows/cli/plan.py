@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from flows.stage import RunOptions
+from flows.summary import RunOptions
 from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, Training, secret_references, write_duration
 from tasks.convert.formats.registry import suffix_of
 from tasks.convert.table.inputs import list_files

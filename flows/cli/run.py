@@ -12,7 +12,7 @@ from rich.console import Console
 
 from flows.cli.console import ProgressView, make_console, print_line, print_summary
 from flows.cli.prefect_api import PrefectApi, link_to_run, prefect_api
-from flows.stage import RunOptions
+from flows.summary import RunOptions
 from tasks.core.errors import ConfigError, StageError
 
 if TYPE_CHECKING:

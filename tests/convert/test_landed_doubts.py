@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.summary import RunRecorder
+from flows.recorder import RunRecorder
 from tasks.config import ApiSource
 from tasks.core.errors import TableError
 from tasks.raw.files import commit_manifest, read_manifest

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from flows.cli.console import print_summary
-from flows.summary import ChampionSummary, RunRecorder, RunSummary, SourceSummary, read_summary
+from flows.recorder import RunRecorder
+from flows.summary import ChampionSummary, RunSummary, SourceSummary, read_summary
 from tasks.core.errors import StageError
 from tasks.core.storage import commit_json
 from tasks.ingest.landing.plan import Landed

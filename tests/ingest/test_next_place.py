@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flows.ingest import ingest
-from flows.summary import RunRecorder
+from flows.recorder import RunRecorder
 from tasks.config import Pipeline
 from tasks.core.errors import StageError, WrongPagesError
 from tasks.ingest.results import Failure, LandedSource, settle_unproven

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.summary import RunRecorder
+from flows.recorder import RunRecorder
 from tasks.ingest.landing.plan import Landed, find_landed
 from tasks.ingest.results import LandedSource
 from tests.ingest.sources import job_of, land_one, pages

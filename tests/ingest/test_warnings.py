@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.summary import RunRecorder
+from flows.recorder import RunRecorder
 from tasks.ingest.http.requests import PageGroup
 from tasks.ingest.landing.plan import Landed, find_landed
 from tasks.ingest.landing.writer import RawWriter

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli.plan import find_mistakes
-from flows.stage import RunOptions
+from flows.summary import RunOptions
 from tasks.config import Pipeline
 from tasks.convert.table.commit import commit_table
 from tasks.convert.table.damage import restore_table
