@@ -8,14 +8,7 @@ from tasks.config.files import Reading
 from tasks.config.http import Refresh, Requests
 from tasks.config.incremental import Incremental
 from tasks.config.load import load_pipeline, read_pipeline
-from tasks.config.pagination import (
-    CursorPagination,
-    LinkHeaderPagination,
-    NextUrlPagination,
-    OffsetPagination,
-    PagePagination,
-    SinglePagination,
-)
+from tasks.config.pagination import SinglePagination
 from tasks.config.pipeline import Pipeline
 from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source, TableOptions
 from tasks.config.training import (
@@ -51,7 +44,6 @@ __all__ = [
     "Check",
     "Column",
     "ColumnType",
-    "CursorPagination",
     "DaskRunner",
     "FilesSource",
     "Fresh",
@@ -60,14 +52,10 @@ __all__ = [
     "InRange",
     "Incremental",
     "Label",
-    "LinkHeaderPagination",
     "Matches",
     "MinRows",
-    "NextUrlPagination",
     "NotNull",
     "OAuth2Auth",
-    "OffsetPagination",
-    "PagePagination",
     "PagesColumn",
     "PagesSource",
     "PartitionValues",

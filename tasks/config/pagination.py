@@ -1,21 +1,26 @@
-"""How the rows of a partition are spread over requests."""
+"""How the rows of a partition are spread over requests: what all kinds share, and the registry of kinds."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, model_validator
 
 from tasks.config.base import BodyPath, ConfigModel, NonEmpty
 from tasks.config.http import HeaderName, check_header_name
+from tasks.config.kinds import Kinds
 
 Place = Literal["query", "header", "body"]
 Status = Annotated[int, Field(ge=200, le=599)]
+Following = str | int | float
+"""What names a page: its address, or the value that a request for it carries."""
 
 _COUNTS = ("pages_at", "pages_header", "total_at", "total_header")
 
 
-def _check_names(place: Place, *names: str | None) -> None:
+def check_names(place: Place, *names: str | None) -> None:
     """Raise ValueError unless all names are those of headers, where that is what they are."""
     for name in names:
         if place == "header" and name is not None:
@@ -38,8 +43,18 @@ class _Bounded(ConfigModel):
     """More rows than this in one partition are an error."""
 
 
-class _Numbered(_Bounded):
-    """What pages that are asked for by number share; they are fetched concurrently."""
+class NumberedPagination(_Bounded):
+    """Pages that are asked for by number, which are fetched concurrently."""
+
+    passes_over_rows: ClassVar[bool] = False
+    """Whether the number is that of the rows before the page."""
+
+    kind: str
+    """Kind of pagination."""
+    param: NonEmpty
+    """Parameter that takes the number."""
+    start: int
+    """Number of the first page."""
 
     place: Place = "query"
     """Where the number is sent: as query parameter, header, or key of the JSON body."""
@@ -55,8 +70,8 @@ class _Numbered(_Bounded):
     """Statuses that mean there is no such page, e.g. [404]; the pages before are all there are."""
 
     @model_validator(mode="after")
-    def _fit_together(self) -> _Numbered:
-        _check_names(self.place, getattr(self, "param", None), self.size_param)
+    def _fit_together(self) -> NumberedPagination:
+        check_names(self.place, self.param, self.size_param)
         for name in ("size_param", "total_at", "total_header"):
             if getattr(self, name) is not None and self.size is None:
                 raise ValueError(f"{name} needs the rows of a full page; add size: 100, or what the server gives")
@@ -65,95 +80,92 @@ class _Numbered(_Bounded):
             raise ValueError(f"{' and '.join(counts)} tell the same; keep one of them")
         return self
 
+    @property
+    def may_start_too_late(self) -> bool:
+        """Return whether a server that counts from 0 would have a page before the first."""
+        return False
 
-class PagePagination(_Numbered):
-    """Numbered pages."""
+    @abstractmethod
+    def number(self, index: int) -> int:
+        """Return the number of a page, of which the first has the index 0."""
 
-    kind: Literal["page"] = "page"
+
+class Page(Protocol):
+    """A page, as a kind of pagination finds in it what the next one is."""
+
+    @property
+    def label(self) -> str:
+        """Return what an error calls the request: its method and address."""
+
+    @property
+    def records(self) -> Sequence[bytes]:
+        """Return the records as they were received, each the text of a JSON value."""
+
+    def find(self, path: str) -> Any:
+        """Return the value at a path in the body; None where there is no such path."""
+
+    def missing(self, path: str) -> str | None:
+        """Return what stands where a path in the body ends too early; None where there is such a path."""
+
+    def header(self, name: str) -> str | None:
+        """Return the value of a header; None where there is no such header."""
+
+    def link(self, rel: str) -> str | None:
+        """Return the target of the link of a relation in the Link header; None where there is none."""
+
+    def cursor(self, found: Any) -> Following | None:
+        """Return a value that was found if it can be sent; None where it is null, empty or false; raise of another."""
+
+    def address(self, found: Any, key: str) -> str | None:
+        """Return a found address, made absolute; None where it is null, empty or false; raise, naming `key`, of another value."""
+
+
+class FollowedPagination(_Bounded):
+    """Pages of which each tells what the next one is; they are fetched one after the other."""
+
+    ends_empty: ClassVar[bool] = False
+    """Whether the last page is one without rows."""
+
+    kind: str
     """Kind of pagination."""
-    param: NonEmpty = "page"
-    """Parameter that takes the page number."""
-    start: int = 1
-    """Number of the first page."""
-    step: Annotated[int, Field(ge=1)] = 1
-    """From one page's number to the next."""
-    pages_at: BodyPath | None = None
-    """Path in the body to the number of pages, e.g. meta.pages; without a number of pages or rows they are asked for until two in a row are empty."""
-    pages_header: HeaderName | None = None
-    """Header with the number of pages, e.g. X-Total-Pages."""
+
+    @property
+    def is_in_body(self) -> bool:
+        """Return whether the next is named at a place of the body, which is wrong if no answer has it."""
+        return False
+
+    @property
+    def sent_as(self) -> tuple[Place, str] | None:
+        """Return where, and as what, a request carries what the page before told; None where that is an address."""
+        return None
+
+    @abstractmethod
+    def following(self, page: Page) -> Following | None:
+        """Return what a page tells of the next one; None where it is the last."""
+
+    def why_unproven(self, page: Page, *, is_full: bool | None) -> str | None:  # noqa: ARG002 - for kinds that doubt
+        """Return why an only page may not be the last, though it names no next; None where it surely is.
+
+        `is_full`: whether it has the rows of a full page, None where nobody says how many these are.
+        """
+        return None
 
 
-class OffsetPagination(_Numbered):
-    """Pages that are asked for by the number of rows before them."""
+Paginator = SinglePagination | NumberedPagination | FollowedPagination
+"""What kinds are derived from: how their pages are fetched."""
 
-    kind: Literal["offset"] = "offset"
-    """Kind of pagination."""
-    param: NonEmpty = "offset"
-    """Parameter that takes the number of rows to pass over."""
-    start: Annotated[int, Field(ge=0)] = 0
-    """Offset of the first page."""
-    size_param: NonEmpty | None = "limit"
-    """Parameter that takes the page size; null where the server has a size of its own."""
-    size: Annotated[int, Field(ge=1)] | None = 100
-    """Rows of a full page."""
-
-    @model_validator(mode="after")
-    def _has_size(self) -> OffsetPagination:
-        if self.size is None:
-            raise ValueError("size says where the next page begins; add size: 100, or what the server gives")
-        return self
-
-
-class _Followed(_Bounded):
-    """Pages of which each names the next."""
-
-    size: Annotated[int, Field(ge=1)] | None = None
-    """Rows of a full page: an only page with fewer may leave out the place of the next."""
-
-
-class CursorPagination(_Followed):
-    """Each page names the next by a cursor."""
-
-    kind: Literal["cursor"] = "cursor"
-    """Kind of pagination."""
-    cursor_at: BodyPath | None = None
-    """Path in the body to the next page's cursor; where it is null or empty, or absent from a further page, the page is the last."""
-    cursor_header: HeaderName | None = None
-    """Header with the next page's cursor, instead of cursor_at."""
-    param: NonEmpty = "cursor"
-    """Parameter that takes the cursor."""
-    place: Place = "query"
-    """Where the cursor is sent: as query parameter, header, or key of the JSON body."""
-
-    @model_validator(mode="after")
-    def _is_one(self) -> CursorPagination:
-        _check_names(self.place, self.param)
-        if (self.cursor_at is None) == (self.cursor_header is None):
-            raise ValueError(
-                "name one place of the next cursor: cursor_at: a path in the body, or cursor_header: a header"
-            )
-        return self
-
-
-class NextUrlPagination(_Followed):
-    """Each page has the address of the next in its body."""
-
-    kind: Literal["next_url"] = "next_url"
-    """Kind of pagination."""
-    next_at: BodyPath
-    """Path in the body to the next page's address, absolute or relative, e.g. links.next or "@odata.nextLink"; where it is null or empty, or absent from a further page, the page is the last."""
-
-
-class LinkHeaderPagination(_Followed):
-    """Each page has the address of the next in its Link header (RFC 8288)."""
-
-    kind: Literal["link_header"] = "link_header"
-    """Kind of pagination."""
-    rel: NonEmpty = "next"
-    """Relation of the link to follow."""
-
-
-Pagination = Annotated[
-    SinglePagination | PagePagination | OffsetPagination | CursorPagination | NextUrlPagination | LinkHeaderPagination,
-    Field(discriminator="kind"),
-]
+_KINDS = "tasks.ingest.api.paginators"
+PAGINATORS = Kinds(
+    "tidemill.paginators",
+    "tasks.config.pagination:Paginator",
+    {
+        "single": "tasks.config.pagination:SinglePagination",
+        "page": f"{_KINDS}.page:PagePagination",
+        "offset": f"{_KINDS}.offset:OffsetPagination",
+        "cursor": f"{_KINDS}.cursor:CursorPagination",
+        "next_url": f"{_KINDS}.next_url:NextUrlPagination",
+        "link_header": f"{_KINDS}.link_header:LinkHeaderPagination",
+        "keyset": f"{_KINDS}.keyset:KeysetPagination",
+    },
+)
+Pagination = Annotated[Paginator, PAGINATORS]

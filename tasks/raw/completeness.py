@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Protocol
 
-from tasks.config import ApiSource, CursorPagination, NextUrlPagination, PagesSource
+from tasks.config import ApiSource, PagesSource
+from tasks.config.pagination import FollowedPagination
 
 _SIZE_PARAMS = frozenset(
     {"limit", "per_page", "perpage", "page_size", "pagesize", "size", "count", "first", "top", "maxresults", "rows"}
@@ -45,13 +46,11 @@ def is_next_known(source: ApiSource | PagesSource, partitions: Iterable[Evidence
 
 def is_certain(source: ApiSource | PagesSource) -> bool:
     """Return whether a place that is in no answer is wrong: in a body it is, where headers are just left out."""
-    if isinstance(source, PagesSource):
-        return False
-    match source.pagination:
-        case CursorPagination(cursor_at=path):
-            return path is not None
-        case pagination:
-            return isinstance(pagination, NextUrlPagination)
+    return (
+        isinstance(source, ApiSource)
+        and isinstance(source.pagination, FollowedPagination)
+        and source.pagination.is_in_body
+    )
 
 
 def size_of(source: ApiSource) -> int | None:

@@ -13,7 +13,6 @@ from tasks.config import (
     Candidate,
     Column,
     FilesSource,
-    PagePagination,
     PagesColumn,
     PagesSource,
     Pipeline,
@@ -28,6 +27,7 @@ from tasks.config import (
     read_pipeline,
 )
 from tasks.core.errors import ConfigError
+from tasks.ingest.api.paginators.page import PagePagination
 from tests.config.files import mistakes_of
 
 WHOLE = """\
@@ -260,7 +260,7 @@ def test_a_default_may_be_empty(file: Path) -> None:
             "{kind: page}",
             "{kind: pages}",
             [
-                "sources.rows.pagination.kind: 'pages' is not one of single, page, offset, cursor, next_url, link_header; "
+                "sources.rows.pagination.kind: 'pages' is not one of single, page, offset, cursor, next_url, link_header, keyset; "
                 "did you mean page?"
             ],
         ),

@@ -9,14 +9,15 @@ import pytest
 
 from tasks.config import (
     ApiSource,
-    CursorPagination,
-    LinkHeaderPagination,
-    NextUrlPagination,
-    OffsetPagination,
-    PagePagination,
     SinglePagination,
     load_pipeline,
 )
+from tasks.ingest.api.paginators.cursor import CursorPagination
+from tasks.ingest.api.paginators.keyset import KeysetPagination
+from tasks.ingest.api.paginators.link_header import LinkHeaderPagination
+from tasks.ingest.api.paginators.next_url import NextUrlPagination
+from tasks.ingest.api.paginators.offset import OffsetPagination
+from tasks.ingest.api.paginators.page import PagePagination
 from tests.config.files import api, mistakes_of
 
 NEEDS_SIZE = "needs the rows of a full page; add size: 100, or what the server gives"
@@ -46,6 +47,7 @@ NO_HEADER = "is not the name of a header; write one like X-Total-Count"
             CursorPagination(cursor_header="X-Next", place="header", param="X-Cursor"),
         ),
         ("{kind: next_url, next_at: links.next}", NextUrlPagination(next_at="links.next")),
+        ("{kind: keyset, value_at: id, param: after}", KeysetPagination(value_at="id", param="after")),
         ("{kind: link_header}", LinkHeaderPagination(rel="next")),
         ("{kind: link_header, rel: more, max_pages: 3}", LinkHeaderPagination(rel="more", max_pages=3)),
     ],
@@ -65,7 +67,9 @@ def test_each_kind_is_read(file: Path, text: str, pagination: Any) -> None:
     [
         (
             "{kind: curser, cursor_at: a}",
-            [".kind: 'curser' is not one of single, page, offset, cursor, next_url, link_header; did you mean cursor?"],
+            [
+                ".kind: 'curser' is not one of single, page, offset, cursor, next_url, link_header, keyset; did you mean cursor?"
+            ],
         ),
         ("{}", [": needs the key kind, which says what it is"]),
         (
@@ -81,6 +85,7 @@ def test_each_kind_is_read(file: Path, text: str, pagination: Any) -> None:
             "{kind: next_url, next: a}",
             [".next_at: is missing; add it", ".next: unknown key; did you mean next_at?"],
         ),
+        ("{kind: keyset}", [".value_at: is missing; add it", ".param: is missing; add it"]),
         ("{kind: link_header, relation: a}", [".relation: unknown key; known here are kind, max_pages, max_rows, rel"]),
         ("{kind: offset, limit: 5}", [".limit: unknown key; known here are end_statuses, kind, max_pages, max_rows, "]),
         ("{kind: page, total_at: total}", [f": total_at {NEEDS_SIZE}"]),

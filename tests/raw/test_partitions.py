@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.config import ApiSource, Incremental, PagePagination, PagesColumn, PagesSource, Scalar
+from tasks.config import ApiSource, Incremental, PagesColumn, PagesSource, Scalar
 from tasks.config.base import ConfigModel
+from tasks.ingest.api.paginators.page import PagePagination
 from tasks.raw.partitions import Partition, fill_body, first_url, list_partitions, request_fingerprint
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._~%=,-]{1,140}")

@@ -22,6 +22,7 @@ from tests.site.api import api_routes
 from tests.site.auth import auth_routes
 from tests.site.drawn import drawn_routes
 from tests.site.items import ITEMS, item_routes
+from tests.site.keyset import keyset_routes
 from tests.site.landing import landing_routes
 from tests.site.odd import odd_routes
 from tests.site.pages import page_routes
@@ -132,6 +133,7 @@ def _routes(site: Site) -> list[Route]:
         **item_routes(site),
         **landing_routes(site),
         **odd_routes(site),
+        **keyset_routes(site),
         **drawn_routes(site),
         **page_routes(),
         **api_routes(site, ITEMS),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 
-from tasks.config import PagePagination
+from tasks.config.pagination import NumberedPagination
 from tasks.core.errors import WrongPagesError
 from tasks.ingest.api.counts import counts_rows
-from tasks.ingest.api.paging import Numbered, Page, Progress
+from tasks.ingest.api.paging import Page, Progress
 
 FetchAt = Callable[[int, int], Awaitable[Page]]
 
 
-async def list_doubts(progress: Progress, pagination: Numbered, fetch_at: FetchAt) -> tuple[str, ...]:
+async def list_doubts(progress: Progress, pagination: NumberedPagination, fetch_at: FetchAt) -> tuple[str, ...]:
     """Return one sentence for each thing that pages and what was told of them do not agree on.
 
     Raises:
@@ -24,7 +24,7 @@ async def list_doubts(progress: Progress, pagination: Numbered, fetch_at: FetchA
     return tuple(_doubts(progress, pagination))
 
 
-def _lacks_rows(progress: Progress, pagination: Numbered) -> bool:
+def _lacks_rows(progress: Progress, pagination: NumberedPagination) -> bool:
     """Return whether the server told of more than came."""
     if progress.told is None:
         return False
@@ -33,9 +33,9 @@ def _lacks_rows(progress: Progress, pagination: Numbered) -> bool:
     return progress.empty > 0 and progress.told > 1
 
 
-async def _check_start(progress: Progress, pagination: Numbered, fetch_at: FetchAt) -> None:
+async def _check_start(progress: Progress, pagination: NumberedPagination, fetch_at: FetchAt) -> None:
     """Raise where there is a page before the first one that was asked for, as the server counts from 0."""
-    if not isinstance(pagination, PagePagination) or pagination.start != pagination.step:
+    if not pagination.may_start_too_late:
         return
     page = await fetch_at(1, 0)
     if page.records and page.digest != progress.first:
@@ -46,7 +46,7 @@ async def _check_start(progress: Progress, pagination: Numbered, fetch_at: Fetch
         )
 
 
-def _doubts(progress: Progress, pagination: Numbered) -> Iterator[str]:
+def _doubts(progress: Progress, pagination: NumberedPagination) -> Iterator[str]:
     if progress.complaint is not None:
         yield progress.complaint
     if progress.empty_before:
@@ -69,9 +69,9 @@ def _doubts(progress: Progress, pagination: Numbered) -> Iterator[str]:
         )
 
 
-def _told(progress: Progress, pagination: Numbered) -> str:
+def _told(progress: Progress, pagination: NumberedPagination) -> str:
     return f"{progress.told} {'rows' if counts_rows(pagination) else 'pages'}"
 
 
-def _empty_ones(progress: Progress, pagination: Numbered) -> str:
+def _empty_ones(progress: Progress, pagination: NumberedPagination) -> str:
     return "" if counts_rows(pagination) else f", none in the last {progress.empty} of these"

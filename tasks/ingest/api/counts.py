@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tasks.config import OffsetPagination, PagePagination
+from tasks.config.pagination import NumberedPagination
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.api.response import Document
 from tasks.ingest.http.redaction import quoted
@@ -18,7 +18,7 @@ _PLACES = ("pages_at", "pages_header", "total_at", "total_header")
 
 
 def read_told(
-    pagination: PagePagination | OffsetPagination,
+    pagination: NumberedPagination,
     response: httpx.Response,
     document: Document,
     page_request: PageRequest,
@@ -43,12 +43,12 @@ def read_told(
     return number
 
 
-def counts_rows(pagination: PagePagination | OffsetPagination) -> bool:
+def counts_rows(pagination: NumberedPagination) -> bool:
     """Return whether it is rows that the server counts, rather than pages."""
     return pagination.total_at is not None or pagination.total_header is not None
 
 
-def _place(pagination: PagePagination | OffsetPagination) -> str | None:
+def _place(pagination: NumberedPagination) -> str | None:
     """Return the key that names where the server tells."""
     return next((name for name in _PLACES if getattr(pagination, name, None) is not None), None)
 

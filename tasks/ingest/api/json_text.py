@@ -83,9 +83,14 @@ def to_lines(items: list[JsonText], whole: JsonText) -> list[bytes]:
     return list(map(bytes, items))  # type: ignore[arg-type]
 
 
+def to_text(value: JsonText) -> str:
+    """Return a JSON value as the text it was received as."""
+    return value if isinstance(value, str) else bytes(value).decode()
+
+
 def to_value(value: JsonText) -> Any:
     """Return what a JSON value means to Python; what is beyond it, as a number of thousands of digits, stays a text."""
-    text = value if isinstance(value, str) else bytes(value).decode()
+    text = to_text(value)
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

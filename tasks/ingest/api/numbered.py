@@ -10,14 +10,14 @@ from typing import Any
 
 import httpx
 
-from tasks.config import ApiSource, OffsetPagination, PagePagination
+from tasks.config import ApiSource
+from tasks.config.pagination import NumberedPagination
 from tasks.core.concurrency import map_ahead
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.contradictions import list_doubts
 from tasks.ingest.api.counts import read_told
 from tasks.ingest.api.paging import (
     EMPTY_AT_END,
-    Numbered,
     Page,
     Progress,
     came_again,
@@ -41,7 +41,7 @@ class _Reader:
     """Reads the pages of one partition."""
 
     def __init__(
-        self, source: ApiSource, pagination: Numbered, first: PageRequest, fetch: Fetch, names: ListNames
+        self, source: ApiSource, pagination: NumberedPagination, first: PageRequest, fetch: Fetch, names: ListNames
     ) -> None:
         self._source = source
         self._pagination = pagination
@@ -61,7 +61,7 @@ class _Reader:
 
     async def fetch(self, index: int) -> Page:
         """Return the page of an index, counted from 0."""
-        return await self.fetch_at(index, self._number(index))
+        return await self.fetch_at(index, self._pagination.number(index))
 
     async def fetch_at(self, index: int, number: int) -> Page:
         """Return the page that has the number, or offset, that is given; why there is none is told in its turn."""
@@ -79,13 +79,6 @@ class _Reader:
             return await read_document(response, lambda document: self._read(index, page_request, response, document))
         except SourceError as error:
             return Page(index, page_request, [], failure=error)
-
-    def _number(self, index: int) -> int:
-        match self._pagination:
-            case PagePagination(start=start, step=step):
-                return start + index * step
-            case OffsetPagination(start=start, size=size):
-                return start + index * (size or 0)
 
     def _read(self, index: int, page_request: PageRequest, response: httpx.Response, document: Document) -> Page:
         records = document.records(self._source.records_at)
@@ -117,7 +110,7 @@ class _Reader:
 
 
 async def read_numbered(
-    source: ApiSource, pagination: Numbered, first: PageRequest, fetch: Fetch, state: Any
+    source: ApiSource, pagination: NumberedPagination, first: PageRequest, fetch: Fetch, state: Any
 ) -> AsyncGenerator[PageGroup, None]:
     """Yield page after page.
 
@@ -142,22 +135,22 @@ async def read_numbered(
     yield PageGroup([], 0, None, (*only, *doubts, *names.doubts))
 
 
-async def _take(page: Page, progress: Progress, pagination: Numbered, reader: _Reader) -> None:
+async def _take(page: Page, progress: Progress, pagination: NumberedPagination, reader: _Reader) -> None:
     """Take the next page into account."""
     check_page(page, progress, pagination)
     progress.add(page, pagination)
     check_told(page, progress, pagination)
-    if isinstance(pagination, OffsetPagination) and not (progress.is_over and progress.is_counted):
+    if pagination.passes_over_rows and not (progress.is_over and progress.is_counted):
         await _check_end_of_rows(page, progress, pagination, reader)
 
 
-def _count(page: Page, progress: Progress, pagination: Numbered) -> int:
+def _count(page: Page, progress: Progress, pagination: NumberedPagination) -> int:
     """Return 1 for a page that is one: the first, one with rows, or one that the server told of."""
     told = progress.pages(pagination)
     return int(page.index == 0 or bool(page.records) or (told is not None and page.index < told))
 
 
-async def _read_rest(reader: _Reader, progress: Progress, pagination: Numbered) -> AsyncGenerator[Page, None]:
+async def _read_rest(reader: _Reader, progress: Progress, pagination: NumberedPagination) -> AsyncGenerator[Page, None]:
     """Yield the pages after those that `progress` tells of.
 
     Where their number is not known, no more are asked for ahead than have
@@ -186,7 +179,7 @@ async def _read_rest(reader: _Reader, progress: Progress, pagination: Numbered) 
             yield page
 
 
-async def _check_end_of_rows(page: Page, progress: Progress, pagination: OffsetPagination, reader: _Reader) -> None:
+async def _check_end_of_rows(page: Page, progress: Progress, pagination: NumberedPagination, reader: _Reader) -> None:
     """Find out what follows a page of other rows than its size, by asking for what is where its rows end.
 
     Rows there that are in neither this page nor the next would be passed over: then the
@@ -195,7 +188,7 @@ async def _check_end_of_rows(page: Page, progress: Progress, pagination: OffsetP
     rows, size = len(page.records), pagination.size or 0
     if rows == size or not (rows or progress.is_counted):
         return
-    offset = pagination.start + page.index * size + rows
+    offset = pagination.number(page.index) + rows
     after = await reader.fetch_at(page.index + 1, offset)
     if after.failure is not None and not after.is_refused:
         raise after.failure

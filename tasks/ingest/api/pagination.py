@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, assert_never
 
-from tasks.config import ApiSource, OffsetPagination, PagePagination, SinglePagination
+from tasks.config import ApiSource
+from tasks.config.pagination import FollowedPagination, NumberedPagination, SinglePagination
 from tasks.ingest.api.numbered import read_numbered
 from tasks.ingest.api.overlap import tell_overlap
 from tasks.ingest.api.remainder import doubts_of
@@ -25,10 +26,12 @@ def read_pages(source: ApiSource, first: PageRequest, fetch: Fetch, state: Any) 
     match source.pagination:
         case SinglePagination():
             return _read_single(source, first, fetch)
-        case PagePagination() | OffsetPagination() as pagination:
+        case NumberedPagination() as pagination:
             pages = read_numbered(source, pagination, first, fetch, state)
-        case pagination:
+        case FollowedPagination() as pagination:
             pages = read_sequence(source, pagination, first, fetch, state)
+        case _:
+            assert_never(source.pagination)
     return pages if source.key else tell_overlap(pages)  # by a key they are dropped, and counted
 
 

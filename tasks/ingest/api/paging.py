@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from tasks.config import OffsetPagination, PagePagination
+from tasks.config.pagination import NumberedPagination
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.counts import counts_rows
 from tasks.ingest.http.requests import PageRequest
-
-Numbered = PagePagination | OffsetPagination
 
 EMPTY_AT_END = 2
 """So many pages without rows, one after the other, are the end of those that nobody has counted."""
@@ -77,13 +75,13 @@ class Progress:
         """Return whether it is known where the pages end."""
         return self.told is not None and not self.is_wrong
 
-    def pages(self, pagination: Numbered) -> int | None:
+    def pages(self, pagination: NumberedPagination) -> int | None:
         """Return how many pages there are by what was told last; None where nothing was."""
         if self.told is None or not counts_rows(pagination):
             return self.told
         return -(-self.told // (pagination.size or 1))
 
-    def add(self, page: Page, pagination: Numbered) -> None:
+    def add(self, page: Page, pagination: NumberedPagination) -> None:
         """Take the next page into account."""
         rows = len(page.records)
         self.index, self.rows = page.index + 1, self.rows + rows
@@ -108,7 +106,7 @@ class Progress:
             if not self.empty_before and self.empty == 1:
                 self.first_empty = page.page_request.label
 
-    def _end(self, page: Page, pagination: Numbered) -> None:
+    def _end(self, page: Page, pagination: NumberedPagination) -> None:
         """Find out whether the page was the last: by the server's word, or else by pages without rows."""
         told = self.pages(pagination)
         self.is_wrong = told is not None and self.index >= told and self._is_contradicted(pagination)
@@ -119,14 +117,14 @@ class Progress:
         else:
             self.is_over = self.index >= told
 
-    def _is_contradicted(self, pagination: Numbered) -> bool:
+    def _is_contradicted(self, pagination: NumberedPagination) -> bool:
         """Return whether the pages that came are not what was told of; of a number of pages only 0 can be known to be wrong."""
         if counts_rows(pagination):
             return self.rows != self.told
         return self.told == 0 and self.rows > 0
 
 
-def is_behind_last(page: Page, progress: Progress, pagination: Numbered) -> bool:
+def is_behind_last(page: Page, progress: Progress, pagination: NumberedPagination) -> bool:
     """Return whether a page shows that those before it were all: there is none, or it is the last one again.
 
     A refused one does where it follows one without rows, or a short one. A repeated one
@@ -138,19 +136,19 @@ def is_behind_last(page: Page, progress: Progress, pagination: Numbered) -> bool
     if page.failure is not None:
         is_end = progress.told is None and (progress.empty > 0 or progress.is_short)
         return progress.is_over or (page.is_refused and (is_asked_in_vain or is_end))
-    may_be = progress.index > 1 or isinstance(pagination, PagePagination)  # behind a first one offsets are looked into
+    may_be = progress.index > 1 or not pagination.passes_over_rows  # behind a first one offsets are looked into
     is_end = progress.told is None and progress.is_short and may_be
     return (is_asked_in_vain or is_end) and page.digest == progress.previous
 
 
-def doubt_only_page(page: Page, progress: Progress, pagination: Numbered) -> tuple[str, ...]:
+def doubt_only_page(page: Page, progress: Progress, pagination: NumberedPagination) -> tuple[str, ...]:
     """Return what there is to doubt in a first page that comes again as the second: the number may turn no page at all."""
     if progress.index != 1 or not page.records or progress.told is not None or progress.is_over:
         return ()
     return (came_again(page, pagination),)
 
 
-def came_again(page: Page, pagination: Numbered) -> str:
+def came_again(page: Page, pagination: NumberedPagination) -> str:
     """Return the sentence for a short first page that came again, and was taken for the only one."""
     rows = len(page.records)
     return (
@@ -160,7 +158,7 @@ def came_again(page: Page, pagination: Numbered) -> str:
     )
 
 
-def check_page(page: Page, progress: Progress, pagination: Numbered) -> None:
+def check_page(page: Page, progress: Progress, pagination: NumberedPagination) -> None:
     """Raise where a page did not come, is one too many, or came before."""
     rows = len(page.records)
     if page.failure is not None:
@@ -179,16 +177,16 @@ def check_page(page: Page, progress: Progress, pagination: Numbered) -> None:
         raise WrongPagesError(repeated(page, "the first page", pagination))
 
 
-def check_told(page: Page, progress: Progress, pagination: Numbered) -> None:
+def check_told(page: Page, progress: Progress, pagination: NumberedPagination) -> None:
     """Raise where the server tells of more pages than are allowed."""
     told = progress.pages(pagination)
     if page.told is not None and told is not None and told > pagination.max_pages:
         raise PermanentSourceError(too_many(page, pagination, f"the server tells of {told}"))
 
 
-def repeated(page: Page, which: str, pagination: Numbered) -> str:
+def repeated(page: Page, which: str, pagination: NumberedPagination) -> str:
     """Return the sentence for a page that came before."""
-    second = isinstance(pagination, PagePagination) and page.index == 1 and pagination.start == 0
+    second = not pagination.passes_over_rows and page.index == 1 and pagination.start == 0
     cure = "set start: 1 where the server counts from 1, correct it" if second else "correct it"
     return (
         f"{page.page_request.label} gave the same {len(page.records)} records as {which}; "
@@ -196,12 +194,12 @@ def repeated(page: Page, which: str, pagination: Numbered) -> str:
     )
 
 
-def too_many(page: Page, pagination: Numbered, what: str) -> str:
+def too_many(page: Page, pagination: NumberedPagination, what: str) -> str:
     """Return the sentence for a page beyond max_pages."""
     return f"{page.page_request.label}: more pages than pagination.max_pages ({pagination.max_pages}): {what}; raise max_pages if that is right"
 
 
-def other_size(page: Page, pagination: Numbered) -> str:
+def other_size(page: Page, pagination: NumberedPagination) -> str:
     """Return the sentence for a page of other rows than its size says."""
     rows = len(page.records)
     cure = f"set size: {rows}" if rows and page.index == 0 else "ask for smaller pages, or correct size"

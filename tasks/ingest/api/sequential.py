@@ -10,60 +10,14 @@ from typing import Any
 
 import httpx
 
-from tasks.config import ApiSource, CursorPagination, LinkHeaderPagination, NextUrlPagination
+from tasks.config import ApiSource
+from tasks.config.pagination import FollowedPagination, Following
 from tasks.core.errors import PermanentSourceError, WrongPagesError
 from tasks.ingest.api.response import BodyKind, Document, ListNames, read_document
 from tasks.ingest.api.urls import find_link, turn_page
 from tasks.ingest.http.redaction import quoted
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content, label_of
 from tasks.raw.completeness import size_of
-
-_SIZES = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000})
-"""Rows of a full page where nobody says otherwise: by these an only page is likely not to be the last."""
-
-
-def why_unproven(
-    source: ApiSource,
-    pagination: CursorPagination | NextUrlPagination | LinkHeaderPagination,
-    response: httpx.Response,
-    document: Document,
-    rows: int,
-) -> str | None:
-    """Return why a page that names no next may not be the last; None where it says so, or has fewer rows than a full one.
-
-    In a body the place of the next is expected: what is null says that there is none.
-    A header that is not there says so as well; then only a full page is doubted.
-    """
-    size = size_of(source)
-    if size is not None and rows < size:
-        return None
-    match pagination:
-        case CursorPagination(cursor_at=str(path)):
-            return _of_body("cursor_at", path, response, document)
-        case NextUrlPagination(next_at=path):
-            return _of_body("next_at", path, response, document)
-        case CursorPagination(cursor_header=header):
-            key, missing = "cursor_header", str(header)
-        case LinkHeaderPagination():
-            key, missing = "kind: link_header", "Link"
-    if missing in response.headers or (size is None and rows not in _SIZES):
-        return None
-    return (
-        f"{label_of(response)}: pagination.{key}: no answer has the header {missing!r}, and its {rows} rows may be a "
-        "full page with others after it; correct pagination, or tell pagination.size where they are not"
-    )
-
-
-def _of_body(key: str, path: str, response: httpx.Response, document: Document) -> str | None:
-    missing = document.missing(path)
-    return missing and (
-        f"{label_of(response)}: pagination.{key}: {path!r} is in no answer, {missing}; correct {key}, or tell "
-        "pagination.size where the server leaves it out of an only page that is not full"
-    )
-
-
-Sequential = CursorPagination | NextUrlPagination | LinkHeaderPagination
-Following = str | int | float
 
 _QUOTED_CHARACTERS = 80
 
@@ -80,6 +34,45 @@ class _Page:
     """Whether the answer has no body, in which the next could be named."""
 
 
+class Answer:
+    """An answer as its kind of pagination sees it; one without a body has no document."""
+
+    def __init__(self, response: httpx.Response, document: Document | None, records: list[bytes]) -> None:
+        self._response = response
+        self._document = document
+        self.records = records
+
+    @property
+    def label(self) -> str:
+        """Return what the request is called where something is said of it."""
+        return label_of(self._response)
+
+    def find(self, path: str) -> Any:
+        """Return the value at a path in the body, or None where there is no such path."""
+        return self._document and self._document.find(path)
+
+    def missing(self, path: str) -> str | None:
+        """Return what stands where a path ends too early; None where there is such a path."""
+        return self._document.missing(path) if self._document else "the answer has no body"
+
+    def header(self, name: str) -> str | None:
+        """Return the value of a header, or None where there is none."""
+        value: str | None = self._response.headers.get(name)
+        return value
+
+    def link(self, rel: str) -> str | None:
+        """Return the first target of a relation in the Link header."""
+        return find_link(self._response.headers, rel)
+
+    def cursor(self, found: Any) -> Following | None:
+        """Return a value that can be sent; None where there is none."""
+        return _cursor(self._response, found)
+
+    def address(self, found: Any, key: str) -> str | None:
+        """Return an address, made absolute; None where there is none."""
+        return _address(self._response, found, key)
+
+
 @dataclass
 class Walk:
     """How far the pages have come; as a dict, the state from which reading goes on."""
@@ -94,7 +87,7 @@ class Walk:
 
 
 async def read_sequence(
-    source: ApiSource, pagination: Sequential, first: PageRequest, fetch: Fetch, state: Any
+    source: ApiSource, pagination: FollowedPagination, first: PageRequest, fetch: Fetch, state: Any
 ) -> AsyncGenerator[PageGroup, None]:
     """Yield page after page, each of which says where the next is."""
     walk = Walk(**state) if state else Walk()
@@ -104,7 +97,7 @@ async def read_sequence(
     while not is_last:
         page_request = first if walk.following is None else _turn(first, pagination, walk.following)
         page = await _fetch(source, pagination, page_request, fetch, names, kind)
-        if page.is_nothing and walk.following is not None:
+        if page.is_nothing and walk.following is not None and not pagination.ends_empty:
             page = replace(page, warnings=(_no_content(page_request),))
         here, walk.following = _here(pagination, first, walk.following), page.following
         if walk.following == here and not page.records:
@@ -120,53 +113,43 @@ async def read_sequence(
         yield PageGroup(page.records, 1, None if is_last else dict(vars(walk)), doubts, unproven)
 
 
-def _here(pagination: Sequential, first: PageRequest, following: Following | None) -> Following | None:
+def _here(pagination: FollowedPagination, first: PageRequest, following: Following | None) -> Following | None:
     """Return what names a page where the one before names it; the first has an address, but no cursor."""
-    return str(first.url) if following is None and not isinstance(pagination, CursorPagination) else following
+    return str(first.url) if following is None and pagination.sent_as is None else following
 
 
 async def _fetch(
-    source: ApiSource, pagination: Sequential, page_request: PageRequest, fetch: Fetch, names: ListNames, kind: BodyKind
+    source: ApiSource,
+    pagination: FollowedPagination,
+    page_request: PageRequest,
+    fetch: Fetch,
+    names: ListNames,
+    kind: BodyKind,
 ) -> _Page:
     response = await fetch(page_request)
     if not has_content(response):
-        following = _following_in_header(pagination, response)
+        following = pagination.following(Answer(response, None, []))
         return _Page([], following, is_nothing=following is None)
 
     def read(document: Document) -> _Page:
         records = document.records(source.records_at)
         kind.check(document, records, page_request.label)
         records = names.name(records)
-        following = _following(pagination, response, document)
-        unproven = None
-        if following is None and records:
-            unproven = why_unproven(source, pagination, response, document, len(records))
+        answer = Answer(response, document, records)
+        following = pagination.following(answer)
+        unproven = None if following is not None else _why_unproven(source, pagination, answer)
         complaint = document.complaint(has_rows=bool(records))
         return _Page(records, following, unproven, (complaint,) if complaint else ())
 
     return await read_document(response, read)
 
 
-def _following(pagination: Sequential, response: httpx.Response, document: Document) -> Following | None:
-    """Return what an answer says of the next page."""
-    match pagination:
-        case CursorPagination(cursor_at=str(path)):
-            return _cursor(response, document.find(path))
-        case NextUrlPagination(next_at=path):
-            return _address(response, document.find(path), "next_at")
-        case _:
-            return _following_in_header(pagination, response)
-
-
-def _following_in_header(pagination: Sequential, response: httpx.Response) -> Following | None:
-    """Return what the headers of an answer say of the next page."""
-    match pagination:
-        case CursorPagination(cursor_header=str(header)):
-            return _cursor(response, response.headers.get(header))
-        case LinkHeaderPagination(rel=rel):
-            return _address(response, find_link(response.headers, rel), "rel")
-        case _:
-            return None
+def _why_unproven(source: ApiSource, pagination: FollowedPagination, answer: Answer) -> str | None:
+    """Return why a page that names no next may not be the last; one with fewer rows than a full one surely is."""
+    size, rows = size_of(source), len(answer.records)
+    if not rows or (size is not None and rows < size):
+        return None
+    return pagination.why_unproven(answer, is_full=None if size is None else True)
 
 
 def _cursor(response: httpx.Response, found: Any) -> Following | None:
@@ -204,12 +187,10 @@ def _address(response: httpx.Response, found: Any, key: str) -> str | None:
     return str(address)
 
 
-def _turn(first: PageRequest, pagination: Sequential, following: Following) -> PageRequest:
-    match pagination:
-        case CursorPagination(place=place, param=param):
-            return turn_page(first, place, param, following)
-        case _:
-            return replace(first, url=httpx.URL(str(following)))
+def _turn(first: PageRequest, pagination: FollowedPagination, following: Following) -> PageRequest:
+    if pagination.sent_as is None:
+        return replace(first, url=httpx.URL(str(following)))
+    return turn_page(first, *pagination.sent_as, following)
 
 
 def _no_content(page_request: PageRequest) -> str:
@@ -230,7 +211,7 @@ def _check_turned(page_request: PageRequest, page: _Page, walk: Walk) -> None:
 
 
 def _check_next(
-    page_request: PageRequest, pagination: Sequential, following: Following, pages: int, seen: set[bytes]
+    page_request: PageRequest, pagination: FollowedPagination, following: Following, pages: int, seen: set[bytes]
 ) -> None:
     """Raise where the next page is one that was read, or one too many."""
     if _digest(following) in seen:

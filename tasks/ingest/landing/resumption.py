@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
-from tasks.config import ApiKeyAuth, ApiSource, OffsetPagination, PagePagination, PagesSource, SinglePagination
+from tasks.config import ApiKeyAuth, ApiSource, PagesSource
+from tasks.config.pagination import FollowedPagination, NumberedPagination, SinglePagination
 from tasks.core.redaction import HIDDEN
 from tasks.ingest.api.paging import Progress
 from tasks.ingest.api.sequential import Walk
@@ -43,10 +44,12 @@ def is_state(source: ApiSource | PagesSource, state: Any) -> bool:
     match source.pagination:
         case SinglePagination():
             return False
-        case PagePagination() | OffsetPagination():
+        case NumberedPagination():
             return _is_of(Progress, state)
-        case _:
+        case FollowedPagination():
             return _is_of(Walk, state)
+        case _:
+            assert_never(source.pagination)
 
 
 def _is_of(kind: type[Progress | Walk], state: Any) -> bool:
