@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +140,9 @@ def test_a_number_in_the_body_needs_a_body(file: Path, kind: str) -> None:
         "sources.rows: place: body needs a request with a body; add method: POST, or send it as query or header"
     ]
     assert load_pipeline(file).sources["rows"]
+
+
+@pytest.mark.parametrize("kind", ["keyset", "page"])
+def test_the_module_of_a_kind_can_be_imported_first(kind: str) -> None:
+    """The models import it, and it what they are made of: where one begins makes no difference."""
+    subprocess.run([sys.executable, "-c", f"import tasks.ingest.api.paginators.{kind}"], check=True)
