@@ -66,8 +66,8 @@ def test_a_picture_says_what_it_shows() -> None:
 def test_matplotlib_is_loaded_late_and_without_pyplot() -> None:
     """Half a second is spent only where a picture is drawn, and no figure is kept alive by pyplot."""
     code = (
-        "import sys; from tasks.train import pictures; assert 'matplotlib' not in sys.modules;"
-        "pictures.draw_learning_curve([(1, 1.0, 1.0)], 'r2'); assert 'matplotlib.pyplot' not in sys.modules"
+        "import sys; from tasks.train.plots import plots; assert 'matplotlib' not in sys.modules;"
+        "plots.draw_learning_curve([(1, 1.0, 1.0)], 'r2'); assert 'matplotlib.pyplot' not in sys.modules"
     )
 
     subprocess.run([sys.executable, "-c", code], check=True)
