@@ -44,7 +44,7 @@ from blockbuster import blockbuster_ctx  # noqa: E402 - see above
 from hypothesis import HealthCheck, settings  # noqa: E402 - see above
 from tenacity import Retrying, stop_after_delay, wait_fixed  # noqa: E402 - see above
 
-_READY_S = 90.0
+_READY_S = 180.0
 
 # One profile for all property tests: how long an example takes on a machine that is busy says nothing.
 settings.register_profile("tidemill", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)

@@ -20,7 +20,7 @@ from tasks.core.child_process import first_line, start_child, stop_child
 PROJECT = Path(__file__).parent.parent.parent
 TOUR = PROJECT / "deployments" / "tour" / "pipeline.yaml"
 FLIGHTS = PROJECT / "deployments" / "flights" / "pipeline.yaml"
-_RUN_S = 120
+_RUN_S = 300
 
 
 @dataclass

@@ -20,7 +20,7 @@ from flows.cli.prefect_api import SERVER_SETTINGS
 from flows.cli.temporary_server import HOST
 
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
-COMMAND_S = 120
+COMMAND_S = 300
 EVERY_S = 40
 _FILES = "name: {name}\nsources:\n  rows: {{kind: files, path: inbox/rows.csv}}\n"
 _PAGES = "  airlines: {{kind: pages, start: '{site}/airlines', rows: tbody tr, columns: {{name: 'td:nth-child(2)::text'}}}}\n"
@@ -79,7 +79,7 @@ def worker(pool: str, cwd: Path, environment: dict[str, str]) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(90)
+        process.wait(240)
 
 
 def start_server(home: Path, port: int, *options: str) -> subprocess.Popen[bytes]:

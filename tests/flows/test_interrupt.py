@@ -17,7 +17,7 @@ import pytest
 from tests.flows.conftest import Tidemill, group_is_gone
 from tests.train.conftest import sklearn_table, write_table
 
-_ENDED_S = 30  # on a loaded machine; without an end it would be minutes
+_ENDED_S = 60  # on a loaded machine; without an end it would be minutes
 
 _BUSY = """
 import asyncio, sys, time

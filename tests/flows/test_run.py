@@ -23,7 +23,7 @@ from tests.flows.test_wrong_input import change
 
 pytestmark = pytest.mark.flow
 
-GONE_S = 5.0  # after a Ctrl-C nothing is left
+GONE_S = 30.0  # after a Ctrl-C nothing is left; a busy machine takes its time
 SUBFLOWS = 3  # ingest, convert and train, each a task run of the pipeline flow
 
 
@@ -58,7 +58,7 @@ def test_a_run_alone_starts_one_server_and_stores_all(tidemill: Tidemill, inbox:
     }
 
     process = tidemill.start("run", TOUR, "--data", inbox, "--verbose")
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=300)
 
     assert process.returncode == 0, output
     assert group_is_gone(process, within_s=1)

@@ -21,7 +21,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_SHOWN_MS = 30_000
+_SHOWN_MS = 90_000
 
 needs_chromium = pytest.mark.skipif(
     not CHROMIUM.exists() and "TIDEMILL_BROWSER_REQUIRED" not in os.environ,

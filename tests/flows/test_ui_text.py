@@ -21,7 +21,7 @@ from tests.hosting import hosting
 __all__ = ["page"]
 pytestmark = [pytest.mark.flow, pytest.mark.browser, needs_chromium]
 
-_SHOWN_MS = 30_000
+_SHOWN_MS = 90_000
 PATTERN = "[/a-z]+"
 
 PIPELINE = """

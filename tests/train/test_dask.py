@@ -28,7 +28,7 @@ from tests.train.test_worker import descendants
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
-_READY_S = 60.0
+_READY_S = 180.0
 _WITHOUT = """
 import sys
 sys.modules["prefect_dask"] = None  # as if it were not there: every import of it fails

@@ -44,7 +44,7 @@ __all__ = ["page"]
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
-_SHOWN_MS = 30_000
+_SHOWN_MS = 90_000
 
 ENDLESS = {"estimator": "sklearn.svm.SVC", "params": {"C": 1e100, "tol": 1e-300}}  # in one call of libsvm
 HUGE = {"estimator": "sklearn.neural_network.MLPClassifier", "params": {"hidden_layer_sizes": [30000, 30000]}}
