@@ -1,6 +1,6 @@
 """The pipeline file as frozen pydantic models, and how it is read."""
 
-from tasks.config.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth, OAuth2Auth, SecretReference, secret_references
+from tasks.config.auth import Auth, OAuth2Auth, SecretReference, secret_references
 from tasks.config.base import Scalar, write_duration
 from tasks.config.checks import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
 from tasks.config.columns import Column, ColumnType, PagesColumn, PartitionValues, Range
@@ -34,11 +34,8 @@ from tasks.config.training import (
 
 __all__ = [
     "Allowed",
-    "ApiKeyAuth",
     "ApiSource",
     "Auth",
-    "BasicAuth",
-    "BearerAuth",
     "Between",
     "Candidate",
     "Check",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Annotated, Literal, NamedTuple, Protocol
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
-from tasks.config.base import ConfigModel, NonEmpty
-from tasks.config.http import check_header_name, check_url
+from tasks.config.base import ConfigModel
+from tasks.config.http import check_url
+from tasks.config.kinds import Kinds
+from tasks.config.pagination import Place
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -41,50 +44,51 @@ class SecretReference(ConfigModel):
 _KEYS_OF_THEIR_OWN = ("client_id", "client_secret", "scope")
 
 
-class BearerAuth(ConfigModel):
-    """A bearer token in the Authorization header."""
+class Unsigned(Protocol):
+    """A request that is to prove who asks."""
 
-    kind: Literal["bearer"] = "bearer"
+    @property
+    def method(self) -> str:
+        """Return the method."""
+
+    @property
+    def address(self) -> str:
+        """Return the address, with its query."""
+
+    @property
+    def body(self) -> bytes:
+        """Return the body; empty where there is none."""
+
+
+class Proof(NamedTuple):
+    """What a request carries to prove who asks."""
+
+    place: Place
+    """Where it is sent."""
+    name: str
+    """Name of the header, the query parameter or the key of the body."""
+    value: str
+    """What is sent there."""
+
+
+class SigningAuth(ConfigModel):
+    """Authentication that is made of secrets and of the request; a field `SecretReference` says where a secret is held."""
+
+    kind: str
     """Kind of authentication."""
-    token: SecretReference
-    """Where the token is held: {env: NAME} or {secret_block: name}."""
 
+    @property
+    def secret_params(self) -> Collection[str]:
+        """Return the names of the query parameters that hold a secret."""
+        return ()
 
-class BasicAuth(ConfigModel):
-    """A name and a password in the Authorization header."""
+    @abstractmethod
+    def proofs(self, secrets: Mapping[str, str], request: Unsigned) -> Iterable[Proof]:
+        """Return what a request carries; `secrets` are those of the fields, by their names."""
 
-    kind: Literal["basic"] = "basic"
-    """Kind of authentication."""
-    username: str
-    """The name; it is not kept secret."""
-    password: SecretReference
-    """Where the password is held: {env: NAME} or {secret_block: name}."""
-
-    @field_validator("username")
-    @classmethod
-    def _has_no_colon(cls, username: str) -> str:
-        if ":" in username:
-            raise ValueError(f"{username!r} has a colon, at which the name would end (RFC 7617); take it out")
-        return username
-
-
-class ApiKeyAuth(ConfigModel):
-    """A key in a header, a query parameter or the JSON body."""
-
-    kind: Literal["api_key"] = "api_key"
-    """Kind of authentication."""
-    name: NonEmpty
-    """Name of the header, the query parameter or the key of the body, e.g. X-Api-Key."""
-    place: Literal["header", "query", "body"] = "header"
-    """Where the key is sent."""
-    key: SecretReference
-    """Where the key is held: {env: NAME} or {secret_block: name}."""
-
-    @model_validator(mode="after")
-    def _has_a_name(self) -> ApiKeyAuth:
-        if self.place == "header":
-            check_header_name(self.name)
-        return self
+    def derived(self, secrets: Mapping[str, str]) -> Iterable[str]:  # noqa: ARG002 - for kinds that write them otherwise
+        """Return what is as secret as the secrets of which it is made; nothing that is told shows it."""
+        return ()
 
 
 class OAuth2Auth(ConfigModel):
@@ -122,10 +126,24 @@ class OAuth2Auth(ConfigModel):
         return value
 
 
-Auth = Annotated[BearerAuth | BasicAuth | ApiKeyAuth | OAuth2Auth, Field(discriminator="kind")]
+Authentication = SigningAuth | OAuth2Auth
+"""What kinds are derived from: how the proof comes about."""
+
+_KINDS = "tasks.ingest.http.auths"
+AUTHS = Kinds(
+    "tidemill.auths",
+    "tasks.config.auth:Authentication",
+    {
+        "bearer": f"{_KINDS}.bearer:BearerAuth",
+        "basic": f"{_KINDS}.basic:BasicAuth",
+        "api_key": f"{_KINDS}.api_key:ApiKeyAuth",
+        "oauth2": "tasks.config.auth:OAuth2Auth",
+    },
+)
+Auth = Annotated[Authentication, AUTHS]
 
 
-def secret_references(auth: Auth) -> Iterator[tuple[str, SecretReference]]:
+def secret_references(auth: Authentication) -> Iterator[tuple[str, SecretReference]]:
     """Yield the key and the place of each secret that an auth needs."""
     for name in type(auth).model_fields:
         value = getattr(auth, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from itertools import pairwise
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -126,3 +127,8 @@ def _hide(match: re.Match[str]) -> str:
     equals = match.groupdict().get("equals") or "="
     after = match["value"][len(match["value"].rstrip(_CLOSING)) :]
     return f"{match['before']}{match['name']}{equals}{HIDDEN}{after}"
+
+
+def basic_pair(username: str, password: str) -> str:
+    """Return a name and a password as basic authentication sends them (RFC 7617)."""
+    return b64encode(f"{username}:{password}".encode()).decode()

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from tasks.config import (
-    ApiKeyAuth,
     Auth,
-    BasicAuth,
-    BearerAuth,
     OAuth2Auth,
     SecretReference,
     load_pipeline,
     secret_references,
 )
+from tasks.ingest.http.auths.api_key import ApiKeyAuth
+from tasks.ingest.http.auths.basic import BasicAuth
+from tasks.ingest.http.auths.bearer import BearerAuth
 from tests.config.files import api, mistakes_of, pages
 
 PLACE = "{env: NAME} or {secret_block: name}"

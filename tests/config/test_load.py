@@ -9,7 +9,6 @@ import pytest
 
 from tasks.config import (
     ApiSource,
-    BearerAuth,
     Candidate,
     Column,
     FilesSource,
@@ -28,6 +27,7 @@ from tasks.config import (
 )
 from tasks.core.errors import ConfigError
 from tasks.ingest.api.paginators.page import PagePagination
+from tasks.ingest.http.auths.bearer import BearerAuth
 from tests.config.files import mistakes_of
 
 WHOLE = """\

@@ -139,7 +139,7 @@ async def test_a_secret_is_sent_as_it_is_with_every_page(
     landed = await land_one(
         api(site, "/paged/none?a=1%2C2", auth=auth, **posted),
         tmp_path,
-        {"password" if auth["kind"] == "basic" else "key": secret},
+        {{"bearer": "token", "basic": "password", "api_key": "key"}[auth["kind"]]: secret},
     )
 
     assert read_rows(landed.path) == ITEMS

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 Route = Callable[[Request], Awaitable[Response]]
 
+SIGNING_SECRET = "sesame-of-signatures"  # noqa: S105 - of the tests alone
+
 _LASTS = {"short": 0.2, "rubbish": "soon", "text": "3600", "below-zero": -5}
 
 
@@ -27,7 +31,21 @@ def auth_routes(site: Site, items: list[dict[str, Any]]) -> dict[str, Route]:
         "/guarded/{kind}": _guarded(items),
         "/echo/{place}": _echo(site),
         "/cookie": _cookie,
+        "/signed": _signed(site),
     }
+
+
+def _signed(site: Site) -> Route:
+    """Return a route of one row, for whom signs its address with the secret that the tests have."""
+
+    async def answer(request: Request) -> Response:
+        text = f"{request.method} {site.url}{site.seen[-1].path}".encode()
+        expected = hmac.new(SIGNING_SECRET.encode(), text, hashlib.sha256).hexdigest()
+        if request.headers.get("x-client") != "me" or request.headers.get("x-signature") != expected:
+            return PlainTextResponse(f"{SIGNING_SECRET} signs otherwise", 401)
+        return JSONResponse([{"id": 1}])
+
+    return answer
 
 
 def _token(site: Site) -> Route:

@@ -8,9 +8,7 @@ from typing import Protocol
 
 import httpx
 
-from tasks.config import ApiKeyAuth, BasicAuth, BearerAuth
-from tasks.config.pagination import Place
-from tasks.ingest.http.redaction import basic_pair
+from tasks.config.auth import Proof, SigningAuth
 from tasks.ingest.http.requests import with_param
 
 _UNAUTHORIZED = 401
@@ -62,39 +60,57 @@ class CredentialTransport(httpx.AsyncBaseTransport):
         return response
 
 
-class FixedCredential:
-    """A fixed value in a header, a query parameter or the JSON body."""
+class _Asked:
+    """A request as a kind of authentication sees it."""
 
-    def __init__(self, place: Place, name: str, value: str) -> None:
-        self._place, self._name, self._value = place, name, value
+    def __init__(self, request: httpx.Request) -> None:
+        self._request = request
+
+    @property
+    def method(self) -> str:
+        """Return the method."""
+        return self._request.method
+
+    @property
+    def address(self) -> str:
+        """Return the address, with its query."""
+        return str(self._request.url)
+
+    @property
+    def body(self) -> bytes:
+        """Return the body."""
+        return self._request.content
+
+
+class SigningCredential:
+    """What a kind of authentication makes of its secrets and each request."""
+
+    def __init__(self, auth: SigningAuth, secrets: Mapping[str, str]) -> None:
+        self._auth, self._secrets = auth, secrets
 
     async def sign(self, request: httpx.Request) -> httpx.Request:
-        """Return the request with the value in its place; what became a GET by a redirect has no body for it."""
-        match self._place:
-            case "header":
-                return copy_request(request, headers={self._name: self._value})
-            case "query":
-                return copy_request(request, url=with_param(request.url, self._name, self._value))
-            case "body" if request.content:
-                body = json.loads(request.content) | {self._name: self._value}
-                return copy_request(request, content=json.dumps(body).encode())
-            case "body":
-                return request
+        """Return the request with the proofs in their places."""
+        for proof in self._auth.proofs(self._secrets, _Asked(request)):
+            request = _put(request, proof)
+        return request
 
     def renew(self, _request: httpx.Request) -> bool:
-        """Return that there is no other value."""
+        """Return that there is no other proof."""
         return False
 
 
-def fix_credential(auth: BearerAuth | BasicAuth | ApiKeyAuth, secret: str) -> FixedCredential:
-    """Return what proves who asks by a fixed secret."""
-    match auth:
-        case BearerAuth():
-            return FixedCredential("header", "Authorization", f"Bearer {secret}")
-        case BasicAuth(username=username):
-            return FixedCredential("header", "Authorization", f"Basic {basic_pair(username, secret)}")
-        case ApiKeyAuth(place=place, name=name):
-            return FixedCredential(place, name, secret)
+def _put(request: httpx.Request, proof: Proof) -> httpx.Request:
+    """Return the request with a value in its place; what became a GET by a redirect has no body for it."""
+    match proof.place:
+        case "header":
+            return copy_request(request, headers={proof.name: proof.value})
+        case "query":
+            return copy_request(request, url=with_param(request.url, proof.name, proof.value))
+        case "body" if request.content:
+            body = json.loads(request.content) | {proof.name: proof.value}
+            return copy_request(request, content=json.dumps(body).encode())
+        case "body":
+            return request
 
 
 def origin_of(url: httpx.URL) -> Origin:

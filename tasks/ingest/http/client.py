@@ -14,15 +14,17 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import assert_never
 
 import aiohttp
 import httpx
 
-from tasks.config import ApiSource, BasicAuth, OAuth2Auth, PagesSource, Requests
+from tasks.config import ApiSource, OAuth2Auth, PagesSource, Requests
+from tasks.config.auth import SigningAuth
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.hosts import AllowedHosts, PinnedResolver, open_connector
 from tasks.core.imports import tuned_gc
-from tasks.ingest.http.auth import Credential, CredentialTransport, fix_credential, origin_of
+from tasks.ingest.http.auth import Credential, CredentialTransport, SigningCredential, origin_of
 from tasks.ingest.http.body import BodyTransport
 from tasks.ingest.http.connections import Connections, CookieTransport
 from tasks.ingest.http.error_bodies import ErrorBodyTransport, Find
@@ -85,11 +87,12 @@ class Client:
                     self._sending(source.requests), source.requests, idempotent=True, warn=self.warn
                 )
                 return OAuth2Credential(auth, values["client_secret"], asking, self.secrets)
-            case BasicAuth(username=username) as auth:
-                self.secrets.add_pair(username, values["password"])
-                return fix_credential(auth, values["password"])
-            case auth:
-                return fix_credential(auth, next(iter(values.values())))
+            case SigningAuth() as auth:
+                for value in auth.derived(values):
+                    self.secrets.add(value)
+                return SigningCredential(auth, values)
+            case _:
+                assert_never(source.auth)
 
     def _sending(self, requests: Requests) -> httpx.AsyncBaseTransport:
         whole = BodyTransport(self._connections, requests)

@@ -12,8 +12,9 @@ import httpx
 
 from tasks.config import OAuth2Auth
 from tasks.core.errors import PermanentSourceError
+from tasks.core.redaction import basic_pair
 from tasks.ingest.http.auth import copy_request
-from tasks.ingest.http.redaction import Redactor, basic_pair, excerpt
+from tasks.ingest.http.redaction import Redactor, excerpt
 from tasks.ingest.http.requests import context_of, with_context
 
 _EARLY_S = 30.0  # a token is renewed so long before its end: the request takes time, and clocks differ

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,7 +13,7 @@ import httpx
 
 from tasks.core.errors import TidemillError
 from tasks.core.redaction import HIDDEN as _HIDDEN
-from tasks.core.redaction import redact
+from tasks.core.redaction import basic_pair, redact
 
 HIDDEN = _HIDDEN.encode()
 _SHORTEST = 6  # what is shorter stands in a text by chance
@@ -80,11 +79,6 @@ def redacting(secrets: Redactor) -> Iterator[None]:
         yield
     finally:
         _of_run.reset(token)
-
-
-def basic_pair(username: str, password: str) -> str:
-    """Return a name and a password as basic authentication sends them (RFC 7617)."""
-    return b64encode(f"{username}:{password}".encode()).decode()
 
 
 def excerpt(response: httpx.Response, characters: int = _EXCERPT_CHARACTERS) -> str:

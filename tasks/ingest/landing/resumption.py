@@ -9,7 +9,8 @@ from typing import Any, assert_never
 
 import msgspec
 
-from tasks.config import ApiKeyAuth, ApiSource, PagesSource
+from tasks.config import ApiSource, PagesSource
+from tasks.config.auth import SigningAuth
 from tasks.config.pagination import FollowedPagination, NumberedPagination, SinglePagination
 from tasks.core.redaction import HIDDEN
 from tasks.ingest.api.paging import Progress
@@ -29,8 +30,8 @@ def keep_state(state: Any, source: ApiSource | PagesSource, secrets: Redactor) -
     if state is None:
         return None
     text = json.dumps(state)
-    if isinstance(source.auth, ApiKeyAuth) and source.auth.place == "query":
-        text = re.sub(rf'(?<=[?&]){re.escape(source.auth.name)}=[^&#"\\]*', f"{source.auth.name}={HIDDEN}", text)
+    for name in source.auth.secret_params if isinstance(source.auth, SigningAuth) else ():
+        text = re.sub(rf'(?<=[?&]){re.escape(name)}=[^&#"\\]*', f"{name}={HIDDEN}", text)
     kept = json.loads(text)
     return kept if secrets.redact(text) == text else NOT_KEPT
 

@@ -1,0 +1,98 @@
+"""A kind of authentication from outside, as the page on extensions shows one."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.config import ApiSource, Pipeline, kinds, load_pipeline, secret_references
+from tasks.config.auth import AUTHS
+from tasks.config.base import MODELS
+from tasks.core.errors import ConfigError, SourceError
+from tests.documented import code_of
+from tests.ingest.sources import land_one, read_rows
+from tests.site.auth import SIGNING_SECRET
+from tests.site.server import Site
+
+PIPELINE = """
+name: own
+extensions: [signed_requests:HmacAuth]
+sources:
+  rows: {{kind: api, url: "{url}/signed?of=all", auth: {{kind: {kind}, {keys}}}}}
+"""
+KEYS = "client: me, secret: {env: SIGNING_SECRET}"
+
+
+@pytest.fixture(autouse=True)
+def _documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put the documented module where it can be imported, and take its kind away again."""
+    (tmp_path / "signed_requests.py").write_text(code_of("extending.md", "An authentication"))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("signed_requests", None)
+    AUTHS.kinds.pop("hmac", None)
+    kinds._added.clear()
+    for model in MODELS:
+        model.model_rebuild(force=True)
+
+
+def load(site: Site, folder: Path, keys: str = KEYS, kind: str = "hmac") -> ApiSource:
+    """Return the source of a pipeline file whose auth has some keys."""
+    file = folder / "pipeline.yaml"
+    file.write_text(PIPELINE.format(url=site.url, kind=kind, keys=keys))
+    source = load_pipeline(file).sources["rows"]
+    assert isinstance(source, ApiSource)
+    return source
+
+
+async def test_a_kind_of_ones_own_signs_each_request(site: Site, tmp_path: Path) -> None:
+    """The server verifies the signature, and gives its rows."""
+    source = await asyncio.to_thread(load, site, tmp_path)
+
+    landed = await land_one(source, tmp_path, {"secret": SIGNING_SECRET})
+
+    assert read_rows(landed.path) == [{"id": 1}]
+
+
+async def test_its_secret_is_in_no_error(site: Site, tmp_path: Path) -> None:
+    """Also where the server repeats it."""
+    source = await asyncio.to_thread(load, site, tmp_path, KEYS.replace("me", "other"))
+
+    with pytest.raises(SourceError, match=r"\*\*\* signs otherwise") as raised:
+        await land_one(source, tmp_path, {"secret": SIGNING_SECRET})
+    assert SIGNING_SECRET not in str(raised.value)
+
+
+def test_its_secrets_are_found_by_their_type(site: Site, tmp_path: Path) -> None:
+    """What `check` and the tasks ask for."""
+    auth = load(site, tmp_path).auth
+    assert auth is not None
+
+    assert [(key, reference.env) for key, reference in secret_references(auth)] == [("secret", "SIGNING_SECRET")]
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind", "mistake"),
+    [
+        (f"{KEYS}, clint: a", "hmac", r"rows\.auth\.clint: unknown key; did you mean client\?"),
+        ("client: me", "hmac", r"rows\.auth\.secret: is missing; add it"),
+        ("client: me, secret: plain", "hmac", r"rows\.auth\.secret: is no place of a secret"),
+        (KEYS, "hmax", r"'hmax' is not one of bearer, basic, api_key, oauth2, hmac; did you mean hmac\?"),
+    ],
+)
+def test_its_keys_are_checked(site: Site, tmp_path: Path, keys: str, kind: str, mistake: str) -> None:
+    """A mistake in them is told as in those of any kind."""
+    with pytest.raises(ConfigError, match=mistake):
+        load(site, tmp_path, keys, kind)
+
+
+def test_it_stands_in_the_form(site: Site, tmp_path: Path) -> None:
+    """The schema of the pipeline has its keys with their words."""
+    load(site, tmp_path)
+
+    schema = Pipeline.model_json_schema()["$defs"]["HmacAuth"]
+    assert schema["properties"]["client"]["description"] == "Name of the client; it is not kept secret."
