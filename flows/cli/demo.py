@@ -13,7 +13,7 @@ from flows.summary import RunOptions
 from tasks.core.child_process import first_line, start_child, stop_child
 from tasks.core.errors import ConfigError, TidemillError
 
-PIPELINE = Path(__file__).parent.parent / "deployments" / "flights" / "pipeline.yaml"
+PIPELINE = Path(__file__).parents[2] / "deployments" / "flights" / "pipeline.yaml"
 
 _HOST = "127.0.0.1"
 _PORTS = range(20_000, 30_000)  # below those that systems give to outgoing connections

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from flows.cli.demo import PIPELINE
 from tests.flows.conftest import PROJECT, Tidemill, group_is_gone, read_until
 from tests.flows.scheduling import prefect, worker
 
@@ -65,3 +66,8 @@ def test_serve_runs_a_deployment_without_a_worker(tidemill: Tidemill, data: Path
     assert {folder.name for folder in (tmp_path / "raw").iterdir()} == {"articles", "users"}
     assert gone
     assert process.returncode == 0
+
+
+def test_the_pipeline_of_the_demo_is_there() -> None:
+    """The command finds it from wherever it is called."""
+    assert PIPELINE.is_file()

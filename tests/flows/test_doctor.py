@@ -26,7 +26,7 @@ from prefect.states import Pending, Running, Scheduled
 
 from flows.cli.doctor.data_folder import look_at_folder
 from flows.cli.doctor.killed_runs import find_killed_runs, mark_crashed
-from flows.cli.doctor.packages import compare_with_pins, judge_requirements, read_pins
+from flows.cli.doctor.packages import CONSTRAINTS, compare_with_pins, judge_requirements, read_pins
 from flows.cli.doctor.server import look_at_killed_runs, look_at_schedules, look_at_server
 from flows.cli.main import run_command
 from flows.pipeline import pipeline
@@ -72,7 +72,7 @@ def test_a_package_beside_its_pin_is_told() -> None:
 
 def test_the_pins_are_read() -> None:
     """Those of the project, and none where there is no file."""
-    assert read_pins(PROJECT / "constraints.txt")["prefect"].startswith("3.9.")
+    assert read_pins(CONSTRAINTS)["prefect"].startswith("3.9.")
     assert read_pins(PROJECT / "no-constraints.txt") == {}
 
 

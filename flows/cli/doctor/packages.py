@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from flows.cli.doctor.diagnosis import Diagnosis, count, listed
 
-CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
+CONSTRAINTS = Path(__file__).parents[3] / "constraints.txt"
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>\S+)", re.MULTILINE)
 _CURE = "pip install -c constraints.txt -e . in the project's folder"
 
