@@ -57,7 +57,7 @@ def change(tmp_path: Path, pipeline: Path, old: str, new: str) -> Path:
         (
             "kind: page,",
             "kind: pagenum,",
-            "sources.weather.pagination.kind: 'pagenum' is not one of single, page, offset, cursor, next_url, link_header; "
+            "sources.weather.pagination.kind: 'pagenum' is not one of single, page, offset, cursor, next_url, link_header, keyset; "
             "did you mean page?",
         ),
         (
