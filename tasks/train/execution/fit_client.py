@@ -233,7 +233,7 @@ def _explain(ending: Ending, request: Request) -> str:
             return f"was killed after {request.time_s:g} s, its time_limit_s; raise it, or make the candidate cheaper"
         case "memory":
             return (
-                f"was killed at {ending.memory_mb:.0f} MiB, above its memory_limit_mb of {request.memory_mb}; "
+                f"was killed at {ending.memory_mb:.1f} MiB, above its memory_limit_mb of {request.memory_mb}; "
                 "raise it, or make the candidate smaller"
             )
         case "exit":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import pickle
 import resource
@@ -112,7 +113,8 @@ class _Watch:
 
     def describe(self, ending: str, status: int) -> Ending:
         """Return how the child ended, or went on; its time then begins anew."""
-        seconds, memory = time.monotonic() - self._start, round(self._peak / _MIB, 1)
+        seconds = time.monotonic() - self._start
+        memory = math.ceil(10 * self._peak / _MIB) / 10  # up: what has passed a limit is not told as the limit
         self._start += seconds
         if ending == "ended":
             code = os.waitstatus_to_exitcode(status)  # below zero for a signal
