@@ -19,9 +19,10 @@ from tasks.convert.single import convert_single, find_like
 from tasks.convert.tasks import Convert, convert_files
 from tasks.core.storage import DataFolder, remove_stale_temp_files
 from tasks.reports.training import report_prediction
-from tasks.train.predict.batches import Prediction, read_serving
+from tasks.train.predict.batches import read_serving
 from tasks.train.predict.inputs import Input, Rejects, read_input
 from tasks.train.predict.output import choose_output
+from tasks.train.predict.prediction import Prediction
 from tasks.train.tasks import predict_input
 
 # What a column of a file is declared as, by the kind that the model learnt from.

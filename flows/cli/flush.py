@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,8 @@ from flows.cli.prefect_api import PrefectApi
 
 QUEUES_S = 10.0
 STORED_S = 15.0
-_POLL_S = 1.2  # the recorder flushes every second: two equal counts this far apart are the last word
+_STILL_S = 1.2  # the recorder flushes every second: counts that stay the same for longer are the last word
+_POLL_S = 0.1
 _OPEN_STATES = ["PENDING", "RUNNING", "SCHEDULED"]
 
 
@@ -29,17 +31,21 @@ def flush(api: PrefectApi, flow_run_id: UUID | None, limit_s: float = STORED_S) 
         return
     with httpx.Client(base_url=api.url, headers=api.headers, timeout=QUEUES_S) as http:
         flow_runs = [str(flow_run_id), *_children(http, flow_run_id)]
-        deadline = time.monotonic() + limit_s
-        before = (-1, -1)
-        while time.monotonic() < deadline:
-            now = (_count(http, flow_runs), _count(http, flow_runs, _OPEN_STATES))
-            if now == before:
-                break
-            before = now
-            time.sleep(_POLL_S)
+        _wait_until_still(lambda: (_count(http, flow_runs), _count(http, flow_runs, _OPEN_STATES)), limit_s)
         for task_run in _open_task_runs(http, flow_runs):
             state = {"type": "CRASHED", "message": "The run ended before this task did."}
             http.post(f"/task_runs/{task_run}/set_state", json={"state": state, "force": True})
+
+
+def _wait_until_still(counts: Callable[[], tuple[int, int]], limit_s: float) -> None:
+    """Return when counts have not changed for as long as what was sent before may lie with the recorder."""
+    since = time.monotonic()
+    deadline, before = since + limit_s, counts()
+    while time.monotonic() < min(deadline, since + _STILL_S):
+        time.sleep(_POLL_S)
+        now = counts()
+        if now != before:
+            before, since = now, time.monotonic()
 
 
 def _children(http: httpx.Client, flow_run_id: UUID) -> list[str]:

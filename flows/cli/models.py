@@ -15,6 +15,7 @@ from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder
 from tasks.train.predict.inputs import read_input
 from tasks.train.predict.output import choose_output
+from tasks.train.predict.prediction import Prediction
 from tasks.train.registry import list_versions, promote, read_champion, roll_back
 
 _DRIFT_SHOWN = 10
@@ -134,7 +135,6 @@ def _limits_of(pipeline: str) -> QueryLimits | None:
 
 
 def _print_prediction(console: Console, prediction: object) -> None:
-    from tasks.train.predict.batches import Prediction  # noqa: PLC0415 - scikit-learn costs a second to import
 
     assert isinstance(prediction, Prediction)
     console.print(

@@ -20,6 +20,7 @@ from tasks.raw.partitions import list_partitions
 from tasks.raw.selection import choose_slice
 from tasks.train.checks.preview import find_table_mistakes
 from tasks.train.checks.section import check_training
+from tasks.train.checks.training_set import is_checked
 from tasks.train.data.query import check_query
 
 
@@ -50,9 +51,12 @@ def find_mistakes(config: Pipeline, data: Path, choice: RunOptions, *, in_tables
 
 
 def _training_mistakes(config: Pipeline, training: Training, folder: DataFolder, in_tables: bool) -> list[str]:
-    mistakes = check_training(training)
+    kept, tables = folder.training(config.name), {name: folder.table(name) for name in config.sources}
+    if is_checked(training, kept, tables):
+        return []
+    mistakes = [] if is_checked(training, kept) else check_training(training)
     if in_tables and not check_query(training.query):
-        mistakes += find_table_mistakes(training, {name: folder.table(name) for name in config.sources})
+        mistakes += find_table_mistakes(training, tables)
     return mistakes
 
 

@@ -18,6 +18,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from tasks.core.child_process import exit_with_parent
+from tasks.core.garbage_collection import collect_seldom
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -34,6 +35,7 @@ localStorage.setItem("prefect-password", btoa(location.hash.slice(1))); location
 def main() -> None:
     """Serve the Prefect API on a free port of this machine until the parent ends."""
     exit_with_parent()
+    collect_seldom()
     listener = socket.create_server((HOST, 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else every answer waits 40 ms
     site = f"http://{HOST}:{listener.getsockname()[1]}"

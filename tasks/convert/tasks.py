@@ -43,7 +43,7 @@ from tasks.convert.table.state import (
 )
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import TableError
-from tasks.core.imports import tuned_gc
+from tasks.core.garbage_collection import tuned_gc
 from tasks.core.locks import exclusive_lock
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import DataFolder, explain_failure

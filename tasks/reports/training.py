@@ -17,7 +17,7 @@ from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.registry import Decision
 
 if TYPE_CHECKING:
-    from tasks.train.predict.batches import Prediction
+    from tasks.train.predict.prediction import Prediction
 
 _MOST_MARKDOWN = 450_000  # bytes; an artifact lives in Prefect's database for ever
 

@@ -13,8 +13,8 @@ from prefect.cache_policies import NO_CACHE
 from tasks.config import QueryLimits, Training
 from tasks.train.checks import training_set
 from tasks.train.data.training_set import TrainingSet
-from tasks.train.predict.batches import Prediction
 from tasks.train.predict.inputs import Input
+from tasks.train.predict.prediction import Prediction
 
 
 @task(name="training set", task_run_name="training set", cache_policy=NO_CACHE, persist_result=False)

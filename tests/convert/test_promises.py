@@ -105,7 +105,7 @@ def write(path: Path, kind: str, rows: list[dict[str, Any]]) -> None:
 def may_be_null(value: Any, nulls: Sequence[str]) -> bool:
     """Return whether a value may become null without a word: a float that is no number too."""
     text = (as_text(value) or "").strip()
-    return text in {*NULL_TEXTS.to_pylist(), *nulls} or text.endswith(("NaN", "Infinity"))
+    return text in {*NULL_TEXTS, *nulls} or text.endswith(("NaN", "Infinity"))
 
 
 def is_warranted(message: str, written: Sequence[dict[str, Any]], column: dict[str, Any]) -> bool:

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from tasks.convert.schema.types import NULL_TEXTS
 
-NULLS = frozenset(NULL_TEXTS.to_pylist())
+NULLS = frozenset(NULL_TEXTS)
 ERRORS = frozenset({"#N/A", "#DIV/0!", "#REF!"})
 """What a sheet shows where it has no value, be it the text of a cell."""
 COMPRESSED: Mapping[str, Callable[[bytes], bytes]] = {

@@ -9,8 +9,9 @@ from typing import Any
 from flows.predict import as_parquet
 from tasks.convert.tasks import convert_files
 from tasks.core.storage import DataFolder
-from tasks.train.predict.batches import Pace, Prediction, predict_rows
+from tasks.train.predict.batches import Pace, predict_rows
 from tasks.train.predict.inputs import read_input
+from tasks.train.predict.prediction import Prediction
 
 
 def predict_file(data: Path, rows: object, output: Path, **options: Any) -> Prediction:

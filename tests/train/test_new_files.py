@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.core.errors import ConfigError, TableError, TrainingError
-from tasks.train.predict.batches import Prediction
 from tasks.train.predict.inputs import read_input
+from tasks.train.predict.prediction import Prediction
 from tests.convert.conftest import files_source, make_table
 from tests.train.predicting import predict_file
 from tests.train.publishing import judge

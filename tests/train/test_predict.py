@@ -16,8 +16,9 @@ import pytest
 from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TableError, TrainingError
 from tasks.train.data.features import features_of, read_frame
-from tasks.train.predict.batches import Prediction, predict_rows
+from tasks.train.predict.batches import predict_rows
 from tasks.train.predict.inputs import read_input
+from tasks.train.predict.prediction import Prediction
 from tasks.train.registry import list_versions, load_model
 from tests.train.conftest import training, write_table
 from tests.train.predicting import predict_file

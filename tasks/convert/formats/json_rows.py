@@ -117,7 +117,7 @@ def is_replaced(explode: str, names: Iterable[str]) -> bool:
 
 
 TIME_TYPES = frozenset({"date", "timestamp", "timestamp_utc"})
-NULL_WORDS = frozenset(NULL_TEXTS.to_pylist())
+NULL_WORDS = frozenset(NULL_TEXTS)
 
 NullsOf = Callable[[str], Collection[str]]
 """What is declared to mean null in a column, by its name in the source."""

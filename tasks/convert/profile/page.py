@@ -103,7 +103,7 @@ def _guesses(guesses: Guesses) -> list[str]:
         return []
     said = (
         "What is declared as read or columns is so, the rest was guessed of each file. Where numbers, times or truths "
-        f"are, these texts are null, beside the empty one: {', '.join(filter(None, NULL_TEXTS.to_pylist()))}."
+        f"are, these texts are null, beside the empty one: {', '.join(filter(None, NULL_TEXTS))}."
     )
     header = ["files>", "first file", "format", "header", "delimiter", "quote", "escape", "encoding", "decimal"]
     read = table([*header, "lines skipped>"], [_shared_row(each) for each in guesses.shared])

@@ -27,7 +27,7 @@ _SAID: Mapping[TypeName, str] = {"int": "an int", "long": "an int", "timestamp_u
 _FINER = re.compile(r":\d{2}\.\d{6}0*+[1-9]\d*+\s*+(Z|[+-]\d{2}(:?\d{2})?)?\s*+$")
 _FIRST_TEXTS = 20
 # What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
-_WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS.to_pylist()]))
+_WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
 _MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?inf|({_WORDS})\s*+$)", re.IGNORECASE)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal, InvalidOperation
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -68,13 +69,22 @@ ARROW_TYPES: Mapping[TypeName, pa.DataType] = {
 
 # Texts that mean null where a number or a time is expected: those of pandas, R, Postgres and Excel. In a column of
 # strings only the empty text is null: NA is a country, and None a surname.
-NULL_TEXTS = pa.array(
-    [
-        *("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"),
-        *("<NA>", "NaT", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "\\N"),
-        *("#N/A", "#NA", "#N/A N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"),
-    ]
+NULL_TEXTS = (
+    *("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"),
+    *("<NA>", "NaT", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "\\N"),
+    *("#N/A", "#NA", "#N/A N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"),
 )
+
+
+@cache
+def _null_texts() -> pa.Array:
+    return pa.array(NULL_TEXTS)  # when first needed: the first array made of Python's values imports pandas
+
+
+def are_null_texts(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return which texts mean null."""
+    return pc.is_in(texts, _null_texts())
+
 
 # 007, 0x10 and +4930123456 are names that look like numbers: as such they would not come back as they were.
 _NOT_A_NUMBER = r"^(\+?0[0-9xX]|\+\d+$)"
@@ -344,7 +354,7 @@ def _iso_of(text: str, pattern: str) -> str:
 
 def _without_nulls(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     trimmed = pc.utf8_trim_whitespace(texts)
-    return pc.if_else(pc.is_in(trimmed, NULL_TEXTS), None, trimmed)
+    return pc.if_else(are_null_texts(trimmed), None, trimmed)
 
 
 def _fits(values: pa.ChunkedArray, name: TypeName) -> bool:

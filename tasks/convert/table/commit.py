@@ -15,7 +15,6 @@ from tasks.convert.parts.part import Part, read_places, remove_places, rewrite_p
 from tasks.convert.staging.context import ConvertedFile
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.draft import Draft
-from tasks.convert.table.duplicates import find_duplicates
 from tasks.convert.table.findings import check_draft
 from tasks.convert.table.job import in_order
 from tasks.convert.table.manifest import (
@@ -98,6 +97,8 @@ def _drop_duplicates(draft: Draft, before: TableManifest) -> tuple[str, ...]:
     key = draft.job.source.key
     if not key:
         return ()
+    from tasks.convert.table.duplicates import find_duplicates  # noqa: PLC0415 - pandas: a second, only where there is a key
+
     versions = draft.job.versions
     paths = {name: (part, versions.find_part("table", name)) for name, part in draft.parts.items()}
     order = in_order(draft.job, draft.files)

@@ -52,7 +52,7 @@ class Guesses:
     def as_data(self) -> dict[str, Any]:
         """Return the guesses as plain JSON-able data."""
         shared = [{"file": each.file, "files": each.files, **_said(each.guess)} for each in self.shared]
-        nulls = NULL_TEXTS.to_pylist() if shared else []
+        nulls = list(NULL_TEXTS) if shared else []
         types, hints = [asdict(each) for each in self.types], [asdict(each) for each in self.hints]
         return {"read": shared, "nulls": nulls, "types": types, "hints": hints}
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -134,6 +133,8 @@ def _hashes(parts: Mapping[Path, Part], names: Sequence[str]) -> np.ndarray:
 
 def _hash_rows(path: Path, part: Part, names: set[str]) -> np.ndarray:
     """Return a hash of each row, whatever types and order its columns have; of a part that cannot be read, nothing."""
+    import pandas as pd  # noqa: PLC0415 - a second to import, and a run with nothing new has no rows to compare
+
     try:
         table = pq.read_table(path, partitioning=None)
     except (OSError, pa.ArrowException):

@@ -22,8 +22,8 @@ import httpx
 from tasks.config import ApiSource, OAuth2Auth, PagesSource, Requests
 from tasks.config.auth import SigningAuth
 from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.core.garbage_collection import tuned_gc
 from tasks.core.hosts import AllowedHosts, PinnedResolver, open_connector
-from tasks.core.imports import tuned_gc
 from tasks.ingest.http.auth import Credential, CredentialTransport, SigningCredential, origin_of
 from tasks.ingest.http.body import BodyTransport
 from tasks.ingest.http.connections import Connections, CookieTransport

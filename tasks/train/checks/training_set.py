@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tasks.config import Training
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.storage import commit_json, fingerprint, hash_file, read_json, remove_stale_temp_files
 from tasks.train.data.training_set import TrainingSet, table_state, versions, write_rows
+from tasks.train.models.estimators import BOOSTING
 
 _CHECKS = 6  # raised when the checks look for more: what passed earlier ones is checked again
 
@@ -61,6 +63,14 @@ def build_training_set(
     built = _check(training, path)
     commit_json(manifest, {"inputs": inputs, "checked": checked, **asdict(built), "path": path.name})
     return built
+
+
+def is_checked(training: Training, folder: Path, tables: Mapping[str, Path] | None = None) -> bool:
+    """Return whether the training set in `folder` was built by these settings, of these tables where any are given: they were right then."""
+    known = read_json(folder / "training_set.json")
+    if not isinstance(known, dict) or known.get("checked") != _settings(training):
+        return False
+    return tables is None or known.get("inputs") == _inputs(training, tables)
 
 
 def _check_settings(training: Training) -> None:
@@ -114,6 +124,7 @@ def _inputs(training: Training, tables: Mapping[str, Path]) -> str:
 
 def _settings(training: Training) -> str:
     """Return the fingerprint of all that the checks looked at besides the rows."""
-    return fingerprint(
-        [_CHECKS, json.loads(training.model_dump_json(exclude={"runner", "query_limits"})), versions("scikit-learn")]
-    )
+    section = json.loads(training.model_dump_json(exclude={"runner", "query_limits"}))
+    named = {candidate.estimator.partition(".")[0] for candidate in training.candidates.values()}
+    there = versions("scikit-learn", *(name for name in BOOSTING if name in named and find_spec(name)))
+    return fingerprint([_CHECKS, section, there])

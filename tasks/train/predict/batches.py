@@ -21,11 +21,12 @@ from tasks.config import QueryLimits, Training
 from tasks.core.errors import ConfigError, TidemillError, TrainingError
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import commit
-from tasks.train.data.drift import Drift, count_values, measure_drift
+from tasks.train.data.drift import count_values, measure_drift
 from tasks.train.data.features import Features, features_of, read_frame
 from tasks.train.data.types import Array
 from tasks.train.predict.inputs import Bounds, Input, opened, read_batches
 from tasks.train.predict.output import keep_rejects
+from tasks.train.predict.prediction import Prediction
 from tasks.train.registry import Version, load_model, read_champion, read_version
 
 # Threads, for they start at once: 800,000 rows of 12 columns by two of them took 1.6 s (logistic) and 3.3 s (boosting),
@@ -54,51 +55,6 @@ class Pace:
     batch_rows: int = BATCH_ROWS
     stop: threading.Event = field(default_factory=threading.Event)
     limits: QueryLimits | None = None
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What was predicted, and how far its rows have moved from those learnt from."""
-
-    path: Path
-    rows: int
-    """How many were predicted."""
-    source: str
-    version: str
-    candidate: str
-    target: str
-    drift: tuple[Drift, ...]
-    rejected: int = 0
-    """How many rows of a file were none that could be predicted, as their values are not of the features' kinds."""
-    reason: str = ""
-    rejects: Path | None = None
-    doubts: tuple[str, ...] = ()
-    """Sentences on how a file was read, where that is in doubt."""
-
-    @property
-    def received(self) -> int:
-        """Return how many rows the input has."""
-        return self.rows + self.rejected
-
-    @property
-    def warning(self) -> str:
-        """Return what is to be told of rejects; empty where there are none."""
-        if not self.rejected:
-            return ""
-        return (
-            f"{self.rejected:,} of {self.received:,} rows of {self.source} are rejects and not predicted, most often "
-            f"because {self.reason}; correct them, they lie in {self.rejects}"
-        )
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Return all that is to be told of the rows."""
-        return (*([self.warning] if self.warning else []), *self.doubts)
-
-    @property
-    def drifted(self) -> list[str]:
-        """Return the features that have moved."""
-        return [drift.feature for drift in self.drift if drift.drifted]
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def _read_typed(block: CsvBlock, types: Types) -> pa.Table | None:
     Each text that means null costs time with every value: the commonest are tried first.
     """
     arrow_types = {name: arrow_type(type_name) for name, type_name in types.items()}
-    for nulls in (_COMMON_NULLS, NULL_TEXTS.to_pylist()):
+    for nulls in (_COMMON_NULLS, NULL_TEXTS):
         try:
             table = read_block(block, arrow_types, nulls=nulls)
         except (pa.ArrowInvalid, OverflowError):

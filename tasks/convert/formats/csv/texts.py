@@ -15,7 +15,7 @@ from tasks.convert.formats.csv.parse import CsvBlock, read_block
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, is_utf8
 from tasks.convert.formats.header import REPEATED, find_repeats, find_second, tell_repeats, tell_second
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection
-from tasks.convert.schema.types import NULL_TEXTS, TypeName, Types, infer_type, take_out
+from tasks.convert.schema.types import TypeName, Types, are_null_texts, infer_type, take_out
 
 _POINT_NUMBER = r"^\s*[+-]?\d*\.\d+\s*$"
 _COMMA_NUMBER = r"^\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*$"
@@ -129,7 +129,7 @@ def with_decimal_points(block: CsvBlock, texts: pa.Table) -> pa.Table:
     columns = {}
     for name in texts.column_names:
         column = texts[name]
-        filled = pc.if_else(pc.is_in(column, NULL_TEXTS), None, column)
+        filled = pc.if_else(are_null_texts(column), None, column)
         numbers = pc.all(pc.match_substring_regex(filled, _COMMA_NUMBER)).as_py()
         columns[name] = pc.replace_substring(column, ",", ".") if numbers else column
     return pa.table(columns)

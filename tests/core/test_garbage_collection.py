@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tasks.core.imports import tuned_gc
+from tasks.core.garbage_collection import tuned_gc
 
 
 @pytest.mark.parametrize("first_ends_first", [True, False])
