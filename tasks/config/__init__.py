@@ -2,7 +2,7 @@
 
 from tasks.config.auth import Auth, OAuth2Auth, SecretReference, secret_references
 from tasks.config.base import Scalar, write_duration
-from tasks.config.checks import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
+from tasks.config.checks import Check
 from tasks.config.columns import Column, ColumnType, PagesColumn, PartitionValues, Range
 from tasks.config.files import Reading
 from tasks.config.http import Refresh, Requests
@@ -33,7 +33,6 @@ from tasks.config.training import (
 )
 
 __all__ = [
-    "Allowed",
     "ApiSource",
     "Auth",
     "Between",
@@ -43,15 +42,10 @@ __all__ = [
     "ColumnType",
     "DaskRunner",
     "FilesSource",
-    "Fresh",
     "GridSearch",
     "GroupSplit",
-    "InRange",
     "Incremental",
     "Label",
-    "Matches",
-    "MinRows",
-    "NotNull",
     "OAuth2Auth",
     "PagesColumn",
     "PagesSource",
@@ -77,7 +71,6 @@ __all__ = [
     "TableOptions",
     "TimeSplit",
     "Training",
-    "Unique",
     "load_pipeline",
     "read_pipeline",
     "secret_references",

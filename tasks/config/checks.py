@@ -1,204 +1,160 @@
-"""Checks: what must hold of a table before it takes the place of the one before."""
+"""Checks of a table: what all kinds share, and the registry of kinds; the one key that is its own says which a check is."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
-from tasks.config.base import ConfigModel, Duration, NonEmpty, Scalar, check_scalar
+from tasks.config.base import ConfigModel, NonEmpty
+from tasks.config.kinds import Kinds
 
 Columns = Annotated[
     tuple[NonEmpty, ...],
     Field(min_length=1),
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
 ]
+"""Columns of the table, or one."""
 
 
-class _Check(ConfigModel):
-    """What all checks share."""
+class Check(ConfigModel):
+    """What must hold of a table before it takes the place of the one before."""
+
+    name: ClassVar[str]
+    """The key by which it is declared; a field has the same name."""
+    ages: ClassVar[bool] = False
+    """Whether it may fail later of the same rows; each run does it again then."""
 
     on_fail: Literal["fail", "warn"] = "fail"
     """fail: the table stays as it was, and the source fails; warn: it is told in the log and the summary."""
 
-
-class NotNull(_Check):
-    """Columns that have a value in every row."""
-
-    not_null: Columns
-    """Columns of the table, or one."""
-
-
-class Unique(_Check):
-    """Columns whose values together no two rows share; a row without a value in one of them shares none."""
-
-    unique: Columns
-    """Columns of the table, or one."""
-
-
-class Bounds(ConfigModel):
-    """The smallest and the largest value that a column may have, both included."""
-
-    column: NonEmpty
-    """Column of the table: numbers or times."""
-    min: Scalar | None = None
-    """The smallest value: a number, or a time as ISO 8601 has it, e.g. 2024-01-01; in UTC where it tells no zone."""
-    max: Scalar | None = None
-    """The largest value: a number, or a time."""
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Bounds:
-        if self.min is None and self.max is None:
-            raise ValueError("has neither min nor max; give one of them, or both")
-        for name, value in (("min", self.min), ("max", self.max)):
-            if isinstance(value, str) and not _is_time(value):
-                raise ValueError(f"{name}: {value!r:.80} is neither a number nor a time; write e.g. 0 or 2024-01-01")
-        if self.min is None or self.max is None:
-            return self
-        if isinstance(self.min, str) != isinstance(self.max, str):
-            raise ValueError(f"{self.min!r:.80} and {self.max!r:.80} are a number and a time; write two of the same")
-        if not isinstance(self.min, str) and not isinstance(self.max, str) and self.min > self.max:
-            raise ValueError(f"no value is between {self.min} and {self.max}; write the smaller one as min")
-        return self
-
-
-class InRange(_Check):
-    """A column whose values lie between two; a row without a value passes."""
-
-    range: Bounds
-    """The column, and its smallest and largest value."""
-
-
-def _check_value(value: Any) -> Any:
-    """Return a value of a column as it is: a number, a text or a truth value."""
-    return value if isinstance(value, bool) else check_scalar(value)
-
-
-class AllowedValues(ConfigModel):
-    """The values that a column may have."""
-
-    column: NonEmpty
-    """Column of the table."""
-    values: Annotated[
-        tuple[Annotated[bool | int | float | str, BeforeValidator(_check_value)], ...], Field(min_length=1)
-    ]
-    """The values, e.g. [paid, open]."""
-
-
-class Allowed(_Check):
-    """A column that has none but some values; a row without a value passes."""
-
-    allowed: AllowedValues
-    """The column, and its values."""
-
-
-class Pattern(ConfigModel):
-    """The pattern that the values of a column have."""
-
-    column: NonEmpty
-    """Column of the table."""
-    regex: NonEmpty
-    """Regular expression, as RE2 has them, that matches the whole value."""
-
-    @field_validator("regex")
     @classmethod
-    def _compiles(cls, regex: str) -> str:
-        import pyarrow as pa  # noqa: PLC0415 - 0.2 s, for none but a pattern
-        import pyarrow.compute as pc  # noqa: PLC0415 - the same
+    def __pydantic_init_subclass__(cls, **keys: Any) -> None:
+        if ABC not in cls.__bases__:
+            _refuse_half(cls)
+        super().__pydantic_init_subclass__(**keys)
 
-        try:
-            pc.match_substring_regex(pa.array([""]), regex)
-        except pa.ArrowInvalid as error:
-            said = str(error).removeprefix("Invalid regular expression: ")
-            raise ValueError(f"{regex!r:.80} is no regular expression of RE2 ({said}); mend it") from None
-        return regex
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns that it is of; they are there when anything else is asked."""
 
+    @property
+    @abstractmethod
+    def expected(self) -> str:
+        """Return what it asks for, in few words."""
 
-class Matches(_Check):
-    """A column whose values have a pattern; a row without a value passes."""
-
-    matches: Pattern
-    """The column, and its pattern."""
-
-
-class MinRows(_Check):
-    """A table that has at least so many rows."""
-
-    min_rows: Annotated[int, Field(ge=1)]
-    """Number of rows."""
+    def refuse(self, types: Mapping[str, str]) -> None:
+        """Raise ValueError where it cannot be told of columns of these types."""
 
 
-class Freshness(ConfigModel):
-    """How old the newest row of a table may be."""
-
-    column: NonEmpty
-    """Column of dates or times; in UTC where they tell no zone."""
-    within: Duration
-    """How long before now its latest value may be, e.g. 48h."""
-
-
-class Fresh(_Check):
-    """A table whose newest row is not old."""
-
-    fresh: Freshness
-    """The column of times, and how old the latest may be."""
+def _refuse_half(kind: type[Check]) -> None:
+    """Raise TypeError of a kind that lacks a part: it would fail in a run."""
+    name = getattr(kind, "name", None)
+    if name is None:
+        raise TypeError(f"{kind.__name__} has no name; add name: ClassVar[str], and a field that is called so")
+    if name not in kind.model_fields or name in Check.model_fields:
+        raise TypeError(f"{kind.__name__} has no field {name!r} of its own, by which it is declared; add it")
+    if missing := ", ".join(sorted(kind.__abstractmethods__)):
+        raise TypeError(f"{kind.__name__} has no {missing}; add it")
 
 
-_CHECKS: dict[str, type[ConfigModel]] = {
-    "not_null": NotNull,
-    "unique": Unique,
-    "range": InRange,
-    "allowed": Allowed,
-    "matches": Matches,
-    "min_rows": MinRows,
-    "fresh": Fresh,
-}
+@dataclass(frozen=True)
+class Condition:
+    """What a row must fulfil, as SQL in which each ? stands for a value, and what `said` tells of rows that do not.
+
+    As with CHECK in SQL, a row passes of which it is null.
+    """
+
+    sql: str
+    said: str
+    values: tuple[Any, ...] = ()
+
+
+class RowCheck(Check, ABC):
+    """A check of each row by itself."""
+
+    @abstractmethod
+    def condition(self, types: Mapping[str, str]) -> Condition:
+        """Return what each row must fulfil, in a table of columns of these types."""
+
+
+class Rows(Protocol):
+    """The rows of a table, which SQL calls `rows`."""
+
+    @property
+    def count(self) -> int:
+        """Return how many there are."""
+
+    def fetch(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the result of a query, in which each ? stands for a value."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How a table fails a check: what is said of it, how many rows do, and values of some by column."""
+
+    said: str
+    rows_failed: int = 0
+    examples: tuple[Mapping[str, Any], ...] = ()
+
+
+class TableCheck(Check, ABC):
+    """A check of all rows together."""
+
+    @abstractmethod
+    def find(self, rows: Rows, types: Mapping[str, str], now: datetime) -> Finding | None:
+        """Return how a table of columns of these types fails; None where it does not."""
+
+
+_KINDS = "tasks.convert.checks"
+
+
+def _tag(value: Any) -> str | None:
+    """Return the name of what a check is one of."""
+    if isinstance(value, Check):
+        return value.name
+    return next((name for name in CHECKS.kinds if name in value), None)
+
+
+CHECKS = Kinds(
+    "tidemill.checks",
+    "tasks.config.checks:Check",
+    {
+        "not_null": f"{_KINDS}.not_null:NotNull",
+        "unique": f"{_KINDS}.unique:Unique",
+        "range": f"{_KINDS}.range:InRange",
+        "allowed": f"{_KINDS}.allowed:Allowed",
+        "matches": f"{_KINDS}.matches:Matches",
+        "min_rows": f"{_KINDS}.min_rows:MinRows",
+        "fresh": f"{_KINDS}.fresh:Fresh",
+    },
+    tag=_tag,
+)
 
 
 def _is_one_check(value: Any) -> Any:
     """Return a mapping that has the key of one check; of another, pydantic could not tell what it was to be."""
-    if not isinstance(value, dict):
+    if isinstance(value, Check):
         return value
-    said = [key for key in value if key in _CHECKS]
+    if not isinstance(value, dict):
+        raise PydanticCustomError("no_check", "Is not a check; write a mapping, e.g. {not_null: [id]}")
+    known = CHECKS.kinds
+    said = [key for key in value if key in known]
     if len(said) > 1:
         raise ValueError(f"{' and '.join(said)} are two checks; write each as an entry of its own")
     if not said:
         others = [str(key) for key in value if key != "on_fail"]
-        near = get_close_matches(others[0], _CHECKS, n=1, cutoff=0.6) if others else []
-        cure = f"did you mean {near[0]}?" if near else f"write one of {', '.join(_CHECKS)}"
+        near = get_close_matches(others[0], known, n=1, cutoff=0.6) if others else []
+        cure = f"did you mean {near[0]}?" if near else f"write one of {', '.join(known)}"
         raise ValueError(f"{', '.join(others) or 'nothing'} is no check; {cure}")
     return value
 
 
-def _tag(value: Any) -> str | None:
-    """Return the name of the model that a check is one of."""
-    if isinstance(value, dict):
-        return next((model.__name__.lower() for key, model in _CHECKS.items() if key in value), None)
-    return type(value).__name__.lower()
-
-
-def _is_time(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-Check = Annotated[
-    Annotated[NotNull, Tag("notnull")]
-    | Annotated[Unique, Tag("unique")]
-    | Annotated[InRange, Tag("inrange")]
-    | Annotated[Allowed, Tag("allowed")]
-    | Annotated[Matches, Tag("matches")]
-    | Annotated[MinRows, Tag("minrows")]
-    | Annotated[Fresh, Tag("fresh")],
-    Discriminator(
-        _tag,
-        custom_error_type="no_check",
-        custom_error_message="Is not a check; write a mapping, e.g. {not_null: [id]}",
-    ),
-    BeforeValidator(_is_one_check),
-]
+DeclaredCheck = Annotated[Check, CHECKS, BeforeValidator(_is_one_check)]

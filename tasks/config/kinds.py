@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler
@@ -13,19 +13,21 @@ from tasks.core.registry import Registry, add_extension
 
 
 class Kinds(Registry[type[ConfigModel]]):
-    """The models of one part of the pipeline file, told apart by their key `kind`.
+    """The models of one part of the pipeline file, told apart by their key `kind`, or by what `tag` returns of one.
 
     `Annotated[Base, KINDS]` is the type of a field that takes any of them.
     """
 
-    def __init__(self, group: str, base: str, own: Mapping[str, str], *, key: str = "kind") -> None:
+    def __init__(
+        self, group: str, base: str, own: Mapping[str, str], *, tag: str | Callable[[Any], str | None] = "kind"
+    ) -> None:
         super().__init__(group, base, own)
-        self._key = key
+        self._tag = tag
 
     def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Return the schema of a union of all that are known now."""
         choices = {name: handler.generate_schema(model) for name, model in self.kinds.items()}
-        return core_schema.tagged_union_schema(choices, discriminator=self._key)
+        return core_schema.tagged_union_schema(choices, discriminator=self._tag)
 
 
 def add_extensions(paths: Iterable[str]) -> None:

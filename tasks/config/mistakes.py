@@ -150,9 +150,9 @@ def _has(document: Any, item: int | str) -> bool:
 
 
 def _is_called(option: Schema, member: int | str) -> bool:
-    """Return whether a union's option is the member of this name: its kind, or what it is."""
+    """Return whether a union's option is the member of this name: its kind, the key that it alone has, or what it is."""
     kinds = [field.get("const") for field in option.get("properties", {}).values()]
-    return member in kinds or member in (
+    return member in (*kinds, *option.get("required", ())) or member in (
         str(option.get("title")).lower(),
         {"array": "list"}.get(option.get("type", "")),
     )

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from tasks.config.auth import Auth
 from tasks.config.base import BodyPath, ConfigModel, NonEmpty, Scalar
-from tasks.config.checks import Check
+from tasks.config.checks import DeclaredCheck
 from tasks.config.columns import (
     MOST_PARTITIONS,
     Column,
@@ -59,7 +59,7 @@ class _Tabled(ConfigModel):
     """Which of the rows with one key stays, in the order of the files and of the rows in each; without it the last of files, whose order is that of path and within it of their names, numbers in them by value, and of an incremental API, else the first."""
     table: TableOptions = TableOptions()
     """How the rows become a table."""
-    checks: tuple[Check, ...] = ()
+    checks: tuple[DeclaredCheck, ...] = ()
     """What must hold of the table, e.g. [{not_null: [id]}, {min_rows: 100, on_fail: warn}], by the names of its columns."""
 
     @model_validator(mode="after")

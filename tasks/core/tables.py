@@ -67,6 +67,11 @@ def files_as_sql(paths: Iterable[Path]) -> str:
     return f"read_parquet([{files}], hive_partitioning=false)"
 
 
+def is_decimal(kind: str) -> bool:
+    """Return whether a type of columns is one of decimals."""
+    return kind.startswith("decimal(")
+
+
 def find_alike(names: Iterable[str]) -> tuple[str, str] | None:
     """Return two names that SQL takes for one: they differ by case alone, which is that of ASCII to DuckDB."""
     known: dict[bytes, str] = {}

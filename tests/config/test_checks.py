@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tasks.config import Allowed, Fresh, InRange, Matches, MinRows, NotNull, Pipeline, Unique, load_pipeline
+from tasks.config import Pipeline, load_pipeline
+from tasks.convert.checks.allowed import Allowed
+from tasks.convert.checks.fresh import Fresh
+from tasks.convert.checks.matches import Matches
+from tasks.convert.checks.min_rows import MinRows
+from tasks.convert.checks.not_null import NotNull
+from tasks.convert.checks.range import InRange
+from tasks.convert.checks.unique import Unique
 from tests.config.files import api, mistakes_of, pages
 
 EVERY = """\

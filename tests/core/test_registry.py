@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from pathlib import Path
+
 import pytest
 
 from tasks.core.errors import ConfigError, TidemillError
@@ -24,6 +27,16 @@ class Foot(Unit):
     """A kind from outside."""
 
     name = "foot"
+
+
+class Vague(Unit, ABC):
+    """A kind that does not say all."""
+
+    name = "vague"
+
+    @abstractmethod
+    def metres(self) -> float:
+        """Return how long it is."""
 
 
 class OtherFoot(Unit):
@@ -94,7 +107,61 @@ def test_a_path_that_leads_nowhere_is_told(path: str, message: str) -> None:
 
 
 @pytest.mark.usefixtures("units")
+def test_a_kind_that_lacks_a_method_is_refused() -> None:
+    """What it lacks is named, before anything runs."""
+    with pytest.raises(ConfigError, match=rf"^{HERE}:Vague: has no metres; add it$"):
+        add_extension(f"{HERE}:Vague")
+
+
+@pytest.mark.usefixtures("units")
 def test_what_is_no_kind_is_refused() -> None:
     """The classes to derive from are named."""
     with pytest.raises(TidemillError, match=r"is no extension; derive it from one of .*test_registry.Unit"):
         add_extension("pathlib:Path")
+
+
+def test_a_module_that_fails_is_told_by_its_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one sentence, whatever it raises."""
+    (tmp_path / "wrong_feet.py").write_text("width = {}\nwidth['foot']\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(
+        ConfigError, match=r"^wrong_feet:Foot: cannot be imported \(KeyError: 'foot'\); mend the module$"
+    ):
+        import_path("wrong_feet:Foot")
+
+
+@pytest.mark.parametrize(
+    ("point", "said"),
+    [
+        (f"yard = {HERE}:Foot", rf"^{HERE}:Foot: is called 'foot'; call its entry point so, not 'yard'$"),
+        ("path = pathlib:Path", rf"^pathlib:Path: is none of tidemill.units; derive it from {HERE}:Unit$"),
+        (f"metre = {HERE}:Metre", rf"^{HERE}:Metre: tidemill.units has a 'metre' already; call it otherwise$"),
+    ],
+)
+def test_an_entry_point_that_is_wrong_is_told(
+    point: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, units: Registry[type[Unit]]
+) -> None:
+    """It leads to a kind, has the kind's own name, by which pipeline files call it, and takes none that is there."""
+    install(tmp_path, monkeypatch, point)
+
+    with pytest.raises(ConfigError, match=said):
+        units.get("foot")
+
+
+def test_a_kind_of_an_installed_package_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, units: Registry[type[Unit]]
+) -> None:
+    """Its entry point is enough."""
+    install(tmp_path, monkeypatch, f"foot = {HERE}:Foot")
+
+    assert units.get("foot") is Foot
+
+
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
+    """Put a package with an entry point where Python finds packages."""
+    info = folder / "lengths-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lengths\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[tidemill.units]\n{point}\n")
+    monkeypatch.syspath_prepend(folder)

@@ -5,33 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import cached_property
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, assert_never
+from typing import Any, Literal
 
 import duckdb
 
-from tasks.config import Allowed, Check, Fresh, InRange, Matches, MinRows, NotNull, Unique
-from tasks.convert.checks.kinds import (
-    TIMES,
-    Condition,
-    as_null,
-    as_text,
-    as_time,
-    columns_of,
-    expected_of,
-    find_condition,
-    name_check,
-)
+from tasks.config import Check
+from tasks.config.checks import Condition, Finding, RowCheck, TableCheck
+from tasks.convert.checks.columns import EXAMPLES, SHOWN_CHARACTERS, as_null, as_text
 from tasks.convert.parts.part import StoredPart
 from tasks.core.errors import TableError
 from tasks.core.escaping import one_line
 from tasks.core.tables import files_as_sql, quote_name
 
 MEMORY = "256MB"  # a key that does not fit goes to the disk
-EXAMPLES = 5
-SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -40,22 +30,23 @@ class CheckedRows:
 
     connection: duckdb.DuckDBPyConnection
 
+    @cached_property
     def count(self) -> int:
         """Return how many rows there are."""
         return int(self.fetch("SELECT count(*) FROM rows")[0][0])
 
     def count_each(self, conditions: Sequence[Condition]) -> list[int]:
-        """Return how many rows each condition holds of, in one scan."""
+        """Return how many rows do not fulfil each condition, in one scan."""
         if not conditions:
             return []
-        counts = ", ".join(f"count(*) FILTER (WHERE {condition.sql})" for condition in conditions)
+        counts = ", ".join(f"count(*) FILTER (WHERE NOT ({condition.sql}))" for condition in conditions)
         values = [value for condition in conditions for value in condition.values]
         return list(self.fetch(f"SELECT {counts} FROM rows", values)[0])  # noqa: S608 - made of quoted names
 
     def examples(self, condition: Condition, shown: Sequence[str]) -> list[tuple[Any, ...]]:
-        """Return the first rows that a condition holds of."""
-        columns = ", ".join(as_text(name, SHOWN_CHARACTERS) for name in shown)
-        query = f"SELECT {columns} FROM rows WHERE {condition.sql} LIMIT {EXAMPLES}"  # noqa: S608 - the same
+        """Return the first rows that do not fulfil a condition."""
+        columns = ", ".join(map(as_text, shown))
+        query = f"SELECT {columns} FROM rows WHERE NOT ({condition.sql}) LIMIT {EXAMPLES}"  # noqa: S608 - the same
         return self.fetch(query, condition.values)
 
     def fetch(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -86,8 +77,10 @@ def _select(parts: Sequence[StoredPart], types: Mapping[str, str]) -> str:
 
 
 CONTEXT_COLUMNS = 3  # shown of an example beside the columns of the check
+EXPECTED_CHARACTERS = 200
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OF_SQL = (duckdb.ProgrammingError, duckdb.DataError)
+
 _CURES = {
     "failed": "mend the data or the check, or let it warn with on_fail: warn",
     "warned": "mend the data or the check",
@@ -111,15 +104,6 @@ class CheckOutcome:
     sentence: str = ""
 
 
-@dataclass(frozen=True)
-class _Finding:
-    """How a check failed."""
-
-    said: str
-    rows: int = 0
-    examples: tuple[dict[str, str | None], ...] = ()
-
-
 def run_checks(
     checks: Sequence[Check],
     parts: Sequence[StoredPart],
@@ -135,6 +119,8 @@ def run_checks(
     """
     if not checks:
         return []
+    if not types:  # nothing but empty files has no column at all
+        parts, types = (), {name: "string" for check in checks for name in check.columns}
     _refuse(checks, types)
     try:
         with open_rows(parts, types) as table:
@@ -149,37 +135,46 @@ def run_checks(
 def _run(
     checks: Sequence[Check], table: CheckedRows, types: Mapping[str, str], key: Sequence[str], now: datetime
 ) -> list[CheckOutcome]:
-    rows = table.count()
-    conditions = [find_condition(check, types) for check in checks]
-    counts = table.count_each([condition for condition in conditions if condition is not None])
+    """Return what each check came to; all that are of single rows take one scan."""
+    conditions = {place: check.condition(types) for place, check in enumerate(checks) if isinstance(check, RowCheck)}
+    failed = _count_failed(checks, conditions, table)
     outcomes = []
-    for check, condition in zip(checks, conditions, strict=True):
-        failed = counts.pop(0) if condition is not None else 0
+    for place, check in enumerate(checks):
         finding = None
-        if condition is not None and failed:
-            shown = _shown(check, types, key)
-            examples = _as_examples(shown, table.examples(condition, shown))
-            finding = _Finding(f"{failed:,} of {rows:,} rows {condition.said}", failed, examples)
-        elif condition is None:
-            finding = _find_in_table(table, check, rows, types, now)
+        if isinstance(check, TableCheck):
+            with _named(check):
+                finding = check.find(table, types, now)
+        elif failed[place]:
+            finding = _find_rows(table, conditions[place], failed[place], _shown(check, types, key))
         outcomes.append(_sum_up(check, finding))
     return outcomes
 
 
-def _find_in_table(
-    table: CheckedRows, check: Check, rows: int, types: Mapping[str, str], now: datetime
-) -> _Finding | None:
-    """Return how a check failed that is of the table as a whole, if it did; checks of rows find nothing where there is no column."""
-    match check:
-        case Unique():
-            return _find_repeated(table, check, rows) if types else None
-        case MinRows(min_rows=least):
-            return _Finding(f"the table has {rows:,} rows") if rows < least else None
-        case Fresh():
-            return _find_stale(table, check, types, now)
-        case NotNull() | InRange() | Allowed() | Matches():
-            return None
-    assert_never(check)
+def _count_failed(checks: Sequence[Check], conditions: Mapping[int, Condition], table: CheckedRows) -> dict[int, int]:
+    """Return how many rows do not fulfil each condition, by the place of its check."""
+    try:
+        return dict(zip(conditions, table.count_each(list(conditions.values())), strict=True))
+    except _OF_SQL:
+        for place, condition in conditions.items():  # one of them is to blame
+            with _named(checks[place]):
+                table.count_each([condition])
+        raise
+
+
+@contextmanager
+def _named(check: Check) -> Iterator[None]:
+    """Name the check of which the SQL is wrong, as one that was added may have it."""
+    try:
+        yield
+    except _OF_SQL as error:
+        said = str(error).splitlines()[0]
+        raise TableError(f"check {check.name}: its SQL cannot be run: {said}; mend this kind of check") from error
+
+
+def _find_rows(table: CheckedRows, condition: Condition, failed: int, shown: Sequence[str]) -> Finding:
+    """Return how many rows do not fulfil a condition, and what is shown of some."""
+    examples = tuple(dict(zip(shown, row, strict=True)) for row in table.examples(condition, shown))
+    return Finding(f"{failed:,} of {table.count:,} rows {condition.said}", failed, examples)
 
 
 def raise_failed(outcomes: Iterable[CheckOutcome]) -> None:
@@ -193,79 +188,47 @@ def _refuse(checks: Sequence[Check], types: Mapping[str, str]) -> None:
     """Raise unless every check is of columns that are there, and of a type that it can be told of."""
     mistakes = []
     for number, check in enumerate(checks):
-        where = f"checks.{number}.{name_check(check)}"
-        for column in columns_of(check):
-            if types and column not in types:  # nothing but empty files has no column at all
-                near = get_close_matches(column, types, n=1)
-                cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
-                mistakes.append(f"{where}: {column!r} is not a column of the table; {cure}")
-        try:
-            find_condition(check, types)
-        except ValueError as error:
-            mistakes.append(f"{where}: {error}")
-        if isinstance(check, Fresh) and types.get(check.fresh.column, "string") not in (*TIMES, "string"):
-            column = check.fresh.column
-            mistakes.append(f"{where}: {column!r} is of type {types[column]}, no time; name a column of times")
+        said = [_no_column(name, types) for name in check.columns if name not in types]
+        if not said:
+            try:
+                check.refuse(types)
+            except ValueError as error:
+                said = [str(error)]
+        mistakes += [f"checks.{number}.{check.name}: {each}" for each in said]
     if mistakes:
         raise TableError("\n".join(mistakes))
 
 
-def _find_repeated(table: CheckedRows, check: Unique, rows: int) -> _Finding | None:
-    """Return how many rows share their values with another one, if any do, and such values, the most frequent first."""
-    names = ", ".join(quote_name(name) for name in check.unique)
-    known = " AND ".join(f"{quote_name(name)} IS NOT NULL" for name in check.unique)
-    groups = f"FROM rows WHERE {known} GROUP BY {names} HAVING count(*) > 1"
-    failed = table.fetch(f"SELECT coalesce(sum(size), 0) FROM (SELECT count(*) {groups}) AS sizes(size)")[0][0]  # noqa: S608 - quoted
-    if not failed:
-        return None
-    shown = ", ".join(as_text(name, SHOWN_CHARACTERS) for name in check.unique)
-    found = table.fetch(f"SELECT {shown} {groups} ORDER BY count(*) DESC, {names} LIMIT {EXAMPLES}")
-    said = f"{failed:,} of {rows:,} rows share their {' and '.join(check.unique)} with another one"
-    return _Finding(said, int(failed), _as_examples(check.unique, found))
+def _no_column(name: str, types: Mapping[str, str]) -> str:
+    near = get_close_matches(name, types, n=1)
+    cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
+    return f"{name!r} is not a column of the table; {cure}"
 
 
-def _find_stale(table: CheckedRows, check: Fresh, types: Mapping[str, str], now: datetime) -> _Finding | None:
-    """Return how old the latest value is, if it is too old, or there is none."""
-    column, within = check.fresh.column, check.fresh.within
-    if column not in types:
-        return _Finding(f"the table has no time in {column}")
-    latest = table.fetch(f"SELECT max({as_time(column, types[column])}) FROM rows")[0][0]  # noqa: S608 - quoted
-    if latest is None:
-        return _Finding(f"the table has no time in {column}")
-    if latest >= (now - within - _EPOCH) // timedelta(microseconds=1):
-        return None
-    return _Finding(f"the latest {column} is {_tell_time(latest)}")
-
-
-def _tell_time(microseconds: int) -> str:
-    try:
-        return f"{_EPOCH + timedelta(microseconds=microseconds):%Y-%m-%d %H:%M} UTC"
-    except OverflowError:
-        return "beyond the year 9999"
-
-
-def _sum_up(check: Check, finding: _Finding | None) -> CheckOutcome:
-    name, columns, expected = name_check(check), columns_of(check), expected_of(check)
+def _sum_up(check: Check, finding: Finding | None) -> CheckOutcome:
+    name, columns, expected = check.name, check.columns, _cut(check.expected, EXPECTED_CHARACTERS)
     if finding is None:
         return CheckOutcome(name, columns, "passed", expected)
-    shown = "; ".join(" ".join(f"{k}={'null' if v is None else v}" for k, v in row.items()) for row in finding.examples)
+    examples = tuple(_as_example(row) for row in finding.examples)
+    shown = "; ".join(" ".join(f"{k}={'null' if v is None else v}" for k, v in row.items()) for row in examples)
     where = f"check {name} of {', '.join(columns)}" if columns else f"check {name}"
     such = f", e.g. {shown}" if shown else ""
     status: Literal["failed", "warned"] = "failed" if check.on_fail == "fail" else "warned"
     sentence = one_line(f"{where}: {finding.said}{such}; expected {expected}; {_CURES[status]}")
-    return CheckOutcome(name, columns, status, expected, finding.rows, finding.examples, sentence)
+    return CheckOutcome(name, columns, status, expected, finding.rows_failed, examples, sentence)
 
 
 def _shown(check: Check, types: Mapping[str, str], key: Sequence[str]) -> list[str]:
     """Return the columns of which an example shows the values: those of the check, then such as tell rows apart."""
-    columns = [name for name in columns_of(check) if name in types]
+    columns = list(dict.fromkeys(check.columns))
     others = [name for name in (key or types) if name in types and name not in columns]
     return columns + others[: CONTEXT_COLUMNS if not key else len(key)]
 
 
-def _as_examples(shown: Sequence[str], rows: Sequence[Sequence[str | None]]) -> tuple[dict[str, str | None], ...]:
-    return tuple({name: _cut(value) for name, value in zip(shown, row, strict=True)} for row in rows)
+def _as_example(row: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the values of a row as texts that can be shown."""
+    return {name: None if value is None else _cut(str(value), SHOWN_CHARACTERS) for name, value in row.items()}
 
 
-def _cut(value: str | None) -> str | None:
-    return value if value is None or len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}…"
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else f"{text[:characters]}…"

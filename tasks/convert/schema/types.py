@@ -13,15 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import Column
+from tasks.core.tables import is_decimal
 
 _NAME = re.compile(r"decimal\((\d+),(\d+)\)")
 _MOST_DIGITS = 38  # of a decimal128, which every reader of Parquet knows
 _INT_DIGITS = 19
-
-
-def is_decimal(name: str) -> bool:
-    """Return whether a type is that of decimals."""
-    return name.startswith("decimal(")
 
 
 def name_decimal(kind: pa.DataType) -> str | None:

@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from pydantic import TypeAdapter
 
-from tasks.config import Check, Fresh
+from tasks.config import Check
 from tasks.convert.checks.run import CheckOutcome, raise_failed, run_checks
 from tasks.convert.parts.part import Part, StoredPart
 from tasks.convert.parts.sample import Samples
@@ -29,8 +28,6 @@ from tasks.core.storage import commit, fingerprint, json_reader
 
 CHECKS = "checks.json"
 REFUSED = "refused.json"
-
-_JSON: TypeAdapter[tuple[Check, ...]] = TypeAdapter(tuple[Check, ...])
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def check_draft(draft: Draft) -> None:
 
 
 def check_current(job: TableJob, manifest: TableManifest) -> None:
-    """Run the checks of a table of which nothing is new: those that are declared anew, and whether it is fresh still.
+    """Run the checks of a table of which nothing is new: those that are declared anew, and those that age.
 
     Raises:
         TableError: a check failed, or names no column.
@@ -73,11 +70,9 @@ def check_current(job: TableJob, manifest: TableManifest) -> None:
         (versions.current / CHECKS).unlink(missing_ok=True)
         return
     known = before.outcomes if before and before.fingerprint == _fingerprint(checks) else ()
-    due = [check for check in checks if not known or isinstance(check, Fresh)]
+    due = [check for check in checks if not known or check.ages]
     found = iter(run_checks(due, _parts(job, manifest.parts), manifest.types, job.source.key))
-    outcomes = [
-        next(found) if not known or isinstance(check, Fresh) else known[number] for number, check in enumerate(checks)
-    ]
+    outcomes = [next(found) if not known or check.ages else known[number] for number, check in enumerate(checks)]
     _settle(job, outcomes, versions.current / CHECKS)
 
 
@@ -97,7 +92,7 @@ def _settle(job: TableJob, outcomes: Sequence[CheckOutcome], place: Path) -> Non
 
 
 def _fingerprint(checks: Sequence[Check]) -> str:
-    return fingerprint(_JSON.dump_python(tuple(checks), mode="json"))
+    return fingerprint([check.model_dump(mode="json") for check in checks])
 
 
 def _parts(job: TableJob, parts: Mapping[str, Part]) -> list[StoredPart]:
