@@ -7,11 +7,12 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.stage import name_run, raise_on_failures
+from flows.stage import end_stage, name_run
 from tasks.config import Pipeline, read_pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_source
 from tasks.core.concurrency import gather_all
+from tasks.core.outcome import Failed
 from tasks.core.storage import DataFolder
 from tasks.raw.owners import refuse_foreign
 from tasks.raw.selection import choose_slice
@@ -46,8 +47,7 @@ async def convert(
             *item, folder, fresh=fresh, allow_partial=pipeline.allow_partial, only=chosen, pipeline=pipeline.name
         ),
     )
-    tables = [outcome for outcome in outcomes if isinstance(outcome, CommittedTable)]
+    tables = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
     checked = [name for name, source in pipeline.sources.items() if source.checks]
     await asyncio.gather(report_tables(pipeline.name, tables), report_findings(pipeline.name, tables, checked, folder))
-    raise_on_failures("convert", [outcome for outcome in outcomes if isinstance(outcome, str)], pipeline, tables)
-    return tables
+    return end_stage("convert", outcomes, pipeline)

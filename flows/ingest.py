@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
-from flows.stage import name_run, raise_on_failures
+from flows.stage import end_stage, name_run
 from tasks.config import Pipeline, read_pipeline
 from tasks.core.concurrency import gather_all
 from tasks.core.storage import DataFolder
@@ -51,5 +51,4 @@ async def ingest(
     for sentence in (warning for source in landed for warning in source.warnings):
         get_run_logger().warning("%s", sentence)
     await report_ingest(pipeline.name, landed)
-    raise_on_failures("ingest", [sentence for source in landed for sentence in source.sentences], pipeline, landed)
-    return landed
+    return end_stage("ingest", [*landed, *(failed for source in landed for failed in source.failed)], pipeline)

@@ -47,7 +47,7 @@ class RunRecorder:
         landed: Sequence[LandedSource] = self.outcomes.get("ingest") or ()
         tables: Sequence[CommittedTable] = self.outcomes.get("convert") or ()
         board: Leaderboard | None = self.outcomes.get("train")
-        failures = [sentence for source in landed for sentence in source.sentences]
+        failures = [failed.message for source in landed for failed in source.failed]
         failures += [f"candidate {result.name}: {result.error}" for result in board.failed] if board else []
         return RunSummary(
             pipeline=self.pipeline,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from prefect import get_run_logger
 from prefect.context import FlowRunContext
@@ -15,6 +15,9 @@ from flows.schedules import fetched_once
 from flows.summary import RunSummary
 from tasks.config import Pipeline
 from tasks.core.errors import StageError
+from tasks.core.outcome import Failed, Outcome
+
+Value = TypeVar("Value")
 
 _LISTED = 10
 
@@ -49,12 +52,19 @@ def end_with(summary: RunSummary) -> RunSummary:
     return cast(RunSummary, state)
 
 
-def raise_on_failures(stage: str, failures: Sequence[str], pipeline: Pipeline, outcome: object) -> None:
-    """Raise StageError with `failures` and the stage's outcome, unless none failed or partial data is allowed."""
-    if not failures:
-        return
-    more = [f"and {len(failures) - _LISTED} more like these"] if len(failures) > _LISTED else []
-    said = "\n".join([*failures[:_LISTED], *more])
-    if not pipeline.allow_partial:
-        raise StageError(said, outcome)
-    get_run_logger().warning("%s goes on with partial data:\n%s", stage, said)
+def end_stage(stage: str, outcomes: Sequence[Outcome[Value]], pipeline: Pipeline) -> list[Value]:
+    """Return what the parts of a stage came to that did not fail.
+
+    Raises:
+        StageError: a part failed, and the pipeline does not allow partial data; it has what the others came to.
+
+    """
+    done = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
+    failures = [outcome.message for outcome in outcomes if isinstance(outcome, Failed)]
+    if failures:
+        more = [f"and {len(failures) - _LISTED} more like these"] if len(failures) > _LISTED else []
+        said = "\n".join([*failures[:_LISTED], *more])
+        if not pipeline.allow_partial:
+            raise StageError(said, done)
+        get_run_logger().warning("%s goes on with partial data:\n%s", stage, said)
+    return done

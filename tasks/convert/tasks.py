@@ -45,6 +45,7 @@ from tasks.core.concurrency import gather_all
 from tasks.core.errors import TableError
 from tasks.core.garbage_collection import tuned_gc
 from tasks.core.locks import exclusive_lock
+from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import DataFolder, explain_failure
 from tasks.raw.selection import PartitionSelection
@@ -105,8 +106,8 @@ async def convert_source(  # noqa: PLR0913 - what a run says of a table
     allow_partial: bool,
     only: PartitionSelection | None = None,
     pipeline: str = "",
-) -> CommittedTable | str:
-    """Make a source's table of what lies in the data folder; return why not where that fails.
+) -> Outcome[CommittedTable]:
+    """Make a source's table of what lies in the data folder.
 
     With `only`, partitions that this slice does not cover may be missing.
     """
@@ -126,7 +127,7 @@ async def convert_source(  # noqa: PLR0913 - what a run says of a table
     except OSError as error:
         sentence = f"source {name}: {explain_failure(error, folder.versions(name))}"
     get_run_logger().warning(sentence)
-    return sentence
+    return Failed(sentence)
 
 
 async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:

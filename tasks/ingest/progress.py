@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from tasks.core.progress import ProgressEvent, emit
 from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.plan import Landed
-from tasks.ingest.results import Failure
+from tasks.ingest.results import FailedPartition
 from tasks.ingest.throttle.limiter import HostThrottle
 
 TOLD_EVERY_S = 2.0
@@ -21,7 +21,7 @@ _MEGABYTE = 1_000_000  # of a body; one that is smaller is there before it is to
 Show = Callable[[str, float, str], Coroutine[Any, Any, None]]
 """Shows a source's progress: its name, percent, and what there is to say."""
 Result = TypeVar("Result")
-Outcome = TypeVar("Outcome", Landed, Failure)
+Ended = TypeVar("Ended", Landed, FailedPartition)
 
 
 class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
@@ -82,12 +82,12 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         self._pages += landed.pages
         return self._end(landed)
 
-    def failed(self, failure: Failure) -> Failure:
+    def failed(self, failure: FailedPartition) -> FailedPartition:
         """Count a partition that is not."""
         self._failed += 1
         return self._end(failure)
 
-    def _end(self, outcome: Outcome) -> Outcome:
+    def _end(self, outcome: Ended) -> Ended:
         self._answers += outcome.requests - outcome.retries
         self._done += 1
         self._tell()

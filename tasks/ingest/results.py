@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from tasks.config import ApiSource, PagesSource
+from tasks.core.outcome import Failed
+from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.plan import Landed
 from tasks.raw.completeness import is_certain, is_next_known, tell_of_partitions
 
@@ -20,15 +22,22 @@ _COSTS: frozenset[str] = frozenset(get_args(Cost))
 
 
 @dataclass(frozen=True)
-class Failure:
-    """One partition that could not be landed, and why."""
+class FailedPartition(Failed):
+    """One partition that could not be landed, and what it has cost."""
 
     partition: str
-    cause: str
-    requests: int
-    retries: int
+    requests: int = 0
+    retries: int = 0
     refused: int = 0
     body_bytes: int = 0
+
+    @classmethod
+    def of(cls, partition: str, cause: str, cost: RequestStats | Landed) -> FailedPartition:
+        """Return a partition that failed, with what its requests have cost."""
+        return cls(cause, partition, cost.requests, cost.retries, cost.refused, cost.body_bytes)
+
+
+PartitionOutcome = Landed | FailedPartition
 
 
 @dataclass(frozen=True)
@@ -37,14 +46,14 @@ class LandedSource:
 
     source: str
     landed: tuple[Landed, ...]
-    failures: tuple[Failure, ...]
+    failures: tuple[FailedPartition, ...]
     doubts: tuple[str, ...] = ()
     """What the audit of its rows found."""
 
     @property
-    def sentences(self) -> list[str]:
-        """Return one sentence for each cause of failure: its first partition, and how many others share it."""
-        return self._grouped((failure.partition, failure.cause) for failure in self.failures)
+    def failed(self) -> list[Failed]:
+        """Return each cause of failure once, with its first partition, and how many others share it."""
+        return [*map(Failed, self._grouped((failure.partition, failure.message) for failure in self.failures))]
 
     @property
     def warnings(self) -> list[str]:
@@ -68,7 +77,7 @@ class LandedSource:
         return sum(getattr(outcome, count) for outcome in outcomes)
 
 
-def settle_unproven(source: ApiSource | PagesSource, outcomes: Sequence[Landed | Failure]) -> list[Landed | Failure]:
+def settle_unproven(source: ApiSource | PagesSource, outcomes: Sequence[PartitionOutcome]) -> list[PartitionOutcome]:
     """Return the outcomes of a source's partitions with what is to be said of those that may lack rows.
 
     A partition of one page that does not name the place of a next one is whole where
@@ -79,18 +88,11 @@ def settle_unproven(source: ApiSource | PagesSource, outcomes: Sequence[Landed |
     return [_settle(source, outcome) for outcome in outcomes]
 
 
-def _settle(source: ApiSource | PagesSource, outcome: Landed | Failure) -> Landed | Failure:
+def _settle(source: ApiSource | PagesSource, outcome: PartitionOutcome) -> PartitionOutcome:
     if not isinstance(outcome, Landed) or outcome.unproven is None:
         return outcome
     if is_certain(source):
-        return Failure(
-            outcome.partition,
-            outcome.unproven,
-            outcome.requests,
-            outcome.retries,
-            outcome.refused,
-            outcome.body_bytes,
-        )
+        return FailedPartition.of(outcome.partition, outcome.unproven, outcome)
     return replace(outcome, warnings=(*outcome.warnings, outcome.unproven))
 
 

@@ -27,7 +27,7 @@ from tasks.ingest.http.throttling import host_of
 from tasks.ingest.landing.land import PartitionClient, land
 from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing
 from tasks.ingest.progress import Show, SourceProgress
-from tasks.ingest.results import Failure, LandedSource, RequestWarnings, settle_unproven
+from tasks.ingest.results import FailedPartition, LandedSource, PartitionOutcome, RequestWarnings, settle_unproven
 from tasks.ingest.scraping.robots import Robots
 from tasks.raw.partitions import Partition, list_partitions
 from tasks.raw.selection import PartitionSelection
@@ -83,20 +83,20 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
             async with exclusive_lock(folder, held), progress:
                 outcomes = await _SourceLanding(source, folder, ingest, progress).run(jobs)
         except PermanentSourceError as error:  # another run holds the source
-            outcomes = [progress.failed(Failure(job.partition.name, str(error), 0, 0)) for job in jobs]
+            outcomes = [progress.failed(FailedPartition(str(error), job.partition.name)) for job in jobs]
         except OSError as error:
             cause = explain_failure(error, folder)
-            outcomes = [progress.failed(Failure(job.partition.name, cause, 0, 0)) for job in jobs]
+            outcomes = [progress.failed(FailedPartition(cause, job.partition.name)) for job in jobs]
     outcomes = settle_unproven(source, outcomes)
     return LandedSource(
         name,
         landed=tuple(o for o in outcomes if isinstance(o, Landed)),
-        failures=tuple(o for o in outcomes if isinstance(o, Failure)),
+        failures=tuple(o for o in outcomes if isinstance(o, FailedPartition)),
         doubts=_audit(partitions, outcomes),
     )
 
 
-def _audit(partitions: Sequence[Partition], outcomes: Sequence[Landed | Failure]) -> tuple[str, ...]:
+def _audit(partitions: Sequence[Partition], outcomes: Sequence[PartitionOutcome]) -> tuple[str, ...]:
     """Return what is doubtful about the rows of a source as a whole; of one that is not all there nothing is known."""
     landed = [outcome for outcome in outcomes if isinstance(outcome, Landed)]
     if len(landed) < len(outcomes):
@@ -117,13 +117,13 @@ class _SourceLanding:
         self._progress = progress
         self._slots = asyncio.Semaphore(PARTITIONS_AT_ONCE)
 
-    async def run(self, jobs: Sequence[PartitionJob]) -> Sequence[Landed | Failure]:
+    async def run(self, jobs: Sequence[PartitionJob]) -> Sequence[PartitionOutcome]:
         """Return what became of each partition."""
         found = await asyncio.to_thread(self._find_all, jobs)
         self._progress.reused([landed for landed in found if landed is not None])
         endpoint = asyncio.create_task(self._open()) if None in found else None
 
-        async def land_one(pair: tuple[PartitionJob, Landed | None]) -> Landed | Failure:
+        async def land_one(pair: tuple[PartitionJob, Landed | None]) -> PartitionOutcome:
             job, landed = pair
             if landed is not None:
                 return landed
@@ -133,7 +133,7 @@ class _SourceLanding:
 
         return await gather_all(zip(jobs, found, strict=True), land_one)
 
-    async def _land(self, job: PartitionJob, endpoint: asyncio.Task[Endpoint]) -> Landed | Failure:
+    async def _land(self, job: PartitionJob, endpoint: asyncio.Task[Endpoint]) -> PartitionOutcome:
         stats = self._ingest.client.stats(job.raw)
         try:
             access = PartitionClient(
@@ -146,9 +146,8 @@ class _SourceLanding:
         except OSError as error:
             return self._fail(job, explain_failure(error, job.raw), stats)
 
-    def _fail(self, job: PartitionJob, cause: str, stats: RequestStats) -> Failure:
-        costs = (stats.requests, stats.retries, stats.refused, stats.body_bytes)
-        return self._progress.failed(Failure(job.partition.name, cause, *costs))
+    def _fail(self, job: PartitionJob, cause: str, stats: RequestStats) -> FailedPartition:
+        return self._progress.failed(FailedPartition.of(job.partition.name, cause, stats))
 
     def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | None]:
         remove_stale_temp_files(self._folder)

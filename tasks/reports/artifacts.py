@@ -17,7 +17,7 @@ from prefect.exceptions import PrefectException
 from tasks.convert.table.state import CommittedTable
 from tasks.core.escaping import escape
 from tasks.ingest.landing.plan import Landed
-from tasks.ingest.results import Failure, LandedSource
+from tasks.ingest.results import FailedPartition, LandedSource
 
 Shown = ParamSpec("Shown")
 
@@ -100,14 +100,14 @@ def _partition_row(source: str, landed: Landed) -> dict[str, Any]:
     }
 
 
-def _failure_row(source: str, failure: Failure) -> dict[str, Any]:
+def _failure_row(source: str, failure: FailedPartition) -> dict[str, Any]:
     return {
         "source": source,
         "partition": failure.partition,
         "requests": failure.requests,
         "retries": failure.retries,
         "429s": failure.refused,
-        "failure": failure.cause,
+        "failure": failure.message,
     }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from tasks.core.outcome import Failed
 from tasks.train.data.split_file import mapped_table
 from tasks.train.execution.fit_client import FitServer, run_isolated
 from tasks.train.execution.worker import start_worker
@@ -54,7 +55,8 @@ def _hold(path: str) -> str | None:
     """Hold what a worker holds while its fit is about to read its rows; return what went wrong, if anything did."""
     import tasks.train.execution.pool  # noqa: F401, PLC0415 - what a worker has imported, Prefect with it
 
-    return run_isolated("tests.benchmarks.memory:look_up", path, time_s=60.0).error
+    outcome = run_isolated("tests.benchmarks.memory:look_up", path, time_s=60.0).outcome
+    return outcome.message if isinstance(outcome, Failed) else None
 
 
 def look_up(path: str) -> None:

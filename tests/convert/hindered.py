@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from tasks.convert import tasks as convert_tasks
+from tasks.core.outcome import Failed
 from tasks.core.storage import DataFolder
 from tests.convert.conftest import files_source
 
@@ -23,10 +24,9 @@ _NOBODY = 65534
 
 def make(root: Path) -> str:
     """Return what becomes of the source `rows`, without Prefect."""
-    source = files_source()
-    return str(
-        asyncio.run(convert_tasks.convert_source("rows", source, DataFolder(root), fresh=False, allow_partial=False))
-    )
+    work = convert_tasks.convert_source("rows", files_source(), DataFolder(root), fresh=False, allow_partial=False)
+    outcome = asyncio.run(work)
+    return outcome.message if isinstance(outcome, Failed) else str(outcome)
 
 
 def main() -> None:

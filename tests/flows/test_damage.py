@@ -16,9 +16,9 @@ import pytest
 from prefect import flow, get_run_logger
 
 from tasks.config import Pipeline
-from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_source
 from tasks.core.concurrency import gather_all
+from tasks.core.outcome import Failed
 from tasks.core.storage import DataFolder
 from tasks.ingest.api.response import find_in_body
 from tasks.ingest.http.client import open_client
@@ -36,7 +36,7 @@ CASES_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Result:
     """What a run came to: rows and rejects by source, or why a source failed."""
 
     tables: Mapping[str, Any]
@@ -110,7 +110,7 @@ def spec_of(site: Site) -> Pipeline:
 
 
 @flow(name="run each", persist_result=False)
-async def run_each(config: Pipeline, folders: Sequence[Path]) -> list[Outcome]:
+async def run_each(config: Pipeline, folders: Sequence[Path]) -> list[Result]:
     """Run ingest and convert in each data folder."""
     warnings = RequestWarnings(get_run_logger().warning)
 
@@ -119,18 +119,19 @@ async def run_each(config: Pipeline, folders: Sequence[Path]) -> list[Outcome]:
 
     async with open_client(config.fetched.values(), warnings.warn, find_in_body) as client:
 
-        async def run_one(root: Path) -> Outcome:
+        async def run_one(root: Path) -> Result:
             folder, failures = DataFolder.at(root), []
             common = Ingest(client, Robots(client.throttle), fresh=False, part=None, warnings=warnings, show=show)
             for name, source in config.fetched.items():
-                failures += (await land_source(name, source, folder.raw(name), common)).sentences
+                landed = await land_source(name, source, folder.raw(name), common)
+                failures += [failed.message for failed in landed.failed]
             if failures:
-                return Outcome({}, failures)
+                return Result({}, failures)
             tables = [
                 await convert_source(*item, folder, fresh=False, allow_partial=False) for item in config.sources.items()
             ]
-            failed = [table for table in tables if not isinstance(table, CommittedTable)]
-            return Outcome({} if failed else {name: read_source(root, name) for name in config.sources}, failed)
+            failed = [table.message for table in tables if isinstance(table, Failed)]
+            return Result({} if failed else {name: read_source(root, name) for name in config.sources}, failed)
 
         outcomes = []
         for start in range(0, len(folders), CASES_AT_ONCE):
@@ -201,7 +202,7 @@ def faulty(finished: Path, folder: Path, *, gone: bool) -> list[Case]:
     return cases
 
 
-def tells(outcome: Outcome, case: Case) -> bool:
+def tells(outcome: Result, case: Case) -> bool:
     """Return whether each failure names what is damaged, or what it was made of, and what to do."""
     return all(
         (str(case.path) in said or GONE in said) and ("move it away" in said or "put that back" in said)

@@ -15,7 +15,7 @@ from flows.summary import ChampionSummary, RunSummary, SourceSummary, read_summa
 from tasks.core.errors import StageError
 from tasks.core.storage import commit_json
 from tasks.ingest.landing.plan import Landed
-from tasks.ingest.results import Failure, LandedSource
+from tasks.ingest.results import FailedPartition, LandedSource
 from tests.convert.conftest import files_source, make_table, write_files
 from tests.train.conftest import LOGISTIC
 from tests.train.test_versions import STUMP, trained
@@ -27,8 +27,8 @@ LANDED = (
     Landed("c", RAW, rows=1, pages=5, file_bytes=9, reused=False, requests=1, body_bytes=7, resumed_from=4),
 )
 FAILURES = (
-    Failure("d", "GET http://x/d was refused", requests=1, retries=0),
-    Failure("e", "GET http://x/e was refused", requests=2, retries=1, refused=2, body_bytes=5),
+    FailedPartition("GET http://x/d was refused", "d", requests=1),
+    FailedPartition("GET http://x/e was refused", "e", requests=2, retries=1, refused=2, body_bytes=5),
 )
 SOURCE = LandedSource("users", LANDED, FAILURES)
 TOLD = "source users, partition d and 1 more: GET http://x/d was refused"

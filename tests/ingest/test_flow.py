@@ -19,7 +19,7 @@ from tasks.config import Pipeline
 from tasks.core.errors import StageError
 from tasks.ingest import progress
 from tasks.ingest.landing.plan import Landed
-from tasks.ingest.results import MOST, Failure, LandedSource
+from tasks.ingest.results import MOST, FailedPartition, LandedSource
 from tasks.ingest.tasks import land_partition
 from tasks.reports.artifacts import ROWS_SHOWN, report_ingest
 from tests.ingest.sources import api, list_files, pages, read_rows
@@ -95,10 +95,10 @@ async def test_partial_data_may_be_allowed(site: Site, tmp_path: Path, caplog: p
     (landed,) = await ingest(config, tmp_path)
 
     assert [of_one.partition for of_one in landed.landed] == ["part=items", "part=busy"]
-    assert [(failure.partition, "404 Not Found" in failure.cause) for failure in landed.failures] == [
+    assert [(failure.partition, "404 Not Found" in failure.message) for failure in landed.failures] == [
         ("part=404", True)
     ]
-    assert warnings(caplog) == [f"ingest goes on with partial data:\n{landed.sentences[0]}"]
+    assert warnings(caplog) == [f"ingest goes on with partial data:\n{landed.failed[0].message}"]
 
 
 async def test_a_partition_that_may_pass_is_tried_once_more(
@@ -114,7 +114,7 @@ async def test_a_partition_that_may_pass_is_tried_once_more(
     comes, stays = await ingest(config, tmp_path)
 
     assert (read_rows(comes.landed[0].path), comes.failures) == (ITEMS[:3], ())
-    assert [failure.cause.split("; ")[0] for failure in stays.failures] == [
+    assert [failure.message.split("; ")[0] for failure in stays.failures] == [
         f"GET {site.url}/500-always?page=1 failed 4 times, at last with: 500 Internal Server Error"
     ]
     assert sorted(site.paths) == ["/500-always?page=1"] * 8 + ["/503-once"] * 2
@@ -219,7 +219,7 @@ async def test_what_was_fetched_is_a_table(prefect_server: str) -> None:
         Landed(f"n={n}", Path("raw"), 3, 2, 9, reused=n == 0, requests=4, retries=1, seconds=n) for n in range(102)
     ]
     resumed = Landed("late", Path("raw"), 3, 9, 9, False, 5, 1, 2, 700, 999.456, resumed_from=6)
-    failed = Failure("bad", "GET http://x/ was refused", requests=3, retries=2, refused=1)
+    failed = FailedPartition("GET http://x/ was refused", "bad", requests=3, retries=2, refused=1)
 
     await flow(report_ingest)("shown", [LandedSource("news", (*landed, resumed), (failed,))])
 

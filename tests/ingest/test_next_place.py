@@ -11,7 +11,7 @@ from flows.ingest import ingest
 from flows.recorder import RunRecorder
 from tasks.config import Pipeline
 from tasks.core.errors import StageError, WrongPagesError
-from tasks.ingest.results import Failure, LandedSource, settle_unproven
+from tasks.ingest.results import FailedPartition, LandedSource, settle_unproven
 from tests.ingest.sources import api, job_of, land_with, open_quietly, read_rows
 from tests.site.odd import odd_at
 from tests.site.server import Site
@@ -29,8 +29,8 @@ async def land_parts(site: Site, folder: Path, parts: int = 1, **changes: Any) -
     async with open_quietly(source) as client:
         landed = [await land_with(client, job_of(source, folder, number)) for number in range(parts)]
     settled = settle_unproven(source, landed)
-    failures = tuple(outcome for outcome in settled if isinstance(outcome, Failure))
-    return LandedSource("rows", tuple(o for o in settled if not isinstance(o, Failure)), failures)
+    failures = tuple(outcome for outcome in settled if isinstance(outcome, FailedPartition))
+    return LandedSource("rows", tuple(o for o in settled if not isinstance(o, FailedPartition)), failures)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ async def test_a_place_that_is_in_no_answer_is_an_error(
     source = await land_parts(site, tmp_path, parts=2, pagination=pagination)
 
     assert (source.landed, len(source.failures)) == ((), 2)
-    assert source.sentences[0].startswith("source rows, partition part=0 and 1 more: GET ")
-    assert sentence in source.sentences[0]
+    assert source.failed[0].message.startswith("source rows, partition part=0 and 1 more: GET ")
+    assert sentence in source.failed[0].message
 
 
 async def test_null_says_that_there_is_no_next(site: Site, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ async def test_another_partition_shows_that_the_place_is_right(site: Site, tmp_p
         odd_at(site, pages=ROWS)
         several = await land_with(client, job_of(source, tmp_path, 1))
 
-    assert [isinstance(one, Failure) for one in settle_unproven(source, [only])] == [True]
+    assert [isinstance(one, FailedPartition) for one in settle_unproven(source, [only])] == [True]
     assert settle_unproven(source, [only, several]) == [only, several]
     assert read_rows(several.path) == [row for page in ROWS for row in page]
 
@@ -111,7 +111,7 @@ async def test_a_small_partition_shows_nothing_of_a_full_one(site: Site, tmp_pat
 
     settled = settle_unproven(source, [small, full])
 
-    assert [isinstance(one, Failure) for one in settled] == [False, True]
+    assert [isinstance(one, FailedPartition) for one in settled] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tasks.core.progress import ProgressEvent, subscribed
 from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.plan import Landed
 from tasks.ingest.progress import SourceProgress
-from tasks.ingest.results import MOST, Failure, RequestWarnings
+from tasks.ingest.results import MOST, FailedPartition, PartitionOutcome, RequestWarnings
 from tasks.ingest.throttle.limiter import Bounds, HostThrottle
 from tests.ingest.sources import job_of, land_with, open_quietly
 from tests.virtual_time import run
@@ -38,7 +38,7 @@ def landed(*, reused: bool = False) -> Landed:
 
 
 async def _land(
-    seconds: float, partitions: int, outcomes: Sequence[Landed | Failure] = (), reused: Sequence[Landed] = ()
+    seconds: float, partitions: int, outcomes: Sequence[PartitionOutcome] = (), reused: Sequence[Landed] = ()
 ) -> Shown:
     """Return what is shown of a source whose partitions all end after some seconds, one request under way meanwhile."""
     shown: Shown = []
@@ -62,7 +62,7 @@ async def _land(
 
 def test_a_slow_source_is_shown_every_two_seconds_and_at_its_end(steps: list[ProgressEvent]) -> None:
     """Rows, pages, what is in flight and pauses are shown, and the end is 100 percent."""
-    outcomes: list[Landed | Failure] = [landed(), Failure("c", "refused", 1, 0)]
+    outcomes: list[PartitionOutcome] = [landed(), FailedPartition("refused", "c", 1)]
 
     shown = run(_land(5.0, 4, outcomes, reused=[landed(reused=True)] * 2))
 

@@ -16,8 +16,9 @@ from typing import cast
 
 import pytest
 
+from tasks.core.outcome import Failed
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.execution.fit_client import FitServer, Outcome, each_isolated, run_isolated, stop_fit_server
+from tasks.train.execution.fit_client import Call, FitServer, each_isolated, run_isolated, stop_fit_server
 from tasks.train.execution.units import Unit, run_unit
 from tests.train.conftest import sklearn_table
 from tests.train.test_worker import command, descendants, is_running
@@ -32,13 +33,13 @@ run_isolated("tests.train.calls:tell_pid_and_wait", sys.argv[1], time_s=60)
 _ADDER = """
 import sys
 from tasks.train.execution.fit_client import run_isolated
-outcome = run_isolated("tests.train.calls:add", 1, 2, time_s=60)
-print(outcome.value, outcome.error, end="", file=sys.stderr)
+outcome = run_isolated("tests.train.calls:add", 1, 2, time_s=60).outcome
+print(outcome, end="", file=sys.stderr)
 """
 
 
-def call(function: str, *arguments: object, time_s: float = 30.0, memory_mb: int | None = None) -> Outcome[object]:
-    """Return the outcome of a call."""
+def call(function: str, *arguments: object, time_s: float = 30.0, memory_mb: int | None = None) -> Call:
+    """Return a call."""
     return run_isolated(f"tests.train.calls:{function}", *arguments, time_s=time_s, memory_mb=memory_mb)
 
 
@@ -59,7 +60,7 @@ def _server_ends() -> Iterator[None]:
 
 def test_a_call_returns_its_value() -> None:
     """Call after call, each in a process of its own."""
-    assert [call("add", number, number).value for number in range(10)] == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]
+    assert [call("add", number, number).outcome for number in range(10)] == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]
 
 
 @pytest.mark.parametrize(
@@ -81,10 +82,10 @@ def test_a_call_returns_its_value() -> None:
 )
 def test_an_end_of_any_kind_is_a_sentence(function: str, limits: dict[str, float], error: str) -> None:
     """It says why, and the next call is not harmed."""
-    outcome = call(function, **limits)  # type: ignore[arg-type]  # one keyword
+    ended = call(function, **limits)  # type: ignore[arg-type]  # one keyword
 
-    assert (outcome.value, outcome.error) == (None, error)
-    assert call("add", 1, 2).value == 3
+    assert ended.outcome == Failed(error)
+    assert call("add", 1, 2).outcome == 3
 
 
 @pytest.mark.parametrize(
@@ -98,46 +99,46 @@ def test_an_end_of_any_kind_is_a_sentence(function: str, limits: dict[str, float
 )
 def test_a_call_may_yield_values(last: str, error: str | None) -> None:
     """One process yields them all, each has the time that is allowed, and those before its end are there however it comes."""
-    outcomes = list(each_isolated("tests.train.calls:count_slowly", 0.4, last, time_s=1))
+    outcomes = [each.outcome for each in each_isolated("tests.train.calls:count_slowly", 0.4, last, time_s=1)]
 
-    numbers, processes = zip(*(outcome.value or () for outcome in outcomes[:3]), strict=True)
+    numbers, processes = zip(*outcomes[:3], strict=True)
     assert numbers == (0, 1, 2)
     assert len(set(processes)) == 1
-    assert [outcome.error for outcome in outcomes] == [None] * 3 + ([error] if error else [])
-    assert call("add", 1, 2).value == 3
+    assert outcomes[3:] == ([Failed(error)] if error else [])
+    assert call("add", 1, 2).outcome == 3
 
 
 def test_a_call_that_is_left_ends() -> None:
     """Who takes no more of its values takes none for another call's."""
-    outcomes = each_isolated("tests.train.calls:count_slowly", 0.2, "", time_s=5)
-    _, pid = next(outcomes).value or (0, 0)
-    del outcomes
+    calls = each_isolated("tests.train.calls:count_slowly", 0.2, "", time_s=5)
+    _, pid = cast("tuple[int, int]", next(calls).outcome)
+    del calls
 
-    assert call("add", 1, 2).value == 3
+    assert call("add", 1, 2).outcome == 3
     wait_until(lambda: not is_running(pid))
 
 
 def test_memory_is_limited() -> None:
     """The call is killed within a moment of passing its limit."""
-    outcome = call("eat_memory", memory_mb=200)
+    ended = call("eat_memory", memory_mb=200)
 
-    assert str(outcome.error).startswith("was killed at ")
-    assert str(outcome.error).endswith(
+    assert ended.outcome.message.startswith("was killed at ")
+    assert ended.outcome.message.endswith(
         " MiB, above its memory_limit_mb of 200; raise it, or make the candidate smaller"
     )
-    assert 200 < outcome.memory_mb < 700
+    assert 200 < ended.memory_mb < 700
 
 
 def test_far_too_much_memory_is_refused_at_once() -> None:
     """What the watch would see too late does not reach the machine."""
-    outcome = call("ask_for_everything", memory_mb=200)
+    outcome = call("ask_for_everything", memory_mb=200).outcome
 
-    assert str(outcome.error).startswith("MemoryError: Unable to allocate 1.00 TiB")
+    assert outcome.message.startswith("MemoryError: Unable to allocate 1.00 TiB")
 
 
 def test_a_call_has_one_thread() -> None:
     """Also while histogram boosting, a forest and a decomposition run."""
-    assert call("count_threads").value == (1, {1})
+    assert call("count_threads").outcome == (1, {1})
 
 
 def test_a_fit_has_one_thread_whatever_its_candidate_asks_for(jobs: Jobs) -> None:
@@ -164,7 +165,7 @@ def test_a_fit_has_one_thread_whatever_its_candidate_asks_for(jobs: Jobs) -> Non
 
 def test_what_a_call_started_ends_with_it() -> None:
     """No orphan is left of a fit that starts processes."""
-    started = call("start_another").value
+    started = call("start_another").outcome
 
     assert isinstance(started, int)
     wait_until(lambda: not is_running(started))
@@ -182,11 +183,11 @@ def test_a_kill_from_outside_is_told(tmp_path: Path, number: signal.Signals) -> 
     killer = threading.Thread(target=kill)
     killer.start()
 
-    outcome = call("tell_pid_and_wait", str(path))
+    outcome = call("tell_pid_and_wait", str(path)).outcome
     killer.join()
 
-    assert str(outcome.error).startswith(f"its process was killed by {number.name} (")
-    assert call("add", 1, 2).value == 3
+    assert outcome.message.startswith(f"its process was killed by {number.name} (")
+    assert call("add", 1, 2).outcome == 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -213,18 +214,18 @@ def test_a_call_whose_server_was_killed_is_made_again(tmp_path: Path) -> None:
     killer = threading.Thread(target=kill_server)
     killer.start()
 
-    outcome = call("wait_the_first_time", str(path))
+    outcome = call("wait_the_first_time", str(path)).outcome
     killer.join()
 
-    assert outcome.value == str(_pid(path))
+    assert outcome == str(_pid(path))
     wait_until(lambda: not is_running(_pid(path)))
 
 
 def test_a_value_is_told_once_whichever_server_was_killed() -> None:
     """Another server begins anew; what the first one told is not told again."""
     told: list[tuple[int, int]] = []
-    for outcome in each_isolated("tests.train.calls:count_slowly", 0.3, "", time_s=5):
-        told.append(outcome.value or (-1, -1))
+    for each in each_isolated("tests.train.calls:count_slowly", 0.3, "", time_s=5):
+        told.append(cast("tuple[int, int]", each.outcome))
         if len(told) == 1:
             os.kill(_server_of(told[0][1]), signal.SIGKILL)
 
@@ -246,11 +247,11 @@ def test_a_call_whose_servers_are_all_killed_is_told(tmp_path: Path) -> None:
     killer = threading.Thread(target=kill_servers)
     killer.start()
 
-    outcome = call("tell_pid_and_wait", str(path))
+    outcome = call("tell_pid_and_wait", str(path)).outcome
     killer.join()
 
-    assert str(outcome.error).startswith("its process was killed by SIGKILL (")
-    assert call("add", 1, 2).value == 3
+    assert outcome.message.startswith("its process was killed by SIGKILL (")
+    assert call("add", 1, 2).outcome == 3
 
 
 def test_a_server_that_was_killed_between_two_calls_harms_neither() -> None:
@@ -259,7 +260,7 @@ def test_a_server_that_was_killed_between_two_calls_harms_neither() -> None:
     os.kill(server, signal.SIGKILL)
     wait_until(lambda: not is_running(server))
 
-    assert call("add", 1, 2).value == 3
+    assert call("add", 1, 2).outcome == 3
     assert _server() != server
 
 
@@ -297,7 +298,7 @@ def test_a_call_is_made_wherever_the_run_was_started(tmp_path: Path, setting: st
 
     done = subprocess.run(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, check=False)
 
-    assert (done.returncode, done.stderr) == (0, "3 None")
+    assert (done.returncode, done.stderr) == (0, "3")
 
 
 def _pid(path: Path) -> int:
@@ -312,7 +313,7 @@ def _server_of(fit: int) -> int:
 
 def _server() -> int:
     """Return the process that serves this one: the parent of a fit."""
-    return cast("int", run_isolated("os:getppid", time_s=30).value)
+    return cast("int", run_isolated("os:getppid", time_s=30).outcome)
 
 
 @pytest.mark.parametrize("temporary", ["short", "long" * 25])

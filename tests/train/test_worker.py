@@ -68,7 +68,7 @@ def test_a_worker_computes_with_one_thread_and_leaves_ctrl_c_to_its_parent() -> 
 
 def _server() -> int:
     """Return the process that serves this worker: the parent of a fit."""
-    return cast("int", run_isolated("os:getppid", time_s=60).value)
+    return cast("int", run_isolated("os:getppid", time_s=60).outcome)
 
 
 def test_workers_share_what_fits_are_forked_from() -> None:
@@ -108,7 +108,7 @@ def test_the_fits_of_all_workers_outlive_the_server_that_they_share(tmp_path: Pa
 
         server._process.kill()
 
-        assert [fit.result().value for fit in fits] == [path.read_text() for path in paths]
+        assert [fit.result().outcome for fit in fits] == [path.read_text() for path in paths]
     server.stop()
 
 

@@ -18,11 +18,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
+from tasks.core.outcome import Failed, Outcome
 from tasks.train.execution.fit_process import THREAD_VARIABLES, Ending, How, Request
-
-Value = TypeVar("Value")
 
 _SERVE = (
     "from tasks.train.execution.fit_server import main; main()"  # not -m: what it sends would be of a module __main__
@@ -39,14 +38,13 @@ _CAUSES = {
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[Value]):
-    """What a call came to: its value, or the sentence that says why there is none."""
+class Call:
+    """What a call came to, and what it took."""
 
-    value: Value | None
-    error: str | None
+    outcome: Outcome[Any]
     seconds: float
     memory_mb: float
-    ended: How = "answered"
+    ended: How
 
 
 def run_isolated(
@@ -55,15 +53,15 @@ def run_isolated(
     time_s: float,
     memory_mb: int | None = None,
     preload: tuple[str, ...] = (),
-) -> Outcome[Any]:
-    """Return the value of a function, named as `module:function`, called in a process of its own.
+) -> Call:
+    """Return what comes of a function, named as `module:function`, called in a process of its own.
 
     This process does not import the module. The other one is killed after `time_s` seconds, or when it holds more than
     `memory_mb` MiB of its own. `preload` names modules that are imported once
     for all calls.
     """
     request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload)
-    return next(_outcome(ending, request) for ending in _ask(request))
+    return next(_call(ending, request) for ending in _ask(request))
 
 
 def each_isolated(
@@ -72,23 +70,22 @@ def each_isolated(
     time_s: float,
     memory_mb: int | None = None,
     preload: tuple[str, ...] = (),
-) -> Iterator[Outcome[Any]]:
+) -> Iterator[Call]:
     """Yield each value that a function yields, called as by `run_isolated`, in one process for all of them.
 
-    Each has `time_s` seconds of its own. Where the process does not come to its end, that is the last outcome.
+    Each has `time_s` seconds of its own. Where the process does not come to its end, that is the last call.
     """
     request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload)
     for ending in _ask(request):
         if ending.how != "answered":
-            yield _outcome(ending, request)
+            yield _call(ending, request)
 
 
-def _outcome(ending: Ending, request: Request) -> Outcome[Any]:
-    answer = pickle.loads(ending.answer) if ending.answer else None  # noqa: S301 - our own child's
-    if ending.how in ("answered", "yielded"):
-        return Outcome(answer, None, ending.seconds, ending.memory_mb)
-    error = str(answer) if ending.how == "raised" else _explain(ending, request)
-    return Outcome(None, error, ending.seconds, ending.memory_mb, ending.how)
+def _call(ending: Ending, request: Request) -> Call:
+    outcome = pickle.loads(ending.answer) if ending.answer else None  # noqa: S301 - our own child's
+    if ending.how not in ("answered", "yielded"):
+        outcome = Failed(str(outcome) if ending.how == "raised" else _explain(ending, request))
+    return Call(outcome, ending.seconds, ending.memory_mb, ending.how)
 
 
 class FitServer:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from tasks.core.outcome import Failed
 from tasks.core.storage import json_reader
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import SHARES, CurvePoint, EvaluationResult, FoldResult, HoldoutResult, keep_part
-from tasks.train.execution.fit_client import Outcome, each_isolated, run_isolated
+from tasks.train.execution.fit_client import Call, each_isolated, run_isolated
 from tasks.train.execution.shared_store import Handover, check_reach, check_versions, own_folder
 from tasks.train.models.estimators import BASELINE
 
@@ -106,8 +107,8 @@ def _run_parts(unit: Unit) -> Iterator[EvaluationResult]:
             yield _judge(job)
         case _:
             for share in unit.parts:
-                outcome = _isolated(job, "tasks.train.evaluation.holdout:measure_share", share)
-                yield outcome.value or CurvePoint(share, job.fingerprint, error=outcome.error)
+                point = _isolated(job, "tasks.train.evaluation.holdout:measure_share", share).outcome
+                yield CurvePoint(share, job.fingerprint, error=point.message) if isinstance(point, Failed) else point
 
 
 def _run_folds(job: CandidateJob, folds: Sequence[int]) -> Iterator[FoldResult]:
@@ -115,36 +116,39 @@ def _run_folds(job: CandidateJob, folds: Sequence[int]) -> Iterator[FoldResult]:
 
     A fold beyond the memory limit may be so by what those before it left there: it then begins another process.
     """
-    outcomes = _each_isolated(job, _FOLDS, folds)
-    for number, (outcome, fold) in enumerate(zip(outcomes, folds, strict=False)):  # one more tells of a death after all
-        if number and outcome.ended == "memory":
+    calls = _each_isolated(job, _FOLDS, folds)
+    for number, (call, fold) in enumerate(zip(calls, folds, strict=False)):  # one more tells of a death after all
+        if number and call.ended == "memory":
             yield from _run_folds(job, folds[number:])
             return
-        known = outcome.value or FoldResult(fold, job.fingerprint, error=outcome.error)
-        yield replace(known, memory_mb=outcome.memory_mb, seconds=round(outcome.seconds, 3))
+        result = call.outcome
+        if isinstance(result, Failed):
+            result = FoldResult(fold, job.fingerprint, error=result.message)
+        yield replace(result, memory_mb=call.memory_mb, seconds=round(call.seconds, 3))
 
 
 def _judge(job: CandidateJob) -> HoldoutResult:
     """Return the judgement of a finalist; its importances are measured in a process of their own, and may be missing."""
-    outcome = _isolated(job, "tasks.train.evaluation.holdout:judge_finalist")
-    judged: HoldoutResult = outcome.value or HoldoutResult(job.fingerprint, error=outcome.error)
-    judged = replace(judged, memory_mb=outcome.memory_mb)
+    call = _isolated(job, "tasks.train.evaluation.holdout:judge_finalist")
+    if isinstance(call.outcome, Failed):
+        return HoldoutResult(job.fingerprint, error=call.outcome.message, memory_mb=call.memory_mb)
+    judged: HoldoutResult = replace(call.outcome, memory_mb=call.memory_mb)
     if judged.error is not None or job.name == BASELINE:
         return judged
-    importances = _isolated(job, "tasks.train.evaluation.holdout:measure_importances")
-    if importances.value is None:
-        return replace(judged, warnings=(*judged.warnings, f"no importances: {importances.error}"))
-    return replace(judged, importances=importances.value)
+    importances = _isolated(job, "tasks.train.evaluation.holdout:measure_importances").outcome
+    if isinstance(importances, Failed):
+        return replace(judged, warnings=(*judged.warnings, f"no importances: {importances.message}"))
+    return replace(judged, importances=importances)
 
 
-def _isolated(job: CandidateJob, function: str, *arguments: object) -> Outcome[Any]:
-    """Return the outcome of a call for a candidate, within the candidate's limits."""
+def _isolated(job: CandidateJob, function: str, *arguments: object) -> Call:
+    """Return a call for a candidate, within the candidate's limits."""
     return _named(job, run_isolated(function, job, *arguments, **_limits(job)))
 
 
-def _each_isolated(job: CandidateJob, function: str, *arguments: object) -> Iterator[Outcome[Any]]:
-    """Yield the outcome of each value that a call yields for a candidate, within the candidate's limits."""
-    return (_named(job, outcome) for outcome in each_isolated(function, job, *arguments, **_limits(job)))
+def _each_isolated(job: CandidateJob, function: str, *arguments: object) -> Iterator[Call]:
+    """Yield a call for each value that a function yields for a candidate, within the candidate's limits."""
+    return (_named(job, call) for call in each_isolated(function, job, *arguments, **_limits(job)))
 
 
 def _limits(job: CandidateJob) -> dict[str, Any]:
@@ -152,8 +156,10 @@ def _limits(job: CandidateJob) -> dict[str, Any]:
     return {"time_s": limits.time_limit_s, "memory_mb": limits.memory_limit_mb, "preload": (job.module,)}
 
 
-def _named(job: CandidateJob, outcome: Outcome[Any]) -> Outcome[Any]:
-    return replace(outcome, error=f"training.candidates.{job.name}: {outcome.error}") if outcome.error else outcome
+def _named(job: CandidateJob, call: Call) -> Call:
+    if isinstance(call.outcome, Failed):
+        return replace(call, outcome=Failed(f"training.candidates.{job.name}: {call.outcome.message}"))
+    return call
 
 
 def plan_folds(

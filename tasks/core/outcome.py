@@ -1,0 +1,19 @@
+"""What a part of a stage came to: its value, or that it failed, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A part that came to nothing; `message` says what is wrong, and what to do."""
+
+    message: str
+
+
+Outcome: TypeAlias = Value | Failed
+"""What was done, as it is, or `Failed`."""
