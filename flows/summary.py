@@ -6,7 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from tasks.core.storage import read_json
+from tasks.train.evaluation.leaderboard_file import KeptLine
 
 Stage = Literal["ingest", "convert", "train"]
 
@@ -75,7 +78,7 @@ class TargetSummary:
 
     name: str
     task: str
-    positive: bool | float | str | None
+    positive: bool | int | float | str | None
     """The positive one of two classes, of which f1, pr_auc and their like are."""
     guessed: list[str]
 
@@ -86,7 +89,7 @@ class RunSummary:
 
     `status` is `partial` when it came to its end but some of its parts failed,
     which `failures` lists; `error` says what ended a failed one. `seconds` are
-    wall-clock by stage; `leaderboard` is that of the train stage, as data, and
+    wall-clock by stage; `leaderboard` is that of the train stage, and
     `best` its best candidate. `champion` is what serves after the train stage,
     which may be of an earlier run.
     """
@@ -97,9 +100,9 @@ class RunSummary:
     failures: list[str]
     warnings: list[str]
     sources: dict[str, SourceSummary]
-    leaderboard: list[dict[str, Any]]
+    leaderboard: list[KeptLine]
     metric: str | None
-    best: dict[str, Any] | None
+    best: KeptLine | None
     champion: ChampionSummary | None
     seconds: dict[str, float]
     flow_run_id: str | None
@@ -115,7 +118,4 @@ def read_summary(path: Path, flow_run_id: str) -> RunSummary | None:
     data = read_json(path)
     if not isinstance(data, dict) or data.get("flow_run_id") != flow_run_id:
         return None
-    sources = {name: SourceSummary(**source) for name, source in data["sources"].items()}
-    champion = ChampionSummary(**data["champion"]) if data["champion"] else None
-    target = TargetSummary(**data["target"]) if data.get("target") else None
-    return RunSummary(**{**data, "sources": sources, "champion": champion, "target": target})
+    return msgspec.convert(data, RunSummary)

@@ -11,11 +11,12 @@ from flows.stage import name_run
 from tasks.config import Pipeline, Training, read_pipeline
 from tasks.core.errors import StageError, TrainingError
 from tasks.core.locks import exclusive_lock
-from tasks.core.storage import DataFolder, commit_json
+from tasks.core.storage import DataFolder
 from tasks.raw.owners import refuse_foreign
 from tasks.reports.training import report_leaderboard, report_model
 from tasks.train.evaluation.job import plan_jobs
 from tasks.train.evaluation.leaderboard import Leaderboard, rank
+from tasks.train.evaluation.leaderboard_file import keep_leaderboard
 from tasks.train.execution.pool import opened_workers
 from tasks.train.execution.schedule import evaluate_all, judge_finalists
 from tasks.train.registry import CARD, decide_champion, publish_version, read_champion
@@ -57,7 +58,7 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     async with opened_workers(training.runner) as workers:
         leaderboard = rank(jobs, await evaluate_all(jobs, workers, fresh=fresh))
         leaderboard = await judge_finalists(jobs, leaderboard, workers)
-    await asyncio.to_thread(commit_json, models / "leaderboard.json", leaderboard.as_data())
+    await asyncio.to_thread(keep_leaderboard, models, leaderboard.kept)
     await report_leaderboard(pipeline.name, leaderboard)
     _check_outcome(leaderboard)
     version = await asyncio.to_thread(publish_version, models, leaderboard, training, training_set)

@@ -139,18 +139,17 @@ def _leaderboard_table(summary: RunSummary) -> Table:
     table.add_column("hold-out", justify="right")
     table.add_column("fit", justify="right")
     table.add_column("")
-    best = summary.best["name"] if summary.best else None
-    for row in summary.leaderboard:
-        interval = "-" if row["interval"] is None else "{:.4f} to {:.4f}".format(*row["interval"])
-        fit = "-" if row["fit_s"] is None else f"{row['fit_s']:.1f} s"
+    for line in summary.leaderboard:
+        interval = "-" if line.interval is None else "{:.4f} to {:.4f}".format(*line.interval)
+        fit = "-" if line.fit_s is None else f"{line.fit_s:.1f} s"
         notes = [
-            row["error"] or "",
-            "best" if row["name"] == best else "",
-            "within noise of the best" if row["within_noise"] else "",
-            "kept" if row["reused"] else "",
+            line.error or "",
+            "best" if line == summary.best else "",
+            "within noise of the best" if line.within_noise else "",
+            "kept" if line.reused else "",
         ]
         told = escape(printable(", ".join(note for note in notes if note)))
-        table.add_row(row["name"], _score(row["score"]), interval, _score(row["holdout"]), fit, told)
+        table.add_row(line.name, _score(line.score), interval, _score(line.holdout), fit, told)
     return table
 
 

@@ -99,14 +99,16 @@ def test_what_serves_is_told_beside_the_best_of_the_run(tmp_path: Path) -> None:
     first = trained(tmp_path, LOGISTIC).decide()
     second = trained(tmp_path, STUMP)
     decision = second.decide()
-    record = RunRecorder("toy", second.models)
+    record = RunRecorder("toy", second.models, "run")
     console = Console(record=True, width=400, file=io.StringIO())
 
     asyncio.run(record.add("train", _outcome(second.leaderboard)))
     summary = record.summary(None)
+    commit_json(tmp_path / "summary.json", summary.as_data())
     print_summary(console, summary, tmp_path, "http://ui")
 
-    assert summary.best == second.leaderboard.lines[0].as_data()
+    assert read_summary(tmp_path / "summary.json", "run") == summary
+    assert summary.best == second.leaderboard.lines[0].kept
     assert summary.champion is not None
     assert (summary.champion.version, summary.champion.candidate) == (first.version, "only")
     assert summary.champion.decision == decision.sentence

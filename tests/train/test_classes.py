@@ -146,8 +146,8 @@ def test_the_guess_of_the_task_and_the_positive_class_is_shown(tmp_path: Path) -
     card = (judged.models / version.name / "model_card.md").read_text()
     assert "classification, as its values look; f1, pr_auc and their like are of the class fraud, the rarer one" in card
     assert (version.positive, version.guessed) == ("fraud", ("task", "positive"))
-    board = judged.leaderboard.as_data()
-    assert (board["target"], board["positive"], board["guessed"]) == ("y", "fraud", ["task", "positive"])
+    board = judged.leaderboard.kept
+    assert (board.target, board.positive, board.guessed) == ("y", "fraud", ("task", "positive"))
     card = (declared.models / told.name / "model_card.md").read_text()
     assert "y (classification; f1, pr_auc and their like are of the class legit, as declared)" in card
     assert (told.positive, told.guessed) == ("legit", ())

@@ -19,6 +19,7 @@ from tasks.core.locks import exclusive_lock
 from tasks.core.progress import subscribed
 from tasks.core.storage import DataFolder
 from tasks.train.evaluation.leaderboard import Leaderboard
+from tasks.train.evaluation.leaderboard_file import read_leaderboard
 from tasks.train.registry import load_model
 from tests.train.conftest import LOGISTIC, Trained, sklearn_table, training, write_table
 
@@ -47,7 +48,7 @@ def test_trains_ranks_and_crowns(trained: Trained) -> None:
     leaderboard, models = trained.leaderboard, trained.data / "models" / "iris"
 
     champion = json.loads((models / "champion.json").read_text())
-    assert json.loads((models / "leaderboard.json").read_text()) == leaderboard.as_data()
+    assert read_leaderboard(models / "leaderboard.json") == leaderboard.kept
     assert {step.name for step in trained.steps} == {"dummy", "logistic", "forest"}
     assert [(step.done, step.total) for step in trained.steps] == [(1, 3), (2, 3), (3, 3)] * 2
     assert leaderboard.best is not None

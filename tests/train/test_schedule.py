@@ -123,7 +123,6 @@ def test_what_is_cut_off_is_made_again(jobs: Jobs, tmp_path: Path, name: str) ->
 )
 def test_times_of_a_damaged_leaderboard_are_unknown(tmp_path: Path, text: str, times: dict[str, float]) -> None:
     """They decide the order of the units only: no run ends for want of them."""
-    path = tmp_path / "leaderboard.json"
-    path.write_text(text)
+    (tmp_path / "leaderboard.json").write_text(text)
 
-    assert read_last_times(path) == times
+    assert read_last_times(tmp_path) == times

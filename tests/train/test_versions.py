@@ -87,7 +87,7 @@ def test_an_unknown_interval_is_told_as_such(tmp_path: Path, capsys: pytest.Capt
     champion, score = read_champion(judged.models), f"{version.score:.4f}"
     assert list_versions(judged.models) == [version]
     assert champion is not None
-    assert (version.interval, champion.interval, unsure.as_data()["holdout_interval"]) == (None, None, None)
+    assert (version.interval, champion.interval, unsure.kept.holdout_interval) == (None, None, None)
     card = (judged.models / version.name / "model_card.md").read_text()
     assert f"| **roc_auc**, hold-out | {score} | unknown |" in card
     assert _row(unsure, board)["hold-out"] == f"{score} (unknown)"

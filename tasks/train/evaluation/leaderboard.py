@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from tasks.config import Label
 from tasks.train.data.training_set import Problem
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.results import CandidateResult, Finalist
+from tasks.train.evaluation.leaderboard_file import KeptLeaderboard, KeptLine
+from tasks.train.evaluation.results import MODEL_FILE, CandidateResult, Finalist
 from tasks.train.models.estimators import BASELINE
 
 SURE_P = 0.05  # from this p-value on, a difference may be noise
@@ -42,33 +42,34 @@ class Line:
     """Whether it is not surely worse than the best."""
     finalist: Finalist | None = None
 
-    def as_data(self) -> dict[str, Any]:
-        """Return the line as plain JSON-able data."""
+    @property
+    def kept(self) -> KeptLine:
+        """Return the line as it is kept."""
         result, judged = self.result, self.finalist
-        return {
-            "name": self.name,
-            "score": self.score,
-            "interval": _plain(self.interval),
-            "p_best": self.p_best,
-            "p_dummy": self.p_dummy,
-            "within_noise": self.within_noise,
-            "fold_scores": list(result.fold_scores),
-            "metrics": dict(result.metrics or {}),
-            "holdout": judged.score if judged else None,
-            "holdout_interval": _plain(judged.interval) if judged else None,
-            "holdout_metrics": dict(judged.metrics) if judged else None,
-            "importances": {name: list(drop) for name, drop in judged.importances.items()} if judged else None,
-            "learning_curve": [list(point) for point in judged.learning_curve] if judged else None,
-            "params": dict(result.params),
-            "fit_s": result.fit_s,
-            "fold_s": result.fold_s,
-            "memory_mb": result.memory_mb,
-            "model": f"candidates/{judged.folder.name}/model.skops" if judged else None,
-            "fingerprint": result.fingerprint,
-            "warnings": list(result.warnings),
-            "error": result.error,
-            "reused": result.reused,
-        }
+        return KeptLine(
+            name=self.name,
+            score=self.score,
+            interval=_finite(self.interval),
+            p_best=self.p_best,
+            p_dummy=self.p_dummy,
+            within_noise=self.within_noise,
+            fold_scores=result.fold_scores,
+            metrics=dict(result.metrics or {}),
+            holdout=judged.score if judged else None,
+            holdout_interval=_finite(judged.interval) if judged else None,
+            holdout_metrics=dict(judged.metrics) if judged else None,
+            importances=dict(judged.importances) if judged else None,
+            learning_curve=judged.learning_curve if judged else None,
+            params=dict(result.params),
+            fit_s=result.fit_s,
+            fold_s=result.fold_s,
+            memory_mb=result.memory_mb,
+            model=f"candidates/{judged.folder.name}/{MODEL_FILE}" if judged else None,
+            fingerprint=result.fingerprint,
+            warnings=result.warnings,
+            error=result.error,
+            reused=result.reused,
+        )
 
 
 @dataclass(frozen=True)
@@ -106,22 +107,23 @@ class Leaderboard:
         """Return the candidates that have no score."""
         return tuple(line.result for line in self.lines if line.result.error is not None)
 
-    def as_data(self) -> dict[str, Any]:
-        """Return the leaderboard as plain JSON-able data."""
-        return {
-            "metric": self.metric,
-            "task": self.task,
-            "target": self.target,
-            "positive": self.positive,
-            "guessed": list(self.guessed),
-            "best": self.best.name if self.best else None,
-            "beats_dummy": self.beats_dummy,
-            "training_rows": self.training_rows,
-            "test_rows": self.test_rows,
-            "folds": self.folds,
-            "warnings": list(self.warnings),
-            "candidates": [line.as_data() for line in self.lines],
-        }
+    @property
+    def kept(self) -> KeptLeaderboard:
+        """Return the leaderboard as it is kept."""
+        return KeptLeaderboard(
+            metric=self.metric,
+            task=self.task,
+            target=self.target,
+            positive=self.positive,
+            guessed=self.guessed,
+            best=self.best.name if self.best else None,
+            beats_dummy=self.beats_dummy,
+            training_rows=self.training_rows,
+            test_rows=self.test_rows,
+            folds=self.folds,
+            warnings=self.warnings,
+            candidates=tuple(line.kept for line in self.lines),
+        )
 
 
 def rank(
@@ -196,5 +198,5 @@ def _within(metric: str, interval: tuple[float, float]) -> tuple[float, float]:
     return max(interval[0], low), min(interval[1], high)
 
 
-def _plain(interval: tuple[float, float] | None) -> list[float] | None:
-    return None if interval is None or not all(map(math.isfinite, interval)) else list(interval)
+def _finite(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if interval is None or not all(map(math.isfinite, interval)) else interval

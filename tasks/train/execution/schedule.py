@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from tasks.core.progress import ProgressEvent, emit
@@ -60,7 +59,7 @@ def _evaluate_all(jobs: Sequence[CandidateJob], workers: RunsUnits, *, fresh: bo
     course = _Evaluation(jobs, fresh=fresh)
     course.tell_finished()
     if any(course.missing.values()):
-        units = plan_folds(course.missing, jobs, read_last_times(_board(jobs)), workers=workers.width)
+        units = plan_folds(course.missing, jobs, read_last_times(jobs[0].models), workers=workers.width)
         workers.run(units, course.take, course.is_lost)
     return [course.result(job) for job in jobs]
 
@@ -131,7 +130,7 @@ class _Finals:
         self._jobs = {job.name: job for job in jobs}
         self._board = board
         self._number = jobs[0].training.finalists
-        self._last = read_last_times(_board(jobs))
+        self._last = read_last_times(jobs[0].models)
         self._judged: dict[str, HoldoutResult] = {}
         self._curves: dict[str, dict[int, CurvePoint]] = {}
 
@@ -180,7 +179,3 @@ class _Finals:
     def _tell(self, job: CandidateJob, judged: HoldoutResult) -> None:
         total = len(self._chosen()) + len(self._failed())
         emit(ProgressEvent("judge", job.name, len(self._judged), total, judged.error or f"{judged.score:.4f}"))
-
-
-def _board(jobs: Sequence[CandidateJob]) -> Path:
-    return jobs[0].models / "leaderboard.json"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tasks.core.outcome import Failed
-from tasks.core.storage import json_reader
 from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.leaderboard_file import LEADERBOARD, read_leaderboard
 from tasks.train.evaluation.results import SHARES, CurvePoint, EvaluationResult, FoldResult, HoldoutResult, keep_part
 from tasks.train.execution.fit_client import Call, each_isolated, run_isolated
 from tasks.train.execution.shared_store import Handover, check_reach, check_versions, own_folder
@@ -54,24 +54,6 @@ class Unit:
             case "judge":
                 return HoldoutResult(self.job.fingerprint, error=error)
         return CurvePoint(self.parts[0], self.job.fingerprint, error=error)
-
-
-@dataclass(frozen=True)
-class _TimedLine:
-    """What a line of a leaderboard's file tells of a candidate's time."""
-
-    name: str
-    fold_s: float | None = None
-
-
-@dataclass(frozen=True)
-class _TimedBoard:
-    """What a leaderboard's file tells of times."""
-
-    candidates: list[_TimedLine]
-
-
-_read_board = json_reader(_TimedBoard)
 
 
 def run_unit(unit: Unit, handover: Handover | None = None) -> list[EvaluationResult]:
@@ -217,7 +199,7 @@ def expect_fold_s(job: CandidateJob, last: Mapping[str, float]) -> float:
     return min(rough * tried * job.rows.fold_train / 10_000, job.candidate.time_limit_s)
 
 
-def read_last_times(board: Path) -> dict[str, float]:
+def read_last_times(models: Path) -> dict[str, float]:
     """Return the seconds of a fold by candidate, as the leaderboard of the last run tells them."""
-    known = _read_board(board)
+    known = read_leaderboard(models / LEADERBOARD)
     return {line.name: line.fold_s for line in known.candidates if line.fold_s is not None} if known else {}
