@@ -171,12 +171,13 @@ def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
     """Return what reads the JSON value at a path as a dataclass: None where there is none, or one of another shape.
 
     As with `read_json`, a damaged manifest is as good as absent. Keys that `kind`
-    has not are passed over: a later version may have written them.
+    has not are passed over: a later version may have written them. A field of it
+    may be a pydantic model, which has its own rules.
 
     To be made where the module is imported: msgspec 0.22 crashes the process when
     two threads meet a dataclass for the first time at once.
     """
-    decoder = msgspec.json.Decoder(kind)
+    decoder = msgspec.json.Decoder(kind, dec_hook=_validate)
 
     def read(path: Path) -> Value | None:
         try:
@@ -185,6 +186,10 @@ def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
             return None
 
     return read
+
+
+def _validate(kind: type[Any], value: Any) -> Any:
+    return kind.model_validate(value)
 
 
 def remove_stale_temp_files(folder: Path) -> None:

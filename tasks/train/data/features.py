@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,7 +41,12 @@ class Features:
 
 def features_of(training: Training, schema: pa.Schema) -> Features:
     """Return the features among the columns: all but the target, and the time or group of the split."""
-    kept = [field for field in schema if field.name not in not_features(training)]
+    return features_among([field for field in schema if field.name not in not_features(training)])
+
+
+def features_among(columns: Iterable[pa.Field]) -> Features:
+    """Return the features, where all of the columns are."""
+    kept = list(columns)
     return Features(
         numeric=tuple(field.name for field in kept if not is_text(field.type)),
         categorical=tuple(field.name for field in kept if is_text(field.type)),

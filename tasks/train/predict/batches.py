@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from tasks.config import QueryLimits, Training
+from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TidemillError, TrainingError
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import commit
 from tasks.train.data.drift import count_values, measure_drift
-from tasks.train.data.features import Features, features_of, read_frame
+from tasks.train.data.features import Features, features_among, read_frame
 from tasks.train.data.types import Array
 from tasks.train.predict.inputs import Bounds, Input, opened, read_batches
 from tasks.train.predict.output import keep_rejects
@@ -127,9 +127,9 @@ def _predict(models: Path, rows: Input, tables: Mapping[str, Path], output: Path
     loaded = load_model(models / version.name / "model.skops")
     spill = output.parent / f".spill.{os.getpid()}"
     output.parent.mkdir(parents=True, exist_ok=True)
-    limits = pace.limits or QueryLimits.model_validate(version.training.get("query_limits", {}))
+    limits = pace.limits or version.training.query_limits
     with opened(rows, tables, version.features, spill, Bounds(pace.batch_rows, limits, pace.stop)) as stream:
-        model = _Model(version, loaded, _features(version, stream.schema))
+        model = _Model(version, loaded, features_among(stream.schema.field(name) for name in version.features))
         _check_names(rows, stream.schema, model)
         count, counted = _write(model, read_batches(stream, rows), stream.schema, output, rows, pace)
     drift = measure_drift(version.reference, counted) if count else []
@@ -190,11 +190,6 @@ def read_serving(models: Path) -> Version:
     if champion is None:
         raise ConfigError(f"no version of {models.name} serves yet; run its pipeline first")
     return read_version(models, champion.version)
-
-
-def _features(version: Version, schema: pa.Schema) -> Features:
-    learnt = pa.schema([schema.field(name) for name in version.features])
-    return features_of(Training.model_validate(version.training), learnt)
 
 
 def _check_names(rows: Input, schema: pa.Schema, model: _Model) -> None:

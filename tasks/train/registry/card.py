@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import assert_never
 
-from tasks.config import write_label
+from tasks.config import GroupSplit, RandomSplit, TimeSplit, write_label
 from tasks.core.escaping import escape, fence
-from tasks.train.registry.version import Version
+from tasks.train.registry.version import Environment, Version
 
 _FEATURES_SHOWN = 50
 _FEW_ROWS = 100
@@ -16,7 +16,7 @@ _P_SURE = 0.05
 _LIMIT_CHARACTERS = 2_000
 
 
-def write_card(version: Version, environment: Mapping[str, Any]) -> str:
+def write_card(version: Version, environment: Environment) -> str:
     """Return the card of a version as Markdown."""
     sections = {
         "What it predicts": _purpose(version),
@@ -32,7 +32,7 @@ def write_card(version: Version, environment: Mapping[str, Any]) -> str:
 
 
 def _purpose(version: Version) -> str:
-    estimator = version.training["candidates"][version.candidate]["estimator"]
+    estimator = version.declared.estimator
     return f"{escape(version.target, cell=False)} ({_task(version)}), by `{estimator}`. Made {version.created}."
 
 
@@ -62,15 +62,16 @@ def _scores(version: Version) -> str:
 
 
 def _data(version: Version) -> str:
-    split = {key: value for key, value in version.training["split"].items() if key != "by"}
+    training = version.training
+    split = training.split.model_dump(exclude={"by"})
     told = ", ".join(f"{key} {escape(str(value), cell=False)}" for key, value in split.items())
     return "\n".join(
         [
             f"- {version.training_rows:,} rows to train, {version.test_rows:,} held out and looked at once",
-            f"- split by {version.training['split']['by']} ({told}), seed {version.training['seed']}",
+            f"- split by {training.split.by} ({told}), seed {training.seed}",
             f"- training set `{version.training_set[:16]}`, the result of:",
             "",
-            fence(version.training["query"].strip(), "sql"),
+            fence(training.query.strip(), "sql"),
         ]
     )
 
@@ -97,24 +98,25 @@ def _say_limits(version: Version) -> Iterator[str]:
         yield f"It is within noise of {', '.join(version.equals)}: another draw of the rows may rank them otherwise."
     if version.test_rows < _FEW_ROWS:
         yield f"Only {version.test_rows} rows were held out: the interval of its score is a rough one."
-    split = version.training["split"]
-    match split["by"]:
-        case "time":
-            yield f"It was judged on the latest rows by {split['column']}; it is older than what comes after them."
-        case "group":
-            yield f"It was judged on groups of {split['column']} that it had not seen."
-        case _:
+    match version.training.split:
+        case TimeSplit(column=column):
+            yield f"It was judged on the latest rows by {column}; it is older than what comes after them."
+        case GroupSplit(column=column):
+            yield f"It was judged on groups of {column} that it had not seen."
+        case RandomSplit():
             yield "It was judged on rows drawn at random: rows of another time or place may be harder."
+        case _:
+            assert_never(version.training.split)
     yield "Importances say what the model uses, not what causes the target; features that say the same share theirs."
     yield from version.warnings
 
 
-def _made_with(version: Version, environment: Mapping[str, Any]) -> str:
-    packages = ", ".join(f"{name} {number}" for name, number in environment["packages"].items() if number)
-    params = json.dumps(version.training["candidates"][version.candidate]["params"] | version.params, sort_keys=True)
+def _made_with(version: Version, environment: Environment) -> str:
+    packages = ", ".join(f"{name} {number}" for name, number in environment.packages.items() if number)
+    params = json.dumps(version.declared.params | version.params, sort_keys=True)
     return "\n".join(
         [
-            f"- Python {environment['python']} on {environment['platform']}",
+            f"- Python {environment.python} on {environment.platform}",
             f"- {packages}",
             f"- parameters: {escape(params, _LIMIT_CHARACTERS, cell=False)}",
             f"- fingerprint `{version.fingerprint}`",

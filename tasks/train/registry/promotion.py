@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tasks.config import Training
+from tasks.config import Split, Training
 from tasks.core.errors import TidemillError
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.results import MODEL_FILE
@@ -121,8 +121,8 @@ def _unseen(models: Path, serving: Version, version: Version, held_out: HeldOut)
     ), f"the {unseen.sum():,} of {rows:,} held-out rows that the champion never learnt from"
 
 
-def _drawn(version: Version) -> tuple[Any, ...]:
-    return version.training_set, version.training["split"], version.training["seed"]
+def _drawn(version: Version) -> tuple[str, Split, int]:
+    return version.training_set, version.training.split, version.training.seed
 
 
 def _take(version: Version, training: Training, reason: str) -> Decision:

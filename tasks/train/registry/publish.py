@@ -10,20 +10,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
 from tasks.config import Training
 from tasks.core.errors import TrainingError
-from tasks.core.storage import (
-    commit,
-    commit_folder,
-    commit_json,
-    read_json,
-    remove_stale_temp_files,
-    write_json,
-)
+from tasks.core.storage import commit, commit_folder, commit_json, remove_stale_temp_files, write_json
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, Finalist
@@ -33,11 +25,14 @@ from tasks.train.registry.version import (
     CARD,
     ENVIRONMENT,
     METRICS,
+    Environment,
+    KeptTraining,
     Version,
     folders_of,
     is_whole_model,
     list_versions,
     number_of,
+    read_environment,
 )
 
 MOST_HOLDOUT_BYTES = 16 * 2**20  # a larger one stays with its candidate
@@ -80,8 +75,8 @@ def _publish(
         if holdout.is_file() and _is_small(holdout):
             shutil.copyfile(holdout, part / HOLDOUT_FILE)
         learnt.keep(part)
-        write_json(part / METRICS, asdict(made))
-        write_json(part / ENVIRONMENT, environment)
+        write_json(part / METRICS, asdict(made) | {"training": training.model_dump(mode="json")})
+        write_json(part / ENVIRONMENT, asdict(environment))
         (part / CARD).write_text(write_card(made, environment), encoding="utf-8")
     return made
 
@@ -93,10 +88,10 @@ def _mend(folder: Path, known: Version, finalist: Finalist) -> None:
         if not is_whole(folder / name) and made.is_file() and (name == MODEL_FILE or _is_small(made)):
             with commit(folder / name) as part:
                 shutil.copyfile(made, part)
-    environment = read_json(folder / ENVIRONMENT)
-    if not isinstance(environment, dict):
-        environment = _environment(known.training["candidates"][known.candidate]["estimator"])
-        commit_json(folder / ENVIRONMENT, environment)
+    environment = read_environment(folder / ENVIRONMENT)
+    if environment is None:
+        environment = _environment(known.declared.estimator)
+        commit_json(folder / ENVIRONMENT, asdict(environment))
     if not (folder / CARD).is_file():
         with commit(folder / CARD) as part:
             part.write_text(write_card(known, environment), encoding="utf-8")
@@ -143,20 +138,17 @@ def _describe(  # noqa: PLR0913, PLR0917 - what a version is made of
         learning_curve=list(finalist.learning_curve),
         equals=[line.name for line in leaderboard.lines if line.within_noise and line.name != best.name],
         warnings=[*leaderboard.warnings, *best.result.warnings],
-        training=training.model_dump(mode="json"),
+        training=KeptTraining.model_validate(training.model_dump(mode="json")),
         positive=training_set.positive,
         guessed=training_set.guessed,
         reference=learnt.reference,
     )
 
 
-def _environment(estimator: str) -> dict[str, Any]:
+def _environment(estimator: str) -> Environment:
     packages = (*_PACKAGES, *(name for name in _LIBRARIES if estimator.startswith(f"{name}.")))
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": {name: _version_of(name) for name in packages},
-    }
+    versions = {name: _version_of(name) for name in packages}
+    return Environment(platform.python_version(), platform.platform(), versions)
 
 
 def _version_of(package: str) -> str | None:

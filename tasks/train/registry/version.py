@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from tasks.config import Label
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from tasks.config import Label, QueryLimits, Split
 from tasks.core.errors import ConfigError
-from tasks.core.storage import (
-    json_reader,
-)
+from tasks.core.storage import json_reader
 from tasks.train.data.drift import Reference
 from tasks.train.data.training_set import Problem
 
@@ -21,6 +21,38 @@ METRICS = "metrics.json"
 CARD = "model_card.md"
 ENVIRONMENT = "environment.json"
 _NAME = re.compile(r"v(?P<number>\d{4,})-[0-9a-f]{8}")
+
+
+class _Kept(BaseModel):
+    """A part of a pipeline as it was: what is not read of it again may be of another version, or of an extension."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class KeptCandidate(_Kept):
+    """A candidate, as its pipeline declared it."""
+
+    estimator: str
+    params: dict[str, JsonValue] = {}
+
+
+class KeptTraining(_Kept):
+    """What is read again of the training section that a version is of; `metrics.json` has all of it."""
+
+    query: str
+    query_limits: QueryLimits = QueryLimits()
+    split: Split
+    seed: int
+    candidates: dict[str, KeptCandidate]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a version was made with; `environment.json` of its folder."""
+
+    python: str
+    platform: str
+    packages: dict[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -61,8 +93,7 @@ class Version:
     equals: list[str]
     """Candidates that are within noise of this one."""
     warnings: list[str]
-    training: dict[str, Any]
-    """The training section of the pipeline."""
+    training: KeptTraining
     positive: Label | None = None
     """The positive one of two classes, of which f1 and pr_auc are."""
     guessed: tuple[str, ...] = ()
@@ -70,8 +101,14 @@ class Version:
     reference: dict[str, Reference] = field(default_factory=dict)
     """How the features were spread over the rows learnt from."""
 
+    @property
+    def declared(self) -> KeptCandidate:
+        """Return the candidate, as the pipeline declared it."""
+        return self.training.candidates[self.candidate]
+
 
 _read = json_reader(Version)
+read_environment = json_reader(Environment)
 
 
 def list_versions(models: Path) -> list[Version]:
