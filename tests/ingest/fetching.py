@@ -14,6 +14,7 @@ from tasks.config import PagesSource
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest
 from tasks.ingest.scraping.crawl import crawl
+from tasks.ingest.scraping.frontier import CrawlState
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.throttle.limiter import Bounds, Outcome, Throttle
 from tasks.raw.partitions import list_partitions
@@ -62,7 +63,9 @@ async def open_fetch(throttle: Throttle) -> AsyncIterator[Fetch]:
         yield fetch
 
 
-async def crawl_from(source: PagesSource, state: Any = None, stop_after: int | None = None) -> list[PageGroup]:
+async def crawl_from(
+    source: PagesSource, state: CrawlState | None = None, stop_after: int | None = None
+) -> list[PageGroup]:
     """Return what a source's first partition gives from `state` on; at most `stop_after` groups."""
     throttle, groups = open_throttle(), list[PageGroup]()
     partition = list_partitions(source)[0]
@@ -75,6 +78,12 @@ async def crawl_from(source: PagesSource, state: Any = None, stop_after: int | N
             if len(groups) == stop_after:
                 break
     return groups
+
+
+def state_of(group: PageGroup) -> CrawlState:
+    """Return the state after a group of a crawl that goes on."""
+    assert isinstance(group.state, CrawlState)
+    return group.state
 
 
 async def crawl_rows(source: PagesSource) -> list[Any]:

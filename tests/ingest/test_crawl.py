@@ -9,7 +9,8 @@ from urllib.parse import unquote
 import pytest
 
 from tasks.core.errors import PermanentSourceError
-from tests.ingest.fetching import crawl_from, crawl_names, crawl_rows, pages, read_rows
+from tasks.ingest.scraping.frontier import read_crawl_state
+from tests.ingest.fetching import crawl_from, crawl_names, crawl_rows, pages, read_rows, state_of
 from tests.site.pages import FAN
 from tests.site.server import Site
 
@@ -255,12 +256,13 @@ async def test_a_crawl_goes_on_from_any_of_its_states(
 
     for groups in range(1, len(whole)):
         before = await crawl_from(source, stop_after=groups)
-        state = json.loads(json.dumps(before[-1].state))
+        state = read_crawl_state(source, json.loads(json.dumps(before[-1].state, default=vars)))
+        assert state is not None
         site.seen.clear()
         after = await crawl_from(source, state)
 
         assert before + after == whole
-        assert not {f"{site.url}{path}" for path in site.paths} & {url for url, *_ in state["pages"][: state["done"]]}
+        assert not {f"{site.url}{path}" for path in site.paths} & {page.url for page in state.pages[: state.done]}
 
 
 async def test_what_a_stopped_crawl_had_matched_counts(site: Site) -> None:
@@ -268,7 +270,7 @@ async def test_what_a_stopped_crawl_had_matched_counts(site: Site) -> None:
     source = pages(site, "/values", "/page-3", columns={"name": "b::text", "colour": "span::text"})
     before = await crawl_from(source, stop_after=1)
 
-    after = await crawl_from(source, before[-1].state)
+    after = await crawl_from(source, state_of(before[-1]))
 
     assert read_rows(after) == [{"name": "d", "colour": None}, {"name": None, "colour": None}]
     with pytest.raises(PermanentSourceError, match=r"columns\.colour: 'span::text' matches nothing in any of 2 rows"):

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.ingest.landing.plan import Landed
 from tasks.ingest.results import settle_unproven
-from tests.ingest.fetching import crawl_from, crawl_names, read_rows
+from tests.ingest.fetching import crawl_from, crawl_names, read_rows, state_of
 from tests.ingest.fetching import pages as crawled
 from tests.ingest.sources import land_one, pages
 from tests.site.server import Site
@@ -63,7 +63,7 @@ async def test_a_page_that_comes_again_is_known_after_a_kill(site: Site) -> None
     source = crawled(site, "/fan?page=1", "/fan?page=2", follow=None)
     (first,) = await crawl_from(source, stop_after=1)
 
-    (again,) = await crawl_from(source, first.state)
+    (again,) = await crawl_from(source, state_of(first))
 
     assert b"is the same as" in again.lines[0]
 

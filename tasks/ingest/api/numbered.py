@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from copy import copy
 from dataclasses import replace
 from itertools import count
-from typing import Any
 
 import httpx
 
@@ -110,14 +110,13 @@ class _Reader:
 
 
 async def read_numbered(
-    source: ApiSource, pagination: NumberedPagination, first: PageRequest, fetch: Fetch, state: Any
+    source: ApiSource, pagination: NumberedPagination, first: PageRequest, fetch: Fetch, progress: Progress
 ) -> AsyncGenerator[PageGroup, None]:
-    """Yield page after page.
+    """Yield page after page behind those that `progress` tells of.
 
     As many as the server tells of, or until two in a row have no rows: after one
     there may be more, where a server leaves rows out after it has counted them.
     """
-    progress = Progress(**state) if state else Progress()
     names = ListNames(source.names, progress.names)
     reader = _Reader(source, pagination, first, fetch, names)
     only: tuple[str, ...] = ()
@@ -130,7 +129,7 @@ async def read_numbered(
                     continue
                 await _take(page, progress, pagination, reader)
                 progress.names = names.found
-                yield PageGroup(page.records, _count(page, progress, pagination), dict(vars(progress)))
+                yield PageGroup(page.records, _count(page, progress, pagination), copy(progress))
     doubts = await list_doubts(progress, pagination, reader.fetch_at)
     yield PageGroup([], 0, None, (*only, *doubts, *names.doubts))
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any, assert_never
+from typing import assert_never
 
 from tasks.config import ApiSource
 from tasks.config.pagination import FollowedPagination, NumberedPagination, SinglePagination
 from tasks.ingest.api.numbered import read_numbered
 from tasks.ingest.api.overlap import tell_overlap
+from tasks.ingest.api.paging import Progress
 from tasks.ingest.api.remainder import doubts_of
 from tasks.ingest.api.response import Document, ListNames, read_document
-from tasks.ingest.api.sequential import read_sequence
+from tasks.ingest.api.sequential import Walk, read_sequence
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content
 
 
-def read_pages(source: ApiSource, first: PageRequest, fetch: Fetch, state: Any) -> AsyncGenerator[PageGroup, None]:
+def read_pages(
+    source: ApiSource, first: PageRequest, fetch: Fetch, state: Progress | Walk | None
+) -> AsyncGenerator[PageGroup, None]:
     """Return the records of each page of a partition, from where `state` says; None is the beginning.
 
     Raises:
@@ -27,9 +30,11 @@ def read_pages(source: ApiSource, first: PageRequest, fetch: Fetch, state: Any) 
         case SinglePagination():
             return _read_single(source, first, fetch)
         case NumberedPagination() as pagination:
-            pages = read_numbered(source, pagination, first, fetch, state)
+            assert not isinstance(state, Walk)
+            pages = read_numbered(source, pagination, first, fetch, state or Progress())
         case FollowedPagination() as pagination:
-            pages = read_sequence(source, pagination, first, fetch, state)
+            assert not isinstance(state, Progress)
+            pages = read_sequence(source, pagination, first, fetch, state or Walk())
         case _:
             assert_never(source.pagination)
     return pages if source.key else tell_overlap(pages)  # by a key they are dropped, and counted

@@ -41,7 +41,7 @@ class Page:
 
 @dataclass
 class Progress:
-    """What is known when the pages before `index` have been read; as a dict, the state from which reading goes on."""
+    """What is known when the pages before `index` have been read; the state from which reading goes on."""
 
     index: int = 0
     rows: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncGenerator
+from copy import copy
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
@@ -75,7 +76,7 @@ class Answer:
 
 @dataclass
 class Walk:
-    """How far the pages have come; as a dict, the state from which reading goes on."""
+    """How far the pages have come; the state from which reading goes on."""
 
     following: str | int | float | None = None
     """What the page before says of the next."""
@@ -87,10 +88,9 @@ class Walk:
 
 
 async def read_sequence(
-    source: ApiSource, pagination: FollowedPagination, first: PageRequest, fetch: Fetch, state: Any
+    source: ApiSource, pagination: FollowedPagination, first: PageRequest, fetch: Fetch, walk: Walk
 ) -> AsyncGenerator[PageGroup, None]:
     """Yield page after page, each of which says where the next is."""
-    walk = Walk(**state) if state else Walk()
     names, kind = ListNames(source.names, walk.names), BodyKind()
     seen = {_digest(_here(pagination, first, walk.following))}
     is_last = False
@@ -110,7 +110,7 @@ async def read_sequence(
             seen.add(_digest(walk.following))
         unproven = page.unproven if walk.pages == 1 else None
         doubts = (*page.warnings, *(names.doubts if is_last else ()))
-        yield PageGroup(page.records, 1, None if is_last else dict(vars(walk)), doubts, unproven)
+        yield PageGroup(page.records, 1, None if is_last else copy(walk), doubts, unproven)
 
 
 def _here(pagination: FollowedPagination, first: PageRequest, following: Following | None) -> Following | None:

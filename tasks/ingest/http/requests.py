@@ -110,8 +110,8 @@ class PageGroup:
     lines: list[bytes]
     """One JSON value each, as it goes to the raw file, without its line break."""
     pages: int
-    state: Any
-    """JSON-able: from where reading goes on after these pages; None after the last."""
+    state: object
+    """From where reading goes on after these pages, as who reads them knows it; None after the last."""
     warnings: tuple[str, ...] = ()
     """What the pages give reason to doubt, one sentence each; it is kept with the rows."""
     unproven: str | None = None

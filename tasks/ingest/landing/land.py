@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 from tasks.config import ApiSource, PagesSource, Scalar
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
@@ -17,10 +17,11 @@ from tasks.ingest.http.redaction import Redactor, redacting
 from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
 from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedError, tells_all_in_body
 from tasks.ingest.landing.plan import Landed, LandingPlan, describe, doubts_of, keep_unchanged
-from tasks.ingest.landing.resumption import is_state, keep_state
+from tasks.ingest.landing.resumption import State, keep_state, read_state
 from tasks.ingest.landing.watermark import Watermark
 from tasks.ingest.landing.writer import RawWriter, discard
 from tasks.ingest.scraping.crawl import crawl
+from tasks.ingest.scraping.frontier import CrawlState
 from tasks.ingest.scraping.page import REJECT
 from tasks.ingest.scraping.robots import Robots
 
@@ -92,6 +93,8 @@ class _Landing:
         self._plan = plan
         self._access = access
         self._writer = RawWriter(plan.raw, plan.asked)
+        self._state: State | None = None
+        """From where the run before had come to."""
         self._watermark: Watermark | None = None
         self._coming = PageGroup([], 0, None)
         self._bytes = 0
@@ -104,7 +107,9 @@ class _Landing:
     async def run(self) -> None:
         try:
             await in_thread(self._writer.open)
-            if not is_state(self._plan.job.source, self._writer.checkpoint.state):
+            kept = self._writer.checkpoint.state
+            self._state = read_state(self._plan.job.source, kept)
+            if kept is not None and self._state is None:
                 await in_thread(self._begin_anew)
             self._begin()
             if self._writer.checkpoint.is_complete:
@@ -140,7 +145,7 @@ class _Landing:
             self._watermark = Watermark(incremental, largest, found.rows, were_later=were_later)
 
     async def _read(self) -> None:
-        plan, state = self._plan, self._writer.checkpoint.state
+        plan, state = self._plan, self._state
         landed = None if plan.is_increment or state is not None else plan.landed
         conditional = Conditional(self._access.fetch, landed if tells_all_in_body(plan.job.source) else None)
         async with aclosing(self._groups(conditional.fetch, state)) as groups:
@@ -152,12 +157,14 @@ class _Landing:
         await self._committed()
         await in_thread(self._finish, self._hand_over(), conditional)
 
-    def _groups(self, fetch: Fetch, state: Any) -> AsyncGenerator[PageGroup, None]:
+    def _groups(self, fetch: Fetch, state: State | None) -> AsyncGenerator[PageGroup, None]:
         job = self._plan.job
         match job.source:
             case ApiSource() as source:
+                assert not isinstance(state, CrawlState)
                 return read_pages(source, first_ask(source, job.partition, self._plan.since), fetch, state)
             case PagesSource() as source:
+                assert state is None or isinstance(state, CrawlState)
                 return crawl(source, job.partition, fetch, self._access.robots, state)
 
     def _take(self, group: PageGroup) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 import msgspec
 
@@ -16,49 +16,49 @@ from tasks.core.redaction import HIDDEN
 from tasks.ingest.api.paging import Progress
 from tasks.ingest.api.sequential import Walk
 from tasks.ingest.http.redaction import Redactor
-from tasks.ingest.scraping.frontier import is_frontier
+from tasks.ingest.scraping.frontier import CrawlState, read_crawl_state
+
+State = Progress | Walk | CrawlState
+Paging = TypeVar("Paging", Progress, Walk)
 
 NOT_KEPT = "not kept: an address in it holds a secret"
 """The state of a checkpoint from which nothing can go on."""
 
 
-def keep_state(state: Any, source: ApiSource | PagesSource, secrets: Redactor) -> Any:
-    """Return a state without secrets; `NOT_KEPT` where a request that it is needed for would lack them.
+def keep_state(state: object, source: ApiSource | PagesSource, secrets: Redactor) -> Any:
+    """Return a state as JSON without secrets; `NOT_KEPT` where a request that it is needed for would lack them.
 
     The source's own key, repeated by the server in an address, is in each request again.
     """
     if state is None:
         return None
-    text = json.dumps(state)
+    text = json.dumps(state, default=vars)
     for name in source.auth.secret_params if isinstance(source.auth, SigningAuth) else ():
         text = re.sub(rf'(?<=[?&]){re.escape(name)}=[^&#"\\]*', f"{name}={HIDDEN}", text)
     kept = json.loads(text)
     return kept if secrets.redact(text) == text else NOT_KEPT
 
 
-def is_state(source: ApiSource | PagesSource, state: Any) -> bool:
-    """Return whether a state is one from which a landing of a source goes on; one of another version may be none."""
-    if state is None:
-        return True
+def read_state(source: ApiSource | PagesSource, kept: Any) -> State | None:
+    """Return the state from which a landing of a source goes on; None where what was kept is none, as of another version."""
     if isinstance(source, PagesSource):
-        return is_frontier(source, state)
+        return read_crawl_state(source, kept)
     match source.pagination:
         case SinglePagination():
-            return False
+            return None
         case NumberedPagination():
-            return _is_of(Progress, state)
+            return _read(Progress, kept)
         case FollowedPagination():
-            return _is_of(Walk, state)
+            return _read(Walk, kept)
         case _:
             assert_never(source.pagination)
 
 
-def _is_of(kind: type[Progress | Walk], state: Any) -> bool:
-    """Return whether a JSON value has the fields of a dataclass, all of them and no other."""
-    if not isinstance(state, dict) or state.keys() != {field.name for field in fields(kind)}:
-        return False
+def _read(kind: type[Paging], kept: Any) -> Paging | None:
+    """Return a JSON value that has the fields of a dataclass, all of them and no other, as that."""
+    if not isinstance(kept, dict) or kept.keys() != {field.name for field in fields(kind)}:
+        return None
     try:
-        msgspec.convert(state, kind)
+        return msgspec.convert(kept, kind)
     except msgspec.ValidationError:
-        return False
-    return True
+        return None

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
 
 import httpx
 
@@ -15,7 +14,7 @@ from tasks.config import PagesSource
 from tasks.core.errors import OtherHostError, PermanentSourceError
 from tasks.core.hosts import AllowedHosts
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest
-from tasks.ingest.scraping.frontier import CrawlResult, CrawlTarget, Frontier
+from tasks.ingest.scraping.frontier import CrawlResult, CrawlState, CrawlTarget, Frontier
 from tasks.ingest.scraping.page import page_address, read_page
 from tasks.ingest.scraping.robots import Robots, robots_address
 from tasks.ingest.throttle.limiter import BodyRoom
@@ -25,7 +24,7 @@ _GONE = frozenset({404, 410})  # behind a link it is the link that is wrong; a s
 
 
 async def crawl(
-    source: PagesSource, partition: Partition, fetch: Fetch, robots: Robots, state: Any
+    source: PagesSource, partition: Partition, fetch: Fetch, robots: Robots, state: CrawlState | None
 ) -> AsyncGenerator[PageGroup, None]:
     """Yield what each page of a partition gives; `state` is that of the last group landed, or None.
 
@@ -36,7 +35,7 @@ async def crawl(
 
     """
     start = _start(source, partition)
-    frontier = Frontier(source) if state is None else Frontier.restore(source, state)
+    frontier = Frontier(source, state)
     frontier.find(start, 0, is_detail=False)
     async with aclosing(_Visitor(source, AllowedHosts(start, source.allow_hosts), fetch, robots)) as visitor:
         while not frontier.is_done():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import httpx
 import msgspec
@@ -33,53 +33,39 @@ class CrawlResult:
     reject: str = ""
 
 
-class _State(TypedDict):
-    """A frontier as JSON."""
+@dataclass(frozen=True)
+class CrawlState:
+    """What a crawl goes on from."""
 
-    pages: list[tuple[str, int, bool]]
+    pages: list[CrawlTarget]
     done: int
-    matches: dict[str, Any]
+    matches: SelectorStats
     landed: list[tuple[str, bool]]
-    bodies: NotRequired[dict[str, str]]
+    """Pages whose rows or links came under an address that was redirected to them."""
+    bodies: dict[str, str] = field(default_factory=dict)
+    """By what stands for a body that rows or links came of, its address."""
 
 
 class Frontier:
     """The pages of a crawl, each address once; those before `done` are read."""
 
-    def __init__(self, source: PagesSource) -> None:
-        self.spots: list[CrawlTarget] = []
-        self.done = 0
-        self.matches = SelectorStats()
+    def __init__(self, source: PagesSource, state: CrawlState | None = None) -> None:
+        state = state or CrawlState([], 0, SelectorStats(), [])
         self._source = source
         self._places: dict[str, int] = {}
         self._landed: dict[tuple[str, bool], None] = {}
-        """Pages whose rows or links came under an address that was redirected to them."""
-        self._bodies: dict[str, str] = {}
-        """By what stands for a body that rows or links came of, its address."""
+        self.spots: list[CrawlTarget] = []
+        for spot in state.pages:
+            self._add(spot)
+        self.done, self.matches = state.done, replace(state.matches)
+        self._landed = dict.fromkeys(state.landed)
+        self._bodies = state.bodies.copy()
 
-    @classmethod
-    def restore(cls, source: PagesSource, state: dict[str, Any]) -> Frontier:
-        """Return the frontier that `state` was made of."""
-        frontier = cls(source)
-        for page in state["pages"]:
-            frontier._add(CrawlTarget(*page))
-        frontier.done = state["done"]
-        frontier.matches = SelectorStats.restore(state["matches"])
-        frontier._landed = dict.fromkeys((url, is_detail) for url, is_detail in state["landed"])
-        frontier._bodies = dict(state.get("bodies", {}))
-        return frontier
-
-    def state(self) -> dict[str, Any] | None:
-        """Return what is needed to go on from here, as JSON; None at the end."""
+    def state(self) -> CrawlState | None:
+        """Return what is needed to go on from here; None at the end."""
         if self.is_done():
             return None
-        return {
-            "pages": self.spots.copy(),
-            "done": self.done,
-            "matches": self.matches.state(),
-            "landed": list(self._landed),
-            "bodies": self._bodies.copy(),
-        }
+        return CrawlState(self.spots.copy(), self.done, replace(self.matches), list(self._landed), self._bodies.copy())
 
     def is_done(self) -> bool:
         """Return whether all pages that were found are read."""
@@ -132,13 +118,10 @@ class Frontier:
         )
 
 
-def is_frontier(source: PagesSource, state: Any) -> bool:
-    """Return whether a JSON value is the state of a crawl that has pages left to read."""
+def read_crawl_state(source: PagesSource, kept: Any) -> CrawlState | None:
+    """Return the state of a crawl that has pages left to read, as a JSON value tells it; None where it tells none."""
     try:
-        msgspec.convert(state, _State)
-        frontier = Frontier.restore(source, state)
-    except (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError):
-        return False
-    right = vars(SelectorStats())
-    are_counts = all(type(value) is type(right[name]) for name, value in vars(frontier.matches).items())
-    return are_counts and 0 <= frontier.done < len(frontier.spots)
+        state = msgspec.convert(kept, CrawlState)
+    except msgspec.ValidationError:
+        return None
+    return state if 0 <= state.done < len(Frontier(source, state).spots) else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from tasks.config import PagesSource
 from tasks.core.errors import WrongPagesError
@@ -26,7 +25,7 @@ class SelectorStats:
     """Pages on which rows were looked for."""
     rows: int = 0
     first_detail: str = ""
-    filled: Counter[str] = field(default_factory=Counter)
+    filled: dict[str, int] = field(default_factory=dict)
     """In how many rows each column's selector matched."""
     reject: str = ""
     """The first page that could not be read, and why."""
@@ -41,15 +40,6 @@ class SelectorStats:
     """Links of `follow` that lead to another page than the one they stand on."""
     cut: dict[str, str] = field(default_factory=dict)
     """By column, the first text that its selector has cut a number in, and its page."""
-
-    @classmethod
-    def restore(cls, state: dict[str, Any]) -> SelectorStats:
-        """Return the matches that `state` was made of."""
-        return cls(**{**state, "filled": Counter(state["filled"])})
-
-    def state(self) -> dict[str, Any]:
-        """Return the matches as JSON."""
-        return {**vars(self), "filled": dict(self.filled)}
 
     def add_list(self, url: str, page: Page) -> None:
         """Count what a page of links gave."""
@@ -69,7 +59,7 @@ class SelectorStats:
             self.first_skipped = f"{page.first_skipped!r} on {url}"
         self.skipped += page.skipped
         self.headings += page.headings
-        self.filled.update(page.filled)
+        self.filled = Counter(self.filled) + page.filled
         self.first_detail = self.first_detail or url
         self.cut = {name: f"GET {url}: {sentence}" for name, sentence in page.cut.items()} | self.cut
 
@@ -135,7 +125,7 @@ class SelectorStats:
         if not self.rows:
             raise WrongPagesError(f"rows: {source.rows!r} matches nothing on {details}; correct the selector")
         for name, column in source.columns.items():
-            if not self.filled[name] and column.default is None:
+            if not self.filled.get(name) and column.default is None:
                 raise WrongPagesError(
                     f"columns.{name}: {column.select!r} matches nothing in any of {self.rows} rows on {details}; "
                     "correct the selector, or give the column a default"

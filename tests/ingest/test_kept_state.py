@@ -1,0 +1,62 @@
+"""The state from which a landing goes on, as it stands in a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tasks.config import ApiSource, PagesSource
+from tasks.ingest.http.redaction import Redactor
+from tasks.ingest.landing.resumption import keep_state, read_state
+
+API = {"url": "http://127.0.0.1/items"}
+PAGE = ApiSource.model_validate(API | {"pagination": {"kind": "page", "param": "page"}})
+CURSOR = ApiSource.model_validate(API | {"pagination": {"kind": "cursor", "cursor_at": "next", "param": "cursor"}})
+SINGLE = ApiSource.model_validate(API | {"pagination": {"kind": "single"}})
+CRAWL = PagesSource.model_validate({"start": "http://127.0.0.1/1", "rows": "li", "columns": {"name": "::text"}})
+KEPT: list[tuple[ApiSource | PagesSource, str]] = [
+    (
+        PAGE,
+        '{"index": 2, "rows": 6, "told": 9, "most": 9, "empty": 0, "empty_before": 0, "first_empty": null, '
+        '"complaint": null, "full": 3, "is_short": false, "is_wrong": false, "is_over": false, "first": "0a", '
+        '"previous": "0b", "names": ["id", "name"]}',
+    ),
+    (CURSOR, '{"following": 1.5, "pages": 1, "previous": "0a", "names": null}'),
+    (CURSOR, '{"following": 3, "pages": 1, "previous": "0a", "names": null}'),
+    (
+        CRAWL,
+        '{"pages": [["http://127.0.0.1/1", 0, false], ["http://127.0.0.1/2", 1, true]], "done": 1, "matches": '
+        '{"lists": 0, "links": 0, "first_list": "", "details": 1, "rows": 2, "first_detail": "http://127.0.0.1/1", '
+        '"filled": {"name": 2}, "reject": "", "elsewhere": {"b.example": "http://b.example/"}, "skipped": 0, '
+        '"headings": 0, "first_skipped": "", "turns": 1, "cut": {}}, "landed": [["http://127.0.0.1/3", false]], '
+        '"bodies": {"0a": "http://127.0.0.1/1"}}',
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "text"), KEPT)
+def test_a_state_is_read_as_it_was_kept(source: ApiSource | PagesSource, text: str) -> None:
+    """What a run before has written is read, and is written again to the letter."""
+    state = read_state(source, json.loads(text))
+
+    assert state is not None
+    assert json.dumps(keep_state(state, source, Redactor())) == text
+
+
+@pytest.mark.parametrize(("source", "text"), KEPT)
+def test_a_state_is_of_its_own_kind_of_pages(source: ApiSource | PagesSource, text: str) -> None:
+    """Where the source has come to turn its pages otherwise, it is none."""
+    others = [other for other in (PAGE, CURSOR, SINGLE, CRAWL) if other is not source]
+
+    assert [read_state(other, json.loads(text)) for other in others] == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"done": 2}, {"done": -1}, {"done": True}, {"pages": []}, {"pages": [["http://127.0.0.1/1", 0]]}, {"matches": 1}],
+)
+def test_a_crawl_goes_on_from_a_page_that_is_left(change: dict[str, Any]) -> None:
+    """A state without one, or of another shape, is none."""
+    assert read_state(CRAWL, json.loads(KEPT[-1][1]) | change) is None
