@@ -11,6 +11,7 @@ from rich.table import Table
 from flows.cli.console import ProgressView, make_console
 from flows.cli.prefect_api import prefect_api
 from tasks.config import QueryLimits, load_pipeline
+from tasks.convert.formats.registry import check_format
 from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder
 from tasks.train.predict.inputs import read_input
@@ -91,8 +92,6 @@ def predict_input(pipeline: str, rows: str, data: Path, output: Path | None, *, 
     asked = read_input(rows, folder.tables())
     choose_output(folder, name, asked, output, overwrite=overwrite)
     if asked.kind == "file":
-        from tasks.convert.formats.registry import check_format  # noqa: PLC0415 - pandas costs half a second to import
-
         check_format(Path(asked.text))
     if read_champion(folder.models(name)) is None:
         raise ConfigError(f"no version of {name} serves yet; run its pipeline first")

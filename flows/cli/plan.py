@@ -14,7 +14,6 @@ from tasks.convert.table.inputs import list_files
 from tasks.core.errors import ConfigError, TableError
 from tasks.core.redaction import redact
 from tasks.core.storage import DataFolder
-from tasks.ingest.scraping.page import check_selectors
 from tasks.raw.owners import find_foreign
 from tasks.raw.partitions import list_partitions
 from tasks.raw.selection import choose_slice
@@ -105,7 +104,7 @@ def _unquoted_tables(config: Pipeline, training: Training) -> list[str]:
 
 
 def _fetched_mistakes(source: ApiSource | PagesSource) -> list[str]:
-    mistakes = check_selectors(source) if isinstance(source, PagesSource) else []
+    mistakes = _selector_mistakes(source) if isinstance(source, PagesSource) else []
     for key, reference in secret_references(source.auth) if source.auth else ():
         if reference.env is not None and not os.environ.get(reference.env, "").strip():
             state = "empty" if reference.env in os.environ else "not set"
@@ -114,6 +113,12 @@ def _fetched_mistakes(source: ApiSource | PagesSource) -> list[str]:
                 f"auth.{key}.env: the environment variable {reference.env} is {state}; set it to the {what}"
             )
     return mistakes
+
+
+def _selector_mistakes(source: PagesSource) -> list[str]:
+    from tasks.ingest.scraping.page import check_selectors  # noqa: PLC0415 - of pages alone is lxml wanted
+
+    return check_selectors(source)
 
 
 def _slice_mistakes(config: Pipeline, choice: RunOptions) -> list[str]:

@@ -44,6 +44,7 @@ from tasks.convert.table.state import (
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import TableError
 from tasks.core.garbage_collection import tuned_gc
+from tasks.core.imports import import_once
 from tasks.core.locks import exclusive_lock
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
@@ -183,6 +184,7 @@ async def draft_table(
 
     """
     names = {file.name for file in changed}
+    await asyncio.to_thread(import_once, "pandas")  # pyarrow's first array does, in whichever of the threads makes it
     kept = await asyncio.to_thread(find_kept, job, manifest)
     frozen = manifest.types if job.source.table.contract == "freeze" and manifest.files else None
     draft = Draft.begin(job, manifest, {name: file for name, file in kept.items() if name not in names})

@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,6 +18,7 @@ from tasks.convert.schema.blocks import RawBlock, Record
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import TypeName, arrow_type, name_decimal
 from tasks.core.errors import TableError
+from tasks.core.imports import import_once
 
 _BATCH_ROWS = 131_072
 _BATCH_CELLS = 64 * _BATCH_ROWS
@@ -169,7 +169,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bytes):
         return _bytes(value)
     if isinstance(value, timedelta):
-        return pd.Timedelta(value).isoformat()
+        return str(import_once("pandas").Timedelta(value).isoformat())
     return str(value)
 
 

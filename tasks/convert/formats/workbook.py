@@ -16,9 +16,6 @@ from threading import Lock
 from typing import IO, Any
 from xml.parsers import expat
 
-import openpyxl
-import pandas as pd
-
 from tasks.convert.files.decompression import PIECE_BYTES
 from tasks.convert.files.opening import BOMB_BYTES, BOMB_RATIO
 from tasks.core.errors import TableError
@@ -134,7 +131,7 @@ def read_grid(data: bytes, choose: Choose) -> tuple[Grid, Sheet]:
     """
     _refuse_bomb(data)
     try:
-        import_once("openpyxl")
+        import_once("openpyxl" if data.startswith(b"PK") else "pandas")
         with _ONE_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of formats and extensions that have no bearing on values
             return _read(data, choose) if data.startswith(b"PK") else _read_older(data, choose)
@@ -150,7 +147,7 @@ def read_grid(data: bytes, choose: Choose) -> tuple[Grid, Sheet]:
 
 def _read(data: bytes, choose: Choose) -> tuple[Grid, Sheet]:
     _examine(data)
-    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+    book = import_once("openpyxl").load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
     sheets: dict[str, Any] = {str(sheet.title): sheet for sheet in book.worksheets}
     visible = [name for name, sheet in sheets.items() if sheet.sheet_state == "visible"]
     name = choose(list(sheets), visible)
@@ -168,12 +165,13 @@ def _holds_rows(sheet: Any) -> bool:
 
 def _read_older(data: bytes, choose: Choose) -> tuple[Grid, Sheet]:
     """Return the same of a format whose sheets have 65,536 rows and 256 columns at most."""
-    book = pd.ExcelFile(io.BytesIO(data))
+    pandas = import_once("pandas")
+    book = pandas.ExcelFile(io.BytesIO(data))
     names = [str(name) for name in book.sheet_names]
     sheets: dict[str, Any] = {name: book.book.sheet_by_name(name) for name in names}
     visible = [name for name in names if not sheets[name].visibility]
     name = choose(names, visible)
-    frame = pd.read_excel(book, sheet_name=name, header=None, dtype=object, keep_default_na=False, na_values=[])
+    frame = pandas.read_excel(book, sheet_name=name, header=None, dtype=object, keep_default_na=False, na_values=[])
     grid = Grid()
     for number, row in enumerate(frame.itertuples(index=False)):
         grid.add(number, list(row))
@@ -274,7 +272,7 @@ def _text(value: Any) -> str | None:
     elif isinstance(value, datetime | date | time):
         text = value.isoformat()
     elif isinstance(value, timedelta):  # 30:00 in a sheet
-        text = pd.Timedelta(value).isoformat()
+        text = str(import_once("pandas").Timedelta(value).isoformat())
     elif isinstance(value, bool):
         text = text.lower()
     return None if text in _NULLS else text

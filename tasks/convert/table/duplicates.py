@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 
 from tasks.convert.parts.part import Part
 from tasks.core.errors import TableError
+from tasks.core.imports import import_once
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def find_duplicates(
     if not pieces:
         return Duplicates()
     order = ["_file", "_block", "_place"] if places else ["_file"]
-    every = pd.concat(pieces, ignore_index=True).sort_values(order, kind="stable")
+    every: pd.DataFrame = import_once("pandas").concat(pieces, ignore_index=True).sort_values(order, kind="stable")
     names = [f"key {name}" for name in key]
     is_repeated = every.duplicated(names, keep=keep) & every[names].notna().all(axis=1)
     repeated = every[is_repeated]
@@ -71,13 +74,14 @@ def find_duplicates(
 
 
 def _read_key(path: Path, part: Part, key: Sequence[str]) -> pd.DataFrame:
+    new_frame: type[pd.DataFrame] = import_once("pandas").DataFrame
     names = pq.read_schema(path).names
     if not names:  # of nothing but empty files
-        return pd.DataFrame({f"key {name}": [] for name in key})
+        return new_frame({f"key {name}": [] for name in key})
     for name in key:
         if name not in names:
             raise TableError(f"key: {name!r} is not a column; the columns are {', '.join(names)}")
     # Beside a null, integers as floats would make long ones look the same.
     table = pq.read_table(path, columns=list(dict.fromkeys(key)), partitioning=None)
     frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
-    return pd.DataFrame({f"key {name}": frame[name] for name in key}, index=range(part.total))
+    return new_frame({f"key {name}": frame[name] for name in key}, index=range(part.total))

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+
+from tasks.core.imports import import_once
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -80,7 +84,8 @@ def _count(reference: Reference, values: pd.Series[Any]) -> Array:
     else:
         assert reference.categories is not None
         bins = len(reference.categories) + 1
-        places = pd.Index(reference.categories).get_indexer(pd.Index(values.astype(str)))
+        index = import_once("pandas").Index
+        places = index(reference.categories).get_indexer(index(values.astype(str)))
         places = np.where(places < 0, bins - 1, places)
     return np.bincount(np.where(missing, bins, places), minlength=bins + 1)
 
@@ -119,4 +124,4 @@ def _by_chance(before: Array, after: Array) -> float:
 
 
 def _is_number(values: pd.Series[Any]) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(values))
+    return bool(import_once("pandas").api.types.is_numeric_dtype(values))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import GroupSplit, TimeSplit, Training
+from tasks.core.imports import import_once
 from tasks.train.data.types import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SEEN_ROWS = 2000
 _RARELY_SAME = 0.5  # share of distinct values among the rows seen
@@ -93,7 +96,7 @@ def read_frame(table: pa.Table, features: Features, rows: Array | None = None) -
     numbers = np.empty((len(features.numeric), length))
     for place, name in enumerate(features.numeric):
         numbers[place] = read_numbers(_choose(table.column(name), chosen))
-    frame = pd.DataFrame(numbers.T, columns=list(features.numeric), copy=False)
+    frame: pd.DataFrame = import_once("pandas").DataFrame(numbers.T, columns=list(features.numeric), copy=False)
     for name in features.categorical:
         frame[name] = _read_texts(_choose(table.column(name), chosen))
     return frame

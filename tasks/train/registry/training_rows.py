@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from tasks.config import Training
+from tasks.core.imports import import_once
 from tasks.train.data.column_kinds import kind_of_type
 from tasks.train.data.drift import Reference, describe_features
 from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.data.types import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEARNT = "learnt.npy"
 MOST_LEARNT_ROWS = 8_000_000  # 8 bytes each
@@ -53,7 +57,8 @@ def read_learnt(training: Training, training_set: TrainingSet) -> Learnt:
 def number_rows(frame: pd.DataFrame, truth: Array, features: Sequence[str]) -> Array:
     """Return a number for each row that is the same wherever its features and target are the same."""
     rows = frame[list(features)].assign(**{"": truth})  # no column of a query has an empty name
-    return pd.util.hash_pandas_object(rows, index=False).to_numpy()
+    numbers: Array = import_once("pandas").util.hash_pandas_object(rows, index=False).to_numpy()
+    return numbers
 
 
 def not_learnt(folder: Path, frame: pd.DataFrame, truth: Array, features: Sequence[str]) -> Array | None:
