@@ -18,20 +18,18 @@ _PLACES = ("pages_at", "pages_header", "total_at", "total_header")
 
 
 def read_told(
+    name: str,
     pagination: NumberedPagination,
     response: httpx.Response,
     document: Document,
     page_request: PageRequest,
-) -> int | None:
-    """Return how many pages or rows there are, by whichever way the pipeline file names; None where it names none.
+) -> int:
+    """Return how many pages or rows there are, at the place that a key names, one that `find_place` has found.
 
     Raises:
         PermanentSourceError: the place has no number of pages or rows.
 
     """
-    name = _place(pagination)
-    if name is None:
-        return None
     place, key = getattr(pagination, name), f"pagination.{name}"
     found = document.at(place, key) if name.endswith("_at") else _header(response, place, key, page_request)
     number = _read_count(found)
@@ -48,7 +46,7 @@ def counts_rows(pagination: NumberedPagination) -> bool:
     return pagination.total_at is not None or pagination.total_header is not None
 
 
-def _place(pagination: NumberedPagination) -> str | None:
+def find_place(pagination: NumberedPagination) -> str | None:
     """Return the key that names where the server tells."""
     return next((name for name in _PLACES if getattr(pagination, name, None) is not None), None)
 

@@ -15,7 +15,7 @@ from tasks.config.pagination import NumberedPagination
 from tasks.core.concurrency import map_ahead
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.contradictions import list_doubts
-from tasks.ingest.api.counts import read_told
+from tasks.ingest.api.counts import find_place, read_told
 from tasks.ingest.api.paging import (
     EMPTY_AT_END,
     Page,
@@ -52,6 +52,7 @@ class _Reader:
         self._fetch = fetch
         self._names = names
         self._kind = BodyKind()
+        self._place = find_place(pagination)
         self._room = BodyRoom(source.requests.max_in_flight_bytes)
 
     @property
@@ -82,7 +83,7 @@ class _Reader:
 
     def _read(self, index: int, page_request: PageRequest, response: httpx.Response, document: Document) -> Page:
         records = document.records(self._source.records_at)
-        self._kind.check(document, records, page_request.label)
+        self._kind.check(document, records, page_request)
         records = self._names.name(records)
         told = self._read_told(index, page_request, response, document)
         if told is None and index == 0:
@@ -93,8 +94,10 @@ class _Reader:
         self, index: int, page_request: PageRequest, response: httpx.Response, document: Document
     ) -> int | None:
         """Return how many there are, as a page tells; only the first is bound to."""
+        if self._place is None:
+            return None
         try:
-            return read_told(self._pagination, response, document, page_request)
+            return read_told(self._place, self._pagination, response, document, page_request)
         except PermanentSourceError:
             if index:
                 return None

@@ -22,7 +22,7 @@ from tasks.ingest.api.json_text import (
     to_value,
 )
 from tasks.ingest.http.redaction import excerpt, quoted
-from tasks.ingest.http.requests import label_of
+from tasks.ingest.http.requests import PageRequest, label_of
 
 _EXCERPT_CHARACTERS = 120
 _QUOTED_CHARACTERS = 60
@@ -246,14 +246,14 @@ class BodyKind:
     def __init__(self) -> None:
         self._is_record: bool | None = None
 
-    def check(self, document: Document, records: Sequence[bytes], said: str) -> None:
+    def check(self, document: Document, records: Sequence[bytes], page_request: PageRequest) -> None:
         """Raise SourceError where a body has records of another kind than those before."""
         if self._is_record is None and records:
             self._is_record = document.is_record
         if records and document.is_record != self._is_record:
             kind, others = ("an object", "lists") if document.is_record else ("a list", "objects")
             raise SourceError(
-                f"{said}: the body is {kind} where those of other pages are {others}: "
+                f"{page_request.label}: the body is {kind} where those of other pages are {others}: "
                 f"{quoted(records[0].decode('utf-8', 'replace'), _SHOWN_CHARACTERS)}; "
                 "run again, or name what such an error has in error_at"
             )

@@ -133,7 +133,7 @@ async def _fetch(
 
     def read(document: Document) -> _Page:
         records = document.records(source.records_at)
-        kind.check(document, records, page_request.label)
+        kind.check(document, records, page_request)
         records = names.name(records)
         answer = Answer(response, document, records)
         following = pagination.following(answer)

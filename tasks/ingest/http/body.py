@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
 
 import aiohttp
 import httpx
@@ -46,7 +46,7 @@ class BodyTransport(httpx.AsyncBaseTransport):
                 stream = response.stream
                 assert isinstance(stream, httpx.AsyncByteStream)
                 try:
-                    body = await self._read(response, _counted(stream, request), request)
+                    body = await self._read(response, stream, request)
                 finally:
                     await stream.aclose()
         except TimeoutError as error:
@@ -80,8 +80,9 @@ class BodyTransport(httpx.AsyncBaseTransport):
         encoding = response.headers.get("Content-Encoding")
         if encoding is not None:
             return await _decompress(sent, Decompression(encoding), request, most)
-        parts, size = [], 0
+        parts, size, account = [], 0, context_of(request)
         async for part in sent:
+            account.add(len(part))
             size += len(part)
             if size > most:
                 raise _too_large(request, most, "it goes on")
@@ -89,18 +90,11 @@ class BodyTransport(httpx.AsyncBaseTransport):
         return b"".join(parts)
 
 
-async def _counted(sent: httpx.AsyncByteStream, request: httpx.Request) -> AsyncIterator[bytes]:
-    """Yield a body as it comes; how much of it has come is told meanwhile."""
-    account = context_of(request)
-    async for part in sent:
-        account.add(len(part))
-        yield part
-
-
 async def _decompress(sent: AsyncIterable[bytes], undone: Decompression, request: httpx.Request, most: int) -> bytes:
     """Return a body that was sent compressed; neither it nor what it becomes may be too large."""
-    parts, size, sent_bytes = [], 0, 0
+    parts, size, sent_bytes, account = [], 0, 0, context_of(request)
     async for chunk in sent:
+        account.add(len(chunk))
         sent_bytes += len(chunk)
         if sent_bytes > most:  # before it is fed: some codings give nothing until the body has ended
             raise _too_large(request, most, "it goes on")
