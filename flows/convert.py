@@ -12,7 +12,7 @@ from tasks.config import Pipeline, read_pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_source
 from tasks.core.concurrency import gather_all
-from tasks.core.outcome import Failed
+from tasks.core.outcome import Failed, Outcome
 from tasks.core.storage import DataFolder
 from tasks.raw.owners import refuse_foreign
 from tasks.raw.selection import choose_slice
@@ -23,8 +23,8 @@ from tasks.reports.tables import report_findings
 @flow(name="convert", flow_run_name=name_run, persist_result=False)
 async def convert(
     config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, partitions: str | None = None
-) -> list[CommittedTable]:
-    """Convert what is new or changed in each source's files into `data/tables`.
+) -> list[Outcome[CommittedTable]]:
+    """Convert what is new or changed in each source's files into `data/tables`; with partial data a source may have failed.
 
     Args:
         config: the pipeline, or the path of its file.
@@ -47,7 +47,8 @@ async def convert(
             *item, folder, fresh=fresh, allow_partial=pipeline.allow_partial, only=chosen, pipeline=pipeline.name
         ),
     )
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     tables = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
     checked = [name for name, source in pipeline.sources.items() if source.checks]
     await asyncio.gather(report_tables(pipeline.name, tables), report_findings(pipeline.name, tables, checked, folder))
-    return end_stage("convert", outcomes, pipeline)
+    return end_stage("convert", outcomes, failed, pipeline)

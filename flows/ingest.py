@@ -51,4 +51,4 @@ async def ingest(
     for sentence in (warning for source in landed for warning in source.warnings):
         get_run_logger().warning("%s", sentence)
     await report_ingest(pipeline.name, landed)
-    return end_stage("ingest", [*landed, *(failed for source in landed for failed in source.failed)], pipeline)
+    return end_stage("ingest", landed, [failed for source in landed for failed in source.failed], pipeline)

@@ -11,6 +11,7 @@ from typing import Any
 from flows.summary import ChampionSummary, RunSummary, SourceSummary, TargetSummary
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import StageError, TrainingError
+from tasks.core.outcome import Failed, Outcome
 from tasks.ingest.results import Count, LandedSource
 from tasks.train.evaluation.leaderboard import Leaderboard
 
@@ -45,9 +46,11 @@ class RunRecorder:
     def summary(self, error: BaseException | None) -> RunSummary:
         """Return the summary of what has come so far; `error` is what ended the run, if anything did."""
         landed: Sequence[LandedSource] = self.outcomes.get("ingest") or ()
-        tables: Sequence[CommittedTable] = self.outcomes.get("convert") or ()
+        converted: Sequence[Outcome[CommittedTable]] = self.outcomes.get("convert") or ()
+        tables = [outcome for outcome in converted if not isinstance(outcome, Failed)]
         board: Leaderboard | None = self.outcomes.get("train")
         failures = [failed.message for source in landed for failed in source.failed]
+        failures += [outcome.message for outcome in converted if isinstance(outcome, Failed)]
         failures += [f"candidate {result.name}: {result.error}" for result in board.failed] if board else []
         return RunSummary(
             pipeline=self.pipeline,

@@ -15,7 +15,7 @@ from flows.schedules import fetched_once
 from flows.summary import RunSummary
 from tasks.config import Pipeline
 from tasks.core.errors import StageError
-from tasks.core.outcome import Failed, Outcome
+from tasks.core.outcome import Failed
 
 Value = TypeVar("Value")
 
@@ -52,19 +52,17 @@ def end_with(summary: RunSummary) -> RunSummary:
     return cast(RunSummary, state)
 
 
-def end_stage(stage: str, outcomes: Sequence[Outcome[Value]], pipeline: Pipeline) -> list[Value]:
-    """Return what the parts of a stage came to that did not fail.
+def end_stage(stage: str, outcome: Value, failed: Sequence[Failed], pipeline: Pipeline) -> Value:
+    """Return what a stage came to, of which some parts may have failed.
 
     Raises:
-        StageError: a part failed, and the pipeline does not allow partial data; it has what the others came to.
+        StageError: they have, and the pipeline does not allow partial data; it carries the outcome.
 
     """
-    done = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
-    failures = [outcome.message for outcome in outcomes if isinstance(outcome, Failed)]
-    if failures:
-        more = [f"and {len(failures) - _LISTED} more like these"] if len(failures) > _LISTED else []
-        said = "\n".join([*failures[:_LISTED], *more])
+    if failed:
+        more = [f"and {len(failed) - _LISTED} more like these"] if len(failed) > _LISTED else []
+        said = "\n".join([*(part.message for part in failed[:_LISTED]), *more])
         if not pipeline.allow_partial:
-            raise StageError(said, done)
+            raise StageError(said, outcome)
         get_run_logger().warning("%s goes on with partial data:\n%s", stage, said)
-    return done
+    return outcome

@@ -29,6 +29,7 @@ from tasks.convert.table.inputs import find_file, name_part
 from tasks.convert.table.job import make_job
 from tasks.convert.table.state import CommittedTable, describe, find_changed, find_kept, open_table
 from tasks.convert.tasks import convert_files, draft_table
+from tasks.core.outcome import Failed, Outcome
 from tasks.core.storage import DataFolder
 from tasks.raw.files import RawManifest, commit_manifest, increment_path, raw_path, read_manifest
 from tasks.raw.partitions import list_partitions, request_fingerprint
@@ -100,6 +101,13 @@ def land(
     )
     commit_manifest(raw, manifest)
     return raw
+
+
+def tables_of(outcomes: Iterable[Outcome[CommittedTable]]) -> list[CommittedTable]:
+    """Return the tables that a convert has made, of which none failed."""
+    tables = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
+    assert tables == list(outcomes)
+    return tables
 
 
 def make_table(

@@ -12,11 +12,22 @@ import s3fs
 from filelock import FileLock
 
 from flows.convert import convert
+from flows.pipeline import pipeline as run_pipeline
 from tasks.config import Pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import ConfigError, StageError
+from tasks.core.outcome import Failed
 from tasks.core.progress import ProgressEvent, subscribed
-from tests.convert.conftest import api_source, files_source, land, parts_of, read_rejects, read_rows, write_files
+from tests.convert.conftest import (
+    api_source,
+    files_source,
+    land,
+    parts_of,
+    read_rejects,
+    read_rows,
+    tables_of,
+    write_files,
+)
 from tests.stores import serving_s3
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
@@ -54,7 +65,7 @@ async def test_files_become_a_table_and_rejects_once(tmp_path: Path) -> None:
 
     assert (first, fresh) == ([ROWS], [ROWS])
     assert second == [dataclasses.replace(ROWS, files_read=0)]
-    assert [table.rows_new for table in (*first, *second, *fresh)] == [5, 0, 5]
+    assert [table.rows_new for table in tables_of([*first, *second, *fresh])] == [5, 0, 5]
     assert rows == [{"id": "1", "x": 1.0}, {"id": "007", "x": 1.5}, {"id": "3", "x": None}]
     assert [(row["file"], row["line"], row["raw"]) for row in rejects] == [("inbox/a.csv", 3, "2,bad")]
     assert {(step.stage, step.name) for step in steps} == {("convert", "rows")}
@@ -79,7 +90,7 @@ def test_a_bucket_is_read_as_a_folder_is(tmp_path: Path) -> None:
     assert first == [ROWS]
     assert rows == [{"id": "1", "x": 1.0}, {"id": "007", "x": 1.5}, {"id": "3", "x": None}]
     assert [(row["file"], row["line"], row["raw"]) for row in rejects] == [(f"{bucket}/in/a.csv", 3, "2,bad")]
-    assert [(table.files_read, table.rows_table) for table in (*second, *third)] == [(1, 3), (0, 3)]
+    assert [(table.files_read, table.rows_table) for table in tables_of([*second, *third])] == [(1, 3), (0, 3)]
     with pytest.raises(StageError, match=rf"{bucket}/in: cannot be listed \(.*\); check the address"):
         asyncio.run(convert(config, tmp_path))
 
@@ -107,11 +118,17 @@ async def test_a_damaged_source_fails_the_stage_and_not_the_others(tmp_path: Pat
 
 
 async def test_a_pipeline_may_allow_partial_data(tmp_path: Path) -> None:
-    """With allow_partial the stage ends with the tables there are."""
+    """With allow_partial the stage ends with the tables there are, and the run with what is not there."""
     config = pipeline(tmp_path, allow_partial=True, absent={"kind": "files", "path": "inbox/none.csv"})
 
-    assert await convert(config, tmp_path) == [ROWS]
+    failed, table = await convert(config, tmp_path)
+    summary = await run_pipeline(config, tmp_path)
+
+    assert (isinstance(failed, Failed), table) == (True, ROWS)
     assert len(parts_of(tmp_path)) == 4  # two parts, their manifest, and the rejects
+    (told,) = summary.failures
+    assert told.startswith("source absent: ")
+    assert (summary.status, list(summary.sources)) == ("partial", ["rows"])
 
 
 async def test_two_runs_do_not_make_the_same_table(tmp_path: Path) -> None:
@@ -136,7 +153,7 @@ async def test_a_slice_alone_has_to_be_landed(tmp_path: Path) -> None:
     for month in (1, 3):
         await asyncio.to_thread(land, tmp_path, source, f"month={month}", f'{{"id": {month}}}')
 
-    (table,) = await convert(config, tmp_path, partitions="month=3")
+    (table,) = tables_of(await convert(config, tmp_path, partitions="month=3"))
     with pytest.raises(
         StageError, match=r"^source rows: 2 of 4 partitions are not landed, 1 of which this run asks for"
     ):

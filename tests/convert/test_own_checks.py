@@ -21,7 +21,7 @@ from tasks.convert.table.findings import read_outcomes
 from tasks.convert.table.job import make_job
 from tasks.core.errors import ConfigError, StageError, TableError
 from tasks.core.storage import DataFolder
-from tests.convert.conftest import make_table, read_rows, write_files
+from tests.convert.conftest import make_table, read_rows, tables_of, write_files
 from tests.documented import code_of
 
 HERE = __name__
@@ -215,7 +215,7 @@ async def test_a_run_keeps_the_table(tmp_path: Path) -> None:
     config = await asyncio.to_thread(load_pipeline, tmp_path / "pipeline.yaml")
     write_files(tmp_path, a_csv="id,x\n1,5\n2,-5\n")
     await convert(config, tmp_path / "data")
-    (same,) = await convert(config, tmp_path / "data")
+    (same,) = tables_of(await convert(config, tmp_path / "data"))
     write_files(tmp_path, b_csv="id,x\n3,7\n")
 
     with pytest.raises(StageError, match=r"^source rows: check balanced of x: 3 rows have the sum 7"):
