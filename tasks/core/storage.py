@@ -172,7 +172,7 @@ def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
 
     As with `read_json`, a damaged manifest is as good as absent. Keys that `kind`
     has not are passed over: a later version may have written them. A field of it
-    may be a pydantic model, which has its own rules.
+    may be a pydantic model, which has its own rules, or a path.
 
     To be made where the module is imported: msgspec 0.22 crashes the process when
     two threads meet a dataclass for the first time at once.
@@ -189,7 +189,7 @@ def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
 
 
 def _validate(kind: type[Any], value: Any) -> Any:
-    return kind.model_validate(value)
+    return kind(value) if kind is Path else kind.model_validate(value)
 
 
 def remove_stale_temp_files(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,20 @@ def test_is_built_again_when_the_file_is_damaged(build: Build, tmp_path: Path) -
     second = build_training_set(training(), {"rows": tmp_path / "tables" / "rows"}, tmp_path / "training")
 
     assert (second, read(second).num_rows) == (first, 120)
+
+
+@pytest.mark.parametrize("change", [{"rows": "many"}, {"columns": None}, {"task": "clustering"}, {"fingerprint": ""}])
+def test_is_built_again_when_the_manifest_is_damaged(build: Build, tmp_path: Path, change: dict[str, object]) -> None:
+    """One of another shape, as of another version, is as good as absent."""
+    first = build(COLUMNS)
+    manifest = first.path.with_suffix(".json")
+    whole = manifest.read_bytes()
+    known = json.loads(whole)
+    manifest.write_text(json.dumps(known | {"training_set": known["training_set"] | change}))
+
+    second = build_training_set(training(), {"rows": tmp_path / "tables" / "rows"}, tmp_path / "training")
+
+    assert (second, manifest.read_bytes()) == (first, whole)
 
 
 def test_types_that_arrow_lacks_become_numbers_and_texts(build: Build) -> None:

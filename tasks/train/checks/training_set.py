@@ -5,20 +5,31 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from tasks.config import Training
 from tasks.core.errors import ConfigError, TrainingError
-from tasks.core.storage import commit_json, fingerprint, hash_file, read_json, remove_stale_temp_files
+from tasks.core.storage import commit_json, fingerprint, hash_file, json_reader, remove_stale_temp_files
 from tasks.train.data.training_set import TrainingSet, table_state, versions, write_rows
 from tasks.train.models.estimators import BOOSTING
 
 _CHECKS = 6  # raised when the checks look for more: what passed earlier ones is checked again
+
+
+@dataclass(frozen=True)
+class _Built:
+    """The manifest of a training set: the fingerprints of what it is made of and of what it was checked by."""
+
+    inputs: str
+    checked: str
+    training_set: TrainingSet
+
+
+_read = json_reader(_Built)
 
 
 def build_training_set(
@@ -50,10 +61,10 @@ def build_training_set(
     path, manifest = folder / "training_set.arrow", folder / "training_set.json"
     inputs, checked = _inputs(training, tables), _settings(training)
     known = None if fresh else _known(path, manifest)
-    if known and known["inputs"] == inputs and known["checked"] == checked:
-        return _restored(path, known)
+    if known and known.inputs == inputs and known.checked == checked:
+        return replace(known.training_set, path=path)
     _check_settings(training)
-    if not (known and known["inputs"] == inputs):
+    if not (known and known.inputs == inputs):
         try:
             write_rows(training, tables, path, stop)
         except TrainingError as error:
@@ -61,16 +72,17 @@ def build_training_set(
             error.__context__ = None
             raise error.with_traceback(None) from None
     built = _check(training, path)
-    commit_json(manifest, {"inputs": inputs, "checked": checked, **asdict(built), "path": path.name})
+    told = asdict(built) | {"path": path.name}
+    commit_json(manifest, {"inputs": inputs, "checked": checked, "training_set": told})
     return built
 
 
 def is_checked(training: Training, folder: Path, tables: Mapping[str, Path] | None = None) -> bool:
     """Return whether the training set in `folder` was built by these settings, of these tables where any are given: they were right then."""
-    known = read_json(folder / "training_set.json")
-    if not isinstance(known, dict) or known.get("checked") != _settings(training):
+    known = _read(folder / "training_set.json")
+    if known is None or known.checked != _settings(training):
         return False
-    return tables is None or known.get("inputs") == _inputs(training, tables)
+    return tables is None or known.inputs == _inputs(training, tables)
 
 
 def _check_settings(training: Training) -> None:
@@ -101,18 +113,12 @@ def _check(training: Training, path: Path) -> TrainingSet:
         )
 
 
-def _known(path: Path, manifest: Path) -> dict[str, Any] | None:
+def _known(path: Path, manifest: Path) -> _Built | None:
     """Return the manifest of the file that is there, or None where they do not belong together."""
-    known = read_json(manifest)
-    if not isinstance(known, dict) or not path.is_file() or hash_file(path) != known.get("fingerprint"):
+    known = _read(manifest)
+    if known is None or not path.is_file() or hash_file(path) != known.training_set.fingerprint:
         return None
     return known
-
-
-def _restored(path: Path, known: Mapping[str, Any]) -> TrainingSet:
-    kept = {name: known[name] for name in ("fingerprint", "rows", "task", "train_rows", "test_rows", "positive")}
-    lists: dict[str, Any] = {name: tuple(known[name]) for name in ("columns", "guessed", "warnings")}
-    return TrainingSet(path=path, **kept, **lists)
 
 
 def _inputs(training: Training, tables: Mapping[str, Path]) -> str:
