@@ -11,6 +11,7 @@ import pyarrow as pa
 from sklearn.inspection import permutation_importance
 
 from tasks.config import TimeSplit
+from tasks.core.errors import TrainingError
 from tasks.core.storage import commit
 from tasks.train.data.types import Array
 from tasks.train.evaluation.fit import chosen_params
@@ -49,7 +50,12 @@ def judge_finalist(job: CandidateJob) -> HoldoutResult:
 
 
 def measure_importances(job: CandidateJob) -> dict[str, tuple[float, float]]:
-    """Return by feature how much the score on the hold-out drops where the feature is shuffled, and its deviation."""
+    """Return by feature how much the score on the hold-out drops where the feature is shuffled, and its deviation.
+
+    Raises:
+        TrainingError: the metric is not defined on the rows that they are measured on, as of one class alone.
+
+    """
     _, test = job.rows.sides()
     if len(test) > IMPORTANCE_ROWS:
         test = np.sort(np.random.default_rng(job.training.seed).choice(test, IMPORTANCE_ROWS, replace=False))
@@ -62,6 +68,11 @@ def measure_importances(job: CandidateJob) -> dict[str, tuple[float, float]]:
         n_repeats=IMPORTANCE_REPEATS,
         random_state=job.training.seed,
     )
+    if not np.isfinite(found.importances).all():
+        raise TrainingError(
+            f"{job.training.metric} is not defined on the {len(test):,} held-out rows that they are measured on; "
+            "hold out more rows of each class, or choose another metric"
+        )
     drops = zip(frame.columns, found.importances_mean, found.importances_std, strict=True)
     return {str(name): (float(mean), float(deviation)) for name, mean, deviation in drops}
 

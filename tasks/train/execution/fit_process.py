@@ -18,6 +18,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
 
+from tasks.core.errors import TidemillError
+
 # Read by the numeric libraries when they are first imported.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _WATCH_S = 0.05  # a fit that allocates 2 GB/s is 100 MB beyond its limit when it is seen
@@ -148,7 +150,8 @@ def _call(call: bytes) -> Iterator[tuple[How, bytes]]:
         yield "answered", pickle.dumps(answer)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told where it was asked for
         told = " ".join(str(error).split()).rstrip(".") or "no reason given"
-        yield "raised", pickle.dumps(f"{type(error).__name__}: {told[:300]}")
+        kind = "" if isinstance(error, TidemillError) else f"{type(error).__name__}: "
+        yield "raised", pickle.dumps(f"{kind}{told[:300]}")
 
 
 def end_with(parent: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import platform
 import shutil
 from contextlib import suppress
@@ -134,7 +133,7 @@ def _describe(  # noqa: PLR0913, PLR0917 - what a version is made of
         folds=leaderboard.folds,
         params=dict(best.result.params),
         features=learnt.kinds,
-        importances={n: drop for n, drop in finalist.importances.items() if math.isfinite(sum(drop))},
+        importances=dict(finalist.importances),
         learning_curve=list(finalist.learning_curve),
         equals=[line.name for line in leaderboard.lines if line.within_noise and line.name != best.name],
         warnings=[*leaderboard.warnings, *best.result.warnings],
