@@ -6,9 +6,9 @@ import time
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
-from flows.summary import ChampionSummary, RunSummary, SourceSummary, TargetSummary
+from flows.summary import ChampionSummary, RunSummary, SourceSummary, Stage, TargetSummary
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import StageError, TrainingError
 from tasks.core.outcome import Failed, Outcome
@@ -17,6 +17,14 @@ from tasks.train.evaluation.leaderboard import Leaderboard
 
 _INGEST_COUNTS: tuple[Count, ...] = ("requests", "retries", "refused", "pages", "elements_skipped")
 _TABLE_COUNTS = ("rows_received", "rows_table", "rows_rejected", "rows_duplicate", "rows_new", "records_empty")
+
+
+class _Outcomes(TypedDict, total=False):
+    """What each stage came to, by its name."""
+
+    ingest: Sequence[LandedSource]
+    convert: Sequence[Outcome[CommittedTable]]
+    train: Leaderboard
 
 
 @dataclass
@@ -29,26 +37,25 @@ class RunRecorder:
     flow_run_id: str | None = None
     warnings: Sequence[str] = ()
     """What is to be told of the run beside what its stages tell."""
-    outcomes: dict[str, Any] = field(default_factory=dict)
+    outcomes: _Outcomes = field(default_factory=_Outcomes)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    async def add(self, stage: str, work: Coroutine[Any, Any, Any]) -> None:
+    async def add(self, stage: Stage, work: Coroutine[Any, Any, Any]) -> None:
         """Run a stage; when it fails, what its other parts came to is kept."""
         start = time.monotonic()
         try:
             self.outcomes[stage] = await work
         except StageError as error:
-            self.outcomes[stage] = error.outcome
+            self.outcomes[stage] = cast("Any", error.outcome)
             raise
         finally:
             self.seconds[stage] = round(time.monotonic() - start, 2)
 
     def summary(self, error: BaseException | None) -> RunSummary:
         """Return the summary of what has come so far; `error` is what ended the run, if anything did."""
-        landed: Sequence[LandedSource] = self.outcomes.get("ingest") or ()
-        converted: Sequence[Outcome[CommittedTable]] = self.outcomes.get("convert") or ()
+        landed, converted = self.outcomes.get("ingest", ()), self.outcomes.get("convert", ())
         tables = [outcome for outcome in converted if not isinstance(outcome, Failed)]
-        board: Leaderboard | None = self.outcomes.get("train")
+        board = self.outcomes.get("train")
         failures = [failed.message for source in landed for failed in source.failed]
         failures += [outcome.message for outcome in converted if isinstance(outcome, Failed)]
         failures += [f"candidate {result.name}: {result.error}" for result in board.failed] if board else []
