@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 
 from tasks.config import Pipeline, load_pipeline
 from tasks.core.errors import ConfigError
+from tasks.core.suggestions import did_you_mean
 
 FILE = Path("prefect.yaml")
 _KINDS = ("cron", "interval", "rrule")
@@ -180,8 +180,7 @@ def _sentence(name: str, place: tuple[str, ...], details: Any) -> str:
     match details["type"]:
         case "extra_forbidden":
             known = Timetable.model_fields if "schedules" in details["loc"] else Deployment.model_fields
-            near = get_close_matches(str(details["loc"][-1]), [*known, *_OF_WORKERS], n=1)
-            said = "unknown key; " + (f"did you mean {near[0]}?" if near else "take it out")
+            said = f"unknown key; {did_you_mean(details['loc'][-1], [*known, *_OF_WORKERS], 'take it out')}"
         case "missing":
             said = "is missing; add it"
         case _:

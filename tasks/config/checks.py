@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import BeforeValidator, Field
@@ -14,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from tasks.config.base import ConfigModel, NonEmpty
 from tasks.config.kinds import Kinds
+from tasks.core.suggestions import did_you_mean
 
 Columns = Annotated[
     tuple[NonEmpty, ...],
@@ -151,8 +151,7 @@ def _is_one_check(value: Any) -> Any:
         raise ValueError(f"{' and '.join(said)} are two checks; write each as an entry of its own")
     if not said:
         others = [str(key) for key in value if key != "on_fail"]
-        near = get_close_matches(others[0], known, n=1, cutoff=0.6) if others else []
-        cure = f"did you mean {near[0]}?" if near else f"write one of {', '.join(known)}"
+        cure = did_you_mean("".join(others[:1]), known, f"write one of {', '.join(known)}")
         raise ValueError(f"{', '.join(others) or 'nothing'} is no check; {cure}")
     return value
 

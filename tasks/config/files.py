@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from encodings.aliases import aliases
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from tasks.config.base import BodyPath, ConfigModel, NonEmpty
+from tasks.core.suggestions import did_you_mean
 
 Format = Literal["csv", "tsv", "jsonl", "json", "parquet", "excel"]
 
@@ -89,8 +89,8 @@ class Reading(ConfigModel):
     def _is_known(cls, value: str | None) -> str | None:
         if value is not None and not _is_encoding(value):
             known = filter(_is_encoding, {*aliases, *aliases.values()})
-            near = get_close_matches(value.lower().replace("-", "_"), sorted(known), n=1)
-            cure = f"did you mean {near[0]}?" if near else "write one that Python knows, e.g. cp1252"
+            asked = value.lower().replace("-", "_")
+            cure = did_you_mean(asked, sorted(known), "write one that Python knows, e.g. cp1252")
             raise ValueError(f"{value!r:.60} is not an encoding; {cure}")
         return value
 

@@ -6,7 +6,6 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from tasks.config.mistakes import explain_mistakes
 from tasks.config.pipeline import Pipeline
 from tasks.core.errors import ConfigError
 from tasks.core.redaction import is_secret, redact
+from tasks.core.suggestions import did_you_mean
 
 _SENT = ("partitions", "params", "headers", "body")
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
@@ -183,10 +183,7 @@ def _holds_itself(value: Any, around: set[int], known: set[int]) -> bool:
 def _beside(path: Path) -> str:
     """Return the cure for a missing file: the pipeline files that do exist nearby."""
     found = sorted(str(p) for p in Path("deployments").glob("*/pipeline.yaml"))
-    near = get_close_matches(str(path), found, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"there are {', '.join(found)}" if found else "check the path"
+    return did_you_mean(path, found) if found else "check the path"
 
 
 def _fill_variables(value: Any, path: Path, keys: tuple[str, ...] = ()) -> Any:

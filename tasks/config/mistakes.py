@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +14,7 @@ from pydantic_core import ErrorDetails
 from tasks.config.auth import SecretReference
 from tasks.config.pipeline import Pipeline
 from tasks.core.redaction import redact
+from tasks.core.suggestions import did_you_mean
 
 _QUOTE = "'"
 _QUOTED = re.compile(r"'([^']*)'")
@@ -108,14 +108,13 @@ def _explain_shape(error: ErrorDetails) -> str:
 def _not_one_of(value: object, expected: str) -> str:
     """Return that a value is none of those pydantic lists, quoted, in `expected`."""
     allowed = _QUOTED.findall(expected)
-    near = get_close_matches(str(value), allowed, n=1, cutoff=0.5)
-    return f"{value!r} is not one of {', '.join(allowed)}" + (f"; did you mean {near[0]}?" if near else "")
+    cure = did_you_mean(value, allowed, "")
+    return f"{value!r} is not one of {', '.join(allowed)}" + (f"; {cure}" if cure else "")
 
 
 def _known_keys(place: _Place) -> str:
     """Return the cure for an unknown key: the nearest known one, or all of them."""
-    near = get_close_matches(place.keys[-1], place.known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else f"known here are {', '.join(place.known)}"
+    return did_you_mean(place.keys[-1], place.known, f"known here are {', '.join(place.known)}")
 
 
 def _find_place(error: ErrorDetails, document: Any, schema: Schema) -> _Place:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoints, entry_points
 from typing import Any, Generic, TypeVar, cast
 
 from tasks.core.errors import ConfigError
+from tasks.core.suggestions import did_you_mean
 
 Kind = TypeVar("Kind")
 
@@ -79,8 +79,7 @@ class Registry(Generic[Kind]):
 
         """
         if name not in self.kinds:
-            near = get_close_matches(name, self.kinds, n=1, cutoff=0.5)
-            cure = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(self.kinds))}"
+            cure = did_you_mean(name, self.kinds, f"known are {', '.join(sorted(self.kinds))}")
             raise ConfigError(f"{name!r} is not one of {self.group.removeprefix('tidemill.')}; {cure}")
         return self.kinds[name]
 

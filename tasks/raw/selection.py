@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from urllib.parse import unquote
 
 from tasks.config import Pipeline, Scalar
 from tasks.core.errors import ConfigError
+from tasks.core.suggestions import did_you_mean
 from tasks.raw.partitions import Partition, list_values
 
 EXAMPLE = "month=3..5 origin=EWR,JFK"
@@ -157,13 +157,13 @@ def _read_choice(text: str, word: str) -> ValueRange:
 def _condition_mistakes(condition: Term, declared: Mapping[str, Sequence[str]]) -> Iterator[str]:
     if condition.name not in declared:
         there = f"there are {_list(list(declared))}" if declared else "there are none in this pipeline"
-        yield f"no source has the partition {condition.name!r}; {_nearest(condition.name, declared) or there}"
+        yield f"no source has the partition {condition.name!r}; {did_you_mean(condition.name, declared, there)}"
         return
     values = list(dict.fromkeys(declared[condition.name]))
     for choice in condition.choices:
         wrong = [end for end in dict.fromkeys((choice.first, choice.last)) if not _reaches(end, choice, values)]
         if wrong:
-            near = _nearest(wrong[0], values) if choice.is_one and _number(wrong[0]) is None else ""
+            near = did_you_mean(wrong[0], values, "") if choice.is_one and _number(wrong[0]) is None else ""
             cure = near or f"there are {_list(values)}"
             yield f"{condition.name}={choice}: {wrong[0]!r} selects nothing; {cure}"
         elif not any(map(choice.takes, values)):
@@ -179,11 +179,6 @@ def _reaches(end: str, choice: ValueRange, values: Sequence[str]) -> bool:
 
 def _is_up_to(first: str, last: str) -> bool:
     return ValueRange(first, last).takes(first)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else ""
 
 
 def _list(values: Sequence[str]) -> str:

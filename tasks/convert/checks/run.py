@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import cached_property
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from tasks.convert.checks.columns import EXAMPLES, SHOWN_CHARACTERS, as_null, as
 from tasks.convert.parts.part import StoredPart
 from tasks.core.errors import TableError
 from tasks.core.escaping import one_line
+from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import files_as_sql, quote_name
 
 MEMORY = "256MB"  # a key that does not fit goes to the disk
@@ -200,8 +200,7 @@ def _refuse(checks: Sequence[Check], types: Mapping[str, str]) -> None:
 
 
 def _no_column(name: str, types: Mapping[str, str]) -> str:
-    near = get_close_matches(name, types, n=1)
-    cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
+    cure = did_you_mean(name, types, f"the columns are {', '.join(types)}")
     return f"{name!r} is not a column of the table; {cure}"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 
 from tasks.config import FilesSource
 from tasks.convert.formats.json_rows import NOT_A_LIST, is_replaced
@@ -26,6 +25,7 @@ from tasks.convert.table.job import TableJob
 from tasks.convert.table.manifest import TableManifest
 from tasks.core.errors import TableError
 from tasks.core.storage import remove_stale_temp_files
+from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import find_alike
 
 _SHOWN: Mapping[str, str] = {"long": "int"}
@@ -142,8 +142,7 @@ def check_declared(job: TableJob, types: Types) -> None:
     files = isinstance(job.source, FilesSource)
     for name in job.source.columns if types else ():
         if job.naming.rename([name])[0] not in types and not _is_of_no_element(job, name, types):
-            near = get_close_matches(name, types, n=1)
-            cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
+            cure = did_you_mean(name, types, f"the columns are {', '.join(types)}")
             raise TableError(f"columns.{name}: no {'file' if files else 'record'} has this column; {cure}")
 
 
@@ -172,8 +171,7 @@ def check_exploded(job: TableJob, types: Types, files: Iterable[ConvertedFile]) 
     if job.explode is None or not (has_rows or any(f.records_empty for f in counted)) or (has_rows and job.lenient):
         return
     if not _has_exploded(job, job.explode, types) and not any(_may_reject_list(f) for f in counted):
-        near = get_close_matches(job.explode, types, n=1)
-        cure = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(types)}"
+        cure = did_you_mean(job.explode, types, f"the columns are {', '.join(types)}")
         raise TableError(f"explode: no record has a column {job.explode!r}; {cure}")
 
 

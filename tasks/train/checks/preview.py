@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from tasks.config import GroupSplit, QueryLimits, TimeSplit, Training
 from tasks.core.errors import TrainingError
+from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import is_table
-from tasks.train.data.query import LateQueryError, as_plain, bounded, did_you_mean, explained, opened_tables
+from tasks.train.data.query import LateQueryError, as_plain, bounded, explained, opened_tables
 from tasks.train.data.training_set import MIN_ROWS
 
 _TIME_S = 20.0  # a query that takes longer is left to the run

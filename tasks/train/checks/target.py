@@ -16,6 +16,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from tasks.config import GroupSplit, Label, TimeSplit, Training, write_label
 from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.suggestions import did_you_mean
 from tasks.train.data.classes import (
     TWO,
     find_class_mistakes,
@@ -26,7 +27,6 @@ from tasks.train.data.classes import (
     rarer_label,
 )
 from tasks.train.data.features import find_infinite, is_text, not_features, read_target
-from tasks.train.data.query import did_you_mean
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 from tasks.train.models.estimators import kind_of, load_estimator

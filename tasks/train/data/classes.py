@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 from tasks.config import Candidate, Label, write_label
+from tasks.core.suggestions import did_you_mean
 from tasks.train.data.types import Array
 
 TWO = 2
@@ -54,8 +54,7 @@ def name_labels(labels: Sequence[Label]) -> str:
 
 def nearest_label(told: str, labels: Sequence[Label]) -> str:
     """Return the cure for a class that is not there: the nearest, or those that are."""
-    near = get_close_matches(told, [write_label(label) for label in labels], n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else f"there are {name_labels(labels)}"
+    return did_you_mean(told, map(write_label, labels), f"there are {name_labels(labels)}")
 
 
 def params_for(candidate: Candidate, labels: Sequence[Label] | None) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
 import pyarrow as pa
 
+from tasks.core.suggestions import did_you_mean
 from tasks.train.data.features import is_text
 
 _TOLD = 5
@@ -63,8 +63,7 @@ def foreign_kinds(learnt: Mapping[str, str], schema: pa.Schema) -> list[str]:
 
 def _nearest(name: str, names: Sequence[str]) -> str:
     same = [each for each in names if each.lower() == name.lower()]
-    near = same or get_close_matches(name, names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]}?"
+    if same:
+        return f"did you mean {same[0]}?"
     more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return f"there are {', '.join(names[:_TOLD])}{more}"
+    return did_you_mean(name, names, f"there are {', '.join(names[:_TOLD])}{more}")

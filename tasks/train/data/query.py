@@ -10,7 +10,6 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -187,12 +186,6 @@ def explain_sql(error: duckdb.Error) -> str:
     text = str(error)
     proposals = [match[0] for match in _CANDIDATES.finditer(text)]
     return " ".join([text.strip().splitlines()[0], *proposals]).rstrip(".")
-
-
-def did_you_mean(name: str, known: list[str]) -> str:
-    """Return `; did you mean X?` for the nearest known name, else all of them."""
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, name: str, folder: Path) -> None:

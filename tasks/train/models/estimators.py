@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ from typing import Any
 
 from tasks.config import Candidate, Label
 from tasks.core.errors import ConfigError
+from tasks.core.suggestions import nearest
 from tasks.train.data.classes import params_for
 
 BASELINE = "dummy"
@@ -203,8 +203,8 @@ def build_estimator(candidate: Candidate, seed: int, labels: Sequence[Label] | N
 
 def _nearest(name: str) -> str:
     """Return `; did you mean ...?` with the full import path of the estimator of nearest name."""
-    near = get_close_matches(name, _known_estimators(), n=1, cutoff=0.6)
-    return f"; did you mean {_known_estimators()[near[0]]}?" if near else "; see scikit-learn's list of estimators"
+    near = nearest(name, _known_estimators())
+    return f"; did you mean {_known_estimators()[near]}?" if near else "; see scikit-learn's list of estimators"
 
 
 @cache

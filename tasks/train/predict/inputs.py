@@ -19,13 +19,13 @@ import pyarrow.parquet as pq
 from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.storage import fingerprint
+from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import files_as_sql, find_alike, quote_name
 from tasks.train.data.column_kinds import SQL_TYPES, differences, foreign_kinds
 from tasks.train.data.query import (
     PLAIN_TYPES,
     RESULT,
     check_query,
-    did_you_mean,
     explain_sql,
     opened_tables,
     refuse_damaged,
