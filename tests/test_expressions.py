@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tasks.convert.files.content import is_other_content
+from tasks.convert.formats.csv.format import Csv
 from tasks.core.escaping import escape
 from tasks.core.redaction import redact
 from tasks.ingest.api.urls import find_link
@@ -45,9 +45,7 @@ def read_cell(text: str) -> None:
 READERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "robots.txt": (read_robots, ("\n", " ", " \n", "user-agent:", "user-agent ")),
     "content": (
-        lambda text: [
-            is_other_content(f"{first}{text}".encode(), ".csv") for first in ("", "<html><title>", "<a ", "[")
-        ],
+        lambda text: [Csv.find_other(f"{first}{text}".encode()) for first in ("", "<html><title>", "<a ", "[")],
         (" ", "a", "<title ", "<title>", "<!--", ' a=""', "{"),
     ),
     "address": (

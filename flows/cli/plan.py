@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flows.summary import RunOptions
 from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, Training, secret_references, write_duration
-from tasks.convert.formats.registry import suffix_of
+from tasks.convert.formats.registry import format_of
 from tasks.convert.table.inputs import list_files
 from tasks.core.errors import ConfigError, TableError
 from tasks.core.redaction import redact
@@ -86,7 +86,7 @@ def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
     try:
         for file in list_files(source.path, folder.root, source.allow_hosts):
             try:
-                suffix_of(file.name, source.read)
+                format_of(file.name, source.read)
             except TableError as error:
                 mistakes.append(f"path: {file.name}: {error}")
     except TableError as error:

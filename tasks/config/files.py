@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from encodings.aliases import aliases
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from tasks.config.base import BodyPath, ConfigModel, NonEmpty
+from tasks.config.formats import FORMATS, Format, FormatName
 from tasks.core.suggestions import did_you_mean
 
-Format = Literal["csv", "tsv", "jsonl", "json", "parquet", "excel"]
-
-_CSV: tuple[Format, ...] = ("csv", "tsv")
-FORMATS_OF: Mapping[str, tuple[Format, ...]] = {
-    "delimiter": _CSV,
-    "quote": _CSV,
-    "decimal": _CSV,
-    "escape": _CSV,
-    "comment": _CSV,
-    "header": (*_CSV, "excel"),
-    "header_row": (*_CSV, "excel"),
-    "skip_rows": (*_CSV, "excel"),
-    "encoding": (*_CSV, "jsonl", "json"),
-    "records_at": ("json",),
-    "sheet": ("excel",),
-}
+KEYS_OF_FORMATS = (
+    *("delimiter", "quote", "decimal", "escape", "comment"),
+    *("header", "header_row", "skip_rows", "encoding", "records_at", "sheet"),
+)
+"""Keys of which a format says whether they say something of it."""
 _EXAMPLES = {"delimiter": "; or |", "quote": "' or \"", "escape": "\\", "comment": "#"}
 _ARTICLES = {"escape": "an"}
 _SEPARATORS = {"\\t": 'a tab in double quotes, "\\t"', "tab": 'a tab in double quotes, "\\t"'}
@@ -44,7 +33,7 @@ def _is_encoding(name: str) -> bool:
 class Reading(ConfigModel):
     """How files are read; what is not said is told by a file's name, or detected in its first bytes."""
 
-    format: Format | None = None
+    format: FormatName | None = None
     """Format of the files; without it, what their names end in."""
     delimiter: str | None = None
     """What separates fields, e.g. ; or |."""
@@ -103,15 +92,19 @@ class Reading(ConfigModel):
 
     @model_validator(mode="after")
     def _fits_the_format(self) -> Reading:
-        for key, formats in FORMATS_OF.items():
-            if self.format is not None and getattr(self, key) is not None and self.format not in formats:
-                of = " and ".join(formats)
-                raise ValueError(f"{key} is of {of}, and the format is {self.format}; take one of them out")
+        if self.format is not None:
+            self._refuse_keys(FORMATS.get(self.format))
         if self.delimiter is not None and self.delimiter in (self.quote, self.decimal):
             raise ValueError(f"delimiter {self.delimiter!r} is also the quote or the decimal; choose another")
         if self.format == "tsv" and self.delimiter not in (None, "\t"):
             raise ValueError(f"delimiter {self.delimiter!r} is not that of tsv; declare format: csv")
         return self
+
+    def _refuse_keys(self, kind: type[Format]) -> None:
+        for key in KEYS_OF_FORMATS:
+            if getattr(self, key) is not None and key not in kind.keys:
+                of = " and ".join(FORMATS.names_with(key))
+                raise ValueError(f"{key} is of {of}, and the format is {kind.name}; take one of them out")
 
     @model_validator(mode="after")
     def _marks_differ(self) -> Reading:

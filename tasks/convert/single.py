@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.config import Column, ColumnType, FilesSource, Reading
-from tasks.convert.formats.registry import suffix_of
+from tasks.convert.formats.registry import format_of
 from tasks.convert.schema.names import Naming
 from tasks.convert.table.account import tell_of_reading
 from tasks.convert.table.draft import Draft
@@ -105,7 +105,7 @@ def _reading_of(file: Path, read: Reading) -> Reading:
 
 def _is_of_another(file: Path, read: Reading) -> bool:
     try:
-        return suffix_of(file.name, Reading(), file) != suffix_of(file.name, read, file)
+        return format_of(file.name, Reading(), file) is not format_of(file.name, read, file)
     except TableError:  # its name tells of none
         return False
 

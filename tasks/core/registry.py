@@ -53,12 +53,16 @@ class Registry(Generic[Kind]):
                 raise ConfigError(f"{point.value}: is called {name!r}; call its entry point so, not {point.name!r}")
             if name in kinds:
                 raise ConfigError(f"{point.value}: {self.group} has a {name!r} already; call it otherwise")
+            self.refuse(kinds, found)
             kinds[name] = found
         return kinds
 
     def is_base_of(self, found: Any) -> bool:
         """Return whether something is a kind of this registry."""
         return issubclass(found, self.base) if isinstance(found, type) else isinstance(found, self.base)
+
+    def refuse(self, known: Mapping[str, Kind], kind: Kind) -> None:
+        """Raise ConfigError where a kind of an extension cannot stand beside those that are known; a name of its own it has."""
 
     def add(self, name: str, kind: Kind) -> None:
         """Add a kind; one that is there already under its name stays.
@@ -67,6 +71,7 @@ class Registry(Generic[Kind]):
             ConfigError: another one has this name.
 
         """
+        self.refuse(self.kinds, kind)
         known = self.kinds.setdefault(name, kind)
         if known is not kind and repr(known) != repr(kind):
             raise ConfigError(f"{name!r} is the name of another kind of {self.group} already; call yours otherwise")

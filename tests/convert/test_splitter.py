@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.convert.files.byte_view import BufferPool, ByteView
+from tasks.convert.formats.jsonl import Jsonl
 from tasks.convert.formats.splitter import RecordSplitter
 from tasks.convert.schema.target import TableTarget
 from tasks.convert.staging import file as conversion
@@ -18,7 +19,7 @@ BLOCK_BYTES = 256 * 1024
 
 def test_a_record_of_many_blocks_is_in_memory_twice_at_most() -> None:
     """It is copied once for each block that it goes on in: where it lay, and where the next bytes are to follow it."""
-    cutter = RecordSplitter(TableTarget("rows", Path(), {}), BufferPool(), ".jsonl", BLOCK_BYTES, BLOCK_BYTES)
+    cutter = RecordSplitter(Jsonl(TableTarget("rows", Path(), {})), BufferPool(), BLOCK_BYTES, BLOCK_BYTES)
 
     tracemalloc.start()
     record_bytes = 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-from tasks.core.errors import TableError
-
 # Of macOS, Windows, and the owner files that Office and LibreOffice keep beside an open document.
 _LITTER = re.compile(
     r"(^|.*/)(__MACOSX/.*|\._[^/]*|\.DS_Store|Thumbs\.db|ehthumbs\.db|desktop\.ini|~\$[^/]*|\.~lock\.[^/]*#)",
@@ -52,32 +50,17 @@ _MARK = b"\xef\xbb\xbf"
 _TITLE_CHARACTERS = 60
 
 
-def refuse_other_content(data: bytes, suffix: str) -> None:
-    """Raise where a file that begins with `data` is not of the format that its ending, or what is declared, tells.
+def find_other_content(data: bytes, begins: bytes = b"") -> tuple[str, str] | None:
+    """Return what a file is that begins with `data`, and the cure; None where it may be what it is called.
 
-    Raises:
-        TableError: it is another's; the sentence says which, and what to do.
-
+    `begins` is the pattern of how a file begins that is what it is called.
     """
-    found = _other_content(data.removeprefix(_MARK), suffix)
-    if found is not None:
-        what, cure = found
-        raise TableError(f"is {what}, not {suffix.removeprefix('.')}; {cure}")
-
-
-def is_other_content(data: bytes, suffix: str) -> bool:
-    """Return whether a file that begins with `data` is not of the format that its ending tells."""
-    return _other_content(data.removeprefix(_MARK), suffix) is not None
-
-
-def _other_content(data: bytes, suffix: str) -> tuple[str, str] | None:
-    """Return what a file is, and the cure; None where it may be what it is called."""
-    if suffix == ".xlsx" and data.startswith((_ZIP, _OLE)):
+    if begins and re.match(begins, data):
         return None
     if data.startswith((_ZIP, _OLE)):
         return _of_office(data)
     for pattern, what, cure in _KNOWN:
-        if pattern.match(data) and not (what == "Parquet" and suffix == ".parquet"):
+        if pattern.match(data):
             return what, cure
     if _HTML.match(data):
         title = _TITLE.search(data)
@@ -85,7 +68,12 @@ def _other_content(data: bytes, suffix: str) -> tuple[str, str] | None:
         return f"an HTML page{called}", "a page to log in, or of an error, may stand in its place: fetch the file again"
     if _XML.match(data):
         return "XML", "save it as .csv, or leave the file out"
-    return _of_text(data, suffix)
+    return None
+
+
+def without_mark(data: bytes) -> bytes:
+    """Return the beginning of a file without the byte order mark of UTF-8."""
+    return data.removeprefix(_MARK)
 
 
 def _of_office(data: bytes) -> tuple[str, str]:
@@ -101,11 +89,14 @@ def _of_office(data: bytes) -> tuple[str, str]:
     return "a .zip", _RENAME.format(".zip")
 
 
-def _of_text(data: bytes, suffix: str) -> tuple[str, str] | None:
-    """Return what a text is that a reader of another format would take apart."""
-    if suffix in (".csv", ".tsv") and _is_json(data):
-        return "JSON", f"{_RENAME.format('.json or .jsonl')}, or declare read.format"
-    if suffix in (".xlsx", ".parquet") and data and b"\0" not in data[:1024] and _is_text(data[:1024]):
+def find_json(data: bytes) -> tuple[str, str] | None:
+    """Return that a text is JSON, which a reader of lines would take apart, and the cure."""
+    return ("JSON", f"{_RENAME.format('.json or .jsonl')}, or declare read.format") if _is_json(data) else None
+
+
+def find_text(data: bytes) -> tuple[str, str] | None:
+    """Return that a file is a text, where its format is none, and the cure."""
+    if data and b"\0" not in data[:1024] and _is_text(data[:1024]):
         return "text", f"{_RENAME.format('.csv')}, or declare read.format: csv"
     return None
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import fsspec
 
+from tasks.config.formats import FORMATS
 from tasks.convert.files.content import is_litter
-from tasks.convert.files.opening import COMPRESSIONS, SUFFIXES, suffixes
+from tasks.convert.files.opening import COMPRESSIONS, suffixes
 from tasks.core.errors import TableError
 from tasks.core.imports import import_store
 from tasks.core.redaction import redact
@@ -174,8 +175,9 @@ def _is_known(name: str) -> bool:
     """Return whether a name ends as that of a format does, compressed or not; a .zip may keep that to itself."""
     ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a Path for each of 10,000 files costs more than its stat
     if ending not in COMPRESSIONS:
-        return ending in SUFFIXES
-    return suffixes(name)[0] in (SUFFIXES - COMPRESSIONS) | {""}
+        return ending in FORMATS.by_suffix
+    inner = suffixes(name)[0]
+    return not inner or inner in FORMATS.by_suffix
 
 
 def list_remote(url: str, passed_over: list[str] | None = None) -> Iterator[RemoteFile]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import fsspec
 
+from tasks.config.formats import FORMATS
 from tasks.convert.files.decompression import COMPRESSIONS as _BY_FRAMES
 from tasks.convert.files.decompression import PIECE_BYTES, DamagedError, Decompressed, Section
 from tasks.convert.files.zip_member import Member, Readable
@@ -24,19 +25,13 @@ __all__ = [
     "BOMB_BYTES",
     "BOMB_RATIO",
     "COMPRESSIONS",
-    "KNOWN",
-    "SAME",
-    "SUFFIXES",
     "DamagedError",
     "Stream",
+    "is_ending",
     "suffixes",
 ]
 
 COMPRESSIONS = frozenset({*_BY_FRAMES, ".zip"})
-SAME = {".ndjson": ".jsonl", ".txt": ".csv", ".xlsm": ".xlsx", ".xls": ".xlsx", ".pq": ".parquet", ".excel": ".xlsx"}
-KNOWN = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".xlsx")
-SUFFIXES = frozenset({*KNOWN, *SAME, *COMPRESSIONS})
-"""Endings of files, of each format and compression."""
 
 # Deflate expands a thousandfold at most, and honest data seldom a hundredfold.
 BOMB_BYTES = 1024**3
@@ -51,6 +46,11 @@ def suffixes(name: str) -> tuple[str, str]:
     if compression not in COMPRESSIONS:
         return compression, ""
     return PurePosixPath(path.stem).suffix.lower(), compression
+
+
+def is_ending(suffix: str) -> bool:
+    """Return whether a suffix, in lower case, tells a format or a compression."""
+    return suffix in FORMATS.by_suffix or suffix in COMPRESSIONS
 
 
 class Stream:

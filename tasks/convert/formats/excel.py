@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pyarrow as pa
 
 from tasks.config import Reading
+from tasks.convert.files.content import find_text, without_mark
 from tasks.convert.formats.csv.header import name_columns
+from tasks.convert.formats.format import WholeFormat
 from tasks.convert.formats.header import (
     REPEATED,
     extent,
@@ -164,3 +167,21 @@ def _find_sheet(names: Sequence[str], visible: Sequence[str], asked: str | int |
     if asked in names:
         return str(asked)
     raise TableError(f"has no sheet {asked!r}; its sheets are {', '.join(names)}: correct read.sheet")
+
+
+class Excel(WholeFormat):
+    """A sheet of a workbook."""
+
+    name: ClassVar[str] = "excel"
+    suffixes: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm", ".xls", ".excel")
+    keys: ClassVar[frozenset[str]] = frozenset({"header", "header_row", "skip_rows", "sheet"})
+    begins: ClassVar[bytes] = rb"PK\x03\x04|\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+    @classmethod
+    def find_other(cls, data: bytes) -> tuple[str, str] | None:
+        """Return what a file is that begins with `data`: a text is none."""
+        return super().find_other(data) or find_text(without_mark(data))
+
+    def read(self, data: bytes, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:
+        """Yield the rows of a sheet."""
+        return read_excel(data, reading, nulls_of)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from tasks.config import Reading
 from tasks.convert.files.encoding import Transcoder, detect_encoding
+from tasks.convert.formats.format import WholeFormat
 from tasks.convert.formats.json_rows import NoRow, NotARowError, NullsOf, Row, columns_of, nothing_declared, rows_of
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection
 from tasks.core.body_paths import Walked, items_of, members_of, walk
@@ -73,3 +74,15 @@ def _block(values: Sequence[Any], first: int, nulls_of: NullsOf) -> RawBlock:
             records += [record] * len(found)
     table, types = columns_of(rows, nulls_of=nulls_of)
     return RawBlock(table, len(rows) + len(misfits), misfits, lambda chosen: [records[row] for row in chosen], types)
+
+
+class Json(WholeFormat):
+    """A document."""
+
+    name: ClassVar[str] = "json"
+    suffixes: ClassVar[tuple[str, ...]] = (".json",)
+    keys: ClassVar[frozenset[str]] = frozenset({"encoding", "records_at"})
+
+    def read(self, data: bytes, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:
+        """Yield the records of a document as rows."""
+        return read_document(data, reading, nulls_of)

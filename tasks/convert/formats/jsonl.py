@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
 from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat
 from tasks.convert.formats.json_rows import NoRow, NotARowError, NullsOf, Row, columns_of, nothing_declared, read_rows
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block, is_narrowest, narrow_type
 from tasks.convert.schema.names import Naming
+from tasks.convert.schema.target import TableTarget
 from tasks.convert.schema.types import ARROW_TYPES, Types
 
 _SAMPLE_LINES = 200
@@ -41,6 +45,34 @@ class JsonBlock:
     keeps_empty: bool = False
     naming: Naming = field(default_factory=Naming)
     nulls_of: NullsOf = nothing_declared
+
+
+class Jsonl(StreamedFormat):
+    """A JSON object in each line."""
+
+    name: ClassVar[str] = "jsonl"
+    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
+
+    def __init__(self, target: TableTarget) -> None:
+        super().__init__(target)
+        self._cut_off = ""
+
+    def block(self, cut: Cut, place: Place) -> ByteBlock:
+        """Return lines as a block."""
+        target, window = self.target, cut.text
+        options = target.typed, target.explode, target.keeps_empty, target.naming, target.nulls_of
+        return ByteBlock(window, partial(parse_lines, JsonBlock(window, place.line, place.byte, *options)))
+
+    def end(self, cut: Cut, place: Place) -> Sequence[ByteBlock | RawBlock]:
+        """Return the last block; a file that is cut off ends within a line."""
+        if not self.target.landed:
+            self._cut_off = tell_cut_off(cut.text)
+        return super().end(cut, place)
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Return whether the file is cut off."""
+        return (self._cut_off,)
 
 
 def parse_lines(block: JsonBlock, schema: Schema) -> TypedBlock:

@@ -8,12 +8,16 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.config import Reading
+from tasks.convert.files.content import find_text, without_mark
+from tasks.convert.formats.format import WholeFormat
+from tasks.convert.formats.json_rows import NullsOf
 from tasks.convert.schema.blocks import RawBlock, Record
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import TypeName, arrow_type, name_decimal
@@ -193,3 +197,24 @@ def _interval(value: bytes | None) -> str | None:
     date = (f"{months}M" if months else "") + (f"{days}D" if days else "")
     seconds = f"T{Decimal(milliseconds) / 1000:f}S" if milliseconds or not date else ""
     return f"P{date}{seconds}"
+
+
+class Parquet(WholeFormat):
+    """Columns with types of their own."""
+
+    name: ClassVar[str] = "parquet"
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
+    begins: ClassVar[bytes] = rb"PAR1[\0-\x08\x0e-\x1f]"
+
+    @classmethod
+    def find_other(cls, data: bytes) -> tuple[str, str] | None:
+        """Return what a file is that begins with `data`: a text is none."""
+        return super().find_other(data) or find_text(without_mark(data))
+
+    def read(self, data: bytes, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:  # noqa: ARG002 - it says all itself
+        """Yield the rows of a file."""
+        return read_parquet(data)
+
+    def read_in_place(self, path: Path) -> Iterator[RawBlock]:
+        """Yield the rows batch by batch."""
+        return read_parquet(path)

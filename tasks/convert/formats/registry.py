@@ -1,47 +1,44 @@
-"""Formats of files: by declaration or ending, and the readers of those that are not lines of text."""
+"""Formats of files: by declaration or ending, and files that are read as a whole."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from tasks.config import Reading
-from tasks.convert.files.content import refuse_other_content
-from tasks.convert.files.opening import COMPRESSIONS, KNOWN, SAME, SUFFIXES, DamagedError, Stream, suffixes
-from tasks.convert.formats.excel import read_excel
-from tasks.convert.formats.json import read_document
-from tasks.convert.formats.json_rows import NullsOf, nothing_declared
-from tasks.convert.formats.parquet import read_parquet
+from tasks.config.formats import FORMATS
+from tasks.convert.files.opening import COMPRESSIONS, DamagedError, Stream, suffixes
+from tasks.convert.formats.format import FileFormat, WholeFormat
+from tasks.convert.formats.json_rows import NullsOf
 from tasks.convert.schema.blocks import RawBlock
 from tasks.core.errors import ConfigError, TableError
-
-LINES = frozenset({".csv", ".tsv", ".jsonl"})
 
 # A document is in memory as a whole, several times over.
 DOCUMENT_BYTES = 512 * 1024 * 1024
 
 
-def suffix_of(name: str, reading: Reading, path: Path | str | None = None) -> str:
-    """Return the ending of a file's format: as declared, else its own, else that of the member of its .zip.
+def format_of(name: str, reading: Reading, path: Path | str | None = None) -> type[FileFormat]:
+    """Return a file's format: as declared, else as its ending tells, else that of the member of its .zip.
 
     With `path` a .zip whose name does not tell is opened, to see what its only member is called.
 
     Raises:
-        TableError: it is that of no format, or it cannot be told which member is meant.
+        TableError: it is none, or it cannot be told which member is meant.
 
     """
-    suffix, compression = suffixes(name)
     if reading.format is not None:
-        suffix = f".{reading.format}"
-    elif compression == ".zip" and suffix not in SUFFIXES:
+        return cast("type[FileFormat]", FORMATS.get(reading.format))
+    suffix, compression = suffixes(name)
+    endings = FORMATS.by_suffix
+    if compression == ".zip" and suffix not in endings and suffix not in COMPRESSIONS:
         suffix = suffixes(reading.member or _member_of(path))[0] or ".csv"
-    suffix = SAME.get(suffix, suffix)
-    if suffix not in KNOWN:
+    if suffix not in endings:
         raise TableError(
-            f"{suffix or 'no ending'} is not a format; known are {', '.join(KNOWN)}, each plain, "
+            f"{suffix or 'no ending'} is not a format; known are {', '.join(FORMATS.called)}, each plain, "
             f"{', '.join(sorted(COMPRESSIONS))}; declare read.format where names do not tell"
         )
-    return suffix
+    return cast("type[FileFormat]", endings[suffix])
 
 
 def check_format(file: Path) -> None:
@@ -52,7 +49,7 @@ def check_format(file: Path) -> None:
 
     """
     try:
-        suffix_of(file.name, Reading(), file)
+        format_of(file.name, Reading(), file)
     except TableError as error:
         raise ConfigError(f"{file}: {error}") from None
 
@@ -64,25 +61,18 @@ def _member_of(path: Path | str | None) -> str:
         return stream.member or ""
 
 
-def read_whole(
-    path: Path | str, suffix: str, reading: Reading, nulls_of: NullsOf = nothing_declared
-) -> Iterator[RawBlock]:
-    """Yield the rows of a file that is not made of lines.
+def read_whole(path: Path | str, read_as: WholeFormat, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:
+    """Yield the rows of a file that is not read block by block.
 
     Raises:
         TableError: the file is damaged, or not what its name says.
 
     """
-    if suffix == ".parquet" and isinstance(path, Path) and not suffixes(path.name)[1]:
-        return read_parquet(path)
+    if isinstance(path, Path) and not suffixes(path.name)[1] and (rows := read_as.read_in_place(path)) is not None:
+        return rows
     data = _read_all(path, reading)
-    refuse_other_content(data, suffix)
-    match suffix:
-        case ".json":
-            return read_document(data, reading, nulls_of)
-        case ".xlsx":
-            return read_excel(data, reading, nulls_of)
-    return read_parquet(data)
+    read_as.refuse_other(data)
+    return read_as.read(data, reading, nulls_of)
 
 
 def _read_all(path: Path | str, reading: Reading) -> bytes:

@@ -11,9 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.convert.formats.csv.parse import CsvBlock
-from tasks.convert.formats.csv.reader import parse_csv
-from tasks.convert.formats.jsonl import JsonBlock, parse_lines
+from tasks.convert.formats.format import ByteBlock
 from tasks.convert.parts.part import Part, order_rows, write_part, write_places
 from tasks.convert.parts.rejects import write_rejects
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
@@ -40,15 +38,15 @@ class BlockResult:
     warnings: Sequence[str] = ()
 
 
-def parse_block(block: CsvBlock | JsonBlock | RawBlock, plan: ConversionContext) -> TypedBlock:
+def parse_block(block: ByteBlock | RawBlock, plan: ConversionContext) -> TypedBlock:
     """Return the rows of a block, typed, and its misfits."""
     target = plan.target
-    names = block.head.names if isinstance(block, CsvBlock) else ()
+    names = block.names if isinstance(block, ByteBlock) else ()
     guess = plan.guesses.get(names)
     schema = Schema(target.columns, plan.wanted, guess, target.frozen, target.provenance)
     if isinstance(block, RawBlock):
         return cast_block(block, schema)
-    parsed = parse_csv(block, schema) if isinstance(block, CsvBlock) else parse_lines(block, schema)
+    parsed = block.parse(schema)
     known = {name: kind for name, kind in parsed.types.items() if kind != "null"}
     plan.guesses[names] = {**parsed.types, **(guess or {}), **known}
     return parsed

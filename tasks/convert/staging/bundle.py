@@ -10,12 +10,12 @@ import xxhash
 
 from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.files.content import is_other_content
 from tasks.convert.files.opening import suffixes
+from tasks.convert.formats.csv.format import Csv, typed_later
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.totals import find_totals
-from tasks.convert.formats.registry import suffix_of
+from tasks.convert.formats.registry import format_of
 from tasks.convert.schema.blocks import TypedBlock
 from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
@@ -99,7 +99,7 @@ def convert_bundle(
         return None, list(files)
     rows = {member.file.name: member.rows for member in members}
     written = write_block(parsed, plan, f"{part}.parquet", rows)
-    guess = head.guess(suffix_of(members[0].file.name, plan.target.reading))
+    guess = head.guess(format_of(members[0].file.name, plan.target.reading).suffixes[0])
     converted = tuple(
         ConvertedFile(
             m.file.name, m.rows, 0, {}, 0, m.file.size, m.file.mtime_ns, m.digest, guess=guess, ctime_ns=m.file.ctime_ns
@@ -112,7 +112,7 @@ def convert_bundle(
 def _read_head(members: Sequence[_Member], header: bytes, plan: ConversionContext) -> Head | None:
     """Return the head that all members have; None where it is more than a line, or each file's values tell some of it."""
     target = plan.target
-    suffix = suffix_of(members[0].file.name, target.reading)
+    suffix = format_of(members[0].file.name, target.reading).suffixes[0]
     text = ByteView.of(header + members[0].body)
     head = read_head(text, target.reading, suffix, target.naming.rename, target.header_names)
     if not head.names or head.size != len(header):
@@ -129,7 +129,7 @@ def _parse(members: Sequence[_Member], head: Head, plan: ConversionContext) -> T
     target = plan.target
     data = b"".join(member.body for member in members)
     missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
-    parsed = parse_block(CsvBlock(ByteView.of(data), head, 2), plan)
+    parsed = parse_block(typed_later(CsvBlock(ByteView.of(data), head, 2)), plan)
     if missing or parsed.misfits or parsed.received != sum(member.rows for member in members):
         return None
     if parsed.lines is None:
@@ -160,7 +160,7 @@ def _read(file: InputFile, header: bytes) -> _Member | None:
         ) from error
     if not header.strip() or not data.startswith(header) or not data.isascii() or len(data) != file.size:
         return None
-    if any(odd in data for odd in _ODD) or is_other_content(data, ".csv"):
+    if any(odd in data for odd in _ODD) or Csv.find_other(data) is not None:
         return None
     body = data[len(header) :]
     if body and not body.endswith(b"\n"):

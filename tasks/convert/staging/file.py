@@ -14,10 +14,9 @@ import aiofiles
 import xxhash
 
 from tasks.convert.files.opening import DamagedError, Stream, suffixes
-from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.totals import take_totals
-from tasks.convert.formats.jsonl import JsonBlock
-from tasks.convert.formats.registry import LINES, read_whole, suffix_of
+from tasks.convert.formats.format import ByteBlock, StreamedFormat, WholeFormat
+from tasks.convert.formats.registry import format_of, read_whole
 from tasks.convert.formats.splitter import RecordSplitter
 from tasks.convert.schema.blocks import Guess, RawBlock
 from tasks.convert.staging.block import BlockResult, parse_block, sync_parts, write_block
@@ -27,7 +26,7 @@ from tasks.raw.files import fetch_again
 
 BLOCK_BYTES = 8 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
 
-Block = CsvBlock | JsonBlock | RawBlock
+Block = ByteBlock | RawBlock
 Value = TypeVar("Value")
 
 
@@ -109,33 +108,37 @@ def _convert(block: Block, plan: ConversionContext, name: str, file: str) -> Blo
 
 async def _read_blocks(file: InputFile, plan: ConversionContext, progress: _Progress) -> AsyncIterator[Block]:
     """Yield the blocks of a file, at least one: an empty file too has a part."""
-    suffix, cutter = await asyncio.to_thread(_open, file, plan)
-    if cutter is None:
+    opened = await asyncio.to_thread(_open, file, plan)
+    if isinstance(opened, WholeFormat):
         progress.digest = await asyncio.to_thread(hash_file, file)
-        blocks = await asyncio.to_thread(read_whole, file.path, suffix, plan.target.reading, plan.target.nulls_of)
+        blocks = await asyncio.to_thread(read_whole, file.path, opened, plan.target.reading, plan.target.nulls_of)
         while (texts := await asyncio.to_thread(next, blocks, None)) is not None:
             texts = take_totals(_renamed(texts, plan), plan.target.columns)
-            progress.guess = progress.guess or texts.guess or Guess(suffix.removeprefix("."))
+            progress.guess = progress.guess or texts.guess or Guess(opened.suffixes[0].removeprefix("."))
             yield texts
         return
-    async for received, final in _read_bytes(file, plan, progress, cutter):
-        for block in await asyncio.to_thread(cutter.feed, received, final=final):
+    async for received, final in _read_bytes(file, plan, progress, opened):
+        for block in await asyncio.to_thread(opened.feed, received, final=final):
             yield block
-    progress.encoding, progress.guess, progress.warnings = cutter.encoding.name, cutter.guess, cutter.warnings
+    progress.encoding, progress.guess, progress.warnings = opened.encoding.name, opened.guess, opened.warnings
     if progress.damage:
         progress.warnings += (f"{progress.damage}; what follows is in no row: fetch the file again",)
-        broken = cutter.break_off(progress.damage)
-        for block in await asyncio.to_thread(cutter.feed, 0, final=True):
+        broken = opened.break_off(progress.damage)
+        for block in await asyncio.to_thread(opened.feed, 0, final=True):
             yield block
         yield broken
 
 
-def _open(file: InputFile, plan: ConversionContext) -> tuple[str, RecordSplitter | None]:
-    """Return the ending that tells a file's format, and what cuts it, if it is made of lines."""
-    suffix = suffix_of(file.name, plan.target.reading, file.path)
+def _open(file: InputFile, plan: ConversionContext) -> WholeFormat | RecordSplitter:
+    """Return what reads a file as a whole, or cuts it into blocks, as its format is."""
+    kind = format_of(file.name, plan.target.reading, file.path)
+    if issubclass(kind, WholeFormat):
+        return kind()
+    if not issubclass(kind, StreamedFormat):
+        raise TableError(f"{kind.__name__} reads no file; derive it from LineFormat, StreamedFormat or WholeFormat")
     # How long a file is tells neither its compressed size nor a store, which may not know: the beginning tells its format.
     size = file.size if file.is_local and not suffixes(file.name)[1] else BLOCK_BYTES
-    return suffix, RecordSplitter(plan.target, plan.buffers, suffix, BLOCK_BYTES, size) if suffix in LINES else None
+    return RecordSplitter(kind(plan.target), plan.buffers, BLOCK_BYTES, size)
 
 
 def _renamed(texts: RawBlock, plan: ConversionContext) -> RawBlock:

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tasks.config import Column, Reading
-from tasks.config.files import FORMATS_OF
+from tasks.config.files import KEYS_OF_FORMATS
+from tasks.config.formats import FORMATS
 from tasks.convert.parts.part import Part
 from tasks.convert.schema.blocks import Guess, Hint
 from tasks.convert.schema.types import NULL_TEXTS, Types
@@ -16,7 +17,6 @@ from tasks.core.errors import TableError
 
 _TITLE_CHARACTERS = 80
 _NAMED = 5
-_SPELT_AS = {"xlsx": "excel"}
 _SHOWN_AS: Mapping[str, str] = {"long": "int"}
 SHOWN = 20  # ways of reading in one source; more are no way
 
@@ -135,8 +135,10 @@ def tell_unmet(files: Mapping[str, ConvertedFile], reading: Reading) -> list[str
     if not formats:
         return []
     first, kind = next(iter(formats.items()))
-    kinds = {_SPELT_AS.get(each, each) for each in formats.values()}
-    of = {key: f"of {' and '.join(of)}" for key, of in FORMATS_OF.items() if not kinds & set(of)}
+    endings = FORMATS.by_suffix
+    kinds = {endings[f".{each}"].name for each in formats.values() if f".{each}" in endings}
+    by_key = {key: FORMATS.names_with(key) for key in KEYS_OF_FORMATS}
+    of = {key: f"of {' and '.join(names)}" for key, names in by_key.items() if kinds.isdisjoint(names)}
     if not any(".zip" in name.lower() for name in formats):
         of["member"] = "of a .zip"
     return [

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from tasks.config import ApiSource, PagesSource
 from tasks.convert.files.listing import list_local, list_remote
-from tasks.convert.files.opening import SUFFIXES
+from tasks.convert.files.opening import is_ending
 from tasks.convert.staging.context import InputFile
 from tasks.core.errors import TableError
 from tasks.core.redaction import name_address, redact
@@ -191,7 +191,7 @@ def _stem(name: str) -> str:
     readers of Parquet folders pass over such files.
     """
     path = Path(name)
-    while path.suffix.lower() in SUFFIXES:
+    while is_ending(path.suffix.lower()):
         path = path.with_suffix("")
     plain = unquote(path.name).encode("utf-8", "replace").decode()
     return plain.replace("/", "_").replace("\0", "_").lstrip("._")[:_STEM_CHARACTERS] or "file"

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from backports import zstd
 
-from tasks.convert.files.content import is_other_content
+from tasks.convert.formats.csv.format import Csv
 from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, read_rows, write_files
 
@@ -143,7 +143,7 @@ def test_one_page_among_many_small_files_is_refused(tmp_path: Path) -> None:
 )
 def test_a_csv_may_begin_with_anything(data: bytes) -> None:
     """A name of a column, or a value, that reads like the beginning of another format is none."""
-    assert not is_other_content(data, ".csv")
+    assert Csv.find_other(data) is None
 
 
 def test_a_page_within_quotes_is_a_value(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.config import Reading
-from tasks.convert.formats.registry import suffix_of
+from tasks.convert.formats.registry import format_of
 from tasks.core.errors import TableError
 from tests.convert.files.test_opening import zipped
 
@@ -30,7 +30,7 @@ from tests.convert.files.test_opening import zipped
 )
 def test_a_format_is_told_by_name_or_declaration(name: str, reading: dict[str, Any], expected: str) -> None:
     """What is declared counts, then the file's ending, then that of its member."""
-    assert suffix_of(name, Reading.model_validate(reading)) == expected
+    assert format_of(name, Reading.model_validate(reading)).suffixes[0] == expected
 
 
 def test_a_zip_is_asked_what_it_holds(tmp_path: Path) -> None:
@@ -39,14 +39,14 @@ def test_a_zip_is_asked_what_it_holds(tmp_path: Path) -> None:
     one.write_bytes(zipped(a_jsonl=b"{}"))
     two.write_bytes(zipped(a_jsonl=b"{}", b_csv=b""))
 
-    assert suffix_of("one.zip", Reading(), one) == ".jsonl"
-    assert suffix_of("two.zip", Reading(member="b.csv"), two) == ".csv"
+    assert format_of("one.zip", Reading(), one).suffixes[0] == ".jsonl"
+    assert format_of("two.zip", Reading(member="b.csv"), two).suffixes[0] == ".csv"
     with pytest.raises(TableError, match=r"^holds 2 files \(a.jsonl, b.csv\); name one as read.member$"):
-        suffix_of("two.zip", Reading(), two)
+        format_of("two.zip", Reading(), two)
 
 
 @pytest.mark.parametrize(("name", "said"), [("a.pdf", ".pdf"), ("a", "no ending"), ("a.tar.gz", ".tar")])
 def test_what_is_of_no_format_is_one_sentence(name: str, said: str) -> None:
     """The error lists the formats, and says what to declare."""
     with pytest.raises(TableError, match=rf"^{said} is not a format; known are .csv, .*; declare read.format"):
-        suffix_of(name, Reading())
+        format_of(name, Reading())

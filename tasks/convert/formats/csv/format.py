@@ -1,0 +1,164 @@
+"""CSV and TSV as formats: where the records of a file begin and end, and its last line, which may be totals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar
+
+from tasks.config import Reading
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.files.content import find_json, without_mark
+from tasks.convert.files.encoding import SAMPLE_BYTES
+from tasks.convert.formats.csv.header import Head, find_hints, read_head
+from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.quoting import detect_escapes
+from tasks.convert.formats.csv.reader import parse_csv
+from tasks.convert.formats.csv.records import Records, are_paired
+from tasks.convert.formats.csv.totals import TOTALS, Totals, find_totals
+from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat, misfit_alone
+from tasks.convert.schema.blocks import Guess, RawBlock, Record
+from tasks.convert.schema.names import refuse_width
+from tasks.convert.schema.target import TableTarget
+from tasks.core.errors import TableError
+
+
+class Csv(StreamedFormat):
+    """Records of fields with a delimiter between them; a quoted field may have line ends."""
+
+    name: ClassVar[str] = "csv"
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".txt")
+    keys: ClassVar[frozenset[str]] = frozenset(
+        {"delimiter", "quote", "decimal", "escape", "comment", "header", "header_row", "skip_rows", "encoding"}
+    )
+    is_unicode: ClassVar[bool] = False
+
+    def __init__(self, target: TableTarget) -> None:
+        super().__init__(target)
+        self._head: Head | None = None
+        self._totals: Totals | None = None
+
+    @classmethod
+    def find_other(cls, data: bytes) -> tuple[str, str] | None:
+        """Return what a file is that begins with `data`: JSON too has commas."""
+        return super().find_other(data) or find_json(without_mark(data))
+
+    def begin(self, text: ByteView, *, final: bool) -> Place | None:
+        """Return after how many lines and bytes the first record below the header begins."""
+        target = self.target
+        head = read_head(text, target.reading, self.suffixes[0], target.naming.rename, target.header_names, whole=final)
+        if head.size == len(text) and not final:
+            return None
+        refuse_width(len(head.names))
+        missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
+        if head.names and missing:
+            raise TableError(
+                f"has no column {missing[0]!r}, which is required; its columns are {', '.join(head.names)}"
+            )
+        self._head = head
+        return Place(head.lines, head.size)
+
+    @property
+    def head(self) -> Head:
+        """Return the head of the file, once it has begun."""
+        assert self._head is not None
+        return self._head
+
+    def cut(self, text: ByteView, *, final: bool) -> Cut:
+        """Return the next bytes as far as their last whole record."""
+        return cut_records(text, self.head, self.target.reading, final=final)
+
+    def block(self, cut: Cut, place: Place) -> ByteBlock:
+        """Return records as a block."""
+        raw = None if cut.is_plain else cut.text
+        return typed_later(CsvBlock(cut.plain, self.head, place.line, place.byte, raw))
+
+    def end(self, cut: Cut, place: Place) -> Sequence[ByteBlock | RawBlock]:
+        """Return the last block, and the last line where that is no row."""
+        if not cut.is_plain:
+            return [self.block(cut, place)]
+        text, head = cut.text, self.head
+        self._totals = find_totals(text, head, self.target.columns)
+        if self._totals is None or self._totals.kept:
+            return [self.block(cut, place)]
+        rows, last = text.to_place(self._totals.place), text.from_place(self._totals.place)
+        byte = None if place.byte is None else place.byte + len(rows)
+        raw = last.data.decode("utf-8", "backslashreplace").rstrip()
+        record = Record(place.line + self.count_lines(rows), raw, byte)
+        return [self.block(Cut(rows, rows), place), misfit_alone(record, head.names, TOTALS)]
+
+    def count_lines(self, text: ByteView) -> int:
+        """Return how many lines end in `text`, be it by a carriage return alone."""
+        return text.lines_of_any_end
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return the columns that the header names."""
+        return self._head.names if self._head else ()
+
+    def guess(self, encoding: str) -> Guess:
+        """Return how the file was read."""
+        if self._head is None:
+            return super().guess(encoding)
+        hints = find_hints(self._head, self.target.columns)
+        guess = replace(self._head.guess(self.suffixes[0], encoding), hints=hints)
+        totals = self._totals
+        return guess if totals is None else replace(guess, totals=totals.text, totals_kept=totals.kept)
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Return what may have been another way."""
+        return () if self._head is None else self._head.dialect.warnings
+
+
+class Tsv(Csv):
+    """Records of fields with a tab between them."""
+
+    name: ClassVar[str] = "tsv"
+    suffixes: ClassVar[tuple[str, ...]] = (".tsv",)
+
+
+def typed_later(block: CsvBlock) -> ByteBlock:
+    """Return a block of CSV as one of any format."""
+    return ByteBlock(block.window, partial(parse_csv, block), block.head.names)
+
+
+def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) -> Cut:
+    """Return the bytes of a CSV file as far as their last whole record, rewritten as plain CSV where they are not, and as they are."""
+    block = text if final else text.to_place(_last_line_end(text))
+    quoting = head.dialect.quoting
+    quote, delimiter = quoting.quote.encode(), quoting.delimiter
+    is_plain = quoting.is_plain
+    if is_plain and (not quote or quote not in block or are_paired(block.to_numpy(), quoting.quote, delimiter)):
+        return Cut(block, block)
+    # A quote is open, or stands where it quotes nothing: only a reader can tell.
+    if is_plain:
+        quoting = detect_escapes(_around(block, quote), quoting, reading.escape)
+    plain = block if quoting.is_plain else ByteView.of(quoting.rewrite(block.data))
+    if final or (plain is not block and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))):
+        return Cut(plain, block)
+    records = Records(plain.data, head.dialect, raw=block.data, width=len(head.names))
+    whole = max((span.end for span in records.spans), default=0)
+    unclosed = records.first_unclosed
+    end = (len(records.lines) if records.broken else whole) if unclosed is None else unclosed
+    if plain is block:
+        cut = block.to_place(records.place_of(end))
+        return Cut(cut, cut)
+    lines = "".join(records.lines[:end]).encode("utf-8", "surrogateescape")
+    return Cut(ByteView.of(lines), block.to_place(records.place_of(end)))
+
+
+def _last_line_end(text: ByteView) -> int:
+    end = text.rfind(b"\n") + 1
+    return end or text.to_place(len(text) - 1).rfind(b"\r") + 1  # the last one may be the half of a line end
+
+
+def _around(block: ByteView, quote: bytes) -> str:
+    """Return the lines from the first quote that may be escaped on, and those from the first after a blank."""
+    texts = []
+    for doubtful in (b"\\" + quote, b" " + quote):
+        if (place := block.find(doubtful)) >= 0:
+            start = block.to_place(place).rfind(b"\n") + 1
+            texts.append(block.from_place(start).to_place(SAMPLE_BYTES).data)
+    return b"\n".join(texts).decode("utf-8", "replace")

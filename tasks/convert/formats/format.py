@@ -1,0 +1,208 @@
+"""A format of files, as its kinds are derived from it: one that is read block by block, line by line, or as a whole."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+
+from tasks.config import Reading
+from tasks.config.formats import Format
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.files.content import find_other_content, without_mark
+from tasks.convert.formats.json_rows import NotARowError, NullsOf, columns_of
+from tasks.convert.schema.blocks import Guess, RawBlock, Record, Rejection, Schema, TypedBlock
+from tasks.convert.schema.cast import cast_block
+from tasks.convert.schema.target import TableTarget
+from tasks.core.errors import TableError
+
+
+class FileFormat(Format, ABC):
+    """What a format says of the bytes of its files."""
+
+    begins: ClassVar[bytes] = b""
+    """How every file of it begins, as a pattern of bytes, where that would be taken for another format."""
+
+    @classmethod
+    def find_other(cls, data: bytes) -> tuple[str, str] | None:
+        """Return what a file is that begins with `data`, and what to do; None where it may be of this format."""
+        return find_other_content(without_mark(data), cls.begins)
+
+    @classmethod
+    def refuse_other(cls, data: bytes) -> None:
+        """Raise where a file that begins with `data` is not of this format, which its ending, or what is declared, tells.
+
+        Raises:
+            TableError: it is another's; the sentence says which, and what to do.
+
+        """
+        if (found := cls.find_other(data)) is not None:
+            what, cure = found
+            raise TableError(f"is {what}, not {cls.suffixes[0].removeprefix('.')}; {cure}")
+
+
+class WholeFormat(FileFormat, ABC):
+    """A format whose files are read as a whole."""
+
+    @abstractmethod
+    def read(self, data: bytes, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:
+        """Yield the rows of a file, in blocks.
+
+        `nulls_of` returns the texts that are declared to mean null in a column.
+
+        Raises:
+            TableError: the file is damaged, or not what its name says.
+
+        """
+
+    def read_in_place(self, path: Path) -> Iterator[RawBlock] | None:  # noqa: ARG002 - of those that can
+        """Yield the rows of a file that lies here and is not compressed; None where it has to be read as a whole."""
+        return None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block begins in its file: its line, from 1, and its byte where that is known."""
+
+    line: int
+    byte: int | None
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Whole records: `plain` as they are read, and `text` as they stand in the file; mostly they are the same."""
+
+    plain: ByteView
+    text: ByteView
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether nothing had to be rewritten."""
+        return self.plain is self.text
+
+
+@dataclass(frozen=True)
+class ByteBlock:
+    """Whole records of a file as bytes in UTF-8, and `parse`, which types them; `names` are the columns of its header."""
+
+    window: ByteView
+    parse: Callable[[Schema], TypedBlock]
+    names: tuple[str, ...] = ()
+
+
+class StreamedFormat(FileFormat, ABC):
+    """A format whose records follow each other, and are read block by block: each ends with its line, if nothing else is said.
+
+    An object reads one file: first `begin`, then `cut` and `block` in turn, and `cut` and `end`.
+    """
+
+    keys: ClassVar[frozenset[str]] = frozenset({"encoding"})
+    is_unicode: ClassVar[bool] = True
+    """Whether its texts are Unicode, unless another encoding is declared; else it is detected."""
+
+    def __init__(self, target: TableTarget) -> None:
+        self.target = target
+
+    def begin(self, text: ByteView, *, final: bool) -> Place | None:  # noqa: ARG002 - of those that have a header
+        """Return after how many lines and bytes of a file that begins with `text` its records begin; None where more of it is needed.
+
+        Raises:
+            TableError: it cannot be told.
+
+        """
+        return Place(0, 0)
+
+    def cut(self, text: ByteView, *, final: bool) -> Cut:
+        """Return the next bytes of a file as far as the end of their last whole record; with `final` there are no more."""
+        whole = text if final else text.to_place(text.rfind(b"\n") + 1)
+        return Cut(whole, whole)
+
+    @abstractmethod
+    def block(self, cut: Cut, place: Place) -> ByteBlock:
+        """Return whole records that begin at a place as a block."""
+
+    def end(self, cut: Cut, place: Place) -> Sequence[ByteBlock | RawBlock]:
+        """Return the last records of a file as blocks, at least one."""
+        return [self.block(cut, place)]
+
+    def count_lines(self, text: ByteView) -> int:
+        """Return how many lines end in `text`."""
+        return text.lines
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return the columns that a header names."""
+        return ()
+
+    def guess(self, encoding: str) -> Guess:
+        """Return what was guessed of the file, or declared."""
+        return Guess(self.suffixes[0].removeprefix("."), encoding)
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Return sentences on how the file was read, where it may have been another way, or was cut off."""
+        return ()
+
+
+class LineFormat(StreamedFormat, ABC):
+    """A format of which each line that is not blank is a row."""
+
+    @abstractmethod
+    def read_line(self, line: str) -> Mapping[str, str | None]:
+        """Return the values of a line by their columns: texts, of which types are told later, and None for null.
+
+        Raises:
+            ValueError: it is no row; what is said is the reason of the reject.
+
+        """
+
+    def block(self, cut: Cut, place: Place) -> ByteBlock:
+        """Return lines as a block."""
+        return ByteBlock(cut.text, partial(self._parse, cut.text, place))
+
+    def _parse(self, text: ByteView, place: Place, schema: Schema) -> TypedBlock:
+        rows: list[dict[str, str | None]] = []
+        records: list[Record] = []
+        misfits: list[Rejection] = []
+        end = 0
+        for number, line in enumerate(text.data.split(b"\n"), start=place.line):
+            start, end = end, end + len(line) + 1
+            if not line.strip():
+                continue
+            record = _record(line, number, None if place.byte is None else place.byte + start)
+            found = self._read(line, number)
+            if isinstance(found, NotARowError):
+                misfits.append(Rejection(record, None, found.reason))
+            else:
+                rows.append(dict(found))
+                records.append(record)
+        table = columns_of(rows, typed=False)[0]
+        table = table.rename_columns(self.target.naming.rename(table.column_names))
+        raw = RawBlock(table, len(rows) + len(misfits), misfits, lambda chosen: [records[row] for row in chosen])
+        return cast_block(raw, schema)
+
+    def _read(self, line: bytes, number: int) -> Mapping[str, str | None] | NotARowError:
+        try:
+            return self.read_line(line.rstrip(b"\r").decode("utf-8"))
+        except UnicodeDecodeError:
+            return NotARowError("not UTF-8")
+        except ValueError as error:
+            return NotARowError(" ".join(str(error).split()) or "no row")
+        except Exception as error:
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            raise TableError(f"line {number}: {self.name} cannot read it ({said}); mend this kind of format") from error
+
+
+def _record(line: bytes, number: int, byte: int | None) -> Record:
+    return Record(number, line.rstrip(b"\r").decode("utf-8", "backslashreplace"), byte)
+
+
+def misfit_alone(record: Record, names: Sequence[str], reason: str) -> RawBlock:
+    """Return a block of no row and one misfit."""
+    table = pa.table({name: pa.array([], pa.string()) for name in names})
+    return RawBlock(table, 1, [Rejection(record, None, reason)], lambda _: ())
