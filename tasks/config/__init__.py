@@ -10,21 +10,19 @@ from tasks.config.incremental import Incremental
 from tasks.config.load import load_pipeline, read_pipeline
 from tasks.config.pagination import SinglePagination
 from tasks.config.pipeline import Pipeline
+from tasks.config.runners import Runner
 from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source, TableOptions
 from tasks.config.training import (
     Between,
     Candidate,
-    DaskRunner,
     GridSearch,
     GroupSplit,
     Label,
     Preprocessing,
-    ProcessesRunner,
     Promotion,
     QueryLimits,
     RandomSearch,
     RandomSplit,
-    Runner,
     Search,
     Split,
     TimeSplit,
@@ -40,7 +38,6 @@ __all__ = [
     "Check",
     "Column",
     "ColumnType",
-    "DaskRunner",
     "FilesSource",
     "GridSearch",
     "GroupSplit",
@@ -52,7 +49,6 @@ __all__ = [
     "PartitionValues",
     "Pipeline",
     "Preprocessing",
-    "ProcessesRunner",
     "Promotion",
     "QueryLimits",
     "RandomSearch",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, model_validator
 
 from tasks.config.base import ConfigModel, Name, NonEmpty
-from tasks.config.http import check_store_url
+from tasks.config.runners import RUNNERS, DeclaredRunner, Runner
 
 Label = bool | int | float | str
 """One class of a target, as a pipeline file writes it."""
@@ -167,34 +167,6 @@ class Candidate(ConfigModel):
     """Memory that one fit may use, in MiB, its share of the training set included; without it, what the machine has."""
 
 
-class ProcessesRunner(ConfigModel):
-    """Worker processes on this machine."""
-
-    kind: Literal["processes"] = "processes"
-    """Kind of runner."""
-    workers: Annotated[int, Field(ge=1, le=256)] | None = None
-    """Processes that train at once; without it, one a core."""
-
-
-class DaskRunner(ConfigModel):
-    """A running Dask cluster; it needs `pip install tidemill[dask]`."""
-
-    kind: Literal["dask"] = "dask"
-    """Kind of runner."""
-    address: NonEmpty
-    """Address of the scheduler, e.g. tcp://10.0.0.5:8786."""
-    data_url: NonEmpty | None = None
-    """Folder of a store that this machine and every worker reach, e.g. s3://bucket/tidemill: rows and models are handed over there, in a folder run-… that is deleted in the end, unless the run was killed; without it, workers mount the data folder at the same path."""
-
-    @field_validator("data_url")
-    @classmethod
-    def _is_url(cls, url: str | None) -> str | None:
-        return url if url is None else check_store_url(url)
-
-
-Runner = Annotated[ProcessesRunner | DaskRunner, Field(discriminator="kind")]
-
-
 class Promotion(ConfigModel):
     """When the best candidate takes the champion's place."""
 
@@ -234,7 +206,7 @@ class Training(ConfigModel):
     """Learn from at most this many rows, drawn with the seed; without it, from all."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Seed of the sample, the split, the search and every candidate that takes a random_state."""
-    runner: Runner = ProcessesRunner()
+    runner: DeclaredRunner = cast("Runner", RUNNERS.get("processes")())
     """Where candidates are fitted."""
     finalists: Annotated[int, Field(ge=1, le=20)] = 3
     """The best candidates by cross-validation, which alone are judged on the hold-out."""

@@ -15,7 +15,6 @@ from tasks.config import (
     PagesColumn,
     PagesSource,
     Pipeline,
-    ProcessesRunner,
     Range,
     Requests,
     SecretReference,
@@ -28,6 +27,7 @@ from tasks.config import (
 from tasks.core.errors import ConfigError
 from tasks.ingest.api.paginators.page import PagePagination
 from tasks.ingest.http.auths.bearer import BearerAuth
+from tasks.train.execution.runners.processes import ProcessesRunner
 from tests.config.files import mistakes_of
 
 WHOLE = """\

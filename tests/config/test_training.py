@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tasks.config import Between, Candidate, DaskRunner, GridSearch, Preprocessing, RandomSearch
+from tasks.config import Between, Candidate, GridSearch, Preprocessing, RandomSearch
+from tasks.train.execution.runners.dask import DaskRunner
 
 
 def candidate(**changes: Any) -> Candidate:

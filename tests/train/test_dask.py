@@ -17,9 +17,10 @@ import pytest
 import s3fs
 
 from flows.train import train
-from tasks.config import DaskRunner, Pipeline
+from tasks.config import Pipeline
 from tasks.core.errors import TrainingError
 from tasks.train.evaluation.leaderboard import Leaderboard
+from tasks.train.execution.runners.dask import DaskRunner
 from tasks.train.registry import load_model, read_champion
 from tests.stores import serving_s3
 from tests.train.conftest import LOGISTIC, Trained, sklearn_table
@@ -33,7 +34,7 @@ _WITHOUT = """
 import sys
 sys.modules["prefect_dask"] = None  # as if it were not there: every import of it fails
 from tasks.core.errors import TrainingError
-from tasks.config import DaskRunner
+from tasks.train.execution.runners.dask import DaskRunner
 from tasks.train.execution.pool import Workers
 try:
     Workers(DaskRunner(address="tcp://127.0.0.1:9")).width

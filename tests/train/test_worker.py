@@ -34,7 +34,7 @@ if __name__ == "__main__":
 
 _LOCKED = """
 import multiprocessing, os
-from tasks.config import ProcessesRunner
+from tasks.train.execution.runners.processes import ProcessesRunner
 from tasks.train.execution.pool import Workers
 
 def die(lock):

@@ -36,6 +36,9 @@ _CAUSES = {
     signal.SIGSEGV: "a crash in native code; change its parameters, or remove it",
 }
 
+stopping = threading.Event()
+"""Set once the workers are to end; whoever loses one then, or what it runs, does not start another."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -214,6 +217,8 @@ def _ask(request: Request) -> Iterator[Ending]:
                     yield ending
         except (EOFError, OSError):
             _servers.disconnect()
+            if stopping.is_set():
+                break
             time.sleep(_DYING_S)
         except BaseException:
             _servers.disconnect()  # an answer nobody waits for must not be taken for the next one

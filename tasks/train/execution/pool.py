@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from asyncio import CancelledError
 from collections import Counter, deque
@@ -19,21 +18,21 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Crashed, Failed
-from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
+from prefect.task_runners import TaskRunner
 
-from tasks.config import DaskRunner, ProcessesRunner
+from tasks.config import Runner
+from tasks.config.runners import RemoteRunner
 from tasks.core.errors import TrainingError
 from tasks.train.evaluation.results import EvaluationResult
-from tasks.train.execution.fit_client import FitServer
+from tasks.train.execution.fit_client import FitServer, stopping
 from tasks.train.execution.shared_store import Handover
 from tasks.train.execution.units import Unit, run_unit
-from tasks.train.execution.worker import start_worker, stop_workers, stopping
+from tasks.train.execution.worker import stop_workers
 
 OPENINGS = 4  # of the pool: a unit whose worker was killed each time is given up
 _AHEAD = 2  # units a worker that are submitted: the next one is there when one ends
 _STORED_S = 3.0  # after this, what Prefect has not stored of a killed task run it will not store
 _POLL_S = 0.3
-_ANSWERS_S = 10  # a scheduler that is there answers sooner
 
 
 @task(name="candidate", task_run_name="{unit.name}", cache_policy=NO_CACHE, persist_result=False)
@@ -50,14 +49,14 @@ def train_unit(unit: Unit, handover: Handover | None = None) -> list[EvaluationR
 
 
 class Workers:
-    """The processes that units run in: of this machine, or of a Dask cluster."""
+    """The workers that units run on, as a kind of runner makes them."""
 
-    def __init__(self, runner: ProcessesRunner | DaskRunner) -> None:
+    def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._open: TaskRunner[Any] | None = None
         self._fit_server: FitServer | None = None
         self._lost: list[UUID] = []
-        url = runner.data_url if isinstance(runner, DaskRunner) else None
+        url = runner.data_url if isinstance(runner, RemoteRunner) else None
         self._handover = None if url is None else Handover.within(url)
         self._offered = False
         self._offering = Lock()
@@ -65,11 +64,8 @@ class Workers:
 
     @property
     def width(self) -> int:
-        """Return how many units run at once; a Dask cluster is asked."""
-        if isinstance(self._runner, ProcessesRunner):
-            return self._runner.workers or os.cpu_count() or 1
-        dask: Any = self._opened()
-        return sum(dask.client.nthreads().values()) or 1
+        """Return how many units run at once."""
+        return self._runner.width(self._opened)
 
     def run(
         self,
@@ -127,17 +123,14 @@ class Workers:
         if stopping.is_set():
             raise CancelledError  # the run was interrupted while this thread worked
         if self._open is None:
-            self._open = _enter(self._make_runner())
+            self._open = _enter(self._runner, self._runner.make(self._serve_fits))
         return self._open
 
-    def _make_runner(self) -> TaskRunner[Any]:
-        if not isinstance(self._runner, ProcessesRunner):
-            return _make_dask_runner(self._runner)
+    def _serve_fits(self) -> str:
+        """Return the address of the process that fits of this machine are forked from."""
         if self._fit_server is None or not self._fit_server.is_running:
             self._fit_server = FitServer()
-        return ProcessPoolTaskRunner(
-            max_workers=self._runner.workers, initializer=start_worker, initargs=(self._fit_server.address,)
-        )
+        return self._fit_server.address
 
     def _retry(
         self,
@@ -160,14 +153,19 @@ class Workers:
 
     def close(self) -> None:
         """End the workers, and tell Prefect of the task runs that ended with one that was killed."""
+        if stopping.is_set():
+            self._stop_fits()  # before the workers: those that are threads would wait for their fits
         self._close_runner()
-        if self._fit_server is not None:
-            self._fit_server.stop()
+        self._stop_fits()
         with self._offering:
             if self._handover is not None and self._offered:
                 self._handover.clear()
         if self._lost and not stopping.is_set():
             _mark_crashed(self._lost)
+
+    def _stop_fits(self) -> None:
+        if self._fit_server is not None:
+            self._fit_server.stop()
 
     def _close_runner(self) -> None:
         runner, self._open = self._open, None
@@ -177,7 +175,7 @@ class Workers:
 
 
 @asynccontextmanager
-async def opened_workers(runner: ProcessesRunner | DaskRunner) -> AsyncIterator[Workers]:
+async def opened_workers(runner: Runner) -> AsyncIterator[Workers]:
     """Yield the workers of a run; none is left when the block ends."""
     workers = Workers(runner)
     try:
@@ -189,36 +187,20 @@ async def opened_workers(runner: ProcessesRunner | DaskRunner) -> AsyncIterator[
         await asyncio.to_thread(workers.close)
 
 
-def _enter(runner: TaskRunner[Any]) -> TaskRunner[Any]:
-    """Return the task runner, running.
+def _enter(kind: Runner, made: TaskRunner[Any]) -> TaskRunner[Any]:
+    """Return the task runner that a kind has made, running.
 
     Raises:
-        TrainingError: nobody answers at a Dask cluster's address.
+        TrainingError: no worker answers.
 
     """
-    entered: Any = runner
     try:
-        entered.__enter__()
-        if isinstance(runner, ProcessPoolTaskRunner):
-            # A worker that is killed while it sends to Prefect keeps the queue's lock: Python would wait for it at exit.
-            entered._subprocess_message_queue.cancel_join_thread()  # noqa: SLF001 - Prefect 3.8 has no other way
-        else:
-            entered.client.nthreads()  # it connects when it is first asked
+        made.__enter__()
+        kind.greet(made)
     except OSError as error:
-        where = getattr(entered, "address", "this machine")
-        raise TrainingError(f"training.runner: no worker at {where} ({error}); start the Dask scheduler") from None
-    return runner
-
-
-def _make_dask_runner(runner: DaskRunner) -> TaskRunner[Any]:
-    try:
-        from prefect_dask import DaskTaskRunner  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise TrainingError(
-            "training.runner: kind dask needs prefect-dask, which is not installed; pip install 'tidemill[dask]'"
-        ) from None
-    dask: TaskRunner[Any] = DaskTaskRunner(address=runner.address, client_kwargs={"timeout": _ANSWERS_S})
-    return dask
+        where, cure = kind.place
+        raise TrainingError(f"training.runner: no worker at {where} ({error}); {cure}") from None
+    return made
 
 
 def _results_of(answer: Any) -> list[EvaluationResult]:

@@ -54,13 +54,6 @@ def check_versions(job: CandidateJob) -> None:
         raise TrainingError(f"{_this_worker()} has {told}; install there what the run has, or its scores differ")
 
 
-def own_folder() -> Path:
-    """Return the folder of this Dask worker, which is deleted when the worker ends."""
-    from distributed import get_worker  # noqa: PLC0415 - an extra
-
-    return Path(get_worker().local_directory) / "tidemill"
-
-
 def _this_worker() -> str:
     return f"the worker {socket.gethostname()} (process {os.getpid()})"
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from tasks.config import Training
+from tasks.config.runners import RemoteRunner
 from tasks.core.outcome import Failed
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard_file import LEADERBOARD, read_leaderboard
 from tasks.train.evaluation.results import SHARES, CurvePoint, EvaluationResult, FoldResult, HoldoutResult, keep_part
 from tasks.train.execution.fit_client import Call, each_isolated, run_isolated
-from tasks.train.execution.shared_store import Handover, check_reach, check_versions, own_folder
+from tasks.train.execution.shared_store import Handover, check_reach, check_versions
 from tasks.train.models.estimators import BASELINE
 
 """Shares of the rows that the learning curve learns from."""
@@ -64,8 +66,9 @@ def run_unit(unit: Unit, handover: Handover | None = None) -> list[EvaluationRes
 
     """
     check_versions(unit.job)
-    if handover is not None:
-        with handover.taken(unit.job, own_folder()) as job:
+    runner = unit.job.training.runner
+    if handover is not None and isinstance(runner, RemoteRunner):
+        with handover.taken(unit.job, runner.own_folder()) as job:
             return _run_unit(replace(unit, job=job))
     check_reach(unit.job)
     return _run_unit(unit)
@@ -125,12 +128,18 @@ def _judge(job: CandidateJob) -> HoldoutResult:
 
 def _isolated(job: CandidateJob, function: str, *arguments: object) -> Call:
     """Return a call for a candidate, within the candidate's limits."""
-    return _named(job, run_isolated(function, job, *arguments, **_limits(job)))
+    return _named(job, run_isolated(function, _for_fits(job), *arguments, **_limits(job)))
 
 
 def _each_isolated(job: CandidateJob, function: str, *arguments: object) -> Iterator[Call]:
     """Yield a call for each value that a function yields for a candidate, within the candidate's limits."""
-    return (_named(job, call) for call in each_isolated(function, job, *arguments, **_limits(job)))
+    return (_named(job, call) for call in each_isolated(function, _for_fits(job), *arguments, **_limits(job)))
+
+
+def _for_fits(job: CandidateJob) -> CandidateJob:
+    """Return a job without its runner: a fit would import its module, and Prefect with it."""
+    plain = job.training.model_copy(update={"runner": Training.model_fields["runner"].default})
+    return replace(job, training=plain)
 
 
 def _limits(job: CandidateJob) -> dict[str, Any]:

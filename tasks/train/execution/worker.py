@@ -8,11 +8,8 @@ import signal
 import threading
 from multiprocessing.connection import wait
 
-from tasks.train.execution.fit_client import call_at
+from tasks.train.execution.fit_client import call_at, stopping
 from tasks.train.execution.fit_process import THREAD_VARIABLES
-
-stopping = threading.Event()
-"""Set once the workers are to end; whoever loses one then does not start another."""
 
 
 def start_worker(fit_server: str) -> None:
