@@ -94,8 +94,8 @@ def test_its_keys_are_checked(tmp_path: Path, runner: str, mistake: str) -> None
 
 def test_check_accepts_it(tmp_path: Path) -> None:
     """The command line takes the file as it is."""
-    (tmp_path / "inbox").mkdir()
-    (tmp_path / "inbox" / "a.csv").write_text("row,x,y\n1,2,0\n")
+    (tmp_path / "data" / "inbox").mkdir(parents=True)
+    (tmp_path / "data" / "inbox" / "a.csv").write_text("row,x,y\n1,2,0\n")
     command = [sys.executable, "-m", "flows", "check", str(write(tmp_path)), "--data", str(tmp_path / "data")]
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     checked = subprocess.run(
