@@ -159,7 +159,7 @@ def test_a_cluster_without_prefect_dask_is_told() -> None:
 
 async def test_a_cluster_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The address is named, and what to start."""
-    monkeypatch.setattr("tasks.train.execution.pool._ANSWERS_S", 1)
+    monkeypatch.setattr("tasks.train.execution.runners.dask._ANSWERS_S", 1)
 
     with pytest.raises(TrainingError, match=r"no worker at tcp://127\.0\.0\.1:9 .*start the Dask scheduler"):
         await train(on("tcp://127.0.0.1:9", pipeline(tmp_path, logistic=LOGISTIC)), tmp_path)
