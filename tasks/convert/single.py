@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from tasks.config import Column, ColumnType, FilesSource, Reading
 from tasks.convert.formats.registry import format_of
 from tasks.convert.schema.names import Naming
@@ -18,7 +20,7 @@ from tasks.convert.table.job import make_job
 from tasks.convert.table.manifest import TableManifest, read_table_manifest
 from tasks.convert.tasks import Convert, convert_files, draft_table
 from tasks.core.accounting import Account, RejectLimits, audit, errors_of
-from tasks.core.errors import TableError
+from tasks.core.errors import ConfigError, TableError
 from tasks.core.storage import DataFolder
 
 _NAME = "rows"
@@ -39,13 +41,28 @@ class SingleFile:
 
 
 def find_like(tables: Mapping[str, Path], pipeline: str, types: Mapping[str, ColumnType]) -> FilesSource | None:
-    """Return what is declared of the one source of a pipeline whose table has all of these columns; None where several have, or none."""
+    """Return what is declared of the one source of a pipeline whose table has all of these columns; None where several have, or none.
+
+    Raises:
+        ConfigError: it is declared in a way that is not known, as by an extension that is not there.
+
+    """
     found = [
         manifest
         for manifest in map(read_table_manifest, tables.values())
         if manifest.declared and manifest.pipeline in ("", pipeline) and types.keys() <= manifest.types.keys()
     ]
-    return FilesSource.model_validate(found[0].declared) if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    try:
+        return FilesSource.model_validate(found[0].declared)
+    except ValidationError as error:
+        mistake = error.errors()[0]
+        key = ".".join(map(str, mistake["loc"]))
+        raise ConfigError(
+            f"the source that its rows came from says {key}, which is not known here ({mistake['msg']}); "
+            "give the pipeline's file in place of its name, or install the extension"
+        ) from None
 
 
 async def convert_single(

@@ -19,6 +19,7 @@ from tasks.config.formats import FORMATS
 from tasks.convert.formats.format import LineFormat, WholeFormat
 from tasks.convert.formats.json_rows import NullsOf
 from tasks.convert.schema.blocks import RawBlock, Record
+from tasks.convert.single import find_like
 from tasks.convert.staging import file as staging
 from tasks.core.errors import ConfigError, TableError
 from tests.convert.conftest import make_table, read_rejects, read_rows, tables_of, write_files
@@ -199,6 +200,23 @@ def test_code_that_fails_is_told_with_the_line(tmp_path: Path) -> None:
         TableError, match=r"a\.faulty: line 2: faulty cannot read it \(IndexError: .*\); mend this kind"
     ):
         make_table(tmp_path, load(tmp_path, "", "inbox", f"{HERE}:Faulty"))
+
+
+def test_a_table_of_one_that_is_gone_is_told_with_what_to_give(tmp_path: Path) -> None:
+    """Who predicts by the name of a pipeline has no file that names its extensions."""
+    write_files(tmp_path, a_log=GOOD)
+    make_table(tmp_path, load(tmp_path))
+    tables = {"rows": tmp_path / "tables" / "rows"}
+    known = find_like(tables, "", {"took": "float"})
+    FORMATS.kinds.pop("logfmt")
+
+    with pytest.raises(
+        ConfigError, match=r"says read\.format, which is not known here \(.*\); give the pipeline's file"
+    ):
+        find_like(tables, "", {"took": "float"})
+
+    assert known is not None
+    assert known.read.format == "logfmt"
 
 
 @pytest.mark.flow
