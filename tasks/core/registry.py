@@ -33,6 +33,7 @@ class Registry(Generic[Kind]):
         self.group = group
         self._base = base
         self._own = own
+        self._paths: dict[str, str] = {}
         REGISTRIES.append(self)
 
     @cached_property
@@ -64,8 +65,13 @@ class Registry(Generic[Kind]):
     def refuse(self, known: Mapping[str, Kind], kind: Kind) -> None:
         """Raise ConfigError where a kind of an extension cannot stand beside those that are known; a name of its own it has."""
 
-    def add(self, name: str, kind: Kind) -> None:
-        """Add a kind; one that is there already under its name stays.
+    def outside(self) -> dict[str, str]:
+        """Return the path of each kind of an extension, by name; none is imported."""
+        installed = _installed(tuple(sys.path)).select(group=self.group)
+        return {point.name: point.value for point in installed} | self._paths
+
+    def add(self, name: str, kind: Kind, path: str) -> None:
+        """Add a kind, which its path leads to; one that is there already under its name stays.
 
         Raises:
             ConfigError: another one has this name.
@@ -75,6 +81,7 @@ class Registry(Generic[Kind]):
         known = self.kinds.setdefault(name, kind)
         if known is not kind and repr(known) != repr(kind):
             raise ConfigError(f"{name!r} is the name of another kind of {self.group} already; call yours otherwise")
+        self._paths[name] = path
 
     def get(self, name: str) -> Kind:
         """Return the kind of a name.
@@ -128,7 +135,7 @@ def add_extension(path: str) -> Registry[Any]:
     found = import_path(path)
     for registry in REGISTRIES:
         if registry.is_base_of(found):
-            registry.add(_name_of(path, found), found)
+            registry.add(_name_of(path, found), found, path)
             return registry
     bases = ", ".join(registry._base.replace(":", ".") for registry in REGISTRIES)  # noqa: SLF001 - its own class's
     raise ConfigError(f"{path}: is no extension; derive it from one of {bases}")

@@ -13,11 +13,13 @@ from sklearn.metrics import get_scorer
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from tasks.train.evaluation.metrics import METRICS, ModelOutput, score_all
+from tasks.config.metrics import METRICS
+from tasks.train.evaluation.metrics import ModelOutput, UsualMetric, compute, score_all
 from tasks.train.evaluation.predictions import Predictions
 
-CLASSIFICATION = [name for name, metric in METRICS.items() if metric.task == "classification"]
-REGRESSION = [name for name, metric in METRICS.items() if metric.task == "regression"]
+USUAL = {name: metric for name, metric in METRICS.kinds.items() if isinstance(metric, UsualMetric)}
+CLASSIFICATION = [name for name, metric in USUAL.items() if metric.task == "classification"]
+REGRESSION = [name for name, metric in USUAL.items() if metric.task == "regression"]
 
 
 @pytest.mark.parametrize("name", CLASSIFICATION)
@@ -27,10 +29,10 @@ REGRESSION = [name for name, metric in METRICS.items() if metric.task == "regres
 )
 def test_a_metric_of_classes_is_that_of_sklearn(name: str, load: type, estimator: Any) -> None:
     """Of two classes and of three, each metric is its scorer's value with its sign taken back."""
-    bunch, metric = load(), METRICS[name]
+    bunch, metric = load(), USUAL[name]
     model = estimator.fit(bunch.data, bunch.target)
 
-    score = metric.score(Predictions(make_pipeline(model), bunch.data, bunch.target).output)
+    score = compute(metric, Predictions(make_pipeline(model), bunch.data, bunch.target).output)
 
     scorer = get_scorer(metric.scorer_for(len(model.classes_)))
     assert score == pytest.approx(metric.sign * scorer(model, bunch.data, bunch.target), rel=1e-12)
@@ -39,10 +41,10 @@ def test_a_metric_of_classes_is_that_of_sklearn(name: str, load: type, estimator
 @pytest.mark.parametrize("name", REGRESSION)
 def test_a_metric_of_amounts_is_that_of_sklearn(name: str) -> None:
     """Each metric is its scorer's value with its sign taken back."""
-    bunch, metric = load_diabetes(), METRICS[name]
+    bunch, metric = load_diabetes(), USUAL[name]
     model = LinearRegression().fit(bunch.data, bunch.target)
 
-    score = metric.score(ModelOutput(bunch.target, model.predict(bunch.data)))
+    score = compute(metric, ModelOutput(bunch.target, model.predict(bunch.data)))
 
     assert score == metric.sign * get_scorer(metric.scorer)(model, bunch.data, bunch.target)
 

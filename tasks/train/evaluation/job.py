@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 from tasks.config import Candidate, Training
-from tasks.core.storage import fingerprint
+from tasks.config.metrics import METRICS
+from tasks.core.storage import fingerprint, hash_file
 from tasks.train.data.split_file import SavedSplit, keep_rows
 from tasks.train.data.training_set import Problem, TrainingSet, versions
 from tasks.train.models.estimators import BASELINE
@@ -34,6 +36,8 @@ class CandidateJob:
     """Folder of the pipeline's models."""
     versions: Mapping[str, str]
     """Of the packages that the results depend on."""
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    """Metrics of extensions, by their paths: hashes of the modules that compute them."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -50,6 +54,7 @@ class CandidateJob:
                 "seed": self.training.seed,
                 "candidate": self.candidate.model_dump(exclude=_LIMITS),
                 "versions": self.versions,
+                **({"metrics": self.metrics} if self.metrics else {}),
             }
         )
 
@@ -68,8 +73,9 @@ def plan_jobs(training: Training, training_set: TrainingSet, models: Path) -> tu
     """Return the jobs of a training, the baseline first; the rows of its folds are then kept on disk."""
     rows = keep_rows(training, training_set)
     candidates = {BASELINE: BASELINES[training_set.task], **training.candidates}
+    metrics = {path: _hash_module(path.partition(":")[0]) for path in sorted(METRICS.outside().values())}
     return tuple(
-        CandidateJob(name, candidate, training, training_set, rows, models, versions_for(candidate))
+        CandidateJob(name, candidate, training, training_set, rows, models, versions_for(candidate), metrics)
         for name, candidate in candidates.items()
     )
 
@@ -79,3 +85,9 @@ def versions_for(candidate: Candidate) -> dict[str, str]:
     package = candidate.estimator.partition(".")[0]
     others = () if package == "sklearn" else (package,)
     return versions("scikit-learn", "numpy", "scipy", "pandas", "skops", *others)
+
+
+def _hash_module(module: str) -> str:
+    """Return the hash of a module's file: what it computes when it is edited is another figure."""
+    spec = find_spec(module)
+    return hash_file(Path(spec.origin)) if spec and spec.has_location and spec.origin else ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from sklearn import metrics as sk
 
+from tasks.config.metrics import Metric, Said, known_metrics
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 from tasks.train.evaluation.statistics import Score
@@ -31,9 +32,14 @@ class ModelOutput:
     classes: Array | None = None
     """All classes, sorted, but for the positive one of two, which is the last; needed for classification."""
 
+    def taken(self, rows: Array) -> ModelOutput:
+        """Return what was said of rows, by their positions."""
+        said = (each if each is None else each[rows] for each in (self.probability, self.ranking))
+        return ModelOutput(self.truth[rows], self.prediction[rows], *said, self.classes)
+
 
 @dataclass(frozen=True)
-class Metric:
+class UsualMetric(Metric, ABC):
     """One metric: how to compute it of predictions that are there, and which scorer of scikit-learn gives the same.
 
     With two classes F1 and the areas are of the second, the positive one; with
@@ -45,35 +51,63 @@ class Metric:
     task: Problem
     scorer: str
     judge: Judge
-    sign: int = 1
-    """What a scorer's value is multiplied by to be the metric: -1 where scikit-learn negates, as less is better."""
-    of: Literal["prediction", "probability", "ranking"] = "prediction"
+    greater_is_better: bool = True
+    of: Said = "prediction"
     """What is judged: of areas, as scikit-learn's scorers have it, the ranking; of many classes' ROC the probability."""
     scorer_of_many: str | None = None
     """The scorer for more than two classes, where it is another."""
 
-    def score(self, output: ModelOutput) -> float:
-        """Return the metric in its own unit and direction; NaN where what was said does not define it."""
-        known = np.unique(output.truth) if output.classes is None else output.classes
-        many = self.scorer_of_many is not None and len(known) > _BINARY
-        given: Array | None = getattr(output, "probability" if many and self.of == "ranking" else self.of)
-        if given is None:
-            return float("nan")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of rows without a class: the value is NaN
-            try:
-                return float(self.judge(output.truth, given, known))
-            except ValueError:
-                return float("nan")
+    def compute(self, truth: Array, said: Array, classes: Array) -> float:
+        """Return the metric in its own unit and direction."""
+        return self.judge(truth, said, classes)
+
+    @property
+    def ranked_as(self) -> str:
+        """Return the name of scikit-learn's scorer."""
+        return self.scorer
+
+    def judged(self, classes: int) -> Said:
+        """Return what is judged of a number of classes."""
+        return "probability" if self.scorer_of_many and classes > _BINARY and self.of == "ranking" else self.of
 
     def scorer_for(self, classes: int | None) -> str:
         """Return the name of scikit-learn's scorer for a number of classes."""
         return self.scorer_of_many if self.scorer_of_many and (classes or 0) > _BINARY else self.scorer
 
 
+def compute(metric: Metric, output: ModelOutput) -> float:
+    """Return a metric of what a model said, in its own unit and direction.
+
+    Raises:
+        ValueError: what was said does not define it.
+
+    """
+    classes = np.unique(output.truth) if output.classes is None and metric.task == "classification" else output.classes
+    judged = metric.judged(0 if classes is None else len(classes))
+    said: Array | None = getattr(output, judged)
+    if said is None:
+        raise ValueError(f"the model gives no {judged}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rows without a class: the value is NaN
+        return float(metric.compute(output.truth, said, classes))
+
+
+def compute_or_nan(metric: Metric, output: ModelOutput) -> float:
+    """Return a metric of what a model said; NaN where that does not define it."""
+    try:
+        return compute(metric, output)
+    except ValueError:
+        return float("nan")
+
+
+def outside_scoring(metric: Metric, output: ModelOutput) -> Score:
+    """Return what scores positions by a metric of an extension, greater is better; NaN where they do not define it."""
+    return lambda rows: metric.sign * compute_or_nan(metric, output.taken(rows))
+
+
 def score_all(task: Problem, output: ModelOutput) -> dict[str, float]:
     """Return every metric of the task that what was said defines, by name."""
-    scores = {metric.name: metric.score(output) for metric in METRICS.values() if metric.task == task}
+    scores = {name: compute_or_nan(metric, output) for name, metric in known_metrics().items() if metric.task == task}
     return {name: value for name, value in scores.items() if np.isfinite(value)}
 
 
@@ -114,33 +148,40 @@ def _without_classes(metric: Callable[[Array, Array], float]) -> Judge:
     return lambda truth, prediction, _: metric(truth, prediction)
 
 
-_ALL = (
-    Metric("accuracy", "classification", "accuracy", _without_classes(sk.accuracy_score)),
-    Metric("balanced_accuracy", "classification", "balanced_accuracy", _without_classes(sk.balanced_accuracy_score)),
-    Metric("f1", "classification", "f1", _f1, scorer_of_many="f1_macro"),
-    Metric("roc_auc", "classification", "roc_auc", _roc_auc, of="ranking", scorer_of_many="roc_auc_ovr"),
-    Metric("pr_auc", "classification", "average_precision", _pr_auc, of="ranking"),
-    Metric(
-        "log_loss",
-        "classification",
-        "neg_log_loss",
-        _log_loss,
-        sign=-1,
-        of="probability",
-    ),
-    Metric("brier", "classification", "neg_brier_score", _brier, sign=-1, of="probability"),
-    Metric("rmse", "regression", "neg_root_mean_squared_error", _without_classes(sk.root_mean_squared_error), sign=-1),
-    Metric("mae", "regression", "neg_mean_absolute_error", _without_classes(sk.mean_absolute_error), sign=-1),
-    Metric("r2", "regression", "r2", _without_classes(sk.r2_score)),
-    Metric(
-        "mape",
-        "regression",
-        "neg_mean_absolute_percentage_error",
-        _without_classes(sk.mean_absolute_percentage_error),
-        sign=-1,
-    ),
+ACCURACY = UsualMetric("accuracy", "classification", "accuracy", _without_classes(sk.accuracy_score))
+BALANCED_ACCURACY = UsualMetric(
+    "balanced_accuracy", "classification", "balanced_accuracy", _without_classes(sk.balanced_accuracy_score)
 )
-METRICS = {metric.name: metric for metric in _ALL}
+F1 = UsualMetric("f1", "classification", "f1", _f1, scorer_of_many="f1_macro")
+ROC_AUC = UsualMetric("roc_auc", "classification", "roc_auc", _roc_auc, of="ranking", scorer_of_many="roc_auc_ovr")
+PR_AUC = UsualMetric("pr_auc", "classification", "average_precision", _pr_auc, of="ranking")
+LOG_LOSS = UsualMetric(
+    "log_loss",
+    "classification",
+    "neg_log_loss",
+    _log_loss,
+    greater_is_better=False,
+    of="probability",
+)
+BRIER = UsualMetric("brier", "classification", "neg_brier_score", _brier, greater_is_better=False, of="probability")
+RMSE = UsualMetric(
+    "rmse",
+    "regression",
+    "neg_root_mean_squared_error",
+    _without_classes(sk.root_mean_squared_error),
+    greater_is_better=False,
+)
+MAE = UsualMetric(
+    "mae", "regression", "neg_mean_absolute_error", _without_classes(sk.mean_absolute_error), greater_is_better=False
+)
+R2 = UsualMetric("r2", "regression", "r2", _without_classes(sk.r2_score))
+MAPE = UsualMetric(
+    "mape",
+    "regression",
+    "neg_mean_absolute_percentage_error",
+    _without_classes(sk.mean_absolute_percentage_error),
+    greater_is_better=False,
+)
 
 
 _TWO = 2

@@ -56,14 +56,15 @@ def run_isolated(
     time_s: float,
     memory_mb: int | None = None,
     preload: tuple[str, ...] = (),
+    extensions: tuple[str, ...] = (),
 ) -> Call:
     """Return what comes of a function, named as `module:function`, called in a process of its own.
 
     This process does not import the module. The other one is killed after `time_s` seconds, or when it holds more than
     `memory_mb` MiB of its own. `preload` names modules that are imported once
-    for all calls.
+    for all calls; `extensions` are known there by their paths.
     """
-    request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload)
+    request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload, extensions)
     return next(_call(ending, request) for ending in _ask(request))
 
 
@@ -73,12 +74,13 @@ def each_isolated(
     time_s: float,
     memory_mb: int | None = None,
     preload: tuple[str, ...] = (),
+    extensions: tuple[str, ...] = (),
 ) -> Iterator[Call]:
     """Yield each value that a function yields, called as by `run_isolated`, in one process for all of them.
 
     Each has `time_s` seconds of its own. Where the process does not come to its end, that is the last call.
     """
-    request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload)
+    request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload, extensions)
     for ending in _ask(request):
         if ending.how != "answered":
             yield _call(ending, request)

@@ -42,6 +42,7 @@ class Request:
     time_s: float
     memory_mb: int | None = None
     preload: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def _work(request: Request, writer: Connection, server: int) -> None:
         os.setpgid(0, 0)  # what the fit itself may start is ended with it
         end_with(server)
         _limit_memory(request.memory_mb)
-        for how, answer in _call(request.call):
+        for how, answer in _call(request):
             with suppress(AttributeError, OSError):  # nobody may read it
                 sys.stdout.flush()
             writer.send((how, _peak_bytes(), answer))
@@ -139,9 +140,11 @@ def _work(request: Request, writer: Connection, server: int) -> None:
         os._exit(1)
 
 
-def _call(call: bytes) -> Iterator[tuple[How, bytes]]:
+def _call(request: Request) -> Iterator[tuple[How, bytes]]:
     try:
-        path, arguments = pickle.loads(call)  # noqa: S301 - from our own parent, through a pipe
+        if request.extensions:
+            import_module("tasks.config.kinds").add_extensions(request.extensions)
+        path, arguments = pickle.loads(request.call)  # noqa: S301 - from our own parent, through a pipe
         module, _, name = path.partition(":")
         answer = getattr(import_module(module), name)(*arguments)
         if isinstance(answer, Iterator):

@@ -63,7 +63,7 @@ def _serve(connection: Connection) -> None:
     with suppress(EOFError, OSError):
         while True:
             request: Request = connection.recv()
-            _preload(request.preload)
+            _preload((*request.preload, *(path.partition(":")[0] for path in request.extensions)))
             with closing(run_request(request, connection)) as endings:
                 for ending in endings:
                     connection.send(ending)

@@ -144,7 +144,12 @@ def _for_fits(job: CandidateJob) -> CandidateJob:
 
 def _limits(job: CandidateJob) -> dict[str, Any]:
     limits = job.candidate
-    return {"time_s": limits.time_limit_s, "memory_mb": limits.memory_limit_mb, "preload": (job.module,)}
+    return {
+        "time_s": limits.time_limit_s,
+        "memory_mb": limits.memory_limit_mb,
+        "preload": (job.module,),
+        "extensions": tuple(job.metrics),
+    }
 
 
 def _named(job: CandidateJob, call: Call) -> Call:

@@ -1,0 +1,168 @@
+"""Metrics from outside: as the page on extensions shows one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.train import train
+from tasks.config import Training, kinds, load_pipeline
+from tasks.config.metrics import METRICS
+from tasks.core.errors import TrainingError
+from tasks.train.checks.section import check_training
+from tasks.train.evaluation.leaderboard import Leaderboard
+from tasks.train.evaluation.metrics import ModelOutput, score_all
+from tests.documented import code_of
+from tests.train.conftest import Build, sklearn_table, write_table
+
+PIPELINE = """
+name: cancer
+extensions: ["{extension}"]
+sources:
+  rows: {{kind: files, path: "inbox/*.csv"}}
+training:
+  query: "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
+  target: y
+  positive: 0
+  metric: {metric}
+  runner: {{kind: processes, workers: 2}}
+  candidates:
+    logistic: {{estimator: sklearn.linear_model.LogisticRegression, params: {{max_iter: 3000}}}}
+    bayes:
+      estimator: sklearn.naive_bayes.GaussianNB
+      search: {{by: grid, space: {{var_smoothing: [0.000000001, 0.001]}}}}
+"""
+COST = "own_cost:Cost"
+
+
+@pytest.fixture(autouse=True)
+def _documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put the documented module where it can be imported, and take the metric away again."""
+    (tmp_path / "own_cost.py").write_text(code_of("extending.md", "A metric"))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("own_cost", None)
+    for name in METRICS.outside():
+        METRICS.kinds.pop(name, None)
+    METRICS._paths.clear()
+    kinds._added.clear()
+
+
+def load(folder: Path, metric: str = "neg_cost", extension: str = COST) -> Training:
+    """Return the training section of a pipeline file with a metric."""
+    write(folder, metric, extension)
+    section = load_pipeline(folder / "pipeline.yaml").training
+    assert section
+    return section
+
+
+def write(folder: Path, metric: str = "neg_cost", extension: str = COST) -> Path:
+    """Write a pipeline file with a metric, and return its path."""
+    file = folder / "pipeline.yaml"
+    file.write_text(PIPELINE.format(metric=metric, extension=extension))
+    return file
+
+
+def run(folder: Path, metric: str = "neg_cost") -> Leaderboard:
+    """Train, and return the leaderboard."""
+    write_table(folder / "data" / "tables" / "rows", sklearn_table("breast_cancer"))
+    return asyncio.run(train(load_pipeline(write(folder, metric)), folder / "data"))
+
+
+@pytest.mark.flow
+@pytest.mark.usefixtures("prefect_server")
+def test_the_leaderboard_is_ranked_by_ones_own(tmp_path: Path) -> None:
+    """Each line has it, negated to rank by and plain beside the others; a search asks by it too; an edited module is computed anew."""
+    board = run(tmp_path)
+    shown = {line.name: dict(line.result.metrics or {}) for line in board.lines}
+    module = tmp_path / "own_cost.py"
+    module.write_text(module.read_text().replace("10 *", "20 *"))
+    sys.modules.pop("own_cost")
+    METRICS.kinds.pop("cost")
+    kinds._added.clear()
+    edited = run(tmp_path)
+
+    assert not board.failed
+    assert [line.result.score for line in board.lines] == sorted(
+        (line.result.score for line in board.lines), reverse=True
+    )
+    for line in board.lines:
+        assert line.result.score == pytest.approx(-shown[line.name]["cost"])
+        assert line.interval is not None
+    dummy = next(line for line in board.lines if line.name == "dummy")
+    truth = np.asarray(sklearn_table("breast_cancer")["y"])
+    assert shown["dummy"]["cost"] == pytest.approx(10 * np.mean(truth == 0), rel=0.02)
+    assert board.best is not None
+    assert board.best.finalist is not None
+    assert board.best.finalist.interval is not None
+    doubled = next(line for line in edited.lines if line.name == "dummy")
+    assert doubled.result.score == pytest.approx(2 * (dummy.result.score or 0))
+
+
+def test_it_is_shown_where_another_ranks(tmp_path: Path) -> None:
+    """Of a classifier's answers it is one figure more, after ours."""
+    load(tmp_path, "roc_auc")
+    truth, said = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0])
+
+    scores = score_all("classification", ModelOutput(truth, said, classes=np.array([0, 1])))
+
+    assert list(scores)[-1] == "cost"
+    assert scores["cost"] == (10 + 1) / 4
+    assert "cost" not in score_all("regression", ModelOutput(truth.astype(float), said.astype(float)))
+
+
+@pytest.mark.parametrize(
+    ("metric", "mistake"),
+    [
+        ("cost", "training.metric: 'cost' is not a metric; did you mean neg_cost?"),
+        ("neg_csot", "training.metric: 'neg_csot' is not a metric; did you mean neg_cost?"),
+    ],
+)
+def test_its_name_is_checked(tmp_path: Path, metric: str, mistake: str) -> None:
+    """A mistake in it is told as in that of any metric."""
+    assert check_training(load(tmp_path, metric)) == [mistake]
+
+
+def test_a_name_of_scikit_learn_is_refused(tmp_path: Path) -> None:
+    """Nobody could tell which of them ranks."""
+    module = tmp_path / "own_cost.py"
+    module.write_text(module.read_text().replace('"cost"', '"brier_score"'))
+
+    assert check_training(load(tmp_path, "accuracy")) == [
+        "extensions: 'neg_brier_score' is a metric of scikit-learn already; call yours otherwise"
+    ]
+
+
+def test_one_that_is_of_classes_does_not_fit_an_amount(tmp_path: Path, build: Build) -> None:
+    """Before any fit, as with those of scikit-learn."""
+    load(tmp_path)
+
+    with pytest.raises(TrainingError, match=r"training\.metric: 'neg_cost' does not fit the target 'y' \(regression"):
+        build(sklearn_table("diabetes"), metric="neg_cost")
+
+
+def test_check_accepts_it(tmp_path: Path) -> None:
+    """The command line takes the file as it is, also where the module's package is installed."""
+    (tmp_path / "data" / "inbox").mkdir(parents=True)
+    (tmp_path / "data" / "inbox" / "a.csv").write_text("row,x,y\n1,2,0\n")
+    info = tmp_path / "cost-1.dist-info"
+    command = [sys.executable, "-m", "flows", "check", str(write(tmp_path)), "--data", str(tmp_path / "data")]
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path}
+    named = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    write(tmp_path).write_text(write(tmp_path).read_text().replace(f'["{COST}"]', "[]"))
+    unknown = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cost\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[tidemill.metrics]\ncost = {COST}\n")
+    installed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert (named.returncode, unknown.returncode, installed.returncode) == (0, 2, 0), named.stderr + installed.stderr
+    assert "'neg_cost' is not a metric" in " ".join(unknown.stderr.split())
