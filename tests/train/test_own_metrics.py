@@ -90,9 +90,8 @@ def test_the_leaderboard_is_ranked_by_ones_own(tmp_path: Path) -> None:
     edited = run(tmp_path)
 
     assert not board.failed
-    assert [line.result.score for line in board.lines] == sorted(
-        (line.result.score for line in board.lines), reverse=True
-    )
+    scores = [line.result.score or 0 for line in board.lines]
+    assert scores == sorted(scores, reverse=True)
     for line in board.lines:
         assert line.result.score == pytest.approx(-shown[line.name]["cost"])
         assert line.interval is not None

@@ -34,8 +34,8 @@ class ModelOutput:
 
     def taken(self, rows: Array) -> ModelOutput:
         """Return what was said of rows, by their positions."""
-        said = (each if each is None else each[rows] for each in (self.probability, self.ranking))
-        return ModelOutput(self.truth[rows], self.prediction[rows], *said, self.classes)
+        probability, ranking = (each if each is None else each[rows] for each in (self.probability, self.ranking))
+        return ModelOutput(self.truth[rows], self.prediction[rows], probability, ranking, self.classes)
 
 
 @dataclass(frozen=True)
