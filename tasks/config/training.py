@@ -199,7 +199,7 @@ class Training(ConfigModel):
     query_limits: QueryLimits = QueryLimits()
     """What the query may take."""
     metric: str = "accuracy"
-    """scikit-learn scorer that ranks the candidates, e.g. roc_auc, accuracy, neg_log_loss, r2."""
+    """What ranks the candidates: a scorer of scikit-learn, e.g. roc_auc, accuracy, neg_log_loss, r2, or a metric of an extension."""
     split: Split = RandomSplit()
     """How rows are held out for the test, and the others split into folds."""
     sample_rows: Annotated[int, Field(ge=10)] | None = None
