@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -150,8 +151,10 @@ def test_a_fit_has_one_thread_whatever_its_candidate_asks_for(jobs: Jobs) -> Non
 
     def count() -> None:
         while not done.wait(0.01):
-            fits = [pid for pid in descendants(os.getpid()) if os.getpgid(pid) == pid and "fit_server" in command(pid)]
-            counts.update(len(list(Path(f"/proc/{fit}/task").iterdir())) for fit in fits)
+            for pid in descendants(os.getpid()):
+                with suppress(OSError):  # it may end meanwhile
+                    if os.getpgid(pid) == pid and "fit_server" in command(pid):
+                        counts.add(len(list(Path(f"/proc/{pid}/task").iterdir())))
 
     counter = threading.Thread(target=count)
     counter.start()
