@@ -17,6 +17,7 @@ from tasks.config import Training, kinds, load_pipeline
 from tasks.config.metrics import METRICS
 from tasks.core.errors import TrainingError
 from tasks.train.checks.section import check_training
+from tasks.train.checks.training_set import build_training_set, is_checked
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.evaluation.metrics import ModelOutput, score_all
 from tests.documented import code_of
@@ -145,6 +146,19 @@ def test_one_that_is_of_classes_does_not_fit_an_amount(tmp_path: Path, build: Bu
 
     with pytest.raises(TrainingError, match=r"training\.metric: 'neg_cost' does not fit the target 'y' \(regression"):
         build(sklearn_table("diabetes"), metric="neg_cost")
+
+
+def test_a_section_is_checked_again_where_its_metric_has_gone(tmp_path: Path) -> None:
+    """What was right when its rows were built is not, without the extension."""
+    section, tables = load(tmp_path), {"rows": tmp_path / "rows"}
+    write_table(tables["rows"], sklearn_table("breast_cancer"))
+    build_training_set(section, tables, tmp_path / "built")
+    before = is_checked(section, tmp_path / "built", tables)
+    METRICS.kinds.pop("cost")
+    METRICS._paths.clear()
+
+    assert before
+    assert not is_checked(section, tmp_path / "built")
 
 
 def test_check_accepts_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.checks import target
-from tasks.train.checks.training_set import build_training_set
+from tasks.train.checks.training_set import build_training_set, is_checked
 from tasks.train.data.features import read_target
 from tasks.train.data.training_set import TrainingSet
 from tests.train.conftest import Build, sklearn_table, training, write_table
@@ -116,6 +116,20 @@ def test_is_built_again_when_a_table_changes(build: Build) -> None:
     second = build({**COLUMNS, "b": list(range(1, 121))})
 
     assert first.fingerprint != second.fingerprint
+
+
+def test_only_the_section_and_tables_that_it_is_of_are_checked_already(build: Build, tmp_path: Path) -> None:
+    """Another section is to be checked, and so are rows that have changed; a section alone may be asked for."""
+    folder, tables = build(COLUMNS).path.parent, {"rows": tmp_path / "tables" / "rows"}
+    same = is_checked(training(), folder, tables)
+    others = [is_checked(training(metric="f1"), folder), is_checked(training(target="x"), folder, tables)]
+    write_table(tables["rows"], {name: values[::-1] for name, values in COLUMNS.items()})
+
+    assert same
+    assert others == [False, False]
+    assert is_checked(training(), folder)
+    assert not is_checked(training(), folder, tables)
+    assert not is_checked(training(), tmp_path / "nowhere")
 
 
 def test_is_built_again_when_the_file_is_damaged(build: Build, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from tasks.config import Training
+from tasks.config.metrics import METRICS
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.storage import commit_json, fingerprint, hash_file, json_reader, remove_stale_temp_files
 from tasks.train.data.training_set import TrainingSet, table_state, versions, write_rows
@@ -133,4 +134,4 @@ def _settings(training: Training) -> str:
     section = json.loads(training.model_dump_json(exclude={"runner", "query_limits"}))
     named = {candidate.estimator.partition(".")[0] for candidate in training.candidates.values()}
     there = versions("scikit-learn", *(name for name in BOOSTING if name in named and find_spec(name)))
-    return fingerprint([_CHECKS, section, there])
+    return fingerprint([_CHECKS, section, there, sorted(METRICS.outside().items())])
