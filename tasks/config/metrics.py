@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from tasks.core.registry import Registry
 
@@ -22,6 +22,8 @@ class Metric(ABC):
     """What is predicted: a class or an amount."""
     greater_is_better: bool
     """Whether the greater figure is the better one; where it is not, models are ranked by the figure negated."""
+    has_scorer: ClassVar[bool] = False
+    """Whether scikit-learn has a scorer that gives the same, which then ranks by it."""
     of: Said = "prediction"
     """What is judged: the prediction of each row; the probability of each row and class; or by what the rows are ordered, of the positive of two classes, or of each row and class."""
 
@@ -94,7 +96,6 @@ def known_metrics() -> dict[str, Metric]:
     return {name: kind() if isinstance(kind, type) else kind for name, kind in METRICS.kinds.items()}
 
 
-def outside_metrics() -> dict[str, Metric]:
-    """Return the metrics of extensions, by the name that ranks by them."""
-    outside = METRICS.outside()
-    return {metric.ranked_as: metric for name, metric in known_metrics().items() if name in outside} if outside else {}
+def metrics_without_scorer() -> dict[str, Metric]:
+    """Return the metrics that scikit-learn has no scorer of, by the name that ranks by them."""
+    return {metric.ranked_as: metric for metric in known_metrics().values() if not metric.has_scorer}

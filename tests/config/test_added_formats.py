@@ -98,7 +98,6 @@ def test_the_names_of_formats_cost_no_reader() -> None:
 
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert run.stdout.splitlines() == [
-        "csv tsv jsonl json parquet excel .csv .tsv .jsonl .json .parquet .xlsx",
-        "set()",
-    ]
+    known, imported = run.stdout.splitlines()
+    assert {"csv", "excel", ".csv", ".xlsx"} <= set(known.split())
+    assert imported == "set()"

@@ -13,6 +13,7 @@ from tasks.config import (
     load_pipeline,
     secret_references,
 )
+from tasks.config.auth import AUTHS
 from tasks.ingest.http.auths.api_key import ApiKeyAuth
 from tasks.ingest.http.auths.basic import BasicAuth
 from tasks.ingest.http.auths.bearer import BearerAuth
@@ -86,7 +87,7 @@ def test_the_secrets_of_an_auth_are_named_by_their_keys(auth: Auth, key: str) ->
 @pytest.mark.parametrize(
     ("auth", "mistakes"),
     [
-        ("{kind: bear}", [".kind: 'bear' is not one of bearer, basic, api_key, oauth2; did you mean bearer?"]),
+        ("{kind: bear}", [f".kind: 'bear' is not one of {', '.join(AUTHS.kinds)}; did you mean bearer?"]),
         ("{kind: digest}", [".kind: 'digest' is not one of bearer, basic, api_key, oauth2"]),
         ("{token: {env: A}}", [": needs the key kind, which says what it is"]),
         ("{kind: basic}", [".username: is missing; add it", ".password: is missing; add it"]),

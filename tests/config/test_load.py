@@ -24,6 +24,7 @@ from tasks.config import (
     load_pipeline,
     read_pipeline,
 )
+from tasks.config.pagination import PAGINATORS
 from tasks.core.errors import ConfigError
 from tasks.ingest.api.paginators.page import PagePagination
 from tasks.ingest.http.auths.bearer import BearerAuth
@@ -259,10 +260,7 @@ def test_a_default_may_be_empty(file: Path) -> None:
         (
             "{kind: page}",
             "{kind: pages}",
-            [
-                "sources.rows.pagination.kind: 'pages' is not one of single, page, offset, cursor, next_url, link_header, keyset; "
-                "did you mean page?"
-            ],
+            [f"sources.rows.pagination.kind: 'pages' is not one of {', '.join(PAGINATORS.kinds)}; did you mean page?"],
         ),
         ("by: time", "by: tim", ["training.split.by: 'tim' is not one of random, time, group; did you mean time?"]),
         ("a: int", "a: integer", [f"sources.rows.columns.a: 'integer' is not one of {TYPES}; did you mean int?"]),

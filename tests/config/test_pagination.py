@@ -14,6 +14,7 @@ from tasks.config import (
     SinglePagination,
     load_pipeline,
 )
+from tasks.config.pagination import PAGINATORS
 from tasks.ingest.api.paginators.cursor import CursorPagination
 from tasks.ingest.api.paginators.keyset import KeysetPagination
 from tasks.ingest.api.paginators.link_header import LinkHeaderPagination
@@ -69,9 +70,7 @@ def test_each_kind_is_read(file: Path, text: str, pagination: Any) -> None:
     [
         (
             "{kind: curser, cursor_at: a}",
-            [
-                ".kind: 'curser' is not one of single, page, offset, cursor, next_url, link_header, keyset; did you mean cursor?"
-            ],
+            [f".kind: 'curser' is not one of {', '.join(PAGINATORS.kinds)}; did you mean cursor?"],
         ),
         ("{}", [": needs the key kind, which says what it is"]),
         (

@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.config.columns import ColumnType
+from tasks.config.formats import FORMATS
 from tasks.convert.schema.target import TableTarget
 from tasks.convert.schema.types import Types
 from tasks.convert.staging.context import InputFile
@@ -234,7 +235,7 @@ def test_the_ending_tells_format_and_compression(tmp_path: Path, name: str, data
 ZST = pa.compress(b'{"a": 1}' * 100, codec="zstd", asbytes=True)
 GZ = gzip.compress(b"a,b\n1,2\n" * 100, mtime=0)
 KNOWN = (
-    "known are .csv, .tsv, .jsonl, .json, .parquet, .xlsx, each plain, .bz2, .gz, .zip, .zst; "
+    f"known are {', '.join(FORMATS.called)}, each plain, .bz2, .gz, .zip, .zst; "
     "declare read.format where names do not tell"
 )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli.main import run_command
+from tasks.config.pagination import PAGINATORS
 from tests.flows.conftest import FLIGHTS, PROJECT, TOUR
 
 
@@ -57,7 +58,7 @@ def change(tmp_path: Path, pipeline: Path, old: str, new: str) -> Path:
         (
             "kind: page,",
             "kind: pagenum,",
-            "sources.weather.pagination.kind: 'pagenum' is not one of single, page, offset, cursor, next_url, link_header, keyset; "
+            f"sources.weather.pagination.kind: 'pagenum' is not one of {', '.join(PAGINATORS.kinds)}; "
             "did you mean page?",
         ),
         (

@@ -81,7 +81,7 @@ def test_its_secrets_are_found_by_their_type(site: Site, tmp_path: Path) -> None
         (f"{KEYS}, clint: a", "hmac", r"rows\.auth\.clint: unknown key; did you mean client\?"),
         ("client: me", "hmac", r"rows\.auth\.secret: is missing; add it"),
         ("client: me, secret: plain", "hmac", r"rows\.auth\.secret: is no place of a secret"),
-        (KEYS, "hmax", r"'hmax' is not one of bearer, basic, api_key, oauth2, hmac; did you mean hmac\?"),
+        (KEYS, "hmax", r"'hmax' is not one of bearer, .*, hmac; did you mean hmac\?"),
     ],
 )
 def test_its_keys_are_checked(site: Site, tmp_path: Path, keys: str, kind: str, mistake: str) -> None:

@@ -92,7 +92,7 @@ def test_its_keys_are_checked(site: Site, tmp_path: Path, keys: str, mistake: st
 
 def test_an_error_names_it_beside_the_others(site: Site, tmp_path: Path) -> None:
     """A kind that there is not is told with all that there are."""
-    with pytest.raises(ConfigError, match=r"'spam' is not one of single, .*, keyset, span; did you mean span\?"):
+    with pytest.raises(ConfigError, match=r"'spam' is not one of single, .*, span; did you mean span\?"):
         load(site, tmp_path, kind="spam")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
@@ -13,9 +14,11 @@ from sklearn.metrics import get_scorer
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from tasks.config.metrics import METRICS
+from tasks.config.metrics import METRICS, Metric
+from tasks.train.checks.section import check_training
 from tasks.train.evaluation.metrics import ModelOutput, UsualMetric, compute, score_all
 from tasks.train.evaluation.predictions import Predictions
+from tests.train.conftest import training
 
 USUAL = {name: metric for name, metric in METRICS.kinds.items() if isinstance(metric, UsualMetric)}
 CLASSIFICATION = [name for name, metric in USUAL.items() if metric.task == "classification"]
@@ -75,6 +78,32 @@ def test_what_is_not_defined_is_left_out() -> None:
     without = ModelOutput(truth, truth, classes=classes)
     of_one_class = ModelOutput(truth, truth, probability, probability[:, 1], classes)
 
-    assert list(score_all("classification", without)) == ["accuracy", "balanced_accuracy", "f1"]
+    assert {"accuracy", "balanced_accuracy", "f1"} <= set(score_all("classification", without))
+    assert not {"log_loss", "brier", "roc_auc", "pr_auc"} & set(score_all("classification", without))
     assert not {"roc_auc", "pr_auc"} & set(score_all("classification", of_one_class))
-    assert list(score_all("regression", ModelOutput(np.array([1.0]), np.array([1.5])))) == ["rmse", "mae", "mape"]
+    assert "r2" not in score_all("regression", ModelOutput(np.array([1.0]), np.array([1.5])))
+
+
+class Near(Metric):
+    """The share of predictions within a tenth of the truth."""
+
+    name = "near"
+    task: Literal["regression"] = "regression"
+    greater_is_better = True
+
+    def compute(self, truth: Any, said: Any, classes: Any) -> float:
+        """Return the share."""
+        del classes
+        return float(np.mean(np.abs(said - truth) <= np.abs(truth) / 10))
+
+
+def test_one_of_ours_that_scikit_learn_has_no_scorer_of_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs no more than a line of the registry, as one of an extension."""
+    monkeypatch.setitem(METRICS.kinds, "near", Near())
+    rows = pd.DataFrame({"x": [1.0, 2.0, 3.0]})
+    model = make_pipeline(LinearRegression()).fit(rows, [1.0, 2.0, 3.0])
+    said = Predictions(model, rows, np.array([1.05, 4.0, 3.0]))
+
+    assert check_training(training(metric="near")) == []
+    assert said.figure("near") == pytest.approx(2 / 3)
+    assert said.scoring("near")(np.array([0, 1])) == pytest.approx(1 / 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.config import Between, Candidate, Training
-from tasks.config.metrics import known_metrics, outside_metrics
+from tasks.config.metrics import known_metrics, metrics_without_scorer
 from tasks.core.errors import ConfigError
 from tasks.core.suggestions import did_you_mean
 from tasks.train.data.classes import BY_CLASS
@@ -29,13 +29,13 @@ def check_training(training: Training) -> list[str]:
 def _check_metric(metric: str) -> list[str]:
     from sklearn.metrics import get_scorer_names  # noqa: PLC0415 - a second to import
 
-    scorers, outside = get_scorer_names(), outside_metrics()
-    if twice := sorted(outside.keys() & set(scorers)):
+    scorers, own = get_scorer_names(), metrics_without_scorer()
+    if twice := sorted(own.keys() & set(scorers)):
         return [f"extensions: {name!r} is a metric of scikit-learn already; call yours otherwise" for name in twice]
-    if metric in scorers or metric in outside:
+    if metric in scorers or metric in own:
         return []
     shown = known_metrics().get(metric)
-    cure = f"did you mean {shown.ranked_as}?" if shown else did_you_mean(metric, [*scorers, *outside])
+    cure = f"did you mean {shown.ranked_as}?" if shown else did_you_mean(metric, [*scorers, *own])
     return [f"training.metric: {metric!r} is not a metric; {cure}"]
 
 

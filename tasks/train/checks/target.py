@@ -15,7 +15,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from tasks.config import GroupSplit, Label, TimeSplit, Training, write_label
-from tasks.config.metrics import outside_metrics
+from tasks.config.metrics import metrics_without_scorer
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.suggestions import did_you_mean
 from tasks.train.data.classes import (
@@ -263,7 +263,7 @@ def _class_mistakes(training: Training, target: Target, labels: Sequence[Label])
 
 
 def _metric_mistakes(training: Training, target: Target, values: Array, column: pa.ChunkedArray) -> Iterator[str]:
-    known = [*get_scorer_names(), *outside_metrics()]
+    known = [*get_scorer_names(), *metrics_without_scorer()]
     coded = values if target.positive is None else (values == target.positive).astype(int)
     probe = _probe(coded)
     if training.metric in known and not _fits(training.metric, probe, target.task):
@@ -276,7 +276,7 @@ def _metric_mistakes(training: Training, target: Target, values: Array, column: 
 
 def _fits(metric: str, target: Array, task: Problem) -> bool:
     """Tell whether scikit-learn's own scorer can judge a constant prediction of the target."""
-    if own := outside_metrics().get(metric):
+    if own := metrics_without_scorer().get(metric):
         return own.task == task
     if metric in _regression_metrics() or _compares_clusters(metric):
         return task == "regression" and not _compares_clusters(metric) and _scores(metric, target, task)

@@ -6,6 +6,7 @@ import warnings
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from sklearn import metrics as sk
@@ -51,6 +52,7 @@ class UsualMetric(Metric, ABC):
     task: Problem
     scorer: str
     judge: Judge
+    has_scorer: ClassVar[bool] = True
     greater_is_better: bool = True
     of: Said = "prediction"
     """What is judged: of areas, as scikit-learn's scorers have it, the ranking; of many classes' ROC the probability."""
@@ -100,8 +102,8 @@ def compute_or_nan(metric: Metric, output: ModelOutput) -> float:
         return float("nan")
 
 
-def outside_scoring(metric: Metric, output: ModelOutput) -> Score:
-    """Return what scores positions by a metric of an extension, greater is better; NaN where they do not define it."""
+def metric_scoring(metric: Metric, output: ModelOutput) -> Score:
+    """Return what scores positions by a metric that scikit-learn has no scorer of, greater is better; NaN where they do not define it."""
     return lambda rows: metric.sign * compute_or_nan(metric, output.taken(rows))
 
 

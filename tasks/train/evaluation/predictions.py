@@ -13,11 +13,11 @@ from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 
 from tasks.config import Label
-from tasks.config.metrics import outside_metrics
+from tasks.config.metrics import metrics_without_scorer
 from tasks.core.errors import TrainingError
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
-from tasks.train.evaluation.metrics import ModelOutput, compute, outside_scoring, quick_scoring, score_all
+from tasks.train.evaluation.metrics import ModelOutput, compute, metric_scoring, quick_scoring, score_all
 from tasks.train.evaluation.statistics import Score
 
 _TWO = 2
@@ -95,8 +95,8 @@ class Predictions:
         return found
 
     def figure(self, metric: str) -> float:
-        """Return what scikit-learn's scorer, or a metric of an extension, makes of all rows, whatever that is."""
-        if own := outside_metrics().get(metric):
+        """Return what scikit-learn's scorer, or the metric itself where there is none, makes of all rows, whatever that is."""
+        if own := metrics_without_scorer().get(metric):
             return own.sign * compute(own, self.output)
         return float(get_scorer(metric)(self._as_model(), np.arange(len(self.truth)), self._coded_truth()))
 
@@ -104,8 +104,8 @@ class Predictions:
         """Return what scores any positions of the rows; NaN where they do not define the metric."""
         if quick := quick_scoring(metric, self.output):
             return quick
-        if own := outside_metrics().get(metric):
-            return outside_scoring(own, self.output)
+        if own := metrics_without_scorer().get(metric):
+            return metric_scoring(own, self.output)
         scorer, model, truth = get_scorer(metric), self._as_model(), self._coded_truth()
 
         def score(rows: Array) -> float:
