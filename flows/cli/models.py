@@ -134,7 +134,6 @@ def _limits_of(pipeline: str) -> QueryLimits | None:
 
 
 def _print_prediction(console: Console, prediction: object) -> None:
-
     assert isinstance(prediction, Prediction)
     console.print(
         f"{prediction.rows:,} rows of {prediction.source} predicted by {prediction.version} "

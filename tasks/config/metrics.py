@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from tasks.core.registry import Registry
 
@@ -66,6 +66,8 @@ def _refuse_half(kind: type[Metric]) -> None:
         raise TypeError(f"{kind.__name__} has no task; add task = 'classification' or 'regression'")
     if not isinstance(getattr(kind, "greater_is_better", None), bool):
         raise TypeError(f"{kind.__name__} has no greater_is_better; add True or False")
+    if kind.of not in get_args(Said) or (kind.task == "regression" and kind.of != "prediction"):
+        raise TypeError(f"{kind.__name__} judges {kind.of!r}; write prediction, or of classes probability or ranking")
     if getattr(kind.compute, "__isabstractmethod__", False):
         raise TypeError(f"{kind.__name__} has no compute; add it")
 

@@ -122,7 +122,11 @@ def import_path(path: str) -> Any:
     try:
         return getattr(imported, attribute)
     except AttributeError:
-        raise ConfigError(f"{path}: the module {module} has no {attribute}; correct the path") from None
+        if getattr(imported.__spec__, "_initializing", False):
+            cure = "is imported before tasks.config is; import tasks.config first"
+        else:
+            cure = f"has no {attribute}; correct the path"
+        raise ConfigError(f"{path}: the module {module} {cure}") from None
 
 
 def add_extension(path: str) -> Registry[Any]:

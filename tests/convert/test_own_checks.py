@@ -60,6 +60,25 @@ class Balanced(TableCheck):
         return Finding(f"{rows.count} rows have the sum {total}", rows.count, ({"id": first},)) if total else None
 
 
+class Broken(Balanced):
+    """A check whose code fails."""
+
+    name: ClassVar[str] = "broken"
+    balanced: str = ""
+    broken: str
+    """Column of the table."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the column."""
+        return (self.broken,)
+
+    def find(self, rows: Rows, types: Mapping[str, str], now: datetime) -> Finding | None:  # noqa: ARG002 - as of any
+        """Return what is nowhere."""
+        missing: dict[str, Finding] = {}
+        return missing[types[self.broken]]
+
+
 class Misspelt(RowCheck):
     """A check whose SQL no database takes."""
 
@@ -205,6 +224,14 @@ def test_sql_that_cannot_be_run_names_its_check(tmp_path: Path) -> None:
 
     with pytest.raises(TableError, match=r"^check misspelt: its SQL cannot be run: Catalog Error: .*; mend this kind"):
         make_table(tmp_path, load(tmp_path, "{not_null: id}, {misspelt: id}", f"{HERE}:Misspelt"))
+
+
+def test_code_that_fails_names_its_check(tmp_path: Path) -> None:
+    """As of a format."""
+    write_files(tmp_path, a_csv="id,x\n1,5\n")
+
+    with pytest.raises(TableError, match=r"^check broken: cannot be run \(KeyError: 'int'\); mend this kind of check"):
+        make_table(tmp_path, load(tmp_path, "{broken: x}", f"{HERE}:Broken"))
 
 
 @pytest.mark.flow

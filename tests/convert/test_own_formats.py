@@ -57,7 +57,7 @@ class Faulty(LineFormat):
 
     def read_line(self, line: str) -> Mapping[str, str | None]:
         """Return what is there, of lines that are long enough."""
-        return {"id": line.split()[1]}
+        return {"id": line.split()[1]} if line != "nothing" else None  # type: ignore[return-value]
 
 
 @pytest.fixture(autouse=True)
@@ -199,6 +199,14 @@ def test_code_that_fails_is_told_with_the_line(tmp_path: Path) -> None:
     with pytest.raises(
         TableError, match=r"a\.faulty: line 2: faulty cannot read it \(IndexError: .*\); mend this kind"
     ):
+        make_table(tmp_path, load(tmp_path, "", "inbox", f"{HERE}:Faulty"))
+
+
+def test_a_line_that_nothing_is_returned_of_is_told_too(tmp_path: Path) -> None:
+    """It is neither a row nor a reject."""
+    write_files(tmp_path, a_faulty="id 1\nnothing\n")
+
+    with pytest.raises(TableError, match=r"a\.faulty: line 2: faulty cannot read it \(TypeError: .*\); mend this kind"):
         make_table(tmp_path, load(tmp_path, "", "inbox", f"{HERE}:Faulty"))
 
 

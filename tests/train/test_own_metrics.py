@@ -6,22 +6,25 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from flows.train import train
 from tasks.config import Training, kinds, load_pipeline
-from tasks.config.metrics import METRICS
+from tasks.config.metrics import METRICS, Metric
 from tasks.core.errors import TrainingError
 from tasks.train.checks.section import check_training
 from tasks.train.checks.training_set import build_training_set, is_checked
-from tasks.train.evaluation.leaderboard import Leaderboard
+from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.leaderboard import Leaderboard, rank
 from tasks.train.evaluation.metrics import ModelOutput, score_all
+from tasks.train.evaluation.results import CandidateResult
 from tests.documented import code_of
-from tests.train.conftest import Build, sklearn_table, write_table
+from tests.train.conftest import LOGISTIC, Build, sklearn_table, write_table
 
 PIPELINE = """
 name: cancer
@@ -116,6 +119,57 @@ def test_it_is_shown_where_another_ranks(tmp_path: Path) -> None:
     assert list(scores)[-1] == "cost"
     assert scores["cost"] == (10 + 1) / 4
     assert "cost" not in score_all("regression", ModelOutput(truth.astype(float), said.astype(float)))
+
+
+def test_one_that_fails_is_named_and_left_out(tmp_path: Path) -> None:
+    """The others are had all the same, of candidates that have done nothing wrong."""
+    module = tmp_path / "own_cost.py"
+    module.write_text(module.read_text().replace("10 *", "1 // 0 *"))
+    load(tmp_path, "roc_auc")
+    truth = np.array([0, 0, 1, 1])
+
+    with pytest.warns(UserWarning, match=r"the metric cost cannot be computed \(ZeroDivisionError: .*\); mend it"):
+        scores = score_all("classification", ModelOutput(truth, truth, classes=np.array([0, 1])))
+
+    assert "cost" not in scores
+    assert scores["accuracy"] == 1
+
+
+def test_its_interval_has_no_bounds(tmp_path: Path, jobs: Callable[..., dict[str, CandidateJob]]) -> None:
+    """A cost may be a gain; only scikit-learn's scores are known by their names to have bounds."""
+    load(tmp_path)
+    planned = jobs(sklearn_table("breast_cancer"), metric="neg_cost", candidates={"gain": LOGISTIC})
+    scores = {"dummy": (-1.0, -1.1, -0.9, -1.0, -1.0), "gain": (2.0, 1.0, 3.0, 1.5, 2.5)}
+
+    board = rank(
+        list(planned.values()), [CandidateResult(name, "", fold_scores=found) for name, found in scores.items()]
+    )
+
+    assert board.best is not None
+    assert board.best.interval is not None
+    low, high = board.best.interval
+    assert low < 2 < high
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ('task = "classification"', "no task"),
+        ("greater_is_better = False", "no greater_is_better"),
+        ('of = "chance"', "judges 'chance'; write prediction"),
+    ],
+)
+def test_a_class_that_lacks_a_part_is_refused_when_it_is_made(part: str, said: str) -> None:
+    """Each part but one is there."""
+    parts: dict[str, Any] = {"name": "half", "task": "classification", "greater_is_better": False}
+    key, _, value = part.partition(" = ")
+    if key in parts:
+        del parts[key]
+    else:
+        parts[key] = value.strip('"')
+
+    with pytest.raises(TypeError, match=said):
+        type("Half", (Metric,), {**parts, "compute": lambda *_: 0.0})
 
 
 @pytest.mark.parametrize(

@@ -119,9 +119,10 @@ def run_checks(
     """
     if not checks:
         return []
-    if not types:  # nothing but empty files has no column at all
+    if types:
+        _refuse(checks, types)
+    else:  # nothing but empty files has no column at all
         parts, types = (), {name: "string" for check in checks for name in check.columns}
-    _refuse(checks, types)
     try:
         with open_rows(parts, types) as table:
             return _run(checks, table, types, key, now or datetime.now(UTC))
@@ -136,7 +137,11 @@ def _run(
     checks: Sequence[Check], table: CheckedRows, types: Mapping[str, str], key: Sequence[str], now: datetime
 ) -> list[CheckOutcome]:
     """Return what each check came to; all that are of single rows take one scan."""
-    conditions = {place: check.condition(types) for place, check in enumerate(checks) if isinstance(check, RowCheck)}
+    conditions = {}
+    for place, check in enumerate(checks):
+        if isinstance(check, RowCheck):
+            with _named(check):
+                conditions[place] = check.condition(types)
     failed = _count_failed(checks, conditions, table)
     outcomes = []
     for place, check in enumerate(checks):
@@ -169,6 +174,11 @@ def _named(check: Check) -> Iterator[None]:
     except _OF_SQL as error:
         said = str(error).splitlines()[0]
         raise TableError(f"check {check.name}: its SQL cannot be run: {said}; mend this kind of check") from error
+    except (TableError, duckdb.Error):
+        raise
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise TableError(f"check {check.name}: cannot be run ({said}); mend this kind of check") from error
 
 
 def _find_rows(table: CheckedRows, condition: Condition, failed: int, shown: Sequence[str]) -> Finding:

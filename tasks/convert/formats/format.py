@@ -179,16 +179,16 @@ class LineFormat(StreamedFormat, ABC):
             if isinstance(found, NotARowError):
                 misfits.append(Rejection(record, None, found.reason))
             else:
-                rows.append(dict(found))
+                rows.append(found)
                 records.append(record)
         table = columns_of(rows, typed=False)[0]
         table = table.rename_columns(self.target.naming.rename(table.column_names))
         raw = RawBlock(table, len(rows) + len(misfits), misfits, lambda chosen: [records[row] for row in chosen])
         return cast_block(raw, schema)
 
-    def _read(self, line: bytes, number: int) -> Mapping[str, str | None] | NotARowError:
+    def _read(self, line: bytes, number: int) -> dict[str, str | None] | NotARowError:
         try:
-            return self.read_line(line.rstrip(b"\r").decode("utf-8"))
+            return dict(self.read_line(line.rstrip(b"\r").decode("utf-8")))
         except UnicodeDecodeError:
             return NotARowError("not UTF-8")
         except ValueError as error:

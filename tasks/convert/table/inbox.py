@@ -17,6 +17,7 @@ from tasks.convert.staging.context import ConvertedFile, InputFile
 from tasks.convert.table.draft import Draft
 from tasks.convert.table.job import TableJob
 from tasks.convert.table.manifest import TableManifest
+from tasks.core.imports import import_once
 
 _PARTITION = re.compile(r"(?P<column>[^=/]+)=[^/]*")  # as Hive, Spark and others name folders
 
@@ -133,14 +134,13 @@ def _hashes(parts: Mapping[Path, Part], names: Sequence[str]) -> np.ndarray:
 
 def _hash_rows(path: Path, part: Part, names: set[str]) -> np.ndarray:
     """Return a hash of each row, whatever types and order its columns have; of a part that cannot be read, nothing."""
-    import pandas as pd  # noqa: PLC0415 - a second to import, and a run with nothing new has no rows to compare
-
+    pd = import_once("pandas")  # a second, and a run with nothing new has no rows to compare
     try:
         table = pq.read_table(path, partitioning=None)
     except (OSError, pa.ArrowException):
         return np.array([], dtype=np.uint64)
     kept = np.repeat([name in names for name in part.rows], list(part.rows.values()))
-    frame: pd.DataFrame = table.filter(pa.array(kept)).to_pandas()
+    frame = table.filter(pa.array(kept)).to_pandas()
     numbers = frame.select_dtypes("number").columns  # 1 is 1.0, where a value that is new has widened the type
     plain = frame.astype(dict.fromkeys(numbers, "float64")).astype(str)
     texts = plain.where(frame.notna(), "")[sorted(frame.columns)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pyarrow as pa
@@ -133,5 +134,8 @@ def _settings(training: Training) -> str:
     """Return the fingerprint of all that the checks looked at besides the rows."""
     section = json.loads(training.model_dump_json(exclude={"runner", "query_limits"}))
     named = {candidate.estimator.partition(".")[0] for candidate in training.candidates.values()}
-    there = versions("scikit-learn", *(name for name in BOOSTING if name in named and find_spec(name)))
+    there = versions("scikit-learn", "duckdb")
+    for name in sorted(named & BOOSTING.keys()):
+        with suppress(PackageNotFoundError):  # the check tells what to install
+            there |= versions(name)
     return fingerprint([_CHECKS, section, there, sorted(METRICS.outside().items())])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tasks.config import Candidate, Training
 from tasks.config.metrics import METRICS
+from tasks.core.registry import import_path
 from tasks.core.storage import fingerprint, hash_file
 from tasks.train.data.split_file import SavedSplit, keep_rows
 from tasks.train.data.training_set import Problem, TrainingSet, versions
@@ -73,7 +74,7 @@ def plan_jobs(training: Training, training_set: TrainingSet, models: Path) -> tu
     """Return the jobs of a training, the baseline first; the rows of its folds are then kept on disk."""
     rows = keep_rows(training, training_set)
     candidates = {BASELINE: BASELINES[training_set.task], **training.candidates}
-    metrics = {path: _hash_module(path.partition(":")[0]) for path in sorted(METRICS.outside().values())}
+    metrics = {path: _hash_module(path) for path in sorted(METRICS.outside().values())}
     return tuple(
         CandidateJob(name, candidate, training, training_set, rows, models, versions_for(candidate), metrics)
         for name, candidate in candidates.items()
@@ -87,7 +88,8 @@ def versions_for(candidate: Candidate) -> dict[str, str]:
     return versions("scikit-learn", "numpy", "scipy", "pandas", "skops", *others)
 
 
-def _hash_module(module: str) -> str:
-    """Return the hash of a module's file: what it computes when it is edited is another figure."""
-    spec = find_spec(module)
+def _hash_module(path: str) -> str:
+    """Return the hash of the file that defines what a path leads to: when it is edited, its figures are others."""
+    found = import_path(path)
+    spec = find_spec((found if isinstance(found, type) else type(found)).__module__)
     return hash_file(Path(spec.origin)) if spec and spec.has_location and spec.origin else ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tasks.config import Label
+from tasks.config.metrics import METRICS
 from tasks.train.data.training_set import Problem
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard_file import KeptLeaderboard, KeptLine
@@ -193,7 +194,9 @@ def _compare(metric: str, lines: Sequence[Line], train_rows: int, test_rows: int
 
 
 def _within(metric: str, interval: tuple[float, float]) -> tuple[float, float]:
-    """Return an interval without what lies beyond the metric's own bounds."""
+    """Return an interval without what lies beyond the bounds of the metric, where it is one of scikit-learn's."""
+    if metric.removeprefix("neg_") in METRICS.outside():
+        return interval
     low, high = next((bounds for names, bounds in _BOUNDS if metric.startswith(names)), (-math.inf, math.inf))
     return max(interval[0], low), min(interval[1], high)
 

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn import metrics as sk
 
 from tasks.config.metrics import Metric, Said, known_metrics
+from tasks.core.errors import TrainingError
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 from tasks.train.evaluation.statistics import Score
@@ -82,6 +83,7 @@ def compute(metric: Metric, output: ModelOutput) -> float:
 
     Raises:
         ValueError: what was said does not define it.
+        TrainingError: it fails otherwise, as one of an extension may.
 
     """
     classes = np.unique(output.truth) if output.classes is None and metric.task == "classification" else output.classes
@@ -91,14 +93,23 @@ def compute(metric: Metric, output: ModelOutput) -> float:
         raise ValueError(f"the model gives no {judged}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of rows without a class: the value is NaN
-        return float(metric.compute(output.truth, said, classes))
+        try:
+            return float(metric.compute(output.truth, said, classes))
+        except ValueError:
+            raise
+        except Exception as error:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            raise TrainingError(f"the metric {metric.name} cannot be computed ({what}); mend it") from error
 
 
 def compute_or_nan(metric: Metric, output: ModelOutput) -> float:
-    """Return a metric of what a model said; NaN where that does not define it."""
+    """Return a metric of what a model said; NaN where that does not define it, and, with a warning, where it fails."""
     try:
         return compute(metric, output)
     except ValueError:
+        return float("nan")
+    except TrainingError as error:
+        warnings.warn(str(error), stacklevel=2)
         return float("nan")
 
 

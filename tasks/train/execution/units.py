@@ -18,7 +18,6 @@ from tasks.train.execution.fit_client import Call, each_isolated, run_isolated
 from tasks.train.execution.shared_store import Handover, check_reach, check_versions
 from tasks.train.models.estimators import BASELINE
 
-"""Shares of the rows that the learning curve learns from."""
 _FOLDS = "tasks.train.evaluation.folds:evaluate_folds"
 UNITS_A_WORKER = 5  # more balance better, and each costs Prefect a tenth of a second
 FEWEST_S = 0.5  # below, a unit of its own costs more than it balances
