@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,18 @@ def worker(pool: str, cwd: Path, environment: dict[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a worker: of a busy one the first SIGTERM may do nothing, which Prefect makes a cancellation of what it is at."""
+    for _ in range(3):
         process.terminate()
-        process.wait(240)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(60)
+            return
+    process.kill()
+    process.wait()
 
 
 def start_server(home: Path, port: int, *options: str) -> subprocess.Popen[bytes]:
