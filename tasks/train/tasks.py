@@ -16,6 +16,8 @@ from tasks.train.data.training_set import TrainingSet
 from tasks.train.predict.inputs import Input
 from tasks.train.predict.prediction import Prediction
 
+_STOPS_S = 5.0
+
 
 @task(name="training set", task_run_name="training set", cache_policy=NO_CACHE, persist_result=False)
 async def build_training_set(
@@ -52,8 +54,10 @@ async def predict_input(
     from tasks.train.predict.batches import Pace, predict_rows  # noqa: PLC0415 - scikit-learn costs a second to import
 
     pace = Pace(limits=limits)
+    work = asyncio.ensure_future(asyncio.to_thread(predict_rows, models, rows, tables, output, pace))
     try:
-        return await asyncio.to_thread(predict_rows, models, rows, tables, output, pace)
+        return await asyncio.shield(work)
     except asyncio.CancelledError:
-        pace.stop.set()  # a thread cannot be cancelled, and Python would wait for it
+        pace.stop.set()  # a thread cannot be cancelled; it ends with its batch, and takes away what it has begun to write
+        await asyncio.wait([work], timeout=_STOPS_S)
         raise
