@@ -14,15 +14,14 @@ from typing import ClassVar
 import pytest
 
 from flows.convert import convert
-from tasks.config import FilesSource, Pipeline, kinds, load_pipeline
-from tasks.config.base import MODELS
+from tasks.config import FilesSource, Pipeline, load_pipeline
 from tasks.config.checks import CHECKS, Columns, Condition, Finding, RowCheck, Rows, TableCheck
 from tasks.convert.table.findings import read_outcomes
 from tasks.convert.table.job import make_job
 from tasks.core.errors import ConfigError, StageError, TableError
 from tasks.core.storage import DataFolder
 from tests.convert.conftest import make_table, read_rows, tables_of, write_files
-from tests.documented import code_of
+from tests.documented import documented
 
 HERE = __name__
 PIPELINE = """
@@ -104,15 +103,8 @@ class Misspelt(RowCheck):
 @pytest.fixture(autouse=True)
 def _documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put the documented module where it can be imported, and take the kinds away again."""
-    (tmp_path / "ordered_columns.py").write_text(code_of("extending.md", "A check"))
-    monkeypatch.syspath_prepend(tmp_path)
-    yield
-    sys.modules.pop("ordered_columns", None)
-    for name in ("in_order", "balanced", "misspelt"):
-        CHECKS.kinds.pop(name, None)
-    kinds._added.clear()
-    for model in MODELS:
-        model.model_rebuild(force=True)
+    with documented(CHECKS, "A check", tmp_path / "ordered_columns.py", monkeypatch):
+        yield
 
 
 def load(folder: Path, check: str = f"{{{IN_ORDER}}}", extension: str = "ordered_columns:InOrder") -> FilesSource:

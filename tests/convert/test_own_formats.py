@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from flows.convert import convert
-from tasks.config import FilesSource, Pipeline, Reading, kinds, load_pipeline
+from tasks.config import FilesSource, Pipeline, Reading, load_pipeline
 from tasks.config.formats import FORMATS
 from tasks.convert.formats.format import LineFormat, WholeFormat
 from tasks.convert.formats.json_rows import NullsOf
@@ -23,7 +23,7 @@ from tasks.convert.single import find_like
 from tasks.convert.staging import file as staging
 from tasks.core.errors import ConfigError, TableError
 from tests.convert.conftest import make_table, read_rejects, read_rows, tables_of, write_files
-from tests.documented import code_of
+from tests.documented import documented
 
 HERE = __name__
 PIPELINE = """
@@ -63,13 +63,8 @@ class Faulty(LineFormat):
 @pytest.fixture(autouse=True)
 def _documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put the documented module where it can be imported, and take the kinds away again."""
-    (tmp_path / "service_logs.py").write_text(code_of("extending.md", "A file format"))
-    monkeypatch.syspath_prepend(tmp_path)
-    yield
-    sys.modules.pop("service_logs", None)
-    for name in ("logfmt", "signed", "faulty"):
-        FORMATS.kinds.pop(name, None)
-    kinds._added.clear()
+    with documented(FORMATS, "A file format", tmp_path / "service_logs.py", monkeypatch):
+        yield
 
 
 def load(

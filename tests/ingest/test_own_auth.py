@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tasks.config import ApiSource, Pipeline, kinds, load_pipeline, secret_references
+from tasks.config import ApiSource, Pipeline, load_pipeline, secret_references
 from tasks.config.auth import AUTHS
-from tasks.config.base import MODELS
 from tasks.core.errors import ConfigError, SourceError
-from tests.documented import code_of
+from tests.documented import documented
 from tests.ingest.sources import land_one, read_rows
 from tests.site.auth import SIGNING_SECRET
 from tests.site.server import Site
@@ -30,14 +28,8 @@ KEYS = "client: me, secret: {env: SIGNING_SECRET}"
 @pytest.fixture(autouse=True)
 def _documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put the documented module where it can be imported, and take its kind away again."""
-    (tmp_path / "signed_requests.py").write_text(code_of("extending.md", "An authentication"))
-    monkeypatch.syspath_prepend(tmp_path)
-    yield
-    sys.modules.pop("signed_requests", None)
-    AUTHS.kinds.pop("hmac", None)
-    kinds._added.clear()
-    for model in MODELS:
-        model.model_rebuild(force=True)
+    with documented(AUTHS, "An authentication", tmp_path / "signed_requests.py", monkeypatch):
+        yield
 
 
 def load(site: Site, folder: Path, keys: str = KEYS, kind: str = "hmac") -> ApiSource:

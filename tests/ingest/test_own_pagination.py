@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flows.ingest import ingest
-from tasks.config import ApiSource, Pipeline, kinds, load_pipeline
-from tasks.config.base import MODELS
+from tasks.config import ApiSource, Pipeline, load_pipeline
 from tasks.config.pagination import PAGINATORS
 from tasks.core.errors import ConfigError, PermanentSourceError
-from tests.documented import code_of
+from tests.documented import documented
 from tests.ingest.sources import land_one, read_rows
 from tests.site.keyset import keyset_at
 from tests.site.server import Site
@@ -32,14 +30,8 @@ KEYS = "end_at: span.end, total_at: span.of"
 @pytest.fixture(autouse=True)
 def _documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put the documented module where it can be imported, and take its kind away again."""
-    (tmp_path / "span_pages.py").write_text(code_of("extending.md", "A paginator"))
-    monkeypatch.syspath_prepend(tmp_path)
-    yield
-    sys.modules.pop("span_pages", None)
-    PAGINATORS.kinds.pop("span", None)
-    kinds._added.clear()
-    for model in MODELS:
-        model.model_rebuild(force=True)
+    with documented(PAGINATORS, "A paginator", tmp_path / "span_pages.py", monkeypatch):
+        yield
 
 
 def load(site: Site, folder: Path, keys: str = KEYS, kind: str = "span") -> ApiSource:

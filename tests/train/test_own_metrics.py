@@ -23,7 +23,7 @@ from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard import Leaderboard, rank
 from tasks.train.evaluation.metrics import ModelOutput, score_all
 from tasks.train.evaluation.results import CandidateResult
-from tests.documented import code_of
+from tests.documented import documented
 from tests.train.conftest import LOGISTIC, Build, sklearn_table, write_table
 
 PIPELINE = """
@@ -49,14 +49,8 @@ COST = "own_cost:Cost"
 @pytest.fixture(autouse=True)
 def _documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put the documented module where it can be imported, and take the metric away again."""
-    (tmp_path / "own_cost.py").write_text(code_of("extending.md", "A metric"))
-    monkeypatch.syspath_prepend(tmp_path)
-    yield
-    sys.modules.pop("own_cost", None)
-    for name in METRICS.outside():
-        METRICS.kinds.pop(name, None)
-    METRICS._paths.clear()
-    kinds._added.clear()
+    with documented(METRICS, "A metric", tmp_path / "own_cost.py", monkeypatch):
+        yield
 
 
 def load(folder: Path, metric: str = "neg_cost", extension: str = COST) -> Training:

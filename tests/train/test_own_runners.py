@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from flows.train import train
-from tasks.config import Pipeline, kinds, load_pipeline
-from tasks.config.base import MODELS
+from tasks.config import Pipeline, load_pipeline
 from tasks.config.runners import RUNNERS
 from tasks.core.errors import ConfigError
-from tests.documented import code_of
+from tests.documented import documented
 from tests.train.conftest import Trained, sklearn_table, write_table
 from tests.train.test_dask import figures
 
@@ -39,14 +38,8 @@ THREADS = "{kind: threads, threads: 3}"
 @pytest.fixture(autouse=True)
 def _documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put the documented module where it can be imported, and take the kind away again."""
-    (tmp_path / "own_threads.py").write_text(code_of("extending.md", "A runner"))
-    monkeypatch.syspath_prepend(tmp_path)
-    yield
-    sys.modules.pop("own_threads", None)
-    RUNNERS.kinds.pop("threads", None)
-    kinds._added.clear()
-    for model in MODELS:
-        model.model_rebuild(force=True)
+    with documented(RUNNERS, "A runner", tmp_path / "own_threads.py", monkeypatch):
+        yield
 
 
 def write(folder: Path, runner: str = THREADS) -> Path:
