@@ -46,6 +46,7 @@ SERVER_SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # A server that stays does it when it starts; here it would import every Prefect integration that is installed.
     "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",  # else it imports them to see whether it must
     "PREFECT_SERVER_UI_API_URL": "/api",  # else the UI asks port 4200
     # Untuned, the recorder stores 25 task runs a second, and loses those it has not stored when the server stops.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
