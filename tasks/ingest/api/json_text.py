@@ -16,6 +16,7 @@ JsonText = msgspec.Raw | str
 _SPACE = re.compile(r"[ \t\n\r]*")
 _BREAKS = re.compile(r"[\n\r][ \t\n\r]*")
 _LINE = msgspec.json.Decoder(msgspec.Raw)
+_FEW_DIGITS = 18
 _SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)  # numbers are only passed over
 
 
@@ -57,7 +58,7 @@ def take_json_lines(body: bytes) -> JsonText | None:
 
 def list_items(value: JsonText) -> list[JsonText] | None:
     """Return what a list holds; None of another value."""
-    if _first(value) != "[":
+    if not _begins(value, "["):
         return None
     if isinstance(value, str):
         return [item for _, item in _take_apart(value)]
@@ -66,7 +67,7 @@ def list_items(value: JsonText) -> list[JsonText] | None:
 
 def list_entries(value: JsonText) -> dict[str, JsonText] | None:
     """Return what an object holds by name; None of another value."""
-    if _first(value) != "{":
+    if not _begins(value, "{"):
         return None
     if isinstance(value, str):
         return dict(_take_apart(value))
@@ -91,6 +92,8 @@ def to_text(value: JsonText) -> str:
 def to_value(value: JsonText) -> Any:
     """Return what a JSON value means to Python; what is beyond it, as a number of thousands of digits, stays a text."""
     text = to_text(value)
+    if len(text) <= _FEW_DIGITS and text.isascii() and text.isdigit():  # as most numbers of pages are
+        return int(text)
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -119,9 +122,9 @@ def _skip(text: str, at: int) -> int:
     return match.end()
 
 
-def _first(value: JsonText) -> str:
-    """Return the first character of a value; there is no space before it."""
-    return value[:1] if isinstance(value, str) else bytes(memoryview(value)[:1]).decode("latin-1")
+def _begins(value: JsonText, bracket: str) -> bool:
+    """Return whether a bracket is the first character of a value; there is no space before it."""
+    return value[:1] == bracket if isinstance(value, str) else memoryview(value)[0] == ord(bracket)
 
 
 def _decode(body: bytes, charset: str | None) -> str:

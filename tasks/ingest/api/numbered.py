@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from copy import copy
 from dataclasses import replace
 from itertools import count
 
@@ -132,7 +131,7 @@ async def read_numbered(
                     continue
                 await _take(page, progress, pagination, reader)
                 progress.names = names.found
-                yield PageGroup(page.records, _count(page, progress, pagination), copy(progress))
+                yield PageGroup(page.records, _count(page, progress, pagination), Progress(**vars(progress)))
     doubts = await list_doubts(progress, pagination, reader.fetch_at)
     yield PageGroup([], 0, None, (*only, *doubts, *names.doubts))
 

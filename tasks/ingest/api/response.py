@@ -146,6 +146,8 @@ class Document:
                 )
 
     def _at(self, path: str, key: str) -> JsonText:
+        if self._entries is not None and path in self._entries:  # most paths are a name alone
+            return self._entries[path]
         walked = self._walk(path)
         if walked.missing is None:
             return walked.last

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
 from html.entities import codepoint2name
@@ -71,14 +69,19 @@ class Redactor:
 _of_run: ContextVar[Redactor] = ContextVar("secrets of the run", default=Redactor())  # noqa: B039 - the default knows none
 
 
-@contextmanager
-def redacting(secrets: Redactor) -> Iterator[None]:
+class redacting:  # noqa: N801 - a block, as contextlib.suppress; each request is one, and a generator takes thrice as long
     """Have what is quoted in the block be without these secrets."""
-    token = _of_run.set(secrets)
-    try:
-        yield
-    finally:
-        _of_run.reset(token)
+
+    __slots__ = ("_secrets", "_token")
+
+    def __init__(self, secrets: Redactor) -> None:
+        self._secrets = secrets
+
+    def __enter__(self) -> None:
+        self._token = _of_run.set(self._secrets)
+
+    def __exit__(self, *_: object) -> None:
+        _of_run.reset(self._token)
 
 
 def excerpt(response: httpx.Response, characters: int = _EXCERPT_CHARACTERS) -> str:

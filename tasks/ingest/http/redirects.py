@@ -33,14 +33,17 @@ class RedirectTransport(httpx.AsyncBaseTransport):
             OtherHostError: the request itself, or a redirect, is for a host that the source may not go to.
 
         """
-        asked = context_of(request).label
-        self._hosts.check(request.url, asked)
+        asked = context_of(request)
+        if not self._hosts.allow(request.url):
+            self._hosts.check(request.url, asked.label)
         for _ in range(_STEPS):
             response = await self._inner.handle_async_request(request)
             if response.status_code not in _FOLLOWED or "Location" not in response.headers:
                 return response
             request = self._next(request, response)
-        raise PermanentSourceError(f"{asked}: more than {_STEPS} redirects, one after the other; correct the address")
+        raise PermanentSourceError(
+            f"{asked.label}: more than {_STEPS} redirects, one after the other; correct the address"
+        )
 
     def _next(self, request: httpx.Request, response: httpx.Response) -> httpx.Request:
         """Return the request that a redirect asks for (RFC 9110, 15.4)."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from copy import copy
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -119,6 +118,20 @@ class PageGroup:
     elements_skipped: int = 0
     """Elements of web pages that are no rows, as no column matches in them."""
 
+    @classmethod
+    def of(cls, groups: Sequence[PageGroup]) -> PageGroup:
+        """Return groups, the one behind the other, as one."""
+        if not groups:
+            return cls([], 0, None)
+        return cls(
+            [line for group in groups for line in group.lines],
+            sum(group.pages for group in groups),
+            groups[-1].state,
+            tuple(warning for group in groups for warning in group.warnings),
+            groups[-1].unproven,
+            sum(group.elements_skipped for group in groups),
+        )
+
 
 def label_of(response: httpx.Response) -> str:
     """Return what an answer's request is called where something is said of it."""
@@ -165,6 +178,6 @@ def _with_query(url: httpx.URL, query: str) -> httpx.URL | None:
     parts: Any = vars(url).get("_uri_reference")
     if not hasattr(parts, "_replace"):
         return None
-    changed = copy(url)
+    changed = object.__new__(httpx.URL)
     vars(changed)["_uri_reference"] = parts._replace(query=query)
     return changed

@@ -96,7 +96,8 @@ class _Landing:
         self._state: State | None = None
         """From where the run before had come to."""
         self._watermark: Watermark | None = None
-        self._coming = PageGroup([], 0, None)
+        self._coming: list[PageGroup] = []
+        self._pages = 0
         self._bytes = 0
         self._since_s = time.monotonic()
         self._committing: asyncio.Task[None] | None = None
@@ -173,15 +174,8 @@ class _Landing:
         self._check_rows(stats.rows + len(group.lines))
         stats.rows += len(group.lines)
         stats.pages += group.pages
-        self._coming.lines.extend(group.lines)
-        self._coming = replace(
-            self._coming,
-            pages=self._coming.pages + group.pages,
-            state=group.state,
-            warnings=self._coming.warnings + group.warnings,
-            unproven=group.unproven,
-            elements_skipped=self._coming.elements_skipped + group.elements_skipped,
-        )
+        self._coming.append(group)
+        self._pages += group.pages
         self._bytes += sum(map(len, group.lines))
 
     def _check_rows(self, rows: int) -> None:
@@ -194,12 +188,13 @@ class _Landing:
     def _is_due(self) -> bool:
         """Return whether what has come is half of what a kill may lose."""
         age_s = time.monotonic() - self._since_s
-        return 2 * self._coming.pages >= GROUP_PAGES or 2 * self._bytes >= GROUP_BYTES or 2 * age_s >= GROUP_S
+        return 2 * self._pages >= GROUP_PAGES or 2 * self._bytes >= GROUP_BYTES or 2 * age_s >= GROUP_S
 
     def _hand_over(self) -> PageGroup:
-        group, self._coming = self._coming, PageGroup([], 0, None)
-        self._bytes, self._since_s = 0, time.monotonic()
-        return group
+        """Return what has come, as one."""
+        groups, self._coming = self._coming, []
+        self._pages, self._bytes, self._since_s = 0, 0, time.monotonic()
+        return PageGroup.of(groups)
 
     async def _committed(self) -> None:
         """Wait until the page group before is committed; pages come meanwhile. One that failed stays, so that none follows."""
@@ -211,7 +206,7 @@ class _Landing:
         """Commit what has come, from which the next run goes on, unless what came before it could not be committed."""
         with suppress(Exception, asyncio.CancelledError):
             await self._committed()
-            if self._coming.state is not None:
+            if self._coming and self._coming[-1].state is not None:
                 await in_thread(self._add, self._hand_over())
         await in_thread(self._writer.close)
 
