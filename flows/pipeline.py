@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from flows.convert import convert
 from flows.ingest import ingest
 from flows.recorder import RunRecorder
-from flows.stage import end_with, name_run, warn_of_schedule
+from flows.stage import completed_with, name_run, warn_of_schedule
 from flows.summary import RunSummary, Stage
 from flows.train import train
 from tasks.config import Pipeline, read_pipeline
@@ -66,4 +66,4 @@ async def pipeline(
             error, TidemillError
         ):  # an interrupt, or a server that is lost, waits for nothing
             await report_warnings(loaded.name, summary.warnings)
-    return end_with(summary)
+    return completed_with(summary)

@@ -39,7 +39,7 @@ def warn_of_schedule(pipeline: Pipeline) -> list[str]:
     return sentences
 
 
-def end_with(summary: RunSummary) -> RunSummary:
+def completed_with(summary: RunSummary) -> RunSummary:
     """Return what a flow returns to end with a summary: a state whose message, which the run's page shows, counts the warnings.
 
     Prefect hands the summary in it to whoever awaits the flow.

@@ -149,9 +149,9 @@ def predict(
     verbose: Verbose = False,
 ) -> int:
     """Predict new rows by the champion, and tell how far they have moved from those it learnt from."""
-    from flows.cli.models import predict_input  # noqa: PLC0415 - heavy
+    from flows.cli.models import print_predictions  # noqa: PLC0415 - heavy
 
-    return predict_input(pipeline, rows, data, output, overwrite=overwrite, verbose=verbose)
+    return print_predictions(pipeline, rows, data, output, overwrite=overwrite, verbose=verbose)
 
 
 @app.command

@@ -81,7 +81,9 @@ def roll_back_champion(pipeline: str, data: Path) -> int:
     return 0
 
 
-def predict_input(pipeline: str, rows: str, data: Path, output: Path | None, *, overwrite: bool, verbose: bool) -> int:
+def print_predictions(
+    pipeline: str, rows: str, data: Path, output: Path | None, *, overwrite: bool, verbose: bool
+) -> int:
     """Predict new rows by a pipeline's champion and print what came of it; return the exit code.
 
     Raises:

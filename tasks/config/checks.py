@@ -85,7 +85,7 @@ class RowCheck(Check, ABC):
         """Return what each row must fulfil, in a table of columns of these types."""
 
 
-class Rows(Protocol):
+class TableRows(Protocol):
     """The rows of a table, which SQL calls `rows`."""
 
     @property
@@ -97,7 +97,7 @@ class Rows(Protocol):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckFailure:
     """How a table fails a check: what is said of it, how many rows do, and values of some by column."""
 
     said: str
@@ -109,7 +109,7 @@ class TableCheck(Check, ABC):
     """A check of all rows together."""
 
     @abstractmethod
-    def find(self, rows: Rows, types: Mapping[str, str], now: datetime) -> Finding | None:
+    def find(self, rows: TableRows, types: Mapping[str, str], now: datetime) -> CheckFailure | None:
         """Return how a table of columns of these types fails; None where it does not."""
 
 

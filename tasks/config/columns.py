@@ -16,7 +16,7 @@ _YEARS = frozenset("YyGcx")
 _WEEKDAYS = frozenset("aAwu")
 
 
-def find_mistake(text: str) -> str | None:
+def find_format_mistake(text: str) -> str | None:
     """Return what is wrong with a format, and the cure; None where it reads what is written."""
     found = {match[1] for match in _DIRECTIVE.finditer(text)}
     return _unknown(text) or next(_misread(found), None)
@@ -105,7 +105,7 @@ class Column(ConfigModel):
     def _fits_the_type(self) -> Column:
         if self.format is not None and self.type not in ("date", "timestamp"):
             raise ValueError(f"format {self.format!r} is how a date or a timestamp is written; add type: date")
-        if self.format is not None and (mistake := find_mistake(self.format)) is not None:
+        if self.format is not None and (mistake := find_format_mistake(self.format)) is not None:
             raise ValueError(f"format {self.format!r} {mistake}")
         if (self.thousands or self.decimal) and self.type not in ("int", "float"):
             raise ValueError("thousands and decimal are how a number is written; add type: float, or int")

@@ -20,7 +20,7 @@ Following = str | int | float
 _COUNTS = ("pages_at", "pages_header", "total_at", "total_header")
 
 
-def check_names(place: Place, *names: str | None) -> None:
+def check_header_names(place: Place, *names: str | None) -> None:
     """Raise ValueError unless all names are those of headers, where that is what they are."""
     for name in names:
         if place == "header" and name is not None:
@@ -71,7 +71,7 @@ class NumberedPagination(_Bounded):
 
     @model_validator(mode="after")
     def _fit_together(self) -> NumberedPagination:
-        check_names(self.place, self.param, self.size_param)
+        check_header_names(self.place, self.param, self.size_param)
         for name in ("size_param", "total_at", "total_header"):
             if getattr(self, name) is not None and self.size is None:
                 raise ValueError(f"{name} needs the rows of a full page; add size: 100, or what the server gives")

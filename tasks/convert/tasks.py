@@ -20,7 +20,7 @@ from tasks.convert.parts.sample import Samples
 from tasks.convert.staging.block import sync_parts
 from tasks.convert.staging.bundle import SMALL_BYTES, bundle_files, convert_bundle
 from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
-from tasks.convert.staging.file import BLOCK_BYTES, Workers, convert_file
+from tasks.convert.staging.file import BLOCK_BYTES, ConversionThreads, convert_file
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.commit import commit_table, widen_part
 from tasks.convert.table.damage import tell_lost_rejects
@@ -35,11 +35,11 @@ from tasks.convert.table.state import (
     CommittedTable,
     check_declared,
     check_exploded,
-    check_names,
-    describe,
+    check_letter_case,
     find_changed,
     find_kept,
     open_table,
+    state_of_table,
 )
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import TableError
@@ -48,14 +48,14 @@ from tasks.core.imports import import_once
 from tasks.core.locks import exclusive_lock
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
-from tasks.core.storage import DataFolder, explain_failure
+from tasks.core.storage import DataFolder, explain_disk_failure
 from tasks.raw.selection import PartitionSelection
 
 CORES = os.cpu_count() or 1
 FILES_AT_ONCE = 2 * CORES  # of one batch; how much of them is in memory, the workers' blocks bound
 
 _THREADS = ThreadPoolExecutor(CORES, thread_name_prefix="convert")
-_workers: WeakKeyDictionary[asyncio.AbstractEventLoop, Workers] = WeakKeyDictionary()
+_workers: WeakKeyDictionary[asyncio.AbstractEventLoop, ConversionThreads] = WeakKeyDictionary()
 
 
 @task(name="convert files", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
@@ -87,7 +87,7 @@ class Commitment:
 
 
 @task(name="commit table", task_run_name="{source}", cache_policy=NO_CACHE, persist_result=False)
-async def commit(commitment: Commitment, source: str) -> CommittedTable:  # noqa: ARG001 - the source is the run's name
+async def commit_converted(commitment: Commitment, source: str) -> CommittedTable:  # noqa: ARG001 - the source is the run's name
     """Drop duplicates and put all parts of a table in place together.
 
     A unit of its own because a table changes as a whole, after every one of its
@@ -95,7 +95,7 @@ async def commit(commitment: Commitment, source: str) -> CommittedTable:  # noqa
     """
     draft = commitment.draft
     files = await asyncio.to_thread(commit_table, draft)
-    return describe(draft.job, draft.types, files, commitment.files_read)
+    return state_of_table(draft.job, draft.types, files, commitment.files_read)
 
 
 async def convert_source(  # noqa: PLR0913 - what a run says of a table
@@ -126,7 +126,7 @@ async def convert_source(  # noqa: PLR0913 - what a run says of a table
     except TableError as error:
         sentence = "\n".join(f"source {name}: {line}" for line in str(error).splitlines())
     except OSError as error:
-        sentence = f"source {name}: {explain_failure(error, folder.versions(name))}"
+        sentence = f"source {name}: {explain_disk_failure(error, folder.versions(name))}"
     get_run_logger().warning(sentence)
     return Failed(sentence)
 
@@ -143,10 +143,10 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
     changed = await asyncio.to_thread(find_changed, job, manifest)
     kept = await asyncio.to_thread(find_kept, job, manifest)
     if not changed and kept.keys() == manifest.files.keys() and manifest.files:
-        check_names(job, manifest.types, manifest.parts.values())
+        check_letter_case(job, manifest.types, manifest.parts.values())
         await asyncio.to_thread(check_current, job, manifest)
         emit(ProgressEvent("convert", job.name, len(job.inputs), len(job.inputs), "nothing new"))
-        same = describe(job, manifest.types, kept, files_read=0)
+        same = state_of_table(job, manifest.types, kept, files_read=0)
         lost = await asyncio.to_thread(tell_lost_rejects, job, manifest)
         audited = audit_table(job, kept, manifest.types, parts=manifest.parts.values())
         warnings = (*audited, *lost, *tell_copies(job, kept))
@@ -159,12 +159,12 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         draft.warnings += await asyncio.to_thread(tell_fetched_anew, draft, manifest, changed)
     for encoding, names in other_encodings(draft).items():
         get_run_logger().info("%d files were read as %s, the first is %s", len(names), encoding, names[0])
-    table = await commit(Commitment(draft, len(changed)), job.name)
+    table = await commit_converted(Commitment(draft, len(changed)), job.name)
     if table.records_empty:
         get_run_logger().info(
             "source %s: %d records gave no row: %s is empty", job.name, table.records_empty, job.explode
         )
-    before = describe(job, manifest.types, {}, files_read=0).types
+    before = state_of_table(job, manifest.types, {}, files_read=0).types
     seconds = time.monotonic() - start
     found = await asyncio.to_thread(report_of, job, draft.warnings, before, changed, seconds, draft.samples)
     guesses = gather_guesses(draft.files, draft.parts.values(), draft.types)
@@ -194,7 +194,7 @@ async def draft_table(
     draft.add(await _convert_all(plan, job, _take_renamed(draft, names), "files, again", convert))
     refuse_contradictions(draft.files)
     draft.settle_types(frozen)
-    check_names(job, draft.types, draft.parts.values())
+    check_letter_case(job, draft.types, draft.parts.values())
     check_exploded(job, draft.types, draft.files.values())
     check_declared(job, draft.types)
     inputs = {file.name: file for file in job.inputs}
@@ -242,7 +242,7 @@ async def _convert_all(
 
 
 async def _convert_unit(unit: Sequence[InputFile], plan: ConversionContext) -> list[ConversionResult]:
-    workers = _workers.setdefault(asyncio.get_running_loop(), Workers(_THREADS, asyncio.Semaphore(CORES + 1)))
+    workers = _workers.setdefault(asyncio.get_running_loop(), ConversionThreads(_THREADS, asyncio.Semaphore(CORES + 1)))
     converted: list[ConversionResult] = []
     alone: Sequence[InputFile] = unit
     if len(unit) > 1:

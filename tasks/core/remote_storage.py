@@ -76,7 +76,7 @@ def failure_of(error: FileNotFoundError) -> BaseException | None:
     return None if cause is None or getattr(cause, "status", None) in _GONE else cause
 
 
-def explain_failure(error: BaseException, what: str, cure: str) -> str:
+def explain_store_failure(error: BaseException, what: str, cure: str) -> str:
     """Return the sentence for a store that failed in its own way; the address may be in what it says."""
     if isinstance(error, PermanentSourceError):  # which knows its cure
         return str(error)

@@ -227,7 +227,7 @@ def fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def explain_failure(error: OSError, place: Path) -> str:
+def explain_disk_failure(error: OSError, place: Path) -> str:
     """Return the sentence that says what failed on the disk, and what to do; `place` is where, unless the error tells."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     cure = _CURES.get(error.errno or 0, "make room there, or give the right to write")

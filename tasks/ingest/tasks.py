@@ -20,7 +20,7 @@ from tasks.core.accounting import Account, audit, same_answers, unmet_values, wa
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.locks import exclusive_lock
-from tasks.core.storage import explain_failure, remove_stale_temp_files
+from tasks.core.storage import explain_disk_failure, remove_stale_temp_files
 from tasks.ingest.http.client import Client, Endpoint, first_urls
 from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.http.throttling import host_of
@@ -85,7 +85,7 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
         except PermanentSourceError as error:  # another run holds the source
             outcomes = [progress.failed(FailedPartition(str(error), job.partition.name)) for job in jobs]
         except OSError as error:
-            cause = explain_failure(error, folder)
+            cause = explain_disk_failure(error, folder)
             outcomes = [progress.failed(FailedPartition(cause, job.partition.name)) for job in jobs]
     outcomes = settle_unproven(source, outcomes)
     return LandedSource(
@@ -144,7 +144,7 @@ class _SourceLanding:
         except SourceError as error:
             return self._fail(job, str(error), stats)
         except OSError as error:
-            return self._fail(job, explain_failure(error, job.raw), stats)
+            return self._fail(job, explain_disk_failure(error, job.raw), stats)
 
     def _fail(self, job: PartitionJob, cause: str, stats: RequestStats) -> FailedPartition:
         return self._progress.failed(FailedPartition.of(job.partition.name, cause, stats))

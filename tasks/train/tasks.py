@@ -32,7 +32,7 @@ async def build_training_set(
     stop = threading.Event()
     try:
         built = await asyncio.to_thread(
-            training_set.build_training_set, training, tables, folder, fresh=fresh, stop=stop
+            training_set.write_training_set, training, tables, folder, fresh=fresh, stop=stop
         )
     except asyncio.CancelledError:
         stop.set()  # a thread cannot be cancelled, and would go on with the query

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from deployments.sample.data import read_flight_lines
 from tasks.config import Training
 from tasks.core.child_process import exit_with_parent
-from tasks.train.checks.training_set import build_training_set
+from tasks.train.checks.training_set import write_training_set
 from tasks.train.evaluation.job import CandidateJob, plan_jobs
 
 ROWS = 60_000
@@ -63,7 +63,7 @@ def plan(folder: Path, training: Training, name: str) -> tuple[CandidateJob, ...
     table = folder / "tables" / "flights"
     if not table.exists():
         _write_flights(table)
-    training_set = build_training_set(training, {"flights": table}, folder / f"training-{training.sample_rows}")
+    training_set = write_training_set(training, {"flights": table}, folder / f"training-{training.sample_rows}")
     return plan_jobs(training, training_set, folder / "models" / name)
 
 

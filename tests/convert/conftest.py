@@ -20,14 +20,14 @@ from tasks.convert.schema.blocks import Rejection
 from tasks.convert.schema.target import TableTarget
 from tasks.convert.schema.types import Types
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
-from tasks.convert.staging.file import Workers, convert_file
+from tasks.convert.staging.file import ConversionThreads, convert_file
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.commit import commit_table
 from tasks.convert.table.findings import report_of
 from tasks.convert.table.guesses import gather_guesses
 from tasks.convert.table.inputs import find_file, name_part
 from tasks.convert.table.job import make_job
-from tasks.convert.table.state import CommittedTable, describe, find_changed, find_kept, open_table
+from tasks.convert.table.state import CommittedTable, find_changed, find_kept, open_table, state_of_table
 from tasks.convert.tasks import convert_files, draft_table
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.storage import DataFolder
@@ -123,13 +123,13 @@ def make_table(
     manifest = open_table(job, fresh=fresh)
     changed, kept = find_changed(job, manifest), find_kept(job, manifest)
     if not changed and kept.keys() == manifest.files.keys() and manifest.files:
-        same = describe(job, manifest.types, kept, files_read=0)
+        same = state_of_table(job, manifest.types, kept, files_read=0)
         findings = report_of(job, audit_table(job, kept, manifest.types, parts=manifest.parts.values()))
         return replace(
             same, findings=replace(findings, guesses=gather_guesses(kept, manifest.parts.values(), manifest.types))
         )
     draft = asyncio.run(draft_table(job, manifest, changed, convert_files.fn))
-    table = describe(job, draft.types, commit_table(draft), files_read=len(changed))
+    table = state_of_table(job, draft.types, commit_table(draft), files_read=len(changed))
     guesses = gather_guesses(draft.files, draft.parts.values(), draft.types)
     return replace(table, findings=replace(report_of(job, draft.warnings, {}, changed), guesses=guesses))
 
@@ -151,7 +151,7 @@ def convert_one(file: InputFile, target: TableTarget, types: Types | None = None
 
     async def convert() -> ConversionResult:
         with ThreadPoolExecutor(2) as threads:
-            workers = Workers(threads, asyncio.Semaphore(3))
+            workers = ConversionThreads(threads, asyncio.Semaphore(3))
             return await convert_file(file, ConversionContext(target, types), name_part([file.name]), workers)
 
     return asyncio.run(convert())

@@ -34,7 +34,7 @@ def main() -> None:
     root, how = Path(sys.argv[1]), sys.argv[2]
     convert_tasks.convert_files = convert_tasks.convert_files.fn  # type: ignore[assignment]
     convert_tasks.draft_table.__defaults__ = (convert_tasks.convert_files,)
-    convert_tasks.commit = convert_tasks.commit.fn  # type: ignore[assignment]
+    convert_tasks.commit_converted = convert_tasks.commit_converted.fn  # type: ignore[assignment]
     setattr(convert_tasks, "get_run_logger", lambda: logging.getLogger("hindered"))  # noqa: B010 - it is Prefect's name
     make(root)
     lines = "\n".join(f"{number},{os.urandom(8).hex()}" for number in range(5_000))

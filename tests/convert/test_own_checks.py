@@ -15,7 +15,7 @@ import pytest
 
 from flows.convert import convert
 from tasks.config import FilesSource, Pipeline, load_pipeline
-from tasks.config.checks import CHECKS, Columns, Condition, Finding, RowCheck, Rows, TableCheck
+from tasks.config.checks import CHECKS, CheckFailure, Columns, Condition, RowCheck, TableCheck, TableRows
 from tasks.convert.table.findings import read_outcomes
 from tasks.convert.table.job import make_job
 from tasks.core.errors import ConfigError, StageError, TableError
@@ -53,10 +53,10 @@ class Balanced(TableCheck):
         """Return what is expected."""
         return "a sum of 0"
 
-    def find(self, rows: Rows, types: Mapping[str, str], now: datetime) -> Finding | None:  # noqa: ARG002 - as of any
+    def find(self, rows: TableRows, types: Mapping[str, str], now: datetime) -> CheckFailure | None:  # noqa: ARG002 - as of any
         """Return the sum, if it is not zero, and a row."""
         ((total, first),) = rows.fetch("SELECT coalesce(sum(x), 0), min(id) FROM rows")
-        return Finding(f"{rows.count} rows have the sum {total}", rows.count, ({"id": first},)) if total else None
+        return CheckFailure(f"{rows.count} rows have the sum {total}", rows.count, ({"id": first},)) if total else None
 
 
 class Broken(Balanced):
@@ -72,9 +72,9 @@ class Broken(Balanced):
         """Return the column."""
         return (self.broken,)
 
-    def find(self, rows: Rows, types: Mapping[str, str], now: datetime) -> Finding | None:  # noqa: ARG002 - as of any
+    def find(self, rows: TableRows, types: Mapping[str, str], now: datetime) -> CheckFailure | None:  # noqa: ARG002 - as of any
         """Return what is nowhere."""
-        missing: dict[str, Finding] = {}
+        missing: dict[str, CheckFailure] = {}
         return missing[types[self.broken]]
 
 

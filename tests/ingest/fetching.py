@@ -16,7 +16,7 @@ from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest
 from tasks.ingest.scraping.crawl import crawl
 from tasks.ingest.scraping.frontier import CrawlState
 from tasks.ingest.scraping.robots import Robots
-from tasks.ingest.throttle.limiter import Bounds, Outcome, Throttle
+from tasks.ingest.throttle.limiter import HostLimits, Outcome, Throttle
 from tasks.raw.partitions import list_partitions
 from tests.site.server import Site
 
@@ -39,7 +39,7 @@ def pages(site: Site, *paths: str, **changes: Any) -> PagesSource:
 
 def open_throttle() -> Throttle:
     """Return a throttle that leaves room for every test."""
-    return Throttle({}, Bounds(start=32, minimum=1, maximum=32))
+    return Throttle({}, HostLimits(start=32, minimum=1, maximum=32))
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.ingest.throttle.adaptive import AdaptiveLimit
 from tasks.ingest.throttle.ceiling import CUT
-from tasks.ingest.throttle.limiter import Bounds, HostThrottle, Outcome
+from tasks.ingest.throttle.limiter import HostLimits, HostThrottle, Outcome
 from tests.ingest.simulation import (
     LATENCY_S,
     WARM_S,
@@ -25,7 +25,7 @@ from tests.ingest.simulation import (
 )
 from tests.virtual_time import run
 
-BOUNDS = Bounds(start=8, minimum=1, maximum=100)
+BOUNDS = HostLimits(start=8, minimum=1, maximum=100)
 CLEAN, REFUSED, STRAINED, OTHER = Outcome
 
 
@@ -88,7 +88,7 @@ def test_a_host_that_got_slower_is_found() -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_failures_by_accident_do_not_lower_the_limit(seed: int) -> None:
     """A host that fails 4 % of its answers at random is asked as much at once as the bounds allow."""
-    host, server = HostThrottle(Bounds(8, 1, 24)), Server(seed)
+    host, server = HostThrottle(HostLimits(8, 1, 24)), Server(seed)
     server.failing = 0.04
 
     run(load(host, server, until_s=9))
@@ -99,7 +99,7 @@ def test_failures_by_accident_do_not_lower_the_limit(seed: int) -> None:
 
 def test_failures_that_are_no_matter_of_load_do_not_lower_the_limit_for_long() -> None:
     """A host that fails three answers in ten however little it is asked is not slowed to a crawl."""
-    host, server = HostThrottle(Bounds(8, 1, 24)), Server(seed=1)
+    host, server = HostThrottle(HostLimits(8, 1, 24)), Server(seed=1)
     server.failing = 0.3
 
     run(load(host, server, until_s=6))
@@ -137,7 +137,7 @@ def test_a_queue_at_the_host_stays_short(seed: int) -> None:
 
 def test_a_host_that_answers_later_for_another_reason_is_asked_on() -> None:
     """Latency that rises whatever the limit is does not lower it for long."""
-    host, server = HostThrottle(Bounds(8, 1, 40)), Server(seed=1)
+    host, server = HostThrottle(HostLimits(8, 1, 40)), Server(seed=1)
 
     async def slow_down() -> None:
         await asyncio.sleep(2)
@@ -153,7 +153,7 @@ def test_hosts_are_independent() -> None:
     """A host that refuses and pauses does not slow another."""
     strict, free = StrictWindow(seed=1, retry_after_s=1), Server(seed=2)
     alone = Server(seed=2)
-    bounds = Bounds(8, 1, 10)
+    bounds = HostLimits(8, 1, 10)
 
     async def both() -> None:
         await asyncio.gather(load(HostThrottle(BOUNDS), strict, 5), load(HostThrottle(bounds), free, 5))
@@ -167,7 +167,7 @@ def test_hosts_are_independent() -> None:
 
 def test_a_pause_is_shared() -> None:
     """While the host wants to be left alone no client asks it."""
-    host, server = HostThrottle(Bounds(8, 1, 10)), Server(seed=1)
+    host, server = HostThrottle(HostLimits(8, 1, 10)), Server(seed=1)
 
     async def pause() -> None:
         await asyncio.sleep(1)
@@ -205,9 +205,9 @@ def answered(limit: AdaptiveLimit, outcome: Outcome, at: float, latency_s: float
 
 @pytest.mark.parametrize(
     ("bounds", "limit"),
-    [(Bounds(8, 1, 100), 8), (Bounds(8, 1, 4), 4), (Bounds(1, 2, 4), 2)],
+    [(HostLimits(8, 1, 100), 8), (HostLimits(8, 1, 4), 4), (HostLimits(1, 2, 4), 2)],
 )
-def test_the_limit_begins_at_start_within_its_bounds(bounds: Bounds, limit: int) -> None:
+def test_the_limit_begins_at_start_within_its_bounds(bounds: HostLimits, limit: int) -> None:
     """What the pipeline file says is begun with, as far as minimum and maximum allow."""
     assert AdaptiveLimit(bounds).limit == limit
 
@@ -223,7 +223,7 @@ def test_the_limit_rises_by_one_with_each_answer_before_the_first_trouble() -> N
 
 def test_a_round_trip_of_refusals_is_one_cut() -> None:
     """What was sent before the cut does not cut again."""
-    limit = AdaptiveLimit(Bounds(64, 1, 100))
+    limit = AdaptiveLimit(HostLimits(64, 1, 100))
 
     answered(limit, REFUSED, at=1, times=64)
 
@@ -246,7 +246,7 @@ def test_refusals_without_an_answer_between_hold_everybody_back_for_longer_and_l
 
 def test_the_limit_keeps_to_its_minimum() -> None:
     """A minimum above 1 is kept whatever the host says."""
-    limit = AdaptiveLimit(Bounds(8, 4, 100))
+    limit = AdaptiveLimit(HostLimits(8, 4, 100))
 
     for at in range(1, 20):
         answered(limit, CLEAN, at=at - 0.5, latency_s=0.1)
@@ -257,7 +257,7 @@ def test_the_limit_keeps_to_its_minimum() -> None:
 
 def test_a_minimum_of_one_lets_the_limit_fall_to_fractions() -> None:
     """A host that allows less than one after the other is asked with pauses between."""
-    limit = AdaptiveLimit(Bounds(1, 1, 100))
+    limit = AdaptiveLimit(HostLimits(1, 1, 100))
 
     for at in range(1, 20):
         answered(limit, CLEAN, at=at - 0.5, latency_s=0.1)

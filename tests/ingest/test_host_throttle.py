@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.ingest.throttle.limiter import Bounds, HostThrottle, Outcome, RetryAfterTooLongError, Throttle
+from tasks.ingest.throttle.limiter import HostLimits, HostThrottle, Outcome, RetryAfterTooLongError, Throttle
 from tests.virtual_time import run
 
 CLEAN, REFUSED, OTHER = Outcome.CLEAN, Outcome.REFUSED, Outcome.OTHER
@@ -19,7 +19,7 @@ SPAN_S = 100.0
 
 def fixed(in_flight: int, requests_per_s: float | None = None) -> HostThrottle:
     """Return a throttle whose limit does not move."""
-    return HostThrottle(Bounds(in_flight, in_flight, in_flight, requests_per_s))
+    return HostThrottle(HostLimits(in_flight, in_flight, in_flight, requests_per_s))
 
 
 def now() -> float:
@@ -65,7 +65,7 @@ async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
 
 async def test_a_host_that_no_source_names_has_the_default_bound() -> None:
     """A host that is met only by a link has the default bound, and keeps its throttle."""
-    throttle = Throttle({"a": Bounds(1, 1, 1)}, default=Bounds(2, 2, 2))
+    throttle = Throttle({"a": HostLimits(1, 1, 1)}, default=HostLimits(2, 2, 2))
 
     assert throttle.host("b") is throttle.host("b")
     assert (throttle.host("a").limit, throttle.host("b").limit) == (1, 2)
@@ -73,7 +73,7 @@ async def test_a_host_that_no_source_names_has_the_default_bound() -> None:
 
 async def test_no_more_enter_than_their_bodies_have_room() -> None:
     """A large body lets fewer in; small ones after it let more in again, and one always may enter."""
-    host = HostThrottle(Bounds(4, 4, 4, body_bytes=100))
+    host = HostThrottle(HostLimits(4, 4, 4, body_bytes=100))
     entered = []
     for body_bytes, times in ((20, 1), (40, 1), (1000, 1), (1, 300)):
         for _ in range(times):
@@ -236,7 +236,7 @@ def test_a_refusal_lets_the_others_wait_a_round_trip() -> None:
     """After the first refusal nobody enters until what is in flight has come back."""
 
     async def refuse() -> float:
-        host = HostThrottle(Bounds(1, 1, 8))
+        host = HostThrottle(HostLimits(1, 1, 8))
         await host.acquire(SPAN_S)
         await asyncio.sleep(0.5)
         host.release(0, CLEAN)
@@ -263,7 +263,7 @@ ACTIONS = st.lists(
 class Crowd:
     """Requests that come, go, and give up."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: HostLimits) -> None:
         self.maximum = bounds.maximum
         self.host = HostThrottle(bounds)
         self.tasks: list[asyncio.Task[None]] = []
@@ -307,10 +307,10 @@ class Crowd:
 @given(
     actions=ACTIONS,
     bounds=st.builds(
-        Bounds, st.integers(1, 4), st.integers(1, 3), st.integers(3, 5), st.sampled_from([None, 0.5, 20.0])
+        HostLimits, st.integers(1, 4), st.integers(1, 3), st.integers(3, 5), st.sampled_from([None, 0.5, 20.0])
     ),
 )
-def test_no_place_is_lost_and_none_given_twice(actions: list[tuple[str, object]], bounds: Bounds) -> None:
+def test_no_place_is_lost_and_none_given_twice(actions: list[tuple[str, object]], bounds: HostLimits) -> None:
     """However requests enter, leave, give up and are paused, the bound is kept, all who wait get in, first come first served."""
 
     async def play() -> Crowd:

@@ -16,7 +16,7 @@ from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.plan import Landed
 from tasks.ingest.progress import SourceProgress
 from tasks.ingest.results import MOST, FailedPartition, PartitionOutcome, RequestWarnings
-from tasks.ingest.throttle.limiter import Bounds, HostThrottle
+from tasks.ingest.throttle.limiter import HostLimits, HostThrottle
 from tests.ingest.sources import job_of, land_with, open_quietly
 from tests.virtual_time import run
 
@@ -46,7 +46,7 @@ async def _land(
     async def show(source: str, percent: float, detail: str) -> None:
         shown.append((source, percent, re.sub(r" at [\d,]+/s", "", detail)))
 
-    host = HostThrottle(Bounds(1, 1, 1))
+    host = HostThrottle(HostLimits(1, 1, 1))
     async with SourceProgress("news", partitions, [host], show) as progress:
         host.pause(1.0)
         progress.reused(reused)

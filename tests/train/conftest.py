@@ -16,7 +16,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 from tasks.config import Training
 from tasks.core.progress import ProgressEvent, subscribed
-from tasks.train.checks.training_set import build_training_set
+from tasks.train.checks.training_set import write_training_set
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.job import CandidateJob, plan_jobs
@@ -85,7 +85,7 @@ def build(tmp_path: Path) -> Build:
 
     def _build(columns: Mapping[str, Any], **changes: Any) -> TrainingSet:
         tables = {"rows": write_table(tmp_path / "tables" / "rows", columns)}
-        return build_training_set(training(**changes), tables, tmp_path / "training")
+        return write_training_set(training(**changes), tables, tmp_path / "training")
 
     return _build
 

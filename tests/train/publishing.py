@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tasks.config import Training
 from tasks.core.storage import fingerprint
-from tasks.train.checks.training_set import build_training_set
+from tasks.train.checks.training_set import write_training_set
 from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.split import split_rows
 from tasks.train.data.training_set import TrainingSet
@@ -46,7 +46,7 @@ def judge(folder: Path, columns: Mapping[str, Any], candidate: Mapping[str, Any]
     """Fit one candidate on the training rows of columns, and judge it on the hold-out."""
     asked = training(candidates={"only": candidate}, **changes)
     tables = {"rows": write_table(folder / "tables" / "rows", columns)}
-    training_set = build_training_set(asked, tables, folder / "training" / "toy")
+    training_set = write_training_set(asked, tables, folder / "training" / "toy")
     models = folder / "models" / "toy"
     finalist, counted = _fit(asked, training_set, models)
     key = fingerprint([training_set.fingerprint, asked.model_dump(mode="json", exclude={"promotion"})])

@@ -30,7 +30,7 @@ from flows.train import train
 from tasks.config import TimeSplit
 from tasks.core.progress import ProgressEvent, subscribed
 from tasks.core.storage import DataFolder, read_json
-from tasks.train.checks.training_set import build_training_set
+from tasks.train.checks.training_set import write_training_set
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.holdout import judge_finalist
 from tasks.train.evaluation.job import plan_jobs
@@ -238,7 +238,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(before) >= 9
-    training_set = build_training_set(config.training, {"rows": folder.table("rows")}, folder.training("iris"))
+    training_set = write_training_set(config.training, {"rows": folder.table("rows")}, folder.training("iris"))
     jobs = plan_jobs(config.training, training_set, tmp_path / "alone")
     lines = {line["name"]: line for line in read_json(models / "leaderboard.json")["candidates"]}
     for job in jobs:

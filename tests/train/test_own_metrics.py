@@ -18,7 +18,7 @@ from tasks.config import Training, kinds, load_pipeline
 from tasks.config.metrics import METRICS, Metric
 from tasks.core.errors import TrainingError
 from tasks.train.checks.section import check_training
-from tasks.train.checks.training_set import build_training_set, is_checked
+from tasks.train.checks.training_set import is_checked, write_training_set
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard import Leaderboard, rank
 from tasks.train.evaluation.metrics import ModelOutput, score_all
@@ -200,7 +200,7 @@ def test_a_section_is_checked_again_where_its_metric_has_gone(tmp_path: Path) ->
     """What was right when its rows were built is not, without the extension."""
     section, tables = load(tmp_path), {"rows": tmp_path / "rows"}
     write_table(tables["rows"], sklearn_table("breast_cancer"))
-    build_training_set(section, tables, tmp_path / "built")
+    write_training_set(section, tables, tmp_path / "built")
     before = is_checked(section, tmp_path / "built", tables)
     METRICS.kinds.pop("cost")
     METRICS._paths.clear()

@@ -12,7 +12,7 @@ import pytest
 
 from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TrainingError
-from tasks.train.checks.training_set import build_training_set
+from tasks.train.checks.training_set import write_training_set
 from tasks.train.data.query import check_query, opened_tables, run_query
 from tasks.train.predict.inputs import read_input
 from tests.train.conftest import training, write_table
@@ -194,4 +194,4 @@ def test_a_query_is_stopped_from_another_thread(tables: dict[str, Path], tmp_pat
     query = "SELECT a.range AS x, count(*) > 1 AS y FROM range(100000) a, range(10000000) b GROUP BY a.range"
 
     with pytest.raises(TrainingError, match=r"training.query: was stopped; run it again"):
-        build_training_set(training(query=query), tables, tmp_path / "training", stop=stop)
+        write_training_set(training(query=query), tables, tmp_path / "training", stop=stop)

@@ -12,7 +12,7 @@ import pytest
 
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.checks import target
-from tasks.train.checks.training_set import build_training_set, is_checked
+from tasks.train.checks.training_set import is_checked, write_training_set
 from tasks.train.data.features import read_target
 from tasks.train.data.training_set import TrainingSet
 from tests.train.conftest import Build, sklearn_table, training, write_table
@@ -93,7 +93,7 @@ def test_same_rows_have_the_same_fingerprint(build: Build, tmp_path: Path) -> No
     """Building twice from the same tables gives the same bytes."""
     first = build(COLUMNS)
 
-    second = build_training_set(training(), {"rows": tmp_path / "tables" / "rows"}, tmp_path / "again")
+    second = write_training_set(training(), {"rows": tmp_path / "tables" / "rows"}, tmp_path / "again")
 
     assert first.fingerprint == second.fingerprint
 
@@ -104,7 +104,7 @@ def test_is_not_built_twice(build: Build) -> None:
     written = first.path.stat().st_mtime_ns
     tables = {"rows": first.path.parent.parent / "tables" / "rows"}
 
-    second = build_training_set(training(), tables, first.path.parent)
+    second = write_training_set(training(), tables, first.path.parent)
 
     assert (second, second.path.stat().st_mtime_ns) == (first, written)
 
@@ -137,7 +137,7 @@ def test_is_built_again_when_the_file_is_damaged(build: Build, tmp_path: Path) -
     first = build(COLUMNS)
     first.path.write_bytes(first.path.read_bytes()[:-100])
 
-    second = build_training_set(training(), {"rows": tmp_path / "tables" / "rows"}, tmp_path / "training")
+    second = write_training_set(training(), {"rows": tmp_path / "tables" / "rows"}, tmp_path / "training")
 
     assert (second, read(second).num_rows) == (first, 120)
 
@@ -151,7 +151,7 @@ def test_is_built_again_when_the_manifest_is_damaged(build: Build, tmp_path: Pat
     known = json.loads(whole)
     manifest.write_text(json.dumps(known | {"training_set": known["training_set"] | change}))
 
-    second = build_training_set(training(), {"rows": tmp_path / "tables" / "rows"}, tmp_path / "training")
+    second = write_training_set(training(), {"rows": tmp_path / "tables" / "rows"}, tmp_path / "training")
 
     assert (second, manifest.read_bytes()) == (first, whole)
 
@@ -227,7 +227,7 @@ def test_query_cannot_read_beside_its_tables(tmp_path: Path) -> None:
     query = f"SELECT * FROM read_parquet('{tables['rows']}/../../private/part-0.parquet')"  # noqa: S608 - the attack itself
 
     with pytest.raises(TrainingError, match="Cannot access file"):
-        build_training_set(training(query=query), tables, tmp_path / "training")
+        write_training_set(training(query=query), tables, tmp_path / "training")
 
 
 def test_any_folder_name_will_do_and_an_empty_table_is_named(tmp_path: Path) -> None:
@@ -235,22 +235,22 @@ def test_any_folder_name_will_do_and_an_empty_table_is_named(tmp_path: Path) -> 
     folder = tmp_path / "it's [mine]"
     tables = {"rows": write_table(folder / "rows", COLUMNS), "late": folder / "late"}
 
-    found = build_training_set(training(), tables, folder / "training")
+    found = write_training_set(training(), tables, folder / "training")
 
     assert found.rows == 120
     with pytest.raises(TrainingError, match="its tables are rows; without rows yet: late"):
-        build_training_set(training(query="SELECT * FROM late"), tables, folder / "training")
+        write_training_set(training(query="SELECT * FROM late"), tables, folder / "training")
 
 
 def test_a_table_without_columns_is_left_out(tmp_path: Path) -> None:
     """A source whose files are all empty does not stop a query over the others, and is told to one that names it."""
     tables = {"rows": write_table(tmp_path / "rows", sklearn_table("iris")), "none": write_table(tmp_path / "none", {})}
 
-    built = build_training_set(training(), tables, tmp_path / "training")
+    built = write_training_set(training(), tables, tmp_path / "training")
 
     assert built.rows == 150
     with pytest.raises(TrainingError, match=r"none.*does not exist.*its tables are rows; without rows yet: none"):
-        build_training_set(training(query='SELECT * FROM "none"'), tables, tmp_path / "training")
+        write_training_set(training(query='SELECT * FROM "none"'), tables, tmp_path / "training")
 
 
 @pytest.mark.parametrize(

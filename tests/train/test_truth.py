@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from tasks.core.errors import ConfigError, TrainingError
-from tasks.train.checks.training_set import build_training_set
+from tasks.train.checks.training_set import write_training_set
 from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.split import split_rows
 from tasks.train.evaluation.holdout import judge_finalist
@@ -77,7 +77,7 @@ def test_what_is_declared_is_what_is_trained(case: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         tables = {"rows": write_table(Path(folder) / "tables" / "rows", columns)}
         try:
-            found = build_training_set(section, tables, Path(folder) / "training")
+            found = write_training_set(section, tables, Path(folder) / "training")
         except (TrainingError, ConfigError) as error:
             assert 0 < len(str(error)) < 4000  # noqa: PT017 - refused, in words
             return
@@ -167,7 +167,7 @@ def test_what_the_query_gives_is_what_models_see(columns: dict[str, pa.Array], s
             "rows": write_table(Path(folder) / "tables" / "rows", {**columns, "row": np.arange(rows), "y": target})
         }
         try:
-            found = build_training_set(section, tables, Path(folder) / "training")
+            found = write_training_set(section, tables, Path(folder) / "training")
         except (TrainingError, ConfigError) as error:
             assert 0 < len(str(error)) < 4000  # noqa: PT017 - refused, in words
             return

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from tasks.config.base import ConfigModel, Duration, NonEmpty, write_duration
-from tasks.config.checks import Finding, Rows, TableCheck
+from tasks.config.checks import CheckFailure, TableCheck, TableRows
 from tasks.convert.checks.columns import EPOCH, TIMES, as_time
 
 
@@ -45,15 +45,15 @@ class Fresh(TableCheck):
         if types[column] not in (*TIMES, "string"):
             raise ValueError(f"{column!r} is of type {types[column]}, no time; name a column of times")
 
-    def find(self, rows: Rows, types: Mapping[str, str], now: datetime) -> Finding | None:
+    def find(self, rows: TableRows, types: Mapping[str, str], now: datetime) -> CheckFailure | None:
         """Return how old the latest value is, if it is too old, or that there is none."""
         column, within = self.fresh.column, self.fresh.within
         latest = rows.fetch(f"SELECT max({as_time(column, types[column])}) FROM rows")[0][0]  # noqa: S608 - quoted
         if latest is None:
-            return Finding(f"the table has no time in {column}")
+            return CheckFailure(f"the table has no time in {column}")
         if latest >= (now - within - EPOCH) // timedelta(microseconds=1):
             return None
-        return Finding(f"the latest {column} is {_tell_time(latest)}")
+        return CheckFailure(f"the latest {column} is {_tell_time(latest)}")
 
 
 def _tell_time(microseconds: int) -> str:

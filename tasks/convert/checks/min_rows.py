@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from tasks.config.checks import Finding, Rows, TableCheck
+from tasks.config.checks import CheckFailure, TableCheck, TableRows
 
 
 class MinRows(TableCheck):
@@ -29,6 +29,6 @@ class MinRows(TableCheck):
         """Return what is expected."""
         return f"at least {self.min_rows:,} rows"
 
-    def find(self, rows: Rows, types: Mapping[str, str], now: datetime) -> Finding | None:  # noqa: ARG002 - of any columns
+    def find(self, rows: TableRows, types: Mapping[str, str], now: datetime) -> CheckFailure | None:  # noqa: ARG002 - of any columns
         """Return how many rows there are, if they are too few."""
-        return Finding(f"the table has {rows.count:,} rows") if rows.count < self.min_rows else None
+        return CheckFailure(f"the table has {rows.count:,} rows") if rows.count < self.min_rows else None

@@ -14,7 +14,7 @@ from tasks.convert.checks.columns import TIMES, as_time, is_number, microseconds
 from tasks.core.tables import quote_name
 
 
-class Bounds(ConfigModel):
+class AllowedRange(ConfigModel):
     """The smallest and the largest value that a column may have, both included."""
 
     column: NonEmpty
@@ -25,7 +25,7 @@ class Bounds(ConfigModel):
     """The largest value: a number, or a time."""
 
     @model_validator(mode="after")
-    def _is_a_range(self) -> Bounds:
+    def _is_a_range(self) -> AllowedRange:
         if self.min is None and self.max is None:
             raise ValueError("has neither min nor max; give one of them, or both")
         for name, value in (("min", self.min), ("max", self.max)):
@@ -63,7 +63,7 @@ class InRange(RowCheck):
 
     name: ClassVar[str] = "range"
 
-    range: Bounds
+    range: AllowedRange
     """The column, and its smallest and largest value."""
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import duckdb
 
 from tasks.config import Check
-from tasks.config.checks import Condition, Finding, RowCheck, TableCheck
+from tasks.config.checks import CheckFailure, Condition, RowCheck, TableCheck
 from tasks.convert.checks.columns import EXAMPLES, SHOWN_CHARACTERS, as_null, as_text
 from tasks.convert.parts.part import StoredPart
 from tasks.core.errors import TableError
@@ -181,10 +181,10 @@ def _named(check: Check) -> Iterator[None]:
         raise TableError(f"check {check.name}: cannot be run ({said}); mend this kind of check") from error
 
 
-def _find_rows(table: CheckedRows, condition: Condition, failed: int, shown: Sequence[str]) -> Finding:
+def _find_rows(table: CheckedRows, condition: Condition, failed: int, shown: Sequence[str]) -> CheckFailure:
     """Return how many rows do not fulfil a condition, and what is shown of some."""
     examples = tuple(dict(zip(shown, row, strict=True)) for row in table.examples(condition, shown))
-    return Finding(f"{failed:,} of {table.count:,} rows {condition.said}", failed, examples)
+    return CheckFailure(f"{failed:,} of {table.count:,} rows {condition.said}", failed, examples)
 
 
 def raise_failed(outcomes: Iterable[CheckOutcome]) -> None:
@@ -214,7 +214,7 @@ def _no_column(name: str, types: Mapping[str, str]) -> str:
     return f"{name!r} is not a column of the table; {cure}"
 
 
-def _sum_up(check: Check, finding: Finding | None) -> CheckOutcome:
+def _sum_up(check: Check, finding: CheckFailure | None) -> CheckOutcome:
     name, columns, expected = check.name, check.columns, _cut(check.expected, EXPECTED_CHARACTERS)
     if finding is None:
         return CheckOutcome(name, columns, "passed", expected)

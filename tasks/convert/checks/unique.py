@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
-from tasks.config.checks import Columns, Finding, Rows, TableCheck
+from tasks.config.checks import CheckFailure, Columns, TableCheck, TableRows
 from tasks.convert.checks.columns import EXAMPLES, as_text
 from tasks.core.tables import quote_name
 
@@ -29,7 +29,7 @@ class Unique(TableCheck):
         """Return what is expected."""
         return "no two rows alike"
 
-    def find(self, rows: Rows, types: Mapping[str, str], now: datetime) -> Finding | None:  # noqa: ARG002 - of any type
+    def find(self, rows: TableRows, types: Mapping[str, str], now: datetime) -> CheckFailure | None:  # noqa: ARG002 - of any type
         """Return how many rows share their values with another one, and such values, the most frequent first."""
         names = ", ".join(quote_name(name) for name in self.unique)
         known = " AND ".join(f"{quote_name(name)} IS NOT NULL" for name in self.unique)
@@ -41,4 +41,4 @@ class Unique(TableCheck):
         found = rows.fetch(f"SELECT {shown} {groups} ORDER BY count(*) DESC, {names} LIMIT {EXAMPLES}")
         examples = tuple(dict(zip(self.unique, values, strict=True)) for values in found)
         said = f"{failed:,} of {rows.count:,} rows share their {' and '.join(self.unique)} with another one"
-        return Finding(said, int(failed), examples)
+        return CheckFailure(said, int(failed), examples)

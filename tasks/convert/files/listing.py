@@ -20,7 +20,7 @@ from tasks.convert.files.opening import COMPRESSIONS, suffixes
 from tasks.core.errors import TableError
 from tasks.core.imports import import_store
 from tasks.core.redaction import redact
-from tasks.core.remote_storage import explain_failure, failure_of, http_options, is_http, missing_package
+from tasks.core.remote_storage import explain_store_failure, failure_of, http_options, is_http, missing_package
 
 _WILD = frozenset("*?[")
 _CURE = "check the address and the credentials"
@@ -203,9 +203,9 @@ def list_remote(url: str, passed_over: list[str] | None = None) -> Iterator[Remo
         raise TableError(missing_package(redact(url), error)) from error
     except FileNotFoundError as error:
         if (cause := failure_of(error)) is not None:
-            raise TableError(f"{redact(url)}: {explain_failure(cause, 'listed', _CURE)}") from error
+            raise TableError(f"{redact(url)}: {explain_store_failure(cause, 'listed', _CURE)}") from error
     except Exception as error:  # a store fails in its own ways
-        raise TableError(f"{redact(url)}: {explain_failure(error, 'listed', _CURE)}") from error
+        raise TableError(f"{redact(url)}: {explain_store_failure(error, 'listed', _CURE)}") from error
 
 
 def _infos(system: Any, path: str, url: str, passed_over: list[str]) -> Mapping[str, Mapping[str, Any]]:

@@ -19,7 +19,7 @@ from tasks.convert.files.zip_member import Member, Readable
 from tasks.core.errors import TableError
 from tasks.core.imports import import_store
 from tasks.core.redaction import redact
-from tasks.core.remote_storage import explain_failure, failure_of, http_options, is_http, missing_package
+from tasks.core.remote_storage import explain_store_failure, failure_of, http_options, is_http, missing_package
 
 __all__ = [
     "BOMB_BYTES",
@@ -181,9 +181,9 @@ def _open(path: Path | str) -> Any:
         )
     except FileNotFoundError as error:
         if (cause := failure_of(error)) is not None:
-            raise TableError(explain_failure(cause, "read", "check the address and the credentials")) from error
+            raise TableError(explain_store_failure(cause, "read", "check the address and the credentials")) from error
         raise TableError("is gone since it was listed; run again") from error
     except ImportError as error:
         raise TableError(missing_package(redact(str(path)), error)) from error
     except Exception as error:  # a store fails in its own ways
-        raise TableError(explain_failure(error, "read", "check the file and its permissions")) from error
+        raise TableError(explain_store_failure(error, "read", "check the file and its permissions")) from error

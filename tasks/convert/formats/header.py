@@ -60,7 +60,7 @@ def find_header(
     return Header(above, _judge(first, below, expected) >= 0)
 
 
-def kind_of(field: str) -> Kind:
+def kind_of_field(field: str) -> Kind:
     """Return what a field holds."""
     if field.strip().lower() in _NULLS:
         return "null"
@@ -71,7 +71,7 @@ def kind_of(field: str) -> Kind:
 
 def kinds_of(values: Sequence[str], share: float = _MOSTLY) -> Kind:
     """Return what most of a column's values are that are not null."""
-    counted = Counter(kind for kind in map(kind_of, values) if kind != "null")
+    counted = Counter(kind for kind in map(kind_of_field, values) if kind != "null")
     if not counted:
         return "null"
     kind, count = counted.most_common(1)[0]
@@ -107,7 +107,7 @@ def find_second(rows: Sequence[Record], blanks: Collection[int]) -> int | None:
     for place in sorted(blanks):
         width = extent(rows[place])
         first, below = rows[place][:width], [row[:width] for row in rows[place + 1 : place + 1 + _JUDGED_ROWS]]
-        kinds = [kind_of(field) for field in first if field.strip()]
+        kinds = [kind_of_field(field) for field in first if field.strip()]
         if len(kinds) > 1 and set(kinds) == {"text"} and below and _judge(first, below, ()) > 0:
             return place
     return None
@@ -152,7 +152,7 @@ def _judge(first: Record, below: Sequence[Record], expected: Collection[str]) ->
     if not any(first) or any(field.strip() in expected for field in first):
         return 1
     rows = [record for record in below if len(record) == len(first)][:_JUDGED_ROWS]
-    kinds = [kind_of(field) for field in first]
+    kinds = [kind_of_field(field) for field in first]
     if not rows:
         return _judge_alone(first, kinds)
     telling = [_tells(*each) for each in zip(first, kinds, zip(*rows, strict=True), strict=True)]

@@ -17,7 +17,7 @@ from tasks.core.errors import TableError
 _BLOCK_RECORDS = 50_000
 
 
-def read_document(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declared) -> Iterator[RawBlock]:
+def read_records(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declared) -> Iterator[RawBlock]:
     """Yield the records of a document as rows; one that is no object is a misfit, told by its number from 1.
 
     Raises:
@@ -85,4 +85,4 @@ class Json(WholeFormat):
 
     def read(self, data: bytes, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:
         """Yield the records of a document as rows."""
-        return read_document(data, reading, nulls_of)
+        return read_records(data, reading, nulls_of)

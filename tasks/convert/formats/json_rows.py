@@ -40,7 +40,7 @@ class NoRow:
 _TWICE = NotARowError("two values for one column, by a nested key and by one with a dot")
 
 
-def read_rows(
+def rows_of_line(
     line: bytes, *, explode: str | None = None, keeps_empty: bool = False, refusals: bool = False
 ) -> list[Row] | NotARowError | NoRow:
     """Return the rows of a line: one, or one for each element of the list in the column `explode`.

@@ -14,7 +14,15 @@ import pyarrow.json as pa_json
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat
-from tasks.convert.formats.json_rows import NoRow, NotARowError, NullsOf, Row, columns_of, nothing_declared, read_rows
+from tasks.convert.formats.json_rows import (
+    NoRow,
+    NotARowError,
+    NullsOf,
+    Row,
+    columns_of,
+    nothing_declared,
+    rows_of_line,
+)
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block, is_narrowest, narrow_type
 from tasks.convert.schema.names import Naming
@@ -111,7 +119,7 @@ def read_lines(block: JsonBlock) -> RawBlock:
         place = None if block.first_byte is None else block.first_byte + start
         record = Record(number, line.rstrip(b"\r").decode("utf-8", "backslashreplace"), place)
         lines += 1
-        found = read_rows(line, explode=block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
+        found = rows_of_line(line, explode=block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
         if isinstance(found, NotARowError):
             misfits.append(Rejection(record, found.column, found.reason))
         elif isinstance(found, NoRow):

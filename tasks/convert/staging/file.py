@@ -31,7 +31,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Workers:
+class ConversionThreads:
     """The threads that convert, and how many blocks may be in memory for each."""
 
     threads: Executor
@@ -61,7 +61,9 @@ class _Progress:
     warnings: tuple[str, ...] = ()
 
 
-async def convert_file(file: InputFile, plan: ConversionContext, part: str, workers: Workers) -> ConversionResult:
+async def convert_file(
+    file: InputFile, plan: ConversionContext, part: str, workers: ConversionThreads
+) -> ConversionResult:
     """Stage the parts of a file, and its rejects where it has any.
 
     The parts are named `part`.parquet and, for the blocks after the first,
@@ -110,7 +112,7 @@ async def _read_blocks(file: InputFile, plan: ConversionContext, progress: _Prog
     """Yield the blocks of a file, at least one: an empty file too has a part."""
     opened = await asyncio.to_thread(_open, file, plan)
     if isinstance(opened, WholeFormat):
-        progress.digest = await asyncio.to_thread(hash_file, file)
+        progress.digest = await asyncio.to_thread(content_digest, file)
         blocks = await asyncio.to_thread(read_whole, file.path, opened, plan.target.reading, plan.target.nulls_of)
         while (texts := await asyncio.to_thread(next, blocks, None)) is not None:
             texts = take_totals(_renamed(texts, plan), plan.target.columns)
@@ -158,7 +160,7 @@ async def _read_bytes(
         async for found in _read_plain(file.path, progress, cutter):
             yield found
         return
-    progress.digest = await asyncio.to_thread(hash_file, file)
+    progress.digest = await asyncio.to_thread(content_digest, file)
     stream = await asyncio.to_thread(Stream, file.path, plan.target.reading.member)
     try:
         total, more, content = 0, True, xxhash.xxh3_128()
@@ -200,7 +202,7 @@ async def _read_plain(path: Path, progress: _Progress, cutter: RecordSplitter) -
         raise TableError(f"cannot be read ({error.strerror}); check the file and its permissions") from error
 
 
-def hash_file(file: InputFile) -> str:
+def content_digest(file: InputFile) -> str:
     """Return what tells a file's content: its hash, or what a remote store knows it by."""
     if not isinstance(file.path, Path):
         return file.version

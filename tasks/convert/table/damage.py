@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tasks.config import ApiSource
 from tasks.convert.staging.context import InputFile
-from tasks.convert.staging.file import hash_file
+from tasks.convert.staging.file import content_digest
 from tasks.convert.table.job import TableJob
 from tasks.convert.table.manifest import (
     TableManifest,
@@ -196,7 +196,7 @@ def is_current(file: InputFile, manifest: TableManifest) -> bool:
     same = converted.ctime_ns in (0, file.ctime_ns)  # of a table that was made before it was kept, or of a raw file
     if file.is_local and converted.mtime_ns == file.mtime_ns and same:
         return True
-    return hash_file(file) == converted.digest
+    return content_digest(file) == converted.digest
 
 
 def _has_size(path: Path, size: int) -> bool:

@@ -31,7 +31,7 @@ REFUSED = "refused.json"
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckReport:
     """What the checks of a table came to, when, and the fingerprint of what was declared."""
 
     fingerprint: str = ""
@@ -39,7 +39,7 @@ class Checked:
     outcomes: tuple[CheckOutcome, ...] = ()
 
 
-_read = json_reader(Checked)
+_read = json_reader(CheckReport)
 
 
 def check_draft(draft: Draft) -> None:
@@ -76,16 +76,16 @@ def check_current(job: TableJob, manifest: TableManifest) -> None:
     _settle(job, outcomes, versions.current / CHECKS)
 
 
-def read_outcomes(versions: Versions) -> Checked:
+def read_outcomes(versions: Versions) -> CheckReport:
     """Return what the latest checks of a table came to; nothing where it has none."""
-    return _read(versions.home / REFUSED) or _read(versions.current / CHECKS) or Checked()
+    return _read(versions.home / REFUSED) or _read(versions.current / CHECKS) or CheckReport()
 
 
 def _settle(job: TableJob, outcomes: Sequence[CheckOutcome], place: Path) -> None:
     """Write down what the checks came to, at `place` unless one failed."""
     failed = any(outcome.status == "failed" for outcome in outcomes)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    checked = Checked(_fingerprint(job.source.checks), now, tuple(outcomes))
+    checked = CheckReport(_fingerprint(job.source.checks), now, tuple(outcomes))
     with commit(job.versions.home / REFUSED if failed else place) as part:
         part.write_bytes(msgspec.json.format(msgspec.json.encode(checked), indent=1))
     raise_failed(outcomes)

@@ -146,7 +146,7 @@ def check_declared(job: TableJob, types: Types) -> None:
             raise TableError(f"columns.{name}: no {'file' if files else 'record'} has this column; {cure}")
 
 
-def check_names(job: TableJob, types: Types, parts: Iterable[Part]) -> None:
+def check_letter_case(job: TableJob, types: Types, parts: Iterable[Part]) -> None:
     """Raise when two columns differ by case alone, in one file or in several."""
     alike = find_alike([*types, *((FILE, LINE) if job.target.provenance else ())])
     if alike is None:
@@ -188,7 +188,7 @@ def _may_reject_list(file: ConvertedFile) -> bool:
     return sum(reasons.values()) < file.rows_rejected or any(reason.endswith(NOT_A_LIST) for reason in reasons)
 
 
-def describe(
+def state_of_table(
     job: TableJob, types: Mapping[str, str], files: Mapping[str, ConvertedFile], files_read: int
 ) -> CommittedTable:
     """Return what the table holds, added up over its files."""

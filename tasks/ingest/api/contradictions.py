@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from tasks.config.pagination import NumberedPagination
 from tasks.core.errors import WrongPagesError
 from tasks.ingest.api.counts import counts_rows
-from tasks.ingest.api.paging import Page, Progress
+from tasks.ingest.api.paging import NumberedPage, Progress
 
-FetchAt = Callable[[int, int], Awaitable[Page]]
+FetchAt = Callable[[int, int], Awaitable[NumberedPage]]
 
 
 async def list_doubts(progress: Progress, pagination: NumberedPagination, fetch_at: FetchAt) -> tuple[str, ...]:

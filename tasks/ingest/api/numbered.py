@@ -17,7 +17,7 @@ from tasks.ingest.api.contradictions import list_doubts
 from tasks.ingest.api.counts import find_place, read_told
 from tasks.ingest.api.paging import (
     EMPTY_AT_END,
-    Page,
+    NumberedPage,
     Progress,
     came_again,
     check_page,
@@ -27,7 +27,7 @@ from tasks.ingest.api.paging import (
     other_size,
     repeated,
 )
-from tasks.ingest.api.response import BodyKind, Document, ListNames, read_document
+from tasks.ingest.api.response import BodyKind, Document, ListNames, read_from_body
 from tasks.ingest.api.urls import turn_page
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content, refusal
 from tasks.ingest.throttle.limiter import BodyRoom
@@ -59,11 +59,11 @@ class _Reader:
         """Return how many pages may be fetched ahead: they stay in memory until it is their turn."""
         return min(self._source.requests.max_in_flight, self._room.bodies)
 
-    async def fetch(self, index: int) -> Page:
+    async def fetch(self, index: int) -> NumberedPage:
         """Return the page of an index, counted from 0."""
         return await self.fetch_at(index, self._pagination.number(index))
 
-    async def fetch_at(self, index: int, number: int) -> Page:
+    async def fetch_at(self, index: int, number: int) -> NumberedPage:
         """Return the page that has the number, or offset, that is given; why there is none is told in its turn."""
         asked = self._further if index else self._first
         page_request = turn_page(asked, self._pagination.place, self._pagination.param, number)
@@ -71,23 +71,25 @@ class _Reader:
             response = await self._fetch(page_request)
             self._room.add(len(response.content))
             if response.status_code in self._pagination.end_statuses:
-                return Page(index, page_request, [], is_beyond=True)
+                return NumberedPage(index, page_request, [], is_beyond=True)
             if not response.is_success:
-                return Page(index, page_request, [], is_refused=True, failure=refusal(response))
+                return NumberedPage(index, page_request, [], is_refused=True, failure=refusal(response))
             if not has_content(response):
-                return Page(index, page_request, [])
-            return await read_document(response, lambda document: self._read(index, page_request, response, document))
+                return NumberedPage(index, page_request, [])
+            return await read_from_body(response, lambda document: self._read(index, page_request, response, document))
         except SourceError as error:
-            return Page(index, page_request, [], failure=error)
+            return NumberedPage(index, page_request, [], failure=error)
 
-    def _read(self, index: int, page_request: PageRequest, response: httpx.Response, document: Document) -> Page:
+    def _read(
+        self, index: int, page_request: PageRequest, response: httpx.Response, document: Document
+    ) -> NumberedPage:
         records = document.records(self._source.records_at)
         self._kind.check(document, records, page_request)
         records = self._names.name(records)
         told = self._read_told(index, page_request, response, document)
         if told is None and index == 0:
             self._check_can_end(page_request, document)
-        return Page(index, page_request, records, told, complaint=document.complaint(has_rows=bool(records)))
+        return NumberedPage(index, page_request, records, told, complaint=document.complaint(has_rows=bool(records)))
 
     def _read_told(
         self, index: int, page_request: PageRequest, response: httpx.Response, document: Document
@@ -136,7 +138,7 @@ async def read_numbered(
     yield PageGroup([], 0, None, (*only, *doubts, *names.doubts))
 
 
-async def _take(page: Page, progress: Progress, pagination: NumberedPagination, reader: _Reader) -> None:
+async def _take(page: NumberedPage, progress: Progress, pagination: NumberedPagination, reader: _Reader) -> None:
     """Take the next page into account."""
     check_page(page, progress, pagination)
     progress.add(page, pagination)
@@ -145,13 +147,15 @@ async def _take(page: Page, progress: Progress, pagination: NumberedPagination, 
         await _check_end_of_rows(page, progress, pagination, reader)
 
 
-def _count(page: Page, progress: Progress, pagination: NumberedPagination) -> int:
+def _count(page: NumberedPage, progress: Progress, pagination: NumberedPagination) -> int:
     """Return 1 for a page that is one: the first, one with rows, or one that the server told of."""
     told = progress.pages(pagination)
     return int(page.index == 0 or bool(page.records) or (told is not None and page.index < told))
 
 
-async def _read_rest(reader: _Reader, progress: Progress, pagination: NumberedPagination) -> AsyncGenerator[Page, None]:
+async def _read_rest(
+    reader: _Reader, progress: Progress, pagination: NumberedPagination
+) -> AsyncGenerator[NumberedPage, None]:
     """Yield the pages after those that `progress` tells of.
 
     Where their number is not known, no more are asked for ahead than have
@@ -180,7 +184,9 @@ async def _read_rest(reader: _Reader, progress: Progress, pagination: NumberedPa
             yield page
 
 
-async def _check_end_of_rows(page: Page, progress: Progress, pagination: NumberedPagination, reader: _Reader) -> None:
+async def _check_end_of_rows(
+    page: NumberedPage, progress: Progress, pagination: NumberedPagination, reader: _Reader
+) -> None:
     """Find out what follows a page of other rows than its size, by asking for what is where its rows end.
 
     Rows there that are in neither this page nor the next would be passed over: then the
@@ -207,7 +213,7 @@ async def _check_end_of_rows(page: Page, progress: Progress, pagination: Numbere
         raise WrongPagesError(other_size(page, pagination))
 
 
-async def _is_in_next(after: Page, page: Page, reader: _Reader) -> bool:
+async def _is_in_next(after: NumberedPage, page: NumberedPage, reader: _Reader) -> bool:
     """Return whether what is where a short page's rows end is in it or in the next: rows were left out of it, as of any."""
     following = await reader.fetch(page.index + 1)
     is_new = not page.records or after.records != page.records

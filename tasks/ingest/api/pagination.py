@@ -10,8 +10,8 @@ from tasks.config.pagination import FollowedPagination, NumberedPagination, Sing
 from tasks.ingest.api.numbered import read_numbered
 from tasks.ingest.api.overlap import tell_overlap
 from tasks.ingest.api.paging import Progress
-from tasks.ingest.api.remainder import doubts_of
-from tasks.ingest.api.response import Document, ListNames, read_document
+from tasks.ingest.api.remainder import doubts_of_only_response
+from tasks.ingest.api.response import Document, ListNames, read_from_body
 from tasks.ingest.api.sequential import Walk, read_sequence
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content
 
@@ -48,7 +48,11 @@ async def _read_single(source: ApiSource, first: PageRequest, fetch: Fetch) -> A
         received = len(records)
         records = names.name(records)
         complaint = document.complaint(has_rows=bool(records))
-        doubts = (*names.doubts, *([complaint] if complaint else []), *doubts_of(source, response, document, received))
+        doubts = (
+            *names.doubts,
+            *([complaint] if complaint else []),
+            *doubts_of_only_response(source, response, document, received),
+        )
         return PageGroup(records, 1, None, doubts)
 
-    yield await read_document(response, read) if has_content(response) else PageGroup([], 1, None)
+    yield await read_from_body(response, read) if has_content(response) else PageGroup([], 1, None)

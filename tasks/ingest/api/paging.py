@@ -15,7 +15,7 @@ EMPTY_AT_END = 2
 
 
 @dataclass(frozen=True)
-class Page:
+class NumberedPage:
     """One page; `told` is the number of pages or rows in all, where it tells.
 
     `is_beyond` where the server says by a status of `end_statuses` that there is
@@ -81,7 +81,7 @@ class Progress:
             return self.told
         return -(-self.told // (pagination.size or 1))
 
-    def add(self, page: Page, pagination: NumberedPagination) -> None:
+    def add(self, page: NumberedPage, pagination: NumberedPagination) -> None:
         """Take the next page into account."""
         rows = len(page.records)
         self.index, self.rows = page.index + 1, self.rows + rows
@@ -97,7 +97,7 @@ class Progress:
         self._count_empty(page)
         self._end(page, pagination)
 
-    def _count_empty(self, page: Page) -> None:
+    def _count_empty(self, page: NumberedPage) -> None:
         if page.records:
             self.empty_before += self.empty
             self.empty = 0
@@ -106,7 +106,7 @@ class Progress:
             if not self.empty_before and self.empty == 1:
                 self.first_empty = page.page_request.label
 
-    def _end(self, page: Page, pagination: NumberedPagination) -> None:
+    def _end(self, page: NumberedPage, pagination: NumberedPagination) -> None:
         """Find out whether the page was the last: by the server's word, or else by pages without rows."""
         told = self.pages(pagination)
         self.is_wrong = told is not None and self.index >= told and self._is_contradicted(pagination)
@@ -124,7 +124,7 @@ class Progress:
         return self.told == 0 and self.rows > 0
 
 
-def is_behind_last(page: Page, progress: Progress, pagination: NumberedPagination) -> bool:
+def is_behind_last(page: NumberedPage, progress: Progress, pagination: NumberedPagination) -> bool:
     """Return whether a page shows that those before it were all: there is none, or it is the last one again.
 
     A refused one does where it follows one without rows, or a short one. A repeated one
@@ -141,14 +141,14 @@ def is_behind_last(page: Page, progress: Progress, pagination: NumberedPaginatio
     return (is_asked_in_vain or is_end) and page.digest == progress.previous
 
 
-def doubt_only_page(page: Page, progress: Progress, pagination: NumberedPagination) -> tuple[str, ...]:
+def doubt_only_page(page: NumberedPage, progress: Progress, pagination: NumberedPagination) -> tuple[str, ...]:
     """Return what there is to doubt in a first page that comes again as the second: the number may turn no page at all."""
     if progress.index != 1 or not page.records or progress.told is not None or progress.is_over:
         return ()
     return (came_again(page, pagination),)
 
 
-def came_again(page: Page, pagination: NumberedPagination) -> str:
+def came_again(page: NumberedPage, pagination: NumberedPagination) -> str:
     """Return the sentence for a short first page that came again, and was taken for the only one."""
     rows = len(page.records)
     return (
@@ -158,7 +158,7 @@ def came_again(page: Page, pagination: NumberedPagination) -> str:
     )
 
 
-def check_page(page: Page, progress: Progress, pagination: NumberedPagination) -> None:
+def check_page(page: NumberedPage, progress: Progress, pagination: NumberedPagination) -> None:
     """Raise where a page did not come, is one too many, or came before."""
     rows = len(page.records)
     if page.failure is not None:
@@ -177,14 +177,14 @@ def check_page(page: Page, progress: Progress, pagination: NumberedPagination) -
         raise WrongPagesError(repeated(page, "the first page", pagination))
 
 
-def check_told(page: Page, progress: Progress, pagination: NumberedPagination) -> None:
+def check_told(page: NumberedPage, progress: Progress, pagination: NumberedPagination) -> None:
     """Raise where the server tells of more pages than are allowed."""
     told = progress.pages(pagination)
     if page.told is not None and told is not None and told > pagination.max_pages:
         raise PermanentSourceError(too_many(page, pagination, f"the server tells of {told}"))
 
 
-def repeated(page: Page, which: str, pagination: NumberedPagination) -> str:
+def repeated(page: NumberedPage, which: str, pagination: NumberedPagination) -> str:
     """Return the sentence for a page that came before."""
     second = not pagination.passes_over_rows and page.index == 1 and pagination.start == 0
     cure = "set start: 1 where the server counts from 1, correct it" if second else "correct it"
@@ -194,12 +194,12 @@ def repeated(page: Page, which: str, pagination: NumberedPagination) -> str:
     )
 
 
-def too_many(page: Page, pagination: NumberedPagination, what: str) -> str:
+def too_many(page: NumberedPage, pagination: NumberedPagination, what: str) -> str:
     """Return the sentence for a page beyond max_pages."""
     return f"{page.page_request.label}: more pages than pagination.max_pages ({pagination.max_pages}): {what}; raise max_pages if that is right"
 
 
-def other_size(page: Page, pagination: NumberedPagination) -> str:
+def other_size(page: NumberedPage, pagination: NumberedPagination) -> str:
     """Return the sentence for a page of other rows than its size says."""
     rows = len(page.records)
     cure = f"set size: {rows}" if rows and page.index == 0 else "ask for smaller pages, or correct size"

@@ -107,7 +107,9 @@ _NO_ROWS = frozenset(["error", "errors", "warning", "warnings", "links"])
 _TELLING = _NEXT | _MORE | _TOTALS
 
 
-def doubts_of(source: ApiSource, response: httpx.Response, document: Document, rows: int) -> tuple[str, ...]:
+def doubts_of_only_response(
+    source: ApiSource, response: httpx.Response, document: Document, rows: int
+) -> tuple[str, ...]:
     """Return what there is to doubt in the only answer of a partition, of which `rows` were taken."""
     said, place, levels = label_of(response), None, document.levels(source.records_at)
     if source.records_at is None and levels and (place := _list_within(levels[0])) is not None:

@@ -163,7 +163,7 @@ class Document:
         return self._entries if value is self._root else list_entries(value)
 
 
-async def read_document(response: httpx.Response, read: Callable[[Document], Read]) -> Read:
+async def read_from_body(response: httpx.Response, read: Callable[[Document], Read]) -> Read:
     """Return what `read` finds in the JSON body of an answer.
 
     Raises:
@@ -284,5 +284,5 @@ def _to_object(record: bytes, names: Sequence[str]) -> bytes:
 async def find_in_body(response: httpx.Response, path: str) -> Any:
     """Return what a body has at a path; None where it is no JSON, of which whoever reads the records tells."""
     with suppress(PermanentSourceError):
-        return await read_document(response, lambda document: document.find(path))
+        return await read_from_body(response, lambda document: document.find(path))
     return None

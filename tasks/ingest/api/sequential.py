@@ -14,7 +14,7 @@ import httpx
 from tasks.config import ApiSource
 from tasks.config.pagination import FollowedPagination, Following
 from tasks.core.errors import PermanentSourceError, WrongPagesError
-from tasks.ingest.api.response import BodyKind, Document, ListNames, read_document
+from tasks.ingest.api.response import BodyKind, Document, ListNames, read_from_body
 from tasks.ingest.api.urls import find_link, turn_page
 from tasks.ingest.http.redaction import quoted
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content, label_of
@@ -141,7 +141,7 @@ async def _fetch(
         complaint = document.complaint(has_rows=bool(records))
         return _Page(records, following, unproven, (complaint,) if complaint else ())
 
-    return await read_document(response, read)
+    return await read_from_body(response, read)
 
 
 def _why_unproven(source: ApiSource, pagination: FollowedPagination, answer: Answer) -> str | None:

@@ -34,7 +34,7 @@ from tasks.ingest.http.redirects import RedirectTransport
 from tasks.ingest.http.requests import Fetch, PageRequest, RequestStats, refusal, with_context
 from tasks.ingest.http.retries import RetryTransport, Warn
 from tasks.ingest.http.throttling import ThrottleTransport, host_of
-from tasks.ingest.throttle.limiter import Bounds, Throttle
+from tasks.ingest.throttle.limiter import HostLimits, Throttle
 from tasks.raw.partitions import list_partitions
 
 USER_AGENT = f"tidemill/{version('tidemill')}"
@@ -159,9 +159,9 @@ def _certificates(sources: Collection[ApiSource | PagesSource]) -> ssl.SSLContex
     return httpx.create_ssl_context() if is_https else True
 
 
-def _bounds(sources: Iterable[ApiSource | PagesSource]) -> dict[str, Bounds]:
+def _bounds(sources: Iterable[ApiSource | PagesSource]) -> dict[str, HostLimits]:
     """Return the bounds of each host."""
-    bounds: dict[str, Bounds] = {}
+    bounds: dict[str, HostLimits] = {}
     for source in sources:
         own = _bound(source.requests)
         for host in {host_of(url) for url in first_urls(source)}:
@@ -169,8 +169,8 @@ def _bounds(sources: Iterable[ApiSource | PagesSource]) -> dict[str, Bounds]:
     return bounds
 
 
-def _bound(requests: Requests) -> Bounds:
-    return Bounds(
+def _bound(requests: Requests) -> HostLimits:
+    return HostLimits(
         requests.start_in_flight,
         requests.min_in_flight,
         requests.max_in_flight,
@@ -179,9 +179,9 @@ def _bound(requests: Requests) -> Bounds:
     )
 
 
-def _strictest(one: Bounds, other: Bounds) -> Bounds:
+def _strictest(one: HostLimits, other: HostLimits) -> HostLimits:
     rates = [bounds.requests_per_s for bounds in (one, other) if bounds.requests_per_s is not None]
-    return Bounds(
+    return HostLimits(
         min(one.start, other.start),
         min(one.minimum, other.minimum),
         min(one.maximum, other.maximum),

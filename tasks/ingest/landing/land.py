@@ -16,7 +16,7 @@ from tasks.ingest.api.urls import first_ask
 from tasks.ingest.http.redaction import Redactor, redacting
 from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
 from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedError, tells_all_in_body
-from tasks.ingest.landing.plan import Landed, LandingPlan, describe, doubts_of, keep_unchanged
+from tasks.ingest.landing.plan import Landed, LandingPlan, keep_unchanged, summarize_landing, warn_of_clock
 from tasks.ingest.landing.resumption import State, keep_state, read_state
 from tasks.ingest.landing.watermark import Watermark
 from tasks.ingest.landing.writer import RawWriter, discard
@@ -71,8 +71,8 @@ async def land(plan: LandingPlan, access: PartitionClient) -> Landed:
         ) from None
     except SourceError as error:
         raise access.secrets.redact_error(error) from None
-    landed = await in_thread(describe, plan, access.stats, landing.resumed_from, time.monotonic() - began)
-    doubts = (*doubts_of(plan), *landing.doubts, *landed.warnings)
+    landed = await in_thread(summarize_landing, plan, access.stats, landing.resumed_from, time.monotonic() - began)
+    doubts = (*warn_of_clock(plan), *landing.doubts, *landed.warnings)
     return replace(landed, warnings=tuple(dict.fromkeys(doubts)))
 
 

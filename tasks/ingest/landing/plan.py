@@ -183,7 +183,7 @@ def plan_landing(job: PartitionJob, *, fresh: bool) -> LandingPlan:
     return first
 
 
-def doubts_of(plan: LandingPlan) -> tuple[str, ...]:
+def warn_of_clock(plan: LandingPlan) -> tuple[str, ...]:
     """Return what is to be told, in this run alone, of what was landed before."""
     landed_at = plan.landed.landed_at if plan.landed and plan.job.source.refresh else ""
     moment = moment_of(landed_at)
@@ -201,7 +201,7 @@ def keep_unchanged(plan: LandingPlan) -> None:
     commit_manifest(plan.raw, replace(plan.landed, landed_at=now_text()))
 
 
-def describe(plan: LandingPlan, stats: RequestStats, resumed_from: int, seconds: float) -> Landed:
+def summarize_landing(plan: LandingPlan, stats: RequestStats, resumed_from: int, seconds: float) -> Landed:
     """Return what became of a partition in this run."""
     landed = _sum_up(plan.job, list_raw_files(plan.job.folder, plan.job.partition.name), reused=False)
     told = (f"{plan.damage}, and was fetched anew: there are {landed.rows:,} rows now",) if plan.damage else ()

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from tasks.config import PagesSource
-from tasks.ingest.scraping.page import Page, reject_line
+from tasks.ingest.scraping.page import ScrapedPage, reject_line
 from tasks.ingest.scraping.selector_stats import SelectorStats
 
 
@@ -29,7 +29,7 @@ class CrawlResult:
 
     url: str
     """Where redirects ended."""
-    page: Page | None = None
+    page: ScrapedPage | None = None
     reject: str = ""
 
 
@@ -104,7 +104,7 @@ class Frontier:
             self._places[spot.url] = len(self.spots)
             self.spots.append(spot)
 
-    def _same_body(self, page: Page, spot: CrawlTarget) -> str:
+    def _same_body(self, page: ScrapedPage, spot: CrawlTarget) -> str:
         """Return the first address of the same kind of page that had this body."""
         return self._bodies.setdefault(f"{page.digest}{'+' * spot.is_detail}", spot.url)
 

@@ -20,10 +20,10 @@ from tasks.core.errors import PermanentSourceError
 from tasks.ingest.http.redaction import quoted
 from tasks.ingest.scraping.encoding import decode_page
 from tasks.ingest.scraping.selectors import (
-    find_mistake,
+    find_selector_mistake,
     inner_text,
     is_css_text,
-    is_text,
+    is_text_match,
     parse_html,
     select,
     select_element,
@@ -75,7 +75,7 @@ _HEADING = etree.XPath(
 
 
 @dataclass(frozen=True)
-class Page:
+class ScrapedPage:
     """What one page gave: its rows, and the addresses it leads on to."""
 
     lines: list[bytes]
@@ -103,7 +103,7 @@ class Page:
     """What stands for its body."""
 
 
-def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> Page:
+def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> ScrapedPage:
     """Return what a page gives, and what stands for it as a whole.
 
     Raises:
@@ -115,7 +115,7 @@ def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool)
     return replace(page, turns=sum(link != here for link in page.follow), digest=digest)
 
 
-def _read(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> Page:
+def _read(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> ScrapedPage:
     """Return what a page gives.
 
     Of a source with `links` the list pages give links, and the detail pages rows; of others every page gives rows.
@@ -126,17 +126,17 @@ def _read(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> 
         if has_spans(text):
             spread_spans(root.root)
     except ValueError as error:
-        return Page([], Counter(), 0, [], [], [str(error)])
+        return ScrapedPage([], Counter(), 0, [], [], [str(error)])
     document = _Document(response.url, root, encoding)
     follow = [] if source.follow is None or is_detail else document.links("follow", source.follow)[1]
     if source.links is not None and not is_detail:
         matches, links = document.links("links", source.links)
-        return Page([], Counter(), matches, links, follow, document.rejects)
+        return ScrapedPage([], Counter(), matches, links, follow, document.rejects)
     rows = _Rows(document, source)
     found = [row for element in document.elements("rows", source.rows) if (row := rows.read(element)) is not None]
     if not found and not document.rejects:
         document.rejects.append(f"rows: {source.rows!r} matches elements in which no column matches")
-    return Page(
+    return ScrapedPage(
         [_line(row) for row in found],
         rows.filled,
         len(found),
@@ -156,8 +156,8 @@ def check_selectors(source: PagesSource) -> list[str]:
         **{f"columns.{name}": column.select for name, column in source.columns.items()},
         **{key: getattr(source, key) for key in ("follow", "links") if getattr(source, key) is not None},
     }
-    mistakes = {"rows": find_mistake(source.rows, of_text=False)}
-    mistakes |= {key: find_mistake(selector, of_text=True) for key, selector in selectors.items()}
+    mistakes = {"rows": find_selector_mistake(source.rows, of_text=False)}
+    mistakes |= {key: find_selector_mistake(selector, of_text=True) for key, selector in selectors.items()}
     return [f"{key}: {mistake}" for key, mistake in mistakes.items() if mistake]
 
 
@@ -178,7 +178,7 @@ class _Document:
     def elements(self, key: str, selector: str) -> Sequence[Selector]:
         """Return the elements that a selector matches."""
         matches = self.select(key, self._root, selector)
-        if any(is_text(match) for match in matches):
+        if any(is_text_match(match) for match in matches):
             raise self._mistake(key, selector, "selects a text, not an element")
         if not matches:
             self.rejects.append(f"{key}: {selector!r} matches nothing on this page{self._refresh()}")
@@ -187,7 +187,7 @@ class _Document:
     def links(self, key: str, selector: str) -> tuple[int, list[httpx.URL]]:
         """Return how many links a selector matches, and the addresses they lead to."""
         matches = self.select(key, self._root, selector)
-        if not all(is_text(match) for match in matches):
+        if not all(is_text_match(match) for match in matches):
             raise self._mistake(key, selector, "selects an element, not an address; end it in /@href")
         if not matches and key == "links":
             self.rejects.append(f"{key}: {selector!r} matches nothing on this page")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tasks.config import PagesSource
 from tasks.core.errors import WrongPagesError
-from tasks.ingest.scraping.page import Page
+from tasks.ingest.scraping.page import ScrapedPage
 
 _SKIPPED_SHARE = 0.05  # of the elements: fewer may well be advertisements, or rows of totals
 _HOSTS_KEPT = 100  # of those that a crawl may not go to: the first is named, and the others are counted
@@ -41,7 +41,7 @@ class SelectorStats:
     cut: dict[str, str] = field(default_factory=dict)
     """By column, the first text that its selector has cut a number in, and its page."""
 
-    def add_list(self, url: str, page: Page) -> None:
+    def add_list(self, url: str, page: ScrapedPage) -> None:
         """Count what a page of links gave."""
         self._add_elsewhere(page)
         self.turns += page.turns
@@ -49,7 +49,7 @@ class SelectorStats:
         self.links += page.matches
         self.first_list = self.first_list or url
 
-    def add_detail(self, url: str, page: Page) -> None:
+    def add_detail(self, url: str, page: ScrapedPage) -> None:
         """Count what a page of rows gave."""
         self._add_elsewhere(page)
         self.turns += page.turns
@@ -85,7 +85,7 @@ class SelectorStats:
             "such as #; correct the selector, or take follow out where there is one page"
         )
 
-    def _add_elsewhere(self, page: Page) -> None:
+    def _add_elsewhere(self, page: ScrapedPage) -> None:
         if len(self.elsewhere) < _HOSTS_KEPT:
             self.elsewhere = page.elsewhere | self.elsewhere
 

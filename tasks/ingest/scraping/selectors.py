@@ -45,7 +45,7 @@ def select(element: Selector, selector: str) -> Sequence[Selector]:
     matches = element.xpath(query)
     if not is_inner:
         return matches
-    return [match if is_text(match) else Selector(root=inner_text(match), type="text") for match in matches]
+    return [match if is_text_match(match) else Selector(root=inner_text(match), type="text") for match in matches]
 
 
 @cache
@@ -70,7 +70,7 @@ def parse_html(text: str) -> Selector:
     return Selector(root=create_root_node(text, _PARSER), type="html")
 
 
-def is_text(match: Selector) -> bool:
+def is_text_match(match: Selector) -> bool:
     """Return whether a match is a text (or a number), not an element."""
     return isinstance(match.root, str | float | bool)
 
@@ -90,7 +90,7 @@ def is_css_text(selector: str) -> bool:
     return not is_xpath(selector) and selector.rstrip().endswith("::text")
 
 
-def find_mistake(selector: str, *, of_text: bool) -> str | None:
+def find_selector_mistake(selector: str, *, of_text: bool) -> str | None:
     """Return one sentence when a selector cannot be one `of_text`, or else of elements."""
     kind = "an XPath expression" if is_xpath(selector) else "a CSS selector"
     try:
@@ -100,7 +100,7 @@ def find_mistake(selector: str, *, of_text: bool) -> str | None:
     text = _CSS_TEXT.search(selector) or (is_xpath(selector) and _XPATH_TEXT.search(selector))
     if of_text and not text and not is_xpath(selector):
         return f"{selector!r} selects an element, not a text; end it in ::text, ::inner-text or ::attr(name)"
-    if not of_text and (text or any(is_text(match) for match in matches)):
+    if not of_text and (text or any(is_text_match(match) for match in matches)):
         return f"{selector!r} selects a text, not an element; end it in the element that is a row"
     return None
 

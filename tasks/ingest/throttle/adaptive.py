@@ -41,7 +41,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Bounds:
+class HostLimits:
     """What a host may get."""
 
     start: int
@@ -67,7 +67,7 @@ class AdaptiveLimit:
     because of the load.
     """
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: HostLimits) -> None:
         self._bounds = bounds
         self._delivered, self._latency, self._strain = Throughput(), Latency(), FailureRate()
         self._course, self._refusals, self._closure = CubicRecovery(), CeilingEstimator(), Cooldown()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from tasks.ingest.throttle.adaptive import AdaptiveLimit, Bounds, Outcome
+from tasks.ingest.throttle.adaptive import AdaptiveLimit, HostLimits, Outcome
 
 _FADED = 0.98  # of the largest body, with each that comes: one that was large holds back the next hundred, not the run
 
@@ -30,7 +30,7 @@ class BodyRoom:
         self.bodies = max(1, int(self._room_bytes / self._largest_bytes))
 
 
-__all__ = ["Bounds", "HostThrottle", "Outcome", "RetryAfterTooLongError", "Throttle"]
+__all__ = ["HostLimits", "HostThrottle", "Outcome", "RetryAfterTooLongError", "Throttle"]
 
 _USED = 0.75  # of the limit: with so many in flight it is what holds requests back
 _LATE_S = 0.01  # a loop wakes up late: so much of a spacing that was missed is made up for
@@ -58,7 +58,7 @@ class _Waiter:
 class HostThrottle:
     """One host's requests: a limit that adapts, a spacing, one pause for all, and one line, first come first served."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: HostLimits) -> None:
         self.has_answered = False
         """Whether the host has answered anything in this run; the client says so."""
         self.in_flight = 0
@@ -225,7 +225,7 @@ class HostThrottle:
 class Throttle:
     """The hosts of a run, each with a throttle of its own."""
 
-    def __init__(self, bounds: Mapping[str, Bounds], default: Bounds) -> None:
+    def __init__(self, bounds: Mapping[str, HostLimits], default: HostLimits) -> None:
         self._bounds = bounds
         self._default = default
         self._hosts: dict[str, HostThrottle] = {}

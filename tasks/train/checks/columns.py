@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.train.data.features import Features, encode, find_infinite, find_missing, is_text, read_numbers
+from tasks.train.data.features import Features, encode, find_infinite, find_missing, is_text_type, read_numbers
 from tasks.train.data.split import Rows
 from tasks.train.data.types import Array
 
@@ -104,7 +104,7 @@ def hash_rows(table: pa.Table, columns: Sequence[str]) -> Array:
     found = np.zeros(table.num_rows, dtype=np.uint64)
     for name in columns:
         column = table.column(name)
-        values = encode(column).astype(np.float64) if is_text(column.type) else read_numbers(column)
+        values = encode(column).astype(np.float64) if is_text_type(column.type) else read_numbers(column)
         bits = (values + 0.0).view(np.uint64)  # -0.0 is 0.0
         found = (found ^ bits) * _MIX
         found ^= found >> np.uint64(29)

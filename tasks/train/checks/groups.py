@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.config import GroupSplit, TimeSplit, Training
-from tasks.train.data.features import Features, encode, is_text
+from tasks.train.data.features import Features, encode, is_text_type
 from tasks.train.data.split import Rows
 from tasks.train.data.types import Array
 
@@ -33,7 +33,7 @@ def warn_of_groups(table: pa.Table, features: Features, training: Training, rows
     found = []
     for name in features.names:
         kind = table.schema.field(name).type
-        if not (is_text(kind) or pa.types.is_integer(kind)):
+        if not (is_text_type(kind) or pa.types.is_integer(kind)):
             continue
         groups = encode(table.column(name), ordered=True)
         values, known = int(groups.max()) + 1, len(groups) - table.column(name).null_count

@@ -11,7 +11,15 @@ from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tasks.config import Training
-from tasks.train.data.features import Features, encode, encode_classes, find_missing, is_text, read_numbers, read_target
+from tasks.train.data.features import (
+    Features,
+    encode,
+    encode_classes,
+    find_missing,
+    is_text_type,
+    read_numbers,
+    read_target,
+)
 from tasks.train.data.split import Rows
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
@@ -54,7 +62,7 @@ def warn_of_giveaways(table: pa.Table, features: Features, training: Training, t
 def _giveaway(seen: _Seen, name: str) -> str | None:
     """Return the gravest that is to be said of a feature."""
     column, rows = seen.table.column(name), seen.table.num_rows
-    text = is_text(column.type)
+    text = is_text_type(column.type)
     values = encode(column).astype(float) if text else read_numbers(column).clip(-_LARGEST, _LARGEST)
     missing = find_missing(column)
     if seen.task == "classification":

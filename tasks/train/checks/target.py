@@ -27,10 +27,10 @@ from tasks.train.data.classes import (
     nearest_label,
     rarer_label,
 )
-from tasks.train.data.features import find_infinite, is_text, not_features, read_target
+from tasks.train.data.features import find_infinite, is_text_type, not_features, read_target
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
-from tasks.train.models.estimators import kind_of, load_estimator
+from tasks.train.models.estimators import estimator_kinds, load_estimator
 
 MAX_CLASSES = 20  # more distinct whole numbers than this are amounts, not classes
 MAX_CELLS = 200_000_000  # rows times classes: models tell a probability of each, 8 bytes
@@ -117,7 +117,7 @@ def _column_mistakes(training: Training, columns: Sequence[str], table: pa.Table
 
 def _split_mistakes(split: TimeSplit | GroupSplit, column: pa.ChunkedArray) -> Iterator[str]:
     name = split.column
-    if split.by == "time" and (is_text(column.type) or pa.types.is_boolean(column.type)):
+    if split.by == "time" and (is_text_type(column.type) or pa.types.is_boolean(column.type)):
         yield (
             f"training.split.column: {name!r} is {column.type}, neither a time nor a number; "
             f"CAST({name} AS TIMESTAMP) in the query"
@@ -151,7 +151,7 @@ def _value_mistakes(name: str, column: pa.ChunkedArray) -> list[str]:
 def _task_mistakes(training: Training, column: pa.ChunkedArray) -> list[str]:
     """Return why the target is not of the task that the file declares."""
     name = training.target
-    if training.task == "regression" and is_text(column.type):
+    if training.task == "regression" and is_text_type(column.type):
         return [
             f"training.task: regression predicts numbers, and {name!r} is text; CAST({name} AS DOUBLE) in the query"
         ]
@@ -171,7 +171,7 @@ def _is_whole(column: pa.ChunkedArray) -> bool:
 
 def _guess_task(column: pa.ChunkedArray) -> Problem:
     """Return what the target's type and distinct values make of it."""
-    if is_text(column.type) or pa.types.is_boolean(column.type):
+    if is_text_type(column.type) or pa.types.is_boolean(column.type):
         return "classification"
     whole = pa.types.is_integer(column.type) and pc.count_distinct(column).as_py() <= MAX_CLASSES
     return "classification" if whole else "regression"
@@ -236,7 +236,7 @@ def _estimator_mistakes(training: Training, target: Target, column: pa.ChunkedAr
     wanted = "classifier" if target.task == "classification" else "regressor"
     for name, candidate in training.candidates.items():
         try:
-            kinds = kind_of(load_estimator(candidate.estimator))
+            kinds = estimator_kinds(load_estimator(candidate.estimator))
         except ConfigError:  # told before there was a table
             continue
         if wanted not in kinds:
@@ -251,7 +251,7 @@ def _other_task(target: Target, column: pa.ChunkedArray) -> str:
     if "task" not in target.guessed:
         return ""
     if target.task == "classification":
-        return "" if is_text(column.type) else "add training.task: regression, or "
+        return "" if is_text_type(column.type) else "add training.task: regression, or "
     return "add training.task: classification, or " if pa.types.is_integer(column.type) or _is_whole(column) else ""
 
 

@@ -34,7 +34,7 @@ class _Built:
 _read = json_reader(_Built)
 
 
-def build_training_set(
+def write_training_set(
     training: Training,
     tables: Mapping[str, Path],
     folder: Path,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from tasks.core.suggestions import did_you_mean
-from tasks.train.data.features import is_text
+from tasks.train.data.features import is_text_type
 
 _TOLD = 5
 
@@ -17,7 +17,7 @@ SQL_TYPES = {"number": "DOUBLE", "truth": "BOOLEAN", "time": "TIMESTAMP", "text"
 
 def kind_of_type(kind: pa.DataType) -> str:
     """Return what a type is to a model: a number, a truth, a time or a text; else the type's own name."""
-    if is_text(kind):
+    if is_text_type(kind):
         return "text"
     if pa.types.is_boolean(kind):
         return "truth"

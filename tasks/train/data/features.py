@@ -51,8 +51,8 @@ def features_among(columns: Iterable[pa.Field]) -> Features:
     """Return the features, where all of the columns are."""
     kept = list(columns)
     return Features(
-        numeric=tuple(field.name for field in kept if not is_text(field.type)),
-        categorical=tuple(field.name for field in kept if is_text(field.type)),
+        numeric=tuple(field.name for field in kept if not is_text_type(field.type)),
+        categorical=tuple(field.name for field in kept if is_text_type(field.type)),
         times=tuple(field.name for field in kept if pa.types.is_timestamp(field.type) or pa.types.is_date(field.type)),
     )
 
@@ -148,7 +148,7 @@ def read_target(column: pa.ChunkedArray, task: str) -> Array:
         return read_numbers(column)
     if pa.types.is_floating(column.type):
         return np.array(pc.cast(column, pa.int64()).to_numpy(zero_copy_only=False))
-    if is_text(column.type):
+    if is_text_type(column.type):
         return np.array(column.to_pylist(), dtype=str)
     return np.array(column.to_numpy(zero_copy_only=False))
 
@@ -172,7 +172,7 @@ def encode_classes(target: Array) -> Array:
     return np.unique(target, return_inverse=True)[1]
 
 
-def is_text(kind: pa.DataType) -> bool:
+def is_text_type(kind: pa.DataType) -> bool:
     """Tell whether a column's type is text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 

@@ -130,7 +130,7 @@ def _work(request: Request, writer: Connection, server: int) -> None:
     """Make the call in this fork, send what it yields and its answer, and end."""
     try:
         os.setpgid(0, 0)  # what the fit itself may start is ended with it
-        end_with(server)
+        end_with_parent(server)
         _limit_memory(request.memory_mb)
         for how, answer in _call(request):
             with suppress(AttributeError, OSError):  # nobody may read it
@@ -157,7 +157,7 @@ def _call(request: Request) -> Iterator[tuple[How, bytes]]:
         yield "raised", pickle.dumps(f"{kind}{told[:300]}")
 
 
-def end_with(parent: int) -> None:
+def end_with_parent(parent: int) -> None:
     """Have the system kill this process when its parent's thread that started it ends, however it does."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -21,7 +21,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from tasks.train.execution.fit_process import Request, end_with, run_request
+from tasks.train.execution.fit_process import Request, end_with_parent, run_request
 
 PRELOADED = ("tasks.train.evaluation.holdout", "sklearn.linear_model", "sklearn.ensemble")
 
@@ -49,7 +49,7 @@ def _answer(calls: socket.socket, parent: Connection) -> None:
         if os.fork() == 0:
             try:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                end_with(first)
+                end_with_parent(first)
                 calls.close()
                 parent.close()
                 _serve(Connection(worker.detach()))

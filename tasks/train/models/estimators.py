@@ -117,7 +117,7 @@ def load_estimator(path: str) -> type[Any]:
     if not (inspect.isclass(found) and hasattr(found, "fit") and hasattr(found, "predict")):
         cure = f"; {package} has {', '.join(BOOSTING[package])}" if package in BOOSTING else _nearest(name)
         raise ConfigError(f"{path!r} is not an estimator{cure}")
-    if not kind_of(found):
+    if not estimator_kinds(found):
         raise ConfigError(f"{path!r} is neither a classifier nor a regressor; choose one that is")
     return found
 
@@ -149,7 +149,7 @@ def package_of(estimator: Any) -> str:
     return str(kind.__module__).partition(".")[0]
 
 
-def kind_of(estimator: type[Any]) -> tuple[str, ...]:
+def estimator_kinds(estimator: type[Any]) -> tuple[str, ...]:
     """Return what an estimator class is: classifier, regressor, or both."""
     from sklearn.base import ClassifierMixin, RegressorMixin  # noqa: PLC0415 - a second to import
 

@@ -24,7 +24,7 @@ from tasks.core.storage import commit
 from tasks.train.data.drift import count_values, measure_drift
 from tasks.train.data.features import Features, features_among, read_frame
 from tasks.train.data.types import Array
-from tasks.train.predict.inputs import Bounds, Input, opened, read_batches
+from tasks.train.predict.inputs import Input, ReadLimits, opened, read_batches
 from tasks.train.predict.output import keep_rejects
 from tasks.train.predict.prediction import Prediction
 from tasks.train.registry import Version, load_model, read_champion, read_version
@@ -128,7 +128,7 @@ def _predict(models: Path, rows: Input, tables: Mapping[str, Path], output: Path
     spill = output.parent / f".spill.{os.getpid()}"
     output.parent.mkdir(parents=True, exist_ok=True)
     limits = pace.limits or version.training.query_limits
-    with opened(rows, tables, version.features, spill, Bounds(pace.batch_rows, limits, pace.stop)) as stream:
+    with opened(rows, tables, version.features, spill, ReadLimits(pace.batch_rows, limits, pace.stop)) as stream:
         model = _Model(version, loaded, features_among(stream.schema.field(name) for name in version.features))
         _check_names(rows, stream.schema, model)
         count, counted = _write(model, read_batches(stream, rows), stream.schema, output, rows, pace)

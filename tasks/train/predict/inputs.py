@@ -115,7 +115,7 @@ def _query(sql: str) -> Input:
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ReadLimits:
     """Rows in a batch, what a query may take, and what breaks it off."""
 
     batch_rows: int
@@ -125,7 +125,7 @@ class Bounds:
 
 @contextmanager
 def opened(
-    rows: Input, tables: Mapping[str, Path], learnt: Mapping[str, str], spill: Path, bounds: Bounds
+    rows: Input, tables: Mapping[str, Path], learnt: Mapping[str, str], spill: Path, bounds: ReadLimits
 ) -> Iterator[Any]:
     """Yield an Arrow record batch reader over the rows.
 
@@ -188,7 +188,7 @@ def read_batches(stream: Any, rows: Input) -> Iterator[pa.RecordBatch]:
         raise TrainingError(f"{rows}: {first.removeprefix('Invalid Input Error: ')}") from None
 
 
-def _source(connection: duckdb.DuckDBPyConnection, rows: Input, tables: Mapping[str, Path], bounds: Bounds) -> str:
+def _source(connection: duckdb.DuckDBPyConnection, rows: Input, tables: Mapping[str, Path], bounds: ReadLimits) -> str:
     if rows.kind == "table":
         return quote_name(rows.text)
     if rows.kind == "query":

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from tasks.config import Reading
 from tasks.convert.formats import json as json_document
-from tasks.convert.formats.json import read_document
+from tasks.convert.formats.json import read_records
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, misfits_of
 
 
 def read(data: bytes | str, **reading: Any) -> tuple[list[dict[str, Any]], list[tuple[int, str, str]]]:
     """Return the rows and the misfits of a document."""
-    blocks = list(read_document(data if isinstance(data, bytes) else data.encode(), Reading.model_validate(reading)))
+    blocks = list(read_records(data if isinstance(data, bytes) else data.encode(), Reading.model_validate(reading)))
     rows = [row for block in blocks for row in block.table.to_pylist()]
     misfits = [misfit for block in blocks for misfit in misfits_of(block.misfits)]
     assert sum(block.received for block in blocks) == len(rows) + len(misfits)

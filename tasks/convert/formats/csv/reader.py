@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tasks.convert.formats.csv.parse import CsvBlock, has_padded_numbers, read_block
 from tasks.convert.formats.csv.records import count_records
 from tasks.convert.formats.csv.texts import read_decimals, read_texts, types_of, with_decimal_points
-from tasks.convert.formats.header import kind_of
+from tasks.convert.formats.header import kind_of_field
 from tasks.convert.schema.blocks import RawBlock, Record, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block, is_narrowest, narrow_type
 from tasks.convert.schema.types import NULL_TEXTS, TypeName, Types, arrow_type, infer_type
@@ -76,7 +76,9 @@ def _may_have_header(block: CsvBlock, first: pa.ChunkedArray, types: Types) -> b
     """Return whether a row may be the header once more, or of another table: none is where a column of numbers has a name that is a text."""
     head = block.head
     named = zip(head.names, head.fields, strict=False)  # without a header there are no fields
-    if not head.line or any(types[n] not in ("string", "null") and kind_of(field) == "text" for n, field in named):
+    if not head.line or any(
+        types[n] not in ("string", "null") and kind_of_field(field) == "text" for n, field in named
+    ):
         return False
     window, is_text = block.window, pa.types.is_string(first.type)
     if not is_text or pc.index(first, head.fields[0]).as_py() >= 0:

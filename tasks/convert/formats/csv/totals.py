@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from tasks.config import Column
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
-from tasks.convert.formats.header import kind_of, kinds_of
+from tasks.convert.formats.header import kind_of_field, kinds_of
 from tasks.convert.schema.blocks import RawBlock, Rejection
 
 TOTALS = "a line of totals, as it looks"
@@ -94,10 +94,10 @@ def looks_like_totals(last: Sequence[str], rows: Sequence[Sequence[str]]) -> boo
     if len(rows) < _LEAST_ROWS:
         return False
     named = name_place(last)
-    if named is None or kind_of(last[named]) != "text":
+    if named is None or kind_of_field(last[named]) != "text":
         return False
     blank = [place for place, field in enumerate(last) if not field.strip()]
-    numbers = [place for place, field in enumerate(last) if kind_of(field) == "number"]
+    numbers = [place for place, field in enumerate(last) if kind_of_field(field) == "number"]
     if not numbers or not any(all(row[place].strip() for row in rows) for place in blank):
         return False
     return bool(_WORDS.fullmatch(last[named])) or kinds_of([row[named] for row in rows], 1.0) in ("number", "date")
@@ -107,4 +107,4 @@ def is_called_totals(last: Sequence[str], rows: Sequence[Sequence[str]]) -> bool
     """Return whether a record only begins as totals do, and may be a row."""
     named = name_place(last)
     is_so = named is not None and len(rows) >= _LEAST_ROWS and _WORDS.fullmatch(last[named]) is not None
-    return is_so and any(kind_of(field) == "number" for field in last)
+    return is_so and any(kind_of_field(field) == "number" for field in last)

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from tasks.config.base import BodyPath, NonEmpty
 from tasks.config.http import HeaderName
-from tasks.config.pagination import Following, Page, Place, check_names
+from tasks.config.pagination import Following, Page, Place, check_header_names
 from tasks.ingest.api.paginators.named import NamedPagination, missing_header, missing_in_body
 
 
@@ -28,7 +28,7 @@ class CursorPagination(NamedPagination):
 
     @model_validator(mode="after")
     def _is_one(self) -> CursorPagination:
-        check_names(self.place, self.param)
+        check_header_names(self.place, self.param)
         if (self.cursor_at is None) == (self.cursor_header is None):
             raise ValueError(
                 "name one place of the next cursor: cursor_at: a path in the body, or cursor_header: a header"

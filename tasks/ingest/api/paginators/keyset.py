@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import model_validator
 
 from tasks.config.base import BodyPath, NonEmpty
-from tasks.config.pagination import FollowedPagination, Following, Page, Place, check_names
+from tasks.config.pagination import FollowedPagination, Following, Page, Place, check_header_names
 from tasks.core.body_paths import walk
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.api.json_text import list_entries, list_items, take_json, to_text, to_value
@@ -33,7 +33,7 @@ class KeysetPagination(FollowedPagination):
 
     @model_validator(mode="after")
     def _has_names(self) -> KeysetPagination:
-        check_names(self.place, self.param)
+        check_header_names(self.place, self.param)
         return self
 
     @property
