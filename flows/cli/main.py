@@ -38,6 +38,7 @@ app = App(
     Start with `demo`, then write a pipeline file, `check` it, and `run` it.
     """,
     version=lambda: version("tidemill"),
+    help_format="plaintext",  # Markdown takes a third of the time that help takes
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
