@@ -290,7 +290,7 @@ def _regression_metrics() -> frozenset[str]:
 
 
 def _compares_clusters(metric: str) -> bool:
-    return ".cluster." in get_scorer(metric)._score_func.__module__  # noqa: SLF001 - scorers tell it nowhere else
+    return ".cluster." in get_scorer(metric)._score_func.__module__  # noqa: SLF001 - public with scikit-learn#31985
 
 
 def _scores(metric: str, target: Array, task: Problem) -> bool:
