@@ -25,24 +25,46 @@ from tests.flows.test_ui import needs_chromium, page  # noqa: F401 - a fixture
 pytestmark = pytest.mark.flow
 
 KEY = "k3y-of-the-test"
+IMPORTED = "imported"
 LOST_S = 30.0  # far below the minutes that Prefect's client asks on, and above what a busy machine takes
 _SHOWN_MS = 60_000
 
 
 @pytest.fixture(scope="module")
 def server(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectApi]:
-    """Yield a temporary server with a key."""
+    """Yield a temporary server with a key, in whose Python a Prefect integration is installed that tells of its import."""
     assert prefect_server
-    home = tmp_path_factory.mktemp("temporary") / "prefect"
+    folder = tmp_path_factory.mktemp("temporary")
+    home = folder / "prefect"
     copy_database(Path(os.environ["PREFECT_HOME"]), home)
     own = {"PREFECT_API_URL": "", "PREFECT_HOME": str(home), "PREFECT_SERVER_API_AUTH_STRING": KEY}
-    child = start_child("flows.cli.temporary_server", environment={**SERVER_SETTINGS, **own})
+    environment = {**SERVER_SETTINGS, **own, "PYTHONPATH": install_integration(folder)}
+    child = start_child("flows.cli.temporary_server", environment=environment)
     try:
         api = PrefectApi(child, first_line(child), KEY)
         api.wait_until_ready()
         yield api
     finally:
         stop_child(child)
+
+
+def install_integration(folder: Path) -> str:
+    """Install a Prefect integration that writes a file when it is imported; return its path for Python."""
+    package = folder / "packages" / "prefect_telling-1.0.dist-info"
+    package.mkdir(parents=True)
+    package.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: prefect-telling\nVersion: 1.0\n")
+    package.joinpath("entry_points.txt").write_text("[prefect.collections]\nprefect_telling = prefect_telling\n")
+    told = folder / IMPORTED
+    package.with_name("prefect_telling.py").write_text(f"open({str(told)!r}, 'w').close()\n")
+    return os.pathsep.join(filter(None, (str(package.parent), os.environ.get("PYTHONPATH"))))
+
+
+def test_it_imports_no_integration(server: PrefectApi, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is installed beside Prefect is not imported: it is of no use to a run, and some take seconds."""
+    assert server.is_alive
+
+    assert list(tmp_path_factory.getbasetemp().glob("temporary*/prefect")) != []
+    assert list(tmp_path_factory.getbasetemp().glob(f"temporary*/{IMPORTED}")) == []
 
 
 def test_it_answers_who_has_the_key(server: PrefectApi) -> None:
