@@ -93,11 +93,11 @@ METRICS: Registry[type[Metric] | Metric] = Registry(
 """Those that are shown beside others; every scorer of scikit-learn is one to rank by, too."""
 
 
-def known_metrics() -> dict[str, Metric]:
+def named_metrics() -> dict[str, Metric]:
     """Return every metric that is shown, by name."""
     return {name: kind() if isinstance(kind, type) else kind for name, kind in METRICS.kinds.items()}
 
 
 def metrics_without_scorer() -> dict[str, Metric]:
     """Return the metrics that scikit-learn has no scorer of, by the name that ranks by them."""
-    return {metric.ranked_as: metric for metric in known_metrics().values() if not metric.has_scorer}
+    return {metric.ranked_as: metric for metric in named_metrics().values() if not metric.has_scorer}

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tasks.config import Column, ColumnType, FilesSource, Reading
 from tasks.convert.formats.registry import format_of
 from tasks.convert.schema.names import Naming
-from tasks.convert.table.account import tell_of_reading
+from tasks.convert.table.account import warn_of_reading
 from tasks.convert.table.draft import Draft
 from tasks.convert.table.guesses import warn_of_guesses
 from tasks.convert.table.job import make_job
@@ -139,7 +139,7 @@ def _sum_up(draft: Draft) -> tuple[SingleFile, Counter[str]]:
         received=sum(file.rows_received for file in files),
         rejected=sum(file.rows_rejected for file in files),
         reason=reasons.most_common(1)[0][0] if reasons else "",
-        warnings=(*warn_of_guesses(draft.files, draft.types, draft.job.target.columns), *tell_of_reading(draft.files)),
+        warnings=(*warn_of_guesses(draft.files, draft.types, draft.job.target.columns), *warn_of_reading(draft.files)),
     )
     held = sum(part.total for part in draft.parts.values())
     if held + single.rejected != single.received:

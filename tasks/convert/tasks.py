@@ -23,11 +23,11 @@ from tasks.convert.staging.context import ConversionContext, ConversionResult, I
 from tasks.convert.staging.file import BLOCK_BYTES, ConversionThreads, convert_file
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.commit import commit_table, widen_part
-from tasks.convert.table.damage import tell_lost_rejects
+from tasks.convert.table.damage import warn_of_lost_rejects
 from tasks.convert.table.draft import Draft, other_encodings
 from tasks.convert.table.findings import check_current, report_of
 from tasks.convert.table.guesses import gather_guesses, refuse_contradictions
-from tasks.convert.table.inbox import find_renamed, tell_copies, tell_fetched_anew, tell_renamed
+from tasks.convert.table.inbox import find_renamed, warn_of_changed_rows, warn_of_copied_files, warn_of_renamed_files
 from tasks.convert.table.inputs import name_part
 from tasks.convert.table.job import Batch, TableJob, batch_units, make_job
 from tasks.convert.table.manifest import TableManifest
@@ -147,16 +147,16 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         await asyncio.to_thread(check_current, job, manifest)
         emit(ProgressEvent("convert", job.name, len(job.inputs), len(job.inputs), "nothing new"))
         same = state_of_table(job, manifest.types, kept, files_read=0)
-        lost = await asyncio.to_thread(tell_lost_rejects, job, manifest)
+        lost = await asyncio.to_thread(warn_of_lost_rejects, job, manifest)
         audited = audit_table(job, kept, manifest.types, parts=manifest.parts.values())
-        warnings = (*audited, *lost, *tell_copies(job, kept))
+        warnings = (*audited, *lost, *warn_of_copied_files(job, kept))
         guesses = gather_guesses(kept, manifest.parts.values(), manifest.types)
         return replace(same, findings=replace(await asyncio.to_thread(report_of, job, warnings), guesses=guesses))
     draft = await draft_table(job, manifest, changed)
-    draft.warnings += await asyncio.to_thread(tell_lost_rejects, job, manifest)
-    draft.warnings += tell_copies(job, draft.files)
+    draft.warnings += await asyncio.to_thread(warn_of_lost_rejects, job, manifest)
+    draft.warnings += warn_of_copied_files(job, draft.files)
     if not fresh:
-        draft.warnings += await asyncio.to_thread(tell_fetched_anew, draft, manifest, changed)
+        draft.warnings += await asyncio.to_thread(warn_of_changed_rows, draft, manifest, changed)
     for encoding, names in other_encodings(draft).items():
         get_run_logger().info("%d files were read as %s, the first is %s", len(names), encoding, names[0])
     table = await commit_converted(Commitment(draft, len(changed)), job.name)
@@ -220,7 +220,7 @@ def _take_renamed(draft: Draft, converted: AbstractSet[str]) -> list[InputFile]:
     stay = {name: file for name, file in draft.files.items() if name not in converted}
     renamed = find_renamed(draft.job, stay, (draft.files[name] for name in converted))
     draft.drop(renamed.keys())
-    draft.warnings += tell_renamed(renamed)
+    draft.warnings += warn_of_renamed_files(renamed)
     lessened = {name for name, file in stay.items() if renamed and file.rows_duplicate}
     return [file for file in draft.job.inputs if file.name in lessened]
 

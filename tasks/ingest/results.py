@@ -13,7 +13,7 @@ from tasks.config import ApiSource, PagesSource
 from tasks.core.outcome import Failed
 from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.plan import Landed
-from tasks.raw.completeness import is_certain, is_next_known, tell_of_partitions
+from tasks.raw.completeness import group_messages, is_certain, is_next_known
 
 Cost = Literal["requests", "retries", "refused", "body_bytes"]
 """What is counted of partitions that failed, too."""
@@ -64,7 +64,7 @@ class LandedSource:
         ]
 
     def _grouped(self, said: Iterable[tuple[str, str]]) -> list[str]:
-        return [f"source {self.source}, {sentence}" for sentence in tell_of_partitions(said)]
+        return [f"source {self.source}, {sentence}" for sentence in group_messages(said)]
 
     @property
     def resumed(self) -> int:
@@ -77,7 +77,7 @@ class LandedSource:
         return sum(getattr(outcome, count) for outcome in outcomes)
 
 
-def settle_unproven(source: ApiSource | PagesSource, outcomes: Sequence[PartitionOutcome]) -> list[PartitionOutcome]:
+def resolve_unproven(source: ApiSource | PagesSource, outcomes: Sequence[PartitionOutcome]) -> list[PartitionOutcome]:
     """Return the outcomes of a source's partitions with what is to be said of those that may lack rows.
 
     A partition of one page that does not name the place of a next one is whole where

@@ -27,7 +27,7 @@ from tasks.ingest.http.throttling import host_of
 from tasks.ingest.landing.land import PartitionClient, land
 from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing
 from tasks.ingest.progress import Show, SourceProgress
-from tasks.ingest.results import FailedPartition, LandedSource, PartitionOutcome, RequestWarnings, settle_unproven
+from tasks.ingest.results import FailedPartition, LandedSource, PartitionOutcome, RequestWarnings, resolve_unproven
 from tasks.ingest.scraping.robots import Robots
 from tasks.raw.partitions import Partition, list_partitions
 from tasks.raw.selection import PartitionSelection
@@ -87,7 +87,7 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
         except OSError as error:
             cause = explain_disk_failure(error, folder)
             outcomes = [progress.failed(FailedPartition(cause, job.partition.name)) for job in jobs]
-    outcomes = settle_unproven(source, outcomes)
+    outcomes = resolve_unproven(source, outcomes)
     return LandedSource(
         name,
         landed=tuple(o for o in outcomes if isinstance(o, Landed)),

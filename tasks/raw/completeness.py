@@ -64,7 +64,7 @@ def size_of(source: ApiSource) -> int | None:
     return None
 
 
-def tell_of_partitions(said: Iterable[tuple[str, str]]) -> list[str]:
+def group_messages(said: Iterable[tuple[str, str]]) -> list[str]:
     """Return what is said of partitions, each named first; what is the same but for the request's address is said once."""
     alike: dict[str, list[tuple[str, str]]] = {}
     for partition, sentence in said:

@@ -22,11 +22,13 @@ _read = json_reader(_Owner)
 
 def find_foreign(pipeline: Pipeline, folder: DataFolder) -> list[str]:
     """Return one sentence for each source of a pipeline whose table is another pipeline's."""
-    told = {name: tell_foreign(name, pipeline.name, folder.root, folder.manifest(name)) for name in pipeline.sources}
+    told = {
+        name: explain_other_owner(name, pipeline.name, folder.root, folder.manifest(name)) for name in pipeline.sources
+    }
     return [f"sources.{name}: {said}" for name, said in told.items() if said]
 
 
-def tell_foreign(table: str, pipeline: str, root: Path, manifest: Path) -> str | None:
+def explain_other_owner(table: str, pipeline: str, root: Path, manifest: Path) -> str | None:
     """Return that a table is another pipeline's, by the manifest that tells whose it is; None where it is not."""
     owner = _read(manifest)
     if owner is None or owner.pipeline in ("", pipeline):

@@ -33,12 +33,12 @@ def never_ends_a_run(show: Callable[Shown, Awaitable[None]]) -> Callable[Shown, 
         try:
             await show(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - a picture, a profile or Prefect's API fails in many ways
-            get_run_logger().warning("%s", told_as_missing(show.__name__.strip("_").replace("_", " "), error))
+            get_run_logger().warning("%s", warning_of_missing(show.__name__.strip("_").replace("_", " "), error))
 
     return shown
 
 
-def told_as_missing(what: str, error: Exception) -> str:
+def warning_of_missing(what: str, error: Exception) -> str:
     """Return the warning that something is not shown."""
     reason = (str(error).strip().splitlines() or [""])[0][:300].rstrip(".")
     return f"{what}: could not be shown ({type(error).__name__}: {reason}); the run goes on without it"

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.config import write_label
 from tasks.core.escaping import escape
-from tasks.reports.artifacts import CELL_CHARACTERS, key_of, never_ends_a_run, show_table, told_as_missing
+from tasks.reports.artifacts import CELL_CHARACTERS, key_of, never_ends_a_run, show_table, warning_of_missing
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.registry import Decision
 
@@ -77,7 +77,7 @@ async def _show_pictures(pipeline: str, leaderboard: Leaderboard) -> None:
     failures: list[tuple[str, Exception]] = []
     gallery = await asyncio.to_thread(make_gallery, leaderboard, failures)
     for title, error in failures:
-        get_run_logger().warning("%s", told_as_missing(f"the picture {title}", error))
+        get_run_logger().warning("%s", warning_of_missing(f"the picture {title}", error))
     if gallery:
         await _show_markdown(f"{pipeline}-pictures", gallery, f"The finalists of {pipeline} on the hold-out.")
 

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.config import ApiSource
 from tasks.convert.table.commit import commit_table
-from tasks.convert.table.inbox import tell_fetched_anew
+from tasks.convert.table.inbox import warn_of_changed_rows
 from tasks.convert.table.job import make_job
 from tasks.convert.table.state import find_changed, open_table
 from tasks.convert.tasks import convert_files, draft_table
@@ -27,7 +27,7 @@ def tell(root: Path, source: ApiSource) -> tuple[str, ...]:
     manifest = open_table(job, fresh=False)
     changed = find_changed(job, manifest)
     draft = asyncio.run(draft_table(job, manifest, changed, convert_files.fn))
-    told = tell_fetched_anew(draft, manifest, changed)
+    told = warn_of_changed_rows(draft, manifest, changed)
     commit_table(draft)
     return told
 

@@ -15,7 +15,7 @@ import pytest
 from tasks.config import Source
 from tasks.convert.table.commit import commit_table
 from tasks.convert.table.draft import Draft
-from tasks.convert.table.inbox import tell_copies
+from tasks.convert.table.inbox import warn_of_copied_files
 from tasks.convert.table.job import make_job
 from tasks.convert.table.state import find_changed, open_table
 from tasks.convert.tasks import convert_files, draft_table
@@ -138,7 +138,7 @@ def test_a_file_that_is_there_twice_counts_twice_and_is_told(
     draft = make_draft(tmp_path, source)
 
     assert make_table(tmp_path, source).rows_received == 6
-    assert tell_copies(draft.job, draft.files) == told
+    assert warn_of_copied_files(draft.job, draft.files) == told
 
 
 def test_equal_files_that_are_all_renamed_count_as_often_as_they_are(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.convert.table.damage import tell_lost_rejects
+from tasks.convert.table.damage import warn_of_lost_rejects
 from tasks.convert.table.job import make_job
 from tasks.convert.table.state import CommittedTable, open_table
 from tasks.core.errors import TableError
@@ -123,7 +123,7 @@ def test_damaged_rejects_of_a_file_that_is_gone_are_told(tmp_path: Path) -> None
     table = make_table(tmp_path, SOURCE)
     job = make_job("rows", SOURCE, DataFolder(tmp_path), allow_partial=False)
     assert (table.rows_received, table.rows_rejected, read_rows(tmp_path)) == (3, 1, ROWS)
-    assert tell_lost_rejects(job, open_table(job, fresh=False)) == (
+    assert warn_of_lost_rejects(job, open_table(job, fresh=False)) == (
         "the rejects of inbox/a.csv are gone, and so is the file; put it back to have them made again",
     )
     write_files(tmp_path, c_csv="x\n3\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.ingest.landing.plan import Landed
-from tasks.ingest.results import settle_unproven
+from tasks.ingest.results import resolve_unproven
 from tests.ingest.fetching import crawl_from, crawl_names, read_rows, state_of
 from tests.ingest.fetching import pages as crawled
 from tests.ingest.sources import land_one, pages
@@ -17,7 +17,7 @@ from tests.site.server import Site
 async def landed_of(site: Site, folder: Path, path: str, follow: str | None = "a[rel=next]::attr(href)") -> Landed:
     """Return a partition that begins at a page, as a run with it alone has it."""
     source = pages(site, path, follow=follow)
-    (landed,) = settle_unproven(source, [await land_one(source, folder / path.strip("/"))])
+    (landed,) = resolve_unproven(source, [await land_one(source, folder / path.strip("/"))])
     assert isinstance(landed, Landed)
     return landed
 
@@ -42,7 +42,7 @@ async def test_a_short_partition_beside_long_ones_is_not_doubted(site: Site, tmp
     source = pages(site, "/page-3")
     outcomes = [await land_one(pages(site, path), tmp_path / path[1:]) for path in ("/page-3", "/page-1")]
 
-    assert settle_unproven(source, outcomes) == outcomes
+    assert resolve_unproven(source, outcomes) == outcomes
 
 
 async def test_a_page_that_comes_again_is_a_reject(site: Site) -> None:

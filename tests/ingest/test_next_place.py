@@ -11,7 +11,7 @@ from flows.ingest import ingest
 from flows.recorder import RunRecorder
 from tasks.config import Pipeline
 from tasks.core.errors import StageError, WrongPagesError
-from tasks.ingest.results import FailedPartition, LandedSource, settle_unproven
+from tasks.ingest.results import FailedPartition, LandedSource, resolve_unproven
 from tests.ingest.sources import api, job_of, land_with, open_quietly, read_rows
 from tests.site.odd import odd_at
 from tests.site.server import Site
@@ -28,7 +28,7 @@ async def land_parts(site: Site, folder: Path, parts: int = 1, **changes: Any) -
     source = api(site, "/odd/cursor", **{"partitions": {"part": list(range(parts))}, "params": {}} | changes)
     async with open_quietly(source) as client:
         landed = [await land_with(client, job_of(source, folder, number)) for number in range(parts)]
-    settled = settle_unproven(source, landed)
+    settled = resolve_unproven(source, landed)
     failures = tuple(outcome for outcome in settled if isinstance(outcome, FailedPartition))
     return LandedSource("rows", tuple(o for o in settled if not isinstance(o, FailedPartition)), failures)
 
@@ -95,8 +95,8 @@ async def test_another_partition_shows_that_the_place_is_right(site: Site, tmp_p
         odd_at(site, pages=ROWS)
         several = await land_with(client, job_of(source, tmp_path, 1))
 
-    assert [isinstance(one, FailedPartition) for one in settle_unproven(source, [only])] == [True]
-    assert settle_unproven(source, [only, several]) == [only, several]
+    assert [isinstance(one, FailedPartition) for one in resolve_unproven(source, [only])] == [True]
+    assert resolve_unproven(source, [only, several]) == [only, several]
     assert read_rows(several.path) == [row for page in ROWS for row in page]
 
 
@@ -109,7 +109,7 @@ async def test_a_small_partition_shows_nothing_of_a_full_one(site: Site, tmp_pat
         odd_at(site, pages=ROWS)
         full = await land_with(client, job_of(source, tmp_path, 1))
 
-    settled = settle_unproven(source, [small, full])
+    settled = resolve_unproven(source, [small, full])
 
     assert [isinstance(one, FailedPartition) for one in settled] == [False, True]
 

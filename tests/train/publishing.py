@@ -16,7 +16,7 @@ from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.split import split_rows
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.fit import fit_model
-from tasks.train.evaluation.holdout import tell_holdout
+from tasks.train.evaluation.holdout import holdout_table
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.predictions import Predictions
 from tasks.train.evaluation.results import CandidateResult, Finalist
@@ -69,7 +69,7 @@ def _fit(asked: Training, training_set: TrainingSet, models: Path) -> tuple[Fina
         score, metrics = float(model.score(held_out, truth)), predictions.metrics(training_set.task)
         folder = models / "candidates" / "only-0123456789ab"
         save_model(model, folder / "model.skops")
-        made = tell_holdout(predictions.output, rows.test)
+        made = holdout_table(predictions.output, rows.test)
         with pa.ipc.new_file(str(folder / "holdout.arrow"), made.schema) as file:
             file.write_table(made)
         drops = {name: (0.1 / (place + 1), 0.01) for place, name in enumerate(features.names)}

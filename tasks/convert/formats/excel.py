@@ -18,8 +18,8 @@ from tasks.convert.formats.header import (
     find_header,
     find_repeats,
     find_second,
-    tell_repeats,
-    tell_second,
+    warn_of_repeats,
+    warn_of_second_header,
 )
 from tasks.convert.formats.json_rows import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
 from tasks.convert.formats.workbook import Grid, Sheet, count_unstored, read_grid
@@ -69,7 +69,7 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
     told = _tell_unstored(count_unstored(data, sheet), sheet.name, names)
     if reading.sheet is None and sheet.others:
         told.append(_tell_others(sheet))
-    told += tell_repeats([number + 1 for number in repeats], f"sheet {sheet.name}, row")
+    told += warn_of_repeats([number + 1 for number in repeats], f"sheet {sheet.name}, row")
     told += _tell_second(grid, numbers, sheet.name)
     misfits = [Rejection(_record(grid, number), None, REPEATED) for number in repeats]
     received = len(numbers) + len(repeats)
@@ -105,7 +105,7 @@ def _tell_second(grid: Grid, numbers: Sequence[int], sheet: str) -> list[str]:
     if not below:
         return []
     place = find_second([[value or "" for value in grid.row(number)] for number in numbers], below)
-    return [] if place is None else [tell_second(f"sheet {sheet}, row {numbers[place] + 1:,}")]
+    return [] if place is None else [warn_of_second_header(f"sheet {sheet}, row {numbers[place] + 1:,}")]
 
 
 def _tell_others(sheet: Sheet) -> str:

@@ -91,7 +91,7 @@ def find_repeats(header: Record, rows: Sequence[Record]) -> set[int]:
     return repeats
 
 
-def tell_repeats(lines: Sequence[int], place: str = "line") -> list[str]:
+def warn_of_repeats(lines: Sequence[int], place: str = "line") -> list[str]:
     """Return a sentence on the rows that repeat the header, by their lines, if there are any."""
     if not lines:
         return []
@@ -113,7 +113,7 @@ def find_second(rows: Sequence[Record], blanks: Collection[int]) -> int | None:
     return None
 
 
-def tell_second(place: str) -> str:
+def warn_of_second_header(place: str) -> str:
     """Return a sentence on the header of another table, which stands at `place`."""
     return f"{place} looks like the header of another table, below a blank one; give each table a file of its own"
 

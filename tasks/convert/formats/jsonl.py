@@ -74,7 +74,7 @@ class Jsonl(StreamedFormat):
     def end(self, cut: Cut, place: Place) -> Sequence[ByteBlock | RawBlock]:
         """Return the last block; a file that is cut off ends within a line."""
         if not self.target.landed:
-            self._cut_off = tell_cut_off(cut.text)
+            self._cut_off = warn_of_cut_off(cut.text)
         return super().end(cut, place)
 
     @property
@@ -93,7 +93,7 @@ def parse_lines(block: JsonBlock, schema: Schema) -> TypedBlock:
     return cast_block(read_lines(block), schema)
 
 
-def tell_cut_off(window: ByteView) -> str:
+def warn_of_cut_off(window: ByteView) -> str:
     """Return a sentence where the last line of a file has no end, and is no JSON: nothing if it is whole."""
     last = window.from_place(window.rfind(b"\n") + 1).data
     if not last.strip():

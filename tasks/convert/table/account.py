@@ -9,8 +9,8 @@ from tasks.convert.parts.part import Part
 from tasks.convert.schema.blocks import EXAMPLE
 from tasks.convert.schema.types import Types
 from tasks.convert.staging.context import ConvertedFile
-from tasks.convert.table.guesses import tell_unmet, warn_of_guesses, warn_of_strangers
-from tasks.convert.table.inbox import tell_partition_folders, tell_passed_over
+from tasks.convert.table.guesses import warn_of_guesses, warn_of_strangers, warn_of_unused_keys
+from tasks.convert.table.inbox import warn_of_partition_folders, warn_of_unlisted_files
 from tasks.convert.table.job import TableJob
 from tasks.convert.table.manifest import TableManifest
 from tasks.core.accounting import Account, Before, FileCounts, RejectLimits, audit, errors_of, warnings_of
@@ -35,15 +35,15 @@ def audit_table(
         raise TableError("\n".join(errors))
     return (
         *warnings_of(findings),
-        *tell_passed_over(job),
-        *tell_partition_folders(job, types),
+        *warn_of_unlisted_files(job),
+        *warn_of_partition_folders(job, types),
         *warn_of_guesses(files, types, job.target.columns),
         *warn_of_strangers(files, parts),
-        *tell_of_reading(files),
+        *warn_of_reading(files),
     )
 
 
-def tell_of_reading(files: Mapping[str, ConvertedFile]) -> Iterator[str]:
+def warn_of_reading(files: Mapping[str, ConvertedFile]) -> Iterator[str]:
     """Yield what is told of each file; of many whose sentences differ in their example alone, once."""
     alike: dict[str, list[str]] = {}
     for name, file in files.items():
@@ -71,7 +71,7 @@ def _account(
         columns=columns,
         before=_before(job, before) if before and before.files else None,
         remedy=f", or delete {job.versions.home} to begin the table anew",
-        unmet=tell_unmet(files, job.target.reading),
+        unmet=warn_of_unused_keys(files, job.target.reading),
         files=[FileCounts(file.name, file.rows_received, file.rows_rejected) for file in files.values()],
     )
 

@@ -14,7 +14,7 @@ from tasks.convert.table.manifest import (
     TableManifest,
     commit_table_manifest,
     copy_table_manifest,
-    is_whole,
+    has_all_rows,
     read_manifest_file,
 )
 from tasks.convert.table.versions import Versions, link_file
@@ -22,7 +22,7 @@ from tasks.core.checksums import is_as_written
 from tasks.core.errors import TableError
 from tasks.core.tables import MANIFEST
 from tasks.raw.files import extended_name
-from tasks.raw.owners import tell_foreign
+from tasks.raw.owners import explain_other_owner
 
 
 def restore_table(job: TableJob) -> TableManifest:
@@ -37,7 +37,7 @@ def restore_table(job: TableJob) -> TableManifest:
 
     """
     versions = job.versions
-    if job.pipeline and (foreign := tell_foreign(job.name, job.pipeline, job.root, versions.copy)):
+    if job.pipeline and (foreign := explain_other_owner(job.name, job.pipeline, job.root, versions.copy)):
         raise TableError(foreign)
     versions.settle()
     manifest, is_current = _read_latest(versions)
@@ -51,13 +51,13 @@ def restore_table(job: TableJob) -> TableManifest:
     return manifest
 
 
-def is_part_whole(versions: Versions, manifest: TableManifest, name: str) -> bool:
+def is_part_intact(versions: Versions, manifest: TableManifest, name: str) -> bool:
     """Return whether a part is there as it was written."""
     path, checksum = versions.find_part("table", name), manifest.checksums.get(f"table/{name}")
-    return is_as_written(path, checksum) if checksum else is_whole(path, manifest.parts[name])
+    return is_as_written(path, checksum) if checksum else has_all_rows(path, manifest.parts[name])
 
 
-def is_reject_whole(versions: Versions, manifest: TableManifest, name: str) -> bool:
+def is_reject_intact(versions: Versions, manifest: TableManifest, name: str) -> bool:
     """Return whether a file of rejects is there as it was written."""
     path, checksum = versions.find_part("rejects", name), manifest.checksums.get(f"rejects/{name}")
     return is_as_written(path, checksum) if checksum else path.is_file()
@@ -116,12 +116,12 @@ def find_damaged(job: TableJob, manifest: TableManifest) -> dict[str, Path]:
         name: versions.rejects / reject
         for name, file in manifest.files.items()
         for reject in file.rejects
-        if not is_reject_whole(versions, manifest, reject)
+        if not is_reject_intact(versions, manifest, reject)
     }
     parts = {
         file: versions.table / part.name
         for part in manifest.parts.values()
-        if not is_part_whole(versions, manifest, part.name)
+        if not is_part_intact(versions, manifest, part.name)
         for file in part.rows
     }
     return rejects | parts
@@ -136,7 +136,8 @@ def look_for_damage(versions: Versions, manifest: TableManifest) -> list[Path]:
     return [
         path
         for path in dict.fromkeys((*parts, *sizes))
-        if (path in sizes and not _has_size(path, sizes[path])) or (path in parts and not is_whole(path, parts[path]))
+        if (path in sizes and not _has_size(path, sizes[path]))
+        or (path in parts and not has_all_rows(path, parts[path]))
     ]
 
 
@@ -156,7 +157,7 @@ def find_lost_rejects(job: TableJob, manifest: TableManifest) -> list[str]:
     ]
 
 
-def tell_lost_rejects(job: TableJob, manifest: TableManifest) -> tuple[str, ...]:
+def warn_of_lost_rejects(job: TableJob, manifest: TableManifest) -> tuple[str, ...]:
     """Return a sentence on the rejects that are gone, and cannot be made again."""
     lost = find_lost_rejects(job, manifest)
     if not lost:

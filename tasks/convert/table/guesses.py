@@ -129,7 +129,7 @@ def refuse_contradictions(files: Mapping[str, ConvertedFile]) -> None:
             )
 
 
-def tell_unmet(files: Mapping[str, ConvertedFile], reading: Reading) -> list[str]:
+def warn_of_unused_keys(files: Mapping[str, ConvertedFile], reading: Reading) -> list[str]:
     """Return a sentence on each key of `read` that is declared and says something of none of the files."""
     formats = {name: file.guess.format for name, file in files.items() if file.guess is not None}
     if not formats:

@@ -22,7 +22,7 @@ from tasks.core.imports import import_once
 _PARTITION = re.compile(r"(?P<column>[^=/]+)=[^/]*")  # as Hive, Spark and others name folders
 
 
-def tell_passed_over(job: TableJob) -> tuple[str, ...]:
+def warn_of_unlisted_files(job: TableJob) -> tuple[str, ...]:
     """Return a sentence on the files that may be meant, and that no path of the source takes."""
     if not job.passed_over:
         return ()
@@ -37,7 +37,7 @@ def tell_passed_over(job: TableJob) -> tuple[str, ...]:
     )
 
 
-def tell_partition_folders(job: TableJob, types: Types) -> tuple[str, ...]:
+def warn_of_partition_folders(job: TableJob, types: Types) -> tuple[str, ...]:
     """Return a sentence on folders like year=2023 whose values the table has in no column."""
     if not isinstance(job.source, FilesSource):
         return ()
@@ -70,7 +70,7 @@ def find_renamed(job: TableJob, stay: Mapping[str, ConvertedFile], new: Iterable
     return found
 
 
-def tell_renamed(renamed: Mapping[str, str]) -> tuple[str, ...]:
+def warn_of_renamed_files(renamed: Mapping[str, str]) -> tuple[str, ...]:
     """Return a sentence on the files that take the place of others."""
     if not renamed:
         return ()
@@ -79,7 +79,7 @@ def tell_renamed(renamed: Mapping[str, str]) -> tuple[str, ...]:
     return (f"{other} has the very bytes of {name}, which is gone, and takes its place{more}",)
 
 
-def tell_copies(job: TableJob, files: Mapping[str, ConvertedFile]) -> tuple[str, ...]:
+def warn_of_copied_files(job: TableJob, files: Mapping[str, ConvertedFile]) -> tuple[str, ...]:
     """Return a sentence on files that are there twice, whose rows count twice unless a key tells them apart."""
     if not isinstance(job.source, FilesSource) or job.source.key:
         return ()
@@ -96,7 +96,7 @@ def tell_copies(job: TableJob, files: Mapping[str, ConvertedFile]) -> tuple[str,
     return (f"{name} has the very bytes of {other}{more}: their rows count twice; delete one, or declare a key",)
 
 
-def tell_fetched_anew(draft: Draft, manifest: TableManifest, changed: Sequence[InputFile]) -> tuple[str, ...]:
+def warn_of_changed_rows(draft: Draft, manifest: TableManifest, changed: Sequence[InputFile]) -> tuple[str, ...]:
     """Return a sentence on raw files that hold other rows than when the table was made of them.
 
     A source without `refresh` is asked again only where what was landed is gone, or

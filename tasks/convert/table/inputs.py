@@ -16,7 +16,7 @@ from tasks.convert.staging.context import InputFile
 from tasks.core.errors import TableError
 from tasks.core.redaction import name_address, redact
 from tasks.core.remote_storage import RemoteAddress
-from tasks.raw.completeness import is_certain, is_next_known, tell_of_partitions
+from tasks.raw.completeness import group_messages, is_certain, is_next_known
 from tasks.raw.files import RawManifest, list_raw_files
 from tasks.raw.partitions import Partition, list_partitions, request_fingerprint
 
@@ -70,7 +70,7 @@ class RawInputs:
 
     def causes(self, refused: Sequence[LandedPartition]) -> list[str]:
         """Return why partitions are refused, each cause with its partitions."""
-        return tell_of_partitions((each.partition.name, str(each.unproven)) for each in refused)
+        return group_messages((each.partition.name, str(each.unproven)) for each in refused)
 
 
 def list_files(
@@ -144,7 +144,7 @@ def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> RawIn
         [file for _, file in files],
         [each.partition for each in missing],
         refused,
-        tell_of_partitions(told),
+        group_messages(told),
     )
 
 

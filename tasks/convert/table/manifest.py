@@ -72,7 +72,7 @@ def widen_all(parts: Iterable[Types]) -> dict[str, TypeName]:
     return {name: "string" if type_name == "null" else type_name for name, type_name in types.items()}
 
 
-def is_whole(path: Path, part: Part) -> bool:
+def has_all_rows(path: Path, part: Part) -> bool:
     """Return whether a part is there with all of its rows."""
     try:
         return bool(pq.read_metadata(path).num_rows == part.total)

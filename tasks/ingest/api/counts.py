@@ -17,7 +17,7 @@ _QUOTED_CHARACTERS = 60
 _PLACES = ("pages_at", "pages_header", "total_at", "total_header")
 
 
-def read_told(
+def read_total(
     name: str,
     pagination: NumberedPagination,
     response: httpx.Response,

@@ -14,14 +14,14 @@ from tasks.config.pagination import NumberedPagination
 from tasks.core.concurrency import map_ahead
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.contradictions import list_doubts
-from tasks.ingest.api.counts import find_place, read_told
+from tasks.ingest.api.counts import find_place, read_total
 from tasks.ingest.api.paging import (
     EMPTY_AT_END,
     NumberedPage,
     Progress,
     came_again,
     check_page,
-    check_told,
+    check_total,
     doubt_only_page,
     is_behind_last,
     other_size,
@@ -98,7 +98,7 @@ class _Reader:
         if self._place is None:
             return None
         try:
-            return read_told(self._place, self._pagination, response, document, page_request)
+            return read_total(self._place, self._pagination, response, document, page_request)
         except PermanentSourceError:
             if index:
                 return None
@@ -142,7 +142,7 @@ async def _take(page: NumberedPage, progress: Progress, pagination: NumberedPagi
     """Take the next page into account."""
     check_page(page, progress, pagination)
     progress.add(page, pagination)
-    check_told(page, progress, pagination)
+    check_total(page, progress, pagination)
     if pagination.passes_over_rows and not (progress.is_over and progress.is_counted):
         await _check_end_of_rows(page, progress, pagination, reader)
 

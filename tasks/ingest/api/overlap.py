@@ -12,7 +12,7 @@ from tasks.ingest.http.requests import PageGroup
 _QUOTED_CHARACTERS = 60
 
 
-async def tell_overlap(pages: AsyncGenerator[PageGroup, None]) -> AsyncGenerator[PageGroup, None]:
+async def warn_of_overlap(pages: AsyncGenerator[PageGroup, None]) -> AsyncGenerator[PageGroup, None]:
     """Yield page after page; the first that begins as the one before ends is told of."""
     before, is_told = list[bytes](), False
     async with aclosing(pages):

@@ -8,7 +8,7 @@ from typing import assert_never
 from tasks.config import ApiSource
 from tasks.config.pagination import FollowedPagination, NumberedPagination, SinglePagination
 from tasks.ingest.api.numbered import read_numbered
-from tasks.ingest.api.overlap import tell_overlap
+from tasks.ingest.api.overlap import warn_of_overlap
 from tasks.ingest.api.paging import Progress
 from tasks.ingest.api.remainder import doubts_of_only_response
 from tasks.ingest.api.response import Document, ListNames, read_from_body
@@ -37,7 +37,7 @@ def read_pages(
             pages = read_sequence(source, pagination, first, fetch, state or Walk())
         case _:
             assert_never(source.pagination)
-    return pages if source.key else tell_overlap(pages)  # by a key they are dropped, and counted
+    return pages if source.key else warn_of_overlap(pages)  # by a key they are dropped, and counted
 
 
 async def _read_single(source: ApiSource, first: PageRequest, fetch: Fetch) -> AsyncGenerator[PageGroup, None]:

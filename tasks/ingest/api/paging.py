@@ -177,7 +177,7 @@ def check_page(page: NumberedPage, progress: Progress, pagination: NumberedPagin
         raise WrongPagesError(repeated(page, "the first page", pagination))
 
 
-def check_told(page: NumberedPage, progress: Progress, pagination: NumberedPagination) -> None:
+def check_total(page: NumberedPage, progress: Progress, pagination: NumberedPagination) -> None:
     """Raise where the server tells of more pages than are allowed."""
     told = progress.pages(pagination)
     if page.told is not None and told is not None and told > pagination.max_pages:

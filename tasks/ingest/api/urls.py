@@ -46,7 +46,7 @@ def _read_params(text: str) -> dict[str, str]:
 _QUOTED_CHARACTERS = 80
 
 
-def first_ask(source: ApiSource, partition: Partition, since: Scalar | None = None) -> PageRequest:
+def first_request(source: ApiSource, partition: Partition, since: Scalar | None = None) -> PageRequest:
     """Return a partition's first request; `since` is what an incremental source asks for.
 
     Raises:

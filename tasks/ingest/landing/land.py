@@ -12,7 +12,7 @@ from typing import TypeVar, TypeVarTuple
 from tasks.config import ApiSource, PagesSource, Scalar
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.pagination import read_pages
-from tasks.ingest.api.urls import first_ask
+from tasks.ingest.api.urls import first_request
 from tasks.ingest.http.redaction import Redactor, redacting
 from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
 from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedError, tells_all_in_body
@@ -163,7 +163,7 @@ class _Landing:
         match job.source:
             case ApiSource() as source:
                 assert not isinstance(state, CrawlState)
-                return read_pages(source, first_ask(source, job.partition, self._plan.since), fetch, state)
+                return read_pages(source, first_request(source, job.partition, self._plan.since), fetch, state)
             case PagesSource() as source:
                 assert state is None or isinstance(state, CrawlState)
                 return crawl(source, job.partition, fetch, self._access.robots, state)

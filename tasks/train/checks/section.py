@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.config import Between, Candidate, Training
-from tasks.config.metrics import known_metrics, metrics_without_scorer
+from tasks.config.metrics import metrics_without_scorer, named_metrics
 from tasks.core.errors import ConfigError
 from tasks.core.suggestions import did_you_mean
 from tasks.train.data.classes import BY_CLASS
@@ -34,7 +34,7 @@ def _check_metric(metric: str) -> list[str]:
         return [f"extensions: {name!r} is a metric of scikit-learn already; call yours otherwise" for name in twice]
     if metric in scorers or metric in own:
         return []
-    shown = known_metrics().get(metric)
+    shown = named_metrics().get(metric)
     cure = f"did you mean {shown.ranked_as}?" if shown else did_you_mean(metric, [*scorers, *own])
     return [f"training.metric: {metric!r} is not a metric; {cure}"]
 

@@ -114,7 +114,7 @@ def _interval(job: CandidateJob, predictions: Predictions) -> tuple[float, float
     return (low, high) if math.isfinite(low) else None
 
 
-def tell_holdout(output: ModelOutput, rows: Array) -> pa.Table:
+def holdout_table(output: ModelOutput, rows: Array) -> pa.Table:
     """Return what a model said of the held-out rows: prediction, and `probability_` and `ranking_` by class."""
     columns: dict[str, Any] = {
         "row": pa.array(rows, pa.int64()),
@@ -134,6 +134,6 @@ def tell_holdout(output: ModelOutput, rows: Array) -> pa.Table:
 
 def _keep_holdout(job: CandidateJob, predictions: Predictions, rows: Array) -> None:
     """Commit what the model says of the held-out rows."""
-    table = tell_holdout(predictions.output, rows)
+    table = holdout_table(predictions.output, rows)
     with commit(job.folder / HOLDOUT_FILE) as part, pa.ipc.new_file(str(part), table.schema) as file:
         file.write_table(table)

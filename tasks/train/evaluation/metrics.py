@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn import metrics as sk
 
-from tasks.config.metrics import Metric, Said, known_metrics
+from tasks.config.metrics import Metric, Said, named_metrics
 from tasks.core.errors import TrainingError
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
@@ -120,7 +120,7 @@ def metric_scoring(metric: Metric, output: ModelOutput) -> Score:
 
 def score_all(task: Problem, output: ModelOutput) -> dict[str, float]:
     """Return every metric of the task that what was said defines, by name."""
-    scores = {name: compute_or_nan(metric, output) for name, metric in known_metrics().items() if metric.task == task}
+    scores = {name: compute_or_nan(metric, output) for name, metric in named_metrics().items() if metric.task == task}
     return {name: value for name, value in scores.items() if np.isfinite(value)}
 
 

@@ -12,7 +12,7 @@ from tasks.core.errors import TidemillError
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.results import MODEL_FILE
 from tasks.train.registry.champion import Champion, Decision, deciding, keep, now, read_champion
-from tasks.train.registry.training_rows import not_learnt
+from tasks.train.registry.training_rows import unseen_rows
 from tasks.train.registry.version import Version, read_version
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _unseen(models: Path, serving: Version, version: Version, held_out: HeldOut)
     rows = len(held_out.truth)
     if _drawn(serving) == _drawn(version):
         return held_out, f"the same {rows:,} held-out rows"
-    unseen = not_learnt(models / serving.name, held_out.frame, held_out.truth, list(serving.features))
+    unseen = unseen_rows(models / serving.name, held_out.frame, held_out.truth, list(serving.features))
     if unseen is None or unseen.sum() < min(_FEWEST_ROWS, rows):
         return held_out, f"the same {rows:,} held-out rows, of which the champion may have learnt some"
     if unseen.all():

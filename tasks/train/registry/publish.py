@@ -19,7 +19,7 @@ from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, Finalist
 from tasks.train.registry.card import write_card
-from tasks.train.registry.training_rows import Learnt, read_learnt
+from tasks.train.registry.training_rows import Learnt, read_training_rows
 from tasks.train.registry.version import (
     CARD,
     ENVIRONMENT,
@@ -28,7 +28,7 @@ from tasks.train.registry.version import (
     KeptTraining,
     Version,
     folders_of,
-    is_whole_model,
+    is_model_intact,
     list_versions,
     number_of,
     read_environment,
@@ -65,7 +65,7 @@ def _publish(
     models: Path, leaderboard: Leaderboard, best: Line, training: Training, training_set: TrainingSet
 ) -> Version:
     assert best.finalist is not None
-    learnt = read_learnt(training, training_set)
+    learnt = read_training_rows(training, training_set)
     made = _describe(models, leaderboard, best, best.finalist, training, training_set, learnt)
     environment = _environment(training.candidates[best.name].estimator)
     with commit_folder(models / made.name) as part:
@@ -82,7 +82,7 @@ def _publish(
 
 def _mend(folder: Path, known: Version, finalist: Finalist) -> None:
     """Make again what of a version's files is gone, or cannot be read as what it is."""
-    for name, is_whole in {MODEL_FILE: is_whole_model, HOLDOUT_FILE: Path.is_file}.items():
+    for name, is_whole in {MODEL_FILE: is_model_intact, HOLDOUT_FILE: Path.is_file}.items():
         made = finalist.folder / name
         if not is_whole(folder / name) and made.is_file() and (name == MODEL_FILE or _is_small(made)):
             with commit(folder / name) as part:

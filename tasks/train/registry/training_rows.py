@@ -40,7 +40,7 @@ class Learnt:
             np.save(folder / LEARNT, self.rows)
 
 
-def read_learnt(training: Training, training_set: TrainingSet) -> Learnt:
+def read_training_rows(training: Training, training_set: TrainingSet) -> Learnt:
     """Return what is to be kept of the rows that train."""
     from tasks.train.data.split import split_rows  # noqa: PLC0415 - scikit-learn costs a second to import
 
@@ -61,7 +61,7 @@ def number_rows(frame: pd.DataFrame, truth: Array, features: Sequence[str]) -> A
     return numbers
 
 
-def not_learnt(folder: Path, frame: pd.DataFrame, truth: Array, features: Sequence[str]) -> Array | None:
+def unseen_rows(folder: Path, frame: pd.DataFrame, truth: Array, features: Sequence[str]) -> Array | None:
     """Return which rows the version in a folder has not learnt from, or None where it was not kept, or is damaged."""
     try:
         known = np.load(folder / LEARNT, allow_pickle=False)

@@ -131,7 +131,7 @@ def read_version(models: Path, name: str) -> Version:
     return known[name]
 
 
-def is_whole_model(path: Path) -> bool:
+def is_model_intact(path: Path) -> bool:
     """Tell whether a model's file is there, and every byte of it as it was written."""
     try:
         with ZipFile(path) as archive:

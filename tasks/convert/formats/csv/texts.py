@@ -13,7 +13,7 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.parse import CsvBlock, read_block
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, is_utf8
-from tasks.convert.formats.header import REPEATED, find_repeats, find_second, tell_repeats, tell_second
+from tasks.convert.formats.header import REPEATED, find_repeats, find_second, warn_of_repeats, warn_of_second_header
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection
 from tasks.convert.schema.types import TypeName, Types, are_null_texts, infer_type, take_out
 
@@ -53,7 +53,7 @@ def read_texts(block: CsvBlock, columns: Mapping[str, Column] | None = None) -> 
     misfits = [*undecodable, *records.broken, *misfits]
     plain, types = read_decimals(block, table, columns or {})
     received = table.num_rows + len(misfits)
-    told = tell_repeats(sorted(misfit.record.line for misfit in misfits if misfit.reason == REPEATED))
+    told = warn_of_repeats(sorted(misfit.record.line for misfit in misfits if misfit.reason == REPEATED))
     told += _tell_second(records, block.head)
     return RawBlock(plain, received, misfits, locate, types, warnings=[*records.warnings, *told])
 
@@ -65,7 +65,7 @@ def _tell_second(records: Records, head: Head) -> list[str]:
     below = {n for n in range(1, len(spans)) if not blank[n] and (blank[n - 1] or spans[n].start > spans[n - 1].end)}
     rows = [span.fields for span in spans]
     place = find_second(rows, {n for n in below if tuple(rows[n]) != head.fields}) if below and head.fields else None
-    return [] if place is None else [tell_second(f"line {records.locate([place])[0].line:,}")]
+    return [] if place is None else [warn_of_second_header(f"line {records.locate([place])[0].line:,}")]
 
 
 def read_decimals(block: CsvBlock, texts: pa.Table, columns: Mapping[str, Column]) -> tuple[pa.Table, Types | None]:
