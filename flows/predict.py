@@ -31,7 +31,7 @@ _TYPES: Mapping[str, ColumnType] = {"number": "float", "truth": "bool", "time": 
 
 @asynccontextmanager
 async def as_parquet(
-    asked: Input, folder: DataFolder, pipeline: str, convert: Convert = convert_files
+    given_rows: Input, folder: DataFolder, pipeline: str, convert: Convert = convert_files
 ) -> AsyncIterator[Input]:
     """Yield the input, a file of another format than Parquet converted for as long as it is needed.
 
@@ -40,17 +40,17 @@ async def as_parquet(
         TableError: the file cannot be read, or most of its rows do not fit.
 
     """
-    if asked.kind != "file":
-        yield asked
+    if given_rows.kind != "file":
+        yield given_rows
         return
     version = await asyncio.to_thread(read_serving, folder.models(pipeline))
     types = {name: _TYPES[kind] for name, kind in version.features.items() if kind in _TYPES}
     place = await asyncio.to_thread(_make_folder, folder.predictions(pipeline))
     try:
         like = await asyncio.to_thread(lambda: find_like(folder.tables(), pipeline, types))
-        single = await convert_single(Path(asked.text), types, place, convert, like)
+        single = await convert_single(Path(given_rows.text), types, place, convert, like)
         rejects = Rejects(single.rejected, single.reason, single.rejects)
-        yield replace(asked, parts=single.parts, rejects=rejects, warnings=single.warnings)
+        yield replace(given_rows, parts=single.parts, rejects=rejects, warnings=single.warnings)
     finally:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, place, ignore_errors=True))
 
@@ -95,9 +95,9 @@ async def predict(
     """
     folder = DataFolder.at(data)
     tables = await asyncio.to_thread(folder.tables)
-    asked = await asyncio.to_thread(read_input, rows, tables)
-    path = await asyncio.to_thread(choose_output, folder, pipeline, asked, output, overwrite=overwrite)
-    async with as_parquet(asked, folder, pipeline) as given:
+    given_rows = await asyncio.to_thread(read_input, rows, tables)
+    path = await asyncio.to_thread(choose_output, folder, pipeline, given_rows, output, overwrite=overwrite)
+    async with as_parquet(given_rows, folder, pipeline) as given:
         prediction = await predict_input(folder.models(pipeline), given, tables, path, limits)
     for warning in prediction.warnings:
         get_run_logger().warning(warning)

@@ -105,7 +105,7 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
         where["champion"] = f"{data / summary.champion.model} ({summary.champion.candidate})"
         where["decided"] = summary.champion.decision
     if summary.target:
-        where["target"] = _tell_target(summary.target)
+        where["target"] = _target_line(summary.target)
     for name, text in {**where, "Prefect UI": ui}.items():
         print_line(console, f"{name:<10}  {text}")
     for warning in summary.warnings:
@@ -153,7 +153,7 @@ def _leaderboard_table(summary: RunSummary) -> Table:
     return table
 
 
-def _tell_target(target: TargetSummary) -> str:
+def _target_line(target: TargetSummary) -> str:
     """Return what was predicted, and which of it was a guess."""
     told = f"{target.name}: {target.task}{_by_guess('task', target)}"
     if target.positive is None:

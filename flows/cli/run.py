@@ -32,7 +32,7 @@ def run_pipeline(path: Path, data: Path, choice: RunOptions, *, verbose: bool, s
         ThreadPoolExecutor(1) as thread,
         _started(thread.submit(_checked, path, data, choice), verbose) as (config, api),
     ):
-        _say_api(console, api)
+        _print_api(console, api)
         from flows.cli.execution import execute  # noqa: PLC0415 - imports Prefect while the server starts
 
         api.wait_until_ready()
@@ -94,7 +94,7 @@ def _checked(path: Path, data: Path, choice: RunOptions, *, in_tables: bool = Fa
     return config
 
 
-def _say_api(console: Console, api: PrefectApi) -> None:
+def _print_api(console: Console, api: PrefectApi) -> None:
     if api.server is not None:
         print_line(console, f"Prefect: started a temporary server at {api.ui} for this run")
     else:

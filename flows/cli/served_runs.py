@@ -35,7 +35,7 @@ class ServedRuns:
         self._started: set[UUID] = set()
         self._ended: dict[UUID, datetime] = {}
         self._began = self._since = datetime.now(UTC)
-        self._told_of_scheduler = False
+        self._warned_of_scheduler = False
 
     def add(self, deployment: UUID, name: str, *, scheduled: bool) -> None:
         """Tell of a deployment too; it takes the place of another of its name."""
@@ -52,8 +52,8 @@ class ServedRuns:
         running = await self.read_running()
         ended = await self._read_ended()
         self._since = now
-        lines = [*self._tell_started([*running, *ended]), *self._tell_ended(ended)]
-        return [*lines, *await self._tell_next(now), *await self._tell_paused()]
+        lines = [*self._started_lines([*running, *ended]), *self._ended_lines(ended)]
+        return [*lines, *await self._next_run_lines(now), *await self._paused_lines()]
 
     async def read_running(self) -> list[FlowRun]:
         """Return the runs under way."""
@@ -70,13 +70,13 @@ class ServedRuns:
     def _ids(self) -> FlowRunFilterDeploymentId:
         return FlowRunFilterDeploymentId(any_=list(self._names))
 
-    def _tell_started(self, runs: Iterable[FlowRun]) -> Iterator[str]:
+    def _started_lines(self, runs: Iterable[FlowRun]) -> Iterator[str]:
         for run in runs:
             if run.start_time is not None and run.id not in self._started:
                 self._started.add(run.id)
                 yield self._line(run.start_time, run.deployment_id, "started")
 
-    def _tell_ended(self, runs: Iterable[FlowRun]) -> Iterator[str]:
+    def _ended_lines(self, runs: Iterable[FlowRun]) -> Iterator[str]:
         for run in runs:
             self._started.discard(run.id)
             self._ended[run.id] = _end(run)
@@ -84,7 +84,7 @@ class ServedRuns:
         before = self._since - 2 * _OVERLAP
         self._ended = {run: end for run, end in self._ended.items() if end > before}
 
-    async def _tell_next(self, now: datetime) -> list[str]:
+    async def _next_run_lines(self, now: datetime) -> list[str]:
         """Tell the next run of each scheduled deployment where it is another than before; that there is none, once."""
         lines = []
         for deployment, known in self._next.items():
@@ -93,8 +93,8 @@ class ServedRuns:
                 self._next[deployment] = due
                 lines.append(self._line(now, deployment, f"next run {due.astimezone():%a %d %b %Y %H:%M:%S}"))
         nothing = [d for d, due in self._next.items() if due is None and d not in self._paused]
-        if nothing and not self._told_of_scheduler and now - self._began > _SCHEDULED_WITHIN:
-            self._told_of_scheduler = True
+        if nothing and not self._warned_of_scheduler and now - self._began > _SCHEDULED_WITHIN:
+            self._warned_of_scheduler = True
             lines.append(
                 f"warning: the Prefect server has scheduled no run of {', '.join(self._names[d] for d in nothing)}: "
                 "its scheduler does not work, or the schedule has no further date; see python -m flows doctor"
@@ -109,7 +109,7 @@ class ServedRuns:
         )
         return runs[0].expected_start_time if runs else None
 
-    async def _tell_paused(self) -> list[str]:
+    async def _paused_lines(self) -> list[str]:
         asked = DeploymentFilter(id=DeploymentFilterId(any_=list(self._names)))
         found = await self._client.read_deployments(deployment_filter=asked)
         paused = {deployment.id for deployment in found if deployment.paused}
@@ -120,9 +120,9 @@ class ServedRuns:
             for deployment in new
         ]
 
-    def _line(self, when: datetime, deployment: UUID | None, said: str) -> str:
+    def _line(self, when: datetime, deployment: UUID | None, text: str) -> str:
         name = self._names.get(deployment, "") if deployment else ""
-        return f"{when.astimezone():%H:%M:%S}  {name:<{max(map(len, self._names.values()))}}  {said}"
+        return f"{when.astimezone():%H:%M:%S}  {name:<{max(map(len, self._names.values()))}}  {text}"
 
 
 def _end(run: FlowRun) -> datetime:

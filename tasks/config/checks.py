@@ -67,13 +67,13 @@ def _refuse_half(kind: type[Check]) -> None:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a row must fulfil, as SQL in which each ? stands for a value, and what `said` tells of rows that do not.
+    """What a row must fulfil, as SQL in which each ? stands for a value, and `reason`, what is wrong with a row that does not.
 
     As with CHECK in SQL, a row passes of which it is null.
     """
 
     sql: str
-    said: str
+    reason: str
     values: tuple[Any, ...] = ()
 
 
@@ -98,9 +98,9 @@ class TableRows(Protocol):
 
 @dataclass(frozen=True)
 class CheckFailure:
-    """How a table fails a check: what is said of it, how many rows do, and values of some by column."""
+    """How a table fails a check: a message, how many rows do, and values of some by column."""
 
-    said: str
+    message: str
     rows_failed: int = 0
     examples: tuple[Mapping[str, Any], ...] = ()
 

@@ -75,7 +75,7 @@ class Reading(ConfigModel):
 
     @field_validator("encoding")
     @classmethod
-    def _is_known(cls, value: str | None) -> str | None:
+    def _is_an_encoding(cls, value: str | None) -> str | None:
         if value is not None and not _is_encoding(value):
             known = filter(_is_encoding, {*aliases, *aliases.values()})
             asked = value.lower().replace("-", "_")

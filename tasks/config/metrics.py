@@ -33,12 +33,12 @@ class Metric(ABC):
             _refuse_half(cls)
 
     @abstractmethod
-    def compute(self, truth: Any, said: Any, classes: Any) -> float:
+    def compute(self, truth: Any, predicted: Any, classes: Any) -> float:
         """Return the figure of rows; raise ValueError where they define none.
 
         Args:
             truth: The target of each row, an array.
-            said: What the model says of each row, an array.
+            predicted: What the model predicts of each row, an array.
             classes: All classes, sorted, but for the positive one of two, which is the last; None for amounts.
 
         """

@@ -113,10 +113,10 @@ class Page(Protocol):
     def link(self, rel: str) -> str | None:
         """Return the target of the link of a relation in the Link header; None where there is none."""
 
-    def cursor(self, found: Any) -> Following | None:
+    def cursor(self, value: Any) -> Following | None:
         """Return a value that was found if it can be sent; None where it is null, empty or false; raise of another."""
 
-    def address(self, found: Any, key: str) -> str | None:
+    def address(self, value: Any, key: str) -> str | None:
         """Return a found address, made absolute; None where it is null, empty or false; raise, naming `key`, of another value."""
 
 

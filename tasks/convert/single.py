@@ -99,14 +99,14 @@ def _source_of(file: Path, types: Mapping[str, ColumnType], like: FilesSource | 
         return FilesSource(path=(str(file),), read=_READING, columns=columns)
     renames = {name: column.rename for name, column in like.columns.items() if column.rename}
     naming = Naming(renames, like.table.clean_names)
-    columns = {name: _as_asked(column, types.get(naming.rename([name])[0])) for name, column in like.columns.items()}
+    columns = {name: _required(column, types.get(naming.rename([name])[0])) for name, column in like.columns.items()}
     known = set(naming.rename(list(columns)))
     columns |= {name: Column(type=kind) for name, kind in types.items() if name not in known}
     options = like.table.model_copy(update={"partition_by": (), "sort_by": (), "provenance": False})
     return FilesSource(path=(str(file),), read=_reading_of(file, like.read), columns=columns, table=options)
 
 
-def _as_asked(column: Column, kind: ColumnType | None) -> Column:
+def _required(column: Column, kind: ColumnType | None) -> Column:
     """Return what is declared of a column, which of new rows only those asked for must have values of a type."""
     if kind is None:
         return Column(rename=column.rename, nulls=column.nulls)

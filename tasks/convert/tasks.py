@@ -193,7 +193,7 @@ async def draft_table(
     draft.add(await _convert_all(plan, job, changed, "files", convert))
     draft.add(await _convert_all(plan, job, _take_renamed(draft, names), "files, again", convert))
     refuse_contradictions(draft.files)
-    draft.settle_types(frozen)
+    draft.choose_types(frozen)
     check_letter_case(job, draft.types, draft.parts.values())
     check_exploded(job, draft.types, draft.files.values())
     check_declared(job, draft.types)

@@ -182,7 +182,7 @@ def _too_many_rejects(account: Account) -> list[str]:
     if not account.entered or not _exceeds(account, limit):
         return []
     return [
-        f"{_rejects(account)}, and table.max_rejects is {_said(limit)}; "
+        f"{_rejects(account)}, and table.max_rejects is {_as_text(limit)}; "
         "mend the data or what is declared, or raise max_rejects"
     ]
 
@@ -223,7 +223,7 @@ def _most_often(account: Account) -> str:
     return f"most often because {reason} ({count:,})"
 
 
-def _said(limit: Limit) -> str:
+def _as_text(limit: Limit) -> str:
     return f"{limit}" if isinstance(limit, int) else f"{limit:.4g} of them"
 
 

@@ -29,7 +29,7 @@ class Walked(NamedTuple, Generic[Value]):
 
 
 def walk(
-    whole: Value,
+    root: Value,
     path: str,
     members: Callable[[Value], Mapping[str, Value] | None],
     items: Callable[[Value], Sequence[Value] | None],
@@ -38,7 +38,7 @@ def walk(
 
     In a list a name is a place, counted from 0. A member that is named like all that is left of the path comes first.
     """
-    passed = [whole]
+    passed = [root]
     for name, rest in _steps(path):
         value = passed[-1]
         if (found := members(value)) is not None:

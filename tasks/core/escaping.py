@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 # Letters, digits, and signs among them that mean nothing to Markdown; _ within a word does not.
 _PLAIN = re.compile(r"(?!.*(www\.|:/))[-+(]?[^\W_]([\w ,.;'()/…%+=?!-]|:(?=[\d ]))*(?<![_ ])", re.IGNORECASE)
-_UNSAID = re.compile(r"[\W_]+")
+_NOT_IN_ALT_TEXT = re.compile(r"[\W_]+")
 _BACKTICKS = re.compile("`+")
 
 
@@ -50,9 +50,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def picture(svg: str, said: str) -> str:
+def picture(svg: str, alt_text: str) -> str:
     """Return a picture as an image with its data within."""
-    return f"![{_UNSAID.sub(' ', one_line(said))}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+    return f"![{_NOT_IN_ALT_TEXT.sub(' ', one_line(alt_text))}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
 def draw_bars(counts: Sequence[int], width: int = 120, height: int = 24) -> str:

@@ -39,12 +39,12 @@ class AllowedHosts:
             or (url.raw_host, port) in self._one_port
         )
 
-    def check(self, url: httpx.URL, said: str) -> None:
-        """Raise OtherHostError unless the source may go to an address; `said` tells what leads there."""
+    def check(self, url: httpx.URL, link: str) -> None:
+        """Raise OtherHostError unless the source may go to an address; `link` names what leads there."""
         if not self.allow(url):
             host = url.netloc.decode("ascii")
             raise OtherHostError(
-                f"{said} leads to another host than the source's own, and nothing was asked there; "
+                f"{link} leads to another host than the source's own, and nothing was asked there; "
                 f"add {host} to allow_hosts if the source may go there",
                 host,
             )

@@ -58,9 +58,9 @@ class Registry(Generic[Kind]):
             kinds[name] = found
         return kinds
 
-    def is_base_of(self, found: Any) -> bool:
+    def is_base_of(self, kind: Any) -> bool:
         """Return whether something is a kind of this registry."""
-        return issubclass(found, self.base) if isinstance(found, type) else isinstance(found, self.base)
+        return issubclass(kind, self.base) if isinstance(kind, type) else isinstance(kind, self.base)
 
     def refuse(self, known: Mapping[str, Kind], kind: Kind) -> None:
         """Raise ConfigError where a kind of an extension cannot stand beside those that are known; a name of its own it has."""
@@ -145,14 +145,14 @@ def add_extension(path: str) -> Registry[Any]:
     raise ConfigError(f"{path}: is no extension; derive it from one of {bases}")
 
 
-def _name_of(path: str, found: Any) -> str:
+def _name_of(path: str, kind: Any) -> str:
     """Return what a pipeline file calls a kind: the default of a model's field `kind`, or an attribute `name`.
 
     Raises:
         ConfigError: it is abstract still.
 
     """
-    if missing := ", ".join(sorted(getattr(found, "__abstractmethods__", ()))):
+    if missing := ", ".join(sorted(getattr(kind, "__abstractmethods__", ()))):
         raise ConfigError(f"{path}: has no {missing}; add it")
-    fields = getattr(found, "model_fields", {})
-    return str(fields["kind"].default if "kind" in fields else found.name)
+    fields = getattr(kind, "model_fields", {})
+    return str(fields["kind"].default if "kind" in fields else kind.name)

@@ -15,7 +15,7 @@ from tasks.ingest.landing.plan import Landed
 from tasks.ingest.results import FailedPartition
 from tasks.ingest.throttle.limiter import HostThrottle
 
-TOLD_EVERY_S = 2.0
+SHOWN_EVERY_S = 2.0
 _MEGABYTE = 1_000_000  # of a body; one that is smaller is there before it is told of
 
 Show = Callable[[str, float, str], Coroutine[Any, Any, None]]
@@ -74,7 +74,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         self._done += len(landed)
         self._rows += sum(partition.rows for partition in landed)
         if landed:
-            self._tell()
+            self._emit()
 
     def landed(self, landed: Landed) -> Landed:
         """Count a partition that is landed now."""
@@ -90,16 +90,16 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
     def _end(self, outcome: Ended) -> Ended:
         self._answers += outcome.requests - outcome.retries
         self._done += 1
-        self._tell()
+        self._emit()
         return outcome
 
-    def _tell(self) -> None:
+    def _emit(self) -> None:
         emit(ProgressEvent("ingest", self._source, self._done, self._partitions, self._detail()))
 
     async def _show_on(self) -> None:
         is_shown = False
-        while not await self._is_over_in(TOLD_EVERY_S):
-            self._tell()
+        while not await self._is_over_in(SHOWN_EVERY_S):
+            self._emit()
             await self._show(self._source, self._percent(), self._detail())
             is_shown = True
             self._lately = (time.monotonic(), self._answers_so_far())

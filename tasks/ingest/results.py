@@ -63,8 +63,8 @@ class LandedSource:
             *self._grouped((landed.partition, warning) for landed in self.landed for warning in landed.warnings),
         ]
 
-    def _grouped(self, said: Iterable[tuple[str, str]]) -> list[str]:
-        return [f"source {self.source}, {sentence}" for sentence in group_messages(said)]
+    def _grouped(self, messages: Iterable[tuple[str, str]]) -> list[str]:
+        return [f"source {self.source}, {sentence}" for sentence in group_messages(messages)]
 
     @property
     def resumed(self) -> int:
@@ -85,10 +85,10 @@ def resolve_unproven(source: ApiSource | PagesSource, outcomes: Sequence[Partiti
     """
     if is_next_known(source, [outcome for outcome in outcomes if isinstance(outcome, Landed)]):
         return list(outcomes)
-    return [_settle(source, outcome) for outcome in outcomes]
+    return [_resolve(source, outcome) for outcome in outcomes]
 
 
-def _settle(source: ApiSource | PagesSource, outcome: PartitionOutcome) -> PartitionOutcome:
+def _resolve(source: ApiSource | PagesSource, outcome: PartitionOutcome) -> PartitionOutcome:
     if not isinstance(outcome, Landed) or outcome.unproven is None:
         return outcome
     if is_certain(source):
@@ -102,26 +102,26 @@ _at_work: ContextVar[str] = ContextVar("source at work")  # tasks that a source 
 
 
 class RequestWarnings:
-    """Says the warnings of a run, each with the source that it is of."""
+    """Logs the warnings of a run, each with the source that it is of."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, log_warning: Callable[[str], None]) -> None:
+        self._log = log_warning
         self._given: Counter[str] = Counter()
 
     def warn(self, sentence: str) -> None:
-        """Say a sentence of the source at work, unless enough has been said of it."""
+        """Log a sentence of the source at work, unless it has had enough of them."""
         source = _at_work.get()
         self._given[source] += 1
         if self._given[source] <= MOST:
-            self._say(f"source {source}: {sentence}")
+            self._log(f"source {source}: {sentence}")
 
     @contextmanager
     def of(self, source: str) -> Iterator[None]:
-        """Have what is warned of in the block be of `source`; at its end say what was not said."""
+        """Have what is warned of in the block be of `source`; at its end log how many were not."""
         token = _at_work.set(source)
         try:
             yield
         finally:
             _at_work.reset(token)
             if (more := self._given[source] - MOST) > 0:
-                self._say(f"source {source}: {more:,} more warnings like these are not shown")
+                self._log(f"source {source}: {more:,} more warnings like these are not shown")

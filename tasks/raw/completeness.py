@@ -64,14 +64,14 @@ def size_of(source: ApiSource) -> int | None:
     return None
 
 
-def group_messages(said: Iterable[tuple[str, str]]) -> list[str]:
+def group_messages(messages: Iterable[tuple[str, str]]) -> list[str]:
     """Return what is said of partitions, each named first; what is the same but for the request's address is said once."""
     alike: dict[str, list[tuple[str, str]]] = {}
-    for partition, sentence in said:
-        alike.setdefault(_ADDRESS.sub(r"\1", sentence), []).append((partition, sentence))
+    for partition, message in messages:
+        alike.setdefault(_ADDRESS.sub(r"\1", message), []).append((partition, message))
     return [_sentence(*pairs[0], len(pairs) - 1) for pairs in alike.values()]
 
 
-def _sentence(partition: str, said: str, others: int) -> str:
+def _sentence(partition: str, message: str, others: int) -> str:
     more = f" and {others} more" if others else ""
-    return f"partition {partition}{more}: {said}"
+    return f"partition {partition}{more}: {message}"

@@ -26,7 +26,7 @@ BETTER = """\
     greater_is_better = True
 """
 COMPUTE = """\
-    def compute(self, truth, said, classes): return 0.5
+    def compute(self, truth, predicted, classes): return 0.5
 """
 PIPELINE = """\
 name: own

@@ -66,7 +66,7 @@ def test_a_small_table_is_profiled_whole(tmp_path: Path) -> None:
 
     profile = profile_of(parts, id="int", x="float", day="date", text="string", flag="bool", none="string")
 
-    assert (profile.rows, profile.sampled, profile.whole, profile.columns_left_out) == (4, 4, True, 0)
+    assert (profile.rows, profile.sampled, profile.is_complete, profile.columns_left_out) == (4, 4, True, 0)
     assert [(c.name, c.nulls, c.low, c.high, c.sampled, c.distinct) for c in profile.columns] == [
         ("id", 0, 1, 12, 4, 4),
         ("x", 1, 0.5, 1.5, 3, 3),
@@ -93,7 +93,7 @@ def test_a_large_table_is_sampled_over_its_parts(tmp_path: Path) -> None:
     profile = profile_of(parts, month="int", row="int")
 
     month, row = profile.columns
-    assert (profile.rows, profile.sampled, profile.whole) == (60_000, SAMPLE_ROWS // 12 * 12, False)
+    assert (profile.rows, profile.sampled, profile.is_complete) == (60_000, SAMPLE_ROWS // 12 * 12, False)
     assert (month.low, month.high, month.distinct, len(set(month.bins))) == (1, 12, 12, 1)
     assert (row.low, row.high, row.distinct) == (5_000, 64_999, profile.sampled)
     assert max(row.bins) - min(row.bins) < 10

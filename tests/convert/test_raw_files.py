@@ -30,7 +30,7 @@ def read_raw(path: Path, data: bytes) -> bytes:
     stream = Stream(path)
     try:
         text = stream.read_some(2**20)
-        return text if stream.is_whole else stream.read_some(2**20)
+        return text if stream.is_intact else stream.read_some(2**20)
     finally:
         stream.close()
 

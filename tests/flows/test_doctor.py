@@ -48,7 +48,7 @@ def killed_pid() -> int:
 
 def lines(diagnoses: Iterator[Any]) -> list[str]:
     """Return diagnoses as they are printed."""
-    return [f"{diagnosis.level} {diagnosis.said}" for diagnosis in diagnoses]
+    return [f"{diagnosis.level} {diagnosis.message}" for diagnosis in diagnoses]
 
 
 def test_a_package_that_is_missing_or_of_another_version_is_wrong() -> None:

@@ -12,7 +12,7 @@ AGAIN = "run its pipeline with --only convert: it makes it anew"
 
 def wrong_of(data: Path) -> list[str]:
     """Return what is wrong with a data folder."""
-    return [found.said for found in look_at_folder(data, least_free=0) if found.level == "wrong"]
+    return [found.message for found in look_at_folder(data, least_free=0) if found.level == "wrong"]
 
 
 def test_nothing_is_wrong_with_a_table_as_it_was_made(tmp_path: Path) -> None:

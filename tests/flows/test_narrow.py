@@ -11,7 +11,7 @@ from rich.console import Console
 from flows.cli.console import print_summary
 from flows.cli.main import run_command
 from flows.cli.prefect_api import PrefectApi
-from flows.cli.run import _say_api
+from flows.cli.run import _print_api
 from flows.summary import ChampionSummary, RunSummary
 
 UI = "http://prefect.example/runs/flow-run/" + "0123456789abcdef" * 6
@@ -51,7 +51,7 @@ def test_the_address_of_the_api_is_not_cut() -> None:
     """That of the server a run uses is printed before the run."""
     written = io.StringIO()
 
-    _say_api(Console(file=written, width=20, force_terminal=True, no_color=True), PrefectApi(url=UI))
+    _print_api(Console(file=written, width=20, force_terminal=True, no_color=True), PrefectApi(url=UI))
 
     assert written.getvalue() == f"Prefect: using the configured API at {UI}\n"
 

@@ -189,7 +189,7 @@ async def test_a_slow_source_is_shown_while_it_is_fetched(
     prefect_server: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its progress artifact changes and ends at 100 percent, also after somebody has deleted one."""
-    monkeypatch.setattr(progress, "TOLD_EVERY_S", 0.1)
+    monkeypatch.setattr(progress, "SHOWN_EVERY_S", 0.1)
     parts = {"part": {"range": [1, 8]}}
     slowly = api(site, "/items", partitions=parts, requests={"requests_per_s": 4}, **SINGLE)
     seen: dict[str, list[tuple[float, str]]] = {}

@@ -25,7 +25,7 @@ def look_at_all(data: Path, *, mend: bool) -> int:
     for said in _mend(data) if mend else ():
         print_line(console, f"mended {said}")
     for diagnosis in _look(data):
-        print_line(console, f"{diagnosis.level:<6} {diagnosis.said}")
+        print_line(console, f"{diagnosis.level:<6} {diagnosis.message}")
         wrong += diagnosis.level == "wrong"
     return 1 if wrong else 0
 

@@ -8,10 +8,10 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was looked at, and how it is: right, worth knowing, or wrong; `said` has the cure of what is wrong."""
+    """What was looked at, and how it is: right, worth knowing, or wrong; `message` has the cure of what is wrong."""
 
     level: Literal["ok", "note", "wrong"]
-    said: str
+    message: str
 
 
 def count(number: int, noun: str) -> str:

@@ -53,10 +53,10 @@ class Fresh(TableCheck):
             return CheckFailure(f"the table has no time in {column}")
         if latest >= (now - within - EPOCH) // timedelta(microseconds=1):
             return None
-        return CheckFailure(f"the latest {column} is {_tell_time(latest)}")
+        return CheckFailure(f"the latest {column} is {_time_text(latest)}")
 
 
-def _tell_time(microseconds: int) -> str:
+def _time_text(microseconds: int) -> str:
     try:
         return f"{EPOCH + timedelta(microseconds=microseconds):%Y-%m-%d %H:%M} UTC"
     except OverflowError:

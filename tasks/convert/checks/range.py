@@ -44,7 +44,7 @@ class AllowedRange(ConfigModel):
         """Return whether the values are times."""
         return isinstance(self.min, str) or isinstance(self.max, str)
 
-    def tell(self, low: str, high: str, between: str) -> str:
+    def in_words(self, low: str, high: str, between: str) -> str:
         """Return the values that there are, each with its words before it."""
         told = ((low, self.min), (high, self.max))
         return between.join(f"{words} {value}" for words, value in told if value is not None)
@@ -74,7 +74,7 @@ class InRange(RowCheck):
     @property
     def expected(self) -> str:
         """Return what is expected."""
-        return self.range.tell("at least", "at most", " and ")
+        return self.range.in_words("at least", "at most", " and ")
 
     def refuse(self, types: Mapping[str, str]) -> None:
         """Raise where the column is neither of texts nor of what the bounds are."""
@@ -95,5 +95,5 @@ class InRange(RowCheck):
         given = [(bound, sign) for bound, sign in ((bounds.min, ">="), (bounds.max, "<=")) if bound is not None]
         right += [f"{value} {sign} ?" for _, sign in given]
         values = tuple(microseconds_of(bound) if isinstance(bound, str) else bound for bound, _ in given)
-        said = f"have a value in {bounds.column} {bounds.tell('below', 'above', ' or ')}"
+        said = f"have a value in {bounds.column} {bounds.in_words('below', 'above', ' or ')}"
         return Condition(" AND ".join(right), said, values)

@@ -184,7 +184,7 @@ def _named(check: Check) -> Iterator[None]:
 def _find_rows(table: CheckedRows, condition: Condition, failed: int, shown: Sequence[str]) -> CheckFailure:
     """Return how many rows do not fulfil a condition, and what is shown of some."""
     examples = tuple(dict(zip(shown, row, strict=True)) for row in table.examples(condition, shown))
-    return CheckFailure(f"{failed:,} of {table.count:,} rows {condition.said}", failed, examples)
+    return CheckFailure(f"{failed:,} of {table.count:,} rows {condition.reason}", failed, examples)
 
 
 def raise_failed(outcomes: Iterable[CheckOutcome]) -> None:
@@ -223,7 +223,7 @@ def _sum_up(check: Check, finding: CheckFailure | None) -> CheckOutcome:
     where = f"check {name} of {', '.join(columns)}" if columns else f"check {name}"
     such = f", e.g. {shown}" if shown else ""
     status: Literal["failed", "warned"] = "failed" if check.on_fail == "fail" else "warned"
-    sentence = one_line(f"{where}: {finding.said}{such}; expected {expected}; {_CURES[status]}")
+    sentence = one_line(f"{where}: {finding.message}{such}; expected {expected}; {_CURES[status]}")
     return CheckOutcome(name, columns, status, expected, finding.rows_failed, examples, sentence)
 
 

@@ -21,7 +21,7 @@ class ByteView:
     buffer: bytes | bytearray = field(repr=False)
     start: int
     stop: int
-    _known: dict[bytes, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _contains: dict[bytes, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, data: bytes | bytearray) -> ByteView:
@@ -32,9 +32,9 @@ class ByteView:
         return self.stop - self.start
 
     def __contains__(self, part: bytes) -> bool:
-        if part not in self._known:
-            self._known[part] = self.buffer.find(part, self.start, self.stop) >= 0
-        return self._known[part]
+        if part not in self._contains:
+            self._contains[part] = self.buffer.find(part, self.start, self.stop) >= 0
+        return self._contains[part]
 
     def from_place(self, place: int) -> ByteView:
         """Return the bytes from the one at `place` on."""

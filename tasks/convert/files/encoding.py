@@ -59,15 +59,15 @@ class Encoding:
 
 
 def detect_encoding(
-    data: bytes, declared: str | None = None, *, is_unicode: bool = False, whole: bool = False
+    data: bytes, declared: str | None = None, *, is_unicode: bool = False, is_complete: bool = False
 ) -> Encoding:
     """Return the encoding of a file that begins with `data`.
 
     As declared, else as a byte order mark tells; else UTF-8, unless what is not
     ASCII in it is more often no UTF-8 than it is: then as charset-normalizer
     finds. A single line that is no UTF-8 in a file that is does not change it.
-    JSON `is_unicode`: what is no UTF-8 in it is damaged. Where `data` is the
-    `whole` file, a character cannot be cut off at its end.
+    JSON `is_unicode`: what is no UTF-8 in it is damaged. Where the
+    file `is_complete`, a character cannot be cut off at its end.
     """
     mark = next(((len(mark), name) for mark, name in _MARKS if data.startswith(mark)), None)
     if declared is not None:
@@ -76,7 +76,7 @@ def detect_encoding(
         return Encoding(mark[1], mark[0], "by its byte order mark")
     if wide := _wide(data[:SAMPLE_BYTES]):
         return Encoding(wide, 0, "detected")
-    if is_unicode or data.isascii() or _is_mostly_utf8(data, whole=whole):
+    if is_unicode or data.isascii() or _is_mostly_utf8(data, is_complete=is_complete):
         return Encoding()
     name = _detect_narrow(data)
     return Encoding(name, 0, "detected", _doubtful_line(data, name))
@@ -102,11 +102,11 @@ def _wide(sample: bytes) -> str | None:
     return "utf-16-be" if even.count(b"\0") > 0.6 * len(even) and odd.count(b"\0") < 0.05 * len(odd) else None
 
 
-def _is_mostly_utf8(data: bytes, *, whole: bool) -> bool:
+def _is_mostly_utf8(data: bytes, *, is_complete: bool) -> bool:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
-        if not whole and error.start >= len(data) - 3 and error.reason == "unexpected end of data":
+        if not is_complete and error.start >= len(data) - 3 and error.reason == "unexpected end of data":
             return True
     else:
         return True

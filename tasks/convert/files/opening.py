@@ -85,7 +85,7 @@ class Stream:
         self._stack.close()
 
     @property
-    def is_whole(self) -> bool:
+    def is_intact(self) -> bool:
         """Return whether no damage has been met so far."""
         return self._damage is None
 

@@ -32,8 +32,8 @@ class Readable(Protocol):
 class Member:
     """A member's bytes, its checksum compared when all of them are read; `packed_bytes` is what it takes up."""
 
-    def __init__(self, file: Any, asked: str | None) -> None:
-        info = _choose(file, asked)
+    def __init__(self, file: Any, member: str | None) -> None:
+        info = _choose(file, member)
         self.packed_bytes = info.compress_size
         self._info = info
         self._checksum = 0
@@ -59,7 +59,7 @@ class Member:
         return piece
 
 
-def _choose(file: Any, asked: str | None) -> zipfile.ZipInfo:
+def _choose(file: Any, member: str | None) -> zipfile.ZipInfo:
     """Return the member that is asked for, else the only one.
 
     Raises:
@@ -70,13 +70,13 @@ def _choose(file: Any, asked: str | None) -> zipfile.ZipInfo:
         infos = [info for info in zipfile.ZipFile(file).infolist() if not info.is_dir()]
     except Exception as error:  # what is damaged fails anywhere
         raise TableError(f"is not a whole .zip ({error}); fetch the file again") from error
-    infos = [info for info in infos if info.filename == asked or not is_litter(info.filename)]
+    infos = [info for info in infos if info.filename == member or not is_litter(info.filename)]
     names = [info.filename for info in infos]
-    if asked is None and len(names) != 1:
+    if member is None and len(names) != 1:
         raise TableError(f"holds {len(names)} files ({_listed(names)}); name one as read.member")
-    if asked is not None and asked not in names:
-        raise TableError(f"holds no file {asked!r} but {_listed(names)}; correct read.member")
-    info = infos[0 if asked is None else names.index(asked)]
+    if member is not None and member not in names:
+        raise TableError(f"holds no file {member!r} but {_listed(names)}; correct read.member")
+    info = infos[0 if member is None else names.index(member)]
     if info.flag_bits & _ENCRYPTED:
         raise TableError(f"its member {info.filename!r} is encrypted; decompress it first")
     return info

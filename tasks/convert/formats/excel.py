@@ -66,11 +66,11 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
 
     skipped = layout.header if layout.header is not None else layout.first
     guess = Guess("xlsx", header=layout.header is not None if grid.rows else None, skipped=skipped, title=layout.title)
-    told = _tell_unstored(count_unstored(data, sheet), sheet.name, names)
+    told = _warn_of_formulas(count_unstored(data, sheet), sheet.name, names)
     if reading.sheet is None and sheet.others:
-        told.append(_tell_others(sheet))
+        told.append(_warn_of_other_sheets(sheet))
     told += warn_of_repeats([number + 1 for number in repeats], f"sheet {sheet.name}, row")
-    told += _tell_second(grid, numbers, sheet.name)
+    told += _warn_of_second_header(grid, numbers, sheet.name)
     misfits = [Rejection(_record(grid, number), None, REPEATED) for number in repeats]
     received = len(numbers) + len(repeats)
     yield RawBlock(
@@ -99,7 +99,7 @@ def _without_repeats(grid: Grid, layout: _Layout) -> tuple[list[int], list[int]]
     return [number for place, number in enumerate(numbers) if place not in places], [numbers[n] for n in sorted(places)]
 
 
-def _tell_second(grid: Grid, numbers: Sequence[int], sheet: str) -> list[str]:
+def _warn_of_second_header(grid: Grid, numbers: Sequence[int], sheet: str) -> list[str]:
     """Return a sentence on a row that looks like the header of another table, if one does."""
     below = {place for place in range(1, len(numbers)) if numbers[place - 1] + 1 not in grid.rows}
     if not below:
@@ -108,7 +108,7 @@ def _tell_second(grid: Grid, numbers: Sequence[int], sheet: str) -> list[str]:
     return [] if place is None else [warn_of_second_header(f"sheet {sheet}, row {numbers[place] + 1:,}")]
 
 
-def _tell_others(sheet: Sheet) -> str:
+def _warn_of_other_sheets(sheet: Sheet) -> str:
     others = f"{', '.join(sheet.others[:_NAMED])}{' and more' if len(sheet.others) > _NAMED else ''}"
     return (
         f"only its sheet {sheet.name} is read, and others hold rows too{EXAMPLE}{others}; declare read.sheet, and a "
@@ -116,7 +116,7 @@ def _tell_others(sheet: Sheet) -> str:
     )
 
 
-def _tell_unstored(counts: Mapping[int, int], sheet: str, names: Sequence[str]) -> list[str]:
+def _warn_of_formulas(counts: Mapping[int, int], sheet: str, names: Sequence[str]) -> list[str]:
     return [
         f"sheet {sheet}, column {names[place]!r}: {count:,} formulas have no stored result and are null; "
         "open the file in a spreadsheet program and save it, or write values"
@@ -154,19 +154,19 @@ def _lay_out(grid: Grid, reading: Reading) -> _Layout:
         return _Layout(None, grid.height)
     start = filled[found.above]
     title = next((" ".join(filter(None, record)) for record in records[: found.above]), "")
-    if not found.found:
+    if not found.is_found:
         return _Layout(None, start, title)
     return _Layout(start, max(start + 1, reading.skip_rows or 0), title)
 
 
-def _find_sheet(names: Sequence[str], visible: Sequence[str], asked: str | int | None) -> str:
-    if asked is None:
+def _find_sheet(names: Sequence[str], visible: Sequence[str], sheet: str | int | None) -> str:
+    if sheet is None:
         return next(iter([*visible, *names]))
-    if isinstance(asked, int) and asked < len(names):
-        return names[asked]
-    if asked in names:
-        return str(asked)
-    raise TableError(f"has no sheet {asked!r}; its sheets are {', '.join(names)}: correct read.sheet")
+    if isinstance(sheet, int) and sheet < len(names):
+        return names[sheet]
+    if sheet in names:
+        return str(sheet)
+    raise TableError(f"has no sheet {sheet!r}; its sheets are {', '.join(names)}: correct read.sheet")
 
 
 class Excel(WholeFormat):

@@ -36,7 +36,7 @@ class Header:
     """How many records stand above a table's first, and whether that names the columns."""
 
     above: int
-    found: bool
+    is_found: bool
 
 
 def find_header(
@@ -56,7 +56,7 @@ def find_header(
         return Header(above, declared)
     first, below = records[above], records[above + 1 :]
     if all(map(_PLAIN_NAME.fullmatch, first)) and not any(field in record for record in below for field in first[:2]):
-        return Header(above, found=True)  # as most headers are: to judge them takes longer than the rest
+        return Header(above, is_found=True)  # as most headers are: to judge them takes longer than the rest
     return Header(above, _judge(first, below, expected) >= 0)
 
 
@@ -155,7 +155,7 @@ def _judge(first: Record, below: Sequence[Record], expected: Collection[str]) ->
     kinds = [kind_of_field(field) for field in first]
     if not rows:
         return _judge_alone(first, kinds)
-    telling = [_tells(*each) for each in zip(first, kinds, zip(*rows, strict=True), strict=True)]
+    telling = [_indicates(*each) for each in zip(first, kinds, zip(*rows, strict=True), strict=True)]
     against = [place for place, told in enumerate(telling) if told < 0]
     names = [field for field, told in zip(first, telling, strict=True) if told > 0]
     if against and len(names) > len(against) and len(set(first)) == len(first):
@@ -174,7 +174,7 @@ def _judge_alone(first: Record, kinds: Sequence[Kind]) -> int:
     return (0 if typed else 1) if named else -1
 
 
-def _tells(field: str, kind: Kind, values: Sequence[str]) -> int:
+def _indicates(field: str, kind: Kind, values: Sequence[str]) -> int:
     """Return what the field above a column's values tells: that it is a name, that it is one of them, or nothing."""
     below = kinds_of(values)
     if below not in ("number", "date") or kind == "null":

@@ -74,19 +74,19 @@ def rows_of(
         return NotARowError("an object without keys")
     if refusals and value.keys() == _REFUSAL and isinstance(value[_REFUSED], str):
         return NotARowError(value[_REFUSED])
-    pairs = list(_flatten(value, whole=explode))
+    pairs = list(_flatten(value, unflattened=explode))
     row = dict(pairs)
     if len(row) < len(pairs):
         return _TWICE
     return [row] if explode is None else _explode(row, explode, keeps_empty=keeps_empty)
 
 
-def _flatten(value: Row, prefix: str = "", whole: str | None = None) -> Iterator[tuple[str, Any]]:
-    """Yield columns and values, those of nested objects as `outer.inner`; the column `whole` as it is."""
+def _flatten(value: Row, prefix: str = "", unflattened: str | None = None) -> Iterator[tuple[str, Any]]:
+    """Yield columns and values, those of nested objects as `outer.inner`; the column `unflattened` as it is."""
     for key, inner in value.items():
         name = f"{prefix}{key}"
-        if isinstance(inner, dict) and inner and name != whole:
-            yield from _flatten(inner, f"{name}.", whole)
+        if isinstance(inner, dict) and inner and name != unflattened:
+            yield from _flatten(inner, f"{name}.", unflattened)
         else:
             yield name, inner
 

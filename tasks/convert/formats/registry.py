@@ -79,7 +79,7 @@ def _read_all(path: Path | str, reading: Reading) -> bytes:
     stream = Stream(path, reading.member)
     try:
         data = stream.read_some(DOCUMENT_BYTES + 1)
-        if not stream.is_whole:
+        if not stream.is_intact:
             stream.read_some(1)
     except DamagedError as error:
         raise TableError(f"{error}; fetch the file again") from error

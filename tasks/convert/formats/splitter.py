@@ -84,7 +84,7 @@ class RecordSplitter:
         declared = self._target.reading.encoding
         if declared is None and data.is_ascii and b"\0" not in data.to_place(SAMPLE_BYTES):
             return Encoding()
-        return detect_encoding(data.data, declared, is_unicode=self._format.is_unicode, whole=final)
+        return detect_encoding(data.data, declared, is_unicode=self._format.is_unicode, is_complete=final)
 
     def _keep(self, rest: ByteView) -> None:
         """Put what is no whole record before the bytes that come next."""

@@ -43,17 +43,17 @@ class RunCounts:
     guesses: Guesses = field(default_factory=Guesses)
 
 
-def write_page(source: str, profile: Profile, told: RunCounts) -> str:
+def write_page(source: str, profile: Profile, counts: RunCounts) -> str:
     """Return the page; where it would be too large, the last columns are left out, and their number is told."""
     shown = len(profile.columns)
     while True:
         page = "\n\n".join(
             [
                 f"# {escape(source, cell=False)}",
-                *_counts(profile, told),
-                *_rejects(told),
+                *_counts(profile, counts),
+                *_rejects(counts),
                 *_columns(profile, shown),
-                *_guesses(told.guesses),
+                *_guesses(counts.guesses),
             ]
         )
         if len(page.encode()) <= PAGE_BYTES or not shown:
@@ -61,29 +61,29 @@ def write_page(source: str, profile: Profile, told: RunCounts) -> str:
         shown = shown * 9 // 10
 
 
-def _counts(profile: Profile, told: RunCounts) -> list[str]:
-    counts = {
+def _counts(profile: Profile, counts: RunCounts) -> list[str]:
+    totals = {
         "rows in the table": profile.rows,
-        "rows received": told.rows_received,
-        "rejects": told.rows_rejected,
-        "duplicates": told.rows_duplicate,
-        "files": told.files,
-        "files read": told.files_read,
+        "rows received": counts.rows_received,
+        "rejects": counts.rows_rejected,
+        "duplicates": counts.rows_duplicate,
+        "files": counts.files,
+        "files read": counts.files_read,
     }
-    cells = [f"{count:,}" for count in counts.values()] + [f"{told.seconds:.1f}"]
-    megabytes = told.bytes_read / 1e6
-    speed = f"{megabytes / told.seconds:,.1f}" if told.seconds > 0 and told.bytes_read else ""
+    cells = [f"{count:,}" for count in totals.values()] + [f"{counts.seconds:.1f}"]
+    megabytes = counts.bytes_read / 1e6
+    speed = f"{megabytes / counts.seconds:,.1f}" if counts.seconds > 0 and counts.bytes_read else ""
     cells += [f"{megabytes:,.1f}", speed]
-    return [table([f"{name}>" for name in (*counts, "seconds", "MB read", "MB/s")], [cells])]
+    return [table([f"{name}>" for name in (*totals, "seconds", "MB read", "MB/s")], [cells])]
 
 
-def _rejects(told: RunCounts) -> list[str]:
-    if not told.reasons:
+def _rejects(counts: RunCounts) -> list[str]:
+    if not counts.reasons:
         return []
-    reasons = sorted(told.reasons.items(), key=lambda item: -item[1])
+    reasons = sorted(counts.reasons.items(), key=lambda item: -item[1])
     rows = []
     for reason, count in reasons[:REASONS_SHOWN]:
-        examples = told.examples.get(reason, ())
+        examples = counts.examples.get(reason, ())
         rows.append([escape(reason, 200), f"{count:,}", *_example(examples[0] if examples else None)])
         rows += [["", "", *_example(example)] for example in examples[1:]]
     left = f"\n\n{len(reasons) - REASONS_SHOWN} further reasons are not shown." if len(reasons) > REASONS_SHOWN else ""
@@ -142,7 +142,7 @@ def _shared_row(shared: SharedGuess) -> list[str]:
 def _columns(profile: Profile, shown: int) -> list[str]:
     left_out = profile.columns_left_out + len(profile.columns) - shown
     total = shown + left_out
-    said = _say_sample(profile)
+    said = _sample_line(profile)
     if left_out:
         said += f" The first {shown:,} of {total:,} columns are shown; {left_out:,} are left out."
     header = ["column", "type", "values", "nulls>", "distinct>", "min", "max"]
@@ -150,9 +150,9 @@ def _columns(profile: Profile, shown: int) -> list[str]:
     return ["## Columns", said, table(header, rows)] if total else ["The table has no column."]
 
 
-def _say_sample(profile: Profile) -> str:
+def _sample_line(profile: Profile) -> str:
     """Return what the figures are of."""
-    if profile.whole:
+    if profile.is_complete:
         return "Of all rows."
     parts = "all" if profile.parts_read == profile.parts else f"{profile.parts_read:,} of {profile.parts:,}"
     return (
@@ -162,9 +162,9 @@ def _say_sample(profile: Profile) -> str:
 
 
 def _row(column: ColumnProfile, profile: Profile) -> list[str]:
-    at_least = "" if profile.whole or _is_exact(column) else "≥ "
+    at_least = "" if profile.is_complete or _is_exact(column) else "≥ "
     nulls = "" if column.nulls is None else f"{column.nulls:,}"
-    distinct = f"{at_least}{column.distinct:,}" if column.sampled else ("0" if profile.whole else "")
+    distinct = f"{at_least}{column.distinct:,}" if column.sampled else ("0" if profile.is_complete else "")
     low, high = _cell(column.low), _cell(column.high)
     return [escape(column.name, _NAME_CHARACTERS), escape(column.type), _values(column), nulls, distinct, low, high]
 
@@ -209,7 +209,7 @@ def profile_source(table: CommittedTable, versions: Versions) -> str:
     parts = [StoredPart(folder / "table" / name, name) for name, part in manifest.parts.items() if part.total]
     reasons = dict(sorted(table.reasons.items(), key=lambda item: -item[1])[:REASONS_SHOWN])
     rejects = (folder / "rejects" / name for file in manifest.files.values() for name in file.rejects)
-    told = RunCounts(
+    counts = RunCounts(
         table.rows_received,
         table.rows_rejected,
         table.rows_duplicate,
@@ -221,7 +221,7 @@ def profile_source(table: CommittedTable, versions: Versions) -> str:
         find_examples(rejects, reasons) if reasons else {},
         table.findings.guesses,
     )
-    return write_page(table.source, profile_table(parts, table.types, table.rows_table, table.findings.samples), told)
+    return write_page(table.source, profile_table(parts, table.types, table.rows_table, table.findings.samples), counts)
 
 
 CHANGES_SHOWN = 100

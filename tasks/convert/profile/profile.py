@@ -52,7 +52,7 @@ class Profile:
     columns_left_out: int
 
     @property
-    def whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Return whether the sample is all of the table."""
         return self.sampled == self.rows and self.parts_read == self.parts
 

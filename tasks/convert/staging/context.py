@@ -62,7 +62,7 @@ class ConvertedFile:
     ctime_ns: int = 0
 
     @property
-    def known_by(self) -> str:
+    def content_id(self) -> str:
         """Return what its content is known by, under whatever name; of an address of which none is known, nothing."""
         return self.content or ("" if "://" in self.name else self.digest)
 

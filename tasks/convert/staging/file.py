@@ -169,8 +169,8 @@ async def _read_bytes(
             received = await asyncio.to_thread(stream.read_into, room)
             content.update(room[:received])
             total, more = total + received, received == len(room)
-            yield received, not more and stream.is_whole
-        if not stream.is_whole:
+            yield received, not more and stream.is_intact
+        if not stream.is_intact:
             await asyncio.to_thread(stream.read_some, 1)  # tells of the damage
         progress.content = content.hexdigest()
     except DamagedError as error:

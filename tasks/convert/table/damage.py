@@ -39,7 +39,7 @@ def restore_table(job: TableJob) -> TableManifest:
     versions = job.versions
     if job.pipeline and (foreign := explain_other_owner(job.name, job.pipeline, job.root, versions.copy)):
         raise TableError(foreign)
-    versions.settle()
+    versions.restore_link()
     manifest, is_current = _read_latest(versions)
     if not manifest.files:
         return manifest

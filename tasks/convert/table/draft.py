@@ -84,7 +84,7 @@ class Draft:
             self.shrunk.setdefault(part.name, part)
         return rest
 
-    def settle_types(self, frozen: Mapping[str, TypeName] | None) -> None:
+    def choose_types(self, frozen: Mapping[str, TypeName] | None) -> None:
         """Choose the types of the table: those that hold the values of all of its parts, unless they are frozen.
 
         Raises:
@@ -102,7 +102,7 @@ class Draft:
             types.pop(explode, None)
         for name, column in self.job.target.columns.items():
             if name in types and column.type is not None:
-                types[name] = _settle(column.type, {part.types.get(name, "null") for part in parts})
+                types[name] = _declared_type(column.type, {part.types.get(name, "null") for part in parts})
         self.types = types or {name: column.type or "string" for name, column in self.job.target.columns.items()}
 
     def to_widen(self) -> Iterator[tuple[Part, bool]]:
@@ -126,7 +126,7 @@ class Draft:
             yield from by_file[name]
 
 
-def _settle(declared: ColumnType, found: Collection[TypeName]) -> TypeName:
+def _declared_type(declared: ColumnType, found: Collection[TypeName]) -> TypeName:
     """Return the type of a declared column, whatever its values are: only of what they are beside it do they tell."""
     if declared == "timestamp":  # with and without a zone: what fits one only is a reject
         return "timestamp_utc" if "timestamp_utc" in found else "timestamp"

@@ -53,7 +53,7 @@ def check_draft(draft: Draft) -> None:
     (job.versions.home / REFUSED).unlink(missing_ok=True)
     if job.source.checks:
         outcomes = run_checks(job.source.checks, _parts(job, draft.parts), draft.types, job.source.key)
-        _settle(job, outcomes, job.versions.staged / CHECKS)
+        _keep_outcomes(job, outcomes, job.versions.staged / CHECKS)
 
 
 def check_current(job: TableJob, manifest: TableManifest) -> None:
@@ -73,7 +73,7 @@ def check_current(job: TableJob, manifest: TableManifest) -> None:
     due = [check for check in checks if not known or check.ages]
     found = iter(run_checks(due, _parts(job, manifest.parts), manifest.types, job.source.key))
     outcomes = [next(found) if not known or check.ages else known[number] for number, check in enumerate(checks)]
-    _settle(job, outcomes, versions.current / CHECKS)
+    _keep_outcomes(job, outcomes, versions.current / CHECKS)
 
 
 def read_outcomes(versions: Versions) -> CheckReport:
@@ -81,7 +81,7 @@ def read_outcomes(versions: Versions) -> CheckReport:
     return _read(versions.home / REFUSED) or _read(versions.current / CHECKS) or CheckReport()
 
 
-def _settle(job: TableJob, outcomes: Sequence[CheckOutcome], place: Path) -> None:
+def _keep_outcomes(job: TableJob, outcomes: Sequence[CheckOutcome], place: Path) -> None:
     """Write down what the checks came to, at `place` unless one failed."""
     failed = any(outcome.status == "failed" for outcome in outcomes)
     now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -51,13 +51,13 @@ class Guesses:
 
     def as_data(self) -> dict[str, Any]:
         """Return the guesses as plain JSON-able data."""
-        shared = [{"file": each.file, "files": each.files, **_said(each.guess)} for each in self.shared]
+        shared = [{"file": each.file, "files": each.files, **_shared_guess(each.guess)} for each in self.shared]
         nulls = list(NULL_TEXTS) if shared else []
         types, hints = [asdict(each) for each in self.types], [asdict(each) for each in self.hints]
         return {"read": shared, "nulls": nulls, "types": types, "hints": hints}
 
 
-def _said(guess: Guess) -> dict[str, Any]:
+def _shared_guess(guess: Guess) -> dict[str, Any]:
     """Return what is guessed of the form of a file, without the texts of single lines."""
     return {
         key: value
@@ -157,12 +157,12 @@ def warn_of_guesses(files: Mapping[str, ConvertedFile], types: Types, columns: M
     titled = [each for each in read if each[1].title]
     totals = [each for each in read if each[1].totals and not each[1].totals_kept]
     kept = [each for each in read if each[1].totals and each[1].totals_kept]
-    said = [_say_titles(titled, len(read)) if titled else "", _say_totals(totals) if totals else ""]
+    said = [_warn_of_titles(titled, len(read)) if titled else "", _warn_of_totals(totals) if totals else ""]
     grouped = [hint for hint in hints_of(files, types) if "thousands" in hint.declare]
     doubted = {hint.column: (name, hint) for name, guess in reversed(read) for hint in guess.doubts}
     open_doubts = [found for column, found in doubted.items() if _is_open(types.get(column), columns.get(column))]
-    said += [_say_kept(kept) if kept else "", _say_grouped(grouped) if grouped else ""]
-    return tuple(filter(None, [*said, _say_doubted(open_doubts) if open_doubts else ""]))
+    said += [_warn_of_kept(kept) if kept else "", _warn_of_grouped(grouped) if grouped else ""]
+    return tuple(filter(None, [*said, _warn_of_doubted(open_doubts) if open_doubts else ""]))
 
 
 def _is_open(kind: str | None, declared: Column | None) -> bool:
@@ -189,7 +189,7 @@ def warn_of_strangers(files: Mapping[str, ConvertedFile], parts: Iterable[Part])
     return ()
 
 
-def _say_titles(titled: Sequence[tuple[str, Guess]], files: int) -> str:
+def _warn_of_titles(titled: Sequence[tuple[str, Guess]], files: int) -> str:
     name, guess = titled[0]
     counts = {each.skipped for _, each in titled}
     alike = len(titled) == files and len(counts) == 1
@@ -201,7 +201,7 @@ def _say_titles(titled: Sequence[tuple[str, Guess]], files: int) -> str:
     )
 
 
-def _say_totals(totals: Sequence[tuple[str, Guess]]) -> str:
+def _warn_of_totals(totals: Sequence[tuple[str, Guess]]) -> str:
     name, guess = totals[0]
     return (
         f"{_count(len(totals), 'file ends', 'files end')} with a line that looks like totals and is a reject, "
@@ -210,7 +210,7 @@ def _say_totals(totals: Sequence[tuple[str, Guess]]) -> str:
     )
 
 
-def _say_kept(kept: Sequence[tuple[str, Guess]]) -> str:
+def _warn_of_kept(kept: Sequence[tuple[str, Guess]]) -> str:
     name, guess = kept[0]
     return (
         f"{_count(len(kept), 'file ends', 'files end')} with a line that may be totals and is in the table, "
@@ -219,7 +219,7 @@ def _say_kept(kept: Sequence[tuple[str, Guess]]) -> str:
     )
 
 
-def _say_grouped(hints: Sequence[Hint]) -> str:
+def _warn_of_grouped(hints: Sequence[Hint]) -> str:
     first, names = hints[0], ", ".join(hint.column for hint in hints[:_NAMED])
     more = f" and {len(hints) - _NAMED} more" if len(hints) > _NAMED else ""
     return (
@@ -228,7 +228,7 @@ def _say_grouped(hints: Sequence[Hint]) -> str:
     )
 
 
-def _say_doubted(doubted: Sequence[tuple[str, Hint]]) -> str:
+def _warn_of_doubted(doubted: Sequence[tuple[str, Hint]]) -> str:
     name, hint = doubted[0]
     more = f", and the like in {_count(len(doubted) - 1, 'column', 'columns')} more" if len(doubted) > 1 else ""
     return (

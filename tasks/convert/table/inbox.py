@@ -60,12 +60,12 @@ def find_renamed(job: TableJob, stay: Mapping[str, ConvertedFile], new: Iterable
     listed = {file.name for file in job.inputs}
     gone: dict[str, list[str]] = {}
     for name, file in stay.items():
-        if name not in listed and file.rows_received and file.known_by:
-            gone.setdefault(file.known_by, []).append(name)
-    came = [file for file in new if file.name not in stay and file.known_by in gone]
+        if name not in listed and file.rows_received and file.content_id:
+            gone.setdefault(file.content_id, []).append(name)
+    came = [file for file in new if file.name not in stay and file.content_id in gone]
     found: dict[str, str] = {}
     for file in sorted(came, key=lambda file: file.name):
-        if names := gone[file.known_by]:  # of equal files each takes the place of one
+        if names := gone[file.content_id]:  # of equal files each takes the place of one
             found[names.pop(0)] = file.name
     return found
 
@@ -86,8 +86,8 @@ def warn_of_copied_files(job: TableJob, files: Mapping[str, ConvertedFile]) -> t
     first: dict[str, str] = {}
     copies: list[tuple[str, str]] = []
     for name, file in files.items():
-        if file.known_by and file.rows_received:
-            other = first.setdefault(file.known_by, name)
+        if file.content_id and file.rows_received:
+            other = first.setdefault(file.content_id, name)
             copies += [(name, other)] if other != name else []
     if not copies:
         return ()

@@ -64,7 +64,7 @@ class Versions:
         """Return the number of the next version, which is `after` another."""
         return 1 + max([after, *(int(folder.name) for folder in self.numbered)])
 
-    def settle(self) -> None:
+    def restore_link(self) -> None:
         """Let `current` be a link to a version again, where it is gone, leads nowhere, or was copied as a folder."""
         if self.current.is_symlink() and self.current.is_dir():
             return

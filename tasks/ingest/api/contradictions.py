@@ -26,11 +26,11 @@ async def list_doubts(progress: Progress, pagination: NumberedPagination, fetch_
 
 def _lacks_rows(progress: Progress, pagination: NumberedPagination) -> bool:
     """Return whether the server told of more than came."""
-    if progress.told is None:
+    if progress.total is None:
         return False
     if counts_rows(pagination):
-        return progress.rows < progress.told
-    return progress.empty > 0 and progress.told > 1
+        return progress.rows < progress.total
+    return progress.empty > 0 and progress.total > 1
 
 
 async def _check_start(progress: Progress, pagination: NumberedPagination, fetch_at: FetchAt) -> None:
@@ -40,7 +40,7 @@ async def _check_start(progress: Progress, pagination: NumberedPagination, fetch
     page = await fetch_at(1, 0)
     if page.records and page.digest != progress.first:
         raise WrongPagesError(
-            f"{page.page_request.label}: the server tells of {_told(progress, pagination)}, of which the pages from "
+            f"{page.page_request.label}: the server tells of {_total_text(progress, pagination)}, of which the pages from "
             f"{pagination.start} on have {progress.rows} rows, and page 0 has {len(page.records)} more: "
             "it counts from 0; set pagination.start: 0"
         )
@@ -54,23 +54,23 @@ def _doubts(progress: Progress, pagination: NumberedPagination) -> Iterator[str]
             f"{progress.first_empty}: {progress.empty_before} page(s) without rows stand before others with rows, "
             "so that rows may be missing; where such an answer is an error, name what it has in error_at"
         )
-    if progress.told is None:
+    if progress.total is None:
         return
     if progress.is_wrong or _lacks_rows(progress, pagination):
         yield (
-            f"the server tells of {_told(progress, pagination)}, and its pages have {progress.rows} rows"
+            f"the server tells of {_total_text(progress, pagination)}, and its pages have {progress.rows} rows"
             f"{_empty_ones(progress, pagination)}: some may be missing or double; fetch again with --fresh, "
             "or correct pagination"
         )
-    if progress.most is not None and progress.most > progress.told:
+    if progress.most is not None and progress.most > progress.total:
         yield (
-            f"the server told of {progress.most}, and at last of {_told(progress, pagination)}: rows that moved from "
+            f"the server told of {progress.most}, and at last of {_total_text(progress, pagination)}: rows that moved from "
             "page to page while they were read may be missing; fetch again with --fresh"
         )
 
 
-def _told(progress: Progress, pagination: NumberedPagination) -> str:
-    return f"{progress.told} {'rows' if counts_rows(pagination) else 'pages'}"
+def _total_text(progress: Progress, pagination: NumberedPagination) -> str:
+    return f"{progress.total} {'rows' if counts_rows(pagination) else 'pages'}"
 
 
 def _empty_ones(progress: Progress, pagination: NumberedPagination) -> str:

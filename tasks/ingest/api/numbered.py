@@ -86,12 +86,12 @@ class _Reader:
         records = document.records(self._source.records_at)
         self._kind.check(document, records, page_request)
         records = self._names.name(records)
-        told = self._read_told(index, page_request, response, document)
+        told = self._read_total(index, page_request, response, document)
         if told is None and index == 0:
             self._check_can_end(page_request, document)
         return NumberedPage(index, page_request, records, told, complaint=document.complaint(has_rows=bool(records)))
 
-    def _read_told(
+    def _read_total(
         self, index: int, page_request: PageRequest, response: httpx.Response, document: Document
     ) -> int | None:
         """Return how many there are, as a page tells; only the first is bound to."""
@@ -132,7 +132,7 @@ async def read_numbered(
                     progress.is_over = True
                     continue
                 await _take(page, progress, pagination, reader)
-                progress.names = names.found
+                progress.names = names.names
                 yield PageGroup(page.records, _count(page, progress, pagination), Progress(**vars(progress)))
     doubts = await list_doubts(progress, pagination, reader.fetch_at)
     yield PageGroup([], 0, None, (*only, *doubts, *names.doubts))

@@ -26,7 +26,7 @@ class NumberedPage:
     index: int
     page_request: PageRequest
     records: list[bytes]
-    told: int | None = None
+    total: int | None = None
     is_beyond: bool = False
     is_refused: bool = False
     failure: SourceError | None = None
@@ -45,7 +45,7 @@ class Progress:
 
     index: int = 0
     rows: int = 0
-    told: int | None = None
+    total: int | None = None
     """What the server told last of how many pages or rows there are."""
     most: int | None = None
     """The most that it has told."""
@@ -73,20 +73,20 @@ class Progress:
     @property
     def is_counted(self) -> bool:
         """Return whether it is known where the pages end."""
-        return self.told is not None and not self.is_wrong
+        return self.total is not None and not self.is_wrong
 
     def pages(self, pagination: NumberedPagination) -> int | None:
         """Return how many pages there are by what was told last; None where nothing was."""
-        if self.told is None or not counts_rows(pagination):
-            return self.told
-        return -(-self.told // (pagination.size or 1))
+        if self.total is None or not counts_rows(pagination):
+            return self.total
+        return -(-self.total // (pagination.size or 1))
 
     def add(self, page: NumberedPage, pagination: NumberedPagination) -> None:
         """Take the next page into account."""
         rows = len(page.records)
         self.index, self.rows = page.index + 1, self.rows + rows
-        if page.told is not None:
-            self.told, self.most = page.told, max(page.told, self.most or 0)
+        if page.total is not None:
+            self.total, self.most = page.total, max(page.total, self.most or 0)
         if page.index == 0:
             self.full = None if pagination.size is None else rows
             self.first = page.digest
@@ -120,8 +120,8 @@ class Progress:
     def _is_contradicted(self, pagination: NumberedPagination) -> bool:
         """Return whether the pages that came are not what was told of; of a number of pages only 0 can be known to be wrong."""
         if counts_rows(pagination):
-            return self.rows != self.told
-        return self.told == 0 and self.rows > 0
+            return self.rows != self.total
+        return self.total == 0 and self.rows > 0
 
 
 def is_behind_last(page: NumberedPage, progress: Progress, pagination: NumberedPagination) -> bool:
@@ -134,16 +134,16 @@ def is_behind_last(page: NumberedPage, progress: Progress, pagination: NumberedP
         return False
     is_asked_in_vain = progress.is_over or progress.is_wrong
     if page.failure is not None:
-        is_end = progress.told is None and (progress.empty > 0 or progress.is_short)
+        is_end = progress.total is None and (progress.empty > 0 or progress.is_short)
         return progress.is_over or (page.is_refused and (is_asked_in_vain or is_end))
     may_be = progress.index > 1 or not pagination.passes_over_rows  # behind a first one offsets are looked into
-    is_end = progress.told is None and progress.is_short and may_be
+    is_end = progress.total is None and progress.is_short and may_be
     return (is_asked_in_vain or is_end) and page.digest == progress.previous
 
 
 def doubt_only_page(page: NumberedPage, progress: Progress, pagination: NumberedPagination) -> tuple[str, ...]:
     """Return what there is to doubt in a first page that comes again as the second: the number may turn no page at all."""
-    if progress.index != 1 or not page.records or progress.told is not None or progress.is_over:
+    if progress.index != 1 or not page.records or progress.total is not None or progress.is_over:
         return ()
     return (came_again(page, pagination),)
 
@@ -180,7 +180,7 @@ def check_page(page: NumberedPage, progress: Progress, pagination: NumberedPagin
 def check_total(page: NumberedPage, progress: Progress, pagination: NumberedPagination) -> None:
     """Raise where the server tells of more pages than are allowed."""
     told = progress.pages(pagination)
-    if page.told is not None and told is not None and told > pagination.max_pages:
+    if page.total is not None and told is not None and told > pagination.max_pages:
         raise PermanentSourceError(too_many(page, pagination, f"the server tells of {told}"))
 
 

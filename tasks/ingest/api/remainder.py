@@ -118,9 +118,9 @@ def doubts_of_only_response(
     if any(_plain(name) in _TURNED for name in source.partitions):
         more = None
     else:
-        more = _said_by_headers(response, rows)
+        more = _more_by_headers(response, rows)
         if more is None and (source.records_at or place):
-            more = next(_said_beside(levels, rows), None)
+            more = next(_more_in_body(levels, rows), None)
     return (
         *(
             [f"{said}: the body became one row, and holds a list of objects; declare records_at: {_in_yaml(place)}"]
@@ -131,7 +131,7 @@ def doubts_of_only_response(
     )
 
 
-def _said_by_headers(response: httpx.Response, rows: int) -> str | None:
+def _more_by_headers(response: httpx.Response, rows: int) -> str | None:
     if response.status_code == _PARTIAL:
         return "its status is 206, that of a part"
     if (link := find_link(response.headers, "next")) is not None:
@@ -140,17 +140,17 @@ def _said_by_headers(response: httpx.Response, rows: int) -> str | None:
     return next((f"{name}: {value}" for name, value in totals if _is_above(value, rows)), None)
 
 
-def _said_beside(levels: list[dict[str, JsonText]], rows: int) -> Iterator[str]:
+def _more_in_body(levels: list[dict[str, JsonText]], rows: int) -> Iterator[str]:
     """Yield what tells of more in the objects around the rows, and in those beside them that are about them."""
     for level in levels:
         about = {name: list_entries(value) or {} for name, value in level.items() if _plain(name) in _ABOUT}
         for within, entries in {"": level, **{f"{name}.": inner for name, inner in about.items()}}.items():
             for name, value in entries.items():
-                if _plain(name) in _TELLING and _tells_more(_plain(name), found := to_value(value), rows):
+                if _plain(name) in _TELLING and _shows_more(_plain(name), found := to_value(value), rows):
                     yield f"{within}{name}: {quoted(found, _QUOTED_CHARACTERS)}"
 
 
-def _tells_more(name: str, value: Any, rows: int) -> bool:
+def _shows_more(name: str, value: Any, rows: int) -> bool:
     if name in _TOTALS:
         return _is_above(value.get("value") if isinstance(value, dict) else value, rows)
     if name in _MORE:

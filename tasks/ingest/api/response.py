@@ -215,11 +215,11 @@ _UNNAMED = (
 
 
 class ListNames:
-    """Names for the values of a partition's records; `found` are those that its first page has given."""
+    """Names for the values of a partition's records; `names` are those that its first page has given."""
 
-    def __init__(self, declared: Literal["first"] | tuple[str, ...] | None, found: Sequence[str] | None = None) -> None:
+    def __init__(self, declared: Literal["first"] | tuple[str, ...] | None, names: Sequence[str] | None = None) -> None:
         self._declared = declared
-        self.found = None if found is None else list(found)
+        self.names = None if names is None else list(names)
         self._are_missing = False
 
     @property
@@ -235,11 +235,11 @@ class ListNames:
             self._are_missing = self._declared is None
             return [_to_object(record, self._declared or ()) for record in records]
         names = _read_names(records[0])
-        if self.found is None:
-            self.found = names
-        if names == self.found:  # which some servers give on each page, and some on the first
+        if self.names is None:
+            self.names = names
+        if names == self.names:  # which some servers give on each page, and some on the first
             records = records[1:]
-        return [_to_object(record, self.found) for record in records]
+        return [_to_object(record, self.names) for record in records]
 
 
 class BodyKind:

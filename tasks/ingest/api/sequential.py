@@ -65,13 +65,13 @@ class Answer:
         """Return the first target of a relation in the Link header."""
         return find_link(self._response.headers, rel)
 
-    def cursor(self, found: Any) -> Following | None:
+    def cursor(self, value: Any) -> Following | None:
         """Return a value that can be sent; None where there is none."""
-        return _cursor(self._response, found)
+        return _cursor(self._response, value)
 
-    def address(self, found: Any, key: str) -> str | None:
+    def address(self, value: Any, key: str) -> str | None:
         """Return an address, made absolute; None where there is none."""
-        return _address(self._response, found, key)
+        return _address(self._response, value, key)
 
 
 @dataclass
@@ -102,7 +102,7 @@ async def read_sequence(
         here, walk.following = _here(pagination, first, walk.following), page.following
         if walk.following == here and not page.records:
             walk.following = None  # a server that names the last page again, for what may be added to it
-        walk.pages, walk.names = walk.pages + 1, names.found
+        walk.pages, walk.names = walk.pages + 1, names.names
         _check_turned(page_request, page, walk)
         is_last = walk.following is None
         if walk.following is not None:
@@ -152,37 +152,37 @@ def _why_unproven(source: ApiSource, pagination: FollowedPagination, answer: Ans
     return pagination.why_unproven(answer, is_full=None if size is None else True)
 
 
-def _cursor(response: httpx.Response, found: Any) -> Following | None:
+def _cursor(response: httpx.Response, value: Any) -> Following | None:
     """Return the next page's cursor; None where there is none."""
-    if found is None or found == "" or found is False:
+    if value is None or value == "" or value is False:
         return None
-    if not _is_cursor(found):
+    if not _is_cursor(value):
         raise PermanentSourceError(
-            f"{label_of(response)}: pagination: the next page's cursor is {quoted(found, _QUOTED_CHARACTERS)}, "
+            f"{label_of(response)}: pagination: the next page's cursor is {quoted(value, _QUOTED_CHARACTERS)}, "
             "not a text or a number; correct its place"
         )
-    following: Following = found
+    following: Following = value
     return following
 
 
-def _is_cursor(found: Any) -> bool:
+def _is_cursor(value: Any) -> bool:
     """Return whether a value can be sent: a whole text, or a number."""
-    if isinstance(found, str):
-        return found.encode("utf-8", "replace").decode() == found  # else it has half of a surrogate pair
-    return isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode() == value  # else it has half of a surrogate pair
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _address(response: httpx.Response, found: Any, key: str) -> str | None:
+def _address(response: httpx.Response, value: Any, key: str) -> str | None:
     """Return the address of the next page, whole where it is relative; None where there is none."""
-    if found is None or found == "" or found is False:
+    if value is None or value == "" or value is False:
         return None
     try:
-        address = response.request.url.join(found.strip() if isinstance(found, str) else found)
+        address = response.request.url.join(value.strip() if isinstance(value, str) else value)
     except (httpx.InvalidURL, UnicodeError, TypeError):
         address = httpx.URL("")
     if address.scheme not in ("http", "https") or not address.host:
         raise PermanentSourceError(
-            f"{label_of(response)}: pagination.{key}: {quoted(found, _QUOTED_CHARACTERS)} is no address; correct {key}"
+            f"{label_of(response)}: pagination.{key}: {quoted(value, _QUOTED_CHARACTERS)} is no address; correct {key}"
         )
     return str(address)
 

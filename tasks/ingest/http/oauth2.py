@@ -48,7 +48,7 @@ class OAuth2Credential:
         if not self._has_token():
             async with self._lock:
                 if not self._has_token():  # nobody else asked meanwhile
-                    await self._ask(request)
+                    await self._request_token(request)
         return copy_request(request, headers={"Authorization": f"Bearer {self._token}"})
 
     def renew(self, request: httpx.Request) -> bool:
@@ -64,7 +64,7 @@ class OAuth2Credential:
         """Return the client's name and secret as its Authorization header has them (RFC 6749, 2.3.1)."""
         return quote_plus(self._auth.client_id), quote_plus(self._client_secret)
 
-    async def _ask(self, request: httpx.Request) -> None:
+    async def _request_token(self, request: httpx.Request) -> None:
         """Ask for a token; what it costs is the request's. A client that was refused once is not tried again."""
         if self._refusal is not None:
             raise PermanentSourceError(self._refusal)

@@ -14,7 +14,7 @@ from tasks.ingest.http.requests import context_of
 from tasks.ingest.http.retries import TransientError, Warn
 from tasks.ingest.throttle.limiter import Outcome, RetryAfterTooLongError, Throttle
 
-_TOLD_FROM_S = 5.0  # a shorter pause is nothing to tell of
+_WARN_FROM_S = 5.0  # a shorter pause is nothing to tell of
 _STRAINED = frozenset({408, 503, 504})
 _REFUSED = frozenset({429})
 _REFUSED_FOR_A_WHILE = frozenset({403, 503})
@@ -57,7 +57,7 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
             outcome = _outcome(response.status_code, pause)
             if pause > 0:
                 host.pause(pause)
-                self._tell(request, response, pause)
+                self._warn_of_pause(request, response, pause)
         except TransientError as error:
             outcome = Outcome.STRAINED
             error.permanent = isinstance(error, UnreachableError) and not host.has_answered
@@ -70,8 +70,8 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
             raise TransientError(f"403 {response.reason_phrase}, for a limit is used up")
         return response
 
-    def _tell(self, request: httpx.Request, response: httpx.Response, pause: float) -> None:
-        if pause >= _TOLD_FROM_S:
+    def _warn_of_pause(self, request: httpx.Request, response: httpx.Response, pause: float) -> None:
+        if pause >= _WARN_FROM_S:
             self._warn(
                 f"{context_of(request).label}: {response.status_code} {response.reason_phrase}; "
                 f"{host_of(request.url)} is left alone for {pause:.0f} s, as it asks, and then asked on"

@@ -12,7 +12,7 @@ from tasks.raw.files import RawManifest
 
 _NOT_MODIFIED = 304
 _ROBOTS = "/robots.txt"
-_TOLD_IN_HEADERS = ("pages_header", "total_header", "cursor_header", "rel")
+_HEADER_KEYS = ("pages_header", "total_header", "cursor_header", "rel")
 
 
 class NotModifiedError(Exception):
@@ -25,7 +25,7 @@ class Conditional:
     def __init__(self, fetch: Fetch, landed: RawManifest | None) -> None:
         self._fetch = fetch
         self._condition = {} if landed is None or landed.pages != 1 else _condition(landed)
-        self._asked = 0
+        self._requests = 0
         self._first: httpx.Response | None = None
 
     async def fetch(self, page_request: PageRequest) -> httpx.Response:
@@ -37,8 +37,8 @@ class Conditional:
         """
         if page_request.url.path == _ROBOTS:
             return await self._fetch(page_request)
-        self._asked += 1
-        if self._asked > 1:
+        self._requests += 1
+        if self._requests > 1:
             return await self._fetch(page_request)
         if self._condition:
             page_request = replace(
@@ -53,19 +53,19 @@ class Conditional:
 
     def validator(self, header: str) -> str | None:
         """Return a validator that the server gave, ETag or Last-Modified, where one request was all."""
-        if self._asked != 1 or self._first is None:
+        if self._requests != 1 or self._first is None:
             return None
         value: str | None = self._first.headers.get(header)
         return value if value and value.isascii() and value.isprintable() else None
 
 
-def tells_all_in_body(source: ApiSource | PagesSource) -> bool:
+def is_validated_by_body(source: ApiSource | PagesSource) -> bool:
     """Return whether an unchanged body means that nothing is new: not where a header tells of further pages.
 
     Many servers make the ETag of the body alone, which a further page does not change.
     """
     pagination = getattr(source, "pagination", None)
-    return all(getattr(pagination, key, None) is None for key in _TOLD_IN_HEADERS)
+    return all(getattr(pagination, key, None) is None for key in _HEADER_KEYS)
 
 
 def _condition(landed: RawManifest) -> dict[str, str]:

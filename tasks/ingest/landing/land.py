@@ -15,7 +15,7 @@ from tasks.ingest.api.pagination import read_pages
 from tasks.ingest.api.urls import first_request
 from tasks.ingest.http.redaction import Redactor, redacting
 from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
-from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedError, tells_all_in_body
+from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedError, is_validated_by_body
 from tasks.ingest.landing.plan import Landed, LandingPlan, keep_unchanged, summarize_landing, warn_of_clock
 from tasks.ingest.landing.resumption import State, keep_state, read_state
 from tasks.ingest.landing.watermark import Watermark
@@ -92,7 +92,7 @@ class _Landing:
     def __init__(self, plan: LandingPlan, access: PartitionClient) -> None:
         self._plan = plan
         self._access = access
-        self._writer = RawWriter(plan.raw, plan.asked)
+        self._writer = RawWriter(plan.raw, plan.requested)
         self._state: State | None = None
         """From where the run before had come to."""
         self._watermark: Watermark | None = None
@@ -111,7 +111,7 @@ class _Landing:
             kept = self._writer.checkpoint.state
             self._state = read_state(self._plan.job.source, kept)
             if kept is not None and self._state is None:
-                await in_thread(self._begin_anew)
+                await in_thread(self._restart)
             self._begin()
             if self._writer.checkpoint.is_complete:
                 await in_thread(self._put_in_place)
@@ -124,12 +124,12 @@ class _Landing:
             await self._keep()
             raise
 
-    def _begin_anew(self) -> None:
+    def _restart(self) -> None:
         """Leave what a run before began: from a checkpoint of another shape nothing can go on."""
         pages = self._writer.checkpoint.manifest.pages
         self._writer.close()
         discard(self._plan.raw)
-        self._writer = RawWriter(self._plan.raw, self._plan.asked)
+        self._writer = RawWriter(self._plan.raw, self._plan.requested)
         self.doubts = (
             f"the checkpoint of a run that ended early has another shape, as of another version: its {pages} pages are "
             "fetched again, and there is nothing to do",
@@ -148,7 +148,7 @@ class _Landing:
     async def _read(self) -> None:
         plan, state = self._plan, self._state
         landed = None if plan.is_increment or state is not None else plan.landed
-        conditional = Conditional(self._access.fetch, landed if tells_all_in_body(plan.job.source) else None)
+        conditional = Conditional(self._access.fetch, landed if is_validated_by_body(plan.job.source) else None)
         async with aclosing(self._groups(conditional.fetch, state)) as groups:
             async for group in groups:
                 self._take(group)

@@ -146,7 +146,7 @@ class LandingPlan:
         return self.extends is not None
 
     @property
-    def asked(self) -> RawManifest:
+    def requested(self) -> RawManifest:
         """Return the manifest of what is asked for, before anything has come."""
         return RawManifest(self.job.fingerprint, 0, 0, 0, "", "", since=self.since, extends=self.extends)
 
@@ -246,7 +246,7 @@ def _is_gone_on(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]]) ->
 
 def _is_under_way(plan: LandingPlan) -> bool:
     """Return whether a run that ended early has come so far with a plan that this one goes on with it."""
-    checkpoint = read_checkpoint(plan.raw, plan.asked)
+    checkpoint = read_checkpoint(plan.raw, plan.requested)
     if checkpoint is None or _is_old(plan.job, checkpoint.began_at):
         return False
     began = moment_of(checkpoint.began_at)

@@ -47,19 +47,19 @@ _read_as_checkpoint = json_reader(Checkpoint)
 class RawWriter:
     """Adds page groups to the raw file that is to stand at `raw`; used by one thread at a time.
 
-    `asked` is the manifest of what is asked for, before anything has come.
+    `requested` is the manifest of what is asked for, before anything has come.
     """
 
-    def __init__(self, raw: Path, asked: RawManifest) -> None:
+    def __init__(self, raw: Path, requested: RawManifest) -> None:
         self._raw = raw
         self._stream: IO[bytes] | None = None
         self._digest = hashlib.sha256()
-        self.checkpoint = Checkpoint(asked, now_text())
+        self.checkpoint = Checkpoint(requested, now_text())
 
     def open(self) -> None:
         """Go on after the last checkpoint of a run that asked for the same, or begin anew."""
         found = read_checkpoint(self._raw, self.checkpoint.manifest)
-        if found is not None and self._is_whole(found):
+        if found is not None and self._is_intact(found):
             self.checkpoint = found
         else:
             discard(self._raw)
@@ -139,14 +139,14 @@ class RawWriter:
         fsync(part)
         part.replace(_checkpoint_path(self._raw))
 
-    def _is_whole(self, found: Checkpoint) -> bool:
+    def _is_intact(self, checkpoint: Checkpoint) -> bool:
         """Return whether the bytes that a checkpoint tells of are those that were written."""
-        with _held_in(self._raw, found).open("rb") as file:
-            left = found.manifest.file_bytes
+        with _held_in(self._raw, checkpoint).open("rb") as file:
+            left = checkpoint.manifest.file_bytes
             while left and (block := file.read(min(left, _BLOCK_BYTES))):
                 self._digest.update(block)
                 left -= len(block)
-        if self._digest.hexdigest() == found.manifest.sha256:
+        if self._digest.hexdigest() == checkpoint.manifest.sha256:
             return True
         self._digest = hashlib.sha256()
         return False
@@ -157,13 +157,13 @@ def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def read_checkpoint(raw: Path, asked: RawManifest) -> Checkpoint | None:
+def read_checkpoint(raw: Path, requested: RawManifest) -> Checkpoint | None:
     """Return how far a run that ended early had come with the same requests; None where there is none to go on from."""
     path = _checkpoint_path(raw)
     found = _read_as_checkpoint(path)
     if found is None and (manifest := read_as_manifest(path)) is not None:
         found = Checkpoint(manifest, manifest.landed_at)
-    if found is None or found.state == NOT_KEPT or _request(found.manifest) != _request(asked):
+    if found is None or found.state == NOT_KEPT or _request(found.manifest) != _request(requested):
         return None
     held = _held_in(raw, found)
     try:

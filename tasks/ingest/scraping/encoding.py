@@ -38,7 +38,7 @@ def decode_page(content_type: str | None, body: bytes) -> tuple[str, str]:
             return text, encoding
     for encoding in encodings:
         text = _decode(body, encoding, "replace") or ""
-        if _is_nearly_whole(text, encoding) and _is_likely(text, encoding, marked):
+        if _is_nearly_intact(text, encoding) and _is_likely(text, encoding, marked):
             return text, encoding
     return body.decode(_LAST, "tidemill_keep_byte"), _LAST
 
@@ -68,7 +68,7 @@ def _is_likely(text: str, encoding: str, marked: str | None) -> bool:
     return not _is_wide(encoding) or encoding == marked or "<" in text
 
 
-def _is_nearly_whole(text: str, encoding: str) -> bool:
+def _is_nearly_intact(text: str, encoding: str) -> bool:
     """Return whether a text has fewer broken characters than whole ones that show that the encoding is right."""
     broken = text.count("\ufffd")
     telling = len(text) if _is_wide(encoding) else len(text) - len(text.encode("ascii", "ignore"))

@@ -22,7 +22,7 @@ _OUR_GROUP = re.compile(
     rf"^([ \t]*+user-agent[ \t]*+:[ \t]*+{ROBOT})(?![a-z_-])[^#\r\n]*", re.IGNORECASE | re.MULTILINE
 )
 """Names us also with a version or a comment, which Protego takes for the name of another robot."""
-_TOLD_FROM_S = 5.0  # a shorter delay is nothing to tell of
+_WARN_FROM_S = 5.0  # a shorter delay is nothing to tell of
 _NO_RULES = frozenset(range(400, 500))  # RFC 9309: without a robots.txt everything is allowed
 
 
@@ -92,7 +92,7 @@ class Robots:
             ) from error
         text = _readable(response.content) if response.is_success else ""
         rules = await asyncio.to_thread(Protego.parse, _OUR_GROUP.sub(r"\1", text))
-        if (interval_s := _interval_s(rules)) >= _TOLD_FROM_S:
+        if (interval_s := _interval_s(rules)) >= _WARN_FROM_S:
             self._warn(f"GET {address}: asks for {interval_s:,g} s between two requests of the host")
         return rules
 

@@ -52,7 +52,7 @@ class _Waiter:
 
     number: int
     patience_s: float = field(compare=False)
-    told: asyncio.Future[float] = field(compare=False)
+    granted: asyncio.Future[float] = field(compare=False)
 
 
 class HostThrottle:
@@ -132,8 +132,8 @@ class HostThrottle:
         self.paused_s += until - max(now, self._resume_at)
         self._resume_at = until
         for waiter in self._line:
-            if waiter.patience_s < seconds and not waiter.told.done():
-                self._tell(waiter, seconds)
+            if waiter.patience_s < seconds and not waiter.granted.done():
+                self._grant(waiter, seconds)
 
     def set_interval(self, interval_s: float) -> None:
         """Let at least so many seconds lie between two requests; the largest spacing counts."""
@@ -154,7 +154,7 @@ class HostThrottle:
             now = loop.time()
             if self._resume_at <= now + _TICK_S:
                 return now - since - (self._paused_until(now) - paused_s)
-            waiter.told = loop.create_future()  # a pause began since it was let in: back to its place in line
+            waiter.granted = loop.create_future()  # a pause began since it was let in: back to its place in line
             self._give_back(now)
 
     def _last_place(self, waiter: _Waiter) -> int:
@@ -164,11 +164,11 @@ class HostThrottle:
     async def _wait(self, waiter: _Waiter) -> None:
         """Wait until a waiter is let in."""
         try:
-            pause_s = await waiter.told
+            pause_s = await waiter.granted
         except asyncio.CancelledError:
-            if waiter.told.cancelled():
+            if waiter.granted.cancelled():
                 self.waiting -= 1
-            elif waiter.told.result() == _IN:
+            elif waiter.granted.result() == _IN:
                 self._give_back(asyncio.get_running_loop().time())
             raise
         if pause_s != _IN:
@@ -178,14 +178,14 @@ class HostThrottle:
         self.in_flight -= 1
         self._let_in(now)
 
-    def _tell(self, waiter: _Waiter, pause_s: float) -> None:
+    def _grant(self, waiter: _Waiter, pause_s: float) -> None:
         self.waiting -= 1
-        waiter.told.set_result(pause_s)
+        waiter.granted.set_result(pause_s)
 
     def _let_in(self, now: float) -> None:
         """Let those in, from the front of the line, who may send now; look again when the next may."""
         while self._line and self.in_flight < self._window:
-            if self._line[0].told.done():
+            if self._line[0].granted.done():
                 self._line.popleft()
                 continue
             opens_at = self._opens_at()
@@ -193,7 +193,7 @@ class HostThrottle:
                 self._look_again(opens_at)
                 return
             self._send(now)
-            self._tell(self._line.popleft(), _IN)
+            self._grant(self._line.popleft(), _IN)
 
     def _look_again(self, at: float) -> None:
         if self._timer is not None:

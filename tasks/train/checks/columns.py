@@ -30,7 +30,7 @@ def warn_of_columns(table: pa.Table, features: Features) -> list[str]:
     empty = [name for name in features.names if _is_empty(table.column(name))]
     constant = [name for name in features.names if name not in empty and _is_constant(table.column(name))]
     infinite = {name: int(find_infinite(table.column(name)).sum()) for name in features.names}
-    found = _tell_infinite({name: count for name, count in infinite.items() if count}, table.num_rows)
+    found = _warn_of_infinite({name: count for name, count in infinite.items() if count}, table.num_rows)
     if inexact := [name for name in features.numeric if _is_beyond_float(table.column(name))]:
         found.append(
             f"training.query: whole numbers beyond 2^53, which lose their last digits as a model sees them: "
@@ -140,7 +140,7 @@ def _is_beyond_float(column: pa.ChunkedArray) -> bool:
     return ends["min"] is not None and bool(max(-ends["min"], ends["max"]) > 2**_FLOAT_BITS)
 
 
-def _tell_infinite(counts: Mapping[str, int], rows: int) -> list[str]:
+def _warn_of_infinite(counts: Mapping[str, int], rows: int) -> list[str]:
     if not counts:
         return []
     told = [f"{name!r} in {count}" for name, count in list(counts.items())[:_NAMED]]

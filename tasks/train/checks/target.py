@@ -155,7 +155,7 @@ def _task_mistakes(training: Training, column: pa.ChunkedArray) -> list[str]:
         return [
             f"training.task: regression predicts numbers, and {name!r} is text; CAST({name} AS DOUBLE) in the query"
         ]
-    if training.task == "classification" and pa.types.is_floating(column.type) and not _is_whole(column):
+    if training.task == "classification" and pa.types.is_floating(column.type) and not _is_integral(column):
         return [
             f"training.task: classification needs classes, and {name!r} has numbers that are not whole; "
             f"CAST({name} AS VARCHAR) AS {name} in the query if each is a class, else choose regression"
@@ -163,7 +163,7 @@ def _task_mistakes(training: Training, column: pa.ChunkedArray) -> list[str]:
     return []
 
 
-def _is_whole(column: pa.ChunkedArray) -> bool:
+def _is_integral(column: pa.ChunkedArray) -> bool:
     """Tell whether every number is whole, and small enough to be exact."""
     values = column.to_numpy()
     return bool(((values == np.floor(values)) & (np.abs(values) < 2**53)).all())
@@ -252,7 +252,7 @@ def _other_task(target: Target, column: pa.ChunkedArray) -> str:
         return ""
     if target.task == "classification":
         return "" if is_text_type(column.type) else "add training.task: regression, or "
-    return "add training.task: classification, or " if pa.types.is_integer(column.type) or _is_whole(column) else ""
+    return "add training.task: classification, or " if pa.types.is_integer(column.type) or _is_integral(column) else ""
 
 
 def _class_mistakes(training: Training, target: Target, labels: Sequence[Label]) -> Iterator[str]:

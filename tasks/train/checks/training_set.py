@@ -62,7 +62,7 @@ def write_training_set(
     remove_stale_temp_files(folder)
     path, manifest = folder / "training_set.arrow", folder / "training_set.json"
     inputs, checked = _inputs(training, tables), _settings(training)
-    known = None if fresh else _known(path, manifest)
+    known = None if fresh else _read_built(path, manifest)
     if known and known.inputs == inputs and known.checked == checked:
         return replace(known.training_set, path=path)
     _check_settings(training)
@@ -115,7 +115,7 @@ def _check(training: Training, path: Path) -> TrainingSet:
         )
 
 
-def _known(path: Path, manifest: Path) -> _Built | None:
+def _read_built(path: Path, manifest: Path) -> _Built | None:
     """Return the manifest of the file that is there, or None where they do not belong together."""
     known = _read(manifest)
     if known is None or not path.is_file() or hash_file(path) != known.training_set.fingerprint:

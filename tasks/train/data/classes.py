@@ -26,12 +26,12 @@ def labels_of(target: Array) -> tuple[Label, ...]:
     return tuple(np.unique(target).tolist())
 
 
-def find_label(told: Label, labels: Sequence[Label]) -> Label | None:
+def find_label(declared: Label, labels: Sequence[Label]) -> Label | None:
     """Return the class that a pipeline file means: 1, 1.0 and "1" are one, and so are true, "true" and "True".
 
     A class of exactly that text comes first.
     """
-    text = write_label(told)
+    text = write_label(declared)
     exact = [label for label in labels if write_label(label) == text]
     loose = [label for label in labels if write_label(label).casefold() == text.casefold() in {"true", "false"}]
     return next(iter([*exact, *loose]), None)
@@ -52,9 +52,9 @@ def name_labels(labels: Sequence[Label]) -> str:
     return told if len(labels) <= _SHOWN else f"{told} and {len(labels) - _SHOWN:,} more"
 
 
-def nearest_label(told: str, labels: Sequence[Label]) -> str:
+def nearest_label(text: str, labels: Sequence[Label]) -> str:
     """Return the cure for a class that is not there: the nearest, or those that are."""
-    return did_you_mean(told, map(write_label, labels), f"there are {name_labels(labels)}")
+    return did_you_mean(text, map(write_label, labels), f"there are {name_labels(labels)}")
 
 
 def params_for(candidate: Candidate, labels: Sequence[Label] | None) -> dict[str, Any]:

@@ -28,23 +28,23 @@ def kind_of_type(kind: pa.DataType) -> str:
     return str(kind)
 
 
-def differences(learnt: Mapping[str, str], schema: pa.Schema, where: str) -> list[str]:
+def differences(feature_kinds: Mapping[str, str], schema: pa.Schema, where: str) -> list[str]:
     """Return one sentence for each feature that a schema lacks or has as another kind; other columns may be there.
 
     Args:
-        learnt: Kind of each feature that the model learnt from.
+        feature_kinds: Kind of each feature that the model learnt from.
         schema: Columns of the new rows.
         where: What the new rows are, e.g. "table 'flights'".
 
     """
-    missing = [name for name in learnt if name not in schema.names]
+    missing = [name for name in feature_kinds if name not in schema.names]
     mistakes = [
-        f"{where}: has no column {name!r}, which is a {learnt[name]} in training; {_nearest(name, schema.names)}"
+        f"{where}: has no column {name!r}, which is a {feature_kinds[name]} in training; {_nearest(name, schema.names)}"
         for name in missing[:_TOLD]
     ]
     if len(missing) > _TOLD:
         mistakes.append(f"{where}: has none of {len(missing) - _TOLD} further columns of training either")
-    for name, kind in learnt.items():
+    for name, kind in feature_kinds.items():
         if name in missing:
             continue
         if (found := kind_of_type(schema.field(name).type)) != kind:
@@ -56,9 +56,9 @@ def differences(learnt: Mapping[str, str], schema: pa.Schema, where: str) -> lis
     return mistakes
 
 
-def foreign_kinds(learnt: Mapping[str, str], schema: pa.Schema) -> list[str]:
+def foreign_kinds(feature_kinds: Mapping[str, str], schema: pa.Schema) -> list[str]:
     """Return the features that are there as another kind than they were learnt from."""
-    return [n for n, kind in learnt.items() if n in schema.names and kind_of_type(schema.field(n).type) != kind]
+    return [n for n, kind in feature_kinds.items() if n in schema.names and kind_of_type(schema.field(n).type) != kind]
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

@@ -123,7 +123,7 @@ def explained(key: str, tables: Mapping[str, Path]) -> Iterator[None]:
         raise TrainingError(told) from None
     except duckdb.Error as error:
         refuse_damaged(tables)
-        told = f"{explain_sql(error)}; correct the SQL ({_told_tables(tables)})"
+        told = f"{explain_sql(error)}; correct the SQL ({_list_tables(tables)})"
         raise TrainingError(f"{key}: {told}") from None
 
 
@@ -240,7 +240,7 @@ def as_plain(name: str, kind: str) -> str:
     )
 
 
-def _told_tables(tables: Mapping[str, Path]) -> str:
+def _list_tables(tables: Mapping[str, Path]) -> str:
     full = sorted(name for name, folder in tables.items() if _columns_of(folder))
     empty = sorted(set(tables) - set(full))
     there = f"its tables are {', '.join(full)}" if full else "it has no table yet"

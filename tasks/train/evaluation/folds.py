@@ -82,7 +82,7 @@ def attempted(job: CandidateJob) -> Iterator[Attempt]:
             yield attempt
         except Exception as error:  # noqa: BLE001 - estimators raise anything; one failing must not end the others
             attempt.error = explain(job, error)
-    attempt.warnings = _told(caught)
+    attempt.warnings = _messages_of(caught)
 
 
 def read_rows(job: CandidateJob, rows: Array) -> tuple[pd.DataFrame, Array]:
@@ -113,7 +113,7 @@ def explain(job: CandidateJob, error: Exception | str) -> str:
     return f"training.candidates.{job.name}: {kind}{told[:300]}; correct the candidate or remove it"
 
 
-def _told(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
+def _messages_of(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
     """Return each distinct warning once, on one line."""
     told = (f"{warning.category.__name__}: {' '.join(str(warning.message).split())}"[:300] for warning in caught)
     return tuple(dict.fromkeys(told))[:MAX_WARNINGS]

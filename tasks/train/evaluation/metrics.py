@@ -60,9 +60,9 @@ class UsualMetric(Metric, ABC):
     scorer_of_many: str | None = None
     """The scorer for more than two classes, where it is another."""
 
-    def compute(self, truth: Array, said: Array, classes: Array) -> float:
+    def compute(self, truth: Array, predicted: Array, classes: Array) -> float:
         """Return the metric in its own unit and direction."""
-        return self.judge(truth, said, classes)
+        return self.judge(truth, predicted, classes)
 
     @property
     def ranked_as(self) -> str:
@@ -88,13 +88,13 @@ def compute(metric: Metric, output: ModelOutput) -> float:
     """
     classes = np.unique(output.truth) if output.classes is None and metric.task == "classification" else output.classes
     judged = metric.judged(0 if classes is None else len(classes))
-    said: Array | None = getattr(output, judged)
-    if said is None:
+    predicted: Array | None = getattr(output, judged)
+    if predicted is None:
         raise ValueError(f"the model gives no {judged}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of rows without a class: the value is NaN
         try:
-            return float(metric.compute(output.truth, said, classes))
+            return float(metric.compute(output.truth, predicted, classes))
         except ValueError:
             raise
         except Exception as error:

@@ -34,26 +34,26 @@ class Predictions:
     def __init__(self, model: Pipeline, frame: pd.DataFrame, truth: Array, positive: Label | None = None) -> None:
         self._model = model
         self._frame = frame
-        self._ask = cache(self._ask_model)
+        self._call = cache(self._call_model)
         self.truth = truth
-        learnt: Array | None = getattr(model, "classes_", None)
-        self._two = learnt is not None and len(learnt) == _TWO
-        self._turned = bool(self._two and learnt is not None and positive is not None and learnt[0] == positive)
-        self.classes: Array | None = learnt[::-1] if self._turned and learnt is not None else learnt
+        classes: Array | None = getattr(model, "classes_", None)
+        self._two = classes is not None and len(classes) == _TWO
+        self._turned = bool(self._two and classes is not None and positive is not None and classes[0] == positive)
+        self.classes: Array | None = classes[::-1] if self._turned and classes is not None else classes
         """The classes, where the model has any, the positive one of two last."""
 
     @property
     def prediction(self) -> Array:
         """Return the prediction of each row."""
-        return self._ask("predict")
+        return self._call("predict")
 
     @property
     def probability(self) -> Array | None:
         """Return the probability of each row and class, where the model gives any."""
         if not hasattr(self._model, "predict_proba"):
             return None
-        told = self._ask("predict_proba")
-        return told[:, ::-1] if self._turned else told
+        output = self._call("predict_proba")
+        return output[:, ::-1] if self._turned else output
 
     @property
     def ranking(self) -> Array | None:
@@ -65,9 +65,9 @@ class Predictions:
             return None
         if not hasattr(self._model, "decision_function"):
             return self.probability[:, 1] if self._two and self.probability is not None else self.probability
-        told = -self._ask("decision_function") if self._turned else self._ask("decision_function")
+        output = -self._call("decision_function") if self._turned else self._call("decision_function")
         return (
-            told if self._two or told.shape[1:] == self.classes.shape else None
+            output if self._two or output.shape[1:] == self.classes.shape else None
         )  # some have a column a pair of classes
 
     @property
@@ -120,7 +120,7 @@ class Predictions:
         """Return the usual metrics of the task that these answers define."""
         return score_all(task, self.output)
 
-    def _ask_model(self, method: str) -> Array:
+    def _call_model(self, method: str) -> Array:
         return np.asarray(getattr(self._model, method)(self._frame))
 
     def _as_model(self) -> Any:
@@ -130,7 +130,7 @@ class Predictions:
         """
         found = _RegressorAnswers() if self.classes is None else _ClassifierAnswers()
         given = {"predict": lambda: self._coded(self.prediction), "predict_proba": lambda: self.probability}
-        given["decision_function"] = lambda: self.ranking if self._two else self._ask("decision_function")
+        given["decision_function"] = lambda: self.ranking if self._two else self._call("decision_function")
         for method, predictions in given.items():
             if hasattr(self._model, method):
                 setattr(found, method, self._looked_up(method, cache(predictions)))

@@ -132,13 +132,13 @@ def keep_part(job: CandidateJob, part: EvaluationResult) -> None:
 
 def kept_part(job: CandidateJob, kind: type[Kept], number: int = 0) -> Kept | None:
     """Return the kept result of a fold or of a share, by its number, or of the hold-out; None where it has to be fitted."""
-    if kind is HoldoutResult and not _is_whole(job.folder):
+    if kind is HoldoutResult and not _is_intact(job.folder):
         return None
     kept: Kept | None = _READERS[kind](_path_of(job, kind, number))
     return kept if kept is not None and kept.fingerprint == job.fingerprint else None
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_intact(folder: Path) -> bool:
     """Tell whether the model and what it said of the hold-out are there to their ends."""
     model, holdout = folder / MODEL_FILE, folder / HOLDOUT_FILE
     if not is_zipfile(model) or not holdout.is_file():

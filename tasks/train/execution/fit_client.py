@@ -65,7 +65,7 @@ def run_isolated(
     for all calls; `extensions` are known there by their paths.
     """
     request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload, extensions)
-    return next(_call(ending, request) for ending in _ask(request))
+    return next(_call(ending, request) for ending in _endings(request))
 
 
 def each_isolated(
@@ -81,7 +81,7 @@ def each_isolated(
     Each has `time_s` seconds of its own. Where the process does not come to its end, that is the last call.
     """
     request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload, extensions)
-    for ending in _ask(request):
+    for ending in _endings(request):
         if ending.how != "answered":
             yield _call(ending, request)
 
@@ -148,7 +148,7 @@ class _Servers:
     """Where this process has its fits run: at the server it was told of, else at one of its own."""
 
     def __init__(self) -> None:
-        self.told: str | None = None
+        self.server_address: str | None = None
         self._own: FitServer | None = None
         self._lock = threading.Lock()
         self._threads = threading.local()  # one request at a time: Dask's workers have threads
@@ -163,11 +163,11 @@ class _Servers:
     def _call(self) -> Connection:
         caller = socket.socket(socket.AF_UNIX)
         try:
-            if self.told is not None:
-                caller.connect(self.told)
+            if self.server_address is not None:
+                caller.connect(self.server_address)
                 return Connection(caller.detach())
         except OSError:  # it has ended
-            self.told = None
+            self.server_address = None
         with self._lock:
             if self._own is None or not self._own.is_running:
                 self._own = FitServer()
@@ -195,7 +195,7 @@ _servers = _Servers()
 
 def call_at(address: str) -> None:
     """Have this process's fits run by the server at this address."""
-    _servers.told = address
+    _servers.server_address = address
 
 
 def stop_fit_server() -> None:
@@ -203,9 +203,9 @@ def stop_fit_server() -> None:
     _servers.stop()
 
 
-def _ask(request: Request) -> Iterator[Ending]:
+def _endings(request: Request) -> Iterator[Ending]:
     """Yield what a request yields, and how it ended; where its server was killed, another one is asked, as the fit was not to blame."""
-    told = 0
+    yielded = 0
     for _ in range(_TRIES):
         try:
             connection = _servers.connection()
@@ -214,8 +214,8 @@ def _ask(request: Request) -> Iterator[Ending]:
                 ending: Ending = connection.recv()
                 if ending.how != "yielded":
                     break
-                if number >= told:  # the server before has told the others
-                    told += 1
+                if number >= yielded:  # the server before has told the others
+                    yielded += 1
                     yield ending
         except (EOFError, OSError):
             _servers.disconnect()

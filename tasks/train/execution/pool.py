@@ -70,7 +70,7 @@ class Workers:
     def run(
         self,
         units: Iterable[Unit],
-        tell: Callable[[Unit, list[EvaluationResult]], None],
+        on_results: Callable[[Unit, list[EvaluationResult]], None],
         skip: Callable[[Unit], bool] = lambda _: False,
     ) -> None:
         """Run units, those that come first first, and tell what each came to; blocks until all are done.
@@ -94,11 +94,11 @@ class Workers:
             except Exception as error:
                 if stopping.is_set():
                     raise
-                waiting.extendleft(reversed(self._retry(flying, tries, error, tell)))
+                waiting.extendleft(reversed(self._retry(flying, tries, error, on_results)))
                 flying.clear()
                 continue
             unit = flying.pop(future)
-            tell(unit, self._received(unit, _results_of(results)))
+            on_results(unit, self._received(unit, _results_of(results)))
 
     def _submit(self, unit: Unit) -> PrefectFuture[Any]:
         self._offer(unit)
@@ -137,7 +137,7 @@ class Workers:
         flying: dict[PrefectFuture[Any], Unit],
         tries: Counter[str],
         error: Exception,
-        tell: Callable[[Unit, list[EvaluationResult]], None],
+        on_results: Callable[[Unit, list[EvaluationResult]], None],
     ) -> list[Unit]:
         """Return the units that are to run again after a worker was killed."""
         again = []
@@ -147,7 +147,7 @@ class Workers:
             if tries[unit.name] < OPENINGS:
                 again.append(unit)
             else:
-                tell(unit, [unit.failure(_death_of_a_worker(unit, error))])
+                on_results(unit, [unit.failure(_death_of_a_worker(unit, error))])
         self._close_runner()
         return again
 

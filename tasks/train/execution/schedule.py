@@ -57,7 +57,7 @@ async def judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, work
 def _evaluate_all(jobs: Sequence[CandidateJob], workers: RunsUnits, *, fresh: bool) -> list[CandidateResult]:
     note_training(jobs)
     course = _Evaluation(jobs, fresh=fresh)
-    course.tell_finished()
+    course.emit_finished()
     if any(course.missing.values()):
         units = plan_folds(course.missing, jobs, read_last_times(jobs[0].models), workers=workers.width)
         workers.run(units, course.take, course.is_lost)
@@ -69,7 +69,7 @@ class _Evaluation:
 
     def __init__(self, jobs: Sequence[CandidateJob], *, fresh: bool) -> None:
         self._jobs = jobs
-        self._told = 0
+        self._finished = 0
         self._found: dict[str, dict[int, FoldResult]] = {}
         self.missing: dict[str, list[int]] = {}
         remove_stale_temp_files(jobs[0].models)
@@ -87,17 +87,17 @@ class _Evaluation:
         before = self._is_done(unit.job)
         found |= {part.fold: part for part in parts if isinstance(part, FoldResult)}
         if self._is_done(unit.job) and not before:
-            self._tell(unit.job)
+            self._emit(unit.job)
 
     def is_lost(self, unit: Unit) -> bool:
         """Tell whether a candidate has failed, so that its other folds need not be tried."""
         return any(result.error is not None for result in self._found[unit.job.name].values())
 
-    def tell_finished(self) -> None:
+    def emit_finished(self) -> None:
         """Tell of the candidates that need no fit."""
         for job in self._jobs:
             if not self.missing[job.name]:
-                self._tell(job)
+                self._emit(job)
 
     def result(self, job: CandidateJob) -> CandidateResult:
         """Return what a candidate came to."""
@@ -107,12 +107,12 @@ class _Evaluation:
         found = self._found[job.name]
         return len(found) == len(job.rows.folds) or any(result.error is not None for result in found.values())
 
-    def _tell(self, job: CandidateJob) -> None:
-        self._told += 1
+    def _emit(self, job: CandidateJob) -> None:
+        self._finished += 1
         result = self.result(job)
         how = "kept from before" if result.reused else f"in {result.fit_s or 0:.1f} s"
         detail = result.error or f"{result.score:.4f} {how}"
-        emit(ProgressEvent("train", job.name, self._told, len(self._jobs), detail))
+        emit(ProgressEvent("train", job.name, self._finished, len(self._jobs), detail))
 
 
 def _judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, workers: RunsUnits) -> Leaderboard:
@@ -149,7 +149,7 @@ class _Finals:
         for part in parts:
             if isinstance(part, HoldoutResult):
                 self._judged[unit.job.name] = part
-                self._tell(unit.job, part)
+                self._emit(unit.job, part)
             elif isinstance(part, CurvePoint):
                 self._curves[unit.job.name][part.share] = part
 
@@ -176,6 +176,6 @@ class _Finals:
     def _chosen(self) -> list[str]:
         return choose_finalists(self._board, self._number, self._failed())
 
-    def _tell(self, job: CandidateJob, judged: HoldoutResult) -> None:
+    def _emit(self, job: CandidateJob, judged: HoldoutResult) -> None:
         total = len(self._chosen()) + len(self._failed())
         emit(ProgressEvent("judge", job.name, len(self._judged), total, judged.error or f"{judged.score:.4f}"))

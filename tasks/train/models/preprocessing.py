@@ -102,7 +102,7 @@ class _Columns:
         steps = [*texts, *numbers, *words] if as_categories else [*numbers, *texts, *words]
         columns = ColumnTransformer(steps, sparse_threshold=0.3 if self.sparse else 0.0)
         if as_categories and self.texts:
-            self._tell_categories(columns)
+            self._declare_categories(columns)
         return columns
 
     def _number_steps(self) -> list[Any]:
@@ -147,7 +147,7 @@ class _Columns:
         )
         return make_pipeline(FunctionTransformer(flatten_texts), words)
 
-    def _tell_categories(self, columns: ColumnTransformer) -> None:
+    def _declare_categories(self, columns: ColumnTransformer) -> None:
         places, estimator = list(range(len(self.texts))), self.estimator
         match self.family:
             case "histogram" if estimator.categorical_features in (None, "from_dtype"):

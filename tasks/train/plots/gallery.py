@@ -55,9 +55,9 @@ def make_gallery(leaderboard: Leaderboard, failures: list[tuple[str, Exception]]
     of = "" if leaderboard.positive is None else f" Of the class `{write_label(leaderboard.positive)}`."
     sections = [*_of_holdout(leaderboard.task, judged, of), *_of_best(leaderboard)]
     shown = []
-    for title, said, draw in sections:
+    for title, caption, draw in sections:
         try:
-            shown.append(f"## {title}\n\n{said}\n\n![{title}]({draw()})")
+            shown.append(f"## {title}\n\n{caption}\n\n![{title}]({draw()})")
         except Exception as error:  # noqa: BLE001 - what numbers do to a drawing nobody knows beforehand
             if failures is not None:
                 failures.append((title, error))
@@ -89,24 +89,24 @@ def _of_holdout(task: str, judged: list[_Judged], of_class: str) -> Iterator[_Se
         return
     best = judged[0]
     if task == "regression":
-        said = f"Of {best.name} on the hold-out; on the line, it is right."
-        yield "Predicted and actual", said, partial(pictures.draw_predicted, best.truth, best.prediction)
-        said = "What it leaves unexplained; a pattern is something it has not learnt."
-        yield "Residuals", said, partial(pictures.draw_residuals, best.truth, best.prediction)
+        caption = f"Of {best.name} on the hold-out; on the line, it is right."
+        yield "Predicted and actual", caption, partial(pictures.draw_predicted, best.truth, best.prediction)
+        caption = "What it leaves unexplained; a pattern is something it has not learnt."
+        yield "Residuals", caption, partial(pictures.draw_residuals, best.truth, best.prediction)
         errors = partial(pictures.draw_histogram, best.truth - best.prediction, "Actual - predicted")
         yield "Errors", "How large they are, and whether to one side.", errors
         return
     if curves := _curves(judged, lambda each: each.of_roc):
-        said = "The nearer to the upper left, the better; the dashed line is guessing."
-        yield "ROC", said + of_class, partial(pictures.draw_roc, curves)
+        caption = "The nearer to the upper left, the better; the dashed line is guessing."
+        yield "ROC", caption + of_class, partial(pictures.draw_roc, curves)
     if curves := _curves(judged, lambda each: each.rankings):
-        said = "Of those named, how many are right; of those that are, how many are named."
-        yield "Precision and recall", said + of_class, partial(pictures.draw_precision_recall, curves)
+        caption = "Of those named, how many are right; of those that are, how many are named."
+        yield "Precision and recall", caption + of_class, partial(pictures.draw_precision_recall, curves)
     if curves := _curves(judged, lambda each: each.probabilities):
-        said = "On the dashed line, a probability means what it says."
-        yield "Calibration", said + of_class, partial(pictures.draw_calibration, curves)
-    said = f"Of {best.name} on the hold-out; colored by their share of the actual class."
-    yield "Confusion", said, partial(pictures.draw_confusion, best.truth, best.prediction)
+        caption = "On the dashed line, a probability means what it says."
+        yield "Calibration", caption + of_class, partial(pictures.draw_calibration, curves)
+    caption = f"Of {best.name} on the hold-out; colored by their share of the actual class."
+    yield "Confusion", caption, partial(pictures.draw_confusion, best.truth, best.prediction)
 
 
 def _curves(judged: list[_Judged], of: Callable[[_Judged], dict[str, Array]]) -> dict[str, Curve]:
@@ -116,13 +116,13 @@ def _curves(judged: list[_Judged], of: Callable[[_Judged], dict[str, Array]]) ->
     if len(of(given[0])) <= _TWO:
         return {each.name: _curve(each, *list(of(each).items())[-1]) for each in given}
     best = given[0]
-    told = {name: _curve(best, name, said) for name, said in of(best).items()}
-    frequent = sorted(told.items(), key=lambda item: -int(item[1][0].sum()))[: len(pictures.COLORS)]
+    curves = {name: _curve(best, name, scores) for name, scores in of(best).items()}
+    frequent = sorted(curves.items(), key=lambda item: -int(item[1][0].sum()))[: len(pictures.COLORS)]
     return {f"{best.name}: {name}": curve for name, curve in frequent if 0 < curve[0].sum() < len(curve[0])}
 
 
-def _curve(judged: _Judged, name: str, said: Array) -> Curve:
-    return (judged.truth.astype(str) == name).astype(int), said
+def _curve(judged: _Judged, name: str, scores: Array) -> Curve:
+    return (judged.truth.astype(str) == name).astype(int), scores
 
 
 def _of_best(leaderboard: Leaderboard) -> Iterator[_Section]:
@@ -130,8 +130,12 @@ def _of_best(leaderboard: Leaderboard) -> Iterator[_Section]:
     if finalist is None:
         return
     if finalist.importances:
-        said = f"Of {finalist.name}: how much worse it scores on the hold-out when a feature is shuffled."
-        yield "Importances", said, partial(pictures.draw_importances, finalist.importances, leaderboard.metric)
+        caption = f"Of {finalist.name}: how much worse it scores on the hold-out when a feature is shuffled."
+        yield "Importances", caption, partial(pictures.draw_importances, finalist.importances, leaderboard.metric)
     if finalist.learning_curve:
-        said = f"Of {finalist.name}: where the lower line still rises, more rows would help."
-        yield "Learning curve", said, partial(pictures.draw_learning_curve, finalist.learning_curve, leaderboard.metric)
+        caption = f"Of {finalist.name}: where the lower line still rises, more rows would help."
+        yield (
+            "Learning curve",
+            caption,
+            partial(pictures.draw_learning_curve, finalist.learning_curve, leaderboard.metric),
+        )

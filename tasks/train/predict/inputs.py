@@ -125,14 +125,14 @@ class ReadLimits:
 
 @contextmanager
 def opened(
-    rows: Input, tables: Mapping[str, Path], learnt: Mapping[str, str], spill: Path, bounds: ReadLimits
+    rows: Input, tables: Mapping[str, Path], feature_kinds: Mapping[str, str], spill: Path, bounds: ReadLimits
 ) -> Iterator[Any]:
     """Yield an Arrow record batch reader over the rows.
 
     Args:
         rows: The input.
         tables: Folder of Parquet parts by table name.
-        learnt: Kind of each feature that the model learnt from.
+        feature_kinds: Kind of each feature that the model learnt from.
         spill: Folder for what does not fit in memory.
         bounds: Rows in a batch, and what a query may take.
 
@@ -146,14 +146,14 @@ def opened(
         try:
             source = _source(connection, rows, tables, bounds)
             described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608 - quoted names
-            columns = {str(name): _column(str(name), str(kind), learnt) for name, kind, *_ in described}
+            columns = {str(name): _column(str(name), str(kind), feature_kinds) for name, kind, *_ in described}
             schema = connection.sql(f"{_select(columns, source)} LIMIT 0").to_arrow_table().schema
-            columns |= _typed_nulls(connection, foreign_kinds(learnt, schema), source, learnt)
+            columns |= _typed_nulls(connection, foreign_kinds(feature_kinds, schema), source, feature_kinds)
             stream = _stream(connection, _select(columns, source), bounds.batch_rows)
         except duckdb.Error as error:
             refuse_damaged(views)
             raise TrainingError(f"{rows}: {explain_sql(error)}; correct it") from None
-        if mistakes := differences(learnt, stream.schema, str(rows)):
+        if mistakes := differences(feature_kinds, stream.schema, str(rows)):
             raise ConfigError(mistakes)
         yield stream
 
@@ -210,10 +210,10 @@ def _names_of(file: Path) -> list[str]:
         raise TrainingError(f"{file}: is not a Parquet file that can be read ({error}); write it anew") from None
 
 
-def _column(name: str, kind: str, learnt: Mapping[str, str]) -> str:
+def _column(name: str, kind: str, feature_kinds: Mapping[str, str]) -> str:
     """Return the expression of a column: the features as what training had."""
     quoted = quote_name(name)
-    if name in learnt or _FOREIGN_TYPES.fullmatch(kind):
+    if name in feature_kinds or _FOREIGN_TYPES.fullmatch(kind):
         for pattern, expression in PLAIN_TYPES.items():
             if re.fullmatch(pattern, kind):
                 plain = expression.replace('"{}"', quoted)
@@ -222,7 +222,7 @@ def _column(name: str, kind: str, learnt: Mapping[str, str]) -> str:
 
 
 def _typed_nulls(
-    connection: duckdb.DuckDBPyConnection, names: Sequence[str], source: str, learnt: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, names: Sequence[str], source: str, feature_kinds: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the expressions of those columns that are null in all rows: of nothing, the type says nothing."""
     if not names:
@@ -230,7 +230,7 @@ def _typed_nulls(
     counts = ", ".join(f"count({quote_name(name)})" for name in names)
     known = connection.execute(f"SELECT {counts} FROM {source}").fetchall()[0]  # noqa: S608 - quoted names
     empty = [name for name, count in zip(names, known, strict=True) if not count]
-    return {name: f"CAST(NULL AS {SQL_TYPES[learnt[name]]}) AS {quote_name(name)}" for name in empty}
+    return {name: f"CAST(NULL AS {SQL_TYPES[feature_kinds[name]]}) AS {quote_name(name)}" for name in empty}
 
 
 def _select(columns: Mapping[str, str], source: str) -> str:

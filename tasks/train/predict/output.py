@@ -16,30 +16,32 @@ from tasks.train.predict.inputs import Input
 _ENDINGS = ("", ".parquet", ".pq")
 
 
-def choose_output(folder: DataFolder, pipeline: str, rows: Input, asked: Path | None, *, overwrite: bool) -> Path:
-    """Return the file that a prediction is written to: what is asked for, else one in the folder of predictions.
+def choose_output(folder: DataFolder, pipeline: str, rows: Input, output: Path | None, *, overwrite: bool) -> Path:
+    """Return the file that a prediction is written to: the one named, else one in the folder of predictions.
 
     Raises:
-        ConfigError: what is asked for is there already, is not to be written to, or no Parquet by its name.
+        ConfigError: the one named is there already, is not to be written to, or no Parquet by its name.
 
     """
-    if asked is None:
+    if output is None:
         return folder.predictions(pipeline) / f"{rows.name}.parquet"
-    path = asked.absolute()
+    path = output.absolute()
     place = path.resolve()
     if path.is_dir():
-        raise ConfigError(f"{asked}: is a folder; name a file in it, e.g. {asked / rows.name}.parquet")
+        raise ConfigError(f"{output}: is a folder; name a file in it, e.g. {output / rows.name}.parquet")
     if path.suffix not in _ENDINGS:
-        raise ConfigError(f"{asked}: a prediction is Parquet, and {path.suffix} is not; name it {path.stem}.parquet")
+        raise ConfigError(f"{output}: a prediction is Parquet, and {path.suffix} is not; name it {path.stem}.parquet")
     if rows.kind in {"parquet", "file"} and place == Path(rows.text).resolve():
-        raise ConfigError(f"{asked}: is what is to be predicted; name another file")
+        raise ConfigError(f"{output}: is what is to be predicted; name another file")
     if (table := table_of(place)) is not None:
-        raise ConfigError(f"{asked}: is in the table {table}, which only its own run may change; name a file elsewhere")
+        raise ConfigError(
+            f"{output}: is in the table {table}, which only its own run may change; name a file elsewhere"
+        )
     for kept in folder.kept:
         if place.is_relative_to(kept.resolve()):
-            raise ConfigError(f"{asked}: is in {kept}, which only runs may change; name a file elsewhere")
+            raise ConfigError(f"{output}: is in {kept}, which only runs may change; name a file elsewhere")
     if path.exists() and not overwrite:
-        raise ConfigError(f"{asked}: is there already; name another file, or add --overwrite")
+        raise ConfigError(f"{output}: is there already; name another file, or add --overwrite")
     return path
 
 

@@ -88,10 +88,10 @@ def _features(version: Version) -> str:
 
 
 def _limits(version: Version) -> str:
-    return "\n".join(f"- {escape(limit, _LIMIT_CHARACTERS, cell=False)}" for limit in _say_limits(version))
+    return "\n".join(f"- {escape(limit, _LIMIT_CHARACTERS, cell=False)}" for limit in _shortcomings(version))
 
 
-def _say_limits(version: Version) -> Iterator[str]:
+def _shortcomings(version: Version) -> Iterator[str]:
     if version.p_dummy is not None and version.p_dummy > _P_SURE:
         yield f"It is not surely better than a dummy that looks at no feature (p = {version.p_dummy:.2f})."
     if version.equals:

@@ -33,17 +33,17 @@ class HeldOut:
     """Kind of each feature: number, truth, time or text."""
 
 
-def read_held_out(training: Training, training_set: TrainingSet, learnt: Mapping[str, str]) -> HeldOut:
+def read_held_out(training: Training, training_set: TrainingSet, feature_kinds: Mapping[str, str]) -> HeldOut:
     """Return the hold-out of a training set.
 
     Args:
         training: The training section of a pipeline.
         training_set: Its rows.
-        learnt: Kind of each feature that the champion learnt from; a column that is null in all rows counts as of it.
+        feature_kinds: Kind of each feature that the champion learnt from; a column that is null in all rows counts as of it.
 
     """
     with pa.memory_map(str(training_set.path)) as mapped:
-        table = _with_nulls_of(learnt, pa.ipc.open_file(mapped).read_all())
+        table = _with_nulls_of(feature_kinds, pa.ipc.open_file(mapped).read_all())
         features = features_of(training, table.schema)
         rows = split_rows(training, table, training_set.task)
         test = rows.test
@@ -56,11 +56,11 @@ def read_held_out(training: Training, training_set: TrainingSet, learnt: Mapping
         )
 
 
-def _with_nulls_of(learnt: Mapping[str, str], table: pa.Table) -> pa.Table:
+def _with_nulls_of(feature_kinds: Mapping[str, str], table: pa.Table) -> pa.Table:
     """Return the table with each column that is null in all rows as one of the learnt kind: DuckDB's own says nothing."""
     for place, name in enumerate(table.column_names):
-        if learnt.get(name) in NULL_TYPES and table.column(name).null_count == table.num_rows:
-            table = table.set_column(place, name, pa.nulls(table.num_rows, NULL_TYPES[learnt[name]]))
+        if feature_kinds.get(name) in NULL_TYPES and table.column(name).null_count == table.num_rows:
+            table = table.set_column(place, name, pa.nulls(table.num_rows, NULL_TYPES[feature_kinds[name]]))
     return table
 
 

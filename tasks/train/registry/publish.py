@@ -19,7 +19,7 @@ from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, Finalist
 from tasks.train.registry.card import write_card
-from tasks.train.registry.training_rows import Learnt, read_training_rows
+from tasks.train.registry.training_rows import TrainingRows, read_training_rows
 from tasks.train.registry.version import (
     CARD,
     ENVIRONMENT,
@@ -65,15 +65,15 @@ def _publish(
     models: Path, leaderboard: Leaderboard, best: Line, training: Training, training_set: TrainingSet
 ) -> Version:
     assert best.finalist is not None
-    learnt = read_training_rows(training, training_set)
-    made = _describe(models, leaderboard, best, best.finalist, training, training_set, learnt)
+    training_rows = read_training_rows(training, training_set)
+    made = _describe(models, leaderboard, best, best.finalist, training, training_set, training_rows)
     environment = _environment(training.candidates[best.name].estimator)
     with commit_folder(models / made.name) as part:
         shutil.copyfile(best.finalist.folder / MODEL_FILE, part / MODEL_FILE)
         holdout = best.finalist.folder / HOLDOUT_FILE
         if holdout.is_file() and _is_small(holdout):
             shutil.copyfile(holdout, part / HOLDOUT_FILE)
-        learnt.keep(part)
+        training_rows.keep(part)
         write_json(part / METRICS, asdict(made) | {"training": training.model_dump(mode="json")})
         write_json(part / ENVIRONMENT, asdict(environment))
         (part / CARD).write_text(write_card(made, environment), encoding="utf-8")
@@ -107,7 +107,7 @@ def _describe(  # noqa: PLR0913, PLR0917 - what a version is made of
     finalist: Finalist,
     training: Training,
     training_set: TrainingSet,
-    learnt: Learnt,
+    training_rows: TrainingRows,
 ) -> Version:
     number = 1 + max((number_of(folder) for folder in folders_of(models)), default=0)
     assert best.score is not None
@@ -132,7 +132,7 @@ def _describe(  # noqa: PLR0913, PLR0917 - what a version is made of
         test_rows=leaderboard.test_rows,
         folds=leaderboard.folds,
         params=dict(best.result.params),
-        features=learnt.kinds,
+        features=training_rows.kinds,
         importances=dict(finalist.importances),
         learning_curve=list(finalist.learning_curve),
         equals=[line.name for line in leaderboard.lines if line.within_noise and line.name != best.name],
@@ -140,7 +140,7 @@ def _describe(  # noqa: PLR0913, PLR0917 - what a version is made of
         training=KeptTraining.model_validate(training.model_dump(mode="json")),
         positive=training_set.positive,
         guessed=training_set.guessed,
-        reference=learnt.reference,
+        reference=training_rows.reference,
     )
 
 

@@ -21,12 +21,12 @@ from tasks.train.data.types import Array
 if TYPE_CHECKING:
     import pandas as pd
 
-LEARNT = "learnt.npy"
-MOST_LEARNT_ROWS = 8_000_000  # 8 bytes each
+TRAINING_ROWS_FILE = "learnt.npy"
+MAX_TRAINING_ROWS = 8_000_000  # 8 bytes each
 
 
 @dataclass(frozen=True, eq=False)
-class Learnt:
+class TrainingRows:
     """What is kept of the rows that a model learnt from."""
 
     kinds: dict[str, str]
@@ -36,11 +36,11 @@ class Learnt:
 
     def keep(self, folder: Path) -> None:
         """Write the rows' numbers, unless they are too many."""
-        if len(self.rows) <= MOST_LEARNT_ROWS:
-            np.save(folder / LEARNT, self.rows)
+        if len(self.rows) <= MAX_TRAINING_ROWS:
+            np.save(folder / TRAINING_ROWS_FILE, self.rows)
 
 
-def read_training_rows(training: Training, training_set: TrainingSet) -> Learnt:
+def read_training_rows(training: Training, training_set: TrainingSet) -> TrainingRows:
     """Return what is to be kept of the rows that train."""
     from tasks.train.data.split import split_rows  # noqa: PLC0415 - scikit-learn costs a second to import
 
@@ -51,7 +51,7 @@ def read_training_rows(training: Training, training_set: TrainingSet) -> Learnt:
         train = split_rows(training, table, training_set.task).train
         frame = read_frame(table, features, train)
         truth = read_target(table.column(training.target), training_set.task)[train]
-        return Learnt(kinds, describe_features(frame), np.sort(number_rows(frame, truth, list(kinds))))
+        return TrainingRows(kinds, describe_features(frame), np.sort(number_rows(frame, truth, list(kinds))))
 
 
 def number_rows(frame: pd.DataFrame, truth: Array, features: Sequence[str]) -> Array:
@@ -64,7 +64,7 @@ def number_rows(frame: pd.DataFrame, truth: Array, features: Sequence[str]) -> A
 def unseen_rows(folder: Path, frame: pd.DataFrame, truth: Array, features: Sequence[str]) -> Array | None:
     """Return which rows the version in a folder has not learnt from, or None where it was not kept, or is damaged."""
     try:
-        known = np.load(folder / LEARNT, allow_pickle=False)
+        known = np.load(folder / TRAINING_ROWS_FILE, allow_pickle=False)
     except (FileNotFoundError, EOFError, ValueError):
         return None
     return ~np.isin(number_rows(frame, truth, features), known)

@@ -95,7 +95,7 @@ def test_what_is_no_utf8_is_detected(text: str, name: str) -> None:
 )
 def test_few_letters_are_taken_for_western(text: str) -> None:
     """From one accent nothing can be told but what most such files are."""
-    assert detect_encoding(b"plain text before\n" * 50 + text.encode("cp1252"), whole=True).name == "cp1252"
+    assert detect_encoding(b"plain text before\n" * 50 + text.encode("cp1252"), is_complete=True).name == "cp1252"
 
 
 def test_single_wrong_lines_are_no_other_encoding() -> None:
@@ -107,7 +107,7 @@ def test_single_wrong_lines_are_no_other_encoding() -> None:
 def test_a_character_may_be_cut_off_where_a_sample_ends() -> None:
     """The first bytes of a file may end within a character; a whole file may not."""
     assert detect_encoding("plain, naï".encode()[:-1]) == Encoding()
-    assert detect_encoding(b"plain, caf\xe9", whole=True).name == "cp1252"
+    assert detect_encoding(b"plain, caf\xe9", is_complete=True).name == "cp1252"
 
 
 def test_large_samples_are_judged_in_no_time() -> None:

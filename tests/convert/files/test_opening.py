@@ -57,7 +57,7 @@ def read_all(path: Path | str, size: int = 1024, member: str | None = None) -> t
                 assert len(piece) <= size
                 pieces.append(piece)
         except DamagedError as error:
-            assert not stream.is_whole
+            assert not stream.is_intact
             return b"".join(pieces), error
     return b"".join(pieces), None
 

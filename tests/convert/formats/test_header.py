@@ -35,7 +35,7 @@ def records_of(text: str) -> list[list[str]]:
 )
 def test_a_record_of_the_kinds_below_is_a_row(text: str) -> None:
     """A number above numbers, a date above dates, or texts that come again are values."""
-    assert find_header(records_of(text), None) == Header(0, found=False)
+    assert find_header(records_of(text), None) == Header(0, is_found=False)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_record_of_the_kinds_below_is_a_row(text: str) -> None:
 )
 def test_a_record_unlike_those_below_names_the_columns(text: str) -> None:
     """So does a text above numbers, a year or a day above amounts, and anything where nothing tells."""
-    assert find_header(records_of(text), None) == Header(0, found=True)
+    assert find_header(records_of(text), None) == Header(0, is_found=True)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_record_unlike_those_below_names_the_columns(text: str) -> None:
 )
 def test_narrow_lines_above_a_header_are_titles(text: str, above: int) -> None:
     """They have fewer fields than all below them."""
-    assert find_header(records_of(text), None) == Header(above, found=True)
+    assert find_header(records_of(text), None) == Header(above, is_found=True)
 
 
 @pytest.mark.parametrize(
@@ -104,16 +104,16 @@ def test_names_that_are_declared_tell_of_a_header() -> None:
     """A record that holds one of them names the columns, whatever it looks like."""
     rows = records_of("7,8\n1,2\n3,4")
 
-    assert find_header(rows, None) == Header(0, found=False)
-    assert find_header(rows, None, {"8"}) == Header(0, found=True)
-    assert find_header([["Report"], *rows], None, {"8"}) == Header(1, found=True)
+    assert find_header(rows, None) == Header(0, is_found=False)
+    assert find_header(rows, None, {"8"}) == Header(0, is_found=True)
+    assert find_header([["Report"], *rows], None, {"8"}) == Header(1, is_found=True)
 
 
 def test_what_is_declared_is_not_judged() -> None:
     """Without a header no line is a title: each is a record."""
     rows = records_of("Report\nid,name,n\n1,x,2\n2,y,3")
 
-    assert find_header(rows, declared=False) == Header(0, found=False)
-    assert find_header(rows, declared=True) == Header(1, found=True)
-    assert find_header(rows, declared=True, titled=False) == Header(0, found=True)
-    assert find_header([], None) == Header(0, found=True)
+    assert find_header(rows, declared=False) == Header(0, is_found=False)
+    assert find_header(rows, declared=True) == Header(1, is_found=True)
+    assert find_header(rows, declared=True, titled=False) == Header(0, is_found=True)
+    assert find_header([], None) == Header(0, is_found=True)

@@ -82,18 +82,18 @@ class _Sample:
     valued: Sequence[Sequence[str]]
 
     @classmethod
-    def read(cls, text: str, quoting: Quoting, *, whole: bool = False) -> _Sample:
-        """Return the first records that are not empty; the last may be totals, or unless `whole` cut off, and tells of values at most."""
+    def read(cls, text: str, quoting: Quoting, *, is_complete: bool = False) -> _Sample:
+        """Return the first records that are not empty; the last may be totals, or unless the sample `is_complete` cut off, and tells of values at most."""
         if not quoting.is_plain:
             text = quoting.rewrite(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
         found = list(islice(_records(text, quoting), _RECORDS + 1))
         starts, records = [start for start, _ in found], [fields for _, fields in found]
         kept = max(1, len(records) - 1)
-        return cls(starts[:kept], records[:kept], records if whole else records[:kept])
+        return cls(starts[:kept], records[:kept], records if is_complete else records[:kept])
 
 
 def detect_dialect(
-    sample: str, reading: Reading, suffix: str, expected: Collection[str] = (), *, whole: bool = False
+    sample: str, reading: Reading, suffix: str, expected: Collection[str] = (), *, is_complete: bool = False
 ) -> Dialect:
     """Return how a file that begins with `sample` is written; what is declared is not detected.
 
@@ -101,7 +101,7 @@ def detect_dialect(
     gives most records as many fields as that has, and among equals the one that
     leaves most fields numbers or dates. Decimals are commas where the delimiter is
     none and more values look like 1,5 than like 1.5; 1,234 may be thousands, and
-    tells nothing. `expected` are names that columns are declared to have; a `whole`
+    tells nothing. `expected` are names that columns are declared to have; a complete
     sample is all of the file.
     """
     delimiter = reading.delimiter or ("\t" if suffix == ".tsv" or reading.format == "tsv" else "")
@@ -116,7 +116,7 @@ def detect_dialect(
     if reading.escape and reading.escape != quoting.quote:
         quoting = replace(quoting, escape=reading.escape)
     quoting = detect_escapes(text, quoting, reading.escape)
-    return _describe(_Sample.read(text, quoting, whole=whole), quoting, reading, begin, expected)
+    return _describe(_Sample.read(text, quoting, is_complete=is_complete), quoting, reading, begin, expected)
 
 
 def _lines_to_skip(sample: str, reading: Reading) -> tuple[int, str]:
@@ -144,7 +144,7 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
     return Dialect(
         quoting.delimiter,
         quoting.quote,
-        header.found,
+        header.is_found,
         decimal,
         quoting.escape,
         quoting.comment,
@@ -154,7 +154,7 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
         doubts,
         pair,
         undivided,
-        sample.records[header.above + header.found :] or sample.valued[header.above + header.found :],
+        sample.records[header.above + header.is_found :] or sample.valued[header.above + header.is_found :],
     )
 
 

@@ -47,7 +47,9 @@ class Csv(StreamedFormat):
     def begin(self, text: ByteView, *, final: bool) -> Place | None:
         """Return after how many lines and bytes the first record below the header begins."""
         target = self.target
-        head = read_head(text, target.reading, self.suffixes[0], target.naming.rename, target.header_names, whole=final)
+        head = read_head(
+            text, target.reading, self.suffixes[0], target.naming.rename, target.header_names, is_complete=final
+        )
         if head.size == len(text) and not final:
             return None
         refuse_width(len(head.names))

@@ -55,21 +55,27 @@ class Head:
 
 
 def read_head(
-    text: ByteView, reading: Reading, suffix: str, rename: Rename, expected: Collection[str] = (), *, whole: bool = True
+    text: ByteView,
+    reading: Reading,
+    suffix: str,
+    rename: Rename,
+    expected: Collection[str] = (),
+    *,
+    is_complete: bool = True,
 ) -> Head:
     """Return the head of a file that begins with `text`, in UTF-8 without a byte order mark; it takes up all of it where more is needed.
 
-    `expected` are names that columns are declared to have; with `whole` there is no more.
+    `expected` are names that columns are declared to have; where it `is_complete` there is no more.
 
     Raises:
         TableError: the header cannot be read, or the file has no line that is declared to be it.
 
     """
-    sample, is_all = text.to_place(SAMPLE_BYTES).data, whole and len(text) <= SAMPLE_BYTES
-    dialect = detect_dialect(sample.decode("utf-8", "replace"), reading, suffix, expected, whole=is_all)
+    sample, is_all = text.to_place(SAMPLE_BYTES).data, is_complete and len(text) <= SAMPLE_BYTES
+    dialect = detect_dialect(sample.decode("utf-8", "replace"), reading, suffix, expected, is_complete=is_all)
     begin = _place_of(text, dialect.above)
     if begin is None:
-        if whole and len(text):
+        if is_complete and len(text):
             _refuse_beginning(text, reading)
         return Head(dialect, (), len(text), dialect.above)
     head = _read_header(text.from_place(begin), dialect, rename, reading)

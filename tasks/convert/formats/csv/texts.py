@@ -54,11 +54,11 @@ def read_texts(block: CsvBlock, columns: Mapping[str, Column] | None = None) -> 
     plain, types = read_decimals(block, table, columns or {})
     received = table.num_rows + len(misfits)
     told = warn_of_repeats(sorted(misfit.record.line for misfit in misfits if misfit.reason == REPEATED))
-    told += _tell_second(records, block.head)
+    told += _warn_of_second_header(records, block.head)
     return RawBlock(plain, received, misfits, locate, types, warnings=[*records.warnings, *told])
 
 
-def _tell_second(records: Records, head: Head) -> list[str]:
+def _warn_of_second_header(records: Records, head: Head) -> list[str]:
     """Return a sentence on a record that looks like the header of another table, if one does."""
     spans = records.spans
     blank = [not any(span.fields) for span in spans]
