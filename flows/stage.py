@@ -29,7 +29,7 @@ def name_run() -> str:
 
 
 def warn_of_schedule(pipeline: Pipeline) -> list[str]:
-    """Tell the log of each source that a schedule would fetch only once, where it is a schedule that has started this run."""
+    """Log and return a warning for each source that a schedule would fetch only once, where it is a schedule that has started this run."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or not context.flow_run.auto_scheduled:
         return []

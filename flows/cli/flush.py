@@ -38,7 +38,7 @@ def flush(api: PrefectApi, flow_run_id: UUID | None, limit_s: float = STORED_S) 
 
 
 def _wait_until_still(counts: Callable[[], tuple[int, int]], limit_s: float) -> None:
-    """Return when counts have not changed for as long as what was sent before may lie with the recorder."""
+    """Wait until counts have not changed for as long as what was sent before may lie with the recorder."""
     since = time.monotonic()
     deadline, before = since + limit_s, counts()
     while time.monotonic() < min(deadline, since + _STILL_S):

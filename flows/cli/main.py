@@ -216,7 +216,7 @@ def _end_at_once(code: int) -> NoReturn:
 
 
 def _fail(error: BaseException) -> int:
-    """Say what ended a command, and return its exit code."""
+    """Print what ended a command, and return its exit code."""
     match error:
         case ConfigError():
             said, code = str(error), EXIT_WRONG

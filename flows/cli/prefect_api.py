@@ -95,7 +95,7 @@ class PrefectApi:
         )
 
     def wait_until_ready(self) -> None:
-        """Return when the API answers: at once where it is configured, as soon as it is up where it is temporary.
+        """Wait until the API answers: at once where it is configured, as soon as it is up where it is temporary.
 
         Raises:
             ServerError: nobody answers.

@@ -38,7 +38,7 @@ class ServedRuns:
         self._warned_of_scheduler = False
 
     def add(self, deployment: UUID, name: str, *, scheduled: bool) -> None:
-        """Tell of a deployment too; it takes the place of another of its name."""
+        """Report on a deployment too; it takes the place of another of its name."""
         for former in [id_ for id_, known in self._names.items() if known == name]:
             self._names.pop(former)
             self._next.pop(former, None)
@@ -85,7 +85,7 @@ class ServedRuns:
         self._ended = {run: end for run, end in self._ended.items() if end > before}
 
     async def _next_run_lines(self, now: datetime) -> list[str]:
-        """Tell the next run of each scheduled deployment where it is another than before; that there is none, once."""
+        """Return a line for the next run of each scheduled deployment, where it is another than before; that there is none, once."""
         lines = []
         for deployment, known in self._next.items():
             due = await self._read_next(deployment)

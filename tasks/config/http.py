@@ -184,7 +184,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class Requests(ConfigModel):
-    """How a source's host is asked: how much at once, how long, how often again.
+    """Concurrency, timeouts and retries of the requests to a source's host.
 
     The bound on requests in flight adapts to the host between its minimum and
     maximum; sources of the same host share it, and the strictest of their bounds.

@@ -170,7 +170,7 @@ def _within(value: Any) -> Iterable[Any]:
 
 
 def _holds_itself(value: Any, around: set[int], known: set[int]) -> bool:
-    """Tell whether a value is one of those around it; each is looked into once."""
+    """Return whether a value is one of those around it; each is looked into once."""
     if id(value) in around or id(value) in known or not _within(value):
         return id(value) in around
     around.add(id(value))

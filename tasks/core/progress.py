@@ -36,6 +36,6 @@ def subscribed(listener: Callable[[ProgressEvent], None]) -> Iterator[None]:
 
 
 def emit(step: ProgressEvent) -> None:
-    """Tell every listener how far a part has come."""
+    """Report to every subscriber how far a part has come."""
     for listener in _listeners:
         listener(step)

@@ -44,7 +44,7 @@ def _look_at_disk(data: Path, least_free: int) -> Diagnosis:
 
 
 def _look_at_locks(data: Path) -> Iterator[Diagnosis]:
-    """Tell of the folders that a run holds; a lock ends with its process, so a file that is left holds nothing."""
+    """Yield a diagnosis of the folders that a run holds; a lock ends with its process, so a file that is left holds nothing."""
     for path in sorted(data.rglob(".lock")):
         lock = FileLock(path)
         try:

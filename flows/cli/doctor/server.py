@@ -120,7 +120,7 @@ def _look_at_version(url: str, client: SyncPrefectClient) -> Diagnosis:
 def _look_at_pulse(
     client: SyncPrefectClient, deployments: Sequence[DeploymentResponse], new: timedelta
 ) -> Iterator[Diagnosis]:
-    """Tell of the deployments of which the scheduler has made no run to come."""
+    """Yield a diagnosis of the deployments of which the scheduler has made no run to come."""
     now = datetime.now(UTC)
     settled = [d for d in deployments if d.updated is None or d.updated < now - new]
     without = [d.name for d in settled if not _read_runs(client, d.id, FlowRunFilterExpectedStartTime(after_=now))]
@@ -132,7 +132,7 @@ def _look_at_pulse(
 
 
 def _look_at_pools(client: SyncPrefectClient, pools: Sequence[str]) -> Iterator[Diagnosis]:
-    """Tell of the work pools that are paused, or that no worker asks for work."""
+    """Yield a diagnosis of the work pools that are paused, or that no worker asks for work."""
     for name in pools:
         if client.read_work_pool(name).is_paused:
             yield Diagnosis("wrong", f"work pool {name} is paused; prefect work-pool resume {name}")
@@ -141,7 +141,7 @@ def _look_at_pools(client: SyncPrefectClient, pools: Sequence[str]) -> Iterator[
 
 
 def _look_at_late(client: SyncPrefectClient, deployment: DeploymentResponse) -> Iterator[Diagnosis]:
-    """Tell of a deployment whose runs are due and not begun."""
+    """Yield a diagnosis of a deployment whose runs are due and not begun."""
     now = datetime.now(UTC)
     due = FlowRunFilterExpectedStartTime(before_=now - LATE)
     late = _read_runs(client, deployment.id, due)

@@ -148,7 +148,7 @@ def width_of(records: Sequence[Record]) -> int:
 
 
 def _judge(first: Record, below: Sequence[Record], expected: Collection[str]) -> int:
-    """Return whether a record is a header: 1 or -1 where something tells, 0 where nothing does."""
+    """Return 1 for a record that is a header, -1 for one that is none, and 0 where nothing tells."""
     if not any(first) or any(field.strip() in expected for field in first):
         return 1
     rows = [record for record in below if len(record) == len(first)][:_JUDGED_ROWS]

@@ -79,7 +79,7 @@ class Jsonl(StreamedFormat):
 
     @property
     def warnings(self) -> Sequence[str]:
-        """Return whether the file is cut off."""
+        """Return a sentence where the file is cut off, else an empty one."""
         return (self._cut_off,)
 
 

@@ -19,7 +19,7 @@ from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_conten
 def read_pages(
     source: ApiSource, first: PageRequest, fetch: Fetch, state: Progress | Walk | None
 ) -> AsyncGenerator[PageGroup, None]:
-    """Return the records of each page of a partition, from where `state` says; None is the beginning.
+    """Yield the records of each page of a partition, from where `state` says; None is the beginning.
 
     Raises:
         PermanentSourceError: a body without records or page count, more pages than

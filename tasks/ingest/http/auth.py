@@ -95,7 +95,7 @@ class SigningCredential:
         return request
 
     def renew(self, _request: httpx.Request) -> bool:
-        """Return that there is no other proof."""
+        """Return False: there is no other proof."""
         return False
 
 

@@ -52,7 +52,7 @@ class OAuth2Credential:
         return copy_request(request, headers={"Authorization": f"Bearer {self._token}"})
 
     def renew(self, request: httpx.Request) -> bool:
-        """Return that another token can be had: the one that was refused is forgotten."""
+        """Return True: the token that was refused is forgotten, and another can be had."""
         if request.headers["Authorization"] == f"Bearer {self._token}":
             self._token = None
         return True

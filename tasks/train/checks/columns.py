@@ -112,7 +112,7 @@ def hash_rows(table: pa.Table, columns: Sequence[str]) -> Array:
 
 
 def _differ_by_themselves(table: pa.Table, firsts: Array) -> bool:
-    """Tell whether rows of such values seldom coincide, by those that differ: `firsts` has one place of each.
+    """Return whether rows of such values seldom coincide, by those that differ: `firsts` has one place of each.
 
     They do where one column, an amount say, tells them apart, or where the
     columns could make many more rows than there are.

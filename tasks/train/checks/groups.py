@@ -52,7 +52,7 @@ def warn_of_groups(table: pa.Table, features: Features, training: Training, rows
 
 
 def _is_group(table: pa.Table, name: str, groups: Array, features: Features, training: Training) -> bool:
-    """Tell whether the values of a column name things that have several rows each."""
+    """Return whether the values of a column name things that have several rows each."""
     target = encode(table.column(training.target))
     if isinstance(training.split, TimeSplit):  # the same customer later on is what is to be predicted, mostly
         return _belongs(groups, target)
@@ -67,7 +67,7 @@ def _is_group(table: pa.Table, name: str, groups: Array, features: Features, tra
 
 
 def _belongs(groups: Array, values: Array) -> bool:
-    """Tell whether rows of one group have one value, much more often than those of different groups.
+    """Return whether rows of one group have one value, much more often than those of different groups.
 
     Groups that are neighbours count as different: where they agree too, their numbers are amounts that tell the value.
     """

@@ -100,7 +100,7 @@ def _ranks(amounts: Array) -> Array:
 
 
 def _is_copy(values: Array, classes: Array) -> bool:
-    """Tell whether each value belongs to one class and each class to one value."""
+    """Return whether each value belongs to one class and each class to one value."""
     codes = np.unique(values, return_inverse=True)[1]  # NaN is one value
     number = int(classes.max()) + 1
     return int(codes.max()) + 1 == number and len(np.unique(codes * number + classes)) == number

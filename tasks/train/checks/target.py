@@ -164,7 +164,7 @@ def _task_mistakes(training: Training, column: pa.ChunkedArray) -> list[str]:
 
 
 def _is_integral(column: pa.ChunkedArray) -> bool:
-    """Tell whether every number is whole, and small enough to be exact."""
+    """Return whether every number is whole, and small enough to be exact."""
     values = column.to_numpy()
     return bool(((values == np.floor(values)) & (np.abs(values) < 2**53)).all())
 
@@ -275,7 +275,7 @@ def _metric_mistakes(training: Training, target: Target, values: Array, column: 
 
 
 def _fits(metric: str, target: Array, task: Problem) -> bool:
-    """Tell whether scikit-learn's own scorer can judge a constant prediction of the target."""
+    """Return whether scikit-learn's own scorer can judge a constant prediction of the target."""
     if own := metrics_without_scorer().get(metric):
         return own.task == task
     if metric in _regression_metrics() or _compares_clusters(metric):

@@ -123,5 +123,5 @@ def _values(candidate: Candidate) -> Iterator[tuple[str, str, Any]]:
 
 
 def _is_set(value: Any) -> bool:
-    """Tell whether a weight or constraint does anything."""
+    """Return whether a weight or constraint does anything."""
     return value not in (None, 1, 0)

@@ -72,7 +72,7 @@ def observe(features: Features, frame: pd.DataFrame) -> Features:
 
 
 def _is_wordy(texts: pd.Series[Any]) -> bool:
-    """Tell from the first rows whether texts have many words and rarely repeat: remarks, not names of categories."""
+    """Return whether texts have many words and rarely repeat in the first rows: remarks, not names of categories."""
     seen = texts.dropna().head(_SEEN_ROWS)
     return bool(seen.nunique() > len(seen) * _RARELY_SAME and seen.str.count(r"\w+").mean() > _MANY_WORDS)
 
@@ -173,7 +173,7 @@ def encode_classes(target: Array) -> Array:
 
 
 def is_text_type(kind: pa.DataType) -> bool:
-    """Tell whether a column's type is text."""
+    """Return whether a column's type is text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 

@@ -99,7 +99,7 @@ class Leaderboard:
 
     @property
     def beats_dummy(self) -> bool:
-        """Tell whether the best scores better than the baseline that looks at no feature."""
+        """Return whether the best scores better than the baseline that looks at no feature."""
         dummy = next((line.score for line in self.lines if line.name == BASELINE and line.score is not None), -math.inf)
         return self.best is not None and self.best.score is not None and self.best.score > dummy
 

@@ -139,7 +139,7 @@ def kept_part(job: CandidateJob, kind: type[Kept], number: int = 0) -> Kept | No
 
 
 def _is_intact(folder: Path) -> bool:
-    """Tell whether the model and what it said of the hold-out are there to their ends."""
+    """Return whether the model and what it said of the hold-out are there to their ends."""
     model, holdout = folder / MODEL_FILE, folder / HOLDOUT_FILE
     if not is_zipfile(model) or not holdout.is_file():
         return False

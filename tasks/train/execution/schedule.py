@@ -90,11 +90,11 @@ class _Evaluation:
             self._emit(unit.job)
 
     def is_lost(self, unit: Unit) -> bool:
-        """Tell whether a candidate has failed, so that its other folds need not be tried."""
+        """Return whether a candidate has failed, so that its other folds need not be tried."""
         return any(result.error is not None for result in self._found[unit.job.name].values())
 
     def emit_finished(self) -> None:
-        """Tell of the candidates that need no fit."""
+        """Emit the progress of the candidates that need no fit."""
         for job in self._jobs:
             if not self.missing[job.name]:
                 self._emit(job)

@@ -21,7 +21,7 @@ from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, EvaluationR
 
 
 def check_reach(job: CandidateJob) -> None:
-    """Return where this process can read what a candidate learns from, and write its results.
+    """Raise unless this process can read what a candidate learns from, and write its results.
 
     Raises:
         TrainingError: it cannot, as no other candidate could.
@@ -41,7 +41,7 @@ def check_reach(job: CandidateJob) -> None:
 
 
 def check_versions(job: CandidateJob) -> None:
-    """Return where this process has the packages that the run has.
+    """Raise unless this process has the packages that the run has.
 
     Raises:
         TrainingError: it has others, which would give other results.

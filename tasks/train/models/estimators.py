@@ -202,7 +202,7 @@ def build_estimator(candidate: Candidate, seed: int, labels: Sequence[Label] | N
 
 
 def _nearest(name: str) -> str:
-    """Return `; did you mean ...?` with the full import path of the estimator of nearest name."""
+    """Return the cure for an unknown estimator: `; ` and the import path of the one of nearest name, or where all are listed."""
     near = nearest(name, _known_estimators())
     return f"; did you mean {_known_estimators()[near]}?" if near else "; see scikit-learn's list of estimators"
 

@@ -37,7 +37,7 @@ class Decision:
 
     @property
     def promoted(self) -> bool:
-        """Tell whether the version serves from then on."""
+        """Return whether the version serves from then on."""
         return self.champion == self.version
 
     @property

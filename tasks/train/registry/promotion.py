@@ -22,7 +22,7 @@ _FEWEST_ROWS = 50  # fewer tell nothing of two models
 
 
 def decide_champion(models: Path, version: Version, training: Training, training_set: TrainingSet) -> Decision:
-    """Return whether a version takes the champion's place, by the policy of the pipeline file, and keep the decision.
+    """Decide by the policy of the pipeline file whether a version takes the champion's place, and keep the decision.
 
     A version that was set aside by hand is not taken again by itself.
     """

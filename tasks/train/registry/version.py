@@ -132,7 +132,7 @@ def read_version(models: Path, name: str) -> Version:
 
 
 def is_model_intact(path: Path) -> bool:
-    """Tell whether a model's file is there, and every byte of it as it was written."""
+    """Return whether a model's file is there, and every byte of it as it was written."""
     try:
         with ZipFile(path) as archive:
             return archive.testzip() is None
