@@ -67,7 +67,7 @@ class RunRecorder:
             warnings=list(dict.fromkeys((*self.warnings, *_warnings_of_rows(landed, tables), *_warnings(board)))),
             sources=_summarize(landed, tables),
             leaderboard=[line.kept for line in board.lines] if board else [],
-            metric=board.metric if board else None,
+            metric=board.training.metric if board else None,
             best=board.best.kept if board and board.best else None,
             champion=_summarize_champion(self.models) if "train" in self.seconds else None,
             target=_summarize_target(board) if board else None,
@@ -121,14 +121,13 @@ def _summarize_champion(models: Path) -> ChampionSummary | None:
     )
 
 
-def _summarize_target(board: Leaderboard) -> TargetSummary | None:
-    if board.target is None:
-        return None
-    return TargetSummary(board.target, board.task, board.positive, list(board.guessed))
+def _summarize_target(board: Leaderboard) -> TargetSummary:
+    made = board.training_set
+    return TargetSummary(board.training.target, made.task, made.positive, list(made.guessed))
 
 
 def _warnings(board: Leaderboard | None) -> list[str]:
     if board is None or board.best is None:
         return []
     nothing = f"the best candidate, {board.best.name}, does not beat the dummy baseline: it has learnt nothing of use"
-    return [*board.warnings, *([] if board.beats_dummy else [nothing])]
+    return [*board.training_set.warnings, *([] if board.beats_dummy else [nothing])]

@@ -61,8 +61,8 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     await asyncio.to_thread(keep_leaderboard, models, leaderboard.kept)
     await report_leaderboard(pipeline.name, leaderboard)
     _check_outcome(leaderboard)
-    version = await asyncio.to_thread(publish_version, models, leaderboard, training, training_set)
-    decision = await asyncio.to_thread(decide_champion, models, version, training, training_set)
+    version = await asyncio.to_thread(publish_version, models, leaderboard)
+    decision = await asyncio.to_thread(decide_champion, models, version, leaderboard)
     await report_model(pipeline.name, leaderboard, models / version.name / CARD, decision)
     return leaderboard
 

@@ -27,33 +27,32 @@ _MOST_MARKDOWN = 450_000  # bytes; an artifact lives in Prefect's database for e
 async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
     """Show the candidates, ranked; a unit of its own so that the artifact stands in the run's graph."""
     rows = [_row(line, leaderboard) for line in leaderboard.lines]
-    counted = (
-        f"{leaderboard.training_rows:,} rows to train in {leaderboard.folds} folds, {leaderboard.test_rows:,} held out"
-    )
+    training_set, split = leaderboard.training_set, leaderboard.split
+    counted = f"{split.train:,} rows to train in {len(split.folds)} folds, {split.test:,} held out"
     said = (
-        f"Candidates by {leaderboard.metric}, greater is better: {counted}. Intervals are of 95 %, also in brackets; p is the chance of such "
+        f"Candidates by {leaderboard.training.metric}, greater is better: {counted}. Intervals are of 95 %, also in brackets; p is the chance of such "
         "a difference between equals, corrected for folds that overlap and for many comparisons."
     )
-    if leaderboard.positive is not None:
-        how = "the rarer one" if "positive" in leaderboard.guessed else "as declared"
-        said += f" F1, pr_auc and their like are of the class {_sentence(write_label(leaderboard.positive))}, {how}."
-    await show_table(f"{pipeline}-leaderboard", rows, " ".join([said, *map(_sentence, leaderboard.warnings)]))
+    if training_set.positive is not None:
+        how = "the rarer one" if "positive" in training_set.guessed else "as declared"
+        said += f" F1, pr_auc and their like are of the class {_sentence(write_label(training_set.positive))}, {how}."
+    await show_table(f"{pipeline}-leaderboard", rows, " ".join([said, *map(_sentence, training_set.warnings)]))
 
 
 def _row(line: Line, leaderboard: Leaderboard) -> dict[str, Any]:
-    result, finalist = line.result, line.finalist
+    result, finalist, metric = line.result, line.finalist, leaderboard.training.metric
     best = leaderboard.best is not None and line.name == leaderboard.best.name
     return {
         "candidate": line.name,
         **({"failure": result.error or ""} if leaderboard.failed else {}),
-        leaderboard.metric: _figure(line.score),
+        metric: _figure(line.score),
         "95 %": _interval(line.interval),
         "vs best": "best" if best else "within noise" if line.within_noise else _p(line.p_best),
         "vs dummy": _p(line.p_dummy),
         "hold-out": f"{finalist.score:.4f} ({_interval(finalist.interval) or 'unknown'})" if finalist else "",
         "fit (s)": "" if result.fit_s is None else round(result.fit_s, 1),
         "MiB": "" if result.memory_mb is None else round(result.memory_mb),
-        **{name: _figure(value) for name, value in (result.metrics or {}).items() if name != leaderboard.metric},
+        **{name: _figure(value) for name, value in (result.metrics or {}).items() if name != metric},
     }
 
 

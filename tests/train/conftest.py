@@ -16,7 +16,11 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 from tasks.config import Training
 from tasks.core.progress import ProgressEvent, subscribed
+from tasks.train.checks.rows import warn_of_rows
+from tasks.train.checks.target import Target, check_target
 from tasks.train.checks.training_set import write_training_set
+from tasks.train.data.split import split_rows
+from tasks.train.data.split_file import Sides
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.job import CandidateJob, plan_jobs
@@ -51,6 +55,21 @@ def sklearn_table(name: str) -> dict[str, Any]:
     bunch = SKLEARN_SETS[name]()
     columns = {f"x{i}": bunch.data[:, i] for i in range(bunch.data.shape[1])}
     return {"row": range(len(bunch.target)), **columns, "y": bunch.target}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is predicted of a training set's rows, and what is doubtful about them."""
+
+    target: Target
+    warnings: tuple[str, ...]
+
+
+def check_rows(asked: Training, table: pa.Table) -> Checked:
+    """Check rows as a training set of them is checked when it has just been built."""
+    target = check_target(asked, table)
+    rows = split_rows(asked, table, target.task)
+    return Checked(target, warn_of_rows(asked, table, target, Sides(rows.train, rows.test)))
 
 
 @dataclass(frozen=True)
@@ -103,7 +122,7 @@ def jobs(build: Build, tmp_path: Path) -> Callable[..., dict[str, CandidateJob]]
 
 def evaluate_job(job: CandidateJob) -> CandidateResult:
     """Return the result of a candidate on all of its folds, in this process."""
-    return combine_folds(job, [evaluate_fold(job, fold) for fold in range(len(job.rows.folds))])
+    return combine_folds(job, [evaluate_fold(job, fold) for fold in range(len(job.split.folds))])
 
 
 @pytest.fixture

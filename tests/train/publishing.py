@@ -13,7 +13,7 @@ from tasks.config import Training
 from tasks.core.storage import fingerprint
 from tasks.train.checks.training_set import write_training_set
 from tasks.train.data.features import features_of, read_frame, read_target
-from tasks.train.data.split import split_rows
+from tasks.train.data.split_file import Sides, keep_split
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.fit import fit_model
 from tasks.train.evaluation.holdout import holdout_table
@@ -30,16 +30,14 @@ class Judged:
 
     models: Path
     leaderboard: Leaderboard
-    training: Training
-    training_set: TrainingSet
 
     def publish(self) -> Version:
         """Publish the best candidate."""
-        return publish_version(self.models, self.leaderboard, self.training, self.training_set)
+        return publish_version(self.models, self.leaderboard)
 
     def decide(self) -> Decision:
         """Publish the best candidate, and decide whether it serves."""
-        return decide_champion(self.models, self.publish(), self.training, self.training_set)
+        return decide_champion(self.models, self.publish(), self.leaderboard)
 
 
 def judge(folder: Path, columns: Mapping[str, Any], candidate: Mapping[str, Any], **changes: Any) -> Judged:
@@ -48,19 +46,18 @@ def judge(folder: Path, columns: Mapping[str, Any], candidate: Mapping[str, Any]
     tables = {"rows": write_table(folder / "tables" / "rows", columns)}
     training_set = write_training_set(asked, tables, folder / "training" / "toy")
     models = folder / "models" / "toy"
-    finalist, counted = _fit(asked, training_set, models)
+    split = keep_split(asked, training_set)
+    finalist = _fit(asked, training_set, split.sides(), models)
     key = fingerprint([training_set.fingerprint, asked.model_dump(mode="json", exclude={"promotion"})])
     result = CandidateResult("only", key, fold_scores=(finalist.score,) * 5, fit_s=0.1, memory_mb=100.0)
     line = Line("only", result, finalist.score, finalist.interval, None, 0.01, within_noise=False, finalist=finalist)
-    told: dict[str, Any] = {"target": asked.target, "positive": training_set.positive, "guessed": training_set.guessed}
-    leaderboard = Leaderboard(asked.metric, training_set.task, (line,), *counted, folds=5, **told)
-    return Judged(models, leaderboard, asked, training_set)
+    return Judged(models, Leaderboard((line,), asked, training_set, split))
 
 
-def _fit(asked: Training, training_set: TrainingSet, models: Path) -> tuple[Finalist, tuple[int, int]]:
+def _fit(asked: Training, training_set: TrainingSet, rows: Sides, models: Path) -> Finalist:
     with pa.memory_map(str(training_set.path)) as mapped:
         table = pa.ipc.open_file(mapped).read_all()
-        features, rows = features_of(asked, table.schema), split_rows(asked, table, training_set.task)
+        features = features_of(asked, table.schema)
         frame, target = read_frame(table, features), read_target(table.column(asked.target), training_set.task)
         learnt = (features, frame.iloc[rows.train], target[rows.train])
         model = fit_model(asked, asked.candidates["only"], *learnt, positive=training_set.positive)
@@ -74,5 +71,4 @@ def _fit(asked: Training, training_set: TrainingSet, models: Path) -> tuple[Fina
             file.write_table(made)
         drops = {name: (0.1 / (place + 1), 0.01) for place, name in enumerate(features.names)}
         curve = ((50, 0.9, 0.7), (100, 0.85, 0.75))
-        finalist = Finalist("only", folder, score, (score - 0.05, score + 0.05), metrics, drops, curve)
-        return finalist, (len(rows.train), len(rows.test))
+        return Finalist("only", folder, score, (score - 0.05, score + 0.05), metrics, drops, curve)

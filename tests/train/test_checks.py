@@ -14,8 +14,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 from tasks.core.errors import TrainingError
 from tasks.train.checks.columns import hash_rows
-from tasks.train.checks.rows import check_rows
-from tests.train.conftest import Build, training
+from tests.train.conftest import Build, check_rows, training
 
 ROWS = 2000
 RNG = np.random.default_rng(0)

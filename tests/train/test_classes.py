@@ -16,12 +16,11 @@ from threadpoolctl import threadpool_limits
 
 from tasks.config import Candidate
 from tasks.core.errors import TrainingError
-from tasks.train.checks.rows import check_rows
 from tasks.train.data.classes import find_label
 from tasks.train.models.estimators import build_estimator
 from tasks.train.plots.gallery import make_gallery
 from tasks.train.registry import load_model, read_version
-from tests.train.conftest import Build, Evaluate, sklearn_table, training
+from tests.train.conftest import Build, Evaluate, check_rows, sklearn_table, training
 from tests.train.publishing import judge
 
 ROWS = 600
@@ -147,7 +146,11 @@ def test_the_guess_of_the_task_and_the_positive_class_is_shown(tmp_path: Path) -
     assert "classification, as its values look; f1, pr_auc and their like are of the class fraud, the rarer one" in card
     assert (version.positive, version.guessed) == ("fraud", ("task", "positive"))
     board = judged.leaderboard.kept
-    assert (board.target, board.positive, board.guessed) == ("y", "fraud", ("task", "positive"))
+    assert (board.target, board.positive, board.guessed) == (
+        "y",
+        "fraud",
+        ("task", "positive"),
+    )
     card = (declared.models / told.name / "model_card.md").read_text()
     assert "y (classification; f1, pr_auc and their like are of the class legit, as declared)" in card
     assert (told.positive, told.guessed) == ("legit", ())

@@ -38,7 +38,7 @@ def test_all_of_the_section_is_kept(tmp_path: Path) -> None:
 
     kept = json.loads((judged.models / version.name / "metrics.json").read_text())["training"]
 
-    assert kept == judged.training.model_dump(mode="json")
+    assert kept == judged.leaderboard.training.model_dump(mode="json")
 
 
 @pytest.mark.parametrize(

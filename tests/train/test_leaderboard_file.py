@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tasks.train.data.split_file import SavedSplit
+from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.leaderboard_file import keep_leaderboard, read_leaderboard
 from tasks.train.evaluation.results import CandidateResult, Finalist
+from tests.train.conftest import training
 
 BEST = CandidateResult(
     "forest",
@@ -30,20 +33,23 @@ FINALIST = Finalist(
     ((50, 0.9, 0.7), (100, 0.85, 0.75)),
 )
 BOARD = Leaderboard(
-    "accuracy",
-    "classification",
     (
         Line("forest", BEST, 0.75, (0.5, 1.0), None, 0.01, finalist=FINALIST),
         Line("dummy", CandidateResult("dummy", "", (0.5, 0.5)), 0.5, (float("nan"), 0.5), 0.01, within_noise=True),
         Line("broken", CandidateResult("broken", "", error="it broke")),
     ),
-    training_rows=100,
-    test_rows=25,
-    folds=2,
-    warnings=("few rows",),
-    target="y",
-    positive=1,
-    guessed=("task",),
+    training(metric="accuracy"),
+    TrainingSet(
+        Path("training_set.arrow"),
+        "89ab",
+        rows=125,
+        columns=("x", "y"),
+        task="classification",
+        positive=1,
+        guessed=("task",),
+        warnings=("few rows",),
+    ),
+    SavedSplit(Path("rows-89ab.npz"), train=100, test=25, folds=((50, 50), (50, 50))),
 )
 TEXT = Path(__file__).with_name("leaderboard.json").read_text(encoding="utf-8")
 

@@ -159,7 +159,7 @@ def test_nothing_is_fitted_on_rows_that_test(jobs: Jobs, candidate: dict[str, An
     def fit(frame: pd.DataFrame) -> tuple[Array, str]:
         columns = {name: pa.array(frame[name], from_pandas=True) for name in frame}
         job = jobs({"row": range(ROWS), **columns, "y": target}, **settings)["any"]
-        train, test = job.rows.sides()
+        train, test = job.split.sides()
         with threadpool_limits(1):
             return test, str(joblib.hash(fit_rows(job, train, Attempt(job))))
 

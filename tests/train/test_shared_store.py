@@ -39,7 +39,7 @@ def test_a_worker_reads_and_writes_in_a_folder_of_its_own(jobs: Jobs, handover: 
     with handover.taken(job, own) as local:
         judged, fold = judge_finalist(local), evaluate_fold(local, 0)
         assert own in local.training_set.path.parents
-        assert own in local.rows.path.parents
+        assert own in local.split.path.parents
         assert own in local.folder.parents
 
     handover.receive(job, [judged, fold])
@@ -83,7 +83,7 @@ def test_what_was_put_there_in_part_is_deleted(jobs: Jobs, tmp_path: Path, monke
     """A run that ends while it hands over its rows leaves none of them."""
     (tmp_path / "store").mkdir()
     job = jobs(sklearn_table("iris"))["logistic"]
-    job.rows.path.unlink()
+    job.split.path.unlink()
     workers = Workers(DaskRunner(address="tcp://127.0.0.1:9", data_url=f"file://{tmp_path}/store"))
     monkeypatch.setattr(workers, "_opened", lambda: None)
 

@@ -14,6 +14,7 @@ from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.checks import target
 from tasks.train.checks.training_set import is_checked, write_training_set
 from tasks.train.data.features import read_target
+from tasks.train.data.split_file import keep_split
 from tasks.train.data.training_set import TrainingSet
 from tests.train.conftest import Build, sklearn_table, training, write_table
 
@@ -49,14 +50,10 @@ def test_order_within_a_subquery_is_not_the_order_of_the_query(build: Build) -> 
 def test_describes_what_it_holds(build: Build) -> None:
     """Rows, columns, task and the sizes of the split are told."""
     found = build(COLUMNS)
+    split = keep_split(training(), found)
 
-    assert (found.rows, found.columns, found.task, found.train_rows, found.test_rows) == (
-        120,
-        ("a", "b", "y"),
-        "classification",
-        96,
-        24,
-    )
+    assert (found.rows, found.columns, found.task) == (120, ("a", "b", "y"), "classification")
+    assert (split.train, split.test) == (96, 24)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.checks.training_set import write_training_set
 from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.split import split_rows
+from tasks.train.data.split_file import keep_split
 from tasks.train.evaluation.holdout import judge_finalist
 from tasks.train.evaluation.job import plan_jobs
 from tests.train.conftest import training, write_table
@@ -84,7 +85,8 @@ def test_what_is_declared_is_what_is_trained(case: dict[str, Any]) -> None:
 
         kept = [y for x, y in zip(columns["x"], case["target"], strict=True) if case["where"] != "WHERE x > 2" or x > 2]
         kept = [y for y in kept if y is not None or case["where"] != "WHERE y IS NOT NULL"]
-        assert found.rows == found.train_rows + found.test_rows == len(kept)
+        split = keep_split(section, found)
+        assert found.rows == split.train + split.test == len(kept)
         assert None not in kept
         assert case["task"] in {None, found.task}
         truth = read_target(pa.ipc.open_file(str(found.path)).read_all()["y"], found.task)

@@ -43,7 +43,7 @@ def test_a_version_is_a_whole_folder(tmp_path: Path) -> None:
     assert {path.name for path in folder.iterdir()} == names
     assert version.name.startswith("v0001-")
     assert list_versions(judged.models) == [version]
-    assert version.training_set == judged.training_set.fingerprint
+    assert version.training_set == judged.leaderboard.training_set.fingerprint
     assert set(version.features) == set(version.reference) == set(version.importances) == {f"x{i}" for i in range(30)}
     assert set(json.loads((folder / "environment.json").read_text())["packages"]) >= {"scikit-learn", "skops"}
     assert load_model(folder / "model.skops").classes_.tolist() == [0, 1]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.train.data.features import Features, encode, find_infinite, find_missing, is_text_type, read_numbers
-from tasks.train.data.split import Rows
+from tasks.train.data.split_file import Sides
 from tasks.train.data.types import Array
 
 MANY_COPIES = 0.01  # of the rows: iris has 1 in 150, flights of one plan and weather 1 in 300
@@ -66,20 +66,20 @@ def _is_number_text(column: pa.ChunkedArray) -> bool:
     return True
 
 
-def warn_of_copies(table: pa.Table, features: Features, target: str, rows: Rows) -> list[str]:
+def warn_of_copies(table: pa.Table, features: Features, target: str, sides: Sides) -> list[str]:
     """Return a warning where many rows are equal to others; where few values make them so, it says so."""
     columns = [*features.names, target]
     hashes = hash_rows(table, columns)
     _, firsts = np.unique(hashes, return_index=True)
     copies = table.num_rows - len(firsts)
-    leaked = int(np.isin(hashes[rows.test], hashes[rows.train]).sum())
-    if max(copies / table.num_rows, leaked / len(rows.test)) <= MANY_COPIES:
+    leaked = int(np.isin(hashes[sides.test], hashes[sides.train]).sum())
+    if max(copies / table.num_rows, leaked / len(sides.test)) <= MANY_COPIES:
         return []
     counted = f"training.query: {copies} of {table.num_rows} rows ({copies / table.num_rows:.1%})"
     if not _differ_by_themselves(table.select(columns), firsts):
         return [f"{counted} are equal to another, as rows of so few values may be; SELECT DISTINCT if they are copies"]
     return [
-        f"{counted} are exact copies of another, and {leaked} of {len(rows.test)} held-out rows are copies of rows "
+        f"{counted} are exact copies of another, and {leaked} of {len(sides.test)} held-out rows are copies of rows "
         "to train on, whose answers a model may know by heart; SELECT DISTINCT, or split by group"
     ]
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tasks.config import GroupSplit, TimeSplit, Training
 from tasks.train.data.features import Features, encode, is_text_type
-from tasks.train.data.split import Rows
+from tasks.train.data.split_file import Sides
 from tasks.train.data.types import Array
 
 # Names of columns that stand for something with several rows; with these a column needs no further sign.
@@ -26,7 +26,7 @@ _SAME = 0.95
 _MUCH_LESS = 0.2  # times as often as by chance do rows of one group differ
 
 
-def warn_of_groups(table: pa.Table, features: Features, training: Training, rows: Rows) -> list[str]:
+def warn_of_groups(table: pa.Table, features: Features, training: Training, sides: Sides) -> list[str]:
     """Return a warning for each column by which the split should perhaps go."""
     if isinstance(training.split, GroupSplit):
         return []
@@ -39,12 +39,12 @@ def warn_of_groups(table: pa.Table, features: Features, training: Training, rows
         values, known = int(groups.max()) + 1, len(groups) - table.column(name).null_count
         if values < _FEWEST_VALUES or not _ROWS_A_VALUE[0] <= known / values <= _ROWS_A_VALUE[1]:
             continue
-        both = int(np.isin(groups[rows.test], groups[rows.train]).sum())
-        if both < len(rows.test) * _ON_BOTH_SIDES:
+        both = int(np.isin(groups[sides.test], groups[sides.train]).sum())
+        if both < len(sides.test) * _ON_BOTH_SIDES:
             continue
         if _is_group(table, name, groups, features, training):
             found.append(
-                f"training.split: {both} of {len(rows.test)} held-out rows have a {name!r} that rows to train on have "
+                f"training.split: {both} of {len(sides.test)} held-out rows have a {name!r} that rows to train on have "
                 f"too ({values} values, {known / values:.1f} rows each), so a model may know them by heart; split by "
                 f"group with column: {name}, or leave it out if it names nothing"
             )

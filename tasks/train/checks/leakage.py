@@ -20,7 +20,7 @@ from tasks.train.data.features import (
     read_numbers,
     read_target,
 )
-from tasks.train.data.split import Rows
+from tasks.train.data.split_file import Sides
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 
@@ -49,9 +49,11 @@ class _Seen:
     """Whether there is one feature only."""
 
 
-def warn_of_giveaways(table: pa.Table, features: Features, training: Training, task: Problem, rows: Rows) -> list[str]:
+def warn_of_giveaways(
+    table: pa.Table, features: Features, training: Training, task: Problem, sides: Sides
+) -> list[str]:
     """Return a warning for each feature that alone tells the target; the hold-out is not looked at."""
-    seen = table.select([*features.names, training.target]).take(_some(rows.train, training.seed))
+    seen = table.select([*features.names, training.target]).take(_some(sides.train, training.seed))
     target = read_target(seen.column(training.target), task)
     truth = encode_classes(target) if task == "classification" else _ranks(target)
     rows_seen = _Seen(seen, training.target, task, truth, alone=len(features.names) == 1)

@@ -16,6 +16,7 @@ from tasks.config import Training
 from tasks.config.metrics import METRICS
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.storage import commit_json, fingerprint, hash_file, json_reader, remove_stale_temp_files
+from tasks.train.data.split_file import keep_split
 from tasks.train.data.training_set import TrainingSet, table_state, versions, write_rows
 from tasks.train.models.estimators import BOOSTING
 
@@ -42,7 +43,7 @@ def write_training_set(
     fresh: bool = False,
     stop: threading.Event | None = None,
 ) -> TrainingSet:
-    """Run the query over the tables and commit its rows as `folder/training_set.arrow`.
+    """Run the query over the tables and commit its rows as `folder/training_set.arrow`, and their split beside it.
 
     Nothing is run when the query, the tables, the settings and the file are
     those of the last time; `fresh` runs it all the same.
@@ -96,23 +97,23 @@ def _check_settings(training: Training) -> None:
 
 def _check(training: Training, path: Path) -> TrainingSet:
     """Return the description of the file, after every check that needs its rows."""
-    from tasks.train.checks.rows import check_rows  # noqa: PLC0415 - scikit-learn costs a second to import
+    from tasks.train.checks.rows import warn_of_rows  # noqa: PLC0415 - scikit-learn costs a second to import
+    from tasks.train.checks.target import check_target  # noqa: PLC0415 - the same
 
     with pa.memory_map(str(path)) as mapped:
         table = pa.ipc.open_file(mapped).read_all()
-        checked = check_rows(training, table)
-        return TrainingSet(
+        target = check_target(training, table)
+        built = TrainingSet(
             path=path,
             fingerprint=hash_file(path),
             rows=table.num_rows,
             columns=tuple(table.column_names),
-            task=checked.target.task,
-            train_rows=checked.train_rows,
-            test_rows=checked.test_rows,
-            positive=checked.target.positive,
-            guessed=checked.target.guessed,
-            warnings=checked.warnings,
+            task=target.task,
+            positive=target.positive,
+            guessed=target.guessed,
         )
+        sides = keep_split(training, built).sides()  # drawn here, and read wherever else it is needed
+        return replace(built, warnings=warn_of_rows(training, table, target, sides))
 
 
 def _read_built(path: Path, manifest: Path) -> _Built | None:

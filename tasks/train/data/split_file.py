@@ -1,4 +1,4 @@
-"""The rows of the hold-out and the folds, drawn once and kept on disk: every process reads the same ones."""
+"""The split of a training set, drawn once and kept on disk: whoever needs the hold-out or a fold reads it there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -16,6 +16,14 @@ from tasks.config import Training
 from tasks.core.storage import commit, fingerprint
 from tasks.train.data.training_set import TrainingSet, versions
 from tasks.train.data.types import Array
+
+
+class Sides(NamedTuple):
+    """Positions in the training set of the rows on each side of a split."""
+
+    train: Array
+    test: Array
+
 
 _MAGIC_BYTES = 8  # ARROW1 and padding; an Arrow file then goes on as an Arrow stream does
 
@@ -57,17 +65,22 @@ class SavedSplit:
             unit: Array | None = kept.get("unit")
             return unit
 
-    def sides(self, fold: int | None = None) -> tuple[Array, Array]:
+    def sides(self, fold: int | None = None) -> Sides:
         """Return the rows that train and test in a fold, or in the whole."""
         suffix = "" if fold is None else f"_{fold}"
         with np.load(self.path) as kept:
-            return kept[f"train{suffix}"], kept[f"test{suffix}"]
+            return Sides(kept[f"train{suffix}"], kept[f"test{suffix}"])
 
 
-def keep_rows(training: Training, training_set: TrainingSet) -> SavedSplit:
-    """Split the rows as the pipeline says and commit their positions beside the training set, unless they are there."""
+def keep_split(training: Training, training_set: TrainingSet) -> SavedSplit:
+    """Return the split that is kept beside a training set; where it is not there, or damaged, draw it and commit it.
+
+    Raises:
+        TrainingError: when the rows cannot be split as the pipeline says.
+
+    """
     path = training_set.path.with_name(f"rows-{_fingerprint(training, training_set)[:12]}.npz")
-    (train, test), *folds = _read_sizes(path) or _write(training, training_set, path)
+    (train, test), *folds = _read_sizes(path) or _draw(training, training_set, path)
     return SavedSplit(path, train, test, tuple((train, test) for train, test in folds))
 
 
@@ -81,8 +94,8 @@ def _read_sizes(path: Path) -> list[list[int]] | None:
         return None
 
 
-def _write(training: Training, training_set: TrainingSet, path: Path) -> list[list[int]]:
-    """Commit the positions of the rows, and return how many train and test, in all and in each fold."""
+def _draw(training: Training, training_set: TrainingSet, path: Path) -> list[list[int]]:
+    """Draw a split and commit the positions of its rows; return how many train and test, in all and in each fold."""
     from tasks.train.data.split import split_rows  # noqa: PLC0415 - scikit-learn costs a second to import
 
     with pa.memory_map(str(training_set.path)) as mapped:

@@ -43,8 +43,7 @@ _BATCH_ROWS = 100_000
 class TrainingSet:
     """The rows to learn from, in an uncompressed Arrow file that processes map.
 
-    `fingerprint` is the SHA-256 of the file's bytes; `train_rows` and
-    `test_rows` are what the pipeline's split makes of `rows`.
+    `fingerprint` is the SHA-256 of the file's bytes.
     """
 
     path: Path
@@ -52,8 +51,6 @@ class TrainingSet:
     rows: int
     columns: tuple[str, ...]
     task: Problem
-    train_rows: int
-    test_rows: int
     positive: Label | None = None
     """The positive one of two classes."""
     guessed: tuple[str, ...] = ()

@@ -43,7 +43,7 @@ def evaluate_fold(job: CandidateJob, fold: int) -> FoldResult:
     """Return the scores of one fold; a candidate that fails in any way returns `error`, one sentence."""
     result = FoldResult(fold, job.fingerprint)
     with attempted(job) as attempt:
-        train, test = job.rows.sides(fold)
+        train, test = job.split.sides(fold)
         model = fit_rows(job, train, attempt)
         predictions = Predictions(model, *read_rows(job, test), job.training_set.positive)
         score = predictions.score(job.training.metric)

@@ -35,7 +35,7 @@ def judge_finalist(job: CandidateJob) -> HoldoutResult:
     """Return the scores of the hold-out, after its predictions and the model are committed in the job's folder."""
     result = HoldoutResult(job.fingerprint)
     with attempted(job) as attempt:
-        train, test = job.rows.sides()
+        train, test = job.split.sides()
         model = fit_rows(job, train, attempt)
         predictions = Predictions(model, *read_rows(job, test), job.training_set.positive)
         score = predictions.score(job.training.metric)
@@ -56,7 +56,7 @@ def measure_importances(job: CandidateJob) -> dict[str, tuple[float, float]]:
         TrainingError: the metric is not defined on the rows that they are measured on, as of one class alone.
 
     """
-    _, test = job.rows.sides()
+    _, test = job.split.sides()
     if len(test) > IMPORTANCE_ROWS:
         test = np.sort(np.random.default_rng(job.training.seed).choice(test, IMPORTANCE_ROWS, replace=False))
     frame, truth = read_rows(job, test)
@@ -81,14 +81,14 @@ def measure_share(job: CandidateJob, share: int) -> CurvePoint:
     """Return what the candidate scores after learning from a share of each fold's rows."""
     point = CurvePoint(share, job.fingerprint)
     with attempted(job) as attempt:
-        figures = [_learn(job, SHARES[share], fold, attempt) for fold in range(len(job.rows.folds))[-CURVE_FOLDS:]]
+        figures = [_learn(job, SHARES[share], fold, attempt) for fold in range(len(job.split.folds))[-CURVE_FOLDS:]]
         rows, train_score, score = (float(value) for value in np.mean(figures, axis=0))
         point = replace(point, rows=round(rows), train_score=train_score, score=score)
     return replace(point, error=attempt.error)
 
 
 def _learn(job: CandidateJob, share: float, fold: int, attempt: Attempt) -> tuple[float, float, float]:
-    train, test = job.rows.sides(fold)
+    train, test = job.split.sides(fold)
     wanted = math.ceil(len(train) * share)
     if isinstance(job.training.split, TimeSplit):
         chosen = train[-wanted:]  # as it would have been, had the records begun later
@@ -102,7 +102,7 @@ def _learn(job: CandidateJob, share: float, fold: int, attempt: Attempt) -> tupl
 
 def _interval(job: CandidateJob, predictions: Predictions) -> tuple[float, float] | None:
     """Return the interval of the score, or None where no draw of the held-out rows defines the metric."""
-    rows, groups = len(predictions.truth), job.rows.held_out_units()
+    rows, groups = len(predictions.truth), job.split.held_out_units()
     bootstrap = Bootstrap(
         rows,
         job.training.seed,

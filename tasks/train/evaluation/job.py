@@ -12,7 +12,7 @@ from tasks.config import Candidate, Training
 from tasks.config.metrics import METRICS
 from tasks.core.registry import import_path
 from tasks.core.storage import fingerprint, hash_file
-from tasks.train.data.split_file import SavedSplit, keep_rows
+from tasks.train.data.split_file import SavedSplit, keep_split
 from tasks.train.data.training_set import Problem, TrainingSet, versions
 from tasks.train.models.estimators import BASELINE
 
@@ -32,7 +32,7 @@ class CandidateJob:
     candidate: Candidate
     training: Training
     training_set: TrainingSet
-    rows: SavedSplit
+    split: SavedSplit
     models: Path
     """Folder of the pipeline's models."""
     versions: Mapping[str, str]
@@ -71,12 +71,12 @@ class CandidateJob:
 
 
 def plan_jobs(training: Training, training_set: TrainingSet, models: Path) -> tuple[CandidateJob, ...]:
-    """Return the jobs of a training, the baseline first; the rows of its folds are then kept on disk."""
-    rows = keep_rows(training, training_set)
+    """Return the jobs of a training, the baseline first."""
+    split = keep_split(training, training_set)
     candidates = {BASELINE: BASELINES[training_set.task], **training.candidates}
     metrics = {path: _hash_module(path) for path in sorted(METRICS.outside().values())}
     return tuple(
-        CandidateJob(name, candidate, training, training_set, rows, models, versions_for(candidate), metrics)
+        CandidateJob(name, candidate, training, training_set, split, models, versions_for(candidate), metrics)
         for name, candidate in candidates.items()
     )
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasks.config import Label
+from tasks.config import Training
 from tasks.config.metrics import METRICS
-from tasks.train.data.training_set import Problem
+from tasks.train.data.split_file import SavedSplit
+from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard_file import KeptLeaderboard, KeptLine
 from tasks.train.evaluation.results import MODEL_FILE, CandidateResult, Finalist
@@ -77,19 +78,11 @@ class Line:
 class Leaderboard:
     """The candidates, best first and failed ones last; greater scores are better."""
 
-    metric: str
-    task: Problem
     lines: tuple[Line, ...]
-    training_rows: int
-    test_rows: int
-    folds: int
-    warnings: tuple[str, ...] = ()
-    """What is doubtful about the training set."""
-    target: str | None = None
-    positive: Label | None = None
-    """The positive one of two classes."""
-    guessed: tuple[str, ...] = ()
-    """What of task and positive the pipeline file leaves to a guess."""
+    training: Training
+    training_set: TrainingSet
+    split: SavedSplit
+    """Which rows trained, and which were held out."""
 
     @property
     def best(self) -> Line | None:
@@ -112,17 +105,17 @@ class Leaderboard:
     def kept(self) -> KeptLeaderboard:
         """Return the leaderboard as it is kept."""
         return KeptLeaderboard(
-            metric=self.metric,
-            task=self.task,
-            target=self.target,
-            positive=self.positive,
-            guessed=self.guessed,
+            metric=self.training.metric,
+            task=self.training_set.task,
+            target=self.training.target,
+            positive=self.training_set.positive,
+            guessed=self.training_set.guessed,
             best=self.best.name if self.best else None,
             beats_dummy=self.beats_dummy,
-            training_rows=self.training_rows,
-            test_rows=self.test_rows,
-            folds=self.folds,
-            warnings=self.warnings,
+            training_rows=self.split.train,
+            test_rows=self.split.test,
+            folds=len(self.split.folds),
+            warnings=self.training_set.warnings,
             candidates=tuple(line.kept for line in self.lines),
         )
 
@@ -131,23 +124,12 @@ def rank(
     jobs: Sequence[CandidateJob], results: Sequence[CandidateResult], finalists: Mapping[str, Finalist] | None = None
 ) -> Leaderboard:
     """Return the leaderboard of the results by cross-validation; those of equal score keep their order."""
-    rows = jobs[0].rows
+    training, split = jobs[0].training, jobs[0].split
     ranked = sorted(results, key=lambda r: math.inf if r.score is None else -r.score)
     judged = finalists or {}
     lines = [Line(result.name, result, result.score, finalist=judged.get(result.name)) for result in ranked]
-    training_set = jobs[0].training_set
-    return Leaderboard(
-        metric=jobs[0].training.metric,
-        task=training_set.task,
-        lines=tuple(_compare(jobs[0].training.metric, lines, rows.fold_train, rows.fold_test)),
-        training_rows=rows.train,
-        test_rows=rows.test,
-        folds=len(rows.folds),
-        warnings=tuple(getattr(training_set, "warnings", ())),
-        target=getattr(jobs[0].training, "target", None),
-        positive=getattr(training_set, "positive", None),
-        guessed=tuple(getattr(training_set, "guessed", ())),
-    )
+    compared = _compare(training.metric, lines, split.fold_train, split.fold_test)
+    return Leaderboard(tuple(compared), training, jobs[0].training_set, split)
 
 
 def choose_finalists(leaderboard: Leaderboard, number: int, failed: Collection[str] = ()) -> list[str]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from filelock import FileLock
 
 from tasks.core.storage import commit_json, json_reader
-from tasks.train.data.split_file import keep_rows
 from tasks.train.evaluation.job import CandidateJob
 
 TRAININGS_KEPT = 3  # the present one, and two to go back to while something is tried
@@ -27,11 +26,10 @@ _read = json_reader(list[list[str]])
 def note_training(jobs: Sequence[CandidateJob]) -> None:
     """Note the folders of a training's jobs, and the file of its rows, as the latest."""
     folder = jobs[0].folder.parent
-    names = [*sorted(job.folder.name for job in jobs), jobs[0].rows.path.name]
+    names = [*sorted(job.folder.name for job in jobs), jobs[0].split.path.name]
     with _noting(folder):
         before = [noted for noted in _read(folder / _NOTES) or [] if noted != names]
         commit_json(folder / _NOTES, [*before, names][-TRAININGS_KEPT:])
-        keep_rows(jobs[0].training, jobs[0].training_set)  # another run may have deleted them before they were noted
 
 
 def prune_folders(jobs: Sequence[CandidateJob]) -> None:
@@ -42,7 +40,7 @@ def prune_folders(jobs: Sequence[CandidateJob]) -> None:
         for old in folder.glob("*/"):
             if used and old.name not in used:
                 shutil.rmtree(old, ignore_errors=True)  # what cannot be deleted now is no reason to end a run
-        for rows in jobs[0].rows.path.parent.glob("rows-*.npz"):
+        for rows in jobs[0].split.path.parent.glob("rows-*.npz"):
             if used and rows.name not in used:
                 rows.unlink(missing_ok=True)
 

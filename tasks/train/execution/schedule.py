@@ -76,7 +76,7 @@ class _Evaluation:
         for job in jobs:
             if fresh:
                 shutil.rmtree(job.folder, ignore_errors=True)
-            folds = range(len(job.rows.folds))
+            folds = range(len(job.split.folds))
             kept = {fold: result for fold in folds if (result := kept_part(job, FoldResult, fold))}
             self._found[job.name] = kept
             self.missing[job.name] = [fold for fold in folds if fold not in kept]
@@ -105,7 +105,7 @@ class _Evaluation:
 
     def _is_done(self, job: CandidateJob) -> bool:
         found = self._found[job.name]
-        return len(found) == len(job.rows.folds) or any(result.error is not None for result in found.values())
+        return len(found) == len(job.split.folds) or any(result.error is not None for result in found.values())
 
     def _emit(self, job: CandidateJob) -> None:
         self._finished += 1

@@ -29,7 +29,7 @@ def check_reach(job: CandidateJob) -> None:
     """
     path = job.training_set.path
     try:
-        for path in (job.training_set.path, job.rows.path):
+        for path in (job.training_set.path, job.split.path):
             path.open("rb").close()
         path = job.folder
         path.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ class Handover:
         """
         with self._opened("cannot be written") as (system, root):
             system.mkdir(root, create_parents=False)  # some stores would make a bucket of a misspelt name
-            for path in (job.training_set.path, job.rows.path):
+            for path in (job.training_set.path, job.split.path):
                 system.put_file(str(path), f"{root}/{path.name}")
 
     @contextmanager
@@ -103,7 +103,7 @@ class Handover:
     def _take(self, job: CandidateJob, folder: Path) -> CandidateJob:
         """Return the job as it is in `folder`, to which what it reads is fetched once a training set."""
         own = folder / job.training_set.fingerprint[:16]
-        rows = own / job.rows.path.name
+        rows = own / job.split.path.name
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             self._fetch(rows)
@@ -115,7 +115,7 @@ class Handover:
         return replace(
             job,
             training_set=replace(job.training_set, path=table),
-            rows=replace(job.rows, path=rows),
+            split=replace(job.split, path=rows),
             models=models,
         )
 
@@ -134,7 +134,7 @@ class Handover:
         if made:
             with self._opened("cannot be written") as (system, root):
                 system.invalidate_cache()
-                if not system.exists(f"{root}/{job.rows.path.name}"):  # what is put there now stays there
+                if not system.exists(f"{root}/{job.split.path.name}"):  # what is put there now stays there
                     raise FileNotFoundError("its run has ended")
                 for path in made:
                     system.put_file(str(path), f"{root}/{job.folder.name}-{path.name}")

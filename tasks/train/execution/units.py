@@ -209,7 +209,7 @@ def expect_fold_s(job: CandidateJob, last: Mapping[str, float]) -> float:
     packages = job.candidate.estimator.split(".")
     rough = next((seconds for part, seconds in ROUGH_S.items() if part in packages), ROUGH_OTHER_S)
     tried = 3 if job.candidate.search else 1
-    return min(rough * tried * job.rows.fold_train / 10_000, job.candidate.time_limit_s)
+    return min(rough * tried * job.split.fold_train / 10_000, job.candidate.time_limit_s)
 
 
 def read_last_times(models: Path) -> dict[str, float]:

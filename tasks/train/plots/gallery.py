@@ -52,8 +52,9 @@ def make_gallery(leaderboard: Leaderboard, failures: list[tuple[str, Exception]]
     """
     finalists = [line.finalist for line in leaderboard.lines if line.finalist is not None and line.name != BASELINE]
     judged = [each for each in map(_read, finalists) if each is not None]
-    of = "" if leaderboard.positive is None else f" Of the class `{write_label(leaderboard.positive)}`."
-    sections = [*_of_holdout(leaderboard.task, judged, of), *_of_best(leaderboard)]
+    positive = leaderboard.training_set.positive
+    of = "" if positive is None else f" Of the class `{write_label(positive)}`."
+    sections = [*_of_holdout(leaderboard.training_set.task, judged, of), *_of_best(leaderboard)]
     shown = []
     for title, caption, draw in sections:
         try:
@@ -131,11 +132,15 @@ def _of_best(leaderboard: Leaderboard) -> Iterator[_Section]:
         return
     if finalist.importances:
         caption = f"Of {finalist.name}: how much worse it scores on the hold-out when a feature is shuffled."
-        yield "Importances", caption, partial(pictures.draw_importances, finalist.importances, leaderboard.metric)
+        yield (
+            "Importances",
+            caption,
+            partial(pictures.draw_importances, finalist.importances, leaderboard.training.metric),
+        )
     if finalist.learning_curve:
         caption = f"Of {finalist.name}: where the lower line still rises, more rows would help."
         yield (
             "Learning curve",
             caption,
-            partial(pictures.draw_learning_curve, finalist.learning_curve, leaderboard.metric),
+            partial(pictures.draw_learning_curve, finalist.learning_curve, leaderboard.training.metric),
         )

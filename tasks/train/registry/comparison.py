@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from tasks.config import Training
 from tasks.train.data.column_kinds import kind_of_type
 from tasks.train.data.features import features_of, read_frame, read_target
-from tasks.train.data.split import split_rows
+from tasks.train.data.split_file import SavedSplit
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.data.types import Array
 from tasks.train.evaluation.predictions import Predictions
@@ -29,29 +29,31 @@ class HeldOut:
     frame: pd.DataFrame
     truth: Array
     groups: Array | None
+    """The moment or group of each row, where the split is by one: they are drawn together."""
     kinds: dict[str, str]
     """Kind of each feature: number, truth, time or text."""
 
 
-def read_held_out(training: Training, training_set: TrainingSet, feature_kinds: Mapping[str, str]) -> HeldOut:
+def read_held_out(
+    training: Training, training_set: TrainingSet, split: SavedSplit, feature_kinds: Mapping[str, str]
+) -> HeldOut:
     """Return the hold-out of a training set.
 
     Args:
         training: The training section of a pipeline.
         training_set: Its rows.
+        split: Which of them are held out.
         feature_kinds: Kind of each feature that the champion learnt from; a column that is null in all rows counts as of it.
 
     """
     with pa.memory_map(str(training_set.path)) as mapped:
         table = _with_nulls_of(feature_kinds, pa.ipc.open_file(mapped).read_all())
         features = features_of(training, table.schema)
-        rows = split_rows(training, table, training_set.task)
-        test = rows.test
-        groups = None if rows.unit is None else rows.unit[test]  # of one moment, or one group: they are drawn together
+        test = split.sides().test
         return HeldOut(
             frame=read_frame(table, features).iloc[test].reset_index(drop=True),
             truth=read_target(table.column(training.target), training_set.task)[test],
-            groups=groups,
+            groups=split.held_out_units(),
             kinds={name: kind_of_type(table.schema.field(name).type) for name in features.names},
         )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tasks.config import Split, Training
 from tasks.core.errors import TidemillError
-from tasks.train.data.training_set import TrainingSet
+from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.evaluation.results import MODEL_FILE
 from tasks.train.registry.champion import Champion, Decision, deciding, keep, now, read_champion
 from tasks.train.registry.training_rows import unseen_rows
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FEWEST_ROWS = 50  # fewer tell nothing of two models
 
 
-def decide_champion(models: Path, version: Version, training: Training, training_set: TrainingSet) -> Decision:
+def decide_champion(models: Path, version: Version, leaderboard: Leaderboard) -> Decision:
     """Decide by the policy of the pipeline file whether a version takes the champion's place, and keep the decision.
 
     A version that was set aside by hand is not taken again by itself.
@@ -31,17 +31,16 @@ def decide_champion(models: Path, version: Version, training: Training, training
         if champion is not None and champion.version == version.name:
             return Decision(version.name, version.name, "serves already", now())
         serves = champion is not None and (models / champion.model).is_file()
-        known = _decided_before(champion, version, training) if serves else None
+        known = _decided_before(champion, version, leaderboard.training) if serves else None
         if known is not None:
             return known
-        decision = _decide(models, champion, version, training, training_set)
+        decision = _decide(models, champion, version, leaderboard)
         keep(models, champion, version if decision.promoted else None, decision)
         return decision
 
 
-def _decide(
-    models: Path, champion: Champion | None, version: Version, training: Training, training_set: TrainingSet
-) -> Decision:
+def _decide(models: Path, champion: Champion | None, version: Version, leaderboard: Leaderboard) -> Decision:
+    training = leaderboard.training
     policy = training.promotion.when
     if champion is None:
         return _take(version, training, "is the first version")
@@ -54,21 +53,20 @@ def _decide(
         return _take(version, training, "is the newest, and the pipeline file says always")
     if not (models / champion.model).is_file():
         return _take(version, training, f"takes over from {champion.version}, whose model is gone")
-    return _compare(models, champion, version, training, training_set)
+    return _compare(models, champion, version, leaderboard)
 
 
-def _compare(
-    models: Path, champion: Champion, version: Version, training: Training, training_set: TrainingSet
-) -> Decision:
+def _compare(models: Path, champion: Champion, version: Version, leaderboard: Leaderboard) -> Decision:
     """Return what the same held-out rows say."""
     from tasks.train.models.model_file import load_model  # noqa: PLC0415 - skops: a second
     from tasks.train.registry.comparison import paired_bootstrap_difference, read_held_out  # noqa: PLC0415 - scikit-learn: a second
 
+    training, training_set = leaderboard.training, leaderboard.training_set
     try:
         theirs, serving = load_model(models / champion.model), read_version(models, champion.version)
     except TidemillError as error:
         return _take(version, training, f"takes over from {champion.version}, which cannot serve: {error}")
-    held_out = read_held_out(training, training_set, serving.features)
+    held_out = read_held_out(training, training_set, leaderboard.split, serving.features)
     if mismatch := _mismatch(serving, version, held_out.kinds):
         return _stay(champion, version, training, f"cannot be compared: {mismatch}; promote it by hand")
     held_out, told = _unseen(models, serving, version, held_out)

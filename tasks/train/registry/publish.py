@@ -12,10 +12,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tasks.config import Training
 from tasks.core.errors import TrainingError
 from tasks.core.storage import commit, commit_folder, commit_json, remove_stale_temp_files, write_json
-from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, Finalist
 from tasks.train.registry.card import write_card
@@ -39,7 +37,7 @@ _PACKAGES = ("tidemill", "scikit-learn", "numpy", "scipy", "pandas", "pyarrow", 
 _LIBRARIES = ("xgboost", "lightgbm", "catboost")  # their estimators need them again
 
 
-def publish_version(models: Path, leaderboard: Leaderboard, training: Training, training_set: TrainingSet) -> Version:
+def publish_version(models: Path, leaderboard: Leaderboard) -> Version:
     """Commit the best candidate as a version, and return it; of one that is there already, what is lost or damaged is made again.
 
     Raises:
@@ -56,21 +54,19 @@ def publish_version(models: Path, leaderboard: Leaderboard, training: Training, 
         remove_stale_temp_files(models)
         known = next((v for v in list_versions(models) if v.fingerprint == best.result.fingerprint), None)
         if known is None:
-            return _publish(models, leaderboard, best, training, training_set)
+            return _publish(models, leaderboard, best, best.finalist)
         _mend(models / known.name, known, best.finalist)
         return known
 
 
-def _publish(
-    models: Path, leaderboard: Leaderboard, best: Line, training: Training, training_set: TrainingSet
-) -> Version:
-    assert best.finalist is not None
-    training_rows = read_training_rows(training, training_set)
-    made = _describe(models, leaderboard, best, best.finalist, training, training_set, training_rows)
+def _publish(models: Path, leaderboard: Leaderboard, best: Line, finalist: Finalist) -> Version:
+    training = leaderboard.training
+    training_rows = read_training_rows(training, leaderboard.training_set, leaderboard.split)
+    made = _describe(models, leaderboard, best, finalist, training_rows)
     environment = _environment(training.candidates[best.name].estimator)
     with commit_folder(models / made.name) as part:
-        shutil.copyfile(best.finalist.folder / MODEL_FILE, part / MODEL_FILE)
-        holdout = best.finalist.folder / HOLDOUT_FILE
+        shutil.copyfile(finalist.folder / MODEL_FILE, part / MODEL_FILE)
+        holdout = finalist.folder / HOLDOUT_FILE
         if holdout.is_file() and _is_small(holdout):
             shutil.copyfile(holdout, part / HOLDOUT_FILE)
         training_rows.keep(part)
@@ -100,15 +96,10 @@ def _is_small(holdout: Path) -> bool:
     return holdout.stat().st_size <= MOST_HOLDOUT_BYTES
 
 
-def _describe(  # noqa: PLR0913, PLR0917 - what a version is made of
-    models: Path,
-    leaderboard: Leaderboard,
-    best: Line,
-    finalist: Finalist,
-    training: Training,
-    training_set: TrainingSet,
-    training_rows: TrainingRows,
+def _describe(
+    models: Path, leaderboard: Leaderboard, best: Line, finalist: Finalist, training_rows: TrainingRows
 ) -> Version:
+    training, training_set, split = leaderboard.training, leaderboard.training_set, leaderboard.split
     number = 1 + max((number_of(folder) for folder in folders_of(models)), default=0)
     assert best.score is not None
     assert best.interval is not None
@@ -121,22 +112,22 @@ def _describe(  # noqa: PLR0913, PLR0917 - what a version is made of
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         task=training_set.task,
         target=training.target,
-        metric=leaderboard.metric,
+        metric=training.metric,
         score=finalist.score,
         interval=finalist.interval,
         cv_score=best.score,
         cv_interval=best.interval,
         p_dummy=best.p_dummy,
         metrics=dict(finalist.metrics),
-        training_rows=leaderboard.training_rows,
-        test_rows=leaderboard.test_rows,
-        folds=leaderboard.folds,
+        training_rows=split.train,
+        test_rows=split.test,
+        folds=len(split.folds),
         params=dict(best.result.params),
         features=training_rows.kinds,
         importances=dict(finalist.importances),
         learning_curve=list(finalist.learning_curve),
         equals=[line.name for line in leaderboard.lines if line.within_noise and line.name != best.name],
-        warnings=[*leaderboard.warnings, *best.result.warnings],
+        warnings=[*training_set.warnings, *best.result.warnings],
         training=KeptTraining.model_validate(training.model_dump(mode="json")),
         positive=training_set.positive,
         guessed=training_set.guessed,

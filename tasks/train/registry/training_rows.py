@@ -15,6 +15,7 @@ from tasks.core.imports import import_once
 from tasks.train.data.column_kinds import kind_of_type
 from tasks.train.data.drift import Reference, describe_features
 from tasks.train.data.features import features_of, read_frame, read_target
+from tasks.train.data.split_file import SavedSplit
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.data.types import Array
 
@@ -40,15 +41,13 @@ class TrainingRows:
             np.save(folder / TRAINING_ROWS_FILE, self.rows)
 
 
-def read_training_rows(training: Training, training_set: TrainingSet) -> TrainingRows:
+def read_training_rows(training: Training, training_set: TrainingSet, split: SavedSplit) -> TrainingRows:
     """Return what is to be kept of the rows that train."""
-    from tasks.train.data.split import split_rows  # noqa: PLC0415 - scikit-learn costs a second to import
-
     with pa.memory_map(str(training_set.path)) as mapped:
         table = pa.ipc.open_file(mapped).read_all()
         features = features_of(training, table.schema)
         kinds = {name: kind_of_type(table.schema.field(name).type) for name in features.names}
-        train = split_rows(training, table, training_set.task).train
+        train = split.sides().train
         frame = read_frame(table, features, train)
         truth = read_target(table.column(training.target), training_set.task)[train]
         return TrainingRows(kinds, describe_features(frame), np.sort(number_rows(frame, truth, list(kinds))))

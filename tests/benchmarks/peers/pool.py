@@ -30,7 +30,7 @@ def calls_of(jobs: tuple[CandidateJob, ...]) -> list[Call]:
     import pyarrow as pa  # noqa: PLC0415 - for this line
 
     schema = pa.ipc.open_file(str(jobs[0].training_set.path)).schema
-    sides = [jobs[0].rows.sides(fold) for fold in range(FOLDS)]
+    sides = [jobs[0].split.sides(fold) for fold in range(FOLDS)]
     data = [(*read_rows(jobs[0], train), *read_rows(jobs[0], test)) for train, test in sides]
     features = observe(features_of(jobs[0].training, schema), data[0][0])
     return [
