@@ -32,12 +32,10 @@ class AllowedHosts:
 
     def allow(self, url: httpx.URL) -> bool:
         """Return whether the source may go to an address."""
-        port = url.port or _DEFAULT_PORTS.get(url.scheme)
-        return (
-            (url.raw_host, url.port) in self._own
-            or url.raw_host in self._any_port
-            or (url.raw_host, port) in self._one_port
-        )
+        host, port = url.raw_host, url.port
+        if (host, port) in self._own or host in self._any_port:
+            return True
+        return (host, port or _DEFAULT_PORTS.get(url.scheme)) in self._one_port
 
     def check(self, url: httpx.URL, link: str) -> None:
         """Raise OtherHostError unless the source may go to an address; `link` names what leads there."""

@@ -53,11 +53,12 @@ class _Reader:
         self._kind = BodyKind()
         self._place = find_place(pagination)
         self._room = BodyRoom(source.requests.max_in_flight_bytes)
+        self._max_in_flight = source.requests.max_in_flight
 
     @property
     def at_once(self) -> int:
         """Return how many pages may be fetched ahead: they stay in memory until it is their turn."""
-        return min(self._source.requests.max_in_flight, self._room.bodies)
+        return min(self._max_in_flight, self._room.bodies)
 
     async def fetch(self, index: int) -> NumberedPage:
         """Return the page of an index, counted from 0."""

@@ -96,6 +96,7 @@ class _Landing:
         self._state: State | None = None
         """From where the run before had come to."""
         self._watermark: Watermark | None = None
+        self._max_rows: int | None = getattr(getattr(plan.job.source, "pagination", None), "max_rows", None)
         self._coming: list[PageGroup] = []
         self._pages = 0
         self._bytes = 0
@@ -179,7 +180,7 @@ class _Landing:
         self._bytes += sum(map(len, group.lines))
 
     def _check_rows(self, rows: int) -> None:
-        most = getattr(getattr(self._plan.job.source, "pagination", None), "max_rows", None)
+        most = self._max_rows
         if most is not None and rows > most:
             raise PermanentSourceError(
                 f"more rows than pagination.max_rows ({most}): {rows} so far; raise max_rows if that is right"

@@ -26,8 +26,10 @@ class BodyRoom:
 
     def add(self, body_bytes: int) -> None:
         """Learn from a body."""
-        self._largest_bytes = max(1.0, body_bytes, self._largest_bytes * _FADED)
-        self.bodies = max(1, int(self._room_bytes / self._largest_bytes))
+        faded = self._largest_bytes * _FADED
+        largest = body_bytes if body_bytes > faded else faded  # noqa: FURB136 - for each page: max() takes thrice as long
+        self._largest_bytes = largest if largest > 1 else 1.0
+        self.bodies = int(self._room_bytes / self._largest_bytes) or 1
 
 
 __all__ = ["HostLimits", "HostThrottle", "Outcome", "RetryAfterTooLongError", "Throttle"]
