@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal, get_args
@@ -24,6 +25,8 @@ class Metric(ABC):
     """Whether the greater figure is the better one; where it is not, models are ranked by the figure negated."""
     has_scorer: ClassVar[bool] = False
     """Whether scikit-learn has a scorer that gives the same, which then ranks by it."""
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+    """The least and the greatest figure; intervals on the leaderboard end there."""
     of: Said = "prediction"
     """What is judged: the prediction of each row; the probability of each row and class; or by what the rows are ordered, of the positive of two classes, or of each row and class."""
 

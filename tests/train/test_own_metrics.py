@@ -129,8 +129,15 @@ def test_one_that_fails_is_named_and_left_out(tmp_path: Path) -> None:
     assert scores["accuracy"] == 1
 
 
-def test_its_interval_has_no_bounds(tmp_path: Path, jobs: Callable[..., dict[str, CandidateJob]]) -> None:
-    """A cost may be a gain; only scikit-learn's scores are known by their names to have bounds."""
+@pytest.mark.parametrize(
+    ("bounds", "least", "greatest"), [("", -9.0, 9.0), ("    bounds = (-2.1, 0.0)\n", 0.0, 2.1)], ids=["none", "own"]
+)
+def test_its_interval_has_the_bounds_that_it_tells(
+    tmp_path: Path, jobs: Callable[..., dict[str, CandidateJob]], bounds: str, least: float, greatest: float
+) -> None:
+    """None where it tells none: a cost may be a gain, and only scikit-learn's scores are known by their names to have some."""
+    module = tmp_path / "own_cost.py"
+    module.write_text(module.read_text().replace("    def compute", f"{bounds}    def compute", 1))
     load(tmp_path)
     planned = jobs(sklearn_table("breast_cancer"), metric="neg_cost", candidates={"gain": LOGISTIC})
     scores = {"dummy": (-1.0, -1.1, -0.9, -1.0, -1.0), "gain": (2.0, 1.0, 3.0, 1.5, 2.5)}
@@ -142,7 +149,8 @@ def test_its_interval_has_no_bounds(tmp_path: Path, jobs: Callable[..., dict[str
     assert board.best is not None
     assert board.best.interval is not None
     low, high = board.best.interval
-    assert low < 2 < high
+    assert least < low < 2 < high <= greatest
+    assert (high == greatest) == bool(bounds)
 
 
 @pytest.mark.parametrize(
