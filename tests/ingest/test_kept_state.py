@@ -19,7 +19,7 @@ CRAWL = PagesSource.model_validate({"start": "http://127.0.0.1/1", "rows": "li",
 KEPT: list[tuple[ApiSource | PagesSource, str]] = [
     (
         PAGE,
-        '{"index": 2, "rows": 6, "told": 9, "most": 9, "empty": 0, "empty_before": 0, "first_empty": null, '
+        '{"index": 2, "rows": 6, "total": 9, "most": 9, "empty": 0, "empty_before": 0, "first_empty": null, '
         '"complaint": null, "full": 3, "is_short": false, "is_wrong": false, "is_over": false, "first": "0a", '
         '"previous": "0b", "names": ["id", "name"]}',
     ),
