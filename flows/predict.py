@@ -16,7 +16,8 @@ from prefect.runtime import flow_run
 
 from tasks.config import ColumnType, QueryLimits
 from tasks.convert.single import convert_single, find_like
-from tasks.convert.tasks import Convert, convert_files
+from tasks.convert.table.conversion import Convert
+from tasks.convert.tasks import convert_files
 from tasks.core.storage import DataFolder, remove_stale_temp_files
 from tasks.reports.training import report_prediction
 from tasks.train.predict.batches import read_serving

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZipFile
 
-from tasks.core.errors import PermanentSourceError
+from tasks.core.errors import TidemillError
 
 Value = int | float | str | None
 
@@ -74,7 +74,7 @@ def _folder(package: str) -> Path:
     """
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise PermanentSourceError(f"the package {package}, which ships sample data, is not installed; install it")
+        raise TidemillError(f"the package {package}, which ships sample data, is not installed; install it")
     return Path(spec.submodule_search_locations[0])
 
 

@@ -45,7 +45,7 @@ class ProgressView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bars: dict[str, TaskID] = {}
-        self._told_at: dict[str, float] = {}
+        self._printed_at: dict[str, float] = {}
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
@@ -82,8 +82,8 @@ class ProgressView:
     def _show_line(self, step: ProgressEvent) -> None:
         key = f"{step.stage} {step.name}"
         now = time.monotonic()
-        if step.done == step.total or now - self._told_at.get(key, 0.0) >= _PLAIN_EVERY_S:
-            self._told_at[key] = now
+        if step.done == step.total or now - self._printed_at.get(key, 0.0) >= _PLAIN_EVERY_S:
+            self._printed_at[key] = now
             clock = time.strftime("%H:%M:%S")
             line = f"{clock}  {step.stage:<8} {step.name:<12} {step.done:>4}/{step.total:<4} {step.detail}"
             try:

@@ -12,6 +12,7 @@ from flows.cli.run import run_pipeline
 from flows.summary import RunOptions
 from tasks.core.child_process import first_line, start_child, stop_child
 from tasks.core.errors import ConfigError, TidemillError
+from tasks.core.storage import DataFolder
 
 PIPELINE = Path(__file__).parents[2] / "deployments" / "flights" / "pipeline.yaml"
 
@@ -28,8 +29,8 @@ def run_demo(data: Path, *, verbose: bool) -> int:
         TidemillError: the sample site did not start, or the run failed.
 
     """
-    if data.exists() and not data.is_dir():
-        raise ConfigError(f"--data: {data} is a file; name a folder")
+    if mistake := DataFolder.find_mistake(data):
+        raise ConfigError(mistake)
     site = start_child("deployments.sample", "--data", str(data), "--port", str(_choose_port(data)), "--parent")
     try:
         said = _ANNOUNCED.search(first_line(site))

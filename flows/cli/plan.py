@@ -1,62 +1,15 @@
-"""What a run would do, and what in its pipeline would make it fail, seen before it runs."""
+"""What a run would do, seen before it runs."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from flows.summary import RunOptions
-from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, Training, secret_references, write_duration
-from tasks.convert.formats.registry import format_of
+from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, write_duration
 from tasks.convert.table.inputs import list_files
-from tasks.core.errors import ConfigError, TableError
 from tasks.core.redaction import redact
 from tasks.core.storage import DataFolder
-from tasks.raw.owners import find_foreign
 from tasks.raw.partitions import list_partitions
-from tasks.raw.selection import choose_slice
-from tasks.train.checks.preview import find_table_mistakes
-from tasks.train.checks.section import check_training
-from tasks.train.checks.training_set import is_checked
-from tasks.train.data.query import check_query
-
-
-def find_mistakes(config: Pipeline, data: Path, choice: RunOptions, *, in_tables: bool = False) -> list[str]:
-    """Return one sentence for each mistake that a run of what is chosen of a pipeline would meet.
-
-    `in_tables` looks for those of the training also in the tables as the last
-    run left them, which a run might change first.
-    """
-    folder = DataFolder.at(data)
-    mistakes: list[str] = []
-    if data.exists() and not data.is_dir():
-        mistakes.append(f"--data: {data} is a file; name a folder")
-    for name, source in config.sources.items():
-        if isinstance(source, FilesSource):
-            found = _files_mistakes(source, folder) if choice.runs("convert") else []
-        else:
-            found = _fetched_mistakes(source) if choice.runs("ingest") else []
-        mistakes += [f"sources.{name}.{mistake}" for mistake in found]
-    mistakes += [*find_foreign(config, folder), *_slice_mistakes(config, choice)]
-    if choice.only == "train" and config.training is None:
-        mistakes.append("training: is missing; add it, or leave --only train out")
-    if choice.runs("train") and config.training is not None:
-        mistakes += _unquoted_tables(config, config.training) or _training_mistakes(
-            config, config.training, folder, in_tables
-        )
-    return mistakes
-
-
-def _training_mistakes(config: Pipeline, training: Training, folder: DataFolder, in_tables: bool) -> list[str]:
-    kept, tables = folder.training(config.name), {name: folder.table(name) for name in config.sources}
-    if is_checked(training, kept, tables):
-        return []
-    mistakes = [] if is_checked(training, kept) else check_training(training)
-    if in_tables and not check_query(training.query):
-        mistakes += find_table_mistakes(training, tables)
-    return mistakes
 
 
 def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
@@ -79,58 +32,6 @@ def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
             parameters = ", ".join(f"{key}={value}" for key, value in candidate.params.items())
             yield "train", name, f"{candidate.estimator.rsplit('.', 1)[-1]}({parameters})"
         yield "train", "dummy", f"the baseline; all ranked by {config.training.metric}"
-
-
-def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
-    mistakes = []
-    try:
-        for file in list_files(source.path, folder.root, source.allow_hosts):
-            try:
-                format_of(file.name, source.read)
-            except TableError as error:
-                mistakes.append(f"path: {file.name}: {error}")
-    except TableError as error:
-        return [f"path: {error}"]
-    return mistakes
-
-
-def _unquoted_tables(config: Pipeline, training: Training) -> list[str]:
-    """Return the tables whose names SQL would take for a subtraction."""
-    return [
-        f'training.query: the table {name} has a - in its name; write it in double quotes: "{name}"'
-        for name in config.sources
-        if "-" in name and re.search(rf'(?<!["\w-]){re.escape(name)}(?!["\w-])', training.query)
-    ]
-
-
-def _fetched_mistakes(source: ApiSource | PagesSource) -> list[str]:
-    mistakes = _selector_mistakes(source) if isinstance(source, PagesSource) else []
-    for key, reference in secret_references(source.auth) if source.auth else ():
-        if reference.env is not None and not os.environ.get(reference.env, "").strip():
-            state = "empty" if reference.env in os.environ else "not set"
-            what = key.replace("_", " ")
-            mistakes.append(
-                f"auth.{key}.env: the environment variable {reference.env} is {state}; set it to the {what}"
-            )
-    return mistakes
-
-
-def _selector_mistakes(source: PagesSource) -> list[str]:
-    from tasks.ingest.scraping.page import check_selectors  # noqa: PLC0415 - of pages alone is lxml wanted
-
-    return check_selectors(source)
-
-
-def _slice_mistakes(config: Pipeline, choice: RunOptions) -> list[str]:
-    if choice.partitions is None:
-        return []
-    if choice.only == "train":
-        return ["--partitions: train learns from whole tables; leave --partitions or --only train out"]
-    try:
-        choose_slice(choice.partitions, config)
-    except ConfigError as error:
-        return [f"--{mistake}" for mistake in error.mistakes]
-    return []
 
 
 def _how(source: ApiSource | PagesSource) -> str:

@@ -84,7 +84,7 @@ def check_pipeline(path: Path, data: Path) -> int:
 
 
 def _checked(path: Path, data: Path, choice: RunOptions, *, in_tables: bool = False) -> Pipeline:
-    from flows.cli.plan import find_mistakes  # noqa: PLC0415 - imports for a second, while a run's server starts
+    from flows.cli.mistakes import find_mistakes  # noqa: PLC0415 - imports for a second, while a run's server starts
     from tasks.config import load_pipeline  # noqa: PLC0415 - the same
 
     config = load_pipeline(path)

@@ -3,12 +3,13 @@
 from tasks.config.auth import Auth, OAuth2Auth, SecretReference, secret_references
 from tasks.config.base import Scalar, write_duration
 from tasks.config.checks import Check
-from tasks.config.columns import Column, ColumnType, PagesColumn, PartitionValues, Range
+from tasks.config.columns import Column, ColumnType, PagesColumn
 from tasks.config.files import Reading
 from tasks.config.http import Refresh, Requests
 from tasks.config.incremental import Incremental
 from tasks.config.load import load_pipeline, read_pipeline
 from tasks.config.pagination import SinglePagination
+from tasks.config.partitions import PartitionValues, Range
 from tasks.config.pipeline import Pipeline
 from tasks.config.runners import Runner
 from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source, TableOptions

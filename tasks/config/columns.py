@@ -1,15 +1,15 @@
-"""Columns: what is declared of them, how their times are written, and values of partitions."""
+"""Columns: what is declared of them, and how their times are written."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import model_validator
 
-from tasks.config.base import ConfigModel, NonEmpty, Scalar
+from tasks.config.base import ConfigModel, NonEmpty
 
 _DIRECTIVE = re.compile(r"%(.)", re.DOTALL)
 _YEARS = frozenset("YyGcx")
@@ -22,18 +22,18 @@ def find_format_mistake(text: str) -> str | None:
     return _unknown(text) or next(_misread(found), None)
 
 
-def _misread(found: set[str]) -> Iterator[str]:
+def _misread(directives: set[str]) -> Iterator[str]:
     """Yield what strptime would pass over, or fill in, with these directives."""
-    if "Z" in found:
+    if "Z" in directives:
         yield "reads the name of a zone in %Z and drops it; write %z, which takes offsets as +01:00, or type: string"
-    if not found & _YEARS:
+    if not directives & _YEARS:
         yield "has no year, and every date would be in 1900; add %Y, or write type: string"
-    for week in sorted(found & {"U", "W"}):
-        if not found & _WEEKDAYS or "Y" not in found:
+    for week in sorted(directives & {"U", "W"}):
+        if not directives & _WEEKDAYS or "Y" not in directives:
             yield f"has %{week}, which counts only beside a weekday and %Y; add %w and %Y, or write type: string"
-    if found & {"G", "V"} and not (found >= {"G", "V"} and found & _WEEKDAYS):
+    if directives & {"G", "V"} and not (directives >= {"G", "V"} and directives & _WEEKDAYS):
         yield "has %G or %V, which count only with each other and a weekday; write %G-W%V-%u, or type: string"
-    if "I" in found and not found & {"p", "c", "X"}:
+    if "I" in directives and not directives & {"p", "c", "X"}:
         yield "has %I, the hour of twelve, and no %p, which makes morning of evening; write %H, or add %p"
 
 
@@ -48,39 +48,6 @@ def _unknown(text: str) -> str | None:
 
 
 ColumnType = Literal["int", "float", "string", "bool", "date", "timestamp"]
-
-
-MOST_PARTITIONS = 100_000
-"""Each is a task run and a file."""
-
-
-class Range(ConfigModel):
-    """Whole numbers from the first to the last, both included."""
-
-    range: tuple[int, int]
-    """First and last value, e.g. [1, 12]."""
-
-    @model_validator(mode="after")
-    def _ascend(self) -> Range:
-        first, last = self.range
-        if first > last:
-            raise ValueError(f"the range [{first}, {last}] is empty; write the smaller number first")
-        if last - first >= MOST_PARTITIONS:
-            raise ValueError(
-                f"the range [{first}, {last}] has {last - first + 1:,} values, and a source may have "
-                f"{MOST_PARTITIONS:,} partitions; fetch more with each, or split the source"
-            )
-        return self
-
-    def values(self) -> tuple[int, ...]:
-        """Return every value of the range, in order."""
-        return tuple(range(self.range[0], self.range[1] + 1))
-
-
-PartitionValues = Annotated[
-    Annotated[tuple[Scalar, ...], Field(min_length=1), Tag("list")] | Annotated[Range, Tag("range")],
-    Discriminator(lambda value: "range" if isinstance(value, dict | Range) else "list"),
-]
 
 
 class Column(ConfigModel):

@@ -169,14 +169,14 @@ def _within(value: Any) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
-def _holds_itself(value: Any, around: set[int], known: set[int]) -> bool:
+def _holds_itself(value: Any, around: set[int], seen: set[int]) -> bool:
     """Return whether a value is one of those around it; each is looked into once."""
-    if id(value) in around or id(value) in known or not _within(value):
+    if id(value) in around or id(value) in seen or not _within(value):
         return id(value) in around
     around.add(id(value))
-    found = any(_holds_itself(inner, around, known) for inner in _within(value))
+    found = any(_holds_itself(inner, around, seen) for inner in _within(value))
     around.discard(id(value))
-    known.add(id(value))
+    seen.add(id(value))
     return found
 
 
@@ -213,10 +213,10 @@ def _fill_variables(value: Any, path: Path, keys: tuple[str, ...] = ()) -> Any:
     return filled
 
 
-def _is_in_secret(variable: str, found: str, value: str, keys: tuple[str, ...]) -> bool:
+def _is_in_secret(variable: str, written: str, value: str, keys: tuple[str, ...]) -> bool:
     """Return whether a variable stands where a secret may: what is held outside of the file may well be one."""
     if keys[-2:-1] == ("params",) and "auth" not in keys:
-        return is_secret(keys[-1], found)
+        return is_secret(keys[-1], written)
     return keys[-1:] in (("url",), ("start",)) and variable not in redact(value)
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from tasks.core.registry import Registry
 
-Said = Literal["prediction", "probability", "ranking"]
+OutputKind = Literal["prediction", "probability", "ranking"]
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TASKS = ("classification", "regression")
 
@@ -27,7 +27,7 @@ class Metric(ABC):
     """Whether scikit-learn has a scorer that gives the same, which then ranks by it."""
     bounds: tuple[float, float] = (-math.inf, math.inf)
     """The least and the greatest figure; intervals on the leaderboard end there."""
-    of: Said = "prediction"
+    of: OutputKind = "prediction"
     """What is judged: the prediction of each row; the probability of each row and class; or by what the rows are ordered, of the positive of two classes, or of each row and class."""
 
     def __init_subclass__(cls, **keys: Any) -> None:
@@ -56,7 +56,7 @@ class Metric(ABC):
         """Return the name by which a pipeline file ranks by it; as scikit-learn's, neg_… where it is negated."""
         return self.name if self.greater_is_better else f"neg_{self.name}"
 
-    def judged(self, classes: int) -> Said:  # noqa: ARG002 - for those that judge another of many
+    def judged(self, classes: int) -> OutputKind:  # noqa: ARG002 - for those that judge another of many
         """Return what is judged of a number of classes."""
         return self.of
 
@@ -69,7 +69,7 @@ def _refuse_half(kind: type[Metric]) -> None:
         raise TypeError(f"{kind.__name__} has no task; add task = 'classification' or 'regression'")
     if not isinstance(getattr(kind, "greater_is_better", None), bool):
         raise TypeError(f"{kind.__name__} has no greater_is_better; add True or False")
-    if kind.of not in get_args(Said) or (kind.task == "regression" and kind.of != "prediction"):
+    if kind.of not in get_args(OutputKind) or (kind.task == "regression" and kind.of != "prediction"):
         raise TypeError(f"{kind.__name__} judges {kind.of!r}; write prediction, or of classes probability or ranking")
     if getattr(kind.compute, "__isabstractmethod__", False):
         raise TypeError(f"{kind.__name__} has no compute; add it")

@@ -10,19 +10,12 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from tasks.config.auth import Auth
 from tasks.config.base import BodyPath, ConfigModel, NonEmpty, Scalar
 from tasks.config.checks import DeclaredCheck
-from tasks.config.columns import (
-    MOST_PARTITIONS,
-    Column,
-    PagesColumn,
-    PartitionValues,
-    Range,
-    read_column,
-    read_pages_column,
-)
+from tasks.config.columns import Column, PagesColumn, read_column, read_pages_column
 from tasks.config.files import Reading
 from tasks.config.http import AllowHosts, FilePath, Headers, Refresh, Requests, check_param, check_url
 from tasks.config.incremental import Incremental
 from tasks.config.pagination import Pagination, SinglePagination
+from tasks.config.partitions import MOST_PARTITIONS, PartitionValues, Range
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]

@@ -14,11 +14,12 @@ from tasks.config import Column, ColumnType, FilesSource, Reading
 from tasks.convert.formats.registry import format_of
 from tasks.convert.schema.names import Naming
 from tasks.convert.table.account import warn_of_reading
+from tasks.convert.table.conversion import Convert, draft_table
 from tasks.convert.table.draft import Draft
 from tasks.convert.table.guesses import warn_of_guesses
 from tasks.convert.table.job import make_job
 from tasks.convert.table.manifest import TableManifest, read_table_manifest
-from tasks.convert.tasks import Convert, convert_files, draft_table
+from tasks.convert.tasks import convert_files
 from tasks.core.accounting import Account, RejectLimits, audit, errors_of
 from tasks.core.errors import ConfigError, TableError
 from tasks.core.storage import DataFolder

@@ -3,58 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.config import Source
-from tasks.convert.parts.sample import Samples
 from tasks.convert.staging.block import sync_parts
-from tasks.convert.staging.bundle import SMALL_BYTES, bundle_files, convert_bundle
+from tasks.convert.staging.bundle import convert_bundle
 from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
-from tasks.convert.staging.file import BLOCK_BYTES, ConversionThreads, convert_file
+from tasks.convert.staging.file import ConversionThreads, convert_file
 from tasks.convert.table.account import audit_table
-from tasks.convert.table.commit import commit_table, widen_part
+from tasks.convert.table.commit import commit_table
+from tasks.convert.table.conversion import CORES, THREADS, draft_table
 from tasks.convert.table.damage import warn_of_lost_rejects
 from tasks.convert.table.draft import Draft, other_encodings
 from tasks.convert.table.findings import check_current, report_of
-from tasks.convert.table.guesses import gather_guesses, refuse_contradictions
-from tasks.convert.table.inbox import find_renamed, warn_of_changed_rows, warn_of_copied_files, warn_of_renamed_files
+from tasks.convert.table.guesses import gather_guesses
+from tasks.convert.table.inbox import warn_of_changed_rows, warn_of_copied_files
 from tasks.convert.table.inputs import name_part
-from tasks.convert.table.job import Batch, TableJob, batch_units, make_job
-from tasks.convert.table.manifest import TableManifest
+from tasks.convert.table.job import Batch, TableJob, make_job
 from tasks.convert.table.state import (
     CommittedTable,
-    check_declared,
-    check_exploded,
     check_letter_case,
     find_changed,
     find_kept,
     open_table,
     state_of_table,
 )
-from tasks.core.concurrency import gather_all
 from tasks.core.errors import TableError
 from tasks.core.garbage_collection import tuned_gc
-from tasks.core.imports import import_once
 from tasks.core.locks import exclusive_lock
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import DataFolder, explain_disk_failure
 from tasks.raw.selection import PartitionSelection
 
-CORES = os.cpu_count() or 1
 FILES_AT_ONCE = 2 * CORES  # of one batch; how much of them is in memory, the workers' blocks bound
 
-_THREADS = ThreadPoolExecutor(CORES, thread_name_prefix="convert")
 _workers: WeakKeyDictionary[asyncio.AbstractEventLoop, ConversionThreads] = WeakKeyDictionary()
 
 
@@ -73,9 +62,6 @@ async def convert_files(batch: Batch, label: str) -> list[ConversionResult]:  # 
 
     outcomes = await asyncio.gather(*map(convert_unit, batch.units), return_exceptions=True)
     return [converted for unit in _or_raise(outcomes) for converted in unit]
-
-
-Convert = Callable[[Batch, str], Coroutine[Any, Any, list[ConversionResult]]]
 
 
 class Commitment:
@@ -152,7 +138,7 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         warnings = (*audited, *lost, *warn_of_copied_files(job, kept))
         guesses = gather_guesses(kept, manifest.parts.values(), manifest.types)
         return replace(same, findings=replace(await asyncio.to_thread(report_of, job, warnings), guesses=guesses))
-    draft = await draft_table(job, manifest, changed)
+    draft = await draft_table(job, manifest, changed, convert_files)
     draft.warnings += await asyncio.to_thread(warn_of_lost_rejects, job, manifest)
     draft.warnings += warn_of_copied_files(job, draft.files)
     if not fresh:
@@ -172,77 +158,8 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
     return replace(table, rows_new=new, findings=replace(found, guesses=guesses))
 
 
-async def draft_table(
-    job: TableJob, manifest: TableManifest, changed: Sequence[InputFile], convert: Convert = convert_files
-) -> Draft:
-    """Return the table as it is going to be, every part of it with the same columns and types.
-
-    Batches of files are converted by `convert`, each as a task of its own.
-
-    Raises:
-        TableError: a file could not be converted.
-
-    """
-    names = {file.name for file in changed}
-    await asyncio.to_thread(import_once, "pandas")  # pyarrow's first array does, in whichever of the threads makes it
-    kept = await asyncio.to_thread(find_kept, job, manifest)
-    frozen = manifest.types if job.source.table.contract == "freeze" and manifest.files else None
-    draft = Draft.begin(job, manifest, {name: file for name, file in kept.items() if name not in names})
-    draft.samples = Samples(sum(file.size // BLOCK_BYTES + (file.size > SMALL_BYTES) for file in changed))
-    plan = ConversionContext(job.frozen_target if frozen is not None else job.target, frozen, draft.samples)
-    draft.add(await _convert_all(plan, job, changed, "files", convert))
-    draft.add(await _convert_all(plan, job, _take_renamed(draft, names), "files, again", convert))
-    refuse_contradictions(draft.files)
-    draft.choose_types(frozen)
-    check_letter_case(job, draft.types, draft.parts.values())
-    check_exploded(job, draft.types, draft.files.values())
-    check_declared(job, draft.types)
-    inputs = {file.name: file for file in job.inputs}
-    anew: dict[str, InputFile] = {}
-    before = dict(draft.parts)
-    for part, exact in list(draft.to_widen()):
-        here = set(part.rows) & inputs.keys()
-        if not exact:
-            anew |= {name: inputs[name] for name in here}
-            part = draft.leave(part, here)  # noqa: PLW2901 - what cannot be read anew
-        if part.rows:
-            draft.parts[part.name] = await asyncio.get_running_loop().run_in_executor(_THREADS, widen_part, draft, part)
-    plan = ConversionContext(job.target, draft.types, draft.samples)
-    widened = await _convert_all(plan, job, list(anew.values()), "files, widened", convert)
-    draft.add_widened(widened, before)
-    if not draft.types:  # nothing came, and nothing is declared: it is no table yet
-        draft.parts.clear()
-    return draft
-
-
-def _take_renamed(draft: Draft, converted: AbstractSet[str]) -> list[InputFile]:
-    """Leave out the files that others took the place of; return those of which rows were dropped, which may come back."""
-    stay = {name: file for name, file in draft.files.items() if name not in converted}
-    renamed = find_renamed(draft.job, stay, (draft.files[name] for name in converted))
-    draft.drop(renamed.keys())
-    draft.warnings += warn_of_renamed_files(renamed)
-    lessened = {name for name, file in stay.items() if renamed and file.rows_duplicate}
-    return [file for file in draft.job.inputs if file.name in lessened]
-
-
-async def _convert_all(
-    plan: ConversionContext, job: TableJob, files: Sequence[InputFile], label: str, convert: Convert
-) -> list[ConversionResult]:
-    converted: list[ConversionResult] = []
-    batches = batch_units(job, bundle_files(files, plan), plan, label)
-
-    async def convert_batch(batch: Batch) -> None:
-        converted.extend(await convert(batch, batch.label))
-        done = [file for unit in converted for file in unit.files]
-        rows = sum(file.rows_table for file in done)
-        emit(ProgressEvent("convert", job.name, len(done), len(files), f"{rows:,} rows"))
-
-    await gather_all(batches, convert_batch)
-    return converted
-
-
 async def _convert_unit(unit: Sequence[InputFile], plan: ConversionContext) -> list[ConversionResult]:
-    workers = _workers.setdefault(asyncio.get_running_loop(), ConversionThreads(_THREADS, asyncio.Semaphore(CORES + 1)))
+    workers = _workers.setdefault(asyncio.get_running_loop(), ConversionThreads(THREADS, asyncio.Semaphore(CORES + 1)))
     converted: list[ConversionResult] = []
     alone: Sequence[InputFile] = unit
     if len(unit) > 1:

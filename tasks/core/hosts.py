@@ -17,6 +17,11 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NAT64 = ip_network("64:ff9b::/96")  # the last four bytes are an address of IPv4
 
 
+def host_of(url: httpx.URL) -> str:
+    """Return a URL's host with its port, which has a throttle of its own."""
+    return url.netloc.decode("ascii")
+
+
 class AllowedHosts:
     """The hosts that a source may go to: those of its own addresses, each at its port, and those of `allow_hosts`.
 

@@ -56,6 +56,11 @@ class DataFolder:
             )
         return cls(path.absolute())
 
+    @staticmethod
+    def find_mistake(path: Path) -> str | None:
+        """Return what is wrong with the path of a data folder, which need not be there, and the cure; None of a right one."""
+        return f"--data: {path} is a file; name a folder" if path.exists() and not path.is_dir() else None
+
     def raw(self, source: str) -> Path:
         """Return the folder of what was received from a source, as received."""
         return self.root / "raw" / source

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def nearest(name: object, known: Iterable[str]) -> str | None:
+def nearest(name: object, names: Iterable[str]) -> str | None:
     """Return the known name that is most like another; None where none is."""
-    return next(iter(get_close_matches(str(name), list(known), n=1)), None)
+    return next(iter(get_close_matches(str(name), list(names), n=1)), None)
 
 
 def did_you_mean(name: object, known: Iterable[str], otherwise: str | None = None) -> str:

@@ -21,7 +21,7 @@ _MEGABYTE = 1_000_000  # of a body; one that is smaller is there before it is to
 Show = Callable[[str, float, str], Coroutine[Any, Any, None]]
 """Shows a source's progress: its name, percent, and what there is to say."""
 Result = TypeVar("Result")
-Ended = TypeVar("Ended", Landed, FailedPartition)
+PartitionResult = TypeVar("PartitionResult", Landed, FailedPartition)
 
 
 class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
@@ -87,7 +87,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         self._failed += 1
         return self._end(failure)
 
-    def _end(self, outcome: Ended) -> Ended:
+    def _end(self, outcome: PartitionResult) -> PartitionResult:
         self._answers += outcome.requests - outcome.retries
         self._done += 1
         self._emit()

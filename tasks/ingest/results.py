@@ -116,7 +116,7 @@ class RequestWarnings:
             self._log(f"source {source}: {sentence}")
 
     @contextmanager
-    def of(self, source: str) -> Iterator[None]:
+    def for_source(self, source: str) -> Iterator[None]:
         """Have what is warned of in the block be of `source`; at its end log how many were not."""
         token = _at_work.set(source)
         try:

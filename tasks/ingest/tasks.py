@@ -19,11 +19,11 @@ from tasks.config import ApiSource, PagesSource, SecretReference, secret_referen
 from tasks.core.accounting import Account, audit, same_answers, unmet_values, warnings_of
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.core.hosts import host_of
 from tasks.core.locks import exclusive_lock
 from tasks.core.storage import explain_disk_failure, remove_stale_temp_files
 from tasks.ingest.http.client import Client, Endpoint, first_urls
 from tasks.ingest.http.requests import RequestStats
-from tasks.ingest.http.throttling import host_of
 from tasks.ingest.landing.land import PartitionClient, land
 from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing
 from tasks.ingest.progress import Show, SourceProgress
@@ -78,7 +78,7 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
     hosts = [ingest.client.throttle.host(host) for host in {host_of(url) for url in first_urls(source)}]
     progress = SourceProgress(name, len(jobs), hosts, ingest.show)
     held = PermanentSourceError(f"another run is landing into {folder}; wait until it has ended")
-    with ingest.warnings.of(name):
+    with ingest.warnings.for_source(name):
         try:
             async with exclusive_lock(folder, held), progress:
                 outcomes = await _SourceLanding(source, folder, ingest, progress).run(jobs)

@@ -23,12 +23,13 @@ from tasks.convert.staging.context import ConversionContext, ConversionResult, C
 from tasks.convert.staging.file import ConversionThreads, convert_file
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.commit import commit_table
+from tasks.convert.table.conversion import draft_table
 from tasks.convert.table.findings import report_of
 from tasks.convert.table.guesses import gather_guesses
 from tasks.convert.table.inputs import find_file, name_part
 from tasks.convert.table.job import make_job
 from tasks.convert.table.state import CommittedTable, find_changed, find_kept, open_table, state_of_table
-from tasks.convert.tasks import convert_files, draft_table
+from tasks.convert.tasks import convert_files
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.storage import DataFolder
 from tasks.raw.files import RawManifest, commit_manifest, increment_path, raw_path, read_manifest

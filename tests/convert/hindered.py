@@ -33,7 +33,6 @@ def main() -> None:
     """Make the table, then add a file and make it again with no room, or no right, to write."""
     root, how = Path(sys.argv[1]), sys.argv[2]
     convert_tasks.convert_files = convert_tasks.convert_files.fn  # type: ignore[assignment]
-    convert_tasks.draft_table.__defaults__ = (convert_tasks.convert_files,)
     convert_tasks.commit_converted = convert_tasks.commit_converted.fn  # type: ignore[assignment]
     setattr(convert_tasks, "get_run_logger", lambda: logging.getLogger("hindered"))  # noqa: B010 - it is Prefect's name
     make(root)

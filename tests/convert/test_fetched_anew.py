@@ -10,10 +10,11 @@ import pytest
 
 from tasks.config import ApiSource
 from tasks.convert.table.commit import commit_table
+from tasks.convert.table.conversion import draft_table
 from tasks.convert.table.inbox import warn_of_changed_rows
 from tasks.convert.table.job import make_job
 from tasks.convert.table.state import find_changed, open_table
-from tasks.convert.tasks import convert_files, draft_table
+from tasks.convert.tasks import convert_files
 from tasks.core.storage import DataFolder
 from tests.convert.conftest import api_source, land, make_table
 

@@ -14,11 +14,12 @@ import pytest
 
 from tasks.config import Source
 from tasks.convert.table.commit import commit_table
+from tasks.convert.table.conversion import draft_table
 from tasks.convert.table.draft import Draft
 from tasks.convert.table.inbox import warn_of_copied_files
 from tasks.convert.table.job import make_job
 from tasks.convert.table.state import find_changed, open_table
-from tasks.convert.tasks import convert_files, draft_table
+from tasks.convert.tasks import convert_files
 from tasks.core.storage import DataFolder
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
 

@@ -166,7 +166,7 @@ async def test_of_many_warnings_the_first_are_given() -> None:
     warnings = RequestWarnings(said.append)
 
     async def fetch(source: str, troubles: int) -> None:
-        with warnings.of(source):
+        with warnings.for_source(source):
             await asyncio.gather(*(trouble(number) for number in range(troubles)))
 
     async def trouble(number: int) -> None:

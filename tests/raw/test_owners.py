@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.plan import find_mistakes
+from flows.cli.mistakes import find_mistakes
 from flows.summary import RunOptions
 from tasks.config import Pipeline
 from tasks.convert.table.commit import commit_table
+from tasks.convert.table.conversion import draft_table
 from tasks.convert.table.damage import restore_table
 from tasks.convert.table.job import make_job
 from tasks.convert.table.state import find_changed, open_table
-from tasks.convert.tasks import convert_files, draft_table
+from tasks.convert.tasks import convert_files
 from tasks.core.errors import ConfigError, TableError
 from tasks.core.storage import DataFolder
 from tasks.raw.owners import refuse_foreign

@@ -9,8 +9,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 
 from tasks.train.evaluation.statistics import (
-    Array,
     Bootstrap,
+    Floats,
     adjust_holm,
     bootstrap_difference,
     bootstrap_interval,
@@ -80,7 +80,7 @@ def test_strata_keep_their_rows() -> None:
     classes = np.array(["b"] * 7 + ["a"] * 3)
     drawn: list[int] = []
 
-    def count(rows: Array) -> float:
+    def count(rows: Floats) -> float:
         drawn.append(int((classes[rows] == "a").sum()))
         return 0.0
 
@@ -159,13 +159,13 @@ def test_coverage_and_false_positives_on_the_hold_out() -> None:
     assert np.mean(alarms) <= 0.06
 
 
-def draw_rows(generator: np.random.Generator, rows: int) -> tuple[Array, Array]:
+def draw_rows(generator: np.random.Generator, rows: int) -> tuple[Floats, Floats]:
     """Return eight noisy columns, each of which tells a little of two classes."""
     classes = generator.integers(2, size=rows)
     return generator.normal(size=(rows, 8)) + 0.35 * classes[:, None], classes.astype(float)
 
 
-def judge(x: Array, y: Array, seed: int) -> tuple[Array, GaussianNB]:
+def judge(x: Floats, y: Floats, seed: int) -> tuple[Floats, GaussianNB]:
     """Return the accuracies of a model over folds, and the model of the last one."""
     scores = []
     for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(x, y):

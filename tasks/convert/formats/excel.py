@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from tasks.config import Reading
 from tasks.convert.files.content import find_text, without_mark
-from tasks.convert.formats.csv.header import name_columns
 from tasks.convert.formats.format import WholeFormat
 from tasks.convert.formats.header import (
     REPEATED,
@@ -24,6 +23,7 @@ from tasks.convert.formats.header import (
 from tasks.convert.formats.json_rows import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
 from tasks.convert.formats.workbook import Grid, Sheet, count_unstored, read_grid
 from tasks.convert.schema.blocks import EXAMPLE, Guess, RawBlock, Record, Rejection
+from tasks.convert.schema.names import name_columns
 from tasks.convert.schema.types import TypeName, infer_type, take_out
 from tasks.core.errors import TableError
 

@@ -27,10 +27,9 @@ from tasks.convert.schema.blocks import RawBlock, Record, Rejection, Schema, Typ
 from tasks.convert.schema.cast import cast_block, is_narrowest, narrow_type
 from tasks.convert.schema.names import Naming
 from tasks.convert.schema.target import TableTarget
-from tasks.convert.schema.types import ARROW_TYPES, Types
+from tasks.convert.schema.types import ARROW_TYPES, SURE_IN_FLOAT, Types
 
 _SAMPLE_LINES = 200
-_LONG = 1e15  # a float beyond may have been a whole number with more digits than a float holds
 _AS_THEY_ARE = frozenset({"bool", "int", "long", "float", "string"})
 
 
@@ -184,7 +183,7 @@ def _is_in_doubt(table: pa.Table, types: Types) -> bool:
         if pc.any(empty).as_py():
             return True
     floats = [table[name] for name in table.column_names if types[name] == "float"]
-    return any((pc.max(pc.abs(column)).as_py() or 0) >= _LONG for column in floats)
+    return any((pc.max(pc.abs(column)).as_py() or 0) >= SURE_IN_FLOAT for column in floats)
 
 
 def _sample_types(block: JsonBlock) -> Types | None:

@@ -113,14 +113,16 @@ def _add_statistics(statistics: Mapping[str, _Statistics], read: ReadPart) -> No
                 found.nulls, found.bounded = None, False
 
 
-def _profile_column(name: str, kind: str, found: _Statistics, values: pa.ChunkedArray | None) -> ColumnProfile:
-    low, high = (found.low, found.high) if found.bounded else (None, None)
+def _profile_column(name: str, kind: str, statistics: _Statistics, values: pa.ChunkedArray | None) -> ColumnProfile:
+    low, high = (statistics.low, statistics.high) if statistics.bounded else (None, None)
     if values is None:
-        return ColumnProfile(name, kind, found.nulls, low, high)
+        return ColumnProfile(name, kind, statistics.nulls, low, high)
     values = values.drop_null()
     distinct = pc.count_distinct(values).as_py()
     bins = _bins(values)
-    return ColumnProfile(name, kind, found.nulls, low, high, len(values), distinct, bins, () if bins else _top(values))
+    return ColumnProfile(
+        name, kind, statistics.nulls, low, high, len(values), distinct, bins, () if bins else _top(values)
+    )
 
 
 def _bins(values: pa.ChunkedArray) -> tuple[int, ...]:

@@ -62,3 +62,14 @@ def refuse_width(columns: int, rows: int = 1) -> None:
         raise TableError(f"has {columns:,} columns, more than the {MAX_COLUMNS:,} that a table may have; {_CURE}")
     if rows * columns > MAX_CELLS:
         raise TableError(f"has {columns:,} different columns in {rows:,} records, most of them empty; {_CURE}")
+
+
+def name_columns(fields: Sequence[str]) -> list[str]:
+    """Return the header's fields as names: trimmed, a blank one numbered, a repeated one told apart."""
+    names: dict[str, None] = {}
+    for position, text in enumerate(fields, start=1):
+        name = text.strip() or f"column_{position}"
+        while name in names:
+            name = f"{name}_{position}"
+        names[name] = None
+    return list(names)

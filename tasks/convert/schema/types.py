@@ -97,6 +97,7 @@ _GROUPED = 3  # digits after a comma may be thousands
 _INFERRED: tuple[TypeName, ...] = ("bool", "int", "float", "date", "timestamp_utc", "timestamp")
 _FIRST_VALUES = 100
 EXACT_IN_FLOAT = 2**53  # whole numbers beyond are not all floats
+SURE_IN_FLOAT = 1e15  # a float beyond may have been a whole number with more digits than a float holds
 BOOL_TEXTS = {True: ["true", "True", "TRUE"], False: ["false", "False", "FALSE"]}
 
 # Signs and zeros that say nothing: +5 and 5.0 are ints, and so many nanoseconds are none. By type, what is found and

@@ -68,10 +68,10 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     return files
 
 
-def _checksums(draft: Draft, anew: Collection[str], rejects: Collection[str]) -> dict[str, Checksum]:
+def _checksums(draft: Draft, rewritten: Collection[str], rejects: Collection[str]) -> dict[str, Checksum]:
     """Return the checksums of all files of the draft; those of files that stay are known."""
     names = [*(f"table/{name}" for name in draft.parts), *(f"rejects/{name}" for name in rejects)]
-    known = {name: checksum for name, checksum in draft.checksums.items() if name not in anew}
+    known = {name: checksum for name, checksum in draft.checksums.items() if name not in rewritten}
     staged = draft.job.versions.staged
     return {name: known.get(name) or take_checksum(staged / name) for name in names}
 

@@ -126,11 +126,11 @@ class Draft:
             yield from by_file[name]
 
 
-def _declared_type(declared: ColumnType, found: Collection[TypeName]) -> TypeName:
+def _declared_type(declared: ColumnType, types: Collection[TypeName]) -> TypeName:
     """Return the type of a declared column, whatever its values are: only of what they are beside it do they tell."""
     if declared == "timestamp":  # with and without a zone: what fits one only is a reject
-        return "timestamp_utc" if "timestamp_utc" in found else "timestamp"
-    return "long" if declared == "int" and "long" in found else declared
+        return "timestamp_utc" if "timestamp_utc" in types else "timestamp"
+    return "long" if declared == "int" and "long" in types else declared
 
 
 def other_encodings(draft: Draft) -> dict[str, list[str]]:

@@ -148,9 +148,9 @@ def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> RawIn
     )
 
 
-def _is_landed(source: ApiSource | PagesSource, found: LandedPartition) -> bool:
-    asked = request_fingerprint(source, found.partition)
-    return bool(found.files) and all(manifest.fingerprint == asked for _, manifest in found.files)
+def _is_landed(source: ApiSource | PagesSource, partition: LandedPartition) -> bool:
+    asked = request_fingerprint(source, partition.partition)
+    return bool(partition.files) and all(manifest.fingerprint == asked for _, manifest in partition.files)
 
 
 def _by_time(landed: LandedPartition, root: Path) -> Iterator[tuple[str, InputFile]]:

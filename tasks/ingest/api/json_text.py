@@ -74,11 +74,11 @@ def list_entries(value: JsonText) -> dict[str, JsonText] | None:
     return dict(msgspec.json.decode(value, type=dict[str, msgspec.Raw]))
 
 
-def to_lines(items: list[JsonText], whole: JsonText) -> list[bytes]:
-    """Return the items of `whole` as they were received, each in one line."""
-    if isinstance(whole, str):  # between values only: within a text a line break is escaped
+def to_lines(items: list[JsonText], source: JsonText) -> list[bytes]:
+    """Return the items of `source` as they were received, each in one line."""
+    if isinstance(source, str):  # between values only: within a text a line break is escaped
         return [_BREAKS.sub("", str(item)).encode("utf-8", "surrogateescape") for item in items]
-    text = memoryview(whole).tobytes()
+    text = memoryview(source).tobytes()
     if b"\n" in text or b"\r" in text:
         return [msgspec.json.format(bytes(item), indent=-1) for item in items]  # type: ignore[arg-type]
     return list(map(bytes, items))  # type: ignore[arg-type]

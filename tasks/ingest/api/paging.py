@@ -16,7 +16,7 @@ EMPTY_AT_END = 2
 
 @dataclass(frozen=True)
 class NumberedPage:
-    """One page; `told` is the number of pages or rows in all, where it tells.
+    """One page; `total` is the number of pages or rows in all, where it tells.
 
     `is_beyond` where the server says by a status of `end_statuses` that there is
     no such page; `is_refused` where it may mean that by another; `failure` is why
@@ -35,8 +35,12 @@ class NumberedPage:
     """What stands for the page's records."""
 
     def __post_init__(self) -> None:
-        digest = blake2b(b"\n".join(self.records), digest_size=8).hexdigest()
-        object.__setattr__(self, "digest", digest)
+        object.__setattr__(self, "digest", digest_records(self.records))
+
+
+def digest_records(records: list[bytes]) -> str:
+    """Return what stands for a page's records: eight bytes, in hex."""
+    return blake2b(b"\n".join(records), digest_size=8).hexdigest()
 
 
 @dataclass

@@ -14,6 +14,7 @@ import httpx
 from tasks.config import ApiSource
 from tasks.config.pagination import FollowedPagination, Following
 from tasks.core.errors import PermanentSourceError, WrongPagesError
+from tasks.ingest.api.paging import digest_records
 from tasks.ingest.api.response import BodyKind, Document, ListNames, read_from_body
 from tasks.ingest.api.urls import find_link, turn_page
 from tasks.ingest.http.redaction import quoted
@@ -202,7 +203,7 @@ def _no_content(page_request: PageRequest) -> str:
 
 def _check_turned(page_request: PageRequest, page: _Page, walk: Walk) -> None:
     """Raise where a page is the one before once more, though it names another next; two single records may well be the same."""
-    before, walk.previous = walk.previous, _digest_records(page.records)
+    before, walk.previous = walk.previous, digest_records(page.records)
     if len(page.records) > 1 and walk.previous == before:
         raise WrongPagesError(
             f"{page_request.label} gave the same {len(page.records)} records as the page before; "
@@ -229,7 +230,3 @@ def _check_next(
 def _digest(following: Following | None) -> bytes:
     """Return eight bytes that stand for a cursor: a hundred thousand cursors take little room."""
     return blake2b(repr(following).encode(), digest_size=8).digest()
-
-
-def _digest_records(records: list[bytes]) -> str:
-    return blake2b(b"\n".join(records), digest_size=8).hexdigest()

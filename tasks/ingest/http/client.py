@@ -23,7 +23,7 @@ from tasks.config import ApiSource, OAuth2Auth, PagesSource, Requests
 from tasks.config.auth import SigningAuth
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.garbage_collection import tuned_gc
-from tasks.core.hosts import AllowedHosts, PinnedResolver, open_connector
+from tasks.core.hosts import AllowedHosts, PinnedResolver, host_of, open_connector
 from tasks.ingest.http.auth import Credential, CredentialTransport, SigningCredential, origin_of
 from tasks.ingest.http.body import BodyTransport
 from tasks.ingest.http.connections import Connections, CookieTransport
@@ -33,7 +33,7 @@ from tasks.ingest.http.redaction import Redactor, redacting
 from tasks.ingest.http.redirects import RedirectTransport
 from tasks.ingest.http.requests import Fetch, PageRequest, RequestStats, refusal, with_context
 from tasks.ingest.http.retries import RetryTransport, Warn
-from tasks.ingest.http.throttling import ThrottleTransport, host_of
+from tasks.ingest.http.throttling import ThrottleTransport
 from tasks.ingest.throttle.limiter import HostLimits, Throttle
 from tasks.raw.partitions import list_partitions
 

@@ -8,6 +8,7 @@ import httpx
 
 from tasks.config import Requests
 from tasks.core.errors import SourceError
+from tasks.core.hosts import host_of
 from tasks.ingest.http.body import UnreachableError
 from tasks.ingest.http.rate_limit_headers import retry_after_s
 from tasks.ingest.http.requests import context_of
@@ -76,11 +77,6 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
                 f"{context_of(request).label}: {response.status_code} {response.reason_phrase}; "
                 f"{host_of(request.url)} is left alone for {pause:.0f} s, as it asks, and then asked on"
             )
-
-
-def host_of(url: httpx.URL) -> str:
-    """Return a URL's host with its port, which has a throttle of its own."""
-    return url.netloc.decode("ascii")
 
 
 def _outcome(status: int, pause: float) -> Outcome:

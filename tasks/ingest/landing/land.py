@@ -225,14 +225,14 @@ class _Landing:
 
     def _kept(self, group: PageGroup) -> PageGroup:
         """Return a page group as it is kept: of its lines those that are no rows, and its warnings, are without secrets."""
-        hide, lines = self._access.secrets.redact, group.lines
+        redact, lines = self._access.secrets.redact, group.lines
         if isinstance(self._plan.job.source, PagesSource):
-            lines = [hide(line.decode()).encode() if line.startswith(REJECT) else line for line in lines]
+            lines = [redact(line.decode()).encode() if line.startswith(REJECT) else line for line in lines]
         return replace(
             group,
             lines=lines,
-            warnings=tuple(map(hide, (*group.warnings, *(self._watermark.doubts if self._watermark else ())))),
-            unproven=group.unproven and hide(group.unproven),
+            warnings=tuple(map(redact, (*group.warnings, *(self._watermark.doubts if self._watermark else ())))),
+            unproven=group.unproven and redact(group.unproven),
         )
 
     def _validator(self, conditional: Conditional, header: str) -> str | None:

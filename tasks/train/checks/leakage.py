@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tasks.config import Training
+from tasks.train.data.classes import TWO
 from tasks.train.data.features import (
     Features,
     encode,
@@ -31,7 +32,6 @@ SEEN_ROWS = 10_000  # of those that train; more do not change a figure's second 
 TOO_GOOD = 0.99
 _DEPTH = 6
 _LEAF = 5
-_CLASSES = 2
 _FEWEST = 20  # rows that have, or lack, a value: fewer may be of one class by chance
 _CHANCE = 1e-9
 _LARGEST = 1e30  # trees take float32, and sum a column to look for infinity
@@ -138,7 +138,7 @@ def _classes_alone(values: Array, classes: Array, *, text: bool) -> float:
         else:
             tree = DecisionTreeClassifier(max_depth=_DEPTH, min_samples_leaf=_LEAF, random_state=0)
             said = tree.fit(values[train, None], classes[train]).predict_proba(values[test, None])
-        binary = said.shape[1] == _CLASSES
+        binary = said.shape[1] == TWO
         if not binary and not _often_right(said, classes[test]):
             return 0.0  # areas of many classes take long, and none is near to one here
         scores.append(roc_auc_score(classes[test], said[:, 1] if binary else said, multi_class="ovr"))

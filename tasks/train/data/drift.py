@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.core.imports import import_once
+from tasks.train.data.types import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 DRIFT = 0.2  # the rule of thumb of credit scoring: below 0.1 none, up to 0.2 some
 BINS = 10

@@ -28,11 +28,11 @@ _CANDIDATES = re.compile(r"^(Candidate bindings|Did you mean).*", re.MULTILINE)
 
 # What DuckDB's types become, so that every column is a number, a truth, a time or a text.
 PLAIN_TYPES = {
-    r'U?HUGEINT|BIGNUM|DECIMAL.*|"NULL"': 'CAST("{}" AS DOUBLE)',  # sum() of whole numbers is a HUGEINT; Arrow has no such type
-    r"ENUM.*|UUID|JSON": 'CAST("{}" AS VARCHAR)',
-    r"TIME|TIME_NS|INTERVAL": 'epoch("{}")',  # seconds
-    r"TINYINT|SMALLINT|INTEGER|BIGINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT": '"{}"',
-    r"FLOAT|DOUBLE|BOOLEAN|VARCHAR|DATE|TIMESTAMP.*": '"{}"',
+    r'U?HUGEINT|BIGNUM|DECIMAL.*|"NULL"': "CAST({} AS DOUBLE)",  # sum() of whole numbers is a HUGEINT; Arrow has no such type
+    r"ENUM.*|UUID|JSON": "CAST({} AS VARCHAR)",
+    r"TIME|TIME_NS|INTERVAL": "epoch({})",  # seconds
+    r"TINYINT|SMALLINT|INTEGER|BIGINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT": "{}",
+    r"FLOAT|DOUBLE|BOOLEAN|VARCHAR|DATE|TIMESTAMP.*": "{}",
 }
 
 
@@ -231,10 +231,10 @@ def as_plain(name: str, kind: str) -> str:
         TrainingError: when it is none of them.
 
     """
-    quoted = name.replace('"', '""')
+    quoted = quote_name(name)
     for pattern, expression in PLAIN_TYPES.items():
         if re.fullmatch(pattern, kind):
-            return f'{expression.format(quoted)} AS "{quoted}"'
+            return f"{expression.format(quoted)} AS {quoted}"
     raise TrainingError(
         f"training.query: column {name!r} is {kind}, which no estimator takes; leave it out or make plain columns of it"
     )

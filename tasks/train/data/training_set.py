@@ -6,6 +6,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,14 +24,15 @@ from tasks.core.tables import MANIFEST, list_parts
 def versions(*packages: str) -> dict[str, str]:
     """Return the versions of Python (major.minor) and the named distributions, without importing them."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {"python": python, **{package: _version_of(package) for package in packages}}
+    return {"python": python, **{package: version_of(package) or version(package) for package in packages}}
 
 
-def _version_of(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return version(f"{package}-cpu")  # as xgboost without the parts for graphics cards is named
+def version_of(package: str) -> str | None:
+    """Return the version of a distribution that is installed; None where it is not."""
+    for name in (package, f"{package}-cpu"):  # as xgboost without the parts for graphics cards is named
+        with suppress(PackageNotFoundError):
+            return version(name)
+    return None
 
 
 Problem = Literal["classification", "regression"]

@@ -19,7 +19,15 @@ from tasks.train.evaluation.folds import Attempt, attempted, fit_rows, read_rows
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.metrics import ModelOutput
 from tasks.train.evaluation.predictions import Predictions, scoring_of
-from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, SHARES, CurvePoint, HoldoutResult
+from tasks.train.evaluation.results import (
+    HOLDOUT_FILE,
+    MODEL_FILE,
+    PROBABILITY,
+    RANKING,
+    SHARES,
+    CurvePoint,
+    HoldoutResult,
+)
 from tasks.train.evaluation.statistics import Bootstrap, bootstrap_interval
 from tasks.train.models.model_file import load_model, save_model
 
@@ -124,11 +132,11 @@ def holdout_table(output: ModelOutput, rows: Array) -> pa.Table:
     if output.classes is None:
         return pa.table(columns)
     if output.probability is not None:
-        columns |= {f"probability_{c}": output.probability[:, i] for i, c in enumerate(output.classes)}
+        columns |= {f"{PROBABILITY}{c}": output.probability[:, i] for i, c in enumerate(output.classes)}
     if output.ranking is not None:
         of_each = output.ranking.ndim > 1
         ranked = output.classes if of_each else output.classes[1:]
-        columns |= {f"ranking_{c}": output.ranking[:, i] if of_each else output.ranking for i, c in enumerate(ranked)}
+        columns |= {f"{RANKING}{c}": output.ranking[:, i] if of_each else output.ranking for i, c in enumerate(ranked)}
     return pa.table(columns)
 
 

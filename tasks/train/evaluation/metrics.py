@@ -11,13 +11,13 @@ from typing import ClassVar
 import numpy as np
 from sklearn import metrics as sk
 
-from tasks.config.metrics import Metric, Said, named_metrics
+from tasks.config.metrics import Metric, OutputKind, named_metrics
 from tasks.core.errors import TrainingError
+from tasks.train.data.classes import TWO
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 from tasks.train.evaluation.statistics import Score
 
-_BINARY = 2
 Judge = Callable[[Array, Array, Array], float]  # (truth, what was said, classes)
 
 
@@ -55,7 +55,7 @@ class UsualMetric(Metric, ABC):
     judge: Judge
     has_scorer: ClassVar[bool] = True
     greater_is_better: bool = True
-    of: Said = "prediction"
+    of: OutputKind = "prediction"
     """What is judged: of areas, as scikit-learn's scorers have it, the ranking; of many classes' ROC the probability."""
     scorer_of_many: str | None = None
     """The scorer for more than two classes, where it is another."""
@@ -69,13 +69,13 @@ class UsualMetric(Metric, ABC):
         """Return the name of scikit-learn's scorer."""
         return self.scorer
 
-    def judged(self, classes: int) -> Said:
+    def judged(self, classes: int) -> OutputKind:
         """Return what is judged of a number of classes."""
-        return "probability" if self.scorer_of_many and classes > _BINARY and self.of == "ranking" else self.of
+        return "probability" if self.scorer_of_many and classes > TWO and self.of == "ranking" else self.of
 
     def scorer_for(self, classes: int | None) -> str:
         """Return the name of scikit-learn's scorer for a number of classes."""
-        return self.scorer_of_many if self.scorer_of_many and (classes or 0) > _BINARY else self.scorer
+        return self.scorer_of_many if self.scorer_of_many and (classes or 0) > TWO else self.scorer
 
 
 def compute(metric: Metric, output: ModelOutput) -> float:
@@ -125,13 +125,13 @@ def score_all(task: Problem, output: ModelOutput) -> dict[str, float]:
 
 
 def _f1(truth: Array, prediction: Array, classes: Array) -> float:
-    if len(classes) > _BINARY:
+    if len(classes) > TWO:
         return float(sk.f1_score(truth, prediction, labels=classes, average="macro", zero_division=0))
     return float(sk.f1_score(truth == classes[1], prediction == classes[1], zero_division=0))
 
 
 def _roc_auc(truth: Array, ranking: Array, classes: Array) -> float:
-    if len(classes) > _BINARY:
+    if len(classes) > TWO:
         return float(sk.roc_auc_score(truth, ranking, multi_class="ovr", labels=classes))
     return float(sk.roc_auc_score(truth == classes[1], ranking))
 
@@ -139,13 +139,13 @@ def _roc_auc(truth: Array, ranking: Array, classes: Array) -> float:
 def _pr_auc(truth: Array, ranking: Array, classes: Array) -> float:
     if len(np.unique(truth)) < len(classes):
         return float("nan")  # scikit-learn says 0 for a class without rows
-    if len(classes) > _BINARY:
+    if len(classes) > TWO:
         return float(sk.average_precision_score(truth[:, None] == classes, ranking, average="macro"))
     return float(sk.average_precision_score(truth == classes[1], ranking))
 
 
 def _log_loss(truth: Array, probability: Array, classes: Array) -> float:
-    if len(classes) > _BINARY:
+    if len(classes) > TWO:
         return float(sk.log_loss(truth, probability, labels=classes))
     # Of the positive class alone, as the scorer: both columns differ from it in the last digits near 0 and 1.
     return float(sk.log_loss(truth == classes[1], probability[:, 1], labels=[False, True]))
@@ -154,7 +154,7 @@ def _log_loss(truth: Array, probability: Array, classes: Array) -> float:
 def _brier(truth: Array, probability: Array, classes: Array) -> float:
     """Return the mean squared distance; scikit-learn's own takes more than two classes from 1.7 on only."""
     wrong = np.square(probability - (truth[:, None] == classes)).sum(axis=1).mean()
-    return float(wrong / 2 if len(classes) == _BINARY else wrong)
+    return float(wrong / 2 if len(classes) == TWO else wrong)
 
 
 def _without_classes(metric: Callable[[Array, Array], float]) -> Judge:
@@ -197,7 +197,6 @@ MAPE = UsualMetric(
 )
 
 
-_TWO = 2
 _ERRORS: dict[str, Callable[[Array, Array], Array]] = {
     "neg_mean_absolute_error": lambda truth, output: -np.abs(truth - output),
     "neg_mean_squared_error": lambda truth, output: -np.square(truth - output),
@@ -220,7 +219,7 @@ def quick_scoring(metric: str, output: ModelOutput) -> Score | None:
         return lambda rows: -float(np.sqrt(mean(rows)))
     if metric == "r2" and classes is None:
         return _r2(truth, prediction)
-    if metric == "roc_auc" and classes is not None and len(classes) == _TWO and output.ranking is not None:
+    if metric == "roc_auc" and classes is not None and len(classes) == TWO and output.ranking is not None:
         return _fast_roc_auc(truth == classes[1], output.ranking)
     return None
 

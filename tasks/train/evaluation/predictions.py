@@ -15,12 +15,11 @@ from sklearn.pipeline import Pipeline
 from tasks.config import Label
 from tasks.config.metrics import metrics_without_scorer
 from tasks.core.errors import TrainingError
+from tasks.train.data.classes import TWO
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 from tasks.train.evaluation.metrics import ModelOutput, compute, metric_scoring, quick_scoring, score_all
 from tasks.train.evaluation.statistics import Score
-
-_TWO = 2
 
 
 class Predictions:
@@ -37,7 +36,7 @@ class Predictions:
         self._call = cache(self._call_model)
         self.truth = truth
         classes: Array | None = getattr(model, "classes_", None)
-        self._two = classes is not None and len(classes) == _TWO
+        self._two = classes is not None and len(classes) == TWO
         self._turned = bool(self._two and classes is not None and positive is not None and classes[0] == positive)
         self.classes: Array | None = classes[::-1] if self._turned and classes is not None else classes
         """The classes, where the model has any, the positive one of two last."""
@@ -135,7 +134,7 @@ class Predictions:
             if hasattr(self._model, method):
                 setattr(found, method, self._looked_up(method, cache(predictions)))
         if self.classes is not None:
-            found.classes_ = np.arange(_TWO) if self._two else self.classes
+            found.classes_ = np.arange(TWO) if self._two else self.classes
         return found
 
     def _coded_truth(self) -> Array:

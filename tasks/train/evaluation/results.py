@@ -16,6 +16,9 @@ from tasks.train.evaluation.job import CandidateJob
 MODEL_FILE = "model.skops"
 HOLDOUT_FILE = "holdout.arrow"
 METRICS_FILE = "metrics.json"
+PROBABILITY = "probability_"
+"""What the columns of probabilities are called by, before the class: of the hold-out, and of predictions."""
+RANKING = "ranking_"
 _ARROW_END = b"ARROW1"
 MAX_WARNINGS = 5  # a solver may warn once an iteration
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit  # Student's t: scipy.stats gives the same, and takes a second to import
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
 Score = Callable[[Positions], float]
 
@@ -26,7 +26,7 @@ _MANY_FOLDS = 5
 
 
 def corrected_interval(
-    scores: Array, *, train_rows: int, test_rows: int, confidence: float = 0.95
+    scores: Floats, *, train_rows: int, test_rows: int, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Return the interval of the mean score of folds whose training rows overlap.
 
@@ -40,7 +40,7 @@ def corrected_interval(
     return mean - margin, mean + margin
 
 
-def corrected_paired_test(one: Array, other: Array, *, train_rows: int, test_rows: int) -> float:
+def corrected_paired_test(one: Floats, other: Floats, *, train_rows: int, test_rows: int) -> float:
     """Return the two-sided p-value of two models' scores on the same folds being equal in the mean.
 
     It is the corrected resampled t-test of Nadeau and Bengio (2003).
@@ -113,7 +113,7 @@ def bootstrap_difference(one: Score, other: Score, bootstrap: Bootstrap) -> tupl
     return lead(np.arange(bootstrap.rows)), *bootstrap_interval(lead, bootstrap)
 
 
-def _corrected_error(scores: Array, train_rows: int, test_rows: int) -> float:
+def _corrected_error(scores: Floats, train_rows: int, test_rows: int) -> float:
     variance = float(np.var(scores, ddof=1))
     return float(np.sqrt((1 / len(scores) + test_rows / train_rows) * variance))
 
@@ -125,7 +125,7 @@ def _positions_by(labels: NDArray[np.generic]) -> list[Positions]:
     return np.split(order, np.cumsum(np.bincount(codes))[:-1])
 
 
-def _percentiles(values: Array, confidence: float) -> tuple[float, float]:
+def _percentiles(values: Floats, confidence: float) -> tuple[float, float]:
     known = values[~np.isnan(values)]
     if not len(known):
         return float("nan"), float("nan")

@@ -10,18 +10,16 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.config import write_label
+from tasks.train.data.classes import TWO
 from tasks.train.data.types import Array
 from tasks.train.evaluation.leaderboard import Leaderboard
-from tasks.train.evaluation.results import HOLDOUT_FILE, Finalist
+from tasks.train.evaluation.results import HOLDOUT_FILE, PROBABILITY, RANKING, Finalist
 from tasks.train.models.estimators import BASELINE
 from tasks.train.plots import plots as pictures
 from tasks.train.plots.plots import Curve
 
-_TWO = 2
 _Section = tuple[str, str, Callable[[], str]]
 """Title, how to read it, and what draws it."""
-_PROBABILITY = "probability_"
-_RANKING = "ranking_"
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def _read(finalist: Finalist) -> _Judged | None:
         table = pa.ipc.open_file(mapped).read_all()
         of_classes = [
             {name.removeprefix(prefix): _values(table, name) for name in table.column_names if name.startswith(prefix)}
-            for prefix in (_PROBABILITY, _RANKING)
+            for prefix in (PROBABILITY, RANKING)
         ]
         return _Judged(finalist.name, _values(table, "truth"), _values(table, "prediction"), *of_classes)
 
@@ -114,7 +112,7 @@ def _curves(judged: list[_Judged], of: Callable[[_Judged], dict[str, Array]]) ->
     given = [each for each in judged if of(each)]
     if not given:
         return {}
-    if len(of(given[0])) <= _TWO:
+    if len(of(given[0])) <= TWO:
         return {each.name: _curve(each, *list(of(each).items())[-1]) for each in given}
     best = given[0]
     curves = {name: _curve(best, name, scores) for name, scores in of(best).items()}

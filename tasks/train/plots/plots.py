@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.train.data.types import Array
+
 if TYPE_CHECKING:  # half a second to import
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Curve = tuple[Array, Array]
 """Truth (of a class: 0 or 1) and score, one a row."""
 

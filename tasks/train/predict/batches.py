@@ -24,6 +24,7 @@ from tasks.core.storage import commit
 from tasks.train.data.drift import count_values, measure_drift
 from tasks.train.data.features import Features, features_among, read_frame
 from tasks.train.data.types import Array
+from tasks.train.evaluation.results import MODEL_FILE, PROBABILITY
 from tasks.train.predict.inputs import Input, ReadLimits, opened, read_batches
 from tasks.train.predict.output import keep_rejects
 from tasks.train.predict.prediction import Prediction
@@ -97,7 +98,7 @@ class _Model:
     def _probabilities(self) -> tuple[str, ...]:
         if not hasattr(self.model, "predict_proba"):
             return ()
-        return tuple(f"probability_{label}" for label in self.model.classes_)
+        return tuple(f"{PROBABILITY}{label}" for label in self.model.classes_)
 
 
 def predict_rows(
@@ -124,7 +125,7 @@ def predict_rows(
 
 def _predict(models: Path, rows: Input, tables: Mapping[str, Path], output: Path, pace: Pace) -> Prediction:
     version = read_serving(models)
-    loaded = load_model(models / version.name / "model.skops")
+    loaded = load_model(models / version.name / MODEL_FILE)
     spill = output.parent / f".spill.{os.getpid()}"
     output.parent.mkdir(parents=True, exist_ok=True)
     limits = pace.limits or version.training.query_limits

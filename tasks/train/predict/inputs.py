@@ -216,8 +216,7 @@ def _column(name: str, kind: str, feature_kinds: Mapping[str, str]) -> str:
     if name in feature_kinds or _FOREIGN_TYPES.fullmatch(kind):
         for pattern, expression in PLAIN_TYPES.items():
             if re.fullmatch(pattern, kind):
-                plain = expression.replace('"{}"', quoted)
-                return f"{plain} AS {quoted}"
+                return f"{expression.format(quoted)} AS {quoted}"
     return quoted
 
 

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from tasks.config import GroupSplit, RandomSplit, TimeSplit, write_label
 from tasks.core.escaping import escape, fence
+from tasks.train.evaluation.results import MODEL_FILE
 from tasks.train.registry.version import Environment, Version
 
 _FEATURES_SHOWN = 50
@@ -129,7 +130,7 @@ def _loading(version: Version) -> str:
     return f"""```python
 from tasks.train.registry import load_model  # runs no code of the file
 
-model = load_model("{folder}/model.skops")
+model = load_model("{folder}/{MODEL_FILE}")
 ```
 
 `model.predict` takes a data frame with the features above: numbers, truths (0 or 1) and times (seconds since 1970) as float64, texts as objects, missing and infinite values as NaN. `tidemill predict {version.pipeline} INPUT` does all of it."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import platform
 import shutil
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from filelock import FileLock
 
 from tasks.core.errors import TrainingError
 from tasks.core.storage import commit, commit_folder, commit_json, remove_stale_temp_files, write_json
+from tasks.train.data.training_set import version_of
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, Finalist
 from tasks.train.registry.card import write_card
@@ -21,7 +20,7 @@ from tasks.train.registry.training_rows import TrainingRows, read_training_rows
 from tasks.train.registry.version import (
     CARD,
     ENVIRONMENT,
-    METRICS,
+    VERSION_FILE,
     Environment,
     KeptTraining,
     Version,
@@ -70,26 +69,26 @@ def _publish(models: Path, leaderboard: Leaderboard, best: Line, finalist: Final
         if holdout.is_file() and _is_small(holdout):
             shutil.copyfile(holdout, part / HOLDOUT_FILE)
         training_rows.keep(part)
-        write_json(part / METRICS, asdict(made) | {"training": training.model_dump(mode="json")})
+        write_json(part / VERSION_FILE, asdict(made) | {"training": training.model_dump(mode="json")})
         write_json(part / ENVIRONMENT, asdict(environment))
         (part / CARD).write_text(write_card(made, environment), encoding="utf-8")
     return made
 
 
-def _mend(folder: Path, known: Version, finalist: Finalist) -> None:
+def _mend(folder: Path, version: Version, finalist: Finalist) -> None:
     """Make again what of a version's files is gone, or cannot be read as what it is."""
-    for name, is_whole in {MODEL_FILE: is_model_intact, HOLDOUT_FILE: Path.is_file}.items():
+    for name, is_intact in {MODEL_FILE: is_model_intact, HOLDOUT_FILE: Path.is_file}.items():
         made = finalist.folder / name
-        if not is_whole(folder / name) and made.is_file() and (name == MODEL_FILE or _is_small(made)):
+        if not is_intact(folder / name) and made.is_file() and (name == MODEL_FILE or _is_small(made)):
             with commit(folder / name) as part:
                 shutil.copyfile(made, part)
     environment = read_environment(folder / ENVIRONMENT)
     if environment is None:
-        environment = _environment(known.declared.estimator)
+        environment = _environment(version.declared.estimator)
         commit_json(folder / ENVIRONMENT, asdict(environment))
     if not (folder / CARD).is_file():
         with commit(folder / CARD) as part:
-            part.write_text(write_card(known, environment), encoding="utf-8")
+            part.write_text(write_card(version, environment), encoding="utf-8")
 
 
 def _is_small(holdout: Path) -> bool:
@@ -137,12 +136,5 @@ def _describe(
 
 def _environment(estimator: str) -> Environment:
     packages = (*_PACKAGES, *(name for name in _LIBRARIES if estimator.startswith(f"{name}.")))
-    versions = {name: _version_of(name) for name in packages}
+    versions = {name: version_of(name) for name in packages}
     return Environment(platform.python_version(), platform.platform(), versions)
-
-
-def _version_of(package: str) -> str | None:
-    for name in (package, f"{package}-cpu"):  # as xgboost without the parts for graphics cards is named
-        with suppress(PackageNotFoundError):
-            return version(name)
-    return None

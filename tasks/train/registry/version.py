@@ -17,7 +17,7 @@ from tasks.core.storage import json_reader
 from tasks.train.data.drift import Reference
 from tasks.train.data.training_set import Problem
 
-METRICS = "metrics.json"
+VERSION_FILE = "metrics.json"
 CARD = "model_card.md"
 ENVIRONMENT = "environment.json"
 _NAME = re.compile(r"v(?P<number>\d{4,})-[0-9a-f]{8}")
@@ -113,7 +113,7 @@ read_environment = json_reader(Environment)
 
 def list_versions(models: Path) -> list[Version]:
     """Return the versions of a pipeline, the oldest first."""
-    found = (_read(folder / METRICS) for folder in folders_of(models))
+    found = (_read(folder / VERSION_FILE) for folder in folders_of(models))
     return [known for known in found if known is not None]
 
 

@@ -12,6 +12,7 @@ from tasks.convert.files.encoding import SAMPLE_BYTES
 from tasks.convert.formats.csv.dialect import Dialect, detect_dialect
 from tasks.convert.formats.csv.records import Records, is_utf8
 from tasks.convert.schema.blocks import Guess, Hint
+from tasks.convert.schema.names import name_columns
 from tasks.core.errors import TableError
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -129,17 +130,6 @@ def _refuse_beginning(text: ByteView, reading: Reading) -> None:
     raise TableError(
         f"has {text.lines_of_any_end} lines, and read.{key} is {getattr(reading, key)}; correct it, or leave the file out"
     )
-
-
-def name_columns(fields: Sequence[str]) -> list[str]:
-    """Return the header's fields as names: trimmed, a blank one numbered, a repeated one told apart."""
-    names: dict[str, None] = {}
-    for position, field in enumerate(fields, start=1):
-        name = field.strip() or f"column_{position}"
-        while name in names:
-            name = f"{name}_{position}"
-        names[name] = None
-    return list(names)
 
 
 def _first_lines(text: ByteView, dialect: Dialect) -> bytes:

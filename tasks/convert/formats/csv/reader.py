@@ -14,11 +14,10 @@ from tasks.convert.formats.csv.texts import read_decimals, read_texts, types_of,
 from tasks.convert.formats.header import kind_of_field
 from tasks.convert.schema.blocks import RawBlock, Record, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block, is_narrowest, narrow_type
-from tasks.convert.schema.types import NULL_TEXTS, TypeName, Types, arrow_type, infer_type
+from tasks.convert.schema.types import NULL_TEXTS, SURE_IN_FLOAT, TypeName, Types, arrow_type, infer_type
 
 _SAMPLE_BYTES = 32 * 1024
 _COMMON_NULLS = ["", "NA"]
-_LONG = 1e15  # a float beyond may have been a whole number with more digits than a float holds
 _NUMBERS = frozenset({"int", "long", "float"})
 
 
@@ -174,7 +173,7 @@ def _empty_as_null(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 def _may_have_lost_digits(values: pa.ChunkedArray) -> bool:
     extremes = pc.min_max(values)
     low, high = extremes["min"].as_py(), extremes["max"].as_py()
-    return low is not None and bool(max(abs(low), abs(high)) >= _LONG)
+    return low is not None and bool(max(abs(low), abs(high)) >= SURE_IN_FLOAT)
 
 
 def _no_rows(block: CsvBlock) -> RawBlock:

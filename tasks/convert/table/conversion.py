@@ -1,0 +1,103 @@
+"""The conversion of a table's files into its draft: what is new is converted, and parts are widened to one set of columns."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tasks.convert.parts.sample import Samples
+from tasks.convert.staging.bundle import SMALL_BYTES, bundle_files
+from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
+from tasks.convert.staging.file import BLOCK_BYTES
+from tasks.convert.table.commit import widen_part
+from tasks.convert.table.draft import Draft
+from tasks.convert.table.guesses import refuse_contradictions
+from tasks.convert.table.inbox import find_renamed, warn_of_renamed_files
+from tasks.convert.table.job import Batch, TableJob, batch_units
+from tasks.convert.table.manifest import TableManifest
+from tasks.convert.table.state import (
+    check_declared,
+    check_exploded,
+    check_letter_case,
+    find_kept,
+)
+from tasks.core.concurrency import gather_all
+from tasks.core.imports import import_once
+from tasks.core.progress import ProgressEvent, emit
+
+CORES = os.cpu_count() or 1
+THREADS = ThreadPoolExecutor(CORES, thread_name_prefix="convert")
+"""What converts, of whichever table: a thread a core."""
+
+Convert = Callable[[Batch, str], Coroutine[Any, Any, list[ConversionResult]]]
+
+
+async def draft_table(job: TableJob, manifest: TableManifest, changed: Sequence[InputFile], convert: Convert) -> Draft:
+    """Return the table as it is going to be, every part of it with the same columns and types.
+
+    Batches of files are converted by `convert`, each as a task of its own.
+
+    Raises:
+        TableError: a file could not be converted.
+
+    """
+    names = {file.name for file in changed}
+    await asyncio.to_thread(import_once, "pandas")  # pyarrow's first array does, in whichever of the threads makes it
+    kept = await asyncio.to_thread(find_kept, job, manifest)
+    frozen = manifest.types if job.source.table.contract == "freeze" and manifest.files else None
+    draft = Draft.begin(job, manifest, {name: file for name, file in kept.items() if name not in names})
+    draft.samples = Samples(sum(file.size // BLOCK_BYTES + (file.size > SMALL_BYTES) for file in changed))
+    plan = ConversionContext(job.frozen_target if frozen is not None else job.target, frozen, draft.samples)
+    draft.add(await _convert_all(plan, job, changed, "files", convert))
+    draft.add(await _convert_all(plan, job, _take_renamed(draft, names), "files, again", convert))
+    refuse_contradictions(draft.files)
+    draft.choose_types(frozen)
+    check_letter_case(job, draft.types, draft.parts.values())
+    check_exploded(job, draft.types, draft.files.values())
+    check_declared(job, draft.types)
+    inputs = {file.name: file for file in job.inputs}
+    anew: dict[str, InputFile] = {}
+    before = dict(draft.parts)
+    for part, exact in list(draft.to_widen()):
+        here = set(part.rows) & inputs.keys()
+        if not exact:
+            anew |= {name: inputs[name] for name in here}
+            part = draft.leave(part, here)  # noqa: PLW2901 - what cannot be read anew
+        if part.rows:
+            draft.parts[part.name] = await asyncio.get_running_loop().run_in_executor(THREADS, widen_part, draft, part)
+    plan = ConversionContext(job.target, draft.types, draft.samples)
+    widened = await _convert_all(plan, job, list(anew.values()), "files, widened", convert)
+    draft.add_widened(widened, before)
+    if not draft.types:  # nothing came, and nothing is declared: it is no table yet
+        draft.parts.clear()
+    return draft
+
+
+def _take_renamed(draft: Draft, converted: AbstractSet[str]) -> list[InputFile]:
+    """Leave out the files that others took the place of; return those of which rows were dropped, which may come back."""
+    stay = {name: file for name, file in draft.files.items() if name not in converted}
+    renamed = find_renamed(draft.job, stay, (draft.files[name] for name in converted))
+    draft.drop(renamed.keys())
+    draft.warnings += warn_of_renamed_files(renamed)
+    lessened = {name for name, file in stay.items() if renamed and file.rows_duplicate}
+    return [file for file in draft.job.inputs if file.name in lessened]
+
+
+async def _convert_all(
+    plan: ConversionContext, job: TableJob, files: Sequence[InputFile], label: str, convert: Convert
+) -> list[ConversionResult]:
+    converted: list[ConversionResult] = []
+    batches = batch_units(job, bundle_files(files, plan), plan, label)
+
+    async def convert_batch(batch: Batch) -> None:
+        converted.extend(await convert(batch, batch.label))
+        done = [file for unit in converted for file in unit.files]
+        rows = sum(file.rows_table for file in done)
+        emit(ProgressEvent("convert", job.name, len(done), len(files), f"{rows:,} rows"))
+
+    await gather_all(batches, convert_batch)
+    return converted
