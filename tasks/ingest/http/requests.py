@@ -161,12 +161,14 @@ _SHORT = 64  # characters, as numbers and most cursors have; with more an addres
 def with_param(url: httpx.URL, name: str, value: Scalar) -> httpx.URL:
     """Return an address with a query parameter; the others stay as they are written."""
     query, text = url.query.decode("ascii"), str(value)
+    is_plain = text.isascii() and text.isalnum()
+    quoted = text if is_plain else quote(text, safe="")
     if name in query or url.fragment or not (name.isascii() and name.isidentifier()):
-        return set_param(url, name, quote(text, safe=""))
-    added = f"{query}{'&' if query else ''}{name}={quote(text, safe='')}"
-    if len(text) <= _SHORT and text.isascii() and text.isalnum() and (replaced := _with_query(url, added)) is not None:
+        return set_param(url, name, quoted)
+    added = f"{query}{'&' if query else ''}{name}={quoted}"
+    if len(text) <= _SHORT and is_plain and (replaced := _with_query(url, added)) is not None:
         return replaced
-    return httpx.URL(f"{str(url).removesuffix('?')}{'&' if query else '?'}{name}={quote(text, safe='')}")
+    return httpx.URL(f"{str(url).removesuffix('?')}{'&' if query else '?'}{name}={quoted}")
 
 
 def _with_query(url: httpx.URL, query: str) -> httpx.URL | None:
