@@ -71,8 +71,20 @@ def _refuse_half(kind: type[Metric]) -> None:
         raise TypeError(f"{kind.__name__} has no greater_is_better; add True or False")
     if kind.of not in get_args(OutputKind) or (kind.task == "regression" and kind.of != "prediction"):
         raise TypeError(f"{kind.__name__} judges {kind.of!r}; write prediction, or of classes probability or ranking")
+    if not _are_bounds(kind.bounds):
+        raise TypeError(
+            f"{kind.__name__} has the bounds {kind.bounds!r}; write the least and the greatest figure, as (0.0, 1.0)"
+        )
     if getattr(kind.compute, "__isabstractmethod__", False):
         raise TypeError(f"{kind.__name__} has no compute; add it")
+
+
+def _are_bounds(bounds: object) -> bool:
+    match bounds:
+        case (int() | float() as least, int() | float() as greatest):
+            return isinstance(bounds, tuple) and least < greatest
+        case _:
+            return False
 
 
 _KINDS = "tasks.train.evaluation.metrics"

@@ -43,6 +43,10 @@ sources:
         ((NAME, BETTER, COMPUTE), "Half has no task; add task = 'classification' or 'regression'"),
         ((NAME, TASK, COMPUTE), "Half has no greater_is_better; add True or False"),
         ((NAME, TASK, BETTER), "Half has no compute; add it"),
+        (
+            (NAME, TASK, BETTER, COMPUTE, "    bounds = (0.0, None)\n"),
+            "Half has the bounds (0.0, None); write the least and the greatest figure, as (0.0, 1.0)",
+        ),
     ],
 )
 def test_half_a_metric_is_refused_when_it_is_made(

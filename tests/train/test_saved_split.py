@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from tasks.core.errors import TrainingError
 from tasks.core.storage import DataFolder, read_json
 from tasks.train.data import split
 from tasks.train.data.features import features_of, read_frame, read_target
+from tasks.train.data.split_file import keep_split
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.registry.training_rows import number_rows
 from tests.train.conftest import LOGISTIC, Build, sklearn_table, training, write_table
@@ -110,6 +112,24 @@ def numbers_of(leaderboard: Leaderboard, rows: Any) -> Any:
     frame = read_frame(table, features_of(leaderboard.training, table.schema), rows)
     truth = read_target(table.column("y"), "classification")[rows]
     return np.sort(number_rows(frame, truth, list(frame.columns)))
+
+
+@pytest.mark.parametrize("member", ["train.npy", "test_1.npy", "unit.npy"])
+def test_a_damaged_split_is_drawn_again(build: Build, tmp_path: Path, member: str) -> None:
+    """A byte of any of its members may have become another."""
+    by = {"by": "time", "column": "t", "folds": 3}
+    training_set = build({"x": range(40), "t": range(40), "y": [True, False] * 20}, split=by)
+    (path,) = tmp_path.rglob("rows-*.npz")
+    intact = path.read_bytes()
+    with ZipFile(path) as archive:
+        at = archive.getinfo(member).header_offset + 30 + len(member) + 128 + 8
+    path.write_bytes(intact[:at] + bytes([intact[at] ^ 1]) + intact[at + 1 :])
+    with pytest.raises(BadZipFile), np.load(path) as kept:
+        kept[member.removesuffix(".npy")]
+
+    split = keep_split(training(split=by), training_set)
+
+    assert (split.path, path.read_bytes()) == (path, intact)
 
 
 def test_rows_that_cannot_be_split_keep_no_split(build: Build, tmp_path: Path) -> None:

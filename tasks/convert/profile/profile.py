@@ -42,7 +42,7 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a table holds; statistics are of `parts_read` of its parts, and `whole` tells that the sample is all rows."""
+    """What a table holds; statistics are of `parts_read` of its parts, and `is_complete` tells that the sample is all rows."""
 
     rows: int
     sampled: int

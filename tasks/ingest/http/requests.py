@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -117,20 +117,6 @@ class PageGroup:
     """Of an only page that names no next: why it may not be the last, unless another partition shows that it is."""
     elements_skipped: int = 0
     """Elements of web pages that are no rows, as no column matches in them."""
-
-    @classmethod
-    def of(cls, groups: Sequence[PageGroup]) -> PageGroup:
-        """Return groups, the one behind the other, as one."""
-        if not groups:
-            return cls([], 0, None)
-        return cls(
-            [line for group in groups for line in group.lines],
-            sum(group.pages for group in groups),
-            groups[-1].state,
-            tuple(warning for group in groups for warning in group.warnings),
-            groups[-1].unproven,
-            sum(group.elements_skipped for group in groups),
-        )
 
 
 def label_of(response: httpx.Response) -> str:

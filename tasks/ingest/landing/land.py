@@ -86,6 +86,32 @@ async def in_thread(call: Callable[[*Arguments], Result], *arguments: *Arguments
         raise
 
 
+class UncommittedPages:
+    """Pages that have come and are not committed yet; of their states only the last is kept: a crawl's is large."""
+
+    def __init__(self) -> None:
+        self.pages = 0
+        self.bytes = 0
+        self.last: PageGroup | None = None
+        self._lines: list[bytes] = []
+        self._warnings: tuple[str, ...] = ()
+        self._elements_skipped = 0
+
+    def add(self, group: PageGroup) -> None:
+        """Put the next pages behind the others."""
+        self.pages += group.pages
+        self.bytes += sum(map(len, group.lines))
+        self.last = group
+        self._lines.extend(group.lines)
+        self._warnings += group.warnings
+        self._elements_skipped += group.elements_skipped
+
+    def as_group(self) -> PageGroup:
+        """Return them as one."""
+        last = self.last or PageGroup([], 0, None)
+        return PageGroup(self._lines, self.pages, last.state, self._warnings, last.unproven, self._elements_skipped)
+
+
 class _Landing:
     """One partition on its way into its raw file."""
 
@@ -97,9 +123,7 @@ class _Landing:
         """From where the run before had come to."""
         self._watermark: Watermark | None = None
         self._max_rows: int | None = getattr(getattr(plan.job.source, "pagination", None), "max_rows", None)
-        self._coming: list[PageGroup] = []
-        self._pages = 0
-        self._bytes = 0
+        self._uncommitted = UncommittedPages()
         self._since_s = time.monotonic()
         self._committing: asyncio.Task[None] | None = None
         self.resumed_from = 0
@@ -175,9 +199,7 @@ class _Landing:
         self._check_rows(stats.rows + len(group.lines))
         stats.rows += len(group.lines)
         stats.pages += group.pages
-        self._coming.append(group)
-        self._pages += group.pages
-        self._bytes += sum(map(len, group.lines))
+        self._uncommitted.add(group)
 
     def _check_rows(self, rows: int) -> None:
         most = self._max_rows
@@ -189,13 +211,17 @@ class _Landing:
     def _is_due(self) -> bool:
         """Return whether what has come is half of what a kill may lose."""
         age_s = time.monotonic() - self._since_s
-        return 2 * self._pages >= GROUP_PAGES or 2 * self._bytes >= GROUP_BYTES or 2 * age_s >= GROUP_S
+        return (
+            2 * self._uncommitted.pages >= GROUP_PAGES
+            or 2 * self._uncommitted.bytes >= GROUP_BYTES
+            or 2 * age_s >= GROUP_S
+        )
 
     def _hand_over(self) -> PageGroup:
         """Return what has come, as one."""
-        groups, self._coming = self._coming, []
-        self._pages, self._bytes, self._since_s = 0, 0, time.monotonic()
-        return PageGroup.of(groups)
+        uncommitted, self._uncommitted = self._uncommitted, UncommittedPages()
+        self._since_s = time.monotonic()
+        return uncommitted.as_group()
 
     async def _committed(self) -> None:
         """Wait until the page group before is committed; pages come meanwhile. One that failed stays, so that none follows."""
@@ -207,7 +233,7 @@ class _Landing:
         """Commit what has come, from which the next run goes on, unless what came before it could not be committed."""
         with suppress(Exception, asyncio.CancelledError):
             await self._committed()
-            if self._coming and self._coming[-1].state is not None:
+            if self._uncommitted.last is not None and self._uncommitted.last.state is not None:
                 await in_thread(self._add, self._hand_over())
         await in_thread(self._writer.close)
 

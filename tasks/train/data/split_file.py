@@ -88,9 +88,11 @@ def _read_sizes(path: Path) -> list[list[int]] | None:
     """Return how many rows train and test, in all and in each fold; None where the file is not there, or damaged."""
     try:
         with np.load(path) as kept:
+            for name in kept.files:
+                kept[name]  # read to its end, where its checksum is compared
             sizes: list[list[int]] = kept["sizes"].tolist()
             return sizes
-    except (FileNotFoundError, EOFError, BadZipFile, KeyError, ValueError):
+    except (FileNotFoundError, EOFError, BadZipFile, KeyError, ValueError, TypeError, AttributeError):
         return None
 
 

@@ -178,7 +178,7 @@ def _compare(metric: str, lines: Sequence[Line], train_rows: int, test_rows: int
 def _within(metric: str, interval: tuple[float, float]) -> tuple[float, float]:
     """Return an interval without what lies beyond the bounds of the metric."""
     if own := metrics_without_scorer().get(metric):
-        low, high = sorted(own.sign * bound for bound in own.bounds)
+        low, high = sorted(own.sign * bound + 0.0 for bound in own.bounds)  # -0.0 becomes 0.0
     else:
         low, high = next((bounds for names, bounds in _BOUNDS if metric.startswith(names)), (-math.inf, math.inf))
     return max(interval[0], low), min(interval[1], high)
