@@ -141,7 +141,7 @@ class Versions:
         if link.exists() and not link.is_symlink():
             if not _is_made(link):
                 raise TableError(f"{link} is in the way of the table, and no run has made it; move it away")
-            shutil.rmtree(link)  # a copy that has no links, or what older versions of Tidemill made
+            shutil.rmtree(link)  # a copy that has no links
         link.unlink(missing_ok=True)
         link.symlink_to(leads_to, target_is_directory=True)
 
