@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 
 import httpx
+from prefect.client.base import PrefectHttpxSyncClient
 
 from flows.cli.prefect_api import CLIENT_SETTINGS, SERVER_SETTINGS, PrefectApi, client_settings
 from tasks.core.child_process import first_line, start_child, stop_child
@@ -72,7 +73,8 @@ class Rig:
         return now
 
     def _task_runs(self) -> int:
-        return int(httpx.post(f"{self.api.url}/task_runs/count", json={}).raise_for_status().json())
+        with PrefectHttpxSyncClient(base_url=self.api.url) as http:
+            return int(http.post("/task_runs/count", json={}).json())
 
 
 @contextmanager

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from prefect.client.base import PrefectHttpxAsyncClient
 
 from flows.convert import convert
 from flows.pipeline import pipeline
@@ -39,7 +39,7 @@ def pipeline_of(name: str, *checks: dict[str, Any], **source: Any) -> Pipeline:
 async def artifacts_of(server: str, key: str) -> list[Any]:
     """Return the data of the artifacts with this key, the latest first."""
     query = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC"}
-    async with httpx.AsyncClient() as client:
+    async with PrefectHttpxAsyncClient() as client:
         answer = await client.post(f"{server}/artifacts/filter", json=query)
     return [artifact["data"] for artifact in answer.raise_for_status().json()]
 

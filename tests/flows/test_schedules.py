@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prefect.client.base import PrefectHttpxSyncClient
 
 from tests.flows.conftest import Tidemill, group_is_gone
 from tests.flows.scheduling import prefect, timed_deployments, wait_for_runs, worker, write_project
@@ -61,7 +62,7 @@ def fired(prefect_server: str, sample_site: str, homes: Path) -> Path:
     temporary = homes / "prefect"
     copy_database(Path(os.environ["PREFECT_HOME"]), temporary)
     alone = {"PREFECT_API_URL": "", "PREFECT_HOME": str(temporary)}
-    with httpx.Client(base_url=prefect_server, timeout=60) as http, ExitStack() as stack:
+    with PrefectHttpxSyncClient(base_url=prefect_server, timeout=60) as http, ExitStack() as stack:
         stack.enter_context(deployed(homes / "worker", http, sample_site))
         stack.enter_context(served(homes / "serve", "serve", {}, sample_site))
         stack.enter_context(served(homes / "alone", "alone", alone, sample_site))

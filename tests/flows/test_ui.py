@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
+from prefect.client.base import PrefectHttpxSyncClient
 
 from tests.flows.conftest import ToldRun
 
@@ -57,12 +57,14 @@ def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, to
         expect(page.get_by_text(artifact).first).to_be_visible(timeout=_SHOWN_MS)
     ingest = {"parent_flow_run_id": {"any_": [address[0].rpartition("/")[2]]}}
     query = {"artifacts": {"key": {"any_": ["tour-ingest"]}}, "flow_runs": ingest}
-    (fetched,) = httpx.post(f"{prefect_server}/artifacts/filter", json=query).raise_for_status().json()
+    with PrefectHttpxSyncClient(base_url=prefect_server) as api:
+        (fetched,) = api.post("/artifacts/filter", json=query).json()
     page.goto(f"{site}/artifacts/artifact/{fetched['id']}")
     for cell in ("429s", "resumed from page", "user_id=3"):
         expect(page.get_by_text(cell).first).to_be_visible(timeout=_SHOWN_MS)
     profile = {"artifacts": {"key": {"like_": "tour-profile-"}}, "sort": "CREATED_DESC"}
-    (shown, *_) = httpx.post(f"{prefect_server}/artifacts/filter", json=profile).raise_for_status().json()
+    with PrefectHttpxSyncClient(base_url=prefect_server) as api:
+        (shown, *_) = api.post("/artifacts/filter", json=profile).json()
     page.goto(f"{site}/artifacts/artifact/{shown['id']}")
     picture = page.locator("img[src^='data:image/svg']").first
     expect(picture).to_be_visible(timeout=_SHOWN_MS)
@@ -74,7 +76,8 @@ def test_the_ui_draws_the_pictures_of_a_training(prefect_server: str, tour_run: 
     assert tour_run.stdout
     site = prefect_server.removesuffix("/api")
     query = {"artifacts": {"key": {"any_": ["tour-pictures"]}}, "sort": "CREATED_DESC", "limit": 1}
-    (gallery,) = httpx.post(f"{prefect_server}/artifacts/filter", json=query).raise_for_status().json()
+    with PrefectHttpxSyncClient(base_url=prefect_server) as api:
+        (gallery,) = api.post("/artifacts/filter", json=query).json()
 
     page.goto(f"{site}/artifacts/artifact/{gallery['id']}")
 

@@ -6,9 +6,9 @@ import json
 import socket
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
+from prefect.client.base import PrefectHttpxSyncClient
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -87,9 +87,10 @@ def look_at_all(api: str, data: Path, page: Page, site: str) -> set[str]:
     """Open the page of a run and of each of its artifacts; return their keys."""
     run = json.loads((data / "summary.json").read_text())["flow_run_id"]
     children = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
-    runs = [run, *(child["id"] for child in httpx.post(f"{api}/flow_runs/filter", json=children).json())]
-    query = {"artifacts": {"flow_run_id": {"any_": runs}}}
-    artifacts = httpx.post(f"{api}/artifacts/filter", json=query).json()
+    with PrefectHttpxSyncClient(base_url=api) as http:
+        runs = [run, *(child["id"] for child in http.post("/flow_runs/filter", json=children).json())]
+        query = {"artifacts": {"flow_run_id": {"any_": runs}}}
+        artifacts = http.post("/artifacts/filter", json=query).json()
     address = api.removesuffix("/api")
     pages = [f"runs/flow-run/{run}", "artifacts", *(f"artifacts/artifact/{each['id']}" for each in artifacts)]
     for path in pages:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import httpx
 import pytest
+from prefect.client.base import PrefectHttpxSyncClient
 
 from tests.flows.conftest import Tidemill
 
@@ -35,8 +35,8 @@ def test_a_warning_reaches_every_place_a_person_looks_at(
     ended = tidemill("run", orders, "--data", tmp_path / "data")
 
     summary = json.loads((tmp_path / "data" / "summary.json").read_text())
-    run = httpx.get(f"{prefect_server}/flow_runs/{summary['flow_run_id']}").json()
-    with httpx.Client(base_url=prefect_server) as api:
+    with PrefectHttpxSyncClient(base_url=prefect_server) as api:
+        run = api.get(f"/flow_runs/{summary['flow_run_id']}").json()
         artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["shop-warnings"]}}}).json()
         children = {"flow_runs": {"parent_flow_run_id": {"any_": [run["id"]]}}}
         runs = [run["id"], *(child["id"] for child in api.post("/flow_runs/filter", json=children).json())]
@@ -73,7 +73,7 @@ def test_a_failed_run_shows_its_warnings(tidemill: Tidemill, prefect_server: str
 
     ended = tidemill("run", orders, "--data", tmp_path / "data")
 
-    with httpx.Client(base_url=prefect_server) as api:
+    with PrefectHttpxSyncClient(base_url=prefect_server) as api:
         artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["failing-warnings"]}}}).json()
     (shown,) = (json.loads(artifact["data"]) for artifact in artifacts)
     assert ended.returncode == 1

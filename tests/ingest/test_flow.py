@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from prefect import flow
+from prefect.client.base import PrefectHttpxAsyncClient
 
 from flows.ingest import ingest
 from flows.pipeline import pipeline as run_pipeline
@@ -195,7 +195,7 @@ async def test_a_slow_source_is_shown_while_it_is_fetched(
     seen: dict[str, list[tuple[float, str]]] = {}
 
     running = asyncio.create_task(ingest(pipeline("slow", things=slowly), tmp_path))
-    async with httpx.AsyncClient(base_url=prefect_server) as prefect:
+    async with PrefectHttpxAsyncClient(base_url=prefect_server) as prefect:
         is_over = False
         while not is_over:
             is_over = running.done()
@@ -223,7 +223,7 @@ async def test_what_was_fetched_is_a_table(prefect_server: str) -> None:
 
     await flow(report_ingest)("shown", [LandedSource("news", (*landed, resumed), (failed,))])
 
-    async with httpx.AsyncClient(base_url=prefect_server) as prefect:
+    async with PrefectHttpxAsyncClient(base_url=prefect_server) as prefect:
         (fetched,) = await artifacts(prefect, "shown-ingest")
         (missing,) = await artifacts(prefect, "shown-not-fetched")
     rows = json.loads(fetched["data"])
@@ -286,7 +286,7 @@ async def test_a_fault_that_passes_at_once_is_no_warning(
     assert warnings(caplog) == []
 
 
-async def artifacts(prefect: httpx.AsyncClient, key: str) -> list[dict[str, Any]]:
+async def artifacts(prefect: PrefectHttpxAsyncClient, key: str) -> list[dict[str, Any]]:
     """Return the artifacts of a key."""
     answer = await prefect.post("/artifacts/filter", json={"artifacts": {"key": {"any_": [key]}}})
     found: list[dict[str, Any]] = answer.raise_for_status().json()
@@ -296,7 +296,7 @@ async def artifacts(prefect: httpx.AsyncClient, key: str) -> list[dict[str, Any]
 async def subflows(prefect_server: str, flow_run_id: str) -> list[tuple[str, str]]:
     """Return the flows that a flow run ran, and how they ended."""
     query = {"flow_runs": {"parent_flow_run_id": {"any_": [flow_run_id]}}}
-    async with httpx.AsyncClient(base_url=prefect_server) as prefect:
+    async with PrefectHttpxAsyncClient(base_url=prefect_server) as prefect:
         runs = (await prefect.post("/flow_runs/filter", json=query)).raise_for_status().json()
         names = {run["flow_id"]: (await prefect.get(f"/flows/{run['flow_id']}")).json()["name"] for run in runs}
     return sorted((names[run["flow_id"]], run["state_type"]) for run in runs)

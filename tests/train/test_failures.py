@@ -20,11 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
 from playwright.sync_api import Page, expect
+from prefect.client.base import PrefectHttpxSyncClient
 
 from flows.train import train
 from tasks.config import TimeSplit
@@ -97,7 +97,8 @@ def states_of_task_runs(api: str, since: datetime) -> list[str]:
     started = {"task_runs": {"start_time": {"after_": since.isoformat()}}, "limit": 200}
     for _ in range(10):
         time.sleep(1.1)  # the recorder stores once a second
-        found = httpx.post(f"{api}/task_runs/filter", json=started).raise_for_status().json()
+        with PrefectHttpxSyncClient(base_url=api) as http:
+            found = http.post("/task_runs/filter", json=started).json()
         states = sorted(run["state_type"] for run in found)
         if states == before:
             break

@@ -1,0 +1,93 @@
+"""Waiting until a run is stored, by a server that is busy with its database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import httpx
+import pytest
+from prefect import flow, get_client
+from prefect.client.schemas.objects import StateType
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.states import Running
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from deployments.sample.server import listen
+from flows.cli.flush import flush
+from flows.cli.prefect_api import PrefectApi
+from tests.hosting import hosting
+
+pytestmark = pytest.mark.flow
+
+
+@contextmanager
+def busy(prefect_server: str, refusals: int) -> Iterator[PrefectApi]:
+    """Stand before the real server and answer so many requests to each path with its 503 before they are passed on."""
+    left: dict[str, int] = {}
+
+    async def pass_on(request: Request) -> Response:
+        path = request.url.path
+        left[path] = left.get(path, refusals) - 1
+        if left[path] >= 0:
+            return Response('{"exception_message": "Service Unavailable"}', 503, headers={"Retry-After": "0.1"})
+        async with httpx.AsyncClient() as http:
+            url = f"{prefect_server}{path.removeprefix('/api')}"
+            answer = await http.post(url, content=await request.body(), headers={"Content-Type": "application/json"})
+        return Response(answer.content, answer.status_code, media_type="application/json")
+
+    listener = listen(0)
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        with hosting(Starlette(routes=[Route("/{path:path}", pass_on, methods=["POST"])]), listener):
+            yield PrefectApi(child, f"http://127.0.0.1:{listener.getsockname()[1]}/api")
+    finally:
+        child.communicate(b"\n")
+
+
+@flow
+def left_open() -> None:
+    """Be a flow of which a task run is left open."""
+
+
+def open_task_run() -> tuple[UUID, UUID]:
+    """Make a flow run and a task run of it that is running; return their ids."""
+    with get_client(sync_client=True) as client:
+        flow_run = client.create_flow_run(left_open)
+        made = {"flow_run_id": str(flow_run.id), "task_key": "left-open", "dynamic_key": "0", "name": "left-open"}
+        state = Running().model_dump(mode="json", include={"type", "name"})
+        answer = client.request("POST", "/task_runs/", json={**made, "state": state})
+    return flow_run.id, UUID(answer.json()["id"])
+
+
+@pytest.mark.parametrize("refusals", [0, 1, 2])
+def test_a_busy_server_is_asked_again(prefect_server: str, refusals: int) -> None:
+    """The task run that was left open is Crashed also where the database was locked at first."""
+    flow_run, task_run = open_task_run()
+
+    with busy(prefect_server, refusals) as api:
+        flush(api, flow_run)
+
+    with get_client(sync_client=True) as client:
+        state = client.read_task_run(task_run).state
+    assert state
+    assert state.type == StateType.CRASHED
+
+
+def test_a_server_that_stays_busy_is_warned_of(prefect_server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run whose tables are there has not failed because of it."""
+    flow_run, _ = open_task_run()
+
+    with busy(prefect_server, 9) as api, temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1}):
+        flush(api, flow_run)
+
+    told = capsys.readouterr().err
+    assert told.startswith(f"warning: the temporary Prefect server at {api.url} does not say whether it has stored")
+    assert "503" in told
+    assert told.count("\n") == 1
