@@ -44,6 +44,8 @@ __all__ = ["page"]
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
+_STORED_S = 60.0
+_OPEN_STATES = {"PENDING", "RUNNING", "SCHEDULED"}
 _SHOWN_MS = 90_000
 
 ENDLESS = {"estimator": "sklearn.svm.SVC", "params": {"C": 1e100, "tol": 1e-300}}  # in one call of libsvm
@@ -92,18 +94,16 @@ def killing_the_last(number: signal.Signals) -> Iterator[None]:
 
 
 def states_of_task_runs(api: str, since: datetime) -> list[str]:
-    """Return the states of the task runs since then, once Prefect has stored what it has been told."""
-    before: list[str] = []
+    """Return the states of the task runs since then, once Prefect has stored what it has been told; one that hangs stays open."""
+    states: list[str] = []
     started = {"task_runs": {"start_time": {"after_": since.isoformat()}}, "limit": 200}
-    for _ in range(10):
-        time.sleep(1.1)  # the recorder stores once a second
-        with PrefectHttpxSyncClient(base_url=api) as http:
-            found = http.post("/task_runs/filter", json=started).json()
-        states = sorted(run["state_type"] for run in found)
-        if states == before:
-            break
-        before = states
-    return before
+    deadline, before = time.monotonic() + _STORED_S, states
+    with PrefectHttpxSyncClient(base_url=api) as http:
+        while (not states or states != before or _OPEN_STATES & set(states)) and time.monotonic() < deadline:
+            before = states
+            time.sleep(1.1)  # the recorder stores once a second
+            states = sorted(run["state_type"] for run in http.post("/task_runs/filter", json=started).json())
+    return states
 
 
 @dataclass(frozen=True)
