@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -17,28 +18,37 @@ _QUOTED_CHARACTERS = 60
 _PLACES = ("pages_at", "pages_header", "total_at", "total_header")
 
 
-def read_total(
-    name: str,
-    pagination: NumberedPagination,
-    response: httpx.Response,
-    document: Document,
-    page_request: PageRequest,
-) -> int:
-    """Return how many pages or rows there are, at the place that a key names, one that `find_place` has found.
+@dataclass(frozen=True)
+class CountPlace:
+    """Where a page tells how many pages or rows there are, as `key` of the pipeline file names it: a path or a header."""
 
-    Raises:
-        PermanentSourceError: the place has no number of pages or rows.
+    key: str
+    name: str
+    is_header: bool
 
-    """
-    place, key = getattr(pagination, name), f"pagination.{name}"
-    found = document.at(place, key) if name.endswith("_at") else _header(response, place, key, page_request)
-    number = _read_count(found)
-    if number is None:
-        raise PermanentSourceError(
-            f"{page_request.label}: {key}: {place!r} is {quoted(found, _QUOTED_CHARACTERS)}, not a number of pages or rows; "
-            "name the place of the number, or leave it out"
-        )
-    return number
+    def read(self, response: httpx.Response, document: Document, page_request: PageRequest) -> int:
+        """Return how many pages or rows there are.
+
+        Raises:
+            PermanentSourceError: the place has no number of pages or rows.
+
+        """
+        found = self._header(response, page_request) if self.is_header else document.at(self.name, self.key)
+        number = _read_count(found)
+        if number is None:
+            raise PermanentSourceError(
+                f"{page_request.label}: {self.key}: {self.name!r} is {quoted(found, _QUOTED_CHARACTERS)}, "
+                "not a number of pages or rows; name the place of the number, or leave it out"
+            )
+        return number
+
+    def _header(self, response: httpx.Response, page_request: PageRequest) -> str:
+        value = response.headers.get(self.name)
+        if value is None:
+            raise PermanentSourceError(
+                f"{page_request.label}: {self.key}: the answer has no header {self.name!r}; correct {self.key}"
+            )
+        return str(value)
 
 
 def counts_rows(pagination: NumberedPagination) -> bool:
@@ -46,16 +56,12 @@ def counts_rows(pagination: NumberedPagination) -> bool:
     return pagination.total_at is not None or pagination.total_header is not None
 
 
-def find_place(pagination: NumberedPagination) -> str | None:
-    """Return the key that names where the server tells."""
-    return next((name for name in _PLACES if getattr(pagination, name, None) is not None), None)
-
-
-def _header(response: httpx.Response, name: str, key: str, page_request: PageRequest) -> str:
-    value = response.headers.get(name)
-    if value is None:
-        raise PermanentSourceError(f"{page_request.label}: {key}: the answer has no header {name!r}; correct {key}")
-    return str(value)
+def find_place(pagination: NumberedPagination) -> CountPlace | None:
+    """Return where the server tells; None where the pipeline file names no place."""
+    for key in _PLACES:
+        if (name := getattr(pagination, key, None)) is not None:
+            return CountPlace(f"pagination.{key}", name, is_header=key.endswith("_header"))
+    return None
 
 
 def _read_count(value: Any) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import replace
 from itertools import count
 
 import httpx
@@ -14,7 +13,7 @@ from tasks.config.pagination import NumberedPagination
 from tasks.core.concurrency import map_ahead
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.contradictions import list_doubts
-from tasks.ingest.api.counts import find_place, read_total
+from tasks.ingest.api.counts import find_place
 from tasks.ingest.api.paging import (
     EMPTY_AT_END,
     NumberedPage,
@@ -44,10 +43,10 @@ class _Reader:
     ) -> None:
         self._source = source
         self._pagination = pagination
-        self._first = replace(first, answers=frozenset(pagination.end_statuses))
+        self._first = first._replace(answers=frozenset(pagination.end_statuses))
         if pagination.size_param is not None and pagination.size is not None:
             self._first = turn_page(self._first, pagination.place, pagination.size_param, pagination.size)
-        self._further = replace(self._first, answers=self._first.answers | _NO_SUCH_PAGE)
+        self._further = self._first._replace(answers=self._first.answers | _NO_SUCH_PAGE)
         self._fetch = fetch
         self._names = names
         self._kind = BodyKind()
@@ -99,7 +98,7 @@ class _Reader:
         if self._place is None:
             return None
         try:
-            return read_total(self._place, self._pagination, response, document, page_request)
+            return self._place.read(response, document, page_request)
         except PermanentSourceError:
             if index:
                 return None

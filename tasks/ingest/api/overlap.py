@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 
 from tasks.ingest.http.redaction import quoted
 from tasks.ingest.http.requests import PageGroup
@@ -21,7 +20,7 @@ async def warn_of_overlap(pages: AsyncGenerator[PageGroup, None]) -> AsyncGenera
             before = page.lines or before
             if rows:
                 is_told = True
-                page = replace(page, warnings=(*page.warnings, _sentence(before[0], rows)))  # noqa: PLW2901 - the same page
+                page = page._replace(warnings=(*page.warnings, _sentence(before[0], rows)))  # noqa: PLW2901 - the same page
             yield page
 
 

@@ -190,7 +190,7 @@ def _address(response: httpx.Response, value: Any, key: str) -> str | None:
 
 def _turn(first: PageRequest, pagination: FollowedPagination, following: Following) -> PageRequest:
     if pagination.sent_as is None:
-        return replace(first, url=httpx.URL(str(following)))
+        return first._replace(url=httpx.URL(str(following)))
     return turn_page(first, *pagination.sent_as, following)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import httpx
 
@@ -73,16 +72,16 @@ def turn_page(page_request: PageRequest, place: Place, param: str, value: Scalar
     match place:
         case "query":
             try:
-                return replace(page_request, url=with_param(page_request.url, param, value))
+                return page_request._replace(url=with_param(page_request.url, param, value))
             except (httpx.InvalidURL, UnicodeError) as error:
                 raise _unfit(page_request, param, value, "an address", error) from error
         case "header":
             text = str(value)
             if not (text.isascii() and text.isprintable()):
                 raise _unfit(page_request, param, value, "a header", "it is not printable ASCII")
-            return replace(page_request, headers={**page_request.headers, param: text})
+            return page_request._replace(headers={**page_request.headers, param: text})
         case "body":
-            return replace(page_request, body={**page_request.body, param: value})
+            return page_request._replace(body={**page_request.body, param: value})
 
 
 def _unfit(page_request: PageRequest, param: str, value: Scalar, where: str, why: object) -> PermanentSourceError:

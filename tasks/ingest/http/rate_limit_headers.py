@@ -26,7 +26,7 @@ def retry_after_s(status: int, headers: httpx.Headers, now: datetime | None = No
 
     A rate limit's reset counts with 429, and with any answer that says nothing remains.
     """
-    if status < _FIRST_ERROR and not any(_LIMIT in name.lower() for name, _ in headers.raw):
+    if status < _FIRST_ERROR and _LIMIT not in b"".join([name for name, _ in headers.raw]).lower():
         return 0.0  # nearly every answer: nothing more is looked for
     moment = now or datetime.now(UTC)
     asked = parse_retry_after(headers.get("Retry-After"), moment) if status in _ASKING else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import httpx
 
 from tasks.config import ApiSource, PagesSource
@@ -35,14 +33,13 @@ class Conditional:
             NotModifiedError: the first request found nothing changed.
 
         """
-        if page_request.url.path == _ROBOTS:
+        if self._requests > 1 or page_request.url.path == _ROBOTS:
             return await self._fetch(page_request)
         self._requests += 1
         if self._requests > 1:
             return await self._fetch(page_request)
         if self._condition:
-            page_request = replace(
-                page_request,
+            page_request = page_request._replace(
                 headers={**page_request.headers, **self._condition},
                 answers=page_request.answers | {_NOT_MODIFIED},
             )

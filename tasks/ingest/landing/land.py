@@ -247,15 +247,14 @@ class _Landing:
     def _add(self, group: PageGroup) -> None:
         largest, group = self._see(group), self._kept(group)
         state = keep_state(group.state, self._plan.job.source, self._access.secrets)
-        self._writer.add(replace(group, state=state), largest)
+        self._writer.add(group._replace(state=state), largest)
 
     def _kept(self, group: PageGroup) -> PageGroup:
         """Return a page group as it is kept: of its lines those that are no rows, and its warnings, are without secrets."""
         redact, lines = self._access.secrets.redact, group.lines
         if isinstance(self._plan.job.source, PagesSource):
             lines = [redact(line.decode()).encode() if line.startswith(REJECT) else line for line in lines]
-        return replace(
-            group,
+        return group._replace(
             lines=lines,
             warnings=tuple(map(redact, (*group.warnings, *(self._watermark.doubts if self._watermark else ())))),
             unproven=group.unproven and redact(group.unproven),
