@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.landing.plan import Landed
 from tests.ingest.sources import QUICK, api, land_one, list_files, read_rows
+from tests.site.drawn import Drawn, draw_at
 from tests.site.odd import Odd, odd_at
 from tests.site.server import Site, Sites
 
@@ -149,6 +151,18 @@ async def test_offsets_read_on_behind_rows_that_are_left_out(site: Site, tmp_pat
     landed = await land_odd(site, tmp_path, OFFSET)
 
     assert (read_rows(landed.path), landed.warnings) == (rows_of(pages), ())
+
+
+@pytest.mark.parametrize("rows", [4, 6, 12, 40])
+async def test_an_offset_that_is_the_number_of_a_page_is_told(site: Site, tmp_path: Path, rows: int) -> None:
+    """Pages 0, 3, 6 of a server that counts pages are fewer rows than it has, which nothing else would show."""
+    draw_at(site, Drawn("page", [{"id": number} for number in range(rows)]))
+    source = api(site, "/drawn", pagination={"kind": "offset", "param": "page", "size": 3})
+
+    (warning,) = (await land_one(source, tmp_path)).warnings
+
+    assert re.search(r"page=2 gave none of the 3 rows of GET .*page=0, within which it begins", warning)
+    assert "pagination.param 'page' may be the number of a page, and rows be passed over; write kind: page" in warning
 
 
 @pytest.mark.parametrize(("pagination", "told"), [(PAGES_TOLD, 3), (ROWS_TOLD, 9), (ROWS_TOLD, 8)])

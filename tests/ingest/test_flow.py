@@ -190,7 +190,7 @@ async def test_a_slow_source_is_shown_while_it_is_fetched(
 ) -> None:
     """Its progress artifact changes and ends at 100 percent, also after somebody has deleted one."""
     monkeypatch.setattr(progress, "SHOWN_EVERY_S", 0.1)
-    parts = {"part": {"range": [1, 8]}}
+    parts = {"part": {"range": [1, 20]}}
     slowly = api(site, "/items", partitions=parts, requests={"requests_per_s": 4}, **SINGLE)
     seen: dict[str, list[tuple[float, str]]] = {}
 
@@ -210,7 +210,7 @@ async def test_a_slow_source_is_shown_while_it_is_fetched(
     assert percents == sorted(percents)
     assert len(set(percents)) > 2
     assert percents[-1] == 100
-    assert re.fullmatch(r"things: 24 rows, 8 pages at [\d,]+/s", shown[-1][1])
+    assert re.fullmatch(r"things: 60 rows, 20 pages at [\d,]+/s", shown[-1][1])
 
 
 async def test_what_was_fetched_is_a_table(prefect_server: str) -> None:

@@ -55,14 +55,14 @@ async def test_pages_are_asked_for_until_one_is_empty(site: Site, tmp_path: Path
         ("page, from 10 in steps of 10", [{"page": "10"}, {"page": "20"}, {"page": "30"}]),
         ("offset, rows in the body", [{"offset": "0"}, {"offset": "3"}, {"offset": "6"}]),
         ("offset, rows in a header", [{"offset": "0"}, {"offset": "3"}, {"offset": "6"}]),
-        ("offset in the body", [{"limit": 3, "offset": 0}, {"limit": 3, "offset": 3}, {"limit": 3, "offset": 6}]),
-        ("offset in a header", [{"x-limit": "3", "x-offset": str(offset)} for offset in (0, 3, 6)]),
+        ("offset in the body", [{"limit": 3, "offset": 0}, {"limit": 3, "offset": 2}, {"limit": 3, "offset": 3}]),
+        ("offset in a header", [{"x-limit": "3", "x-offset": str(offset)} for offset in (0, 2, 3)]),
     ],
 )
 async def test_the_page_is_asked_for_where_the_source_says(
     site: Site, tmp_path: Path, kind: str, asked: list[dict[str, Any]]
 ) -> None:
-    """The number and the size of a page are sent in the query, in headers, or in the body beside what stands there."""
+    """The number and the size of a page are sent in the query, in headers, or in the body; an offset that nobody counts is tried."""
     await land_one(of_kind(kind, site, "none", **ONE_AT_ONCE), tmp_path)
 
     assert [_said(site, number, set(asked[0])) for number in range(3)] == asked
@@ -195,7 +195,7 @@ async def test_pages_of_one_record_end_where_there_is_none(site: Site, tmp_path:
     assert (read_rows(landed.path), read_rows(nothing.path)) == ([{"page": 1}, {"page": 2}, {"page": 3}], [])
 
 
-@pytest.mark.parametrize(("path", "requests"), [("/rows-from/plain", 3), ("/rows-from/clamped", 3)])
+@pytest.mark.parametrize(("path", "requests"), [("/rows-from/plain", 4), ("/rows-from/clamped", 3)])
 async def test_offsets_of_few_rows_are_one_page(site: Site, tmp_path: Path, path: str, requests: int) -> None:
     """A first page that is short is the last where no row follows, or where the server has a last page for any larger offset."""
     landed = await land_one(api(site, path, pagination={"kind": "offset"}), tmp_path)

@@ -25,6 +25,7 @@ from tasks.ingest.api.paging import (
     is_behind_last,
     other_size,
     repeated,
+    turns_pages,
 )
 from tasks.ingest.api.response import BodyKind, Document, ListNames, read_from_body
 from tasks.ingest.api.urls import turn_page
@@ -144,7 +145,10 @@ async def _take(page: NumberedPage, progress: Progress, pagination: NumberedPagi
     progress.add(page, pagination)
     check_total(page, progress, pagination)
     if pagination.passes_over_rows and not (progress.is_over and progress.is_counted):
-        await _check_end_of_rows(page, progress, pagination, reader)
+        further = await _fetch_some_rows_further(page, progress, pagination, reader)
+        if further is not None and not {*page.records} & {*further.records}:
+            progress.complaint = progress.complaint or turns_pages(page, further, pagination)
+        await _check_end_of_rows(page, progress, pagination, reader, further)
 
 
 def _count(page: NumberedPage, progress: Progress, pagination: NumberedPagination) -> int:
@@ -184,13 +188,34 @@ async def _read_rest(
             yield page
 
 
-async def _check_end_of_rows(
+async def _fetch_some_rows_further(
     page: NumberedPage, progress: Progress, pagination: NumberedPagination, reader: _Reader
+) -> NumberedPage | None:
+    """Return what begins within the rows of a first page, where nobody has counted them; None where it cannot be had.
+
+    By it an offset is told from the number of a page, of which those between the first and the size would be passed over.
+    Two rows, as a server that counts its pages from 1 may give the first one for 0 as well.
+    """
+    rows = len(page.records)
+    if page.index or rows <= 1 or progress.is_counted:
+        return None
+    further = await reader.fetch_at(1, pagination.start + min(2, rows - 1))
+    if further.failure is not None and not further.is_refused:
+        raise further.failure
+    return None if further.is_refused else further
+
+
+async def _check_end_of_rows(
+    page: NumberedPage,
+    progress: Progress,
+    pagination: NumberedPagination,
+    reader: _Reader,
+    further: NumberedPage | None,
 ) -> None:
     """Find out what follows a page of other rows than its size, by asking for what is where its rows end.
 
     Rows there that are in neither this page nor the next would be passed over: then the
-    server's pages are of another size.
+    server's pages are of another size. `further` is what begins within the rows of a first page.
     """
     rows, size = len(page.records), pagination.size or 0
     if rows == size or not (rows or progress.is_counted):
@@ -204,7 +229,7 @@ async def _check_end_of_rows(
         progress.first_empty = progress.first_empty or after.page_request.label
     elif after.records == page.records and not progress.is_counted:
         # The same once more: the page that the server gives for any offset, or the last, which it gives for those too large.
-        if page.index == 0 and rows > 1 and (await reader.fetch_at(1, pagination.start + 1)).records == page.records:
+        if further is not None and further.records == page.records:
             raise WrongPagesError(repeated(after, "the page before", pagination))
         if rows == 1 and (progress.full or 0) < size:  # no page was full: it may be of pages of one row each
             progress.complaint = progress.complaint or came_again(after, pagination)

@@ -198,6 +198,15 @@ def repeated(page: NumberedPage, which: str, pagination: NumberedPagination) -> 
     )
 
 
+def turns_pages(page: NumberedPage, further: NumberedPage, pagination: NumberedPagination) -> str:
+    """Return the sentence for an offset within the first page's rows that brings none of them."""
+    return (
+        f"{further.page_request.label} gave none of the {len(page.records)} rows of {page.page_request.label}, within which it "
+        f"begins: pagination.param {pagination.param!r} may be the number of a page, and rows be passed over; write "
+        "kind: page then, and where rows change with each request name what counts them in total_at or total_header"
+    )
+
+
 def too_many(page: NumberedPage, pagination: NumberedPagination, what: str) -> str:
     """Return the sentence for a page beyond max_pages."""
     return f"{page.page_request.label}: more pages than pagination.max_pages ({pagination.max_pages}): {what}; raise max_pages if that is right"
