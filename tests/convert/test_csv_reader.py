@@ -14,7 +14,7 @@ from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import read_head
 from tasks.convert.formats.csv.parse import CsvBlock
-from tasks.convert.formats.csv.texts import read_texts
+from tasks.convert.formats.csv.reader import read_texts
 from tasks.convert.schema.blocks import RawBlock
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, misfits_of

@@ -24,7 +24,8 @@ from tasks.convert.formats.json_rows import NULL_WORDS, TIME_TYPES, NullsOf, not
 from tasks.convert.formats.workbook import Grid, Sheet, count_unstored, read_grid
 from tasks.convert.schema.blocks import EXAMPLE, Guess, RawBlock, Record, Rejection
 from tasks.convert.schema.names import name_columns
-from tasks.convert.schema.types import TypeName, infer_type, take_out
+from tasks.convert.schema.types import TypeName
+from tasks.convert.schema.values import infer_type, take_out
 from tasks.core.errors import TableError
 
 _JUDGED_ROWS = 50

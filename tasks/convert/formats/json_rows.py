@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.convert.schema.names import refuse_width
-from tasks.convert.schema.types import EXACT_IN_FLOAT, NULL_TEXTS, TypeName, Types, infer_type, take_out, widen
+from tasks.convert.schema.types import EXACT_IN_FLOAT, NULL_TEXTS, TypeName, Types, widen
+from tasks.convert.schema.values import infer_type, take_out
 
 Row = dict[str, Any]
 

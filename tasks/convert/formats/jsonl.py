@@ -24,10 +24,11 @@ from tasks.convert.formats.json_rows import (
     rows_of_line,
 )
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection, Schema, TypedBlock
-from tasks.convert.schema.cast import cast_block, is_narrowest, narrow_type
+from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.names import Naming
 from tasks.convert.schema.target import TableTarget
 from tasks.convert.schema.types import ARROW_TYPES, SURE_IN_FLOAT, Types
+from tasks.convert.schema.values import is_narrowest, narrow_type
 
 _SAMPLE_LINES = 200
 _AS_THEY_ARE = frozenset({"bool", "int", "long", "float", "string"})

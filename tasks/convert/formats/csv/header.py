@@ -11,6 +11,7 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import SAMPLE_BYTES
 from tasks.convert.formats.csv.dialect import Dialect, detect_dialect
 from tasks.convert.formats.csv.records import Records, is_utf8
+from tasks.convert.formats.header import kind_of_field
 from tasks.convert.schema.blocks import Guess, Hint
 from tasks.convert.schema.names import name_columns
 from tasks.core.errors import TableError
@@ -24,7 +25,8 @@ Rename = Callable[[Sequence[str]], list[str]]
 class Head:
     """What the first lines of a file tell; the records begin after `size` bytes and `lines` lines.
 
-    `fields` are those of the header as they are written, where there is one, and `line` are its bytes.
+    `fields` are those of the header as they are written, where there is one, and `line` are its bytes;
+    `worded` are the columns whose names are texts, as values of columns of numbers are not.
     """
 
     dialect: Dialect
@@ -33,6 +35,7 @@ class Head:
     lines: int
     fields: tuple[str, ...] = ()
     line: bytes = b""
+    worded: tuple[str, ...] = ()
 
     def guess(self, suffix: str, encoding: str = "utf-8") -> Guess:
         """Return what was guessed of the file, or declared."""
@@ -99,19 +102,14 @@ def _read_header(text: ByteView, dialect: Dialect, rename: Rename, reading: Read
             f"its line {reading.header_row} is blank, and read.header_row says that it is the header; correct it"
         )
     if not dialect.has_header:
-        names = [f"column_{position}" for position in range(1, len(first.fields) + 1)]
-        return Head(dialect, tuple(rename(names)), 0, 0)
+        numbered = [f"column_{position}" for position in range(1, len(first.fields) + 1)]
+        return Head(dialect, tuple(rename(numbered)), 0, 0)
     if not is_utf8("".join(first.fields)):
         raise TableError("its header is not UTF-8; save the file as UTF-8, or declare read.encoding")
     size = records.place_of(first.end)
-    return Head(
-        dialect,
-        tuple(rename(name_columns(first.fields))),
-        size,
-        first.end,
-        tuple(first.fields),
-        lines[:size].strip(b"\r\n"),
-    )
+    names, fields = tuple(rename(name_columns(first.fields))), tuple(first.fields)
+    worded = tuple(name for name, field in zip(names, fields, strict=True) if kind_of_field(field) == "text")
+    return Head(dialect, names, size, first.end, fields, lines[:size].strip(b"\r\n"), worded)
 
 
 def _place_of(text: ByteView, lines: int) -> int | None:

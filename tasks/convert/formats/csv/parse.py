@@ -1,19 +1,27 @@
-"""A block of whole CSV records, pyarrow's parse of it, and the numbers that this would change."""
+"""A block of whole CSV records, and pyarrow's parse of it: all of it in the types that are expected, or nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
-from tasks.convert.formats.csv.records import Records
-from tasks.convert.schema.types import BOOL_TEXTS
+from tasks.convert.formats.csv.records import Records, count_records
+from tasks.convert.schema.blocks import RawBlock, Record, Schema, TypedBlock
+from tasks.convert.schema.cast import cast_known
+from tasks.convert.schema.types import BOOL_TEXTS, NULL_TEXTS, SURE_IN_FLOAT, TypeName, Types, arrow_type
+from tasks.convert.schema.values import infer_column
+
+_SAMPLE_BYTES = 32 * 1024
+_COMMON_NULLS = ["", "NA"]
+_NUMBERS = frozenset({"int", "long", "float"})
 
 
 @dataclass(frozen=True)
@@ -47,39 +55,115 @@ class CsvBlock:
         return self.records.warnings if "records" in vars(self) else ()
 
 
-def read_block(
-    block: CsvBlock,
-    types: Mapping[str, pa.DataType],
-    ragged: dict[int, str] | None = None,
-    nulls: Sequence[str] | None = None,
-) -> pa.Table:
-    """Return every well-formed record; why another one is not is added to `ragged`, by its index.
+def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
+    """Return the rows of a block, typed; None where any value, or the number of records, is not as expected."""
+    names = block.head.names
+    tried = schema.types or schema.guess or _sample_types(block)
+    if not tried or (schema.frozen and schema.types is not None and not set(names) <= set(schema.types)):
+        return None
+    # What is declared of a column may take more than a type, and of one without values nothing is known.
+    known = {n: tried[n] for n in names if n not in schema.columns and tried.get(n, "null") != "null"}
+    types: dict[str, TypeName] = {name: known.get(name, "string") for name in names}
+    table = _read_typed(block, {name: arrow_type(kind) for name, kind in types.items()})
+    if table is None or not _counts(block, table.num_rows, are_lines=schema.lines):
+        return None
+    if _NUMBERS & set(types.values()) and _has_padded_numbers(block.window, block.head.dialect.delimiter, block.quote):
+        return None
+    values = {name: _empty_as_null(table[name]) if types[name] == "string" else table[name] for name in names}
+    lost = any(types[name] == "float" and _may_have_lost_digits(values[name]) for name in names)
+    if lost or _may_have_header(block, values[names[0]], types):
+        return None
+    raw = RawBlock(
+        pa.table(values),
+        table.num_rows,
+        (),
+        _locate_nothing,
+        known,
+        warnings=block.warnings,
+        decimal=block.head.dialect.decimal,
+    )
+    parsed = cast_known(raw, replace(schema, lines=False))
+    if parsed is None or not schema.lines:
+        return parsed
+    return replace(parsed, lines=range(block.first_line, block.first_line + table.num_rows))
+
+
+def _may_have_header(block: CsvBlock, first: pa.ChunkedArray, types: Types) -> bool:
+    """Return whether a row may be the header once more, or of another table: none is where a column of numbers has a name that is a text."""
+    head = block.head
+    if not head.line or any(types[name] != "string" for name in head.worded):
+        return False
+    window, is_text = block.window, pa.types.is_string(first.type)
+    if not is_text or pc.index(first, head.fields[0]).as_py() >= 0:
+        repeated = window.to_place(len(head.line)).data == head.line or window.find(b"\n" + head.line) >= 0
+    else:
+        repeated = False
+    separators = b"\n" + head.dialect.delimiter.encode() * (len(head.names) - 1)
+    blanks = [b"\n"] * (len(first) != window.lines) + [separators] * bool(first.null_count)
+    return repeated or any(window.find(blank + end) >= 0 for blank in blanks for end in (b"\n", b"\r\n"))
+
+
+def _locate_nothing(rows: Sequence[int]) -> Sequence[Record]:
+    """Return records that nobody reads: where a row does not fit, the block is read anew."""
+    return [Record(0, "")] * len(rows)
+
+
+def _read_typed(block: CsvBlock, types: Mapping[str, pa.DataType]) -> pa.Table | None:
+    """Return a block whose values are all of these types; None where one is not.
+
+    Each text that means null costs time with every value: the commonest are tried first.
+    """
+    for nulls in (_COMMON_NULLS, NULL_TEXTS):
+        try:
+            table = _read_block(block, types, nulls)
+        except (pa.ArrowInvalid, OverflowError):
+            continue
+        if not any(pc.any(pc.is_nan(each)).as_py() for each in table.columns if pa.types.is_floating(each.type)):
+            return table
+    return None
+
+
+def _counts(block: CsvBlock, rows: int, *, are_lines: bool) -> bool:
+    """Return whether a block holds so many records, counted another way than they were parsed, and each is a line where it has to be."""
+    if not block.quote and rows == block.window.lines:
+        return not are_lines or b"\r" not in block.window or b"\r" not in block.window.data.replace(b"\r\n", b"")
+    if are_lines:
+        return False
+    width = len(block.head.names)
+    if rows == count_records(block.window.data, block.quote, block.head.dialect.delimiter, width):
+        return True
+    return rows == len(block.records.spans) and not block.records.broken
+
+
+def _sample_types(block: CsvBlock) -> Types | None:
+    """Return the types of the block's first records; None where these cannot be told apart."""
+    end = block.window.to_place(_SAMPLE_BYTES).rfind(b"\n") + 1
+    sample = replace(block, window=block.window.to_place(end)) if end and len(block.window) > _SAMPLE_BYTES else block
+    try:
+        table = _read_block(sample, dict.fromkeys(block.head.names, pa.string()))
+    except (pa.ArrowInvalid, OverflowError):
+        return None
+    return {name: infer_column(table[name], block.head.dialect.decimal)[1] for name in table.column_names}
+
+
+def _read_block(block: CsvBlock, types: Mapping[str, pa.DataType], nulls: Sequence[str] | None = None) -> pa.Table:
+    """Return every record in these types.
 
     `nulls` are the texts that are null where a value is no text; without them an
     empty text is null, and no other.
 
     Raises:
-        ArrowInvalid: a value is not of its type, or without `ragged` a record is not well-formed.
+        ArrowInvalid: a value is not of its type, or a record not well-formed.
 
     """
-
-    def note(row: pa_csv.InvalidRow) -> str:
-        assert ragged is not None
-        ragged[row.number - 1] = f"{row.actual_columns} fields, the header has {row.expected_columns}"
-        return "skip"
-
     dialect = block.head.dialect
     return pa_csv.read_csv(
         pa.BufferReader(block.window.to_arrow()),
-        # One thread and one block: only so does pyarrow number the rows it skips.
         read_options=pa_csv.ReadOptions(
             use_threads=False, block_size=len(block.window) + 1, column_names=block.head.names
         ),
         parse_options=pa_csv.ParseOptions(
-            delimiter=dialect.delimiter,
-            quote_char=dialect.quote or False,
-            newlines_in_values=bool(block.quote),
-            invalid_row_handler=None if ragged is None else note,
+            delimiter=dialect.delimiter, quote_char=dialect.quote or False, newlines_in_values=bool(block.quote)
         ),
         convert_options=pa_csv.ConvertOptions(
             column_types=dict(types),
@@ -92,12 +176,24 @@ def read_block(
     )
 
 
+def _empty_as_null(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pc.min(pc.binary_length(texts)).as_py() != 0:
+        return texts
+    return pc.if_else(pc.equal(texts, ""), None, texts)
+
+
+def _may_have_lost_digits(values: pa.ChunkedArray) -> bool:
+    extremes = pc.min_max(values)
+    low, high = extremes["min"].as_py(), extremes["max"].as_py()
+    return low is not None and bool(max(abs(low), abs(high)) >= SURE_IN_FLOAT)
+
+
 _SLICE_BYTES = 128 * 1024  # what the comparisons write stays in the processor's cache
 _AFTER_ZERO = np.isin(np.arange(256), list(b"0123456789xX"))
 _ZERO = ord("0")
 
 
-def has_padded_numbers(window: ByteView, delimiter: str, quote: str) -> bool:
+def _has_padded_numbers(window: ByteView, delimiter: str, quote: str) -> bool:
     """Return whether a field begins with 0 and another digit, or with 0x; in doubt, after a plus or a blank, it does."""
     view = window.to_numpy()
     begins = np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)

@@ -92,9 +92,22 @@ class Records:
 
     @property
     def broken(self) -> list[Rejection]:
-        """Return the lines whose quote is never closed."""
+        """Return the lines whose quote is never closed, or that cannot be decoded either."""
         assert self.spans is not None
-        return [Rejection(self.record(line, line + 1), None, UNCLOSED) for line in self._unclosed]
+        return [
+            Rejection(self.record(line, line + 1), None, UNCLOSED if is_utf8(self.lines[line]) else UNDECODABLE)
+            for line in self._unclosed
+        ]
+
+    @cached_property
+    def undecodable(self) -> list[int]:
+        """Return the places of the whole records that are not in the file's encoding."""
+        if is_utf8("".join(self.lines)):
+            return []
+        return [place for place, span in enumerate(self.spans) if not self._is_decodable(span)]
+
+    def _is_decodable(self, span: Span) -> bool:
+        return is_utf8("".join(self.lines[span.start : span.end]))
 
     @property
     def warnings(self) -> list[str]:
@@ -106,8 +119,8 @@ class Records:
             f"line {self._first_line + spans[0].start} opens a quoted field that runs over "
             f"{spans[0].end - spans[0].start} lines which look like records, and {what}"
             + (f" ({len(spans)} such fields)" if len(spans) > 1 else "")
-            for spans, what in ((self._believed, kept), (self._doubted, broken))
-            if spans
+            for found, what in ((self._believed, kept), (self._doubted, broken))
+            if (spans := [span for span in found if self._is_decodable(span)])
         ]
 
     @property

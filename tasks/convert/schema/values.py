@@ -1,0 +1,341 @@
+"""The values of a column: which type they have of their own, and each of them cast, or found not to fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from decimal import Decimal, InvalidOperation
+from functools import cache
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.config import Column
+from tasks.convert.schema.types import ARROW_TYPES, BOOL_TEXTS, EXACT_IN_FLOAT, NULL_TEXTS, TypeName, arrow_type
+
+# 007, 0x10 and +4930123456 are names that look like numbers: as such they would not come back as they were.
+_NOT_A_NUMBER = r"^(\+?0[0-9xX]|\+\d+$)"
+_LONG_NUMBER = r"^[+-]?\d{16,}$"  # as a float it would not come back either
+_INFINITE = r"(?i)^[+-]?inf"
+_HAS_ZONE = r"(Z|\d{2}:\d{2}.*[+-]\d{2}(:?\d{2})?)$"
+_POINT_NUMBER = r"^\s*[+-]?\d*\.\d+\s*$"
+_COMMA_NUMBER = r"^\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*$"
+_NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<whole>0|[1-9]\d*)([.,](?P<decimals>\d+))?")
+_GROUPED = 3  # digits after a comma may be thousands
+_INFERRED: tuple[TypeName, ...] = ("bool", "int", "float", "date", "timestamp_utc", "timestamp")
+_FIRST_VALUES = 100
+
+# Signs and zeros that say nothing: +5 and 5.0 are ints, and so many nanoseconds are none. By type, what is found and
+# what stays of it.
+_ZEROS: Mapping[TypeName, tuple[str, str]] = {
+    "int": (r"^(?:\+|(-))?(\d+)(?:\.0*)?$", r"\1\2"),
+    "long": (r"^(?:\+|(-))?(\d+)(?:\.0*)?$", r"\1\2"),
+    "date": (r"^(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0+)?)?Z?$", r"\1"),
+    "timestamp": (r"(:\d{2}\.\d{6})0+$", r"\1"),
+    "timestamp_utc": (r"(:\d{2}\.\d{6})0+(Z|[+-]\d{2}(:?\d{2})?)$", r"\1\2"),
+}
+_WHOLE_DIGITS = 19  # of the greatest int
+_BEYOND_INT = re.compile("0[xX][89a-fA-F][0-9a-fA-F]{15}")  # which Arrow takes for a number below zero
+
+# What Arrow casts without changing a value, or says so; of all others it changes some without a word: it cuts the time
+# off a timestamp, takes 5 for true, and the seconds since 1970 for microseconds.
+_EXACT_CASTS = (
+    (pa.types.is_integer, ("int", "long", "float", "string")),
+    (pa.types.is_floating, ("int", "long", "float", "string")),
+    (pa.types.is_decimal, ("int", "long", "float")),
+    (pa.types.is_boolean, ("bool", "string")),
+    (pa.types.is_date, ("date", "timestamp")),
+    (pa.types.is_null, tuple(ARROW_TYPES)),
+)
+
+_SAID: Mapping[TypeName, str] = {"int": "an int", "long": "an int", "timestamp_utc": "a timestamp"}
+_FINER = re.compile(r":\d{2}\.\d{6}0*+[1-9]\d*+\s*+(Z|[+-]\d{2}(:?\d{2})?)?\s*+$")
+_FIRST_TEXTS = 20
+# What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
+_WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
+_MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?inf|({_WORDS})\s*+$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """A column in its type; the rows at `misfits` did not fit, and are null in it."""
+
+    values: pa.Array | pa.ChunkedArray
+    misfits: Sequence[int]
+
+
+def read_column(
+    texts: pa.ChunkedArray, declared: Column | None, given: TypeName | None, decimal: str
+) -> tuple[pa.ChunkedArray, TypeName]:
+    """Return what there is to be cast of a column, and the type it has of its own: as is declared, `given` by its format, or inferred."""
+    if declared is not None:
+        texts = take_out(texts, declared.nulls)
+        if declared.type is not None:
+            return texts, declared_type(texts, declared)
+    return infer_column(texts, decimal) if given is None else (texts, given)
+
+
+def infer_column(texts: pa.ChunkedArray, decimal: str) -> tuple[pa.ChunkedArray, TypeName]:
+    """Return a column's texts, with decimal points where these are numbers with commas, and the narrowest type that each of them has."""
+    if decimal != ",":
+        return texts, infer_type(texts)
+    if pc.any(pc.match_substring_regex(texts, _POINT_NUMBER)).as_py():  # 1.234 is no number beside commas
+        return texts, "string"
+    numbers = pc.all(
+        pc.match_substring_regex(pc.if_else(pc.is_in(texts, _null_texts()), None, texts), _COMMA_NUMBER)
+    ).as_py()
+    points = pc.replace_substring(texts, ",", ".") if numbers else texts
+    return points, infer_type(points)
+
+
+def infer_type(texts: pa.ChunkedArray) -> TypeName:
+    """Return the narrowest type that every text of a column has; `null` where all are null."""
+    values = _without_nulls(texts)
+    if values.null_count == len(values):
+        return "null"
+    if pc.any(pc.match_substring_regex(values, _NOT_A_NUMBER)).as_py():
+        return "string"
+    # A cast that fails costs ten times one that succeeds: the first values rule out most types cheaply.
+    first = values.slice(0, _FIRST_VALUES)
+    name: TypeName = next((name for name in _INFERRED if _fits(first, name) and _fits(values, name)), "string")
+    return "string" if name == "float" and _loses_digits(values) else name
+
+
+def _loses_digits(values: pa.ChunkedArray) -> bool:
+    """Return whether a text that a float would hold has more digits, or is greater, than a float can tell."""
+    if pc.any(pc.match_substring_regex(values, _LONG_NUMBER)).as_py():
+        return True
+    finite = pc.if_else(pc.match_substring_regex(values, _INFINITE), None, values)
+    return bool(pc.any(pc.is_inf(pc.cast(finite, pa.float64()))).as_py())
+
+
+def declared_type(texts: pa.ChunkedArray, declared: Column) -> TypeName:
+    """Return the type that a declared column has in a file: a timestamp is in UTC where its texts tell a zone."""
+    if declared.type is None:
+        return infer_type(take_out(texts, declared.nulls))
+    if declared.type != "timestamp":
+        return declared.type
+    if declared.format is not None:
+        return "timestamp_utc" if "%z" in declared.format else "timestamp"
+    if pa.types.is_timestamp(texts.type):
+        return "timestamp_utc" if texts.type.tz else "timestamp"
+    if not pa.types.is_string(texts.type):
+        return "timestamp"
+    zoned = pc.any(pc.match_substring_regex(_without_nulls(texts), _HAS_ZONE)).as_py()
+    return "timestamp_utc" if zoned else "timestamp"
+
+
+def narrow_type(name: TypeName, values: pa.ChunkedArray | None, declared: Column | None = None) -> TypeName:
+    """Return the type of a column's values: `null` where there are none, `long` where a float would not hold them.
+
+    A declared type is that of a column without values too; of a timestamp only these tell whether it has a zone.
+    """
+    if values is None:
+        return name
+    if values.null_count == len(values):
+        return "null" if declared is None or declared.type in (None, "timestamp") else name
+    if name == "int" and pa.types.is_integer(values.type):
+        extremes = pc.min_max(values)
+        if extremes["max"].as_py() > EXACT_IN_FLOAT or extremes["min"].as_py() < -EXACT_IN_FLOAT:
+            return "long"
+    return name
+
+
+def is_narrowest(name: TypeName, values: pa.ChunkedArray) -> bool:
+    """Return whether a type that fits a column's values is the narrowest that does; in doubt it is not.
+
+    A type may be that of another block: a column of 1 and 2 there had 1.5 too.
+    """
+    if name == "float":
+        return not pc.all(pc.equal(pc.floor(values), values)).as_py()
+    if name == "timestamp":
+        return not pc.all(pc.equal(pc.floor_temporal(values, unit="day"), values)).as_py()
+    if name == "string":
+        first = values.slice(0, _FIRST_TEXTS).to_pylist()
+        return any(text is not None and not _MAY_BE_TYPED.match(text) for text in first) or infer_type(values) == name
+    return True
+
+
+def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None = None) -> Cast:
+    """Return a column as values of a type, with the indices of those that are none.
+
+    What is declared tells separators of thousands, and how dates are written. A
+    column that is typed already is cast.
+    """
+    kind = arrow_type(name)
+    if not pa.types.is_string(texts.type):
+        return _cast_typed(texts, name, kind, declared)
+    if name == "string":
+        return Cast(texts, ())
+    values = _without_nulls(texts)
+    if name == "null":
+        return Cast(pa.nulls(len(texts)), pc.indices_nonzero(values.is_valid()).to_pylist())
+    if declared is not None:
+        values = _as_plain(values, declared)
+    return _cast_strings(values, name, kind)
+
+
+def tell_unfit(found: pa.ChunkedArray, kind: TypeName) -> str:
+    """Return why a value, alone in its column, is none of a type."""
+    value = found[0].as_py() if pa.types.is_string(found.type) else pc.cast(found, pa.string())[0].as_py()
+    if kind.startswith("timestamp") and _FINER.search(value):
+        return f"{value!r:.60} is finer than a microsecond, the least that a timestamp tells"
+    if kind == "timestamp_utc" and not cast_texts(found, "timestamp").misfits:
+        return f"{value!r:.60} has no time zone, as others have"
+    return f"{value!r:.60} is not {_SAID.get(kind, f'a {kind}')}"
+
+
+def take_out(values: pa.ChunkedArray, nulls: Collection[str]) -> pa.ChunkedArray:
+    """Return values without those that are declared to mean null, blanks around them or not: of a number, however it is written."""
+    if not nulls:
+        return values
+    texts = pc.utf8_trim_whitespace(values if pa.types.is_string(values.type) else pc.cast(values, pa.string()))
+    is_null = pc.is_in(texts, pa.array(nulls, pa.string()))
+    if numbers := [pattern for text in nulls if (pattern := _pattern_of(text))]:
+        is_null = pc.or_(is_null, pc.match_substring_regex(texts, f"^({'|'.join(numbers)})$"))
+    return pc.if_else(is_null, None, values)
+
+
+def _pattern_of(text: str) -> str:
+    """Return what matches a number as formats write it, with more zeros or fewer; nothing where a text is no number."""
+    match = _NUMBER.fullmatch(text.strip())
+    if match is None:
+        return ""
+    sign, whole = ("-" if match["sign"] == "-" else ""), match["whole"]
+    digits = (match["decimals"] or "").rstrip("0")
+    separator = "[.,]" if len(digits) < _GROUPED else r"\."
+    short = repr(float(f"{sign}{whole}.{digits or 0}"))  # of great numbers with an exponent
+    written = [re.escape(short)] if Decimal(short) == Decimal(f"{sign}{whole}.{digits or 0}") else []
+    plain = f"{whole}{separator}{digits}0*" if digits else rf"{whole}(\.0*|,0{{1,2}})?"
+    return "|".join([f"{sign}{plain}", *written])
+
+
+def _cast_strings(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType) -> Cast:
+    """Return texts as values: at once where all fit, else without zeros that say nothing, else each by itself."""
+    for texts in (values, _without_zeros(values, name)):
+        if texts is None:
+            break
+        try:
+            cast = pc.cast(texts, kind)
+        except pa.ArrowInvalid:
+            values = texts
+            continue
+        if name not in ("int", "long") or not _may_be_beyond(texts, cast):
+            return Cast(cast, ())
+    if name in ("int", "long"):
+        values = _as_whole(values)
+    unfit = pa.array([text for text in pc.unique(values).to_pylist() if not _is_one(text, kind)], pa.string())
+    bad = pc.is_in(values, unfit)
+    return Cast(pc.cast(pc.if_else(bad, None, values), kind), pc.indices_nonzero(bad).to_pylist())
+
+
+def _may_be_beyond(texts: pa.ChunkedArray, numbers: pa.ChunkedArray) -> bool:
+    """Return whether a number below zero may have been written as a greater one than 64 bits hold."""
+    return (pc.min(numbers).as_py() or 0) < 0 and bool(pc.any(pc.starts_with(texts, "0x", ignore_case=True)).as_py())
+
+
+def _without_zeros(values: pa.ChunkedArray, name: TypeName) -> pa.ChunkedArray | None:
+    """Return texts without the zeros that say nothing; None where the type knows of none."""
+    return pc.replace_substring_regex(values, *_ZEROS[name]) if name in _ZEROS else None
+
+
+def _as_whole(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts with the whole numbers among them that have an exponent, as R writes 1e+05, as digits."""
+    powers = pc.match_substring_regex(values, r"^[+-]?\d*\.?\d+[eE][+-]?\d+$")
+    written = {text: _digits_of(text) for text in pc.unique(pc.filter(values, powers)).to_pylist() if text is not None}
+    if not written:
+        return values
+    places = pc.index_in(values, pa.array(list(written), pa.string()))
+    return pc.coalesce(pc.take(pa.array(list(written.values()), pa.string()), places), values)
+
+
+def _digits_of(text: str) -> str:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    if not number.is_finite() or not number:
+        return text if number else "0"
+    whole = number.adjusted() < _WHOLE_DIGITS and number == number.to_integral_value()
+    return str(int(number)) if whole else text
+
+
+def _cast_typed(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType, declared: Column | None) -> Cast:
+    """Return values that are typed already in another type; where some would be changed, all go by way of texts."""
+    if values.type.equals(kind):
+        return Cast(values, ())
+    if any(is_so(values.type) and name in names for is_so, names in _EXACT_CASTS) or pa.types.is_decimal(kind):
+        try:
+            return Cast(pc.cast(values, kind), ())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            pass
+    plain = None if declared is None else Column(type=declared.type)  # typed values are not written in a way
+    return cast_texts(pc.cast(values, pa.string()), name, plain)
+
+
+def _as_plain(values: pa.ChunkedArray, declared: Column) -> pa.ChunkedArray:
+    """Return texts as Arrow reads them: without separators of thousands, with a decimal point, dates in ISO 8601."""
+    if declared.format is not None:
+        return _as_iso(values, declared.format)
+    if declared.decimal is not None:  # as SAP writes numbers below zero
+        values = pc.replace_substring_regex(values, r"^(\d|[^+-].*\d)-$", r"-\1")
+    if declared.thousands is not None:
+        # Only where they separate thousands: 1,5 is no 15, nor 0,125 a 125.
+        separator = re.escape(declared.thousands)
+        decimal = re.escape(declared.decimal or ".")
+        grouped = pc.match_substring_regex(values, rf"^[+-]?[1-9]\d{{0,2}}({separator}\d{{3}})+({decimal}\d+)?$")
+        values = pc.if_else(grouped, pc.replace_substring(values, declared.thousands, ""), values)
+    if declared.decimal == ",":
+        pointed = pc.match_substring(values, ".")  # 1.234 is no number where commas separate decimals
+        values = pc.if_else(pointed, None, pc.replace_substring(values, ",", ".", max_replacements=1)).combine_chunks()
+        values = pc.if_else(pc.and_(pointed, pc.is_valid(pointed)), "a point", values)
+    return values
+
+
+def _as_iso(values: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
+    """Return the texts that are times in a strptime format in ISO 8601, and the others as they are."""
+    written = {text: _iso_of(text, pattern) for text in pc.unique(values).to_pylist() if text is not None}
+    keys = pa.array(list(written), pa.string())
+    return pc.take(pa.array(list(written.values()), pa.string()), pc.index_in(values, keys))
+
+
+def _iso_of(text: str, pattern: str) -> str:
+    try:
+        moment = datetime.strptime(text, pattern)  # noqa: DTZ007 - with a zone where the format has one
+    except ValueError:
+        return f"not {pattern}: {text}"
+    if moment.tzinfo is not None:
+        return moment.astimezone(UTC).isoformat()
+    return moment.isoformat() if moment.time() != time.min else moment.date().isoformat()
+
+
+@cache
+def _null_texts() -> pa.Array:
+    return pa.array(NULL_TEXTS)  # when first needed: the first array made of Python's values imports pandas
+
+
+def _without_nulls(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    trimmed = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.is_in(trimmed, _null_texts()), None, trimmed)
+
+
+def _fits(values: pa.ChunkedArray, name: TypeName) -> bool:
+    if name == "bool":
+        return bool(pc.all(pc.is_in(values.drop_null(), pa.array([*BOOL_TEXTS[True], *BOOL_TEXTS[False]]))).as_py())
+    try:
+        pc.cast(values, ARROW_TYPES[name])
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _is_one(text: str | None, arrow_type: pa.DataType) -> bool:
+    if pa.types.is_integer(arrow_type) and _BEYOND_INT.fullmatch(text or ""):
+        return False
+    try:
+        pc.cast(pa.array([text], pa.string()), arrow_type)
+    except pa.ArrowInvalid:
+        return False
+    return True
