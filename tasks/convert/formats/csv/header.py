@@ -159,6 +159,7 @@ _DATES = (
 _SLASHED = re.compile(r"\s*\d{1,2}/\d{1,2}/\d{4}\s*")
 _NUMBERS = {
     decimal: (
+        thousands,
         re.compile(_GROUPED.format(thousands, re.escape(decimal))),
         re.compile(_ANY.format(thousands, re.escape(decimal))),
         f'type: float, thousands: "{thousands}", decimal: "{decimal}"',
@@ -182,8 +183,9 @@ def find_hints(head: Head, columns: Mapping[str, Column]) -> tuple[Hint, ...]:
 
 def _hints(values: list[str], decimal: str) -> Iterator[tuple[str, str]]:
     """Yield an example of the values, and what to declare, where they are grouped numbers or dates."""
-    grouped, number, declared = _NUMBERS[decimal]
-    if all(map(number.fullmatch, values)) and (example := next(filter(grouped.fullmatch, values), None)):
+    thousands, grouped, number, declared = _NUMBERS[decimal]
+    is_grouped = any(thousands in value for value in values)  # of most columns none is, which takes no patterns to see
+    if is_grouped and all(map(number.fullmatch, values)) and (example := next(filter(grouped.fullmatch, values), None)):
         yield example.strip(), declared
         return
     for pattern, declared in _DATES:
