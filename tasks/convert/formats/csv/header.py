@@ -166,15 +166,19 @@ _NUMBERS = {
     )
     for decimal, thousands in ((",", "."), (".", ","))
 }
+_DOTS = 2  # of a date
 _MAY_BE_HINTED = re.compile(r"\s*[+-]?\d+[.,/\d]*\s*")
 
 
 def find_hints(head: Head, columns: Mapping[str, Column]) -> tuple[Hint, ...]:
     """Return what may be declared of the columns of a file of which nothing is, judged by its first rows."""
     rows = [row for row in head.dialect.rows if len(row) == len(head.names)]
+    # Of most files no value is hinted at, which is to take no look at each: no sign stands in any that groups digits.
+    is_grouped = _NUMBERS[head.dialect.decimal][0] in "".join(map("".join, rows))
     hints = []
-    for place, name in enumerate(head.names):
-        if not rows or not _MAY_BE_HINTED.fullmatch(rows[0][place]) or (name in columns and columns[name].type):
+    for place, (name, value) in enumerate(zip(head.names, rows[0] if rows else (), strict=False)):
+        may_be = is_grouped or "/" in value or value.count(".") == _DOTS
+        if not may_be or not _MAY_BE_HINTED.fullmatch(value) or (name in columns and columns[name].type):
             continue
         values = [row[place] for row in rows if row[place].strip()]
         hints += [Hint(name, example, declared) for example, declared in _hints(values, head.dialect.decimal)]
@@ -184,7 +188,7 @@ def find_hints(head: Head, columns: Mapping[str, Column]) -> tuple[Hint, ...]:
 def _hints(values: list[str], decimal: str) -> Iterator[tuple[str, str]]:
     """Yield an example of the values, and what to declare, where they are grouped numbers or dates."""
     thousands, grouped, number, declared = _NUMBERS[decimal]
-    is_grouped = any(thousands in value for value in values)  # of most columns none is, which takes no patterns to see
+    is_grouped = any(thousands in value for value in values)
     if is_grouped and all(map(number.fullmatch, values)) and (example := next(filter(grouped.fullmatch, values), None)):
         yield example.strip(), declared
         return
