@@ -48,40 +48,43 @@ def execute(
         KeyboardInterrupt: the run was interrupted; its processes are gone.
 
     """
-    runs: list[UUID] = []
-    asked = (config, data, choice.fresh, choice.only, choice.partitions)
+    execution = FlowExecution(api, listener)
     try:
-        return RunResult(execute_flow(pipeline, *asked, api=api, listener=listener, runs=runs))
+        return RunResult(execution.run(pipeline, config, data, choice.fresh, choice.only, choice.partitions))
     except TidemillError as error:
-        path = DataFolder.at(data).summary
-        return RunResult(read_summary(path, str(runs[0])) if runs else None, error)
+        path, flow_run = DataFolder.at(data).summary, execution.flow_run_id
+        return RunResult(read_summary(path, str(flow_run)) if flow_run else None, error)
 
 
-def execute_flow(
-    flow: Any, *asked: Any, api: PrefectApi, listener: Callable[[ProgressEvent], None], runs: list[UUID] | None = None
-) -> Any:
-    """Run a flow to its end and return its result when Prefect has stored the run; its id is added to `runs`.
+class FlowExecution:
+    """A flow run in this process, of whose progress a listener is told; `flow_run_id` is known once it runs."""
 
-    Raises:
-        KeyboardInterrupt: the run was interrupted; its processes are gone.
-        LostServerError: the temporary server has ended.
+    def __init__(self, api: PrefectApi, listener: Callable[[ProgressEvent], None]) -> None:
+        self._api = api
+        self._listener = listener
+        self.flow_run_id: UUID | None = None
 
-    """
-    flow_runs = runs if runs is not None else []
+    def run(self, flow: Any, *asked: Any) -> Any:
+        """Run a flow to its end and return its result when Prefect has stored the run.
 
-    def remember(_flow: Any, flow_run: FlowRun, _state: Any) -> None:
-        flow_runs.append(flow_run.id)
+        Raises:
+            KeyboardInterrupt: the run was interrupted; its processes are gone.
+            LostServerError: the temporary server has ended.
 
-    limit_s = STORED_S
-    try:
-        with subscribed(listener):
-            return _run(flow.with_options(on_running=[remember])(*asked), api)
-    except KeyboardInterrupt:
-        limit_s = _INTERRUPTED_STORED_S
-        raise
-    finally:
-        if api.is_alive:
-            flush(api, flow_runs[0] if flow_runs else None, limit_s)
+        """
+        limit_s = STORED_S
+        try:
+            with subscribed(self._listener):
+                return _run(flow.with_options(on_running=[self._remember])(*asked), self._api)
+        except KeyboardInterrupt:
+            limit_s = _INTERRUPTED_STORED_S
+            raise
+        finally:
+            if self._api.is_alive:
+                flush(self._api, self.flow_run_id, limit_s)
+
+    def _remember(self, _flow: Any, flow_run: FlowRun, _state: Any) -> None:
+        self.flow_run_id = self.flow_run_id or flow_run.id
 
 
 def _run(coroutine: Any, api: PrefectApi) -> Any:

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from prefect.client.base import PrefectHttpxSyncClient
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
@@ -26,30 +25,55 @@ def flush(api: PrefectApi, flow_run_id: UUID | None, limit_s: float = STORED_S) 
     """Send what is queued, and wait until the temporary server has stored every task run of a flow run.
 
     Task runs that a killed process left open are then set to Crashed. A server that is busy with its database, for which
-    it answers 503, is asked again; one that stays so is warned of, as what the run has made is there all the same.
+    it answers 503, is asked again within the limit; one that stays so, or is gone, is warned of, as what the run has made
+    is there all the same.
     """
     EventsWorker.drain_all(timeout=min(QUEUES_S, limit_s))
     APILogWorker.drain_all(timeout=min(QUEUES_S, limit_s))
     if api.server is None or flow_run_id is None:
         return
     try:
-        with PrefectHttpxSyncClient(base_url=api.url, headers=api.headers, timeout=QUEUES_S) as http:
-            _settle(http, flow_run_id, limit_s)
+        with httpx.Client(base_url=api.url, headers=api.headers, timeout=QUEUES_S) as http:
+            _settle(_Server(http, time.monotonic() + limit_s), flow_run_id, limit_s)
     except httpx.HTTPError as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0]
         print(
             f"warning: the temporary Prefect server at {api.url} does not say whether it has stored the run's tasks "
-            f"({str(error).splitlines()[0]}); its UI may show some of them as running",
+            f"({told}); its UI may show some of them as running",
             file=sys.stderr,
         )
 
 
-def _settle(http: httpx.Client, flow_run_id: UUID, limit_s: float) -> None:
+class _Server:
+    """What is asked of the server, and until when it is asked again where its database is locked."""
+
+    def __init__(self, http: httpx.Client, deadline: float) -> None:
+        self._http, self._deadline = http, deadline
+
+    def post(self, path: str, query: dict[str, Any]) -> httpx.Response:
+        """Return the answer, as it is."""
+        while True:
+            answer = self._http.post(path, json=query)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() >= self._deadline:
+                return answer
+            time.sleep(_POLL_S)
+
+    def ask(self, path: str, query: dict[str, Any]) -> Any:
+        """Return the answer's value; raise HTTPStatusError where it is an error."""
+        return self.post(path, query).raise_for_status().json()
+
+
+def _settle(server: _Server, flow_run_id: UUID, limit_s: float) -> None:
     """Wait until every task run of a flow run is stored, and set those that are still open to Crashed."""
-    flow_runs = [str(flow_run_id), *_children(http, flow_run_id)]
-    _wait_until_still(lambda: (_count(http, flow_runs), _count(http, flow_runs, _OPEN_STATES)), limit_s)
-    for task_run in _open_task_runs(http, flow_runs):
+    children = {"flow_runs": {"parent_flow_run_id": {"any_": [str(flow_run_id)]}}}
+    flow_runs = [str(flow_run_id), *(run["id"] for run in server.ask("/flow_runs/filter", children))]
+    every, still_open = _query(flow_runs, None), _query(flow_runs, _OPEN_STATES)
+    _wait_until_still(
+        lambda: (server.ask("/task_runs/count", every), server.ask("/task_runs/count", still_open)), limit_s
+    )
+    for task_run in server.ask("/task_runs/filter", still_open):
         state = {"type": "CRASHED", "message": "The run ended before this task did."}
-        http.post(f"/task_runs/{task_run}/set_state", json={"state": state, "force": True})
+        server.post(f"/task_runs/{task_run['id']}/set_state", {"state": state, "force": True})
 
 
 def _wait_until_still(counts: Callable[[], tuple[int, int]], limit_s: float) -> None:
@@ -61,20 +85,6 @@ def _wait_until_still(counts: Callable[[], tuple[int, int]], limit_s: float) -> 
         now = counts()
         if now != before:
             before, since = now, time.monotonic()
-
-
-def _children(http: httpx.Client, flow_run_id: UUID) -> list[str]:
-    query = {"flow_runs": {"parent_flow_run_id": {"any_": [str(flow_run_id)]}}}
-    return [run["id"] for run in http.post("/flow_runs/filter", json=query).raise_for_status().json()]
-
-
-def _count(http: httpx.Client, flow_runs: list[str], states: list[str] | None = None) -> int:
-    return int(http.post("/task_runs/count", json=_query(flow_runs, states)).raise_for_status().json())
-
-
-def _open_task_runs(http: httpx.Client, flow_runs: list[str]) -> list[str]:
-    found = http.post("/task_runs/filter", json=_query(flow_runs, _OPEN_STATES)).raise_for_status()
-    return [run["id"] for run in found.json()]
 
 
 def _query(flow_runs: list[str], states: list[str] | None) -> dict[str, Any]:

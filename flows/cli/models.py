@@ -99,14 +99,14 @@ def print_predictions(
         raise ConfigError(f"no version of {name} serves yet; run its pipeline first")
     console = make_console()
     with prefect_api(verbose=verbose) as api:
-        from flows.cli.execution import execute_flow  # noqa: PLC0415 - imports Prefect while the server starts
+        from flows.cli.execution import FlowExecution  # noqa: PLC0415 - imports Prefect while the server starts
         from flows.predict import predict  # noqa: PLC0415 - as above
 
         api.wait_until_ready()
         view = ProgressView(console)
         with view.shown():
             asked_for = (name, rows, data, output, overwrite, _limits_of(pipeline))
-            prediction = execute_flow(predict, *asked_for, api=api, listener=view.show)
+            prediction = FlowExecution(api, view.show).run(predict, *asked_for)
     _print_prediction(console, prediction)
     return 0
 

@@ -30,6 +30,10 @@ def check_header_names(place: Place, *names: str | None) -> None:
 class SinglePagination(ConfigModel):
     """One request a partition."""
 
+    reads_headers: ClassVar[bool] = False
+    """Whether headers say what further pages there are, as its body, unchanged, then does not."""
+    max_rows: ClassVar[None] = None
+
     kind: Literal["single"] = "single"
     """Kind of pagination."""
 
@@ -79,6 +83,11 @@ class NumberedPagination(_Bounded):
         if len(counts) > 1:
             raise ValueError(f"{' and '.join(counts)} tell the same; keep one of them")
         return self
+
+    @property
+    def reads_headers(self) -> bool:
+        """Return whether headers say what further pages there are."""
+        return self.total_header is not None
 
     @property
     def may_start_too_late(self) -> bool:
@@ -133,6 +142,11 @@ class FollowedPagination(_Bounded):
     def is_in_body(self) -> bool:
         """Return whether the next is named at a place of the body, which is wrong if no answer has it."""
         return False
+
+    @property
+    def reads_headers(self) -> bool:
+        """Return whether headers may say what the next page is: unless the kind says otherwise, where no place of the body does."""
+        return not self.is_in_body
 
     @property
     def sent_as(self) -> tuple[Place, str] | None:

@@ -70,6 +70,19 @@ def test_a_stray_quote_that_is_closed_by_chance_is_told_of(tmp_path: Path) -> No
     assert [row["raw"] for row in read_rejects(tmp_path)] == [rows[20]]
 
 
+def test_a_stray_quote_is_told_of_beside_a_line_of_another_encoding(tmp_path: Path) -> None:
+    """Of the lines that became rows one that cannot be decoded is a reject of its own, and no reason to be silent."""
+    lines = ["a,b,c", *["1,2,3"] * 3, '"open,2,3', *["4,5,6"] * 8, "7,8,\xff", '"q",1,2', ""]
+    write_files(tmp_path, a_csv="\n".join(lines).encode("latin-1"))
+    source = files_source(read={"encoding": "utf-8"})
+
+    table = make_table(tmp_path, source)
+
+    assert any("line 5 opens a quoted field that runs over 11 lines" in told for told in table.findings.warnings)
+    assert table.rows_received == 14
+    assert table.rows_table + table.rows_rejected == 14
+
+
 def test_a_field_over_the_end_of_a_block_is_one_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is cut in blocks waits for its end."""
     monkeypatch.setattr("tasks.convert.staging.file.BLOCK_BYTES", 4096)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from prefect import flow, get_client
 from prefect.client.schemas.objects import StateType
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Running
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -36,7 +36,7 @@ def busy(prefect_server: str, refusals: int) -> Iterator[PrefectApi]:
         path = request.url.path
         left[path] = left.get(path, refusals) - 1
         if left[path] >= 0:
-            return Response('{"exception_message": "Service Unavailable"}', 503, headers={"Retry-After": "0.1"})
+            return Response('{"exception_message": "Service Unavailable"}', 503)
         async with httpx.AsyncClient() as http:
             url = f"{prefect_server}{path.removeprefix('/api')}"
             answer = await http.post(url, content=await request.body(), headers={"Content-Type": "application/json"})
@@ -84,10 +84,22 @@ def test_a_server_that_stays_busy_is_warned_of(prefect_server: str, capsys: pyte
     """A run whose tables are there has not failed because of it."""
     flow_run, _ = open_task_run()
 
-    with busy(prefect_server, 9) as api, temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1}):
-        flush(api, flow_run)
+    with busy(prefect_server, 999) as api:
+        flush(api, flow_run, limit_s=1.5)
 
     told = capsys.readouterr().err
     assert told.startswith(f"warning: the temporary Prefect server at {api.url} does not say whether it has stored")
     assert "503" in told
     assert told.count("\n") == 1
+
+
+def test_a_server_that_is_gone_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may have ended since it was last looked at."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    with listen(0) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+
+    flush(PrefectApi(child, address), uuid4(), limit_s=1.5)
+
+    assert re.search(r"does not say whether it has stored .* \(.*refused.*\)", capsys.readouterr().err)

@@ -6,7 +6,7 @@ import asyncio
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -151,6 +151,52 @@ async def test_offsets_read_on_behind_rows_that_are_left_out(site: Site, tmp_pat
     landed = await land_odd(site, tmp_path, OFFSET)
 
     assert (read_rows(landed.path), landed.warnings) == (rows_of(pages), ())
+
+
+@pytest.mark.parametrize("refuses", [200, 400, 403, 422, 500])
+async def test_an_offset_that_is_no_whole_page_may_be_refused(site: Site, tmp_path: Path, refuses: int) -> None:
+    """It is asked for to find out what offsets are: of a server that takes multiples of the limit nothing is told."""
+    drawn = draw_at(site, Drawn("offset", ALL, refuses=refuses))
+    source = api(site, "/drawn", pagination=OFFSET, requests=QUICK | {"attempts": 2})
+
+    landed = await land_one(source, tmp_path)
+
+    assert (read_rows(landed.path), landed.warnings) == (drawn.rows, ())
+
+
+@pytest.mark.parametrize("way", ["offset", "page"])
+@pytest.mark.parametrize("key", [[], ["id"]])
+async def test_rows_that_change_with_each_request_tell_by_their_key(
+    site: Site, tmp_path: Path, way: Literal["offset", "page"], key: list[str]
+) -> None:
+    """Without one, nothing is known of the offset, and nothing is told."""
+    draw_at(site, Drawn(way, ALL, stamps=True))
+    param = {"param": way}
+
+    landed = await land_one(api(site, "/drawn", pagination=OFFSET | param, key=key), tmp_path)
+
+    assert len(landed.warnings) == (way == "page" and bool(key))
+
+
+async def test_an_error_behind_an_offset_in_doubt_is_told_as_well(site: Site, tmp_path: Path) -> None:
+    """One does not hide the other."""
+    draw_at(site, Drawn("page", ALL, faults={3: {"items": [], "error": "quota exceeded"}}))
+
+    warnings = (await land_one(api(site, "/drawn", pagination=OFFSET | {"param": "page"}), tmp_path)).warnings
+
+    assert ["quota exceeded" in told for told in warnings] == [True, False]
+    assert "may be the number of a page" in warnings[1]
+
+
+async def test_a_page_that_is_missing_within_the_first_is_told(site: Site, tmp_path: Path) -> None:
+    """A server of pages that answers 404 to those beyond the last says so of what stands in the first."""
+    draw_at(site, Drawn("page", ALL[:4], size=3, beyond="404", obeys=False))
+
+    (warning,) = (
+        await land_one(api(site, "/drawn", pagination=OFFSET | {"param": "page", "size": 9}), tmp_path)
+    ).warnings
+
+    assert "may be the number of a page" in warning
 
 
 @pytest.mark.parametrize("rows", [4, 6, 12, 40])

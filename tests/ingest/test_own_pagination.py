@@ -12,6 +12,7 @@ from flows.ingest import ingest
 from tasks.config import ApiSource, Pipeline, load_pipeline
 from tasks.config.pagination import PAGINATORS
 from tasks.core.errors import ConfigError, PermanentSourceError
+from tasks.ingest.landing.conditional_requests import is_validated_by_body
 from tests.documented import documented
 from tests.ingest.sources import land_one, read_rows
 from tests.site.keyset import keyset_at
@@ -52,6 +53,11 @@ async def test_a_kind_of_ones_own_turns_the_pages(site: Site, tmp_path: Path) ->
 
     assert read_rows(landed.path) == ROWS
     assert [seen.headers.get("x-continue-after") for seen in site.seen] == [None, "3", "6"]
+
+
+def test_a_kind_that_does_not_say_so_may_read_headers(site: Site, tmp_path: Path) -> None:
+    """An unchanged first body then does not mean that there are no further pages."""
+    assert not is_validated_by_body(load(site, tmp_path))
 
 
 @pytest.mark.parametrize(

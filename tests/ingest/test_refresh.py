@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.config import ApiSource, PagesSource
+from tasks.ingest.landing.conditional_requests import is_validated_by_body
 from tasks.ingest.landing.plan import find_landed
 from tasks.raw.files import RawManifest, commit_manifest, manifest_path, raw_path, read_manifest
 from tests.ingest.sources import api, job_of, land_one, list_files, pages, read_rows
@@ -160,6 +161,30 @@ async def test_several_pages_are_asked_for_again(site: Site, tmp_path: Path) -> 
     landed = await land_one(source, tmp_path)
 
     assert (landed.requests, asked_of(site, -3), (await manifest_of(tmp_path)).etag) == (3, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("pagination", "is_validated"),
+    [
+        ({"kind": "single"}, True),
+        ({"kind": "page"}, True),
+        ({"kind": "page", "pages_at": "pages"}, True),
+        ({"kind": "page", "pages_header": "X-Pages"}, False),
+        ({"kind": "page", "size": 2, "total_header": "X-Total"}, False),
+        ({"kind": "offset", "size": 2}, True),
+        ({"kind": "offset", "size": 2, "total_header": "X-Total"}, False),
+        ({"kind": "cursor", "cursor_at": "next"}, True),
+        ({"kind": "cursor", "cursor_header": "X-Next"}, False),
+        ({"kind": "next_url", "next_at": "next"}, True),
+        ({"kind": "link_header"}, False),
+        ({"kind": "keyset", "value_at": "id", "param": "after"}, True),
+    ],
+)
+def test_a_body_speaks_for_further_pages_where_no_header_does(
+    site: Site, pagination: dict[str, Any], is_validated: bool
+) -> None:
+    """Only then does an unchanged first page mean that there are no others."""
+    assert is_validated_by_body(api(site, "/kept", pagination=pagination)) == is_validated
 
 
 async def test_a_page_that_a_header_tells_of_is_not_missed(site: Site, tmp_path: Path) -> None:

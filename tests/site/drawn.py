@@ -42,6 +42,10 @@ class Drawn:
     """So many rows of a page come again at the beginning of the next one, where a cursor is that of a row."""
     faults: dict[int, Any] = field(default_factory=dict)
     often: int = 99
+    stamps: bool = False
+    """Whether each row tells in which answer it came, as one with a signed address does."""
+    refuses: int = 0
+    """Status with which an offset that is not the beginning of a page is refused; 200 with the body of an error."""
     shown: list[Any] = field(default_factory=list)
     """The rows that were in an answer."""
 
@@ -87,6 +91,8 @@ def _answer(drawn: Drawn, start: int, size: int) -> Response:
     if drawn.faults.get(index) is not None and drawn.often > 0:
         drawn.often -= 1
         return _respond(json.dumps(drawn.faults[index]), {})
+    if drawn.refuses and start % size:
+        return Response('{"error": "no multiple of the limit"}', drawn.refuses, media_type="application/json")
     rows = drawn.window(start, size)
     if not 0 <= start < max(1, len(drawn.rows)):
         match drawn.beyond:
@@ -101,6 +107,8 @@ def _answer(drawn: Drawn, start: int, size: int) -> Response:
             case _:
                 rows = []
     drawn.shown.extend(rows)
+    if drawn.stamps:
+        rows = [row | {"seen": len(drawn.shown)} for row in rows]
     following = end - drawn.overlap if end < len(drawn.rows) else None
     headers = {"Link": f"<?cursor={following}>; rel=next"} if following and drawn.way == "link_header" else {}
     return _respond(_body(drawn, rows, index, size, following), headers, lines=drawn.shape == "lines")

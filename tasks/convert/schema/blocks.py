@@ -90,8 +90,8 @@ class RawBlock:
 
     `received` counts the rows and the misfits. `locate` returns the records of
     rows, by their indices in `table`: asked only for rows that turn out not to
-    fit. `types` are those of the columns that the format gives them (JSON); of any
-    other they are inferred, from numbers with this `decimal`. `records` is how many records were read, where one may be several rows,
+    fit. `types` are those of the columns that the format gives them (JSON), or that they
+    have been read in; of any other they are inferred, from numbers with this `decimal`. `records` is how many records were read, where one may be several rows,
     or none: `empty` are those. `guess` is what was guessed of the file, `warnings` are
     sentences on what was read. `types_above` returns the types without the last row,
     which may be totals.

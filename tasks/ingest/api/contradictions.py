@@ -47,8 +47,9 @@ async def _check_start(progress: Progress, pagination: NumberedPagination, fetch
 
 
 def _doubts(progress: Progress, pagination: NumberedPagination) -> Iterator[str]:
-    if progress.complaint is not None:
-        yield progress.complaint
+    for told in (progress.complaint, progress.turns_pages):
+        if told is not None:
+            yield told
     if progress.empty_before:
         yield (
             f"{progress.first_empty}: {progress.empty_before} page(s) without rows stand before others with rows, "

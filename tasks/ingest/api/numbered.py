@@ -14,6 +14,7 @@ from tasks.core.concurrency import map_ahead
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.contradictions import list_doubts
 from tasks.ingest.api.counts import find_place
+from tasks.ingest.api.json_text import take_json, to_value
 from tasks.ingest.api.paging import (
     EMPTY_AT_END,
     NumberedPage,
@@ -34,6 +35,8 @@ from tasks.ingest.throttle.limiter import BodyRoom
 
 _NO_SUCH_PAGE = frozenset({400, 404, 410, 416, 422})
 """Statuses by which a server may say that a page is beyond the last one."""
+_MISSING = frozenset({404, 410, 416})
+"""Those of them by which it says that there is none, rather than that the number is not one of a page."""
 
 
 class _Reader:
@@ -60,6 +63,14 @@ class _Reader:
         """Return how many pages may be fetched ahead: they stay in memory until it is their turn."""
         return min(self._max_in_flight, self._room.bodies)
 
+    def identify(self, records: list[bytes]) -> set[str]:
+        """Return what tells records apart: the values of the source's key, or where they have none all that they are."""
+        key = self._source.key
+        rows = [to_value(take_json(record)) for record in records] if key else []
+        if key and all(isinstance(row, dict) and set(key) <= row.keys() for row in rows):
+            return {repr([row[name] for name in key]) for row in rows}
+        return {record.decode("utf-8", "replace") for record in records}
+
     async def fetch(self, index: int) -> NumberedPage:
         """Return the page of an index, counted from 0."""
         return await self.fetch_at(index, self._pagination.number(index))
@@ -74,7 +85,9 @@ class _Reader:
             if response.status_code in self._pagination.end_statuses:
                 return NumberedPage(index, page_request, [], is_beyond=True)
             if not response.is_success:
-                return NumberedPage(index, page_request, [], is_refused=True, failure=refusal(response))
+                is_missing = response.status_code in _MISSING
+                failure = refusal(response)
+                return NumberedPage(index, page_request, [], is_refused=True, is_missing=is_missing, failure=failure)
             if not has_content(response):
                 return NumberedPage(index, page_request, [])
             return await read_from_body(response, lambda document: self._read(index, page_request, response, document))
@@ -145,10 +158,10 @@ async def _take(page: NumberedPage, progress: Progress, pagination: NumberedPagi
     progress.add(page, pagination)
     check_total(page, progress, pagination)
     if pagination.passes_over_rows and not (progress.is_over and progress.is_counted):
-        further = await _fetch_some_rows_further(page, progress, pagination, reader)
-        if further is not None and not {*page.records} & {*further.records}:
-            progress.complaint = progress.complaint or turns_pages(page, further, pagination)
-        await _check_end_of_rows(page, progress, pagination, reader, further)
+        within = await _fetch_within(page, progress, pagination, reader)
+        if within is not None and await _are_others(within, page, pagination, reader):
+            progress.turns_pages = turns_pages(page, within, pagination)
+        await _check_end_of_rows(page, progress, pagination, reader, within)
 
 
 def _count(page: NumberedPage, progress: Progress, pagination: NumberedPagination) -> int:
@@ -188,21 +201,31 @@ async def _read_rest(
             yield page
 
 
-async def _fetch_some_rows_further(
+async def _fetch_within(
     page: NumberedPage, progress: Progress, pagination: NumberedPagination, reader: _Reader
 ) -> NumberedPage | None:
     """Return what begins within the rows of a first page, where nobody has counted them; None where it cannot be had.
 
     By it an offset is told from the number of a page, of which those between the first and the size would be passed over.
-    Two rows, as a server that counts its pages from 1 may give the first one for 0 as well.
+    Two rows further, if there are three: a server that counts its pages from 1 may give the first one for 0 as well.
+    A server may well refuse an offset that is no whole page.
     """
     rows = len(page.records)
     if page.index or rows <= 1 or progress.is_counted:
         return None
-    further = await reader.fetch_at(1, pagination.start + min(2, rows - 1))
-    if further.failure is not None and not further.is_refused:
-        raise further.failure
-    return None if further.is_refused else further
+    within = await reader.fetch_at(1, pagination.start + min(2, rows - 1))
+    return None if within.failure is not None and not within.is_missing else within
+
+
+async def _are_others(
+    within: NumberedPage, page: NumberedPage, pagination: NumberedPagination, reader: _Reader
+) -> bool:
+    """Return whether what begins within a first page has none of its rows, though these are the same when asked for again."""
+    rows = reader.identify(page.records)
+    if rows & reader.identify(within.records):
+        return False
+    again = await reader.fetch_at(0, pagination.start)
+    return bool(rows & reader.identify(again.records))
 
 
 async def _check_end_of_rows(
@@ -210,12 +233,12 @@ async def _check_end_of_rows(
     progress: Progress,
     pagination: NumberedPagination,
     reader: _Reader,
-    further: NumberedPage | None,
+    within: NumberedPage | None,
 ) -> None:
     """Find out what follows a page of other rows than its size, by asking for what is where its rows end.
 
     Rows there that are in neither this page nor the next would be passed over: then the
-    server's pages are of another size. `further` is what begins within the rows of a first page.
+    server's pages are of another size. `within` is what begins within the rows of a first page.
     """
     rows, size = len(page.records), pagination.size or 0
     if rows == size or not (rows or progress.is_counted):
@@ -229,7 +252,7 @@ async def _check_end_of_rows(
         progress.first_empty = progress.first_empty or after.page_request.label
     elif after.records == page.records and not progress.is_counted:
         # The same once more: the page that the server gives for any offset, or the last, which it gives for those too large.
-        if further is not None and further.records == page.records:
+        if within is not None and within.records == page.records:
             raise WrongPagesError(repeated(after, "the page before", pagination))
         if rows == 1 and (progress.full or 0) < size:  # no page was full: it may be of pages of one row each
             progress.complaint = progress.complaint or came_again(after, pagination)

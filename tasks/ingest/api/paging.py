@@ -19,8 +19,8 @@ class NumberedPage:
     """One page; `total` is the number of pages or rows in all, where it tells.
 
     `is_beyond` where the server says by a status of `end_statuses` that there is
-    no such page; `is_refused` where it may mean that by another; `failure` is why
-    there is no page. `complaint` is what one without records says of an error.
+    no such page; `is_refused` where it may mean that by another, `is_missing` where by one that says so; `failure` is
+    why there is no page. `complaint` is what one without records says of an error.
     """
 
     index: int
@@ -29,6 +29,7 @@ class NumberedPage:
     total: int | None = None
     is_beyond: bool = False
     is_refused: bool = False
+    is_missing: bool = False
     failure: SourceError | None = None
     complaint: str | None = None
     digest: str = field(init=False)
@@ -60,6 +61,8 @@ class Progress:
     first_empty: str | None = None
     """The request of the first of those."""
     complaint: str | None = None
+    turns_pages: str | None = None
+    """Why an offset may be the number of a page."""
     full: int | None = None
     """Rows of a full page, those of the first; None where a page may have any number."""
     is_short: bool = False
@@ -203,7 +206,7 @@ def turns_pages(page: NumberedPage, further: NumberedPage, pagination: NumberedP
     return (
         f"{further.page_request.label} gave none of the {len(page.records)} rows of {page.page_request.label}, within which it "
         f"begins: pagination.param {pagination.param!r} may be the number of a page, and rows be passed over; write "
-        "kind: page then, and where rows change with each request name what counts them in total_at or total_header"
+        "kind: page then; where rows change with each request, declare their key, or what counts them: total_at"
     )
 
 

@@ -10,7 +10,6 @@ from tasks.raw.files import RawManifest
 
 _NOT_MODIFIED = 304
 _ROBOTS = "/robots.txt"
-_HEADER_KEYS = ("pages_header", "total_header", "cursor_header", "rel")
 
 
 class NotModifiedError(Exception):
@@ -61,8 +60,7 @@ def is_validated_by_body(source: ApiSource | PagesSource) -> bool:
 
     Many servers make the ETag of the body alone, which a further page does not change.
     """
-    pagination = getattr(source, "pagination", None)
-    return all(getattr(pagination, key, None) is None for key in _HEADER_KEYS)
+    return isinstance(source, PagesSource) or not source.pagination.reads_headers
 
 
 def _condition(landed: RawManifest) -> dict[str, str]:

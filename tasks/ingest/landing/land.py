@@ -122,7 +122,8 @@ class _Landing:
         self._state: State | None = None
         """From where the run before had come to."""
         self._watermark: Watermark | None = None
-        self._max_rows: int | None = getattr(getattr(plan.job.source, "pagination", None), "max_rows", None)
+        source = plan.job.source
+        self._max_rows = source.pagination.max_rows if isinstance(source, ApiSource) else None
         self._uncommitted = UncommittedPages()
         self._since_s = time.monotonic()
         self._committing: asyncio.Task[None] | None = None

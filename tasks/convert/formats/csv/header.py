@@ -166,18 +166,18 @@ _NUMBERS = {
     )
     for decimal, thousands in ((",", "."), (".", ","))
 }
-_DOTS = 2  # of a date
+_DOTS_OF_DATE = 2
 _MAY_BE_HINTED = re.compile(r"\s*[+-]?\d+[.,/\d]*\s*")
 
 
 def find_hints(head: Head, columns: Mapping[str, Column]) -> tuple[Hint, ...]:
     """Return what may be declared of the columns of a file of which nothing is, judged by its first rows."""
     rows = [row for row in head.dialect.rows if len(row) == len(head.names)]
-    # Of most files no value is hinted at, which is to take no look at each: no sign stands in any that groups digits.
+    # To look at every value takes a while: of most files none has the sign that groups digits.
     is_grouped = _NUMBERS[head.dialect.decimal][0] in "".join(map("".join, rows))
     hints = []
     for place, (name, value) in enumerate(zip(head.names, rows[0] if rows else (), strict=False)):
-        may_be = is_grouped or "/" in value or value.count(".") == _DOTS
+        may_be = is_grouped or "/" in value or value.count(".") == _DOTS_OF_DATE
         if not may_be or not _MAY_BE_HINTED.fullmatch(value) or (name in columns and columns[name].type):
             continue
         values = [row[place] for row in rows if row[place].strip()]

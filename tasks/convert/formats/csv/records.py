@@ -92,7 +92,7 @@ class Records:
 
     @property
     def broken(self) -> list[Rejection]:
-        """Return the lines whose quote is never closed, or that cannot be decoded either."""
+        """Return the lines whose quote is never closed; of one that cannot be decoded as well, that is the reason."""
         assert self.spans is not None
         return [
             Rejection(self.record(line, line + 1), None, UNCLOSED if is_utf8(self.lines[line]) else UNDECODABLE)
@@ -104,10 +104,10 @@ class Records:
         """Return the places of the whole records that are not in the file's encoding."""
         if is_utf8("".join(self.lines)):
             return []
-        return [place for place, span in enumerate(self.spans) if not self._is_decodable(span)]
+        return [place for place, span in enumerate(self.spans) if not self._is_decodable(span.start, span.end)]
 
-    def _is_decodable(self, span: Span) -> bool:
-        return is_utf8("".join(self.lines[span.start : span.end]))
+    def _is_decodable(self, start: int, end: int) -> bool:
+        return is_utf8("".join(self.lines[start:end]))
 
     @property
     def warnings(self) -> list[str]:
@@ -120,7 +120,8 @@ class Records:
             f"{spans[0].end - spans[0].start} lines which look like records, and {what}"
             + (f" ({len(spans)} such fields)" if len(spans) > 1 else "")
             for found, what in ((self._believed, kept), (self._doubted, broken))
-            if (spans := [span for span in found if self._is_decodable(span)])
+            # Of a stray quote only its own line is a reject where it cannot be decoded: the lines below it are rows.
+            if (spans := [s for s in found if self._is_decodable(s.start, s.end if what == kept else s.start + 1)])
         ]
 
     @property

@@ -37,6 +37,11 @@ class KeysetPagination(FollowedPagination):
         return self
 
     @property
+    def reads_headers(self) -> bool:
+        """Return whether headers say what follows: the last row does."""
+        return False
+
+    @property
     def sent_as(self) -> tuple[Place, str]:
         """Return where the value is sent, and as what."""
         return self.place, self.param

@@ -11,7 +11,7 @@ from tasks.config.pagination import NumberedPagination
 
 
 class OffsetPagination(NumberedPagination):
-    """Pages that are asked for by the number of rows before them."""
+    """Pages that are asked for by the number of rows before them; where nobody counts the rows, one is tried within the first page."""
 
     passes_over_rows: ClassVar[bool] = True
 
