@@ -86,8 +86,8 @@ class NumberedPagination(_Bounded):
 
     @property
     def reads_headers(self) -> bool:
-        """Return whether headers say what further pages there are."""
-        return self.total_header is not None
+        """Return whether a header has the number of pages or rows."""
+        return any(getattr(self, name, None) is not None for name in _COUNTS if name.endswith("_header"))
 
     @property
     def may_start_too_late(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.config import ApiSource, PagesSource
+from tasks.config.pagination import NumberedPagination
 from tasks.ingest.landing.conditional_requests import is_validated_by_body
 from tasks.ingest.landing.plan import find_landed
 from tasks.raw.files import RawManifest, commit_manifest, manifest_path, raw_path, read_manifest
@@ -185,6 +186,21 @@ def test_a_body_speaks_for_further_pages_where_no_header_does(
 ) -> None:
     """Only then does an unchanged first page mean that there are no others."""
     assert is_validated_by_body(api(site, "/kept", pagination=pagination)) == is_validated
+
+
+def test_a_header_speaks_for_the_pages_of_any_numbered_kind() -> None:
+    """Also for one's own, which has a key for the header of a number of pages."""
+
+    class LetteredPagination(NumberedPagination):
+        pages_header: str | None = None
+
+        def number(self, index: int) -> int:
+            return ord("a") + index
+
+    of = {"kind": "lettered", "param": "page", "start": 1}
+
+    assert not LetteredPagination.model_validate(of).reads_headers
+    assert LetteredPagination.model_validate(of | {"pages_header": "X-Pages"}).reads_headers
 
 
 async def test_a_page_that_a_header_tells_of_is_not_missed(site: Site, tmp_path: Path) -> None:

@@ -28,11 +28,6 @@ class PagePagination(NumberedPagination):
     """Header with the number of pages, e.g. X-Total-Pages."""
 
     @property
-    def reads_headers(self) -> bool:
-        """Return whether a header has the number of pages or rows."""
-        return self.pages_header is not None or super().reads_headers
-
-    @property
     def may_start_too_late(self) -> bool:
         """Return whether a server that counts from 0 would have a page before the first."""
         return self.start == self.step
