@@ -113,10 +113,17 @@ def is_right(drawn: Drawn, source: dict[str, Any]) -> bool:
     return is_counted or not has_gap(drawn, source)
 
 
+def size_of(drawn: Drawn, source: dict[str, Any]) -> int:
+    """Return how many rows a page has: as many as are asked for, where the server obeys and has as many."""
+    if drawn.obeys and (drawn.way == "offset" or "size_param" in source["pagination"]):
+        return min(drawn.size, int(source["pagination"]["size"]))
+    return drawn.size
+
+
 def is_shifted(drawn: Drawn, source: dict[str, Any]) -> bool:
     """Return whether pages begin elsewhere than a client that reads the pipeline file can know."""
     pagination = source["pagination"]
-    if drawn.beyond in ("first", "last") and drawn.size == 1:
+    if drawn.beyond in ("first", "last") and size_of(drawn, source) == 1:
         return True
     if drawn.way == "offset":
         return pagination["start"] < drawn.first or drawn.size < pagination["size"] or not drawn.obeys
@@ -127,9 +134,7 @@ def has_gap(drawn: Drawn, source: dict[str, Any]) -> bool:
     """Return whether rows stand behind two pages without any, which are the end where nobody tells; or in an answer that is a fault."""
     if any(fault is not None for fault in drawn.faults.values()):
         return True
-    size = drawn.size
-    if drawn.obeys and (drawn.way == "offset" or "size_param" in source["pagination"]):
-        size = min(size, source["pagination"]["size"])
+    size = size_of(drawn, source)
     pages = [bool(drawn.window(start, size)) for start in range(0, len(drawn.rows), size)]
     ended = "".join(" x"[page] for page in pages).rstrip()
     return drawn.way in ("page", "offset") and "  " in ended
@@ -163,7 +168,7 @@ def test_what_says_nothing_has_every_row_once(sites: Sites, case: tuple[Drawn, d
 
     there = Counter(map(key, drawn.there))
     assert set(map(key, drawn.shown)) <= set(rows)
-    if (max(there.values()) > 1 or drawn.size == 1) and is_shifted(drawn, source):
+    if (max(there.values()) > 1 or size_of(drawn, source) == 1) and is_shifted(drawn, source):
         return  # of rows that are the same, or of pages of one, nobody can tell which of them came again
     assert rows <= there
     if is_right(drawn, source):
