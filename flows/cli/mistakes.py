@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from flows.summary import RunOptions
@@ -14,10 +13,6 @@ from tasks.core.errors import ConfigError, TableError
 from tasks.core.storage import DataFolder
 from tasks.raw.owners import find_foreign
 from tasks.raw.selection import choose_slice
-from tasks.train.checks.preview import find_table_mistakes
-from tasks.train.checks.section import check_training
-from tasks.train.checks.training_set import is_checked
-from tasks.train.data.query import check_query
 
 
 def find_mistakes(config: Pipeline, data: Path, choice: RunOptions, *, in_tables: bool = False) -> list[str]:
@@ -38,20 +33,14 @@ def find_mistakes(config: Pipeline, data: Path, choice: RunOptions, *, in_tables
     if choice.only == "train" and config.training is None:
         mistakes.append("training: is missing; add it, or leave --only train out")
     if choice.runs("train") and config.training is not None:
-        mistakes += _unquoted_tables(config, config.training) or _training_mistakes(
-            config, config.training, folder, in_tables
-        )
+        mistakes += _training_mistakes(config, config.training, folder, in_tables=in_tables)
     return mistakes
 
 
-def _training_mistakes(config: Pipeline, training: Training, folder: DataFolder, in_tables: bool) -> list[str]:
-    kept, tables = folder.training(config.name), {name: folder.table(name) for name in config.sources}
-    if is_checked(training, kept, tables):
-        return []
-    mistakes = [] if is_checked(training, kept) else check_training(training)
-    if in_tables and not check_query(training.query):
-        mistakes += find_table_mistakes(training, tables)
-    return mistakes
+def _training_mistakes(config: Pipeline, training: Training, folder: DataFolder, *, in_tables: bool) -> list[str]:
+    from flows.cli.training_mistakes import find_training_mistakes  # noqa: PLC0415 - of a training alone is DuckDB wanted
+
+    return find_training_mistakes(config, training, folder, in_tables=in_tables)
 
 
 def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
@@ -65,15 +54,6 @@ def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
     except TableError as error:
         return [f"path: {error}"]
     return mistakes
-
-
-def _unquoted_tables(config: Pipeline, training: Training) -> list[str]:
-    """Return the tables whose names SQL would take for a subtraction."""
-    return [
-        f'training.query: the table {name} has a - in its name; write it in double quotes: "{name}"'
-        for name in config.sources
-        if "-" in name and re.search(rf'(?<!["\w-]){re.escape(name)}(?!["\w-])', training.query)
-    ]
 
 
 def _fetched_mistakes(source: ApiSource | PagesSource) -> list[str]:

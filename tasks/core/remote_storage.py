@@ -1,24 +1,19 @@
-"""What stores that are told by an address need, and where a web server may send who asks for a file."""
+"""What stores that are told by an address need, and the sentences for one that fails."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
-from functools import cache
+from collections.abc import Iterable
 from typing import Any, Self
 
-import aiohttp
-import httpx
 from fsspec.registry import known_implementations
 
 from tasks.core.errors import PermanentSourceError
-from tasks.core.hosts import AllowedHosts, PinnedResolver, open_connector
 from tasks.core.redaction import redact
 
 _EXTRAS = {"s3fs": "s3"}
 """The extra that brings a package."""
 _GONE = (404, 410)
-_PUBLIC: set[str] = set()  # names of hosts that were public once; a file is listed and read over connections of its own
 
 
 class RemoteAddress(str):
@@ -41,28 +36,11 @@ class RemoteAddress(str):
 
 def http_options(url: str) -> dict[str, Any]:
     """Return the options by which fsspec asks no host but an address' own and those it may redirect to."""
+    from tasks.core.web_session import session_opener  # noqa: PLC0415 - aiohttp and httpx: 0.3 s, for addresses alone
+
     scheme, _, rest = url.partition("://")
     host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
-    return {"get_client": _session_opener(f"{scheme}://{host}", getattr(url, "allow_hosts", ()))}
-
-
-@cache
-def _session_opener(origin: str, allow_hosts: tuple[str, ...]) -> Callable[..., Awaitable[aiohttp.ClientSession]]:
-    """Return what opens a session for an origin; it is the same one for the same origin, by which fsspec knows its own."""
-    hosts = AllowedHosts([httpx.URL(origin)], allow_hosts)
-
-    async def check(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        """Refuse a request, which may be one that a redirect asks for, before it is made."""
-        to = httpx.URL(str(request.url))
-        hosts.check(to, f"the redirect to {redact(str(to))!r:.200}")
-        return await send(request)
-
-    async def open_session(**options: Any) -> aiohttp.ClientSession:
-        allowed = [httpx.URL(f"//{host}").host for host in allow_hosts]
-        connector = open_connector(PinnedResolver(public=_PUBLIC, allowed=allowed))
-        return aiohttp.ClientSession(connector=connector, middlewares=(check,), **options)
-
-    return open_session
+    return {"get_client": session_opener(f"{scheme}://{host}", getattr(url, "allow_hosts", ()))}
 
 
 def is_http(url: str) -> bool:

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 from string import Formatter
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote_plus
-
-import httpx
+from urllib.parse import quote
 
 from tasks.config import ApiSource, Column, PagesSource, PartitionValues, Range, Scalar
 from tasks.core.storage import fingerprint
@@ -83,26 +81,6 @@ def list_partitions(source: ApiSource | PagesSource) -> list[Partition]:
 def list_values(values: PartitionValues) -> tuple[Scalar, ...]:
     """Return the values that a pipeline file declares, one by one or as a range."""
     return values.values() if isinstance(values, Range) else values
-
-
-def first_url(source: ApiSource, partition: Partition) -> httpx.URL:
-    """Return the address of a partition's first request, page number aside."""
-    url = httpx.URL(partition.fill(source.url))
-    for name, value in {**source.params, **partition.beyond(source.url, source.body)}.items():
-        url = set_param(url, name, quote_plus(str(value)))
-    return url
-
-
-def set_param(url: httpx.URL, name: str, quoted: str) -> httpx.URL:
-    """Return an address whose query has a pair in the place of those of its name, or behind the others.
-
-    These stay as they are written, where httpx would quote them in its own way.
-    """
-    pairs = url.query.decode("ascii").split("&") if url.query else []
-    own = [place for place, pair in enumerate(pairs) if unquote_plus(pair.partition("=")[0]) == name]
-    kept = [pair for place, pair in enumerate(pairs) if place not in own]
-    kept.insert(own[0] if own else len(kept), f"{quote_plus(name)}={quoted}")
-    return url.copy_with(query="&".join(kept).encode("ascii"))
 
 
 def fill_body(body: Any, partition: Partition) -> Any:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tasks.config import ApiSource, Incremental, PagesColumn, PagesSource, Scalar
 from tasks.config.base import ConfigModel
 from tasks.ingest.api.paginators.page import PagePagination
-from tasks.raw.partitions import Partition, fill_body, first_url, list_partitions, request_fingerprint
+from tasks.ingest.api.urls import first_url
+from tasks.raw.partitions import Partition, fill_body, list_partitions, request_fingerprint
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._~%=,-]{1,140}")
 SCALARS = st.text(max_size=200) | st.integers() | st.floats(allow_nan=False)

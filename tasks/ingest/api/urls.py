@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote_plus
 
 import httpx
 
@@ -10,8 +11,8 @@ from tasks.config import ApiSource, Scalar
 from tasks.config.pagination import Place
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.http.redaction import quoted
-from tasks.ingest.http.requests import PageRequest, with_param
-from tasks.raw.partitions import Partition, fill_body, first_url
+from tasks.ingest.http.requests import PageRequest, set_param, with_param
+from tasks.raw.partitions import Partition, fill_body
 
 _LINK = re.compile(r"<(?P<target>[^<>]*)>(?P<params>(?:[^,\"]|\"(?:[^\"\\]|\\.)*\")*)(?:,|$)")
 _PARAM = re.compile(r";\s*(?P<name>[^\s=;\"]+)\s*(?:=\s*(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<token>[^\s;]*)))?")
@@ -60,6 +61,14 @@ def first_request(source: ApiSource, partition: Partition, since: Scalar | None 
         raise PermanentSourceError(f"the partition's values make no address: {error}; correct them") from error
     body = fill_body(source.body or {}, partition) if source.method == "POST" else None
     return PageRequest(url, body=body)
+
+
+def first_url(source: ApiSource, partition: Partition) -> httpx.URL:
+    """Return the address of a partition's first request, page number aside."""
+    url = httpx.URL(partition.fill(source.url))
+    for name, value in {**source.params, **partition.beyond(source.url, source.body)}.items():
+        url = set_param(url, name, quote_plus(str(value)))
+    return url
 
 
 def turn_page(page_request: PageRequest, place: Place, param: str, value: Scalar) -> PageRequest:

@@ -6,14 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus, unquote_plus
 
 import httpx
 
 from tasks.config import Scalar
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.http.redaction import excerpt
-from tasks.raw.partitions import set_param
 
 _EXTENSION = "tidemill"
 
@@ -154,6 +153,18 @@ def with_param(url: httpx.URL, name: str, value: Scalar) -> httpx.URL:
     if len(text) <= _SHORT and is_plain and (replaced := _with_query(url, added)) is not None:
         return replaced
     return httpx.URL(f"{str(url).removesuffix('?')}{'&' if query else '?'}{name}={quoted}")
+
+
+def set_param(url: httpx.URL, name: str, quoted: str) -> httpx.URL:
+    """Return an address whose query has a pair in the place of those of its name, or behind the others.
+
+    These stay as they are written, where httpx would quote them in its own way.
+    """
+    pairs = url.query.decode("ascii").split("&") if url.query else []
+    own = [place for place, pair in enumerate(pairs) if unquote_plus(pair.partition("=")[0]) == name]
+    kept = [pair for place, pair in enumerate(pairs) if place not in own]
+    kept.insert(own[0] if own else len(kept), f"{quote_plus(name)}={quoted}")
+    return url.copy_with(query="&".join(kept).encode("ascii"))
 
 
 def _with_query(url: httpx.URL, query: str) -> httpx.URL | None:

@@ -14,7 +14,9 @@ from tasks.config import GroupSplit, QueryLimits, TimeSplit, Training
 from tasks.core.errors import TrainingError
 from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import is_table
+from tasks.train.checks.target import examine_target
 from tasks.train.data.query import LateQueryError, as_plain, bounded, explained, opened_tables
+from tasks.train.data.split import split_rows
 from tasks.train.data.training_set import MIN_ROWS
 
 _TIME_S = 20.0  # a query that takes longer is left to the run
@@ -89,9 +91,6 @@ def _foreign_columns(columns: Mapping[str, str]) -> list[str]:
 
 
 def _examine_rows(training: Training, columns: list[str], table: pa.Table) -> list[str]:
-    from tasks.train.checks.target import examine_target  # noqa: PLC0415 - scikit-learn costs a second to import
-    from tasks.train.data.split import split_rows  # noqa: PLC0415 - the same
-
     if table.num_rows < MIN_ROWS:
         told = f"gives {table.num_rows} rows of the tables that are there, and training needs {MIN_ROWS}"
         return [f"{_KEY}: {told}; widen the query or fill its tables"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.metrics import get_scorer_names
+
 from tasks.config import Between, Candidate, Training
 from tasks.config.metrics import metrics_without_scorer, named_metrics
 from tasks.core.errors import ConfigError
@@ -27,8 +29,6 @@ def check_training(training: Training) -> list[str]:
 
 
 def _check_metric(metric: str) -> list[str]:
-    from sklearn.metrics import get_scorer_names  # noqa: PLC0415 - a second to import
-
     scorers, own = get_scorer_names(), metrics_without_scorer()
     if twice := sorted(own.keys() & set(scorers)):
         return [f"extensions: {name!r} is a metric of scikit-learn already; call yours otherwise" for name in twice]
