@@ -12,7 +12,11 @@ HEAVY = {"openpyxl", "pandas", "sklearn", "scipy", "matplotlib"}
 
 @pytest.mark.parametrize(
     ("module", "heavy"),
-    [("flows.pipeline", HEAVY), ("flows.cli.mistakes", HEAVY | {"lxml", "duckdb", "aiohttp", "httpx"}), ("flows.cli.models", HEAVY)],
+    [
+        ("flows.pipeline", HEAVY),
+        ("flows.cli.mistakes", HEAVY | {"lxml", "duckdb", "aiohttp", "httpx"}),
+        ("flows.cli.models", HEAVY),
+    ],
 )
 def test_a_start_imports_no_reader_of_files_and_nothing_of_fits(module: str, heavy: set[str]) -> None:
     """Seconds of every `check`, and of a run with nothing new, are theirs where a module imports one of them at its top."""

@@ -13,8 +13,8 @@ from tasks.train.evaluation.leaderboard import rank
 from tasks.train.evaluation.results import EvaluationResult
 from tasks.train.execution.cache import TRAININGS_KEPT, note_training, prune_folders
 from tasks.train.execution.fit_client import stop_fit_server
-from tasks.train.execution.schedule import evaluate_all, judge_finalists
-from tasks.train.execution.units import Unit, read_last_times, run_unit
+from tasks.train.execution.schedule import evaluate_all, judge_finalists, read_last_times
+from tasks.train.execution.units import Unit, run_unit
 from tests.train.conftest import sklearn_table
 
 Jobs = Callable[..., dict[str, CandidateJob]]

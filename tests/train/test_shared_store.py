@@ -18,7 +18,7 @@ from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import FoldResult, HoldoutResult, kept_part
 from tasks.train.execution.pool import Workers
 from tasks.train.execution.runners.dask import DaskRunner
-from tasks.train.execution.shared_store import SETS_KEPT, Handover, check_versions
+from tasks.train.execution.shared_store import SETS_KEPT, SharedStore, check_versions
 from tasks.train.execution.units import Unit
 from tests.train.conftest import sklearn_table
 
@@ -26,24 +26,24 @@ Jobs = Callable[..., dict[str, CandidateJob]]
 
 
 @pytest.fixture
-def handover(tmp_path: Path) -> Handover:
-    """Return the handover of a run through a folder of this machine."""
+def store(tmp_path: Path) -> SharedStore:
+    """Return the store of a run through a folder of this machine."""
     (tmp_path / "store").mkdir()
-    return Handover.within(f"file://{tmp_path}/store/")
+    return SharedStore.within(f"file://{tmp_path}/store/")
 
 
-def test_a_worker_reads_and_writes_in_a_folder_of_its_own(jobs: Jobs, handover: Handover, tmp_path: Path) -> None:
+def test_a_worker_reads_and_writes_in_a_folder_of_its_own(jobs: Jobs, store: SharedStore, tmp_path: Path) -> None:
     """Its results are those of the run's machine, which receives them; nothing is left in the store, nor of models there."""
     job, own = jobs(sklearn_table("iris"))["logistic"], tmp_path / "worker"
-    handover.offer(job)
-    with handover.taken(job, own) as local:
+    store.offer(job)
+    with store.taken(job, own) as local:
         judged, fold = judge_finalist(local), evaluate_fold(local, 0)
         assert own in local.training_set.path.parents
         assert own in local.split.path.parents
         assert own in local.folder.parents
 
-    handover.receive(job, [judged, fold])
-    handover.clear()
+    store.receive(job, [judged, fold])
+    store.clear()
 
     assert replace(judged, fit_s=0) == replace(judge_finalist(job), fit_s=0)
     assert (kept_part(job, HoldoutResult), kept_part(job, FoldResult, 0)) == (judged, fold)
@@ -51,28 +51,28 @@ def test_a_worker_reads_and_writes_in_a_folder_of_its_own(jobs: Jobs, handover: 
     assert list(own.rglob("*.skops")) == []
 
 
-def test_units_of_one_candidate_do_not_meet(jobs: Jobs, handover: Handover, tmp_path: Path) -> None:
+def test_units_of_one_candidate_do_not_meet(jobs: Jobs, store: SharedStore, tmp_path: Path) -> None:
     """A thread of a worker may end with a point of a learning curve while another still needs the model it made."""
     job, own = jobs(sklearn_table("iris"))["logistic"], tmp_path / "worker"
-    handover.offer(job)
+    store.offer(job)
 
-    with handover.taken(job, own) as judging:
+    with store.taken(job, own) as judging:
         judge_finalist(judging)
-        with handover.taken(job, own) as measuring:
+        with store.taken(job, own) as measuring:
             assert measuring.training_set.path == judging.training_set.path
         assert measure_importances(judging)
 
 
 def test_nothing_is_put_there_once_the_run_has_ended(jobs: Jobs, tmp_path: Path) -> None:
     """A worker that ends later than an interrupted run would leave its model for ever."""
-    job, handover = jobs(sklearn_table("iris"))["logistic"], Handover.within("memory://ended")
+    job, store = jobs(sklearn_table("iris"))["logistic"], SharedStore.within("memory://ended")
     system = fsspec.filesystem("memory")
     system.mkdir("/ended")
-    handover.offer(job)
+    store.offer(job)
 
     stack = ExitStack()
-    judge_finalist(stack.enter_context(handover.taken(job, tmp_path / "worker")))
-    handover.clear()
+    judge_finalist(stack.enter_context(store.taken(job, tmp_path / "worker")))
+    store.clear()
     with pytest.raises(TrainingError, match=r"cannot be written \(FileNotFoundError: its run has ended\)"):
         stack.close()
 
@@ -94,52 +94,52 @@ def test_what_was_put_there_in_part_is_deleted(jobs: Jobs, tmp_path: Path, monke
     assert list((tmp_path / "store").iterdir()) == []
 
 
-def test_rows_are_fetched_once_and_checked(jobs: Jobs, handover: Handover, tmp_path: Path) -> None:
+def test_rows_are_fetched_once_and_checked(jobs: Jobs, store: SharedStore, tmp_path: Path) -> None:
     """What a worker has is not fetched again; what is not as it was put there is refused and not kept."""
     job = jobs(sklearn_table("iris"))["logistic"]
     with (
-        pytest.raises(TrainingError, match=rf"{handover.url}: cannot be read \(FileNotFoundError: "),
-        handover.taken(job, tmp_path / "a"),
+        pytest.raises(TrainingError, match=rf"{store.url}: cannot be read \(FileNotFoundError: "),
+        store.taken(job, tmp_path / "a"),
     ):
         pass
-    handover.offer(job)
-    with handover.taken(job, tmp_path / "b") as local:
+    store.offer(job)
+    with store.taken(job, tmp_path / "b") as local:
         fetched = local.training_set.path.stat().st_mtime_ns
-    stored = Path(handover.url.removeprefix("file://")) / "training_set.arrow"
+    stored = Path(store.url.removeprefix("file://")) / "training_set.arrow"
     stored.write_bytes(stored.read_bytes()[:-1])
 
-    with handover.taken(job, tmp_path / "b") as local:
+    with store.taken(job, tmp_path / "b") as local:
         assert local.training_set.path.stat().st_mtime_ns == fetched
     with (
         pytest.raises(TrainingError, match=r"training_set\.arrow is not as it was put there"),
-        handover.taken(job, tmp_path / "a"),
+        store.taken(job, tmp_path / "a"),
     ):
         pass
     assert list((tmp_path / "a").rglob("*.arrow")) == []
 
 
-def test_a_worker_keeps_the_sets_of_late(jobs: Jobs, handover: Handover, tmp_path: Path) -> None:
+def test_a_worker_keeps_the_sets_of_late(jobs: Jobs, store: SharedStore, tmp_path: Path) -> None:
     """Of the training sets that a worker was handed, those used longest ago are deleted."""
     table, folders = sklearn_table("iris"), []
     for rows in range(60, 60 + 10 * (SETS_KEPT + 1), 10):
         job = jobs({name: list(column)[-rows:] for name, column in table.items()})["logistic"]
-        handover.clear()
-        handover.offer(job)
-        with handover.taken(job, tmp_path / "own") as local:
+        store.clear()
+        store.offer(job)
+        with store.taken(job, tmp_path / "own") as local:
             folders.append(local.training_set.path.parent)
 
     assert [folder.is_dir() for folder in folders] == [False] + [True] * SETS_KEPT
 
 
-def test_a_set_is_kept_while_a_unit_reads_it(jobs: Jobs, handover: Handover, tmp_path: Path) -> None:
+def test_a_set_is_kept_while_a_unit_reads_it(jobs: Jobs, store: SharedStore, tmp_path: Path) -> None:
     """Whatever other sets the worker's threads are handed meanwhile."""
     table, sets = sklearn_table("iris"), list[Path]()
     with ExitStack() as stack:
         for rows in range(60, 60 + 10 * (SETS_KEPT + 1), 10):
             job = jobs({name: list(column)[-rows:] for name, column in table.items()})["logistic"]
-            handover.clear()
-            handover.offer(job)
-            sets.append(stack.enter_context(handover.taken(job, tmp_path / "own")).training_set.path)
+            store.clear()
+            store.offer(job)
+            sets.append(stack.enter_context(store.taken(job, tmp_path / "own")).training_set.path)
 
         assert [path.is_file() for path in sets] == [True] * (SETS_KEPT + 1)
 

@@ -13,7 +13,7 @@ from tasks.train.data.features import Features, encode, find_infinite, find_miss
 from tasks.train.data.split_file import Sides
 from tasks.train.data.types import Array
 
-MANY_COPIES = 0.01  # of the rows: iris has 1 in 150, flights of one plan and weather 1 in 300
+MANY_DUPLICATES = 0.01  # of the rows: iris has 1 in 150, flights of one plan and weather 1 in 300
 _SEEN_ROWS = 10_000
 _ROOM = 100  # times as many possible rows as there are: else rows of few categories must coincide
 _TELLS_APART = 0.9  # of the rows that differ, by one column
@@ -66,14 +66,14 @@ def _is_number_text(column: pa.ChunkedArray) -> bool:
     return True
 
 
-def warn_of_copies(table: pa.Table, features: Features, target: str, sides: Sides) -> list[str]:
+def warn_of_duplicate_rows(table: pa.Table, features: Features, target: str, sides: Sides) -> list[str]:
     """Return a warning where many rows are equal to others; where few values make them so, it says so."""
     columns = [*features.names, target]
     hashes = hash_rows(table, columns)
     _, firsts = np.unique(hashes, return_index=True)
     copies = table.num_rows - len(firsts)
     leaked = int(np.isin(hashes[sides.test], hashes[sides.train]).sum())
-    if max(copies / table.num_rows, leaked / len(sides.test)) <= MANY_COPIES:
+    if max(copies / table.num_rows, leaked / len(sides.test)) <= MANY_DUPLICATES:
         return []
     counted = f"training.query: {copies} of {table.num_rows} rows ({copies / table.num_rows:.1%})"
     if not _differ_by_themselves(table.select(columns), firsts):
@@ -84,19 +84,21 @@ def warn_of_copies(table: pa.Table, features: Features, target: str, sides: Side
     ]
 
 
-def warn_of_twins(table: pa.Table, features: Features) -> list[str]:
+def warn_of_duplicate_columns(table: pa.Table, features: Features) -> list[str]:
     """Return a warning of features that are the same as another in all rows."""
     first: dict[bytes, str] = {}
-    twins = []
+    duplicates = []
     for name in features.names:
         column = table.column(name)
         if not _is_constant(column) and not _is_empty(column):
             known = first.setdefault(sha256(hash_rows(table, [name]).data).digest(), name)
-            twins += [f"{name!r} of {known!r}"] if known != name else []
-    if not twins:
+            duplicates += [f"{name!r} of {known!r}"] if known != name else []
+    if not duplicates:
         return []
-    more = f" and {len(twins) - _NAMED} more" if len(twins) > _NAMED else ""
-    return [f"training.query: columns are copies of others: {', '.join(twins[:_NAMED])}{more}; leave one of each out"]
+    more = f" and {len(duplicates) - _NAMED} more" if len(duplicates) > _NAMED else ""
+    return [
+        f"training.query: columns are copies of others: {', '.join(duplicates[:_NAMED])}{more}; leave one of each out"
+    ]
 
 
 def hash_rows(table: pa.Table, columns: Sequence[str]) -> Array:

@@ -49,19 +49,17 @@ class _Seen:
     """Whether there is one feature only."""
 
 
-def warn_of_giveaways(
-    table: pa.Table, features: Features, training: Training, task: Problem, sides: Sides
-) -> list[str]:
+def warn_of_leakage(table: pa.Table, features: Features, training: Training, task: Problem, sides: Sides) -> list[str]:
     """Return a warning for each feature that alone tells the target; the hold-out is not looked at."""
     seen = table.select([*features.names, training.target]).take(_some(sides.train, training.seed))
     target = read_target(seen.column(training.target), task)
     truth = encode_classes(target) if task == "classification" else _ranks(target)
     rows_seen = _Seen(seen, training.target, task, truth, alone=len(features.names) == 1)
-    found = (_giveaway(rows_seen, name) for name in features.names)
+    found = (_leakage(rows_seen, name) for name in features.names)
     return [f"training.query: {name!r} {told}" for name, told in zip(features.names, found, strict=True) if told]
 
 
-def _giveaway(seen: _Seen, name: str) -> str | None:
+def _leakage(seen: _Seen, name: str) -> str | None:
     """Return the gravest that is to be said of a feature."""
     column, rows = seen.table.column(name), seen.table.num_rows
     text = is_text_type(column.type)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import pyarrow as pa
 
 from tasks.config import Training
-from tasks.train.checks.columns import warn_of_columns, warn_of_copies, warn_of_number_texts, warn_of_twins
+from tasks.train.checks.columns import (
+    warn_of_columns,
+    warn_of_duplicate_columns,
+    warn_of_duplicate_rows,
+    warn_of_number_texts,
+)
 from tasks.train.checks.groups import warn_of_groups
-from tasks.train.checks.leakage import warn_of_giveaways
+from tasks.train.checks.leakage import warn_of_leakage
 from tasks.train.checks.target import Target
 from tasks.train.data.features import features_of
 from tasks.train.data.split_file import Sides
@@ -29,8 +34,8 @@ def warn_of_rows(training: Training, table: pa.Table, target: Target, sides: Sid
     found = [target.doubt] if target.doubt else []
     found += warn_of_columns(table, features)
     found += warn_of_number_texts(table, features)
-    found += warn_of_twins(table, features)
-    found += warn_of_copies(table, features, training.target, sides)
-    found += warn_of_giveaways(table, features, training, target.task, sides)
+    found += warn_of_duplicate_columns(table, features)
+    found += warn_of_duplicate_rows(table, features, training.target, sides)
+    found += warn_of_leakage(table, features, training, target.task, sides)
     found += warn_of_groups(table, features, training, sides)
     return tuple(found)

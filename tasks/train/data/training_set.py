@@ -58,7 +58,7 @@ class TrainingSet:
     guessed: tuple[str, ...] = ()
     """What of task and positive the pipeline file leaves to a guess."""
     warnings: tuple[str, ...] = ()
-    """What may make scores better than they will be: copies, giveaways, groups on both sides of the split."""
+    """What may make scores better than they will be: duplicates, leakage, groups on both sides of the split."""
 
 
 def write_rows(training: Training, tables: Mapping[str, Path], path: Path, stop: threading.Event | None) -> None:

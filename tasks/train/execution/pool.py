@@ -25,7 +25,7 @@ from tasks.config.runners import RemoteRunner
 from tasks.core.errors import TrainingError
 from tasks.train.evaluation.results import EvaluationResult
 from tasks.train.execution.fit_client import FitServer, stopping
-from tasks.train.execution.shared_store import Handover
+from tasks.train.execution.shared_store import SharedStore
 from tasks.train.execution.units import Unit, run_unit
 from tasks.train.execution.worker import stop_workers
 
@@ -36,14 +36,14 @@ _POLL_S = 0.3
 
 
 @task(name="candidate", task_run_name="{unit.name}", cache_policy=NO_CACHE, persist_result=False)
-def train_unit(unit: Unit, handover: Handover | None = None) -> list[EvaluationResult] | State[Any]:
+def train_unit(unit: Unit, store: SharedStore | None = None) -> list[EvaluationResult] | State[Any]:
     """Fit and judge one candidate on some of its folds, or on the hold-out.
 
     A unit of its own because units run in parallel and each is finished, or
     failed, alone. Not retried: a fit is deterministic, and a failed one is a
     line on the leaderboard, and red in the UI, that the next run tries again.
     """
-    results = run_unit(unit, handover)
+    results = run_unit(unit, store)
     failed = next((result.error for result in results if result.error is not None), None)
     return results if failed is None else Failed(message=failed, data=results)
 
@@ -57,7 +57,7 @@ class Workers:
         self._fit_server: FitServer | None = None
         self._lost: list[UUID] = []
         url = runner.data_url if isinstance(runner, RemoteRunner) else None
-        self._handover = None if url is None else Handover.within(url)
+        self._store = None if url is None else SharedStore.within(url)
         self._offered = False
         self._offering = Lock()
         stopping.clear()
@@ -102,21 +102,21 @@ class Workers:
 
     def _submit(self, unit: Unit) -> PrefectFuture[Any]:
         self._offer(unit)
-        future: PrefectFuture[Any] = self._opened().submit(train_unit, {"unit": unit, "handover": self._handover})
+        future: PrefectFuture[Any] = self._opened().submit(train_unit, {"unit": unit, "store": self._store})
         return future
 
     def _offer(self, unit: Unit) -> None:
         """Put what every unit reads where the workers find it, once."""
         with self._offering:  # an interrupted run is closed by another thread, which is to find all that was put there
             self._opened()
-            if self._handover is not None and not self._offered:
+            if self._store is not None and not self._offered:
                 self._offered = True
-                self._handover.offer(unit.job)
+                self._store.offer(unit.job)
 
     def _received(self, unit: Unit, parts: list[EvaluationResult]) -> list[EvaluationResult]:
         """Return the results of a unit, kept on this machine's disk whichever machine they come from."""
-        if self._handover is not None:
-            self._handover.receive(unit.job, parts)
+        if self._store is not None:
+            self._store.receive(unit.job, parts)
         return parts
 
     def _opened(self) -> TaskRunner[Any]:
@@ -158,8 +158,8 @@ class Workers:
         self._close_runner()
         self._stop_fits()
         with self._offering:
-            if self._handover is not None and self._offered:
-                self._handover.clear()
+            if self._store is not None and self._offered:
+                self._store.clear()
         if self._lost and not stopping.is_set():
             _mark_crashed(self._lost)
 

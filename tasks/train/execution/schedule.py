@@ -1,16 +1,19 @@
-"""The course of a training: folds of every candidate, then the finalists; what is finished is read back."""
+"""The schedule of a training: folds of every candidate, then the finalists, the longest expected first; what is finished is read back."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import remove_stale_temp_files
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard import Leaderboard, choose_finalists, rank
+from tasks.train.evaluation.leaderboard_file import LEADERBOARD, read_leaderboard
 from tasks.train.evaluation.results import (
     SHARES,
     CandidateResult,
@@ -24,8 +27,14 @@ from tasks.train.evaluation.results import (
     with_judgement,
 )
 from tasks.train.execution.cache import note_training, prune_folders
-from tasks.train.execution.units import Unit, plan_finals, plan_folds, read_last_times
+from tasks.train.execution.units import Unit
 from tasks.train.models.estimators import BASELINE
+
+UNITS_A_WORKER = 5  # more balance better, and each costs Prefect a tenth of a second
+FEWEST_S = 0.5  # below, a unit of its own costs more than it balances
+# Seconds for ten thousand rows where there is no earlier run to learn them from, by part of the estimator's path.
+ROUGH_S = {"dummy": 0.0, "linear_model": 0.3, "naive_bayes": 0.1, "neighbors": 1.0, "svm": 10.0, "neural_network": 10.0}
+ROUGH_OTHER_S = 3.0
 
 
 class RunsUnits(Protocol):
@@ -56,12 +65,12 @@ async def judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, work
 
 def _evaluate_all(jobs: Sequence[CandidateJob], workers: RunsUnits, *, fresh: bool) -> list[CandidateResult]:
     note_training(jobs)
-    course = _Evaluation(jobs, fresh=fresh)
-    course.emit_finished()
-    if any(course.missing.values()):
-        units = plan_folds(course.missing, jobs, read_last_times(jobs[0].models), workers=workers.width)
-        workers.run(units, course.take, course.is_lost)
-    return [course.result(job) for job in jobs]
+    evaluation = _Evaluation(jobs, fresh=fresh)
+    evaluation.emit_finished()
+    if any(evaluation.missing.values()):
+        units = _plan_folds(evaluation.missing, jobs, read_last_times(jobs[0].models), workers=workers.width)
+        workers.run(units, evaluation.take, evaluation.is_lost)
+    return [evaluation.result(job) for job in jobs]
 
 
 class _Evaluation:
@@ -142,7 +151,7 @@ class _Finals:
                 self._judged[job.name] = known
         best = next((job for job in chosen if job.name != BASELINE), None)
         shares = self._missing_shares(best) if best else []
-        return plan_finals([job for job in chosen if job.name not in self._judged], best, shares, self._last)
+        return _plan_finals([job for job in chosen if job.name not in self._judged], best, shares, self._last)
 
     def take(self, unit: Unit, parts: list[EvaluationResult]) -> None:
         """Take the results of a unit."""
@@ -179,3 +188,64 @@ class _Finals:
     def _emit(self, job: CandidateJob, judged: HoldoutResult) -> None:
         total = len(self._chosen()) + len(self._failed())
         emit(ProgressEvent("judge", job.name, len(self._judged), total, judged.error or f"{judged.score:.4f}"))
+
+
+def _plan_folds(
+    missing: Mapping[str, Sequence[int]], jobs: Iterable[CandidateJob], last: Mapping[str, float], *, workers: int
+) -> list[Unit]:
+    """Return the units of the folds that are missing, by candidate, the longest expected first.
+
+    A candidate that is a great part of the work is cut into groups of folds,
+    so that its folds run side by side. How it is cut changes no result.
+
+    Args:
+        missing: The folds to fit, by candidate.
+        jobs: The candidates.
+        last: Seconds of a fold in the last run, by candidate.
+        workers: How many units run at once.
+
+    """
+    waiting = [job for job in jobs if missing.get(job.name)]
+    expected = {job.name: _expect_fold_s(job, last) for job in waiting}
+    total = sum(expected[job.name] * len(missing[job.name]) for job in waiting)
+    share = max(FEWEST_S, total / (workers * UNITS_A_WORKER))
+    units = []
+    for job in waiting:
+        folds, each = missing[job.name], expected[job.name]
+        cuts = min(len(folds), max(1, math.ceil(each * len(folds) / share)))
+        for number in range(cuts):
+            parts = tuple(folds[number * len(folds) // cuts : (number + 1) * len(folds) // cuts])
+            units.append(Unit(job, "folds", parts, each * len(parts)))
+    return _longest_first(units)
+
+
+def _plan_finals(
+    finalists: Sequence[CandidateJob], best: CandidateJob | None, shares: Sequence[int], last: Mapping[str, float]
+) -> list[Unit]:
+    """Return the units that judge finalists and draw points (places in `SHARES`) of the best one's learning curve."""
+    units = [Unit(job, "judge", (), 1.5 * _expect_fold_s(job, last)) for job in finalists]
+    if best is not None:
+        each = 3 * _expect_fold_s(best, last)
+        units += [Unit(best, "share", (share,), each * SHARES[share]) for share in shares]
+    return _longest_first(units)
+
+
+def _longest_first(units: Sequence[Unit]) -> list[Unit]:
+    """Return the units in the order in which they are to start; those expected to be alike keep theirs."""
+    return sorted(units, key=lambda unit: -unit.expected_s)
+
+
+def _expect_fold_s(job: CandidateJob, last: Mapping[str, float]) -> float:
+    """Return the seconds that a fold of a candidate may take: as in the last run, else a rough guess."""
+    if job.name in last:
+        return last[job.name]
+    packages = job.candidate.estimator.split(".")
+    rough = next((seconds for part, seconds in ROUGH_S.items() if part in packages), ROUGH_OTHER_S)
+    tried = 3 if job.candidate.search else 1
+    return min(rough * tried * job.split.fold_train / 10_000, job.candidate.time_limit_s)
+
+
+def read_last_times(models: Path) -> dict[str, float]:
+    """Return the seconds of a fold by candidate, as the leaderboard of the last run tells them."""
+    known = read_leaderboard(models / LEADERBOARD)
+    return {line.name: line.fold_s for line in known.candidates if line.fold_s is not None} if known else {}

@@ -63,14 +63,14 @@ SETS_KEPT = 3  # training sets in a worker's own folder, of the runs that it wor
 
 
 @dataclass(frozen=True)
-class Handover:
+class SharedStore:
     """A folder of a store, of one run: the run puts in the rows, the workers their models; it is empty in the end."""
 
     url: str
 
     @classmethod
-    def within(cls, url: str) -> Handover:
-        """Return the handover of a new run below `url`."""
+    def within(cls, url: str) -> SharedStore:
+        """Return the store of a new run below `url`."""
         return cls(f"{url.rstrip('/')}/run-{uuid4().hex[:16]}")
 
     def offer(self, job: CandidateJob) -> None:

@@ -1,29 +1,21 @@
-"""Units of work: what one task of the pool does, and in which order they come, the longest expected first."""
+"""Units of work: what one task of the pool does for a candidate."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from tasks.config import Training
 from tasks.config.runners import RemoteRunner
 from tasks.core.outcome import Failed
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.leaderboard_file import LEADERBOARD, read_leaderboard
 from tasks.train.evaluation.results import SHARES, CurvePoint, EvaluationResult, FoldResult, HoldoutResult, keep_part
 from tasks.train.execution.fit_client import Call, each_isolated, run_isolated
-from tasks.train.execution.shared_store import Handover, check_reach, check_versions
+from tasks.train.execution.shared_store import SharedStore, check_reach, check_versions
 from tasks.train.models.estimators import BASELINE
 
 _FOLDS = "tasks.train.evaluation.folds:evaluate_folds"
-UNITS_A_WORKER = 5  # more balance better, and each costs Prefect a tenth of a second
-FEWEST_S = 0.5  # below, a unit of its own costs more than it balances
-# Seconds for ten thousand rows where there is no earlier run to learn them from, by part of the estimator's path.
-ROUGH_S = {"dummy": 0.0, "linear_model": 0.3, "naive_bayes": 0.1, "neighbors": 1.0, "svm": 10.0, "neural_network": 10.0}
-ROUGH_OTHER_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,7 @@ class Unit:
         return CurvePoint(self.parts[0], self.job.fingerprint, error=error)
 
 
-def run_unit(unit: Unit, handover: Handover | None = None) -> list[EvaluationResult]:
+def run_unit(unit: Unit, store: SharedStore | None = None) -> list[EvaluationResult]:
     """Return the results of a unit, each committed as it comes; after a failed one the others are not tried.
 
     Raises:
@@ -66,8 +58,8 @@ def run_unit(unit: Unit, handover: Handover | None = None) -> list[EvaluationRes
     """
     check_versions(unit.job)
     runner = unit.job.training.runner
-    if handover is not None and isinstance(runner, RemoteRunner):
-        with handover.taken(unit.job, runner.own_folder()) as job:
+    if store is not None and isinstance(runner, RemoteRunner):
+        with store.taken(unit.job, runner.own_folder()) as job:
             return _run_unit(replace(unit, job=job))
     check_reach(unit.job)
     return _run_unit(unit)
@@ -155,64 +147,3 @@ def _named(job: CandidateJob, call: Call) -> Call:
     if isinstance(call.outcome, Failed):
         return replace(call, outcome=Failed(f"training.candidates.{job.name}: {call.outcome.message}"))
     return call
-
-
-def plan_folds(
-    missing: Mapping[str, Sequence[int]], jobs: Iterable[CandidateJob], last: Mapping[str, float], *, workers: int
-) -> list[Unit]:
-    """Return the units of the folds that are missing, by candidate, the longest expected first.
-
-    A candidate that is a great part of the work is cut into groups of folds,
-    so that its folds run side by side. How it is cut changes no result.
-
-    Args:
-        missing: The folds to fit, by candidate.
-        jobs: The candidates.
-        last: Seconds of a fold in the last run, by candidate.
-        workers: How many units run at once.
-
-    """
-    waiting = [job for job in jobs if missing.get(job.name)]
-    expected = {job.name: expect_fold_s(job, last) for job in waiting}
-    total = sum(expected[job.name] * len(missing[job.name]) for job in waiting)
-    share = max(FEWEST_S, total / (workers * UNITS_A_WORKER))
-    units = []
-    for job in waiting:
-        folds, each = missing[job.name], expected[job.name]
-        cuts = min(len(folds), max(1, math.ceil(each * len(folds) / share)))
-        for number in range(cuts):
-            parts = tuple(folds[number * len(folds) // cuts : (number + 1) * len(folds) // cuts])
-            units.append(Unit(job, "folds", parts, each * len(parts)))
-    return longest_first(units)
-
-
-def plan_finals(
-    finalists: Sequence[CandidateJob], best: CandidateJob | None, shares: Sequence[int], last: Mapping[str, float]
-) -> list[Unit]:
-    """Return the units that judge finalists and draw points (places in `SHARES`) of the best one's learning curve."""
-    units = [Unit(job, "judge", (), 1.5 * expect_fold_s(job, last)) for job in finalists]
-    if best is not None:
-        each = 3 * expect_fold_s(best, last)
-        units += [Unit(best, "share", (share,), each * SHARES[share]) for share in shares]
-    return longest_first(units)
-
-
-def longest_first(units: Sequence[Unit]) -> list[Unit]:
-    """Return the units in the order in which they are to start; those expected to be alike keep theirs."""
-    return sorted(units, key=lambda unit: -unit.expected_s)
-
-
-def expect_fold_s(job: CandidateJob, last: Mapping[str, float]) -> float:
-    """Return the seconds that a fold of a candidate may take: as in the last run, else a rough guess."""
-    if job.name in last:
-        return last[job.name]
-    packages = job.candidate.estimator.split(".")
-    rough = next((seconds for part, seconds in ROUGH_S.items() if part in packages), ROUGH_OTHER_S)
-    tried = 3 if job.candidate.search else 1
-    return min(rough * tried * job.split.fold_train / 10_000, job.candidate.time_limit_s)
-
-
-def read_last_times(models: Path) -> dict[str, float]:
-    """Return the seconds of a fold by candidate, as the leaderboard of the last run tells them."""
-    known = read_leaderboard(models / LEADERBOARD)
-    return {line.name: line.fold_s for line in known.candidates if line.fold_s is not None} if known else {}
