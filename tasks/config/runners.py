@@ -35,6 +35,10 @@ class Runner(ConfigModel):
 
         """
 
+    def make_for_short_work(self, fit_server: Callable[[], str]) -> Any | None:  # noqa: ARG002 - of this machine, as above
+        """Return a Prefect task runner for fits that end before workers would have started; None where workers are always wanted."""
+        return None
+
     @abstractmethod
     def width(self, opened: Callable[[], Any]) -> int:
         """Return how many units run at once.

@@ -29,11 +29,12 @@ FOREST = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_
 NEIGHBORS = {"estimator": "sklearn.neighbors.KNeighborsClassifier", "params": {"n_neighbors": 5000}}
 
 
-def pipeline(data: Path, workers: int = 2, **candidates: Any) -> Pipeline:
-    """Return a pipeline on the iris table, which it writes below `data`."""
+def pipeline(data: Path, workers: int | None = 2, **candidates: Any) -> Pipeline:
+    """Return a pipeline on the iris table, which it writes below `data`; without `workers`, the runner is not declared."""
     write_table(data / "tables" / "rows", sklearn_table("iris"))
     query = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
-    section = training(query=query, runner={"kind": "processes", "workers": workers}, candidates=candidates)
+    runner = {} if workers is None else {"runner": {"kind": "processes", "workers": workers}}
+    section = training(query=query, candidates=candidates, **runner)
     sources = {"rows": {"kind": "files", "path": "inbox/*.csv"}}
     return Pipeline.model_validate({"name": "iris", "sources": sources, "training": section.model_dump()})
 
@@ -59,6 +60,23 @@ def test_trains_ranks_and_crowns(trained: Trained) -> None:
     frame = {f"x{i}": sklearn_table("iris")[f"x{i}"] for i in range(4)}
     model = load_model(models / champion["model"])
     assert set(model.predict(pd.DataFrame(frame))) == {0, 1, 2}
+
+
+def test_short_work_starts_no_workers_and_comes_to_the_same(tmp_path: Path, trained: Trained) -> None:
+    """Fits that end before workers have started are waited for by threads, and their results are those of workers."""
+    config = pipeline(tmp_path, workers=None, logistic=LOGISTIC, forest=FOREST)
+    workers: list[int] = []
+
+    with subscribed(lambda _: workers.append(len(multiprocessing.active_children()))):
+        short = asyncio.run(train(config, tmp_path))
+
+    assert workers == [0] * 6
+    assert [(line.name, line.result.fold_scores) for line in short.lines] == [
+        (line.name, line.result.fold_scores) for line in trained.leaderboard.lines
+    ]
+    assert [line.finalist and line.finalist.score for line in short.lines] == [
+        line.finalist and line.finalist.score for line in trained.leaderboard.lines
+    ]
 
 
 def test_a_second_run_starts_no_process(tmp_path: Path, trained: Trained) -> None:

@@ -33,6 +33,7 @@ OPENINGS = 4  # of the pool: a unit whose worker was killed each time is given u
 _AHEAD = 2  # units a worker that are submitted: the next one is there when one ends
 _STORED_S = 3.0  # after this, what Prefect has not stored of a killed task run it will not store
 _POLL_S = 0.3
+START_S = 4.0  # seconds of fits below which workers are not worth their start
 
 
 @task(name="candidate", task_run_name="{unit.name}", cache_policy=NO_CACHE, persist_result=False)
@@ -54,6 +55,7 @@ class Workers:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._open: TaskRunner[Any] | None = None
+        self._is_short = False
         self._fit_server: FitServer | None = None
         self._lost: list[UUID] = []
         url = runner.data_url if isinstance(runner, RemoteRunner) else None
@@ -79,6 +81,7 @@ class Workers:
         before a unit starts.
         """
         waiting, flying = deque(units), dict[PrefectFuture[Any], Unit]()
+        self._is_short = sum(unit.expected_s for unit in waiting) < START_S
         tries: Counter[str] = Counter()
         most = _AHEAD * self.width if waiting else 0
         while waiting or flying:
@@ -123,7 +126,8 @@ class Workers:
         if stopping.is_set():
             raise CancelledError  # the run was interrupted while this thread worked
         if self._open is None:
-            self._open = _enter(self._runner, self._runner.make(self._serve_fits))
+            made = self._runner.make_for_short_work(self._serve_fits) if self._is_short else None
+            self._open = _enter(self._runner, made or self._runner.make(self._serve_fits))
         return self._open
 
     def _serve_fits(self) -> str:
