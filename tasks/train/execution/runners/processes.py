@@ -46,6 +46,6 @@ class ProcessesRunner(Runner):
         """Have Python not wait at exit for what a killed worker would have sent."""
         from prefect.task_runners import ProcessPoolTaskRunner  # noqa: PLC0415 - the models are light
 
-        if isinstance(opened, ProcessPoolTaskRunner):
+        if isinstance(opened, ProcessPoolTaskRunner) and opened._subprocess_message_queue is not None:  # noqa: SLF001 - as below
             # A worker that is killed while it sends to Prefect keeps the queue's lock: Python would wait for it.
             opened._subprocess_message_queue.cancel_join_thread()  # noqa: SLF001 - Prefect 3.8 has no other way
