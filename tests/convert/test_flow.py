@@ -109,8 +109,8 @@ async def test_a_damaged_source_fails_the_stage_and_not_the_others(tmp_path: Pat
     assert str(caught.value).splitlines() == [
         "source broken: inbox/c.csv.gz: its .gz compression is damaged or cut off (Not a gzipped file (b'no')); "
         "fetch the file again",
-        "source broken: inbox/c.xlsx: is not an Excel file that can be read (Excel file format cannot be determined, "
-        "you must specify an engine manually.); save it anew as .xlsx",
+        "source broken: inbox/c.xlsx: is not an Excel file that can be read (Cannot detect file format); "
+        "save it anew as .xlsx",
         f"source absent: no file matches {tmp_path}/inbox/none.csv; put the files there, or correct path",
     ]
     assert len(read_rows(tmp_path)) == 3

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.config import Reading
 from tasks.convert.files.content import find_text, without_mark
@@ -21,7 +23,8 @@ from tasks.convert.formats.header import (
     warn_of_second_header,
 )
 from tasks.convert.formats.json_rows import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
-from tasks.convert.formats.workbook import Grid, Sheet, count_unstored, read_grid
+from tasks.convert.formats.workbook import Sheet, read_sheet
+from tasks.convert.formats.workbook_cells import Grid, Numbers
 from tasks.convert.schema.blocks import EXAMPLE, Guess, RawBlock, Record, Rejection
 from tasks.convert.schema.names import name_columns
 from tasks.convert.schema.types import TypeName
@@ -29,15 +32,20 @@ from tasks.convert.schema.values import infer_type, take_out
 from tasks.core.errors import TableError
 
 _JUDGED_ROWS = 50
+_SPAN = 65_536  # rows looked at together
 _NAMED = 5
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where a sheet's header stands, if it has one, and where its rows begin; `title` is the first text above."""
+    """Where a sheet's header stands among its rows, if it has one, and where its others begin.
+
+    `skipped` is how many rows of the sheet stand above; `title` is the first text there.
+    """
 
     header: int | None
     first: int
+    skipped: int
     title: str = ""
 
 
@@ -50,63 +58,80 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
         TableError: it is no Excel file, has no such sheet, or would not fit in memory.
 
     """
-    grid, sheet = read_grid(data, lambda names, visible: _find_sheet(names, visible, reading.sheet))
+    sheet = read_sheet(data, lambda names, visible: _find_sheet(names, visible, reading.sheet))
+    grid = sheet.grid
     layout = _lay_out(grid, reading)
     names = [f"column_{position}" for position in range(1, grid.width + 1)]
     if layout.header is not None:
-        names = name_columns([value or "" for value in grid.row(layout.header)])
-    numbers, repeats = _without_repeats(grid, layout)
-    columns = {name: pa.chunked_array([grid.column(p, numbers)], pa.string()) for p, name in enumerate(names)}
+        names = name_columns(grid.rows(layout.header, layout.header + 1)[0])
+    places, repeats = _without_repeats(grid, layout)
+    columns, written = _taken(grid.columns, places), _taken(grid.written, places)
 
-    def types_of(chosen: Sequence[int]) -> dict[str, TypeName]:
-        values = {name: columns[name].slice(0, len(chosen)) for name in names}
-        return {n: _type_of(grid.written(p, chosen), values[n], nulls_of(n)) for p, n in enumerate(names)}
+    def types_of(rows: int) -> dict[str, TypeName]:
+        found = zip(names, columns, written, strict=True)
+        return {n: _type_of(values.slice(0, rows), texts.slice(0, rows), nulls_of(n)) for n, values, texts in found}
 
     def locate(chosen: Sequence[int]) -> list[Record]:
-        return [_record(grid, numbers[n]) for n in chosen]
+        return [_record(grid, int(places[n])) for n in chosen]
 
-    skipped = layout.header if layout.header is not None else layout.first
-    guess = Guess("xlsx", header=layout.header is not None if grid.rows else None, skipped=skipped, title=layout.title)
-    told = _warn_of_formulas(count_unstored(data, sheet), sheet.name, names)
+    guess = Guess(
+        "xlsx", header=None if grid.is_empty else layout.header is not None, skipped=layout.skipped, title=layout.title
+    )
+    told = _warn_of_formulas(sheet.unstored, sheet.name, names)
     if reading.sheet is None and sheet.others:
         told.append(_warn_of_other_sheets(sheet))
-    told += warn_of_repeats([number + 1 for number in repeats], f"sheet {sheet.name}, row")
-    told += _warn_of_second_header(grid, numbers, sheet.name)
-    misfits = [Rejection(_record(grid, number), None, REPEATED) for number in repeats]
-    received = len(numbers) + len(repeats)
+    told += warn_of_repeats([grid.number(place) + 1 for place in repeats], f"sheet {sheet.name}, row")
+    told += _warn_of_second_header(grid, places, sheet.name)
     yield RawBlock(
-        pa.table(columns),
-        received,
-        misfits,
+        pa.table(columns, names),
+        len(places) + len(repeats),
+        [Rejection(_record(grid, place), None, REPEATED) for place in repeats],
         locate,
-        types_of(numbers),
+        types_of(len(places)),
         guess=guess,
         warnings=told,
-        types_above=lambda: types_of(numbers[:-1]),
+        types_above=lambda: types_of(len(places) - 1),
     )
 
 
-def _record(grid: Grid, number: int) -> Record:
-    return Record(number + 1, "\t".join(value or "" for value in grid.row(number)))
+def _taken(columns: Sequence[pa.ChunkedArray], places: Numbers) -> list[pa.ChunkedArray]:
+    """Return some rows of columns; mostly they are the last."""
+    first = int(places[0]) if len(places) else 0
+    if len(places) and int(places[-1]) - first + 1 == len(places):
+        return [column.slice(first, len(places)) for column in columns]
+    return [column.take(pa.array(places)) for column in columns]
 
 
-def _without_repeats(grid: Grid, layout: _Layout) -> tuple[list[int], list[int]]:
-    """Return the numbers of the rows below the header, and of those that are the header once more."""
-    numbers = [number for number in grid.rows if number >= layout.first]
+def _record(grid: Grid, place: int) -> Record:
+    return Record(grid.number(place) + 1, "\t".join(grid.rows(place, place + 1)[0]))
+
+
+def _without_repeats(grid: Grid, layout: _Layout) -> tuple[Numbers, list[int]]:
+    """Return the places of the rows below the header, and of those that are the header once more."""
+    places = np.arange(layout.first, len(grid.numbers))
     if layout.header is None:
-        return numbers, []
-    rows = [[value or "" for value in grid.row(number)] for number in numbers]
-    places = find_repeats([value or "" for value in grid.row(layout.header)], rows)
-    return [number for place, number in enumerate(numbers) if place not in places], [numbers[n] for n in sorted(places)]
+        return places, []
+    (header,) = grid.rows(layout.header, layout.header + 1)
+    alike = grid.find_alike(header, layout.first)
+    if not len(alike):
+        return places, []
+    # In a table of one column what the others are tells whether they are repeats.
+    if len(header) > 1:
+        return np.setdiff1d(places, alike), alike.tolist()
+    repeats = sorted(find_repeats(header, grid.rows(layout.first, len(grid.numbers))))
+    return np.delete(places, repeats), [layout.first + place for place in repeats]
 
 
-def _warn_of_second_header(grid: Grid, numbers: Sequence[int], sheet: str) -> list[str]:
+def _warn_of_second_header(grid: Grid, places: Numbers, sheet: str) -> list[str]:
     """Return a sentence on a row that looks like the header of another table, if one does."""
-    below = {place for place in range(1, len(numbers)) if numbers[place - 1] + 1 not in grid.rows}
-    if not below:
-        return []
-    place = find_second([[value or "" for value in grid.row(number)] for number in numbers], below)
-    return [] if place is None else [warn_of_second_header(f"sheet {sheet}, row {numbers[place] + 1:,}")]
+    gaps = np.flatnonzero(np.diff(grid.numbers) > 1) + 1
+    below = gaps[np.isin(gaps, places[1:])]
+    for begin in range(0, int(below[-1]) + 1 if len(below) else 0, _SPAN):
+        inside = below[(below >= begin) & (below < begin + _SPAN)] - begin
+        rows = grid.rows(begin, begin + _SPAN + _JUDGED_ROWS) if len(inside) else []
+        if (place := find_second(rows, inside.tolist())) is not None:
+            return [warn_of_second_header(f"sheet {sheet}, row {grid.number(begin + place) + 1:,}")]
+    return []
 
 
 def _warn_of_other_sheets(sheet: Sheet) -> str:
@@ -126,12 +151,14 @@ def _warn_of_formulas(counts: Mapping[int, int], sheet: str, names: Sequence[str
     ]
 
 
-def _type_of(written: Iterable[str], texts: pa.ChunkedArray, nulls: Collection[str]) -> TypeName:
+def _type_of(texts: pa.ChunkedArray, written: pa.ChunkedArray, nulls: Collection[str]) -> TypeName:
     """Return the type of a column: of texts where a cell is one, be it 1.10, unless it means null or all are times."""
     name = infer_type(take_out(texts, nulls))
     if name in ("string", *TIME_TYPES):
         return name
-    words = pa.chunked_array([pa.array([text for text in written if text.strip() not in NULL_WORDS], pa.string())])
+    words = pc.unique(texts.filter(written)).to_pylist()
+    others = [word for word in words if word is not None and word.strip() not in NULL_WORDS]
+    words = pa.chunked_array([pa.array(others, pa.string())])
     return name if take_out(words, nulls).null_count == len(words) else "string"
 
 
@@ -143,21 +170,20 @@ def _lay_out(grid: Grid, reading: Reading) -> _Layout:
 
     """
     row = reading.header_row
-    if row is not None and grid.rows and row - 1 not in grid.rows:
+    if row is not None and not grid.is_empty and row - 1 not in grid.numbers:
         has = f"has {grid.height} rows" if row > grid.height else f"has nothing in row {row}"
         raise TableError(f"its sheet {has}, and read.header_row is {row}; correct it")
-    begin = row - 1 if row is not None else reading.skip_rows or 0
-    filled = [number for number in grid.rows if number >= begin][:_JUDGED_ROWS]
-    records = [[value or "" for value in grid.row(number)] for number in filled]
+    begin = grid.place(row - 1 if row is not None else reading.skip_rows or 0)
+    records = grid.rows(begin, begin + _JUDGED_ROWS)
     declared, is_open = (True if row is not None else reading.header), row is None and reading.skip_rows is None
     found = find_header([record[: extent(record)] for record in records], declared, titled=is_open)
-    if not filled:
-        return _Layout(None, grid.height)
-    start = filled[found.above]
+    if not records:
+        return _Layout(None, begin, grid.height)
+    start = begin + found.above
     title = next((" ".join(filter(None, record)) for record in records[: found.above]), "")
     if not found.is_found:
-        return _Layout(None, start, title)
-    return _Layout(start, max(start + 1, reading.skip_rows or 0), title)
+        return _Layout(None, start, grid.number(start), title)
+    return _Layout(start, max(start + 1, grid.place(reading.skip_rows or 0)), grid.number(start), title)
 
 
 def _find_sheet(names: Sequence[str], visible: Sequence[str], sheet: str | int | None) -> str:

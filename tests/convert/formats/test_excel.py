@@ -14,7 +14,7 @@ import openpyxl
 import pytest
 
 from tasks.config import Reading
-from tasks.convert.formats import workbook as guarded
+from tasks.convert.formats import workbook_parts as guarded
 from tasks.convert.formats.excel import read_excel
 from tasks.convert.schema.blocks import RawBlock
 from tasks.core.errors import TableError
@@ -216,11 +216,3 @@ def test_every_run_tells_of_formulas_without_results(tmp_path: Path) -> None:
     assert told[0] == told[1]
     assert [warning.partition(":")[0] for warning in told[0]] == ["inbox/a.xlsx"]
     assert "column 'twice': 1 formulas have no stored result" in told[0][0]
-
-
-def test_a_package_that_is_missing_is_not_the_files_fault() -> None:
-    """What an older format needs is named, and the file is called neither damaged nor no Excel file."""
-    with pytest.raises(
-        TableError, match=r"^needs a package to be read \(.*\); install it, or save the file anew as .xlsx$"
-    ):
-        read(OLDER_FORMAT)

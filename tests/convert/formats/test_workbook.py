@@ -8,7 +8,9 @@ import zipfile
 
 import pytest
 
-from tasks.convert.formats import workbook as guarded
+from tasks.convert.formats import workbook_cells as cells
+from tasks.convert.formats import workbook_openpyxl as careful
+from tasks.convert.formats import workbook_parts as parts
 from tasks.core.errors import TableError
 from tests.convert.formats.test_excel import read, workbook
 
@@ -26,9 +28,10 @@ def rewrite(data: bytes, pattern: str, replacement: str, part: str = "xl/workshe
     return buffer.getvalue()
 
 
-def test_rows_beyond_those_of_excel_are_refused() -> None:
+@pytest.mark.parametrize("row", ["1048577", "9999999", "999999999999"])
+def test_rows_beyond_those_of_excel_are_refused(row: str) -> None:
     """However far a row claims to be, the gap before it is no loop without end."""
-    data = rewrite(workbook(["a"], [1]), '<row r="2"', '<row r="999999999999"')
+    data = rewrite(workbook(["a"], [1]), '<row r="2"(.*?)r="A2"', rf'<row r="{row}"\1r="A{row}"')
 
     with pytest.raises(TableError, match=r"^its sheet has a row beyond 1,048,576, the last of Excel's; save it anew"):
         read(data)
@@ -36,7 +39,7 @@ def test_rows_beyond_those_of_excel_are_refused() -> None:
 
 def test_a_far_cell_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three cells may span more than fits in memory: what counts is how far they reach."""
-    monkeypatch.setattr(guarded, "_MAX_CELLS", 20)
+    monkeypatch.setattr(cells, "MAX_CELLS", 20)
     data = rewrite(workbook(["a"], [1], [2]), 'r="A3"', 'r="H3"')
 
     with pytest.raises(TableError, match=r"^its sheet reaches over more than 20 cells: delete what stands far .*\.csv"):
@@ -45,7 +48,7 @@ def test_a_far_cell_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_far_row_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows without a value are not kept."""
-    monkeypatch.setattr(guarded, "_MAX_CELLS", 20)
+    monkeypatch.setattr(cells, "MAX_CELLS", 20)
     texts = read(rewrite(workbook(["a"], [1], [2]), '<row r="3"(.*?)r="A3"', r'<row r="900"\1r="A900"'))
 
     assert texts.table.to_pydict() == {"a": ["1", "2"]}
@@ -61,12 +64,16 @@ def test_a_part_that_defines_entities_is_refused(part: str) -> None:
         read(data)
 
 
-@pytest.mark.parametrize("limit", ["_MAX_ELEMENTS", "_MAX_NESTED"])
+@pytest.mark.parametrize("limit", ["MAX_ELEMENTS", "MAX_NESTED"])
 def test_more_elements_than_fit_in_memory_are_refused(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are counted before any is kept: all of them, and those of a row, which is read as a whole."""
+    """They are counted before any is kept: all of them, and those of a row, where that is read as a whole."""
     data = workbook([f"c{number}" for number in range(30)])
-    assert read(data).received == 0
-    monkeypatch.setattr(guarded, limit, 50)
+    odd = rewrite(data, "<sheetData", "<!-- by hand --><sheetData")
+    assert read(data).received == read(odd).received == 0
+    monkeypatch.setattr(careful if limit == "MAX_NESTED" else parts, limit, 50)
 
-    with pytest.raises(TableError, match=r"^has more cells than fit in memory; save the sheet as \.csv, which is read"):
-        read(data)
+    for content in [odd] if limit == "MAX_NESTED" else [odd, data]:
+        with pytest.raises(
+            TableError, match=r"^has more cells than fit in memory; save the sheet as \.csv, which is read"
+        ):
+            read(content)
