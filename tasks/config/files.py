@@ -56,7 +56,7 @@ class Reading(ConfigModel):
     records_at: BodyPath | None = None
     """Path in a JSON document to the list of records, e.g. data.items; a name with a dot stands in quotes, '"a.b".items'; without it the document is the list."""
     sheet: Annotated[int, Field(ge=0)] | NonEmpty | None = None
-    """Sheet of an Excel file, by name or by number from 0; without it, the first."""
+    """Sheet of an Excel or .ods file, by name or by number from 0; without it, the first."""
     member: NonEmpty | None = None
     """File within a .zip; without it, its only one."""
 

@@ -190,7 +190,7 @@ class PagesSource(_Fetched):
 
 
 class FilesSource(_Tabled):
-    """Rows from files: CSV, TSV, JSON, Parquet or Excel, plain or compressed, here or in a store."""
+    """Rows from files: CSV, TSV, JSON, Parquet, Excel or .ods, plain or compressed, here or in a store."""
 
     kind: Literal["files"] = "files"
     """Kind of source."""

@@ -109,7 +109,7 @@ async def test_a_damaged_source_fails_the_stage_and_not_the_others(tmp_path: Pat
     assert str(caught.value).splitlines() == [
         "source broken: inbox/c.csv.gz: its .gz compression is damaged or cut off (Not a gzipped file (b'no')); "
         "fetch the file again",
-        "source broken: inbox/c.xlsx: is not an Excel file that can be read (Cannot detect file format); "
+        "source broken: inbox/c.xlsx: is not an Excel file that can be read (File is not a zip file); "
         "save it anew as .xlsx",
         f"source absent: no file matches {tmp_path}/inbox/none.csv; put the files there, or correct path",
     ]

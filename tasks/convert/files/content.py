@@ -83,7 +83,7 @@ def _of_office(data: bytes) -> tuple[str, str]:
             f"{_RENAME.format('.xls')}, or declare read.format: excel",
         )
     if b"opendocument.spreadsheet" in data[:200]:
-        return "an OpenDocument spreadsheet", "save it as .xlsx or .csv"
+        return "an OpenDocument spreadsheet", f"{_RENAME.format('.ods')}, or declare read.format: excel"
     if b"[Content_Types].xml" in data or b"xl/" in data:
         return "an Excel workbook", f"{_RENAME.format('.xlsx')}, or declare read.format: excel"
     return "a .zip", _RENAME.format(".zip")

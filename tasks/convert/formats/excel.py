@@ -23,7 +23,8 @@ from tasks.convert.formats.header import (
     warn_of_second_header,
 )
 from tasks.convert.formats.json_rows import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
-from tasks.convert.formats.workbook import Sheet, read_sheet
+from tasks.convert.formats.workbook import read_sheet
+from tasks.convert.formats.workbook_calamine import Sheet
 from tasks.convert.formats.workbook_cells import Grid, Numbers
 from tasks.convert.schema.blocks import EXAMPLE, Guess, RawBlock, Record, Rejection
 from tasks.convert.schema.names import name_columns
@@ -58,7 +59,7 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
         TableError: it is no Excel file, has no such sheet, or would not fit in memory.
 
     """
-    sheet = read_sheet(data, lambda names, visible: _find_sheet(names, visible, reading.sheet))
+    sheet = read_sheet(data, reading.sheet)
     grid = sheet.grid
     layout = _lay_out(grid, reading)
     names = [f"column_{position}" for position in range(1, grid.width + 1)]
@@ -186,21 +187,11 @@ def _lay_out(grid: Grid, reading: Reading) -> _Layout:
     return _Layout(start, max(start + 1, grid.place(reading.skip_rows or 0)), grid.number(start), title)
 
 
-def _find_sheet(names: Sequence[str], visible: Sequence[str], sheet: str | int | None) -> str:
-    if sheet is None:
-        return next(iter([*visible, *names]))
-    if isinstance(sheet, int) and sheet < len(names):
-        return names[sheet]
-    if sheet in names:
-        return str(sheet)
-    raise TableError(f"has no sheet {sheet!r}; its sheets are {', '.join(names)}: correct read.sheet")
-
-
 class Excel(WholeFormat):
-    """A sheet of a workbook."""
+    """A sheet of a workbook: of Excel, or an OpenDocument spreadsheet."""
 
     name: ClassVar[str] = "excel"
-    suffixes: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm", ".xls", ".excel")
+    suffixes: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".excel")
     keys: ClassVar[frozenset[str]] = frozenset({"header", "header_row", "skip_rows", "sheet"})
     begins: ClassVar[bytes] = rb"PK\x03\x04|\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 

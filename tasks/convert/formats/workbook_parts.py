@@ -21,6 +21,7 @@ from tasks.core.errors import TableError
 MAX_ELEMENTS = 4 * cells.MAX_CELLS
 _MAX_UNBROKEN = 64 * 1024 * 1024  # bytes without the end of an element
 _END, _END_BYTES = b"PK\5\6", 22 + 2**16  # of the directory of a .zip; of two ends a reader may take either
+_OTHER_BOOKS = ("xl/workbook.bin", "content.xml")
 _BOOK, _LINKS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 
 _FAR_CELL = re.compile(rb'<c(?! r="[A-Z]\d{1,5}")[\s/>]')  # or one that does not begin with its place
@@ -28,6 +29,7 @@ _NEAR_CELLS = 26 * 99_999
 # The first group is a cell's column and its row in thousands; it is empty where the cell does not begin with its place.
 _CELL = re.compile(rb'<c(?: r="([A-Z]{1,3}(?:\d{1,4}(?=\d{3}"))?)\d{1,3}")?[\s/>]')
 _PREFIXED_CELL = re.compile(rb":c[\s/>]")
+_CLAIM = re.compile(rb'uniqueCount(?!="(?:\d{1,7}|1[0-6]\d{6})")')
 _PADDED = re.compile(rb"<t>(?:\s|[^<]*\s</t>)")
 _FORMULA_BEGIN = re.compile(b"<f|:f")
 _VALUE = re.compile(rb"<(?:\w+:)?[vt](?:\s[^>]*)?>\s*[^<\s]")
@@ -79,6 +81,11 @@ class Archive:
     def is_odd(self) -> bool:
         """Return whether a part is written as few are, so that only the careful reader reads it right."""
         return self._is_ambiguous or any(part.is_odd for part in self._parts.values())
+
+    @property
+    def is_apart(self) -> bool:
+        """Return whether it is no .xlsx but an .xlsb or .ods."""
+        return _BOOK not in self._infos and any(name in self._infos for name in _OTHER_BOOKS)
 
     @cached_property
     def paths(self) -> Mapping[str, str]:
@@ -194,6 +201,8 @@ def _see(part: Part, piece: bytes) -> None:
         part.is_odd = True  # CDATA, which calamine passes over
     if b"\0" in piece or (b":" in piece and _PREFIXED_CELL.search(piece)):
         part.is_odd = True
+    if b"uniqueCount" in piece and _CLAIM.search(piece):
+        part.is_odd = True  # more texts than a sheet has cells
     if _PADDED.search(piece):
         part.is_odd = True  # blanks that calamine, and Excel, take away
     part.has_value = part.has_value or _VALUE.search(piece) is not None

@@ -91,7 +91,7 @@ def cells_of(grid: Grid) -> tuple[list[int], list[list[str | None]], list[list[b
 
 def first_sheet(data: bytes) -> Grid:
     """Return the cells of the first sheet, as any reader gives them."""
-    return read_sheet(data, lambda names, _: names[0]).grid
+    return read_sheet(data, 0).grid
 
 
 @PROPERTY
