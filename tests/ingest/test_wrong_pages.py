@@ -120,9 +120,6 @@ async def test_a_proxy_of_the_environment_is_used(
     assert site.seen == []
 
 
-@pytest.mark.filterwarnings(
-    "ignore:.*deprecated:DeprecationWarning"
-)  # httpx-aiohttp hands a proxy's password on as aiohttp 3 took it
 @pytest.mark.parametrize(
     ("proxy", "said"),
     [

@@ -13,26 +13,46 @@ import httpx
 
 from tasks.config import Requests
 from tasks.core.errors import PermanentSourceError
+from tasks.ingest.http.connections import Connections
 from tasks.ingest.http.decompression import Decompression, UnknownCodingError
 from tasks.ingest.http.requests import context_of
 from tasks.ingest.http.retries import TransientError
 
-_TRANSPORT_ERRORS = (httpx.TransportError, aiohttp.ClientError, OSError)
-_AS_SENT = ("Content-Encoding", "Content-Length", "Transfer-Encoding")  # no longer true of the body
+_TRANSPORT_ERRORS = (aiohttp.ClientError, OSError)
+_NO_ADDRESS = (aiohttp.NonHttpUrlClientError, aiohttp.InvalidUrlClientError, httpx.InvalidURL, UnicodeError)
+_AS_SENT = (b"content-encoding", b"content-length", b"transfer-encoding")  # no longer true of the body
+_UNREAD = httpx.ByteStream(b"")
 
 
 class UnreachableError(TransientError):
     """One attempt found nobody at the host's address."""
 
 
+class WholeResponse(httpx.Response):
+    """An answer that was read already; what httpx does to read one takes as long as the connection does."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, body: bytes, request: httpx.Request) -> None:
+        headers = list(answer.raw_headers)
+        if "Content-Encoding" in answer.headers:
+            headers = [(name, value) for name, value in headers if name.lower() not in _AS_SENT]
+        reason = {"reason_phrase": answer.reason.encode()} if answer.reason else None
+        super().__init__(answer.status, headers=headers, stream=_UNREAD, request=request, extensions=reason)
+        self._body = body
+
+    @property
+    def content(self) -> bytes:
+        """Return the body."""
+        return self._body
+
+
 class BodyTransport(httpx.AsyncBaseTransport):
     """Makes one attempt at a request, and returns its answer read to the end and decompressed."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, requests: Requests) -> None:
-        self._inner = inner
+    def __init__(self, connections: Connections, requests: Requests) -> None:
+        self._connections = connections
         self._requests = requests
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx.Request) -> WholeResponse:
         """Return the whole answer.
 
         Raises:
@@ -42,16 +62,14 @@ class BodyTransport(httpx.AsyncBaseTransport):
         """
         try:
             async with asyncio.timeout(self._requests.timeout_s):
-                response = await self._inner.handle_async_request(request)
-                stream = response.stream
-                assert isinstance(stream, httpx.AsyncByteStream)
+                answer = await self._connections.send(request)
                 try:
-                    body = await self._read(response, stream, request)
+                    body = await self._read(answer, request)
                 finally:
-                    await stream.aclose()
+                    answer.close()
         except TimeoutError as error:
             raise TransientError(f"no whole answer within {self._requests.timeout_s:g} s") from error
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
+        except _NO_ADDRESS as error:
             raise PermanentSourceError(f"{context_of(request).label}: {error}; correct the address") from error
         except UnknownCodingError as error:
             raise PermanentSourceError(
@@ -64,22 +82,17 @@ class BodyTransport(httpx.AsyncBaseTransport):
         finally:
             context_of(request).end_body()
         context_of(request).stats.body_bytes += len(body)
-        if "Content-Encoding" in response.headers:
-            for name in _AS_SENT:
-                response.headers.pop(name, None)
-        response.stream = httpx.ByteStream(body)
-        response.read()
-        return response
+        return WholeResponse(answer, body, request)
 
-    async def _read(self, response: httpx.Response, sent: AsyncIterable[bytes], request: httpx.Request) -> bytes:
+    async def _read(self, answer: aiohttp.ClientResponse, request: httpx.Request) -> bytes:
         """Return the body, decompressed."""
         most = self._requests.max_body_bytes
-        told = response.headers.get("Content-Length", "")
+        told = answer.headers.get("Content-Length", "")
         if told.isdecimal() and int(told) > most:
             raise _too_large(request, most, f"Content-Length is {int(told):,}")
-        encoding = response.headers.get("Content-Encoding")
-        if encoding is not None:
-            return await _decompress(sent, Decompression(encoding), request, most)
+        sent = answer.content.iter_any()
+        if codings := answer.headers.getall("Content-Encoding", ()):
+            return await _decompress(sent, Decompression(", ".join(codings)), request, most)
         parts, size, account = [], 0, context_of(request)
         async for part in sent:
             account.add(len(part))
@@ -119,15 +132,15 @@ def _too_large(request: httpx.Request, most: int, how: str) -> PermanentSourceEr
 
 
 def _explain(error: BaseException, request: httpx.Request) -> Exception:
-    """Return what a failure of the transport means; httpx-aiohttp makes a ConnectTimeout of any failure to connect, its cause tells."""
-    cause, url, asked = error.__cause__, request.url, context_of(request).label
-    match cause:
-        case aiohttp.ClientHttpProxyError() | aiohttp.ClientConnectorError() if _is_of_proxy(cause, url):
-            return _explain_proxy(cause, url)
-        case aiohttp.ClientConnectorDNSError() if _is_unknown(cause):
+    """Return what a failure of the connection means."""
+    url, asked = request.url, context_of(request).label
+    match error:
+        case aiohttp.ClientHttpProxyError() | aiohttp.ClientConnectorError() if _is_of_proxy(error, url):
+            return _explain_proxy(error, url)
+        case aiohttp.ClientConnectorDNSError() if _is_unknown(error):
             return PermanentSourceError(f"{asked}: no host has the name {url.host}; correct the address")
         case aiohttp.ClientConnectorCertificateError():
-            why = cause.certificate_error
+            why = error.certificate_error
             reason = why.verify_message if isinstance(why, ssl.SSLCertVerificationError) else str(why)
             return PermanentSourceError(
                 f"{asked}: the certificate of {url.host} is not to be trusted ({reason}); "
@@ -135,11 +148,11 @@ def _explain(error: BaseException, request: httpx.Request) -> Exception:
             )
         case aiohttp.ClientConnectorSSLError():
             return PermanentSourceError(
-                f"{asked}: {url.host} does not speak TLS as it should ({_reason(cause)}); correct the address"
+                f"{asked}: {url.host} does not speak TLS as it should ({_reason(error)}); correct the address"
             )
         case aiohttp.ClientConnectorError():
             return UnreachableError(
-                f"the host {url.host}:{url.port or url.scheme} cannot be reached ({_reason(cause)})"
+                f"the host {url.host}:{url.port or url.scheme} cannot be reached ({_reason(error)})"
             )
     # What is no HTTP is quoted in further lines, and the address with what proves who asks.
     said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)

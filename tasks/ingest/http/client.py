@@ -46,7 +46,7 @@ _SAID_CHARACTERS = 200
 class Client:
     """What all sources of a run share: connections, throttle, and the secrets to be hidden."""
 
-    def __init__(self, connections: httpx.AsyncBaseTransport, throttle: Throttle, warn: Warn, find: Find) -> None:
+    def __init__(self, connections: Connections, throttle: Throttle, warn: Warn, find: Find) -> None:
         self._connections = connections
         self._find = find
         self.warn: Warn = lambda sentence: warn(self.secrets.redact(sentence))

@@ -1,4 +1,4 @@
-"""Connections: aiohttp's pool beneath httpx, and cookies that stay with their host."""
+"""Connections: aiohttp's pool beneath httpx's requests, and cookies that stay with their host."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
-from aiohttp import ClientSession
-from aiohttp.client import _RequestContextManager
-from httpx_aiohttp import AiohttpTransport
+from aiohttp import ClientResponse, ClientSession, ClientTimeout
 from yarl import URL
 
+from tasks.core.redaction import basic_pair
 
-class Connections(httpx.AsyncBaseTransport):
+_NO_TIMEOUT = ClientTimeout()  # there is one for the whole of an attempt
+_DIRECT: dict[str, Any] = {}
+
+
+class Connections:
     """Sends requests over a session's connections.
 
     The proxies are those of HTTP_PROXY, HTTPS_PROXY and NO_PROXY. They are chosen
@@ -21,49 +24,33 @@ class Connections(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, session: ClientSession) -> None:
-        # Certificates are verified by the session: these make no SSL context of their own.
-        self._direct = _ExactTransport(session)
-        self._by_proxy = {
-            scheme: _ExactTransport(session, httpx.Proxy(_address(proxy)))
-            for scheme, proxy in getproxies().items()
-            if scheme in ("http", "https")
+        self._session = session
+        self._proxies = {
+            scheme: _options(proxy) for scheme, proxy in getproxies().items() if scheme in ("http", "https")
         }
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the answer, its body still to be read."""
-        transport = self._by_proxy.get(request.url.scheme, self._direct)
-        if transport is not self._direct and proxy_bypass(request.url.host):
-            transport = self._direct
-        return await transport.handle_async_request(request)
+    async def send(self, request: httpx.Request) -> ClientResponse:
+        """Return the answer, its body still to be read; who does, closes it."""
+        return await self._session.request(
+            request.method,
+            URL(str(request.url), encoded=True),  # given a text, aiohttp writes %7e as ~ and %3A as a colon
+            headers=request.headers,
+            data=request.content or None,
+            allow_redirects=False,
+            auto_decompress=False,
+            timeout=_NO_TIMEOUT,
+            **(self._proxy_to(request.url) if self._proxies else _DIRECT),
+        )
+
+    def _proxy_to(self, url: httpx.URL) -> dict[str, Any]:
+        return _DIRECT if proxy_bypass(url.host) else self._proxies.get(url.scheme, _DIRECT)
 
 
-class _ExactSession:
-    """A session that asks for an address as it is given: aiohttp, given a text, writes %7e as ~ and %3A as a colon."""
-
-    def __init__(self, session: ClientSession) -> None:
-        self._session = session
-
-    def request(self, *, method: str, url: str, **options: Any) -> _RequestContextManager:
-        return self._session.request(method, URL(url, encoded=True), **options)
-
-    async def close(self) -> None:
-        await self._session.close()
-
-
-class _ExactTransport(AiohttpTransport):
-    """The transport over such a session, which it asks for before each request."""
-
-    def __init__(self, session: ClientSession, proxy: httpx.Proxy | None = None) -> None:
-        super().__init__(verify=False, proxy=proxy)
-        self._session = _ExactSession(session)
-
-    def get_client(self) -> Any:
-        """Return the session."""
-        return self._session
-
-
-def _address(proxy: str) -> str:
-    return proxy if "://" in proxy else f"http://{proxy}"
+def _options(address: str) -> dict[str, Any]:
+    """Return how aiohttp is told of a proxy; its password it takes from a header, and puts it in the right one."""
+    proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+    proof = {"Authorization": f"Basic {basic_pair(*proxy.auth)}"} if proxy.auth else {}
+    return {"proxy": str(proxy.url), "proxy_headers": proof}
 
 
 _OWN_HOST = DefaultCookiePolicy(strict_domain=True, strict_ns_domain=DefaultCookiePolicy.DomainStrict)
