@@ -20,6 +20,8 @@ THROTTLED_LIMIT_S = 45.0
 # what ingest may take, as a share of another's time
 SHARES = {"bare": 1.5, "dlt_files": 1 / 3, "scrapy_feed": 1 / 5, "article": 1 / 20}
 MANY_TIMES = 11.0
+PARTS = 1_000
+PARTS_TIMES = 1.5
 PEAK_MEBIBYTES = 300
 TASK_RUNS = 200
 CAPACITY = 0.85
@@ -61,6 +63,8 @@ def _measure(rig: Rig) -> Iterator[Line]:
     from_default = rig.ingest(PAGES, _FROM_DEFAULT)[0]
     yield Line("ingest that starts with fewer in flight, as by default", _time(from_default))
     yield from _compare(middle, "bare", _median(bare))
+    yield from _measure_tls(rig)
+    yield from _measure_parts(rig, middle)
     for peer, limit_s in (("dlt_files", 120.0), ("scrapy_feed", 120.0), ("article", ARTICLE_LIMIT_S)):
         yield from _compare(middle, peer, rig.run(f"tests.benchmarks.peers.{peer}", PAGES, limit_s))
     yield from _measure_many(rig, middle)
@@ -74,6 +78,27 @@ def _compare(ours: Report, peer: str, theirs: Report) -> Iterator[Line]:
     share = ours.seconds / theirs.seconds if theirs.end != End.FAILED and ours.end == End.DONE else None
     sign = "< " if theirs.end == End.STOPPED else ""
     yield _at_most("ingest, as a share of that", share, SHARES[peer], f"{sign}{{:.3g}}")
+
+
+def _measure_tls(rig: Rig) -> Iterator[Line]:
+    """Yield what encryption costs."""
+    bare, ours = [], []
+    for _ in range(ROUNDS):
+        bare.append(rig.run("tests.benchmarks.peers.bare", PAGES, tls=True))
+        ours.append(rig.ingest(PAGES, _AT_ONCE, tls=True)[0])
+    yield Line(f"the same over TLS, median of {ROUNDS}", _time(_median(ours)))
+    yield from _compare(_median(ours), "bare", _median(bare))
+
+
+def _measure_parts(rig: Rig, whole: Report) -> Iterator[Line]:
+    """Yield what many small partitions cost."""
+    bare = rig.run("tests.benchmarks.peers.bare", PAGES, parts=PARTS)
+    ours = rig.ingest(PAGES, _AT_ONCE, parts=PARTS)[0]
+    what = f"{PARTS:,} partitions of {PAGES // PARTS} pages"
+    yield Line(what, _time(ours))
+    yield from _compare(ours, "bare", bare)
+    times = ours.seconds / whole.seconds if ours.end == whole.end == End.DONE else None
+    yield _at_most(f"{what}, as a multiple of {PAGES:,} pages of one", times, PARTS_TIMES)
 
 
 def _measure_many(rig: Rig, few: Report) -> Iterator[Line]:

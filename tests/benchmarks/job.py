@@ -47,22 +47,37 @@ class Report:
 
 @dataclass(frozen=True)
 class Job:
-    """Pages to be fetched from `url`, which takes `?page=N`, and the folder to write their rows to."""
+    """Pages to be fetched from `url`, which takes `?page=N`, and the folder to write their rows to.
+
+    Of several parts each has its own: `?part=P&page=N`.
+    """
 
     url: str
     pages: int
+    """Of all parts."""
     folder: Path
+    parts: int = 1
 
     @classmethod
     def given(cls) -> Job:
         """Return the job that this process was started with; the process ends when its parent does."""
         exit_with_parent()
-        url, pages, folder, *_ = sys.argv[1:]
-        return cls(url, int(pages), Path(folder))
+        url, pages, folder, parts, *_ = sys.argv[1:]
+        return cls(url, int(pages), Path(folder), int(parts))
 
     def page(self, number: int) -> str:
         """Return the address of a page."""
         return f"{self.url}?page={number}"
+
+    def addresses(self) -> Iterator[str]:
+        """Yield the address of every page of every part."""
+        numbers = range(1, self.pages // self.parts + 1)
+        if self.parts == 1:
+            yield from map(self.page, numbers)
+            return
+        for part in range(self.parts):
+            for number in numbers:
+                yield f"{self.url}?part={part}&page={number}"
 
     @contextmanager
     def measured(self, files: str) -> Iterator[None]:
@@ -77,7 +92,8 @@ class Job:
         """Do the job in a fresh process of `module`, which is ended when it is not done in `limit_s`."""
         self.folder.mkdir(parents=True)
         start = time.monotonic()
-        child = start_child(module, self.url, str(self.pages), str(self.folder), *arguments, environment=environment)
+        given = self.url, str(self.pages), str(self.folder), str(self.parts)
+        child = start_child(module, *given, *arguments, environment=environment)
         limit = threading.Timer(limit_s, child.kill)
         limit.start()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import sys
 import tempfile
 import time
@@ -21,6 +22,7 @@ from flows.cli.prefect_api import CLIENT_SETTINGS, SERVER_SETTINGS, PrefectApi, 
 from tasks.core.child_process import first_line, start_child, stop_child
 from tests.benchmarks.job import Job, Report
 from tests.benchmarks.server import PLAIN
+from tests.site.raw import CERTIFICATE
 
 TIDEMILL = "tests.benchmarks.tidemill"
 LIMIT_S = 120.0
@@ -29,6 +31,22 @@ _POLL_S = 1.2  # Prefect's recorder flushes every second: two equal counts this 
 
 Seconds = list[dict[str, int]]
 """How many requests were answered with each status, second by second."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be fetched, and how the server answers."""
+
+    pages: int
+    """Of all parts."""
+    mode: str
+    parts: int
+    tls: bool
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        parts = f" in {self.parts:,} parts" if self.parts > 1 else ""
+        return f"{self.pages:,} pages{parts}, {self.mode}{', TLS' if self.tls else ''}"
 
 
 @dataclass(frozen=True)
@@ -45,24 +63,33 @@ class Rig:
         own = {"HOME": str(self.folder), "PREFECT_API_URL": self.api.url}
         return {**CLIENT_SETTINGS, **own, **client_settings(self.api.url)}
 
-    def run(self, module: str, pages: int, limit_s: float = LIMIT_S) -> Report:
+    def run(self, module: str, pages: int, limit_s: float = LIMIT_S, *, parts: int = 1, tls: bool = False) -> Report:
         """Fetch so many pages in a fresh process of a peer's `module`."""
-        return self._run(module, pages, PLAIN, limit_s)[0]
+        return self._run(module, Work(pages, PLAIN, parts, tls), limit_s)[0]
 
     def ingest(
-        self, pages: int, requests: Mapping[str, int], mode: str = PLAIN, limit_s: float = LIMIT_S
+        self,
+        pages: int,
+        requests: Mapping[str, int],
+        mode: str = PLAIN,
+        limit_s: float = LIMIT_S,
+        *,
+        parts: int = 1,
+        tls: bool = False,
     ) -> tuple[Report, Seconds]:
         """Fetch so many pages with the flow, asking as `requests` says; return also how the server answered."""
-        return self._run(TIDEMILL, pages, mode, limit_s, json.dumps(requests))
+        return self._run(TIDEMILL, Work(pages, mode, parts, tls), limit_s, json.dumps(requests))
 
-    def _run(self, module: str, pages: int, mode: str, limit_s: float, *arguments: str) -> tuple[Report, Seconds]:
+    def _run(self, module: str, work: Work, limit_s: float, *arguments: str) -> tuple[Report, Seconds]:
         folder = self.folder / f"run-{next(self.numbers)}"
-        say(f"{module.rpartition('.')[2]}, {pages:,} pages, {mode} {' '.join(arguments)}")
-        with _page_server() as url:
-            job = Job(f"{url}/{mode}/{pages}", pages, folder)
-            report = job.run(module, *arguments, environment=self.environment, limit_s=limit_s)
+        say(f"{module.rpartition('.')[2]}, {work} {' '.join(arguments)}")
+        with _page_server(self.folder if work.tls else None) as url:
+            job = Job(f"{url}/{work.mode}/{work.pages // work.parts}", work.pages, folder, work.parts)
+            trusted = {"SSL_CERT_FILE": str(self.folder / CERTIFICATE)} if work.tls else {}
+            report = job.run(module, *arguments, environment=self.environment | trusted, limit_s=limit_s)
             say(f"  {report.end} after {report.seconds:.2f} s, CPU {report.cpu_s:.2f} s, {report.rows:,} rows")
-            return report, httpx.get(f"{url}/counts").json()
+            verify = ssl.create_default_context(cafile=trusted["SSL_CERT_FILE"]) if work.tls else True
+            return report, httpx.get(f"{url}/counts", verify=verify).json()
 
     def count_task_runs(self) -> int:
         """Return how many task runs Prefect's database holds, once it holds all."""
@@ -101,9 +128,9 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def _page_server() -> Iterator[str]:
-    """Yield the address of a fresh server of pages."""
-    server = start_child("tests.benchmarks.server")
+def _page_server(tls: Path | None) -> Iterator[str]:
+    """Yield the address of a fresh server of pages, of TLS where a folder is given for its certificate."""
+    server = start_child("tests.benchmarks.server", *([] if tls is None else [str(tls)]))
     try:
         yield first_line(server)
     finally:

@@ -1,7 +1,9 @@
 """The server that ingest is measured against, in a process of its own: `python -m tests.benchmarks.server`.
 
 Its first line on standard output is its address. `/<mode>/<pages>?page=N` answers
-page N of so many after 20 ms; `/counts` tells how it answered in each second.
+page N of so many after 20 ms, `?part=P&page=N` that of a part of its own;
+`/counts` tells how it answered in each second. Given a folder it speaks TLS, with
+a certificate that it writes there.
 The modes: `plain`, `above-40-in-flight` and `above-200-a-second`, of which the
 latter two answer 429 at once to what is above.
 """
@@ -10,11 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+import sys
 from collections import Counter, deque
 from functools import cache
+from pathlib import Path
 
 from flows.cli.temporary_server import HOST
 from tasks.core.child_process import exit_with_parent
+from tests.site.raw import self_signed
 
 LATENCY_S = 0.020
 PAGE_ITEMS = 20
@@ -91,12 +97,14 @@ class _Connection(asyncio.Protocol):
             self._answer(429, b'{"error": "too many"}')
             return
         self._answers.in_flight += 1
-        self._loop.call_later(LATENCY_S, self._answer_page, int(pages), int(query.rpartition("page=")[2]))
+        part, _, number = query.rpartition("page=")
+        self._loop.call_later(LATENCY_S, self._answer_page, int(pages), int(number), part[len("part=") : -1])
 
-    def _answer_page(self, pages: int, page: int) -> None:
+    def _answer_page(self, pages: int, page: int, part: str) -> None:
         self._answers.in_flight -= 1
         if 1 <= page <= pages:
-            self._answer(200, _template(pages).replace(_PAGE, b"%d" % page))
+            name = f"{part}-{page}" if part else f"{page}"
+            self._answer(200, _template(pages).replace(_PAGE, name.encode()))
         else:
             self._answer(404, b'{"error": "no such page"}')
 
@@ -129,17 +137,17 @@ def _template(pages: int) -> bytes:
     return json.dumps({"pages": pages, "items": items}).encode()
 
 
-async def _serve() -> None:
+async def _serve(tls: ssl.SSLContext | None) -> None:
     answers = Answers()
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(answers), HOST, 0)
-    print(f"http://{HOST}:{server.sockets[0].getsockname()[1]}", flush=True)
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(answers), HOST, 0, ssl=tls)
+    print(f"{'http' if tls is None else 'https'}://{HOST}:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 
 
 def main() -> None:
     """Serve on a free port of this machine until the parent ends."""
     exit_with_parent()
-    asyncio.run(_serve())
+    asyncio.run(_serve(self_signed(Path(sys.argv[1])) if sys.argv[1:] else None))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 from flows.cli.flush import flush
 from flows.cli.prefect_api import PrefectApi
@@ -30,20 +31,22 @@ IMPORTED_LATE = (  # by Prefect, in a process's first flow run: 0.2 s
 
 def pipeline_of(job: Job, requests: dict[str, int]) -> Pipeline:
     """Return the pipeline whose one source is the job's pages."""
-    source = {
+    source: dict[str, Any] = {
         "kind": "api",
         "url": job.url,
         "pagination": {"kind": "page", "pages_at": "pages"},
         "records_at": "items",
         "requests": requests,
     }
+    if job.parts > 1:
+        source["partitions"] = {"part": list(range(job.parts))}
     return Pipeline.model_validate({"name": "benchmark", "sources": {"items": source}})
 
 
 def main() -> None:
-    """Do the job that this process is given; its fourth argument is the source's `requests`, as JSON."""
+    """Do the job that this process is given; its last argument is the source's `requests`, as JSON."""
     job = Job.given()
-    pipeline = pipeline_of(job, json.loads(sys.argv[4]))
+    pipeline = pipeline_of(job, json.loads(sys.argv[-1]))
     for name in IMPORTED_LATE:
         import_module(name)
     with job.measured("raw/**/*.jsonl.zst"):

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+CERTIFICATE = "certificate.pem"
+
 
 @asynccontextmanager
 async def serving_raw(
@@ -49,7 +51,7 @@ def self_signed(folder: Path) -> ssl.SSLContext:
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    files = folder / "key.pem", folder / "certificate.pem"
+    files = folder / "key.pem", folder / CERTIFICATE
     kinds = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     files[0].write_bytes(key.private_bytes(*kinds))
     files[1].write_bytes(certificate.public_bytes(Encoding.PEM))

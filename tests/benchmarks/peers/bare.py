@@ -16,12 +16,12 @@ async def fetch_all(job: Job) -> None:
     with (job.folder / "items.jsonl").open("w") as file:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=IN_FLIGHT)) as session:
 
-            async def fetch(page: int) -> None:
-                async with slots, session.get(job.page(page)) as response:
+            async def fetch(address: str) -> None:
+                async with slots, session.get(address) as response:
                     body = await response.json()
                 file.writelines(f"{json.dumps(item)}\n" for item in body["items"])
 
-            await asyncio.gather(*map(fetch, range(1, job.pages + 1)))
+            await asyncio.gather(*map(fetch, job.addresses()))
 
 
 def main() -> None:
