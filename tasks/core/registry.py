@@ -45,7 +45,11 @@ class Registry(Generic[Kind]):
     @cached_property
     def kinds(self) -> dict[str, Kind]:
         """Return every kind by its name."""
-        kinds: dict[str, Kind] = {name: import_path(path) for name, path in self._own.items()}
+        kinds: dict[str, Kind] = {}
+        for name, path in self._own.items():
+            kinds[name] = import_path(path)
+            if (called := _name_of(path, kinds[name])) != name:
+                raise ConfigError(f"{path}: is called {called!r}; register it so, not as {name!r}")
         for point in _installed(tuple(sys.path)).select(group=self.group):
             found = import_path(point.value)
             if not self.is_base_of(found):
@@ -149,10 +153,13 @@ def _name_of(path: str, kind: Any) -> str:
     """Return what a pipeline file calls a kind: the default of a model's field `kind`, or an attribute `name`.
 
     Raises:
-        ConfigError: it is abstract still.
+        ConfigError: it is abstract still, or has none.
 
     """
     if missing := ", ".join(sorted(getattr(kind, "__abstractmethods__", ()))):
         raise ConfigError(f"{path}: has no {missing}; add it")
     fields = getattr(kind, "model_fields", {})
-    return str(fields["kind"].default if "kind" in fields else kind.name)
+    name = fields["kind"].default if "kind" in fields else getattr(kind, "name", None)
+    if not isinstance(name, str):
+        raise ConfigError(f'{path}: has no name; add kind: Literal["NAME"] = "NAME", or name = "NAME"')
+    return name

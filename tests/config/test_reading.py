@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.config import FilesSource, Reading
+from tasks.config.formats import FORMATS
 from tests.config.files import mistakes_of
 
 TRUTH = "is a truth value; write the sheet's name in quotes, or its number from 0"
@@ -68,7 +69,7 @@ def test_what_fits_together_is_taken(reading: dict[str, Any]) -> None:
         ),
         (
             {"format": "parquet", "encoding": "utf-8"},
-            "encoding is of csv and tsv and jsonl and json, and the format is parquet; take one of them out",
+            f"encoding is of {' and '.join(FORMATS.names_with('encoding'))}, and the format is parquet; take one of them out",
         ),
         ({"format": "csv", "sheet": 0}, "sheet is of excel, and the format is csv; take one of them out"),
         (

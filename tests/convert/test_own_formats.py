@@ -68,7 +68,7 @@ def _documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
 
 def load(
-    folder: Path, read: str = "format: logfmt", path: str = "inbox/*", extension: str = "service_logs:Logfmt"
+    folder: Path, read: str = "format: pairs", path: str = "inbox/*", extension: str = "service_logs:Pairs"
 ) -> FilesSource:
     """Return the source of a pipeline file that reads files in one way."""
     file = folder / "pipeline.yaml"
@@ -101,7 +101,7 @@ def test_a_line_is_a_row_and_a_bad_one_a_reject_with_its_number(tmp_path: Path) 
 
 def test_a_compressed_file_and_one_in_another_encoding_are_read_as_any(tmp_path: Path) -> None:
     """The format is told by the ending before that of the compression."""
-    write_files(tmp_path, a_log_gz=GOOD, b_logfmt="id=3 said=é\n".encode("latin-1"))
+    write_files(tmp_path, a_log_gz=GOOD, b_pairs="id=3 said=é\n".encode("latin-1"))
 
     make_table(tmp_path, load(tmp_path, "encoding: latin-1", "inbox"))
 
@@ -138,17 +138,17 @@ def test_other_content_under_its_ending_is_refused(tmp_path: Path) -> None:
     """A page of an error is no row of any format."""
     write_files(tmp_path, a_log="<html><title>Log in</title></html>\n")
 
-    with pytest.raises(TableError, match=r"a\.log: is an HTML page \('Log in'\), not logfmt; "):
+    with pytest.raises(TableError, match=r"a\.log: is an HTML page \('Log in'\), not pairs; "):
         make_table(tmp_path, load(tmp_path, "", "inbox"))
 
 
 @pytest.mark.parametrize(
     ("read", "mistake"),
     [
-        ("format: logfmtt", r"read\.format: 'logfmtt' is not one of csv, .*, logfmt; did you mean logfmt\?"),
+        ("format: pairst", r"read\.format: 'pairst' is not one of csv, .*, pairs; did you mean pairs\?"),
         ("format: 1", r"read\.format: 1 is not one of csv, "),
-        ("format: logfmt, sheet: 1", "sheet is of excel, and the format is logfmt; take one of them out"),
-        ("format: logfmt, encodign: utf-8", r"read\.encodign: unknown key; did you mean encoding\?"),
+        ("format: pairs, sheet: 1", "sheet is of excel, and the format is pairs; take one of them out"),
+        ("format: pairs, encodign: utf-8", r"read\.encodign: unknown key; did you mean encoding\?"),
     ],
 )
 def test_its_name_and_its_keys_are_checked(tmp_path: Path, read: str, mistake: str) -> None:
@@ -163,7 +163,7 @@ def test_a_key_that_says_nothing_of_it_is_told(tmp_path: Path) -> None:
 
     table = make_table(tmp_path, load(tmp_path, 'delimiter: ";"', "inbox"))
 
-    assert "read.delimiter is of csv and tsv, and no file is one, e.g. inbox/a.log is logfmt" in " ".join(
+    assert "read.delimiter is of csv and tsv, and no file is one, e.g. inbox/a.log is pairs" in " ".join(
         table.findings.warnings
     )
 
@@ -174,7 +174,7 @@ def test_it_stands_in_the_form(tmp_path: Path) -> None:
     source = load(tmp_path)
 
     after = Pipeline.model_json_schema()["$defs"]["Reading"]["properties"]["format"]["anyOf"][0]["enum"]
-    assert after == [*before, "logfmt"]
+    assert after == [*before, "pairs"]
     assert FilesSource.model_validate_json(source.model_dump_json()) == source
 
 
@@ -211,7 +211,7 @@ def test_a_table_of_one_that_is_gone_is_told_with_what_to_give(tmp_path: Path) -
     make_table(tmp_path, load(tmp_path))
     tables = {"rows": tmp_path / "tables" / "rows"}
     known = find_like(tables, "", {"took": "float"})
-    FORMATS.kinds.pop("logfmt")
+    FORMATS.kinds.pop("pairs")
 
     with pytest.raises(
         ConfigError, match=r"says read\.format, which is not known here \(.*\); give the pipeline's file"
@@ -219,7 +219,7 @@ def test_a_table_of_one_that_is_gone_is_told_with_what_to_give(tmp_path: Path) -
         find_like(tables, "", {"took": "float"})
 
     assert known is not None
-    assert known.read.format == "logfmt"
+    assert known.read.format == "pairs"
 
 
 @pytest.mark.flow
@@ -241,18 +241,18 @@ def test_an_installed_one_needs_no_path(tmp_path: Path) -> None:
     info = tmp_path / "logs-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: logs\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[tidemill.formats]\nlogfmt = service_logs:Logfmt\n")
+    (info / "entry_points.txt").write_text("[tidemill.formats]\npairs = service_logs:Pairs\n")
     file = tmp_path / "pipeline.yaml"
-    file.write_text(PIPELINE.format(path="inbox", read="format: logfmtt", extension="").replace('[""]', "[]"))
+    file.write_text(PIPELINE.format(path="inbox", read="format: pairst", extension="").replace('[""]', "[]"))
     write_files(tmp_path, a_log=GOOD)
 
     command = [sys.executable, "-m", "flows", "check", str(file), "--data", str(tmp_path / "data")]
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     seen = {**os.environ, "PYTHONPATH": path}
     wrong = subprocess.run(command, env=seen, capture_output=True, text=True, check=False)
-    file.write_text(file.read_text().replace("format: logfmtt", "").replace("inbox", str(tmp_path / "inbox")))
+    file.write_text(file.read_text().replace("format: pairst", "").replace("inbox", str(tmp_path / "inbox")))
     right = subprocess.run(command, env=seen, capture_output=True, text=True, check=False)
 
     assert (wrong.returncode, right.returncode) == (2, 0), right.stderr
-    assert "did you mean logfmt?" in " ".join(wrong.stderr.split())
+    assert "did you mean pairs?" in " ".join(wrong.stderr.split())
     assert "1 file of" in right.stdout

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from tasks.config import auth, checks, formats, metrics, pagination, runners
 from tasks.core.errors import ConfigError, TidemillError
 from tasks.core.registry import REGISTRIES, Registry, add_extension, import_path
 
@@ -45,7 +51,19 @@ class OtherFoot(Unit):
     name = "foot"
 
 
+class Nameless:
+    """What a kind without a name is derived from."""
+
+
+class Cubit(Nameless):
+    """A kind that says nothing of itself."""
+
+
 HERE = __name__
+OURS: list[Registry[Any]] = [
+    pagination.PAGINATORS, auth.AUTHS, checks.CHECKS, formats.FORMATS, runners.RUNNERS, metrics.METRICS,
+]  # fmt: skip
+PROJECT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
@@ -104,6 +122,48 @@ def test_a_path_that_leads_nowhere_is_told(path: str, message: str) -> None:
     """With what is wrong with it."""
     with pytest.raises(ConfigError, match=message):
         import_path(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "base", "said"),
+    [
+        ("yard", "Metre", "Unit", "is called 'metre'; register it so, not as 'yard'"),
+        ("vague", "Vague", "Unit", "has no metres; add it"),
+        ("cubit", "Cubit", "Nameless", 'has no name; add kind: Literal["NAME"] = "NAME", or name = "NAME"'),
+    ],
+)
+def test_half_a_kind_of_its_own_is_refused_with_the_registry(name: str, kind: str, base: str, said: str) -> None:
+    """A line that names it otherwise, a method or a name that it lacks: no pipeline file has to name it first."""
+    registry: Registry[type] = Registry("tidemill.units", f"{HERE}:{base}", {name: f"{HERE}:{kind}"})
+
+    with pytest.raises(ConfigError, match=f"^{re.escape(f'{HERE}:{kind}: {said}')}$"):
+        registry.get(name)
+
+
+def test_no_kind_of_its_own_is_left_out() -> None:
+    """Every kind in a module beside those that are registered is registered, too."""
+    left_out = []
+    for registry in OURS:
+        paths = {path.partition(":")[0] for path in registry._own.values()}
+        for folder in {Path(str(import_module(module).__file__)).parent for module in paths}:
+            for file in folder.glob("*.py"):
+                import_module(".".join(file.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__"))
+        left_out += [
+            f"{kind.__module__}:{kind.__name__} in {registry.group}"
+            for kind in derived(registry.base)
+            if kind.__module__.startswith("tasks.") and not inspect.isabstract(kind) and ABC not in kind.__bases__
+            if kind not in registry.kinds.values()
+        ]
+
+    assert left_out == []
+
+
+def derived(base: type) -> Iterator[type]:
+    """Yield every class that is derived from one, or from one of a union."""
+    for each in get_args(base) or (base,):
+        for kind in each.__subclasses__():
+            yield kind
+            yield from derived(kind)
 
 
 @pytest.mark.usefixtures("units")

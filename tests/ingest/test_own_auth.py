@@ -18,7 +18,7 @@ from tests.site.server import Site
 
 PIPELINE = """
 name: own
-extensions: [signed_requests:HmacAuth]
+extensions: [signed_requests:SignedAuth]
 sources:
   rows: {{kind: api, url: "{url}/signed?of=all", auth: {{kind: {kind}, {keys}}}}}
 """
@@ -32,7 +32,7 @@ def _documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         yield
 
 
-def load(site: Site, folder: Path, keys: str = KEYS, kind: str = "hmac") -> ApiSource:
+def load(site: Site, folder: Path, keys: str = KEYS, kind: str = "signed") -> ApiSource:
     """Return the source of a pipeline file whose auth has some keys."""
     file = folder / "pipeline.yaml"
     file.write_text(PIPELINE.format(url=site.url, kind=kind, keys=keys))
@@ -70,10 +70,10 @@ def test_its_secrets_are_found_by_their_type(site: Site, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("keys", "kind", "mistake"),
     [
-        (f"{KEYS}, clint: a", "hmac", r"rows\.auth\.clint: unknown key; did you mean client\?"),
-        ("client: me", "hmac", r"rows\.auth\.secret: is missing; add it"),
-        ("client: me, secret: plain", "hmac", r"rows\.auth\.secret: is no place of a secret"),
-        (KEYS, "hmax", r"'hmax' is not one of bearer, .*, hmac; did you mean hmac\?"),
+        (f"{KEYS}, clint: a", "signed", r"rows\.auth\.clint: unknown key; did you mean client\?"),
+        ("client: me", "signed", r"rows\.auth\.secret: is missing; add it"),
+        ("client: me, secret: plain", "signed", r"rows\.auth\.secret: is no place of a secret"),
+        (KEYS, "sgned", r"'sgned' is not one of bearer, .*, signed; did you mean signed\?"),
     ],
 )
 def test_its_keys_are_checked(site: Site, tmp_path: Path, keys: str, kind: str, mistake: str) -> None:
@@ -86,5 +86,5 @@ def test_it_stands_in_the_form(site: Site, tmp_path: Path) -> None:
     """The schema of the pipeline has its keys with their words."""
     load(site, tmp_path)
 
-    schema = Pipeline.model_json_schema()["$defs"]["HmacAuth"]
+    schema = Pipeline.model_json_schema()["$defs"]["SignedAuth"]
     assert schema["properties"]["client"]["description"] == "Name of the client; it is not kept secret."

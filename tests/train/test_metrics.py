@@ -52,6 +52,23 @@ def test_a_metric_of_amounts_is_that_of_sklearn(name: str) -> None:
     assert score == metric.sign * get_scorer(metric.scorer)(model, bunch.data, bunch.target)
 
 
+@pytest.mark.parametrize("name", USUAL)
+def test_a_figure_lies_within_the_bounds_that_its_metric_tells(name: str) -> None:
+    """Of the best and the worst that can be said as well: an interval on the leaderboard ends there."""
+    metric, rng = USUAL[name], np.random.default_rng(0)
+    truth = rng.integers(0, 2, 40)
+    figures = []
+    for share in (0.0, 0.5, 1.0):
+        said = np.where(rng.random(40) < share, truth, 1 - truth)
+        probability = np.column_stack([1 - said, said]).astype(float)
+        output = ModelOutput(truth, said, probability, probability[:, 1], np.array([0, 1]))
+        figures.append(compute(metric, output if metric.task == "classification" else ModelOutput(truth + 1.0, said)))
+
+    assert all(metric.bounds[0] <= figure <= metric.bounds[1] for figure in figures)
+    best = figures[-1] if metric.task == "classification" else compute(metric, ModelOutput(truth + 1.0, truth + 1.0))
+    assert best == pytest.approx(metric.bounds[1] if metric.greater_is_better else metric.bounds[0], abs=1e-12)
+
+
 @pytest.mark.parametrize("names", [["no", "yes"], [False, True], [3, 8], ["a", "b", "c"]])
 def test_names_of_classes_do_not_matter(names: list[object]) -> None:
     """Texts, truths and numbers as classes give the same figures; the last in order is positive."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tasks.config import Training
-from tasks.config.metrics import metrics_without_scorer
+from tasks.config.metrics import named_metrics
 from tasks.train.data.split_file import SavedSplit
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.job import CandidateJob
@@ -19,7 +19,7 @@ from tasks.train.models.estimators import BASELINE
 
 SURE_P = 0.05  # from this p-value on, a difference may be noise
 
-# Scikit-learn's scorers by how their names begin, and the least and greatest scores they can give.
+# Scikit-learn's further scorers by how their names begin, and the least and greatest scores they can give.
 _BOUNDS: tuple[tuple[tuple[str, ...], tuple[float, float]], ...] = (
     (("neg_",), (-math.inf, 0.0)),
     (("r2", "explained_variance", "d2_"), (-math.inf, 1.0)),
@@ -177,7 +177,7 @@ def _compare(metric: str, lines: Sequence[Line], train_rows: int, test_rows: int
 
 def _within(metric: str, interval: tuple[float, float]) -> tuple[float, float]:
     """Return an interval without what lies beyond the bounds of the metric."""
-    if own := metrics_without_scorer().get(metric):
+    if own := next((each for each in named_metrics().values() if each.ranked_as == metric), None):
         low, high = sorted(own.sign * bound + 0.0 for bound in own.bounds)  # -0.0 becomes 0.0
     else:
         low, high = next((bounds for names, bounds in _BOUNDS if metric.startswith(names)), (-math.inf, math.inf))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import ABC
 from collections.abc import Callable
@@ -59,6 +60,8 @@ class UsualMetric(Metric, ABC):
     """What is judged: of areas, as scikit-learn's scorers have it, the ranking; of many classes' ROC the probability."""
     scorer_of_many: str | None = None
     """The scorer for more than two classes, where it is another."""
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+    """The least and the greatest figure."""
 
     def compute(self, truth: Array, predicted: Array, classes: Array) -> float:
         """Return the metric in its own unit and direction."""
@@ -161,39 +164,56 @@ def _without_classes(metric: Callable[[Array, Array], float]) -> Judge:
     return lambda truth, prediction, _: metric(truth, prediction)
 
 
-ACCURACY = UsualMetric("accuracy", "classification", "accuracy", _without_classes(sk.accuracy_score))
+_SHARE, _ERROR = (0.0, 1.0), (0.0, math.inf)
+ACCURACY = UsualMetric("accuracy", "classification", "accuracy", _without_classes(sk.accuracy_score), bounds=_SHARE)
 BALANCED_ACCURACY = UsualMetric(
-    "balanced_accuracy", "classification", "balanced_accuracy", _without_classes(sk.balanced_accuracy_score)
+    "balanced_accuracy",
+    "classification",
+    "balanced_accuracy",
+    _without_classes(sk.balanced_accuracy_score),
+    bounds=_SHARE,
 )
-F1 = UsualMetric("f1", "classification", "f1", _f1, scorer_of_many="f1_macro")
-ROC_AUC = UsualMetric("roc_auc", "classification", "roc_auc", _roc_auc, of="ranking", scorer_of_many="roc_auc_ovr")
-PR_AUC = UsualMetric("pr_auc", "classification", "average_precision", _pr_auc, of="ranking")
+F1 = UsualMetric("f1", "classification", "f1", _f1, scorer_of_many="f1_macro", bounds=_SHARE)
+ROC_AUC = UsualMetric(
+    "roc_auc", "classification", "roc_auc", _roc_auc, of="ranking", scorer_of_many="roc_auc_ovr", bounds=_SHARE
+)
+PR_AUC = UsualMetric("pr_auc", "classification", "average_precision", _pr_auc, of="ranking", bounds=_SHARE)
 LOG_LOSS = UsualMetric(
     "log_loss",
     "classification",
     "neg_log_loss",
     _log_loss,
     greater_is_better=False,
+    bounds=_ERROR,
     of="probability",
 )
-BRIER = UsualMetric("brier", "classification", "neg_brier_score", _brier, greater_is_better=False, of="probability")
+BRIER = UsualMetric(
+    "brier", "classification", "neg_brier_score", _brier, greater_is_better=False, bounds=_ERROR, of="probability"
+)
 RMSE = UsualMetric(
     "rmse",
     "regression",
     "neg_root_mean_squared_error",
     _without_classes(sk.root_mean_squared_error),
     greater_is_better=False,
+    bounds=_ERROR,
 )
 MAE = UsualMetric(
-    "mae", "regression", "neg_mean_absolute_error", _without_classes(sk.mean_absolute_error), greater_is_better=False
+    "mae",
+    "regression",
+    "neg_mean_absolute_error",
+    _without_classes(sk.mean_absolute_error),
+    greater_is_better=False,
+    bounds=_ERROR,
 )
-R2 = UsualMetric("r2", "regression", "r2", _without_classes(sk.r2_score))
+R2 = UsualMetric("r2", "regression", "r2", _without_classes(sk.r2_score), bounds=(-math.inf, 1.0))
 MAPE = UsualMetric(
     "mape",
     "regression",
     "neg_mean_absolute_percentage_error",
     _without_classes(sk.mean_absolute_percentage_error),
     greater_is_better=False,
+    bounds=_ERROR,
 )
 
 
