@@ -48,9 +48,10 @@ class ByteView:
         """Return the first place of `part`, counted from the window's first byte and not before `place`; -1 where it has none."""
         return max(self.buffer.find(part, self.start + place, self.stop) - self.start, -1)
 
-    def rfind(self, part: bytes) -> int:
-        """Return the last place of `part`; -1 where it has none."""
-        return max(self.buffer.rfind(part, self.start, self.stop) - self.start, -1)
+    def rfind(self, part: bytes, before: int | None = None) -> int:
+        """Return the last place of `part`, or the last that ends `before` a place; -1 where it has none."""
+        stop = self.stop if before is None else self.start + before
+        return max(self.buffer.rfind(part, self.start, stop) - self.start, -1)
 
     @property
     def view(self) -> memoryview:
@@ -84,6 +85,16 @@ class ByteView:
             piece = view[first : first + _SLICE_BYTES]
             ends += int(np.count_nonzero(np.equal(piece, _LINE_FEED, out=equal[: len(piece)])))
         return ends + bool(len(view) and view[-1] != _LINE_FEED)
+
+    @cached_property
+    def line_ends(self) -> np.ndarray:
+        """Return the places of all line feeds."""
+        view, found = self.to_numpy(), [np.empty(0, np.int64)]
+        equal = np.empty(min(_SLICE_BYTES, len(view)), dtype=bool)
+        for first in range(0, len(view), _SLICE_BYTES):
+            piece = view[first : first + _SLICE_BYTES]
+            found.append(np.flatnonzero(np.equal(piece, _LINE_FEED, out=equal[: len(piece)])) + first)
+        return np.concatenate(found)
 
     @cached_property
     def lines_of_any_end(self) -> int:

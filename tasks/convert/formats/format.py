@@ -60,6 +60,10 @@ class WholeFormat(FileFormat, ABC):
 
         """
 
+    def blocks(self, data: bytes, target: TableTarget) -> Iterator[RawBlock | ByteBlock]:
+        """Yield the rows of a file, in blocks; those of bytes are parsed as the table asks, each in a thread."""
+        return self.read(data, target.reading, target.nulls_of)
+
     def read_in_place(self, path: Path) -> Iterator[RawBlock] | None:  # noqa: ARG002 - of those that can
         """Yield the rows of a file that lies here and is not compressed; None where it has to be read as a whole."""
         return None

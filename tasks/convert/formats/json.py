@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import msgspec
+
 from tasks.config import Reading
+from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import Transcoder, detect_encoding
-from tasks.convert.formats.format import WholeFormat
+from tasks.convert.formats.format import ByteBlock, WholeFormat
+from tasks.convert.formats.json_lines import JsonBlock
 from tasks.convert.formats.json_rows import NoRow, NotARowError, NullsOf, Row, columns_of, nothing_declared, rows_of
-from tasks.convert.schema.blocks import RawBlock, Record, Rejection
+from tasks.convert.formats.json_table import read_at_once
+from tasks.convert.schema.blocks import RawBlock, Record, Rejection, Schema, TypedBlock
+from tasks.convert.schema.cast import cast_block
+from tasks.convert.schema.target import TableTarget
 from tasks.core.body_paths import Walked, items_of, members_of, walk
 from tasks.core.errors import TableError
 
 _BLOCK_RECORDS = 50_000
+_BLANKS = 1024  # at most before a list that is split
 
 
 def read_records(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declared) -> Iterator[RawBlock]:
@@ -24,14 +33,21 @@ def read_records(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_decl
         TableError: the document is damaged, or holds no list where it is looked for.
 
     """
-    text = Transcoder(detect_encoding(data, reading.encoding, is_unicode=True)).to_utf8(data, final=True)
+    records = _load(_as_utf8(data, reading), reading.records_at)
+    for start in range(0, max(1, len(records)), _BLOCK_RECORDS):
+        yield _block(records[start : start + _BLOCK_RECORDS], start + 1, nulls_of)
+
+
+def _as_utf8(data: bytes, reading: Reading) -> bytes:
+    return Transcoder(detect_encoding(data, reading.encoding, is_unicode=True)).to_utf8(data, final=True)
+
+
+def _load(text: bytes, path: str | None) -> Sequence[Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise TableError(f"is not a JSON document ({error}); mend it, or declare read.format: jsonl") from error
-    records = _find_records(document, reading.records_at)
-    for start in range(0, max(1, len(records)), _BLOCK_RECORDS):
-        yield _block(records[start : start + _BLOCK_RECORDS], start + 1, nulls_of)
+    return _find_records(document, path)
 
 
 def _find_records(document: Any, path: str | None) -> Sequence[Any]:
@@ -76,6 +92,76 @@ def _block(values: Sequence[Any], first: int, nulls_of: NullsOf) -> RawBlock:
     return RawBlock(table, len(rows) + len(misfits), misfits, lambda chosen: [records[row] for row in chosen], types)
 
 
+def split_records(text: bytes, path: str | None) -> Sequence[msgspec.Raw] | None:
+    """Return the records of a document as they stand in it; None where it has to be read as a whole."""
+    try:
+        root = msgspec.Raw(text)
+        walked = walk(root, path, _members, _items) if path else Walked([root])
+        return None if walked.missing is not None else _items(walked.last)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _members(value: msgspec.Raw) -> Mapping[str, msgspec.Raw] | None:
+    return msgspec.json.decode(value, type=dict[str, msgspec.Raw]) if _begins(value) == b"{" else None
+
+
+def _items(value: msgspec.Raw) -> Sequence[msgspec.Raw] | None:
+    return msgspec.json.decode(value, type=list[msgspec.Raw]) if _begins(value) == b"[" else None
+
+
+def _begins(value: msgspec.Raw) -> bytes:
+    return bytes(memoryview(value)[:_BLANKS]).lstrip()[:1]
+
+
+@dataclass(frozen=True)
+class RecordBlock:
+    """Records of a document in UTF-8, as they stand in it, and the number of those before."""
+
+    document: bytes
+    records: Sequence[msgspec.Raw]
+    before: int
+    target: TableTarget
+
+    def parse(self, schema: Schema) -> TypedBlock:
+        """Return the records as rows, typed, and those that do not fit.
+
+        Raises:
+            TableError: the document is damaged, or two columns would have the same name.
+
+        """
+        naming, nulls_of = self.target.naming, self.target.nulls_of
+        at_once = read_at_once(self.as_lines(), schema)
+        if at_once is not None:
+            return cast_block(replace(at_once, locate=self._locate, records=None), schema)
+        block = _block(self._values(), self.before + 1, nulls_of)
+        names = naming.rename(block.table.column_names)
+        types = dict(zip(names, (block.types or {}).values(), strict=True))
+        return cast_block(replace(block, table=block.table.rename_columns(names), types=types), schema)
+
+    def as_lines(self) -> JsonBlock:
+        """Return the records as lines of JSON."""
+        naming, nulls_of = self.target.naming, self.target.nulls_of
+        lines = b"\n".join(self.records)
+        if lines.count(b"\n") != len(self.records) - 1:
+            lines = b"\n".join(bytes(record).replace(b"\n", b" ") for record in self.records)
+        return JsonBlock(ByteView.of(lines), self.before + 1, None, naming=naming, nulls_of=nulls_of)
+
+    def _locate(self, rows: Sequence[int]) -> Sequence[Record]:
+        return [Record(self.before + row + 1, _read(_value_of(self.records[row]))[0]) for row in rows]
+
+    def _values(self) -> Sequence[Any]:
+        try:
+            return [_value_of(record) for record in self.records]
+        except (ValueError, RecursionError):  # what is wrong is told of the whole document
+            whole = _load(self.document, self.target.reading.records_at)
+            return whole[self.before : self.before + len(self.records)]
+
+
+def _value_of(record: msgspec.Raw) -> Any:
+    return json.loads(bytes(record).decode("utf-8", "surrogatepass"))
+
+
 class Json(WholeFormat):
     """A document."""
 
@@ -86,3 +172,14 @@ class Json(WholeFormat):
     def read(self, data: bytes, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:
         """Yield the records of a document as rows."""
         return read_records(data, reading, nulls_of)
+
+    def blocks(self, data: bytes, target: TableTarget) -> Iterator[RawBlock | ByteBlock]:
+        """Yield the same, as they stand in the document where it can be split: each block is parsed in its thread."""
+        text = _as_utf8(data, target.reading)
+        records = split_records(text, target.reading.records_at)
+        if records is None:
+            yield from self.read(data, target.reading, target.nulls_of)
+            return
+        for start in range(0, max(1, len(records)), _BLOCK_RECORDS):
+            block = RecordBlock(text, records[start : start + _BLOCK_RECORDS], start, target)
+            yield ByteBlock(ByteView.of(b""), block.parse)

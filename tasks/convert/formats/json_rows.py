@@ -151,9 +151,9 @@ def columns_of(
     types: dict[str, TypeName] = {}
     for name in names:
         values = [row.get(name) for row in rows]
-        columns[name] = pa.chunked_array([pa.array(map(_text, values), pa.string())])
+        columns[name] = pa.chunked_array([pa.array(map(text_of, values), pa.string())])
         if typed:
-            types[name] = _json_type(values, columns[name], nulls_of(name))
+            types[name] = json_type(values, columns[name], nulls_of(name))
     return pa.table(columns), types if typed else None
 
 
@@ -165,7 +165,8 @@ def _names(rows: Sequence[Row], explode: str | None, more: Iterable[str]) -> lis
     return names
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
+    """Return a value as a row has it: a text as it is, all else as JSON."""
     if value is None or isinstance(value, str):
         return value
     if type(value) in (int, float):
@@ -173,7 +174,7 @@ def _text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _json_type(values: list[Any], texts: pa.ChunkedArray, nulls: Collection[str] = ()) -> TypeName:
+def json_type(values: list[Any], texts: pa.ChunkedArray, nulls: Collection[str] = ()) -> TypeName:
     """Return the type that a column's values have in JSON; texts that are all times are times."""
     if nulls:
         texts = take_out(texts, nulls)

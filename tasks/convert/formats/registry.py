@@ -9,9 +9,9 @@ from typing import cast
 from tasks.config import Reading
 from tasks.config.formats import FORMATS
 from tasks.convert.files.opening import COMPRESSIONS, DamagedError, Stream, suffixes
-from tasks.convert.formats.format import FileFormat, WholeFormat
-from tasks.convert.formats.json_rows import NullsOf
+from tasks.convert.formats.format import ByteBlock, FileFormat, WholeFormat
 from tasks.convert.schema.blocks import RawBlock
+from tasks.convert.schema.target import TableTarget
 from tasks.core.errors import ConfigError, TableError
 
 # A document is in memory as a whole, several times over.
@@ -61,7 +61,7 @@ def _member_of(path: Path | str | None) -> str:
         return stream.member or ""
 
 
-def read_whole(path: Path | str, read_as: WholeFormat, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:
+def read_whole(path: Path | str, read_as: WholeFormat, target: TableTarget) -> Iterator[RawBlock | ByteBlock]:
     """Yield the rows of a file that is not read block by block.
 
     Raises:
@@ -70,9 +70,9 @@ def read_whole(path: Path | str, read_as: WholeFormat, reading: Reading, nulls_o
     """
     if isinstance(path, Path) and not suffixes(path.name)[1] and (rows := read_as.read_in_place(path)) is not None:
         return rows
-    data = _read_all(path, reading)
+    data = _read_all(path, target.reading)
     read_as.refuse_other(data)
-    return read_as.read(data, reading, nulls_of)
+    return read_as.blocks(data, target)
 
 
 def _read_all(path: Path | str, reading: Reading) -> bytes:

@@ -94,7 +94,7 @@ class RawBlock:
     have been read in; of any other they are inferred, from numbers with this `decimal`. `records` is how many records were read, where one may be several rows,
     or none: `empty` are those. `guess` is what was guessed of the file, `warnings` are
     sentences on what was read. `types_above` returns the types without the last row,
-    which may be totals.
+    which may be totals. `lines` are the lines of the rows, where these are known without their records.
     """
 
     table: pa.Table
@@ -108,6 +108,7 @@ class RawBlock:
     warnings: Sequence[str] = ()
     types_above: Callable[[], Types] | None = None
     decimal: str = "."
+    lines: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,14 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
         located = zip(unfit.values(), block.locate(list(unfit)), strict=True)
         misfits = [*misfits, *(Rejection(record, name, reason) for (name, reason), record in located)]
         table, kept = table.filter(pa.array(is_kept)), np.flatnonzero(is_kept).tolist()
-    lines = [record.line for record in block.locate(kept)] if schema.lines else None
+    lines = _lines_of(block, kept) if schema.lines else None
     return TypedBlock(table, own, block.received, misfits, block.records, lines, block.empty, block.warnings)
+
+
+def _lines_of(block: RawBlock, kept: Sequence[int]) -> Sequence[int]:
+    if block.lines is None:
+        return [record.line for record in block.locate(kept)]
+    return block.lines if len(kept) == len(block.lines) else [block.lines[row] for row in kept]
 
 
 def _with_decimal(columns: Mapping[str, Column], decimal: str) -> Mapping[str, Column]:

@@ -113,11 +113,13 @@ async def _read_blocks(file: InputFile, plan: ConversionContext, progress: _Prog
     opened = await asyncio.to_thread(_open, file, plan)
     if isinstance(opened, WholeFormat):
         progress.digest = await asyncio.to_thread(content_digest, file)
-        blocks = await asyncio.to_thread(read_whole, file.path, opened, plan.target.reading, plan.target.nulls_of)
-        while (texts := await asyncio.to_thread(next, blocks, None)) is not None:
-            texts = take_totals(_renamed(texts, plan), plan.target.columns)
-            progress.guess = progress.guess or texts.guess or Guess(opened.suffixes[0].removeprefix("."))
-            yield texts
+        blocks = await asyncio.to_thread(read_whole, file.path, opened, plan.target)
+        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+            if isinstance(block, RawBlock):
+                block = take_totals(_renamed(block, plan), plan.target.columns)
+                progress.guess = progress.guess or block.guess
+            progress.guess = progress.guess or Guess(opened.suffixes[0].removeprefix("."))
+            yield block
         return
     async for received, final in _read_bytes(file, plan, progress, opened):
         for block in await asyncio.to_thread(opened.feed, received, final=final):

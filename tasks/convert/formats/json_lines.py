@@ -1,0 +1,78 @@
+"""Lines of JSON, and their rows as texts, read line by line: what else reads them has to give the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.json_rows import (
+    NoRow,
+    NotARowError,
+    NullsOf,
+    Row,
+    columns_of,
+    nothing_declared,
+    rows_of_line,
+)
+from tasks.convert.schema.blocks import RawBlock, Record, Rejection
+from tasks.convert.schema.names import Naming
+
+
+@dataclass(frozen=True)
+class JsonBlock:
+    """Whole lines of JSON, in UTF-8, and the number of the first.
+
+    With `typed` a value has the type it has in JSON (a text may still be a date
+    or a timestamp); without it every value is a text of unknown type, and a line
+    may itself tell why it is no row, as pages give them. Each element of the list
+    in the column `explode` is a row of its own; a record that has none is a row
+    only with `keeps_empty`.
+    """
+
+    window: ByteView
+    first_line: int = 1
+    first_byte: int | None = 0
+    typed: bool = True
+    explode: str | None = None
+    keeps_empty: bool = False
+    naming: Naming = field(default_factory=Naming)
+    nulls_of: NullsOf = nothing_declared
+
+    def lines(self) -> Iterator[tuple[Record, bytes]]:
+        """Yield the lines that are not blank, each as a record and as it stands."""
+        end = 0
+        for number, line in enumerate(self.window.data.split(b"\n"), start=self.first_line):
+            start, end = end, end + len(line) + 1
+            if line.strip():
+                place = None if self.first_byte is None else self.first_byte + start
+                yield Record(number, line.rstrip(b"\r").decode("utf-8", "backslashreplace"), place), line
+
+
+def read_lines(block: JsonBlock) -> RawBlock:
+    """Return the rows of every line as texts; a line that is no object is a misfit."""
+    rows: list[Row] = []
+    records: list[Record] = []
+    misfits: list[Rejection] = []
+    more: dict[str, None] = {}
+    lines, empty = 0, 0
+    for record, line in block.lines():
+        lines += 1
+        found = rows_of_line(line, explode=block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
+        if isinstance(found, NotARowError):
+            misfits.append(Rejection(record, found.column, found.reason))
+        elif isinstance(found, NoRow):
+            empty += 1
+            more |= dict.fromkeys(found.names)
+        else:
+            rows += found
+            records += [record] * len(found)
+    table, types = columns_of(rows, block.explode, typed=block.typed, nulls_of=block.nulls_of, more=more)
+    names = block.naming.rename(table.column_names)
+    types = dict(zip(names, types.values(), strict=True)) if types is not None else None
+    table = table.rename_columns(names)
+
+    def locate(indices: Sequence[int]) -> Sequence[Record]:
+        return [records[index] for index in indices]
+
+    return RawBlock(table, len(rows) + len(misfits), misfits, locate, types, lines, empty=empty)

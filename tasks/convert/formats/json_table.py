@@ -1,0 +1,192 @@
+"""Lines of JSON parsed by pyarrow at once, where it reads them as Python does: the rows that line by line they give."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pa_json
+
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.json_columns import (
+    Exploded,
+    JsonColumn,
+    JsonColumns,
+    flatten_table,
+    may_be_empty,
+)
+from tasks.convert.formats.json_lines import JsonBlock
+from tasks.convert.formats.json_names import LinesRead
+from tasks.convert.formats.json_rows import is_replaced
+from tasks.convert.formats.json_shape import InDoubtError, Known
+from tasks.convert.formats.json_types import ColumnTypes
+from tasks.convert.schema.blocks import RawBlock, Record, Schema
+from tasks.convert.schema.names import MAX_CELLS, refuse_width
+from tasks.convert.schema.types import TypeName
+
+SAMPLE_LINES = 200
+_MORE_PLACES, _MORE_LINES = 20, 100  # of a block with keys that its first lines have not
+_MARK = b"\xef\xbb\xbf"
+_EMPTY = re.compile(rb"\{\s*\}|^\s*null", re.MULTILINE)
+_OPENING, _CLOSING, _RETURN = b"{}\r"
+
+
+def read_at_once(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LINES) -> RawBlock | None:
+    """Return the rows of all lines as `read_lines` does, but numbers and times in their types; None where any of them is in doubt.
+
+    Raises:
+        TableError: they have too many different columns.
+
+    """
+    lines = LinesRead(block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
+    try:
+        _refuse_doubtful_bytes(block.window)
+        start = lines.read_first(block.window, sample_lines)
+        table = _parse(block, schema, lines)
+        columns = flatten_table(table, lines.shape, block.explode, keeps_empty=block.keeps_empty)
+        return _as_rows(block, schema, columns, _names_met(block, columns, lines, start), table.num_rows)
+    except (InDoubtError, RecursionError):
+        return None
+
+
+def _refuse_doubtful_bytes(window: ByteView) -> None:
+    if window.to_place(len(_MARK)).data == _MARK:
+        raise InDoubtError
+    if not window.is_ascii:
+        try:
+            str(window.view, "utf-8")
+        except UnicodeDecodeError as error:
+            raise InDoubtError from error
+
+
+def _parse(block: JsonBlock, schema: Schema, lines: LinesRead) -> pa.Table:
+    """Return the records of a block as pyarrow reads them, of the shape that the lines have which were read."""
+    hints = {**(schema.guess or {}), **(schema.types or {})}
+
+    def known(name: str) -> TypeName | None:
+        return hints.get(block.naming.rename([name])[0])
+
+    tried = _arrow_schema(block, lines, known)
+    table = _read_json(block.window, tried)
+    if table is None:
+        lines.read_some(block.window, _MORE_LINES, _MORE_PLACES)
+        more = _arrow_schema(block, lines, known)
+        table = None if more.equals(tried) else _read_json(block.window, more)
+    if table is None or _may_be_other_lines(table, block.window, exactly=schema.lines):
+        raise InDoubtError
+    return table
+
+
+def _arrow_schema(block: JsonBlock, lines: LinesRead, known: Known) -> pa.Schema:
+    names = list(lines.shape.names(explode=block.explode))
+    if len(names) > len(set(names)) or not names or len(names) * len(block.window.line_ends) > MAX_CELLS:
+        raise InDoubtError
+    return pa.schema(list(lines.shape.arrow(known, explode=block.explode)))
+
+
+def _read_json(window: ByteView, explicit: pa.Schema) -> pa.Table | None:
+    """Return lines in exactly the types that are asked for; None where any value, or key, is another."""
+    options = {"explicit_schema": explicit, "unexpected_field_behavior": "error"}
+    try:
+        return pa_json.read_json(
+            pa.BufferReader(window.to_arrow()),
+            read_options=pa_json.ReadOptions(use_threads=False, block_size=len(window) + 1),
+            parse_options=pa_json.ParseOptions(**options),
+        )
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError):
+        return None
+
+
+def _may_be_other_lines(table: pa.Table, window: ByteView, *, exactly: bool) -> bool:
+    """Return whether a line may be none or several objects, part of one, or one without keys."""
+    if not _is_object_in_each(window, table.num_rows) and (exactly or not _is_object_in_filled(window, table.num_rows)):
+        return True
+    if not all(column.null_count for column in table.columns):
+        return False
+    empty = pc.is_null(table.column(0))
+    for column in table.columns[1:]:
+        empty = pc.and_(empty, pc.is_null(column))
+    return bool(pc.any(empty).as_py()) and _EMPTY.search(window.view) is not None
+
+
+def _is_object_in_each(window: ByteView, objects: int) -> bool:
+    """Return whether there is one object in each line: so many, and each line begins and ends as one."""
+    data, ends = window.to_numpy(), window.line_ends
+    if len(ends) and ends[-1] == len(data) - 1:
+        ends = ends[:-1]
+    if objects != len(ends) + 1 or data[0] != _OPENING or (data[ends + 1] != _OPENING).any():
+        return False
+    last = data[ends - 1]
+    return bool((np.where(last == _RETURN, data[ends - 2], last) == _CLOSING).all())
+
+
+def _is_object_in_filled(window: ByteView, objects: int) -> bool:
+    """Return the same of the lines that are not blank."""
+    lines = [stripped for line in window.data.split(b"\n") if (stripped := line.strip())]
+    return objects == len(lines) and all((line[0], line[-1]) == (_OPENING, _CLOSING) for line in lines)
+
+
+def _names_met(block: JsonBlock, columns: JsonColumns, lines: LinesRead, start: int) -> list[str]:
+    """Return the names of the columns in the order of the lines: of those that were read, and of what turns up later."""
+    window = block.window
+    for column in columns.leaves:
+        lines.seek(window, column.place, start)
+    for column in columns.objects:
+        nothing = column.values.null_count or may_be_empty(column, window)
+        if nothing and column.place.name == block.explode:
+            if may_be_empty(column, window):
+                raise InDoubtError
+        elif nothing:
+            lines.seek(window, column.place, start, only_nothing=True)
+    return lines.names()
+
+
+def _as_rows(block: JsonBlock, schema: Schema, columns: JsonColumns, names: Sequence[str], records: int) -> RawBlock:
+    """Return the columns that have these names as rows."""
+    found = {column.place.name: column for column in (*columns.objects, *columns.leaves)}
+    if any(column.rows.null_count < len(column.rows) for column in columns.leaves if column.place.name not in names):
+        raise InDoubtError
+    names = [name for name in names if not _is_replaced(name, names, found, block)]
+    exploded = columns.exploded
+    rows = records if exploded is None else len(exploded.records)
+    refuse_width(len(names), rows)
+    renamed = block.naming.rename(names)
+    types = ColumnTypes(block, schema, all_records=exploded is None or not exploded.empty)
+    read = [types.read(found[name], new) for name, new in zip(names, renamed, strict=True)]
+    table = pa.table([pa.chunked_array([values]) for values, _ in read], renamed)
+    return RawBlock(
+        table,
+        rows,
+        (),
+        _locator(block, exploded),
+        dict(zip(renamed, (kind for _, kind in read), strict=True)),
+        records,
+        empty=0 if exploded is None else exploded.empty,
+        lines=_lines(block, exploded, records) if schema.lines else None,
+    )
+
+
+def _is_replaced(name: str, names: Sequence[str], found: Mapping[str, JsonColumn], block: JsonBlock) -> bool:
+    """Return whether a column is that of the list whose elements all have columns of their own."""
+    if name != block.explode or not is_replaced(name, names):
+        return False
+    return found[name].shape.is_object or found[name].rows.null_count == len(found[name].rows)
+
+
+def _locator(block: JsonBlock, exploded: Exploded | None) -> Callable[[Sequence[int]], Sequence[Record]]:
+    def locate(rows: Sequence[int]) -> Sequence[Record]:
+        records = [record for record, _ in block.lines()]
+        places = rows if exploded is None else exploded.records.take(pa.array(rows, pa.int64())).to_pylist()
+        return [records[place] for place in places]
+
+    return locate
+
+
+def _lines(block: JsonBlock, exploded: Exploded | None, records: int) -> Sequence[int]:
+    """Return the line of each row; each line is a record."""
+    if exploded is None:
+        return range(block.first_line, block.first_line + records)
+    return [block.first_line + record for record in exploded.records.to_pylist()]

@@ -1,0 +1,74 @@
+"""JSON values as Python has them, at one place of every line; and lists as texts, as Python writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.convert.formats.json_rows import text_of
+from tasks.convert.formats.json_shape import InDoubtError
+
+_CONTROL = r"[\x00-\x1f]"
+_ESCAPED = (("\\", "\\\\"), ('"', '\\"'))
+
+_value_of = attrgetter("value")
+
+
+def values_at(data: bytes, path: Sequence[str], within: Sequence[str] | None = None) -> list[Any]:
+    """Return the value at a path in every line; with `within`, that at this path in each element of the list there.
+
+    msgspec reads every number as Python does; pyarrow has found no key twice before.
+
+    Raises:
+        InDoubtError: it reads a line otherwise.
+
+    """
+    try:
+        line = msgspec.defstruct("Line", [("value", Any, None)], rename={"value": path[0]})  # a key without a quote
+        found = [_walk(_value_of(each), path[1:]) for each in msgspec.json.Decoder(line).decode_lines(data)]
+    except (msgspec.DecodeError, ValueError) as error:
+        raise InDoubtError from error
+    return found if within is None else [_walk(element, within) for elements in found for element in elements or ()]
+
+
+def _walk(value: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        if value is None:
+            break
+        value = value.get(key)
+    return value
+
+
+def texts_of(values: Iterable[Any]) -> pa.Array:
+    """Return values as texts, as rows have them."""
+    return pa.array(map(text_of, values), pa.string())
+
+
+def join_lists(lists: pa.ListArray) -> pa.Array | None:
+    """Return lists of texts, whole numbers or truth values as JSON texts; None where Python has to write them."""
+    elements = lists.values
+    if pa.types.is_string(elements.type):
+        if pc.any(pc.match_substring_regex(elements, _CONTROL)).as_py():
+            return None
+        for plain, escaped in _ESCAPED:
+            elements = pc.replace_substring(elements, plain, escaped)
+        elements = pc.binary_join_element_wise('"', elements, '"', "")
+    elif pa.types.is_integer(elements.type) or pa.types.is_boolean(elements.type):
+        elements = pc.cast(elements, pa.string())
+    else:
+        return None
+    elements = pc.fill_null(elements, "null")
+    written = pa.ListArray.from_arrays(lists.offsets, elements, mask=lists.is_null() if lists.null_count else None)
+    return pc.binary_join_element_wise("[", pc.binary_join(written, ", "), "]", "")
+
+
+def write_lists(lists: Iterable[Any]) -> pa.Array:
+    """Return the same of any lists."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    return pa.array([None if value is None else encode(value) for value in lists], pa.string())

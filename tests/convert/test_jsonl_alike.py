@@ -1,0 +1,222 @@
+"""JSON lines parsed at once give what they give line by line: rows, types, rejects, counts and errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from tasks.config import Column
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.json_lines import JsonBlock, read_lines
+from tasks.convert.formats.json_table import read_at_once
+from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
+from tasks.convert.schema.cast import cast_block
+from tasks.convert.schema.names import Naming
+from tasks.core.errors import TableError
+from tests.convert.conftest import PROPERTY
+
+_KEYS = ("a", "b", "a.b", "c", "é", 'k"q', "d/e", "lines", "Big Name")
+_TEXTS = ('"x"', '"é"', r'"\u00e9"', r'"\ud83d\ude00"', r'"a\"b\\"', r'"\n\u0001"', r'"\/"', '"\x7f{}"', '"[1, 2]"')
+_ODD_TEXTS = ('""', '"NA"', '"null"', '"5"', '" 7"', '"true"', '"1.50"', '"2013-01-01"', r'"a\u0000"', '"1,5"', '"007"')
+_TIMES = ('"2013-01-01"', '"2013-02-28T05:00:00"', '"2013-01-01T05:00:00Z"', '"2013-01-01T00:00:00"', '""')
+_INTS = ("1", "-2", "0", "37", "-0", "9007199254740993", "9223372036854775807")
+_FLOATS = ("1.5", "-2.25", "1.0", "1e5", "0.1", "1e-5", "1.10", "-0.0", "1e15", "5e-324", "123456789012.5")
+_WEIRD = (
+    "9223372036854775808",
+    "1" * 25,
+    "1e400",
+    "NaN",
+    "-Infinity",
+    "01",
+    "[",
+    '{"a": 1, "a": 2}',
+    r'"\ud800"',
+    "{}",
+    "[]",
+)
+_DAMAGE = (
+    "",
+    " ",
+    "{}",
+    "x",
+    "[1]",
+    "null",
+    '{"a": 1} {"a": 2}',
+    '{"a": 1',
+    '{"a": 1}\r',
+    '\ufeff{"a": 1}',
+    "{ }",
+    "\x0c",
+)
+
+
+@st.composite
+def _kinds(draw: st.DrawFn, depth: int = 0) -> st.SearchStrategy[str]:
+    """Draw a strategy of values of one kind, as they are written."""
+    kinds = ["int", "float", "number", "text", "odd", "time", "bool", "null"]
+    kind = draw(st.sampled_from(kinds if depth > 2 else [*kinds, "object", "list", "object"]))
+    if kind == "object":
+        return draw(objects(depth + 1))
+    if kind == "list":
+        elements = draw(_kinds(depth + 1))
+        return st.lists(elements | st.just("null"), max_size=3).map(lambda found: f"[{','.join(found)}]")
+    return st.sampled_from(
+        {
+            "int": _INTS[:5],
+            "float": _FLOATS,
+            "number": (*_INTS, *_FLOATS),
+            "text": _TEXTS,
+            "odd": (*_TEXTS, *_ODD_TEXTS),
+            "time": _TIMES,
+            "bool": ("true", "false"),
+            "null": ("null",),
+        }[kind]
+    )
+
+
+@st.composite
+def objects(draw: st.DrawFn, depth: int = 0) -> st.SearchStrategy[str]:
+    """Draw a strategy of objects, with some of the same keys each."""
+    keys = draw(st.lists(st.sampled_from(_KEYS), min_size=1, max_size=4, unique=True))
+    values = {key: draw(_kinds(depth)) for key in keys}
+    nothing = draw(st.sampled_from([st.nothing(), st.just("null"), st.just("{}"), st.sampled_from(_WEIRD)]))
+    is_whole = draw(st.booleans())
+
+    @st.composite
+    def made(draw: st.DrawFn) -> str:
+        shown = keys if is_whole else draw(st.lists(st.sampled_from(keys), min_size=depth == 0, unique=True))
+        pairs = [f"{json.dumps(key, ensure_ascii=draw(st.booleans()))}: {draw(values[key] | nothing)}" for key in shown]
+        return "{" + ", ".join(pairs) + "}"
+
+    return made()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A block, and what is asked of it."""
+
+    block: JsonBlock
+    schema: Schema
+    sample_lines: int
+
+
+_COLUMNS = (
+    st.builds(
+        Column,
+        type=st.sampled_from([None, "int", "float", "string", "bool", "date", "timestamp"]),
+        nulls=st.sampled_from([(), ("NA",), ("37", "1.0"), ("[]",)]),
+        required=st.booleans(),
+    )
+    | st.builds(
+        Column, type=st.just("float"), decimal=st.sampled_from([",", None]), thousands=st.sampled_from([" ", None])
+    )
+    | st.builds(Column, type=st.just("date"), format=st.just("%Y"))
+)
+_NAMES = [*_KEYS, "a.a", "a.c", "c.a", "c.b", "lines.a", "lines.b", "big_name"]
+_TYPES = st.sampled_from(
+    ["int", "long", "float", "string", "bool", "date", "timestamp", "timestamp_utc", "null", "decimal(10,2)"]
+)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Draw lines, mostly of the same kinds, and options."""
+    records = draw(objects())
+    lines = draw(st.lists(records, min_size=2, max_size=12))
+    for damage in draw(st.just([]) | st.lists(st.sampled_from(_DAMAGE), max_size=2)):
+        lines.insert(draw(st.integers(0, len(lines))), damage)
+    data = draw(st.sampled_from(["\n", "\n", "\r\n"])).join(lines) + draw(st.sampled_from(["\n", ""]))
+    columns = draw(st.just({}) | st.dictionaries(st.sampled_from(_NAMES), _COLUMNS, max_size=3))
+    types = st.none() | st.dictionaries(st.sampled_from(_NAMES), _TYPES, min_size=1, max_size=5)
+    naming = (
+        Naming({}, clean=draw(st.booleans()))
+        if draw(st.booleans())
+        else Naming({"a": "b"} if draw(st.booleans()) else {})
+    )
+    block = JsonBlock(
+        ByteView.of(data.encode()),
+        first_line=draw(st.sampled_from([1, 10])),
+        typed=draw(st.sampled_from([True, True, False])),
+        explode=draw(st.sampled_from([None, None, "a", "lines", "a.b", "c.a"])),
+        keeps_empty=draw(st.booleans()),
+        naming=naming,
+        nulls_of=lambda name: columns[found].nulls if (found := naming.rename([name])[0]) in columns else (),
+    )
+    schema = Schema(columns, draw(types), draw(types), frozen=draw(st.booleans()), lines=draw(st.booleans()))
+    return Case(block, schema, draw(st.integers(1, 4)))
+
+
+def told(typed: TypedBlock) -> dict[str, Any]:
+    """Return all that a block tells, to be compared."""
+    table = typed.table
+    return {
+        "columns": [(name, str(table[name].type), repr(table[name].to_pylist())) for name in table.column_names],
+        "types": list(typed.types.items()),
+        "counts": (table.num_rows, typed.received, typed.records, typed.empty),
+        "misfits": list(typed.misfits),
+        "lines": None if typed.lines is None else list(typed.lines),
+    }
+
+
+def _outcome(raw: Callable[[], RawBlock | None], schema: Schema) -> dict[str, Any] | str | None:
+    try:
+        found = raw()
+        return None if found is None else told(cast_block(found, schema))
+    except TableError as error:
+        return str(error)
+
+
+@PROPERTY
+@given(cases())
+def test_lines_parsed_at_once_are_those_read_one_by_one(case: Case) -> None:
+    """Whatever lines hold, and whatever is asked of them, both ways give the same, unless the fast one leaves it to the other."""
+    at_once = _outcome(lambda: read_at_once(case.block, case.schema, case.sample_lines), case.schema)
+    event("line by line" if at_once is None else "at once")
+
+    assert at_once in (None, _outcome(lambda: read_lines(case.block), case.schema))
+
+
+_FLAT = '{{"id": {0}, "price": {0}.5, "day": "2013-01-01", "name": "n{0}", "dep": {0}.0}}'
+_NESTED = '{{"id": {0}, "o": {{"x": {0}, "p": {{"y": "t", "z": null}}}}, "q": null}}'
+_VARIED = '{{"id": {0}, "o": {{"x{0}": {0}}}}}'
+_LISTS = '{{"id": {0}, "tags": ["a", "\\"", null], "nums": [{0}, 2], "floats": [1.50], "objects": [{{"a": {0}}}, {{"b": []}}]}}'
+_LINES = '{{"id": {0}, "lines": [{{"sku": {0}, "at": {{"x": true}}}}, {{"n": 1.5}}], "after": "x"}}'
+
+
+@pytest.mark.parametrize(
+    ("line", "asked", "options"),
+    [
+        (_FLAT, Schema(), {}),
+        (_FLAT, Schema(lines=True), {"first_line": 10}),
+        (_FLAT, Schema({"id": Column(type="float"), "name": Column(nulls=("n3",)), "day": Column(type="date")}), {}),
+        (_FLAT, Schema({"price": Column(type="float", decimal=",")}, {"price": "float", "id": "int"}, frozen=True), {}),
+        (_FLAT, Schema(types={"id": "string", "price": "string", "name": "int", "dep": "int"}), {}),
+        (_FLAT, Schema(), {"naming": Naming({"id": "key"}, clean=True)}),
+        (_FLAT, Schema(), {"typed": False}),
+        (_NESTED, Schema(), {}),
+        (_NESTED, Schema({"o_x": Column(type="int", required=True)}), {"naming": Naming(clean=True)}),
+        (_NESTED.replace("null", "{{}}"), Schema(), {}),
+        (_VARIED, Schema(), {}),
+        (_LISTS, Schema(), {}),
+        (_LISTS, Schema(), {"typed": False}),
+        (_LINES, Schema(), {"explode": "lines"}),
+        (_LINES, Schema({"lines.sku": Column(type="int")}, lines=True), {"explode": "lines", "keeps_empty": True}),
+        (_LINES.replace("id", "lines.id"), Schema(), {"explode": "lines", "typed": False}),
+    ],
+)
+def test_lines_as_they_mostly_are_need_not_be_read_one_by_one(
+    line: str, asked: Schema, options: dict[str, Any]
+) -> None:
+    """Objects, lists, what is declared, exploded, frozen or renamed are parsed at once, and give what they give line by line."""
+    block = JsonBlock(ByteView.of("\n".join(line.format(n) for n in range(60)).encode()), **options)
+
+    at_once = _outcome(lambda: read_at_once(block, asked, 10), asked)
+
+    assert at_once is not None
+    assert at_once == _outcome(lambda: read_lines(block), asked)
