@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import xlsxwriter
 
 from deployments.sample.data import read_flight_lines
 from tasks.core.child_process import first_line, start_child, stop_child
@@ -23,6 +24,7 @@ COPIES = 3  # of the year's flights: 1.01 million rows
 LARGE_BYTES = 2_000_000_000
 LARGE_ROUNDS = 1
 SMALL_FILES, SMALL_ROWS = 10_000, 112  # of 10 kB each
+WORKBOOK_ROWS, WORKBOOK_SHARE = 30_000, 2.0
 SIZES = (1, 2, 4, 8)  # copies of 36 files, to see whether cost is linear
 
 ENGINES = ("pandas_loop", "pyarrow_threads", "polars_sink", "duckdb_copy")
@@ -31,7 +33,7 @@ LARGE_SHARE, LARGE_PEAK_MEBIBYTES, ARTICLE_SHARE = 1.2, 500, 0.5
 TASK_RUNS = 100
 LINEAR = 0.15  # how far a size may lie off the line, as a share
 
-_PACKAGES = ("tidemill", "prefect", "pyarrow", "pandas", "polars", "duckdb")
+_PACKAGES = ("tidemill", "prefect", "pyarrow", "pandas", "polars", "duckdb", "python-calamine")
 _MEBIBYTE = 2**20
 _LIMIT_S = 300.0
 
@@ -62,6 +64,7 @@ def _measure(rig: Rig) -> Iterator[Line]:
     yield from _compare(rig, small, "10,000 files of 10 kB", ("polars_sink", "duckdb_copy"), 1, LARGE_SHARE)
     runs = rig.count_task_runs() - before
     yield Line("task runs of that", f"{runs}", f"<= {TASK_RUNS}", runs <= TASK_RUNS)
+    yield from _measure_workbook(rig)
     yield from _measure_large(rig, header, lines)
     yield from _measure_sizes(rig, header, lines)
 
@@ -84,6 +87,24 @@ def _compare(rig: Rig, case: Case, what: str, engines: Sequence[str], rounds: in
     if "article" in middle:
         share = ours.seconds / middle["article"].seconds
         yield Line("as a share of the article's", f"{share:.2f}", f"<= {ARTICLE_SHARE:g}", share <= ARTICLE_SHARE)
+
+
+def _measure_workbook(rig: Rig) -> Iterator[Line]:
+    """Yield what a sheet of an .xlsx costs beside calamine's own reading of it, which gives rows and writes nothing."""
+    case = _write_workbook(rig.folder / "sheet.xlsx")
+    engines = ("tidemill", "reading_alone", "calamine_rows")
+    reports: dict[str, list[Report]] = {engine: [] for engine in engines}
+    for _ in range(ROUNDS):
+        for engine, found in reports.items():
+            found.append(_run(rig, engine, case))
+    ours, reading, theirs = (_median(reports[engine]) for engine in engines)
+    share = reading.cpu_s / theirs.cpu_s
+    yield Line(f"an .xlsx of {WORKBOOK_ROWS:,} x 10 cells: convert, Prefect included", _told(ours))
+    yield Line("its reading into columns alone", _told(reading))
+    yield Line("the same by calamine's to_python", _told(theirs))
+    yield Line(
+        "the reading's CPU, as a share of that", f"{share:.2f}", f"<= {WORKBOOK_SHARE:g}", share <= WORKBOOK_SHARE
+    )
 
 
 def _measure_large(rig: Rig, header: bytes, lines: list[bytes]) -> Iterator[Line]:
@@ -169,6 +190,24 @@ def _write_small(folder: Path, header: bytes, lines: list[bytes]) -> Case:
         (folder / f"{number:05d}.csv").write_bytes(header + b"".join(lines[start : start + SMALL_ROWS]))
     os.sync()
     return Case(folder / "*.csv", SMALL_FILES * SMALL_ROWS)
+
+
+def _write_workbook(path: Path) -> Case:
+    """Write a sheet of numbers, texts, days, times and booleans, with blanks."""
+    numbers = np.random.default_rng(1)
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        day, at = (book.add_format({"num_format": text}) for text in ("yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss"))
+        sheet.write_row(0, 0, ["id", "name", "price", "quantity", "day", "at", "paid", "city", "note", "share"])
+        for row in range(1, WORKBOOK_ROWS + 1):
+            price, share = numbers.random(2)
+            sheet.write_row(row, 0, [row, f"name {row % 5000}", round(price * 1000, 2), row * 7 % 100])
+            sheet.write_number(row, 4, 41275 + row % 365, day)
+            sheet.write_number(row, 5, 41275 + row * 61 / 86_400, at)
+            sheet.write_row(
+                row, 6, [row % 2 == 0, ("Berlin", "Paris", "Rome")[row % 3], f"note {row}" * (row % 4 > 0), share]
+            )
+    return Case(path, WORKBOOK_ROWS)
 
 
 def _write_json(path: Path, header: bytes, lines: list[bytes]) -> Case:

@@ -94,6 +94,36 @@ def duckdb_copy() -> Convert:
     return convert
 
 
+def calamine_rows() -> Convert:
+    """Return calamine's own reading of a sheet into rows; of these it writes their numbers, so that they are counted."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from python_calamine import CalamineWorkbook
+
+    def convert(pattern: str, folder: Path) -> None:
+        for path in _files(pattern):
+            rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+            pq.write_table(pa.table({"row": range(len(rows) - 1)}), folder / f"{path.name}.parquet")
+
+    return convert
+
+
+def reading_alone() -> Convert:
+    """Return what convert does of that: a sheet as columns of texts and their types; it writes them as the one above."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from tasks.config import Reading
+    from tasks.convert.formats.excel import read_excel
+
+    def convert(pattern: str, folder: Path) -> None:
+        for path in _files(pattern):
+            rows = sum(block.received for block in read_excel(path.read_bytes(), Reading()))
+            pq.write_table(pa.table({"row": range(rows)}), folder / f"{path.name}.parquet")
+
+    return convert
+
+
 def article() -> Convert:
     """Return the article's way: aiofiles reads all files together, then read_csv takes one after another."""
     import io
@@ -129,7 +159,17 @@ def tidemill() -> Convert:
 
 ENGINES: dict[str, Callable[[], Convert]] = {
     engine.__name__: engine
-    for engine in (tidemill, pandas_loop, pyarrow_threads, pyarrow_dataset, polars_sink, duckdb_copy, article)
+    for engine in (
+        tidemill,
+        pandas_loop,
+        pyarrow_threads,
+        pyarrow_dataset,
+        polars_sink,
+        duckdb_copy,
+        article,
+        calamine_rows,
+        reading_alone,
+    )
 }
 
 
@@ -140,7 +180,7 @@ def main() -> None:
     convert = ENGINES[engine]()
     with tempfile.TemporaryDirectory() as warm:  # what is imported at the first call is not measured
         suffix = Path(pattern).suffix if Path(pattern).suffix != ".gz" else ".csv"
-        (Path(warm) / f"warm{suffix}").write_text('{"a": 1}\n' if suffix == ".jsonl" else _ROWS)
+        _write_warm(Path(warm) / f"warm{suffix}")
         (Path(warm) / "out").mkdir()
         convert(f"{warm}/*{suffix}", Path(warm) / "out")
     folder = Path(target)
@@ -151,6 +191,18 @@ def main() -> None:
     if engine == "tidemill":
         _store_run()
     print(json.dumps(asdict(report)), flush=True)
+
+
+def _write_warm(path: Path) -> None:
+    if path.suffix == ".xlsx":
+        import xlsxwriter
+
+        with xlsxwriter.Workbook(path) as book:
+            sheet = book.add_worksheet()
+            for number, line in enumerate(_ROWS.splitlines()):
+                sheet.write_row(number, 0, line.split(","))
+    else:
+        path.write_text('{"a": 1}\n' if path.suffix == ".jsonl" else _ROWS)
 
 
 def _store_run() -> None:
