@@ -53,22 +53,30 @@ def _may_pass(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
     return isinstance(state.data, SourceError) and not isinstance(state.data, PermanentSourceError)
 
 
+class PartitionLanding:
+    """What is landed and how it is asked for; no dataclass: Prefect looks through one, here through all partitions for each."""
+
+    def __init__(self, plan: LandingPlan, access: PartitionClient) -> None:
+        self.plan = plan
+        self.access = access
+
+
 @task(
     name="land partition",
-    task_run_name="{plan.job.source_name} {plan.job.partition.name}",
+    task_run_name="{landing.plan.job.source_name} {landing.plan.job.partition.name}",
     retries=1,
     retry_delay_seconds=RETRY_DELAY_S,
     retry_condition_fn=_may_pass,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-async def land_partition(plan: LandingPlan, access: PartitionClient) -> Landed:
+async def land_partition(landing: PartitionLanding) -> Landed:
     """Fetch one partition whole.
 
     A unit of its own because it is what is retried, once more after the HTTP
     client gave up, and what a later run skips.
     """
-    return await land(plan, access)
+    return await land(landing.plan, landing.access)
 
 
 async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, ingest: Ingest) -> LandedSource:
@@ -140,7 +148,8 @@ class _SourceLanding:
                 (await endpoint).fetch_into(stats), stats, self._ingest.robots, self._ingest.client.secrets
             )
             plan = await asyncio.to_thread(plan_landing, job, fresh=self._is_fresh(job.partition))
-            return self._progress.landed(await self._progress.counting(stats, land_partition(plan, access)))
+            landing = land_partition(PartitionLanding(plan, access))
+            return self._progress.landed(await self._progress.counting(stats, landing))
         except SourceError as error:
             return self._fail(job, str(error), stats)
         except OSError as error:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect import flow
+from prefect import flow, task_engine
 from prefect.client.base import PrefectHttpxAsyncClient
+from prefect.utilities.engine import resolve_to_final_result
 
 from flows.ingest import ingest
 from flows.pipeline import pipeline as run_pipeline
@@ -122,6 +123,23 @@ async def test_a_partition_that_may_pass_is_tried_once_more(
         f"source stays: GET {site.url}/500-always?page=1: 500 Internal Server Error; attempt 3 of 4, the next in 0.0 s"
     )
     assert warnings(caplog).count(said) == 2
+
+
+async def test_prefect_looks_through_none_of_the_other_partitions(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In what a task is given Prefect looks for the states of other runs: for each partition in one value."""
+    looked_at: list[Any] = []
+
+    def look(value: Any, context: dict[str, Any]) -> Any:
+        looked_at.extend([value] if context["parameter_name"] == "landing" else [])
+        return resolve_to_final_result(value, context)
+
+    monkeypatch.setattr(task_engine, "resolve_to_final_result", look)
+
+    await ingest(pipeline(items=api(site, "/items", partitions={"part": list(range(9))})), tmp_path)
+
+    assert len(looked_at) == 9
 
 
 async def test_a_missing_token_stops_its_source_only(
