@@ -59,7 +59,7 @@ class JsonColumn:
 
     def exact(self, window: ByteView) -> list[object]:
         """Return the values of the rows as Python has them."""
-        found = values_at(window.data, self.place.path, self.place.within)
+        found = [value for values in values_at(window, self.place.path, self.place.within) for value in values]
         if len(found) != len(self.values):
             raise InDoubtError
         return found if self.taken is None else [None if n is None else found[n] for n in self.taken.to_pylist()]
@@ -77,10 +77,11 @@ class JsonColumn:
             return pc.if_else(pc.is_valid(self.values), "{}", pa.scalar(None, pa.string()))
         if pa.types.is_list(kind) and (joined := join_lists(self.values)) is not None:
             return joined
-        found = values_at(window.data, self.place.path, self.place.within)
-        if len(found) != len(self.values):
+        write = write_lists if pa.types.is_list(kind) else texts_of
+        texts = pa.concat_arrays([write(values) for values in values_at(window, self.place.path, self.place.within)])
+        if len(texts) != len(self.values):
             raise InDoubtError
-        return write_lists(found) if pa.types.is_list(kind) else texts_of(found)
+        return texts
 
 
 @dataclass(frozen=True)
