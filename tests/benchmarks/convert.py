@@ -16,6 +16,7 @@ import xlsxwriter
 from deployments.sample.data import read_flight_lines
 from tasks.core.child_process import first_line, start_child, stop_child
 from tests.benchmarks.job import Report
+from tests.benchmarks.json_lines import measure_json
 from tests.benchmarks.rig import Rig, open_rig, say
 from tests.benchmarks.table import Line, describe_machine, draw_table
 
@@ -25,6 +26,7 @@ LARGE_BYTES = 2_000_000_000
 LARGE_ROUNDS = 1
 SMALL_FILES, SMALL_ROWS = 10_000, 112  # of 10 kB each
 WORKBOOK_ROWS, WORKBOOK_SHARE = 30_000, 2.0
+JSON_ROWS = 100_000  # that files of JSON repeat
 SIZES = (1, 2, 4, 8)  # copies of 36 files, to see whether cost is linear
 
 ENGINES = ("pandas_loop", "pyarrow_threads", "polars_sink", "duckdb_copy")
@@ -66,6 +68,9 @@ def _measure(rig: Rig) -> Iterator[Line]:
     yield Line("task runs of that", f"{runs}", f"<= {TASK_RUNS}", runs <= TASK_RUNS)
     yield from _measure_workbook(rig)
     yield from _measure_large(rig, header, lines)
+    names = header.decode().strip().split(",")
+    rows = [_values(names, line.decode().rstrip("\n").split(",")) for line in lines[:JSON_ROWS]]
+    yield from measure_json(rig.folder / "json", rows)
     yield from _measure_sizes(rig, header, lines)
 
 
@@ -222,11 +227,14 @@ def _write_json(path: Path, header: bytes, lines: list[bytes]) -> Case:
 
 
 def _as_json(names: list[str], fields: list[str]) -> str:
-    values = {
+    return json.dumps(_values(names, fields)) + "\n"
+
+
+def _values(names: list[str], fields: list[str]) -> dict[str, int | str | None]:
+    return {
         name: None if field in ("", "NA") else int(field) if field.lstrip("-").isdigit() else field
         for name, field in zip(names, fields, strict=True)
     }
-    return json.dumps(values) + "\n"
 
 
 def _told(report: Report) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -102,7 +103,9 @@ class Stream:
             TableError: the file cannot be read, or is a decompression bomb.
 
         """
-        return b"".join(self._pieces(size))
+        whole = BytesIO()  # gives its bytes without a copy; pieces that are joined are in memory twice
+        whole.writelines(self._pieces(size))
+        return whole.getvalue()
 
     def read_into(self, room: memoryview) -> int:
         """Fill `room` as `read_some` would, with the same errors; return how many bytes are in it."""
