@@ -16,7 +16,7 @@ from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest
 from tasks.ingest.scraping.crawl import crawl
 from tasks.ingest.scraping.frontier import CrawlState
 from tasks.ingest.scraping.robots import Robots
-from tasks.ingest.throttle.limiter import HostLimits, Outcome, Throttle
+from tasks.ingest.throttle.limiter import Answer, HostLimits, Throttle
 from tasks.raw.partitions import list_partitions
 from tests.site.server import Site
 
@@ -54,7 +54,7 @@ async def open_fetch(throttle: Throttle) -> AsyncIterator[Fetch]:
             try:
                 response = await http.get(page_request.url, headers=page_request.headers)
             finally:
-                host.release(entered_at, Outcome.OTHER)
+                host.release(entered_at, Answer.OTHER)
             if response.is_success or response.status_code in page_request.answers:
                 return response
             failure = PermanentSourceError if response.is_client_error else SourceError

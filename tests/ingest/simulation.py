@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
-from tasks.ingest.throttle.limiter import HostThrottle, Outcome
+from tasks.ingest.throttle.limiter import Answer, HostThrottle
 
 LATENCY_S = 0.02
 QUICK_S = 0.0005
@@ -51,21 +51,21 @@ class Server:
         """Return the seconds that the request takes which has just come."""
         return self.latency_s * self.random.uniform(0.7, 1.3)
 
-    async def answer(self) -> Outcome:
+    async def answer(self) -> Answer:
         """Serve a request, or refuse it."""
         takes_s = self.takes_s()
         if not self.accepts():
             await asyncio.sleep(QUICK_S if self.refuses_quickly else takes_s)
             self.refused.append(now())
-            return Outcome.REFUSED
+            return Answer.REFUSED
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         await asyncio.sleep(self.takes_s())
         self.in_flight -= 1
         if self.random.random() < self.failing:
-            return Outcome.STRAINED
+            return Answer.STRAINED
         self.clean.append(now())
-        return Outcome.CLEAN
+        return Answer.CLEAN
 
     def share(self, since_s: float, until_s: float) -> float:
         """Return the share of its capacity that was used in a span of time."""
@@ -92,6 +92,14 @@ class Crowded(Server):
 
     def accepts(self) -> bool:
         return self.in_flight < self.at_once
+
+
+class Failing(Crowded):
+    """Fails what is more than `at_once`, without a word of how long to wait."""
+
+    async def answer(self) -> Answer:
+        answer = await super().answer()
+        return Answer.STRAINED if answer is Answer.REFUSED else answer
 
 
 class Queueing(Server):
@@ -174,22 +182,22 @@ class TokenBucket(RateLimited):
         return True
 
 
-async def page_request(host: HostThrottle, server: Server) -> Outcome:
+async def page_request(host: HostThrottle, server: Server) -> Answer:
     """Send one request through the throttle."""
     await host.acquire(patience_s=60)
     sent_at = now()
-    outcome = await server.answer()
-    if outcome is Outcome.REFUSED and server.retry_after_s:
+    answer = await server.answer()
+    if answer is Answer.REFUSED and server.retry_after_s:
         host.pause(server.retry_after_s)
-    host.release(sent_at, outcome)
-    return outcome
+    host.release(sent_at, answer)
+    return answer
 
 
 async def ask_on(host: HostThrottle, server: Server, until_s: float, random: Random) -> None:
     """Send one request after the other, with back-off after a failure."""
     failed = 0
     while now() < until_s:
-        failed = 0 if await page_request(host, server) is Outcome.CLEAN else failed + 1
+        failed = 0 if await page_request(host, server) is Answer.CLEAN else failed + 1
         if failed:
             await asyncio.sleep(random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (failed - 1))))
 

@@ -8,11 +8,12 @@ import pytest
 
 from tasks.ingest.throttle.adaptive import AdaptiveLimit
 from tasks.ingest.throttle.ceiling import CUT
-from tasks.ingest.throttle.limiter import HostLimits, HostThrottle, Outcome
+from tasks.ingest.throttle.limiter import Answer, HostLimits, HostThrottle
 from tests.ingest.simulation import (
     LATENCY_S,
     WARM_S,
     Crowded,
+    Failing,
     FixedWindow,
     Queueing,
     RateLimited,
@@ -26,7 +27,7 @@ from tests.ingest.simulation import (
 from tests.virtual_time import run
 
 BOUNDS = HostLimits(start=8, minimum=1, maximum=100)
-CLEAN, REFUSED, STRAINED, OTHER = Outcome
+CLEAN, REFUSED, STRAINED, OTHER = Answer
 
 
 @pytest.mark.parametrize(("seed", "retry_after_s", "refuses_quickly"), [(1, 0, False), (2, 0, True), (3, 1, False)])
@@ -102,14 +103,16 @@ def test_failures_that_are_no_matter_of_load_do_not_lower_the_limit_for_long() -
     host, server = HostThrottle(HostLimits(8, 1, 24)), Server(seed=1)
     server.failing = 0.3
 
-    run(load(host, server, until_s=6))
+    run(load(host, server, until_s=20))
 
     assert server.per_s(3, 6) >= 0.6 * 0.7 * 24 / LATENCY_S
+    assert server.per_s(6, 20) >= 0.95 * 0.7 * 24 / LATENCY_S
 
 
-def test_a_host_that_is_down_is_asked_less() -> None:
+@pytest.mark.parametrize("start", [1, 8, 100])
+def test_a_host_that_is_down_is_asked_less(start: int) -> None:
     """A host all of whose answers fail is soon asked one at a time."""
-    host, server = HostThrottle(BOUNDS), Server(seed=1)
+    host, server = HostThrottle(HostLimits(start, 1, 100)), Server(seed=1)
     server.failing = 1.0
 
     run(load(host, server, until_s=10))
@@ -197,10 +200,10 @@ def test_a_host_that_is_asked_little_keeps_its_limit() -> None:
     assert host.limit == 8
 
 
-def answered(limit: AdaptiveLimit, outcome: Outcome, at: float, latency_s: float = 1.0, times: int = 1) -> None:
+def answered(limit: AdaptiveLimit, answer: Answer, at: float, latency_s: float = 1.0, times: int = 1) -> None:
     """Let requests end at a moment, with the limit in use."""
     for _ in range(times):
-        limit.answered(at, at - latency_s, outcome, int(limit.limit), is_used=True)
+        limit.answered(at, at - latency_s, answer, int(limit.limit), is_used=True)
 
 
 @pytest.mark.parametrize(
@@ -277,11 +280,30 @@ def test_what_tells_nothing_changes_nothing() -> None:
 
 
 def test_failures_in_a_row_lower_the_limit() -> None:
-    """Seven failures without an answer between are no accident."""
+    """A few failures without an answer between are accident; the more there are, the lower is the limit."""
     limit = AdaptiveLimit(BOUNDS)
 
     answered(limit, STRAINED, at=1, times=6)
     assert limit.limit == 8
 
-    answered(limit, STRAINED, at=1)
-    assert limit.limit < 4
+    limits = []
+    for at in range(2, 12):
+        answered(limit, STRAINED, at=at, latency_s=0.5, times=20)
+        limits.append(limit.limit)
+
+    assert limits == sorted(limits, reverse=True)
+    assert limits[0] < 8
+    assert limits[-1] < 1
+
+
+@pytest.mark.parametrize("at_once", [10, 40])
+@pytest.mark.parametrize("start", [1, 8, 100])
+def test_a_host_that_fails_what_is_too_much_is_asked_what_it_bears(start: int, at_once: int) -> None:
+    """A host that answers 503 to what is more than it serves at once is kept busy, and seldom asked for more."""
+    server = Failing(seed=1)
+    server.at_once = at_once
+
+    run(load(HostThrottle(HostLimits(start, 1, 100)), server, until_s=20))
+
+    assert server.share(WARM_S, 20) >= 0.95
+    assert server.refused_share(WARM_S) <= 0.1

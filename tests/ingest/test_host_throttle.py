@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.ingest.throttle.limiter import HostLimits, HostThrottle, Outcome, RetryAfterTooLongError, Throttle
+from tasks.ingest.throttle.limiter import Answer, HostLimits, HostThrottle, RetryAfterTooLongError, Throttle
 from tests.virtual_time import run
 
-CLEAN, REFUSED, OTHER = Outcome.CLEAN, Outcome.REFUSED, Outcome.OTHER
+CLEAN, REFUSED, OTHER = Answer.CLEAN, Answer.REFUSED, Answer.OTHER
 SPAN_S = 100.0
 
 
@@ -251,7 +251,7 @@ def test_a_refusal_lets_the_others_wait_a_round_trip() -> None:
 ACTIONS = st.lists(
     st.one_of(
         st.tuples(st.just("enter"), st.sampled_from([0.5, 5.0, SPAN_S])),
-        st.tuples(st.just("leave"), st.sampled_from(Outcome)),
+        st.tuples(st.just("leave"), st.sampled_from(Answer)),
         st.tuples(st.just("cancel"), st.integers(0, 20)),
         st.tuples(st.just("pause"), st.floats(0, 10)),
         st.tuples(st.just("sleep"), st.sampled_from([0.0, 0.0, 0.01, 0.3])),
@@ -285,9 +285,9 @@ class Crowd:
         match action, value:
             case "enter", float(patience_s):
                 self.tasks.append(asyncio.create_task(self.request(len(self.tasks), patience_s)))
-            case "leave", Outcome() as outcome:
+            case "leave", Answer() as answer:
                 if self.inside:
-                    self.host.release(self.inside.pop(), outcome)
+                    self.host.release(self.inside.pop(), answer)
             case "cancel", int(number):
                 if self.tasks:
                     self.tasks[number % len(self.tasks)].cancel()

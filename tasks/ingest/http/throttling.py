@@ -13,7 +13,7 @@ from tasks.ingest.http.body import UnreachableError
 from tasks.ingest.http.rate_limit_headers import retry_after_s
 from tasks.ingest.http.requests import context_of
 from tasks.ingest.http.retries import TransientError, Warn
-from tasks.ingest.throttle.limiter import Outcome, RetryAfterTooLongError, Throttle
+from tasks.ingest.throttle.limiter import Answer, RetryAfterTooLongError, Throttle
 
 _WARN_FROM_S = 5.0  # a shorter pause is nothing to tell of
 _STRAINED = frozenset({408, 503, 504})
@@ -50,23 +50,23 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
             ) from None
         entered = asyncio.get_running_loop().time()
         account.stats.in_flight += 1
-        outcome, pause, body_bytes = Outcome.OTHER, 0.0, 0
+        answer, pause, body_bytes = Answer.OTHER, 0.0, 0
         try:
             response = await self._inner.handle_async_request(request)
             host.has_answered, body_bytes = True, len(response.content)
             pause = retry_after_s(response.status_code, response.headers)
-            outcome = _outcome(response.status_code, pause)
+            answer = _answer_of(response.status_code, pause)
             if pause > 0:
                 host.pause(pause)
                 self._warn_of_pause(request, response, pause)
         except TransientError as error:
-            outcome = Outcome.STRAINED
+            answer = Answer.STRAINED
             error.permanent = isinstance(error, UnreachableError) and not host.has_answered
             raise
         finally:
             account.stats.in_flight -= 1
-            account.stats.refused += outcome is Outcome.REFUSED
-            host.release(entered, outcome, body_bytes)
+            account.stats.refused += answer is Answer.REFUSED
+            host.release(entered, answer, body_bytes)
         if pause > 0 and response.status_code == _FORBIDDEN:
             raise TransientError(f"403 {response.reason_phrase}, for a limit is used up")
         return response
@@ -79,10 +79,10 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
             )
 
 
-def _outcome(status: int, pause: float) -> Outcome:
+def _answer_of(status: int, pause: float) -> Answer:
     """Return what an answer says of the host's strength."""
     if status in _REFUSED or (status in _REFUSED_FOR_A_WHILE and pause > 0):
-        return Outcome.REFUSED
+        return Answer.REFUSED
     if status in _STRAINED:
-        return Outcome.STRAINED
-    return Outcome.CLEAN if status < _FIRST_ERROR else Outcome.OTHER
+        return Answer.STRAINED
+    return Answer.CLEAN if status < _FIRST_ERROR else Answer.OTHER

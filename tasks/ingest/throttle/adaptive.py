@@ -9,17 +9,16 @@ from enum import Enum, auto
 from tasks.ingest.throttle.ceiling import (
     FIRST_S,
     LATENCIES,
-    REST_S,
     CeilingEstimator,
     Cooldown,
     CubicRecovery,
     RejectionSample,
 )
-from tasks.ingest.throttle.measurements import FailureRate, Latency, LoadHypothesis, Throughput
+from tasks.ingest.throttle.measurements import Failures, Latency, Throughput
 
 LATE = 2.0  # baselines: a latency from here on is a sign of load
 LOWERED = 0.6  # of the limit: what a late or failing host keeps at least, at one step
-LOST = 0.8  # of the answers: where so many fail, the host is not asked faster again
+STILL = 0.8  # of a latency: so late under a lower limit, and the load is not its cause
 HEADROOM = 1.3  # times what the measured rate needs at the baseline latency
 WINDOW_S = 1.5  # a host that was closed for longer counts over more than a second
 MIN_SPACING_S = 0.001  # below it the limit alone spaces requests well enough
@@ -27,7 +26,7 @@ SLOWEST_PER_S = 0.5  # requests; the limit of a host whose minimum is 1 falls no
 STEP_S = 0.1  # that one answer lets pass at least
 
 
-class Outcome(Enum):
+class Answer(Enum):
     """How a request went, as far as it tells of the host's strength."""
 
     CLEAN = auto()
@@ -69,11 +68,14 @@ class AdaptiveLimit:
 
     def __init__(self, bounds: HostLimits) -> None:
         self._bounds = bounds
-        self._delivered, self._latency, self._strain = Throughput(), Latency(), FailureRate()
+        self._delivered, self._latency, self._failures = Throughput(), Latency(), Failures()
         self._course, self._refusals, self._closure = CubicRecovery(), CeilingEstimator(), Cooldown()
-        self._lateness, self._failures = LoadHypothesis(), LoadHypothesis()
         self._is_slow_start = self._is_first_closure = True
-        self._is_spaced = self._is_confirmed = self._is_near = self._is_watched = False
+        self._is_spaced = self._is_confirmed = self._is_near = False
+        self._late_limit, self._late_s = (
+            0.0,
+            math.inf,
+        )  # the limit before it was lowered for its latency, while it is on trial
         self._answered_at = 0.0
         self.limit = float(bounds.start)
         """Requests in flight."""
@@ -85,29 +87,29 @@ class AdaptiveLimit:
         """When requests may be sent again."""
         self._fit()
 
-    def answered(self, now: float, sent_at: float, outcome: Outcome, in_flight: int, *, is_used: bool) -> None:
+    def answered(self, now: float, sent_at: float, answer: Answer, in_flight: int, *, is_used: bool) -> None:
         """Learn from a request's end.
 
         Args:
             now: the time, in seconds.
             sent_at: when the request was sent.
-            outcome: how it went.
+            answer: how it went.
             in_flight: requests in flight, this one included.
             is_used: whether the limit is what holds requests back.
 
         """
-        if outcome is Outcome.CLEAN:
+        if answer is Answer.CLEAN:
             self._clean(now, sent_at, is_used=is_used)
-        elif outcome is Outcome.REFUSED:
+        elif answer is Answer.REFUSED:
             self._refused(now, sent_at, in_flight)
-        elif outcome is Outcome.STRAINED and sent_at > self._closure.cut_at and self._strain.failed():
+        elif answer is Answer.STRAINED and sent_at > self._closure.cut_at and self._failures.failed():
             self._lower_for_failures(now)
         self._answered_at = now
 
     def _clean(self, now: float, sent_at: float, *, is_used: bool) -> None:
         self._delivered.add(now)
         self._latency.add(sent_at, now)
-        self._strain.answered()
+        self._failures.answered()
         if not self._closure.is_over:
             if sent_at > self._closure.cut_at:
                 self._open(now, sent_at)
@@ -123,7 +125,7 @@ class AdaptiveLimit:
             if self.limit == self._bounds.maximum:
                 return
             self.limit += 1
-        elif not self._is_watched:
+        elif not self._late_limit:
             self._course.age_s += min(now - self._answered_at, max(STEP_S, self._latency.smoothed, 2 * self.spacing_s))
             self.limit = self._course.limit
         self._fit()
@@ -181,37 +183,23 @@ class AdaptiveLimit:
         return rate
 
     def _lower_for_failures(self, now: float) -> None:
-        share = self._strain.share
         self._closure.cut_at = now
-        if self._failures.is_cleared(self.limit, share) and share < LOST:
-            self._strain.accept(share)
-            self._rest(self._failures.limit)
-            self._failures.clear()
-            return
-        self._failures.note(self.limit, share)
-        self._course.last_at_least(REST_S)
-        rated = self._delivered.per_s(now) * self._latency.smoothed
-        self._begin(min(self.limit, max(rated, self.limit / 2)))
+        self._rest((1 - self._failures.share) * self.limit)
 
     def _judge_latency(self, now: float) -> None:
-        """Lower the limit of a host that answers late, unless it does so whatever the limit."""
-        latency, lateness = self._latency, self._lateness
-        was_watched, self._is_watched = self._is_watched, False
+        """Lower the limit of a host that answers late, unless it is as late under a lower limit."""
+        latency, late_limit = self._latency, self._late_limit
         if latency.recent <= LATE * latency.baseline:
-            lateness.clear()
-        elif lateness.is_cleared(self.limit, latency.recent):
+            self._late_limit = 0.0
+        elif late_limit and latency.recent > STILL * self._late_s:
             latency.accept()
-            self._rest(lateness.limit)
+            self._late_limit = 0.0
+            self._rest(late_limit)
             self._is_slow_start = not self._is_spaced
-            lateness.clear()
         else:
-            if was_watched or self._is_spaced:  # else the limit rose meanwhile
-                lateness.note(self.limit, latency.recent)
-            if not was_watched:
-                self._course.lengthen(0.0)
-            needed = HEADROOM * self._delivered.per_s(now) * latency.baseline
-            self._rest(min(self.limit, max(needed, LOWERED * self.limit)))
-            self._is_watched = True
+            # Where the limit rose meanwhile, it is not known for which one they were late.
+            self._late_limit, self._late_s = self.limit, math.inf if self._is_slow_start else latency.recent
+            self._rest(self.limit * max(LOWERED, HEADROOM * latency.baseline / latency.recent))
             latency.begin_window(now)
 
     def _begin(self, ceiling: float) -> None:

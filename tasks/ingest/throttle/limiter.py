@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from tasks.ingest.throttle.adaptive import AdaptiveLimit, HostLimits, Outcome
+from tasks.ingest.throttle.adaptive import AdaptiveLimit, Answer, HostLimits
 
 _FADED = 0.98  # of the largest body, with each that comes: one that was large holds back the next hundred, not the run
 
@@ -32,7 +32,7 @@ class BodyRoom:
         self.bodies = int(self._room_bytes / self._largest_bytes) or 1
 
 
-__all__ = ["HostLimits", "HostThrottle", "Outcome", "RetryAfterTooLongError", "Throttle"]
+__all__ = ["Answer", "HostLimits", "HostThrottle", "RetryAfterTooLongError", "Throttle"]
 
 _USED = 0.75  # of the limit: with so many in flight it is what holds requests back
 _LATE_S = 0.01  # a loop wakes up late: so much of a spacing that was missed is made up for
@@ -105,12 +105,12 @@ class HostThrottle:
             return 0.0
         return await self._stand_in_line(patience_s, now)
 
-    def release(self, entered_at: float, outcome: Outcome, body_bytes: int = 0) -> None:
+    def release(self, entered_at: float, answer: Answer, body_bytes: int = 0) -> None:
         """Count a request as over, and learn from it.
 
         Args:
             entered_at: the loop's time when the request was sent.
-            outcome: how it went.
+            answer: how it went.
             body_bytes: of its answer.
 
         """
@@ -119,7 +119,7 @@ class HostThrottle:
         adaptive = self._adaptive
         is_spaced = self.waiting > 0 and adaptive.spacing_s > self._spacing_s
         is_used = is_spaced or self.in_flight >= _USED * adaptive.window
-        adaptive.answered(now, entered_at, outcome, self.in_flight, is_used=is_used)
+        adaptive.answered(now, entered_at, answer, self.in_flight, is_used=is_used)
         self.in_flight -= 1
         if self.waiting:
             self._let_in(now)

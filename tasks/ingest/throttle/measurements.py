@@ -9,13 +9,10 @@ _LONGEST_CYCLE_S = 20.0
 _SMOOTHED_OVER = 50  # answers
 _WINDOW = 50  # answers, or twice what is in flight: of a shorter one the quickest answers are the mean
 _FIRST_WINDOW = 20
-
-# A sequential test (CUSUM) of the usual share of failures against one that is higher by a sixth of
-# the rest: 4 % against 20 %. Up to about 10 % the score does not rise in the long run; seven failures
-# in a row pass the threshold; 4 % at random do so once in some 100,000 answers.
-_USUAL_SHARE = 0.04
-_MORE = 1 / 6
-_SURE = 10.0
+_FAILED_OVER = 100  # answers
+_USUAL_OVER = 500
+_ALARMING = 0.15  # more of the answers fail than is usual
+_LOST = 0.9  # of the answers: where so many fail, each that fails is one too many
 
 
 class Throughput:
@@ -101,53 +98,24 @@ class Latency:
         self._since, self._in_window, self._window_s = now, 0, 0.0
 
 
-class FailureRate:
-    """Whether so many answers fail that it is no accident."""
+class Failures:
+    """The share of answers that fail, and whether it is more than is usual for the host."""
 
     def __init__(self) -> None:
         self.share = 0.0
-        self._score = 0.0
-        self.accept(_USUAL_SHARE)
-
-    def accept(self, share: float) -> None:
-        """Take it that so large a share of the answers fails, whatever the load."""
-        more = share + _MORE * (1 - share)
-        self._failed = math.log(more / share)
-        self._answered = math.log((1 - more) / (1 - share))
-        self._score = 0.0
+        self._usual = 0.0
 
     def answered(self) -> None:
         """Count a clean answer."""
-        if self.share or self._score:
-            self.share -= self.share / _SMOOTHED_OVER
-            self._score = max(0.0, self._score + self._answered)
+        if self.share or self._usual:
+            self.share -= self.share / _FAILED_OVER
+            self._usual += (self.share - self._usual) / _USUAL_OVER
 
     def failed(self) -> bool:
-        """Count a failure; return whether there are now too many, and begin anew if so."""
-        self.share += (1 - self.share) / _SMOOTHED_OVER
-        self._score += self._failed
-        if self._score < _SURE:
+        """Count a failure; return whether more fail than usual, which is then usual from now on."""
+        self.share += (1 - self.share) / _FAILED_OVER
+        self._usual += (self.share - self._usual) / _USUAL_OVER
+        if self.share < min(self._usual + _ALARMING, _LOST):
             return False
-        self._score = 0.0
+        self._usual = self.share
         return True
-
-
-class LoadHypothesis:
-    """Whether what was measured before the limit was lowered is still measured after it: then the load is not its cause."""
-
-    def __init__(self) -> None:
-        self.limit = 0.0
-        self._measured = math.inf
-
-    def note(self, limit: float, measured: float) -> None:
-        """Keep what is measured at a limit, unless it is noted for a higher one."""
-        if limit > self.limit:
-            self.limit, self._measured = limit, measured
-
-    def is_cleared(self, limit: float, measured: float) -> bool:
-        """Return whether a lower limit has hardly changed what is measured."""
-        return limit < 0.7 * self.limit and measured > 0.8 * self._measured
-
-    def clear(self) -> None:
-        """Forget it."""
-        self.limit, self._measured = 0.0, math.inf
