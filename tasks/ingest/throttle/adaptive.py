@@ -71,7 +71,7 @@ class AdaptiveLimit:
         self._delivered, self._latency, self._failures = Throughput(), Latency(), Failures()
         self._course, self._refusals, self._closure = CubicRecovery(), CeilingEstimator(), Cooldown()
         self._is_slow_start = self._is_first_closure = True
-        self._is_spaced = self._is_confirmed = self._is_near = False
+        self._is_spaced = self._is_confirmed = False
         self._late_limit, self._late_s = (
             0.0,
             math.inf,
@@ -112,7 +112,7 @@ class AdaptiveLimit:
         self._failures.answered()
         if not self._closure.is_over:
             if sent_at > self._closure.cut_at:
-                self._open(now, sent_at)
+                self._open(sent_at)
             else:
                 self._closure.hear(sent_at, is_clean=True)
         if is_used:
@@ -142,21 +142,19 @@ class AdaptiveLimit:
     def _cut(self, now: float, sent_at: float, in_flight: int) -> None:
         latency_s = self._latency.smoothed
         trouble = RejectionSample(self.limit, in_flight, self._delivered.per_s(now), latency_s)
-        is_steady = now - self._closure.ended_at > 1
         self._is_first_closure = self._is_slow_start
         self._closure.begin(now, sent_at, latency_s)
         if self._is_slow_start:
-            self._refusals.learn(trouble.held, trouble.per_s, is_steady=is_steady)
+            self._refusals.learn(trouble.held, trouble.per_s)
             self.held_until = now + latency_s  # until it is known what became of all that is in flight
-            self._is_confirmed = self._is_near = False
+            self._is_confirmed = False
             self._begin(self.limit / 2)
         else:
-            verdict = self._refusals.judge(trouble, self._course, is_steady=is_steady)
-            self._is_confirmed, self._is_near = verdict.is_confirmed, verdict.is_near
-            self._begin(verdict.ceiling)
+            ceiling, self._is_confirmed = self._refusals.judge(trouble, self._course)
+            self._begin(ceiling)
         self._is_spaced = True
 
-    def _open(self, now: float, sent_at: float) -> None:
+    def _open(self, sent_at: float) -> None:
         """Go on after the first clean answer since a cut."""
         closure, ceiling = self._closure, self._course.ceiling
         closed_s = sent_at - closure.began_at
@@ -164,11 +162,9 @@ class AdaptiveLimit:
             ceiling = min(ceiling, self._rate_found(sent_at, closed_s) * self._latency.smoothed)
         elif self._is_first_closure and closure.share is not None:
             ceiling = 2 * ceiling * closure.share
-        closure.end(now)
+        closure.end()
         if self._is_confirmed:
             self._course.lengthen(closed_s)
-        elif not self._is_near:
-            self._course.shorten()
         self._course.last_at_least(max(FIRST_S * (1 + was_exhausted), LATENCIES * self._latency.smoothed))
         self._begin(ceiling)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 CUT = 0.93  # of the ceiling: where the way begins
 PLATEAU = 0.98  # of the ceiling: where it settles
-FAR = 4.0  # ceilings by which it rises in `probe_s` once it goes beyond
+FAR = 4.0  # ceilings by which it rises in another `settle_s` once it goes beyond
 FIRST_S = 1.0
 REST_S = 4.0
 LONGEST_S = 8.0
@@ -30,7 +30,6 @@ class CubicRecovery:
         self.ceiling = math.inf
         self.age_s = 0.0
         self.settle_s = FIRST_S
-        self._probe_s = FIRST_S
 
     @property
     def limit(self) -> float:
@@ -38,7 +37,7 @@ class CubicRecovery:
         beyond_s = self.age_s - self.settle_s
         if beyond_s < 0:
             return self.ceiling * (PLATEAU - (PLATEAU - CUT) * (-beyond_s / self.settle_s) ** 3)
-        return self.ceiling * (PLATEAU + FAR * (beyond_s / self._probe_s) ** 3)
+        return self.ceiling * (PLATEAU + FAR * (beyond_s / self.settle_s) ** 3)
 
     @property
     def is_settled(self) -> bool:
@@ -57,17 +56,10 @@ class CubicRecovery:
     def lengthen(self, closed_s: float) -> None:
         """Take longer: the ceiling was right, and trouble cost `closed_s`."""
         self.settle_s = LONGEST_AFTER_PAUSES_S if closed_s > PAUSE_S else min(2 * self.settle_s, LONGEST_S)
-        self._probe_s = min(4 * self._probe_s, LONGEST_S)
-
-    def shorten(self) -> None:
-        """Take less time: the ceiling was wrong."""
-        self.settle_s /= 2
-        self._probe_s /= 2
 
     def last_at_least(self, seconds: float) -> None:
         """Take at least so long, to the ceiling and beyond."""
         self.settle_s = max(self.settle_s, seconds)
-        self._probe_s = max(self._probe_s, seconds)
 
 
 ALIKE = 1.2  # by which factor two figures may differ and be the same
@@ -104,15 +96,6 @@ class RejectionSample:
         return min(self.per_s * self.latency_s, self.limit)
 
 
-@dataclass(frozen=True)
-class CeilingEstimate:
-    """What a refusal says of a host's ceiling."""
-
-    ceiling: float
-    is_confirmed: bool = False
-    is_near: bool = False
-
-
 class CeilingEstimator:
     """Finds a host's ceiling from its refusals.
 
@@ -125,44 +108,40 @@ class CeilingEstimator:
         self.is_rate = False
         """Whether the host seems to bound what it serves a second."""
         self._held = math.inf
-        self._steady_per_s = math.inf
         self._in_vain = 0
 
-    def judge(self, trouble: RejectionSample, course: CubicRecovery, *, is_steady: bool) -> CeilingEstimate:
-        """Return what a refusal says; `is_steady` is whether the host was open all of the second that was measured."""
-        held = _unlike(trouble.held, self._held)
-        rated = min(_unlike(trouble.per_s, self.per_s), _unlike(trouble.per_s, self._steady_per_s))
+    def judge(self, trouble: RejectionSample, course: CubicRecovery) -> tuple[float, bool]:
+        """Return the ceiling after a refusal, and whether the refusal confirms the one before."""
+        held, rated = _unlike(trouble.held, self._held), _unlike(trouble.per_s, self.per_s)
         is_alike = min(held, rated) < ALIKE
         if max(held, rated) > 1.05 * min(held, rated):
             self.is_rate = rated < held
-        self.learn(trouble.held, trouble.per_s, is_steady=is_steady)
+        self.learn(trouble.held, trouble.per_s)
         if not course.is_settled:
-            return self._judge_early(trouble, is_confirmed=is_alike and course.age_s >= course.settle_s / 2)
+            return self._judge_early(trouble), is_alike and course.age_s >= course.settle_s / 2
         self._in_vain = 0
         ceiling = trouble.held
         if held > rated * 1.05:
             ceiling = max(trouble.rated, trouble.limit / 4)
         elif rated < ALIKE:
             ceiling = min(trouble.held, RATED * trouble.rated)
-        return CeilingEstimate(ceiling, is_confirmed=is_alike)
+        return ceiling, is_alike
 
-    def learn(self, held: float, per_s: float, *, is_steady: bool = True) -> None:
+    def learn(self, held: float, per_s: float) -> None:
         """Keep what was in flight, and the rate, for the next comparison."""
         self._held, self.per_s = held, per_s
-        if is_steady:
-            self._steady_per_s = per_s
 
     def learn_rate(self, per_s: float, latency_s: float) -> None:
         """Keep the rate of a host that was seen to bound it."""
         self.learn(per_s * latency_s, per_s)
         self.is_rate = True
 
-    def _judge_early(self, trouble: RejectionSample, *, is_confirmed: bool) -> CeilingEstimate:
+    def _judge_early(self, trouble: RejectionSample) -> float:
         """Judge a refusal below the ceiling: it is too high, by a little or by far."""
         if trouble.rated > NEAR * trouble.limit:
-            return CeilingEstimate(EARLY * (trouble.limit + trouble.rated) / 2, is_confirmed=is_confirmed, is_near=True)
+            return EARLY * (trouble.limit + trouble.rated) / 2
         self._in_vain += 1
-        return CeilingEstimate(0.9 * max(trouble.rated, trouble.limit / 2**self._in_vain))
+        return 0.9 * max(trouble.rated, trouble.limit * 0.5**self._in_vain)
 
 
 class Cooldown:
@@ -171,7 +150,6 @@ class Cooldown:
     def __init__(self) -> None:
         self.cut_at = -math.inf
         self.began_at = -math.inf
-        self.ended_at = 0.0
         self.is_over = True
         self.is_exhausted = False
         self._is_braked = False
@@ -212,9 +190,8 @@ class Cooldown:
         self._brake_s = min(BRAKE_GROWTH * self._brake_s, BRAKE_MAX_S)
         return until
 
-    def end(self, now: float) -> None:
+    def end(self) -> None:
         """End with a clean answer."""
-        self.ended_at = now
         self.is_over = True
         self.is_exhausted = False
 
