@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -220,3 +221,63 @@ def test_lines_as_they_mostly_are_need_not_be_read_one_by_one(
 
     assert at_once is not None
     assert at_once == _outcome(lambda: read_lines(block), asked)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"o": {}}',
+        '{"o": null}',
+        '{"o": {"x": null}}',
+        "{}",
+        "null",
+        '{"o.x": 1, "o": {"x": 2}}',
+        '{"id": 1, "id": 2}',
+        '{"o": {"x": 1, "x": 2}}',
+        '{"l": []}',
+        '{"l": [1, "a"]}',
+        '{"l": null}',
+        '{"l": 5}',
+        '{"l": [[1.0]]}',
+        '{"o": 5}',
+        '{"id": 9223372036854775808}',
+        '{"f": 12345678901234567890}',
+        '{"f": 1e400}',
+        '{"f": -0}',
+        '{"f": -0.0}',
+        '{"f": NaN}',
+        '{"f": Infinity}',
+        '{"f": "NA"}',
+        '{"id": true}',
+        '{"id": 1.0}',
+        '{"t": "2013-01-01T05:00:00.1234567"}',
+        '{"t": ""}',
+        r'{"t": "\ud800"}',
+        r'{"t": "\ud83d\ude00"}',
+        r'{"\u0069d": 1}',
+        r'{"\u006f": null}',
+        '{"o": {"new": 1}}',
+        '{"new": null}',
+        '\ufeff{"id": 1}',
+        '{"id": 1}\r',
+        " ",
+        "\t\r",
+        '{"id": 1} {"id": 2}\n{"id":\n3}',
+        '{"id": 1}{"id": 2}',
+        '{"id": 1,\n"f": 2.5}',
+        '{"l": [{"a": {}}], "o": {"x": 1}}',
+        '{"$reject": "why", "url": "u"}',
+        '{"a": ' + "[" * 2000 + "]" * 2000 + "}",
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"typed": False}, {"explode": "l"}, {"explode": "o.l", "keeps_empty": True}])
+def test_an_odd_line_is_what_it_is_alone(odd: str, options: dict[str, Any]) -> None:
+    """A line that pyarrow and Python may read otherwise gives what it does when each is read by itself, wherever it stands."""
+    plain = ['{"id": 1, "f": 2.5, "t": "2013-01-01", "l": [1], "o": {"x": 1, "l": [{"y": 1}]}}'] * 5
+    asked = Schema({"id": Column(type="int"), "f": Column(type="float")})
+
+    for place in (0, 4):
+        block = JsonBlock(ByteView.of("\n".join([*plain[:place], odd, *plain[place:]]).encode()), **options)
+        for schema in (asked, Schema()):
+            at_once = _outcome(partial(read_at_once, block, schema, 2), schema)
+            assert at_once in (None, _outcome(partial(read_lines, block), schema))

@@ -27,7 +27,7 @@ from tasks.convert.schema.blocks import RawBlock, Record, Schema
 from tasks.convert.schema.names import MAX_CELLS, refuse_width
 from tasks.convert.schema.types import TypeName
 
-SAMPLE_LINES = 200
+SAMPLE_LINES = 100
 _MORE_PLACES, _MORE_LINES = 20, 100  # of a block with keys that its first lines have not
 _MARK = b"\xef\xbb\xbf"
 _EMPTY = re.compile(rb"\{\s*\}|^\s*null", re.MULTILINE)

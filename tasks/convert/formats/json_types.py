@@ -60,6 +60,8 @@ class ColumnTypes:
         if not self.block.typed:
             return texts, "string" if is_narrowest("string", left) else infer_type(left)
         first = left.slice(0, _FIRST_TEXTS)
+        if is_narrowest("string", first):  # mostly one look at a text
+            return texts, "string"
         kind = infer_type(first)
         if kind not in TIME_TYPES and kind != "null":
             return texts, "string"  # others of them are times, but not all
