@@ -87,10 +87,10 @@ FORMATS = Formats(
     {
         "csv": f"{_FORMATS}.csv.format:Csv",
         "tsv": f"{_FORMATS}.csv.format:Tsv",
-        "jsonl": f"{_FORMATS}.jsonl:Jsonl",
-        "json": f"{_FORMATS}.json:Json",
+        "jsonl": f"{_FORMATS}.json.jsonl:Jsonl",
+        "json": f"{_FORMATS}.json.document:Json",
         "parquet": f"{_FORMATS}.parquet:Parquet",
-        "excel": f"{_FORMATS}.excel:Excel",
+        "excel": f"{_FORMATS}.excel.format:Excel",
     },
 )
 

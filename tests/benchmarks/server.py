@@ -32,7 +32,7 @@ ABOVE_IN_FLIGHT = f"above-{MAX_IN_FLIGHT}-in-flight"
 ABOVE_PER_S = f"above-{MAX_PER_S}-a-second"
 
 _REASONS = {200: b"OK", 404: b"Not Found", 429: b"Too Many Requests"}
-_PAGE = b"@@"  # stands for the page's number in a template
+_PAGE = b"tasks.convert.formats."  # stands for the page's number in a template
 
 
 class Answers:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json_lines import JsonBlock, read_lines
+from tasks.convert.formats.json.lines import JsonBlock, read_lines
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, api_source, land, make_table, misfits_of, read_rejects, read_rows
 

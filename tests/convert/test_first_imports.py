@@ -16,7 +16,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
-from tasks.convert.formats.excel import read_excel
+from tasks.convert.formats.excel.format import read_excel
 from tasks.core.imports import import_store
 from tasks.config import Reading
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tasks.config import Column
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json_lines import JsonBlock, read_lines
-from tasks.convert.formats.json_table import read_at_once
+from tasks.convert.formats.json.lines import JsonBlock, read_lines
+from tasks.convert.formats.json.table import read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.names import Naming
@@ -221,6 +221,18 @@ def test_lines_as_they_mostly_are_need_not_be_read_one_by_one(
 
     assert at_once is not None
     assert at_once == _outcome(lambda: read_lines(block), asked)
+
+
+@pytest.mark.parametrize("word", ["Inf", "NaN", "Infinity", "-Inf"])
+@pytest.mark.parametrize("line", ['{{"f": {}, "l": []}}', '{{"o": {{"x": {}}}, "l": []}}', '{{"f": 1.5, "l": [{}]}}'])
+def test_a_number_that_is_none_is_no_empty_record(word: str, line: str) -> None:
+    """Also where the record would give no row: what is no JSON is a reject."""
+    plain = ['{"id": 1, "f": 2.5, "l": [1.5], "o": {"x": 0.5}}'] * 5
+    block = JsonBlock(ByteView.of("\n".join([*plain, line.format(word)]).encode()), explode="l")
+
+    at_once = _outcome(partial(read_at_once, block, Schema(), 2), Schema())
+
+    assert at_once in (None, _outcome(partial(read_lines, block), Schema()))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json_lines import JsonBlock, read_lines
+from tasks.convert.formats.json.lines import JsonBlock, read_lines
 from tasks.convert.schema.types import TypeName
 from tests.convert.conftest import misfits_of
 

@@ -17,7 +17,7 @@ from flows.convert import convert
 from tasks.config import FilesSource, Pipeline, Reading, load_pipeline
 from tasks.config.formats import FORMATS
 from tasks.convert.formats.format import LineFormat, WholeFormat
-from tasks.convert.formats.json_rows import NullsOf
+from tasks.convert.formats.json.rows import NullsOf
 from tasks.convert.schema.blocks import RawBlock, Record
 from tasks.convert.single import find_like
 from tasks.convert.staging import file as staging

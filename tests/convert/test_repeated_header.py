@@ -70,6 +70,20 @@ def test_without_a_header_nothing_is_repeated(tmp_path: Path) -> None:
     assert (table.rows_table, table.rows_rejected) == (3, 0)
 
 
+def test_a_sheet_of_one_column_is_searched_too(tmp_path: Path) -> None:
+    """Among numbers a repeated header is a reject, as in a file."""
+    book, buffer = openpyxl.Workbook(), io.BytesIO()
+    assert book.active is not None
+    for value in ["n", 1, "n", 2]:
+        book.active.append([value])
+    book.save(buffer)
+    write_files(tmp_path, a_xlsx=buffer.getvalue())
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.types, table.rows_table, table.reasons) == ({"n": "int"}, 2, {"repeats the header": 1})
+
+
 def test_a_sheet_is_searched_as_a_file_is(tmp_path: Path) -> None:
     """The sentence names sheet and row."""
     book, buffer = openpyxl.Workbook(), io.BytesIO()

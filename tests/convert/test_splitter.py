@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.convert.files.byte_view import BufferPool, ByteView
-from tasks.convert.formats.jsonl import Jsonl
+from tasks.convert.formats.json.jsonl import Jsonl
 from tasks.convert.formats.splitter import RecordSplitter
 from tasks.convert.schema.target import TableTarget
 from tasks.convert.staging import file as conversion

@@ -15,7 +15,7 @@ from tasks.config import Reading
 from tasks.config.formats import Format
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.content import find_other_content, without_mark
-from tasks.convert.formats.json_rows import NotARowError, NullsOf, columns_of
+from tasks.convert.formats.json.rows import NotARowError, NullsOf, columns_of
 from tasks.convert.schema.blocks import Guess, RawBlock, Record, Rejection, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.target import TableTarget

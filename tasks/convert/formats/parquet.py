@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from tasks.config import Reading
 from tasks.convert.files.content import find_text, without_mark
 from tasks.convert.formats.format import WholeFormat
-from tasks.convert.formats.json_rows import NullsOf
+from tasks.convert.formats.json.rows import NullsOf
 from tasks.convert.schema.blocks import RawBlock, Record
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import TypeName, arrow_type, name_decimal

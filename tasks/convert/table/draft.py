@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from tasks.config.columns import ColumnType
-from tasks.convert.formats.json_rows import is_replaced
+from tasks.convert.formats.json.rows import is_replaced
 from tasks.convert.parts.part import Part
 from tasks.convert.parts.sample import Samples
 from tasks.convert.schema.names import refuse_width

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tasks.config import FilesSource
-from tasks.convert.formats.json_rows import NOT_A_LIST, is_replaced
+from tasks.convert.formats.json.rows import NOT_A_LIST, is_replaced
 from tasks.convert.parts.part import Part
 from tasks.convert.schema.names import FILE, LINE
 from tasks.convert.schema.types import Types

@@ -21,7 +21,6 @@ from tasks.ingest.http.retries import TransientError
 _TRANSPORT_ERRORS = (aiohttp.ClientError, OSError)
 _NO_ADDRESS = (aiohttp.NonHttpUrlClientError, aiohttp.InvalidUrlClientError, httpx.InvalidURL, UnicodeError)
 _AS_SENT = (b"content-encoding", b"content-length", b"transfer-encoding")  # no longer true of the body
-_UNREAD = httpx.ByteStream(b"")
 
 
 class UnreachableError(TransientError):
@@ -35,8 +34,9 @@ class WholeResponse(httpx.Response):
         headers = list(answer.raw_headers)
         if "Content-Encoding" in answer.headers:
             headers = [(name, value) for name, value in headers if name.lower() not in _AS_SENT]
-        reason = {"reason_phrase": answer.reason.encode()} if answer.reason else None
-        super().__init__(answer.status, headers=headers, stream=_UNREAD, request=request, extensions=reason)
+        reason = {"reason_phrase": answer.reason.encode("utf-8", "surrogateescape")} if answer.reason else None
+        stream = httpx.ByteStream(body)  # for whoever reads it as any answer
+        super().__init__(answer.status, headers=headers, stream=stream, request=request, extensions=reason)
         self._body = body
 
     @property

@@ -72,10 +72,8 @@ class AdaptiveLimit:
         self._course, self._refusals, self._closure = CubicRecovery(), CeilingEstimator(), Cooldown()
         self._is_slow_start = self._is_first_closure = True
         self._is_spaced = self._is_confirmed = False
-        self._late_limit, self._late_s = (
-            0.0,
-            math.inf,
-        )  # the limit before it was lowered for its latency, while it is on trial
+        self._late_limit = 0.0  # before it was lowered for its latency, while that is on trial
+        self._late_s = math.inf  # the latency then
         self._answered_at = 0.0
         self.limit = float(bounds.start)
         """Requests in flight."""

@@ -13,13 +13,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from asyncio import CancelledError
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from tasks.core.child_process import own_path
 from tasks.core.outcome import Failed, Outcome
 from tasks.train.execution.fit_process import THREAD_VARIABLES, Ending, How, Request
 
@@ -111,7 +113,7 @@ class FitServer:
             environment = {
                 **os.environ,
                 **dict.fromkeys(THREAD_VARIABLES, "1"),
-                "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path),
+                "PYTHONPATH": own_path(),
             }
             self._process = subprocess.Popen(command, pass_fds=passed, env=environment)  # noqa: S603 - ours
         self._end = ours
@@ -148,7 +150,7 @@ class _Servers:
     """Where this process has its fits run: at the server it was told of, else at one of its own."""
 
     def __init__(self) -> None:
-        self.server_address: str | None = None
+        self.serve: Callable[[], str] | None = None
         self._own: FitServer | None = None
         self._lock = threading.Lock()
         self._threads = threading.local()  # one request at a time: Dask's workers have threads
@@ -162,12 +164,10 @@ class _Servers:
 
     def _call(self) -> Connection:
         caller = socket.socket(socket.AF_UNIX)
-        try:
-            if self.server_address is not None:
-                caller.connect(self.server_address)
+        if self.serve is not None:
+            with suppress(OSError):  # it has ended, and nobody begins another
+                caller.connect(self.serve())
                 return Connection(caller.detach())
-        except OSError:  # it has ended
-            self.server_address = None
         with self._lock:
             if self._own is None or not self._own.is_running:
                 self._own = FitServer()
@@ -193,9 +193,15 @@ class _Servers:
 _servers = _Servers()
 
 
-def call_at(address: str) -> None:
-    """Have this process's fits run by the server at this address."""
-    _servers.server_address = address
+def call_at(fit_server: Callable[[], str]) -> None:
+    """Have this process's fits run by the server whose address this returns; it is asked before each thread's first."""
+    _servers.serve = fit_server
+
+
+def call_no_longer(fit_server: Callable[[], str]) -> None:
+    """Have this process's fits no longer run by a server that ends."""
+    if _servers.serve == fit_server:
+        _servers.serve = None
 
 
 def stop_fit_server() -> None:
@@ -220,7 +226,7 @@ def _endings(request: Request) -> Iterator[Ending]:
         except (EOFError, OSError):
             _servers.disconnect()
             if stopping.is_set():
-                break
+                raise CancelledError from None
             time.sleep(_DYING_S)
         except BaseException:
             _servers.disconnect()  # an answer nobody waits for must not be taken for the next one

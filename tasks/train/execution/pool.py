@@ -24,7 +24,7 @@ from tasks.config import Runner
 from tasks.config.runners import RemoteRunner
 from tasks.core.errors import TrainingError
 from tasks.train.evaluation.results import EvaluationResult
-from tasks.train.execution.fit_client import FitServer, stopping
+from tasks.train.execution.fit_client import FitServer, call_no_longer, stopping
 from tasks.train.execution.shared_store import SharedStore
 from tasks.train.execution.units import Unit, run_unit
 from tasks.train.execution.worker import stop_workers
@@ -61,7 +61,7 @@ class Workers:
         url = runner.data_url if isinstance(runner, RemoteRunner) else None
         self._store = None if url is None else SharedStore.within(url)
         self._offered = False
-        self._offering = Lock()
+        self._offering, self._serving = Lock(), Lock()
         stopping.clear()
 
     @property
@@ -100,6 +100,8 @@ class Workers:
                 waiting.extendleft(reversed(self._retry(flying, tries, error, on_results)))
                 flying.clear()
                 continue
+            if stopping.is_set():
+                raise CancelledError  # what it came to is that it was interrupted
             unit = flying.pop(future)
             on_results(unit, self._received(unit, _results_of(results)))
 
@@ -132,9 +134,12 @@ class Workers:
 
     def _serve_fits(self) -> str:
         """Return the address of the process that fits of this machine are forked from."""
-        if self._fit_server is None or not self._fit_server.is_running:
-            self._fit_server = FitServer()
-        return self._fit_server.address
+        with self._serving:
+            if stopping.is_set():
+                raise CancelledError
+            if self._fit_server is None or not self._fit_server.is_running:
+                self._fit_server = FitServer()
+            return self._fit_server.address
 
     def _retry(
         self,
@@ -168,6 +173,7 @@ class Workers:
             _mark_crashed(self._lost)
 
     def _stop_fits(self) -> None:
+        call_no_longer(self._serve_fits)
         if self._fit_server is not None:
             self._fit_server.stop()
 

@@ -20,7 +20,7 @@ def start_worker(fit_server: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     let_consoles_end()
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
-    call_at(fit_server)
+    call_at(lambda: fit_server)
 
 
 def stop_workers() -> None:

@@ -114,7 +114,7 @@ def reading_alone() -> Convert:
     import pyarrow.parquet as pq
 
     from tasks.config import Reading
-    from tasks.convert.formats.excel import read_excel
+    from tasks.convert.formats.excel.format import read_excel
 
     def convert(pattern: str, folder: Path) -> None:
         for path in _files(pattern):

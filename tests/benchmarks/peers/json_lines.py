@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 from tasks.config import Column
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.format import ByteBlock
-from tasks.convert.formats.json import Json
-from tasks.convert.formats.json_lines import JsonBlock
-from tasks.convert.formats.jsonl import parse_lines
+from tasks.convert.formats.json.document import Json
+from tasks.convert.formats.json.jsonl import parse_lines
+from tasks.convert.formats.json.lines import JsonBlock
 from tasks.convert.parts.part import write_part
 from tasks.convert.schema.blocks import Schema, TypedBlock
 from tasks.convert.schema.target import TableTarget

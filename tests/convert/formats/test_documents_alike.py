@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tasks.config import Column, Reading
 from tasks.convert.formats.format import ByteBlock
-from tasks.convert.formats.json import Json, RecordBlock, read_records, split_records
-from tasks.convert.formats.json_table import read_at_once
+from tasks.convert.formats.json.document import Json, RecordBlock, read_records, split_records
+from tasks.convert.formats.json.table import read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.names import Naming

@@ -14,8 +14,8 @@ import openpyxl
 import pytest
 
 from tasks.config import Reading
-from tasks.convert.formats import workbook_parts as guarded
-from tasks.convert.formats.excel import read_excel
+from tasks.convert.formats.excel import parts as guarded
+from tasks.convert.formats.excel.format import read_excel
 from tasks.convert.schema.blocks import RawBlock
 from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, warnings_of, write_files

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.config import Reading
-from tasks.convert.formats import json as json_document
-from tasks.convert.formats.json import read_records
+from tasks.convert.formats.json import document as json_document
+from tasks.convert.formats.json.document import read_records
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, misfits_of
 

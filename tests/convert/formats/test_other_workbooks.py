@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import io
-import struct
+import os
+import signal
+import subprocess
+import sys
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tasks.convert.formats.excel.parts import Archive
 from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, write_files
 from tests.convert.formats.test_excel import OLDER_FORMAT, read
-from tests.convert.formats.test_workbook_readers import replaced
+from tests.convert.formats.test_workbook_readers import written_by_xlsxwriter
+from tests.train.test_worker import descendants, is_running
 
 WORKBOOKS = Path(__file__).parent / "workbooks"  # of python-calamine's own tests, by its licence beside them
 _VALUES = ["String", "1", "1.1", "true", "false", "2010-10-10", "2010-10-10T10:10:10", "10:10:10"]
@@ -53,3 +61,77 @@ def test_what_is_damaged_is_one_sentence(data: bytes) -> None:
     """A file that is cut, or is another of Microsoft's, says what to do."""
     with pytest.raises(TableError, match=r"^is not an Excel file that can be read \(.*\); save it anew as .xlsx$"):
         read(data)
+
+
+def many_rows(path: Path) -> Path:
+    """Write an .ods of so many rows that its reader takes a while."""
+    row = b'<table:table-row><table:table-cell office:value-type="float" office:value="1"/></table:table-row>'
+    with zipfile.ZipFile(WORKBOOKS / "base.ods") as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            text = old.read(name)
+            new.writestr(name, text.replace(b"</table:table>", row * 400_000 + b"</table:table>", 1))
+    return path
+
+
+def test_a_reader_that_is_killed_is_one_sentence(tmp_path: Path) -> None:
+    """What ends it, be it the system for want of memory, ends no run."""
+    data = many_rows(tmp_path / "many.ods").read_bytes()
+
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(read, data)
+        os.kill(wait_for_child(os.getpid()), signal.SIGKILL)
+        with pytest.raises(
+            TableError, match=r"^is damaged, or would not fit in memory \(the reader ended with -9\); save"
+        ):
+            reading.result()
+
+
+def test_a_reader_does_not_outlive_a_run_that_is_killed(tmp_path: Path) -> None:
+    """Nobody waits for what it reads."""
+    path = many_rows(tmp_path / "many.ods")
+    code = f"from pathlib import Path; from tests.convert.formats.test_excel import read; read(Path({str(path)!r}).read_bytes())"
+
+    with subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[3]) as run:
+        child = wait_for_child(run.pid)
+        run.kill()
+    deadline = time.monotonic() + 60  # a bound, not a figure
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    assert not is_running(child)
+
+
+def wait_for_child(process: int) -> int:
+    """Return the process that reads a workbook for another, once it does."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for child in descendants(process):
+            with suppress(OSError):
+                if b"excel.apart" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return child
+        time.sleep(0.01)
+    raise AssertionError("no reader began")
+
+
+def test_a_reader_takes_its_modules_from_where_the_run_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of the user's with modules of the same names is none of its."""
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "__init__.py").write_text("raise RuntimeError('not ours')")
+    (tmp_path / "json.py").write_text("raise RuntimeError('not ours')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        sys, "path", [path for path in map(str, map(Path.absolute, map(Path, sys.path))) if path != str(tmp_path)]
+    )
+
+    assert read((WORKBOOKS / "base.ods").read_bytes(), header=False).received == 1
+
+
+def test_a_count_of_texts_that_no_sheet_can_have_is_left_to_the_careful_reader() -> None:
+    """The claim is not believed; the texts that are there are."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(written_by_xlsxwriter([["a"], ["x"]]))) as old, zipfile.ZipFile(buffer, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'uniqueCount="2"', b'uniqueCount="17000000"'))
+
+    assert Archive(buffer.getvalue()).is_odd
+    assert read(buffer.getvalue(), header=True).table.to_pydict() == {"a": ["x"]}

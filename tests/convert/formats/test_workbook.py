@@ -8,9 +8,8 @@ import zipfile
 
 import pytest
 
-from tasks.convert.formats import workbook_cells as cells
-from tasks.convert.formats import workbook_openpyxl as careful
-from tasks.convert.formats import workbook_parts as parts
+from tasks.convert.formats.excel import by_openpyxl as careful
+from tasks.convert.formats.excel import cells, parts
 from tasks.core.errors import TableError
 from tests.convert.formats.test_excel import read, workbook
 

@@ -12,10 +12,10 @@ import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.convert.formats.workbook import read_sheet
-from tasks.convert.formats.workbook_cells import Grid
-from tasks.convert.formats.workbook_openpyxl import CarefulWorkbook
-from tasks.convert.formats.workbook_parts import Archive
+from tasks.convert.formats.excel.by_openpyxl import CarefulWorkbook
+from tasks.convert.formats.excel.cells import Grid
+from tasks.convert.formats.excel.parts import Archive
+from tasks.convert.formats.excel.workbook import read_sheet
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY
 from tests.convert.formats.test_excel import read, with_cells, workbook
@@ -125,6 +125,11 @@ def test_both_readers_give_the_same_values_of_another_writer(rows: list[list[Any
         ('<c s="0" r="A2"><v>7</v></c>', "7"),
         ('<c t="n" \n r = "A2"><v>7</v></c>', "7"),
         ('<c r="A2" t="str"><v>a_x000D_\nb</v></c>', "a\r\nb"),
+        ('<c r="A2"><v xml:space="preserve">9007199254740993</v></c>', "9007199254740993"),
+        ('<c r="A2"><v >+9007199254740993</v></c>', "9007199254740993"),
+        ('<c r="A2"><v>&#57;007199254740993</v></c>', "9007199254740993"),
+        ('<c r="A2" t="inlineStr"><is><t xml:space="default"> x </t></is></c>', " x "),
+        ('<c r="A2" t="inlineStr"><is><t>&#10;x</t></is></c>', "\nx"),
     ],
 )
 def test_what_few_workbooks_have_is_read_right(cell: str, value: str | None) -> None:
@@ -132,6 +137,38 @@ def test_what_few_workbooks_have_is_read_right(cell: str, value: str | None) -> 
     texts = read(with_cells(f'<row r="2">{cell}<c r="B2"><v>5</v></c></row>'), header=True)
 
     assert texts.table.to_pydict() == {"a": [value], "b": ["5"]}
+
+
+def test_an_escape_in_a_text_is_the_same_to_both_readers() -> None:
+    """_x000D_ is the character of that number; a number of many digits elsewhere does not change it."""
+    cells = '<c r="{}2" t="str"><v>a_x000D_b_x0041_</v></c>'
+    plain = read(with_cells(f'<row r="2">{cells.format("A")}<c r="B2"><v>5</v></c></row>'), header=True)
+    careful = read(
+        with_cells(f'<row r="2">{cells.format("A")}<c r="B2"><v>9007199254740993</v></c></row>'), header=True
+    )
+
+    assert plain.table["a"].to_pylist() == careful.table["a"].to_pylist() == ["a\rbA"]
+
+
+def test_an_empty_part_is_no_damage() -> None:
+    """It is compressed as any other, and so is a folder."""
+    buffer = io.BytesIO(workbook(["a"], [1]))
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/empty.xml", b"")
+        archive.writestr("xl/empty/", b"")
+
+    assert read(buffer.getvalue()).table.to_pydict() == {"a": ["1"]}
+
+
+def test_a_book_under_another_name_is_read() -> None:
+    """Which part it is the archive says, and where its sheets are."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook(["a"], [1]))) as old, zipfile.ZipFile(buffer, "w") as new:
+        for name in old.namelist():
+            text = old.read(name).replace(b"workbook.xml", b"workbook22.xml")
+            new.writestr(name.replace("workbook.xml", "workbook22.xml"), text)
+
+    assert read(buffer.getvalue()).table.to_pydict() == {"a": ["1"]}
 
 
 def test_days_before_1900_are_dates() -> None:

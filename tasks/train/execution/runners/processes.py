@@ -35,7 +35,7 @@ class ProcessesRunner(Runner):
 
         from tasks.train.execution.fit_client import call_at  # noqa: PLC0415 - the same
 
-        call_at(fit_server())
+        call_at(fit_server)
         return ThreadPoolTaskRunner(max_workers=self.width(lambda: None))
 
     def width(self, opened: Callable[[], Any]) -> int:  # noqa: ARG002 - known without it

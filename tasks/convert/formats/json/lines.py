@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json_rows import (
+from tasks.convert.formats.json.rows import (
     NoRow,
     NotARowError,
     NullsOf,

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import Column
-from tasks.convert.formats.json_columns import JsonColumn
-from tasks.convert.formats.json_lines import JsonBlock
-from tasks.convert.formats.json_rows import TIME_TYPES, json_type
-from tasks.convert.formats.json_texts import texts_of
+from tasks.convert.formats.json.columns import JsonColumn
+from tasks.convert.formats.json.lines import JsonBlock
+from tasks.convert.formats.json.rows import TIME_TYPES, json_type
+from tasks.convert.formats.json.texts import texts_of
 from tasks.convert.schema.blocks import Schema
 from tasks.convert.schema.types import ARROW_TYPES, SURE_IN_FLOAT, TypeName
 from tasks.convert.schema.values import infer_type, is_narrowest, take_out

@@ -34,7 +34,6 @@ class Grid:
     """The rows of a sheet that hold a value, in their order: their numbers from 0, and their columns as texts.
 
     `written` tells of each cell of a column whether it is a text in the sheet too.
-    `height` is how many rows the sheet has as far as the last of these.
     """
 
     numbers: Numbers

@@ -10,15 +10,15 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
 from typing import IO, Any
 from xml.parsers import expat
 
 from tasks.convert.files.decompression import PIECE_BYTES
-from tasks.convert.formats import workbook_cells as cells
-from tasks.convert.formats import workbook_parts as parts
+from tasks.convert.formats.excel import cells, parts
 from tasks.core.errors import TableError
 from tasks.core.imports import import_once
 
@@ -74,8 +74,16 @@ def _in_silence() -> Iterator[None]:
 
 
 def _value(cell: Any) -> Any:
-    """Return the value of a cell; None for an error."""
-    return None if cell.data_type == "e" else cell.value
+    """Return the value of a cell, None for an error; in a text _x000D_ is the character of that number."""
+    if cell.data_type == "e":
+        return None
+    return _unescaped()(cell.value) if isinstance(cell.value, str) else cell.value
+
+
+@cache
+def _unescaped() -> Callable[[str], str]:
+    unescape: Callable[[str], str] = import_once("openpyxl.utils.escape").unescape
+    return unescape
 
 
 class _Elements:

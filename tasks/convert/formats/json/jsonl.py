@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat
-from tasks.convert.formats.json_lines import JsonBlock, read_lines
-from tasks.convert.formats.json_table import read_at_once
+from tasks.convert.formats.json.lines import JsonBlock, read_lines
+from tasks.convert.formats.json.table import read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.target import TableTarget

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json_columns import Place
-from tasks.convert.formats.json_rows import NoRow, NotARowError, rows_of
-from tasks.convert.formats.json_shape import InDoubtError, Shape
+from tasks.convert.formats.json.columns import Place
+from tasks.convert.formats.json.rows import NoRow, NotARowError, rows_of
+from tasks.convert.formats.json.shape import InDoubtError, Shape
 
 _TRIES = 20  # lines that have a key, but not where it makes the column
 _ASCII_ESCAPED = re.compile(rb"\\u00[2-7]")

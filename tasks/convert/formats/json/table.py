@@ -11,18 +11,18 @@ import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json_columns import (
+from tasks.convert.formats.json.columns import (
     Exploded,
     JsonColumn,
     JsonColumns,
     flatten_table,
     may_be_empty,
 )
-from tasks.convert.formats.json_lines import JsonBlock
-from tasks.convert.formats.json_names import LinesRead
-from tasks.convert.formats.json_rows import is_replaced
-from tasks.convert.formats.json_shape import InDoubtError, Known
-from tasks.convert.formats.json_types import ColumnTypes
+from tasks.convert.formats.json.lines import JsonBlock
+from tasks.convert.formats.json.names import LinesRead
+from tasks.convert.formats.json.rows import is_replaced
+from tasks.convert.formats.json.shape import InDoubtError, Known
+from tasks.convert.formats.json.types import ColumnTypes
 from tasks.convert.schema.blocks import RawBlock, Record, Schema
 from tasks.convert.schema.names import MAX_CELLS, refuse_width
 from tasks.convert.schema.types import TypeName

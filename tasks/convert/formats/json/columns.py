@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json_shape import InDoubtError, Shape
-from tasks.convert.formats.json_texts import join_lists, texts_of, values_at, write_lists
+from tasks.convert.formats.json.shape import InDoubtError, Shape
+from tasks.convert.formats.json.texts import join_lists, texts_of, values_at, write_lists
 
 _EMPTY = re.compile(rb"\{\s*\}")
 
@@ -131,10 +131,11 @@ def flatten_table(table: pa.Table, shape: Shape, explode: str | None, *, keeps_e
             Place(found.place.path, ()), found.values.flatten(), found.shape.elements, exploded.elements
         )
         inner = list(_flatten(elements, None)) if elements.shape.is_object else []
-        own = [elements]
         records = [JsonColumn(c.place, c.values, c.shape, exploded.records) for c in columns if c is not found]
-        columns = [*records, *own, *inner]
+        columns = [*records, elements, *inner]
     leaves = [column for column in columns if not column.shape.is_object]
+    if not all(_is_finite(column.values) for column in leaves):
+        raise InDoubtError  # of NaN, Inf and Infinity pyarrow takes more than Python does
     return JsonColumns(leaves, [column for column in columns if column.shape.is_object], exploded)
 
 
@@ -146,6 +147,13 @@ def _flatten(column: JsonColumn, explode: str | None) -> Iterator[JsonColumn]:
         yield found
         if inner.is_object and at.name != explode:
             yield from _flatten(found, explode)
+
+
+def _is_finite(values: pa.Array) -> bool:
+    """Return whether all numbers of a column, or of its lists, are."""
+    if pa.types.is_list(values.type):
+        return _is_finite(values.flatten())
+    return not pa.types.is_floating(values.type) or pc.all(pc.is_finite(values)).as_py() is not False
 
 
 def may_be_empty(column: JsonColumn, window: ByteView) -> bool:

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json_rows import text_of
-from tasks.convert.formats.json_shape import InDoubtError
+from tasks.convert.formats.json.rows import text_of
+from tasks.convert.formats.json.shape import InDoubtError
 
 _LINES = 1_000  # decoded at once: of many more Python would look for what is garbage
 _HALF = "\ud800"  # half of a surrogate pair

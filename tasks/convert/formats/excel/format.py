@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 
 from tasks.config import Reading
 from tasks.convert.files.content import find_text, without_mark
+from tasks.convert.formats.excel.by_calamine import Sheet
+from tasks.convert.formats.excel.cells import Grid, Numbers
+from tasks.convert.formats.excel.workbook import read_sheet
 from tasks.convert.formats.format import WholeFormat
 from tasks.convert.formats.header import (
     REPEATED,
@@ -22,10 +25,7 @@ from tasks.convert.formats.header import (
     warn_of_repeats,
     warn_of_second_header,
 )
-from tasks.convert.formats.json_rows import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
-from tasks.convert.formats.workbook import read_sheet
-from tasks.convert.formats.workbook_calamine import Sheet
-from tasks.convert.formats.workbook_cells import Grid, Numbers
+from tasks.convert.formats.json.rows import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
 from tasks.convert.schema.blocks import EXAMPLE, Guess, RawBlock, Record, Rejection
 from tasks.convert.schema.names import name_columns
 from tasks.convert.schema.types import TypeName
@@ -119,7 +119,7 @@ def _without_repeats(grid: Grid, layout: _Layout) -> tuple[Numbers, list[int]]:
     # In a table of one column what the others are tells whether they are repeats.
     if len(header) > 1:
         return np.setdiff1d(places, alike), alike.tolist()
-    repeats = sorted(find_repeats(header, grid.rows(layout.first, len(grid.numbers))))
+    repeats = sorted(find_repeats(header, list(map(list, grid.rows(layout.first, len(grid.numbers))))))
     return np.delete(places, repeats), [layout.first + place for place in repeats]
 
 

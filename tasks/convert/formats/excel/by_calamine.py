@@ -10,7 +10,7 @@ from itertools import islice
 
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from tasks.convert.formats.workbook_cells import Grid, GridBuilder
+from tasks.convert.formats.excel.cells import Grid, GridBuilder
 from tasks.core.errors import TableError
 
 _PEEKED_ROWS = 1000

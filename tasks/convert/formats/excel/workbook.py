@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.convert.formats.workbook_apart import read_apart
-from tasks.convert.formats.workbook_calamine import Sheet, choose_sheet, fill_grid, open_workbook
-from tasks.convert.formats.workbook_cells import Grid
-from tasks.convert.formats.workbook_openpyxl import CarefulWorkbook
-from tasks.convert.formats.workbook_parts import Archive
+from tasks.convert.formats.excel.apart import read_apart
+from tasks.convert.formats.excel.by_calamine import Sheet, choose_sheet, fill_grid, open_workbook
+from tasks.convert.formats.excel.by_openpyxl import CarefulWorkbook
+from tasks.convert.formats.excel.cells import Grid
+from tasks.convert.formats.excel.parts import Archive
 from tasks.core.errors import TableError
 
 _OLDER = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # how .xls begins

@@ -9,20 +9,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from posixpath import join, normpath
+from posixpath import join, normpath, split
 from typing import NoReturn
 from xml.etree import ElementTree as ET
 
 from tasks.convert.files.decompression import PIECE_BYTES, Inflate
 from tasks.convert.files.opening import BOMB_BYTES, BOMB_RATIO
-from tasks.convert.formats import workbook_cells as cells
+from tasks.convert.formats.excel import cells
 from tasks.core.errors import TableError
 
 MAX_ELEMENTS = 4 * cells.MAX_CELLS
 _MAX_UNBROKEN = 64 * 1024 * 1024  # bytes without the end of an element
 _END, _END_BYTES = b"PK\5\6", 22 + 2**16  # of the directory of a .zip; of two ends a reader may take either
 _OTHER_BOOKS = ("xl/workbook.bin", "content.xml")
-_BOOK, _LINKS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+_BOOK, _LINKS = "xl/workbook.xml", "_rels/.rels"
 
 _FAR_CELL = re.compile(rb'<c(?! r="[A-Z]\d{1,5}")[\s/>]')  # or one that does not begin with its place
 _NEAR_CELLS = 26 * 99_999
@@ -30,10 +30,11 @@ _NEAR_CELLS = 26 * 99_999
 _CELL = re.compile(rb'<c(?: r="([A-Z]{1,3}(?:\d{1,4}(?=\d{3}"))?)\d{1,3}")?[\s/>]')
 _PREFIXED_CELL = re.compile(rb":c[\s/>]")
 _CLAIM = re.compile(rb'uniqueCount(?!="(?:\d{1,7}|1[0-6]\d{6})")')
-_PADDED = re.compile(rb"<t>(?:\s|[^<]*\s</t>)")
+_PADDED = re.compile(rb'<t(?:\s(?![^>]*"preserve")[^>]*)?>(?:\s|&#|[^<]*(?:\s|&#\w+;)</t>)')
+_REFERRED = re.compile(rb"<(?:\w+:)?v(?:\s[^>]*)?>[^<]*&#")
 _FORMULA_BEGIN = re.compile(b"<f|:f")
 _VALUE = re.compile(rb"<(?:\w+:)?[vt](?:\s[^>]*)?>\s*[^<\s]")
-_DOUBT = re.compile(rb"v>\s*(?:-|\d{16})")
+_DOUBT = re.compile(rb"v(?:\s[^>]*)?>\s*(?:[-+]|\d{16})")
 
 # Readers of values give null for such a cell. Where the result is an empty text, Excel says so: t="str".
 _FORMULA = rb"<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)"
@@ -90,13 +91,20 @@ class Archive:
     @cached_property
     def paths(self) -> Mapping[str, str]:
         """Return the parts of the sheets by their names."""
-        links = {each.get("Id"): each.get("Target", "") for each in ET.fromstring(self.text(_LINKS))}  # noqa: S314 - it has no DOCTYPE
+        kinds = {each.get("Type", "").rpartition("/")[2]: each.get("Target", "") for each in self._elements(_LINKS)}
+        folder, name = split(_within("/", kinds.get("officeDocument", _BOOK)))
+        links = {each.get("Id"): each.get("Target", "") for each in self._elements(f"{folder}/_rels/{name}.rels")}
         found = {}
-        for element in ET.fromstring(self.text(_BOOK)).iter():  # noqa: S314 - the same
+        for element in self._elements(f"{folder}/{name}"):
             if element.tag.endswith("}sheet"):
                 link = next((value for key, value in element.items() if key.endswith("}id")), "")
-                found[element.get("name", "")] = normpath(join("/xl", links.get(link, ""))).removeprefix("/")
+                found[element.get("name", "")] = _within(f"/{folder}", links.get(link, ""))
         return found
+
+    def _elements(self, name: str) -> Iterator[ET.Element]:
+        """Yield all elements of a part; none where there is no such part."""
+        name = name.removeprefix("/")
+        return ET.fromstring(self.text(name)).iter() if name in self._infos else iter(())  # noqa: S314 - it has no DOCTYPE
 
     def holds_rows(self, sheet: str) -> bool:
         """Return whether a cell of a sheet has a value."""
@@ -172,11 +180,16 @@ class Archive:
         while not inflate.eof:
             piece = inflate.decompress(packed if not given else b"", PIECE_BYTES)
             given += len(piece)
-            if not piece or given > info.file_size:
+            if given > info.file_size or not (piece or inflate.eof):
                 _refuse(info)
             yield piece
         if given != info.file_size:
             _refuse(info)
+
+
+def _within(folder: str, path: str) -> str:
+    """Return a path that is told from a folder, as a name in the archive."""
+    return normpath(join(folder, path)).removeprefix("/")
 
 
 def _refuse(info: zipfile.ZipInfo) -> NoReturn:
@@ -205,6 +218,8 @@ def _see(part: Part, piece: bytes) -> None:
         part.is_odd = True  # more texts than a sheet has cells
     if _PADDED.search(piece):
         part.is_odd = True  # blanks that calamine, and Excel, take away
+    if b"&#" in piece and _REFERRED.search(piece):
+        part.is_odd = True  # a digit written by its number, which calamine takes for none
     part.has_value = part.has_value or _VALUE.search(piece) is not None
     part.has_formula = part.has_formula or (b"f" in piece and _FORMULA_BEGIN.search(piece) is not None)
 

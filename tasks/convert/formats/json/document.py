@@ -13,9 +13,9 @@ from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.format import ByteBlock, WholeFormat
-from tasks.convert.formats.json_lines import JsonBlock
-from tasks.convert.formats.json_rows import NoRow, NotARowError, NullsOf, Row, columns_of, nothing_declared, rows_of
-from tasks.convert.formats.json_table import read_at_once
+from tasks.convert.formats.json.lines import JsonBlock
+from tasks.convert.formats.json.rows import NoRow, NotARowError, NullsOf, Row, columns_of, nothing_declared, rows_of
+from tasks.convert.formats.json.table import read_at_once
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.target import TableTarget
