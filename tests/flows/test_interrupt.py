@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import openpyxl
@@ -16,6 +17,7 @@ import pytest
 
 from tests.flows.conftest import Tidemill, group_is_gone
 from tests.train.conftest import sklearn_table, write_table
+from tests.train.test_worker import descendants
 
 _ENDED_S = 60  # on a loaded machine; without an end it would be minutes
 
@@ -112,6 +114,52 @@ def test_a_signal_while_a_workbook_is_read_ends_the_run(
     assert "Traceback" not in told
     assert group_is_gone(process, _ENDED_S)
     assert not (data / "tables" / "rows").exists()
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["fit", "fit-again"])
+@pytest.mark.usefixtures("prefect_server")
+def test_a_signal_while_threads_wait_for_fits_ends_the_run(tidemill: Tidemill, tmp_path: Path, *, killed: bool) -> None:
+    """Fits without a pool end with the run, also those of a server in the place of one that was killed; none is told of as killed."""
+    data, path = tmp_path / "data", tmp_path / "pipeline.yaml"
+    write_table(data / "tables" / "rows", sklearn_table("iris"))
+    path.write_text(
+        "{name: iris, sources: {rows: {kind: files, path: inbox/*.csv}}, training: {query: 'SELECT * FROM rows', target: y, "
+        "candidates: {slow: {estimator: sklearn.ensemble.RandomForestClassifier, params: {n_estimators: 1000000}}}}}"
+    )
+    process = tidemill.start("run", path, "--data", data, "--only", "train")
+    fitting = _wait_for_fits(process.pid, set())
+    assert fitting
+    if killed:
+        for server in fitting:
+            os.kill(server, signal.SIGKILL)
+        _wait_for_fits(process.pid, fitting)
+
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=_ENDED_S)
+
+    assert process.returncode == 130, told
+    assert "error: interrupted" in told
+    assert "slow" not in told
+    assert group_is_gone(process, _ENDED_S)
+
+
+def _wait_for_fits(process: int, gone: set[int]) -> set[int]:
+    """Return the servers of fits below a process, but for some, when a fit of theirs has worked for some seconds."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        found = [each for each in descendants(process) - gone if "fit_server" in _command_of(each)]
+        with suppress(OSError):
+            if any(_seconds_of_work(each) > 4 for each in found):
+                return {each for each in found if set(found) & descendants(each)}
+        time.sleep(0.1)
+    raise AssertionError("no fit began")
+
+
+def _command_of(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])

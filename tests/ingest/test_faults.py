@@ -170,6 +170,18 @@ async def test_a_body_longer_than_it_says_is_one_error(site: Site, tmp_path: Pat
     assert (len(asked), list_files(tmp_path)) == (3, [])
 
 
+@pytest.mark.parametrize("status", [b"200 Gr\xfcn", b"404 Gr\xfcn", b"503 Gr\xfcn"])
+async def test_the_words_of_a_status_are_of_no_matter(site: Site, tmp_path: Path, status: bytes) -> None:
+    """Whatever bytes they are, the number says how it went."""
+    async with serving_raw(b'HTTP/1.1 %b\r\nContent-Length: 11\r\n\r\n[{"id": 1}]' % status) as (url, _):
+        source = api(site, "", url=url, pagination={"kind": "single"}, records_at=None)
+        if status.startswith(b"200"):
+            assert read_rows((await land_one(source, tmp_path)).path) == [{"id": 1}]
+            return
+        with pytest.raises(SourceError, match=status[:3].decode()):
+            await land_one(source, tmp_path)
+
+
 async def test_a_failure_counts_its_own_attempts_only(site: Site, tmp_path: Path) -> None:
     """Pages that are fetched beside it do not add to the attempts that an error tells of."""
     source = api(site, "/429-above-4-in-flight", requests=QUICK | {"attempts": 1})
