@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class Tidemill:
 
     environment: dict[str, str] = field(default_factory=dict)
     cwd: Path = PROJECT
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __call__(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
@@ -44,7 +46,7 @@ class Tidemill:
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         """Start a command in a process group of its own, as a shell does."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self._command(arguments),
             cwd=self.cwd,
             env=self._environment(),
@@ -53,6 +55,15 @@ class Tidemill:
             text=True,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what a test that failed has left of what it started."""
+        for process in self.started:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def _command(self, arguments: tuple[object, ...]) -> list[str]:
         return [sys.executable, "-m", "flows", *map(str, arguments)]
@@ -62,9 +73,11 @@ class Tidemill:
 
 
 @pytest.fixture
-def tidemill(sample_site: str) -> Tidemill:
-    """Return the command line, beside a sample site."""
-    return Tidemill({"SAMPLE_SITE": sample_site, "SAMPLE_TOKEN": "sample-token"})
+def tidemill(sample_site: str) -> Iterator[Tidemill]:
+    """Yield the command line, beside a sample site; what it has started ends with the test."""
+    command = Tidemill({"SAMPLE_SITE": sample_site, "SAMPLE_TOKEN": "sample-token"})
+    yield command
+    command.end()
 
 
 @pytest.fixture(scope="session")
