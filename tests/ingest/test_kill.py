@@ -67,7 +67,7 @@ def draw_moments(requests: int) -> list[tuple[int, float]]:
 
 def kill(site: Site, group: int, requests: int, seconds: float) -> None:
     """Kill a process group some seconds after a site has been asked so often, unless it has ended by then."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(site.seen) < requests and time.monotonic() < deadline:
         time.sleep(0.0002)
     time.sleep(seconds)

@@ -62,7 +62,7 @@ def files_of(folder: Path) -> list[str]:
 
 def wait_until_asked(site: Site, requests: int) -> None:
     """Wait until a site has been asked so often."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while len(site.seen) < requests and time.monotonic() < deadline:
         time.sleep(0.001)
 
