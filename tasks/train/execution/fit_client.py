@@ -169,6 +169,8 @@ class _Servers:
                 caller.connect(self.serve())
                 return Connection(caller.detach())
         with self._lock:
+            if stopping.is_set():
+                raise CancelledError
             if self._own is None or not self._own.is_running:
                 self._own = FitServer()
         caller.connect(self._own.address)
@@ -199,9 +201,11 @@ def call_at(fit_server: Callable[[], str]) -> None:
 
 
 def call_no_longer(fit_server: Callable[[], str]) -> None:
-    """Have this process's fits no longer run by a server that ends."""
+    """Have this process's fits no longer run by a server that ends; where all are to end, none begins at another."""
     if _servers.serve == fit_server:
         _servers.serve = None
+    if stopping.is_set():
+        _servers.stop()
 
 
 def stop_fit_server() -> None:
