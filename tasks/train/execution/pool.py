@@ -31,7 +31,7 @@ from tasks.train.execution.worker import stop_workers
 
 OPENINGS = 4  # of the pool: a unit whose worker was killed each time is given up
 _AHEAD = 2  # units a worker that are submitted: the next one is there when one ends
-_STORED_S = 3.0  # after this, what Prefect has not stored of a killed task run it will not store
+_STORED_S = 10.0  # after this, what Prefect, be it busy, has not stored of a killed task run it will not store
 _POLL_S = 0.3
 START_S = 4.0  # seconds of fits below which workers are not worth their start
 
