@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from tasks.config.base import ConfigModel, Scalar
 
 MOST_PARTITIONS = 100_000
-"""Each is a task run and a file."""
+"""Each is a file, and retried and resumed by itself."""
 
 
 class Range(ConfigModel):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from tasks.core.hosts import host_of
 from tasks.core.locks import exclusive_lock
 from tasks.core.storage import explain_disk_failure, remove_stale_temp_files
 from tasks.ingest.http.client import Client, Endpoint, first_urls
-from tasks.ingest.http.requests import RequestStats
+from tasks.ingest.landing.batch import PartitionBatch, make_batches, may_pass
 from tasks.ingest.landing.land import PartitionClient, land
 from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing
 from tasks.ingest.progress import Show, SourceProgress
@@ -32,7 +34,7 @@ from tasks.ingest.scraping.robots import Robots
 from tasks.raw.partitions import Partition, list_partitions
 from tasks.raw.selection import PartitionSelection
 
-PARTITIONS_AT_ONCE = 32  # task runs of one source under way; the throttle bounds its requests
+PARTITIONS_AT_ONCE = 64  # of one source, and its task runs at most; the throttle bounds its requests
 RETRY_DELAY_S = 3
 
 
@@ -49,34 +51,26 @@ class Ingest:
 
 
 def _may_pass(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Return whether another attempt at a partition may succeed."""
-    return isinstance(state.data, SourceError) and not isinstance(state.data, PermanentSourceError)
-
-
-class PartitionLanding:
-    """What is landed and how it is asked for; no dataclass: Prefect looks through one, here through all partitions for each."""
-
-    def __init__(self, plan: LandingPlan, access: PartitionClient) -> None:
-        self.plan = plan
-        self.access = access
+    """Return whether another attempt at partitions may succeed."""
+    return may_pass(state.data)
 
 
 @task(
-    name="land partition",
-    task_run_name="{landing.plan.job.source_name} {landing.plan.job.partition.name}",
+    name="land partitions",
+    task_run_name="{batch.name}",
     retries=1,
     retry_delay_seconds=RETRY_DELAY_S,
     retry_condition_fn=_may_pass,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-async def land_partition(landing: PartitionLanding) -> Landed:
-    """Fetch one partition whole.
+async def land_partitions(batch: PartitionBatch) -> None:
+    """Fetch one partition whole, or several where a source has many.
 
-    A unit of its own because it is what is retried, once more after the HTTP
+    A partition is a unit because it is what is retried, once more after the HTTP
     client gave up, and what a later run skips.
     """
-    return await land(landing.plan, landing.access)
+    await batch.land()
 
 
 async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, ingest: Ingest) -> LandedSource:
@@ -128,46 +122,59 @@ class _SourceLanding:
     async def run(self, jobs: Sequence[PartitionJob]) -> Sequence[PartitionOutcome]:
         """Return what became of each partition."""
         found = await asyncio.to_thread(self._find_all, jobs)
-        self._progress.reused([landed for landed in found if landed is not None])
-        endpoint = asyncio.create_task(self._open()) if None in found else None
+        self._progress.reused([each for each in found if isinstance(each, Landed)])
+        plans = [each for each in found if isinstance(each, LandingPlan)]
+        landed = await self._land_all(plans) if plans else {}
+        return [
+            landed[job.partition.name] if isinstance(each, LandingPlan) else self._end(job, each)
+            for job, each in zip(jobs, found, strict=True)
+        ]
 
-        async def land_one(pair: tuple[PartitionJob, Landed | None]) -> PartitionOutcome:
-            job, landed = pair
-            if landed is not None:
-                return landed
-            assert endpoint is not None
-            async with self._slots:
-                return await self._land(job, endpoint)
-
-        return await gather_all(zip(jobs, found, strict=True), land_one)
-
-    async def _land(self, job: PartitionJob, endpoint: asyncio.Task[Endpoint]) -> PartitionOutcome:
-        stats = self._ingest.client.stats(job.raw)
+    async def _land_all(self, plans: Sequence[LandingPlan]) -> dict[str, PartitionOutcome]:
         try:
-            access = PartitionClient(
-                (await endpoint).fetch_into(stats), stats, self._ingest.robots, self._ingest.client.secrets
-            )
-            plan = await asyncio.to_thread(plan_landing, job, fresh=self._is_fresh(job.partition))
-            landing = land_partition(PartitionLanding(plan, access))
-            return self._progress.landed(await self._progress.counting(stats, landing))
+            endpoint = self._ingest.client.endpoint(self._source, await read_secrets(self._source))
         except SourceError as error:
-            return self._fail(job, str(error), stats)
-        except OSError as error:
-            return self._fail(job, explain_disk_failure(error, job.raw), stats)
+            return {plan.job.partition.name: self._end(plan.job, error) for plan in plans}
+        batches = make_batches(plans, PARTITIONS_AT_ONCE, partial(self._land, endpoint))
+        return {name: outcome for batch in await gather_all(batches, self._land_batch) for name, outcome in batch}
 
-    def _fail(self, job: PartitionJob, cause: str, stats: RequestStats) -> FailedPartition:
+    async def _land_batch(self, batch: PartitionBatch) -> list[tuple[str, PartitionOutcome]]:
+        with suppress(SourceError, OSError):  # each is an outcome of its partition
+            await land_partitions(batch)
+        names = [plan.job.partition.name for plan in batch.plans]
+        return [
+            (name, self._end(plan.job, batch.outcomes[name])) for name, plan in zip(names, batch.plans, strict=True)
+        ]
+
+    async def _land(self, endpoint: Endpoint, plan: LandingPlan) -> Landed:
+        stats = self._ingest.client.stats(plan.job.raw)
+        access = PartitionClient(endpoint.fetch_into(stats), stats, self._ingest.robots, self._ingest.client.secrets)
+        async with self._slots:
+            return self._progress.landed(await self._progress.counting(stats, land(plan, access)))
+
+    def _end(self, job: PartitionJob, outcome: Landed | SourceError | OSError) -> PartitionOutcome:
+        """Return what became of a partition; one that failed is counted now, as no other attempt follows."""
+        if isinstance(outcome, Landed):
+            return outcome
+        cause = explain_disk_failure(outcome, job.raw) if isinstance(outcome, OSError) else str(outcome)
+        stats = self._ingest.client.stats(job.raw)
         return self._progress.failed(FailedPartition.of(job.partition.name, cause, stats))
 
-    def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | None]:
+    def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | LandingPlan | SourceError | OSError]:
         remove_stale_temp_files(self._folder)
-        return [find_landed(job, fresh=self._is_fresh(job.partition)) for job in jobs]
+        return [self._find(job) for job in jobs]
+
+    def _find(self, job: PartitionJob) -> Landed | LandingPlan | SourceError | OSError:
+        """Return what is landed of a partition, or else what is to be; an error where that cannot be told."""
+        fresh = self._is_fresh(job.partition)
+        try:
+            return find_landed(job, fresh=fresh) or plan_landing(job, fresh=fresh)
+        except (SourceError, OSError) as error:
+            return error
 
     def _is_fresh(self, partition: Partition) -> bool:
         """Return whether a partition is fetched again though it is landed: with a slice, only what it names."""
         return self._ingest.fresh and (self._ingest.part is None or self._ingest.part.selects(partition))
-
-    async def _open(self) -> Endpoint:
-        return self._ingest.client.endpoint(self._source, await read_secrets(self._source))
 
 
 async def read_secrets(source: ApiSource | PagesSource) -> dict[str, str]:

@@ -21,7 +21,7 @@ from tasks.core.errors import StageError
 from tasks.ingest import progress
 from tasks.ingest.landing.plan import Landed
 from tasks.ingest.results import MOST, FailedPartition, LandedSource
-from tasks.ingest.tasks import land_partition
+from tasks.ingest.tasks import land_partitions
 from tasks.reports.artifacts import ROWS_SHOWN, report_ingest
 from tests.ingest.sources import api, list_files, pages, read_rows
 from tests.site.items import ITEMS
@@ -106,7 +106,7 @@ async def test_a_partition_that_may_pass_is_tried_once_more(
     site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fails beyond the client's attempts is retried by Prefect: it comes, or fails for good; the third attempt is warned of."""
-    monkeypatch.setattr(land_partition, "retry_delay_seconds", 0.1)  # not 3
+    monkeypatch.setattr(land_partitions, "retry_delay_seconds", 0.1)  # not 3
     config = pipeline(
         comes=api(site, "/503-once", requests=ONCE, pagination={"kind": "single"}),
         stays=api(site, "/500-always", requests={"attempts": 4, "backoff_first_s": 0.01}),
@@ -132,7 +132,7 @@ async def test_prefect_looks_through_none_of_the_other_partitions(
     looked_at: list[Any] = []
 
     def look(value: Any, context: dict[str, Any]) -> Any:
-        looked_at.extend([value] if context["parameter_name"] == "landing" else [])
+        looked_at.extend([value] if context["parameter_name"] == "batch" else [])
         return resolve_to_final_result(value, context)
 
     monkeypatch.setattr(task_engine, "resolve_to_final_result", look)

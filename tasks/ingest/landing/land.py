@@ -56,24 +56,20 @@ async def land(plan: LandingPlan, access: PartitionClient) -> Landed:
             what was landed before is as it was, and what has come since is gone on from by the next run.
 
     """
-    began = time.monotonic()
     landing = _Landing(plan, access)
     limit_s = plan.job.source.requests.partition_deadline_s
     try:
         with redacting(access.secrets):
             async with asyncio.timeout(limit_s):
-                await landing.run()
+                return await landing.run()
     except NotModifiedError:
-        await in_thread(keep_unchanged, plan)
+        return await in_thread(landing.keep_unchanged)
     except TimeoutError:
         raise SourceError(
             f"not landed within requests.partition_deadline_s ({limit_s:g}); run again to go on from page {access.stats.pages}, or raise it"
         ) from None
     except SourceError as error:
         raise access.secrets.redact_error(error) from None
-    landed = await in_thread(summarize_landing, plan, access.stats, landing.resumed_from, time.monotonic() - began)
-    doubts = (*warn_of_clock(plan), *landing.doubts, *landed.warnings)
-    return replace(landed, warnings=tuple(dict.fromkeys(doubts)))
 
 
 async def in_thread(call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
@@ -125,24 +121,24 @@ class _Landing:
         source = plan.job.source
         self._max_rows = source.pagination.max_rows if isinstance(source, ApiSource) else None
         self._uncommitted = UncommittedPages()
-        self._since_s = time.monotonic()
+        self._began_s = self._since_s = time.monotonic()
         self._committing: asyncio.Task[None] | None = None
-        self.resumed_from = 0
-        self.doubts: tuple[str, ...] = ()
+        self._resumed_from = 0
+        self._doubts: tuple[str, ...] = ()
         """What is to be told in this run alone."""
 
-    async def run(self) -> None:
+    async def run(self) -> Landed:
         try:
-            await in_thread(self._writer.open)
+            if self._plan.is_begun or self._access.stats.requests:  # by a run before, or an attempt before
+                await in_thread(self._writer.open)
             kept = self._writer.checkpoint.state
             self._state = read_state(self._plan.job.source, kept)
             if kept is not None and self._state is None:
                 await in_thread(self._restart)
             self._begin()
             if self._writer.checkpoint.is_complete:
-                await in_thread(self._put_in_place)
-            else:
-                await self._read()
+                return await in_thread(self._put_in_place)
+            return await self._read()
         except WrongPagesError:
             await self._drop()
             raise
@@ -156,7 +152,7 @@ class _Landing:
         self._writer.close()
         discard(self._plan.raw)
         self._writer = RawWriter(self._plan.raw, self._plan.requested)
-        self.doubts = (
+        self._doubts = (
             f"the checkpoint of a run that ended early has another shape, as of another version: its {pages} pages are "
             "fetched again, and there is nothing to do",
         )
@@ -164,14 +160,19 @@ class _Landing:
     def _begin(self) -> None:
         """Take up what the writer found of a run before."""
         found, stats, incremental = self._writer.checkpoint.manifest, self._access.stats, self._plan.incremental
-        self.resumed_from = stats.pages = found.pages
+        self._resumed_from = stats.pages = found.pages
         stats.rows = found.rows
         if incremental is not None:
             before = self._plan.landed.largest if self._plan.landed else None
             largest, were_later = before if found.largest is None else found.largest, bool(found.warnings)
             self._watermark = Watermark(incremental, largest, found.rows, were_later=were_later)
 
-    async def _read(self) -> None:
+    def keep_unchanged(self) -> Landed:
+        """Note that what is landed is what the server still has."""
+        keep_unchanged(self._plan)
+        return self._summarize()
+
+    async def _read(self) -> Landed:
         plan, state = self._plan, self._state
         landed = None if plan.is_increment or state is not None else plan.landed
         conditional = Conditional(self._access.fetch, landed if is_validated_by_body(plan.job.source) else None)
@@ -182,7 +183,7 @@ class _Landing:
                     await self._committed()
                     self._committing = asyncio.create_task(in_thread(self._add, self._hand_over()))
         await self._committed()
-        await in_thread(self._finish, self._hand_over(), conditional)
+        return await in_thread(self._finish, self._hand_over(), conditional)
 
     def _groups(self, fetch: Fetch, state: State | None) -> AsyncGenerator[PageGroup, None]:
         job = self._plan.job
@@ -266,7 +267,7 @@ class _Landing:
         value = conditional.validator(header)
         return value if value is None or self._access.secrets.redact(value) == value else None
 
-    def _finish(self, group: PageGroup, conditional: Conditional) -> None:
+    def _finish(self, group: PageGroup, conditional: Conditional) -> Landed:
         largest, group = self._see(group), self._kept(group)
         if self._watermark is not None:
             self._watermark.check()
@@ -274,18 +275,25 @@ class _Landing:
             etag, modified = self._validator(conditional, "ETag"), self._validator(conditional, "Last-Modified")
             self._writer.finish(group, largest, etag=etag, last_modified=modified)
         else:
-            self.doubts += group.warnings
-        self._put_in_place()
+            self._doubts += group.warnings
+        return self._put_in_place()
 
-    def _put_in_place(self) -> None:
+    def _put_in_place(self) -> Landed:
         """Make the raw file count; an increment without rows, or with the very rows of the one before, leaves nothing."""
         manifest, before = self._writer.checkpoint.manifest, self._plan.landed
         if self._plan.is_increment and before is not None and (not manifest.rows or manifest.sha256 == before.sha256):
-            self.doubts += manifest.warnings
+            self._doubts += manifest.warnings
             self._writer.close()
             discard(self._plan.raw)
         else:
             self._writer.put_in_place()
+        return self._summarize()
+
+    def _summarize(self) -> Landed:
+        plan, seconds = self._plan, time.monotonic() - self._began_s
+        landed = summarize_landing(plan, self._access.stats, self._resumed_from, seconds)
+        doubts = (*warn_of_clock(plan), *self._doubts, *landed.warnings)
+        return replace(landed, warnings=tuple(dict.fromkeys(doubts)))
 
     def _see(self, group: PageGroup) -> Scalar | None:
         """Return the largest value of an incremental source's field, with those of a page group."""

@@ -134,6 +134,8 @@ class LandingPlan:
     extends: str | None = None
     landed: RawManifest | None = None
     damage: str | None = None
+    is_begun: bool = False
+    """Whether a run that ended early has left what this one goes on from."""
 
     @property
     def incremental(self) -> Incremental | None:
@@ -175,7 +177,8 @@ def plan_landing(job: PartitionJob, *, fresh: bool) -> LandingPlan:
     first = LandingPlan(job, job.raw, job.incremental.start if job.incremental else None)
     if not fresh:
         first = replace(first, damage=find_damage(job.folder, job.partition.name))
-    if fresh or not _is_under_way(first):
+    first = replace(first, is_begun=not fresh and _is_under_way(first))
+    if not first.is_begun:
         discard(job.raw)
         if not fresh and _are_current(job, files):
             return _plan_more(first, files)
@@ -225,8 +228,9 @@ def _plan_more(first: LandingPlan, files: Sequence[tuple[Path, RawManifest]]) ->
     raw = increment_path(job.raw, len(files))
     latest = replace(latest, largest=_largest(files))
     plan = LandingPlan(job, raw, since(job.incremental, latest.largest), files[0][1].sha256, latest, first.damage)
-    if not _is_under_way(plan):
-        discard(raw)
+    if _is_under_way(plan):
+        return replace(plan, is_begun=True)
+    discard(raw)
     return plan
 
 

@@ -1,0 +1,72 @@
+"""Partitions of a source that one task run lands, each by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from tasks.core.concurrency import gather_all
+from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.ingest.landing.plan import Landed, LandingPlan
+from tasks.raw.completeness import group_messages
+
+LandOne = Callable[[LandingPlan], Awaitable[Landed]]
+
+
+class PartitionBatch:
+    """Partitions to be landed, and what became of each; no dataclass: Prefect looks through one for each task run."""
+
+    def __init__(self, plans: Sequence[LandingPlan], land_one: LandOne) -> None:
+        self.plans = plans
+        self.outcomes: dict[str, Landed | SourceError | OSError] = {}
+        """By the partitions' names."""
+        self._land_one = land_one
+
+    @property
+    def name(self) -> str:
+        """Return what the task run is called: the source, the first partition, and the last one of several."""
+        first, last = (self.plans[place].job for place in (0, -1))
+        more = f" … {last.partition.name} ({len(self.plans)} partitions)" if len(self.plans) > 1 else ""
+        return f"{first.source_name} {first.partition.name}{more}"
+
+    async def land(self) -> None:
+        """Fetch what is not landed yet, and may be; a partition that fails does not stop the others.
+
+        Raises:
+            SourceError: a partition failed that another attempt may land.
+            PermanentSourceError, OSError: partitions failed, and no attempt lands them.
+
+        """
+        await gather_all(filter(self._is_open, self.plans), self._try)
+        errors = {name: found for name, found in self.outcomes.items() if not isinstance(found, Landed)}
+        if errors:
+            raise self._error(errors)
+
+    def _is_open(self, plan: LandingPlan) -> bool:
+        name = plan.job.partition.name
+        return name not in self.outcomes or may_pass(self.outcomes[name])
+
+    async def _try(self, plan: LandingPlan) -> None:
+        name = plan.job.partition.name
+        try:
+            self.outcomes[name] = await self._land_one(plan)
+        except (SourceError, OSError) as error:
+            self.outcomes[name] = error
+
+    def _error(self, errors: dict[str, SourceError | OSError]) -> SourceError | OSError:
+        """Return what the task run fails with: of one partition its own error, of several each cause once."""
+        if len(self.plans) == 1:
+            return next(iter(errors.values()))
+        causes = "; ".join(group_messages((name, str(error)) for name, error in errors.items()))
+        kind = SourceError if any(map(may_pass, errors.values())) else PermanentSourceError
+        return kind(f"{len(errors)} of {len(self.plans)} partitions failed: {causes}")
+
+
+def may_pass(outcome: object) -> bool:
+    """Return whether what became of a partition is a failure that another attempt may make good."""
+    return isinstance(outcome, SourceError) and not isinstance(outcome, PermanentSourceError)
+
+
+def make_batches(plans: Sequence[LandingPlan], most: int, land_one: LandOne) -> list[PartitionBatch]:
+    """Return the plans in at most so many batches: of one each, where they are no more."""
+    size = -(-len(plans) // most) or 1
+    return [PartitionBatch(plans[start : start + size], land_one) for start in range(0, len(plans), size)]

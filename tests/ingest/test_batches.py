@@ -1,0 +1,77 @@
+"""A source of many partitions: a few task runs land them, each partition by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import task_engine
+from prefect.utilities.engine import resolve_to_final_result
+
+from flows.ingest import ingest
+from tasks.config import Pipeline
+from tasks.ingest.tasks import PARTITIONS_AT_ONCE, land_partitions
+from tests.ingest.sources import api
+from tests.site.server import Site
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+EACH = 60
+
+
+async def test_many_partitions_are_a_few_task_runs_and_fail_one_by_one(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those of one task run the good are landed, the refused asked once, and those that may pass asked twice."""
+    monkeypatch.setattr(land_partitions, "retry_delay_seconds", 0.1)  # not 3
+    batches = record_batches(monkeypatch)
+    source = api(
+        site,
+        "/{route}",
+        params={"n": "{n}"},
+        partitions={"n": {"range": [1, EACH]}, "route": ["items", "404", "500-always"]},
+        requests={"attempts": 1},
+        pagination={"kind": "single"},
+    )
+    config = Pipeline(name="test", sources={"things": source}, allow_partial=True)
+
+    (first,) = await ingest(config, tmp_path)
+    asked, names = Counter(path.partition("?")[0] for path in site.paths), {batch.name for batch in batches}
+    (again,) = await ingest(config, tmp_path)
+
+    assert [each.partition for each in first.landed] == [f"n={n},route=items" for n in range(1, EACH + 1)]
+    assert [failed.message.split(": ")[0] for failed in first.failed] == [
+        "source things, partition n=1,route=404 and 59 more",
+        "source things, partition n=1,route=500-always and 59 more",
+    ]
+    assert asked == {"/items": EACH, "/404": EACH, "/500-always": 2 * EACH}
+    assert (again.total("reused"), again.total("rows")) == (EACH, first.total("rows"))
+    assert len(names) == EACH <= PARTITIONS_AT_ONCE
+    assert "things n=1,route=items … n=1,route=500-always (3 partitions)" in names
+
+
+async def test_a_task_run_of_several_partitions_tells_each_cause_once(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What Prefect shows of it names the first partition of each cause, and how many share it."""
+    parts = {"n": {"range": [1, 2 * PARTITIONS_AT_ONCE]}}
+    source = api(site, "/404", params={"n": "{n}"}, partitions=parts, pagination={"kind": "single"})
+
+    await ingest(Pipeline(name="test", sources={"things": source}, allow_partial=True), tmp_path)
+
+    ends = {record.getMessage() for record in caplog.records if record.name == "prefect.task_runs"}
+    assert any("2 of 2 partitions failed: partition n=1 and 1 more: GET" in end for end in ends)
+
+
+def record_batches(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list of what Prefect's task runs are given from now on."""
+    batches: list[Any] = []
+
+    def look(value: Any, context: dict[str, Any]) -> Any:
+        batches.extend([value] if context["parameter_name"] == "batch" else [])
+        return resolve_to_final_result(value, context)
+
+    monkeypatch.setattr(task_engine, "resolve_to_final_result", look)
+    return batches
