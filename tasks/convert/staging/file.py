@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,6 +59,7 @@ class _Progress:
     encoding: str = "utf-8"
     guess: Guess | None = None
     damage: str = ""
+    is_read_at_once: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -83,7 +85,8 @@ async def convert_file(
             progress.converting.append(converting)
             progress.written.append(asyncio.create_task(_sync(converting, plan)))
         written = await asyncio.gather(*progress.written)
-        await asyncio.to_thread(_check_unchanged, file)
+        if not progress.is_read_at_once:
+            await asyncio.to_thread(_check_unchanged, file)
         return _sum_up(file, plan, progress, written)
     except TableError as error:
         raise TableError(f"{file.name}: {error}") from error
@@ -110,7 +113,9 @@ def _convert(block: Block, plan: ConversionContext, name: str, file: str) -> Blo
 
 async def _read_blocks(file: InputFile, plan: ConversionContext, progress: _Progress) -> AsyncIterator[Block]:
     """Yield the blocks of a file, at least one: an empty file too has a part."""
-    opened = await asyncio.to_thread(_open, file, plan)
+    opened, found = await asyncio.to_thread(_begin, file, plan, progress)
+    for block in found:
+        yield block
     if isinstance(opened, WholeFormat):
         progress.digest = await asyncio.to_thread(content_digest, file)
         blocks = await asyncio.to_thread(read_whole, file.path, opened, plan.target)
@@ -121,9 +126,10 @@ async def _read_blocks(file: InputFile, plan: ConversionContext, progress: _Prog
             progress.guess = progress.guess or Guess(opened.suffixes[0].removeprefix("."))
             yield block
         return
-    async for received, final in _read_bytes(file, plan, progress, opened):
-        for block in await asyncio.to_thread(opened.feed, received, final=final):
-            yield block
+    if not found:
+        async for received, final in _read_bytes(file, plan, progress, opened):
+            for block in await asyncio.to_thread(opened.feed, received, final=final):
+                yield block
     progress.encoding, progress.guess, progress.warnings = opened.encoding.name, opened.guess, opened.warnings
     if progress.damage:
         progress.warnings += (f"{progress.damage}; what follows is in no row: fetch the file again",)
@@ -131,6 +137,25 @@ async def _read_blocks(file: InputFile, plan: ConversionContext, progress: _Prog
         for block in await asyncio.to_thread(opened.feed, 0, final=True):
             yield block
         yield broken
+
+
+def _begin(
+    file: InputFile, plan: ConversionContext, progress: _Progress
+) -> tuple[WholeFormat | RecordSplitter, Sequence[Block]]:
+    """Open a file, and return also the blocks of one that is small: to go from thread to thread for each step took as long as these."""
+    opened = _open(file, plan)
+    if isinstance(opened, WholeFormat) or not _is_plain(file) or file.size >= len(opened.room):
+        return opened, ()
+    with _told_failures(), Path(file.path).open("rb") as stream:
+        received = stream.readinto(opened.room)
+    progress.digest, progress.is_read_at_once = xxhash.xxh3_128_hexdigest(opened.room[:received]), True
+    _check_unchanged(file)
+    return opened, opened.feed(received, final=True)
+
+
+def _is_plain(file: InputFile) -> bool:
+    """Return whether a file lies here and its bytes are those of its records."""
+    return file.is_local and not suffixes(file.name)[1]
 
 
 def _open(file: InputFile, plan: ConversionContext) -> WholeFormat | RecordSplitter:
@@ -141,7 +166,7 @@ def _open(file: InputFile, plan: ConversionContext) -> WholeFormat | RecordSplit
     if not issubclass(kind, StreamedFormat):
         raise TableError(f"{kind.__name__} reads no file; derive it from LineFormat, StreamedFormat or WholeFormat")
     # How long a file is tells neither its compressed size nor a store, which may not know: the beginning tells its format.
-    size = file.size if file.is_local and not suffixes(file.name)[1] else BLOCK_BYTES
+    size = file.size if _is_plain(file) else BLOCK_BYTES
     return RecordSplitter(kind(plan.target), plan.buffers, BLOCK_BYTES, size)
 
 
@@ -158,8 +183,8 @@ async def _read_bytes(
 
     Where they are damaged, those before it are read.
     """
-    if isinstance(file.path, Path) and not suffixes(file.name)[1]:
-        async for found in _read_plain(file.path, progress, cutter):
+    if _is_plain(file):
+        async for found in _read_plain(Path(file.path), progress, cutter):
             yield found
         return
     progress.digest = await asyncio.to_thread(content_digest, file)
@@ -188,7 +213,7 @@ async def _read_bytes(
 async def _read_plain(path: Path, progress: _Progress, cutter: RecordSplitter) -> AsyncIterator[tuple[int, bool]]:
     """Do the same with the bytes as they stand in the file."""
     digest = xxhash.xxh3_128()
-    try:
+    with _told_failures():
         async with aiofiles.open(path, "rb") as file:
             more = True
             while more:
@@ -198,6 +223,13 @@ async def _read_plain(path: Path, progress: _Progress, cutter: RecordSplitter) -
                 digest.update(room[:received])
                 progress.digest = digest.hexdigest()
                 yield received, not more
+
+
+@contextmanager
+def _told_failures() -> Iterator[None]:
+    """Raise a TableError where a file cannot be read."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise TableError("is gone since it was listed; run again") from error
     except OSError as error:
@@ -209,12 +241,9 @@ def content_digest(file: InputFile) -> str:
     if not isinstance(file.path, Path):
         return file.version
     digest = xxhash.xxh3_128()
-    try:
-        with file.path.open("rb") as stream:
-            while data := stream.read(BLOCK_BYTES):
-                digest.update(data)
-    except OSError as error:
-        raise TableError(f"cannot be read ({error.strerror}); check the file and its permissions") from error
+    with _told_failures(), file.path.open("rb") as stream:
+        while data := stream.read(BLOCK_BYTES):
+            digest.update(data)
     return digest.hexdigest()
 
 
