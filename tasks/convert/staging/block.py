@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.formats.format import ByteBlock
-from tasks.convert.parts.part import Part, order_rows, write_part, write_places
+from tasks.convert.parts.part import Part, find_dense, order_rows, write_part, write_places
 from tasks.convert.parts.rejects import write_rejects
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
@@ -22,6 +23,8 @@ from tasks.convert.staging.context import ConversionContext
 from tasks.core.errors import TableError
 from tasks.core.storage import fsync
 from tasks.core.tables import folder_of_value
+
+_TELLING_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
     parts = []
     for folder, table, places in _partitions(_with_origin(parsed, plan.target, rows), target.partition_by):
         path = f"{folder}{name}"
-        _write_sorted(path, table, places, target)
+        _write_sorted(path, table, places, plan)
         if plan.samples is not None:
             plan.samples.keep(path, table)
         counts = dict(rows) if len(rows) > 1 else {next(iter(rows)): table.num_rows}
@@ -102,13 +105,22 @@ def _with_origin(parsed: TypedBlock, target: TableTarget, rows: Mapping[str, int
     return table.append_column(FILE, files).append_column(LINE, lines)
 
 
-def _write_sorted(path: str, table: pa.Table, places: np.ndarray | None, target: TableTarget) -> None:
+def _write_sorted(path: str, table: pa.Table, places: np.ndarray | None, plan: ConversionContext) -> None:
     """Write a part in the order of its table, and where the rows stood before, if duplicates are to be told by that."""
+    target = plan.target
     order = order_rows(table, target.sort_by)
-    write_part(target.staged / "table" / path, table if order is None else table.take(order))
+    _write(target.staged / "table" / path, table if order is None else table.take(order), plan)
     if target.keyed and (order is not None or places is not None):
         places = np.arange(table.num_rows) if places is None else places
         write_places(target.staged, path, places if order is None else places[order.to_numpy()])
+
+
+def _write(path: Path, table: pa.Table, plan: ConversionContext) -> None:
+    """Write a part; the first that has rows enough tells which columns compression makes no smaller."""
+    columns = tuple(table.column_names)
+    write_part(path, table, plan.dense.get(columns, ()))
+    if columns not in plan.dense and table.num_rows >= _TELLING_ROWS:
+        plan.dense[columns] = find_dense(path)
 
 
 def _partitions(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[str, pa.Table, np.ndarray | None]]:
