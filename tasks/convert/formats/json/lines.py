@@ -39,40 +39,53 @@ class JsonBlock:
     naming: Naming = field(default_factory=Naming)
     nulls_of: NullsOf = nothing_declared
 
-    def lines(self) -> Iterator[tuple[Record, bytes]]:
-        """Yield the lines that are not blank, each as a record and as it stands."""
+    def lines(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield the lines that are not blank, each with its number and with its place among the bytes."""
         end = 0
         for number, line in enumerate(self.window.data.split(b"\n"), start=self.first_line):
             start, end = end, end + len(line) + 1
             if line.strip():
-                place = None if self.first_byte is None else self.first_byte + start
-                yield Record(number, line.rstrip(b"\r").decode("utf-8", "backslashreplace"), place), line
+                yield number, start, line
+
+    def locate(self, places: Sequence[int]) -> Sequence[Record]:
+        """Return the lines at these places among those that are not blank as records."""
+        if not places:
+            return []
+        wanted = set(places)
+        found = {place: self._record(*line) for place, line in enumerate(self.lines()) if place in wanted}
+        return [found[place] for place in places]
+
+    def _record(self, number: int, start: int, line: bytes) -> Record:
+        place = None if self.first_byte is None else self.first_byte + start
+        return Record(number, line.rstrip(b"\r").decode("utf-8", "backslashreplace"), place)
 
 
 def read_lines(block: JsonBlock) -> RawBlock:
     """Return the rows of every line as texts; a line that is no object is a misfit."""
     rows: list[Row] = []
-    records: list[Record] = []
-    misfits: list[Rejection] = []
+    places: list[int] = []
+    unfit: dict[int, NotARowError] = {}
     more: dict[str, None] = {}
-    lines, empty = 0, 0
-    for record, line in block.lines():
+    lines = empty = 0
+    for place, (_, _, line) in enumerate(block.lines()):
         lines += 1
         found = rows_of_line(line, explode=block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
         if isinstance(found, NotARowError):
-            misfits.append(Rejection(record, found.column, found.reason))
+            unfit[place] = found
         elif isinstance(found, NoRow):
             empty += 1
             more |= dict.fromkeys(found.names)
         else:
             rows += found
-            records += [record] * len(found)
+            places += [place] * len(found)
     table, types = columns_of(rows, block.explode, typed=block.typed, nulls_of=block.nulls_of, more=more)
     names = block.naming.rename(table.column_names)
     types = dict(zip(names, types.values(), strict=True)) if types is not None else None
     table = table.rename_columns(names)
+    located = zip(block.locate(list(unfit)), unfit.values(), strict=True)
+    misfits = [Rejection(record, found.column, found.reason) for record, found in located]
 
     def locate(indices: Sequence[int]) -> Sequence[Record]:
-        return [records[index] for index in indices]
+        return block.locate([places[index] for index in indices])
 
     return RawBlock(table, len(rows) + len(misfits), misfits, locate, types, lines, empty=empty)

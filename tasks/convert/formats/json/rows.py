@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from tasks.convert.schema.names import refuse_width
@@ -18,6 +18,7 @@ Row = dict[str, Any]
 
 NOT_A_LIST = "is not a list"
 """How the reason ends for a record that cannot be exploded."""
+_ESCAPE = b"\\u"
 _SURROGATE = b"\\ud"  # how JSON begins the escape of half a pair
 _REFUSED = "$reject"  # key of the reason in the line of a page that gave no row
 _REFUSAL = frozenset({_REFUSED, "url"})
@@ -38,6 +39,9 @@ class NoRow:
     names: tuple[str, ...]
 
 
+_decode = msgspec.json.Decoder().decode
+_WRITTEN_ALIKE = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
+_LEAST, _MOST = -(2**63), 2**63 - 1
 _TWICE = NotARowError("two values for one column, by a nested key and by one with a dot")
 
 
@@ -50,9 +54,9 @@ def rows_of_line(
     gave no row, and `$reject` the reason.
     """
     try:
-        value = json.loads(line.decode("utf-8"))
+        value = _value_of(line)
         rows = rows_of(value, explode, keeps_empty=keeps_empty, refusals=refusals)
-        if _SURROGATE in line.lower():
+        if _ESCAPE in line and _SURROGATE in line.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError:
         return NotARowError("not UTF-8")
@@ -65,6 +69,14 @@ def rows_of_line(
     return rows
 
 
+def _value_of(line: bytes) -> Any:
+    """Return the value of a line as Python reads it: msgspec reads none otherwise, but refuses some."""
+    try:
+        return _decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        return json.loads(line.decode("utf-8"))
+
+
 def rows_of(
     value: Any, explode: str | None = None, *, keeps_empty: bool = False, refusals: bool = False
 ) -> list[Row] | NotARowError | NoRow:
@@ -75,11 +87,19 @@ def rows_of(
         return NotARowError("an object without keys")
     if refusals and value.keys() == _REFUSAL and isinstance(value[_REFUSED], str):
         return NotARowError(value[_REFUSED])
-    pairs = list(_flatten(value, unflattened=explode))
-    row = dict(pairs)
-    if len(row) < len(pairs):
+    row = _flat(value, explode)
+    if row is None:
         return _TWICE
     return [row] if explode is None else _explode(row, explode, keeps_empty=keeps_empty)
+
+
+def _flat(value: Row, unflattened: str | None = None) -> Row | None:
+    """Return the columns of an object and their values, mostly the object itself; None where two have one name."""
+    if dict not in set(map(type, value.values())):
+        return value
+    pairs = list(_flatten(value, unflattened=unflattened))
+    row = dict(pairs)
+    return row if len(row) == len(pairs) else None
 
 
 def _flatten(value: Row, prefix: str = "", unflattened: str | None = None) -> Iterator[tuple[str, Any]]:
@@ -105,9 +125,11 @@ def _explode(row: Row, column: str, *, keeps_empty: bool) -> list[Row] | NotARow
     after = {name: row[name] for name in names[place + 1 :]}
     rows = []
     for element in elements:
-        pairs = list(_flatten({column: element}))
-        rows.append({**before, **dict(pairs), **after})
-        if len(rows[-1]) < len(before) + len(pairs) + len(after):
+        inner = _flat({column: element})
+        if inner is None:
+            return _TWICE
+        rows.append({**before, **inner, **after})
+        if len(rows[-1]) < len(before) + len(inner) + len(after):
             return _TWICE
     return rows
 
@@ -151,7 +173,7 @@ def columns_of(
     types: dict[str, TypeName] = {}
     for name in names:
         values = [row.get(name) for row in rows]
-        columns[name] = pa.chunked_array([pa.array(map(text_of, values), pa.string())])
+        columns[name] = pa.chunked_array([texts_of(values)])
         if typed:
             types[name] = json_type(values, columns[name], nulls_of(name))
     return pa.table(columns), types if typed else None
@@ -159,10 +181,25 @@ def columns_of(
 
 def _names(rows: Sequence[Row], explode: str | None, more: Iterable[str]) -> list[str]:
     """Return the names; that of a list whose elements all have columns of their own is none."""
-    names = list(dict.fromkeys(chain((name for row in rows for name in row), more)))
+    met: Row = {}
+    for row in rows:
+        met |= row
+    names = list(met | dict.fromkeys(more))
     if explode in names and is_replaced(explode, names) and all(row.get(explode) is None for row in rows):
         names.remove(explode)
     return names
+
+
+def texts_of(values: Sequence[Any]) -> pa.Array:
+    """Return values as texts: mostly they are of one kind, which Arrow writes as Python does."""
+    kinds = set(map(type, values)) - {type(None)}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    try:
+        if kind in _WRITTEN_ALIKE:
+            return pa.array(values, _WRITTEN_ALIKE[kind]).cast(pa.string())
+    except OverflowError:
+        pass
+    return pa.array(map(text_of, values), pa.string())
 
 
 def text_of(value: Any) -> str | None:
@@ -187,7 +224,7 @@ def json_type(values: list[Any], texts: pa.ChunkedArray, nulls: Collection[str] 
         name = widen(name, {bool: "bool", int: "int", float: "float"}.get(kind, "string"))
     if name == "float" and any(type(value) is int and abs(value) > EXACT_IN_FLOAT for value in values):
         return "string"  # as a float it would lose digits
-    if name == "int" and infer_type(texts) != "int":
+    if name == "int" and any(value is not None and not _LEAST <= value <= _MOST for value in values):
         return "string"  # beyond 64 bits
     inferred = infer_type(texts) if name == "string" else name
     return inferred if inferred in TIME_TYPES else name

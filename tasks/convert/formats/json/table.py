@@ -178,9 +178,9 @@ def _is_replaced(name: str, names: Sequence[str], found: Mapping[str, JsonColumn
 
 def _locator(block: JsonBlock, exploded: Exploded | None) -> Callable[[Sequence[int]], Sequence[Record]]:
     def locate(rows: Sequence[int]) -> Sequence[Record]:
-        records = [record for record, _ in block.lines()]
-        places = rows if exploded is None else exploded.records.take(pa.array(rows, pa.int64())).to_pylist()
-        return [records[place] for place in places]
+        return block.locate(
+            rows if exploded is None else exploded.records.take(pa.array(rows, pa.int64())).to_pylist()
+        )
 
     return locate
 
