@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tasks.config import Column
 from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.json.damaged import read_but_damaged
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
 from tasks.convert.formats.json.table import read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
@@ -54,6 +55,17 @@ _DAMAGE = (
     '\ufeff{"a": 1}',
     "{ }",
     "\x0c",
+)
+
+_REFUSED = (
+    '{"$reject": "why", "url": "u"}',
+    '{"$reject": 1, "url": "u"}',
+    r'{"a": "\ud800"}',
+    r'{"a": "\uD83D\ude00"}',
+    '{"a": 5, "lines": 5}',
+    '{"a": NaN}',
+    '{"a": 1e400, "a": 01}',
+    '{"a": {"b": 1}, "a.b": 2}',
 )
 
 
@@ -126,11 +138,12 @@ _TYPES = st.sampled_from(
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Draw lines, mostly of the same kinds, and options."""
+def cases(draw: st.DrawFn, *, damaged: bool = False) -> Case:
+    """Draw lines, mostly of the same kinds, and options; some of them damaged, or mostly none."""
     records = draw(objects())
     lines = draw(st.lists(records, min_size=2, max_size=12))
-    for damage in draw(st.just([]) | st.lists(st.sampled_from(_DAMAGE), max_size=2)):
+    some = st.lists(st.sampled_from((*_DAMAGE, *_REFUSED)), min_size=1, max_size=3)
+    for damage in draw(some if damaged else st.just([]) | st.lists(st.sampled_from(_DAMAGE), max_size=2)):
         lines.insert(draw(st.integers(0, len(lines))), damage)
     data = draw(st.sampled_from(["\n", "\n", "\r\n"])).join(lines) + draw(st.sampled_from(["\n", ""]))
     columns = draw(st.just({}) | st.dictionaries(st.sampled_from(_NAMES), _COLUMNS, max_size=3))
@@ -181,6 +194,16 @@ def test_lines_parsed_at_once_are_those_read_one_by_one(case: Case) -> None:
     event("line by line" if at_once is None else "at once")
 
     assert at_once in (None, _outcome(lambda: read_lines(case.block), case.schema))
+
+
+@PROPERTY
+@given(cases(damaged=True))
+def test_lines_beside_damaged_ones_are_those_read_one_by_one(case: Case) -> None:
+    """Where lines are no rows, what is told of them and of the others is the same, unless others are in doubt."""
+    apart = _outcome(lambda: read_but_damaged(case.block, case.schema, case.sample_lines), case.schema)
+    event("line by line" if apart is None else "apart")
+
+    assert apart in (None, _outcome(lambda: read_lines(case.block), case.schema))
 
 
 _FLAT = '{{"id": {0}, "price": {0}.5, "day": "2013-01-01", "name": "n{0}", "dep": {0}.0}}'
@@ -291,5 +314,6 @@ def test_an_odd_line_is_what_it_is_alone(odd: str, options: dict[str, Any]) -> N
     for place in (0, 4):
         block = JsonBlock(ByteView.of("\n".join([*plain[:place], odd, *plain[place:]]).encode()), **options)
         for schema in (asked, Schema()):
-            at_once = _outcome(partial(read_at_once, block, schema, 2), schema)
-            assert at_once in (None, _outcome(partial(read_lines, block), schema))
+            one_by_one = _outcome(partial(read_lines, block), schema)
+            assert _outcome(partial(read_at_once, block, schema, 2), schema) in (None, one_by_one)
+            assert _outcome(partial(read_but_damaged, block, schema, 2), schema) in (None, one_by_one)

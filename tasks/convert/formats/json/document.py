@@ -13,8 +13,18 @@ from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.format import ByteBlock, WholeFormat
-from tasks.convert.formats.json.lines import JsonBlock
-from tasks.convert.formats.json.rows import NoRow, NotARowError, NullsOf, Row, columns_of, nothing_declared, rows_of
+from tasks.convert.formats.json.damaged import read_but_damaged
+from tasks.convert.formats.json.lines import JsonBlock, read_lines
+from tasks.convert.formats.json.rows import (
+    NO_JSON,
+    NoRow,
+    NotARowError,
+    NullsOf,
+    Row,
+    columns_of,
+    nothing_declared,
+    rows_of,
+)
 from tasks.convert.formats.json.table import read_at_once
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
@@ -130,14 +140,25 @@ class RecordBlock:
             TableError: the document is damaged, or two columns would have the same name.
 
         """
+        lines = self.as_lines()
+        found = read_at_once(lines, schema) or self._read_lines(lines, schema)
+        if found is not None:
+            told = replace(found, locate=lambda rows: self._tell(found.locate(rows)), records=None)
+            return cast_block(told, schema)
         naming, nulls_of = self.target.naming, self.target.nulls_of
-        at_once = read_at_once(self.as_lines(), schema)
-        if at_once is not None:
-            return cast_block(replace(at_once, locate=self._locate, records=None), schema)
         block = _block(self._values(), self.before + 1, nulls_of)
         names = naming.rename(block.table.column_names)
         types = dict(zip(names, (block.types or {}).values(), strict=True))
         return cast_block(replace(block, table=block.table.rename_columns(names), types=types), schema)
+
+    def _read_lines(self, lines: JsonBlock, schema: Schema) -> RawBlock | None:
+        """Return the same where some records are no rows, or in doubt; None where one is no JSON, which is told of the document."""
+        found = read_but_damaged(lines, schema) or read_lines(lines)
+        if any(misfit.reason.startswith(NO_JSON) for misfit in found.misfits):
+            return None
+        records = self._tell([misfit.record for misfit in found.misfits])
+        misfits = [replace(misfit, record=record) for misfit, record in zip(found.misfits, records, strict=True)]
+        return replace(found, misfits=misfits)
 
     def as_lines(self) -> JsonBlock:
         """Return the records as lines of JSON."""
@@ -147,8 +168,9 @@ class RecordBlock:
             lines = b"\n".join(bytes(record).replace(b"\n", b" ") for record in self.records)
         return JsonBlock(ByteView.of(lines), self.before + 1, None, naming=naming, nulls_of=nulls_of)
 
-    def _locate(self, rows: Sequence[int]) -> Sequence[Record]:
-        return [Record(self.before + row + 1, _read(_value_of(self.records[row]))[0]) for row in rows]
+    def _tell(self, lines: Sequence[Record]) -> list[Record]:
+        """Return the records that stand in these lines as they are told of a document."""
+        return [Record(line.line, _read(_value_of(self.records[line.line - self.before - 1]))[0]) for line in lines]
 
     def _values(self) -> Sequence[Any]:
         try:

@@ -13,9 +13,10 @@ from tasks.convert.formats.json.rows import (
     Row,
     columns_of,
     nothing_declared,
+    reject_of,
     rows_of_line,
 )
-from tasks.convert.schema.blocks import RawBlock, Record, Rejection
+from tasks.convert.schema.blocks import RawBlock, Record
 from tasks.convert.schema.names import Naming
 
 
@@ -82,8 +83,7 @@ def read_lines(block: JsonBlock) -> RawBlock:
     names = block.naming.rename(table.column_names)
     types = dict(zip(names, types.values(), strict=True)) if types is not None else None
     table = table.rename_columns(names)
-    located = zip(block.locate(list(unfit)), unfit.values(), strict=True)
-    misfits = [Rejection(record, found.column, found.reason) for record, found in located]
+    misfits = reject_of(block.locate(list(unfit)), unfit.values())
 
     def locate(indices: Sequence[int]) -> Sequence[Record]:
         return block.locate([places[index] for index in indices])

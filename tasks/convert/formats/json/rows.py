@@ -10,12 +10,15 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from tasks.convert.schema.blocks import Record, Rejection
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import EXACT_IN_FLOAT, NULL_TEXTS, TypeName, Types, widen
 from tasks.convert.schema.values import infer_type, take_out
 
 Row = dict[str, Any]
 
+NO_JSON = ("not JSON", "not UTF-8")
+"""How the reason begins for a line that is no JSON."""
 NOT_A_LIST = "is not a list"
 """How the reason ends for a record that cannot be exploded."""
 _ESCAPE = b"\\u"
@@ -56,17 +59,32 @@ def rows_of_line(
     try:
         value = _value_of(line)
         rows = rows_of(value, explode, keeps_empty=keeps_empty, refusals=refusals)
-        if _ESCAPE in line and _SURROGATE in line.lower():
+        if may_be_half(line):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError:
-        return NotARowError("not UTF-8")
+        return NotARowError(NO_JSON[1])
     except UnicodeEncodeError:
         return NotARowError("half of a surrogate pair is not a text")
     except RecursionError:
         return NotARowError("nested too deeply")
     except ValueError as error:
-        return NotARowError(f"not JSON: {error}")
+        return NotARowError(f"{NO_JSON[0]}: {error}")
     return rows
+
+
+def may_be_half(line: bytes) -> bool:
+    """Return whether a line has the escape of half a surrogate pair, be it of one or of two halves."""
+    return _ESCAPE in line and _SURROGATE in line.lower()
+
+
+def is_refusal(value: Collection[str]) -> bool:
+    """Return whether an object has the keys of the line of a page that gave no row."""
+    return len(value) == len(_REFUSAL) and set(value) == _REFUSAL
+
+
+def reject_of(records: Iterable[Record], reasons: Iterable[NotARowError]) -> list[Rejection]:
+    """Return the lines that are no rows, each with the reason."""
+    return [Rejection(record, found.column, found.reason) for record, found in zip(records, reasons, strict=True)]
 
 
 def _value_of(line: bytes) -> Any:
@@ -85,7 +103,7 @@ def rows_of(
         return NotARowError("not a JSON object")
     if not value:
         return NotARowError("an object without keys")
-    if refusals and value.keys() == _REFUSAL and isinstance(value[_REFUSED], str):
+    if refusals and is_refusal(value) and isinstance(value[_REFUSED], str):
         return NotARowError(value[_REFUSED])
     row = _flat(value, explode)
     if row is None:
@@ -185,7 +203,12 @@ def _names(rows: Sequence[Row], explode: str | None, more: Iterable[str]) -> lis
     for row in rows:
         met |= row
     names = list(met | dict.fromkeys(more))
-    if explode in names and is_replaced(explode, names) and all(row.get(explode) is None for row in rows):
+    if (
+        explode is not None
+        and explode in names
+        and is_replaced(explode, names)
+        and all(row.get(explode) is None for row in rows)
+    ):
         names.remove(explode)
     return names
 
@@ -224,7 +247,7 @@ def json_type(values: list[Any], texts: pa.ChunkedArray, nulls: Collection[str] 
         name = widen(name, {bool: "bool", int: "int", float: "float"}.get(kind, "string"))
     if name == "float" and any(type(value) is int and abs(value) > EXACT_IN_FLOAT for value in values):
         return "string"  # as a float it would lose digits
-    if name == "int" and any(value is not None and not _LEAST <= value <= _MOST for value in values):
+    if name == "int" and any(type(value) is int and not _LEAST <= value <= _MOST for value in values):
         return "string"  # beyond 64 bits
     inferred = infer_type(texts) if name == "string" else name
     return inferred if inferred in TIME_TYPES else name

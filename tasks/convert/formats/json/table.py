@@ -75,7 +75,7 @@ def _parse(block: JsonBlock, schema: Schema, lines: LinesRead) -> pa.Table:
         lines.read_some(block.window, _MORE_LINES, _MORE_PLACES)
         more = _arrow_schema(block, lines, known)
         table = None if more.equals(tried) else _read_json(block.window, more)
-    if table is None or _may_be_other_lines(table, block.window, exactly=schema.lines):
+    if table is None or _may_be_other_lines(table, block.window):
         raise InDoubtError
     return table
 
@@ -100,9 +100,9 @@ def _read_json(window: ByteView, explicit: pa.Schema) -> pa.Table | None:
         return None
 
 
-def _may_be_other_lines(table: pa.Table, window: ByteView, *, exactly: bool) -> bool:
+def _may_be_other_lines(table: pa.Table, window: ByteView) -> bool:
     """Return whether a line may be none or several objects, part of one, or one without keys."""
-    if not _is_object_in_each(window, table.num_rows) and (exactly or not _is_object_in_filled(window, table.num_rows)):
+    if not _is_object_in_each(window, table.num_rows) and not _is_object_in_filled(window, table.num_rows):
         return True
     if not all(column.null_count for column in table.columns):
         return False
@@ -178,15 +178,14 @@ def _is_replaced(name: str, names: Sequence[str], found: Mapping[str, JsonColumn
 
 def _locator(block: JsonBlock, exploded: Exploded | None) -> Callable[[Sequence[int]], Sequence[Record]]:
     def locate(rows: Sequence[int]) -> Sequence[Record]:
-        return block.locate(
-            rows if exploded is None else exploded.records.take(pa.array(rows, pa.int64())).to_pylist()
-        )
+        return block.locate(rows if exploded is None else exploded.records.take(pa.array(rows, pa.int64())).to_pylist())
 
     return locate
 
 
 def _lines(block: JsonBlock, exploded: Exploded | None, records: int) -> Sequence[int]:
-    """Return the line of each row; each line is a record."""
-    if exploded is None:
-        return range(block.first_line, block.first_line + records)
-    return [block.first_line + record for record in exploded.records.to_pylist()]
+    """Return the line of each row; each line that is not blank is a record."""
+    lines: Sequence[int] = range(block.first_line, block.first_line + records)
+    if block.window.lines != records:
+        lines = [number for number, _, _ in block.lines()]
+    return lines if exploded is None else [lines[record] for record in exploded.records.to_pylist()]
