@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from tasks.train.execution.fit_client import run_isolated
+from tests.flows.conftest import PROJECT, TOUR, Tidemill, ToldRun
 
 HEAVY = {"openpyxl", "pandas", "sklearn", "scipy", "matplotlib"}
 
@@ -23,3 +27,32 @@ def test_a_start_imports_no_reader_of_files_and_nothing_of_fits(module: str, hea
     code = f"import sys, {module}; print({heavy} & set(sys.modules))"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+@pytest.mark.flow
+def test_a_run_in_which_nothing_is_new_imports_nothing_of_fits(tidemill: Tidemill, tour_run: ToldRun) -> None:
+    """The leaderboard and its intervals are those of before: neither scikit-learn nor pandas has a part in them."""
+    arguments = ["run", str(TOUR), "--data", str(tour_run.data)]
+    code = (
+        "import sys; from flows.cli.main import run_command; "
+        f"print(run_command({arguments!r}), {HEAVY - {'scipy'}} & set(sys.modules))"  # of scipy, Student's t alone
+    )
+
+    environment = {**os.environ, **tidemill.environment}
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True)
+
+    assert "kept" in ended.stdout
+    assert ended.stdout.splitlines()[-1] == "0 set()"
+
+
+def test_a_fit_finds_what_saves_models_imported() -> None:
+    """To import it takes longer than small fits do: once for all of them, not in each fork that saves or reads a model."""
+    call = run_isolated("tests.flows.test_light_start:imported", "skops.io", time_s=120)
+
+    assert call.outcome is True
+
+
+def imported(module: str) -> bool:
+    """Return whether a module is there already."""
+    return module in sys.modules

@@ -7,10 +7,10 @@ import warnings
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from importlib import import_module
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn import metrics as sk
 
 from tasks.config.metrics import Metric, OutputKind, named_metrics
 from tasks.core.errors import TrainingError
@@ -129,29 +129,29 @@ def score_all(task: Problem, output: ModelOutput) -> dict[str, float]:
 
 def _f1(truth: Array, prediction: Array, classes: Array) -> float:
     if len(classes) > TWO:
-        return float(sk.f1_score(truth, prediction, labels=classes, average="macro", zero_division=0))
-    return float(sk.f1_score(truth == classes[1], prediction == classes[1], zero_division=0))
+        return float(_scikit_learn().f1_score(truth, prediction, labels=classes, average="macro", zero_division=0))
+    return float(_scikit_learn().f1_score(truth == classes[1], prediction == classes[1], zero_division=0))
 
 
 def _roc_auc(truth: Array, ranking: Array, classes: Array) -> float:
     if len(classes) > TWO:
-        return float(sk.roc_auc_score(truth, ranking, multi_class="ovr", labels=classes))
-    return float(sk.roc_auc_score(truth == classes[1], ranking))
+        return float(_scikit_learn().roc_auc_score(truth, ranking, multi_class="ovr", labels=classes))
+    return float(_scikit_learn().roc_auc_score(truth == classes[1], ranking))
 
 
 def _pr_auc(truth: Array, ranking: Array, classes: Array) -> float:
     if len(np.unique(truth)) < len(classes):
         return float("nan")  # scikit-learn says 0 for a class without rows
     if len(classes) > TWO:
-        return float(sk.average_precision_score(truth[:, None] == classes, ranking, average="macro"))
-    return float(sk.average_precision_score(truth == classes[1], ranking))
+        return float(_scikit_learn().average_precision_score(truth[:, None] == classes, ranking, average="macro"))
+    return float(_scikit_learn().average_precision_score(truth == classes[1], ranking))
 
 
 def _log_loss(truth: Array, probability: Array, classes: Array) -> float:
     if len(classes) > TWO:
-        return float(sk.log_loss(truth, probability, labels=classes))
+        return float(_scikit_learn().log_loss(truth, probability, labels=classes))
     # Of the positive class alone, as the scorer: both columns differ from it in the last digits near 0 and 1.
-    return float(sk.log_loss(truth == classes[1], probability[:, 1], labels=[False, True]))
+    return float(_scikit_learn().log_loss(truth == classes[1], probability[:, 1], labels=[False, True]))
 
 
 def _brier(truth: Array, probability: Array, classes: Array) -> float:
@@ -160,17 +160,22 @@ def _brier(truth: Array, probability: Array, classes: Array) -> float:
     return float(wrong / 2 if len(classes) == TWO else wrong)
 
 
-def _without_classes(metric: Callable[[Array, Array], float]) -> Judge:
-    return lambda truth, prediction, _: metric(truth, prediction)
+def _without_classes(metric: str) -> Judge:
+    return lambda truth, prediction, _: float(getattr(_scikit_learn(), metric)(truth, prediction))
+
+
+def _scikit_learn() -> Any:
+    """Return scikit-learn's metrics: a second of import, which a run in which nothing is new has no use for."""
+    return import_module("sklearn.metrics")
 
 
 _SHARE, _ERROR = (0.0, 1.0), (0.0, math.inf)
-ACCURACY = UsualMetric("accuracy", "classification", "accuracy", _without_classes(sk.accuracy_score), bounds=_SHARE)
+ACCURACY = UsualMetric("accuracy", "classification", "accuracy", _without_classes("accuracy_score"), bounds=_SHARE)
 BALANCED_ACCURACY = UsualMetric(
     "balanced_accuracy",
     "classification",
     "balanced_accuracy",
-    _without_classes(sk.balanced_accuracy_score),
+    _without_classes("balanced_accuracy_score"),
     bounds=_SHARE,
 )
 F1 = UsualMetric("f1", "classification", "f1", _f1, scorer_of_many="f1_macro", bounds=_SHARE)
@@ -194,7 +199,7 @@ RMSE = UsualMetric(
     "rmse",
     "regression",
     "neg_root_mean_squared_error",
-    _without_classes(sk.root_mean_squared_error),
+    _without_classes("root_mean_squared_error"),
     greater_is_better=False,
     bounds=_ERROR,
 )
@@ -202,16 +207,16 @@ MAE = UsualMetric(
     "mae",
     "regression",
     "neg_mean_absolute_error",
-    _without_classes(sk.mean_absolute_error),
+    _without_classes("mean_absolute_error"),
     greater_is_better=False,
     bounds=_ERROR,
 )
-R2 = UsualMetric("r2", "regression", "r2", _without_classes(sk.r2_score), bounds=(-math.inf, 1.0))
+R2 = UsualMetric("r2", "regression", "r2", _without_classes("r2_score"), bounds=(-math.inf, 1.0))
 MAPE = UsualMetric(
     "mape",
     "regression",
     "neg_mean_absolute_percentage_error",
-    _without_classes(sk.mean_absolute_percentage_error),
+    _without_classes("mean_absolute_percentage_error"),
     greater_is_better=False,
     bounds=_ERROR,
 )
