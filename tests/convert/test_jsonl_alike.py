@@ -66,6 +66,8 @@ _REFUSED = (
     '{"a": NaN}',
     '{"a": 1e400, "a": 01}',
     '{"a": {"b": 1}, "a.b": 2}',
+    '{"a\udcff": 1}',
+    '{"a": "\udcff"}',
 )
 
 
@@ -154,7 +156,7 @@ def cases(draw: st.DrawFn, *, damaged: bool = False) -> Case:
         else Naming({"a": "b"} if draw(st.booleans()) else {})
     )
     block = JsonBlock(
-        ByteView.of(data.encode()),
+        ByteView.of(data.encode("utf-8", "surrogateescape")),
         first_line=draw(st.sampled_from([1, 10])),
         typed=draw(st.sampled_from([True, True, False])),
         explode=draw(st.sampled_from([None, None, "a", "lines", "a.b", "c.a"])),
@@ -303,6 +305,8 @@ def test_a_number_that_is_none_is_no_empty_record(word: str, line: str) -> None:
         '{"l": [{"a": {}}], "o": {"x": 1}}',
         '{"$reject": "why", "url": "u"}',
         '{"a": ' + "[" * 2000 + "]" * 2000 + "}",
+        '{"id\udcff": 1}',
+        '{"t": "\udce9"}',
     ],
 )
 @pytest.mark.parametrize("options", [{}, {"typed": False}, {"explode": "l"}, {"explode": "o.l", "keeps_empty": True}])
@@ -312,7 +316,8 @@ def test_an_odd_line_is_what_it_is_alone(odd: str, options: dict[str, Any]) -> N
     asked = Schema({"id": Column(type="int"), "f": Column(type="float")})
 
     for place in (0, 4):
-        block = JsonBlock(ByteView.of("\n".join([*plain[:place], odd, *plain[place:]]).encode()), **options)
+        data = "\n".join([*plain[:place], odd, *plain[place:]]).encode("utf-8", "surrogateescape")
+        block = JsonBlock(ByteView.of(data), **options)
         for schema in (asked, Schema()):
             one_by_one = _outcome(partial(read_lines, block), schema)
             assert _outcome(partial(read_at_once, block, schema, 2), schema) in (None, one_by_one)

@@ -52,7 +52,7 @@ def _find_unfit(block: JsonBlock) -> dict[int, NotARowError]:
 def _is_doubtful(line: bytes, block: JsonBlock) -> bool:
     try:
         members = _members(line)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return True
     return (
         not members
