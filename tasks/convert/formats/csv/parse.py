@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
@@ -115,7 +115,7 @@ def _read_typed(block: CsvBlock, types: Mapping[str, pa.DataType]) -> pa.Table |
     """
     for nulls in (_COMMON_NULLS, NULL_TEXTS):
         try:
-            table = _read_block(block, types, nulls)
+            table = read_block(block, types, nulls)
         except (pa.ArrowInvalid, OverflowError):
             continue
         if not any(pc.any(pc.is_nan(each)).as_py() for each in table.columns if pa.types.is_floating(each.type)):
@@ -125,14 +125,20 @@ def _read_typed(block: CsvBlock, types: Mapping[str, pa.DataType]) -> pa.Table |
 
 def _counts(block: CsvBlock, rows: int, *, are_lines: bool) -> bool:
     """Return whether a block holds so many records, counted another way than they were parsed, and each is a line where it has to be."""
-    if not block.quote and rows == block.window.lines:
-        return not are_lines or b"\r" not in block.window or b"\r" not in block.window.data.replace(b"\r\n", b"")
-    if are_lines:
+    is_line = rows == block.window.lines
+    if are_lines and not (is_line and has_lines_alone(block.window)):
         return False
+    if is_line and not block.quote:
+        return True
     width = len(block.head.names)
     if rows == count_records(block.window.data, block.quote, block.head.dialect.delimiter, width):
         return True
     return rows == len(block.records.spans) and not block.records.broken
+
+
+def has_lines_alone(window: ByteView) -> bool:
+    """Return whether every line ends with a line feed, none with a carriage return alone."""
+    return b"\r" not in window or b"\r" not in window.data.replace(b"\r\n", b"")
 
 
 def _sample_types(block: CsvBlock) -> Types | None:
@@ -140,17 +146,23 @@ def _sample_types(block: CsvBlock) -> Types | None:
     end = block.window.to_place(_SAMPLE_BYTES).rfind(b"\n") + 1
     sample = replace(block, window=block.window.to_place(end)) if end and len(block.window) > _SAMPLE_BYTES else block
     try:
-        table = _read_block(sample, dict.fromkeys(block.head.names, pa.string()))
+        table = read_block(sample, dict.fromkeys(block.head.names, pa.string()))
     except (pa.ArrowInvalid, OverflowError):
         return None
     return {name: infer_column(table[name], block.head.dialect.decimal)[1] for name in table.column_names}
 
 
-def _read_block(block: CsvBlock, types: Mapping[str, pa.DataType], nulls: Sequence[str] | None = None) -> pa.Table:
+def read_block(
+    block: CsvBlock,
+    types: Mapping[str, pa.DataType],
+    nulls: Sequence[str] | None = None,
+    unlike: list[pa_csv.InvalidRow] | None = None,
+) -> pa.Table:
     """Return every record in these types.
 
     `nulls` are the texts that are null where a value is no text; without them an
-    empty text is null, and no other.
+    empty text is null, and no other. With `unlike` records that have not as many
+    fields as the header are left out, and added to it.
 
     Raises:
         ArrowInvalid: a value is not of its type, or a record not well-formed.
@@ -163,7 +175,10 @@ def _read_block(block: CsvBlock, types: Mapping[str, pa.DataType], nulls: Sequen
             use_threads=False, block_size=len(block.window) + 1, column_names=block.head.names
         ),
         parse_options=pa_csv.ParseOptions(
-            delimiter=dialect.delimiter, quote_char=dialect.quote or False, newlines_in_values=bool(block.quote)
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            newlines_in_values=bool(block.quote),
+            invalid_row_handler=None if unlike is None else partial(_leave_out, unlike),
         ),
         convert_options=pa_csv.ConvertOptions(
             column_types=dict(types),
@@ -174,6 +189,11 @@ def _read_block(block: CsvBlock, types: Mapping[str, pa.DataType], nulls: Sequen
             decimal_point=dialect.decimal,
         ),
     )
+
+
+def _leave_out(unlike: list[pa_csv.InvalidRow], row: pa_csv.InvalidRow) -> str:
+    unlike.append(row)
+    return "skip"
 
 
 def _empty_as_null(texts: pa.ChunkedArray) -> pa.ChunkedArray:

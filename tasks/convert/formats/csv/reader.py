@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.convert.formats.csv.at_once import read_texts_at_once
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
-from tasks.convert.formats.csv.records import UNDECODABLE, Records
+from tasks.convert.formats.csv.records import UNDECODABLE, Records, tell_width
 from tasks.convert.formats.header import REPEATED, find_repeats, find_second, warn_of_repeats, warn_of_second_header
 from tasks.convert.schema.blocks import RawBlock, Rejection, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
@@ -18,7 +19,7 @@ from tasks.convert.schema.cast import cast_block
 def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
     """Return the rows of a block, typed, and the records that do not fit."""
     parsed = None if not block.head.names or _is_empty(block) else parse_typed(block, schema)
-    return parsed or cast_block(read_texts(block), schema)
+    return parsed or cast_block(read_texts_at_once(block) or read_texts(block), schema)
 
 
 def _is_empty(block: CsvBlock) -> bool:
@@ -54,7 +55,7 @@ def _tell_unlike(records: Records, width: int) -> dict[int, str]:
     reasons = dict.fromkeys(records.undecodable, UNDECODABLE)
     for place, span in enumerate(records.spans):
         if len(span.fields) != width:
-            reasons.setdefault(place, f"{len(span.fields)} fields, the header has {width}")
+            reasons.setdefault(place, tell_width(len(span.fields), width))
     return reasons
 
 

@@ -239,6 +239,11 @@ def is_utf8(text: str) -> bool:
     return True
 
 
+def tell_width(fields: int, width: int) -> str:
+    """Return why a record of so many fields is no row."""
+    return f"{fields} fields, the header has {width}"
+
+
 def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
     """Return whether each quote that opens, by its place in the row of quotes, stands where a field begins, and each is closed.
 

@@ -1,0 +1,135 @@
+"""Records of a line each as texts, told apart by pyarrow at once, where it reads them as Python's reader does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.csv.parse import CsvBlock, has_lines_alone, read_block
+from tasks.convert.formats.csv.records import UNDECODABLE, are_paired, is_utf8, tell_width
+from tasks.convert.formats.header import REPEATED, warn_of_repeats
+from tasks.convert.schema.blocks import RawBlock, Record, Rejection
+
+
+def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
+    """Return the records of a block as `read_texts` does; None where one may be no line, or be read otherwise, or is blank."""
+    if not block.head.names or not has_lines_alone(block.window) or not _is_quoted_plainly(block):
+        return None
+    undecodable = _find_undecodable(block.window)
+    window = _without(block.window, undecodable) if undecodable else block.window
+    lines = np.setdiff1d(np.arange(block.window.lines), undecodable)
+    unlike: list[pa_csv.InvalidRow] = []
+    try:
+        types = dict.fromkeys(block.head.names, pa.string())
+        table = read_block(replace(block, window=window), types, unlike=unlike)
+    except (pa.ArrowInvalid, OverflowError):
+        return None
+    if table.num_rows + len(unlike) != len(lines) or _has_blanks(block, table, unlike):
+        return None
+    repeats = _find_repeats(table, block.head.fields)
+    if repeats and len(block.head.names) == 1:
+        return None  # what the others are tells whether these are repeats
+    misfit_rows = [row.number - 1 for row in unlike]
+    reasons = dict.fromkeys(undecodable, UNDECODABLE)
+    reasons |= {
+        int(lines[n]): tell_width(row.actual_columns, len(block.head.names))
+        for n, row in zip(misfit_rows, unlike, strict=True)
+    }
+    lines = np.delete(lines, misfit_rows)
+    repeated = lines[repeats].tolist()
+    reasons |= dict.fromkeys(repeated, REPEATED)
+    lines, table = np.delete(lines, repeats), _take_out(table, repeats)
+    return RawBlock(
+        table,
+        len(lines) + len(reasons),
+        _reject(block, reasons),
+        lambda rows: _locate(block, lines[rows].tolist()),
+        warnings=warn_of_repeats([block.first_line + line for line in repeated]),
+        decimal=block.head.dialect.decimal,
+    )
+
+
+def _is_quoted_plainly(block: CsvBlock) -> bool:
+    """Return whether no line ends within quotes, each of which quotes a field, or stands twice within one."""
+    if not block.quote:
+        return True
+    view, dialect = block.window.to_numpy(), block.head.dialect
+    if not are_paired(view, block.quote, dialect.delimiter):
+        return False
+    quotes = np.flatnonzero(view == ord(block.quote))
+    if (np.searchsorted(quotes, block.window.line_ends) % 2).any():
+        return False
+    following = quotes[1::2] + 1
+    after = view[following[following < len(view)]]
+    return bool(np.isin(after, np.frombuffer(f"{dialect.delimiter}{block.quote}\r\n".encode(), np.uint8)).all())
+
+
+def _find_undecodable(window: ByteView) -> list[int]:
+    """Return the lines that are not in the file's encoding."""
+    if window.is_ascii or is_utf8(window.data.decode("utf-8", "surrogateescape")):
+        return []
+    lines = window.data.split(b"\n")
+    return [n for n, line in enumerate(lines) if not is_utf8(line.decode("utf-8", "surrogateescape"))]
+
+
+def _without(window: ByteView, lines: Sequence[int]) -> ByteView:
+    left_out = set(lines)
+    return ByteView.of(b"\n".join(line for n, line in enumerate(window.data.split(b"\n")) if n not in left_out))
+
+
+def _has_blanks(block: CsvBlock, table: pa.Table, unlike: Sequence[pa_csv.InvalidRow]) -> bool:
+    """Return whether a record has no value: the one below it may be the header of another table."""
+    marks = block.head.dialect.delimiter + block.head.dialect.quote
+    if not all(row.text.strip().strip(marks) for row in unlike):
+        return True
+    columns = iter(table.columns)
+    empty = next(columns).is_null()
+    for column in columns:
+        if not pc.any(empty).as_py():
+            return False
+        empty = pc.and_(empty, column.is_null())
+    return bool(pc.any(empty).as_py())
+
+
+def _find_repeats(table: pa.Table, header: Sequence[str]) -> list[int]:
+    """Return the rows that are the header once more."""
+    places = np.arange(table.num_rows if header else 0)
+    for column, field in zip(table.columns, header, strict=False):
+        if not len(places):
+            break
+        values = column if len(places) == len(column) else column.take(pa.array(places))
+        alike = pc.fill_null(pc.equal(values, field), fill_value=False) if field else values.is_null()
+        places = places[alike.to_numpy()]
+    return [int(place) for place in places]
+
+
+def _take_out(table: pa.Table, rows: Sequence[int]) -> pa.Table:
+    return table.take(np.delete(np.arange(table.num_rows), rows)) if rows else table
+
+
+def _reject(block: CsvBlock, reasons: Mapping[int, str]) -> list[Rejection]:
+    located = zip(_locate(block, list(reasons)), reasons.values(), strict=True)
+    return [Rejection(record, None, reason) for record, reason in located]
+
+
+def _locate(block: CsvBlock, lines: Sequence[int]) -> list[Record]:
+    """Return these lines of the block as they stand in the file."""
+    if not lines:
+        return []
+    data = (block.raw or block.window).data
+    texts = data.split(b"\n")
+    starts = np.cumsum([0, *(len(text) + 1 for text in texts)])
+    return [
+        Record(
+            block.first_line + line,
+            texts[line].rstrip(b"\r").decode("utf-8", "backslashreplace"),
+            None if block.first_byte is None else block.first_byte + int(starts[line]),
+        )
+        for line in lines
+    ]

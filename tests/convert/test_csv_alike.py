@@ -1,0 +1,110 @@
+"""Records of CSV that pyarrow tells apart give what Python's reader gives: texts, rejects, their lines and what is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, event, given
+from hypothesis import strategies as st
+
+from tasks.config import Reading
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.csv.at_once import read_texts_at_once
+from tasks.convert.formats.csv.header import read_head
+from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.reader import read_texts
+from tasks.convert.schema.blocks import RawBlock
+from tasks.core.errors import TableError
+from tests.convert.conftest import PROPERTY
+
+_FIELDS = ("1", "02", "x", "", " ", "é", "a b", "id", "name", "NA", "-1.50", '""', '"x"', '"a ""b"""', '"1,2"', '""""')
+_ODD = (
+    '"',
+    'a"b',
+    '"a"b',
+    '"a" ',
+    ' "a"',
+    '"a\nb"',
+    "\r",
+    "a\rb",
+    '"a""',
+    "\udcff",
+    '"\udce9"',
+    "\0",
+    "\x0b",
+    "\u2028",
+)
+_LINES = ("", " ", ",", ",,", '""', "id,name", "id,name,v", "\udcff", "1", '"', '"",""', "\r", '"id","name"')
+
+
+def block_of(text: str, **reading: Any) -> CsvBlock:
+    """Return the records of a file below its header, or all where it has none."""
+    window = ByteView.of(text.encode("utf-8", "surrogateescape"))
+    head = read_head(window, Reading(**{"delimiter": ",", "quote": '"', **reading}), ".csv", list)
+    return CsvBlock(window.from_place(head.size), head, head.lines + 1, head.size)
+
+
+def told(block: RawBlock) -> dict[str, Any]:
+    """Return all that a block tells, to be compared."""
+    return {
+        "columns": block.table.to_pydict(),
+        "received": block.received,
+        "misfits": list(block.misfits),
+        "located": list(block.locate(list(range(block.table.num_rows)))),
+        "warnings": list(block.warnings),
+    }
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """Draw a file of mostly plain records."""
+    width = draw(st.integers(1, 3))
+    some = draw(st.sampled_from([_FIELDS, _FIELDS, (*_FIELDS, *_ODD)]))
+    record = st.lists(st.sampled_from(some), min_size=width, max_size=width).map(",".join)
+    lines = draw(st.lists(record, min_size=1, max_size=12))
+    for line in draw(st.just([]) | st.lists(st.sampled_from(_LINES), max_size=2)):
+        lines.insert(draw(st.integers(0, len(lines))), line)
+    end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
+    return end.join([",".join(("id", "name", "v")[:width]), *lines]) + draw(st.sampled_from([end, ""]))
+
+
+@PROPERTY
+@given(texts(), st.booleans())
+def test_records_told_apart_at_once_are_those_of_the_reader(text: str, has_header: bool) -> None:
+    """Whatever fields and lines hold, both ways give the same, unless the fast one leaves it to the other."""
+    try:
+        block = block_of(text, header=has_header)
+    except TableError:
+        assume(False)
+    at_once = read_texts_at_once(block)
+    event("by the reader" if at_once is None else "at once")
+
+    assert at_once is None or told(at_once) == told(read_texts(block))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "1",
+        "1,2,3",
+        "007,x",
+        "id,name",
+        '"id","name"',
+        '5,"a ""b"" c"',
+        '"5, or 6",x',
+        "5,\udcff",
+        "\udcff",
+        ",x",
+    ],
+)
+def test_a_record_that_is_unlike_the_others_need_not_have_all_read_one_by_one(odd: str) -> None:
+    """One of too few fields, of padded numbers, the header once more, quoted or not in the encoding leaves the others fast."""
+    lines = [f"{n},name {n}" for n in range(60)]
+    for place in (0, 30, 60):
+        block = block_of("\n".join(["id,name", *lines[:place], odd, *lines[place:]]) + "\n", header=True)
+
+        at_once = read_texts_at_once(block)
+
+        assert at_once is not None
+        assert told(at_once) == told(read_texts(block))
