@@ -17,6 +17,7 @@ from deployments.sample.data import read_flight_lines
 from tasks.core.child_process import first_line, start_child, stop_child
 from tests.benchmarks.job import Report
 from tests.benchmarks.json_lines import measure_json
+from tests.benchmarks.landed import write_landed
 from tests.benchmarks.rig import Rig, open_rig, say
 from tests.benchmarks.table import Line, describe_machine, draw_table
 
@@ -27,6 +28,9 @@ LARGE_ROUNDS = 1
 SMALL_FILES, SMALL_ROWS = 10_000, 112  # of 10 kB each
 WORKBOOK_ROWS, WORKBOOK_SHARE = 30_000, 2.0
 JSON_ROWS = 100_000  # that files of JSON repeat
+LANDED_COPIES = 3  # of these rows
+WIDE_COLUMNS, WIDE_ROWS, WIDE_FILES = 1_000, 2_500, 8
+ODD_SHARE = 2.0  # of what is neither many files nor a large one
 SIZES = (1, 2, 4, 8)  # copies of 36 files, to see whether cost is linear
 
 ENGINES = ("pandas_loop", "pyarrow_threads", "polars_sink", "duckdb_copy")
@@ -66,31 +70,40 @@ def _measure(rig: Rig) -> Iterator[Line]:
     yield from _compare(rig, small, "10,000 files of 10 kB", ("polars_sink", "duckdb_copy"), 1, LARGE_SHARE)
     runs = rig.count_task_runs() - before
     yield Line("task runs of that", f"{runs}", f"<= {TASK_RUNS}", runs <= TASK_RUNS)
+    wide = _write_wide(rig.folder / "wide")
+    what = f"{WIDE_FILES} CSV files of {WIDE_COLUMNS:,} columns"
+    yield from _compare(rig, wide, what, ("pyarrow_threads", "polars_sink", "duckdb_copy"), ROUNDS, ODD_SHARE)
     yield from _measure_workbook(rig)
     yield from _measure_large(rig, header, lines)
     names = header.decode().strip().split(",")
     rows = [_values(names, line.decode().rstrip("\n").split(",")) for line in lines[:JSON_ROWS]]
+    lines = [json.dumps(row).encode() for row in rows] * LANDED_COPIES
+    landed = Case(write_landed(rig.folder / "landed", lines), len(lines))
+    what = f"{landed.rows:,} rows landed from an API"
+    engines = ("pyarrow_threads", "polars_sink", "duckdb_copy")
+    yield from _compare(rig, landed, what, engines, ROUNDS, ODD_SHARE)
     yield from measure_json(rig.folder / "json", rows)
     yield from _measure_sizes(rig, header, lines)
 
 
 def _compare(rig: Rig, case: Case, what: str, engines: Sequence[str], rounds: int, limit: float) -> Iterator[Line]:
     """Yield what convert takes, and its wall and CPU as a share of the fastest engine's."""
-    reports: dict[str, list[Report]] = {engine: [] for engine in ("tidemill", *engines)}
+    ours = "landed" if case.pattern.suffix == ".zst" else "tidemill"
+    reports: dict[str, list[Report]] = {engine: [] for engine in (ours, *engines)}
     for _ in range(rounds):  # in turns: what else the machine does meets all alike
         for engine, found in reports.items():
             found.append(_run(rig, engine, case))
     middle = {engine: _median(found) for engine, found in reports.items()}
-    ours = middle.pop("tidemill")
-    yield Line(f"{what}: convert, Prefect included", _told(ours), holds=None if ours.rows == case.rows else False)
+    own = middle.pop(ours)
+    yield Line(f"{what}: convert, Prefect included", _told(own), holds=None if own.rows == case.rows else False)
     for engine, report in middle.items():
         yield Line(f"the same by {engine.replace('_', ' ')}", _told(report))
     peers = [report for engine, report in middle.items() if engine != "article" and report.rows]
     for name, key in (("wall", "seconds"), ("CPU", "cpu_s")):
-        share = getattr(ours, key) / min(getattr(report, key) for report in peers)
+        share = getattr(own, key) / min(getattr(report, key) for report in peers)
         yield Line(f"convert's {name}, as a share of the fastest", f"{share:.2f}", f"<= {limit:g}", share <= limit)
     if "article" in middle:
-        share = ours.seconds / middle["article"].seconds
+        share = own.seconds / middle["article"].seconds
         yield Line("as a share of the article's", f"{share:.2f}", f"<= {ARTICLE_SHARE:g}", share <= ARTICLE_SHARE)
 
 
@@ -195,6 +208,24 @@ def _write_small(folder: Path, header: bytes, lines: list[bytes]) -> Case:
         (folder / f"{number:05d}.csv").write_bytes(header + b"".join(lines[start : start + SMALL_ROWS]))
     os.sync()
     return Case(folder / "*.csv", SMALL_FILES * SMALL_ROWS)
+
+
+def _write_wide(folder: Path) -> Case:
+    """Write files of many columns: whole numbers, fractions, words and days in turns."""
+    folder.mkdir()
+    numbers = np.random.default_rng(1)
+    header = ",".join(f"column_{number}" for number in range(WIDE_COLUMNS)) + "\n"
+    for number in range(WIDE_FILES):
+        values = numbers.integers(0, 100_000, (WIDE_ROWS, WIDE_COLUMNS))
+        body = "".join(",".join(map(_wide_field, range(WIDE_COLUMNS), row)) + "\n" for row in values.tolist())
+        (folder / f"{number}.csv").write_text(header + body)
+    return Case(folder / "*.csv", WIDE_FILES * WIDE_ROWS)
+
+
+def _wide_field(column: int, value: int) -> str:
+    return (f"{value}", f"{value / 8}", f"word {value % 500}", f"2013-{value % 12 + 1:02d}-{value % 28 + 1:02d}")[
+        column % 4
+    ]
 
 
 def _write_workbook(path: Path) -> Case:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -157,6 +158,23 @@ def tidemill() -> Convert:
     return convert
 
 
+def landed() -> Convert:
+    """Return the convert flow over rows that an API's source has landed."""
+    from flows.convert import convert as flow
+    from tasks.config import Pipeline
+    from tests.benchmarks.landed import LANDED, write_landed
+
+    def convert(pattern: str, folder: Path) -> None:
+        raw = Path(pattern)
+        if "*" in raw.name:  # what is written to have all imported
+            write_landed(folder, [line for path in _files(pattern) for line in path.read_bytes().splitlines()])
+        else:
+            shutil.copytree(raw.parent, folder / "raw" / "rows", copy_function=os.link)
+        asyncio.run(flow(Pipeline(name="benchmark", sources={"rows": LANDED}), folder))
+
+    return convert
+
+
 ENGINES: dict[str, Callable[[], Convert]] = {
     engine.__name__: engine
     for engine in (
@@ -169,6 +187,7 @@ ENGINES: dict[str, Callable[[], Convert]] = {
         article,
         calamine_rows,
         reading_alone,
+        landed,
     )
 }
 
@@ -179,7 +198,7 @@ def main() -> None:
     engine, pattern, target = sys.argv[1:]
     convert = ENGINES[engine]()
     with tempfile.TemporaryDirectory() as warm:  # what is imported at the first call is not measured
-        suffix = Path(pattern).suffix if Path(pattern).suffix != ".gz" else ".csv"
+        suffix = {".gz": ".csv", ".zst": ".jsonl"}.get(Path(pattern).suffix, Path(pattern).suffix)
         _write_warm(Path(warm) / f"warm{suffix}")
         (Path(warm) / "out").mkdir()
         convert(f"{warm}/*{suffix}", Path(warm) / "out")
