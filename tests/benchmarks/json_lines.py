@@ -14,7 +14,7 @@ from tests.benchmarks.job import Report
 from tests.benchmarks.peers.json_lines import ENGINES, EXPLODED
 from tests.benchmarks.table import Line
 
-BYTES = 100_000_000
+BYTES = 200_000_000
 ROUNDS = 3
 PEER_SHARE, FLAT_SHARE, DOCUMENT_SHARE, DOCUMENT_PEAK = 1.3, 2.0, 1.5, 1.5
 KINDS = ("flat", "nested", "declared", "exploded", "frozen", "document")

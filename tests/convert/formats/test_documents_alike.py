@@ -98,3 +98,14 @@ def test_a_value_that_does_not_fit_is_told_with_its_record() -> None:
 def test_what_cannot_be_split_is_read_as_a_whole(document: str) -> None:
     """A damaged document, or one of one record, is not split."""
     assert split_records(document.encode(), None) is None
+
+
+def test_records_that_are_large_come_few_together() -> None:
+    """What is parsed at once is bounded by its size, so that a document's memory is little more than its text."""
+    record = '{"a": "' + "x" * 400_000 + '"}'
+    document = f"[{','.join([record] * 40)}]".encode()
+
+    blocks = list(Json().blocks(document, _target()))
+    tables = [block.parse(Schema()).table for block in blocks if isinstance(block, ByteBlock)]
+
+    assert [table.num_rows for table in tables] == [10, 10, 10, 10]

@@ -33,6 +33,7 @@ from tasks.core.body_paths import Walked, items_of, members_of, walk
 from tasks.core.errors import TableError
 
 _BLOCK_RECORDS = 50_000
+_BLOCK_BYTES = 4 * 2**20  # beside the document itself, its blocks are what takes memory
 _BLANKS = 1024  # at most before a list that is split
 
 
@@ -202,6 +203,7 @@ class Json(WholeFormat):
         if records is None:
             yield from self.read(data, target.reading, target.nulls_of)
             return
-        for start in range(0, max(1, len(records)), _BLOCK_RECORDS):
-            block = RecordBlock(text, records[start : start + _BLOCK_RECORDS], start, target)
+        size = max(1, min(_BLOCK_RECORDS, _BLOCK_BYTES * len(records) // len(text)))
+        for start in range(0, max(1, len(records)), size):
+            block = RecordBlock(text, records[start : start + size], start, target)
             yield ByteBlock(ByteView.of(b""), block.parse)
