@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tasks.config import Column
 from tasks.convert.schema.blocks import RawBlock, Rejection, Schema, TypedBlock
 from tasks.convert.schema.types import TypeName, Types
-from tasks.convert.schema.values import cast_texts, is_narrowest, narrow_type, read_column, tell_unfit
+from tasks.convert.schema.values import cast_texts, is_narrowest, narrow_type, read_column, take_out, tell_unfit
 
 
 def cast_known(block: RawBlock, schema: Schema) -> TypedBlock | None:
@@ -35,6 +35,8 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
     values: dict[str, pa.Array | pa.ChunkedArray] = {}
     unfit: dict[int, tuple[str, str]] = {}
     for name, kind in types.items():
+        if name in own and kind == "string" and block.decimal == ",":
+            texts[name] = _as_written(block.table[name], columns.get(name))
         cast = cast_texts(texts[name] if name in own else pa.nulls(rows), kind, columns.get(name))
         values[name] = cast.values
         for row in cast.misfits:
@@ -52,6 +54,11 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
         table, kept = table.filter(pa.array(is_kept)), np.flatnonzero(is_kept).tolist()
     lines = _lines_of(block, kept) if schema.lines else None
     return TypedBlock(table, own, block.received, misfits, block.records, lines, block.empty, block.warnings)
+
+
+def _as_written(texts: pa.ChunkedArray, declared: Column | None) -> pa.ChunkedArray:
+    """Return a column of texts whose numbers have the decimal commas that they have in the file."""
+    return texts if declared is None else take_out(texts, declared.nulls)
 
 
 def _lines_of(block: RawBlock, kept: Sequence[int]) -> Sequence[int]:
