@@ -98,3 +98,16 @@ def test_a_sheet_is_searched_as_a_file_is(tmp_path: Path) -> None:
     assert table.types == {"who": "string", "n": "int"}
     assert (table.rows_table, table.reasons) == (31, {"repeats the header": 1})
     assert table.findings.warnings[0].startswith("inbox/a.xlsx: sheet Sheet, row 32 repeats the header")
+
+
+@pytest.mark.parametrize("name", ["true", "inf"])
+def test_a_header_of_words_that_may_be_values_is_found_again(tmp_path: Path, name: str) -> None:
+    """Also where all of its fields are values of their columns."""
+    values = {"true": ("true", "false"), "inf": ("1.5", "2.5")}[name]
+    rows = "".join(f"{values[n % 2]},{n}\n" for n in range(20))
+    write_files(tmp_path, a_csv=f"{name},NA\n{rows}{name},NA\n{rows}")
+
+    table = make_table(tmp_path, files_source(read={"header": True}))
+
+    assert table.rows_rejected == 1
+    assert [(row["line"], row["reason"]) for row in read_rejects(tmp_path)] == [(22, "repeats the header")]

@@ -55,7 +55,7 @@ _FINER = re.compile(r":\d{2}\.\d{6}0*+[1-9]\d*+\s*+(Z|[+-]\d{2}(:?\d{2})?)?\s*+$
 _FIRST_TEXTS = 20
 # What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
 _WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
-_MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?inf|({_WORDS})\s*+$)", re.IGNORECASE)
+MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?inf|({_WORDS})\s*+$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def is_narrowest(name: TypeName, values: pa.ChunkedArray) -> bool:
         return not pc.all(pc.equal(pc.floor_temporal(values, unit="day"), values)).as_py()
     if name == "string":
         first = values.slice(0, _FIRST_TEXTS).to_pylist()
-        return any(text is not None and not _MAY_BE_TYPED.match(text) for text in first) or infer_type(values) == name
+        return any(text is not None and not MAY_BE_TYPED.match(text) for text in first) or infer_type(values) == name
     return True
 
 

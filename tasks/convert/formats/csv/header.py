@@ -14,6 +14,7 @@ from tasks.convert.formats.csv.records import Records, is_utf8
 from tasks.convert.formats.header import kind_of_field
 from tasks.convert.schema.blocks import Guess, Hint
 from tasks.convert.schema.names import name_columns
+from tasks.convert.schema.values import MAY_BE_TYPED
 from tasks.core.errors import TableError
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -108,8 +109,13 @@ def _read_header(text: ByteView, dialect: Dialect, rename: Rename, reading: Read
         raise TableError("its header is not UTF-8; save the file as UTF-8, or declare read.encoding")
     size = records.place_of(first.end)
     names, fields = tuple(rename(name_columns(first.fields))), tuple(first.fields)
-    worded = tuple(name for name, field in zip(names, fields, strict=True) if kind_of_field(field) == "text")
+    worded = tuple(name for name, field in zip(names, fields, strict=True) if _is_word(field))
     return Head(dialect, names, size, first.end, fields, lines[:size].strip(b"\r\n"), worded)
+
+
+def _is_word(field: str) -> bool:
+    """Return whether no number, time or truth is written so."""
+    return kind_of_field(field) == "text" and not MAY_BE_TYPED.match(field)
 
 
 def _place_of(text: ByteView, lines: int) -> int | None:
