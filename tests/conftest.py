@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
-from importlib.metadata import version
 from pathlib import Path
 
 from flows.cli.prefect_api import SERVER_SETTINGS
+from flows.cli.prefect_database import keep_database, place_database
 from flows.cli.temporary_server import HOST
 
 with socket.socket() as _probe:
@@ -64,9 +61,9 @@ def _no_blocking_call() -> Iterator[None]:
 def prefect_server(request: pytest.FixtureRequest) -> Iterator[str]:
     """Yield the address of a real Prefect server, in use by this process and its children, for the whole session."""
     cache = getattr(request.config, "cache", None)  # none where the plugin is switched off
-    empty = cache.mkdir("prefect") / f"{version('prefect')}.db" if cache else None
-    if empty and empty.is_file():
-        shutil.copyfile(empty, Path(_HOME.name) / "prefect.db")
+    os.environ["XDG_CACHE_HOME"] = str(cache.mkdir("home")) if cache else f"{_HOME.name}/cache"
+    database = Path(_HOME.name) / "prefect.db"
+    placed = place_database(database)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(_PORT)]
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     server = subprocess.Popen(command, env={**environment, **SERVER_SETTINGS}, stdout=subprocess.DEVNULL)
@@ -74,21 +71,13 @@ def prefect_server(request: pytest.FixtureRequest) -> Iterator[str]:
         for attempt in Retrying(stop=stop_after_delay(_READY_S), wait=wait_fixed(0.2)):
             with attempt:
                 httpx.get(f"{_API_URL}/health").raise_for_status()
-        if empty and not empty.is_file():
-            _keep_database(empty)
+        if not placed:
+            keep_database(database)
         yield _API_URL
         _drain()
     finally:
         server.terminate()
         server.wait()
-
-
-def _keep_database(target: Path) -> None:
-    """Keep the database as the server has just made it, for later sessions: to migrate one takes 6 s."""
-    made = target.with_suffix(f".{os.getpid()}")
-    with closing(sqlite3.connect(Path(_HOME.name) / "prefect.db")) as source, closing(sqlite3.connect(made)) as copy:
-        source.backup(copy)
-    made.replace(target)
 
 
 def _drain() -> None:

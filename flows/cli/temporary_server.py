@@ -49,12 +49,16 @@ def main() -> None:
 
     import uvicorn  # noqa: PLC0415 - the address is told first, so that the parent goes on meanwhile
     from prefect.server.api.server import create_app  # noqa: PLC0415 - the same
+    from prefect.settings import PREFECT_API_DATABASE_MIGRATE_ON_START, temporary_settings  # noqa: PLC0415 - the same
 
+    from flows.cli.prefect_database import migrate_database  # noqa: PLC0415 - the same
     from tasks.core.unread_output import let_consoles_end  # noqa: PLC0415 - the same
 
     let_consoles_end()
-    server = uvicorn.Server(uvicorn.Config(_guard(create_app()), log_level="error", lifespan="on"))
-    server.run(sockets=[listener])
+    known = {PREFECT_API_DATABASE_MIGRATE_ON_START: False} if migrate_database() else {}
+    with temporary_settings(known):
+        server = uvicorn.Server(uvicorn.Config(_guard(create_app()), log_level="error", lifespan="on"))
+        server.run(sockets=[listener])
 
 
 def _guard(app: ASGIApp) -> ASGIApp:
