@@ -76,7 +76,7 @@ def _measure(rig: Rig) -> Iterator[Line]:
     yield from _measure_workbook(rig)
     yield from _measure_large(rig, header, lines)
     names = header.decode().strip().split(",")
-    rows = [_values(names, line.decode().rstrip("\n").split(",")) for line in lines[:JSON_ROWS]]
+    rows = [values_of(names, line.decode().rstrip("\n").split(",")) for line in lines[:JSON_ROWS]]
     lines = [json.dumps(row).encode() for row in rows] * LANDED_COPIES
     landed = Case(write_landed(rig.folder / "landed", lines), len(lines))
     what = f"{landed.rows:,} rows landed from an API"
@@ -109,7 +109,7 @@ def _compare(rig: Rig, case: Case, what: str, engines: Sequence[str], rounds: in
 
 def _measure_workbook(rig: Rig) -> Iterator[Line]:
     """Yield what a sheet of an .xlsx costs beside calamine's own reading of it, which gives rows and writes nothing."""
-    case = _write_workbook(rig.folder / "sheet.xlsx")
+    case = write_workbook(rig.folder / "sheet.xlsx", WORKBOOK_ROWS)
     engines = ("tidemill", "reading_alone", "calamine_rows")
     reports: dict[str, list[Report]] = {engine: [] for engine in engines}
     for _ in range(ROUNDS):
@@ -228,14 +228,14 @@ def _wide_field(column: int, value: int) -> str:
     ]
 
 
-def _write_workbook(path: Path) -> Case:
+def write_workbook(path: Path, rows: int) -> Case:
     """Write a sheet of numbers, texts, days, times and booleans, with blanks."""
     numbers = np.random.default_rng(1)
     with xlsxwriter.Workbook(path) as book:
         sheet = book.add_worksheet()
         day, at = (book.add_format({"num_format": text}) for text in ("yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss"))
         sheet.write_row(0, 0, ["id", "name", "price", "quantity", "day", "at", "paid", "city", "note", "share"])
-        for row in range(1, WORKBOOK_ROWS + 1):
+        for row in range(1, rows + 1):
             price, share = numbers.random(2)
             sheet.write_row(row, 0, [row, f"name {row % 5000}", round(price * 1000, 2), row * 7 % 100])
             sheet.write_number(row, 4, 41275 + row % 365, day)
@@ -243,7 +243,7 @@ def _write_workbook(path: Path) -> Case:
             sheet.write_row(
                 row, 6, [row % 2 == 0, ("Berlin", "Paris", "Rome")[row % 3], f"note {row}" * (row % 4 > 0), share]
             )
-    return Case(path, WORKBOOK_ROWS)
+    return Case(path, rows)
 
 
 def _write_json(path: Path, header: bytes, lines: list[bytes]) -> Case:
@@ -258,10 +258,11 @@ def _write_json(path: Path, header: bytes, lines: list[bytes]) -> Case:
 
 
 def _as_json(names: list[str], fields: list[str]) -> str:
-    return json.dumps(_values(names, fields)) + "\n"
+    return json.dumps(values_of(names, fields)) + "\n"
 
 
-def _values(names: list[str], fields: list[str]) -> dict[str, int | str | None]:
+def values_of(names: list[str], fields: list[str]) -> dict[str, int | str | None]:
+    """Return the fields of a line of CSV as JSON has them."""
     return {
         name: None if field in ("", "NA") else int(field) if field.lstrip("-").isdigit() else field
         for name, field in zip(names, fields, strict=True)

@@ -27,7 +27,7 @@ Row = dict[str, Any]
 def measure_json(folder: Path, rows: list[Row]) -> Iterator[Line]:
     """Yield what each kind of record costs, in turns with pyarrow, and its share of pyarrow's and of flat lines'."""
     folder.mkdir()
-    paths = {kind: _write(folder, kind, rows) for kind in KINDS}
+    paths = {kind: write_records(folder, kind, rows, BYTES) for kind in KINDS}
     found: dict[tuple[str, str], list[Report]] = {(kind, engine): [] for kind in KINDS for engine in ENGINES}
     for _ in range(ROUNDS):
         for (kind, engine), reports in found.items():
@@ -68,18 +68,18 @@ def _run(engine: str, kind: str, path: Path) -> Report:
     return Report(**json.loads(said)) if said else Report(_LIMIT_S, _LIMIT_S)
 
 
-def _write(folder: Path, kind: str, rows: list[Row]) -> Path:
+def write_records(folder: Path, kind: str, rows: list[Row], size: int) -> Path:
     """Write as many rows of a kind as make the size, as lines or as a document."""
     write = _SHAPES.get(kind, _flat)
     path = folder / (f"{kind}.json" if kind == "document" else f"{kind}.jsonl")
     before, between, after = ("[", ",\n", "]") if kind == "document" else ("", "\n", "\n")
-    size = 0
+    written = 0
     with path.open("w") as file:
         file.write(before)
         for row in cycle(rows):
             text = json.dumps(write(row))
-            size += file.write(f"{between}{text}" if size else text)
-            if size > BYTES:
+            written += file.write(f"{between}{text}" if written else text)
+            if written > size:
                 break
         file.write(after)
     return path

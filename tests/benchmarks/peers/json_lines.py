@@ -29,7 +29,7 @@ from tests.benchmarks.job import Report, peak_bytes
 
 _BLOCK_BYTES = 8 * 1024 * 1024
 _WARM_LINES = 1_000
-_DECLARED = {
+DECLARED = {
     "dep_time": Column(type="int", nulls=("-1",)),
     "time_hour": Column(type="timestamp"),
     "carrier": Column(type="string"),
@@ -53,7 +53,7 @@ def _typed(path: Path, kind: str) -> Iterator[TypedBlock]:
             assert isinstance(block, ByteBlock)
             yield block.parse(Schema())
         return
-    declared = _DECLARED if kind == "declared" else {}
+    declared = DECLARED if kind == "declared" else {}
     types = guess = None
     for data in _blocks(path):
         lines = JsonBlock(ByteView.of(data), explode=EXPLODED if kind == "exploded" else None)

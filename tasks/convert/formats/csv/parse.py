@@ -67,7 +67,9 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     table = _read_typed(block, {name: arrow_type(kind) for name, kind in types.items()})
     if table is None or not _counts(block, table.num_rows, are_lines=schema.lines):
         return None
-    if _NUMBERS & set(types.values()) and _has_padded_numbers(block.window, block.head.dialect.delimiter, block.quote):
+    numbers = [name for name in names if types[name] in _NUMBERS]
+    has_padded = numbers and _has_padded_numbers(block.window, block.head.dialect.delimiter, block.quote)
+    if has_padded and _are_padded(block, numbers):
         return None
     values = {name: _empty_as_null(table[name]) if types[name] == "string" else table[name] for name in names}
     lost = any(types[name] == "float" and _may_have_lost_digits(values[name]) for name in names)
@@ -162,7 +164,8 @@ def read_block(
 
     `nulls` are the texts that are null where a value is no text; without them an
     empty text is null, and no other. With `unlike` records that have not as many
-    fields as the header are left out, and added to it.
+    fields as the header are left out, and added to it. Columns that are in none of
+    the types are not read.
 
     Raises:
         ArrowInvalid: a value is not of its type, or a record not well-formed.
@@ -182,6 +185,7 @@ def read_block(
         ),
         convert_options=pa_csv.ConvertOptions(
             column_types=dict(types),
+            include_columns=list(types),
             strings_can_be_null=nulls is None,
             null_values=nulls or [""],
             true_values=BOOL_TEXTS[True],
@@ -208,6 +212,13 @@ def _may_have_lost_digits(values: pa.ChunkedArray) -> bool:
     return low is not None and bool(max(abs(low), abs(high)) >= SURE_IN_FLOAT)
 
 
+def _are_padded(block: CsvBlock, numbers: Sequence[str]) -> bool:
+    """Return whether a value of these columns is one of those that any field, or text of several, may be."""
+    texts = read_block(block, dict.fromkeys(numbers, pa.string()))
+    return any(pc.any(pc.match_substring_regex(column, _PADDED)).as_py() for column in texts.columns)
+
+
+_PADDED = r"^( |\+|0[0-9xX])"
 _SLICE_BYTES = 128 * 1024  # what the comparisons write stays in the processor's cache
 _AFTER_ZERO = np.isin(np.arange(256), list(b"0123456789xX"))
 _ZERO = ord("0")

@@ -1,0 +1,222 @@
+"""What takes ten times as long is not done to files as they mostly are, and of a file with one odd line to that line alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from deployments.sample.data import read_flight_lines
+from tasks.config import Source
+from tasks.convert.formats.csv import reader as csv_reader
+from tasks.convert.formats.excel import workbook
+from tasks.convert.formats.json import damaged, lines
+from tasks.convert.table.state import CommittedTable
+from tests.benchmarks.convert import values_of, write_workbook
+from tests.benchmarks.json_lines import write_records
+from tests.benchmarks.peers.json_lines import DECLARED, EXPLODED
+from tests.convert.conftest import api_source, files_source, land, make_table
+
+_ROWS, _BYTES = 2000, 300_000
+_SLOW: dict[str, tuple[ModuleType, str]] = {
+    "a line of JSON": (lines, "rows_of_line"),
+    "a damaged line of JSON": (damaged, "rows_of_line"),
+    "a block of CSV as texts": (csv_reader, "read_texts_at_once"),
+    "a block of CSV by Python's reader": (csv_reader, "read_texts"),
+    "a workbook by openpyxl": (workbook, "CarefulWorkbook"),
+}
+_CONTENT = {kind: {"columns": DECLARED} if kind == "declared" else {} for kind in ("flat", "nested", "declared")}
+JSON_KINDS = [*_CONTENT, "document"]
+
+
+@dataclass(frozen=True)
+class Flights:
+    """Rows of the benchmark: as CSV, with its header, and as records."""
+
+    header: str
+    lines: list[str]
+    rows: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def flights() -> Flights:
+    """Return the first flights of the year."""
+    header, found = read_flight_lines()
+    texts = [line.decode().rstrip("\n") for line in found[:_ROWS]]
+    names = header.decode().strip()
+    return Flights(names, texts, [values_of(names.split(","), text.split(",")) for text in texts])
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """Count what is done the slow way; all of it is done."""
+    counts: Counter[str] = Counter()
+
+    def counted(what: str, called: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            counts[what] += 1
+            return called(*arguments, **options)
+
+        return call
+
+    for what, (module, name) in _SLOW.items():
+        monkeypatch.setattr(module, name, counted(what, getattr(module, name)))
+    return counts
+
+
+def inbox(root: Path) -> Path:
+    """Return the folder of the files of a source."""
+    folder = root / "inbox"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def with_odd_line(path: Path, odd: str) -> None:
+    """Write a line between the others of a file."""
+    lines = path.read_text().split("\n")
+    path.write_text("\n".join([*lines[: len(lines) // 2], odd, *lines[len(lines) // 2 :]]))
+
+
+def landed(root: Path, rows: list[str]) -> Source:
+    """Return a source of which each record was landed, with its lists to be exploded where it has any."""
+    source = api_source(key=[], explode=EXPLODED) if EXPLODED in rows[0] else api_source(key=[])
+    land(root, source, "all", *rows)
+    return source
+
+
+def made(root: Path, source: Source, rejected: int = 0) -> CommittedTable:
+    """Return the table of a source, of which so many rows are rejects and all others in it."""
+    table = make_table(root, source)
+    assert (table.rows_rejected, table.rows_table) == (rejected, table.rows_received - rejected)
+    assert table.rows_table > _ROWS // 4
+    return table
+
+
+@pytest.mark.parametrize("kind", JSON_KINDS)
+def test_no_line_of_json_is_read_by_itself(tmp_path: Path, flights: Flights, slow: Counter[str], kind: str) -> None:
+    """Flat, nested, with declared columns, or in a document."""
+    write_records(inbox(tmp_path), kind, flights.rows, _BYTES)
+
+    made(tmp_path, files_source(**_CONTENT.get(kind, {})))
+
+    assert not slow
+
+
+@pytest.mark.parametrize("kind", ["flat", "nested", "declared"])
+@pytest.mark.parametrize("odd", ['{"year": 1', "", "{}", '{"year": 2013} {"year": 2013}', '{"year": 01}'])
+def test_a_damaged_line_of_json_is_read_alone(
+    tmp_path: Path, flights: Flights, slow: Counter[str], kind: str, odd: str
+) -> None:
+    """The others are parsed at once, as if it were not there."""
+    with_odd_line(write_records(inbox(tmp_path), kind, flights.rows, _BYTES), odd)
+
+    made(tmp_path, files_source(**_CONTENT[kind]), rejected=bool(odd))
+
+    assert slow == Counter({"a damaged line of JSON": bool(odd)}) or not slow
+
+
+def test_a_damaged_record_of_a_document_is_read_alone(tmp_path: Path, flights: Flights, slow: Counter[str]) -> None:
+    """So are records of a document."""
+    with_odd_line(write_records(inbox(tmp_path), "document", flights.rows, _BYTES), "5,")
+
+    made(tmp_path, files_source(), rejected=1)
+
+    assert slow == {"a damaged line of JSON": 1}
+
+
+def test_no_line_of_a_table_with_a_contract_is_read_by_itself(
+    tmp_path: Path, flights: Flights, slow: Counter[str]
+) -> None:
+    """A second file is read in the types of the first."""
+    source = files_source(table={"contract": "freeze"})
+    path = write_records(inbox(tmp_path), "frozen", flights.rows, _BYTES)
+    made(tmp_path, source)
+    (path.parent / "second.jsonl").write_bytes(path.read_bytes())
+
+    assert made(tmp_path, source).files == len(["frozen", "second"])
+    assert not slow
+
+
+@pytest.mark.parametrize("kind", ["flat", "nested", "exploded"])
+def test_no_landed_record_is_read_by_itself(tmp_path: Path, flights: Flights, slow: Counter[str], kind: str) -> None:
+    """As an API gives them, with a list to be exploded or without."""
+    rows = write_records(tmp_path, kind, flights.rows, _BYTES).read_text().splitlines()
+
+    made(tmp_path, landed(tmp_path, rows))
+
+    assert not slow
+
+
+def test_a_landed_record_without_a_list_is_read_alone(tmp_path: Path, flights: Flights, slow: Counter[str]) -> None:
+    """It is a reject, and all others are exploded at once."""
+    rows = write_records(tmp_path, "exploded", flights.rows, _BYTES).read_text().splitlines()
+    rows.insert(len(rows) // 2, json.dumps(json.loads(rows[0]) | {EXPLODED: 5}))
+
+    made(tmp_path, landed(tmp_path, rows), rejected=1)
+
+    assert slow == {"a damaged line of JSON": 1}
+
+
+def csv_of(flights: Flights, kind: str) -> str:
+    """Return flights as CSV: plain, quoted, with line ends within quotes, or of a thousand columns."""
+    if kind == "wide":
+        copies = range(1000 // len(flights.lines[0].split(",")) + 1)
+        header = ",".join(f"{name}{n}" for n in copies for name in flights.header.split(","))
+        return "\n".join([header, *(",".join([line] * len(copies)) for line in flights.lines[:600])]) + "\n"
+    if kind == "plain":
+        return "\n".join([flights.header, *flights.lines]) + "\n"
+    end = "\n" if kind == "of two lines" else " "
+    texts = [f'{line},"a{end}b, or ""{n}"""' for n, line in enumerate(flights.lines)]
+    return "\n".join([f"{flights.header},note", *texts]) + "\n"
+
+
+@pytest.mark.parametrize("kind", ["plain", "quoted", "of two lines", "wide"])
+def test_no_block_of_csv_is_read_as_texts(tmp_path: Path, flights: Flights, slow: Counter[str], kind: str) -> None:
+    """Plain, with quotes, doubled or around line ends, and with a thousand columns."""
+    (inbox(tmp_path) / "a.csv").write_text(csv_of(flights, kind))
+
+    made(tmp_path, files_source())
+
+    assert not slow
+
+
+@pytest.mark.parametrize("text", ["01.02.2013", "007", "+49 30 5", '"Smith, John"', '" 5"'])
+def test_texts_that_begin_as_padded_numbers_are_texts(tmp_path: Path, slow: Counter[str], text: str) -> None:
+    """In a column of texts nothing is in doubt of them."""
+    rows = "".join(f"{n},n{n}\n{n},{text}\n" for n in range(_ROWS))
+    (inbox(tmp_path) / "a.csv").write_text(f"id,name\n{rows}")
+
+    made(tmp_path, files_source())
+
+    assert not slow
+
+
+@pytest.mark.parametrize("kind", ["plain", "quoted"])
+@pytest.mark.parametrize("odd", ["1,2", "007" + "," * 18, "x"])
+def test_no_line_of_csv_has_python_read_the_others(
+    tmp_path: Path, flights: Flights, slow: Counter[str], kind: str, odd: str
+) -> None:
+    """One of too few fields, or with a padded number, has its block read as texts, by pyarrow."""
+    path = inbox(tmp_path) / "a.csv"
+    path.write_text(csv_of(flights, kind))
+    padded = odd.startswith("0")
+    with_odd_line(path, f"{odd},x" if padded and kind == "quoted" else odd)
+
+    made(tmp_path, files_source(), rejected=not padded)
+
+    assert slow == {"a block of CSV as texts": 1}
+
+
+def test_no_workbook_is_read_by_openpyxl(tmp_path: Path, slow: Counter[str]) -> None:
+    """One of numbers, texts, days, times and booleans, with blanks."""
+    write_workbook(inbox(tmp_path) / "a.xlsx", _ROWS)
+
+    made(tmp_path, files_source())
+
+    assert not slow
