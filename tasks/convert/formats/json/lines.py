@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.rows import (
@@ -12,12 +15,16 @@ from tasks.convert.formats.json.rows import (
     NullsOf,
     Row,
     columns_of,
+    flat_rows,
     nothing_declared,
     reject_of,
     rows_of_line,
 )
 from tasks.convert.schema.blocks import RawBlock, Record
 from tasks.convert.schema.names import Naming
+from tasks.convert.schema.types import Types
+
+_OPENING, _CLOSING, _RETURN = b"{}\r"
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,10 @@ class JsonBlock:
 
 def read_lines(block: JsonBlock) -> RawBlock:
     """Return the rows of every line as texts; a line that is no object is a misfit."""
+    flat = flat_rows(block.window.view) if block.typed and block.explode is None else None
+    if flat is not None and has_object_in_each(block.window, len(flat)):
+        table, types = _as_texts(block, flat)
+        return RawBlock(table, len(flat), (), block.locate, types, len(flat))
     rows: list[Row] = []
     places: list[int] = []
     unfit: dict[int, NotARowError] = {}
@@ -79,13 +90,28 @@ def read_lines(block: JsonBlock) -> RawBlock:
         else:
             rows += found
             places += [place] * len(found)
-    table, types = columns_of(rows, block.explode, typed=block.typed, nulls_of=block.nulls_of, more=more)
-    names = block.naming.rename(table.column_names)
-    types = dict(zip(names, types.values(), strict=True)) if types is not None else None
-    table = table.rename_columns(names)
+    table, types = _as_texts(block, rows, more)
     misfits = reject_of(block.locate(list(unfit)), unfit.values())
 
     def locate(indices: Sequence[int]) -> Sequence[Record]:
         return block.locate([places[index] for index in indices])
 
     return RawBlock(table, len(rows) + len(misfits), misfits, locate, types, lines, empty=empty)
+
+
+def _as_texts(block: JsonBlock, rows: Sequence[Row], more: Iterable[str] = ()) -> tuple[pa.Table, Types | None]:
+    table, types = columns_of(rows, block.explode, typed=block.typed, nulls_of=block.nulls_of, more=more)
+    names = block.naming.rename(table.column_names)
+    types = dict(zip(names, types.values(), strict=True)) if types is not None else None
+    return table.rename_columns(names), types
+
+
+def has_object_in_each(window: ByteView, objects: int) -> bool:
+    """Return whether there is one object in each line: so many, and each line begins and ends as one."""
+    data, ends = window.to_numpy(), window.line_ends
+    if len(ends) and ends[-1] == len(data) - 1:
+        ends = ends[:-1]
+    if objects != len(ends) + 1 or data[0] != _OPENING or (data[ends + 1] != _OPENING).any():
+        return False
+    last = data[ends - 1]
+    return bool((np.where(last == _RETURN, data[ends - 2], last) == _CLOSING).all())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -42,7 +43,7 @@ class NoRow:
     names: tuple[str, ...]
 
 
-_decode = msgspec.json.Decoder().decode
+_decode, _decode_lines = msgspec.json.Decoder().decode, msgspec.json.Decoder().decode_lines
 _WRITTEN_ALIKE = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _TWICE = NotARowError("two values for one column, by a nested key and by one with a dot")
@@ -70,6 +71,17 @@ def rows_of_line(
     except ValueError as error:
         return NotARowError(f"{NO_JSON[0]}: {error}")
     return rows
+
+
+def flat_rows(lines: memoryview) -> list[Row] | None:
+    """Return the objects of lines, decoded together; None where one is no object, has objects within, or none has keys."""
+    try:
+        rows = _decode_lines(lines)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if set(map(type, rows)) != {dict} or not all(rows):
+        return None
+    return rows if dict not in set(map(type, chain.from_iterable(map(dict.values, rows)))) else None
 
 
 def may_be_half(line: bytes) -> bool:
@@ -115,19 +127,22 @@ def _flat(value: Row, unflattened: str | None = None) -> Row | None:
     """Return the columns of an object and their values, mostly the object itself; None where two have one name."""
     if dict not in set(map(type, value.values())):
         return value
-    pairs = list(_flatten(value, unflattened=unflattened))
-    row = dict(pairs)
-    return row if len(row) == len(pairs) else None
+    row: Row = {}
+    return row if _add(row, value, "", unflattened) else None
 
 
-def _flatten(value: Row, prefix: str = "", unflattened: str | None = None) -> Iterator[tuple[str, Any]]:
-    """Yield columns and values, those of nested objects as `outer.inner`; the column `unflattened` as it is."""
+def _add(row: Row, value: Row, prefix: str, unflattened: str | None) -> bool:
+    """Add columns and values to a row, those of nested objects as `outer.inner`, the column `unflattened` as it is; return whether no name comes twice."""
     for key, inner in value.items():
-        name = f"{prefix}{key}"
-        if isinstance(inner, dict) and inner and name != unflattened:
-            yield from _flatten(inner, f"{name}.", unflattened)
+        name = prefix + key
+        if type(inner) is dict and inner and name != unflattened:
+            if not _add(row, inner, f"{name}.", unflattened):
+                return False
+        elif name in row:
+            return False
         else:
-            yield name, inner
+            row[name] = inner
+    return True
 
 
 def _explode(row: Row, column: str, *, keeps_empty: bool) -> list[Row] | NotARowError | NoRow:

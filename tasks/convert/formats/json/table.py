@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pa_json
@@ -18,7 +17,7 @@ from tasks.convert.formats.json.columns import (
     flatten_table,
     may_be_empty,
 )
-from tasks.convert.formats.json.lines import JsonBlock
+from tasks.convert.formats.json.lines import JsonBlock, has_object_in_each
 from tasks.convert.formats.json.names import LinesRead
 from tasks.convert.formats.json.rows import is_replaced
 from tasks.convert.formats.json.shape import InDoubtError, Known
@@ -31,7 +30,7 @@ SAMPLE_LINES = 100
 _MORE_PLACES, _MORE_LINES = 20, 100  # of a block with keys that its first lines have not
 _MARK = b"\xef\xbb\xbf"
 _EMPTY = re.compile(rb"\{\s*\}|^\s*null", re.MULTILINE)
-_OPENING, _CLOSING, _RETURN = b"{}\r"
+_OPENING, _CLOSING = b"{}"
 
 
 def read_at_once(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LINES) -> RawBlock | None:
@@ -102,7 +101,7 @@ def _read_json(window: ByteView, explicit: pa.Schema) -> pa.Table | None:
 
 def _may_be_other_lines(table: pa.Table, window: ByteView) -> bool:
     """Return whether a line may be none or several objects, part of one, or one without keys."""
-    if not _is_object_in_each(window, table.num_rows) and not _is_object_in_filled(window, table.num_rows):
+    if not has_object_in_each(window, table.num_rows) and not _is_object_in_filled(window, table.num_rows):
         return True
     if not all(column.null_count for column in table.columns):
         return False
@@ -110,17 +109,6 @@ def _may_be_other_lines(table: pa.Table, window: ByteView) -> bool:
     for column in table.columns[1:]:
         empty = pc.and_(empty, pc.is_null(column))
     return bool(pc.any(empty).as_py()) and _EMPTY.search(window.view) is not None
-
-
-def _is_object_in_each(window: ByteView, objects: int) -> bool:
-    """Return whether there is one object in each line: so many, and each line begins and ends as one."""
-    data, ends = window.to_numpy(), window.line_ends
-    if len(ends) and ends[-1] == len(data) - 1:
-        ends = ends[:-1]
-    if objects != len(ends) + 1 or data[0] != _OPENING or (data[ends + 1] != _OPENING).any():
-        return False
-    last = data[ends - 1]
-    return bool((np.where(last == _RETURN, data[ends - 2], last) == _CLOSING).all())
 
 
 def _is_object_in_filled(window: ByteView, objects: int) -> bool:
