@@ -11,10 +11,11 @@ check:
     {{python}} -m ruff format --check .
     {{python}} -m mypy
 
-# mend what ruff can
+# mend what ruff can, and write docs/pipeline.md anew
 fix:
     {{python}} -m ruff check --fix .
     {{python}} -m ruff format .
+    {{python}} -m tests.reference
 
 # the tests, or those that are named: just test tests/convert -m "not flow"
 test *arguments:

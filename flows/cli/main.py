@@ -96,6 +96,21 @@ def check(pipeline: PipelineFile, *, data: Data = Path("data")) -> int:
     return check_pipeline(pipeline, data)
 
 
+@app.command
+def schema(
+    pipeline: Annotated[Path | None, Parameter(help="Pipeline file whose own kinds are to be known.")] = None,
+) -> int:
+    """Print the JSON Schema of pipeline files, by which editors complete keys and mark mistakes.
+
+    Write it to a file, and name that in the first line of a pipeline file:
+
+        # yaml-language-server: $schema=pipeline.schema.json
+    """
+    from flows.cli.schema import print_schema  # noqa: PLC0415 - heavy
+
+    return print_schema(pipeline)
+
+
 models = App(name="models", help="Look at the versions of a pipeline's model, and choose which of them serves.")
 app.command(models)
 

@@ -1,0 +1,109 @@
+"""The reference of the pipeline file, and its schema for editors, cannot drift from what a run takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from flows.cli.main import run_command
+from tasks.config import load_pipeline
+from tasks.config.checks import CHECKS
+from tasks.config.load import _read_yaml
+from tasks.config.schema import editor_schema
+from tests.documented import DOCS, documented
+from tests.reference import EXAMPLES, PAGE, Reference, write_page
+
+DEPLOYED = sorted((DOCS.parent / "deployments").glob("*/pipeline.yaml"))
+FILES = {"name": "x", "sources": {"rows": {"kind": "files", "path": "inbox"}}}
+
+
+@pytest.fixture(scope="module")
+def editor() -> Draft202012Validator:
+    """Return what an editor checks a pipeline file by."""
+    return Draft202012Validator(editor_schema())
+
+
+def test_the_page_is_that_of_the_models() -> None:
+    """It is what is made of the models now; `python -m tests.reference` writes it."""
+    assert PAGE.read_text(encoding="utf-8") == write_page()
+
+
+def test_every_key_has_an_example() -> None:
+    """The examples say each key of each model at least once, but for those that tell kinds apart."""
+    reference = Reference()
+    missing = [
+        f"{part.place}: {key}"
+        for part in reference.parts.values()
+        for key in reference.model(part.name)["properties"]
+        if key not in part.examples and key not in ("kind", "by")
+    ]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("path", [*EXAMPLES, *DEPLOYED], ids=lambda path: "/".join(path.parts[-2:]))
+def test_what_a_run_takes_an_editor_takes(path: Path, editor: Draft202012Validator) -> None:
+    """An example loads, and no mistake is marked in it."""
+    load_pipeline(path)
+
+    assert [error.message for error in editor.iter_errors(_read_yaml(path))] == []
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        {"pat": "inbox"},
+        {"key": "id"},
+        {"path": []},
+        {"columns": {"a": "integer"}},
+        {"columns": {"a": {"type": "int", "nul": ["-"]}}},
+        {"checks": [{"not_nul": ["a"]}]},
+        {"table": {"max_rejects": -1}},
+        {"read": {"header": "perhaps"}},
+    ],
+    ids=str,
+)
+def test_what_a_run_refuses_an_editor_marks(mistake: dict[str, Any], editor: Draft202012Validator) -> None:
+    """Unknown keys, wrong types and values that a key does not have are mistakes."""
+    assert editor.is_valid(FILES)
+    assert not editor.is_valid({"name": "x", "sources": {"rows": {**FILES["sources"]["rows"], **mistake}}})  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "short",
+    [
+        {"path": ["a", "b"]},
+        {"columns": {"a": "int"}},
+        {"checks": [{"not_null": "a"}, {"min_rows": "${FEWEST}"}]},
+        {"read": {"header_row": "${HEADER:-1}", "records_at": 1}},
+    ],
+    ids=str,
+)
+def test_short_forms_are_no_mistakes(short: dict[str, Any], editor: Draft202012Validator) -> None:
+    """What a file may write for a list, a mapping or a number is taken."""
+    assert editor.is_valid({"name": "x", "sources": {"rows": {**FILES["sources"]["rows"], **short}}})  # type: ignore[index]
+
+
+def test_the_command_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    """`schema` prints what the editor takes, as JSON."""
+    assert run_command(["schema"]) == 0
+
+    assert json.loads(capsys.readouterr().out) == editor_schema()
+
+
+def test_it_knows_the_kinds_that_a_pipeline_adds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named with a pipeline file, `schema` has the file's own checks among those of Tidemill."""
+    path = tmp_path / "pipeline.yaml"
+    checked = {**FILES["sources"]["rows"], "checks": [{"in_order": ["a", "b"]}]}  # type: ignore[index]
+    path.write_text(json.dumps({"name": "x", "extensions": ["own_checks:InOrder"], "sources": {"rows": checked}}))
+
+    with documented(CHECKS, "A check", tmp_path / "own_checks.py", monkeypatch):
+        assert run_command(["schema", str(path)]) == 0
+
+    assert Draft202012Validator(json.loads(capsys.readouterr().out)).is_valid(_read_yaml(path))
