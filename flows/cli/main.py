@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from tasks.core.errors import ConfigError, LostServerError, TidemillError
 from tasks.core.escaping import printable
-from tasks.core.garbage_collection import collect_seldom
+from tasks.core.garbage_collection import collect_seldom, exit_with
 
 EXIT_FAILED = 1  # the run failed
 EXIT_WRONG = 2  # the command, the pipeline file or what it names is wrong: nothing ran
@@ -201,10 +201,14 @@ def doctor(
 def main() -> None:
     """Run the command line and exit with its code."""
     collect_seldom()
+    exit_with(_run)
+
+
+def _run() -> int:
     code = run_command(sys.argv[1:])
     if code == EXIT_INTERRUPTED:
         _end_at_once(code)  # Python would wait for threads that no Ctrl-C ends, as of a workbook's reader
-    sys.exit(code)
+    return code
 
 
 def run_command(arguments: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from tasks.core.child_process import exit_with_parent
-from tasks.core.garbage_collection import collect_seldom
+from tasks.core.garbage_collection import collect_seldom, exit_with
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -32,8 +32,8 @@ localStorage.setItem("prefect-password", btoa(location.hash.slice(1))); location
 </script>"""
 
 
-def main() -> None:
-    """Serve the Prefect API on a free port of this machine until the parent ends."""
+def main() -> int:
+    """Serve the Prefect API on a free port of this machine until the parent ends; return the exit code."""
     exit_with_parent()
     collect_seldom()
     listener = socket.create_server((HOST, 0))
@@ -44,7 +44,7 @@ def main() -> None:
 
     if configured := get_current_settings().api.url:
         print(CONFIGURED, configured, flush=True)
-        return
+        return 0
     print(f"{site}/api", flush=True)
 
     import uvicorn  # noqa: PLC0415 - the address is told first, so that the parent goes on meanwhile
@@ -59,6 +59,7 @@ def main() -> None:
     with temporary_settings(known):
         server = uvicorn.Server(uvicorn.Config(_guard(create_app()), log_level="error", lifespan="on"))
         server.run(sockets=[listener])
+    return 0
 
 
 def _guard(app: ASGIApp) -> ASGIApp:
@@ -75,4 +76,4 @@ def _guard(app: ASGIApp) -> ASGIApp:
 
 
 if __name__ == "__main__":
-    main()
+    exit_with(main)

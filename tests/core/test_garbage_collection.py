@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import pytest
@@ -25,3 +27,45 @@ def test_blocks_beside_each_other_leave_the_collector_as_it_was(*, first_ends_fi
 
     assert begun == between == (True, True)
     assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
+
+
+_PROGRAM = """
+import atexit, sys, threading, time
+from tasks.core.garbage_collection import exit_with
+
+class Torn:
+    def __del__(self):
+        print("taken apart")
+
+torn = [Torn()]
+torn.append(torn)  # of a cycle that the end of Python alone would find
+
+def program():
+    atexit.register(print, "at exit", flush=False)
+    threading.Thread(target=lambda: (time.sleep(0.2), print("thread"))).start()
+    print("program")
+    {ending}
+
+exit_with(program)
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        ("return 0", 0),
+        ("return 3", 3),
+        ("sys.exit(4)", 4),
+        ("sys.exit()", 0),
+        ("sys.exit('said')", 1),
+        ("raise ValueError", 1),
+    ],
+)
+def test_an_exit_waits_for_threads_and_calls_what_is_to_be_called(ending: str, code: int) -> None:
+    """Its code is the program's, all that was printed is there, and nothing is taken apart."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _PROGRAM.format(ending=ending)], capture_output=True, text=True, check=False
+    )
+
+    assert (ended.returncode, ended.stdout.split("\n")) == (code, ["program", "thread", "at exit", ""])
+    assert ("ValueError" in ended.stderr) == ("ValueError" in ending)
