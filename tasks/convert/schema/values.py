@@ -58,6 +58,9 @@ _WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
 MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?inf|({_WORDS})\s*+$)", re.IGNORECASE)
 
 
+_DIGITS: Mapping[str, str] = {"Y": r"([1-9]\d{3})", **dict.fromkeys("mdHMS", r"(\d{2})")}
+
+
 @dataclass(frozen=True)
 class Cast:
     """A column in its type; the rows at `misfits` did not fit, and are null in it."""
@@ -296,6 +299,32 @@ def _as_plain(values: pa.ChunkedArray, declared: Column) -> pa.ChunkedArray:
 
 def _as_iso(values: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
     """Return the texts that are times in a strptime format in ISO 8601, and the others as they are."""
+    rewriting = _rewriting(pattern)
+    if rewriting is None:
+        return _parse_each(values, pattern)
+    is_fixed = pc.match_substring_regex(values, rewriting[0])
+    written = pc.replace_substring_regex(pc.replace_substring_regex(values, *rewriting), "T00:00:00$", "")
+    if pc.all(is_fixed).as_py():
+        return written
+    return pc.if_else(is_fixed, written, _parse_each(pc.if_else(is_fixed, None, values), pattern))
+
+
+@cache
+def _rewriting(pattern: str) -> tuple[str, str] | None:
+    """Return what a time of a strptime format looks like with all of its digits, and the same in ISO 8601; None where it has more than numbers."""
+    literals, directives = re.split("%(.)", pattern)[::2], re.split("%(.)", pattern)[1::2]
+    if not {"Y", "m", "d"} <= set(directives) <= set(_DIGITS) or len(directives) > len(set(directives)):
+        return None
+    digits = [*(_DIGITS[each] for each in directives), ""]
+    groups = {each: f"\\{number}" for number, each in enumerate(directives, start=1)}
+    time = ":".join(groups.get(each, "00") for each in "HMS")
+    day = "{Y}-{m}-{d}".format_map(groups)
+    shape = "".join(f"{re.escape(literal)}{each}" for literal, each in zip(literals, digits, strict=True))
+    return f"^{shape}$", f"{day}T{time}"
+
+
+def _parse_each(values: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
+    """Return the same by strptime, each text once."""
     written = {text: _iso_of(text, pattern) for text in pc.unique(values).to_pylist() if text is not None}
     keys = pa.array(list(written), pa.string())
     return pc.take(pa.array(list(written.values()), pa.string()), pc.index_in(values, keys))
