@@ -114,8 +114,8 @@ def _convert(block: Block, plan: ConversionContext, name: str, file: str) -> Blo
 async def _read_blocks(file: InputFile, plan: ConversionContext, progress: _Progress) -> AsyncIterator[Block]:
     """Yield the blocks of a file, at least one: an empty file too has a part."""
     opened, found = await asyncio.to_thread(_begin, file, plan, progress)
-    for block in found:
-        yield block
+    for first in found:
+        yield first
     if isinstance(opened, WholeFormat):
         progress.digest = await asyncio.to_thread(content_digest, file)
         blocks = await asyncio.to_thread(read_whole, file.path, opened, plan.target)
