@@ -80,6 +80,24 @@ def test_rows_are_kept_of_those_parts_that_are_drawn(tmp_path: Path) -> None:
     assert min(sample["x"].to_pylist()) == 1_000
 
 
+def test_nothing_is_kept_of_parts_that_others_are_drawn_before(tmp_path: Path) -> None:
+    """Where the names of the parts to come are known, also the first ones are those that stay."""
+    names = [f"part-{number}" for number in range(200)]
+    parts = [read_part(tmp_path, name, numbers(200)) for name in names]
+    told, untold = Samples(len(names), names), Samples(len(names))
+    for samples in (told, untold):
+        for name in names:
+            samples.keep(name, numbers(200))
+    kept = [part for part in parts if untold.of(part) is not None]
+    samples = Samples(len(names), names)
+    for part in parts:
+        if part not in kept:
+            samples.keep(part.part.name, numbers(200))
+
+    assert [part for part in parts if told.of(part) is not None] == kept
+    assert all(samples.of(part) is None for part in parts)
+
+
 @pytest.mark.parametrize(
     ("texts", "kept"),
     [

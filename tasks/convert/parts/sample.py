@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,18 +60,21 @@ class Samples:
 
     Args:
         parts: how many are expected at least; of fewer, more rows of each are kept.
+        names: those of parts that are sure to come, so that nothing is kept of one that has to give way to them.
 
     """
 
-    def __init__(self, parts: int) -> None:
-        self._rows = -(-SAMPLE_ROWS // min(max(parts, 1), SAMPLE_PARTS))
+    def __init__(self, parts: int, names: Iterable[str] = ()) -> None:
+        self._rows = SAMPLE_ROWS // min(max(parts, 1), SAMPLE_PARTS)
+        self._drawn = heapq.nsmallest(SAMPLE_PARTS, map(_lot, names))
         self._kept: dict[str, _Kept] = {}
         self._lock = Lock()
 
     def keep(self, name: str, part: pa.Table) -> None:
         """Keep rows of a part, unless enough others come before it; one whose rows are too long is left to be read."""
         with self._lock:
-            if name == _one_too_many({*self._kept, name}):
+            gives_way = len(self._drawn) == SAMPLE_PARTS and _lot(name) > self._drawn[-1]
+            if gives_way or name == _one_too_many({*self._kept, name}):
                 return
         shown = part.select([column for column in part.column_names if column not in (FILE, LINE)][:COLUMNS_SHOWN])
         rows = min(self._rows, part.num_rows, KEPT_BYTES * part.num_rows // max(shown.nbytes, 1))

@@ -95,6 +95,8 @@ def infer_column(texts: pa.ChunkedArray, decimal: str) -> tuple[pa.ChunkedArray,
 
 def infer_type(texts: pa.ChunkedArray) -> TypeName:
     """Return the narrowest type that every text of a column has; `null` where all are null."""
+    if _are_words(texts):
+        return "string"
     values = _without_nulls(texts)
     if values.null_count == len(values):
         return "null"
@@ -104,6 +106,12 @@ def infer_type(texts: pa.ChunkedArray) -> TypeName:
     first = values.slice(0, _FIRST_VALUES)
     name: TypeName = next((name for name in _INFERRED if _fits(first, name) and _fits(values, name)), "string")
     return "string" if name == "float" and _loses_digits(values) else name
+
+
+def _are_words(texts: pa.ChunkedArray) -> bool:
+    """Return whether one of the first texts of a column is none of another type."""
+    first = texts.slice(0, _FIRST_TEXTS).to_pylist()
+    return any(text is not None and not MAY_BE_TYPED.match(text) for text in first)
 
 
 def _loses_digits(values: pa.ChunkedArray) -> bool:
@@ -156,8 +164,7 @@ def is_narrowest(name: TypeName, values: pa.ChunkedArray) -> bool:
     if name == "timestamp":
         return not pc.all(pc.equal(pc.floor_temporal(values, unit="day"), values)).as_py()
     if name == "string":
-        first = values.slice(0, _FIRST_TEXTS).to_pylist()
-        return any(text is not None and not MAY_BE_TYPED.match(text) for text in first) or infer_type(values) == name
+        return infer_type(values) == name
     return True
 
 

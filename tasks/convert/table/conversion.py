@@ -17,6 +17,7 @@ from tasks.convert.table.commit import widen_part
 from tasks.convert.table.draft import Draft
 from tasks.convert.table.guesses import refuse_contradictions
 from tasks.convert.table.inbox import find_renamed, warn_of_renamed_files
+from tasks.convert.table.inputs import name_part
 from tasks.convert.table.job import Batch, TableJob, batch_units
 from tasks.convert.table.manifest import TableManifest
 from tasks.convert.table.state import (
@@ -50,7 +51,7 @@ async def draft_table(job: TableJob, manifest: TableManifest, changed: Sequence[
     kept = await asyncio.to_thread(find_kept, job, manifest)
     frozen = manifest.types if job.source.table.contract == "freeze" and manifest.files else None
     draft = Draft.begin(job, manifest, {name: file for name, file in kept.items() if name not in names})
-    draft.samples = Samples(sum(file.size // BLOCK_BYTES + (file.size > SMALL_BYTES) for file in changed))
+    draft.samples = _expect_samples(job, changed)
     plan = ConversionContext(job.frozen_target if frozen is not None else job.target, frozen, draft.samples)
     draft.add(await _convert_all(plan, job, changed, "files", convert))
     draft.add(await _convert_all(plan, job, _take_renamed(draft, names), "files, again", convert))
@@ -75,6 +76,13 @@ async def draft_table(job: TableJob, manifest: TableManifest, changed: Sequence[
     if not draft.types:  # nothing came, and nothing is declared: it is no table yet
         draft.parts.clear()
     return draft
+
+
+def _expect_samples(job: TableJob, files: Sequence[InputFile]) -> Samples:
+    """Return where rows of the parts of files are kept; how many parts there are, and what most are called, is known."""
+    alone = [file for file in files if file.size > SMALL_BYTES]
+    names = [] if job.target.partition_by else [f"{name_part([file.name])}.parquet" for file in alone]
+    return Samples(sum(file.size // BLOCK_BYTES for file in files) + len(alone), names)
 
 
 def _take_renamed(draft: Draft, converted: AbstractSet[str]) -> list[InputFile]:
