@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -31,7 +30,9 @@ _SLOW: dict[str, tuple[ModuleType, str]] = {
     "a block of CSV by Python's reader": (csv_reader, "read_texts"),
     "a workbook by openpyxl": (workbook, "CarefulWorkbook"),
 }
-_CONTENT = {kind: {"columns": DECLARED} if kind == "declared" else {} for kind in ("flat", "nested", "declared")}
+_CONTENT: dict[str, dict[str, Any]] = {
+    kind: {"columns": DECLARED} if kind == "declared" else {} for kind in ("flat", "nested", "declared")
+}
 JSON_KINDS = [*_CONTENT, "document"]
 
 
@@ -54,7 +55,7 @@ def flights() -> Flights:
 
 
 @pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+def slow(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count what is done the slow way; all of it is done."""
     counts: Counter[str] = Counter()
 
@@ -118,7 +119,7 @@ def test_a_damaged_line_of_json_is_read_alone(
 
     made(tmp_path, files_source(**_CONTENT[kind]), rejected=bool(odd))
 
-    assert slow == Counter({"a damaged line of JSON": bool(odd)}) or not slow
+    assert slow <= Counter({"a damaged line of JSON": 1})
 
 
 def test_a_damaged_record_of_a_document_is_read_alone(tmp_path: Path, flights: Flights, slow: Counter[str]) -> None:
