@@ -40,15 +40,24 @@ class FailedPartition(Failed):
 PartitionOutcome = Landed | FailedPartition
 
 
-@dataclass(frozen=True)
 class LandedSource:
-    """What became of one source's partitions: those that are landed, and why the others are not."""
+    """What became of one source's partitions: those that are landed, and why the others are not.
 
-    source: str
-    landed: tuple[Landed, ...]
-    failures: tuple[FailedPartition, ...]
-    doubts: tuple[str, ...] = ()
-    """What the audit of its rows found."""
+    No dataclass: in what a flow returns Prefect looks through those, here through all partitions.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        landed: Sequence[Landed],
+        failures: Sequence[FailedPartition],
+        doubts: Sequence[str] = (),
+    ) -> None:
+        self.source = source
+        self.landed = tuple(landed)
+        self.failures = tuple(failures)
+        self.doubts = tuple(doubts)
+        """What the audit of its rows found."""
 
     @property
     def failed(self) -> list[Failed]:

@@ -92,8 +92,8 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
     outcomes = resolve_unproven(source, outcomes)
     return LandedSource(
         name,
-        landed=tuple(o for o in outcomes if isinstance(o, Landed)),
-        failures=tuple(o for o in outcomes if isinstance(o, FailedPartition)),
+        landed=[o for o in outcomes if isinstance(o, Landed)],
+        failures=[o for o in outcomes if isinstance(o, FailedPartition)],
         doubts=_audit(partitions, outcomes),
     )
 

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from prefect import task_engine
+from prefect.utilities.collections import visit_collection
 from prefect.utilities.engine import resolve_to_final_result
 
 from flows.ingest import ingest
 from tasks.config import Pipeline
+from tasks.ingest.landing.plan import Landed
+from tasks.ingest.results import LandedSource
 from tasks.ingest.tasks import PARTITIONS_AT_ONCE, land_partitions
 from tests.ingest.sources import api
 from tests.site.server import Site
@@ -63,6 +66,16 @@ async def test_a_task_run_of_several_partitions_tells_each_cause_once(
 
     ends = {record.getMessage() for record in caplog.records if record.name == "prefect.task_runs"}
     assert any("2 of 2 partitions failed: partition n=1 and 1 more: GET" in end for end in ends)
+
+
+def test_prefect_looks_through_no_partition_of_what_the_flow_returns() -> None:
+    """It looks for states in all that a flow returns: in a source, however many partitions it has, once."""
+    landed = [Landed(f"n={n}", Path("raw"), 3, 2, 9, reused=False) for n in range(9)]
+    looked_at: list[Any] = []
+
+    visit_collection([LandedSource("news", landed, [])], looked_at.append, return_data=False)
+
+    assert [type(each) for each in looked_at] == [list, LandedSource]
 
 
 def record_batches(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
