@@ -8,7 +8,6 @@ import sys
 
 import pytest
 
-from tasks.train.execution.fit_client import run_isolated
 from tests.flows.conftest import PROJECT, TOUR, Tidemill, ToldRun
 
 HEAVY = {"openpyxl", "pandas", "sklearn", "scipy", "matplotlib"}
@@ -44,15 +43,3 @@ def test_a_run_in_which_nothing_is_new_imports_nothing_of_fits(tidemill: Tidemil
 
     assert "kept" in ended.stdout
     assert ended.stdout.splitlines()[-1] == "0 set()"
-
-
-def test_a_fit_finds_what_saves_models_imported() -> None:
-    """To import it takes longer than small fits do: once for all of them, not in each fork that saves or reads a model."""
-    call = run_isolated("tests.flows.test_light_start:imported", "skops.io", time_s=120)
-
-    assert call.outcome is True
-
-
-def imported(module: str) -> bool:
-    """Return whether a module is there already."""
-    return module in sys.modules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import EvaluationResult, FoldResult
-from tasks.train.execution.fit_client import stop_fit_server
+from tasks.train.execution.fit_client import run_isolated, stop_fit_server
 from tasks.train.execution.units import Unit, run_unit
 from tests.train.conftest import LOGISTIC, sklearn_table
 
@@ -52,3 +53,21 @@ def test_a_fold_is_not_blamed_for_memory_that_those_before_it_left(
 def test_a_process_that_dies_after_its_folds_harms_none(run_folds: Callable[..., list[EvaluationResult]]) -> None:
     """Each of them has told its result."""
     assert [result.error for result in run_folds("die_after_all", 0, 1)] == [None, None]
+
+
+def test_what_saves_models_is_imported_once_for_all_judgements_and_for_no_fold(jobs: Jobs) -> None:
+    """To import it takes longer than small fits do: forks after a judgement find it there, and folds begin without it."""
+    stop_fit_server()
+    job = jobs(sklearn_table("iris"), candidates={"logistic": LOGISTIC})["logistic"]
+
+    run_unit(Unit(job, "folds", (0, 1)))
+    before = run_isolated("tests.train.test_units:is_imported", "skops.io", time_s=120)
+    (judged,) = run_unit(Unit(job, "judge"))
+    after = run_isolated("tests.train.test_units:is_imported", "skops.io", time_s=120)
+
+    assert (before.outcome, judged.error, after.outcome) == (False, None, True)
+
+
+def is_imported(module: str) -> bool:
+    """Return whether a module is there already."""
+    return module in sys.modules

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tasks.train.execution.fit_process import Request, end_with_parent, run_request
 
-PRELOADED = ("tasks.train.evaluation.holdout", "sklearn.linear_model", "sklearn.ensemble", "skops.io")
+PRELOADED = ("tasks.train.evaluation.holdout", "sklearn.linear_model", "sklearn.ensemble")
 
 
 def main() -> None:

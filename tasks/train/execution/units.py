@@ -16,6 +16,7 @@ from tasks.train.execution.shared_store import SharedStore, check_reach, check_v
 from tasks.train.models.estimators import BASELINE
 
 _FOLDS = "tasks.train.evaluation.folds:evaluate_folds"
+_SAVES_MODELS = "skops.io"  # a second and a half to import: where a finalist is judged, and not for the folds before
 
 
 @dataclass(frozen=True)
@@ -105,21 +106,22 @@ def _run_folds(job: CandidateJob, folds: Sequence[int]) -> Iterator[FoldResult]:
 
 def _judge(job: CandidateJob) -> HoldoutResult:
     """Return the judgement of a finalist; its importances are measured in a process of their own, and may be missing."""
-    call = _isolated(job, "tasks.train.evaluation.holdout:judge_finalist")
+    call = _isolated(job, "tasks.train.evaluation.holdout:judge_finalist", preload=(_SAVES_MODELS,))
     if isinstance(call.outcome, Failed):
         return HoldoutResult(job.fingerprint, error=call.outcome.message, memory_mb=call.memory_mb)
     judged: HoldoutResult = replace(call.outcome, memory_mb=call.memory_mb)
     if judged.error is not None or job.name == BASELINE:
         return judged
-    importances = _isolated(job, "tasks.train.evaluation.holdout:measure_importances").outcome
+    measure = "tasks.train.evaluation.holdout:measure_importances"
+    importances = _isolated(job, measure, preload=(_SAVES_MODELS,)).outcome
     if isinstance(importances, Failed):
         return replace(judged, warnings=(*judged.warnings, f"no importances: {importances.message}"))
     return replace(judged, importances=importances)
 
 
-def _isolated(job: CandidateJob, function: str, *arguments: object) -> Call:
-    """Return a call for a candidate, within the candidate's limits."""
-    return _named(job, run_isolated(function, _for_fits(job), *arguments, **_limits(job)))
+def _isolated(job: CandidateJob, function: str, *arguments: object, preload: tuple[str, ...] = ()) -> Call:
+    """Return a call for a candidate, within the candidate's limits; forks to come share what is imported for it."""
+    return _named(job, run_isolated(function, _for_fits(job), *arguments, **_limits(job, preload)))
 
 
 def _each_isolated(job: CandidateJob, function: str, *arguments: object) -> Iterator[Call]:
@@ -133,12 +135,12 @@ def _for_fits(job: CandidateJob) -> CandidateJob:
     return replace(job, training=plain)
 
 
-def _limits(job: CandidateJob) -> dict[str, Any]:
+def _limits(job: CandidateJob, preload: tuple[str, ...] = ()) -> dict[str, Any]:
     limits = job.candidate
     return {
         "time_s": limits.time_limit_s,
         "memory_mb": limits.memory_limit_mb,
-        "preload": (job.module,),
+        "preload": (job.module, *preload),
         "extensions": tuple(job.metrics),
     }
 
