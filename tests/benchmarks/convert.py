@@ -77,8 +77,8 @@ def _measure(rig: Rig) -> Iterator[Line]:
     yield from _measure_large(rig, header, lines)
     names = header.decode().strip().split(",")
     rows = [values_of(names, line.decode().rstrip("\n").split(",")) for line in lines[:JSON_ROWS]]
-    lines = [json.dumps(row).encode() for row in rows] * LANDED_COPIES
-    landed = Case(write_landed(rig.folder / "landed", lines), len(lines))
+    records = [json.dumps(row).encode() for row in rows] * LANDED_COPIES
+    landed = Case(write_landed(rig.folder / "landed", records), len(records))
     what = f"{landed.rows:,} rows landed from an API"
     engines = ("pyarrow_threads", "polars_sink", "duckdb_copy")
     yield from _compare(rig, landed, what, engines, ROUNDS, ODD_SHARE)
