@@ -13,8 +13,9 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.at_once import read_texts_at_once
 from tasks.convert.formats.csv.header import read_head
 from tasks.convert.formats.csv.parse import CsvBlock
-from tasks.convert.formats.csv.reader import read_texts
-from tasks.convert.schema.blocks import RawBlock
+from tasks.convert.formats.csv.reader import parse_csv, read_texts
+from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
+from tasks.convert.schema.cast import cast_block
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY
 
@@ -35,7 +36,7 @@ _ODD = (
     "\x0b",
     "\u2028",
 )
-_LINES = ("", " ", ",", ",,", '""', "id,name", "id,name,v", "\udcff", "1", '"', '"",""', "\r", '"id","name"')
+_LINES = ("", "", " ", ",", ",,", '""', "id,name", "id,name,v", "\udcff", "1", '"', '"",""', "\r", '"id","name"')
 
 
 def block_of(text: str, **reading: Any) -> CsvBlock:
@@ -65,7 +66,7 @@ def texts(draw: st.DrawFn) -> str:
     lines = draw(st.lists(record, min_size=1, max_size=12))
     for line in draw(st.just([]) | st.lists(st.sampled_from(_LINES), max_size=2)):
         lines.insert(draw(st.integers(0, len(lines))), line)
-    end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
+    end = draw(st.sampled_from(["\n", "\n", "\r\n", "\r"]))
     return end.join([",".join(("id", "name", "v")[:width]), *lines]) + draw(st.sampled_from([end, ""]))
 
 
@@ -108,3 +109,29 @@ def test_a_record_that_is_unlike_the_others_need_not_have_all_read_one_by_one(od
 
         assert at_once is not None
         assert told(at_once) == told(read_texts(block))
+
+
+def rows_of(block: TypedBlock) -> dict[str, Any]:
+    """Return all that a typed block tells, to be compared."""
+    return {
+        "rows": block.table.to_pylist(),
+        "types": {name: str(kind) for name, kind in block.types.items()},
+        "received": block.received,
+        "misfits": sorted(block.misfits, key=lambda misfit: misfit.record.line),
+        "lines": None if block.lines is None else list(block.lines),
+        "warnings": list(block.warnings),
+    }
+
+
+@PROPERTY
+@given(texts(), st.booleans(), st.booleans())
+def test_rows_of_a_block_are_those_of_the_reader(text: str, has_header: bool, has_lines: bool) -> None:
+    """Whichever way is taken: values, types, rejects, the lines that rows came from, and what is told."""
+    try:
+        block = block_of(text, header=has_header)
+    except TableError:
+        assume(False)
+    schema = Schema(lines=has_lines)
+    assume(block.head.names)
+
+    assert rows_of(parse_csv(block, schema)) == rows_of(cast_block(read_texts(block), schema))

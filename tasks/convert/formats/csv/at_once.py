@@ -11,15 +11,16 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.csv.lines import is_quoted_plainly
 from tasks.convert.formats.csv.parse import CsvBlock, has_lines_alone, read_block
-from tasks.convert.formats.csv.records import UNDECODABLE, are_paired, is_utf8, tell_width
+from tasks.convert.formats.csv.records import UNDECODABLE, is_utf8, tell_width
 from tasks.convert.formats.header import REPEATED, warn_of_repeats
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection
 
 
 def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
     """Return the records of a block as `read_texts` does; None where one may be no line, or be read otherwise, or is blank."""
-    if not block.head.names or not has_lines_alone(block.window) or not _is_quoted_plainly(block):
+    if not block.head.names or not has_lines_alone(block.window) or not is_quoted_plainly(block):
         return None
     undecodable = _find_undecodable(block.window)
     window = _without(block.window, undecodable) if undecodable else block.window
@@ -50,24 +51,10 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
         len(lines) + len(reasons),
         _reject(block, reasons),
         lambda rows: _locate(block, lines[rows].tolist()),
-        warnings=warn_of_repeats([block.first_line + line for line in repeated]),
+        warnings=warn_of_repeats(block.number_lines(np.array(repeated, np.int64))),
         decimal=block.head.dialect.decimal,
+        lines=block.number_lines(lines),
     )
-
-
-def _is_quoted_plainly(block: CsvBlock) -> bool:
-    """Return whether no line ends within quotes, each of which quotes a field, or stands twice within one."""
-    if not block.quote:
-        return True
-    view, dialect = block.window.to_numpy(), block.head.dialect
-    if not are_paired(view, block.quote, dialect.delimiter):
-        return False
-    quotes = np.flatnonzero(view == ord(block.quote))
-    if (np.searchsorted(quotes, block.window.line_ends) % 2).any():
-        return False
-    following = quotes[1::2] + 1
-    after = view[following[following < len(view)]]
-    return bool(np.isin(after, np.frombuffer(f"{dialect.delimiter}{block.quote}\r\n".encode(), np.uint8)).all())
 
 
 def _find_undecodable(window: ByteView) -> list[int]:
@@ -122,14 +109,15 @@ def _locate(block: CsvBlock, lines: Sequence[int]) -> list[Record]:
     """Return these lines of the block as they stand in the file."""
     if not lines:
         return []
-    data = (block.raw or block.window).data
-    texts = data.split(b"\n")
-    starts = np.cumsum([0, *(len(text) + 1 for text in texts)])
+    texts = (block.raw or block.window).data.splitlines(keepends=True)
+    starts = np.cumsum([0, *map(len, texts)])
+    numbers = block.number_lines(np.array(lines, np.int64))
     return [
         Record(
-            block.first_line + line,
-            texts[line].rstrip(b"\r").decode("utf-8", "backslashreplace"),
-            None if block.first_byte is None else block.first_byte + int(starts[line]),
+            number,
+            texts[place].rstrip(b"\r\n").decode("utf-8", "backslashreplace"),
+            None if block.first_byte is None else block.first_byte + int(starts[place]),
         )
-        for line in lines
+        for number in numbers
+        for place in (number - block.first_line,)
     ]

@@ -138,13 +138,16 @@ def _refuse_beginning(text: ByteView, reading: Reading) -> None:
 
 def _first_lines(text: ByteView, dialect: Dialect) -> bytes:
     """Return so much of a file's beginning as holds its first record, however long: without a quote, its first line."""
-    line, quote, comment = text.to_place(text.find(b"\n") + 1).data, dialect.quote.encode(), dialect.comment.encode()
+    first = _LINE_END.search(text.buffer, text.start, text.stop)
+    line = text.to_place(first.end() - text.start).data if first else b""
+    quote, comment = dialect.quote.encode(), dialect.comment.encode()
     if line.strip() and not (quote and quote in line) and not (comment and line.startswith(comment)):
         return line
     size = SAMPLE_BYTES
     while size < len(text):
         sample = text.to_place(size)
         cut = sample.rfind(b"\n")
+        cut = cut if cut > 0 else sample.rfind(b"\r", len(sample) - 1)  # the last one may be the half of a line end
         if cut > 0 and sample.data.count(b'"', 0, cut) % 2 == 0:
             return sample.data[: cut + 1]
         size *= 4

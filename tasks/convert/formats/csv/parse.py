@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
-from tasks.convert.formats.csv.records import Records, count_records
+from tasks.convert.formats.csv.records import Records, count_records, find_lines
 from tasks.convert.schema.blocks import RawBlock, Record, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_known
 from tasks.convert.schema.types import BOOL_TEXTS, NULL_TEXTS, SURE_IN_FLOAT, TypeName, Types, arrow_type
@@ -28,7 +28,8 @@ _NUMBERS = frozenset({"int", "long", "float"})
 class CsvBlock:
     """Whole records of a CSV file: their bytes in UTF-8, the head of the file, and the place of the first: line and byte.
 
-    `raw` are the same lines as they stand in the file, where they were rewritten.
+    `raw` are the same lines as they stand in the file, where they were rewritten,
+    and `places` those of the lines of `window` among them, where blank ones were left out.
     """
 
     window: ByteView
@@ -36,6 +37,7 @@ class CsvBlock:
     first_line: int = 1
     first_byte: int | None = 0
     raw: ByteView | None = None
+    places: np.ndarray | None = None
 
     @cached_property
     def quote(self) -> str:
@@ -48,6 +50,11 @@ class CsvBlock:
         """Return the records, told apart by Python's reader."""
         raw = self.raw.data if self.raw is not None else None
         return Records(self.window.data, self.head.dialect, self.first_line, self.first_byte, raw, len(self.head.names))
+
+    def number_lines(self, lines: np.ndarray) -> list[int]:
+        """Return the numbers in the file of lines, by their places in the window."""
+        numbers: list[int] = (self.first_line + (lines if self.places is None else self.places[lines])).tolist()
+        return numbers
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -65,7 +72,10 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     known = {n: tried[n] for n in names if n not in schema.columns and tried.get(n, "null") != "null"}
     types: dict[str, TypeName] = {name: known.get(name, "string") for name in names}
     table = _read_typed(block, {name: arrow_type(kind) for name, kind in types.items()})
-    if table is None or not _counts(block, table.num_rows, are_lines=schema.lines):
+    if table is None or not _counts(block, table.num_rows):
+        return None
+    lines = _find_lines(block, table.num_rows) if schema.lines else None
+    if schema.lines and (lines is None or len(lines) != table.num_rows):
         return None
     numbers = [name for name in names if types[name] in _NUMBERS]
     has_padded = numbers and _has_padded_numbers(block.window, block.head.dialect.delimiter, block.quote)
@@ -85,9 +95,9 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
         decimal=block.head.dialect.decimal,
     )
     parsed = cast_known(raw, replace(schema, lines=False))
-    if parsed is None or not schema.lines:
+    if parsed is None or lines is None:
         return parsed
-    return replace(parsed, lines=range(block.first_line, block.first_line + table.num_rows))
+    return replace(parsed, lines=block.number_lines(lines))
 
 
 def _may_have_header(block: CsvBlock, first: pa.ChunkedArray, types: Types) -> bool:
@@ -125,17 +135,21 @@ def _read_typed(block: CsvBlock, types: Mapping[str, pa.DataType]) -> pa.Table |
     return None
 
 
-def _counts(block: CsvBlock, rows: int, *, are_lines: bool) -> bool:
-    """Return whether a block holds so many records, counted another way than they were parsed, and each is a line where it has to be."""
-    is_line = rows == block.window.lines
-    if are_lines and not (is_line and has_lines_alone(block.window)):
-        return False
-    if is_line and not block.quote:
+def _counts(block: CsvBlock, rows: int) -> bool:
+    """Return whether a block holds so many records, counted another way than they were parsed."""
+    if rows == block.window.lines and not block.quote:
         return True
     width = len(block.head.names)
     if rows == count_records(block.window.data, block.quote, block.head.dialect.delimiter, width):
         return True
     return rows == len(block.records.spans) and not block.records.broken
+
+
+def _find_lines(block: CsvBlock, rows: int) -> np.ndarray | None:
+    """Return the place of the line in which each of so many records begins; None where only a reader can tell."""
+    if rows == block.window.lines and has_lines_alone(block.window):
+        return np.arange(rows)
+    return find_lines(block.window.data, block.quote, block.head.dialect.delimiter, len(block.head.names))
 
 
 def has_lines_alone(window: ByteView) -> bool:

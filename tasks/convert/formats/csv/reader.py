@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.formats.csv.at_once import read_texts_at_once
+from tasks.convert.formats.csv.lines import as_lines, has_blank_lines, has_odd_lines
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, tell_width
 from tasks.convert.formats.header import REPEATED, find_repeats, find_second, warn_of_repeats, warn_of_second_header
@@ -18,8 +19,14 @@ from tasks.convert.schema.cast import cast_block
 
 def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
     """Return the rows of a block, typed, and the records that do not fit."""
-    parsed = None if not block.head.names or _is_empty(block) else parse_typed(block, schema)
-    return parsed or cast_block(read_texts_at_once(block) or read_texts(block), schema)
+    if not block.head.names or _is_empty(block):
+        return cast_block(read_texts_at_once(block) or read_texts(block), schema)
+    lined = as_lines(block) if has_odd_lines(block) else block
+    parsed = parse_typed(lined, schema)
+    if parsed is None and lined is block and has_blank_lines(block.window):
+        lined = as_lines(block)
+        parsed = parse_typed(lined, schema) if lined is not block else None
+    return parsed or cast_block(read_texts_at_once(lined) or read_texts(block), schema)
 
 
 def _is_empty(block: CsvBlock) -> bool:

@@ -265,25 +265,36 @@ def count_records(data: bytes, quote: str, delimiter: str = ",", width: int = 0)
     only a reader can tell what that means.
     """
     if quote and quote.encode() in data:
-        return _count_quoted(data, quote, delimiter, width)
+        found = _find_starts(data, quote, delimiter, width)
+        return -1 if found is None else len(found[0])
     return sum(1 for line in data.splitlines() if line)
 
 
-def _count_quoted(data: bytes, quote: str, delimiter: str, width: int) -> int:
-    if not are_paired(np.frombuffer(data, np.uint8), quote, delimiter):
-        return -1
+def find_lines(data: bytes, quote: str, delimiter: str, width: int) -> np.ndarray | None:
+    """Return how many lines stand before each record of a block; None where `count_records` counts none."""
+    found = _find_starts(data, quote, delimiter, width)
+    if found is None:
+        return None
+    starts, ends = found
+    return np.searchsorted(ends, starts)
+
+
+def _find_starts(data: bytes, quote: str, delimiter: str, width: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return where each record begins, and every line ends, once each line ends with a line feed."""
+    if quote and not are_paired(np.frombuffer(data, np.uint8), quote, delimiter):
+        return None
     data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     view = np.frombuffer(data, dtype=np.uint8)
-    quotes = np.flatnonzero(view == ord(quote))
+    quotes = np.flatnonzero(view == ord(quote)) if quote else np.empty(0, np.int64)
     ends = np.flatnonzero(view == _LINE_FEED)
     before = np.searchsorted(quotes, ends)
     within = before[before % 2 == 1]
     if len(within) and _swallows(data, quotes, within, f"{delimiter}{quote}\n", width):
-        return -1
+        return None
     outside = ends[before % 2 == 0]
-    starts = np.concatenate([[-1], outside])
+    starts = np.concatenate([[0], outside + 1])
     stops = np.concatenate([outside, [len(view)]])
-    return int(np.count_nonzero(stops - starts > 1))
+    return starts[stops > starts], ends
 
 
 def _swallows(data: bytes, quotes: np.ndarray, within: np.ndarray, after: str, width: int) -> bool:
