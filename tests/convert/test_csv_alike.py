@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.at_once import read_texts_at_once
+from tasks.convert.formats.csv.format import cut_records
 from tasks.convert.formats.csv.header import read_head
 from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.csv.reader import parse_csv, read_texts
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
@@ -30,20 +32,43 @@ _ODD = (
     "\r",
     "a\rb",
     '"a""',
+    '"a\\"b"',
+    "a\\",
+    '"a\n\n#b"',
     "\udcff",
     '"\udce9"',
     "\0",
     "\x0b",
     "\u2028",
 )
-_LINES = ("", "", " ", ",", ",,", '""', "id,name", "id,name,v", "\udcff", "1", '"', '"",""', "\r", '"id","name"')
+_MARKS = '"\\\\#,;\n\r a\0'  # what tells fields apart, and little else
+_LINES = (
+    "",
+    "",
+    " ",
+    ",",
+    ",,",
+    '""',
+    "id,name",
+    "id,name,v",
+    "\udcff",
+    "1",
+    '"',
+    "# x",
+    '#"',
+    "x,y",
+    '"",""',
+    "\r",
+    '"id","name"',
+)
 
 
 def block_of(text: str, **reading: Any) -> CsvBlock:
     """Return the records of a file below its header, or all where it has none."""
-    window = ByteView.of(text.encode("utf-8", "surrogateescape"))
-    head = read_head(window, Reading(**{"delimiter": ",", "quote": '"', **reading}), ".csv", list)
-    return CsvBlock(window.from_place(head.size), head, head.lines + 1, head.size)
+    window, declared = ByteView.of(text.encode("utf-8", "surrogateescape")), {"delimiter": ",", "quote": '"', **reading}
+    head = read_head(window, Reading(**declared), ".csv", list)
+    cut = cut_records(window.from_place(head.size), head, Reading(**declared), final=True)
+    return CsvBlock(cut.plain, head, head.lines + 1, head.size, None if cut.is_plain else cut.text)
 
 
 def told(block: RawBlock) -> dict[str, Any]:
@@ -124,14 +149,31 @@ def rows_of(block: TypedBlock) -> dict[str, Any]:
 
 
 @PROPERTY
-@given(texts(), st.booleans(), st.booleans())
-def test_rows_of_a_block_are_those_of_the_reader(text: str, has_header: bool, has_lines: bool) -> None:
+@given(texts(), st.booleans(), st.booleans(), st.sampled_from([{}, {}, {"comment": "#"}, {"escape": "\\"}]))
+def test_rows_of_a_block_are_those_of_the_reader(
+    text: str, has_header: bool, has_lines: bool, read: dict[str, str]
+) -> None:
     """Whichever way is taken: values, types, rejects, the lines that rows came from, and what is told."""
     try:
-        block = block_of(text, header=has_header)
+        block = block_of(text, header=has_header, **read)
     except TableError:
         assume(False)
     schema = Schema(lines=has_lines)
     assume(block.head.names)
 
     assert rows_of(parse_csv(block, schema)) == rows_of(cast_block(read_texts(block), schema))
+
+
+@PROPERTY
+@given(
+    st.text(_MARKS, max_size=40) | texts().map(lambda text: text.replace("a", "\n#").replace("x", '\\"')),
+    st.sampled_from(["", "\\", '"']),
+    st.sampled_from(["", "#"]),
+    st.sampled_from(['"', '"', ""]),
+)
+def test_what_is_rewritten_at_once_is_so_field_by_field(text: str, escape: str, comment: str, quote: str) -> None:
+    """Comments and escapes, wherever they stand."""
+    quoting = Quoting(quote=quote, escape=escape, comment=comment)
+    data = text.encode("utf-8", "surrogateescape")
+
+    assert quoting.rewrite(data) == (data if quoting.is_plain else quoting.rewrite_by_token(data))

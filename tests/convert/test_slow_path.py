@@ -20,7 +20,7 @@ from tasks.convert.table.state import CommittedTable
 from tests.benchmarks.convert import values_of, write_workbook
 from tests.benchmarks.json_lines import write_records
 from tests.benchmarks.peers.json_lines import DECLARED, EXPLODED
-from tests.convert.conftest import api_source, files_source, land, make_table
+from tests.convert.conftest import api_source, files_source, land, make_table, read_rows
 
 _ROWS, _BYTES = 2000, 300_000
 _SLOW: dict[str, tuple[ModuleType, str]] = {
@@ -184,6 +184,43 @@ def test_no_block_of_csv_is_read_as_texts(tmp_path: Path, flights: Flights, slow
 
     made(tmp_path, files_source())
 
+    assert not slow
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "read"),
+    [
+        ("plain", ("\n", "\r"), {}),
+        ("quoted", ("\n", "\r"), {}),
+        ("plain", ("\n", "\n\n"), {}),
+        ("plain", ("\n", "\r\n\r\n"), {}),
+        ("plain", ("\n", "\n# it's \"\n"), {"comment": "#"}),
+        ("quoted", ("\n", "\n# it's \"\n"), {"comment": "#"}),
+        ("quoted", ('or ""', 'or \\"'), {"escape": "\\"}),
+        ("of two lines", ('or ""', 'or \\"'), {"escape": "\\"}),
+    ],
+)
+def test_no_block_of_csv_written_another_way_is_read_as_texts(
+    tmp_path: Path, flights: Flights, slow: Counter[str], kind: str, change: tuple[str, str], read: dict[str, str]
+) -> None:
+    """Lines ended by carriage returns, blank ones or comments between them, and escaped quotes; each row has its line."""
+    (inbox(tmp_path) / "a.csv").write_text(csv_of(flights, kind).replace(*change), newline="")
+
+    table = made(tmp_path, files_source(read=read, table={"provenance": True}))
+
+    assert table.rows_table == _ROWS
+    assert not slow
+
+
+def test_no_record_of_two_lines_is_read_by_itself_for_its_line(
+    tmp_path: Path, flights: Flights, slow: Counter[str]
+) -> None:
+    """The line that each row came from is told without Python's reader."""
+    (inbox(tmp_path) / "a.csv").write_text(csv_of(flights, "of two lines"))
+
+    made(tmp_path, files_source(table={"provenance": True}))
+
+    assert [row["_line"] for row in read_rows(tmp_path)] == [2 + 2 * n for n in range(_ROWS)]
     assert not slow
 
 

@@ -12,7 +12,7 @@ import pyarrow.csv as pa_csv
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.lines import is_quoted_plainly
-from tasks.convert.formats.csv.parse import CsvBlock, has_lines_alone, read_block
+from tasks.convert.formats.csv.parse import CsvBlock, has_empty_row, has_lines_alone, read_block
 from tasks.convert.formats.csv.records import UNDECODABLE, is_utf8, tell_width
 from tasks.convert.formats.header import REPEATED, warn_of_repeats
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection
@@ -75,13 +75,7 @@ def _has_blanks(block: CsvBlock, table: pa.Table, unlike: Sequence[pa_csv.Invali
     marks = block.head.dialect.delimiter + block.head.dialect.quote
     if not all(row.text.strip().strip(marks) for row in unlike):
         return True
-    columns = iter(table.columns)
-    empty = next(columns).is_null()
-    for column in columns:
-        if not pc.any(empty).as_py():
-            return False
-        empty = pc.and_(empty, column.is_null())
-    return bool(pc.any(empty).as_py())
+    return has_empty_row(table.columns)
 
 
 def _find_repeats(table: pa.Table, header: Sequence[str]) -> list[int]:

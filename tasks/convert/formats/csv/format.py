@@ -13,9 +13,9 @@ from tasks.convert.files.content import find_json, without_mark
 from tasks.convert.files.encoding import SAMPLE_BYTES
 from tasks.convert.formats.csv.header import Head, find_hints, read_head
 from tasks.convert.formats.csv.parse import CsvBlock
-from tasks.convert.formats.csv.quoting import detect_escapes
+from tasks.convert.formats.csv.quoting import are_paired, detect_escapes
 from tasks.convert.formats.csv.reader import parse_csv
-from tasks.convert.formats.csv.records import Records, are_paired
+from tasks.convert.formats.csv.records import Records
 from tasks.convert.formats.csv.totals import TOTALS, Totals, find_totals
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat, misfit_alone
 from tasks.convert.schema.blocks import Guess, RawBlock, Record

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.csv.parse import CsvBlock
-from tasks.convert.formats.csv.records import are_paired
+from tasks.convert.formats.csv.parse import CsvBlock, end_with_line_feeds, has_returns_alone
+from tasks.convert.formats.csv.quoting import are_quoted_plainly
 from tasks.convert.formats.header import kind_of_field
 
 _BLANK_LINES = re.compile(rb"\n\n+")
@@ -18,9 +18,7 @@ _BLANK_LINES = re.compile(rb"\n\n+")
 
 def has_odd_lines(block: CsvBlock) -> bool:
     """Return whether a carriage return alone ends lines, or one was made blank, as comments are; others that are blank cost a search."""
-    window = block.window
-    has_returns = b"\r" in window and window.lines_of_any_end != window.lines
-    return has_returns or (block.raw is not None and has_blank_lines(window))
+    return has_returns_alone(block.window) or (block.raw is not None and has_blank_lines(block.window))
 
 
 def has_blank_lines(window: ByteView) -> bool:
@@ -31,34 +29,25 @@ def has_blank_lines(window: ByteView) -> bool:
 
 def as_lines(block: CsvBlock) -> CsvBlock:
     """Return the same records, a line each, of which the block knows the places; the block itself where a line may end within quotes, or be the header of another table."""
-    data = block.window.data
-    if b"\r" in block.window:
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    data = end_with_line_feeds(block.window)
     ends = ByteView.of(data).line_ends
     starts, stops = np.concatenate([[0], ends + 1]), np.concatenate([ends, [len(data)]])
     places = np.flatnonzero(stops > starts)
     window = ByteView.of(_BLANK_LINES.sub(b"\n", data).lstrip(b"\n"))
     lined = replace(block, window=window, raw=block.raw or block.window, places=places)
     below = places[1:][np.diff(places) > 1]
+    number = re.compile(rb"[0-9]+" + re.escape(block.head.dialect.delimiter.encode()))  # as most lines begin
     is_doubtful = not is_quoted_plainly(lined) or any(
-        _may_be_header(data[starts[place] : stops[place]], block) for place in below
+        not number.match(data, start) and _may_be_header(data[start:stop], block)
+        for start, stop in zip(starts[below].tolist(), stops[below].tolist(), strict=True)
     )
     return block if is_doubtful else lined
 
 
 def is_quoted_plainly(block: CsvBlock) -> bool:
     """Return whether no line ends within quotes, each of which quotes a field, or stands twice within one."""
-    if not block.quote:
-        return True
-    view, dialect = block.window.to_numpy(), block.head.dialect
-    if not are_paired(view, block.quote, dialect.delimiter):
-        return False
-    quotes = np.flatnonzero(view == ord(block.quote))
-    if (np.searchsorted(quotes, block.window.line_ends) % 2).any():
-        return False
-    following = quotes[1::2] + 1
-    after = view[following[following < len(view)]]
-    return bool(np.isin(after, np.frombuffer(f"{dialect.delimiter}{block.quote}\r\n".encode(), np.uint8)).all())
+    delimiter, window = block.head.dialect.delimiter, block.window
+    return not block.quote or are_quoted_plainly(window.to_numpy(), block.quote, delimiter, window.line_ends)
 
 
 def _may_be_header(line: bytes, block: CsvBlock) -> bool:

@@ -72,10 +72,12 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     known = {n: tried[n] for n in names if n not in schema.columns and tried.get(n, "null") != "null"}
     types: dict[str, TypeName] = {name: known.get(name, "string") for name in names}
     table = _read_typed(block, {name: arrow_type(kind) for name, kind in types.items()})
-    if table is None or not _counts(block, table.num_rows):
-        return None
-    lines = _find_lines(block, table.num_rows) if schema.lines else None
-    if schema.lines and (lines is None or len(lines) != table.num_rows):
+    lines: np.ndarray | None = None
+    if (
+        table is None
+        or not _counts(block, table.num_rows)
+        or (schema.lines and (lines := _find_lines(block, table.num_rows)) is None)
+    ):
         return None
     numbers = [name for name in names if types[name] in _NUMBERS]
     has_padded = numbers and _has_padded_numbers(block.window, block.head.dialect.delimiter, block.quote)
@@ -83,7 +85,7 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
         return None
     values = {name: _empty_as_null(table[name]) if types[name] == "string" else table[name] for name in names}
     lost = any(types[name] == "float" and _may_have_lost_digits(values[name]) for name in names)
-    if lost or _may_have_header(block, values[names[0]], types):
+    if lost or _may_have_header(block, values, types):
         return None
     raw = RawBlock(
         pa.table(values),
@@ -100,19 +102,32 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     return replace(parsed, lines=block.number_lines(lines))
 
 
-def _may_have_header(block: CsvBlock, first: pa.ChunkedArray, types: Types) -> bool:
+def _may_have_header(block: CsvBlock, values: Mapping[str, pa.ChunkedArray], types: Types) -> bool:
     """Return whether a row may be the header once more, or of another table: none is where a column of numbers has a name that is a text."""
-    head = block.head
+    head, first = block.head, values[block.head.names[0]]
     if not head.line or any(types[name] != "string" for name in head.worded):
         return False
     window, is_text = block.window, pa.types.is_string(first.type)
+    if has_returns_alone(window):
+        window = ByteView.of(end_with_line_feeds(window))
     if not is_text or pc.index(first, head.fields[0]).as_py() >= 0:
-        repeated = window.to_place(len(head.line)).data == head.line or window.find(b"\n" + head.line) >= 0
+        # Quoted another way its bytes are others.
+        begins = window.to_place(len(head.line)).data == head.line
+        repeated = bool(block.quote) or begins or window.find(b"\n" + head.line) >= 0
     else:
         repeated = False
-    separators = b"\n" + head.dialect.delimiter.encode() * (len(head.names) - 1)
-    blanks = [b"\n"] * (len(first) != window.lines) + [separators] * bool(first.null_count)
-    return repeated or any(window.find(blank + end) >= 0 for blank in blanks for end in (b"\n", b"\r\n"))
+    has_blanks = len(first) != window.lines and any(window.find(b"\n" + end) >= 0 for end in (b"\n", b"\r\n"))
+    return repeated or has_blanks or (len(values) > 1 and has_empty_row(list(values.values())))
+
+
+def has_empty_row(columns: Sequence[pa.ChunkedArray]) -> bool:
+    """Return whether a row has no value in any column."""
+    empty = columns[0].is_null()
+    for column in columns[1:]:
+        if not pc.any(empty).as_py():
+            return False
+        empty = pc.and_(empty, column.is_null())
+    return bool(pc.any(empty).as_py())
 
 
 def _locate_nothing(rows: Sequence[int]) -> Sequence[Record]:
@@ -149,7 +164,18 @@ def _find_lines(block: CsvBlock, rows: int) -> np.ndarray | None:
     """Return the place of the line in which each of so many records begins; None where only a reader can tell."""
     if rows == block.window.lines and has_lines_alone(block.window):
         return np.arange(rows)
-    return find_lines(block.window.data, block.quote, block.head.dialect.delimiter, len(block.head.names))
+    lines = find_lines(block.window.data, block.quote, block.head.dialect.delimiter, len(block.head.names))
+    return lines if lines is not None and len(lines) == rows else None
+
+
+def has_returns_alone(window: ByteView) -> bool:
+    """Return whether a carriage return alone ends a line above another, as counted in the time of a search."""
+    return b"\r" in window and window.lines_of_any_end != window.lines
+
+
+def end_with_line_feeds(window: ByteView) -> bytes:
+    """Return the same with a line feed in the place of whatever ends a line."""
+    return window.data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in window else window.data
 
 
 def has_lines_alone(window: ByteView) -> bool:
@@ -159,13 +185,23 @@ def has_lines_alone(window: ByteView) -> bool:
 
 def _sample_types(block: CsvBlock) -> Types | None:
     """Return the types of the block's first records; None where these cannot be told apart."""
-    end = block.window.to_place(_SAMPLE_BYTES).rfind(b"\n") + 1
+    end = _last_record_end(block.window.to_place(_SAMPLE_BYTES), block.quote)
     sample = replace(block, window=block.window.to_place(end)) if end and len(block.window) > _SAMPLE_BYTES else block
     try:
         table = read_block(sample, dict.fromkeys(block.head.names, pa.string()))
     except (pa.ArrowInvalid, OverflowError):
         return None
     return {name: infer_column(table[name], block.head.dialect.decimal)[1] for name in table.column_names}
+
+
+def _last_record_end(sample: ByteView, quote: str) -> int:
+    """Return the byte after the last line end that stands, by the quotes before it, in none; 0 where there is none."""
+    end = sample.rfind(b"\n")
+    if quote and sample.data.count(quote.encode(), 0, max(end, 0)) % 2:
+        quotes = np.flatnonzero(sample.to_numpy() == ord(quote))
+        outside = sample.line_ends[np.searchsorted(quotes, sample.line_ends) % 2 == 0]
+        end = int(outside[-1]) if len(outside) else -1
+    return end + 1
 
 
 def read_block(

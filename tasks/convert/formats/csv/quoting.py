@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 
+import numpy as np
+
 _WRAPPED = r"(?:^|[,;\t|]){0}(?:[^{0}{1}]|{0}{0})*{0}(?=[,;\t|\r\n]|\Z)"
 _WRAPPED_BY = {
     '"': re.compile(_WRAPPED.format('"', ""), re.MULTILINE),
     "'": re.compile(_WRAPPED.format("'", r"\r\n"), re.MULTILINE),  # an apostrophe may pair with one lines below
 }
 BACKSLASH = "\\"
+_MASKED = b"\0\0"  # in the place of an escaped quote: no mark of CSV, and as long
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Quoting:
         """
         if self.is_plain:
             return data
+        plain = None if self.trims else self._rewrite_at_once(data)
+        return self.rewrite_by_token(data) if plain is None else plain
+
+    def rewrite_by_token(self, data: bytes) -> bytes:
+        """Return the same, whatever stands in quotes: each field by itself, which takes ten times as long."""
         quote, escape = self.quote.encode(), self.escape.encode()
 
         def plain(match: re.Match[bytes]) -> bytes:
@@ -56,6 +64,40 @@ class Quoting:
             return quote + field + quote
 
         return _tokens(self).sub(plain, data)
+
+    def _rewrite_at_once(self, data: bytes) -> bytes | None:
+        """Return the same where each escape stands before a quote, within others that quote fields of a line each; else None."""
+        rest = _without_comments(data, self.comment.encode()) if self.comment else data
+        has_escapes = bool(self.escape) and self.escape.encode() in rest
+        if rest is data and not has_escapes:
+            return data
+        quote, escape, delimiter = self.quote.encode(), self.escape.encode(), self.delimiter.encode()
+        escaped = escape + quote
+        if has_escapes and (escape == quote or not quote or escape * 2 in rest or escape + delimiter in rest):
+            return None
+        masked = rest.replace(escaped, _MASKED) if has_escapes else rest
+        if not quote or quote not in masked:
+            return rest if masked is rest or masked == rest else None
+        view = np.frombuffer(masked, np.uint8)
+        if not are_quoted_plainly(view, self.quote, self.delimiter, _line_ends(view)):
+            return None
+        if not has_escapes:
+            return rest
+        places, quotes = np.flatnonzero(view == 0), np.flatnonzero(view == ord(quote))
+        are_within = (np.searchsorted(quotes, places) % 2).all() and b"\0" not in rest
+        return rest.replace(escaped, quote * 2) if are_within else None
+
+
+def _without_comments(data: bytes, comment: bytes) -> bytes:
+    """Return the same with each line empty that begins so, be it within quotes or not."""
+    for end in (b"\n", b"\r"):
+        if end + comment in data:
+            data = re.sub(re.escape(end + comment) + rb"[^\r\n]*", end, data)
+    return re.sub(rb"[^\r\n]*", b"", data, count=1) if data.startswith(comment) else data
+
+
+def _line_ends(view: np.ndarray) -> np.ndarray:
+    return np.flatnonzero((view == ord("\n")) | (view == ord("\r")))
 
 
 @lru_cache
@@ -87,6 +129,32 @@ def _tokens(quoting: Quoting) -> re.Pattern[bytes]:
         bare = b"(?:%b|(?!%b)%b)*+%b(?:%b|%b)*+" % (plain, special, any_escaped, special, plain, any_escaped)
         tokens.append(b"%b(?P<bare>%b)%b" % (begin, bare, end))
     return re.compile(b"|".join(tokens))
+
+
+def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
+    """Return whether each quote that opens, by its place in the row of quotes, stands where a field begins, and each is closed.
+
+    A quote within a field, as in 5" pipe, is none that opens: only a reader can tell those apart.
+    """
+    quotes = np.flatnonzero(view == ord(quote))
+    if len(quotes) % 2:
+        return False
+    opening = quotes[::2]
+    before = view[np.maximum(opening - 1, 0)]
+    begins = np.isin(before, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)) | (opening == 0)
+    return bool(begins.all())
+
+
+def are_quoted_plainly(view: np.ndarray, quote: str, delimiter: str, line_ends: np.ndarray) -> bool:
+    """Return whether none of the lines ends within quotes, each of which quotes a field, or stands twice within one."""
+    if not are_paired(view, quote, delimiter):
+        return False
+    quotes = np.flatnonzero(view == ord(quote))
+    if (np.searchsorted(quotes, line_ends) % 2).any():
+        return False
+    following = quotes[1::2] + 1
+    after = view[following[following < len(view)]]
+    return bool(np.isin(after, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)).all())
 
 
 def detect_quote(sample: str) -> str:

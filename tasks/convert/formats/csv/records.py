@@ -14,6 +14,7 @@ from itertools import accumulate, chain
 import numpy as np
 
 from tasks.convert.formats.csv.dialect import Dialect
+from tasks.convert.formats.csv.quoting import are_paired
 from tasks.convert.formats.header import NUMBER_OR_DATE
 from tasks.convert.schema.blocks import Record, Rejection
 
@@ -242,20 +243,6 @@ def is_utf8(text: str) -> bool:
 def tell_width(fields: int, width: int) -> str:
     """Return why a record of so many fields is no row."""
     return f"{fields} fields, the header has {width}"
-
-
-def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
-    """Return whether each quote that opens, by its place in the row of quotes, stands where a field begins, and each is closed.
-
-    A quote within a field, as in 5" pipe, is none that opens: only a reader can tell those apart.
-    """
-    quotes = np.flatnonzero(view == ord(quote))
-    if len(quotes) % 2:
-        return False
-    opening = quotes[::2]
-    before = view[np.maximum(opening - 1, 0)]
-    begins = np.isin(before, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)) | (opening == 0)
-    return bool(begins.all())
 
 
 def count_records(data: bytes, quote: str, delimiter: str = ",", width: int = 0) -> int:
