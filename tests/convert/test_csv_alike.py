@@ -41,6 +41,7 @@ _ODD = (
     "\x0b",
     "\u2028",
 )
+_STRAY = ("1", "x", "", "id", 'a"b', 'a""', ' "a"', 'é"', "02")
 _MARKS = '"\\\\#,;\n\r a\0'  # what tells fields apart, and little else
 _LINES = (
     "",
@@ -86,7 +87,7 @@ def told(block: RawBlock) -> dict[str, Any]:
 def texts(draw: st.DrawFn) -> str:
     """Draw a file of mostly plain records."""
     width = draw(st.integers(1, 3))
-    some = draw(st.sampled_from([_FIELDS, _FIELDS, (*_FIELDS, *_ODD)]))
+    some = draw(st.sampled_from([_FIELDS, _FIELDS, (*_FIELDS, *_ODD), _STRAY]))
     record = st.lists(st.sampled_from(some), min_size=width, max_size=width).map(",".join)
     lines = draw(st.lists(record, min_size=1, max_size=12))
     for line in draw(st.just([]) | st.lists(st.sampled_from(_LINES), max_size=2)):

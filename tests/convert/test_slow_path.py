@@ -191,6 +191,7 @@ def test_no_block_of_csv_is_read_as_texts(tmp_path: Path, flights: Flights, slow
     ("kind", "change", "read"),
     [
         ("plain", ("\n", "\r"), {}),
+        ("plain", (",UA,", ',5" UA,'), {}),
         ("quoted", ("\n", "\r"), {}),
         ("plain", ("\n", "\n\n"), {}),
         ("plain", ("\n", "\r\n\r\n"), {}),

@@ -12,7 +12,8 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.content import find_json, without_mark
 from tasks.convert.files.encoding import SAMPLE_BYTES
 from tasks.convert.formats.csv.header import Head, find_hints, read_head
-from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.lines import has_blank_lines
+from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
 from tasks.convert.formats.csv.quoting import are_paired, detect_escapes
 from tasks.convert.formats.csv.reader import parse_csv
 from tasks.convert.formats.csv.records import Records
@@ -137,6 +138,8 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
     # A quote is open, or stands where it quotes nothing: only a reader can tell.
     if is_plain:
         quoting = detect_escapes(_around(block, quote), quoting, reading.escape)
+        if quoting.is_plain and not opens_quotes(block, quoting.quote, delimiter) and not has_blank_lines(block):
+            return Cut(block, block)
     plain = block if quoting.is_plain else ByteView.of(quoting.rewrite(block.data))
     if final or (plain is not block and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))):
         return Cut(plain, block)

@@ -41,9 +41,9 @@ class CsvBlock:
 
     @cached_property
     def quote(self) -> str:
-        """Return the character that quotes fields, where the block has one."""
-        quote = self.head.dialect.quote
-        return quote if quote and quote.encode() in self.window else ""
+        """Return the character that quotes fields, where one may be quoted: within a field, as in 5" pipe, it is any other."""
+        dialect = self.head.dialect
+        return dialect.quote if opens_quotes(self.window, dialect.quote, dialect.delimiter) else ""
 
     @cached_property
     def records(self) -> Records:
@@ -60,6 +60,15 @@ class CsvBlock:
     def warnings(self) -> Sequence[str]:
         """Return what is to be told of the records, where they had to be told apart by Python's reader."""
         return self.records.warnings if "records" in vars(self) else ()
+
+
+def opens_quotes(window: ByteView, quote: str, delimiter: str) -> bool:
+    """Return whether a quote stands where a field begins."""
+    mark = quote.encode()
+    if not mark or mark not in window:
+        return False
+    begins = (delimiter.encode(), b"\n", b"\r")
+    return window.to_place(1).data == mark or any(window.find(begin + mark) >= 0 for begin in begins)
 
 
 def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
