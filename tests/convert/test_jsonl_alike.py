@@ -16,6 +16,7 @@ from tasks.config import Column
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.damaged import read_but_damaged
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
+from tasks.convert.formats.json.odd import read_but_odd
 from tasks.convert.formats.json.table import read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
@@ -112,6 +113,16 @@ def objects(draw: st.DrawFn, depth: int = 0) -> st.SearchStrategy[str]:
     return made()
 
 
+@st.composite
+def _others(draw: st.DrawFn) -> str:
+    """Draw an object with any values, most of other kinds than elsewhere."""
+    values = st.sampled_from(
+        (*_WEIRD, *_TEXTS, *_ODD_TEXTS, *_TIMES, *_INTS, *_FLOATS, '{"b": "x"}', "[1]", "null", "true")
+    )
+    pairs = draw(st.dictionaries(st.sampled_from((*_KEYS, "new", "c.a")), values, min_size=1, max_size=4))
+    return "{" + ", ".join(f"{json.dumps(key)}: {value}" for key, value in pairs.items()) + "}"
+
+
 @dataclass(frozen=True)
 class Case:
     """A block, and what is asked of it."""
@@ -140,10 +151,14 @@ _TYPES = st.sampled_from(
 
 
 @st.composite
-def cases(draw: st.DrawFn, *, damaged: bool = False) -> Case:
-    """Draw lines, mostly of the same kinds, and options; some of them damaged, or mostly none."""
+def cases(draw: st.DrawFn, *, damaged: bool = False, odd: bool = False) -> Case:
+    """Draw lines, mostly of the same kinds, and options; some of them damaged, or mostly none; or a few of other kinds."""
     records = draw(objects())
     lines = draw(st.lists(records, min_size=2, max_size=12))
+    if odd:
+        lines = (lines[: draw(st.sampled_from([1, 2, 12]))] * 50)[:50]
+        for other in draw(st.lists(_others(), min_size=1, max_size=2)):
+            lines.insert(draw(st.integers(0, len(lines))), other)
     some = st.lists(st.sampled_from((*_DAMAGE, *_REFUSED)), min_size=1, max_size=3)
     for damage in draw(some if damaged else st.just([]) | st.lists(st.sampled_from(_DAMAGE), max_size=2)):
         lines.insert(draw(st.integers(0, len(lines))), damage)
@@ -158,8 +173,8 @@ def cases(draw: st.DrawFn, *, damaged: bool = False) -> Case:
     block = JsonBlock(
         ByteView.of(data.encode("utf-8", "surrogateescape")),
         first_line=draw(st.sampled_from([1, 10])),
-        typed=draw(st.sampled_from([True, True, False])),
-        explode=draw(st.sampled_from([None, None, "a", "lines", "a.b", "c.a"])),
+        typed=odd or draw(st.sampled_from([True, True, False])),
+        explode=None if odd else draw(st.sampled_from([None, None, "a", "lines", "a.b", "c.a"])),
         keeps_empty=draw(st.booleans()),
         naming=naming,
         nulls_of=lambda name: columns[found].nulls if (found := naming.rename([name])[0]) in columns else (),
@@ -203,6 +218,16 @@ def test_lines_parsed_at_once_are_those_read_one_by_one(case: Case) -> None:
 def test_lines_beside_damaged_ones_are_those_read_one_by_one(case: Case) -> None:
     """Where lines are no rows, what is told of them and of the others is the same, unless others are in doubt."""
     apart = _outcome(lambda: read_but_damaged(case.block, case.schema, case.sample_lines), case.schema)
+    event("line by line" if apart is None else "apart")
+
+    assert apart in (None, _outcome(lambda: read_lines(case.block), case.schema))
+
+
+@PROPERTY
+@given(cases(odd=True))
+def test_lines_beside_a_few_of_other_kinds_are_those_read_one_by_one(case: Case) -> None:
+    """Where a few lines have other values than all others, columns, types and order are the same, unless others are in doubt."""
+    apart = _outcome(lambda: read_but_odd(case.block, case.schema, case.sample_lines), case.schema)
     event("line by line" if apart is None else "apart")
 
     assert apart in (None, _outcome(lambda: read_lines(case.block), case.schema))
@@ -312,7 +337,7 @@ def test_a_number_that_is_none_is_no_empty_record(word: str, line: str) -> None:
 @pytest.mark.parametrize("options", [{}, {"typed": False}, {"explode": "l"}, {"explode": "o.l", "keeps_empty": True}])
 def test_an_odd_line_is_what_it_is_alone(odd: str, options: dict[str, Any]) -> None:
     """A line that pyarrow and Python may read otherwise gives what it does when each is read by itself, wherever it stands."""
-    plain = ['{"id": 1, "f": 2.5, "t": "2013-01-01", "l": [1], "o": {"x": 1, "l": [{"y": 1}]}}'] * 5
+    plain = ['{"id": 1, "f": 2.5, "t": "2013-01-01", "l": [1], "o": {"x": 1, "l": [{"y": 1}]}}'] * 40
     asked = Schema({"id": Column(type="int"), "f": Column(type="float")})
 
     for place in (0, 4):
@@ -322,3 +347,4 @@ def test_an_odd_line_is_what_it_is_alone(odd: str, options: dict[str, Any]) -> N
             one_by_one = _outcome(partial(read_lines, block), schema)
             assert _outcome(partial(read_at_once, block, schema, 2), schema) in (None, one_by_one)
             assert _outcome(partial(read_but_damaged, block, schema, 2), schema) in (None, one_by_one)
+            assert _outcome(partial(read_but_odd, block, schema, 2), schema) in (None, one_by_one)

@@ -122,6 +122,19 @@ def test_a_damaged_line_of_json_is_read_alone(
     assert slow <= Counter({"a damaged line of JSON": 1})
 
 
+@pytest.mark.parametrize("kind", ["flat", "nested", "document"])
+@pytest.mark.parametrize("odd", ['{"year": NaN}', '{"year": "NA"}', '{"year": 18446744073709551616}', '{"rare": 1}'])
+def test_a_record_of_another_kind_does_not_have_the_others_read_alone(
+    tmp_path: Path, flights: Flights, slow: Counter[str], kind: str, odd: str
+) -> None:
+    """No number, a text, one beyond 64 bits, or a key that no other has: the others are parsed at once."""
+    with_odd_line(write_records(inbox(tmp_path), kind, flights.rows, _BYTES), f"{odd}," if kind == "document" else odd)
+
+    made(tmp_path, files_source())
+
+    assert not slow
+
+
 def test_a_damaged_record_of_a_document_is_read_alone(tmp_path: Path, flights: Flights, slow: Counter[str]) -> None:
     """So are records of a document."""
     with_odd_line(write_records(inbox(tmp_path), "document", flights.rows, _BYTES), "5,")

@@ -15,6 +15,7 @@ from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.format import ByteBlock, WholeFormat
 from tasks.convert.formats.json.damaged import read_but_damaged
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
+from tasks.convert.formats.json.odd import read_but_odd
 from tasks.convert.formats.json.rows import (
     NO_JSON,
     NoRow,
@@ -154,7 +155,7 @@ class RecordBlock:
 
     def _read_lines(self, lines: JsonBlock, schema: Schema) -> RawBlock | None:
         """Return the same where some records are no rows, or in doubt; None where one is no JSON, which is told of the document."""
-        found = read_but_damaged(lines, schema) or read_lines(lines)
+        found = read_but_odd(lines, schema) or read_but_damaged(lines, schema) or read_lines(lines)
         if any(misfit.reason.startswith(NO_JSON) for misfit in found.misfits):
             return None
         records = self._tell([misfit.record for misfit in found.misfits])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,6 +34,14 @@ _EMPTY = re.compile(rb"\{\s*\}|^\s*null", re.MULTILINE)
 _OPENING, _CLOSING = b"{}"
 
 
+@dataclass(frozen=True)
+class NamedBlock:
+    """The rows of a block, and the columns that they were made of, by their names in the source."""
+
+    block: RawBlock
+    columns: Mapping[str, JsonColumn]
+
+
 def read_at_once(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LINES) -> RawBlock | None:
     """Return the rows of all lines as `read_lines` does, but numbers and times in their types; None where any of them is in doubt.
 
@@ -40,6 +49,12 @@ def read_at_once(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LI
         TableError: they have too many different columns.
 
     """
+    found = read_named(block, schema, sample_lines)
+    return None if found is None else found.block
+
+
+def read_named(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LINES) -> NamedBlock | None:
+    """Return the same with the columns by their names in the source."""
     lines = LinesRead(block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
     try:
         _refuse_doubtful_bytes(block.window)
@@ -132,7 +147,7 @@ def _names_met(block: JsonBlock, columns: JsonColumns, lines: LinesRead, start: 
     return lines.names()
 
 
-def _as_rows(block: JsonBlock, schema: Schema, columns: JsonColumns, names: Sequence[str], records: int) -> RawBlock:
+def _as_rows(block: JsonBlock, schema: Schema, columns: JsonColumns, names: Sequence[str], records: int) -> NamedBlock:
     """Return the columns that have these names as rows."""
     found = {column.place.name: column for column in (*columns.objects, *columns.leaves)}
     if any(column.rows.null_count < len(column.rows) for column in columns.leaves if column.place.name not in names):
@@ -145,7 +160,7 @@ def _as_rows(block: JsonBlock, schema: Schema, columns: JsonColumns, names: Sequ
     types = ColumnTypes(block, schema, all_records=exploded is None or not exploded.empty)
     read = [types.read(found[name], new) for name, new in zip(names, renamed, strict=True)]
     table = pa.table([pa.chunked_array([values]) for values, _ in read], renamed)
-    return RawBlock(
+    raw = RawBlock(
         table,
         rows,
         (),
@@ -155,6 +170,7 @@ def _as_rows(block: JsonBlock, schema: Schema, columns: JsonColumns, names: Sequ
         empty=0 if exploded is None else exploded.empty,
         lines=_lines(block, exploded, records) if schema.lines else None,
     )
+    return NamedBlock(raw, {name: found[name] for name in names})
 
 
 def _is_replaced(name: str, names: Sequence[str], found: Mapping[str, JsonColumn], block: JsonBlock) -> bool:

@@ -79,7 +79,7 @@ class ColumnTypes:
     def _read_floats(self, column: JsonColumn, rows: pa.Array, name: str) -> tuple[pa.Array, TypeName]:
         """Return numbers as floats; where these may not be what stands there, or no float at all, as Python has them."""
         values = rows.drop_null().to_numpy()
-        if self._is_plain(name) and self._wanted(name, "float") == "float" and _are_sure(values):
+        if self._is_plain(name) and self._wanted(name, "float") == "float" and are_sure(values):
             told = self._declared(name).type is not None
             seen = float in column.shape.kinds and self.all_records
             if told or seen or bool((np.floor(values) != values).any()):
@@ -113,7 +113,7 @@ def _has_values(values: pa.Array | pa.ChunkedArray) -> bool:
     return bool(values.null_count < len(values))
 
 
-def _are_sure(floats: np.ndarray) -> bool:
+def are_sure(floats: np.ndarray) -> bool:
     """Return whether no number is null to Python's reader, a whole one that a float cannot hold, or less than zero and nothing."""
     sizes = np.abs(floats)
     return bool((sizes < SURE_IN_FLOAT).all() and not np.signbit(floats[floats == 0]).any())
