@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -122,8 +123,13 @@ def test_a_damaged_line_of_json_is_read_alone(
     assert slow <= Counter({"a damaged line of JSON": 1})
 
 
-@pytest.mark.parametrize("kind", ["flat", "nested", "document"])
-@pytest.mark.parametrize("odd", ['{"year": NaN}', '{"year": "NA"}', '{"year": 18446744073709551616}', '{"rare": 1}'])
+@pytest.mark.parametrize(
+    ("kind", "odd"),
+    [
+        *product(["flat", "nested"], ['{"year": NaN}']),
+        *product(["flat", "nested", "document"], ['{"year": "NA"}', '{"year": 18446744073709551616}', '{"rare": 1}']),
+    ],
+)
 def test_a_record_of_another_kind_does_not_have_the_others_read_alone(
     tmp_path: Path, flights: Flights, slow: Counter[str], kind: str, odd: str
 ) -> None:
