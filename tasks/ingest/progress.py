@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -60,13 +60,10 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         if error is None:
             self._showing.result()
 
-    async def counting(self, stats: RequestStats, landing: Awaitable[Result]) -> Result:
-        """Return what a landing gives; what it has brought so far counts meanwhile."""
-        self._under_way.append(stats)
-        try:
-            return await landing
-        finally:
-            self._under_way = [other for other in self._under_way if other is not stats]
+    def begin(self, stats: RequestStats) -> None:
+        """Have what a partition brings count from now on until it ends, also between two attempts at it."""
+        if not any(other is stats for other in self._under_way):
+            self._under_way.append(stats)
 
     def reused(self, landed: Sequence[Landed]) -> None:
         """Count the partitions that were landed before."""
@@ -76,16 +73,21 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         if landed:
             self._emit()
 
-    def landed(self, landed: Landed) -> Landed:
+    def landed(self, landed: Landed, stats: RequestStats) -> Landed:
         """Count a partition that is landed now."""
+        self._leave(stats)
         self._rows += landed.rows
         self._pages += landed.pages
         return self._end(landed)
 
-    def failed(self, failure: FailedPartition) -> FailedPartition:
+    def failed(self, failure: FailedPartition, stats: RequestStats | None = None) -> FailedPartition:
         """Count a partition that is not."""
+        self._leave(stats)
         self._failed += 1
         return self._end(failure)
+
+    def _leave(self, stats: RequestStats | None) -> None:
+        self._under_way = [other for other in self._under_way if other is not stats]
 
     def _end(self, outcome: PartitionResult) -> PartitionResult:
         self._answers += outcome.requests - outcome.retries

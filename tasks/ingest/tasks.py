@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from tasks.core.locks import exclusive_lock
 from tasks.core.storage import explain_disk_failure, remove_stale_temp_files
 from tasks.ingest.http.client import Client, Endpoint, first_urls
 from tasks.ingest.landing.batch import PartitionBatch, make_batches, may_pass
-from tasks.ingest.landing.land import PartitionClient, land
+from tasks.ingest.landing.land import PartitionClient, in_thread, land
 from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing
 from tasks.ingest.progress import Show, SourceProgress
 from tasks.ingest.results import FailedPartition, LandedSource, PartitionOutcome, RequestWarnings, resolve_unproven
@@ -118,59 +117,68 @@ class _SourceLanding:
         self._ingest = ingest
         self._progress = progress
         self._slots = asyncio.Semaphore(PARTITIONS_AT_ONCE)
+        self._plans: dict[str, LandingPlan] = {}
+        self._outcomes: dict[str, PartitionOutcome] = {}
+        """By the partitions' names."""
 
     async def run(self, jobs: Sequence[PartitionJob]) -> Sequence[PartitionOutcome]:
         """Return what became of each partition."""
         found = await asyncio.to_thread(self._find_all, jobs)
-        self._progress.reused([each for each in found if isinstance(each, Landed)])
-        plans = [each for each in found if isinstance(each, LandingPlan)]
-        landed = await self._land_all(plans) if plans else {}
-        return [
-            landed[job.partition.name] if isinstance(each, LandingPlan) else self._end(job, each)
-            for job, each in zip(jobs, found, strict=True)
-        ]
+        self._progress.reused([landed for landed in found if landed is not None])
+        if missing := [job for job, landed in zip(jobs, found, strict=True) if landed is None]:
+            await self._land_all(missing)
+        return [landed or self._outcomes[job.partition.name] for job, landed in zip(jobs, found, strict=True)]
 
-    async def _land_all(self, plans: Sequence[LandingPlan]) -> dict[str, PartitionOutcome]:
+    async def _land_all(self, jobs: Sequence[PartitionJob]) -> None:
         try:
             endpoint = self._ingest.client.endpoint(self._source, await read_secrets(self._source))
-        except SourceError as error:
-            return {plan.job.partition.name: self._end(plan.job, error) for plan in plans}
-        batches = make_batches(plans, PARTITIONS_AT_ONCE, partial(self._land, endpoint))
-        return {name: outcome for batch in await gather_all(batches, self._land_batch) for name, outcome in batch}
+        except (SourceError, OSError) as error:
+            for job in jobs:
+                self._fail(job, error)
+            return
+        await gather_all(make_batches(jobs, PARTITIONS_AT_ONCE, partial(self._land, endpoint)), self._land_batch)
 
-    async def _land_batch(self, batch: PartitionBatch) -> list[tuple[str, PartitionOutcome]]:
-        with suppress(SourceError, OSError):  # each is an outcome of its partition
+    async def _land_batch(self, batch: PartitionBatch) -> None:
+        try:
             await land_partitions(batch)
-        names = [plan.job.partition.name for plan in batch.plans]
-        return [
-            (name, self._end(plan.job, batch.outcomes[name])) for name, plan in zip(names, batch.plans, strict=True)
-        ]
+        except (SourceError, OSError) as error:  # of partitions, or of Prefect
+            lost = SourceError(f"its task run failed ({error}); run again when the Prefect API answers")
+            for job in batch.jobs:
+                failure = batch.outcomes.get(job.partition.name, lost)
+                if job.partition.name not in self._outcomes and not isinstance(failure, Landed):
+                    self._fail(job, failure)
 
-    async def _land(self, endpoint: Endpoint, plan: LandingPlan) -> Landed:
-        stats = self._ingest.client.stats(plan.job.raw)
+    async def _land(self, endpoint: Endpoint, job: PartitionJob) -> Landed:
+        stats = self._ingest.client.stats(job.raw)
         access = PartitionClient(endpoint.fetch_into(stats), stats, self._ingest.robots, self._ingest.client.secrets)
         async with self._slots:
-            return self._progress.landed(await self._progress.counting(stats, land(plan, access)))
+            self._progress.begin(stats)
+            try:
+                landed = await land(await self._plan(job), access)
+            except (SourceError, OSError) as error:
+                if not may_pass(error):  # no other attempt follows
+                    self._fail(job, error)
+                raise
+        self._outcomes[job.partition.name] = self._progress.landed(landed, stats)
+        return landed
 
-    def _end(self, job: PartitionJob, outcome: Landed | SourceError | OSError) -> PartitionOutcome:
-        """Return what became of a partition; one that failed is counted now, as no other attempt follows."""
-        if isinstance(outcome, Landed):
-            return outcome
-        cause = explain_disk_failure(outcome, job.raw) if isinstance(outcome, OSError) else str(outcome)
+    async def _plan(self, job: PartitionJob) -> LandingPlan:
+        """Return what is to be landed of a partition, told when its turn comes: what is begun is removed for it."""
+        name = job.partition.name
+        if name not in self._plans:
+            self._plans[name] = await in_thread(partial(plan_landing, job, fresh=self._is_fresh(job.partition)))
+        return self._plans[name]
+
+    def _fail(self, job: PartitionJob, error: SourceError | OSError) -> None:
+        """Count a partition that failed for good."""
+        cause = explain_disk_failure(error, job.raw) if isinstance(error, OSError) else str(error)
         stats = self._ingest.client.stats(job.raw)
-        return self._progress.failed(FailedPartition.of(job.partition.name, cause, stats))
+        failure = FailedPartition.of(job.partition.name, cause, stats)
+        self._outcomes[job.partition.name] = self._progress.failed(failure, stats)
 
-    def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | LandingPlan | SourceError | OSError]:
+    def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | None]:
         remove_stale_temp_files(self._folder)
-        return [self._find(job) for job in jobs]
-
-    def _find(self, job: PartitionJob) -> Landed | LandingPlan | SourceError | OSError:
-        """Return what is landed of a partition, or else what is to be; an error where that cannot be told."""
-        fresh = self._is_fresh(job.partition)
-        try:
-            return find_landed(job, fresh=fresh) or plan_landing(job, fresh=fresh)
-        except (SourceError, OSError) as error:
-            return error
+        return [find_landed(job, fresh=self._is_fresh(job.partition)) for job in jobs]
 
     def _is_fresh(self, partition: Partition) -> bool:
         """Return whether a partition is fetched again though it is landed: with a slice, only what it names."""

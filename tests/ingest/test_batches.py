@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,17 @@ from prefect.utilities.collections import visit_collection
 from prefect.utilities.engine import resolve_to_final_result
 
 from flows.ingest import ingest
-from tasks.config import Pipeline
-from tasks.ingest.landing.plan import Landed
+from tasks.config import ApiSource, Pipeline
+from tasks.core.errors import StageError
+from tasks.ingest import tasks as ingest_tasks
+from tasks.ingest.http.requests import PageGroup
+from tasks.ingest.landing.batch import PartitionBatch
+from tasks.ingest.landing.plan import Landed, PartitionJob
+from tasks.ingest.landing.writer import RawWriter, is_begun
 from tasks.ingest.results import LandedSource
 from tasks.ingest.tasks import PARTITIONS_AT_ONCE, land_partitions
+from tasks.raw.files import RawManifest
+from tasks.raw.partitions import list_partitions
 from tests.ingest.sources import api
 from tests.site.server import Site
 
@@ -68,6 +76,44 @@ async def test_a_task_run_of_several_partitions_tells_each_cause_once(
     assert any("2 of 2 partitions failed: partition n=1 and 1 more: GET" in end for end in ends)
 
 
+async def test_what_is_begun_stays_until_its_turn_comes(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that fails before it asks for anything, here without its token, has removed nothing that another can go on from."""
+    source = api(
+        site,
+        "/items",
+        params={"n": "{n}"},
+        partitions={"n": {"range": [1, 2 * PARTITIONS_AT_ONCE]}},
+        auth={"kind": "bearer", "token": {"env": "TIDEMILL_TEST_TOKEN"}},
+        pagination={"kind": "page"},
+    )
+    monkeypatch.delenv("TIDEMILL_TEST_TOKEN", raising=False)
+    begun = await asyncio.to_thread(begin, source, tmp_path / "raw" / "things")
+
+    with pytest.raises(StageError, match="TIDEMILL_TEST_TOKEN is not set"):
+        await ingest(Pipeline(name="test", sources={"things": source}), tmp_path, fresh=True)
+
+    assert await asyncio.to_thread(lambda: [is_begun(raw) for raw in begun]) == [True] * 3
+
+
+async def test_a_task_run_that_prefect_fails_is_a_failure_of_its_partitions(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cause is told of each of them, and no partition is forgotten."""
+
+    async def lost(batch: PartitionBatch) -> None:  # noqa: ARG001 - what Prefect does when its API goes away
+        raise ConnectionResetError("the API went away")
+
+    monkeypatch.setattr(ingest_tasks, "land_partitions", lost)
+    source = api(site, "/items", partitions={"n": [1, 2]}, params={"n": "{n}"})
+
+    with pytest.raises(
+        StageError, match=r"partition n=1 and 1 more: its task run failed \(the API went away\); run again"
+    ):
+        await ingest(Pipeline(name="test", sources={"things": source}), tmp_path)
+
+
 def test_prefect_looks_through_no_partition_of_what_the_flow_returns() -> None:
     """It looks for states in all that a flow returns: in a source, however many partitions it has, once."""
     landed = [Landed(f"n={n}", Path("raw"), 3, 2, 9, reused=False) for n in range(9)]
@@ -76,6 +122,16 @@ def test_prefect_looks_through_no_partition_of_what_the_flow_returns() -> None:
     visit_collection([LandedSource("news", landed, [])], looked_at.append, return_data=False)
 
     assert [type(each) for each in looked_at] == [list, LandedSource]
+
+
+def begin(source: ApiSource, folder: Path) -> list[Path]:
+    """Leave what a run leaves that ended early, of the first partitions of a source; return their raw files to be."""
+    jobs = [PartitionJob("things", source, partition, folder) for partition in list_partitions(source)[:3]]
+    for job in jobs:
+        writer = RawWriter(job.raw, RawManifest(job.fingerprint, 0, 0, 0, "", ""))
+        writer.add(PageGroup([b'{"id": 1}'], 1, None), None)
+        writer.close()
+    return [job.raw for job in jobs]
 
 
 def record_batches(monkeypatch: pytest.MonkeyPatch) -> list[Any]:

@@ -51,12 +51,14 @@ async def _land(
         host.pause(1.0)
         progress.reused(reused)
         stats = RequestStats(rows=40, pages=3, requests=4, in_flight=1)
-        await progress.counting(stats, asyncio.sleep(seconds))
+        if partitions:
+            progress.begin(stats)
+        await asyncio.sleep(seconds)
         for outcome in outcomes:
             if isinstance(outcome, Landed):
-                progress.landed(outcome)
+                progress.landed(outcome, stats)
             else:
-                progress.failed(outcome)
+                progress.failed(outcome, stats)
     return shown
 
 
@@ -74,6 +76,29 @@ def test_a_slow_source_is_shown_every_two_seconds_and_at_its_end(steps: list[Pro
     assert [(step.done, step.total) for step in steps] == [(2, 4), (2, 4), (2, 4), (3, 4), (4, 4)]
 
 
+def test_what_came_counts_on_between_two_attempts(steps: list[ProgressEvent]) -> None:
+    """Rows and pages of an attempt that failed are there until the partition ends, and it counts once."""
+
+    async def land() -> None:
+        async def show(*_: object) -> None:
+            pass
+
+        async with SourceProgress("news", 2, [], show) as progress:
+            stats = RequestStats(rows=40, pages=3)
+            for _ in range(2):
+                progress.begin(stats)
+                progress.reused([landed(reused=True)])
+            progress.failed(FailedPartition("refused", "c", 1), stats)
+
+    run(land())
+
+    assert [re.sub(r" at -?[\d,]+/s", "", step.detail) for step in steps] == [
+        "1,040 rows, 3 pages, 1 landed before",
+        "2,040 rows, 3 pages, 1 landed before",
+        "2,000 rows, 1 failed, 1 landed before",
+    ]
+
+
 def test_a_large_body_is_told_of_while_it_comes() -> None:
     """Rows are there when a body is whole: until then its megabytes show that something comes."""
     stats = RequestStats(in_flight=1)
@@ -86,8 +111,9 @@ def test_a_large_body_is_told_of_while_it_comes() -> None:
 
         async with SourceProgress("news", 1, [], show) as progress:
             stats.coming_bytes = 12_345_678
-            await progress.counting(stats, asyncio.sleep(3.0))
-            stats.coming_bytes = 0
+            progress.begin(stats)
+            await asyncio.sleep(3.0)
+            stats.coming_bytes = stats.in_flight = 0
         return shown
 
     assert [detail for _, _, detail in run(land())] == ["0 rows, 1 in flight, 12 MB on their way", "0 rows"]
@@ -140,7 +166,7 @@ def test_a_source_that_was_landed_before_says_so(steps: list[ProgressEvent]) -> 
 def test_a_source_of_no_partition_is_no_error() -> None:
     """A slice may leave nothing of a source."""
     assert run(_land(3.0, 0)) == [
-        ("news", 100.0, "40 rows, 3 pages, 1 in flight, 1 s paused"),
+        ("news", 100.0, "0 rows, 1 s paused"),
         ("news", 100.0, "0 rows, 1 s paused"),
     ]
 

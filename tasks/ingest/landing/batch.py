@@ -6,17 +6,19 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import PermanentSourceError, SourceError
-from tasks.ingest.landing.plan import Landed, LandingPlan
+from tasks.ingest.landing.plan import Landed, PartitionJob
 from tasks.raw.completeness import group_messages
 
-LandOne = Callable[[LandingPlan], Awaitable[Landed]]
+LandOne = Callable[[PartitionJob], Awaitable[Landed]]
+
+_CAUSES = 10  # of one task run: Prefect keeps its message in the log and in the database
 
 
 class PartitionBatch:
     """Partitions to be landed, and what became of each; no dataclass: Prefect looks through one for each task run."""
 
-    def __init__(self, plans: Sequence[LandingPlan], land_one: LandOne) -> None:
-        self.plans = plans
+    def __init__(self, jobs: Sequence[PartitionJob], land_one: LandOne) -> None:
+        self.jobs = jobs
         self.outcomes: dict[str, Landed | SourceError | OSError] = {}
         """By the partitions' names."""
         self._land_one = land_one
@@ -24,8 +26,8 @@ class PartitionBatch:
     @property
     def name(self) -> str:
         """Return what the task run is called: the source, the first partition, and the last one of several."""
-        first, last = (self.plans[place].job for place in (0, -1))
-        more = f" … {last.partition.name} ({len(self.plans)} partitions)" if len(self.plans) > 1 else ""
+        first, last = self.jobs[0], self.jobs[-1]
+        more = f" … {last.partition.name} ({len(self.jobs)} partitions)" if len(self.jobs) > 1 else ""
         return f"{first.source_name} {first.partition.name}{more}"
 
     async def land(self) -> None:
@@ -36,29 +38,31 @@ class PartitionBatch:
             PermanentSourceError, OSError: partitions failed, and no attempt lands them.
 
         """
-        await gather_all(filter(self._is_open, self.plans), self._try)
-        errors = {name: found for name, found in self.outcomes.items() if not isinstance(found, Landed)}
+        await gather_all(filter(self._is_open, self.jobs), self._try)
+        found = {job.partition.name: self.outcomes[job.partition.name] for job in self.jobs}
+        errors = {name: outcome for name, outcome in found.items() if not isinstance(outcome, Landed)}
         if errors:
             raise self._error(errors)
 
-    def _is_open(self, plan: LandingPlan) -> bool:
-        name = plan.job.partition.name
+    def _is_open(self, job: PartitionJob) -> bool:
+        name = job.partition.name
         return name not in self.outcomes or may_pass(self.outcomes[name])
 
-    async def _try(self, plan: LandingPlan) -> None:
-        name = plan.job.partition.name
+    async def _try(self, job: PartitionJob) -> None:
+        name = job.partition.name
         try:
-            self.outcomes[name] = await self._land_one(plan)
+            self.outcomes[name] = await self._land_one(job)
         except (SourceError, OSError) as error:
             self.outcomes[name] = error
 
     def _error(self, errors: dict[str, SourceError | OSError]) -> SourceError | OSError:
         """Return what the task run fails with: of one partition its own error, of several each cause once."""
-        if len(self.plans) == 1:
+        if len(self.jobs) == 1:
             return next(iter(errors.values()))
-        causes = "; ".join(group_messages((name, str(error)) for name, error in errors.items()))
+        causes = group_messages((name, str(error)) for name, error in errors.items())
+        more = f"; and {len(causes) - _CAUSES:,} more causes" if len(causes) > _CAUSES else ""
         kind = SourceError if any(map(may_pass, errors.values())) else PermanentSourceError
-        return kind(f"{len(errors)} of {len(self.plans)} partitions failed: {causes}")
+        return kind(f"{len(errors)} of {len(self.jobs)} partitions failed: {'; '.join(causes[:_CAUSES])}{more}")
 
 
 def may_pass(outcome: object) -> bool:
@@ -66,7 +70,7 @@ def may_pass(outcome: object) -> bool:
     return isinstance(outcome, SourceError) and not isinstance(outcome, PermanentSourceError)
 
 
-def make_batches(plans: Sequence[LandingPlan], most: int, land_one: LandOne) -> list[PartitionBatch]:
-    """Return the plans in at most so many batches: of one each, where they are no more."""
-    size = -(-len(plans) // most) or 1
-    return [PartitionBatch(plans[start : start + size], land_one) for start in range(0, len(plans), size)]
+def make_batches(jobs: Sequence[PartitionJob], most: int, land_one: LandOne) -> list[PartitionBatch]:
+    """Return the jobs in at most so many batches: of one each, where they are no more."""
+    size = -(-len(jobs) // most) or 1
+    return [PartitionBatch(jobs[start : start + size], land_one) for start in range(0, len(jobs), size)]
