@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
 from tasks.config import Pipeline
 from tasks.config.load import _read_yaml
 from tests.documented import DOCS
@@ -21,7 +24,9 @@ Every key of a pipeline file, as `python -m flows check` knows it. This page is 
 [tasks/config](../tasks/config) and from the pipelines in [examples](examples), which have each key at least once:
 `python -m tests.reference` writes it, and a test compares it with them.
 
-A text `${NAME}`, or `${NAME:-default}`, takes the value of an environment variable. A key that is not here is an error.
+Where a heading names a `kind` or a `by`, that key is needed, and says which of the sections holds. A column may be its
+type alone, `price: float`, that of web pages its selector alone; one `path`, `start` or column of a check may stand
+for a list of one. A text `${NAME}`, or `${NAME:-default}`, takes the value of an environment variable. A key that is not here is an error.
 For an editor that completes keys and marks mistakes, write `python -m flows schema > pipeline.schema.json` and name
 that file in the first line of a pipeline file: `# yaml-language-server: $schema=pipeline.schema.json`.
 """
@@ -63,10 +68,10 @@ class Reference:
         for key, schema in self.model(name)["properties"].items():
             for other, inner in _models_of(schema, key if name == "Pipeline" else f"{path}.{key}"):
                 is_taken = inner in (part.place for part in self.parts.values())
-                tag = self._tag(other) or (kind if is_taken else None)
+                tag = self.tag(other) or (kind if is_taken else None)
                 self._visit(other, f"{inner} · {tag}" if tag else inner)
 
-    def _tag(self, name: str) -> str | None:
+    def tag(self, name: str) -> str | None:
         """Return what tells a kind from the others at its place."""
         properties = self.model(name).get("properties", {})
         for key in ("kind", "by"):
@@ -169,15 +174,16 @@ def _type(reference: Reference, schema: Schema) -> str:
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         part = reference.parts.get(name)
-        return f"[{part.place.rpartition(' · ')[2] or part.place}](#{_anchor(part.place)})" if part else "any value"
+        return f"[{reference.tag(name) or part.place}](#{_anchor(part.place)})" if part else "any value"
     for key in ("anyOf", "oneOf"):
         if key in schema:
             kinds = [_type(reference, each) for each in schema[key] if each.get("type") != "null"]
             return " or ".join(dict.fromkeys(kinds))
     if "const" in schema or "enum" in schema:
-        return ", ".join(f"`{_flow(value)}`" for value in schema.get("enum", [schema.get("const")]))
+        return ", ".join(f"`{flow(value)}`" for value in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":
-        return f"list of {_type(reference, schema.get('items', {}))}"
+        items = schema.get("prefixItems", [schema.get("items", {})])
+        return f"list of {', '.join(_type(reference, each) for each in items)}"
     if schema.get("type") == "object":
         inner = _named(schema)
         return f"by name: {_type(reference, inner)}" if inner else "mapping"
@@ -195,24 +201,32 @@ def _shown(default: Any, schema: Schema) -> str:
     """Return a default as a file would write it; that of a model is told in its section."""
     if default is None or default in ({}, []) or isinstance(default, dict) or "$ref" in schema:
         return "" if not (isinstance(default, dict) and "kind" in default) else f"`{default['kind']}`"
-    return f"`{_flow(default)}`"
+    return f"`{flow(default)}`"
 
 
 def _example(value: Any, key: str) -> str:
     """Return an example as a file would write it, unless it is too long for a table: then its models have theirs."""
-    text = f"{key}: {_flow(value)}"
+    text = f"{key}: {flow(value)}"
     return f"`{_line(text)}`" if len(text) <= _MOST_CHARACTERS else ""
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """Return a value in YAML's flow style, on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, str) and re.fullmatch(r"[\w./@-][\w ./@-]*(?:(?<=[a-z]):/[\w./@?=&-]+)?", value):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if isinstance(value, str) and _is_plain(value):
         return value
     return json.dumps(value, ensure_ascii=False)
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether a text needs no quotes in a list of YAML."""
+    try:
+        return bool(YAML(typ="safe", pure=True).load(f"[{text}]") == [text])
+    except YAMLError:
+        return False
 
 
 def _line(text: str) -> str:

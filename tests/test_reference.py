@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
 
 from flows.cli.main import run_command
 from tasks.config import load_pipeline
@@ -15,7 +16,7 @@ from tasks.config.checks import CHECKS
 from tasks.config.load import _read_yaml
 from tasks.config.schema import editor_schema
 from tests.documented import DOCS, documented
-from tests.reference import EXAMPLES, PAGE, Reference, write_page
+from tests.reference import EXAMPLES, PAGE, Reference, flow, write_page
 
 DEPLOYED = sorted((DOCS.parent / "deployments").glob("*/pipeline.yaml"))
 FILES = {"name": "x", "sources": {"rows": {"kind": "files", "path": "inbox"}}}
@@ -64,6 +65,8 @@ def test_what_a_run_takes_an_editor_takes(path: Path, editor: Draft202012Validat
         {"checks": [{"not_nul": ["a"]}]},
         {"table": {"max_rejects": -1}},
         {"read": {"header": "perhaps"}},
+        {"read": {"format": "doc"}},
+        {"checks": [{"fresh": {"column": "a", "within": "soon"}}]},
     ],
     ids=str,
 )
@@ -80,12 +83,38 @@ def test_what_a_run_refuses_an_editor_marks(mistake: dict[str, Any], editor: Dra
         {"columns": {"a": "int"}},
         {"checks": [{"not_null": "a"}, {"min_rows": "${FEWEST}"}]},
         {"read": {"header_row": "${HEADER:-1}", "records_at": 1}},
+        {"read": {"header_row": "3", "header": "yes", "format": "${FORMAT:-csv}"}},
+        {"keep": "${KEEP}", "key": ["a"]},
     ],
     ids=str,
 )
 def test_short_forms_are_no_mistakes(short: dict[str, Any], editor: Draft202012Validator) -> None:
     """What a file may write for a list, a mapping or a number is taken."""
     assert editor.is_valid({"name": "x", "sources": {"rows": {**FILES["sources"]["rows"], **short}}})  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"path": "inbox"},
+        {"kind": "api", "url": "http://127.0.0.1/", "pagination": {"cursor_at": "next"}},
+        {"kind": "api", "url": "http://127.0.0.1/", "auth": {"token": {"env": "TOKEN"}}},
+        {"kind": "api", "url": "http://127.0.0.1/", "requests": {"max_body_bytes": "much"}},
+    ],
+    ids=str,
+)
+def test_an_editor_asks_for_the_kind(source: dict[str, Any], editor: Draft202012Validator) -> None:
+    """As a run does, which takes none where kinds differ; neither takes a name or a size that is none."""
+    assert not editor.is_valid({"name": "x", "sources": {"rows": source}})
+    assert not editor.is_valid({"name": "x", "sources": {"Rows": FILES["sources"]["rows"]}})  # type: ignore[index]
+
+
+def test_the_examples_of_the_page_are_yaml() -> None:
+    """As they stand there they give the values that the examples have."""
+    parts = Reference().parts.values()
+    shown = [(key, value, flow(value)) for part in parts for key, value in part.examples.items()]
+
+    assert [(key, text) for key, value, text in shown if YAML(typ="safe").load(f"[{text}]") != [value]] == []
 
 
 def test_the_command_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:

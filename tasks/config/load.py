@@ -109,6 +109,16 @@ def read_pipeline(config: Pipeline | Path) -> Pipeline:
     return load_pipeline(config) if isinstance(config, Path) else config
 
 
+def add_kinds_of(path: Path) -> None:
+    """Add the kinds that a pipeline file brings, whatever else it says.
+
+    Raises:
+        ConfigError: it is no YAML, or a path leads to no kind.
+
+    """
+    _extend(_read_yaml(path), path)
+
+
 def _extend(document: dict[str, Any], path: Path) -> None:
     """Add the kinds that a pipeline file brings; what is no list of paths, its validation tells."""
     paths = document.get("extensions")

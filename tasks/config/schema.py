@@ -9,19 +9,27 @@ from pydantic import ByteSize
 from pydantic.fields import FieldInfo
 
 from tasks.config.base import MODELS, BodyPath
-from tasks.config.checks import CHECKS
+from tasks.config.checks import Columns
 from tasks.config.columns import ColumnType
 from tasks.config.pipeline import Pipeline
 
 Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
-_VARIABLE: Schema = {"type": "string", "pattern": r"\$\{"}
+_VARIABLE = r"\$\{"
+_WRITTEN = {
+    "integer": r"^\s*[+-]?[0-9]",
+    "number": r"^\s*[+-]?[0-9.]",
+    "boolean": r"^([Tt]rue|[Ff]alse|[Yy]es|[Nn]o|[Oo]n|[Oo]ff|[01yYnNtTfF])$",
+}
+"""Texts that are taken for values of these types."""
+_DURATION = r"^\s*[0-9]+(\.[0-9]+)?\s*[smhdw]\s*$|^P"
+_BYTES: Schema = {"type": "string", "pattern": rf"^\s*[0-9.]+\s*[A-Za-z]*\s*$|{_VARIABLE}"}
 _SAID: tuple[str, ...] = ("description", "default", "title")
-_SCALARS = ("integer", "number", "boolean")
 _COLUMN: Schema = {"enum": list(get_args(ColumnType))}
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _BODY_PATH = get_args(BodyPath)[-1]
+_ONE_OR_MANY = get_args(Columns)[-1]
 
 
 def editor_schema() -> Schema:
@@ -31,13 +39,15 @@ def editor_schema() -> Schema:
     for name in ("ApiSource", "FilesSource"):
         _allow(models[name]["properties"]["columns"]["additionalProperties"], _COLUMN)
     _allow(models["PagesSource"]["properties"]["columns"]["additionalProperties"], _TEXT)
-    for name, key in (("PagesSource", "start"), ("FilesSource", "path"), *_columns_of_checks()):
+    for name, key in (("PagesSource", "start"), ("FilesSource", "path")):
         _allow(models[name]["properties"][key], _TEXT)
     for model in MODELS:
         for key, field in model.model_fields.items():
-            if model.__name__ in models and (other := _short_form(field)):
-                _allow(models[model.__name__]["properties"][key], other)
+            for own in _properties_of(model.__name__, models):
+                if key in own and (other := _short_form(field)):
+                    _allow(own[key], other)
     for part in list(_parts(schema)):
+        _require_kind(part, models)
         _open(part)
     return {"$schema": _DIALECT, "title": "A pipeline of Tidemill", **_untitled(schema)}
 
@@ -50,12 +60,11 @@ def _allow(schema: Schema, other: Schema) -> None:
     schema.update(kept, anyOf=[own, dict(other)])
 
 
-def _columns_of_checks() -> Iterator[tuple[str, str]]:
-    """Yield the keys of checks that name columns, or one, by their models."""
-    for model in CHECKS.kinds.values():
-        for key, field in model.model_fields.items():
-            if getattr(field.annotation, "__origin__", None) is tuple:
-                yield model.__name__, key
+def _properties_of(name: str, models: Schema) -> Iterator[Schema]:
+    """Yield the properties of the models of a name, which stands behind that of the module where several share it."""
+    for full, model in models.items():
+        if full == name or full.endswith(f"__{name}"):
+            yield model.get("properties", {})
 
 
 def _short_form(field: FieldInfo) -> Schema | None:
@@ -63,7 +72,9 @@ def _short_form(field: FieldInfo) -> Schema | None:
     inner = [each for part in get_args(field.annotation) for each in get_args(part)]
     if any(each is _BODY_PATH for each in (*field.metadata, *inner)):
         return {"type": "integer"}
-    return _TEXT if field.annotation is ByteSize else None
+    if field.annotation is ByteSize:
+        return _BYTES
+    return _TEXT if any(each is _ONE_OR_MANY for each in field.metadata) else None
 
 
 def _parts(schema: Any) -> Iterator[Schema]:
@@ -78,12 +89,27 @@ def _parts(schema: Any) -> Iterator[Schema]:
             yield from _parts(inner)
 
 
+def _require_kind(schema: Schema, models: Schema) -> None:
+    """Have each of several kinds need the key that says which it is: it has a default, and no value without it is taken."""
+    union = schema.get("discriminator")
+    if isinstance(union, dict) and isinstance(union.get("mapping"), dict):
+        for reference in union["mapping"].values():
+            model = models[reference.rpartition("/")[2]]
+            model["required"] = [*dict.fromkeys([*model.get("required", []), union["propertyName"]])]
+
+
 def _open(schema: Schema) -> None:
     """Have a schema take what a file writes for its value: 24h for a duration, ${NAME} for what is no text."""
+    if "patternProperties" in schema:
+        schema.setdefault("additionalProperties", False)
+    kind = schema.get("type")
     if schema.get("format") == "duration":
         del schema["format"]
-    if schema.get("type") in _SCALARS:
-        _allow(schema, _VARIABLE)
+        schema["pattern"] = f"{_DURATION}|{_VARIABLE}"
+    elif isinstance(kind, str) and kind in _WRITTEN:
+        _allow(schema, {"type": "string", "pattern": f"{_WRITTEN[kind]}|{_VARIABLE}"})
+    elif isinstance(schema.get("enum"), list) or (kind == "string" and isinstance(schema.get("pattern"), str)):
+        _allow(schema, {"type": "string", "pattern": _VARIABLE})
 
 
 def _untitled(schema: Any) -> Any:
