@@ -13,7 +13,7 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.at_once import read_texts_at_once
 from tasks.convert.formats.csv.format import cut_records
 from tasks.convert.formats.csv.header import read_head
-from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
 from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.csv.reader import parse_csv, read_texts
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
@@ -163,6 +163,46 @@ def test_rows_of_a_block_are_those_of_the_reader(
     assume(block.head.names)
 
     assert rows_of(parse_csv(block, schema)) == rows_of(cast_block(read_texts(block), schema))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [*["5,2024-05-06"] * 4, "7,0001-01-01"],
+        [*["5,x"] * 4, "\t007,x"],
+        ["\ufeff1,x", "2,y", "3,z"],
+        ["5,nan(ind)", *["6,1.5"] * 40],
+        ["5,-nan(ind)", *["6,1.5"] * 40],
+        [*["5,1.5"] * 40, "6,+nan"],
+    ],
+)
+def test_a_value_that_pyarrow_reads_in_its_own_way_is_that_of_the_reader(lines: list[str]) -> None:
+    """A date or number padded, a mark of the encoding within, and other ways to write what is no number."""
+    block = block_of("\n".join(["id,name", *lines]) + "\n", header=True)
+
+    # As texts, for nan is unlike itself.
+    assert repr(rows_of(parse_csv(block, Schema()))) == repr(rows_of(cast_block(read_texts(block), Schema())))
+    at_once = read_texts_at_once(block)
+    assert at_once is None or told(at_once) == told(read_texts(block))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["007,2024-05-06", "8,2024-05-06"],
+        [" 007,2024-05-06", "8,2024-05-06"],
+        ["\t007,2024-05-06", "8,2024-05-06"],
+        ["+7,2024-05-06", "8,2024-05-06"],
+        ["8,2024-05-06", "\t007,2024-05-06"],
+        ["8,2024-05-06", "7,0001-01-01"],
+        ["\ufeff8,2024-05-06", "7,2024-05-06"],
+    ],
+)
+def test_a_block_of_expected_types_with_a_padded_value_is_left_to_the_reader(lines: list[str]) -> None:
+    """Wherever it stands, at the first byte too: what the blocks before it were guessed to be does not make it a number."""
+    block = block_of("\n".join(["id,name", *lines]) + "\n", header=True)
+
+    assert parse_typed(block, Schema(guess={"id": "int", "name": "date"})) is None
 
 
 @PROPERTY

@@ -55,7 +55,7 @@ _FINER = re.compile(r":\d{2}\.\d{6}0*+[1-9]\d*+\s*+(Z|[+-]\d{2}(:?\d{2})?)?\s*+$
 _FIRST_TEXTS = 20
 # What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
 _WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
-MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?inf|({_WORDS})\s*+$)", re.IGNORECASE)
+MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?(?:inf|nan)|({_WORDS})\s*+$)", re.IGNORECASE)
 
 
 _DIGITS: Mapping[str, str] = {"Y": r"([1-9]\d{3})", **dict.fromkeys("mdHMS", r"(\d{2})")}

@@ -21,7 +21,7 @@ from tasks.convert.schema.values import infer_column
 
 _SAMPLE_BYTES = 32 * 1024
 _COMMON_NULLS = ["", "NA"]
-_NUMBERS = frozenset({"int", "long", "float"})
+_MARK = b"\xef\xbb\xbf"  # of UTF-8, which pyarrow drops from the start of whatever it reads
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
         or (schema.lines and (lines := _find_lines(block, table.num_rows)) is None)
     ):
         return None
-    numbers = [name for name in names if types[name] in _NUMBERS]
+    numbers = [name for name in names if types[name] not in ("string", "bool")]  # a padded date is a text as well
     has_padded = numbers and _has_padded_numbers(block.window, block.head.dialect.delimiter, block.quote)
     if has_padded and _are_padded(block, numbers):
         return None
@@ -227,10 +227,13 @@ def read_block(
     the types are not read.
 
     Raises:
-        ArrowInvalid: a value is not of its type, or a record not well-formed.
+        ArrowInvalid: a value is not of its type, or a record not well-formed, or the first begins with a mark.
 
     """
     dialect = block.head.dialect
+    if block.window.to_place(len(_MARK)).data == _MARK:
+        msg = "the first value begins with a byte order mark"
+        raise pa.ArrowInvalid(msg)
     return pa_csv.read_csv(
         pa.BufferReader(block.window.to_arrow()),
         read_options=pa_csv.ReadOptions(
@@ -277,7 +280,7 @@ def _are_padded(block: CsvBlock, numbers: Sequence[str]) -> bool:
     return any(pc.any(pc.match_substring_regex(column, _PADDED)).as_py() for column in texts.columns)
 
 
-_PADDED = r"^( |\+|0[0-9xX])"
+_PADDED = r"^([ \t]|\+|0[0-9xX])"
 _SLICE_BYTES = 128 * 1024  # what the comparisons write stays in the processor's cache
 _AFTER_ZERO = np.isin(np.arange(256), list(b"0123456789xX"))
 _ZERO = ord("0")
@@ -290,7 +293,9 @@ def _has_padded_numbers(window: ByteView, delimiter: str, quote: str) -> bool:
     most = int(begins.max())  # to compare with the greatest alone is cheap, and leaves little to be looked at
     if len(view) > 1 and view[0] == _ZERO and _AFTER_ZERO[view[1]]:
         return True
-    doubtful = [ord(character) for character in "+ " if character.encode() in window and character != delimiter]
+    doubtful = [ord(character) for character in "+ \t" if character.encode() in window and character != delimiter]
+    if len(view) and int(view[0]) in doubtful:
+        return True
     small, equal = np.empty(_SLICE_BYTES, dtype=bool), np.empty(_SLICE_BYTES, dtype=bool)
     for first in range(0, len(view) - 2, _SLICE_BYTES):
         piece = view[first : min(first + _SLICE_BYTES, len(view) - 2)]
