@@ -194,3 +194,13 @@ def test_a_table_that_cannot_be_read_again_is_widened() -> None:
         {"new": None, "date": datetime(2013, 1, 1), "float": "1.5", "int": 1.0},  # noqa: DTZ001 - without a zone
         {"new": None, "date": None, "float": None, "int": 2.0**53},
     ]
+
+
+@pytest.mark.parametrize("word", ["nan(ind)", "-nan(ind)", "+nan", "-nan", "+inf"])
+def test_a_way_to_write_no_number_gives_one_type_wherever_it_stands(word: str) -> None:
+    """First or last, a column of numbers is the same."""
+    numbers = ["1.5"] * 40
+
+    found = {infer_type(pa.chunked_array([texts])) for texts in ([word, *numbers], [*numbers, word])}
+
+    assert found == {"float"}
