@@ -11,8 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.config import Reading
+from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json import document as json_document
 from tasks.convert.formats.json.document import read_records
+from tasks.convert.formats.json.jsonl import parse_lines
+from tasks.convert.formats.json.lines import JsonBlock
+from tasks.convert.schema.blocks import Schema
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, misfits_of
 
@@ -93,13 +97,25 @@ def test_a_damaged_document_is_one_sentence(document: bytes, said: str) -> None:
 
 def test_deep_nesting_ends_no_run() -> None:
     """However deep, a document is read, is a misfit or is refused."""
-    for depth in range(100, 2_000, 50):
+    for depth in (*range(100, 2_000, 50), *range(895, 905), *range(970, 1010)):
         for record in ('{"a":' * depth + "1" + "}" * depth, '{"a":' + "[" * depth + "]" * depth + "}"):
             try:
                 rows, misfits = read(f"[{record}]")
             except TableError:
                 continue
             assert len(rows) + len(misfits) == 1
+
+
+@pytest.mark.parametrize("depth", [*range(895, 905), *range(970, 1010)])
+def test_a_line_nested_about_as_deep_as_can_be_written_is_a_row_or_a_reject(depth: int) -> None:
+    """Whichever it is, the lines around it are rows, and no run ends."""
+    for deep in ('{"a":' * depth + "1" + "}" * depth, '{"a":' + "[" * depth + "]" * depth + "}"):
+        block = JsonBlock(ByteView.of(f'{{"a":1}}\n{deep}\n{{"a":2}}\n'.encode()))
+
+        parsed = parse_lines(block, Schema())
+
+        assert parsed.table.num_rows + len(parsed.misfits) == 3
+        assert {misfit.reason for misfit in parsed.misfits} <= {"nested too deeply"}
 
 
 def test_many_records_come_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

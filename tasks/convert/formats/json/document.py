@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -17,12 +18,15 @@ from tasks.convert.formats.json.damaged import read_but_damaged
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
 from tasks.convert.formats.json.odd import read_but_odd
 from tasks.convert.formats.json.rows import (
+    DEEPEST,
     NO_JSON,
+    TOO_DEEP,
     NoRow,
     NotARowError,
     NullsOf,
     Row,
     columns_of,
+    is_deep,
     nothing_declared,
     rows_of,
 )
@@ -81,10 +85,12 @@ def _read(value: Any) -> tuple[str, list[Row] | NotARowError | NoRow]:
         text = json.dumps(value, ensure_ascii=False)
         found = rows_of(value)
         text.encode("utf-8")
+        if text.count("[") + text.count("{") > DEEPEST and is_deep(value):
+            found = NotARowError(TOO_DEEP)
     except UnicodeEncodeError:
         return json.dumps(value), NotARowError("half of a surrogate pair is not a text")
     except RecursionError:
-        return f"{type(value).__name__} of {len(value)}", NotARowError("nested too deeply")
+        return f"{type(value).__name__} of {len(value)}", NotARowError(TOO_DEEP)
     return text, found
 
 
@@ -143,10 +149,11 @@ class RecordBlock:
 
         """
         lines = self.as_lines()
-        found = read_at_once(lines, schema) or self._read_lines(lines, schema)
-        if found is not None:
-            told = replace(found, locate=lambda rows: self._tell(found.locate(rows)), records=None)
-            return cast_block(told, schema)
+        with suppress(RecursionError):  # which record is nested too deeply is told by reading each
+            found = read_at_once(lines, schema) or self._read_lines(lines, schema)
+            if found is not None:
+                told = replace(found, locate=lambda rows: self._tell(found.locate(rows)), records=None)
+                return cast_block(told, schema)
         naming, nulls_of = self.target.naming, self.target.nulls_of
         block = _block(self._values(), self.before + 1, nulls_of)
         names = naming.rename(block.table.column_names)

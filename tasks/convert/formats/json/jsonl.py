@@ -48,7 +48,10 @@ class Jsonl(StreamedFormat):
 
 def parse_lines(block: JsonBlock, schema: Schema) -> TypedBlock:
     """Return the rows of a block, typed, and the lines that do not fit."""
-    found = read_at_once(block, schema) or read_but_odd(block, schema) or read_but_damaged(block, schema)
+    try:
+        found = read_at_once(block, schema) or read_but_odd(block, schema) or read_but_damaged(block, schema)
+    except RecursionError:
+        found = None  # which line is nested too deeply is told by reading each
     return cast_block(found or read_lines(block), schema)
 
 

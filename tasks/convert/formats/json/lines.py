@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,8 +73,9 @@ def read_lines(block: JsonBlock) -> RawBlock:
     """Return the rows of every line as texts; a line that is no object is a misfit."""
     flat = flat_rows(block.window.view) if block.typed and block.explode is None else None
     if flat is not None and has_object_in_each(block.window, len(flat)):
-        table, types = _as_texts(block, flat)
-        return RawBlock(table, len(flat), (), block.locate, types, len(flat))
+        with suppress(RecursionError):  # the line that is nested too deeply is told below
+            table, types = _as_texts(block, flat)
+            return RawBlock(table, len(flat), (), block.locate, types, len(flat))
     rows: list[Row] = []
     places: list[int] = []
     unfit: dict[int, NotARowError] = {}

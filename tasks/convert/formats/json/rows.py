@@ -22,6 +22,10 @@ NO_JSON = ("not JSON", "not UTF-8")
 """How the reason begins for a line that is no JSON."""
 NOT_A_LIST = "is not a list"
 """How the reason ends for a record that cannot be exploded."""
+TOO_DEEP = "nested too deeply"
+"""The reason for a record that is nested deeper than Python is sure to write."""
+DEEPEST = 900
+"""Levels of a record at most: Python may not write all that is nested as deep as it reads."""
 _ESCAPE = b"\\u"
 _SURROGATE = b"\\ud"  # how JSON begins the escape of half a pair
 _REFUSED = "$reject"  # key of the reason in the line of a page that gave no row
@@ -60,6 +64,8 @@ def rows_of_line(
     try:
         value = _value_of(line)
         rows = rows_of(value, explode, keeps_empty=keeps_empty, refusals=refusals)
+        if line.count(b"[") + line.count(b"{") > DEEPEST and is_deep(value):
+            return NotARowError(TOO_DEEP)
         if may_be_half(line):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError:
@@ -67,7 +73,7 @@ def rows_of_line(
     except UnicodeEncodeError:
         return NotARowError("half of a surrogate pair is not a text")
     except RecursionError:
-        return NotARowError("nested too deeply")
+        return NotARowError(TOO_DEEP)
     except ValueError as error:
         return NotARowError(f"{NO_JSON[0]}: {error}")
     return rows
@@ -87,6 +93,17 @@ def flat_rows(lines: memoryview) -> list[Row] | None:
 def may_be_half(line: bytes) -> bool:
     """Return whether a line has the escape of half a surrogate pair, be it of one or of two halves."""
     return _ESCAPE in line and _SURROGATE in line.lower()
+
+
+def is_deep(value: Any) -> bool:
+    """Return whether a value is nested deeper than Python is sure to write, from wherever it is called."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST):
+        inner = chain.from_iterable(each.values() if isinstance(each, dict) else each for each in level)
+        level = [each for each in inner if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def is_refusal(value: Collection[str]) -> bool:
