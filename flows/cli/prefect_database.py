@@ -14,11 +14,13 @@ import zlib
 from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from tasks.core.storage import commit
 
+_SQLITE = b"SQLite format 3\0"
 _WAIT_S = 60.0  # for another server that migrates
 _BESIDE = ("", "-wal", "-journal")  # what SQLite would take for a part of the database
 
@@ -35,7 +37,7 @@ def migrate_database() -> bool:
     database, url = settings.home / "prefect.db", settings.server.database.connection_url
     if not settings.server.database.migrate_on_start or url is None:
         return False
-    if url.get_secret_value() != f"sqlite+aiosqlite:///{database}":
+    if url.get_secret_value() != f"sqlite+aiosqlite:///{database}" or "?" in str(database):  # where an address ends
         return False
     try:
         _migrate(database)
@@ -52,14 +54,16 @@ def place_database(database: Path) -> bool:
         content = gzip.decompress(_kept("db.gz").read_bytes())
     except (OSError, EOFError, zlib.error):  # there is none, or it is damaged: its checksum is not that of its content
         return False
-    if not content:  # of an empty file
+    if not content.startswith(_SQLITE):
         return False
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = database.with_name(f".{database.name}.{os.getpid()}")
+    part = database.with_name(f".{database.name}.{uuid4().hex}")
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             file.write(content)
             os.fsync(file.fileno())
+        if not _revision(part):
+            return False
         os.link(part, database)  # not renamed: a database that has come meanwhile stays
     except OSError:
         return False
@@ -70,7 +74,8 @@ def place_database(database: Path) -> bool:
 
 def keep_database(database: Path) -> None:
     """Keep a database that was just made, for those that will be new; not one that holds more than its revision already."""
-    with closing(sqlite3.connect(database)) as connection:
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("BEGIN")  # what is looked at is what is kept, whoever writes meanwhile
         tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'alembic_version'"
         for (table,) in connection.execute(tables).fetchall():
             if connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone():  # noqa: S608 - of its own schema
@@ -91,7 +96,7 @@ def _migrate(database: Path) -> None:
         is_new = not database.exists()
         if is_new:
             place_database(database)
-        if known.is_file() and known.read_text() == _revision(database) != "":
+        if known.is_file() and known.read_bytes() == _revision(database).encode() != b"":
             return
         asyncio.run(_upgrade())
         if is_new:
@@ -110,7 +115,10 @@ async def _upgrade() -> None:
 
 def _revision(database: Path) -> str:
     """Return the revision of a database; empty where it has none, as one that is not migrated yet."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True)) as connection:
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True)) as connection,
+    ):
         return " ".join(str(revision) for (revision,) in connection.execute("SELECT version_num FROM alembic_version"))
     return ""
 

@@ -36,7 +36,7 @@ def exit_with(program: Callable[[], int]) -> NoReturn:
     def end() -> None:
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):  # nobody reads on, or it is closed
+            with suppress(OSError, ValueError, AttributeError):  # nobody reads on, it is closed, or there is none
                 stream.flush()
         os._exit(code)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -69,3 +70,13 @@ def test_an_exit_waits_for_threads_and_calls_what_is_to_be_called(ending: str, c
 
     assert (ended.returncode, ended.stdout.split("\n")) == (code, ["program", "thread", "at exit", ""])
     assert ("ValueError" in ended.stderr) == ("ValueError" in ending)
+
+
+def test_an_exit_without_an_output_is_silent() -> None:
+    """Python has no stream where the shell has closed its place."""
+    program = "from tasks.core.garbage_collection import exit_with; exit_with(lambda: 3)"
+
+    closed = shutil.which("sh"), "-c", 'exec "$0" -c "$1" >&-', sys.executable, program
+    ended = subprocess.run(list(map(str, closed)), capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (3, "")

@@ -92,7 +92,17 @@ def test_servers_that_start_at_once_share_a_new_database(homes: Homes) -> None:
 
 
 @pytest.mark.flow
-@pytest.mark.parametrize("damage", [b"", b"nothing of a database", None])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"nothing of a database",
+        gzip.compress(b"nothing of a database"),
+        gzip.compress(b"SQLite format 3\0 and nothing of one"),
+        None,
+    ],
+    ids=["empty", "foreign", "packed", "of SQLite's first words", "cut off"],
+)
 def test_a_damaged_copy_is_made_again(homes: Homes, kept: Path, damage: bytes | None) -> None:
     """Empty, foreign or cut off in its middle: the database is migrated as if nothing were kept, and kept anew."""
     whole = kept.read_bytes()
@@ -102,6 +112,17 @@ def test_a_damaged_copy_is_made_again(homes: Homes, kept: Path, damage: bytes | 
 
     assert len(homes.ask("one", "SELECT * FROM alembic_version")) == 1
     assert gzip.decompress(kept.read_bytes()).startswith(b"SQLite format 3")
+
+
+@pytest.mark.flow
+def test_a_damaged_revision_is_told_anew(homes: Homes, kept: Path) -> None:
+    """What is known of the last one is not taken for a revision, nor left as it is."""
+    revision = kept.with_name(f"{NAME}.revision")
+    revision.write_bytes(b"\xff\xfe")
+
+    homes.serve("one")
+
+    assert revision.read_text() == homes.ask("one", "SELECT version_num FROM alembic_version")[0][0]
 
 
 @pytest.mark.flow
