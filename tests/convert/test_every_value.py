@@ -133,7 +133,7 @@ def test_every_value_is_kept_or_its_row_is_a_reject(data: st.DataObject) -> None
     name, column = data.draw(st.sampled_from(NAMES)), data.draw(COLUMN)
     files = data.draw(files_of(name))
     columns = {"id": {"type": "int"}, name: column}
-    source = files_source(columns=columns, read={"decimal": "."}, table={"max_rejects": 1000})
+    source = files_source(columns=columns, read={"decimal": ".", "quote": '"'}, table={"max_rejects": 1000})
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "inbox").mkdir()

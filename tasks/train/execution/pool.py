@@ -8,6 +8,7 @@ from asyncio import CancelledError
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectFuture, as_completed
-from prefect.states import Crashed, Failed
+from prefect.states import Completed, Crashed, Failed
 from prefect.task_runners import TaskRunner
 
 from tasks.config import Runner
@@ -57,6 +58,7 @@ class Workers:
         self._open: TaskRunner[Any] | None = None
         self._is_short = False
         self._fit_server: FitServer | None = None
+        self._ended: list[UUID] = []
         self._lost: list[UUID] = []
         url = runner.data_url if isinstance(runner, RemoteRunner) else None
         self._store = None if url is None else SharedStore.within(url)
@@ -103,6 +105,7 @@ class Workers:
             if stopping.is_set():
                 raise CancelledError  # what it came to is that it was interrupted
             unit = flying.pop(future)
+            self._ended.append(future.task_run_id)
             on_results(unit, self._received(unit, _results_of(results)))
 
     def _submit(self, unit: Unit) -> PrefectFuture[Any]:
@@ -170,7 +173,7 @@ class Workers:
             if self._store is not None and self._offered:
                 self._store.clear()
         if self._lost and not stopping.is_set():
-            _mark_crashed(self._lost)
+            _end_task_runs(self._ended, self._lost)
 
     def _stop_fits(self) -> None:
         call_no_longer(self._serve_fits)
@@ -228,15 +231,20 @@ def _death_of_a_worker(unit: Unit, error: Exception) -> str:
     )
 
 
-def _mark_crashed(lost: Sequence[UUID]) -> None:
-    """Have the task runs that a killed worker left Running end; those that had not begun are not there."""
-    waiting, deadline = set(lost), time.monotonic() + _STORED_S
+def _end_task_runs(ended: Sequence[UUID], lost: Sequence[UUID]) -> None:
+    """Have the task runs that killed workers left Running end; those that had not begun are not there.
+
+    A worker may be killed before it has told Prefect of a task run that ended.
+    """
+    crashed = partial(Crashed, message="Its worker process was killed.")
+    waiting: dict[UUID, Callable[[], State[Any]]] = {**dict.fromkeys(ended, Completed), **dict.fromkeys(lost, crashed)}
+    deadline = time.monotonic() + _STORED_S
     with get_client(sync_client=True) as client:
         while waiting and time.monotonic() < deadline:
-            for number in list(waiting):
+            for number, end in list(waiting.items()):
                 with suppress(ObjectNotFound):
                     state = client.read_task_run(number).state
                     if state is None or not state.is_final():
-                        client.set_task_run_state(number, Crashed(message="Its worker process was killed."), force=True)
-                    waiting.discard(number)
+                        client.set_task_run_state(number, end(), force=True)
+                    del waiting[number]
             time.sleep(_POLL_S if waiting else 0)
