@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from tasks.config import Pipeline, Training
+from tasks.core.sql import check_query
 from tasks.core.storage import DataFolder
 from tasks.train.checks.training_set import is_checked
-from tasks.train.data.query import check_query
 
 
 def find_training_mistakes(config: Pipeline, training: Training, folder: DataFolder, *, in_tables: bool) -> list[str]:

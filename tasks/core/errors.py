@@ -8,6 +8,8 @@ TidemillError
 │       └── OtherHostError     an address leads to a host that the source may not go to
 ├── TableError          a table could not be made from what was received
 ├── TrainingError       the training set or a candidate is wrong
+│   └── QueryError         SQL over tables does not run; a TableError too, where a table is made by it
+│       └── LateQueryError     it took longer than it may
 ├── StageError          a stage ended with some of its parts failed
 └── ServerError         the Prefect API could not be started or reached
     └── LostServerError    the temporary Prefect server has ended before the run
@@ -67,6 +69,14 @@ class TableError(TidemillError):
 
 class TrainingError(TidemillError):
     """The training set or a candidate is wrong."""
+
+
+class QueryError(TrainingError, TableError):
+    """SQL over tables, which makes a table or a training set, does not run."""
+
+
+class LateQueryError(QueryError):
+    """A query took longer than it may."""
 
 
 class StageError(TidemillError):

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from tasks.core.isolation.client import CallServer, run_isolated
 from tasks.core.outcome import Failed
 from tasks.train.data.split_file import mapped_table
-from tasks.train.execution.fit_client import FitServer, run_isolated
+from tasks.train.execution.units import FITS
 from tasks.train.execution.worker import start_worker
 from tests.benchmarks.demo import _descendants
 
@@ -25,7 +26,7 @@ def measure_memory(folder: Path, workers: int) -> tuple[int, int]:
     """Return the bytes that workers, fit servers and fits hold together, shared ones counted once, and the set's."""
     path = folder / "big.arrow"
     _write(path)
-    server, spawn = FitServer(), get_context("spawn")
+    server, spawn = CallServer(FITS), get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=start_worker, initargs=(server.address,)) as pool:
         futures = [pool.submit(_hold, str(path)) for _ in range(workers)]
         most = 0

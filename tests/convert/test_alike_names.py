@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TableError, TrainingError
+from tasks.core.sql import opened_tables
 from tasks.core.tables import find_alike
-from tasks.train.data.query import opened_tables
 from tests.convert.conftest import api_source, files_source, land, make_table, read_rows, write_files
 from tests.train.predicting import predict_file
 from tests.train.publishing import judge
@@ -90,7 +91,7 @@ def test_a_table_of_before_is_refused_in_sql(tmp_path: Path) -> None:
 
     with (
         pytest.raises(TrainingError, match=r"table 'rows' has the columns 't' and 'T', .*; rename one of them"),
-        opened_tables({"rows": tmp_path / "rows"}, tmp_path / "spill"),
+        opened_tables({"rows": tmp_path / "rows"}, tmp_path / "spill", QueryLimits()),
     ):
         pass
 

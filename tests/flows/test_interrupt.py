@@ -146,7 +146,7 @@ def _wait_for_fits(process: int, gone: set[int]) -> set[int]:
     """Return the server of fits below a process, but for some, and its forks, when a fit of theirs has worked for some seconds."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        found = {each for each in descendants(process) - gone if "fit_server" in _command_of(each)}
+        found = {each for each in descendants(process) - gone if "isolation.server" in _command_of(each)}
         serving = {each for each in found if found & descendants(each)}
         fits = {fit for fork in _forks(serving) for fit in descendants(fork) - serving}
         with suppress(OSError):

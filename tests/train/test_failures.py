@@ -79,7 +79,7 @@ def killing_the_last(number: signal.Signals) -> Iterator[None]:
     def watch() -> None:
         while not done.wait(0.1):
             for fit in descendants(os.getpid()) if left.is_set() else ():
-                if os.getpgid(fit) == fit and "fit_server" in command(fit):
+                if os.getpgid(fit) == fit and "isolation.server" in command(fit):
                     os.kill(fit, number)
                     return
 
@@ -146,7 +146,7 @@ def test_each_failing_candidate_is_one_line_with_its_cause(failing_run: FailingR
     assert "n_neighbors = 5000" in errors["raising"]
     assert re.search(r"nan: it predicts NaN for \d+ of 24 rows; change its parameters", errors["nan"])
     assert "killed: its process was killed by SIGSEGV" in errors["killed"]
-    assert not [pid for pid in descendants(os.getpid()) if "fit_server" in command(pid)]
+    assert not [pid for pid in descendants(os.getpid()) if "isolation.server" in command(pid)]
     assert Counter(states)["FAILED"] == len(errors)
     assert set(states) == {"COMPLETED", "FAILED"}
 

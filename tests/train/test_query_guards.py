@@ -12,8 +12,9 @@ import pytest
 
 from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.sql import check_query, opened_tables
 from tasks.train.checks.training_set import write_training_set
-from tasks.train.data.query import check_query, opened_tables, run_query
+from tasks.train.data.query import run_query
 from tasks.train.predict.inputs import read_input
 from tests.train.conftest import training, write_table
 
@@ -108,7 +109,10 @@ def test_a_statement_that_is_no_select_is_refused(tmp_path: Path, statement: str
 )
 def test_the_guards_are_locked(tables: dict[str, Path], statement: str) -> None:
     """Even a statement that came so far could not set them otherwise."""
-    with opened_tables(tables, tables["rows"].parent / "spill") as connection, pytest.raises(Exception, match="locked"):
+    with (
+        opened_tables(tables, tables["rows"].parent / "spill", QueryLimits()) as connection,
+        pytest.raises(Exception, match="locked"),
+    ):
         connection.execute(statement)
 
 
@@ -120,7 +124,7 @@ def test_nothing_is_written_attached_or_installed(tables: dict[str, Path], tmp_p
     path = tmp_path / "out.csv"
 
     with (
-        opened_tables(tables, tmp_path / "spill") as connection,
+        opened_tables(tables, tmp_path / "spill", QueryLimits()) as connection,
         pytest.raises(Exception, match=r"Cannot access|disabled"),
     ):
         connection.execute(statement.format(path=path))
@@ -161,7 +165,10 @@ def test_no_variable_of_the_program_is_a_table(tables: dict[str, Path]) -> None:
 
     hidden = pd.DataFrame({"word": ["hush"]})
 
-    with opened_tables(tables, tables["rows"].parent / "spill") as connection, pytest.raises(Exception, match="hidden"):
+    with (
+        opened_tables(tables, tables["rows"].parent / "spill", QueryLimits()) as connection,
+        pytest.raises(Exception, match="hidden"),
+    ):
         connection.execute("SELECT * FROM hidden").fetchall()
     assert len(hidden) == 1
 

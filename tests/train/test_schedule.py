@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tasks.core.isolation.client import stop_call_server
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard import rank
 from tasks.train.evaluation.results import EvaluationResult
 from tasks.train.execution.cache import TRAININGS_KEPT, note_training, prune_folders
-from tasks.train.execution.fit_client import stop_fit_server
 from tasks.train.execution.schedule import evaluate_all, judge_finalists, read_last_times
 from tasks.train.execution.units import Unit, run_unit
 from tests.train.conftest import sklearn_table
@@ -46,7 +46,7 @@ class OneByOne:
 @pytest.fixture(autouse=True)
 def _fit_server() -> Iterator[None]:
     yield
-    stop_fit_server()
+    stop_call_server()
 
 
 def train(jobs: Sequence[CandidateJob]) -> int:

@@ -8,9 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.sql import opened_tables
 from tasks.core.storage import DataFolder
-from tasks.train.data.query import opened_tables, read_result, run_query
+from tasks.train.data.query import read_result, run_query
 from tests.convert.conftest import files_source, make_table, write_files
 
 ROWS = "n,code,day,ok\n1,01,2026-01-02,true\n2,02,2026-01-03,false\n3,,,\n"
@@ -20,7 +22,7 @@ COLUMNS = {"code": "string", "day": "date", "ok": "bool"}
 def query(root: Path, sql: str = "SELECT * FROM rows") -> pa.Table:
     """Return the result of SQL over the tables of a data folder."""
     tables = DataFolder.at(root).tables()
-    with opened_tables(tables, root / "spill") as connection:
+    with opened_tables(tables, root / "spill", QueryLimits()) as connection:
         run_query(connection, sql, tables)
         return read_result(connection, 100).read_all()
 

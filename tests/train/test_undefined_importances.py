@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from tasks.core.isolation.client import stop_call_server
 from tasks.train.evaluation.holdout import IMPORTANCE_ROWS
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import HoldoutResult, kept_part
-from tasks.train.execution.fit_client import stop_fit_server
 from tasks.train.execution.units import Unit, run_unit
 from tests.train.conftest import LOGISTIC
 
@@ -33,7 +33,7 @@ def job(jobs: Callable[..., dict[str, CandidateJob]]) -> CandidateJob:
 def test_a_judgement_without_them_is_kept(job: CandidateJob) -> None:
     """It is told, and the next run reads it back, and does not fit the finalist again."""
     (judged,) = run_unit(Unit(job, "judge"))
-    stop_fit_server()
+    stop_call_server()
 
     assert isinstance(judged, HoldoutResult)
     assert (judged.error, judged.score, judged.importances) == (None, 1.0, {})

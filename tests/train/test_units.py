@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.core.isolation.client import run_isolated, stop_call_server
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import EvaluationResult, FoldResult
-from tasks.train.execution.fit_client import run_isolated, stop_fit_server
 from tasks.train.execution.units import Unit, run_unit
 from tests.train.conftest import LOGISTIC, sklearn_table
 
@@ -21,7 +21,7 @@ Jobs = Callable[..., dict[str, CandidateJob]]
 def _server_ends() -> Iterator[None]:
     """End the fit server of this module's tests after the last."""
     yield
-    stop_fit_server()
+    stop_call_server()
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_process_that_dies_after_its_folds_harms_none(run_folds: Callable[...,
 
 def test_what_saves_models_is_imported_once_for_all_judgements_and_for_no_fold(jobs: Jobs) -> None:
     """To import it takes longer than small fits do: forks after a judgement find it there, and folds begin without it."""
-    stop_fit_server()
+    stop_call_server()
     job = jobs(sklearn_table("iris"), candidates={"logistic": LOGISTIC})["logistic"]
 
     run_unit(Unit(job, "folds", (0, 1)))

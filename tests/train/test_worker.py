@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import cast
 
-from tasks.train.execution.fit_client import FitServer, run_isolated
+from tasks.core.isolation.client import CallServer, run_isolated
 from tasks.train.execution.worker import start_worker
 
 _PARENT = """
@@ -73,7 +73,7 @@ def _server() -> int:
 
 def test_workers_share_what_fits_are_forked_from() -> None:
     """Each is served by a fork of its own, all of them of the one process that imported scikit-learn."""
-    server, context = FitServer(), multiprocessing.get_context("spawn")
+    server, context = CallServer(), multiprocessing.get_context("spawn")
     try:
         pools = [
             ProcessPoolExecutor(1, mp_context=context, initializer=start_worker, initargs=(server.address,))
@@ -96,7 +96,7 @@ def test_workers_share_what_fits_are_forked_from() -> None:
 
 def test_the_fits_of_all_workers_outlive_the_server_that_they_share(tmp_path: Path) -> None:
     """Where it is killed, each is made again by a server of the worker's own."""
-    server, context = FitServer(), multiprocessing.get_context("spawn")
+    server, context = CallServer(), multiprocessing.get_context("spawn")
     paths = [tmp_path / "one", tmp_path / "other"]
     with ProcessPoolExecutor(2, mp_context=context, initializer=start_worker, initargs=(server.address,)) as pool:
         fits = [

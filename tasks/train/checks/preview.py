@@ -11,11 +11,12 @@ import duckdb
 import pyarrow as pa
 
 from tasks.config import GroupSplit, QueryLimits, TimeSplit, Training
-from tasks.core.errors import TrainingError
+from tasks.core.errors import LateQueryError, TrainingError
+from tasks.core.sql import bounded, explained, opened_tables
 from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import is_table
 from tasks.train.checks.target import examine_target
-from tasks.train.data.query import LateQueryError, as_plain, bounded, explained, opened_tables
+from tasks.train.data.query import LIMITS_AT, as_plain
 from tasks.train.data.split import split_rows
 from tasks.train.data.training_set import MIN_ROWS
 
@@ -46,7 +47,7 @@ def _examine(training: Training, tables: Mapping[str, Path], spill: Path, limits
         unknown, waiting = _unready(connection, training.query, tables)
         if unknown or waiting:
             return unknown
-        with explained(_KEY, tables), bounded(connection, _KEY, limits, None):
+        with explained(_KEY, tables, LIMITS_AT), bounded(connection, _KEY, limits, LIMITS_AT, None):
             result = connection.sql(training.query)
             columns = dict(zip(result.columns, map(str, result.types), strict=True))
             mistakes = _foreign_columns(columns)

@@ -9,9 +9,9 @@ from sklearn.metrics import get_scorer_names
 from tasks.config import Between, Candidate, Training
 from tasks.config.metrics import metrics_without_scorer, named_metrics
 from tasks.core.errors import ConfigError
+from tasks.core.sql import check_query
 from tasks.core.suggestions import did_you_mean
 from tasks.train.data.classes import BY_CLASS
-from tasks.train.data.query import check_query
 from tasks.train.models.estimators import BASELINE, BOOSTING, load_estimator, package_of, parameters_of
 
 _ESTIMATORS = {"base_estimator", "classifier", "estimator", "estimators", "final_estimator", "regressor"}

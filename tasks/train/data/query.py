@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
-import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tasks.config import QueryLimits
 from tasks.core.errors import TrainingError
-from tasks.core.tables import as_pattern, find_alike, list_parts, parts_as_sql, quote_name, quote_text
+from tasks.core.sql import bounded, explained
+from tasks.core.tables import quote_name
 
 RESULT = "training_set"  # the temporary table of `run_query`
-_WATCHED_EVERY_S = 0.1
-_MIB = 2**20
-_CANDIDATES = re.compile(r"^(Candidate bindings|Did you mean).*", re.MULTILINE)
+LIMITS_AT = "training.query_limits"
 
 # What DuckDB's types become, so that every column is a number, a truth, a time or a text.
 PLAIN_TYPES = {
@@ -34,62 +28,6 @@ PLAIN_TYPES = {
     r"TINYINT|SMALLINT|INTEGER|BIGINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT": "{}",
     r"FLOAT|DOUBLE|BOOLEAN|VARCHAR|DATE|TIMESTAMP.*": "{}",
 }
-
-
-class LateQueryError(TrainingError):
-    """A query took longer than it may."""
-
-
-def check_query(query: str, key: str = "training.query") -> list[str]:
-    """Return what is wrong with a query that can be seen without its tables; empty when it is one SELECT."""
-    try:
-        statements = duckdb.extract_statements(query)
-    except duckdb.Error as error:
-        return [f"{key}: {explain_sql(error)}; correct the SQL"]
-    if len(statements) != 1:
-        return [f"{key}: holds {len(statements)} statements; write one SELECT"]
-    kind = statements[0].type.name
-    if kind == "MULTI":
-        return [f"{key}: this PIVOT is several statements; name its values: PIVOT ... ON column IN (...)"]
-    return [] if kind == "SELECT" else [f"{key}: is a {kind}, which {key.partition('.')[0]} refuses; write one SELECT"]
-
-
-@contextmanager
-def opened_tables(
-    tables: Mapping[str, Path], spill: Path, limits: QueryLimits | None = None
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a connection in which each table is a view, and nothing else can be read or written.
-
-    No file beside the tables, no network, no extension, no variable of ours;
-    memory is bounded, and none of it can be set otherwise by a query.
-
-    Args:
-        tables: Folder of Parquet parts by table name; one without parts is left out.
-        spill: Folder for what does not fit in memory; removed by DuckDB at the end.
-        limits: The memory that a query may take.
-
-    """
-    memory = (limits or QueryLimits()).memory_limit_mb or _half_of_memory()
-    config: dict[str, Any] = {"temp_directory": str(spill), "memory_limit": f"{memory}MiB"}
-    with duckdb.connect(config=config) as connection:
-        for name, folder in tables.items():
-            columns = _columns_of(folder)
-            if alike := find_alike(columns):
-                raise TrainingError(
-                    f"table {name!r} has the columns {alike[0]!r} and {alike[1]!r}, and SQL takes one for the other; "
-                    "rename one of them in columns of its source, and convert it again"
-                )
-            if columns:
-                _create_view(connection, name, folder)
-        # Both ways to write a folder: DuckDB compares the view's pattern and each file with them, letter by letter.
-        allowed = ", ".join(
-            quote_text(f"{path}/") for f in tables.values() for path in (f.resolve(), as_pattern(f.resolve()))
-        )
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET allowed_directories = [{allowed}]")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        yield connection
 
 
 def run_query(
@@ -106,63 +44,11 @@ def run_query(
         TrainingError: when the SQL does not fit the tables, in DuckDB's words, or takes more than its limits, or is stopped.
 
     """
-    with explained(key, tables), bounded(connection, key, limits or QueryLimits(), stop):
+    with explained(key, tables, LIMITS_AT), bounded(connection, key, limits or QueryLimits(), LIMITS_AT, stop):
         columns = connection.sql(query).columns
         connection.execute(f"CREATE TEMP TABLE {RESULT} AS {_in_fixed_order(connection, query, len(columns))}")
         rows = connection.execute(f"SELECT count(*) FROM {RESULT}").fetchall()  # noqa: S608 - our own name
         return int(rows[0][0])
-
-
-@contextmanager
-def explained(key: str, tables: Mapping[str, Path]) -> Iterator[None]:
-    """Turn what DuckDB refuses into a TrainingError that begins with the key and names the tables."""
-    try:
-        yield
-    except duckdb.OutOfMemoryException as error:
-        told = f"{key}: {explain_sql(error)}; raise training.query_limits.memory_limit_mb, or ask for less at once"
-        raise TrainingError(told) from None
-    except duckdb.Error as error:
-        refuse_damaged(tables)
-        told = f"{explain_sql(error)}; correct the SQL ({_list_tables(tables)})"
-        raise TrainingError(f"{key}: {told}") from None
-
-
-@contextmanager
-def bounded(
-    connection: duckdb.DuckDBPyConnection, key: str, limits: QueryLimits, stop: threading.Event | None
-) -> Iterator[None]:
-    """End the block's queries at their time limit, or when told to stop.
-
-    Raises:
-        TrainingError: when they were ended.
-
-    """
-    done, stopped, end = threading.Event(), stop or threading.Event(), time.monotonic() + limits.time_limit_s
-
-    def watch() -> None:
-        while not done.wait(_WATCHED_EVERY_S):
-            if stopped.is_set() or time.monotonic() > end:
-                connection.interrupt()  # again and again: one that comes between two statements ends none
-
-    watcher = threading.Thread(target=watch, name="query watch", daemon=True)
-    watcher.start()
-    try:
-        yield
-    except duckdb.InterruptException:
-        if stopped.is_set():
-            raise TrainingError(f"{key}: was stopped; run it again") from None
-        raise LateQueryError(
-            f"{key}: was ended after {limits.time_limit_s:g} s; make it cheaper, or raise "
-            "training.query_limits.time_limit_s"
-        ) from None
-    finally:
-        done.set()
-        watcher.join()
-
-
-def _half_of_memory() -> int:
-    """Return half of the machine's memory, in MiB: DuckDB's own default, four fifths, leaves fits beside it too little."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (2 * _MIB)
 
 
 def read_result(connection: duckdb.DuckDBPyConnection, batch_rows: int) -> Any:
@@ -179,22 +65,6 @@ def read_result(connection: duckdb.DuckDBPyConnection, batch_rows: int) -> Any:
         result = connection.sql(f"SELECT {columns} FROM {RESULT}")  # noqa: S608 - our own names
         stream = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
         return stream(batch_rows)
-
-
-def explain_sql(error: duckdb.Error) -> str:
-    """Return DuckDB's own message on one line, with the names it proposes."""
-    text = str(error)
-    proposals = [match[0] for match in _CANDIDATES.finditer(text)]
-    return " ".join([text.strip().splitlines()[0], *proposals]).rstrip(".")
-
-
-def _create_view(connection: duckdb.DuckDBPyConnection, name: str, folder: Path) -> None:
-    parts = parts_as_sql(folder.resolve())
-    try:
-        connection.execute(f"CREATE VIEW {quote_name(name)} AS SELECT * FROM {parts}")  # noqa: S608 - quoted names
-    except duckdb.Error as error:
-        refuse_damaged({name: folder})
-        raise TrainingError(f"table {name!r} cannot be read: {explain_sql(error)}; convert its source again") from None
 
 
 def _in_fixed_order(connection: duckdb.DuckDBPyConnection, query: str, columns: int) -> str:
@@ -238,40 +108,3 @@ def as_plain(name: str, kind: str) -> str:
     raise TrainingError(
         f"training.query: column {name!r} is {kind}, which no estimator takes; leave it out or make plain columns of it"
     )
-
-
-def _list_tables(tables: Mapping[str, Path]) -> str:
-    full = sorted(name for name, folder in tables.items() if _columns_of(folder))
-    empty = sorted(set(tables) - set(full))
-    there = f"its tables are {', '.join(full)}" if full else "it has no table yet"
-    return there + (f"; without rows yet: {', '.join(empty)}" if empty else "")
-
-
-def refuse_damaged(tables: Mapping[str, Path]) -> None:
-    """Raise where a part of a table is damaged: then no SQL is to be corrected.
-
-    Raises:
-        TrainingError: one is.
-
-    """
-    for folder in tables.values():
-        for part in list_parts(folder):
-            _read_names(part)
-
-
-def _columns_of(folder: Path) -> list[str]:
-    """Return the columns of a table; one of empty files alone has none, and no query can name it.
-
-    Raises:
-        TrainingError: a part is damaged.
-
-    """
-    return next(filter(None, map(_read_names, list_parts(folder))), [])
-
-
-def _read_names(part: Path) -> list[str]:
-    try:
-        return list(pq.read_schema(part).names)
-    except (pa.ArrowException, OSError) as error:
-        said = (str(error).splitlines() or [""])[0].rstrip(".")
-        raise TrainingError(f"{part}: cannot be read ({said}); run convert again: it makes it anew") from None

@@ -68,7 +68,8 @@ def write_rows(training: Training, tables: Mapping[str, Path], path: Path, stop:
         TrainingError: when the query does not run, or gives too few rows to learn from.
 
     """
-    from tasks.train.data.query import opened_tables, read_result, run_query  # noqa: PLC0415 - workers do without DuckDB
+    from tasks.core.sql import opened_tables  # noqa: PLC0415 - workers do without DuckDB
+    from tasks.train.data.query import read_result, run_query  # noqa: PLC0415 - workers do without DuckDB
 
     path.parent.mkdir(parents=True, exist_ok=True)
     spill, limits = path.parent / "spill", training.query_limits

@@ -24,10 +24,10 @@ from prefect.task_runners import TaskRunner
 from tasks.config import Runner
 from tasks.config.runners import RemoteRunner
 from tasks.core.errors import TrainingError
+from tasks.core.isolation.client import CallServer, call_no_longer, stopping
 from tasks.train.evaluation.results import EvaluationResult
-from tasks.train.execution.fit_client import FitServer, call_no_longer, stopping
 from tasks.train.execution.shared_store import SharedStore
-from tasks.train.execution.units import Unit, run_unit
+from tasks.train.execution.units import FITS, Unit, run_unit
 from tasks.train.execution.worker import stop_workers
 
 OPENINGS = 4  # of the pool: a unit whose worker was killed each time is given up
@@ -57,7 +57,7 @@ class Workers:
         self._runner = runner
         self._open: TaskRunner[Any] | None = None
         self._is_short = False
-        self._fit_server: FitServer | None = None
+        self._fit_server: CallServer | None = None
         self._ended: list[UUID] = []
         self._lost: list[UUID] = []
         url = runner.data_url if isinstance(runner, RemoteRunner) else None
@@ -141,7 +141,7 @@ class Workers:
             if stopping.is_set():
                 raise CancelledError
             if self._fit_server is None or not self._fit_server.is_running:
-                self._fit_server = FitServer()
+                self._fit_server = CallServer(FITS)
             return self._fit_server.address
 
     def _retry(

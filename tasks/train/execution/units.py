@@ -8,13 +8,18 @@ from typing import Any, Literal
 
 from tasks.config import Training
 from tasks.config.runners import RemoteRunner
+from tasks.core.isolation.client import Call, each_isolated, run_isolated
 from tasks.core.outcome import Failed
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import SHARES, CurvePoint, EvaluationResult, FoldResult, HoldoutResult, keep_part
-from tasks.train.execution.fit_client import Call, each_isolated, run_isolated
 from tasks.train.execution.shared_store import SharedStore, check_reach, check_versions
 from tasks.train.models.estimators import BASELINE
 
+FITS = (
+    *("tasks.train.evaluation.holdout", "sklearn.linear_model", "sklearn.ensemble"),
+    "tasks.train.evaluation.folds:rehearse",
+)
+"""What the process that fits are forked from has imported, and called, before the first."""
 _FOLDS = "tasks.train.evaluation.folds:evaluate_folds"
 _SAVES_MODELS = "skops.io"  # a second and a half to import: where a finalist is judged, and not for the folds before
 
@@ -140,7 +145,7 @@ def _limits(job: CandidateJob, preload: tuple[str, ...] = ()) -> dict[str, Any]:
     return {
         "time_s": limits.time_limit_s,
         "memory_mb": limits.memory_limit_mb,
-        "preload": (job.module, *preload),
+        "preload": (*FITS, job.module, *preload),
         "extensions": tuple(job.metrics),
     }
 

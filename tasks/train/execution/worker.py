@@ -8,8 +8,8 @@ import signal
 import threading
 from multiprocessing.connection import wait
 
-from tasks.train.execution.fit_client import call_at, stopping
-from tasks.train.execution.fit_process import THREAD_VARIABLES
+from tasks.core.isolation.client import call_at, stopping
+from tasks.core.isolation.process import THREAD_VARIABLES
 
 
 def start_worker(fit_server: str) -> None:

@@ -18,19 +18,12 @@ import pyarrow.parquet as pq
 
 from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.sql import check_query, explain_sql, opened_tables, refuse_damaged
 from tasks.core.storage import fingerprint
 from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import files_as_sql, find_alike, quote_name
 from tasks.train.data.column_kinds import SQL_TYPES, differences, foreign_kinds
-from tasks.train.data.query import (
-    PLAIN_TYPES,
-    RESULT,
-    check_query,
-    explain_sql,
-    opened_tables,
-    refuse_damaged,
-    run_query,
-)
+from tasks.train.data.query import PLAIN_TYPES, RESULT, run_query
 
 Kind = Literal["table", "parquet", "file", "query"]
 

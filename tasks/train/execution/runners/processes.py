@@ -33,7 +33,7 @@ class ProcessesRunner(Runner):
             return None
         from prefect.task_runners import ThreadPoolTaskRunner  # noqa: PLC0415 - the models are light
 
-        from tasks.train.execution.fit_client import call_at  # noqa: PLC0415 - the same
+        from tasks.core.isolation.client import call_at  # noqa: PLC0415 - the same
 
         call_at(fit_server)
         return ThreadPoolTaskRunner(max_workers=self.width(lambda: None))

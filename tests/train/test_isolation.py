@@ -17,10 +17,10 @@ from typing import cast
 
 import pytest
 
+from tasks.core.isolation.client import Call, CallServer, each_isolated, run_isolated, stop_call_server
 from tasks.core.outcome import Failed
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.execution.fit_client import Call, FitServer, each_isolated, run_isolated, stop_fit_server
-from tasks.train.execution.units import Unit, run_unit
+from tasks.train.execution.units import FITS, Unit, run_unit
 from tests.train.conftest import sklearn_table
 from tests.train.test_worker import command, descendants, is_running
 
@@ -28,12 +28,12 @@ Jobs = Callable[..., dict[str, CandidateJob]]
 
 _CALLER = """
 import sys
-from tasks.train.execution.fit_client import run_isolated
+from tasks.core.isolation.client import run_isolated
 run_isolated("tests.train.calls:tell_pid_and_wait", sys.argv[1], time_s=60)
 """
 _ADDER = """
 import sys
-from tasks.train.execution.fit_client import run_isolated
+from tasks.core.isolation.client import run_isolated
 outcome = run_isolated("tests.train.calls:add", 1, 2, time_s=60).outcome
 print(outcome, end="", file=sys.stderr)
 """
@@ -54,9 +54,10 @@ def wait_until(true: Callable[[], object]) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _server_ends() -> Iterator[None]:
-    """End the fit server of this module's tests after the last."""
+    """Begin the server of this module's tests with what fits need, and end it after the last."""
+    run_isolated("tests.train.calls:add", 1, 2, time_s=60, preload=FITS)
     yield
-    stop_fit_server()
+    stop_call_server()
 
 
 def test_a_call_returns_its_value() -> None:
@@ -70,14 +71,14 @@ def test_a_call_returns_its_value() -> None:
         (
             "hang_in_c",
             {"time_s": 0.5},
-            "was killed after 0.5 s, its time_limit_s; raise it, or make the candidate cheaper",
+            "was killed after 0.5 s, its time_limit_s; raise it, or make it cheaper",
         ),
         (
             "crash",
             {},
-            "its process was killed by SIGSEGV (a crash in native code; change its parameters, or remove it)",
+            "its process was killed by SIGSEGV (a crash in native code; change what it does, or remove it)",
         ),
-        ("leave", {}, "its process ended by itself with exit code 3; change its parameters, or remove it"),
+        ("leave", {}, "its process ended by itself with exit code 3; change what it does, or remove it"),
         ("fail", {}, "ValueError: no such luck"),
     ],
 )
@@ -94,8 +95,8 @@ def test_an_end_of_any_kind_is_a_sentence(function: str, limits: dict[str, float
     [
         ("", None),
         ("fail", "ValueError: no such luck"),
-        ("leave", "its process ended by itself with exit code 3; change its parameters, or remove it"),
-        ("hang_in_c", "was killed after 1 s, its time_limit_s; raise it, or make the candidate cheaper"),
+        ("leave", "its process ended by itself with exit code 3; change what it does, or remove it"),
+        ("hang_in_c", "was killed after 1 s, its time_limit_s; raise it, or make it cheaper"),
     ],
 )
 def test_a_call_may_yield_values(last: str, error: str | None) -> None:
@@ -124,9 +125,7 @@ def test_memory_is_limited() -> None:
     ended = call("eat_memory", memory_mb=200)
 
     assert ended.outcome.message.startswith("was killed at ")
-    assert ended.outcome.message.endswith(
-        " MiB, above its memory_limit_mb of 200; raise it, or make the candidate smaller"
-    )
+    assert ended.outcome.message.endswith(" MiB, above its memory_limit_mb of 200; raise it, or make it smaller")
     assert 200 < ended.memory_mb < 700
 
 
@@ -153,7 +152,7 @@ def test_a_fit_has_one_thread_whatever_its_candidate_asks_for(jobs: Jobs) -> Non
         while not done.wait(0.01):
             for pid in descendants(os.getpid()):
                 with suppress(OSError):  # it may end meanwhile
-                    if os.getpgid(pid) == pid and "fit_server" in command(pid):
+                    if os.getpgid(pid) == pid and "isolation.server" in command(pid):
                         counts.add(len(list(Path(f"/proc/{pid}/task").iterdir())))
 
     counter = threading.Thread(target=count)
@@ -269,7 +268,7 @@ def test_a_server_that_was_killed_between_two_calls_harms_neither() -> None:
 
 def test_a_server_that_was_killed_leaves_no_folder() -> None:
     """What it can no longer delete itself is deleted when it is stopped."""
-    server = FitServer()
+    server = CallServer()
     server._process.kill()
 
     server.stop()
@@ -283,7 +282,7 @@ def test_the_folder_of_temporary_files_may_have_a_long_path(tmp_path: Path, monk
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
 
-    server = FitServer()
+    server = CallServer()
     server.stop()
 
     assert len(server.address) < 100
@@ -326,7 +325,7 @@ def test_nobody_else_reaches_the_fit_server(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / temporary))
     before = os.umask(0)
     try:
-        server, other = FitServer(), FitServer()
+        server, other = CallServer(), CallServer()
     finally:
         os.umask(before)
     folder = Path(server.address).parent

@@ -1,10 +1,10 @@
-"""The processes that fits are forked from.
+"""The processes that calls are forked from.
 
-A fork of a process that has imported scikit-learn costs milliseconds, where a
-new one costs a second: so one imports it for all, and forks itself for each
-worker that calls; that fork serves the worker, one fit after another. Only a
-process of one thread may be forked safely, so these do nothing else: no
-Prefect, no numeric work of their own.
+A fork of a process that has imported pandas or scikit-learn costs milliseconds,
+where a new one costs a second: so one imports them for all, and forks itself for
+each thread or worker that calls; that fork serves it, one call after another. Only
+a process of one thread may be forked safely, so these do nothing else: no Prefect,
+no numeric work of their own.
 """
 
 from __future__ import annotations
@@ -21,27 +21,25 @@ from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from tasks.train.execution.fit_process import Request, end_with_parent, run_request
+from tasks.core.isolation.process import Request, end_with_parent, run_request
 
-PRELOADED = ("tasks.train.evaluation.holdout", "sklearn.linear_model", "sklearn.ensemble")
+_preloaded: set[str] = set()
 
 
 def main() -> None:
-    """Serve each worker that calls at the socket of the first file descriptor given, until the second is closed."""
+    """Serve each that calls at the socket of the first file descriptor given, until the second is closed; the rest is preloaded."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
     calls, parent = socket.socket(fileno=int(sys.argv[1])), Connection(int(sys.argv[2]))
     folder = Path(calls.getsockname()).parent
     with suppress(BaseException):  # nothing here needs its goodbye, and libraries' own can be loud
-        _preload(PRELOADED)
-        with suppress(Exception):  # the fork that needs it will say what is wrong
-            import_module("tasks.train.evaluation.folds").rehearse()
+        _preload(sys.argv[3:])
         _answer(calls, parent)
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
 def _answer(calls: socket.socket, parent: Connection) -> None:
-    """Fork a server for each worker that calls, until the parent closes its end."""
+    """Fork a server for each that calls, until the parent closes its end."""
     first = os.getpid()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries the forks
     while parent not in wait([calls, parent]):
@@ -69,12 +67,16 @@ def _serve(connection: Connection) -> None:
                     connection.send(ending)
 
 
-def _preload(modules: Iterable[str]) -> None:
-    """Import modules, to be shared with every fork, and have their numeric libraries use one thread."""
-    new = [module for module in modules if module not in sys.modules]
-    for module in new:
+def _preload(parts: Iterable[str]) -> None:
+    """Import modules, call functions `module:function`, each once, to be shared with every fork; numeric libraries use one thread."""
+    new = [part for part in parts if part not in _preloaded]
+    for part in new:
+        _preloaded.add(part)
+        module, _, function = part.partition(":")
         with suppress(Exception):  # the fork that needs it will say what is wrong
-            import_module(module)
+            found = import_module(module)
+            if function:
+                getattr(found, function)()
     if new:
         from threadpoolctl import threadpool_limits  # noqa: PLC0415 - after what it limits
 

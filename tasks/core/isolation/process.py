@@ -1,4 +1,4 @@
-"""Calls in a fork of this process, which is watched and ended at its limits; of the fit server, which forks one a request."""
+"""Calls in a fork of this process, which is watched and ended at its limits; of the server, which forks one a request."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from tasks.core.errors import TidemillError
 
 # Read by the numeric libraries when they are first imported.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-_WATCH_S = 0.05  # a fit that allocates 2 GB/s is 100 MB beyond its limit when it is seen
+_WATCH_S = 0.05  # a call that allocates 2 GB/s is 100 MB beyond its limit when it is seen
 _MIB = 2**20
 _SPARE_MIB = 1024  # address space that allocators reserve without using it
-_KILLED_FIRST = b"1000"  # where the system is out of memory, a fit goes before Prefect and the user's other programs
+_KILLED_FIRST = b"1000"  # where the system is out of memory, a call goes before Prefect and the user's other programs
 _PR_SET_PDEATHSIG = 1
 
 How = Literal["yielded", "answered", "raised", "time", "memory", "signal", "exit"]
@@ -129,7 +129,7 @@ class _Watch:
 def _work(request: Request, writer: Connection, server: int) -> None:
     """Make the call in this fork, send what it yields and its answer, and end."""
     try:
-        os.setpgid(0, 0)  # what the fit itself may start is ended with it
+        os.setpgid(0, 0)  # what the call itself may start is ended with it
         end_with_parent(server)
         _limit_memory(request.memory_mb)
         for how, answer in _call(request):

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from asyncio import CancelledError
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -22,20 +22,18 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.child_process import own_path
+from tasks.core.isolation.process import THREAD_VARIABLES, Ending, How, Request
 from tasks.core.outcome import Failed, Outcome
-from tasks.train.execution.fit_process import THREAD_VARIABLES, Ending, How, Request
 
-_SERVE = (
-    "from tasks.train.execution.fit_server import main; main()"  # not -m: what it sends would be of a module __main__
-)
-_SOCKET = "fits"
+_SERVE = "from tasks.core.isolation.server import main; main()"  # not -m: what it sends would be of a module __main__
+_SOCKET = "calls"
 _STOP_S = 5.0
 _TRIES = 2  # of a call whose server was killed, and its process with it
 _DYING_S = 0.5  # a server that was killed is connected to for a moment longer, until its last thread has ended
 _ADDRESS_BYTES = 100  # of a socket: Linux has room for 107 and macOS for 103
 _CAUSES = {
     signal.SIGKILL: "by hand, or by the system for want of memory; set memory_limit_mb, or run again",
-    signal.SIGSEGV: "a crash in native code; change its parameters, or remove it",
+    signal.SIGSEGV: "a crash in native code; change what it does, or remove it",
 }
 
 stopping = threading.Event()
@@ -63,8 +61,8 @@ def run_isolated(
     """Return what comes of a function, named as `module:function`, called in a process of its own.
 
     This process does not import the module. The other one is killed after `time_s` seconds, or when it holds more than
-    `memory_mb` MiB of its own. `preload` names modules that are imported once
-    for all calls; `extensions` are known there by their paths.
+    `memory_mb` MiB of its own. `preload` names modules that are imported, and functions
+    `module:function` that are called, once for all calls; `extensions` are known there by their paths.
     """
     request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload, extensions)
     return next(_call(ending, request) for ending in _endings(request))
@@ -95,13 +93,14 @@ def _call(ending: Ending, request: Request) -> Call:
     return Call(outcome, ending.seconds, ending.memory_mb, ending.how)
 
 
-class FitServer:
-    """The process that has imported what fits need, for every worker that calls at `address`; it is not waited for.
+class CallServer:
+    """The process that has imported what calls need, for every worker that calls at `address`; it is not waited for.
 
-    It ends, and what it runs, when this process does, however it does.
+    It ends, and what it runs, when this process does, however it does. `preload` names
+    modules that it imports, and functions `module:function` that it calls, before the first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, preload: Iterable[str] = ()) -> None:
         self._folder = _make_folder()
         self.address = str(self._folder / _SOCKET)
         ours, theirs = socket.socketpair()
@@ -109,7 +108,14 @@ class FitServer:
             calls.bind(self.address)
             calls.listen()
             passed = [calls.fileno(), theirs.fileno()]
-            command = [sys.executable, "-P", "-c", _SERVE, *map(str, passed)]  # -P: modules from where ours are
+            command = [
+                sys.executable,
+                "-P",
+                "-c",
+                _SERVE,
+                *map(str, passed),
+                *preload,
+            ]  # -P: modules from where ours are
             environment = {
                 **os.environ,
                 **dict.fromkeys(THREAD_VARIABLES, "1"),
@@ -147,22 +153,22 @@ def _make_folder() -> Path:
 
 
 class _Servers:
-    """Where this process has its fits run: at the server it was told of, else at one of its own."""
+    """Where this process has its calls run: at the server it was told of, else at one of its own."""
 
     def __init__(self) -> None:
         self.serve: Callable[[], str] | None = None
-        self._own: FitServer | None = None
+        self._own: CallServer | None = None
         self._lock = threading.Lock()
         self._threads = threading.local()  # one request at a time: Dask's workers have threads
 
-    def connection(self) -> Connection:
-        """Return this thread's connection."""
+    def connection(self, preload: Iterable[str]) -> Connection:
+        """Return this thread's connection; a server of our own begins with what is to be preloaded."""
         known: Connection | None = getattr(self._threads, "connection", None)
         if known is None:
-            known = self._threads.connection = self._call()
+            known = self._threads.connection = self._call(preload)
         return known
 
-    def _call(self) -> Connection:
+    def _call(self, preload: Iterable[str]) -> Connection:
         caller = socket.socket(socket.AF_UNIX)
         if self.serve is not None:
             with suppress(OSError):  # it has ended, and nobody begins another
@@ -172,7 +178,7 @@ class _Servers:
             if stopping.is_set():
                 raise CancelledError
             if self._own is None or not self._own.is_running:
-                self._own = FitServer()
+                self._own = CallServer(preload)
         caller.connect(self._own.address)
         return Connection(caller.detach())
 
@@ -195,30 +201,30 @@ class _Servers:
 _servers = _Servers()
 
 
-def call_at(fit_server: Callable[[], str]) -> None:
-    """Have this process's fits run by the server whose address this returns; it is asked before each thread's first."""
-    _servers.serve = fit_server
+def call_at(server: Callable[[], str]) -> None:
+    """Have this process's calls run by the server whose address this returns; it is asked before each thread's first."""
+    _servers.serve = server
 
 
-def call_no_longer(fit_server: Callable[[], str]) -> None:
-    """Have this process's fits no longer run by a server that ends; where all are to end, none begins at another."""
-    if _servers.serve == fit_server:
+def call_no_longer(server: Callable[[], str]) -> None:
+    """Have this process's calls no longer run by a server that ends; where all are to end, none begins at another."""
+    if _servers.serve == server:
         _servers.serve = None
     if stopping.is_set():
         _servers.stop()
 
 
-def stop_fit_server() -> None:
-    """End this process's own fit server, if it has one, and what it runs."""
+def stop_call_server() -> None:
+    """End this process's own server, if it has one, and what it runs."""
     _servers.stop()
 
 
 def _endings(request: Request) -> Iterator[Ending]:
-    """Yield what a request yields, and how it ended; where its server was killed, another one is asked, as the fit was not to blame."""
+    """Yield what a request yields, and how it ended; where its server was killed, another one is asked, as the call was not to blame."""
     yielded = 0
     for _ in range(_TRIES):
         try:
-            connection = _servers.connection()
+            connection = _servers.connection(request.preload)
             connection.send(request)
             for number in itertools.count():
                 ending: Ending = connection.recv()
@@ -244,13 +250,13 @@ def _endings(request: Request) -> Iterator[Ending]:
 def _explain(ending: Ending, request: Request) -> str:
     match ending.how:
         case "time":
-            return f"was killed after {request.time_s:g} s, its time_limit_s; raise it, or make the candidate cheaper"
+            return f"was killed after {request.time_s:g} s, its time_limit_s; raise it, or make it cheaper"
         case "memory":
             return (
                 f"was killed at {ending.memory_mb:.1f} MiB, above its memory_limit_mb of {request.memory_mb}; "
-                "raise it, or make the candidate smaller"
+                "raise it, or make it smaller"
             )
         case "exit":
-            return f"its process ended by itself with exit code {ending.code}; change its parameters, or remove it"
+            return f"its process ended by itself with exit code {ending.code}; change what it does, or remove it"
     number = signal.Signals(ending.code)
     return f"its process was killed by {number.name} ({_CAUSES.get(number, 'from outside; run again')})"
