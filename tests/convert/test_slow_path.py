@@ -14,9 +14,12 @@ import pytest
 
 from deployments.sample.data import read_flight_lines
 from tasks.config import Source
+from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import reader as csv_reader
+from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.excel import workbook
 from tasks.convert.formats.json import damaged, lines
+from tasks.convert.staging import file as staging
 from tasks.convert.table.state import CommittedTable
 from tests.benchmarks.convert import values_of, write_workbook
 from tests.benchmarks.json_lines import write_records
@@ -24,11 +27,13 @@ from tests.benchmarks.peers.json_lines import DECLARED, EXPLODED
 from tests.convert.conftest import api_source, files_source, land, make_table, read_rows
 
 _ROWS, _BYTES = 2000, 300_000
-_SLOW: dict[str, tuple[ModuleType, str]] = {
+_SLOW: dict[str, tuple[ModuleType | type, str]] = {
     "a line of JSON": (lines, "rows_of_line"),
     "a damaged line of JSON": (damaged, "rows_of_line"),
     "a block of CSV as texts": (csv_reader, "read_texts_at_once"),
     "a block of CSV by Python's reader": (csv_reader, "read_texts"),
+    "a block of CSV cut by Python's reader": (csv_format, "Records"),
+    "a block of CSV rewritten by token": (Quoting, "rewrite_by_token"),
     "a workbook by openpyxl": (workbook, "CarefulWorkbook"),
 }
 _CONTENT: dict[str, dict[str, Any]] = {
@@ -184,13 +189,17 @@ def test_a_landed_record_without_a_list_is_read_alone(tmp_path: Path, flights: F
 
 
 def csv_of(flights: Flights, kind: str) -> str:
-    """Return flights as CSV: plain, quoted, with line ends within quotes, or of a thousand columns."""
+    """Return flights as CSV: plain, quoted, with line ends within quotes, with stray quotes too, or of a thousand columns."""
     if kind == "wide":
         copies = range(1000 // len(flights.lines[0].split(",")) + 1)
         header = ",".join(f"{name}{n}" for n in copies for name in flights.header.split(","))
         return "\n".join([header, *(",".join([line] * len(copies)) for line in flights.lines[:600])]) + "\n"
     if kind == "plain":
         return "\n".join([flights.header, *flights.lines]) + "\n"
+    if kind == "stray":  # a quote that is a character, and line ends within quotes, in records of their own
+        notes = [['5" pipe', '"the 5" pipe"', '"of two\nlines"'][n % 3] for n in range(len(flights.lines))]
+        rows = [f"{line},{note}" for line, note in zip(flights.lines, notes, strict=True)]
+        return "\n".join([f"{flights.header},note", *rows]) + "\n"
     end = "\n" if kind == "of two lines" else " "
     texts = [f'{line},"a{end}b, or ""{n}"""' for n, line in enumerate(flights.lines)]
     return "\n".join([f"{flights.header},note", *texts]) + "\n"
@@ -218,17 +227,37 @@ def test_no_block_of_csv_is_read_as_texts(tmp_path: Path, flights: Flights, slow
         ("quoted", ("\n", "\n# it's \"\n"), {"comment": "#"}),
         ("quoted", ('or ""', 'or \\"'), {"escape": "\\"}),
         ("of two lines", ('or ""', 'or \\"'), {"escape": "\\"}),
+        ("quoted", ("b,", "\\\\ b,"), {"escape": "\\"}),
+        ("plain", (",UA,", ",U\\, A,"), {"escape": "\\"}),
+        ("quoted", ("b,", "b \\,"), {"escape": "\\"}),
+        ("of two lines", ('"""\n', '"""\n# it\'s "\n'), {"comment": "#"}),
+        ("plain", (",UA,", ',"U" A",'), {}),
+        ("stray", ("", ""), {}),
     ],
 )
 def test_no_block_of_csv_written_another_way_is_read_as_texts(
     tmp_path: Path, flights: Flights, slow: Counter[str], kind: str, change: tuple[str, str], read: dict[str, str]
 ) -> None:
     """Lines ended by carriage returns, blank ones or comments between them, and escaped quotes; each row has its line."""
-    (inbox(tmp_path) / "a.csv").write_text(csv_of(flights, kind).replace(*change), newline="")
+    text = csv_of(flights, kind)
+    (inbox(tmp_path) / "a.csv").write_text(text.replace(*change) if any(change) else text, newline="")
 
     table = made(tmp_path, files_source(read=read, table={"provenance": True}))
 
     assert table.rows_table == _ROWS
+    assert not slow
+
+
+@pytest.mark.parametrize("kind", ["of two lines", "stray"])
+def test_no_block_that_ends_within_quotes_is_read_by_python(
+    tmp_path: Path, flights: Flights, slow: Counter[str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Nor is one of which a quote is a character of a field: where its last record ends is told without."""
+    monkeypatch.setattr(staging, "BLOCK_BYTES", 16 * 1024)
+    (inbox(tmp_path) / "a.csv").write_text(csv_of(flights, kind))
+
+    made(tmp_path, files_source())
+
     assert not slow
 
 
@@ -255,7 +284,7 @@ def test_texts_that_begin_as_padded_numbers_are_texts(tmp_path: Path, slow: Coun
     assert not slow
 
 
-@pytest.mark.parametrize("kind", ["plain", "quoted"])
+@pytest.mark.parametrize("kind", ["plain", "quoted", "of two lines"])
 @pytest.mark.parametrize("odd", ["1,2", "007" + "," * 18, "x"])
 def test_no_line_of_csv_has_python_read_the_others(
     tmp_path: Path, flights: Flights, slow: Counter[str], kind: str, odd: str
@@ -264,7 +293,7 @@ def test_no_line_of_csv_has_python_read_the_others(
     path = inbox(tmp_path) / "a.csv"
     path.write_text(csv_of(flights, kind))
     padded = odd.startswith("0")
-    with_odd_line(path, f"{odd},x" if padded and kind == "quoted" else odd)
+    with_odd_line(path, f"{odd},x" if padded and kind != "plain" else odd)
 
     made(tmp_path, files_source(), rejected=not padded)
 

@@ -45,6 +45,16 @@ def test_a_blank_line_between_rows_says_nothing(tmp_path: Path, content: str) ->
     assert make_table(tmp_path, files_source()).findings.warnings == ()
 
 
+@pytest.mark.parametrize("comment", ["# as counted", "#"])
+def test_a_comment_is_no_blank_line(tmp_path: Path, comment: str) -> None:
+    """A row of texts below one is a row."""
+    write_files(tmp_path, a_csv=f"who,what\na,b\n{comment}\nc,d\n\ne,f\n", b_csv='who,what\na,"b\n"\n# x\nc,d\n')
+
+    warnings = make_table(tmp_path, files_source(read={"comment": "#"})).findings.warnings
+
+    assert not [warning for warning in warnings if "line 4" in warning or "b.csv" in warning]
+
+
 @pytest.mark.parametrize(("second", "told"), [([["city", "people"], ["Bonn", 300]], True), ([["p9", 9]], False)])
 def test_a_second_header_in_a_sheet_is_told(tmp_path: Path, second: list[list[Any]], *, told: bool) -> None:
     """The sentence names sheet and row."""

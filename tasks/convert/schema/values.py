@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -17,6 +17,7 @@ from tasks.convert.schema.types import ARROW_TYPES, BOOL_TEXTS, EXACT_IN_FLOAT, 
 
 # 007, 0x10 and +4930123456 are names that look like numbers: as such they would not come back as they were.
 _NOT_A_NUMBER = r"^(\+?0[0-9xX]|\+\d+$)"
+_LONG = 16
 _LONG_NUMBER = r"^[+-]?\d{16,}$"  # as a float it would not come back either
 _INFINITE = r"(?i)^[+-]?inf"
 _HAS_ZONE = r"(Z|\d{2}:\d{2}.*[+-]\d{2}(:?\d{2})?)$"
@@ -100,7 +101,7 @@ def infer_type(texts: pa.ChunkedArray) -> TypeName:
     values = _without_nulls(texts)
     if values.null_count == len(values):
         return "null"
-    if pc.any(pc.match_substring_regex(values, _NOT_A_NUMBER)).as_py():
+    if _has_padded(values):
         return "string"
     # A cast that fails costs ten times one that succeeds: the first values rule out most types cheaply.
     first = values.slice(0, _FIRST_VALUES)
@@ -114,12 +115,23 @@ def _are_words(texts: pa.ChunkedArray) -> bool:
     return any(text is not None and not MAY_BE_TYPED.match(text) for text in first)
 
 
+def _has_padded(values: pa.ChunkedArray) -> bool:
+    """Return whether a text is a number with a zero, or a plus, before its digits."""
+    padded = pc.or_(pc.starts_with(values, "0"), pc.starts_with(values, "+"))  # a tenth of what a pattern costs
+    if not pc.any(padded).as_py():
+        return False
+    return bool(pc.any(pc.match_substring_regex(values.filter(padded), _NOT_A_NUMBER)).as_py())
+
+
 def _loses_digits(values: pa.ChunkedArray) -> bool:
     """Return whether a text that a float would hold has more digits, or is greater, than a float can tell."""
-    if pc.any(pc.match_substring_regex(values, _LONG_NUMBER)).as_py():
+    long = pc.greater_equal(pc.binary_length(values), _LONG)
+    if pc.any(long).as_py() and pc.any(pc.match_substring_regex(values.filter(long), _LONG_NUMBER)).as_py():
         return True
-    finite = pc.if_else(pc.match_substring_regex(values, _INFINITE), None, values)
-    return bool(pc.any(pc.is_inf(pc.cast(finite, pa.float64()))).as_py())
+    infinite = pc.is_inf(pc.cast(values, pa.float64()))
+    if not pc.any(infinite).as_py():
+        return False
+    return not pc.all(pc.match_substring_regex(values.filter(infinite), _INFINITE)).as_py()
 
 
 def declared_type(texts: pa.ChunkedArray, declared: Column) -> TypeName:
@@ -224,9 +236,7 @@ def _pattern_of(text: str) -> str:
 
 def _cast_strings(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType) -> Cast:
     """Return texts as values: at once where all fit, else without zeros that say nothing, else each by itself."""
-    for texts in (values, _without_zeros(values, name)):
-        if texts is None:
-            break
+    for texts in _with_and_without_zeros(values, name):
         try:
             cast = pc.cast(texts, kind)
         except pa.ArrowInvalid:
@@ -246,9 +256,11 @@ def _may_be_beyond(texts: pa.ChunkedArray, numbers: pa.ChunkedArray) -> bool:
     return (pc.min(numbers).as_py() or 0) < 0 and bool(pc.any(pc.starts_with(texts, "0x", ignore_case=True)).as_py())
 
 
-def _without_zeros(values: pa.ChunkedArray, name: TypeName) -> pa.ChunkedArray | None:
-    """Return texts without the zeros that say nothing; None where the type knows of none."""
-    return pc.replace_substring_regex(values, *_ZEROS[name]) if name in _ZEROS else None
+def _with_and_without_zeros(values: pa.ChunkedArray, name: TypeName) -> Iterator[pa.ChunkedArray]:
+    """Yield texts as they are, and where the type knows of zeros that say nothing, without these."""
+    yield values
+    if name in _ZEROS:
+        yield pc.replace_substring_regex(values, *_ZEROS[name])
 
 
 def _as_whole(values: pa.ChunkedArray) -> pa.ChunkedArray:

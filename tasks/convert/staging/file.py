@@ -126,7 +126,7 @@ async def _read_blocks(file: InputFile, plan: ConversionContext, progress: _Prog
             progress.guess = progress.guess or Guess(opened.suffixes[0].removeprefix("."))
             yield block
         return
-    if not found:
+    if not progress.is_read_at_once:
         async for received, final in _read_bytes(file, plan, progress, opened):
             for block in await asyncio.to_thread(opened.feed, received, final=final):
                 yield block

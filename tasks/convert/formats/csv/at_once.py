@@ -11,20 +11,25 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.csv.lines import is_quoted_plainly
+from tasks.convert.formats.csv.lines import has_blank_lines, is_quoted_plainly
 from tasks.convert.formats.csv.parse import CsvBlock, has_empty_row, has_lines_alone, read_block
-from tasks.convert.formats.csv.records import UNDECODABLE, is_utf8, tell_width
+from tasks.convert.formats.csv.records import UNDECODABLE, find_lines, is_utf8, tell_width
 from tasks.convert.formats.header import REPEATED, warn_of_repeats
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection
 
 
 def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
-    """Return the records of a block as `read_texts` does; None where one may be no line, or be read otherwise, or is blank."""
-    if not block.head.names or not has_lines_alone(block.window) or not is_quoted_plainly(block):
+    """Return the records of a block as `read_texts` does; None where one may be read otherwise, or is blank, or is of several lines and no row."""
+    if not block.head.names or not has_lines_alone(block.window):
         return None
     undecodable = _find_undecodable(block.window)
     window = _without(block.window, undecodable) if undecodable else block.window
-    lines = np.setdiff1d(np.arange(block.window.lines), undecodable)
+    lines, stops = np.setdiff1d(np.arange(block.window.lines), undecodable), None
+    if not is_quoted_plainly(block):
+        found = None if undecodable or has_blank_lines(block.window) else _find_records(block)
+        if found is None:
+            return None
+        lines, stops = found
     unlike: list[pa_csv.InvalidRow] = []
     try:
         types = dict.fromkeys(block.head.names, pa.string())
@@ -37,6 +42,8 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
     if repeats and len(block.head.names) == 1:
         return None  # what the others are tells whether these are repeats
     misfit_rows = [row.number - 1 for row in unlike]
+    if stops is not None and any(stops[row] - lines[row] > 1 for row in misfit_rows):
+        return None
     reasons = dict.fromkeys(undecodable, UNDECODABLE)
     reasons |= {
         int(lines[n]): tell_width(row.actual_columns, len(block.head.names))
@@ -46,15 +53,23 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
     repeated = lines[repeats].tolist()
     reasons |= dict.fromkeys(repeated, REPEATED)
     lines, table = np.delete(lines, repeats), _take_out(table, repeats)
+    if stops is not None:
+        stops = np.delete(np.delete(stops, misfit_rows), repeats)
     return RawBlock(
         table,
         len(lines) + len(reasons),
         _reject(block, reasons),
-        lambda rows: _locate(block, lines[rows].tolist()),
+        lambda rows: _locate(block, lines[rows].tolist(), None if stops is None else stops[rows].tolist()),
         warnings=warn_of_repeats(block.number_lines(np.array(repeated, np.int64))),
         decimal=block.head.dialect.decimal,
         lines=block.number_lines(lines),
     )
+
+
+def _find_records(block: CsvBlock) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the first line of each record, and the one below its last; None where only a reader can tell them."""
+    lines = find_lines(block.window.data, block.quote, block.head.dialect.delimiter, len(block.head.names))
+    return None if lines is None else (lines, np.append(lines[1:], block.window.lines))
 
 
 def _find_undecodable(window: ByteView) -> list[int]:
@@ -99,19 +114,20 @@ def _reject(block: CsvBlock, reasons: Mapping[int, str]) -> list[Rejection]:
     return [Rejection(record, None, reason) for record, reason in located]
 
 
-def _locate(block: CsvBlock, lines: Sequence[int]) -> list[Record]:
-    """Return these lines of the block as they stand in the file."""
+def _locate(block: CsvBlock, lines: Sequence[int], stops: Sequence[int] | None = None) -> list[Record]:
+    """Return the records that begin in these lines of the block, and end above `stops`, as they stand in the file."""
     if not lines:
         return []
     texts = (block.raw or block.window).data.splitlines(keepends=True)
     starts = np.cumsum([0, *map(len, texts)])
     numbers = block.number_lines(np.array(lines, np.int64))
+    heights = [1] * len(lines) if stops is None else [stop - line for line, stop in zip(lines, stops, strict=True)]
     return [
         Record(
             number,
-            texts[place].rstrip(b"\r\n").decode("utf-8", "backslashreplace"),
+            b"".join(texts[place : place + height]).rstrip(b"\r\n").decode("utf-8", "backslashreplace"),
             None if block.first_byte is None else block.first_byte + int(starts[place]),
         )
-        for number in numbers
+        for number, height in zip(numbers, heights, strict=True)
         for place in (number - block.first_line,)
     ]

@@ -16,7 +16,7 @@ from tasks.convert.formats.csv.lines import has_blank_lines
 from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
 from tasks.convert.formats.csv.quoting import are_paired, detect_escapes
 from tasks.convert.formats.csv.reader import parse_csv
-from tasks.convert.formats.csv.records import Records
+from tasks.convert.formats.csv.records import Records, find_whole
 from tasks.convert.formats.csv.totals import TOTALS, Totals, find_totals
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat, misfit_alone
 from tasks.convert.schema.blocks import Guess, RawBlock, Record
@@ -143,6 +143,8 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
     plain = block if quoting.is_plain else ByteView.of(quoting.rewrite(block.data))
     if final or (plain is not block and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))):
         return Cut(plain, block)
+    if plain is block and (size := find_whole(block.data, quoting.quote, delimiter, len(head.names))):
+        return Cut(block.to_place(size), block.to_place(size))
     records = Records(plain.data, head.dialect, raw=block.data, width=len(head.names))
     whole = max((span.end for span in records.spans), default=0)
     unclosed = records.first_unclosed

@@ -35,7 +35,11 @@ def as_lines(block: CsvBlock) -> CsvBlock:
     places = np.flatnonzero(stops > starts)
     window = ByteView.of(_BLANK_LINES.sub(b"\n", data).lstrip(b"\n"))
     lined = replace(block, window=window, raw=block.raw or block.window, places=places)
-    below = places[1:][np.diff(places) > 1]
+    below = np.flatnonzero(np.diff(places) > 1)
+    if block.raw is not None and len(below):  # a comment is no blank line
+        texts = block.raw.data.splitlines()
+        below = np.array([n for n in below if not all(texts[places[n] + 1 : places[n + 1]])], np.int64)
+    below = places[below + 1]
     number = re.compile(rb"[0-9]+" + re.escape(block.head.dialect.delimiter.encode()))  # as most lines begin
     is_doubtful = not is_quoted_plainly(lined) or any(
         not number.match(data, start) and _may_be_header(data[start:stop], block)

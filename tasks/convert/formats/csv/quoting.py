@@ -6,9 +6,10 @@ import csv
 import io
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
@@ -18,7 +19,13 @@ _WRAPPED_BY = {
     "'": re.compile(_WRAPPED.format("'", r"\r\n"), re.MULTILINE),  # an apostrophe may pair with one lines below
 }
 BACKSLASH = "\\"
-_MASKED = b"\0\0"  # in the place of an escaped quote: no mark of CSV, and as long
+_MASKS = (
+    b"\x00",
+    b"\x01",
+    b"\x02",
+)  # twice each in the place of an escaped escape, quote and delimiter: no marks of CSV
+_QUOTE_MASK = _MASKS[1]
+_NOWHERE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -66,34 +73,84 @@ class Quoting:
         return _tokens(self).sub(plain, data)
 
     def _rewrite_at_once(self, data: bytes) -> bytes | None:
-        """Return the same where each escape stands before a quote, within others that quote fields of a line each; else None."""
-        rest = _without_comments(data, self.comment.encode()) if self.comment else data
-        has_escapes = bool(self.escape) and self.escape.encode() in rest
-        if rest is data and not has_escapes:
-            return data
+        """Return the same where each quote that no escape stands before quotes a field; None where only its tokens tell."""
         quote, escape, delimiter = self.quote.encode(), self.escape.encode(), self.delimiter.encode()
-        escaped = escape + quote
-        if has_escapes and (escape == quote or not quote or escape * 2 in rest or escape + delimiter in rest):
-            return None
-        masked = rest.replace(escaped, _MASKED) if has_escapes else rest
-        if not quote or quote not in masked:
-            return rest if masked is rest or masked == rest else None
+        masked, comments = _without_comments(data, self.comment) if self.comment else (data, _NOWHERE)
+        if has_escapes := bool(escape) and escape in masked:
+            if not quote or escape == quote or any(mask in masked for mask in _MASKS):
+                return None
+            for mark, mask in zip((escape, quote, delimiter), _MASKS, strict=True):
+                masked = masked.replace(escape + mark, mask * 2)
+        if quote and quote in masked:
+            view = np.frombuffer(masked, np.uint8)
+            quotes = np.flatnonzero(view == ord(quote))
+            if not are_closed(view, self.quote, self.delimiter) or (np.searchsorted(quotes, comments) % 2).any():
+                return None
+        return self._unmask(masked) if has_escapes else masked
+
+    def _unmask(self, masked: bytes) -> bytes | None:
+        """Return the bytes with what escapes stand for within quotes, and in fields quoted for it; None where one of these has quotes."""
         view = np.frombuffer(masked, np.uint8)
-        if not are_quoted_plainly(view, self.quote, self.delimiter, _line_ends(view)):
-            return None
-        if not has_escapes:
-            return rest
-        places, quotes = np.flatnonzero(view == 0), np.flatnonzero(view == ord(quote))
-        are_within = (np.searchsorted(quotes, places) % 2).all() and b"\0" not in rest
-        return rest.replace(escaped, quote * 2) if are_within else None
+        quotes = np.flatnonzero(view == ord(self.quote))
+        quote, escape, delimiter = self.quote.encode(), self.escape.encode(), self.delimiter.encode()
+        bare = np.flatnonzero(view < len(_MASKS))[::2]
+        bare = bare[np.searchsorted(quotes, bare) % 2 == 0]
+        if len(bare):
+            marks = np.flatnonzero((view == ord(delimiter)) | (view == ord("\n")) | (view == ord("\r")))
+            marks = np.concatenate([[-1], marks, [len(view)]])
+            special = np.unique(np.searchsorted(marks, bare[view[bare] > 0]))
+            begins, ends = marks[special - 1] + 1, marks[special]
+            following = np.flatnonzero(view == ord(self.escape)) + 1
+            is_last = np.isin(np.append(view, ord("\n"))[following], np.frombuffer(b"\r\n", np.uint8))
+            if is_last.any() or (np.searchsorted(quotes, begins) != np.searchsorted(quotes, ends)).any():
+                return None
+            plain = bare[~np.isin(np.searchsorted(marks, bare), special)]
+            view = np.insert(view, np.concatenate([begins, ends]), quote[0])
+        else:
+            begins = ends = plain = bare
+            view = view.copy()
+        return _write_marks(view, (escape[0], quote[0], delimiter[0]), _moved(plain, begins, ends))
 
 
-def _without_comments(data: bytes, comment: bytes) -> bytes:
-    """Return the same with each line empty that begins so, be it within quotes or not."""
-    for end in (b"\n", b"\r"):
-        if end + comment in data:
-            data = re.sub(re.escape(end + comment) + rb"[^\r\n]*", end, data)
-    return re.sub(rb"[^\r\n]*", b"", data, count=1) if data.startswith(comment) else data
+def _moved(places: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return where places are once a byte was inserted at each beginning and end."""
+    return places + np.searchsorted(begins, places, "right") + np.searchsorted(ends, places, "right")
+
+
+def _write_marks(view: np.ndarray, marks: Sequence[int], kept: np.ndarray) -> bytes:
+    """Return the bytes with the marks that escapes stand for; an escape before itself is two characters where that is `kept`."""
+    first = np.flatnonzero(view < len(_MASKS))[::2]
+    kinds = view[first]
+    view[first] = view[first + 1] = np.array(marks, np.uint8)[kinds]
+    is_kept = np.ones(len(view), dtype=bool)
+    is_kept[first[kinds != _MASKS.index(_QUOTE_MASK)]] = False
+    is_kept[kept] = True
+    return view[is_kept].tobytes()
+
+
+def are_closed(view: np.ndarray, quote: str, delimiter: str) -> bool:
+    """Return whether each quote begins a field, ends one, or stands twice within one."""
+    if not are_paired(view, quote, delimiter):
+        return False
+    following = np.flatnonzero(view == ord(quote))[1::2] + 1
+    after = view[following[following < len(view)]]
+    return bool(np.isin(after, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)).all())
+
+
+def _without_comments(data: bytes, comment: str) -> tuple[bytes, np.ndarray]:
+    """Return the same with each line empty that begins so, be it within quotes or not, and the places of these lines."""
+    view = np.frombuffer(data, np.uint8)
+    ends = _line_ends(view)
+    begins, stops = np.concatenate([[0], ends + 1]), np.concatenate([ends, [len(view)]])
+    found = np.flatnonzero(begins < stops)
+    found = found[view[begins[found]] == ord(comment)]
+    if not len(found):
+        return data, _NOWHERE
+    begins, stops = begins[found], stops[found]
+    turns = np.zeros(len(view) + 1, np.int8)
+    turns[begins], turns[stops] = 1, -1
+    is_kept = np.cumsum(turns[:-1], dtype=np.int8) == 0
+    return view[is_kept].tobytes(), begins - np.concatenate([[0], np.cumsum(stops - begins)[:-1]])
 
 
 def _line_ends(view: np.ndarray) -> np.ndarray:
@@ -137,24 +194,85 @@ def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
     A quote within a field, as in 5" pipe, is none that opens: only a reader can tell those apart.
     """
     quotes = np.flatnonzero(view == ord(quote))
-    if len(quotes) % 2:
-        return False
-    opening = quotes[::2]
+    return not len(quotes) % 2 and _open_fields(view, quotes[::2], quote, delimiter)
+
+
+def _open_fields(view: np.ndarray, opening: np.ndarray, quote: str, delimiter: str) -> bool:
+    """Return whether each of these quotes stands where a field begins, or after another one."""
     before = view[np.maximum(opening - 1, 0)]
     begins = np.isin(before, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)) | (opening == 0)
     return bool(begins.all())
 
 
+@dataclass(frozen=True)
+class Quoted:
+    """Where quoted fields stand: the place of the quote that opens each, and of the one that closes it.
+
+    A doubled quote within a field may count as one that closes, and another that opens.
+    `open` is the place of a quote that is not closed, with which the bytes end, and `stray` are
+    those of quotes that are characters of a field.
+    """
+
+    opening: np.ndarray
+    closing: np.ndarray
+    open: int | None = None
+    stray: np.ndarray = field(default_factory=lambda: _NOWHERE)
+
+    def within(self, places: np.ndarray) -> np.ndarray:
+        """Return in which quoted field each of the places is; -1 where it is in none."""
+        fields = np.searchsorted(self.opening, places) - 1
+        if not len(self.opening):
+            return fields
+        return np.where((fields >= 0) & (places < self.closing[fields]), fields, -1)
+
+    def joined(self) -> Quoted:
+        """Return the same, of which no field has a doubled quote at its end, or beginning."""
+        apart = self.opening[1:] != self.closing[:-1] + 1
+        first, last = np.concatenate([[True], apart]), np.concatenate([apart, [True]])
+        return replace(self, opening=self.opening[first], closing=self.closing[last])
+
+    def find_odd(self, view: np.ndarray, delimiter: str) -> np.ndarray:
+        """Return the places of quotes that are characters of a field, or that close one which goes on."""
+        following = self.closing + 1
+        marks = np.frombuffer(f"{delimiter}\r\n".encode(), np.uint8)
+        ends = np.isin(np.append(view, marks[-1:])[following], marks) | np.isin(following, self.opening)
+        return np.concatenate([self.stray, self.closing[~ends]])
+
+
+def find_quoted(data: bytes, view: np.ndarray, quote: str, delimiter: str) -> Quoted:
+    """Return the quoted fields of records as Python's reader takes them: one begins with a quote, and ends with the next that is not doubled."""
+    quotes = np.flatnonzero(view == ord(quote))
+    whole = len(quotes) // 2 * 2
+    if _open_fields(view, quotes[::2], quote, delimiter):
+        return Quoted(quotes[:whole:2], quotes[1:whole:2], int(quotes[-1]) if whole < len(quotes) else None)
+    spans = (match.span(1) for match in _quoted_fields(quote, delimiter).finditer(data))
+    begins, ends = np.fromiter(chain.from_iterable(spans), np.int64).reshape(-1, 2).T
+    if len(begins) and not _closes(data[begins[-1] + 1 : ends[-1]], quote.encode()):
+        return Quoted(begins[:-1], ends[:-1] - 1, int(begins[-1]))
+    fields = np.searchsorted(begins, quotes, "right") - 1
+    is_stray = (fields < 0) | (quotes >= ends[fields]) if len(begins) else np.ones(len(quotes), dtype=bool)
+    return Quoted(begins, ends - 1, stray=quotes[is_stray])
+
+
+def _closes(inner: bytes, quote: bytes) -> bool:
+    """Return whether the last byte of what follows the quote that opens a field closes it: after an even number of quotes."""
+    return (len(inner) - len(inner.rstrip(quote))) % 2 == 1
+
+
+@lru_cache
+def _quoted_fields(quote: str, delimiter: str) -> re.Pattern[bytes]:
+    """Return the pattern of a quoted field, and of what follows it up to its delimiter."""
+    mark, end = re.escape(quote).encode(), re.escape(delimiter).encode()
+    begin = b"%b(?<![^%b\\r\\n]%b)" % (mark, end, mark)  # the quote first: the search for it is fast
+    return re.compile(b"(%b[^%b]*+(?:%b%b[^%b]*+)*+%b?)[^%b\\r\\n]*+" % (begin, mark, mark, mark, mark, mark, end))
+
+
 def are_quoted_plainly(view: np.ndarray, quote: str, delimiter: str, line_ends: np.ndarray) -> bool:
     """Return whether none of the lines ends within quotes, each of which quotes a field, or stands twice within one."""
-    if not are_paired(view, quote, delimiter):
+    if not are_closed(view, quote, delimiter):
         return False
     quotes = np.flatnonzero(view == ord(quote))
-    if (np.searchsorted(quotes, line_ends) % 2).any():
-        return False
-    following = quotes[1::2] + 1
-    after = view[following[following < len(view)]]
-    return bool(np.isin(after, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)).all())
+    return not (np.searchsorted(quotes, line_ends) % 2).any()
 
 
 def detect_quote(sample: str) -> str:

@@ -70,7 +70,11 @@ def _below_blanks(records: Records, header: Sequence[str]) -> Collection[int]:
     """Return the places of the records below a blank one, or blank lines, that may be the header of another table: not this one's again."""
     spans = records.spans
     blank = [not any(span.fields) for span in spans]
-    below = {n for n in range(1, len(spans)) if not blank[n] and (blank[n - 1] or spans[n].start > spans[n - 1].end)}
+    below = {
+        n
+        for n in range(1, len(spans))
+        if not blank[n] and (blank[n - 1] or records.has_blank(spans[n - 1].end, spans[n].start))
+    }
     return {n for n in below if tuple(spans[n].fields) != header} if header else ()
 
 

@@ -14,7 +14,7 @@ from itertools import accumulate, chain
 import numpy as np
 
 from tasks.convert.formats.csv.dialect import Dialect
-from tasks.convert.formats.csv.quoting import are_paired
+from tasks.convert.formats.csv.quoting import Quoted, find_quoted
 from tasks.convert.formats.header import NUMBER_OR_DATE
 from tasks.convert.schema.blocks import Record, Rejection
 
@@ -22,7 +22,7 @@ csv.field_size_limit(sys.maxsize)
 
 _SENTINEL = "end"
 _MAX_UNCLOSED = 100  # quotes never closed, each of which makes the rest of the block be read anew
-_LINE_FEED = 10
+_LINE_FEED, _CARRIAGE_RETURN = 10, 13
 _MANY_LINES = 5  # within one quoted field that are records each: of fewer a text may consist by chance
 _LINES_JUDGED = 200
 _LINES_AWAITED = 10_000  # below a quote that opens where its line is no record by itself
@@ -124,6 +124,10 @@ class Records:
             # Of a stray quote only its own line is a reject where it cannot be decoded: the lines below it are rows.
             if (spans := [s for s in found if self._is_decodable(s.start, s.end if what == kept else s.start + 1)])
         ]
+
+    def has_blank(self, start: int, end: int) -> bool:
+        """Return whether one of these lines of the file is blank; a comment is not."""
+        return any(not line.strip("\r\n") for line in self.raw[start:end])
 
     @property
     def first_unclosed(self) -> int | None:
@@ -268,32 +272,52 @@ def find_lines(data: bytes, quote: str, delimiter: str, width: int) -> np.ndarra
 
 def _find_starts(data: bytes, quote: str, delimiter: str, width: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Return where each record begins, and every line ends, once each line ends with a line feed."""
-    if quote and not are_paired(np.frombuffer(data, np.uint8), quote, delimiter):
-        return None
     data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     view = np.frombuffer(data, dtype=np.uint8)
-    quotes = np.flatnonzero(view == ord(quote)) if quote else np.empty(0, np.int64)
     ends = np.flatnonzero(view == _LINE_FEED)
-    before = np.searchsorted(quotes, ends)
-    within = before[before % 2 == 1]
-    if len(within) and _swallows(data, quotes, within, f"{delimiter}{quote}\n", width):
-        return None
-    outside = ends[before % 2 == 0]
+    outside = ends
+    if quote:
+        quoted = find_quoted(data, view, quote, delimiter)
+        fields = quoted.within(ends)
+        outside, within = ends[fields < 0], ends[fields >= 0]
+        if quoted.open is not None or (len(within) and _swallows(data, quoted, (outside, within), delimiter, width)):
+            return None
     starts = np.concatenate([[0], outside + 1])
     stops = np.concatenate([outside, [len(view)]])
     return starts[stops > starts], ends
 
 
-def _swallows(data: bytes, quotes: np.ndarray, within: np.ndarray, after: str, width: int) -> bool:
-    """Return whether a quoted field with line ends within may be no field: text follows its end, or its lines are records."""
-    closing, ends = np.unique(within, return_counts=True)
-    following = quotes[closing] + 1
+def find_whole(data: bytes, quote: str, delimiter: str, width: int) -> int:
+    """Return the size of the whole records with which lines begin; 0 where only a reader can tell, or more than half of the bytes are of none."""
     view = np.frombuffer(data, np.uint8)
-    is_odd = ~np.isin(view[np.minimum(following, len(view) - 1)], np.frombuffer(after.encode(), np.uint8))
-    if (is_odd & (following < len(view))).any():
+    quoted = find_quoted(data, view, quote, delimiter)
+    ends = np.flatnonzero((view == _LINE_FEED) | (view == _CARRIAGE_RETURN))
+    if quoted.open is not None:
+        ends = ends[ends < quoted.open]
+    is_outside = quoted.within(ends) < 0
+    outside, within = ends[is_outside], ends[~is_outside]
+    size = int(outside[-1]) + 1 if len(outside) else 0
+    is_doubtful = size < len(data) // 2 or (
+        len(within) and _swallows(data, quoted, (outside, within), delimiter, width)
+    )
+    return 0 if is_doubtful else size
+
+
+def _swallows(
+    data: bytes, quoted: Quoted, line_ends: tuple[np.ndarray, np.ndarray], delimiter: str, width: int
+) -> bool:
+    """Return whether a record of several lines may be none: a quote in it is no mark, or lines within its quotes are records.
+
+    The line ends are those outside quotes, and those within.
+    """
+    outside, within = line_ends
+    odd = quoted.find_odd(np.frombuffer(data, np.uint8), delimiter)
+    if np.isin(np.searchsorted(outside, odd), np.searchsorted(outside, within)).any():
         return True
-    for close in closing[ends > _MANY_LINES]:
-        text = data[quotes[close - 1] + 1 : quotes[close]].decode("utf-8", "replace")
-        if are_records(text.split("\n", _LINES_JUDGED)[1:-1], after[0], width, _MANY_LINES):
+    whole = quoted.joined()
+    fields, ends = np.unique(whole.within(within), return_counts=True)
+    for each in fields[ends > _MANY_LINES]:
+        text = data[whole.opening[each] + 1 : whole.closing[each]].decode("utf-8", "replace")
+        if are_records(text.split("\n", _LINES_JUDGED)[1:-1], delimiter, width, _MANY_LINES):
             return True
     return False
