@@ -39,11 +39,10 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
     if table.num_rows + len(unlike) != len(lines) or _has_blanks(block, table, unlike):
         return None
     repeats = _find_repeats(table, block.head.fields)
-    if repeats and len(block.head.names) == 1:
-        return None  # what the others are tells whether these are repeats
     misfit_rows = [row.number - 1 for row in unlike]
-    if stops is not None and any(stops[row] - lines[row] > 1 for row in misfit_rows):
-        return None
+    are_long = stops is not None and any(stops[row] - lines[row] > 1 for row in misfit_rows)
+    if are_long or (repeats and len(block.head.names) == 1):
+        return None  # what the others are tells whether these are repeats
     reasons = dict.fromkeys(undecodable, UNDECODABLE)
     reasons |= {
         int(lines[n]): tell_width(row.actual_columns, len(block.head.names))
