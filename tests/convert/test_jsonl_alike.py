@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from tasks.config import Column
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.damaged import read_but_damaged
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
+from tasks.convert.formats.json.mixed import read_but_mixed
 from tasks.convert.formats.json.odd import read_but_odd
 from tasks.convert.formats.json.table import read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
@@ -233,6 +234,23 @@ def test_lines_beside_a_few_of_other_kinds_are_those_read_one_by_one(case: Case)
     assert apart in (None, _outcome(lambda: read_lines(case.block), case.schema))
 
 
+@PROPERTY
+@given(cases(odd=True) | cases(), st.sampled_from(['"m": 5', '"m": "x"', '"m": [1, "a"]', '"a": 1', '"m": {"n": 1}']))
+def test_lines_with_keys_of_several_kinds_are_those_read_one_by_one(case: Case, other: str) -> None:
+    """So are they where values of one key are of several kinds, or a key comes twice."""
+    lines = case.block.window.data.split(b"\n")
+    for number, line in enumerate(lines):
+        if line.rstrip().endswith(b"}"):
+            member = other if number % 2 else '"m": 1'
+            lines[number] = line.rstrip()[:-1] + f", {member}}}".encode()
+    data = b"\n".join(lines)
+    block = replace(case.block, window=ByteView.of(data))
+    apart = _outcome(lambda: read_but_mixed(block, case.schema, case.sample_lines), case.schema)
+    event("line by line" if apart is None else "apart")
+
+    assert apart in (None, _outcome(lambda: read_lines(block), case.schema))
+
+
 _FLAT = '{{"id": {0}, "price": {0}.5, "day": "2013-01-01", "name": "n{0}", "dep": {0}.0}}'
 _NESTED = '{{"id": {0}, "o": {{"x": {0}, "p": {{"y": "t", "z": null}}}}, "q": null}}'
 _VARIED = '{{"id": {0}, "o": {{"x{0}": {0}}}}}'
@@ -348,3 +366,4 @@ def test_an_odd_line_is_what_it_is_alone(odd: str, options: dict[str, Any]) -> N
             assert _outcome(partial(read_at_once, block, schema, 2), schema) in (None, one_by_one)
             assert _outcome(partial(read_but_damaged, block, schema, 2), schema) in (None, one_by_one)
             assert _outcome(partial(read_but_odd, block, schema, 2), schema) in (None, one_by_one)
+            assert _outcome(partial(read_but_mixed, block, schema, 2), schema) in (None, one_by_one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import product
@@ -18,7 +19,7 @@ from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import reader as csv_reader
 from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.excel import workbook
-from tasks.convert.formats.json import damaged, lines
+from tasks.convert.formats.json import damaged, document, jsonl, lines
 from tasks.convert.staging import file as staging
 from tasks.convert.table.state import CommittedTable
 from tests.benchmarks.convert import values_of, write_workbook
@@ -29,6 +30,9 @@ from tests.convert.conftest import api_source, files_source, land, make_table, r
 _ROWS, _BYTES = 2000, 300_000
 _SLOW: dict[str, tuple[ModuleType | type, str]] = {
     "a line of JSON": (lines, "rows_of_line"),
+    "a block of JSON lines": (jsonl, "read_lines"),
+    "a block of a document": (document, "read_lines"),
+    "a document": (document, "read_records"),
     "a damaged line of JSON": (damaged, "rows_of_line"),
     "a block of CSV as texts": (csv_reader, "read_texts_at_once"),
     "a block of CSV by Python's reader": (csv_reader, "read_texts"),
@@ -140,6 +144,39 @@ def test_a_record_of_another_kind_does_not_have_the_others_read_alone(
 ) -> None:
     """No number, a text, one beyond 64 bits, or a key that no other has: the others are parsed at once."""
     with_odd_line(write_records(inbox(tmp_path), kind, flights.rows, _BYTES), f"{odd}," if kind == "document" else odd)
+
+    made(tmp_path, files_source())
+
+    assert not slow
+
+
+@pytest.mark.parametrize("kind", ["flat", "nested", "document"])
+@pytest.mark.parametrize(
+    "values", [["5", '"x"'], ["[1, 2]", '[1, "a", {"b": 2}]'], ["7", str(2**70)], ['"y", "mixed": 5', '"z"']]
+)
+def test_no_line_with_values_of_several_kinds_is_read_by_itself(
+    tmp_path: Path, flights: Flights, slow: Counter[str], kind: str, values: list[str]
+) -> None:
+    """Numbers and texts, mixed lists, numbers beyond 64 bits, or a key that comes twice: that column alone is read so."""
+    path = write_records(inbox(tmp_path), kind, flights.rows, _BYTES)
+    written = path.read_text().split("\n")
+    mixed = [re.sub(r"\}(,?\]?)$", rf', "mixed": {values[n % 2]}}}\1', line) for n, line in enumerate(written)]
+    assert sum('"mixed"' in line for line in mixed) > _ROWS // 4
+    path.write_text("\n".join(mixed))
+
+    made(tmp_path, files_source())
+
+    assert not slow
+
+
+@pytest.mark.parametrize("word", ["NaN", "-Infinity"])
+def test_a_document_with_no_number_is_no_line_by_line_work(
+    tmp_path: Path, flights: Flights, slow: Counter[str], word: str
+) -> None:
+    """Its records are told apart, whatever they hold: those with such a word are read by themselves."""
+    with_odd_line(
+        write_records(inbox(tmp_path), "document", flights.rows, _BYTES), f'{{"year": {word}, "note": "[NaN]"}},'
+    )
 
     made(tmp_path, files_source())
 

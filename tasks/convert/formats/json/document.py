@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import msgspec
+import numpy as np
 
 from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.format import ByteBlock, WholeFormat
-from tasks.convert.formats.json.damaged import read_but_damaged
+from tasks.convert.formats.json.apart import read_apart
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
-from tasks.convert.formats.json.odd import read_but_odd
 from tasks.convert.formats.json.rows import (
     DEEPEST,
     NO_JSON,
@@ -39,6 +40,10 @@ from tasks.core.errors import TableError
 
 _BLOCK_RECORDS = 50_000
 _BLOCK_BYTES = 4 * 2**20  # beside the document itself, its blocks are what takes memory
+_NO_NUMBERS = [  # as Python reads them; in texts too, which stay as long. The word first: the search for it is fast
+    re.compile(rb"%b(?<=[\s:,\[%b]%b)(?=[\s,\]}])" % (word, sign, word))
+    for word, sign in ((b"NaN", b""), (b"Infinity", b"-"))
+]
 _BLANKS = 1024  # at most before a list that is split
 
 
@@ -113,11 +118,35 @@ def _block(values: Sequence[Any], first: int, nulls_of: NullsOf) -> RawBlock:
 def split_records(text: bytes, path: str | None) -> Sequence[msgspec.Raw] | None:
     """Return the records of a document as they stand in it; None where it has to be read as a whole."""
     try:
-        root = msgspec.Raw(text)
-        walked = walk(root, path, _members, _items) if path else Walked([root])
-        return None if walked.missing is not None else _items(walked.last)
+        return _split(msgspec.Raw(text), path)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        masked = text
+    for no_number in _NO_NUMBERS:
+        masked = no_number.sub(lambda found: b"1" * len(found[0]), masked)
+    try:
+        found = _split(msgspec.Raw(masked), path) if masked != text else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    return None if found is None else [msgspec.Raw(text[start:stop]) for start, stop in _places(masked, found)]
+
+
+def _split(root: msgspec.Raw, path: str | None) -> Sequence[msgspec.Raw] | None:
+    walked = walk(root, path, _members, _items) if path else Walked([root])
+    return None if walked.missing is not None else _items(walked.last)
+
+
+def _places(text: bytes, records: Sequence[msgspec.Raw]) -> Iterator[tuple[int, int]]:
+    """Yield where each record begins and ends in the text, between which there is no more than a comma and blanks."""
+    stop = _address(records[0]) - _address(text) if records else 0
+    for record in records:
+        start = text.index(bytes(record), stop)
+        stop = start + len(memoryview(record))
+        yield start, stop
+
+
+def _address(data: bytes | msgspec.Raw) -> int:
+    """Return where bytes lie in memory: a record is a view of its document."""
+    return int(np.frombuffer(data, np.uint8).ctypes.data)
 
 
 def _members(value: msgspec.Raw) -> Mapping[str, msgspec.Raw] | None:
@@ -162,7 +191,7 @@ class RecordBlock:
 
     def _read_lines(self, lines: JsonBlock, schema: Schema) -> RawBlock | None:
         """Return the same where some records are no rows, or in doubt; None where one is no JSON, which is told of the document."""
-        found = read_but_odd(lines, schema) or read_but_damaged(lines, schema) or read_lines(lines)
+        found = read_apart(lines, schema) or read_lines(lines)
         if any(misfit.reason.startswith(NO_JSON) for misfit in found.misfits):
             return None
         records = self._tell([misfit.record for misfit in found.misfits])

@@ -9,9 +9,8 @@ from typing import ClassVar
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat
-from tasks.convert.formats.json.damaged import read_but_damaged
+from tasks.convert.formats.json.apart import read_apart
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
-from tasks.convert.formats.json.odd import read_but_odd
 from tasks.convert.formats.json.table import read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
@@ -49,7 +48,7 @@ class Jsonl(StreamedFormat):
 def parse_lines(block: JsonBlock, schema: Schema) -> TypedBlock:
     """Return the rows of a block, typed, and the lines that do not fit."""
     try:
-        found = read_at_once(block, schema) or read_but_odd(block, schema) or read_but_damaged(block, schema)
+        found = read_at_once(block, schema) or read_apart(block, schema)
     except RecursionError:
         found = None  # which line is nested too deeply is told by reading each
     return cast_block(found or read_lines(block), schema)

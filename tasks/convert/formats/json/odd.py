@@ -68,7 +68,7 @@ def read_but_odd(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LI
     lines = list(block.lines())
     try:
         apart = _set_apart(block.window, lines, sample_lines)
-        if not apart.odd or len(apart.odd) * _MOST_ODD > len(lines):
+        if not apart.odd:
             return None
         window = _without(block.window, [lines[place] for place in (*apart.unfit, *apart.odd)])
         named = read_named(replace(block, window=window), schema, sample_lines)
@@ -87,7 +87,12 @@ def read_but_odd(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LI
 
 
 def _set_apart(window: ByteView, lines: Sequence[_Line], first: int) -> _Apart:
-    """Return the lines that are not like most others, as far as these are known by some of them."""
+    """Return the lines that are not like most others, as far as these are known by some of them.
+
+    Raises:
+        InDoubtError: they are too many.
+
+    """
     apart = _Apart()
     decoder = _decoder_of([*lines[:first], *lines[first :: max(len(lines) // _SAMPLE, 1)]])
     for chunk in range(0, len(lines), _TOGETHER):
@@ -98,6 +103,8 @@ def _set_apart(window: ByteView, lines: Sequence[_Line], first: int) -> _Apart:
         for place, (_, _, line) in enumerate(some, start=chunk):
             if not _is_plain(line, decoder.decode):
                 apart.add(line, place)
+        if len(apart.odd) * _MOST_ODD > len(lines):
+            raise InDoubtError
     return apart
 
 

@@ -48,6 +48,7 @@ class NoRow:
 
 
 _decode, _decode_lines = msgspec.json.Decoder().decode, msgspec.json.Decoder().decode_lines
+_write = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes one for each value
 _WRITTEN_ALIKE = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _TWICE = NotARowError("two values for one column, by a nested key and by one with a dot")
@@ -263,7 +264,7 @@ def text_of(value: Any) -> str | None:
         return value
     if type(value) in (int, float):
         return repr(value)  # what json.dumps gives, in a fifth of the time
-    return json.dumps(value, ensure_ascii=False)
+    return _write(value)
 
 
 def json_type(values: list[Any], texts: pa.ChunkedArray, nulls: Collection[str] = ()) -> TypeName:

@@ -12,10 +12,15 @@ import pyarrow as pa
 from tasks.convert.schema.types import ARROW_TYPES, TypeName
 
 _KINDS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+_LEAST, _MOST = -(2**63), 2**63 - 1
 _NUMBERS = ("bool", "int", "long", "float")  # what is no text in Arrow's schema
 
 Known = Callable[[str], TypeName | None]
 """What type a column had in another block, by its name in the source."""
+
+
+class Beyond:
+    """The kind of whole numbers that 64 bits do not hold."""
 
 
 class InDoubtError(Exception):
@@ -35,6 +40,8 @@ class Shape:
         kind = type(value)
         if kind is NoneType:
             return
+        if kind is int and not _LEAST <= value <= _MOST:
+            kind = Beyond
         self.kinds.add(kind)
         if kind is dict:
             for key, inner in value.items():
@@ -72,7 +79,7 @@ class Shape:
             return ARROW_TYPES[kind] if kind in _NUMBERS else pa.string()
         if self.kinds <= {int, float}:
             return pa.float64() if float in self.kinds or known(name) == "float" else pa.int64()
-        if len(self.kinds) > 1:
+        if len(self.kinds) > 1 or Beyond in self.kinds:
             raise InDoubtError
         if self.elements is not None:
             return pa.list_(self.elements.arrow(known if name == explode else _unknown, name, explode))
