@@ -42,13 +42,13 @@ async def convert(
     chosen = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     outcomes = await gather_all(
-        pipeline.sources.items(),
+        pipeline.converted.items(),
         lambda item: convert_source(
             *item, folder, fresh=fresh, allow_partial=pipeline.allow_partial, only=chosen, pipeline=pipeline.name
         ),
     )
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     tables = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
-    checked = [name for name, source in pipeline.sources.items() if source.checks]
+    checked = [name for name, source in pipeline.converted.items() if source.checks]
     await asyncio.gather(report_tables(pipeline.name, tables), report_findings(pipeline.name, tables, checked, folder))
     return end_stage("convert", outcomes, failed, pipeline)

@@ -20,7 +20,7 @@ def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
         what = "pages" if isinstance(fetched, PagesSource) else "API"
         first = fetched.start[0] if isinstance(fetched, PagesSource) else fetched.url
         yield "ingest", name, f"{what}: {_count(len(partitions), 'partition')} of {first}{_how(fetched)}"
-    for name, source in config.sources.items():
+    for name, source in config.converted.items():
         if isinstance(source, FilesSource):
             files = list_files(source.path, folder.root, source.allow_hosts)
             what = f"{_count(len(files), 'file')} of {redact(', '.join(source.path))}"

@@ -12,7 +12,7 @@ from tasks.config.pagination import SinglePagination
 from tasks.config.partitions import PartitionValues, Range
 from tasks.config.pipeline import Pipeline
 from tasks.config.runners import Runner
-from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source, TableOptions
+from tasks.config.sources import ApiSource, ElementsSource, FilesSource, PagesSource, Source, TableOptions
 from tasks.config.training import (
     Between,
     Candidate,
@@ -39,6 +39,7 @@ __all__ = [
     "Check",
     "Column",
     "ColumnType",
+    "ElementsSource",
     "FilesSource",
     "GridSearch",
     "GroupSplit",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tasks.config.base import ConfigModel, Name
 from tasks.config.kinds import check_added
@@ -33,6 +33,27 @@ class Pipeline(ConfigModel):
     def _is_added(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
         check_added(paths)
         return paths
+
+    @model_validator(mode="after")
+    def _names_each_table_once(self) -> Pipeline:
+        names = [*self.sources]
+        for source, name in (
+            (s, n) for s, each in self.sources.items() if isinstance(each, ApiSource) for n in each.tables
+        ):
+            if name in names:
+                raise ValueError(
+                    f"sources.{source}.tables.{name}: there is a table {name} already; choose another name"
+                )
+            names.append(name)
+        return self
+
+    @property
+    def converted(self) -> dict[str, Source]:
+        """Return every table that is made of what was received, by its name, with the source of its rows."""
+        found: dict[str, Source] = {}
+        for name, source in self.sources.items():
+            found |= {name: source, **(source.elements(name) if isinstance(source, ApiSource) else {})}
+        return found
 
     @property
     def fetched(self) -> dict[str, ApiSource | PagesSource]:

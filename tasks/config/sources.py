@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from tasks.config.auth import Auth
-from tasks.config.base import BodyPath, ConfigModel, NonEmpty, Scalar
+from tasks.config.base import BodyPath, ConfigModel, Name, NonEmpty, Scalar
 from tasks.config.checks import DeclaredCheck
 from tasks.config.columns import Column, PagesColumn, read_column, read_pages_column
 from tasks.config.files import Reading
@@ -91,6 +91,21 @@ class _Fetched(_Tabled):
         return self
 
 
+class ElementsTable(_Tabled):
+    """A table of the elements of a list that a source's records hold."""
+
+    explode: NonEmpty
+    """Column that holds the list, of which each element becomes a row; a record without elements gives none."""
+    take: dict[NonEmpty, NonEmpty] = {}
+    """Columns of the record that each of its elements has too, by their names in this table, e.g. {order_id: id}."""
+    columns: Columns = {}
+    """What is declared of the columns, by the names that they have within an element, or in take; the others are inferred."""
+
+    _shorthand = field_validator("columns", mode="before")(
+        lambda value: {k: read_column(v) for k, v in value.items()} if isinstance(value, dict) else value
+    )
+
+
 class ApiSource(_Fetched):
     """Rows from a JSON API."""
 
@@ -118,6 +133,8 @@ class ApiSource(_Fetched):
     """Column that holds a list, of which each element becomes a row of its own; other lists are kept as JSON text."""
     explode_empty: Literal["drop", "keep"] = "drop"
     """What a record becomes whose list is empty or missing: drop: no row, and it is counted; keep: a row with null there."""
+    tables: dict[Name, ElementsTable] = {}
+    """Tables of their own of lists in the records, by their names, e.g. {order_items: {explode: items, take: {order_id: id}}}; the records are fetched once, and their own table keeps each list as JSON text."""
     incremental: Incremental | None = None
     """How each run asks only for what is newer than what is landed; it needs a key."""
     columns: Columns = {}
@@ -146,7 +163,50 @@ class ApiSource(_Fetched):
             raise ValueError(
                 "incremental needs a key, by which rows that come twice are dropped; add key: [id], or what identifies a row"
             )
+        self._refuse_lost_elements()
         return self
+
+    def _refuse_lost_elements(self) -> None:
+        """Raise where a record may come again, and what it held before would stay in the table of its elements."""
+        if self.tables and (self.incremental is not None or self.keep == "last"):
+            key = "keep: last" if self.incremental is None else "incremental"
+            raise ValueError(
+                f"{key} replaces a record by a later one, whose tables would keep the elements of both; "
+                f"take {key} out, or tables"
+            )
+        for name, table in self.tables.items():
+            if self.key and not table.key:
+                raise ValueError(
+                    f"tables.{name} has no key, and records that come twice would leave their elements twice; "
+                    f"add key, e.g. [{', '.join((*table.take, 'line'))}], or what identifies an element"
+                )
+
+    def elements(self, of: str) -> dict[str, ElementsSource]:
+        """Return the sources of the tables that are made of lists in the records of this one, whose name is `of`."""
+        return {name: ElementsSource.of_table(of, self, table) for name, table in self.tables.items()}
+
+
+class ElementsSource(ApiSource):
+    """The elements of a list in the records of another source: in no pipeline file, but made of its `tables`."""
+
+    of: str
+    """Name of the source whose records hold the list."""
+    take: dict[str, str]
+    """Columns of the record that each element has too, by their names in the table."""
+
+    @classmethod
+    def of_table(cls, of: str, source: ApiSource, table: ElementsTable) -> ElementsSource:
+        """Return the source of one of the tables of the source `of`; its key and columns have the names of the records."""
+        name_in_record = {**table.take, table.explode: table.explode}
+
+        def within(name: str) -> str:
+            return name_in_record.get(name, f"{table.explode}.{name}")
+
+        own = {name: getattr(table, name) for name in ("explode", "take", "keep", "table", "checks")}
+        columns = {within(name): column for name, column in table.columns.items()}
+        shared = {name: getattr(source, name) for name in ApiSource.model_fields}
+        fixed = {"of": of, "key": table.key, "columns": columns, "tables": {}, "explode_empty": "drop"}
+        return cls.model_construct(**{**shared, **own, **fixed})
 
 
 class PagesSource(_Fetched):

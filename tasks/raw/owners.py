@@ -23,7 +23,8 @@ _read = json_reader(_Owner)
 def find_foreign(pipeline: Pipeline, folder: DataFolder) -> list[str]:
     """Return one sentence for each source of a pipeline whose table is another pipeline's."""
     told = {
-        name: explain_other_owner(name, pipeline.name, folder.root, folder.manifest(name)) for name in pipeline.sources
+        name: explain_other_owner(name, pipeline.name, folder.root, folder.manifest(name))
+        for name in pipeline.converted
     }
     return [f"sources.{name}: {said}" for name, said in told.items() if said]
 

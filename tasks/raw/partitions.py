@@ -22,7 +22,9 @@ _HASH_CHARACTERS = 12
 # what it answers: these keys do not make a landed partition stale. A page's selectors do.
 _ASIDE = {"requests", "key", "partitions", "refresh", "auth", "table", "checks", "keep"}
 _ASIDE_OF_API: dict[str, Any] = {
-    **dict.fromkeys(_ASIDE | {"columns", "explode", "explode_empty", "idempotent", "allow_hosts"}, True),
+    **dict.fromkeys(
+        _ASIDE | {"columns", "explode", "explode_empty", "tables", "of", "take", "idempotent", "allow_hosts"}, True
+    ),
     "pagination": {"max_pages", "max_rows"},
     "incremental": {"overlap"},
 }

@@ -27,6 +27,25 @@ LATER_S = 1
 NEVER_S = 30.0
 
 
+ORDERS: list[dict[str, Any]] = [
+    {
+        "id": 1,
+        "status": "paid",
+        "items": [{"sku": "007", "status": "sent", "qty": 2}, {"sku": "8", "status": "open", "qty": 1}],
+    },
+    {"id": 2, "status": "open", "items": []},
+    {"id": 3, "status": "open", "items": "none"},
+    {"id": 4, "status": "open", "items": [{"sku": "007", "qty": 3}, {"sku": "007", "qty": 3}]},
+]
+"""Of which one has no items, one has a text in place of its list, and one an item twice."""
+
+
+async def _orders_with_items(request: Request) -> Response:
+    """Give two orders with each of two cursors."""
+    first = int(request.query_params.get("cursor", 0))
+    return JSONResponse({"data": ORDERS[first : first + 2], "next": 2 if first == 0 else None})
+
+
 def item_routes(site: Site) -> dict[str, Route]:
     """Return the routes of a site that are pages of items."""
     return {
@@ -34,6 +53,7 @@ def item_routes(site: Site) -> dict[str, Route]:
         "/items/{part:path}": _items,
         "/items-until-empty": _items_until_empty,
         "/empty": _json([]),
+        "/orders-with-items": _orders_with_items,
         "/one-record": _json({"id": 1}),
         "/same-page-for-ever": _json({"items": ITEMS}),
         "/same-page-counted": _json({"items": ITEMS, "pages": 3}),

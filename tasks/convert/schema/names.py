@@ -11,16 +11,23 @@ from tasks.core.errors import TableError
 
 FILE, LINE = "_file", "_line"  # the columns that tell where a row came from
 
+_PASSED_OVER = "\0"  # begins the name of what is not of the table, so that it is that of no other column
+
 _NOT_PLAIN = re.compile(r"[^a-z0-9]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
 class Naming:
-    """How columns are named: `renames` by their names in the source, all others made plain with `clean`."""
+    """How columns are named: `renames` by their names in the source, all others made plain with `clean`.
+
+    With `within` only the columns of the elements of that list are of the table,
+    named as within an element, and those that are renamed.
+    """
 
     renames: Mapping[str, str] = field(default_factory=dict)
     clean: bool = False
+    within: str | None = None
 
     def rename(self, names: Sequence[str]) -> list[str]:
         """Return the names in the table.
@@ -31,13 +38,25 @@ class Naming:
         """
         given: dict[str, str] = {}
         for name in names:
-            new = self.renames.get(name) or (clean_name(name) if self.clean else name)
+            new = self.renames.get(name) or self._plain(name)
             if new in given:
                 raise TableError(
                     f"the columns {given[new]!r} and {name!r} would both be {new!r} in the table; rename one of them in columns"
                 )
             given[new] = name
         return list(given)
+
+    def _plain(self, name: str) -> str:
+        if self.within is not None and name != self.within:
+            if not name.startswith(f"{self.within}."):
+                return f"{_PASSED_OVER}{name}"
+            name = name[len(self.within) + 1 :]
+        return clean_name(name) if self.clean else name
+
+
+def is_of_table(name: str) -> bool:
+    """Return whether a column by this name, as `Naming` has given it, is of the table."""
+    return not name.startswith(_PASSED_OVER)
 
 
 def clean_name(name: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from tasks.config.columns import ColumnType
-from tasks.convert.formats.json.rows import is_replaced
 from tasks.convert.parts.part import Part
 from tasks.convert.parts.sample import Samples
 from tasks.convert.schema.names import refuse_width
@@ -98,7 +97,11 @@ class Draft:
         types = widen_all(part.types for part in parts)
         refuse_width(len(types), max((sum(part.rows.values()) for part in parts), default=0))
         explode = self.job.explode
-        if explode and is_replaced(explode, types) and all(part.types.get(explode, "null") == "null" for part in parts):
+        if (
+            explode
+            and self.job.has_elements(types)
+            and all(part.types.get(explode, "null") == "null" for part in parts)
+        ):
             types.pop(explode, None)
         for name, column in self.job.target.columns.items():
             if name in types and column.type is not None:

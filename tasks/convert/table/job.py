@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from tasks.config import ApiSource, Column, FilesSource, PagesSource, Reading, Source
+from tasks.config import ApiSource, Column, ElementsSource, FilesSource, PagesSource, Reading, Source
+from tasks.convert.formats.json.rows import is_replaced
 from tasks.convert.schema.names import Naming
 from tasks.convert.schema.target import TableTarget
 from tasks.convert.staging.context import ConversionContext, InputFile
@@ -69,12 +70,24 @@ class TableJob:
     def naming(self) -> Naming:
         """Return how columns are named in the table."""
         renames = {name: column.rename for name, column in self.source.columns.items() if column.rename}
-        return Naming(renames, self.source.table.clean_names)
+        clean = self.source.table.clean_names
+        if isinstance(self.source, ElementsSource):
+            return Naming({of: name for name, of in self.source.take.items()} | renames, clean, self.source.explode)
+        return Naming(renames, clean)
 
     @property
     def explode(self) -> str | None:
         """Return the column of lists whose elements are rows."""
         return self.source.explode if isinstance(self.source, ApiSource) else None
+
+    def has_elements(self, types: Iterable[str]) -> bool:
+        """Return whether there are columns of the elements of the list that is exploded, which stand in its place."""
+        if self.explode is None:
+            return False
+        if not isinstance(self.source, ElementsSource):
+            return is_replaced(self.explode, types)
+        others = self.naming.rename([self.explode, *self.source.take.values()])
+        return any(name not in others for name in types)
 
     @property
     def keep(self) -> Literal["first", "last"]:
@@ -91,12 +104,14 @@ class TableJob:
         """Return the fingerprint of what is declared of the table: a change makes all of it anew."""
         source = self.source.model_dump(mode="json", include={"columns", "key", "read"})
         table = self.source.table.model_dump(mode="json", exclude={"contract", "max_rejects", "warn_rejects"})
-        return fingerprint([source, table, self.target.typed, self.explode, self.target.keeps_empty, self.keep, LAYOUT])
+        taken = [self.source.take] if isinstance(self.source, ElementsSource) else []
+        rows = [self.target.typed, self.explode, self.target.keeps_empty, self.keep, LAYOUT]
+        return fingerprint([source, table, *rows, *taken])
 
     @property
     def declared(self) -> dict[str, Any]:
         """Return what is declared of how files of such rows are read, as a source of files has it."""
-        if isinstance(self.source, PagesSource):  # whose columns are selectors
+        if isinstance(self.source, PagesSource | ElementsSource):  # whose columns are selectors, or within a list
             return {}
         found = self.source.model_dump(mode="json", include={"columns", "read", "table"}, exclude_defaults=True)
         return {"path": ["rows"], **found}
@@ -137,7 +152,8 @@ def make_job(
         passed_over: list[str] = []
         inputs = tuple(list_files(source.path, folder.root, source.allow_hosts, passed_over))
         return TableJob(name, source, inputs, folder.root, versions, pipeline=pipeline, passed_over=tuple(passed_over))
-    raw = list_raw(source, folder.raw(name), folder.root)
+    fetched = source.of if isinstance(source, ElementsSource) else name
+    raw = list_raw(source, folder.raw(fetched), folder.root)
     due = [partition for partition in raw.missing if only is None or only.covers(partition)]
     _refuse_doubtful(raw, only, allow_partial=allow_partial)
     if not raw.files or (due and not allow_partial):

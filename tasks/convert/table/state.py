@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from tasks.config import FilesSource
+from tasks.config import ElementsSource, FilesSource
 from tasks.convert.formats.json.rows import NOT_A_LIST, is_replaced
 from tasks.convert.parts.part import Part
 from tasks.convert.schema.names import FILE, LINE
@@ -173,10 +173,21 @@ def check_exploded(job: TableJob, types: Types, files: Iterable[ConvertedFile]) 
     if not _has_exploded(job, job.explode, types) and not any(_may_reject_list(f) for f in counted):
         cure = did_you_mean(job.explode, types, f"the columns are {', '.join(types)}")
         raise TableError(f"explode: no record has a column {job.explode!r}; {cure}")
+    if isinstance(job.source, ElementsSource):
+        _check_taken(job, job.source.take, types)
+
+
+def _check_taken(job: TableJob, take: Mapping[str, str], types: Types) -> None:
+    """Raise when no record has a column that its elements are to have too."""
+    for name, of in take.items():
+        if job.naming.rename([of])[0] not in types:
+            raise TableError(f"take.{name}: no record has a column {of!r}; correct it, or take it out")
 
 
 def _has_exploded(job: TableJob, explode: str, types: Types) -> bool:
     """Return whether there is a column of the list that is exploded, or of its elements, by whatever name."""
+    if isinstance(job.source, ElementsSource):
+        return job.naming.rename([explode])[0] in types or job.has_elements(types)
     renamed = (new for name, new in job.naming.renames.items() if is_replaced(explode, [name]))
     own, of_element = job.naming.rename([explode, f"{explode}.x"])
     return own in types or any(name.startswith(of_element[:-1]) for name in types) or any(n in types for n in renamed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from tasks.convert.formats.json.lines import JsonBlock, read_lines
 from tasks.convert.formats.json.table import read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
+from tasks.convert.schema.names import is_of_table
 from tasks.convert.schema.target import TableTarget
 
 
@@ -51,7 +53,13 @@ def parse_lines(block: JsonBlock, schema: Schema) -> TypedBlock:
         found = read_at_once(block, schema) or read_apart(block, schema)
     except RecursionError:
         found = None  # which line is nested too deeply is told by reading each
-    return cast_block(found or read_lines(block), schema)
+    return cast_block(_of_table(found or read_lines(block)), schema)
+
+
+def _of_table(block: RawBlock) -> RawBlock:
+    """Return a block with the columns alone that are of the table."""
+    names = list(filter(is_of_table, block.table.column_names))
+    return block if len(names) == len(block.table.column_names) else replace(block, table=block.table.select(names))
 
 
 def warn_of_cut_off(window: ByteView) -> str:
