@@ -15,8 +15,8 @@ TOP_LEVEL = {"flows", "tasks", "deployments", "data", "tests", "docs", "findings
 STAGES = ("ingest", "convert", "train")
 FLOORS = {
     "tasks": ("core", "config", "raw", STAGES, "reports"),
-    "tasks/ingest": ("throttle", "http", ("api", "scraping"), "landing", "results", "progress", "tasks"),
-    "tasks/convert": ("schema", "files", "formats", "parts", ("staging", "checks"), "table", "profile", "tasks", "single"),
+    "tasks/ingest": ("throttle", "http", ("api", "scraping"), "landing", "results", "progress", "first_page", "tasks"),
+    "tasks/convert": ("schema", "files", "formats", "parts", ("staging", "checks"), "table", "profile", "head", "tasks", "single"),
     "tasks/train": ("data", "models", "evaluation", ("checks", "execution"), "registry", ("predict", "plots"), "tasks"),
     "flows": ("deployments", "schedules", "summary", "recorder", "stage", ("ingest", "convert", "train"), "pipeline", "predict", "cli"),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, validators
 
 from tasks.core.errors import ConfigError, LostServerError, TidemillError
 from tasks.core.escaping import printable
@@ -94,6 +94,26 @@ def check(pipeline: PipelineFile, *, data: Data = Path("data")) -> int:
     from flows.cli.run import check_pipeline  # noqa: PLC0415 - heavy
 
     return check_pipeline(pipeline, data)
+
+
+@app.command
+def preview(
+    pipeline: PipelineFile,
+    source: Annotated[str | None, Parameter(help="One of its sources; without it, all.")] = None,
+    *,
+    data: Data = Path("data"),
+    rows: Annotated[int, Parameter(help="How many rows of each to show.", validator=validators.Number(gte=1))] = 3,
+    ask: Annotated[
+        bool, Parameter(negative="", help="Make the first request of each API and web page source, and no other.")
+    ] = False,
+) -> int:
+    """Show the first rows of each source as its table would have them, with types, rejects and what was detected.
+
+    Reads the head of the files only, makes no request without --ask, and writes nothing.
+    """
+    from flows.cli.preview import preview_pipeline  # noqa: PLC0415 - heavy
+
+    return preview_pipeline(pipeline, source, data, rows=rows, ask=ask)
 
 
 @app.command

@@ -19,6 +19,7 @@ HEAVY = {"openpyxl", "pandas", "sklearn", "scipy", "matplotlib"}
         ("flows.pipeline", HEAVY),
         ("flows.cli.mistakes", HEAVY | {"lxml", "duckdb", "aiohttp", "httpx"}),
         ("flows.cli.models", HEAVY),
+        ("flows.cli.preview", HEAVY | {"prefect", "lxml", "duckdb", "aiohttp", "httpx"}),
     ],
 )
 def test_a_start_imports_no_reader_of_files_and_nothing_of_fits(module: str, heavy: set[str]) -> None:

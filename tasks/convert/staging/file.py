@@ -121,7 +121,7 @@ async def _read_blocks(file: InputFile, plan: ConversionContext, progress: _Prog
         blocks = await asyncio.to_thread(read_whole, file.path, opened, plan.target)
         while (block := await asyncio.to_thread(next, blocks, None)) is not None:
             if isinstance(block, RawBlock):
-                block = take_totals(_renamed(block, plan), plan.target.columns)
+                block = take_whole(block, plan)
                 progress.guess = progress.guess or block.guess
             progress.guess = progress.guess or Guess(opened.suffixes[0].removeprefix("."))
             yield block
@@ -143,7 +143,7 @@ def _begin(
     file: InputFile, plan: ConversionContext, progress: _Progress
 ) -> tuple[WholeFormat | RecordSplitter, Sequence[Block]]:
     """Open a file, and return also the blocks of one that is small: to go from thread to thread for each step took as long as these."""
-    opened = _open(file, plan)
+    opened = open_format(file, plan)
     if isinstance(opened, WholeFormat) or not _is_plain(file) or file.size >= len(opened.room):
         return opened, ()
     with _told_failures(), Path(file.path).open("rb") as stream:
@@ -158,16 +158,28 @@ def _is_plain(file: InputFile) -> bool:
     return file.is_local and not suffixes(file.name)[1]
 
 
-def _open(file: InputFile, plan: ConversionContext) -> WholeFormat | RecordSplitter:
-    """Return what reads a file as a whole, or cuts it into blocks, as its format is."""
+def open_format(
+    file: InputFile, plan: ConversionContext, block_bytes: int = BLOCK_BYTES
+) -> WholeFormat | RecordSplitter:
+    """Return what reads a file as a whole, or cuts it into blocks, as its format is.
+
+    Raises:
+        TableError: it is of no known format.
+
+    """
     kind = format_of(file.name, plan.target.reading, file.path)
     if issubclass(kind, WholeFormat):
         return kind()
     if not issubclass(kind, StreamedFormat):
         raise TableError(f"{kind.__name__} reads no file; derive it from LineFormat, StreamedFormat or WholeFormat")
     # How long a file is tells neither its compressed size nor a store, which may not know: the beginning tells its format.
-    size = file.size if _is_plain(file) else BLOCK_BYTES
-    return RecordSplitter(kind(plan.target), plan.buffers, BLOCK_BYTES, size)
+    size = file.size if _is_plain(file) else block_bytes
+    return RecordSplitter(kind(plan.target), plan.buffers, block_bytes, size)
+
+
+def take_whole(block: RawBlock, plan: ConversionContext) -> RawBlock:
+    """Return a block of a file that is read as a whole, its columns named as in the table, and a line of totals marked."""
+    return take_totals(_renamed(block, plan), plan.target.columns)
 
 
 def _renamed(texts: RawBlock, plan: ConversionContext) -> RawBlock:

@@ -1,0 +1,137 @@
+"""The command `preview`: how the head of each source would stand in its table, before anything runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from flows.cli.console import make_console, print_line
+from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, Source, load_pipeline
+from tasks.convert.head import Head, read_head, read_lines
+from tasks.convert.schema.blocks import Guess
+from tasks.convert.schema.types import NULL_TEXTS
+from tasks.convert.table.inputs import list_files, list_raw
+from tasks.core.errors import ConfigError, TidemillError
+from tasks.core.redaction import redact
+from tasks.core.storage import DataFolder
+from tasks.core.suggestions import did_you_mean
+from tasks.raw.partitions import Partition, list_partitions
+
+_ADDRESSES = 3
+_REJECTS = 5
+_CHARACTERS = 28
+_DETECTED = ("delimiter", "quote", "escape", "decimal", "header", "skipped")
+
+
+def preview_pipeline(path: Path, source: str | None, data: Path, *, rows: int, ask: bool) -> int:
+    """Print the head of a pipeline's sources, or of one, as rows of their tables; return 1 where one cannot be shown.
+
+    Raises:
+        ConfigError: the file is wrong, or has no such source.
+
+    """
+    config = load_pipeline(path)
+    names = list(config.sources) if source is None else [_known(source, config)]
+    folder, console, failed = DataFolder.at(data), make_console(), False
+    for name in names:
+        try:
+            for line in _lines(name, config.sources[name], folder, rows, ask=ask):
+                print_line(console, line)
+        except TidemillError as error:
+            failed = True
+            for line in str(error).splitlines():
+                print_line(console, f"  error: {redact(line)}")
+        print_line(console, "")
+    return 1 if failed else 0
+
+
+def _known(source: str, config: Pipeline) -> str:
+    if source not in config.sources:
+        raise ConfigError(f"{source}: is no source of {config.name}; {did_you_mean(source, config.sources)}")
+    return source
+
+
+def _lines(name: str, source: Source, folder: DataFolder, rows: int, *, ask: bool) -> Iterator[str]:
+    if isinstance(source, FilesSource):
+        files = list_files(source.path, folder.root, source.allow_hosts)
+        size = sum(file.size for file in files)
+        yield f"{name}: {_count(len(files), 'file')}, {size:,} bytes, of {redact(', '.join(source.path))}"
+        yield from _shown(read_head(name, source, files[0], folder), rows)
+        return
+    partitions = list_partitions(source)
+    landed = list_raw(source, folder.raw(name), folder.root)
+    what = "API" if isinstance(source, ApiSource) else "pages"
+    yield f"{name}: {what}, {_count(len(partitions), 'partition')}, {len(landed.missing)} of them not landed"
+    yield from _requests(source)
+    if ask:
+        from tasks.ingest.first_page import fetch_first_page  # noqa: PLC0415 - of requests alone is aiohttp wanted
+
+        warned: list[str] = []
+        lines = asyncio.run(fetch_first_page(source, warned.append))
+        yield from (f"  warning: {sentence}" for sentence in warned)
+        yield from _shown(read_lines(name, source, lines, folder), rows)
+    elif landed.files:
+        yield from _shown(read_head(name, source, landed.files[0], folder), rows)
+    else:
+        yield "  nothing of it is landed; --ask makes its first request, and shows what comes"
+
+
+def _requests(source: ApiSource | PagesSource) -> Iterator[str]:
+    method = source.method if isinstance(source, ApiSource) else "GET"
+    partitions = list_partitions(source)
+    for partition in partitions[:_ADDRESSES]:
+        for url in _first_urls(source, partition)[:_ADDRESSES]:
+            yield f"  {method} {redact(url)}"
+    if len(partitions) > _ADDRESSES:
+        yield f"  … and the first pages of {len(partitions) - _ADDRESSES:,} partitions more"
+
+
+def _first_urls(source: ApiSource | PagesSource, partition: Partition) -> list[str]:
+    """Return the addresses that a partition begins with, without what auth and pagination add."""
+    if isinstance(source, PagesSource):
+        return [partition.fill(url) for url in source.start]
+    from tasks.ingest.api.urls import first_request  # noqa: PLC0415 - of an API alone is httpx wanted
+
+    return [str(first_request(source, partition).url)]
+
+
+def _shown(head: Head, rows: int) -> Iterator[str]:
+    """Yield what is seen of a head: how it was read, its columns with their types and first values, and its rejects."""
+    part = "all" if head.is_whole else "the head"
+    yield f"  {part} of {head.file}: {_count(head.received, 'row')}, {_count(len(head.misfits), 'reject')}"
+    if head.guess is not None:
+        yield f"  read as {_words(head.guess)}"
+        yield f"  null beside the empty text: {', '.join(filter(None, NULL_TEXTS))}"
+    first = head.rows.slice(0, rows)
+    columns = [(name, str(kind), *map(_cell, first[name].to_pylist())) for name, kind in head.types.items()]
+    table = [("column", "type", *(f"row {number + 1}" for number in range(first.num_rows))), *columns]
+    widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
+    for line in table:
+        yield "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+    for misfit in head.misfits[:_REJECTS]:
+        yield f"  reject: line {misfit.record.line}: {misfit.reason}: {_cut(misfit.record.raw, 80)}"
+    if len(head.misfits) > _REJECTS:
+        yield f"  … and {len(head.misfits) - _REJECTS:,} rejects more"
+    yield from (f"  warning: {sentence}" for sentence in head.warnings)
+
+
+def _words(guess: Guess) -> str:
+    """Return what was detected of a file, or declared."""
+    known = {field.name: getattr(guess, field.name) for field in fields(guess)}
+    said = [f"{key} {known[key]!r}" for key in _DETECTED if known[key] not in ("", None, 0) or known[key] is False]
+    return ", ".join(filter(None, (guess.format, guess.encoding, *said)))
+
+
+def _cell(value: Any) -> str:
+    return "null" if value is None else _cut(str(value), _CHARACTERS)
+
+
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
