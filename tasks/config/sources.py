@@ -125,6 +125,10 @@ class ApiSource(_Fetched):
     """How the rows of a partition are spread over requests."""
     records_at: BodyPath | None = None
     """Path in the body to the list of records, e.g. data.items, or 1 for the second element of a list; a name with a dot stands in quotes, '"a.b".items'; without it the body is the list, or the one record."""
+    shape: Literal["records", "columns", "by_id"] = "records"
+    """Shape of the records: records: a list of them; columns: an object of lists, {date: [..], temp: [..]}, of which the values at one place are a row; by_id: an object of records by their ids, which become the column id_column."""
+    id_column: NonEmpty | None = None
+    """Column that the ids of shape: by_id become, as texts unless it is declared otherwise."""
     names: Literal["first"] | Annotated[tuple[NonEmpty, ...], Field(min_length=1)] | None = None
     """Names of the values where each record is a list: [id, name, …], or first where the first record has them; without it col0, col1 and so on."""
     error_at: BodyPath | None = None
@@ -157,6 +161,10 @@ class ApiSource(_Fetched):
             getattr(self.auth, "place", None),
         ):
             raise ValueError("place: body needs a request with a body; add method: POST, or send it as query or header")
+        if (self.shape == "by_id") != (self.id_column is not None):
+            raise ValueError(
+                "shape: by_id and id_column, the column that ids become, belong together; write both, or none"
+            )
         if self.explode is None and self.explode_empty == "keep":
             raise ValueError("explode_empty is of a list that is exploded; add explode, or take explode_empty out")
         if self.incremental is not None and not self.key:

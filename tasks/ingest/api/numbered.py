@@ -29,6 +29,7 @@ from tasks.ingest.api.paging import (
     turns_pages,
 )
 from tasks.ingest.api.response import BodyKind, Document, ListNames, read_from_body
+from tasks.ingest.api.shape import records_of
 from tasks.ingest.api.urls import turn_page
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content, refusal
 from tasks.ingest.throttle.limiter import BodyRoom
@@ -97,7 +98,7 @@ class _Reader:
     def _read(
         self, index: int, page_request: PageRequest, response: httpx.Response, document: Document
     ) -> NumberedPage:
-        records = document.records(self._source.records_at)
+        records = records_of(document, self._source)
         self._kind.check(document, records, page_request)
         records = self._names.name(records)
         told = self._read_total(index, page_request, response, document)
@@ -120,7 +121,12 @@ class _Reader:
 
     def _check_can_end(self, page_request: PageRequest, document: Document) -> None:
         """Raise where no page could be the last: a body that is one record is never empty."""
-        if self._source.records_at is None and not self._pagination.end_statuses and not document.is_list():
+        if (
+            self._source.shape == "records"
+            and self._source.records_at is None
+            and not self._pagination.end_statuses
+            and not document.is_list()
+        ):
             raise PermanentSourceError(
                 f"{page_request.label}: the body is not a list, so that no page is ever empty or short; add records_at: "
                 "the path of the list of records, or pagination.end_statuses where each page is one record"

@@ -13,6 +13,7 @@ from tasks.ingest.api.paging import Progress
 from tasks.ingest.api.remainder import doubts_of_only_response
 from tasks.ingest.api.response import Document, ListNames, read_from_body
 from tasks.ingest.api.sequential import Walk, read_sequence
+from tasks.ingest.api.shape import records_of
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content
 
 
@@ -44,7 +45,7 @@ async def _read_single(source: ApiSource, first: PageRequest, fetch: Fetch) -> A
     response, names = await fetch(first), ListNames(source.names)
 
     def read(document: Document) -> PageGroup:
-        records = document.records(source.records_at)
+        records = records_of(document, source)
         received = len(records)
         records = names.name(records)
         complaint = document.complaint(has_rows=bool(records))

@@ -112,7 +112,12 @@ def doubts_of_only_response(
 ) -> tuple[str, ...]:
     """Return what there is to doubt in the only answer of a partition, of which `rows` were taken."""
     said, place, levels = label_of(response), None, document.levels(source.records_at)
-    if source.records_at is None and levels and (place := _list_within(levels[0])) is not None:
+    if (
+        source.shape == "records"
+        and source.records_at is None
+        and levels
+        and (place := _list_within(levels[0])) is not None
+    ):
         levels = document.levels(place)
         rows = len(document.find(place) or ())
     if any(_plain(name) in _TURNED for name in source.partitions):

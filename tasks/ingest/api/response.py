@@ -28,7 +28,7 @@ _EXCERPT_CHARACTERS = 120
 _QUOTED_CHARACTERS = 60
 _NAMES_CHARACTERS = 200
 _PAIR = 2
-_ERRORS = ("error", "errors")  # what an answer that is none, though its status is 200, tells of it by
+ERRORS = ("error", "errors")  # what an answer that is none, though its status is 200, tells of it by
 _LINES = frozenset(
     {
         "application/x-ndjson",
@@ -89,7 +89,7 @@ class Document:
         """
         if has_rows and not self.is_record and "data" not in (self._entries or {}):
             return None
-        for name in _ERRORS:
+        for name in ERRORS:
             if found := self.find(name):
                 return (
                     f"{label_of(self._response)}: the answer has {'' if has_rows else 'no '}rows, and {name}: "
@@ -112,7 +112,7 @@ class Document:
             PermanentSourceError: `records_at` is missing from the body or is not a list.
 
         """
-        value = self._all() if records_at is None else self._at(records_at, "records_at")
+        value = self.value_at(records_at)
         items = list_items(value)
         if items is not None:
             self._check_is_flat(items, records_at)
@@ -127,6 +127,20 @@ class Document:
             f"{label_of(self._response)}: records_at: {records_at!r} is {quoted(found, _QUOTED_CHARACTERS)}, not a list; "
             "name the path of the list of records"
         )
+
+    @property
+    def label(self) -> str:
+        """Return what messages call the request by."""
+        return label_of(self._response)
+
+    def value_at(self, records_at: str | None) -> JsonText:
+        """Return the value at `records_at`, or the body.
+
+        Raises:
+            PermanentSourceError: `records_at` is missing from the body.
+
+        """
+        return self._all() if records_at is None else self._at(records_at, "records_at")
 
     def _all(self) -> JsonText:
         """Return the body; as a list where its type says that its one line is one of many."""

@@ -16,6 +16,7 @@ from tasks.config.pagination import FollowedPagination, Following
 from tasks.core.errors import PermanentSourceError, WrongPagesError
 from tasks.ingest.api.paging import digest_records
 from tasks.ingest.api.response import BodyKind, Document, ListNames, read_from_body
+from tasks.ingest.api.shape import records_of
 from tasks.ingest.api.urls import find_link, turn_page
 from tasks.ingest.http.redaction import quoted
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content, label_of
@@ -133,7 +134,7 @@ async def _fetch(
         return _Page([], following, is_nothing=following is None)
 
     def read(document: Document) -> _Page:
-        records = document.records(source.records_at)
+        records = records_of(document, source)
         kind.check(document, records, page_request)
         records = names.name(records)
         answer = Answer(response, document, records)
