@@ -99,7 +99,7 @@ def check(pipeline: PipelineFile, *, data: Data = Path("data")) -> int:
 @app.command
 def preview(
     pipeline: PipelineFile,
-    source: Annotated[str | None, Parameter(help="One of its sources; without it, all.")] = None,
+    source: Annotated[str | None, Parameter(help="One of its sources, or tables; without it, all.")] = None,
     *,
     data: Data = Path("data"),
     rows: Annotated[int, Parameter(help="How many rows of each to show.", validator=validators.Number(gte=1))] = 3,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from flows.cli.console import make_console, print_line
-from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, Source, load_pipeline
+from tasks.config import ApiSource, ElementsSource, FilesSource, PagesSource, Pipeline, Source, load_pipeline
 from tasks.convert.head import Head, read_head, read_lines
 from tasks.convert.schema.blocks import Guess
 from tasks.convert.schema.types import NULL_TEXTS
@@ -30,15 +30,16 @@ def preview_pipeline(path: Path, source: str | None, data: Path, *, rows: int, a
     """Print the head of a pipeline's sources, or of one, as rows of their tables; return 1 where one cannot be shown.
 
     Raises:
-        ConfigError: the file is wrong, or has no such source.
+        ConfigError: the file is wrong, or makes no such table.
 
     """
     config = load_pipeline(path)
-    names = list(config.sources) if source is None else [_known(source, config)]
+    names = list(config.converted) if source is None else [_known(source, config)]
     folder, console, failed = DataFolder.at(data), make_console(), False
+    first_pages = _FirstPages() if ask else None
     for name in names:
         try:
-            for line in _lines(name, config.sources[name], folder, rows, ask=ask):
+            for line in _lines(name, config.converted[name], folder, rows, first_pages):
                 print_line(console, line)
         except TidemillError as error:
             failed = True
@@ -49,12 +50,27 @@ def preview_pipeline(path: Path, source: str | None, data: Path, *, rows: int, a
 
 
 def _known(source: str, config: Pipeline) -> str:
-    if source not in config.sources:
-        raise ConfigError(f"{source}: is no source of {config.name}; {did_you_mean(source, config.sources)}")
+    if source not in config.converted:
+        raise ConfigError(f"{source}: is no table of {config.name}; {did_you_mean(source, config.converted)}")
     return source
 
 
-def _lines(name: str, source: Source, folder: DataFolder, rows: int, *, ask: bool) -> Iterator[str]:
+class _FirstPages:
+    """The first pages of sources, each asked for once, however many tables are made of it."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Sequence[bytes]] = {}
+
+    def of(self, name: str, source: ApiSource | PagesSource, warn: Callable[[str], None]) -> Sequence[bytes]:
+        """Return the records of a source's first page."""
+        from tasks.ingest.first_page import fetch_first_page  # noqa: PLC0415 - of requests alone is aiohttp wanted
+
+        if name not in self._found:
+            self._found[name] = asyncio.run(fetch_first_page(source, warn))
+        return self._found[name]
+
+
+def _lines(name: str, source: Source, folder: DataFolder, rows: int, first_pages: _FirstPages | None) -> Iterator[str]:
     if isinstance(source, FilesSource):
         files = list_files(source.path, folder.root, source.allow_hosts)
         size = sum(file.size for file in files)
@@ -62,15 +78,15 @@ def _lines(name: str, source: Source, folder: DataFolder, rows: int, *, ask: boo
         yield from _shown(read_head(name, source, files[0], folder), rows)
         return
     partitions = list_partitions(source)
-    landed = list_raw(source, folder.raw(name), folder.root)
+    fetched = source.of if isinstance(source, ElementsSource) else name
+    landed = list_raw(source, folder.raw(fetched), folder.root)
     what = "API" if isinstance(source, ApiSource) else "pages"
-    yield f"{name}: {what}, {_count(len(partitions), 'partition')}, {len(landed.missing)} of them not landed"
+    of = f"{source.explode} of {fetched}, " if isinstance(source, ElementsSource) else ""
+    yield f"{name}: {of}{what}, {_count(len(partitions), 'partition')}, {len(landed.missing)} of them not landed"
     yield from _requests(source)
-    if ask:
-        from tasks.ingest.first_page import fetch_first_page  # noqa: PLC0415 - of requests alone is aiohttp wanted
-
+    if first_pages is not None:
         warned: list[str] = []
-        lines = asyncio.run(fetch_first_page(source, warned.append))
+        lines = first_pages.of(fetched, source, warned.append)
         yield from (f"  warning: {sentence}" for sentence in warned)
         yield from _shown(read_lines(name, source, lines, folder), rows)
     elif landed.files:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -117,4 +119,35 @@ def test_a_source_that_cannot_be_shown_hides_no_other(alone: Tidemill, tmp_path:
     assert f"error: no file matches {tmp_path}/no.csv; put the files there, or correct path" in ended.stdout
     assert "  id      int   7\n" in ended.stdout
     assert misnamed.returncode == 2
-    assert misnamed.stderr == "error: goood: is no source of shop; did you mean good?\n"
+    assert misnamed.stderr == "error: goood: is no table of shop; did you mean good?\n"
+
+
+def test_several_tables_of_one_answer_are_each_shown(alone: Tidemill, tmp_path: Path) -> None:
+    """The elements of a list in an API's records are rows of their own, of one request."""
+    asked: list[str] = []
+    orders = [{"id": n, "items": [{"sku": f"s{n}"}, {"sku": "x"}]} for n in range(3)]
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            body = json.dumps(orders).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as site:
+        Thread(target=site.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{site.server_port}/orders"
+        tables = "{order_items: {explode: items, take: {order_id: id}}}"
+        path = write(tmp_path, f"    {{kind: api, url: '{url}', tables: {tables}}}\n")
+
+        ended = alone("preview", path, "--ask", "--data", tmp_path / "none")
+        site.shutdown()
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert asked == ["/orders"]
+    assert "order_items: items of orders, API, 1 partition" in ended.stdout
+    assert "all of first answer.jsonl: 6 rows, 0 rejects" in ended.stdout
+    assert "  order_id  int     0      0      1\n" in ended.stdout
