@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from flows.cli.main import run_command
 from tasks.config import load_pipeline
 from tasks.config.checks import CHECKS
-from tasks.config.load import _read_yaml
+from tasks.config.load import _Constructor, _read_yaml
 from tasks.config.schema import editor_schema
 from tests.documented import DOCS, documented
 from tests.reference import EXAMPLES, PAGE, Reference, flow, write_page
@@ -112,9 +112,11 @@ def test_an_editor_asks_for_the_kind(source: dict[str, Any], editor: Draft202012
 def test_the_examples_of_the_page_are_yaml() -> None:
     """As they stand there they give the values that the examples have."""
     parts = Reference().parts.values()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _Constructor
     shown = [(key, value, flow(value)) for part in parts for key, value in part.examples.items()]
 
-    assert [(key, text) for key, value, text in shown if YAML(typ="safe").load(f"[{text}]") != [value]] == []
+    assert [(key, text) for key, value, text in shown if yaml.load(f"[{text}]") != [value]] == []
 
 
 def test_the_command_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:

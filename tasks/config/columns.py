@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from tasks.config.base import ConfigModel, NonEmpty
 
@@ -20,6 +20,24 @@ def find_format_mistake(text: str) -> str | None:
     """Return what is wrong with a format, and the cure; None where it reads what is written."""
     found = {match[1] for match in _DIRECTIVE.finditer(text)}
     return _unknown(text) or next(_misread(found), None)
+
+
+def find_pattern_mistake(pattern: str) -> str | None:
+    """Return what is wrong with a regular expression of a column, and the cure; None where its one group tells the value."""
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        return f"is no regular expression ({error}); correct it, e.g. 'Order (\\d+)'"
+    if groups != 1:
+        return f"has {groups} groups, and the value is that of one; write one group, and others as (?:…)"
+    import pyarrow as pa  # noqa: PLC0415 - 0.2 s, for none but a pattern
+    import pyarrow.compute as pc  # noqa: PLC0415 - the same
+
+    try:
+        pc.match_substring_regex(pa.array([""]), pattern)
+    except pa.ArrowInvalid as error:
+        return f"is none of RE2, which neither looks around nor back ({error}); write it without, e.g. 'Order (\\d+)'"
+    return None
 
 
 def _misread(directives: set[str]) -> Iterator[str]:
@@ -47,6 +65,22 @@ def _unknown(text: str) -> str | None:
     return None
 
 
+_NO_AFFIX = re.compile(r"[\s.,'_]*|[+-]|[\d.,+-]*\d.*", re.DOTALL)  # what of a number tells its value
+_LISTED = {True: "true", False: "false"}
+
+
+def _as_texts(value: Any) -> Any:
+    """Return a list of words as texts: YAML reads true and 1 as what they mean; a word alone is a list of one."""
+    words = [value] if isinstance(value, str) else value
+    if not isinstance(words, list | tuple):
+        return value
+    return [_LISTED[each] if isinstance(each, bool) else str(each) if isinstance(each, int) else each for each in words]
+
+
+Words = Annotated[tuple[NonEmpty, ...], BeforeValidator(_as_texts)]
+Affixes = Annotated[
+    tuple[NonEmpty, ...], Field(min_length=1), BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
+]
 ColumnType = Literal["int", "float", "string", "bool", "date", "timestamp"]
 
 
@@ -67,6 +101,47 @@ class Column(ConfigModel):
     """What separates thousands in its numbers, e.g. 1,234.5."""
     decimal: Literal[".", ","] | None = None
     """What separates decimals in its numbers; without it, what the whole file uses."""
+    strip: bool | Affixes = False
+    """What is taken off around its numbers: true: currency signs, units, % and blanks, as of 1,234.50 €; or the texts that are, e.g. [€, EUR], where another makes the row a reject.
+
+    A unit is taken off, not converted: 12 % is 12. Words that multiply, as k or Mio, have to be listed.
+    """
+    pattern: NonEmpty | None = None
+    """Regular expression (RE2) of the whole value, whose one group is what stays of it, e.g. 'Order (\\d+)'; a row with another value becomes a reject."""
+    true: Words = ()
+    """Words that mean true in a bool, upper or lower case, e.g. [ja, x]; with them, or false, a row with any other word becomes a reject."""
+    false: Words = ()
+    """Words that mean false in a bool, e.g. [nein]."""
+    drop: bool = False
+    """Whether the column is left out of the table."""
+
+    @property
+    def reads_words(self) -> bool:
+        """Return whether its values are read as they are written, also where these are numbers or truths."""
+        return bool(self.pattern or self.true or self.false)
+
+    @model_validator(mode="after")
+    def _is_dropped_alone(self) -> Self:
+        others = sorted(self.model_fields_set - {"drop", "select"})
+        if self.drop and others:
+            raise ValueError(f"drop leaves the column out, and {others[0]} is of one that stays; take one of them out")
+        return self
+
+    @model_validator(mode="after")
+    def _is_cleaned_by_its_type(self) -> Self:
+        if self.strip and self.type not in ("int", "float"):
+            raise ValueError("strip takes off what stands around a number; add type: float, or int")
+        for affix in self.strip if isinstance(self.strip, tuple) else ():
+            if _NO_AFFIX.fullmatch(affix):
+                raise ValueError(f"strip: {affix!r} may be of the number itself; write what stands around it, e.g. €")
+        if (self.true or self.false) and self.type != "bool":
+            raise ValueError(f"{'true' if self.true else 'false'} has words of a bool; add type: bool")
+        both = {word.strip().lower() for word in self.true} & {word.strip().lower() for word in self.false}
+        if both:
+            raise ValueError(f"{min(both)!r} is both true and false; take it out of one of them")
+        if self.pattern is not None and (mistake := find_pattern_mistake(self.pattern)) is not None:
+            raise ValueError(f"pattern {self.pattern!r} {mistake}")
+        return self
 
     @model_validator(mode="after")
     def _fits_the_type(self) -> Column:

@@ -24,6 +24,7 @@ from tasks.core.suggestions import did_you_mean
 
 _SENT = ("partitions", "params", "headers", "body")
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_TRUTH, _TEXT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -76,7 +77,14 @@ _VALUES_OF_A_KEY = re.compile(r" with value .*")  # which may be a secret, writt
 
 
 class _Constructor(SafeConstructor):
-    """Leaves dates and times the texts they are in the file: `2013-01-01` is a value for an address."""
+    """Leaves dates and times the texts they are in the file: `2013-01-01` is a value for an address; and keys, as `true:` of a column."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Return a mapping whose keys true and false are texts."""
+        for key, _ in node.value:
+            if key.tag == _TRUTH:
+                key.tag = _TEXT
+        return super().construct_mapping(node, deep)
 
 
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)

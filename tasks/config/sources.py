@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
@@ -54,6 +55,16 @@ class _Tabled(ConfigModel):
     """How the rows become a table."""
     checks: tuple[DeclaredCheck, ...] = ()
     """What must hold of the table, e.g. [{not_null: [id]}, {min_rows: 100, on_fail: warn}], by the names of its columns."""
+
+    @model_validator(mode="after")
+    def _needs_no_dropped_column(self) -> Self:
+        columns: Mapping[str, Column] = getattr(self, "columns", {})
+        asked = {"key": self.key, "table.partition_by": self.table.partition_by, "table.sort_by": self.table.sort_by}
+        for where, names in asked.items():
+            for name in names:
+                if name in columns and columns[name].drop:
+                    raise ValueError(f"{where}: {name!r} is a column that columns.{name} drops; take drop out of it")
+        return self
 
     @model_validator(mode="after")
     def _keeps_by_a_key(self) -> _Tabled:

@@ -150,10 +150,13 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         get_run_logger().info(
             "source %s: %d records gave no row: %s is empty", job.name, table.records_empty, job.explode
         )
+    guesses = gather_guesses(draft.files, draft.parts.values(), draft.types)
+    for column, counts in guesses.taken.items():
+        told = ", ".join(f"{text!r} {count:,} times" for text, count in counts.items())
+        get_run_logger().info("source %s, %s: %s was taken off its numbers", job.name, column, told)
     before = state_of_table(job, manifest.types, {}, files_read=0).types
     seconds = time.monotonic() - start
     found = await asyncio.to_thread(report_of, job, draft.warnings, before, changed, seconds, draft.samples)
-    guesses = gather_guesses(draft.files, draft.parts.values(), draft.types)
     new = sum(draft.files[file.name].rows_received for file in changed if file.name in draft.files)
     return replace(table, rows_new=new, findings=replace(found, guesses=guesses))
 

@@ -53,6 +53,7 @@ def write_page(source: str, profile: Profile, counts: RunCounts) -> str:
                 *_counts(profile, counts),
                 *_rejects(counts),
                 *_columns(profile, shown),
+                *_taken(counts.guesses),
                 *_guesses(counts.guesses),
             ]
         )
@@ -95,6 +96,16 @@ def _example(example: RejectExample | None) -> list[str]:
         return ["", "", ""]
     line = "" if example.line is None else f"{example.line:,}"
     return [escape(example.file, 100), line, escape(example.raw, RAW_CHARACTERS)]
+
+
+def _taken(guesses: Guesses) -> list[str]:
+    """Return what was taken off the numbers of each column."""
+    rows = [
+        [escape(column, _NAME_CHARACTERS), escape(text), f"{count:,}"]
+        for column, counts in guesses.taken.items()
+        for text, count in counts.items()
+    ]
+    return ["## Taken off numbers", table(["column", "text", "values>"], rows[:_TYPES_SHOWN])] if rows else []
 
 
 def _guesses(guesses: Guesses) -> list[str]:

@@ -124,3 +124,5 @@ class TypedBlock:
     """The line of each row, where it was asked for."""
     empty: int = 0
     warnings: Sequence[str] = ()
+    taken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """How often each text was taken off the numbers of a column; a column that is dropped has none."""

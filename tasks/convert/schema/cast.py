@@ -10,8 +10,18 @@ import pyarrow.compute as pc
 
 from tasks.config import Column
 from tasks.convert.schema.blocks import RawBlock, Rejection, Schema, TypedBlock
+from tasks.convert.schema.cleaning import Cleaned, clean, tell_unclean
 from tasks.convert.schema.types import TypeName, Types
-from tasks.convert.schema.values import cast_texts, is_narrowest, narrow_type, read_column, take_out, tell_unfit
+from tasks.convert.schema.values import (
+    cast_texts,
+    declared_type,
+    infer_column,
+    is_narrowest,
+    narrow_type,
+    take_out,
+    tell_unfit,
+)
+from tasks.core.errors import TableError
 
 
 def cast_known(block: RawBlock, schema: Schema) -> TypedBlock | None:
@@ -26,21 +36,24 @@ def cast_known(block: RawBlock, schema: Schema) -> TypedBlock | None:
 def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
     """Return the rows that fit, in exactly the columns that are asked for, else in the block's own."""
     columns, rows, given = _with_decimal(schema.columns, block.decimal), block.table.num_rows, block.types or {}
+    raw = _take_out_declared(block.table, columns)
+    cleaned = {name: clean(raw[name], columns[name]) if name in columns else Cleaned(raw[name]) for name in raw}
     texts: dict[str, pa.ChunkedArray] = {}
     own: dict[str, TypeName] = {}
-    for name in block.table.column_names:
-        found = read_column(block.table[name], columns.get(name), given.get(name), block.decimal)
-        texts[name], own[name] = found
+    for name, found in cleaned.items():
+        texts[name], own[name] = _read_column(found.values, columns.get(name), given.get(name), block.decimal)
     types = own if schema.types is None else schema.types
     values: dict[str, pa.Array | pa.ChunkedArray] = {}
     unfit: dict[int, tuple[str, str]] = {}
     for name, kind in types.items():
         if name in own and kind == "string" and block.decimal == ",":
-            texts[name] = _as_written(block.table[name], columns.get(name))
+            texts[name] = cleaned[name].values  # with the decimal commas that they have in the file
         cast = cast_texts(texts[name] if name in own else pa.nulls(rows), kind, columns.get(name))
         values[name] = cast.values
+        for row in cleaned[name].misfits if name in own else ():
+            unfit.setdefault(row, (name, tell_unclean(raw[name][row].as_py(), columns[name])))
         for row in cast.misfits:
-            unfit.setdefault(row, (name, tell_unfit(texts[name].slice(row, 1), kind)))
+            unfit.setdefault(row, (name, tell_unfit(raw[name].slice(row, 1), kind)))
     own = {name: narrow_type(own[name], values.get(name), columns.get(name)) for name in own}
     for row, name, reason in _not_allowed(texts, rows, columns, values, types if schema.frozen else None):
         unfit.setdefault(row, (name, reason))
@@ -53,12 +66,36 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
         misfits = [*misfits, *(Rejection(record, name, reason) for (name, reason), record in located)]
         table, kept = table.filter(pa.array(is_kept)), np.flatnonzero(is_kept).tolist()
     lines = _lines_of(block, kept) if schema.lines else None
-    return TypedBlock(table, own, block.received, misfits, block.records, lines, block.empty, block.warnings)
+    taken = {name: found.taken for name, found in cleaned.items() if found.taken}
+    taken |= {name: {} for name in block.table.column_names if name not in raw}
+    return TypedBlock(table, own, block.received, misfits, block.records, lines, block.empty, block.warnings, taken)
 
 
-def _as_written(texts: pa.ChunkedArray, declared: Column | None) -> pa.ChunkedArray:
-    """Return a column of texts whose numbers have the decimal commas that they have in the file."""
-    return texts if declared is None else take_out(texts, declared.nulls)
+def _take_out_declared(table: pa.Table, columns: Mapping[str, Column]) -> dict[str, pa.ChunkedArray]:
+    """Return the columns that stay, without the values that are declared to mean null.
+
+    Raises:
+        TableError: none stays.
+
+    """
+    raw = {
+        name: take_out(values, columns[name].nulls) if name in columns else values
+        for name, values in zip(table.column_names, table.columns, strict=True)
+        if name not in columns or not columns[name].drop
+    }
+    if table.column_names and not raw:
+        raise TableError("has no column that is not dropped; take drop out of one of its columns")
+    return raw
+
+
+def _read_column(
+    texts: pa.ChunkedArray, declared: Column | None, given: TypeName | None, decimal: str
+) -> tuple[pa.ChunkedArray, TypeName]:
+    """Return what there is to be cast of a column, and the type it has of its own: as is declared, `given` by its format, or inferred."""
+    if declared is not None and declared.type is not None:
+        return texts, declared_type(texts, declared)
+    is_given = given is not None and (declared is None or declared.pattern is None)
+    return (texts, given) if given is not None and is_given else infer_column(texts, decimal)
 
 
 def _lines_of(block: RawBlock, kept: Sequence[int]) -> Sequence[int]:

@@ -70,17 +70,6 @@ class Cast:
     misfits: Sequence[int]
 
 
-def read_column(
-    texts: pa.ChunkedArray, declared: Column | None, given: TypeName | None, decimal: str
-) -> tuple[pa.ChunkedArray, TypeName]:
-    """Return what there is to be cast of a column, and the type it has of its own: as is declared, `given` by its format, or inferred."""
-    if declared is not None:
-        texts = take_out(texts, declared.nulls)
-        if declared.type is not None:
-            return texts, declared_type(texts, declared)
-    return infer_column(texts, decimal) if given is None else (texts, given)
-
-
 def infer_column(texts: pa.ChunkedArray, decimal: str) -> tuple[pa.ChunkedArray, TypeName]:
     """Return a column's texts, with decimal points where these are numbers with commas, and the narrowest type that each of them has."""
     if decimal != ",":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class BlockResult:
     rejects: str | None = None
     empty: int = 0
     warnings: Sequence[str] = ()
+    taken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def parse_block(block: ByteBlock | RawBlock, plan: ConversionContext) -> TypedBlock:
@@ -80,7 +81,15 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
     records = parsed.received if parsed.records is None else parsed.records
     rejects = name if parsed.misfits else None
     return BlockResult(
-        parsed.received, records, len(parsed.misfits), reasons, tuple(parts), rejects, parsed.empty, parsed.warnings
+        parsed.received,
+        records,
+        len(parsed.misfits),
+        reasons,
+        tuple(parts),
+        rejects,
+        parsed.empty,
+        parsed.warnings,
+        parsed.taken,
     )
 
 

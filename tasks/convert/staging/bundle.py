@@ -66,6 +66,7 @@ def _kind(file: InputFile, plan: ConversionContext) -> str | None:
         or file.rows is not None
         or plan.target.partition_by
         or plan.target.sort_by
+        or any(column.strip or column.drop for column in plan.target.columns.values())  # told of each file
     ):
         return None
     suffix, compression = suffixes(file.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from tasks.convert.schema.blocks import Guess
 from tasks.convert.schema.target import TableTarget
 from tasks.convert.schema.types import Types
 
+TEXTS_KEPT = 20  # taken off the numbers of a column, the commonest
 REASONS_KEPT = 20  # kinds of misfit a file's report counts; its rejects hold every one
 
 
@@ -60,6 +63,8 @@ class ConvertedFile:
     guess: Guess | None = None
     content: str = ""
     ctime_ns: int = 0
+    taken: dict[str, dict[str, int]] = field(default_factory=dict)
+    """How often each text was taken off the numbers of a column; a column that is dropped has none."""
 
     @property
     def content_id(self) -> str:
@@ -70,6 +75,15 @@ class ConvertedFile:
     def rows_table(self) -> int:
         """Return the rows that stand in the table."""
         return self.rows_received - self.rows_rejected - self.rows_duplicate
+
+
+def add_taken(each: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """Return how often each text was taken off the numbers of each column, blocks or files together."""
+    total: dict[str, Counter[str]] = {}
+    for taken in each:
+        for column, counts in taken.items():
+            total.setdefault(column, Counter()).update(counts)
+    return {column: dict(counts.most_common(TEXTS_KEPT)) for column, counts in total.items()}
 
 
 @dataclass(frozen=True)

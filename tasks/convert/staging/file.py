@@ -21,7 +21,14 @@ from tasks.convert.formats.registry import format_of, read_whole
 from tasks.convert.formats.splitter import RecordSplitter
 from tasks.convert.schema.blocks import Guess, RawBlock
 from tasks.convert.staging.block import BlockResult, parse_block, sync_parts, write_block
-from tasks.convert.staging.context import REASONS_KEPT, ConversionContext, ConversionResult, ConvertedFile, InputFile
+from tasks.convert.staging.context import (
+    REASONS_KEPT,
+    ConversionContext,
+    ConversionResult,
+    ConvertedFile,
+    InputFile,
+    add_taken,
+)
 from tasks.core.errors import TableError
 from tasks.raw.files import fetch_again
 
@@ -301,6 +308,7 @@ def _sum_up(
         rejects=tuple(block.rejects for block in written if block.rejects),
         records_empty=sum(block.empty for block in written),
         warnings=tuple(dict.fromkeys((*progress.warnings, *(each for block in written for each in block.warnings)))),
+        taken=add_taken(block.taken for block in written),
     )
     return ConversionResult(
         (converted,), tuple(part for block in written for part in block.parts if part.total or part.name == first)

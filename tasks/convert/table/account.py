@@ -9,7 +9,7 @@ from tasks.convert.parts.part import Part
 from tasks.convert.schema.blocks import EXAMPLE
 from tasks.convert.schema.types import Types
 from tasks.convert.staging.context import ConvertedFile
-from tasks.convert.table.guesses import warn_of_guesses, warn_of_strangers, warn_of_unused_keys
+from tasks.convert.table.guesses import warn_of_guesses, warn_of_strangers, warn_of_units, warn_of_unused_keys
 from tasks.convert.table.inbox import warn_of_partition_folders, warn_of_unlisted_files
 from tasks.convert.table.job import TableJob
 from tasks.convert.table.manifest import TableManifest
@@ -38,6 +38,7 @@ def audit_table(
         *warn_of_unlisted_files(job),
         *warn_of_partition_folders(job, types),
         *warn_of_guesses(files, types, job.target.columns),
+        *warn_of_units(files, job.target.columns),
         *warn_of_strangers(files, parts),
         *warn_of_reading(files),
     )

@@ -59,7 +59,7 @@ async def draft_table(job: TableJob, manifest: TableManifest, changed: Sequence[
     draft.choose_types(frozen)
     check_letter_case(job, draft.types, draft.parts.values())
     check_exploded(job, draft.types, draft.files.values())
-    check_declared(job, draft.types)
+    check_declared(job, draft.types, draft.files.values())
     inputs = {file.name: file for file in job.inputs}
     anew: dict[str, InputFile] = {}
     before = dict(draft.parts)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tasks.config import Column, Reading
@@ -12,7 +12,7 @@ from tasks.config.formats import FORMATS
 from tasks.convert.parts.part import Part
 from tasks.convert.schema.blocks import Guess, Hint
 from tasks.convert.schema.types import NULL_TEXTS, Types
-from tasks.convert.staging.context import ConvertedFile
+from tasks.convert.staging.context import ConvertedFile, add_taken
 from tasks.core.errors import TableError
 
 _TITLE_CHARACTERS = 80
@@ -48,6 +48,8 @@ class Guesses:
     shared: tuple[SharedGuess, ...] = ()
     types: tuple[TypeGuess, ...] = ()
     hints: tuple[Hint, ...] = ()
+    taken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """How often each text was taken off the numbers of a column, as is declared."""
 
     def as_data(self) -> dict[str, Any]:
         """Return the guesses as plain JSON-able data."""
@@ -76,9 +78,10 @@ def gather_guesses(files: Mapping[str, ConvertedFile], parts: Iterable[Part], ty
             ).append(file.name)
     shared = [SharedGuess(guess, len(names), names[0]) for guess, names in found.items()]
     shared.sort(key=lambda each: -each.files)
+    taken = {column: counts for column, counts in add_taken(file.taken for file in files.values()).items() if counts}
     if not found:
-        return Guesses()
-    return Guesses(tuple(shared[:SHOWN]), tuple(_differing(files, parts, types)), tuple(hints_of(files, types)))
+        return Guesses(taken=taken)
+    return Guesses(tuple(shared[:SHOWN]), tuple(_differing(files, parts, types)), tuple(hints_of(files, types)), taken)
 
 
 def hints_of(files: Mapping[str, ConvertedFile], types: Types) -> list[Hint]:
@@ -187,6 +190,17 @@ def warn_of_strangers(files: Mapping[str, ConvertedFile], parts: Iterable[Part])
                 "declare read.header: false, else give them sources of their own, or rename their columns",
             )
     return ()
+
+
+def warn_of_units(files: Mapping[str, ConvertedFile], columns: Mapping[str, Column]) -> Iterator[str]:
+    """Yield a sentence on each column whose numbers have units that differ, where any is taken off."""
+    for name, counts in add_taken(file.taken for file in files.values()).items():
+        if len(counts) > 1 and columns[name].strip is True:
+            units = ", ".join(f"{unit!r:.30} {count:,} times" for unit, count in counts.items())
+            yield (
+                f"{name}: numbers of different units stand in one column as if they had one: {units}; list the one that "
+                f"is right, as strip: [{next(iter(counts))!r}], which makes rows with others rejects"
+            )
 
 
 def _warn_of_titles(titled: Sequence[tuple[str, Guess]], files: int) -> str:

@@ -130,7 +130,7 @@ def find_kept(job: TableJob, manifest: TableManifest) -> dict[str, ConvertedFile
     }
 
 
-def check_declared(job: TableJob, types: Types) -> None:
+def check_declared(job: TableJob, types: Types, files: Iterable[ConvertedFile]) -> None:
     """Raise when a declared column is in no file, or no record of an API."""
     options = job.source.table
     for key, names in (("table.partition_by", options.partition_by), ("table.sort_by", options.sort_by)):
@@ -139,11 +139,12 @@ def check_declared(job: TableJob, types: Types) -> None:
                 raise TableError(f"{key}: {name!r} is not a column; the columns are {', '.join(types)}")
     if job.lenient:
         return
-    files = isinstance(job.source, FilesSource)
+    kind = "file" if isinstance(job.source, FilesSource) else "record"
+    met = {*types, *(name for file in files for name in file.taken)}
     for name in job.source.columns if types else ():
-        if job.naming.rename([name])[0] not in types and not _is_of_no_element(job, name, types):
+        if job.naming.rename([name])[0] not in met and not _is_of_no_element(job, name, types):
             cure = did_you_mean(name, types, f"the columns are {', '.join(types)}")
-            raise TableError(f"columns.{name}: no {'file' if files else 'record'} has this column; {cure}")
+            raise TableError(f"columns.{name}: no {kind} has this column; {cure}")
 
 
 def check_letter_case(job: TableJob, types: Types, parts: Iterable[Part]) -> None:

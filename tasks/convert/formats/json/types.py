@@ -103,7 +103,7 @@ class ColumnTypes:
     def _is_plain(self, name: str) -> bool:
         """Return whether nothing is declared of how values are written."""
         declared = self._declared(name)
-        return not (declared.nulls or declared.format or declared.thousands or declared.decimal)
+        return not (declared.nulls or declared.format or declared.thousands or declared.decimal or declared.reads_words)
 
 
 _NOTHING = Column()
