@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from prefect import flow
 
 from flows.stage import end_stage, name_run
-from tasks.config import Pipeline, read_pipeline
+from tasks.config import ElementsSource, Pipeline, read_pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_source
 from tasks.core.concurrency import gather_all
@@ -48,7 +50,28 @@ async def convert(
         ),
     )
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    outcomes = warn_of_mixed_elements(pipeline, outcomes)
     tables = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
     checked = [name for name, source in pipeline.converted.items() if source.checks]
     await asyncio.gather(report_tables(pipeline.name, tables), report_findings(pipeline.name, tables, checked, folder))
     return end_stage("convert", outcomes, failed, pipeline)
+
+
+def warn_of_mixed_elements(
+    pipeline: Pipeline, outcomes: Sequence[Outcome[CommittedTable]]
+) -> list[Outcome[CommittedTable]]:
+    """Return what became of each table, with a warning where records came twice, whose elements are those of all copies."""
+    twice = {each.source: each.rows_duplicate for each in outcomes if not isinstance(each, Failed)}
+    told: list[Outcome[CommittedTable]] = []
+    for each in outcomes:
+        source = None if isinstance(each, Failed) else pipeline.converted.get(each.source)
+        if isinstance(each, Failed) or not isinstance(source, ElementsSource) or not twice.get(source.of):
+            told.append(each)
+            continue
+        sentence = (
+            f"{twice[source.of]:,} records of {source.of} came again, and where such a one holds "
+            "other elements than the first, those of both are rows; fetch again with --fresh to have each once"
+        )
+        findings = replace(each.findings, warnings=(*each.findings.warnings, sentence))
+        told.append(replace(each, findings=findings))
+    return told

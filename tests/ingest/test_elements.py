@@ -68,6 +68,14 @@ async def test_a_table_that_is_added_asks_for_nothing(site: Site, tmp_path: Path
     assert len(rows_of(tmp_path, "order_items")) == 3
 
 
+async def test_records_that_came_twice_are_told(site: Site, tmp_path: Path) -> None:
+    """Which of two copies of an order has the right items nobody knows: they are warned of."""
+    summary = await run_pipeline(Pipeline.model_validate(shop(site, key=["status"])), tmp_path)
+
+    assert summary.sources["orders"].rows_duplicate == 2
+    assert any(warning.startswith("source order_items: 2 records of orders came again") for warning in summary.warnings)
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
