@@ -1,4 +1,4 @@
-"""The parent flow: ingest, convert, train."""
+"""The parent flow: ingest, convert, tables, train."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from flows.ingest import ingest
 from flows.recorder import RunRecorder
 from flows.stage import completed_with, name_run, warn_of_schedule
 from flows.summary import RunSummary, Stage
+from flows.tables import tables
 from flows.train import train
 from tasks.config import Pipeline, read_pipeline
 from tasks.core.errors import TidemillError
@@ -28,7 +29,7 @@ async def pipeline(
     only: Stage | None = None,
     partitions: str | None = None,
 ) -> RunSummary:
-    """Run a pipeline: fetch its sources, convert them to tables, train on these.
+    """Run a pipeline: fetch its sources, convert them to tables, make tables of these, train on them.
 
     Work that an earlier run finished is not done again.
 
@@ -54,6 +55,8 @@ async def pipeline(
             await record.add("ingest", ingest(loaded, data, fresh, partitions))
         if only in (None, "convert"):
             await record.add("convert", convert(loaded, data, fresh, partitions))
+        if only == "tables" or (only is None and loaded.tables):
+            await record.add("tables", tables(loaded, data, fresh))
         if only == "train" or (only is None and loaded.training):
             await record.add("train", train(loaded, data, fresh))
     except BaseException as caught:

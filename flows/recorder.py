@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from flows.summary import ChampionSummary, RunSummary, SourceSummary, Stage, TargetSummary
+from flows.summary import ChampionSummary, RunSummary, SourceSummary, Stage, TableSummary, TargetSummary
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import StageError, TrainingError
 from tasks.core.outcome import Failed, Outcome
@@ -24,6 +24,7 @@ class _Outcomes(TypedDict, total=False):
 
     ingest: Sequence[LandedSource]
     convert: Sequence[Outcome[CommittedTable]]
+    tables: Sequence[Outcome[CommittedTable]]
     train: Leaderboard
 
 
@@ -55,17 +56,22 @@ class RunRecorder:
         """Return the summary of what has come so far; `error` is what ended the run, if anything did."""
         landed, converted = self.outcomes.get("ingest", ()), self.outcomes.get("convert", ())
         tables = [outcome for outcome in converted if not isinstance(outcome, Failed)]
+        made = [outcome for outcome in self.outcomes.get("tables", ()) if not isinstance(outcome, Failed)]
         board = self.outcomes.get("train")
         failures = [failed.message for source in landed for failed in source.failed]
         failures += [outcome.message for outcome in converted if isinstance(outcome, Failed)]
+        failures += [each.message for each in self.outcomes.get("tables", ()) if isinstance(each, Failed)]
         failures += [f"candidate {result.name}: {result.error}" for result in board.failed] if board else []
         return RunSummary(
             pipeline=self.pipeline,
             status="failed" if error else "partial" if failures else "completed",
             error=(str(error) or type(error).__name__) if error else None,
             failures=failures,
-            warnings=list(dict.fromkeys((*self.warnings, *_warnings_of_rows(landed, tables), *_warnings(board)))),
+            warnings=list(dict.fromkeys((*self.warnings, *_warnings_of_rows(landed, tables, made), *_warnings(board)))),
             sources=_summarize(landed, tables),
+            tables={
+                each.source: TableSummary(each.rows_table, len(each.types), each.findings.changed) for each in made
+            },
             leaderboard=[line.kept for line in board.lines] if board else [],
             metric=board.training.metric if board else None,
             best=board.best.kept if board and board.best else None,
@@ -76,11 +82,15 @@ class RunRecorder:
         )
 
 
-def _warnings_of_rows(landed: Sequence[LandedSource], tables: Sequence[CommittedTable]) -> Iterator[str]:
+def _warnings_of_rows(
+    landed: Sequence[LandedSource], tables: Sequence[CommittedTable], made: Sequence[CommittedTable]
+) -> Iterator[str]:
     for source in landed:
         yield from source.warnings
     for table in tables:
         yield from table.warnings
+    for table in made:
+        yield from (f"table {table.source}: {warning}" for warning in table.findings.warnings)
 
 
 def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable]) -> dict[str, SourceSummary]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import msgspec
 from tasks.core.storage import read_json
 from tasks.train.evaluation.leaderboard_file import KeptLine
 
-Stage = Literal["ingest", "convert", "train"]
+Stage = Literal["ingest", "convert", "tables", "train"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,15 @@ class SourceSummary:
     partitions_failed: int = 0
     guesses: dict[str, Any] | None = None
     """How its files were read, which texts are null, and the columns on whose type they differ; None where it has no files."""
+
+
+@dataclass(frozen=True)
+class TableSummary:
+    """What became of a table that is made of others; `made` tells that this run has made it, and not found it as it would be."""
+
+    rows: int
+    columns: int
+    made: bool
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,7 @@ class RunSummary:
     seconds: dict[str, float]
     flow_run_id: str | None
     target: TargetSummary | None = None
+    tables: dict[str, TableSummary] = field(default_factory=dict)
 
     def as_data(self) -> dict[str, Any]:
         """Return the summary as plain JSON-able data."""

@@ -50,7 +50,7 @@ async def train(config: Pipeline | Path, data: Path = Path("data"), fresh: bool 
 
 
 async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, fresh: bool) -> Leaderboard:
-    tables = {name: folder.table(name) for name in pipeline.converted}
+    tables = {name: folder.table(name) for name in pipeline.table_names}
     models = folder.models(pipeline.name)
     await asyncio.to_thread(read_champion, models)  # a damaged one is told before the fits, not after them
     training_set = await build_training_set(training, tables, folder.training(pipeline.name), fresh=fresh)

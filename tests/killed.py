@@ -19,6 +19,7 @@ from typing import Literal
 
 from flows.convert import convert
 from flows.ingest import ingest
+from flows.tables import tables
 from tasks.config import Pipeline
 from tasks.convert.staging import file as conversion
 from tasks.ingest.landing import land as landing
@@ -31,10 +32,10 @@ _IMPORTED_LATE = ("anyio._backends._asyncio", "fastapi", "prefect.flow_engine", 
 class Order:
     """A stage to be run: the pipeline, as JSON, its data folder, and how much is committed at once.
 
-    That is the pages of a page group for ingest, and the bytes of a block for convert.
+    That is the pages of a page group for ingest, the bytes of a block for convert, and nothing for tables.
     """
 
-    stage: Literal["ingest", "convert"]
+    stage: Literal["ingest", "convert", "tables"]
     config: str
     data: str
     size: int
@@ -54,6 +55,8 @@ def _carry_out(order: Order) -> None:
         if order.stage == "ingest":
             landing.GROUP_PAGES = order.size
             asyncio.run(ingest(config, data))
+        elif order.stage == "tables":
+            asyncio.run(tables(config, data))
         else:
             conversion.BLOCK_BYTES = order.size
             asyncio.run(convert(config, data))

@@ -96,6 +96,9 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
     """Print what a run came to: rows by source, the leaderboard, seconds, where the outputs are."""
     if summary.sources:
         console.print(_sources_table(summary.sources))
+    for name, table in summary.tables.items():
+        done = "made" if table.made else "as it was"
+        print_line(console, f"table {name:<12} {table.rows:>12,} rows, {table.columns} columns, {done}")
     if summary.leaderboard:
         console.print(_leaderboard_table(summary))
     seconds = "   ".join(f"{stage} {seconds:.1f} s" for stage, seconds in summary.seconds.items())

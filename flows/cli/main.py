@@ -62,7 +62,8 @@ def run(  # noqa: PLR0913 - the options of a command
     *,
     data: Data = Path("data"),
     only: Annotated[
-        Literal["ingest", "convert", "train"] | None, Parameter(help="Run one stage on what the stages before left.")
+        Literal["ingest", "convert", "tables", "train"] | None,
+        Parameter(help="Run one stage on what the stages before left."),
     ] = None,
     fresh: Annotated[bool, Parameter(negative="", help="Do again what is already done.")] = False,
     partitions: Annotated[

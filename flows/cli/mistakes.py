@@ -30,11 +30,21 @@ def find_mistakes(config: Pipeline, data: Path, choice: RunOptions, *, in_tables
             found = _fetched_mistakes(source) if choice.runs("ingest") else []
         mistakes += [f"sources.{name}.{mistake}" for mistake in found]
     mistakes += [*find_foreign(config, folder), *_slice_mistakes(config, choice)]
+    if config.tables and (choice.runs("tables") or choice.runs("train")):
+        mistakes += _table_mistakes(config)
+    if choice.only == "tables" and not config.tables:
+        mistakes.append("tables: is missing; add it, or leave --only tables out")
     if choice.only == "train" and config.training is None:
         mistakes.append("training: is missing; add it, or leave --only train out")
     if choice.runs("train") and config.training is not None:
         mistakes += _training_mistakes(config, config.training, folder, in_tables=in_tables)
     return mistakes
+
+
+def _table_mistakes(config: Pipeline) -> list[str]:
+    from tasks.tables.order import find_table_mistakes  # noqa: PLC0415 - of tables alone is DuckDB wanted
+
+    return find_table_mistakes(config)
 
 
 def _training_mistakes(config: Pipeline, training: Training, folder: DataFolder, *, in_tables: bool) -> list[str]:
@@ -77,8 +87,8 @@ def _selector_mistakes(source: PagesSource) -> list[str]:
 def _slice_mistakes(config: Pipeline, choice: RunOptions) -> list[str]:
     if choice.partitions is None:
         return []
-    if choice.only == "train":
-        return ["--partitions: train learns from whole tables; leave --partitions or --only train out"]
+    if choice.only in ("tables", "train"):
+        return [f"--partitions: {choice.only} works on whole tables; leave --partitions or --only {choice.only} out"]
     try:
         choose_slice(choice.partitions, config)
     except ConfigError as error:

@@ -27,6 +27,12 @@ def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
         else:
             what = f"{_count(len(list_partitions(source)), 'raw file')}"
         yield "convert", name, f"{what} to {data / 'tables' / name}/"
+    if config.tables:
+        from tasks.tables.order import order_tables  # noqa: PLC0415 - of tables alone is DuckDB wanted
+
+        for name, inputs in order_tables(config).items():
+            how = config.tables[name].python or "SQL"
+            yield "tables", name, f"{how} over {', '.join(inputs) or 'no table'} to {data / 'tables' / name}/"
     if config.training:
         for name, candidate in config.training.candidates.items():
             parameters = ", ".join(f"{key}={value}" for key, value in candidate.params.items())

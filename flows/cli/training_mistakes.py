@@ -14,7 +14,7 @@ def find_training_mistakes(config: Pipeline, training: Training, folder: DataFol
     """Return one sentence for each mistake of a training section; with `in_tables` also those that the tables show."""
     if unquoted := _unquoted_tables(config, training):
         return unquoted
-    kept, tables = folder.training(config.name), {name: folder.table(name) for name in config.converted}
+    kept, tables = folder.training(config.name), {name: folder.table(name) for name in config.table_names}
     if is_checked(training, kept, tables):
         return []
     from tasks.train.checks.preview import find_table_mistakes  # noqa: PLC0415 - scikit-learn costs a second to import
@@ -30,6 +30,6 @@ def _unquoted_tables(config: Pipeline, training: Training) -> list[str]:
     """Return the tables whose names SQL would take for a subtraction."""
     return [
         f'training.query: the table {name} has a - in its name; write it in double quotes: "{name}"'
-        for name in config.converted
+        for name in config.table_names
         if "-" in name and re.search(rf'(?<!["\w-]){re.escape(name)}(?!["\w-])', training.query)
     ]

@@ -13,6 +13,7 @@ from tasks.config.partitions import PartitionValues, Range
 from tasks.config.pipeline import Pipeline
 from tasks.config.runners import Runner
 from tasks.config.sources import ApiSource, ElementsSource, FilesSource, PagesSource, Source, TableOptions
+from tasks.config.tables import MadeTable
 from tasks.config.training import (
     Between,
     Candidate,
@@ -45,6 +46,7 @@ __all__ = [
     "GroupSplit",
     "Incremental",
     "Label",
+    "MadeTable",
     "OAuth2Auth",
     "PagesColumn",
     "PagesSource",

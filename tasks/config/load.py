@@ -18,6 +18,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from tasks.config.kinds import add_extensions
 from tasks.config.mistakes import explain_mistakes
 from tasks.config.pipeline import Pipeline
+from tasks.config.tables import trust_function
 from tasks.core.errors import ConfigError
 from tasks.core.redaction import is_secret, redact
 from tasks.core.suggestions import did_you_mean
@@ -94,7 +95,8 @@ def load_pipeline(path: Path) -> Pipeline:
     """Return the pipeline that a YAML file describes.
 
     `${NAME}` and `${NAME:-default}` take the value of an environment variable;
-    `training.query: NAME.sql` takes the text of the file beside the pipeline file.
+    `query: NAME.sql` takes the text of the file beside the pipeline file, and the
+    module of `python: MODULE:FUNCTION` may lie there.
 
     Raises:
         ConfigError: with one sentence per mistake: file, key path, value, cure.
@@ -104,7 +106,7 @@ def load_pipeline(path: Path) -> Pipeline:
     _check_extent(document, path)
     if rewritten := list(find_rewritten(path.read_text(encoding="utf-8"))):
         raise ConfigError([f"{path}: {sentence}" for sentence in rewritten])
-    document = _inline_query(_fill_variables(document, path), path)
+    document = _inline_queries(_fill_variables(document, path), path)
     _extend(document, path)
     try:
         return Pipeline.model_validate(document)
@@ -260,18 +262,46 @@ def _check_secret(path: Path, keys: tuple[str, ...], name: str, *, is_hidden: bo
     )
 
 
-def _inline_query(document: dict[str, Any], path: Path) -> dict[str, Any]:
-    training = document.get("training")
-    query = training.get("query") if isinstance(training, dict) else None
-    if not (isinstance(training, dict) and isinstance(query, str) and query.strip().endswith(".sql")):
-        return document
+def _inline_queries(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the same with the text of each .sql file in the place of its name."""
+    training, tables = document.get("training"), document.get("tables")
+    if isinstance(training, dict):
+        document = {**document, "training": _inline_query(training, "training", path)}
+    if isinstance(tables, dict):
+        made = {
+            name: _locate_function(_inline_query(table, f"tables.{name}", path), path)
+            if isinstance(table, dict)
+            else table
+            for name, table in tables.items()
+        }
+        document = {**document, "tables": made}
+    return document
+
+
+def _inline_query(section: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
+    query = section.get("query")
+    if not (isinstance(query, str) and query.strip().endswith(".sql")):
+        return section
     file = path.parent / query.strip()
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: training.query: {file} is not UTF-8 ({error}); save it as UTF-8") from None
+        raise ConfigError(f"{path}: {key}.query: {file} is not UTF-8 ({error}); save it as UTF-8") from None
     except OSError:
         raise ConfigError(
-            f"{path}: training.query: there is no file {file}; put the SQL there or correct the name"
+            f"{path}: {key}.query: there is no file {file}; put the SQL there or correct the name"
         ) from None
-    return {**document, "training": {**training, "query": text}}
+    return {**section, "query": text}
+
+
+def _locate_function(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return a table of which the function's module is the file beside the pipeline file, where there is one; it may run."""
+    function = table.get("python")
+    if not isinstance(function, str) or ":" not in function:
+        return table
+    module, _, name = function.rpartition(":")
+    file = path.parent / (module if module.endswith(".py") else f"{module.replace('.', '/')}.py")
+    if file.is_file():
+        function = f"{file.absolute()}:{name}"
+    trust_function(function)
+    return {**table, "python": function}

@@ -9,11 +9,12 @@ from pydantic import Field, field_validator, model_validator
 from tasks.config.base import ConfigModel, Name
 from tasks.config.kinds import check_added
 from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source
+from tasks.config.tables import MadeTable
 from tasks.config.training import Training
 
 
 class Pipeline(ConfigModel):
-    """Everything a run needs to know: its sources, and how to train on them."""
+    """Everything a run needs to know: its sources, the tables made of them, and how to train on these."""
 
     name: Name
     """Name of the pipeline; its models lie under this name."""
@@ -21,6 +22,8 @@ class Pipeline(ConfigModel):
     """What the pipeline is for, in a sentence."""
     sources: Annotated[dict[Name, Source], Field(min_length=1)]
     """Where rows come from; each becomes a table of the same name."""
+    tables: dict[Name, MadeTable] = {}
+    """Tables made of the sources' tables and of each other; a source and a table have different names."""
     training: Training | None = None
     """How to train on the tables; without it the run ends with the tables."""
     allow_partial: bool = False
@@ -45,6 +48,8 @@ class Pipeline(ConfigModel):
                     f"sources.{source}.tables.{name}: there is a table {name} already; choose another name"
                 )
             names.append(name)
+        if both := sorted({*names} & self.tables.keys()):
+            raise ValueError(f"tables.{both[0]}: there is a source's table {both[0]} already; choose another name")
         return self
 
     @property
@@ -54,6 +59,11 @@ class Pipeline(ConfigModel):
         for name, source in self.sources.items():
             found |= {name: source, **(source.elements(name) if isinstance(source, ApiSource) else {})}
         return found
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """Return the names of all tables that runs make."""
+        return (*self.converted, *self.tables)
 
     @property
     def fetched(self) -> dict[str, ApiSource | PagesSource]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
-from tasks.config.base import ConfigModel, Name, NonEmpty
+from tasks.config.base import NAME_PATTERN, ConfigModel, Name, NonEmpty
 from tasks.config.runners import RUNNERS, DeclaredRunner, Runner
 
 Label = bool | int | float | str
@@ -189,7 +190,7 @@ class Training(ConfigModel):
     """How to train on the pipeline's tables."""
 
     query: NonEmpty
-    """SQL (DuckDB) over the tables, named as their sources; in a pipeline file, the name of a .sql file beside it."""
+    """SQL (DuckDB) over the tables, named as their sources, or the name of a table; in a pipeline file, the name of a .sql file beside it."""
     target: str
     """Column of the query's result to be predicted."""
     task: Literal["classification", "regression"] | None = None
@@ -214,6 +215,12 @@ class Training(ConfigModel):
     """The policy by which the best candidate takes the champion's place."""
     candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
     """The models to compare; a dummy baseline is always added."""
+
+    @field_validator("query")
+    @classmethod
+    def _names_a_table(cls, query: str) -> str:
+        named = query.strip()
+        return f'SELECT * FROM "{named}"' if re.fullmatch(NAME_PATTERN, named) else query  # noqa: S608 - a plain name
 
     @model_validator(mode="after")
     def _fits_the_task(self) -> Training:

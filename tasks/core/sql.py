@@ -51,7 +51,12 @@ def check_query(query: str, key: str = "training.query") -> list[str]:
 
 @contextmanager
 def opened_tables(
-    tables: Mapping[str, Path], spill: Path, limits: Limits, output: Path | None = None
+    tables: Mapping[str, Path],
+    spill: Path,
+    limits: Limits,
+    output: Path | None = None,
+    *,
+    keeps_order: bool = True,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection in which each table is a view, and nothing else can be read or written.
 
@@ -63,14 +68,18 @@ def opened_tables(
         spill: Folder for what does not fit in memory; removed by DuckDB at the end.
         limits: The memory that a query may take.
         output: Folder that the caller's own COPY may write to; no query of a user's is one.
+        keeps_order: Whether rows without an ORDER BY keep theirs, which takes memory.
 
     """
-    memory = limits.memory_limit_mb or _half_of_memory()
-    config: dict[str, Any] = {"temp_directory": str(spill), "memory_limit": f"{memory}MiB"}
+    memory = limits.memory_limit_mb or half_of_memory()
+    config: dict[str, Any] = {
+        "temp_directory": str(spill),
+        "memory_limit": f"{memory}MiB",
+        "preserve_insertion_order": keeps_order,
+    }
     reach = [path for folder in tables.values() for path in (folder.resolve(), as_pattern(folder.resolve()))]
     if output is not None:
         reach.append(output.resolve())
-        config["preserve_insertion_order"] = False  # of rows without an ORDER BY: to keep it takes memory
     with duckdb.connect(config=config) as connection:
         for name, folder in tables.items():
             columns = _columns_of(folder)
@@ -136,7 +145,7 @@ def bounded(
         watcher.join()
 
 
-def _half_of_memory() -> int:
+def half_of_memory() -> int:
     """Return half of the machine's memory, in MiB: DuckDB's own default, four fifths, leaves fits beside it too little."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (2 * _MIB)
 

@@ -21,12 +21,13 @@ _read = json_reader(_Owner)
 
 
 def find_foreign(pipeline: Pipeline, folder: DataFolder) -> list[str]:
-    """Return one sentence for each source of a pipeline whose table is another pipeline's."""
-    told = {
-        name: explain_other_owner(name, pipeline.name, folder.root, folder.manifest(name))
-        for name in pipeline.converted
-    }
-    return [f"sources.{name}: {said}" for name, said in told.items() if said]
+    """Return one sentence for each table of a pipeline that is another pipeline's."""
+    return [
+        f"{section}.{name}: {said}"
+        for section, names in (("sources", pipeline.converted), ("tables", pipeline.tables))
+        for name in names
+        if (said := explain_other_owner(name, pipeline.name, folder.root, folder.manifest(name)))
+    ]
 
 
 def explain_other_owner(table: str, pipeline: str, root: Path, manifest: Path) -> str | None:
@@ -35,7 +36,7 @@ def explain_other_owner(table: str, pipeline: str, root: Path, manifest: Path) -
     if owner is None or owner.pipeline in ("", pipeline):
         return None
     return (
-        f"the table {table} in {root} is that of the pipeline {owner.pipeline!r}; give this source "
+        f"the table {table} in {root} is that of the pipeline {owner.pipeline!r}; give it "
         f"another name, or this pipeline another data folder, or delete {manifest} to hand the table over"
     )
 

@@ -138,6 +138,28 @@ async def report_tables(pipeline: str, tables: Sequence[CommittedTable]) -> None
         await show_table(f"{pipeline}-rejects", reasons, "Why rows could not enter their table.")
 
 
+@task(name="report made tables", cache_policy=NO_CACHE, persist_result=False)
+@never_ends_a_run
+async def report_made_tables(
+    pipeline: str, tables: Sequence[CommittedTable], inputs: Mapping[str, Sequence[str]]
+) -> None:
+    """Show what each table holds that is made of others; a unit of its own so that the artifact stands in the run's graph."""
+    rows = [
+        {
+            "table": table.source,
+            "made of": ", ".join(inputs[table.source]),
+            "rows": table.rows_table,
+            "columns": len(table.types),
+            "this run": "made" if table.findings.changed else "as it was",
+            "seconds": round(table.findings.seconds, 2),
+        }
+        for table in tables
+    ]
+    await show_table(
+        f"{pipeline}-made-tables", rows, "Tables made of other tables, in the order in which they are made."
+    )
+
+
 @never_ends_a_run
 async def report_warnings(pipeline: str, warnings: Sequence[str]) -> None:
     """Show what a run found to be doubtful, if it found anything."""

@@ -39,9 +39,7 @@ def test_a_table_is_not_replaced_by_another_pipeline(tmp_path: Path) -> None:
     """The second pipeline with a source of the name is refused, in a check as in a run, and told what to do."""
     write_files(tmp_path, a_csv="x\n1\n")
     make(tmp_path, "first")
-    told = (
-        r"sources\.rows: the table rows in .* is that of the pipeline 'first'; give this source another name, or this"
-    )
+    told = r"sources\.rows: the table rows in .* is that of the pipeline 'first'; give it another name, or this"
 
     with pytest.raises(ConfigError, match=told):
         refuse_foreign(pipeline("second"), DataFolder(tmp_path))
@@ -89,7 +87,7 @@ def test_a_table_made_since_the_check_is_not_taken(tmp_path: Path) -> None:
     make(tmp_path, "first")
     write_files(tmp_path, a_csv="x\n2\n")
 
-    with pytest.raises(TableError, match=r"the table rows in .* is that of the pipeline 'first'; give this source"):
+    with pytest.raises(TableError, match=r"the table rows in .* is that of the pipeline 'first'; give it"):
         make(tmp_path, "second")
 
     assert read_rows(tmp_path) == [{"x": 1}]

@@ -106,7 +106,7 @@ def _block(table: pa.Table, start: int, intervals: Collection[str] = ()) -> RawB
         unique = name
         while unique in columns:
             unique = f"{unique}_{len(columns) + 1}"
-        types[unique], columns[unique] = ("string", _intervals(column)) if name in intervals else _plain(column)
+        types[unique], columns[unique] = ("string", _intervals(column)) if name in intervals else plain_column(column)
     plain = pa.table(columns)
 
     def locate(rows: Sequence[int]) -> list[Record]:
@@ -119,13 +119,13 @@ def _block(table: pa.Table, start: int, intervals: Collection[str] = ()) -> RawB
     return RawBlock(plain, received, (), locate, types)
 
 
-def _plain(column: pa.ChunkedArray) -> tuple[TypeName, pa.ChunkedArray]:
+def plain_column(column: pa.ChunkedArray) -> tuple[TypeName, pa.ChunkedArray]:
     """Return a column as one of the types of tables."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _plain(pc.cast(column, kind.value_type))
+        return plain_column(pc.cast(column, kind.value_type))
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != _UUID:
-        return _plain(pc.cast(column, kind.storage_type))
+        return plain_column(pc.cast(column, kind.storage_type))
     if pa.types.is_null(kind):
         return "null", pc.cast(column, pa.string())
     name = _name_of(column)

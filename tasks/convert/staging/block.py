@@ -70,7 +70,7 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
     if parsed.misfits:
         write_rejects(target.staged / "rejects" / name, target.source, next(iter(rows)), parsed.misfits)
     parts = []
-    for folder, table, places in _partitions(_with_origin(parsed, plan.target, rows), target.partition_by):
+    for folder, table, places in divide_rows(_with_origin(parsed, plan.target, rows), target.partition_by):
         path = f"{folder}{name}"
         _write_sorted(path, table, places, plan)
         if plan.samples is not None:
@@ -132,7 +132,7 @@ def _write(path: Path, table: pa.Table, plan: ConversionContext) -> None:
         plan.dense[columns] = find_dense(path)
 
 
-def _partitions(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[str, pa.Table, np.ndarray | None]]:
+def divide_rows(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[str, pa.Table, np.ndarray | None]]:
     """Yield folder, rows and their places in the table for each combination of values of the columns `by`."""
     if not by or not table.num_rows:
         yield "", table, None

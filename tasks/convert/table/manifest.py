@@ -26,7 +26,9 @@ class TableManifest:
     `files` are in the order in which their rows count. `checksums` are those of
     the files of the table's version, by their paths in it. `pipeline` is whose the
     table is, and `number` that of its version, which grows with each. `declared` is
-    what a source of files says of how these rows are read.
+    what a source of files says of how these rows are read. A table that is made of
+    others has no files: `inputs` are those tables, each with the fingerprint of its
+    rows, and `texts` the files of the function that made it, each with its hash.
     """
 
     fingerprint: str = ""
@@ -37,6 +39,8 @@ class TableManifest:
     pipeline: str = ""
     number: int = 0
     declared: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 read_manifest_file = json_reader(TableManifest)

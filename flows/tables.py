@@ -1,0 +1,70 @@
+"""Tables made of other tables, by SQL or by functions."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+
+from flows.stage import end_stage, name_run
+from tasks.config import Pipeline, read_pipeline
+from tasks.convert.table.state import CommittedTable
+from tasks.core.errors import ConfigError
+from tasks.core.isolation.client import stop_call_server
+from tasks.core.outcome import Failed, Outcome
+from tasks.core.storage import DataFolder
+from tasks.raw.owners import refuse_foreign
+from tasks.reports.artifacts import report_made_tables
+from tasks.reports.tables import report_findings
+from tasks.tables.made import MadeTableJob
+from tasks.tables.order import find_table_mistakes, order_tables
+from tasks.tables.tasks import make_one
+
+
+@flow(name="tables", flow_run_name=name_run, persist_result=False)
+async def tables(
+    config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False
+) -> list[Outcome[CommittedTable]]:
+    """Make the tables that are made of others, in the order of what each is made of; what stands as it would be made is left.
+
+    Args:
+        config: the pipeline, or the path of its file.
+        data: the data folder.
+        fresh: make again what stands.
+
+    Raises:
+        ConfigError: a query is none, a table is not there or made of itself, or a table is another pipeline's.
+        StageError: a table could not be made, and the pipeline does not allow partial data.
+
+    """
+    pipeline, folder = read_pipeline(config), DataFolder.at(data)
+    await asyncio.to_thread(_refuse, pipeline, folder)
+    outcomes: dict[str, Outcome[CommittedTable]] = {}
+    try:
+        for name, inputs in order_tables(pipeline).items():
+            outcomes[name] = _waiting(name, inputs, outcomes) or await make_one(
+                MadeTableJob(name, pipeline.tables[name], inputs, folder, pipeline.name), name, fresh=fresh
+            )
+    finally:
+        await asyncio.to_thread(stop_call_server)
+    made = [each for each in outcomes.values() if not isinstance(each, Failed)]
+    failed = [each for each in outcomes.values() if isinstance(each, Failed)]
+    for each in failed:
+        get_run_logger().warning("%s", each.message)
+    checked = [name for name, table in pipeline.tables.items() if table.checks or table.key]
+    await report_made_tables(pipeline.name, made, order_tables(pipeline))
+    await report_findings(pipeline.name, made, checked, folder)
+    return end_stage("tables", list(outcomes.values()), failed, pipeline)
+
+
+def _refuse(pipeline: Pipeline, folder: DataFolder) -> None:
+    if mistakes := find_table_mistakes(pipeline):
+        raise ConfigError(mistakes)
+    refuse_foreign(pipeline, folder)
+
+
+def _waiting(name: str, inputs: tuple[str, ...], outcomes: dict[str, Outcome[CommittedTable]]) -> Failed | None:
+    """Return that a table is not made, where one that it is made of was not."""
+    lacking = [each for each in inputs if isinstance(outcomes.get(each), Failed)]
+    return Failed(f"tables.{name}: is not made, for {lacking[0]} is not") if lacking else None

@@ -1,0 +1,147 @@
+"""A table's function: called in a process of its own, within limits, with the tables it names; what it returns as Parquet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.config import MadeTable
+from tasks.convert.formats.parquet import plain_column
+from tasks.convert.parts.part import ROW_GROUP_ROWS
+from tasks.core.errors import TableError
+from tasks.core.isolation.client import run_isolated
+from tasks.core.outcome import Failed
+from tasks.core.storage import hash_file
+from tasks.core.suggestions import did_you_mean
+from tasks.core.tables import list_parts
+
+PRELOADED = ("pandas", "tasks.tables.function")
+_CALL = "tasks.tables.function:call_function"
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
+
+
+def write_function(
+    name: str, table: MadeTable, tables: Mapping[str, Path], staged: Path
+) -> tuple[Path, dict[str, str]]:
+    """Call a table's function; return the Parquet file of the rows it returns, in `staged`, and the hashes of its modules' files.
+
+    Raises:
+        TableError: it raised, returned what is no table, or was ended at its limits.
+
+    """
+    staged.mkdir(parents=True, exist_ok=True)
+    rows = staged / "rows.parquet"
+    made = run_isolated(
+        _CALL,
+        table.python,
+        {each: tables[each] for each in table.inputs},
+        table.frames,
+        rows,
+        time_s=table.time_limit_s,
+        memory_mb=table.memory_limit_mb,
+        preload=PRELOADED,
+    ).outcome
+    if isinstance(made, Failed):
+        raise TableError(f"tables.{name}.python: {table.python}: {made.message}")
+    return rows, made
+
+
+def call_function(path: str, inputs: Mapping[str, Path], frames: str, rows: Path) -> dict[str, str]:
+    """Call a function with tables by their names and write the rows that it returns; return the hashes of its modules' files.
+
+    Raises:
+        TableError: there is no such function, or it returns what is no table.
+
+    """
+    module_name, _, name = path.rpartition(":")
+    module = _load(module_name)
+    function = getattr(module, name, None)
+    if not callable(function):
+        there = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+        raise TableError(f"has no function {name!r}; {did_you_mean(name, there, 'add it')}")
+    returned = function(**{each: _read(folder, frames) for each, folder in inputs.items()})
+    _write(_as_arrow(returned), rows)
+    return _files_beside(module)
+
+
+def _load(name: str) -> ModuleType:
+    """Return a module, of a file or as Python imports it; it finds those that lie beside it."""
+    if not name.endswith(".py"):
+        try:
+            return import_module(name)
+        except ModuleNotFoundError as error:
+            raise TableError(
+                f"there is no module {error.name!r}; put {name.replace('.', '/')}.py beside the pipeline file, or install it"
+            ) from None
+    path = Path(name)
+    sys.path.insert(0, str(path.parent))
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[path.stem] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _files_beside(module: ModuleType) -> dict[str, str]:
+    """Return the hashes of the files of a module and of those imported from its folder, packages that are installed aside."""
+    if module.__file__ is None:
+        return {}
+    folder = Path(module.__file__).parent
+    found = {Path(file) for each in list(sys.modules.values()) if (file := getattr(each, "__file__", None))}
+    beside = {path for path in found if path.is_relative_to(folder) and not _PACKAGES & set(path.parts)}
+    return {str(path): hash_file(path) for path in sorted({Path(module.__file__), *beside})}
+
+
+def _read(folder: Path, frames: str) -> Any:
+    """Return a table as an Arrow table or a DataFrame; there columns of whole numbers or truths with nulls are pandas' own, which lose no digit."""
+    parts = [pq.read_table(part, partitioning=None) for part in list_parts(folder)]
+    table = pa.concat_tables(parts, promote_options="permissive") if parts else pa.table({})
+    if frames == "arrow":
+        return table
+    import pandas as pd  # noqa: PLC0415 - where frames are asked for
+
+    nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    frame = table.to_pandas(date_as_object=False)
+    for column in table.schema:
+        values = table[column.name]
+        if column.type in nullable and values.null_count:
+            frame[column.name] = values.to_pandas(types_mapper=nullable.get)
+    return frame
+
+
+def _as_arrow(returned: Any) -> pa.Table:
+    """Return what a function returned as an Arrow table in types that tables have.
+
+    Raises:
+        TableError: it is none, or has columns without names.
+
+    """
+    if isinstance(returned, pa.Table):
+        table = returned
+    elif type(returned).__module__.partition(".")[0] == "pandas" and hasattr(returned, "columns"):
+        frame = returned.reset_index() if any(name is not None for name in returned.index.names) else returned
+        if odd := [name for name in frame.columns if not isinstance(name, str)]:
+            raise TableError(f"returns a column {odd[0]!r}, which is no name; name it by a text")
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+    else:
+        raise TableError(f"returns a {type(returned).__name__}; return a DataFrame, or an Arrow table")
+    names = [name.lower() for name in table.column_names]
+    if not names or len(set(names)) < len(names):
+        twice = next((name for name in table.column_names if names.count(name.lower()) > 1), None)
+        raise TableError(
+            f"returns two columns {twice!r}; name one otherwise" if twice else "returns no column; return some"
+        )
+    return pa.table({name: plain_column(table[name])[1] for name in table.column_names})
+
+
+def _write(table: pa.Table, rows: Path) -> None:
+    pq.write_table(table, rows, compression="zstd", row_group_size=ROW_GROUP_ROWS)

@@ -1,0 +1,102 @@
+"""The rows of a made table as its parts: sorted, and one for each value that it is partitioned by."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.config import MadeTable
+from tasks.convert.parts.part import ROW_GROUP_ROWS
+from tasks.convert.schema.types import ARROW_TYPES, TypeName, name_decimal
+from tasks.convert.staging.block import divide_rows
+from tasks.core.errors import TableError
+from tasks.core.sql import half_of_memory
+from tasks.core.storage import fsync
+from tasks.core.suggestions import did_you_mean
+from tasks.core.tables import files_as_sql, quote_name, quote_text
+
+PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+_PART = "part-0.parquet"
+_NAMES = {kind: name for name, kind in ARROW_TYPES.items() if name not in ("long", "null")}
+
+
+def order_by(table: MadeTable) -> str:
+    """Return the ORDER BY of a table's rows, which are written partition by partition; nothing where none is declared."""
+    columns = dict.fromkeys((*table.partition_by, *table.sort_by))
+    return f" ORDER BY {', '.join(map(quote_name, columns))}" if columns else ""
+
+
+def refuse_unknown(name: str, table: MadeTable, columns: Sequence[str]) -> None:
+    """Raise where a declared column is none of the table's.
+
+    Raises:
+        TableError: one is not.
+
+    """
+    for key in ("key", "partition_by", "sort_by"):
+        for column in getattr(table, key):
+            if column not in columns:
+                cure = did_you_mean(column, columns, f"the columns are {', '.join(columns)}")
+                raise TableError(f"tables.{name}.{key}: {column!r} is not a column of the table; {cure}")
+
+
+def sort_rows(rows: Path, table: MadeTable) -> None:
+    """Sort the rows of a Parquet file as is declared; what does not fit in memory spills beside it."""
+    if not (order := order_by(table)):
+        return
+    spill, placed = rows.with_name("spill"), rows.with_name("sorted.parquet")
+    memory = table.memory_limit_mb or half_of_memory()
+    try:
+        with duckdb.connect(config={"temp_directory": str(spill), "memory_limit": f"{memory}MiB"}) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"COPY (FROM {files_as_sql([rows])}{order}) TO {quote_text(str(placed))} {PARQUET}")
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+    placed.replace(rows)
+
+
+def types_of(rows: Path) -> dict[str, TypeName]:
+    """Return the names of the types of a Parquet file's columns."""
+    return {
+        column.name: name_decimal(column.type) or "string" if pa.types.is_decimal(column.type) else _NAMES[column.type]
+        for column in pq.read_schema(rows)
+    }
+
+
+def write_parts(rows: Path, table: MadeTable, folder: Path) -> dict[str, int]:
+    """Put the rows of a sorted Parquet file into a folder as parts; return how many rows each has."""
+    folder.mkdir(parents=True)
+    if not table.partition_by:
+        rows.rename(folder / _PART)
+        fsync(folder / _PART)
+        return {_PART: pq.read_metadata(folder / _PART).num_rows}
+    counts: dict[str, int] = {}
+    writer: pq.ParquetWriter | None = None
+    last = ""
+    with pq.ParquetFile(rows) as file:
+        for batch in file.iter_batches(ROW_GROUP_ROWS):
+            for place, part, _ in divide_rows(pa.Table.from_batches([batch]), table.partition_by):
+                name = f"{place}{_PART}"
+                if name != last:
+                    _close(writer, folder / last)
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    writer, last = pq.ParquetWriter(folder / name, part.schema, compression="zstd"), name
+                assert writer is not None
+                writer.write_table(part)
+                counts[name] = counts.get(name, 0) + part.num_rows
+    _close(writer, folder / last)
+    with suppress(FileNotFoundError):
+        rows.unlink()
+    return counts
+
+
+def _close(writer: pq.ParquetWriter | None, path: Path) -> None:
+    if writer is not None:
+        writer.close()
+        fsync(path)

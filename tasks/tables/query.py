@@ -1,0 +1,143 @@
+"""A table's query: the tables that it names, whether its result may change with time alone, and its rows as Parquet."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tasks.config import MadeTable
+from tasks.core.errors import TableError
+from tasks.core.sql import bounded, explained, opened_tables
+from tasks.core.tables import quote_name, quote_text
+from tasks.tables.parts import PARQUET, order_by, refuse_unknown
+
+# What DuckDB's types become in a table, so that it has types that a source's table may have: no other is there in Parquet
+# for every reader. A whole number that 64 bits do not hold is an error of the cast, not another number.
+_PLAIN = {
+    r"U?(TINY|SMALL|HUGE|BIG)?INT|U?INTEGER|BIGNUM": "CAST({} AS BIGINT)",
+    r"DOUBLE|BOOLEAN|VARCHAR|DATE|DECIMAL.*|TIMESTAMP|TIMESTAMP WITH TIME ZONE": "{}",
+    r"FLOAT": "CAST({} AS DOUBLE)",
+    r"TIMESTAMP_(S|MS|NS)": "CAST({} AS TIMESTAMP)",
+    r'ENUM.*|UUID|JSON|TIME.*|"NULL"': "CAST({} AS VARCHAR)",
+    r"INTERVAL": "epoch({})",  # seconds, as in a training set
+    r".*\[\d*\]|STRUCT.*|MAP.*|UNION.*": "CAST(to_json({}) AS VARCHAR)",
+}
+
+
+class ParsedQuery:
+    """A query, as DuckDB parses it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _nodes(self) -> list[dict[str, Any]]:
+        with duckdb.connect() as connection:
+            found = connection.execute("SELECT json_serialize_sql(?)", [self._text]).fetchall()
+        return list(_walk(json.loads(found[0][0])))
+
+    @cached_property
+    def tables(self) -> tuple[str, ...]:
+        """Return the names of tables, in the order of the text; those of common table expressions may be among them."""
+        names = (node.get("table_name") for node in self._nodes if node.get("type") == "BASE_TABLE")
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    @cached_property
+    def common(self) -> frozenset[str]:
+        """Return the names of common table expressions, in lower case."""
+        maps = (node["cte_map"]["map"] for node in self._nodes if isinstance(node.get("cte_map"), dict))
+        return frozenset(str(each["key"]).lower() for entries in maps for each in entries)
+
+    @cached_property
+    def is_ordered(self) -> bool:
+        """Return whether the result has an order of its own."""
+        return any(each.get("type") == "ORDER_MODIFIER" for each in self._modifiers)
+
+    @property
+    def _modifiers(self) -> list[dict[str, Any]]:
+        node: dict[str, Any] = next((each["node"] for each in self._nodes if isinstance(each.get("node"), dict)), {})
+        return list(node.get("modifiers", ()))
+
+    @cached_property
+    def is_lasting(self) -> bool:
+        """Return whether the same tables give the same result at another time: not of now(), today() or random()."""
+        named = {str(node.get("function_name", "")).lower() for node in self._nodes}
+        named |= {str(each).lower() for node in self._nodes for each in node.get("column_names", ())}
+        with duckdb.connect() as connection:
+            found = connection.execute(
+                "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
+            ).fetchall()
+        return not named & {str(name) for (name,) in found}
+
+
+def _walk(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        yield from _walk(each)
+
+
+def write_query(
+    name: str, table: MadeTable, tables: Mapping[str, Path], staged: Path, stop: threading.Event | None = None
+) -> Path:
+    """Run a table's query over other tables and return the Parquet file of its rows, in `staged`.
+
+    What does not fit in memory spills beside it.
+
+    Raises:
+        TableError: the query does not run, takes more than its limits, or gives what no table holds.
+
+    """
+    assert table.query is not None
+    key, at, rows, spill = f"tables.{name}.query", f"tables.{name}", staged / "rows.parquet", staged / "spill"
+    staged.mkdir(parents=True, exist_ok=True)
+    is_ordered = ParsedQuery(table.query).is_ordered
+    try:
+        with (
+            opened_tables(tables, spill, table, output=staged, keeps_order=is_ordered) as connection,
+            explained(key, tables, at),
+            bounded(connection, key, table, at, stop),
+        ):
+            columns = _plain_columns(connection, key, table.query)
+            refuse_unknown(name, table, list(columns))
+            plain = f"SELECT {', '.join(columns.values())} FROM ({table.query}\n){order_by(table)}"  # noqa: S608 - one SELECT, as checked
+            connection.execute(f"COPY ({plain}) TO {quote_text(str(rows))} {PARQUET}")
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+    return rows
+
+
+def _plain_columns(connection: duckdb.DuckDBPyConnection, key: str, query: str) -> dict[str, str]:
+    """Return the SQL of each of the query's columns in a type that tables have.
+
+    Raises:
+        TableError: two columns have one name, or one is of a type that none becomes.
+
+    """
+    found = connection.execute(f"DESCRIBE {query}").fetchall()
+    names = [str(name) for name, *_ in found]
+    for name in names:
+        if [each.lower() for each in names].count(name.lower()) > 1:
+            raise TableError(
+                f"{key}: gives two columns {name!r}; name one of them otherwise: AS, or SELECT * EXCLUDE ({name})"
+            )
+    return {str(name): _as_plain(key, str(name), str(kind)) for name, kind, *_ in found}
+
+
+def _as_plain(key: str, name: str, kind: str) -> str:
+    quoted = quote_name(name)
+    for pattern, expression in _PLAIN.items():
+        if re.fullmatch(pattern, kind):
+            return f"{expression.format(quoted)} AS {quoted}"
+    raise TableError(
+        f"{key}: column {name!r} is {kind}, which no table holds; leave it out, or make a text of it: hex({name})"
+    )

@@ -1,0 +1,1 @@
+"""Tests of tables made of other tables."""

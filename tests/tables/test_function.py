@@ -1,0 +1,108 @@
+"""Tables made by functions: called with tables by their names, in a process of their own, within limits."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from tasks.core.errors import TableError
+from tests.tables.conftest import changed, make, rows_of, written
+
+_TABLE = "  t: {python: prepare:made, inputs: [rows]}\n"
+
+
+def test_a_function_makes_a_table(data: Path) -> None:
+    """It is given DataFrames by their names; a named index of its result is a column, and whole numbers with nulls stay so."""
+    config = written(
+        data,
+        _TABLE,
+        prepare="def made(rows):\n    return rows.groupby('word').agg(n=('id', 'sum'), p=('price', 'max'))\n",
+    )
+
+    made = make(data, config)
+
+    assert made["t"].types == {"word": "string", "n": "int", "p": "float"}
+    assert rows_of(data, "t") == [{"word": "a", "n": 4, "p": 4.0}, {"word": "b", "n": 2, "p": None}]
+
+
+def test_a_function_may_take_arrow_tables(data: Path) -> None:
+    """And return one; the parts are sorted and divided as declared."""
+    text = "  t: {python: prepare:made, inputs: [rows], frames: arrow, partition_by: [word], sort_by: [price]}\n"
+    config = written(data, text, prepare="def made(rows):\n    return rows.drop_columns(['id'])\n")
+
+    make(data, config)
+
+    assert rows_of(data, "t") == [
+        {"day": dt.date(2024, 1, 5), "price": 2.5, "word": "a"},
+        {"day": dt.date(2024, 1, 7), "price": 4.0, "word": "a"},
+        {"day": dt.date(2024, 2, 6), "price": None, "word": "b"},
+    ]
+
+
+def test_a_whole_number_beside_a_null_loses_no_digit(data: Path) -> None:
+    """As a float it would."""
+    config = written(
+        data,
+        "  big: {query: 'SELECT CASE WHEN id > 1 THEN 9007199254740993 END AS n FROM rows'}\n"
+        "  t: {python: prepare:made, inputs: [big]}\n",
+        prepare="def made(big):\n    return big\n",
+    )
+
+    make(data, config)
+
+    assert sorted((row["n"] for row in rows_of(data, "t")), key=str) == [9007199254740993, 9007199254740993, None]
+
+
+def test_a_changed_module_makes_the_table_again(data: Path) -> None:
+    """And so does one beside it that it imports."""
+    code = "from beside import FACTOR\n\ndef made(rows):\n    return rows[['id']] * FACTOR\n"
+    config = written(data, _TABLE, prepare=code, beside="FACTOR = 2\n")
+    assert changed(make(data, config)) == ["t"]
+    assert changed(make(data, config)) == []
+
+    (data / "beside.py").write_text("FACTOR = 30\n")
+
+    assert changed(make(data, config)) == ["t"]
+    assert [row["id"] for row in rows_of(data, "t")] == [30, 60, 90]
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "said"),
+    [
+        ("def made(rows):\n    raise ValueError('no luck')\n", "", "ValueError: no luck"),
+        ("def made(rows):\n    return 5\n", "", "returns a int; return a DataFrame, or an Arrow table"),
+        ("def made(rows):\n    return rows[[]]\n", "", "returns no column; return some"),
+        ("def made(rows):\n    return rows.rename(columns={'id': 3})\n", "", "returns a column 3, which is no name"),
+        ("def made(rows):\n    return rows.rename(columns={'id': 'WORD'})\n", "", "returns two columns 'WORD'"),
+        ("def other(rows):\n    return rows\n", "", "has no function 'made'; "),
+        ("def made(wrong):\n    return wrong\n", "", "TypeError: made\\(\\) got an unexpected keyword argument 'rows'"),
+        ("import nothing_of_the_kind\n", "", "ModuleNotFoundError: No module named 'nothing_of_the_kind'"),
+        ("def made(rows):\n    while True: pass\n", ", time_limit_s: 1", "was killed after 1 s, its time_limit_s"),
+        (
+            "def made(rows):\n    kept = []\n    while True: kept.append(bytearray(10**7))\n",
+            ", memory_limit_mb: 200",
+            "above its memory_limit_mb of 200|MemoryError",
+        ),
+        ("import os\ndef made(rows):\n    os._exit(3)\n", "", "its process ended by itself with exit code 3"),
+    ],
+)
+def test_a_function_that_makes_no_table_is_one_sentence(data: Path, code: str, limits: str, said: str) -> None:
+    """What it raised, returned or took, in the words of its table."""
+    config = written(data, f"  t: {{python: prepare:made, inputs: [rows]{limits}}}\n", prepare=code)
+
+    with pytest.raises(TableError, match=rf"^tables\.t\.python: .*prepare\.py:made: .*({said})"):
+        make(data, config)
+
+    assert not (data / "tables" / "t").exists()
+
+
+def test_a_module_that_is_nowhere_is_told(data: Path) -> None:
+    """With where it is looked for."""
+    config = written(data, "  t: {python: nowhere_at_all:made, inputs: [rows]}\n")
+
+    with pytest.raises(
+        TableError, match=r"there is no module 'nowhere_at_all'; put nowhere_at_all\.py beside the pipeline"
+    ):
+        make(data, config)

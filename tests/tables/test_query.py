@@ -1,0 +1,165 @@
+"""Tables made by SQL: their rows, types, order and parts, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.core.errors import TableError
+from tests.convert.conftest import files_source, write_files
+from tests.convert.conftest import make_table as convert_table
+from tests.tables.conftest import changed, make, pipeline_of, rows_of
+
+
+def test_a_table_is_what_its_query_gives(data: Path) -> None:
+    """Tables of tables too, in the order of what each is made of, whatever theirs is in the file."""
+    config = pipeline_of(
+        words={"query": "SELECT word, sum(price) AS price FROM priced GROUP BY ALL ORDER BY word"},
+        priced={"query": "SELECT id, word, coalesce(price, 0) AS price FROM rows", "key": ["id"]},
+    )
+
+    made = make(data, config)
+
+    assert list(made) == ["priced", "words"]
+    assert rows_of(data, "words") == [{"word": "a", "price": 6.5}, {"word": "b", "price": 0.0}]
+    assert {name: table.rows_table for name, table in made.items()} == {"priced": 3, "words": 2}
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind", "value"),
+    [
+        ("sum(id)", "int", 6),
+        ("count(*)::INTEGER", "int", 3),
+        ("avg(price)::FLOAT", "float", 3.25),
+        ("1.10::DECIMAL(5, 2)", "decimal(5,2)", "1.10"),
+        ("max(day)", "date", "2024-02-06"),
+        ("TIMESTAMP_NS '2024-01-01 00:00:00'", "timestamp", "2024-01-01 00:00:00"),
+        ("TIMESTAMPTZ '2024-01-01 00:00:00+00'", "timestamp_utc", "2024-01-01 00:00:00+00:00"),
+        ("INTERVAL 2 MINUTE", "float", 120.0),
+        ("TIME '10:00:00'", "string", "10:00:00"),
+        ("list(id ORDER BY id)", "string", "[1,2,3]"),
+        ("{'a': 1}", "string", '{"a":1}'),
+        ("NULL", "string", None),
+        ("true", "bool", True),
+    ],
+)
+def test_a_column_has_a_type_that_tables_have(data: Path, expression: str, kind: str, value: object) -> None:
+    """A sum of whole numbers is one, what has no such type a text, and no digit is lost."""
+    made = make(data, pipeline_of(t={"query": f"SELECT {expression} AS x FROM rows"}))  # noqa: S608 - the expressions above
+
+    assert made["t"].types == {"x": kind}
+    found = rows_of(data, "t")[0]["x"]
+    assert (found if isinstance(value, bool | int | float | None) else str(found)) == value
+
+
+def test_rows_are_sorted_and_divided_as_declared(data: Path) -> None:
+    """Each part has the rows of one value, every column, and their order."""
+    config = pipeline_of(t={"query": "SELECT * FROM rows -- all", "partition_by": ["word"], "sort_by": ["price"]})
+
+    make(data, config)
+
+    folder = data / "tables" / "t"
+    parts = {path.parent.name: pq.read_table(path, partitioning=None).to_pylist() for path in folder.rglob("*.parquet")}
+    assert {name: [row["id"] for row in rows] for name, rows in parts.items()} == {"word-a": [1, 3], "word-b": [2]}
+    assert all("word" in row for rows in parts.values() for row in rows)
+
+
+def test_a_query_keeps_its_own_order(data: Path) -> None:
+    """Its rows stand as it gives them."""
+    make(data, pipeline_of(t={"query": "SELECT id FROM rows, range(20000) ORDER BY id DESC, range"}))
+
+    assert [row["id"] for row in rows_of(data, "t")] == [3] * 20_000 + [2] * 20_000 + [1] * 20_000
+
+
+@pytest.mark.parametrize("table", [{"query": "SELECT id FROM rows"}, {"query": "SELECT 1 AS one"}])
+def test_a_table_that_stands_is_not_made_again(data: Path, table: dict[str, str]) -> None:
+    """Unless its text, its inputs, or its parts are others, or it is asked for."""
+    config = pipeline_of(t=table)
+    assert changed(make(data, config)) == ["t"]
+
+    assert changed(make(data, config)) == []
+    assert changed(make(data, config, fresh=True)) == ["t"]
+    assert changed(make(data, pipeline_of(t=table | {"sort_by": []}))) == []
+    assert changed(make(data, pipeline_of(t={"query": f"{table['query']} LIMIT 1"}))) == ["t"]
+    next((data / "tables" / "t").rglob("*.parquet")).write_bytes(b"damaged")
+    assert changed(make(data, pipeline_of(t={"query": f"{table['query']} LIMIT 1"}))) == ["t"]
+
+
+def test_a_table_is_made_again_of_other_rows_alone(data: Path) -> None:
+    """And so are those made of it, if its rows are others; of the same rows, converted anew, they are not."""
+    config = pipeline_of(
+        a={"query": "SELECT word FROM rows WHERE word = 'a'"}, b={"query": "SELECT count(*) AS n FROM a"}
+    )
+    make(data, config)
+
+    convert_table(data, files_source(), fresh=True)
+    assert changed(make(data, config)) == []
+    write_files(data, b_csv="id,day,price,word\n9,2024-01-05,2.5,z\n")
+    convert_table(data, files_source())
+
+    assert changed(make(data, config)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "query", ["SELECT today() AS d", "SELECT id, random() AS r FROM rows", "SELECT current_date AS d"]
+)
+def test_a_query_of_the_time_is_made_each_time(data: Path, query: str) -> None:
+    """What it gives changes without its tables."""
+    config = pipeline_of(t={"query": query})
+    make(data, config)
+
+    assert changed(make(data, config)) == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"query": "SELECT nothing FROM rows"}, r"tables\.t\.query: Binder Error: .*\"nothing\".*correct the SQL"),
+        ({"query": "SELECT id, id FROM rows"}, r"tables\.t\.query: gives two columns 'id'; name one of them otherwise"),
+        ({"query": "SELECT 'x'::BLOB AS b"}, r"column 'b' is BLOB, which no table holds; leave it out"),
+        ({"query": "SELECT 170141183460469231731687303715884105727 AS h"}, r"Conversion Error: .*out of range"),
+        ({"query": "SELECT * FROM rows", "key": ["word"]}, r"tables\.t: check unique of word: 2 of 3 rows share"),
+        (
+            {"query": "SELECT * FROM rows", "key": ["wort"]},
+            r"tables\.t\.key: 'wort' is not a column of the table; did you mean word",
+        ),
+        ({"query": "SELECT * FROM rows", "sort_by": ["x"]}, r"tables\.t\.sort_by: 'x' is not a column"),
+        ({"query": "SELECT * FROM rows", "checks": [{"min_rows": 9}]}, r"tables\.t: check min_rows: "),
+        (
+            {"query": "SELECT count(*) AS n FROM range(100000000000) a, rows", "time_limit_s": 0.5},
+            r"tables\.t\.query: was ended after 0\.5 s; make it cheaper, or raise tables\.t\.time_limit_s",
+        ),
+        ({"query": "SELECT * FROM read_csv('/etc/passwd')"}, r"tables\.t\.query: Permission Error"),
+    ],
+)
+def test_what_makes_no_table_is_one_sentence(data: Path, table: dict[str, object], said: str) -> None:
+    """It names the table, the value and the cure, and the table that was there stays."""
+    make(data, pipeline_of(t={"query": "SELECT 5 AS x"}))
+
+    with pytest.raises(TableError, match=said):
+        make(data, pipeline_of(t=table))
+
+    assert rows_of(data, "t") == [{"x": 5}]
+    assert not (data / ".tables" / "t" / "staged" / "spill").exists()
+
+
+def test_few_rows_are_told(data: Path) -> None:
+    """No row, and less than half of those before."""
+    make(data, pipeline_of(t={"query": "SELECT * FROM rows"}))
+
+    few = make(data, pipeline_of(t={"query": "SELECT * FROM rows LIMIT 1"}))["t"]
+    none = make(data, pipeline_of(t={"query": "SELECT * FROM rows LIMIT 0"}))["t"]
+
+    assert few.findings.warnings == ("has 1 rows, and had 3 before; see whether that is meant",)
+    assert none.findings.warnings[0].startswith("has no row")
+
+
+def test_what_does_not_fit_in_memory_spills(data: Path) -> None:
+    """A sort of many times the memory that is allowed."""
+    query = "SELECT range AS n, hash(range)::VARCHAR AS h FROM range(6000000)"
+
+    made = make(data, pipeline_of(t={"query": query, "sort_by": ["h"], "memory_limit_mb": 128}))
+
+    assert made["t"].rows_table == 6_000_000
