@@ -198,6 +198,9 @@ OF_API: dict[str, tuple[Any, bool]] = {
     "columns": ({"id": "float", "at": "timestamp"}, False),
     "allow_hosts": (["cdn"], False),
     "explode_empty": ("keep", False),
+    "tables": ({"tagged": {"explode": "tags", "take": {"row": "id"}}}, False),
+    "shape": ("columns", True),
+    "id_column": ("id", True),
 }
 OF_PAGES: dict[str, tuple[Any, bool]] = {
     **OF_ALL,
@@ -256,7 +259,9 @@ def invalidates(source: type[ApiSource | PagesSource], before: dict[str, Any], a
 @pytest.mark.parametrize(("key", "change", "expected"), [(key, *row) for key, row in OF_API.items()])
 def test_a_change_of_an_api_invalidates_what_it_changes(key: str, change: Any, expected: bool) -> None:
     """What decides the answers makes a landed partition stale; how they are asked for does not."""
-    assert invalidates(ApiSource, API, {**API, key: change}) is expected
+    beside = {"shape": "by_id"} if key == "id_column" else {}
+
+    assert invalidates(ApiSource, API, {**API, **beside, key: change}) is expected
 
 
 @pytest.mark.parametrize(("key", "change", "expected"), [(key, *row) for key, row in OF_PAGES.items()])
