@@ -132,6 +132,35 @@ def test_what_only_helps_is_not_named(honest: Any) -> None:
     assert warned({"honest": honest}) == []
 
 
+_HOURS = np.arange(ROWS) * 7
+_TREND = _HOURS / 24 + np.random.default_rng(5).normal(size=ROWS)
+_BY_TIME = {"split": {"by": "time", "column": "at"}}
+
+
+@pytest.mark.parametrize("days", [_HOURS // 24, -(_HOURS // 24), 40_000 + _HOURS / 24], ids=["since", "until", "exact"])
+def test_days_counted_along_the_time_of_the_split_are_no_leak(days: Any) -> None:
+    """They tell what follows a trend as well as the time does, which is known before; a copy beside them is still told."""
+    at = pa.array(_HOURS * 3_600_000_000).cast(pa.timestamp("us"))
+
+    noisy = RNG.normal(size=ROWS)
+    asked = training(metric="r2", candidates=DUMMIES, **_BY_TIME)
+    table = pa.table({"at": at, "days": days, "noise": noisy, "y": _TREND})
+
+    assert check_rows(asked, table).warnings == ()
+    (found,) = check_rows(asked, table.append_column("copy", pa.array(_TREND * 2))).warnings
+    assert found.startswith("training.query: 'copy' alone tells 'y' ")
+
+
+def test_days_since_an_event_of_each_row_that_tell_the_outcome_are_named() -> None:
+    """A count from another moment in each row is no time of the split: where the outcome is made of it, it leaks."""
+    at = pa.array(_HOURS * 3_600_000_000).cast(pa.timestamp("us"))
+    since = np.random.default_rng(6).integers(0, 400, ROWS)
+
+    (found,) = warned({"at": at, "days_since_order": since}, since > 90, **_BY_TIME)
+
+    assert found.startswith("training.query: 'days_since_order' alone tells 'y' (AUC 0.99")
+
+
 def test_the_only_feature_may_tell_all() -> None:
     """One feature alone is what one wants to learn from."""
     table = pa.table({"x": np.arange(100.0), "y": np.arange(100) > 50})

@@ -10,7 +10,7 @@ import pyarrow as pa
 from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from tasks.config import Training
+from tasks.config import TimeSplit, Training
 from tasks.train.data.classes import TWO
 from tasks.train.data.features import (
     Features,
@@ -34,6 +34,8 @@ _DEPTH = 6
 _LEAF = 5
 _FEWEST = 20  # rows that have, or lack, a value: fewer may be of one class by chance
 _CHANCE = 1e-9
+_ONE_UNIT = 1.0  # that counts of whole units are cut by at most
+_ROUNDING = 1e-9  # of the span
 _LARGEST = 1e30  # trees take float32, and sum a column to look for infinity
 
 
@@ -55,7 +57,8 @@ def warn_of_leakage(table: pa.Table, features: Features, training: Training, tas
     target = read_target(seen.column(training.target), task)
     truth = encode_classes(target) if task == "classification" else _ranks(target)
     rows_seen = _Seen(seen, training.target, task, truth, alone=len(features.names) == 1)
-    found = (_leakage(rows_seen, name) for name in features.names)
+    clock = _read_clock(table, training, sides)
+    found = (None if _counts_time(seen.column(name), clock) else _leakage(rows_seen, name) for name in features.names)
     return [f"training.query: {name!r} {told}" for name, told in zip(features.names, found, strict=True) if told]
 
 
@@ -86,6 +89,27 @@ def _leakage(seen: _Seen, name: str) -> str | None:
         f"alone tells {seen.target!r} ({metric} {figure:.3f} by a tree of it on {rows} rows); "
         "leave it out if it is known only after the outcome"
     )
+
+
+def _read_clock(table: pa.Table, training: Training, sides: Sides) -> Array | None:
+    """Return the time of the split at the rows that are seen, which is known before any outcome; None where none is declared, or it is a text."""
+    if not isinstance(training.split, TimeSplit) or is_text_type(table.column(training.split.column).type):
+        return None
+    return read_numbers(table.column(training.split.column).take(_some(sides.train, training.seed)))
+
+
+def _counts_time(column: pa.ChunkedArray, clock: Array | None) -> bool:
+    """Return whether a feature is the split's time in another unit: a count of days, weeks or hours from one moment, whole or not."""
+    if clock is None or is_text_type(column.type) or pa.types.is_boolean(column.type):
+        return False
+    values = read_numbers(column)
+    first, last = int(clock.argmin()), int(clock.argmax())
+    if not (np.isfinite(values).all() and np.isfinite(clock).all()) or values[first] == values[last]:
+        return False
+    rate = (values[last] - values[first]) / (clock[last] - clock[first])
+    off = np.abs(values - values[first] - rate * (clock - clock[first])).max()
+    is_whole = bool((values == np.floor(values)).all())
+    return bool(off <= (_ONE_UNIT if is_whole else _ROUNDING * abs(values[last] - values[first])))
 
 
 def _some(rows: Array, seed: int) -> Array:
