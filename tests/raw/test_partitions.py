@@ -198,7 +198,7 @@ OF_API: dict[str, tuple[Any, bool]] = {
     "columns": ({"id": "float", "at": "timestamp"}, False),
     "allow_hosts": (["cdn"], False),
     "explode_empty": ("keep", False),
-    "tables": ({"tagged": {"explode": "tags", "take": {"row": "id"}}}, False),
+    "tables": ({"tagged": {"explode": "tags", "take": {"row": "id"}, "key": ["row"]}}, False),
     "shape": ("columns", True),
     "id_column": ("id", True),
 }
@@ -247,6 +247,11 @@ OF_COLUMN: dict[str, tuple[Any, bool]] = {
     "format": ("%d/%m/%Y", False),
     "thousands": (",", False),
     "decimal": (",", False),
+    "strip": (True, False),
+    "pattern": ("(.*)", False),
+    "true": (["ja"], False),
+    "false": (["nein"], False),
+    "drop": (True, False),
 }
 
 
@@ -260,8 +265,9 @@ def invalidates(source: type[ApiSource | PagesSource], before: dict[str, Any], a
 def test_a_change_of_an_api_invalidates_what_it_changes(key: str, change: Any, expected: bool) -> None:
     """What decides the answers makes a landed partition stale; how they are asked for does not."""
     beside = {"shape": "by_id"} if key == "id_column" else {}
+    api = {name: value for name, value in API.items() if key != "tables" or name != "incremental"}
 
-    assert invalidates(ApiSource, API, {**API, **beside, key: change}) is expected
+    assert invalidates(ApiSource, api, {**api, **beside, key: change}) is expected
 
 
 @pytest.mark.parametrize(("key", "change", "expected"), [(key, *row) for key, row in OF_PAGES.items()])
@@ -286,10 +292,17 @@ def test_a_change_within_an_api_invalidates_what_it_changes(part: str, key: str,
 @pytest.mark.parametrize(("key", "change", "expected"), [(key, *row) for key, row in OF_COLUMN.items()])
 def test_a_change_of_a_pages_column_invalidates_what_it_changes(key: str, change: Any, expected: bool) -> None:
     """Of a column where its value stands, and not what becomes of it."""
-    needed = {"format": "date", "thousands": "float", "decimal": "float"}
-    changed = {"id": {"select": "td", "type": needed.get(key), key: change}}
+    typed = {
+        "format": "date",
+        **dict.fromkeys(("thousands", "decimal", "strip"), "float"),
+        "true": "bool",
+        "false": "bool",
+    }
+    needed = {"type": typed[key]} if key in typed else {}
+    columns = {"id": {"select": "td"}, "other": {"select": "td"}}
+    changed = {**columns, "other": {"select": "td", **needed, key: change}}
 
-    assert invalidates(PagesSource, PAGES, {**PAGES, "columns": changed}) is expected
+    assert invalidates(PagesSource, {**PAGES, "columns": columns}, {**PAGES, "columns": changed}) is expected
 
 
 @pytest.mark.parametrize(
