@@ -112,13 +112,22 @@ class Column(ConfigModel):
     """Words that mean true in a bool, upper or lower case, e.g. [ja, x]; with them, or false, a row with any other word becomes a reject."""
     false: Words = ()
     """Words that mean false in a bool, e.g. [nein]."""
+    unit: Literal["s", "ms", "us", "ns"] | None = None
+    """What its numbers count since 1970, as 1700000000 does in s: they become timestamps in UTC; one that is finer than a microsecond, or in no year from 1 to 9999, makes the row a reject."""
+    origin: Literal[1900, 1904] | None = None
+    """Year in which the days begin that its numbers count, as Excel's serials do: 45000.5 is noon of 2023-03-15 by 1900; one of no day, as 60 by 1900, makes the row a reject."""
     drop: bool = False
     """Whether the column is left out of the table."""
 
     @property
     def reads_words(self) -> bool:
         """Return whether its values are read as they are written, also where these are numbers or truths."""
-        return bool(self.pattern or self.true or self.false)
+        return bool(self.pattern or self.true or self.false or self.counts_time)
+
+    @property
+    def counts_time(self) -> bool:
+        """Return whether its numbers are times."""
+        return self.unit is not None or self.origin is not None
 
     @model_validator(mode="after")
     def _is_dropped_alone(self) -> Self:
@@ -136,6 +145,13 @@ class Column(ConfigModel):
                 raise ValueError(f"strip: {affix!r} may be of the number itself; write what stands around it, e.g. €")
         if (self.true or self.false) and self.type != "bool":
             raise ValueError(f"{'true' if self.true else 'false'} has words of a bool; add type: bool")
+        if self.unit is not None and self.type != "timestamp":
+            raise ValueError(f"unit {self.unit} is what numbers count that are times; add type: timestamp")
+        if self.origin is not None and self.type not in ("date", "timestamp"):
+            raise ValueError(f"origin {self.origin} is where numbers begin that are days; add type: date, or timestamp")
+        if self.counts_time and (self.format is not None or (self.unit is not None and self.origin is not None)):
+            other = "format" if self.format is not None else "unit"
+            raise ValueError(f"{other} and {'origin' if self.origin else 'unit'} tell times in two ways; take one out")
         both = {word.strip().lower() for word in self.true} & {word.strip().lower() for word in self.false}
         if both:
             raise ValueError(f"{min(both)!r} is both true and false; take it out of one of them")

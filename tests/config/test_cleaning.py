@@ -59,6 +59,13 @@ def test_true_and_false_are_keys_without_quotes(tmp_path: Path) -> None:
         ({"pattern": "(a)(b)"}, "has 2 groups"),
         ({"pattern": "(a"}, "is no regular expression (missing ), unterminated subpattern at position 0); correct it"),
         ({"pattern": "(a)(?=b)"}, "is none of RE2, which neither looks around nor back"),
+        ({"unit": "s"}, "unit s is what numbers count that are times; add type: timestamp"),
+        (
+            {"origin": 1900, "type": "int"},
+            "origin 1900 is where numbers begin that are days; add type: date, or timestamp",
+        ),
+        ({"unit": "s", "origin": 1904, "type": "timestamp"}, "unit and origin tell times in two ways; take one out"),
+        ({"unit": "s", "format": "%Y", "type": "timestamp"}, "format and unit tell times in two ways; take one out"),
         ({"drop": True, "rename": "b"}, "drop leaves the column out, and rename is of one that stays; take one"),
     ],
 )

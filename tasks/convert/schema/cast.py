@@ -110,7 +110,7 @@ def _with_decimal(columns: Mapping[str, Column], decimal: str) -> Mapping[str, C
         return columns
     return {
         name: column.model_copy(update={"decimal": ","})
-        if column.decimal is None and column.type in ("int", "float")
+        if column.decimal is None and (column.type in ("int", "float") or column.counts_time)
         else column
         for name, column in columns.items()
     }

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import Column
+from tasks.convert.schema.moments import as_moments, tell_no_moment
 from tasks.convert.schema.types import NULL_TEXTS
 
 _BLANK = r"\s\x{a0}\x{2007}\x{2009}\x{202f}\x{feff}"
@@ -47,6 +48,9 @@ def clean(values: pa.ChunkedArray, declared: Column) -> Cleaned:
         values, misfits = _extract(values, declared.pattern, is_text=declared.type in (None, "string"))
     if declared.true or declared.false:
         return _as_bools(values, declared, misfits)
+    if declared.counts_time:
+        moments, others = as_moments(values, declared)
+        return Cleaned(moments, [*misfits, *others])
     if declared.strip and pa.types.is_string(values.type):
         stripped, taken = _strip(values.combine_chunks(), declared)
         return Cleaned(pa.chunked_array([stripped]), misfits, taken)
@@ -60,6 +64,8 @@ def tell_unclean(value: object, declared: Column) -> str:
         and pc.match_substring_regex(pa.array([str(value)]), _whole(declared.pattern))[0].as_py() is False
     ):
         return f"{value!r:.60} does not match the pattern"
+    if declared.counts_time:
+        return f"{value!r:.60} {tell_no_moment(declared)}"
     return f"{value!r:.60} is none of the words that are declared true or false"
 
 
