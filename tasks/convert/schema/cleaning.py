@@ -200,10 +200,11 @@ def _find_affixes(first: pa.StringArray, affixes: _Affixes) -> list[tuple[str, s
 
 def _cut(texts: pa.StringArray, before: str, behind: str, chosen: pa.BooleanArray) -> pa.StringArray:
     """Return the chosen texts without what is at their ends."""
-    whole = pc.if_else(chosen, texts, before + behind)  # of none is there less than is cut
+    is_all = pc.all(chosen).as_py()
+    whole = texts if is_all else pc.if_else(chosen, texts, before + behind)  # of none is there less than is cut
     stop = -len(behind.encode()) or _END
     cut = pc.cast(pc.binary_slice(pc.cast(whole, pa.binary()), len(before.encode()), stop), pa.string())
-    return pc.if_else(chosen, cut, texts)
+    return cut if is_all else pc.if_else(chosen, cut, texts)
 
 
 def _strip_others(
