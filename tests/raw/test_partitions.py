@@ -252,6 +252,8 @@ OF_COLUMN: dict[str, tuple[Any, bool]] = {
     "true": (["ja"], False),
     "false": (["nein"], False),
     "drop": (True, False),
+    "unit": ("s", False),
+    "origin": (1900, False),
 }
 
 
@@ -297,6 +299,8 @@ def test_a_change_of_a_pages_column_invalidates_what_it_changes(key: str, change
         **dict.fromkeys(("thousands", "decimal", "strip"), "float"),
         "true": "bool",
         "false": "bool",
+        "unit": "timestamp",
+        "origin": "date",
     }
     needed = {"type": typed[key]} if key in typed else {}
     columns = {"id": {"select": "td"}, "other": {"select": "td"}}
