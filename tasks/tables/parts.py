@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import files_as_sql, quote_name, quote_text
 
 PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
-_PART = "part-0.parquet"
+_PART = "part-{}.parquet"
 _NAMES = {kind: name for name, kind in ARROW_TYPES.items() if name not in ("long", "null")}
 
 
@@ -72,25 +73,30 @@ def types_of(rows: Path) -> dict[str, TypeName]:
 def write_parts(rows: Path, table: MadeTable, folder: Path) -> dict[str, int]:
     """Put the rows of a sorted Parquet file into a folder as parts; return how many rows each has."""
     folder.mkdir(parents=True)
-    if not table.partition_by:
-        rows.rename(folder / _PART)
-        fsync(folder / _PART)
-        return {_PART: pq.read_metadata(folder / _PART).num_rows}
+    total = pq.read_metadata(rows).num_rows
+    if not table.partition_by or not total:  # without rows too: it has columns
+        name = _PART.format(0)
+        rows.rename(folder / name)
+        fsync(folder / name)
+        return {name: total}
     counts: dict[str, int] = {}
+    begun: Counter[str] = Counter()
     writer: pq.ParquetWriter | None = None
-    last = ""
+    last = name = ""
     with pq.ParquetFile(rows) as file:
         for batch in file.iter_batches(ROW_GROUP_ROWS):
             for place, part, _ in divide_rows(pa.Table.from_batches([batch]), table.partition_by):
-                name = f"{place}{_PART}"
-                if name != last:
-                    _close(writer, folder / last)
+                if place != last:
+                    _close(writer, folder / name)
+                    # Folders come in turns where SQL sorts two values as one: 0.0 and -0.0.
+                    name, last = f"{place}{_PART.format(begun[place])}", place
+                    begun[place] += 1
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                    writer, last = pq.ParquetWriter(folder / name, part.schema, compression="zstd"), name
+                    writer = pq.ParquetWriter(folder / name, part.schema, compression="zstd")
                 assert writer is not None
                 writer.write_table(part)
                 counts[name] = counts.get(name, 0) + part.num_rows
-    _close(writer, folder / last)
+    _close(writer, folder / name)
     with suppress(FileNotFoundError):
         rows.unlink()
     return counts

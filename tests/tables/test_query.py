@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.core.errors import TableError
+from tasks.core.tables import list_parts
 from tests.convert.conftest import files_source, write_files
 from tests.convert.conftest import make_table as convert_table
 from tests.tables.conftest import changed, make, pipeline_of, rows_of
@@ -64,6 +65,31 @@ def test_rows_are_sorted_and_divided_as_declared(data: Path) -> None:
     parts = {path.parent.name: pq.read_table(path, partitioning=None).to_pylist() for path in folder.rglob("*.parquet")}
     assert {name: [row["id"] for row in rows] for name, rows in parts.items()} == {"word-a": [1, 3], "word-b": [2]}
     assert all("word" in row for rows in parts.values() for row in rows)
+
+
+def test_values_that_sort_as_one_keep_all_rows(data: Path) -> None:
+    """Rows of 0.0 and of -0.0 come in turns, and more than are written at once; each has its folder."""
+    query = "SELECT range AS n, if(range % 2 = 0, 0.0::DOUBLE, -0.0::DOUBLE) AS z FROM range(1_100_000)"
+
+    made = make(data, pipeline_of(t={"query": query, "partition_by": ["z"]}))["t"]
+
+    parts = list_parts(data / "tables" / "t")
+    assert sum(pq.read_metadata(part).num_rows for part in parts) == made.rows_table == 1_100_000
+    assert {part.parent.name for part in parts} == {"z-0", "z--0"}
+    assert set(pq.read_table([*map(str, parts)], columns=["n"])["n"].to_pylist()) == set(range(1_100_000))
+
+
+def test_a_divided_table_without_rows_has_its_columns(data: Path) -> None:
+    """It stands, and others can be made of it."""
+    config = pipeline_of(
+        a={"query": "SELECT * FROM rows WHERE id > 9", "partition_by": ["word"]},
+        b={"query": "SELECT count(word) AS n FROM a"},
+    )
+
+    make(data, config)
+
+    assert rows_of(data, "b") == [{"n": 0}]
+    assert changed(make(data, config)) == []
 
 
 def test_a_query_keeps_its_own_order(data: Path) -> None:
