@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,17 @@ from tasks.tables.parts import PARQUET, order_by, refuse_unknown
 # What DuckDB's types become in a table, so that it has types that a source's table may have: no other is there in Parquet
 # for every reader. A whole number that 64 bits do not hold is an error of the cast, not another number.
 _PLAIN = {
+    r".*\[\d*\]|STRUCT.*|MAP.*|UNION.*": "CAST(to_json({}) AS VARCHAR)",
     r"U?(TINY|SMALL|HUGE|BIG)?INT|U?INTEGER|BIGNUM": "CAST({} AS BIGINT)",
     r"DOUBLE|BOOLEAN|VARCHAR|DATE|DECIMAL.*|TIMESTAMP|TIMESTAMP WITH TIME ZONE": "{}",
     r"FLOAT": "CAST({} AS DOUBLE)",
     r"TIMESTAMP_(S|MS|NS)": "CAST({} AS TIMESTAMP)",
     r'ENUM.*|UUID|JSON|TIME.*|"NULL"': "CAST({} AS VARCHAR)",
     r"INTERVAL": "epoch({})",  # seconds, as in a training set
-    r".*\[\d*\]|STRUCT.*|MAP.*|UNION.*": "CAST(to_json({}) AS VARCHAR)",
 }
+# Functions that SQL writes as a column, and those of the time that DuckDB lists among the lasting.
+_WITHOUT_PARENTHESES = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+_OF_THE_TIME = {"current_localtime", "current_localtimestamp"}
 
 
 class ParsedQuery:
@@ -67,15 +70,37 @@ class ParsedQuery:
         return list(node.get("modifiers", ()))
 
     @cached_property
+    def bare(self) -> str:
+        """Return the text without the semicolons that end it, so that it can stand within another."""
+        text = bytearray(self._text, "utf-8")
+        for start, _ in duckdb.tokenize(self._text):
+            if text[start : start + 1] == b";":
+                text[start : start + 1] = b" "
+        return text.decode()
+
+    @cached_property
     def is_lasting(self) -> bool:
-        """Return whether the same tables give the same result at another time: not of now(), today() or random()."""
-        named = {str(node.get("function_name", "")).lower() for node in self._nodes}
-        named |= {str(each).lower() for node in self._nodes for each in node.get("column_names", ())}
+        """Return whether the same tables give the same result at another time: not of now(), random() or a sample."""
         with duckdb.connect() as connection:
             found = connection.execute(
                 "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
             ).fetchall()
-        return not named & {str(name) for (name,) in found}
+        changing = _OF_THE_TIME | {str(name) for (name,) in found}
+        return not any(_is_changing(node, changing) for node in self._nodes)
+
+
+def _is_changing(node: Mapping[str, Any], functions: Container[str]) -> bool:
+    """Return whether a node of a query gives another result each time."""
+    name = str(node.get("function_name", "")).lower()
+    arguments = node.get("arguments") or node.get("children") or ()
+    columns = [str(each).lower() for each in node.get("column_names", ())]
+    sample = node.get("sample")
+    return (
+        name in functions
+        or (name == "age" and len(arguments) == 1)  # until today
+        or (len(columns) == 1 and columns[0] in _WITHOUT_PARENTHESES)
+        or (isinstance(sample, dict) and not sample.get("repeatable"))
+    )
 
 
 def _walk(value: Any) -> Iterator[dict[str, Any]]:
@@ -100,16 +125,16 @@ def write_query(
     assert table.query is not None
     key, at, rows, spill = f"tables.{name}.query", f"tables.{name}", staged / "rows.parquet", staged / "spill"
     staged.mkdir(parents=True, exist_ok=True)
-    is_ordered = ParsedQuery(table.query).is_ordered
+    parsed = ParsedQuery(table.query)
     try:
         with (
-            opened_tables(tables, spill, table, output=staged, keeps_order=is_ordered) as connection,
+            opened_tables(tables, spill, table, output=staged, keeps_order=parsed.is_ordered) as connection,
             explained(key, tables, at),
             bounded(connection, key, table, at, stop),
         ):
-            columns = _plain_columns(connection, key, table.query)
+            columns = _plain_columns(connection, key, parsed.bare)
             refuse_unknown(name, table, list(columns))
-            plain = f"SELECT {', '.join(columns.values())} FROM ({table.query}\n){order_by(table)}"  # noqa: S608 - one SELECT, as checked
+            plain = f"SELECT {', '.join(columns.values())} FROM ({parsed.bare}\n){order_by(table)}"  # noqa: S608 - one SELECT, as checked
             connection.execute(f"COPY ({plain}) TO {quote_text(str(rows))} {PARQUET}")
     finally:
         shutil.rmtree(spill, ignore_errors=True)

@@ -42,6 +42,8 @@ def test_a_table_is_what_its_query_gives(data: Path) -> None:
         ("TIME '10:00:00'", "string", "10:00:00"),
         ("list(id ORDER BY id)", "string", "[1,2,3]"),
         ("{'a': 1}", "string", '{"a":1}'),
+        ("[12345678901234567.25::DECIMAL(20, 2)]", "string", "[12345678901234567.25]"),
+        ("[TIMESTAMP '2024-01-01']", "string", '["2024-01-01 00:00:00"]'),
         ("NULL", "string", None),
         ("true", "bool", True),
     ],
@@ -129,7 +131,18 @@ def test_a_table_is_made_again_of_other_rows_alone(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["SELECT today() AS d", "SELECT id, random() AS r FROM rows", "SELECT current_date AS d"]
+    "query",
+    [
+        "SELECT today() AS d",
+        "SELECT id, random() AS r FROM rows",
+        "SELECT current_date AS d",
+        "SELECT current_timestamp AS t",
+        "SELECT localtimestamp AS t",
+        "SELECT current_localtimestamp() AS t",
+        "SELECT age(day) AS a FROM rows",
+        "SELECT * FROM rows USING SAMPLE 2",
+        "SELECT r.* FROM rows r TABLESAMPLE reservoir(2)",
+    ],
 )
 def test_a_query_of_the_time_is_made_each_time(data: Path, query: str) -> None:
     """What it gives changes without its tables."""
@@ -137,6 +150,31 @@ def test_a_query_of_the_time_is_made_each_time(data: Path, query: str) -> None:
     make(data, config)
 
     assert changed(make(data, config)) == ["t"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT uuid, error FROM (SELECT id AS uuid, word AS error FROM rows)",
+        "SELECT age(day, DATE '2024-01-01') AS age FROM rows",
+        "SELECT * FROM rows USING SAMPLE reservoir(2 ROWS) REPEATABLE (7)",
+    ],
+)
+def test_a_query_that_lasts_is_made_once(data: Path, query: str) -> None:
+    """Columns may have the names of functions that do not."""
+    make(data, pipeline_of(t={"query": query}))
+
+    assert changed(make(data, pipeline_of(t={"query": query}))) == []
+
+
+@pytest.mark.parametrize(
+    "query", ["SELECT ';é' AS x, id FROM rows;", "SELECT ';é' AS x, id FROM rows -- ;\n ; -- end;"]
+)
+def test_a_query_may_end_as_a_statement(data: Path, query: str) -> None:
+    """A semicolon at its end is not part of it; one within a text is."""
+    make(data, pipeline_of(t={"query": query, "sort_by": ["id"]}))
+
+    assert [row["x"] for row in rows_of(data, "t")] == [";é"] * 3
 
 
 @pytest.mark.parametrize(
