@@ -110,11 +110,24 @@ def preview(
 ) -> int:
     """Show the first rows of each source as its table would have them, with types, rejects and what was detected.
 
-    Reads the head of the files only, makes no request without --ask, and writes nothing.
+    Reads the head of the files only, asks nothing of APIs and web pages without --ask, and writes nothing.
     """
     from flows.cli.preview import preview_pipeline  # noqa: PLC0415 - heavy
 
     return preview_pipeline(pipeline, source, data, rows=rows, ask=ask)
+
+
+@app.command
+def export(
+    table: Annotated[str, Parameter(help="A table of the data folder.")],
+    file: Annotated[Path, Parameter(help="File to write: .csv, .jsonl (or with .gz), .parquet, .xlsx or .duckdb.")],
+    *,
+    data: Data = Path("data"),
+) -> int:
+    """Write a table to a file, all of it or nothing; a file that is there is not replaced."""
+    from flows.cli.export import export_to_file  # noqa: PLC0415 - heavy
+
+    return export_to_file(table, file, data)
 
 
 @app.command

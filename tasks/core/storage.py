@@ -207,8 +207,13 @@ def list_leftovers(folder: Path) -> list[Path]:
     """Return the part files and folders that killed runs left below `folder`; those of live processes are none."""
     if not folder.is_dir():
         return []
-    matches = [(part, _LEFTOVER.match(part.name)) for part in sorted(folder.rglob(".*.part"))]
-    return [part for part, match in matches if match and not _is_alive(int(match["pid"]))]
+    return [part for part in sorted(folder.rglob(".*.part")) if is_leftover(part)]
+
+
+def is_leftover(part: Path) -> bool:
+    """Return whether a path is a part file or folder that a killed run left; that of a live process is none."""
+    match = _LEFTOVER.match(part.name)
+    return match is not None and not _is_alive(int(match["pid"]))
 
 
 def fingerprint(value: Any) -> str:

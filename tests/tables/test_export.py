@@ -1,0 +1,100 @@
+"""Tables written to files: every row and value, all or nothing, and nothing that is there replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import duckdb
+import openpyxl
+import pandas as pd
+import pytest
+
+from flows.cli.main import run_command
+from tests.tables.conftest import make, pipeline_of, rows_of
+
+KILLS = 20
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet", ".duckdb", ".xlsx"])
+def test_a_file_has_the_rows_of_the_table(data: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever its format."""
+    file = data / f"out{suffix}"
+
+    assert run_command(["export", "rows", str(file), "--data", str(data)]) == 0
+
+    assert capsys.readouterr().out == f"3 rows of rows to {file}\n"
+    with duckdb.connect(str(file) if suffix == ".duckdb" else ":memory:") as connection:
+        match suffix:
+            case ".xlsx":
+                found = [
+                    tuple(row) for row in openpyxl.load_workbook(file)["rows"].iter_rows(min_row=2, values_only=True)
+                ]
+            case ".duckdb":
+                found = connection.execute("FROM rows").fetchall()
+            case _:
+                found = connection.execute(f"FROM '{file}'").fetchall()
+    days = [day.date() if suffix == ".xlsx" else day for _, day, _, _ in found]
+    expected = rows_of(data, "rows")
+    assert [(i, day, price, word) for (i, _, price, word), day in zip(found, days, strict=True)] == [
+        tuple(row.values()) for row in expected
+    ]
+
+
+def test_a_number_that_no_cell_holds_is_a_text(data: Path) -> None:
+    """As a number it would be another one."""
+    make(data, pipeline_of(big={"query": "SELECT 9007199254740993 AS n, TIMESTAMPTZ '2024-01-01 00:00:00+00' AS t"}))
+
+    assert run_command(["export", "big", str(data / "big.xlsx"), "--data", str(data)]) == 0
+
+    frame = pd.read_excel(data / "big.xlsx", dtype=str, engine="openpyxl")
+    assert frame.to_dict("records") == [{"n": "9007199254740993", "t": "2024-01-01T00:00:00+00:00"}]
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "said"),
+    [
+        ("row", "out.csv", "has no table 'row'; did you mean rows?"),
+        ("rows", "out.pdf", "does not say its format; end its name in one of .csv,"),
+        ("rows", "there.csv", "is there already, and an export replaces nothing; remove it, or name another file"),
+    ],
+)
+def test_what_cannot_be_written_is_one_sentence(
+    data: Path, table: str, name: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what is there stays."""
+    (data / "there.csv").write_text("mine")
+
+    assert run_command(["export", table, str(data / name), "--data", str(data)]) == 2
+
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert (data / "there.csv").read_text() == "mine"
+
+
+def test_an_export_that_is_killed_leaves_no_half_of_a_file(data: Path) -> None:
+    """At whatever moment: the file is whole, or not there, and the next export writes it."""
+    make(data, pipeline_of(many={"query": "SELECT range AS n FROM range(400000)"}))
+    file, whole = data / "many.csv", 0
+    command = [sys.executable, "-m", "flows", "export", "many", str(file), "--data", str(data)]
+    start = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True)
+    seconds, size = time.monotonic() - start, file.stat().st_size
+    for number in range(KILLS):
+        file.unlink(missing_ok=True)
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+            time.sleep(seconds * (0.5 + number / KILLS / 2))
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        whole += file.exists()
+        assert not file.exists() or file.stat().st_size == size
+
+    file.unlink(missing_ok=True)
+    assert whole < KILLS
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    assert file.stat().st_size == size
+    assert not list(data.glob(".many.csv*"))
