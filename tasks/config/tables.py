@@ -25,7 +25,7 @@ class MadeTable(ConfigModel):
     query: NonEmpty | None = None
     """SQL (DuckDB) over sources and other tables by their names; in a pipeline file, the name of a .sql file beside it."""
     python: Annotated[str, Field(pattern=FUNCTION_PATTERN)] | None = None
-    """Function module:name that is given the inputs by their names and returns a DataFrame or an Arrow table; the module is one that can be imported, or lies beside the pipeline file."""
+    """Function module:name that is given the inputs by their names, - as _, and returns a DataFrame or an Arrow table; the module is one that can be imported, or lies beside the pipeline file."""
     inputs: tuple[Name, ...] = ()
     """Tables that the function is given; those of a query are told by its text."""
     frames: Literal["pandas", "arrow"] = "pandas"
@@ -53,6 +53,8 @@ class MadeTable(ConfigModel):
             )
         if self.python is not None and not self.inputs:
             raise ValueError("python needs inputs, the tables that the function is given; add inputs: [table]")
+        if len({each.replace("-", "_") for each in self.inputs}) < len(self.inputs):
+            raise ValueError(f"two of the inputs {', '.join(self.inputs)} have one name as arguments; take one out")
         if self.python is not None and self.python not in _trusted:
             raise ValueError(
                 f"{self.python!r} is run from a pipeline file on disk alone; give the path of the file instead"

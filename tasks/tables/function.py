@@ -67,7 +67,7 @@ def call_function(path: str, inputs: Mapping[str, Path], frames: str, rows: Path
     if not callable(function):
         there = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
         raise TableError(f"has no function {name!r}; {did_you_mean(name, there, 'add it')}")
-    returned = function(**{each: _read(folder, frames) for each, folder in inputs.items()})
+    returned = function(**{each.replace("-", "_"): _read(folder, frames) for each, folder in inputs.items()})
     _write(_as_arrow(returned), rows)
     return _files_beside(module)
 
@@ -131,6 +131,8 @@ def _as_arrow(returned: Any) -> pa.Table:
         frame = returned.reset_index() if any(name is not None for name in returned.index.names) else returned
         if odd := [name for name in frame.columns if not isinstance(name, str)]:
             raise TableError(f"returns a column {odd[0]!r}, which is no name; name it by a text")
+        if periods := [name for name, kind in frame.dtypes.items() if str(kind).startswith("period")]:
+            raise TableError(f"returns periods in the column {periods[0]!r}; make times of them: .dt.to_timestamp()")
         table = pa.Table.from_pandas(frame, preserve_index=False)
     else:
         raise TableError(f"returns a {type(returned).__name__}; return a DataFrame, or an Arrow table")

@@ -79,7 +79,7 @@ def make_table(job: MadeTableJob, stop: threading.Event, *, fresh: bool) -> Comm
     versions.sweep()
     remove_stale_temp_files(versions.home)
     before = read_table_manifest(versions.current / "table")
-    inputs = {name: _state_of(job.folder, name) for name in job.inputs}
+    inputs = {name: _state_of(job, name) for name in job.inputs}
     if not fresh and _stands(job, before, inputs):
         versions.show()
         copy_table_manifest(versions.current / "table", versions.copy)
@@ -124,16 +124,18 @@ def _hash(path: Path) -> str:
     return hash_file(path) if path.is_file() else ""
 
 
-def _state_of(folder: DataFolder, name: str) -> str:
+def _state_of(job: MadeTableJob, name: str) -> str:
     """Return what changes with the rows of a table.
 
     Raises:
         TableError: it is not there.
 
     """
-    manifest = read_table_manifest(folder.table(name))
+    manifest = read_table_manifest(job.folder.table(name))
     if not manifest.parts:
-        return ""  # no row has come yet; a query that needs its columns says so
+        raise TableError(
+            f"tables.{job.name}: is made of {name}, of which no row has come yet; run convert, and see what it says of {name}"
+        )
     return fingerprint(
         {name: checksum.digest for name, checksum in manifest.checksums.items() if name.startswith("table/")}
     )

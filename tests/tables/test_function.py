@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.errors import TableError
+from tasks.core.errors import ConfigError, TableError
 from tests.tables.conftest import changed, make, rows_of, written
 
 _TABLE = "  t: {python: prepare:made, inputs: [rows]}\n"
@@ -55,6 +55,32 @@ def test_a_whole_number_beside_a_null_loses_no_digit(data: Path) -> None:
     assert sorted((row["n"] for row in rows_of(data, "t")), key=str) == [9007199254740993, 9007199254740993, None]
 
 
+def test_a_table_with_a_dash_is_an_argument(data: Path) -> None:
+    """With _ in its place, as Python writes names."""
+    tables = "  in-stock: {query: 'SELECT id FROM rows'}\n  t: {python: prepare:made, inputs: [in-stock]}\n"
+    config = written(data, tables, prepare="def made(in_stock):\n    return in_stock\n")
+
+    make(data, config)
+
+    assert [row["id"] for row in rows_of(data, "t")] == [1, 2, 3]
+
+
+def test_two_inputs_of_one_name_are_refused(data: Path) -> None:
+    """One of them would not reach the function."""
+    tables = "  in-stock: {query: 'SELECT 1 AS x'}\n  in_stock: {query: 'SELECT 2 AS x'}\n"
+    with pytest.raises(ConfigError, match="two of the inputs in-stock, in_stock have one name"):
+        written(data, f"{tables}  t: {{python: prepare:made, inputs: [in-stock, in_stock]}}\n")
+
+
+@pytest.mark.parametrize("made", ["python: prepare:made, inputs: [rows]", "query: SELECT * FROM rows"])
+def test_a_table_that_it_is_made_of_is_not_there(tmp_path: Path, made: str) -> None:
+    """The cure is to convert it, not to correct the SQL or the function."""
+    config = written(tmp_path, f"  t: {{{made}}}\n", prepare="def made(rows):\n    return rows\n")
+
+    with pytest.raises(TableError, match=r"^tables\.t: is made of rows, of which no row has come yet; run convert"):
+        make(tmp_path, config)
+
+
 def test_a_changed_module_makes_the_table_again(data: Path) -> None:
     """And so does one beside it that it imports."""
     code = "from beside import FACTOR\n\ndef made(rows):\n    return rows[['id']] * FACTOR\n"
@@ -76,6 +102,11 @@ def test_a_changed_module_makes_the_table_again(data: Path) -> None:
         ("def made(rows):\n    return rows[[]]\n", "", "returns no column; return some"),
         ("def made(rows):\n    return rows.rename(columns={'id': 3})\n", "", "returns a column 3, which is no name"),
         ("def made(rows):\n    return rows.rename(columns={'id': 'WORD'})\n", "", "returns two columns 'WORD'"),
+        (
+            "def made(rows):\n    return rows.assign(day=rows['day'].dt.to_period('M'))\n",
+            "",
+            "returns periods in the column 'day'; make times of them",
+        ),
         ("def other(rows):\n    return rows\n", "", "has no function 'made'; "),
         ("def made(wrong):\n    return wrong\n", "", "TypeError: made\\(\\) got an unexpected keyword argument 'rows'"),
         ("import nothing_of_the_kind\n", "", "ModuleNotFoundError: No module named 'nothing_of_the_kind'"),
