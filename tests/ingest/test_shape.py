@@ -60,6 +60,13 @@ async def test_numbers_stay_the_text_that_came(site: Site, tmp_path: Path) -> No
         (BY_ID, '{"a": {"n": 1}, "total": 1}', "'total' is no object, as shape: by_id needs"),
         (BY_ID, '{"a": {"id": 1}}', "the record 'a' has a value 'id' of its own; choose another id_column"),
         (BY_ID, '{"error": {"code": 5}}', "the body holds nothing but error"),
+        (
+            BY_ID,
+            '{"a": {"n": 1}, "b": {}, "\\u0061": {"n": 2}}',
+            "'a' stands twice, and shape: by_id has one record for each id",
+        ),
+        (BY_ID, '{"a": {"n": NaN}, "a": {"n": 2}}', "'a' stands twice"),
+        (COLUMNS | {"records_at": "h"}, '{"h": {"t": [1], "t": [2]}}', "records_at: 'h': 't' stands twice"),
     ],
 )
 async def test_another_shape_is_told(site: Site, tmp_path: Path, changes: dict[str, Any], body: str, told: str) -> None:

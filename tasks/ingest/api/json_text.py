@@ -74,6 +74,16 @@ def list_entries(value: JsonText) -> dict[str, JsonText] | None:
     return dict(msgspec.json.decode(value, type=dict[str, msgspec.Raw]))
 
 
+def find_repeat(value: JsonText) -> str | None:
+    """Return the first name that stands in an object again; None where each stands once."""
+    met: set[str] = set()
+    for name, _ in _take_apart(to_text(value)):
+        if name in met:
+            return name
+        met.add(name)
+    return None
+
+
 def to_lines(items: list[JsonText], source: JsonText) -> list[bytes]:
     """Return the items of `source` as they were received, each in one line."""
     if isinstance(source, str):  # between values only: within a text a line break is escaped

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from tasks.config import ApiSource
 from tasks.core.errors import PermanentSourceError
-from tasks.ingest.api.json_text import JsonText, list_entries, list_items, to_lines, to_value
+from tasks.ingest.api.json_text import JsonText, find_repeat, list_entries, list_items, to_lines, to_value
 from tasks.ingest.api.response import ERRORS, Document
 
 _SHOWN = 5
@@ -33,6 +33,12 @@ def records_of(document: Document, source: ApiSource) -> list[bytes]:
         )
     if entries and entries.keys() <= set(ERRORS):
         raise PermanentSourceError(f"{document.label}: {where} holds nothing but {' and '.join(entries)}")
+    if (name := find_repeat(value)) is not None:
+        one = "record for each id" if source.shape == "by_id" else "list for each column"
+        raise PermanentSourceError(
+            f"{document.label}: {where}: {name!r} stands twice, and shape: {source.shape} has one {one}; "
+            "have the API give each once, or name another object in records_at"
+        )
     try:
         return _rows_of_columns(entries, value) if source.shape == "columns" else _by_id(entries, value, source)
     except ValueError as error:
