@@ -88,7 +88,8 @@ def _slice_mistakes(config: Pipeline, choice: RunOptions) -> list[str]:
     if choice.partitions is None:
         return []
     if choice.only in ("tables", "train"):
-        return [f"--partitions: {choice.only} works on whole tables; leave --partitions or --only {choice.only} out"]
+        how = "learns from" if choice.only == "train" else "makes its own of"
+        return [f"--partitions: {choice.only} {how} whole tables; leave --partitions or --only {choice.only} out"]
     try:
         choose_slice(choice.partitions, config)
     except ConfigError as error:

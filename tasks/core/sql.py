@@ -55,8 +55,6 @@ def opened_tables(
     spill: Path,
     limits: Limits,
     output: Path | None = None,
-    *,
-    keeps_order: bool = True,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection in which each table is a view, and nothing else can be read or written.
 
@@ -68,14 +66,12 @@ def opened_tables(
         spill: Folder for what does not fit in memory; removed by DuckDB at the end.
         limits: The memory that a query may take.
         output: Folder that the caller's own COPY may write to; no query of a user's is one.
-        keeps_order: Whether rows without an ORDER BY keep theirs, which takes memory.
 
     """
     memory = limits.memory_limit_mb or half_of_memory()
     config: dict[str, Any] = {
         "temp_directory": str(spill),
         "memory_limit": f"{memory}MiB",
-        "preserve_insertion_order": keeps_order,
     }
     reach = [path for folder in tables.values() for path in (folder.resolve(), as_pattern(folder.resolve()))]
     if output is not None:

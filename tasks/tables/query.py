@@ -60,16 +60,6 @@ class ParsedQuery:
         return frozenset(str(each["key"]).lower() for entries in maps for each in entries)
 
     @cached_property
-    def is_ordered(self) -> bool:
-        """Return whether the result has an order of its own."""
-        return any(each.get("type") == "ORDER_MODIFIER" for each in self._modifiers)
-
-    @property
-    def _modifiers(self) -> list[dict[str, Any]]:
-        node: dict[str, Any] = next((each["node"] for each in self._nodes if isinstance(each.get("node"), dict)), {})
-        return list(node.get("modifiers", ()))
-
-    @cached_property
     def bare(self) -> str:
         """Return the text without the semicolons that end it, so that it can stand within another."""
         text = bytearray(self._text, "utf-8")
@@ -128,7 +118,7 @@ def write_query(
     parsed = ParsedQuery(table.query)
     try:
         with (
-            opened_tables(tables, spill, table, output=staged, keeps_order=parsed.is_ordered) as connection,
+            opened_tables(tables, spill, table, output=staged) as connection,
             explained(key, tables, at),
             bounded(connection, key, table, at, stop),
         ):

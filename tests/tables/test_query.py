@@ -101,6 +101,15 @@ def test_a_query_keeps_its_own_order(data: Path) -> None:
     assert [row["id"] for row in rows_of(data, "t")] == [3] * 20_000 + [2] * 20_000 + [1] * 20_000
 
 
+def test_a_query_without_an_order_gives_its_rows_in_that_of_its_tables(data: Path) -> None:
+    """So that the same rows are the same table, of whichever of its threads come first."""
+    many = {"query": "SELECT range AS n FROM range(2000000)"}
+
+    make(data, pipeline_of(many=many, t={"query": "SELECT n FROM many WHERE n % 7 = 3"}))
+
+    assert [row["n"] for row in rows_of(data, "t")] == list(range(3, 2_000_000, 7))
+
+
 @pytest.mark.parametrize("table", [{"query": "SELECT id FROM rows"}, {"query": "SELECT 1 AS one"}])
 def test_a_table_that_stands_is_not_made_again(data: Path, table: dict[str, str]) -> None:
     """Unless its text, its inputs, or its parts are others, or it is asked for."""

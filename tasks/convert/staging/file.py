@@ -166,7 +166,7 @@ def _is_plain(file: InputFile) -> bool:
 
 
 def open_format(
-    file: InputFile, plan: ConversionContext, block_bytes: int = BLOCK_BYTES
+    file: InputFile, plan: ConversionContext, block_bytes: int | None = None
 ) -> WholeFormat | RecordSplitter:
     """Return what reads a file as a whole, or cuts it into blocks, as its format is.
 
@@ -180,8 +180,8 @@ def open_format(
     if not issubclass(kind, StreamedFormat):
         raise TableError(f"{kind.__name__} reads no file; derive it from LineFormat, StreamedFormat or WholeFormat")
     # How long a file is tells neither its compressed size nor a store, which may not know: the beginning tells its format.
-    size = file.size if _is_plain(file) else block_bytes
-    return RecordSplitter(kind(plan.target), plan.buffers, block_bytes, size)
+    block = block_bytes or BLOCK_BYTES
+    return RecordSplitter(kind(plan.target), plan.buffers, block, file.size if _is_plain(file) else block)
 
 
 def take_whole(block: RawBlock, plan: ConversionContext) -> RawBlock:
