@@ -20,9 +20,11 @@ _BLANK = r"\s\x{a0}\x{2007}\x{2009}\x{202f}\x{feff}"
 _LETTER = r"\p{L}\p{M}"
 _SYMBOL = r"\p{Sc}%‰°º²³/"
 _NO_BREAK = "[\u00a0\u2007\u2009\u202f]"
-# What multiplies a number, or tells its sign: without it, it would be another number.
+# What multiplies a number, bounds it or tells its sign: without it, it would be another number.
 _SCALES = re.compile(
-    r"(?i)(?<!\w)(?:x|k(?=\W|$|eur|usd|chf|gbp)|[tm](?=[€$£]|eur|usd|chf|gbp)|(?-i:[MB])(?!\w)"
+    r"(?i)(?<!\w)(?:x|k(?=\W|$|eur|usd|chf|gbp)|[tm](?=[€$£]|eur|usd|chf|gbp)|(?-i:[MBT])(?!\w)|e(?!\w)"
+    r"|(?<=[€$£¥])\s*…\s*[tm](?!\w)"
+    r"|(?:ab|bis|ca|circa|about|over|under|max|min|bio|trn|trillions?|billiarden?|quadrillions?)(?!\w)"
     r"|(?:tsd|mio|mln|mn|mill|mrd|bn|bln|millions?|millionen|milliarden?|billions?|thousand|hundred|tausend|dozen|lakh|crore|cr|dr)(?!\w))"
 )
 _BETWEEN = "\x1f"
