@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tasks.config import Column
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.damaged import read_but_damaged
+from tasks.convert.formats.json.jsonl import parse_lines
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
 from tasks.convert.formats.json.mixed import read_but_mixed
 from tasks.convert.formats.json.odd import read_but_odd
@@ -367,3 +368,16 @@ def test_an_odd_line_is_what_it_is_alone(odd: str, options: dict[str, Any]) -> N
             assert _outcome(partial(read_but_damaged, block, schema, 2), schema) in (None, one_by_one)
             assert _outcome(partial(read_but_odd, block, schema, 2), schema) in (None, one_by_one)
             assert _outcome(partial(read_but_mixed, block, schema, 2), schema) in (None, one_by_one)
+
+
+@pytest.mark.parametrize(("levels", "is_row"), [(899, True), (900, False), (940, False), (985, False)])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"b": ', "}")])
+def test_a_record_has_as_many_levels_at_once_as_alone(levels: int, opening: str, closing: str, *, is_row: bool) -> None:
+    """One limit, whichever way reads it, and whatever is nested."""
+    deep = '{"a": ' + opening * levels + "1" + closing * levels + "}"
+    block = JsonBlock(ByteView.of(f'{{"a": 1}}\n{deep}\n{{"a": 2}}'.encode()))
+
+    parsed = parse_lines(block, Schema())
+
+    assert [misfit.reason for misfit in parsed.misfits] == ([] if is_row else ["nested too deeply"])
+    assert parsed.table.num_rows == 2 + is_row

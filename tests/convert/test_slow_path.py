@@ -169,6 +169,21 @@ def test_no_line_with_values_of_several_kinds_is_read_by_itself(
     assert not slow
 
 
+@pytest.mark.parametrize("kind", ["flat", "nested"])
+def test_a_damaged_line_beside_a_key_of_several_kinds_is_read_alone(
+    tmp_path: Path, flights: Flights, slow: Counter[str], kind: str
+) -> None:
+    """What is odd in two ways is so in each by itself."""
+    path = write_records(inbox(tmp_path), kind, flights.rows, _BYTES)
+    written = path.read_text().split("\n")
+    path.write_text("\n".join(f'{line[:-1]}, "m": {n if n % 2 else "[1]"}}}' for n, line in enumerate(written) if line))
+    with_odd_line(path, '{"year": 1')
+
+    made(tmp_path, files_source(), rejected=1)
+
+    assert slow == {"a damaged line of JSON": 1}
+
+
 @pytest.mark.parametrize("word", ["NaN", "-Infinity"])
 def test_a_document_with_no_number_is_no_line_by_line_work(
     tmp_path: Path, flights: Flights, slow: Counter[str], word: str

@@ -29,7 +29,7 @@ def shop(site: Site, items: dict[str, Any] | None = None, **more: Any) -> dict[s
         "tables": {"order_items": items or ITEMS},
         **more,
     }
-    return {"name": "shop", "sources": {"orders": orders}}
+    return {"name": "elements", "sources": {"orders": orders}}
 
 
 def rows_of(root: Path, table: str) -> list[dict[str, Any]]:

@@ -25,9 +25,9 @@ SOURCES = {"rows": files_source().model_dump(mode="json", exclude_defaults=True)
 ROWS = "id,day,price,word\n1,2024-01-05,2.5,a\n2,2024-02-06,,b\n3,2024-01-07,4.0,a\n"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _server_ends() -> Iterator[None]:
-    """End the server of functions after the last test."""
+    """End the server of functions after the last test of a module."""
     yield
     stop_call_server()
 

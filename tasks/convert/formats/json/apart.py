@@ -8,9 +8,9 @@ from tasks.convert.formats.json.mixed import read_but_mixed
 from tasks.convert.formats.json.odd import read_but_odd
 from tasks.convert.schema.blocks import RawBlock, Schema
 
-_WAYS = (read_but_odd, read_but_mixed, read_but_damaged)
+_WAYS = (read_but_mixed, read_but_damaged, read_but_odd)
 
 
 def read_apart(block: JsonBlock, schema: Schema) -> RawBlock | None:
-    """Return the rows of all lines as `read_lines` does: odd lines, keys of several kinds, or damaged lines apart; None where more is in doubt."""
+    """Return the rows of all lines as `read_lines` does: keys of several kinds, damaged lines, or odd lines apart; None where more is in doubt."""
     return next((found for read in _WAYS if (found := read(block, schema)) is not None), None)

@@ -1,47 +1,57 @@
-"""Blocks of JSON lines some of which are no rows: these are told by themselves, and all others parsed at once."""
+"""Blocks of JSON lines some of which are no rows: these are told by themselves, and all others read as if they stood alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json.lines import JsonBlock
+from tasks.convert.formats.json.lines import JsonBlock, Line, has_object_in_each, read_lines
+from tasks.convert.formats.json.mixed import read_but_mixed
+from tasks.convert.formats.json.odd import read_but_odd
 from tasks.convert.formats.json.rows import NotARowError, is_refusal, may_be_half, reject_of, rows_of_line
 from tasks.convert.formats.json.table import SAMPLE_LINES, read_at_once
+from tasks.convert.formats.json.texts import replace_no_numbers
 from tasks.convert.schema.blocks import RawBlock, Schema
 
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_Members = dict[str, msgspec.Raw]
+_decode = msgspec.json.Decoder(_Members).decode
+_skip_lines = msgspec.json.Decoder(msgspec.defstruct("Line", [])).decode_lines  # all keys are passed over
+_EMPTY = re.compile(rb"\{\s*\}")
 
 
 def read_but_damaged(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LINES) -> RawBlock | None:
-    """Return the rows of all lines as `read_lines` does, those that are no rows looked at alone; None where others are in doubt.
+    """Return the rows of all lines as `read_lines` does, those that are no rows looked at alone; None where there are none of these.
 
     Raises:
-        TableError: they have too many different columns.
+        TableError: the others have too many different columns.
 
     """
-    unfit = _find_unfit(block)
+    lines = [] if _are_fit(block) else list(block.lines())
+    unfit = _find_unfit(block, lines)
     if not unfit:
         return None
-    found = read_at_once(replace(block, window=_without(block, unfit)), schema, sample_lines)
-    if found is None:
-        return None
+    others = replace(block, window=block.without(lines[place] for place in unfit))
+    ways = (read_at_once, read_but_odd, read_but_mixed)
+    read = (found for way in ways if (found := way(others, schema, sample_lines)) is not None)
+    found = next(read, None) or read_lines(others)
+    misfits = [*reject_of(block.locate(list(unfit)), unfit.values()), *found.misfits]
     return replace(
         found,
         received=found.received + len(unfit),
-        misfits=reject_of(block.locate(list(unfit)), unfit.values()),
+        misfits=sorted(misfits, key=lambda misfit: misfit.record.line),
         records=(found.records or 0) + len(unfit),
     )
 
 
-def _find_unfit(block: JsonBlock) -> dict[int, NotARowError]:
+def _find_unfit(block: JsonBlock, lines: Sequence[Line]) -> dict[int, NotARowError]:
     """Return the lines that are no rows, by their places among those that are not blank: all, or some of them."""
     is_text = _is_utf8(block.window)
     unfit = {}
-    for place, (_, _, line) in enumerate(block.lines()):
+    for place, (_, _, line) in enumerate(lines):
         if _is_doubtful(line, block) or not (is_text or line.isascii()):
             found = rows_of_line(line, explode=block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
             if isinstance(found, NotARowError):
@@ -49,9 +59,21 @@ def _find_unfit(block: JsonBlock) -> dict[int, NotARowError]:
     return unfit
 
 
+def _are_fit(block: JsonBlock) -> bool:
+    """Return whether it is sure that there is one object with keys in each line."""
+    window = block.window
+    if not block.typed or block.explode is not None or may_be_half(window.data) or not _is_utf8(window):
+        return False
+    try:
+        objects = _skip_lines(replace_no_numbers(window.data))
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return has_object_in_each(window, len(objects)) and not _EMPTY.search(window.view)
+
+
 def _is_doubtful(line: bytes, block: JsonBlock) -> bool:
     try:
-        members = _members(line)
+        members = _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return True
     return (
@@ -72,12 +94,3 @@ def _is_utf8(window: ByteView) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _without(block: JsonBlock, unfit: Mapping[int, NotARowError]) -> ByteView:
-    """Return the bytes of a block with blanks in place of some lines, so that all others stand where they stood."""
-    data = bytearray(block.window.data)
-    for place, (_, start, line) in enumerate(block.lines()):
-        if place in unfit:
-            data[start : start + len(line)] = b" " * len(line)
-    return ByteView.of(data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,7 +18,6 @@ from tasks.convert.formats.format import ByteBlock, WholeFormat
 from tasks.convert.formats.json.apart import read_apart
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
 from tasks.convert.formats.json.rows import (
-    DEEPEST,
     NO_JSON,
     TOO_DEEP,
     NoRow,
@@ -27,11 +25,11 @@ from tasks.convert.formats.json.rows import (
     NullsOf,
     Row,
     columns_of,
-    is_deep,
     nothing_declared,
     rows_of,
 )
 from tasks.convert.formats.json.table import read_at_once
+from tasks.convert.formats.json.texts import replace_no_numbers
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.target import TableTarget
@@ -40,10 +38,6 @@ from tasks.core.errors import TableError
 
 _BLOCK_RECORDS = 50_000
 _BLOCK_BYTES = 4 * 2**20  # beside the document itself, its blocks are what takes memory
-_NO_NUMBERS = [  # as Python reads them; in texts too, which stay as long. The word first: the search for it is fast
-    re.compile(rb"%b(?<=[\s:,\[%b]%b)(?=[\s,\]}])" % (word, sign, word))
-    for word, sign in ((b"NaN", b""), (b"Infinity", b"-"))
-]
 _BLANKS = 1024  # at most before a list that is split
 
 
@@ -88,10 +82,7 @@ def _read(value: Any) -> tuple[str, list[Row] | NotARowError | NoRow]:
     """Return a record's text and its rows, or why it is none."""
     try:
         text = json.dumps(value, ensure_ascii=False)
-        found = rows_of(value)
-        text.encode("utf-8")
-        if text.count("[") + text.count("{") > DEEPEST and is_deep(value):
-            found = NotARowError(TOO_DEEP)
+        found = rows_of(value, text.encode("utf-8"))
     except UnicodeEncodeError:
         return json.dumps(value), NotARowError("half of a surrogate pair is not a text")
     except RecursionError:
@@ -120,9 +111,7 @@ def split_records(text: bytes, path: str | None) -> Sequence[msgspec.Raw] | None
     try:
         return _split(msgspec.Raw(text), path)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        masked = text
-    for no_number in _NO_NUMBERS:
-        masked = no_number.sub(lambda found: b"1" * len(found[0]), masked)
+        masked = replace_no_numbers(text)
     try:
         found = _split(msgspec.Raw(masked), path) if masked != text else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

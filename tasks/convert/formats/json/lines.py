@@ -27,6 +27,9 @@ from tasks.convert.schema.types import Types
 
 _OPENING, _CLOSING, _RETURN = b"{}\r"
 
+Line = tuple[int, int, bytes]
+"""A line, after its number and its place among the bytes."""
+
 
 @dataclass(frozen=True)
 class JsonBlock:
@@ -48,13 +51,20 @@ class JsonBlock:
     naming: Naming = field(default_factory=Naming)
     nulls_of: NullsOf = nothing_declared
 
-    def lines(self) -> Iterator[tuple[int, int, bytes]]:
+    def lines(self) -> Iterator[Line]:
         """Yield the lines that are not blank, each with its number and with its place among the bytes."""
         end = 0
         for number, line in enumerate(self.window.data.split(b"\n"), start=self.first_line):
             start, end = end, end + len(line) + 1
             if line.strip():
                 yield number, start, line
+
+    def without(self, lines: Iterable[Line]) -> ByteView:
+        """Return the bytes with blanks in place of some lines, so that all others stand where they stood."""
+        data = bytearray(self.window.data)
+        for _, start, line in lines:
+            data[start : start + len(line)] = b" " * len(line)
+        return ByteView.of(data)
 
     def locate(self, places: Sequence[int]) -> Sequence[Record]:
         """Return the lines at these places among those that are not blank as records."""

@@ -15,6 +15,7 @@ from tasks.convert.formats.json.lines import JsonBlock, read_lines
 from tasks.convert.formats.json.rows import Row, rows_of_line
 from tasks.convert.formats.json.shape import InDoubtError, Shape
 from tasks.convert.formats.json.table import SAMPLE_LINES, read_named
+from tasks.convert.formats.json.texts import NO_NUMBERS, replace_no_numbers
 from tasks.convert.schema.blocks import RawBlock, Schema
 from tasks.convert.schema.names import Naming, refuse_width
 from tasks.convert.schema.types import TypeName
@@ -22,6 +23,7 @@ from tasks.core.errors import TableError
 
 _SAMPLE = 200
 _NOBODYS = "\0"
+_MASKS = dict(zip(NO_NUMBERS, (b"4e-1717", b"5e-1717"), strict=True))
 _NOTHING = {_NOBODYS: msgspec.Raw(b"null")}  # of a line that has none of the keys: without one it were no row
 
 _Members = dict[str, msgspec.Raw]
@@ -39,7 +41,7 @@ def read_but_mixed(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_
     lines = [line for _, _, line in block.lines()]
     try:
         members, apart = _divide(block.window, lines, sample_lines)
-        named = read_named(replace(block, window=ByteView.of(_write_lines(members))), schema, sample_lines)
+        named = read_named(replace(block, window=_write(members)), schema, sample_lines)
         if named is None or len(named.block.table) != len(lines):
             return None
         alone = _read_alone(block, apart)
@@ -72,14 +74,16 @@ def _divide(window: ByteView, lines: Sequence[bytes], first: int) -> tuple[list[
     """
     try:
         mixed = _find_mixed([*lines[:first], *lines[first :: max(len(lines) // _SAMPLE, 1)]])
-        members = _decode_members(window.view)
+        members = _decode_members(_mask(window.data))
     except (ValueError, RecursionError) as error:
         raise InDoubtError from error
     if len(members) != len(lines) or not mixed < set().union(*members) - {_NOBODYS}:
         raise InDoubtError
     if not mixed:
         return members, []
-    return members, [{key: each.pop(key) for key in mixed if key in each} or _NOTHING for each in members]
+    return members, [
+        {key: each.pop(key) for key in [*filter(mixed.__contains__, each)]} or _NOTHING for each in members
+    ]
 
 
 def _read_alone(block: JsonBlock, apart: Sequence[_Members]) -> dict[str, tuple[pa.Array, TypeName]]:
@@ -91,11 +95,31 @@ def _read_alone(block: JsonBlock, apart: Sequence[_Members]) -> dict[str, tuple[
     """
     if not apart:
         return {}
-    found = read_lines(replace(block, window=ByteView.of(_write_lines(apart)), naming=Naming()))
+    found = read_lines(replace(block, window=_write(apart), naming=Naming()))
     if found.misfits or len(found.table) != len(apart):
         raise InDoubtError
     names = [name for name in found.table.column_names if name != _NOBODYS]
     return {name: (found.table[name], (found.types or {})[name]) for name in names}
+
+
+def _mask(text: bytes) -> bytes:
+    """Return lines with numbers in place of what is none to msgspec.
+
+    Raises:
+        InDoubtError: these numbers stand there.
+
+    """
+    if any(number in text for number in _MASKS.values()):
+        raise InDoubtError
+    return replace_no_numbers(text, _MASKS)
+
+
+def _write(lines: Sequence[_Members]) -> ByteView:
+    """Return lines of these members, as they stood there."""
+    text = _write_lines(lines)
+    for word, number in _MASKS.items():
+        text = text.replace(number, word)
+    return ByteView.of(text)
 
 
 def _find_mixed(lines: Iterable[bytes]) -> set[str]:

@@ -44,7 +44,7 @@ class LinesRead:
         except (ValueError, RecursionError) as error:
             raise InDoubtError from error
         self.shape.add(value)
-        found = rows_of(value, self.explode, keeps_empty=self.keeps_empty, refusals=self.refusals)
+        found = rows_of(value, line, self.explode, keeps_empty=self.keeps_empty, refusals=self.refusals)
         if isinstance(found, NotARowError):
             raise InDoubtError
         if isinstance(found, NoRow):

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json.lines import JsonBlock
+from tasks.convert.formats.json.lines import JsonBlock, Line
 from tasks.convert.formats.json.rows import (
     NotARowError,
     Row,
@@ -38,7 +38,6 @@ _LEAST, _MOST = -(2**63), 2**63 - 1
 _FIRST_TEXTS = 100
 
 _decode = msgspec.json.Decoder().decode
-_Line = tuple[int, int, bytes]
 _Int64 = Annotated[int, msgspec.Meta(ge=_LEAST, le=_MOST)]
 
 
@@ -68,9 +67,9 @@ def read_but_odd(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LI
     lines = list(block.lines())
     try:
         apart = _set_apart(block.window, lines, sample_lines)
-        if not apart.odd:
+        if not apart.odd and not apart.unfit:
             return None
-        window = _without(block.window, [lines[place] for place in (*apart.unfit, *apart.odd)])
+        window = block.without(lines[place] for place in (*apart.unfit, *apart.odd))
         named = read_named(replace(block, window=window), schema, sample_lines)
         names = None if named is None else _names(lines[:sample_lines], apart, list(named.columns))
         if named is None or names is None:
@@ -86,7 +85,7 @@ def read_but_odd(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LI
         return None  # told of all lines
 
 
-def _set_apart(window: ByteView, lines: Sequence[_Line], first: int) -> _Apart:
+def _set_apart(window: ByteView, lines: Sequence[Line], first: int) -> _Apart:
     """Return the lines that are not like most others, as far as these are known by some of them.
 
     Raises:
@@ -108,14 +107,6 @@ def _set_apart(window: ByteView, lines: Sequence[_Line], first: int) -> _Apart:
     return apart
 
 
-def _without(window: ByteView, lines: Sequence[_Line]) -> ByteView:
-    """Return the same bytes with blanks in place of some lines."""
-    data = bytearray(window.data)
-    for _, start, line in lines:
-        data[start : start + len(line)] = b" " * len(line)
-    return ByteView.of(data)
-
-
 def _is_plain(text: bytes | memoryview, decode: Callable[[Any], object]) -> bool:
     try:
         decode(text)
@@ -124,7 +115,7 @@ def _is_plain(text: bytes | memoryview, decode: Callable[[Any], object]) -> bool
     return not may_be_half(bytes(text))
 
 
-def _decoder_of(lines: Sequence[_Line]) -> msgspec.json.Decoder[Any]:
+def _decoder_of(lines: Sequence[Line]) -> msgspec.json.Decoder[Any]:
     """Return a decoder that refuses lines with other keys, or values of another kind, than most of these have."""
     kinds: dict[str, Counter[type]] = {}
     for _, _, line in lines:
@@ -162,7 +153,7 @@ def _usual_kind(seen: Counter[type]) -> Any:
     return float | None if others[float] * _RARE > numbers else _Int64 | None
 
 
-def _names(head: Sequence[_Line], apart: _Apart, others: Sequence[str]) -> list[str] | None:
+def _names(head: Sequence[Line], apart: _Apart, others: Sequence[str]) -> list[str] | None:
     """Return the names in the order of the lines, of which the first are read for it; None where it cannot be told."""
     met: Row = {}
     for place, (_, _, line) in enumerate(head):

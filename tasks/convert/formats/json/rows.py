@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -64,9 +65,7 @@ def rows_of_line(
     """
     try:
         value = _value_of(line)
-        rows = rows_of(value, explode, keeps_empty=keeps_empty, refusals=refusals)
-        if line.count(b"[") + line.count(b"{") > DEEPEST and is_deep(value):
-            return NotARowError(TOO_DEEP)
+        rows = rows_of(value, line, explode, keeps_empty=keeps_empty, refusals=refusals)
         if may_be_half(line):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError:
@@ -81,14 +80,15 @@ def rows_of_line(
 
 
 def flat_rows(lines: memoryview) -> list[Row] | None:
-    """Return the objects of lines, decoded together; None where one is no object, has objects within, or none has keys."""
+    """Return the objects of lines, decoded together; None where one is no object, has objects within or is nested too deeply, or none has keys."""
     try:
         rows = _decode_lines(lines)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if set(map(type, rows)) != {dict} or not all(rows):
         return None
-    return rows if dict not in set(map(type, chain.from_iterable(map(dict.values, rows)))) else None
+    kinds = set(map(type, chain.from_iterable(map(dict.values, rows))))
+    return None if dict in kinds or (list in kinds and _are_deep(rows)) else rows
 
 
 def may_be_half(line: bytes) -> bool:
@@ -96,9 +96,9 @@ def may_be_half(line: bytes) -> bool:
     return _ESCAPE in line and _SURROGATE in line.lower()
 
 
-def is_deep(value: Any) -> bool:
-    """Return whether a value is nested deeper than Python is sure to write, from wherever it is called."""
-    level = [value] if isinstance(value, dict | list) else []
+def _are_deep(values: Sequence[Any]) -> bool:
+    """Return whether one of these values is nested deeper than Python is sure to write, from wherever it is called."""
+    level = [value for value in values if isinstance(value, dict | list)]
     for _ in range(DEEPEST):
         inner = chain.from_iterable(each.values() if isinstance(each, dict) else each for each in level)
         level = [each for each in inner if isinstance(each, dict | list)]
@@ -126,9 +126,11 @@ def _value_of(line: bytes) -> Any:
 
 
 def rows_of(
-    value: Any, explode: str | None = None, *, keeps_empty: bool = False, refusals: bool = False
+    value: Any, text: bytes, explode: str | None = None, *, keeps_empty: bool = False, refusals: bool = False
 ) -> list[Row] | NotARowError | NoRow:
-    """Return the rows of a JSON value, or why it is none."""
+    """Return the rows of a JSON value, which is written in `text`, or why it is none."""
+    if text.count(b"[") + text.count(b"{") > DEEPEST and _are_deep([value]):
+        return NotARowError(TOO_DEEP)
     if not isinstance(value, dict):
         return NotARowError("not a JSON object")
     if not value:
@@ -249,12 +251,11 @@ def _names(rows: Sequence[Row], explode: str | None, more: Iterable[str]) -> lis
 def texts_of(values: Sequence[Any]) -> pa.Array:
     """Return values as texts: mostly they are of one kind, which Arrow writes as Python does."""
     kinds = set(map(type, values)) - {type(None)}
-    kind = kinds.pop() if len(kinds) == 1 else None
-    try:
-        if kind in _WRITTEN_ALIKE:
+    if len(kinds) == 1 and (kind := next(iter(kinds))) in _WRITTEN_ALIKE:
+        with suppress(OverflowError):
             return pa.array(values, _WRITTEN_ALIKE[kind]).cast(pa.string())
-    except OverflowError:
-        pass
+    if kinds <= {int, float}:
+        return pa.array([None if value is None else repr(value) for value in values], pa.string())
     return pa.array(map(text_of, values), pa.string())
 
 
@@ -278,9 +279,10 @@ def json_type(values: list[Any], texts: pa.ChunkedArray, nulls: Collection[str] 
     name: TypeName = "null"
     for kind in kinds:
         name = widen(name, {bool: "bool", int: "int", float: "float"}.get(kind, "string"))
-    if name == "float" and any(type(value) is int and abs(value) > EXACT_IN_FLOAT for value in values):
+    whole = [value for value in values if type(value) is int] if name in ("int", "float") else []
+    if whole and name == "float" and max(map(abs, whole)) > EXACT_IN_FLOAT:
         return "string"  # as a float it would lose digits
-    if name == "int" and any(type(value) is int and not _LEAST <= value <= _MOST for value in values):
+    if whole and name == "int" and not _LEAST <= min(whole) <= max(whole) <= _MOST:
         return "string"  # beyond 64 bits
     inferred = infer_type(texts) if name == "string" else name
     return inferred if inferred in TIME_TYPES else name

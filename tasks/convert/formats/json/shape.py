@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from types import NoneType
 from typing import Any
 
@@ -20,7 +21,7 @@ Known = Callable[[str], TypeName | None]
 
 
 class Beyond:
-    """The kind of whole numbers that 64 bits do not hold."""
+    """The kind of numbers that pyarrow does not read as Python does: whole ones that 64 bits do not hold, and NaN and infinity."""
 
 
 class InDoubtError(Exception):
@@ -40,7 +41,7 @@ class Shape:
         kind = type(value)
         if kind is NoneType:
             return
-        if kind is int and not _LEAST <= value <= _MOST:
+        if (kind is int and not _LEAST <= value <= _MOST) or (kind is float and not isfinite(value)):
             kind = Beyond
         self.kinds.add(kind)
         if kind is dict:
