@@ -146,6 +146,13 @@ def half_of_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (2 * _MIB)
 
 
+def plain_column(name: str, kind: str, plain: Mapping[str, str]) -> str | None:
+    """Return the SQL of a column by the expression of the first pattern that its type matches; None where none does."""
+    quoted = quote_name(name)
+    found = next((expression for pattern, expression in plain.items() if re.fullmatch(pattern, kind)), None)
+    return None if found is None else f"{found.format(quoted)} AS {quoted}"
+
+
 def explain_sql(error: duckdb.Error) -> str:
     """Return DuckDB's own message on one line, with the names it proposes."""
     text = str(error)

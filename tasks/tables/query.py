@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import threading
 from collections.abc import Container, Iterator, Mapping
@@ -15,8 +14,8 @@ import duckdb
 
 from tasks.config import MadeTable
 from tasks.core.errors import TableError
-from tasks.core.sql import bounded, explained, opened_tables
-from tasks.core.tables import quote_name, quote_text
+from tasks.core.sql import bounded, explained, opened_tables, plain_column
+from tasks.core.tables import quote_text
 from tasks.tables.parts import PARQUET, order_by, refuse_unknown
 
 # What DuckDB's types become in a table, so that it has types that a source's table may have: no other is there in Parquet
@@ -149,10 +148,8 @@ def _plain_columns(connection: duckdb.DuckDBPyConnection, key: str, query: str) 
 
 
 def _as_plain(key: str, name: str, kind: str) -> str:
-    quoted = quote_name(name)
-    for pattern, expression in _PLAIN.items():
-        if re.fullmatch(pattern, kind):
-            return f"{expression.format(quoted)} AS {quoted}"
+    if plain := plain_column(name, kind, _PLAIN):
+        return plain
     raise TableError(
         f"{key}: column {name!r} is {kind}, which no table holds; leave it out, or make a text of it: hex({name})"
     )

@@ -33,6 +33,7 @@ NULL_TEXTS = (
     *("<NA>", "NaT", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "\\N"),
     *("#N/A", "#NA", "#N/A N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"),
 )
+LEAST_INT, MOST_INT = -(2**63), 2**63 - 1  # that 64 bits hold
 EXACT_IN_FLOAT = 2**53  # whole numbers beyond are not all floats
 SURE_IN_FLOAT = 1e15  # a float beyond may have been a whole number with more digits than a float holds
 BOOL_TEXTS = {True: ["true", "True", "TRUE"], False: ["false", "False", "FALSE"]}

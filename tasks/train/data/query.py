@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import warnings
 from collections.abc import Mapping
@@ -14,8 +13,7 @@ import duckdb
 
 from tasks.config import QueryLimits
 from tasks.core.errors import TrainingError
-from tasks.core.sql import bounded, explained
-from tasks.core.tables import quote_name
+from tasks.core.sql import bounded, explained, plain_column
 
 RESULT = "training_set"  # the temporary table of `run_query`
 LIMITS_AT = "training.query_limits"
@@ -101,10 +99,8 @@ def as_plain(name: str, kind: str) -> str:
         TrainingError: when it is none of them.
 
     """
-    quoted = quote_name(name)
-    for pattern, expression in PLAIN_TYPES.items():
-        if re.fullmatch(pattern, kind):
-            return f"{expression.format(quoted)} AS {quoted}"
+    if plain := plain_column(name, kind, PLAIN_TYPES):
+        return plain
     raise TrainingError(
         f"training.query: column {name!r} is {kind}, which no estimator takes; leave it out or make plain columns of it"
     )

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TrainingError
-from tasks.core.sql import check_query, explain_sql, opened_tables, refuse_damaged
+from tasks.core.sql import check_query, explain_sql, opened_tables, plain_column, refuse_damaged
 from tasks.core.storage import fingerprint
 from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import files_as_sql, find_alike, quote_name
@@ -207,9 +207,7 @@ def _column(name: str, kind: str, feature_kinds: Mapping[str, str]) -> str:
     """Return the expression of a column: the features as what training had."""
     quoted = quote_name(name)
     if name in feature_kinds or _FOREIGN_TYPES.fullmatch(kind):
-        for pattern, expression in PLAIN_TYPES.items():
-            if re.fullmatch(pattern, kind):
-                return f"{expression.format(quoted)} AS {quoted}"
+        return plain_column(name, kind, PLAIN_TYPES) or quoted
     return quoted
 
 

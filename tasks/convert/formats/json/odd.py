@@ -27,18 +27,17 @@ from tasks.convert.formats.json.table import SAMPLE_LINES, NamedBlock, read_name
 from tasks.convert.formats.json.types import are_sure
 from tasks.convert.schema.blocks import RawBlock, Record, Schema
 from tasks.convert.schema.names import refuse_width
-from tasks.convert.schema.types import TypeName
+from tasks.convert.schema.types import LEAST_INT, MOST_INT, TypeName
 from tasks.convert.schema.values import is_narrowest
 from tasks.core.errors import TableError
 
 _MOST_ODD = 20  # of so many lines one, or more are read as well line by line
 _RARE = 30  # of so many lines one has a key, or a float among integers, that others are not expected to have
 _SAMPLE, _TOGETHER = 200, 50
-_LEAST, _MOST = -(2**63), 2**63 - 1
 _FIRST_TEXTS = 100
 
 _decode = msgspec.json.Decoder().decode
-_Int64 = Annotated[int, msgspec.Meta(ge=_LEAST, le=_MOST)]
+_Int64 = Annotated[int, msgspec.Meta(ge=LEAST_INT, le=MOST_INT)]
 
 
 @dataclass
@@ -232,12 +231,14 @@ def _fits(values: pa.Array, kind: TypeName, odd: Sequence[Any], *, is_plain: boo
         return True
     kinds = set(map(type, others))
     if pa.types.is_integer(values.type):
-        return kinds == {int} and all(_LEAST <= value <= _MOST for value in others)
+        return kinds == {int} and all(LEAST_INT <= value <= MOST_INT for value in others)
     if pa.types.is_boolean(values.type):
         return kinds == {bool}
     if pa.types.is_floating(values.type):
         return (
-            kinds <= {int, float} and all(abs(value) <= _MOST for value in others) and are_sure(np.array(others, float))
+            kinds <= {int, float}
+            and all(abs(value) <= MOST_INT for value in others)
+            and are_sure(np.array(others, float))
         )
     if kind != "string" or kinds != {str} or not is_plain:
         return False

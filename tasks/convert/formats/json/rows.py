@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tasks.convert.schema.blocks import Record, Rejection
 from tasks.convert.schema.names import refuse_width
-from tasks.convert.schema.types import EXACT_IN_FLOAT, NULL_TEXTS, TypeName, Types, widen
+from tasks.convert.schema.types import EXACT_IN_FLOAT, LEAST_INT, MOST_INT, NULL_TEXTS, TypeName, Types, widen
 from tasks.convert.schema.values import infer_type, take_out
 
 Row = dict[str, Any]
@@ -51,7 +51,6 @@ class NoRow:
 _decode, _decode_lines = msgspec.json.Decoder().decode, msgspec.json.Decoder().decode_lines
 _write = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes one for each value
 _WRITTEN_ALIKE = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
-_LEAST, _MOST = -(2**63), 2**63 - 1
 _TWICE = NotARowError("two values for one column, by a nested key and by one with a dot")
 
 
@@ -282,7 +281,7 @@ def json_type(values: list[Any], texts: pa.ChunkedArray, nulls: Collection[str] 
     whole = [value for value in values if type(value) is int] if name in ("int", "float") else []
     if whole and name == "float" and max(map(abs, whole)) > EXACT_IN_FLOAT:
         return "string"  # as a float it would lose digits
-    if whole and name == "int" and not _LEAST <= min(whole) <= max(whole) <= _MOST:
+    if whole and name == "int" and not LEAST_INT <= min(whole) <= max(whole) <= MOST_INT:
         return "string"  # beyond 64 bits
     inferred = infer_type(texts) if name == "string" else name
     return inferred if inferred in TIME_TYPES else name

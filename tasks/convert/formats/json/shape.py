@@ -10,10 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.convert.schema.types import ARROW_TYPES, TypeName
+from tasks.convert.schema.types import ARROW_TYPES, LEAST_INT, MOST_INT, TypeName
 
 _KINDS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
-_LEAST, _MOST = -(2**63), 2**63 - 1
 _NUMBERS = ("bool", "int", "long", "float")  # what is no text in Arrow's schema
 
 Known = Callable[[str], TypeName | None]
@@ -41,7 +40,7 @@ class Shape:
         kind = type(value)
         if kind is NoneType:
             return
-        if (kind is int and not _LEAST <= value <= _MOST) or (kind is float and not isfinite(value)):
+        if (kind is int and not LEAST_INT <= value <= MOST_INT) or (kind is float and not isfinite(value)):
             kind = Beyond
         self.kinds.add(kind)
         if kind is dict:
