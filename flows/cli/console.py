@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.table import Table
 
 from flows.summary import RunSummary, SourceSummary, TargetSummary
@@ -20,6 +20,9 @@ from tasks.core.progress import ProgressEvent
 from tasks.core.unread_output import end_output, let_consoles_end
 
 PLAIN_WIDTH = 100  # where the output is no terminal
+_BAR_FROM = 80  # columns of a terminal; in a narrower one a bar would take the room of its counts
+_NOTES_WIDTH = 12  # of a last column, whose words may stand below each other
+_BETWEEN_CELLS = 3
 _PLAIN_EVERY_S = 2.0
 _OUTPUTS = ("raw", "tables", "rejects", "models", "summary.json")
 
@@ -39,6 +42,31 @@ def print_line(console: Console, text: str) -> None:
     console.print(printable(text), soft_wrap=True, markup=False, highlight=False)
 
 
+def print_table(console: Console, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows below their heads, words to the left and numbers to the right; what has no head may be of several lines.
+
+    No value is cut: where the terminal is too narrow for a table, each row is a line of its heads and values.
+    """
+    rows = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, cells)) for cells in zip(heads, *rows, strict=True)]
+    notes = not heads[-1]
+    if notes:
+        widths[-1] = min(widths[-1], _NOTES_WIDTH)
+    if sum(widths) + _BETWEEN_CELLS * len(widths) + 1 > console.width:
+        print_line(console, title)
+        for name, *cells in rows:
+            told = ", ".join(f"{head} {cell}".strip() for head, cell in zip(heads[1:], cells, strict=True) if cell)
+            print_line(console, f"  {name}: {told}")
+        return
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    for place, head in enumerate(heads):
+        words = place == 0 or any(row[place][:1].isalpha() for row in rows)
+        table.add_column(head, justify="left" if words else "right", no_wrap=bool(head))
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
 class ProgressView:
     """Shows steps: live bars in a terminal, else plain lines, at most one a part in a while."""
 
@@ -46,9 +74,10 @@ class ProgressView:
         self._console = console
         self._bars: dict[str, TaskID] = {}
         self._printed_at: dict[str, float] = {}
+        bar: list[ProgressColumn] = [BarColumn(bar_width=24)] if console.width >= _BAR_FROM else []
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            *bar,
             MofNCompleteColumn(),
             TextColumn("{task.fields[detail]}", markup=False),
             console=console,
@@ -75,9 +104,7 @@ class ProgressView:
         label = f"{step.stage:<8} {part}"
         if label not in self._bars:
             self._bars[label] = self._progress.add_task(f"{label:<24}", total=step.total, detail="")
-        self._progress.update(
-            self._bars[label], completed=step.done, total=step.total, detail=escape(printable(detail))
-        )
+        self._progress.update(self._bars[label], completed=step.done, total=step.total, detail=printable(detail))
 
     def _show_line(self, step: ProgressEvent) -> None:
         key = f"{step.stage} {step.name}"
@@ -95,12 +122,12 @@ class ProgressView:
 def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) -> None:
     """Print what a run came to: rows by source, the leaderboard, seconds, where the outputs are."""
     if summary.sources:
-        console.print(_sources_table(summary.sources))
+        _print_sources(console, summary.sources)
     for name, table in summary.tables.items():
         done = "made" if table.made else "as it was"
         print_line(console, f"table {name:<12} {table.rows:>12,} rows, {table.columns} columns, {done}")
     if summary.leaderboard:
-        console.print(_leaderboard_table(summary))
+        _print_leaderboard(console, summary)
     seconds = "   ".join(f"{stage} {seconds:.1f} s" for stage, seconds in summary.seconds.items())
     made = [name for name in _OUTPUTS if (data / name).exists()]
     where = {"time": seconds, "outputs": f"{data}: {', '.join(made)}"}
@@ -115,11 +142,8 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
         print_line(console, f"warning: {warning}")
 
 
-def _sources_table(sources: dict[str, SourceSummary]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="Rows by source, of all runs; requests of this one", title_justify="left")
-    table.add_column("source")
-    for name in ("received", "in table", "rejects", "duplicates", "requests", "retries"):
-        table.add_column(name, justify="right")
+def _print_sources(console: Console, sources: dict[str, SourceSummary]) -> None:
+    rows = []
     for name, source in sources.items():
         counts = (
             source.rows_received,
@@ -129,19 +153,13 @@ def _sources_table(sources: dict[str, SourceSummary]) -> Table:
             source.requests,
             source.retries,
         )
-        table.add_row(name, *("-" if count is None else f"{count:,}" for count in counts))
-    return table
+        rows.append((name, *("-" if count is None else f"{count:,}" for count in counts)))
+    heads = ("source", "received", "in table", "rejects", "duplicates", "requests", "retries")
+    print_table(console, "Rows by source, of all runs; requests of this one", heads, rows)
 
 
-def _leaderboard_table(summary: RunSummary) -> Table:
-    title = f"Leaderboard by {summary.metric}: mean of the folds, 95 % interval, hold-out"
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    table.add_column("candidate")
-    table.add_column(summary.metric or "score", justify="right")
-    table.add_column("interval", justify="right")
-    table.add_column("hold-out", justify="right")
-    table.add_column("fit", justify="right")
-    table.add_column("")
+def _print_leaderboard(console: Console, summary: RunSummary) -> None:
+    metric, rows = summary.metric or "score", []
     for line in summary.leaderboard:
         interval = "-" if line.interval is None else "{:.4f} to {:.4f}".format(*line.interval)
         fit = "-" if line.fit_s is None else f"{line.fit_s:.1f} s"
@@ -151,9 +169,10 @@ def _leaderboard_table(summary: RunSummary) -> Table:
             "within noise of the best" if line.within_noise else "",
             "kept" if line.reused else "",
         ]
-        told = escape(printable(", ".join(note for note in notes if note)))
-        table.add_row(line.name, _score(line.score), interval, _score(line.holdout), fit, told)
-    return table
+        told = ", ".join(note for note in notes if note)
+        rows.append((line.name, _score(line.score), interval, _score(line.holdout), fit, told))
+    title = f"Leaderboard by {metric}: mean of the folds, 95 % interval, hold-out"
+    print_table(console, title, ("candidate", metric, "interval", "hold-out", "fit", ""), rows)
 
 
 def _target_line(target: TargetSummary) -> str:

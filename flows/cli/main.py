@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter, validators
 
@@ -27,7 +27,19 @@ Verbose = Annotated[bool, Parameter(negative="", help="Show Prefect's own log li
 PipelineFile = Annotated[Path, Parameter(help="Pipeline file, e.g. deployments/flights/pipeline.yaml.")]
 Named = Annotated[str, Parameter(help="Pipeline file, or the name of a pipeline that has run.")]
 
-app = App(
+_FILES = "COMPREPLY=( $(compgen -f "  # in the completion script for bash
+
+
+class _CompletedApp(App):
+    """An app whose completion in bash goes on within a folder, where the library's ends the word."""
+
+    def generate_completion(self, **how: Any) -> str:
+        """Return the completion script of a shell."""
+        script: str = super().generate_completion(**how)
+        return script.replace(_FILES, f"compopt -o filenames 2>/dev/null; {_FILES}")
+
+
+app = _CompletedApp(
     name="tidemill",
     help="""From APIs, web pages and files to Parquet to trained models, as async Prefect flows.
 
@@ -42,6 +54,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
+app.register_install_completion_command(help="Have this shell complete commands, options and files (bash, zsh, fish).")
 
 
 @app.command

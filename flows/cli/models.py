@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from flows.cli.console import ProgressView, make_console
+from flows.cli.console import ProgressView, make_console, print_line, print_table
 from flows.cli.prefect_api import prefect_api
 from tasks.config import QueryLimits, load_pipeline
 from tasks.convert.formats.registry import check_format
@@ -33,27 +31,17 @@ def show_versions(pipeline: str, data: Path) -> int:
     champion, versions = read_champion(models), list_versions(models)
     if not versions:
         raise ConfigError(f"{models.name} has no version yet; run its pipeline first")
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=f"Versions of {models.name}, by {versions[-1].metric} on the hold-out",
-        title_justify="left",
-    )
-    for title in ("version", "candidate"):
-        table.add_column(title)
-    for title in ("score", "95 % interval", "rows"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("made", no_wrap=True)
-    table.add_column("")
+    rows = []
     for version in versions:
         interval = "unknown" if version.interval is None else "{:.4f} to {:.4f}".format(*version.interval)
         other = "" if version.metric == versions[-1].metric else f" ({version.metric})"
         serves = "champion" if champion and champion.version == version.name else ""
         score, made = f"{version.score:.4f}{other}", version.created[:16].replace("T", " ")
-        table.add_row(version.name, version.candidate, score, interval, f"{version.training_rows:,}", made, serves)
-    console = make_console()
-    console.print(table)
+        rows.append((version.name, version.candidate, score, interval, f"{version.training_rows:,}", made, serves))
+    console, title = make_console(), f"Versions of {models.name}, by {versions[-1].metric} on the hold-out"
+    print_table(console, title, ("version", "candidate", "score", "95 % interval", "rows", "made", ""), rows)
     if champion and champion.decisions:
-        console.print(champion.decisions[-1].sentence, soft_wrap=True)
+        print_line(console, champion.decisions[-1].sentence)
     return 0
 
 
@@ -65,7 +53,7 @@ def promote_version(pipeline: str, version: str, data: Path) -> int:
 
     """
     decision = promote(DataFolder.at(data).models(name_of(pipeline, data)), version)
-    make_console().print(decision.sentence, soft_wrap=True)
+    print_line(make_console(), decision.sentence)
     return 0
 
 
@@ -77,7 +65,7 @@ def roll_back_champion(pipeline: str, data: Path) -> int:
 
     """
     decision = roll_back(DataFolder.at(data).models(name_of(pipeline, data)))
-    make_console().print(decision.sentence, soft_wrap=True)
+    print_line(make_console(), decision.sentence)
     return 0
 
 
@@ -137,24 +125,27 @@ def _limits_of(pipeline: str) -> QueryLimits | None:
 
 def _print_prediction(console: Console, prediction: object) -> None:
     assert isinstance(prediction, Prediction)
-    console.print(
+    print_line(
+        console,
         f"{prediction.rows:,} rows of {prediction.source} predicted by {prediction.version} "
         f"({prediction.candidate}) to {prediction.path}",
-        soft_wrap=True,
     )
     for warning in prediction.warnings:
-        console.print(f"warning: {warning}", soft_wrap=True, markup=False)
-    table = Table(box=box.SIMPLE_HEAD, title="Drift from the rows learnt from", title_justify="left")
-    table.add_column("feature")
-    for title in ("PSI", "missing", "before"):
-        table.add_column(title, justify="right")
-    table.add_column("")
-    for drift in prediction.drift[:_DRIFT_SHOWN]:
-        shares = (f"{drift.missing:.1%}", f"{drift.missing_before:.1%}")
-        table.add_row(drift.feature, f"{drift.psi:.3f}", *shares, "drift" if drift.drifted else "")
-    if prediction.drift:
-        console.print(table)
+        print_line(console, f"warning: {warning}")
+    rows = [
+        (
+            drift.feature,
+            f"{drift.psi:.3f}",
+            f"{drift.missing:.1%}",
+            f"{drift.missing_before:.1%}",
+            "drift" if drift.drifted else "",
+        )
+        for drift in prediction.drift[:_DRIFT_SHOWN]
+    ]
+    if rows:
+        heads = ("feature", "PSI", "missing", "before", "")
+        print_table(console, "Drift from the rows learnt from", heads, rows)
     if moved := prediction.drifted:
         more = f" and {len(moved) - _DRIFT_SHOWN} more" if len(moved) > _DRIFT_SHOWN else ""
         told = ", ".join(moved[:_DRIFT_SHOWN])
-        console.print(f"warning: the rows are no longer those learnt from, by {told}{more}", soft_wrap=True)
+        print_line(console, f"warning: the rows are no longer those learnt from, by {told}{more}")

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from flows.cli.console import print_summary
+from flows.cli.console import ProgressView, print_summary, print_table
 from flows.cli.main import run_command
 from flows.cli.prefect_api import PrefectApi
 from flows.cli.run import _print_api
 from flows.summary import ChampionSummary, RunSummary
+from tasks.core.progress import ProgressEvent
 
 UI = "http://prefect.example/runs/flow-run/" + "0123456789abcdef" * 6
 MODEL = "models/shop/v0001-1f3a5c7e/" + "long-name-" * 10 + ".skops"
@@ -67,3 +68,34 @@ def test_the_plan_cuts_no_address(
     assert run_command(["check", str(path), "--data", str(tmp_path)]) == 0
 
     assert f"1 partition of {UI}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("width", [30, 50, 72, 80, 100, 140])
+def test_a_table_cuts_no_value(width: int) -> None:
+    """At each width every name and number stands whole on a line of its row, as does what is in brackets."""
+    heads = ("candidate", "roc_auc", "interval", "hold-out", "fit", "")
+    rows = [
+        ("gradient-boosting", "0.6962", "0.6383 to 0.7542", "0.6903", "18.4 s", "[/b] died, within noise of the best")
+    ]
+    written = io.StringIO()
+
+    console = Console(file=written, width=width, force_terminal=True, color_system=None, markup=False)
+    print_table(console, "Board", heads, rows)
+
+    told = written.getvalue()
+    line = next(line for line in told.splitlines() if "gradient-boosting" in line)
+    assert all(cell in line for cell in rows[0][:-1])
+    assert " ".join(told.split()).count("…") == 0
+    assert all(word in told for word in ("[/b]", "noise", "best"))
+    assert (width > 80) == ("─" in told)
+
+
+def test_progress_keeps_its_counts() -> None:
+    """A narrow terminal has no bar, which would take their room."""
+    written = io.StringIO()
+    view = ProgressView(Console(file=written, width=50, force_terminal=True, color_system=None))
+
+    with view.shown():
+        view.show(ProgressEvent("ingest", "weather", 7, 36, "8,754 rows [/b]"))
+
+    assert "ingest   weather          7/36 8,754 rows [/b]" in written.getvalue()
