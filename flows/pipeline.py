@@ -18,7 +18,7 @@ from flows.train import train
 from tasks.config import Pipeline, read_pipeline
 from tasks.core.errors import TidemillError
 from tasks.core.storage import DataFolder, commit_json
-from tasks.reports.artifacts import report_warnings
+from tasks.reports.artifacts import report_run
 
 
 @flow(name="pipeline", flow_run_name=name_run, persist_result=False)
@@ -68,5 +68,5 @@ async def pipeline(
         if error is None or isinstance(
             error, TidemillError
         ):  # an interrupt, or a server that is lost, waits for nothing
-            await report_warnings(loaded.name, summary.warnings)
+            await report_run(loaded.name, str(record.flow_run_id), summary.warnings)
     return completed_with(summary)

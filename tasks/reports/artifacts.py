@@ -9,9 +9,15 @@ from typing import Any, ParamSpec
 from uuid import UUID
 
 import httpx
-from prefect import get_run_logger, task
-from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
+from prefect import get_client, get_run_logger, task
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.exceptions import PrefectException
 
 from tasks.convert.table.state import CommittedTable
@@ -160,12 +166,34 @@ async def report_made_tables(
     )
 
 
+async def report_run(pipeline: str, flow_run_id: str, warnings: Sequence[str]) -> None:
+    """Show on a run's own page, where people look first, what it found to be doubtful, and where its stages show what."""
+    await _report_warnings(pipeline, warnings)
+    await _report_pages(pipeline, flow_run_id)
+
+
 @never_ends_a_run
-async def report_warnings(pipeline: str, warnings: Sequence[str]) -> None:
-    """Show what a run found to be doubtful, if it found anything."""
+async def _report_warnings(pipeline: str, warnings: Sequence[str]) -> None:
     if warnings:
         rows = [{"warning": warning} for warning in warnings]
         await show_table(f"{pipeline}-warnings", rows, "What this run found to be doubtful, and what to do.")
+
+
+@never_ends_a_run
+async def _report_pages(pipeline: str, flow_run_id: str) -> None:
+    stages = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(flow_run_id)]))
+    async with get_client() as client:
+        shown = await client.read_artifacts(flow_run_filter=stages)
+    lines = [
+        f"- [{artifact.key}](/artifacts/artifact/{artifact.id}): {artifact.description}"
+        for artifact in sorted(shown, key=lambda artifact: str(artifact.created))
+        if artifact.type != "progress"
+    ]
+    if lines:
+        description = "What the stages of this run show."
+        await acreate_markdown_artifact(
+            markdown="\n".join(lines), key=key_of(f"{pipeline}-run"), description=description
+        )
 
 
 async def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:

@@ -71,6 +71,21 @@ def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, to
     assert picture.evaluate("image => image.naturalWidth") == 120
 
 
+def test_the_page_of_a_run_leads_to_what_its_stages_show(prefect_server: str, tour_run: ToldRun, page: Page) -> None:
+    """Under Artifacts of the run that was printed there is a list, whose links lead on."""
+    site = prefect_server.removesuffix("/api")
+    address = re.search(rf"{site}/runs/flow-run/[0-9a-f-]+", "".join(tour_run.stdout.split()))
+    assert address
+
+    page.goto(address[0])
+    page.get_by_text("Artifacts", exact=True).click(timeout=_SHOWN_MS)
+    page.get_by_text("tour-run").first.click(timeout=_SHOWN_MS)
+    with page.expect_popup() as leaderboard:
+        page.get_by_role("link", name="tour-leaderboard").click(timeout=_SHOWN_MS)
+
+    expect(leaderboard.value.get_by_text("logistic").first).to_be_visible(timeout=_SHOWN_MS)
+
+
 def test_the_ui_draws_the_pictures_of_a_training(prefect_server: str, tour_run: ToldRun, page: Page) -> None:
     """Each picture within the artifact is drawn."""
     assert tour_run.stdout
