@@ -40,6 +40,13 @@ def find_pattern_mistake(pattern: str) -> str | None:
     return None
 
 
+def find_mistake_in_expression(sql: str) -> str | None:
+    """Return what is wrong with an expression, and the cure; None where it may be of one row."""
+    from tasks.core.expressions import find_expression_mistake  # noqa: PLC0415 - 0.1 s, for none but an expression
+
+    return find_expression_mistake(sql)
+
+
 def _misread(directives: set[str]) -> Iterator[str]:
     """Yield what strptime would pass over, or fill in, with these directives."""
     if "Z" in directives:
@@ -116,8 +123,16 @@ class Column(ConfigModel):
     """What its numbers count since 1970, as 1700000000 does in s: they become timestamps in UTC; one that is finer than a microsecond, or in no year from 1 to 9999, makes the row a reject."""
     origin: Literal[1900, 1904] | None = None
     """Year in which the days begin that its numbers count, as Excel's serials do: 45000.5 is noon of 2023-03-15 by 1900; one of no day, as 60 by 1900, makes the row a reject."""
+    expression: NonEmpty | None = None
+    """SQL of DuckDB that gives its value from the row's other columns, e.g. price * amount: of those as they are in the table, by their names there, and of expressions above it.
+
+    A new column, or one in the place of the source's, whose own value it may read where its type is
+    declared. The value has the type that SQL gives it, or type, if declared; a row for which there is
+    none, as where a cast fails, becomes a reject. No aggregates, no subqueries, nothing that another
+    run would answer otherwise, as now() and random().
+    """
     drop: bool = False
-    """Whether the column is left out of the table."""
+    """Whether the column is left out of the table; the expressions of others may read it, where its type is declared."""
 
     @property
     def reads_words(self) -> bool:
@@ -131,9 +146,14 @@ class Column(ConfigModel):
 
     @model_validator(mode="after")
     def _is_dropped_alone(self) -> Self:
-        others = sorted(self.model_fields_set - {"drop", "select"})
-        if self.drop and others:
-            raise ValueError(f"drop leaves the column out, and {others[0]} is of one that stays; take one of them out")
+        if self.drop and self.rename is not None:
+            raise ValueError("drop leaves the column out, and rename is of one that stays; take one of them out")
+        return self
+
+    @model_validator(mode="after")
+    def _is_made_of_one_row(self) -> Self:
+        if self.expression is not None and (mistake := find_mistake_in_expression(self.expression)) is not None:
+            raise ValueError(f"expression {self.expression!r} {mistake}")
         return self
 
     @model_validator(mode="after")
@@ -175,8 +195,8 @@ class Column(ConfigModel):
 class PagesColumn(Column):
     """One column of a page's rows: where its value stands."""
 
-    select: NonEmpty
-    """Selector within the row; the first match that is not blank is the value.
+    select: NonEmpty | None
+    """Selector within the row; the first match that is not blank is the value; of a column that an expression makes, nothing.
 
     CSS ending in ::text (an element's own text up to its first child), ::inner-text (its whole
     text, as a browser shows it) or ::attr(name); or XPath, which begins with / or . or (, or with
@@ -188,8 +208,21 @@ class PagesColumn(Column):
     default: str | None = None
     """Value where the selector matches nothing in a row; without it the value is null."""
 
+    @property
+    def selector(self) -> str:
+        """Return the selector of a column that stands on pages."""
+        return self.select or ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stands_nowhere(cls, value: Any) -> Any:
+        """Return what is written of a column, which stands nowhere on a page where an expression alone makes it."""
+        return {"select": None, **value} if isinstance(value, dict) and "expression" in value else value
+
     @model_validator(mode="after")
     def _is_list_or_value(self) -> PagesColumn:
+        if self.select is None and self.expression is None:
+            raise ValueError("select is null; write a selector, e.g. td::text")
         if self.all and self.type not in (None, "string"):
             raise ValueError(f"all gives a list, as JSON text, which is no {self.type}; take type out, or all")
         return self

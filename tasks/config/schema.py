@@ -41,6 +41,8 @@ def editor_schema() -> Schema:
     _allow(models["PagesSource"]["properties"]["columns"]["additionalProperties"], _TEXT)
     for name, key in (("PagesSource", "start"), ("FilesSource", "path")):
         _allow(models[name]["properties"][key], _TEXT)
+    models["PagesColumn"]["anyOf"] = [{"required": ["select"]}, {"required": ["expression"]}]
+    del models["PagesColumn"]["required"]
     for model in MODELS:
         for key, field in model.model_fields.items():
             for own in _properties_of(model.__name__, models):

@@ -12,6 +12,7 @@ from tasks.config.auth import Auth
 from tasks.config.base import BodyPath, ConfigModel, Name, NonEmpty, Scalar
 from tasks.config.checks import DeclaredCheck
 from tasks.config.columns import Column, PagesColumn, read_column, read_pages_column
+from tasks.config.expressions import find_mistakes
 from tasks.config.files import Reading
 from tasks.config.http import AllowHosts, FilePath, Headers, Refresh, Requests, check_param, check_url
 from tasks.config.incremental import Incremental
@@ -64,6 +65,14 @@ class _Tabled(ConfigModel):
             for name in names:
                 if name in columns and columns[name].drop:
                     raise ValueError(f"{where}: {name!r} is a column that columns.{name} drops; take drop out of it")
+        return self
+
+    @model_validator(mode="after")
+    def _reads_what_there_is(self) -> Self:
+        columns: Mapping[str, Column] = getattr(self, "columns", {})
+        clean, all_known = self.table.clean_names, isinstance(self, PagesSource)
+        for mistake in find_mistakes(columns, clean=clean, all_known=all_known):
+            raise ValueError(mistake)
         return self
 
     @model_validator(mode="after")
@@ -256,6 +265,11 @@ class PagesSource(_Fetched):
     _shorthand = field_validator("columns", mode="before")(
         lambda value: {k: read_pages_column(v) for k, v in value.items()} if isinstance(value, dict) else value
     )
+
+    @property
+    def selected(self) -> dict[str, PagesColumn]:
+        """Return the columns that stand on pages: all but those that expressions make."""
+        return {name: column for name, column in self.columns.items() if column.select}
 
     @model_validator(mode="after")
     def _are_urls(self) -> PagesSource:

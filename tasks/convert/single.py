@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from tasks.config import Column, ColumnType, FilesSource, Reading
 from tasks.convert.formats.registry import format_of
+from tasks.convert.schema.expressions import find_read
 from tasks.convert.schema.names import Naming
 from tasks.convert.table.account import warn_of_reading
 from tasks.convert.table.conversion import Convert, draft_table
@@ -100,16 +101,27 @@ def _source_of(file: Path, types: Mapping[str, ColumnType], like: FilesSource | 
         return FilesSource(path=(str(file),), read=_READING, columns=columns)
     renames = {name: column.rename for name, column in like.columns.items() if column.rename}
     naming = Naming(renames, like.table.clean_names)
-    columns = {name: _required(column, types.get(naming.rename([name])[0])) for name, column in like.columns.items()}
+    named = {naming.rename([name])[0]: name for name in like.columns}
+    declared = {new: like.columns[name] for new, name in named.items()}
+    wanted = _with_read(declared, types)
+    columns = {named[new]: _required(column, types.get(new), is_read=new in wanted) for new, column in declared.items()}
     known = set(naming.rename(list(columns)))
     columns |= {name: Column(type=kind) for name, kind in types.items() if name not in known}
     options = like.table.model_copy(update={"partition_by": (), "sort_by": (), "provenance": False})
     return FilesSource(path=(str(file),), read=_reading_of(file, like.read), columns=columns, table=options)
 
 
-def _required(column: Column, kind: ColumnType | None) -> Column:
-    """Return what is declared of a column, which of new rows only those asked for must have values of a type."""
-    if kind is None:
+def _with_read(declared: Mapping[str, Column], names: Iterable[str]) -> set[str]:
+    """Return the columns with those that their expressions read, and so on."""
+    wanted = set(names)
+    while not (read := find_read({name: declared[name] for name in declared if name in wanted}, declared)) <= wanted:
+        wanted |= read
+    return wanted
+
+
+def _required(column: Column, kind: ColumnType | None, *, is_read: bool) -> Column:
+    """Return what is declared of a column, which of new rows only those asked for, or that their expressions read, must have values of a type."""
+    if kind is None and not is_read:
         return Column(rename=column.rename, nulls=column.nulls)
     return column.model_copy(update={"required": False, "type": column.type or kind})
 

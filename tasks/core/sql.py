@@ -23,6 +23,19 @@ _MIB = 2**20
 _CANDIDATES = re.compile(r"^(Candidate bindings|Did you mean).*", re.MULTILINE)
 
 
+# What DuckDB's types become in a table, so that it has types that a source's table may have: no other is there in Parquet
+# for every reader. A whole number that 64 bits do not hold is an error of the cast, not another number.
+TABLE_TYPES = {
+    r".*\[\d*\]|STRUCT.*|MAP.*|UNION.*": "CAST(to_json({}) AS VARCHAR)",
+    r"U?(TINY|SMALL|HUGE|BIG)?INT|U?INTEGER|BIGNUM": "CAST({} AS BIGINT)",
+    r"DOUBLE|BOOLEAN|VARCHAR|DATE|DECIMAL.*|TIMESTAMP|TIMESTAMP WITH TIME ZONE": "{}",
+    r"FLOAT": "CAST({} AS DOUBLE)",
+    r"TIMESTAMP_(S|MS|NS)": "CAST({} AS TIMESTAMP)",
+    r'ENUM.*|UUID|JSON|TIME.*|"NULL"': "CAST({} AS VARCHAR)",
+    r"INTERVAL": "epoch({})",  # seconds, as in a training set
+}
+
+
 class Limits(Protocol):
     """What a query may take."""
 
@@ -149,8 +162,14 @@ def half_of_memory() -> int:
 def plain_column(name: str, kind: str, plain: Mapping[str, str]) -> str | None:
     """Return the SQL of a column by the expression of the first pattern that its type matches; None where none does."""
     quoted = quote_name(name)
+    found = plain_sql(quoted, kind, plain)
+    return None if found is None else f"{found} AS {quoted}"
+
+
+def plain_sql(sql: str, kind: str, plain: Mapping[str, str]) -> str | None:
+    """Return the SQL of a value by the expression of the first pattern that its type matches; None where none does."""
     found = next((expression for pattern, expression in plain.items() if re.fullmatch(pattern, kind)), None)
-    return None if found is None else f"{found.format(quoted)} AS {quoted}"
+    return None if found is None else found.format(sql)
 
 
 def explain_sql(error: duckdb.Error) -> str:

@@ -69,6 +69,8 @@ def request_fingerprint(source: ApiSource | PagesSource, partition: Partition) -
     aside = _ASIDE_OF_API if isinstance(source, ApiSource) else _ASIDE_OF_PAGES
     kinds = [source.kind, source.pagination.kind if isinstance(source, ApiSource) else None]
     request = source.model_dump(mode="json", exclude=aside, exclude_defaults=True)
+    if isinstance(source, PagesSource):
+        request["columns"] = {name: request["columns"][name] for name in source.selected}
     return fingerprint([kinds, request, partition.values])
 
 

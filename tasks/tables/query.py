@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,10 @@ import duckdb
 
 from tasks.config import MadeTable
 from tasks.core.errors import TableError
-from tasks.core.sql import bounded, explained, opened_tables, plain_column
+from tasks.core.sql import TABLE_TYPES, bounded, explained, opened_tables, plain_column
+from tasks.core.sql_nodes import changing_functions, is_changing, parse_nodes
 from tasks.core.tables import quote_text
 from tasks.tables.parts import PARQUET, order_by, refuse_unknown
-
-# What DuckDB's types become in a table, so that it has types that a source's table may have: no other is there in Parquet
-# for every reader. A whole number that 64 bits do not hold is an error of the cast, not another number.
-_PLAIN = {
-    r".*\[\d*\]|STRUCT.*|MAP.*|UNION.*": "CAST(to_json({}) AS VARCHAR)",
-    r"U?(TINY|SMALL|HUGE|BIG)?INT|U?INTEGER|BIGNUM": "CAST({} AS BIGINT)",
-    r"DOUBLE|BOOLEAN|VARCHAR|DATE|DECIMAL.*|TIMESTAMP|TIMESTAMP WITH TIME ZONE": "{}",
-    r"FLOAT": "CAST({} AS DOUBLE)",
-    r"TIMESTAMP_(S|MS|NS)": "CAST({} AS TIMESTAMP)",
-    r'ENUM.*|UUID|JSON|TIME.*|"NULL"': "CAST({} AS VARCHAR)",
-    r"INTERVAL": "epoch({})",  # seconds, as in a training set
-}
-# Functions that SQL writes as a column, and those of the time that DuckDB lists among the lasting.
-_WITHOUT_PARENTHESES = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
-_OF_THE_TIME = {"current_localtime", "current_localtimestamp"}
 
 
 class ParsedQuery:
@@ -42,9 +27,7 @@ class ParsedQuery:
 
     @cached_property
     def _nodes(self) -> list[dict[str, Any]]:
-        with duckdb.connect() as connection:
-            found = connection.execute("SELECT json_serialize_sql(?)", [self._text]).fetchall()
-        return list(_walk(json.loads(found[0][0])))
+        return parse_nodes(self._text)
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
@@ -70,34 +53,8 @@ class ParsedQuery:
     @cached_property
     def is_lasting(self) -> bool:
         """Return whether the same tables give the same result at another time: not of now(), random() or a sample."""
-        with duckdb.connect() as connection:
-            found = connection.execute(
-                "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
-            ).fetchall()
-        changing = _OF_THE_TIME | {str(name) for (name,) in found}
-        return not any(_is_changing(node, changing) for node in self._nodes)
-
-
-def _is_changing(node: Mapping[str, Any], functions: Container[str]) -> bool:
-    """Return whether a node of a query gives another result each time."""
-    name = str(node.get("function_name", "")).lower()
-    arguments = node.get("arguments") or node.get("children") or ()
-    columns = [str(each).lower() for each in node.get("column_names", ())]
-    sample = node.get("sample")
-    return (
-        name in functions
-        or (name == "age" and len(arguments) == 1)  # until today
-        or (len(columns) == 1 and columns[0] in _WITHOUT_PARENTHESES)
-        or (isinstance(sample, dict) and not sample.get("repeatable"))
-    )
-
-
-def _walk(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for each in inner:
-        yield from _walk(each)
+        changing = changing_functions()
+        return not any(is_changing(node, changing) for node in self._nodes)
 
 
 def write_query(
@@ -148,7 +105,7 @@ def _plain_columns(connection: duckdb.DuckDBPyConnection, key: str, query: str) 
 
 
 def _as_plain(key: str, name: str, kind: str) -> str:
-    if plain := plain_column(name, kind, _PLAIN):
+    if plain := plain_column(name, kind, TABLE_TYPES):
         return plain
     raise TableError(
         f"{key}: column {name!r} is {kind}, which no table holds; leave it out, or make a text of it: hex({name})"

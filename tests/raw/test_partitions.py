@@ -252,6 +252,7 @@ OF_COLUMN: dict[str, tuple[Any, bool]] = {
     "true": (["ja"], False),
     "false": (["nein"], False),
     "drop": (True, False),
+    "expression": ("id || id", False),
     "unit": ("s", False),
     "origin": (1900, False),
 }

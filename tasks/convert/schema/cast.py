@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from tasks.config import Column
 from tasks.convert.schema.blocks import RawBlock, Rejection, Schema, TypedBlock
 from tasks.convert.schema.cleaning import Cleaned, clean, tell_unclean
+from tasks.convert.schema.expressions import find_made, find_read, make_column
 from tasks.convert.schema.types import TypeName, Types
 from tasks.convert.schema.values import (
     cast_texts,
@@ -42,10 +43,9 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
     own: dict[str, TypeName] = {}
     for name, found in cleaned.items():
         texts[name], own[name] = _read_column(found.values, columns.get(name), given.get(name), block.decimal)
-    types = own if schema.types is None else schema.types
     values: dict[str, pa.Array | pa.ChunkedArray] = {}
     unfit: dict[int, tuple[str, str]] = {}
-    for name, kind in types.items():
+    for name, kind in _kinds(own, schema).items():
         if name in own and kind == "string" and block.decimal == ",":
             texts[name] = cleaned[name].values  # with the decimal commas that they have in the file
         cast = cast_texts(texts[name] if name in own else pa.nulls(rows), kind, columns.get(name))
@@ -54,10 +54,18 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
             unfit.setdefault(row, (name, tell_unclean(raw[name][row].as_py(), columns[name])))
         for row in cast.misfits:
             unfit.setdefault(row, (name, tell_unfit(raw[name].slice(row, 1), kind)))
-    own = {name: narrow_type(own[name], values.get(name), columns.get(name)) for name in own}
+    for name in find_made(columns):
+        made = make_column(name, columns[name], values, rows, (schema.types or {}).get(name))
+        values[name], own[name] = made.values, made.kind
+        for row, reason in made.misfits.items():
+            unfit.setdefault(row, (name, reason))
+    stay = _find_staying(block.table, columns)
+    own = {name: narrow_type(own[name], values.get(name), columns.get(name)) for name in stay}
+    types = own if schema.types is None else schema.types
     for row, name, reason in _not_allowed(texts, rows, columns, values, types if schema.frozen else None):
         unfit.setdefault(row, (name, reason))
-    table, misfits = pa.table(values), block.misfits
+    table = pa.table({name: values[name] for name in types})
+    misfits = block.misfits
     kept: Sequence[int] = range(rows)
     if unfit:
         is_kept = np.ones(rows, dtype=bool)
@@ -66,26 +74,43 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
         misfits = [*misfits, *(Rejection(record, name, reason) for (name, reason), record in located)]
         table, kept = table.filter(pa.array(is_kept)), np.flatnonzero(is_kept).tolist()
     lines = _lines_of(block, kept) if schema.lines else None
-    taken = {name: found.taken for name, found in cleaned.items() if found.taken}
-    taken |= {name: {} for name in block.table.column_names if name not in raw}
+    told = [name for name in block.table.column_names if name not in stay or name in find_made(columns)]
+    taken = {name: cleaned[name].taken if name in cleaned else {} for name in [*cleaned, *told]}
+    taken = {name: counts for name, counts in taken.items() if counts or name in told}
     return TypedBlock(table, own, block.received, misfits, block.records, lines, block.empty, block.warnings, taken)
 
 
+def _kinds(own: Types, schema: Schema) -> Types:
+    """Return the types in which what is read is cast: those that are asked for, but of what expressions make of others, and read alone."""
+    if schema.types is None:
+        return own
+    made = set(find_made(schema.columns))
+    asked = {name: kind for name, kind in schema.types.items() if name in own or name not in made}
+    return asked | {name: own[name] for name in own if name in schema.columns and schema.columns[name].drop}
+
+
 def _take_out_declared(table: pa.Table, columns: Mapping[str, Column]) -> dict[str, pa.ChunkedArray]:
-    """Return the columns that stay, without the values that are declared to mean null.
+    """Return the columns that stay as they are read, or that expressions read, without the values that are declared to mean null."""
+    read = find_read(columns, table.column_names)
+    return {
+        name: take_out(values, columns[name].nulls) if name in columns else values
+        for name, values in zip(table.column_names, table.columns, strict=True)
+        if name not in columns or name in read or not (columns[name].drop or columns[name].expression)
+    }
+
+
+def _find_staying(table: pa.Table, columns: Mapping[str, Column]) -> list[str]:
+    """Return the columns that the rows of a block have in the table, those that are made of others last.
 
     Raises:
         TableError: none stays.
 
     """
-    raw = {
-        name: take_out(values, columns[name].nulls) if name in columns else values
-        for name, values in zip(table.column_names, table.columns, strict=True)
-        if name not in columns or not columns[name].drop
-    }
-    if table.column_names and not raw:
+    every = dict.fromkeys((*table.column_names, *find_made(columns)))
+    stay = [name for name in every if name not in columns or not columns[name].drop]
+    if every and not stay:
         raise TableError("has no column that is not dropped; take drop out of one of its columns")
-    return raw
+    return stay
 
 
 def _read_column(
@@ -129,6 +154,6 @@ def _not_allowed(
             empty = values[name].is_null() if name in values else pa.array(np.ones(rows, dtype=bool))
             yield from ((row, name, "is empty, but required") for row in pc.indices_nonzero(empty).to_pylist())
     for name, column_texts in texts.items():
-        if allowed is not None and name not in allowed:
+        if allowed is not None and name not in allowed and not (name in columns and columns[name].drop):
             for row in pc.indices_nonzero(column_texts.is_valid()).to_pylist():
                 yield row, name, "is not a column of the table, whose contract is freeze"

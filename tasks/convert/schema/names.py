@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tasks.config.expressions import clean_name
 from tasks.core.errors import TableError
 
 FILE, LINE = "_file", "_line"  # the columns that tell where a row came from
 
 _PASSED_OVER = "\0"  # begins the name of what is not of the table, so that it is that of no other column
-
-_NOT_PLAIN = re.compile(r"[^a-z0-9]+")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -57,12 +53,6 @@ class Naming:
 def is_of_table(name: str) -> bool:
     """Return whether a column by this name, as `Naming` has given it, is of the table."""
     return not name.startswith(_PASSED_OVER)
-
-
-def clean_name(name: str) -> str:
-    """Return a name in lower case with only letters, digits and _: `Unit Price (€)` becomes `unit_price`."""
-    plain = unicodedata.normalize("NFKD", _HUMP.sub("_", name)).encode("ascii", "ignore").decode()
-    return _NOT_PLAIN.sub("_", plain.lower()).strip("_") or "column"
 
 
 MAX_COLUMNS = 65_536

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,3 +45,8 @@ class TableTarget:
     def header_names(self) -> frozenset[str]:
         """Return the names that columns are declared to have in a header."""
         return frozenset({*self.columns, *self.naming.renames})
+
+    def find_missing(self, header: Collection[str]) -> list[str]:
+        """Return the columns that every file needs, and that stand in no header of these names."""
+        needed = (name for name, column in self.columns.items() if column.required and column.expression is None)
+        return [name for name in needed if name not in header]

@@ -66,7 +66,7 @@ def _kind(file: InputFile, plan: ConversionContext) -> str | None:
         or file.rows is not None
         or plan.target.partition_by
         or plan.target.sort_by
-        or any(column.strip or column.drop for column in plan.target.columns.values())  # told of each file
+        or any(column.strip for column in plan.target.columns.values())  # what is taken off is told of each file
     ):
         return None
     suffix, compression = suffixes(file.name)
@@ -101,9 +101,18 @@ def convert_bundle(
     rows = {member.file.name: member.rows for member in members}
     written = write_block(parsed, plan, f"{part}.parquet", rows)
     guess = head.guess(format_of(members[0].file.name, plan.target.reading).suffixes[0])
+    taken = {name: dict(counts) for name, counts in parsed.taken.items()}  # no texts, but the names of columns
     converted = tuple(
         ConvertedFile(
-            m.file.name, m.rows, 0, {}, 0, m.file.size, m.file.mtime_ns, m.digest, guess=guess, ctime_ns=m.file.ctime_ns
+            name=m.file.name,
+            rows_received=m.rows,
+            rows_rejected=0,
+            size=m.file.size,
+            mtime_ns=m.file.mtime_ns,
+            digest=m.digest,
+            guess=guess,
+            ctime_ns=m.file.ctime_ns,
+            taken=taken,
         )
         for m in members
     )
@@ -129,14 +138,13 @@ def _parse(members: Sequence[_Member], head: Head, plan: ConversionContext) -> T
     """Return the rows of all members, typed; None where a single one does not fit, or is no row."""
     target = plan.target
     data = b"".join(member.body for member in members)
-    missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
     parsed = parse_block(typed_later(CsvBlock(ByteView.of(data), head, 2)), plan)
-    if missing or parsed.misfits or parsed.received != sum(member.rows for member in members):
+    if target.find_missing(head.names) or parsed.misfits or parsed.received != sum(member.rows for member in members):
         return None
     if parsed.lines is None:
         return parsed
     lines = [line for member in members for line in range(2, 2 + member.rows)]
-    return TypedBlock(parsed.table, parsed.types, parsed.received, lines=lines)
+    return TypedBlock(parsed.table, parsed.types, parsed.received, lines=lines, taken=parsed.taken)
 
 
 def _first_line(file: InputFile) -> bytes:

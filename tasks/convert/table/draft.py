@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from tasks.config.columns import ColumnType
 from tasks.convert.parts.part import Part
 from tasks.convert.parts.sample import Samples
+from tasks.convert.schema.expressions import sees_alike
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import TypeName, is_exact
 from tasks.convert.staging.context import ConversionResult, ConvertedFile
@@ -106,18 +107,22 @@ class Draft:
         for name, column in self.job.target.columns.items():
             if name in types and column.type is not None:
                 types[name] = _declared_type(column.type, {part.types.get(name, "null") for part in parts})
-        self.types = types or {name: column.type or "string" for name, column in self.job.target.columns.items()}
+        declared = {name: column for name, column in self.job.target.columns.items() if not column.drop}
+        self.types = types or {name: column.type or "string" for name, column in declared.items()}
 
     def to_widen(self) -> Iterator[tuple[Part, bool]]:
         """Yield each part with other columns or types than the table, and whether its rows can be cast as they are."""
         wanted = list(self.types.items())
         for part in self.parts.values():
             if list(part.columns.items()) != wanted:
-                exact = not part.total or all(
-                    name in self.types
-                    and (name not in self.job.target.partition_by or kind == self.types[name])
-                    and is_exact(kind, self.types[name])
-                    for name, kind in part.columns.items()
+                exact = not part.total or (
+                    sees_alike(self.job.target.columns, part.columns, self.types)
+                    and all(
+                        name in self.types
+                        and (name not in self.job.target.partition_by or kind == self.types[name])
+                        and is_exact(kind, self.types[name])
+                        for name, kind in part.columns.items()
+                    )
                 )
                 yield part, exact
 

@@ -153,7 +153,7 @@ def _read(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> 
 def check_selectors(source: PagesSource) -> list[str]:
     """Return one sentence for each selector of a source that is neither CSS nor XPath, or selects what it cannot use."""
     selectors = {
-        **{f"columns.{name}": column.select for name, column in source.columns.items()},
+        **{f"columns.{name}": column.selector for name, column in source.selected.items()},
         **{key: getattr(source, key) for key in ("follow", "links") if getattr(source, key) is not None},
     }
     mistakes = {"rows": find_selector_mistake(source.rows, of_text=False)}
@@ -238,7 +238,7 @@ class _Rows:
         self.skipped = self.headings = 0
         self.first_skipped = ""
         self._document = document
-        self._columns = source.columns
+        self._columns = source.selected
         self._read = 0
 
     def read(self, element: Selector) -> dict[str, Value] | None:
@@ -264,12 +264,12 @@ class _Rows:
         """Return whether an element without a text for any column is a row still: it has their elements, or they have defaults."""
         columns = self._columns.values()
         return all(column.default is not None for column in columns) or any(
-            select_element(element, column.select) for column in columns
+            select_element(element, column.selector) for column in columns
         )
 
     def _texts(self, name: str, column: PagesColumn, element: Selector) -> list[str]:
         """Return the texts of a column, without those that are blank: all of them, or the first."""
-        matches = self._document.select(f"columns.{name}", element, column.select)
+        matches = self._document.select(f"columns.{name}", element, column.selector)
         texts = []
         for match in matches:
             if text := match.get().strip():
@@ -281,13 +281,13 @@ class _Rows:
     def _compare(self, element: Selector, texts: dict[str, list[str]]) -> None:
         """Note what `::text` leaves out of a number: 1<sup>99</sup> is not 1."""
         for name, column in self._columns.items():
-            if column.all or name in self.cut or not texts[name] or not is_css_text(column.select):
+            if column.all or name in self.cut or not texts[name] or not is_css_text(column.selector):
                 continue
-            whole = next((inner_text(match) for match in select_element(element, column.select)), "")
+            whole = next((inner_text(match) for match in select_element(element, column.selector)), "")
             taken = " ".join(texts[name][0].split())
             if _DIGIT.search(taken) and _DIGIT.search(whole.removeprefix(taken)) and whole.startswith(taken):
                 self.cut[name] = (
-                    f"columns.{name}: {column.select!r} takes {taken!r:.{_QUOTED_CHARACTERS}} of "
+                    f"columns.{name}: {column.selector!r} takes {taken!r:.{_QUOTED_CHARACTERS}} of "
                     f"{whole!r:.{_QUOTED_CHARACTERS}}"
                 )
 

@@ -124,10 +124,10 @@ class SelectorStats:
             )
         if not self.rows:
             raise WrongPagesError(f"rows: {source.rows!r} matches nothing on {details}; correct the selector")
-        for name, column in source.columns.items():
+        for name, column in source.selected.items():
             if not self.filled.get(name) and column.default is None:
                 raise WrongPagesError(
-                    f"columns.{name}: {column.select!r} matches nothing in any of {self.rows} rows on {details}; "
+                    f"columns.{name}: {column.selector!r} matches nothing in any of {self.rows} rows on {details}; "
                     "correct the selector, or give the column a default"
                 )
 

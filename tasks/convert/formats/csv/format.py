@@ -54,7 +54,7 @@ class Csv(StreamedFormat):
         if head.size == len(text) and not final:
             return None
         refuse_width(len(head.names))
-        missing = [name for name, column in target.columns.items() if column.required and name not in head.names]
+        missing = target.find_missing(head.names)
         if head.names and missing:
             raise TableError(
                 f"has no column {missing[0]!r}, which is required; its columns are {', '.join(head.names)}"

@@ -1,0 +1,112 @@
+"""Columns that expressions make: which of the others they read, and the values they have in a block of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.config import Column
+from tasks.convert.schema.types import ARROW_TYPES, TypeName, Types, name_decimal
+from tasks.convert.schema.values import cast_texts, declared_type, tell_unfit
+from tasks.core.errors import QueryError, TableError
+
+_NAMED = 5  # of the columns that an expression reads
+_SAME_VALUES = {"long": "int"}  # as an expression sees them
+
+
+@dataclass(frozen=True)
+class MadeColumn:
+    """A column as its expression makes it; each of `misfits` is a row without a value, with the reason."""
+
+    values: pa.Array | pa.ChunkedArray
+    kind: TypeName
+    misfits: Mapping[int, str] = field(default_factory=dict)
+
+
+def find_made(columns: Mapping[str, Column]) -> list[str]:
+    """Return the columns that expressions make, in the order in which they see each other."""
+    return [name for name, column in columns.items() if column.expression is not None]
+
+
+def find_read(columns: Mapping[str, Column], names: Collection[str]) -> set[str]:
+    """Return which of these columns any expression reads."""
+    found = (read for name in find_made(columns) for read in reads_of(columns[name], names).values())
+    return {name for name in found if name is not None}
+
+
+def reads_of(column: Column, names: Collection[str]) -> dict[str, str | None]:
+    """Return by each name that stands in a column's expression which of these columns is meant; None where none is."""
+    if column.expression is None:
+        return {}
+    from tasks.core.expressions import parse_expression  # noqa: PLC0415 - of expressions alone is DuckDB wanted
+
+    return parse_expression(column.expression).find_read([*names])
+
+
+def sees_alike(columns: Mapping[str, Column], some: Types, others: Types) -> bool:
+    """Return whether what the expressions read has the same types in both."""
+    return all(
+        _SAME_VALUES.get(kind, kind) == _SAME_VALUES.get(other, other)
+        for name in find_read(columns, others)
+        if columns.get(name, Column()).expression is None
+        for kind, other in [(some.get(name, "null"), others[name])]
+    )
+
+
+def make_column(
+    name: str, declared: Column, values: Mapping[str, pa.Array | pa.ChunkedArray], rows: int, kind: TypeName | None
+) -> MadeColumn:
+    """Return the column that an expression makes of these, in a type if one is asked for; one that it reads, and that is not there, is null.
+
+    Raises:
+        TableError: the expression takes no columns of these types.
+
+    """
+    from tasks.core.expressions import evaluate, parse_expression  # noqa: PLC0415 - of expressions alone is DuckDB wanted
+
+    assert declared.expression is not None
+    reads = reads_of(declared, values)
+    inputs = {
+        read or written: _chunked(values[read]) if read else pa.chunked_array([pa.nulls(rows)])
+        for written, read in reads.items()
+    }
+    try:
+        found = evaluate(parse_expression(declared.expression), inputs, rows)
+    except QueryError as error:
+        raise TableError(
+            f"columns.{name}.expression: {error}, or declare the type of what it reads where that is another"
+        ) from None
+    misfits = dict(_tell_failed(inputs, found.failed))
+    plain = Column(type=declared.type)
+    own = _name_of(found.values.type) if declared.type is None else declared_type(found.values, plain)
+    cast = cast_texts(found.values, kind or own, plain)
+    for row in cast.misfits:
+        misfits.setdefault(row, tell_unfit(found.values.slice(row, 1), kind or own))
+    return MadeColumn(cast.values, kind or own, misfits)
+
+
+def _chunked(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
+    return values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
+
+
+def _name_of(kind: pa.DataType) -> TypeName:
+    """Return what a type that DuckDB gives is called in a table."""
+    if pa.types.is_timestamp(kind):
+        return "timestamp_utc" if kind.tz else "timestamp"
+    if pa.types.is_decimal(kind):
+        return name_decimal(kind) or "string"
+    return next(name for name, each in ARROW_TYPES.items() if each.equals(kind))
+
+
+def _tell_failed(inputs: Mapping[str, pa.ChunkedArray], failed: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """Yield the rows without a value, each with those that its expression read."""
+    names = list(inputs)[:_NAMED]
+    texts = [pc.cast(inputs[name].take(pa.array(failed, pa.int64())), pa.string()).to_pylist() for name in names]
+    for row, found in zip(failed, zip(*texts, strict=True) if texts else [()] * len(failed), strict=True):
+        told = ", ".join(
+            f"{name} {'null' if text is None else repr(text):.60}" for name, text in zip(names, found, strict=True)
+        )
+        yield row, f"its expression has no value{f' for {told}' if told else ''}"
