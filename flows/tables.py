@@ -40,9 +40,10 @@ async def tables(
     """
     pipeline, folder = read_pipeline(config), DataFolder.at(data)
     await asyncio.to_thread(_refuse, pipeline, folder)
+    order = order_tables(pipeline)
     outcomes: dict[str, Outcome[CommittedTable]] = {}
     try:
-        for name, inputs in order_tables(pipeline).items():
+        for name, inputs in order.items():
             outcomes[name] = _waiting(name, inputs, outcomes) or await make_one(
                 MadeTableJob(name, pipeline.tables[name], inputs, folder, pipeline.name), name, fresh=fresh
             )
@@ -53,8 +54,9 @@ async def tables(
     for each in failed:
         get_run_logger().warning("%s", each.message)
     checked = [name for name, table in pipeline.tables.items() if table.checks or table.key]
-    await report_made_tables(pipeline.name, made, order_tables(pipeline))
-    await report_findings(pipeline.name, made, checked, folder)
+    await asyncio.gather(
+        report_made_tables(pipeline.name, made, order), report_findings(pipeline.name, made, checked, folder)
+    )
     return end_stage("tables", list(outcomes.values()), failed, pipeline)
 
 

@@ -29,7 +29,7 @@ from tasks.core.tables import list_parts
 from tasks.raw.owners import explain_other_owner
 from tasks.tables.function import write_function
 from tasks.tables.parts import refuse_unknown, sort_rows, types_of, write_parts
-from tasks.tables.query import ParsedQuery, write_query
+from tasks.tables.query import parse_query, write_query
 
 LAYOUT = 1  # raised when parts of the same rows are written otherwise
 _LOST = 2  # a table of less than the half of its rows before is told
@@ -116,7 +116,7 @@ def _stands(job: MadeTableJob, manifest: TableManifest, inputs: Mapping[str, str
     is_same = manifest.fingerprint == job.fingerprint and manifest.inputs == inputs and manifest.parts
     if not is_same or any(_hash(Path(path)) != known for path, known in manifest.texts.items()):
         return False
-    is_lasting = job.table.query is None or ParsedQuery(job.table.query).is_lasting
+    is_lasting = job.table.query is None or parse_query(job.table.query).is_lasting
     return is_lasting and all(is_part_intact(job.versions, manifest, name) for name in manifest.parts)
 
 

@@ -9,7 +9,7 @@ from tasks.config import MadeTable, Pipeline
 from tasks.core.errors import ConfigError
 from tasks.core.sql import check_query
 from tasks.core.suggestions import did_you_mean
-from tasks.tables.query import ParsedQuery
+from tasks.tables.query import parse_query
 
 
 def find_table_mistakes(config: Pipeline) -> list[str]:
@@ -41,7 +41,7 @@ def order_tables(config: Pipeline) -> dict[str, tuple[str, ...]]:
         ConfigError: tables are made of each other in a circle.
 
     """
-    inputs = {name: inputs_of(name, table, config) for name, table in config.tables.items()}
+    inputs = {name: inputs_of(table, config) for name, table in config.tables.items()}
     made = {name: [each for each in found if each in config.tables] for name, found in inputs.items()}
     try:
         return {name: inputs[name] for name in TopologicalSorter(made).static_order()}
@@ -52,22 +52,20 @@ def order_tables(config: Pipeline) -> dict[str, tuple[str, ...]]:
         ) from None
 
 
-def inputs_of(name: str, table: MadeTable, config: Pipeline) -> tuple[str, ...]:
+def inputs_of(table: MadeTable, config: Pipeline) -> tuple[str, ...]:
     """Return the tables that a table is made of, by the names that the pipeline has."""
     if table.query is None:
         return table.inputs
     known = _by_lower_case(config)
-    parsed = ParsedQuery(table.query)
-    named = dict.fromkeys(known[each.lower()] for each in parsed.tables if each.lower() in known)
-    return tuple(each for each in named if each != name or each.lower() not in parsed.common)
+    named = parse_query(table.query).tables
+    return tuple(dict.fromkeys(known[each.lower()] for each in named if each.lower() in known))
 
 
 def _unknown(table: MadeTable, config: Pipeline) -> list[str]:
     known = _by_lower_case(config)
     if table.query is None:
         return [name for name in table.inputs if name not in config.table_names]
-    parsed = ParsedQuery(table.query)
-    return [name for name in parsed.tables if name.lower() not in known and name.lower() not in parsed.common]
+    return [name for name in parse_query(table.query).tables if name.lower() not in known]
 
 
 def _by_lower_case(config: Pipeline) -> Mapping[str, str]:

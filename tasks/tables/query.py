@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import duckdb
 from tasks.config import MadeTable
 from tasks.core.errors import TableError
 from tasks.core.sql import TABLE_TYPES, bounded, explained, opened_tables, plain_column
-from tasks.core.sql_nodes import changing_functions, is_changing, parse_nodes
+from tasks.core.sql_nodes import changing_functions, find_tables, is_changing, parse_tree, walk_nodes
 from tasks.core.tables import quote_text
 from tasks.tables.parts import PARQUET, order_by, refuse_unknown
 
@@ -26,20 +26,13 @@ class ParsedQuery:
         self._text = text
 
     @cached_property
-    def _nodes(self) -> list[dict[str, Any]]:
-        return parse_nodes(self._text)
+    def _tree(self) -> dict[str, Any]:
+        return parse_tree(self._text)
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
-        """Return the names of tables, in the order of the text; those of common table expressions may be among them."""
-        names = (node.get("table_name") for node in self._nodes if node.get("type") == "BASE_TABLE")
-        return tuple(dict.fromkeys(name for name in names if name))
-
-    @cached_property
-    def common(self) -> frozenset[str]:
-        """Return the names of common table expressions, in lower case."""
-        maps = (node["cte_map"]["map"] for node in self._nodes if isinstance(node.get("cte_map"), dict))
-        return frozenset(str(each["key"]).lower() for entries in maps for each in entries)
+        """Return the names of tables, in the order of the text; a name that is there of a common table expression is none."""
+        return tuple(dict.fromkeys(find_tables(self._tree)))
 
     @cached_property
     def bare(self) -> str:
@@ -54,7 +47,13 @@ class ParsedQuery:
     def is_lasting(self) -> bool:
         """Return whether the same tables give the same result at another time: not of now(), random() or a sample."""
         changing = changing_functions()
-        return not any(is_changing(node, changing) for node in self._nodes)
+        return not any(is_changing(node, changing) for node in walk_nodes(self._tree))
+
+
+@cache
+def parse_query(text: str) -> ParsedQuery:
+    """Return a query as DuckDB parses it; each is parsed once."""
+    return ParsedQuery(text)
 
 
 def write_query(
@@ -71,7 +70,7 @@ def write_query(
     assert table.query is not None
     key, at, rows, spill = f"tables.{name}.query", f"tables.{name}", staged / "rows.parquet", staged / "spill"
     staged.mkdir(parents=True, exist_ok=True)
-    parsed = ParsedQuery(table.query)
+    parsed = parse_query(table.query)
     try:
         with (
             opened_tables(tables, spill, table, output=staged) as connection,

@@ -19,14 +19,25 @@ from tests.tables.conftest import SOURCES, pipeline_of, written
     [
         ("SELECT * FROM rows", ("rows",)),
         ('FROM "ROWS" JOIN b USING (x)', ("rows", "b")),
-        ("WITH b AS (SELECT 1) SELECT * FROM b, rows", ("b", "rows")),
-        ("WITH t AS (SELECT * FROM rows) SELECT * FROM t", ("rows",)),
+        ("WITH b AS (SELECT 1) SELECT * FROM b, rows", ("rows",)),
+        ("WITH b AS (SELECT 1) SELECT * FROM main.b", ("b",)),
+        ("WITH b AS (SELECT * FROM b) SELECT * FROM B", ("b",)),
+        ("WITH c AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM c", ("b",)),
+        ("(WITH b AS (SELECT 1 AS x) SELECT * FROM b) UNION ALL SELECT x FROM b", ("b",)),
+        ("WITH RECURSIVE b AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM b WHERE x < 3) SELECT * FROM b", ()),
+        ("WITH RECURSIVE b AS (SELECT x FROM b UNION ALL SELECT x + 1 FROM b WHERE x < 3) SELECT * FROM b", ("b",)),
+        (
+            "WITH RECURSIVE b(x, y) USING KEY (x) AS (SELECT 1, 1 UNION SELECT b.x, b.y + 1 FROM b JOIN recurring.b AS r "
+            "ON r.x = b.x WHERE b.y < 3) SELECT * FROM b",
+            (),
+        ),
+        ("WITH t AS (SELECT * FROM rows) SELECT * FROM t WHERE x IN (SELECT x FROM t)", ("rows",)),
         ("SELECT (SELECT max(id) FROM b) AS m", ("b",)),
         ("SELECT 1 AS x", ()),
     ],
 )
 def test_a_query_tells_what_it_is_made_of(query: str, inputs: tuple[str, ...]) -> None:
-    """Wherever a table is named; a name of the query's own is none."""
+    """Wherever a table is named; a name of the query's own is none where the query has it."""
     config = pipeline_of(t={"query": query}, b={"query": "SELECT 1 AS x"})
 
     assert order_tables(config)["t"] == inputs
