@@ -19,6 +19,7 @@ from tasks.config import Pipeline, read_pipeline
 from tasks.core.errors import TidemillError
 from tasks.core.storage import DataFolder, commit_json
 from tasks.reports.artifacts import report_run
+from tasks.tables.function import functions_ready
 
 
 @flow(name="pipeline", flow_run_name=name_run, persist_result=False)
@@ -53,10 +54,11 @@ async def pipeline(
     try:
         if only in (None, "ingest"):
             await record.add("ingest", ingest(loaded, data, fresh, partitions))
-        if only in (None, "convert"):
-            await record.add("convert", convert(loaded, data, fresh, partitions))
-        if only == "tables" or (only is None and loaded.tables):
-            await record.add("tables", tables(loaded, data, fresh))
+        async with functions_ready(loaded.tables if only is None else {}):
+            if only in (None, "convert"):
+                await record.add("convert", convert(loaded, data, fresh, partitions))
+            if only == "tables" or (only is None and loaded.tables):
+                await record.add("tables", tables(loaded, data, fresh))
         if only == "train" or (only is None and loaded.training):
             await record.add("train", train(loaded, data, fresh))
     except BaseException as caught:
@@ -65,8 +67,7 @@ async def pipeline(
     finally:
         summary = await asyncio.to_thread(record.summary, error)
         await asyncio.to_thread(commit_json, folder.summary, summary.as_data())
-        if error is None or isinstance(
-            error, TidemillError
-        ):  # an interrupt, or a server that is lost, waits for nothing
+        # An interrupt, or a server that is lost, waits for nothing.
+        if error is None or isinstance(error, TidemillError):
             await report_run(loaded.name, str(record.flow_run_id), summary.warnings)
     return completed_with(summary)

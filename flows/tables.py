@@ -11,12 +11,12 @@ from flows.stage import end_stage, name_run
 from tasks.config import Pipeline, read_pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import ConfigError
-from tasks.core.isolation.client import stop_call_server
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.storage import DataFolder
 from tasks.raw.owners import refuse_foreign
 from tasks.reports.artifacts import report_made_tables
 from tasks.reports.tables import report_findings
+from tasks.tables.function import functions_ready
 from tasks.tables.made import MadeTableJob
 from tasks.tables.order import find_table_mistakes, order_tables
 from tasks.tables.tasks import make_one
@@ -42,13 +42,11 @@ async def tables(
     await asyncio.to_thread(_refuse, pipeline, folder)
     order = order_tables(pipeline)
     outcomes: dict[str, Outcome[CommittedTable]] = {}
-    try:
+    async with functions_ready(pipeline.tables):
         for name, inputs in order.items():
             outcomes[name] = _waiting(name, inputs, outcomes) or await make_one(
                 MadeTableJob(name, pipeline.tables[name], inputs, folder, pipeline.name), name, fresh=fresh
             )
-    finally:
-        await asyncio.to_thread(stop_call_server)
     made = [each for each in outcomes.values() if not isinstance(each, Failed)]
     failed = [each for each in outcomes.values() if isinstance(each, Failed)]
     for each in failed:

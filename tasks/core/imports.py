@@ -6,8 +6,6 @@ from importlib import import_module
 from threading import RLock
 from types import ModuleType
 
-import fsspec
-
 _LOCK = RLock()
 
 
@@ -30,6 +28,8 @@ def import_store(url: str) -> None:
 
     """
     with _LOCK:
+        import fsspec  # noqa: PLC0415 - of stores alone
+
         for link in url.split("::"):  # an archive within a store
             protocol, separator, _ = link.partition("://")
             try:

@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.config import MadeTable
-from tasks.convert.formats.parquet import plain_column
-from tasks.convert.parts.part import ROW_GROUP_ROWS
+from tasks.convert.parts.part import ROW_GROUP_ROWS, read_part
+from tasks.convert.schema.arrow import plain_column
 from tasks.core.errors import TableError
-from tasks.core.isolation.client import run_isolated
+from tasks.core.isolation.client import run_isolated, start_call_server, stop_call_server
 from tasks.core.outcome import Failed
 from tasks.core.storage import hash_file
 from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import list_parts
 
-PRELOADED = ("pandas", "tasks.tables.function")
+if TYPE_CHECKING:  # half a second to import, which each function would wait for
+    from tasks.config import MadeTable
+
 _CALL = "tasks.tables.function:call_function"
 _PACKAGES = frozenset({"site-packages", "dist-packages"})
+
+
+@asynccontextmanager
+async def functions_ready(tables: Mapping[str, MadeTable]) -> AsyncIterator[None]:
+    """Have the process begin, while the block runs, that calls these tables' functions, if they have any; it ends with the block."""
+    made = [table for table in tables.values() if table.python is not None]
+    try:
+        if made:
+            preload = dict.fromkeys(each for table in made for each in _preload_of(table))
+            await asyncio.to_thread(start_call_server, preload)
+        yield
+    finally:
+        await asyncio.to_thread(stop_call_server)
+
+
+def _preload_of(table: MadeTable) -> tuple[str, ...]:
+    """Return the modules that a function needs, beside its own: pandas is most of a second."""
+    return ("pandas", __name__) if table.frames == "pandas" else (__name__,)
 
 
 def write_function(
@@ -47,7 +68,7 @@ def write_function(
         rows,
         time_s=table.time_limit_s,
         memory_mb=table.memory_limit_mb,
-        preload=PRELOADED,
+        preload=_preload_of(table),
     ).outcome
     if isinstance(made, Failed):
         raise TableError(f"tables.{name}.python: {table.python}: {made.message}")
@@ -103,7 +124,7 @@ def _files_beside(module: ModuleType) -> dict[str, str]:
 
 def _read(folder: Path, frames: str) -> Any:
     """Return a table as an Arrow table or a DataFrame; there columns of whole numbers or truths with nulls are pandas' own, which lose no digit."""
-    parts = [pq.read_table(part, partitioning=None) for part in list_parts(folder)]
+    parts = [read_part(part) for part in list_parts(folder)]
     table = pa.concat_tables(parts, promote_options="permissive") if parts else pa.table({})
     if frames == "arrow":
         return table

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from tasks.core.errors import ConfigError, TableError
+from tasks.core.isolation.client import stop_call_server
+from tasks.tables.function import functions_ready
 from tests.tables.conftest import changed, make, rows_of, written
+from tests.train.test_worker import descendants
 
 _TABLE = "  t: {python: prepare:made, inputs: [rows]}\n"
+_PATIENCE_S = 4.0  # a process that is asked to end has five seconds
 
 
 def test_a_function_makes_a_table(data: Path) -> None:
@@ -39,6 +47,47 @@ def test_a_function_may_take_arrow_tables(data: Path) -> None:
         {"day": dt.date(2024, 1, 7), "price": 4.0, "word": "a"},
         {"day": dt.date(2024, 2, 6), "price": None, "word": "b"},
     ]
+
+
+def test_a_function_of_arrow_tables_waits_for_no_pandas(data: Path) -> None:
+    """Its import is most of a second; a function that wants it imports it."""
+    stop_call_server()
+    text = "  t: {python: prepare:made, inputs: [rows], frames: arrow}\n"
+    code = "import sys\ndef made(rows):\n    assert 'pandas' not in sys.modules\n    return rows\n"
+
+    make(data, written(data, text, prepare=code))
+
+    assert len(rows_of(data, "t")) == 3
+
+
+async def test_the_process_of_functions_begins_before_the_first(data: Path) -> None:
+    """It is the one that calls it, with pandas where one of them takes frames; where none does, none begins."""
+    config = await asyncio.to_thread(written, data, _TABLE, prepare="def made(rows):\n    return rows\n")
+    await asyncio.to_thread(stop_call_server)
+    async with functions_ready({}):
+        none = await asyncio.to_thread(_servers)
+
+    async with functions_ready(config.tables):
+        begun = await asyncio.to_thread(_servers)
+        await asyncio.to_thread(make, data, config)
+        there = await asyncio.to_thread(_servers)
+
+    assert (none, begun, len(begun)) == (set(), there, 1)
+    assert await asyncio.to_thread(_servers) == set()
+
+
+async def test_the_process_of_functions_ends_at_once_where_none_is_called(data: Path) -> None:
+    """Also while it still imports: a run with nothing new does not wait for it."""
+    config = await asyncio.to_thread(written, data, _TABLE, prepare="def made(rows):\n    return rows\n")
+    await asyncio.to_thread(stop_call_server)
+
+    async with functions_ready(config.tables):
+        (server,) = await asyncio.to_thread(_servers)
+        os.kill(server, signal.SIGSTOP)
+        start = time.monotonic()
+
+    assert time.monotonic() - start < _PATIENCE_S
+    assert await asyncio.to_thread(_servers) == set()
 
 
 def test_a_whole_number_beside_a_null_loses_no_digit(data: Path) -> None:
@@ -137,3 +186,13 @@ def test_a_module_that_is_nowhere_is_told(data: Path) -> None:
         TableError, match=r"there is no module 'nowhere_at_all'; put nowhere_at_all\.py beside the pipeline"
     ):
         make(data, config)
+
+
+def _servers() -> set[int]:
+    """Return the processes that this one has begun for calls; what they fork is named as they are."""
+    begun = {each for each in descendants(os.getpid()) if b"isolation.server" in _read(each, "cmdline")}
+    return {each for each in begun if int(_read(each, "stat").split()[3]) == os.getpid()}
+
+
+def _read(process: int, name: str) -> bytes:
+    return Path(f"/proc/{process}/{name}").read_bytes()

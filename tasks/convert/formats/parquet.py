@@ -1,39 +1,30 @@
-"""Parquet read batch by batch, its types made those of tables; what has no such type becomes a text."""
+"""Parquet read batch by batch, its types made those of tables."""
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.config import Reading
 from tasks.convert.files.content import find_text, without_mark
 from tasks.convert.formats.format import WholeFormat
 from tasks.convert.formats.json.rows import NullsOf
+from tasks.convert.schema.arrow import as_text, plain_column
 from tasks.convert.schema.blocks import RawBlock, Record
 from tasks.convert.schema.names import refuse_width
-from tasks.convert.schema.types import TypeName, arrow_type, name_decimal
+from tasks.convert.schema.types import TypeName
 from tasks.core.errors import TableError
-from tasks.core.imports import import_once
 
 _BATCH_ROWS = 131_072
 _BATCH_CELLS = 64 * _BATCH_ROWS
 _BATCH_BYTES = 256 * 1024 * 1024
-_UUID = "arrow.uuid"
-_KINDS: tuple[tuple[Callable[[pa.DataType], bool], TypeName], ...] = (
-    (pa.types.is_boolean, "bool"),
-    (pa.types.is_integer, "int"),
-    (pa.types.is_floating, "float"),
-    (pa.types.is_date, "date"),
-)
 _REFUSED = "its column {!r} is of {}, which a table has not; write it as text"
 
 
@@ -112,77 +103,11 @@ def _block(table: pa.Table, start: int, intervals: Collection[str] = ()) -> RawB
     def locate(rows: Sequence[int]) -> list[Record]:
         picked = plain.take(pa.array(rows, pa.int64())).to_pylist()
         return [
-            Record(start + row, json.dumps(values, default=_text, ensure_ascii=False))
+            Record(start + row, json.dumps(values, default=as_text, ensure_ascii=False))
             for row, values in zip(rows, picked, strict=True)
         ]
 
     return RawBlock(plain, received, (), locate, types)
-
-
-def plain_column(column: pa.ChunkedArray) -> tuple[TypeName, pa.ChunkedArray]:
-    """Return a column as one of the types of tables."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return plain_column(pc.cast(column, kind.value_type))
-    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != _UUID:
-        return plain_column(pc.cast(column, kind.storage_type))
-    if pa.types.is_null(kind):
-        return "null", pc.cast(column, pa.string())
-    name = _name_of(column)
-    if name is None:
-        return "string", _texts(column)
-    try:
-        return name, pc.cast(column, arrow_type(name))
-    except pa.ArrowInvalid:  # beyond 64 bits, or finer than a microsecond
-        return "string", _texts(column)
-
-
-def _name_of(column: pa.ChunkedArray) -> TypeName | None:
-    """Return the type of tables that a column has; None where it has none."""
-    kind = column.type
-    if pa.types.is_timestamp(kind):
-        return "timestamp_utc" if kind.tz else "timestamp"
-    if pa.types.is_decimal(kind):
-        return _name_of_decimals(column)
-    return next((name for is_kind, name in _KINDS if is_kind(kind)), None)
-
-
-def _name_of_decimals(column: pa.ChunkedArray) -> TypeName | None:
-    """Return the type of decimals; of those with more digits than most readers know, by what they need, if they do."""
-    try:
-        return name_decimal(column.type) or name_decimal(pc.cast(column, pa.decimal128(38, column.type.scale)).type)
-    except pa.ArrowInvalid:
-        return None
-
-
-def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    # Of a duration a cast tells the number, and not of what; of a UUID its bytes, where they happen to be letters.
-    if not pa.types.is_duration(column.type) and not isinstance(column.type, pa.BaseExtensionType):
-        try:
-            return pc.cast(column, pa.string())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            pass
-    return pa.chunked_array([pa.array(map(_text, column.to_pylist()), pa.string())])
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list | dict | tuple):
-        return json.dumps(value, default=_text, ensure_ascii=False)
-    if isinstance(value, bytes):
-        return _bytes(value)
-    if isinstance(value, timedelta):
-        return str(import_once("pandas").Timedelta(value).isoformat())
-    return str(value)
-
-
-def _bytes(value: bytes) -> str:
-    """Return bytes as the text that they are, else in hexadecimal as Postgres writes them."""
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return f"\\x{value.hex()}"
 
 
 def _intervals(column: pa.ChunkedArray) -> pa.ChunkedArray:

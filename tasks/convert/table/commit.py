@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.convert.parts.part import Part, read_places, remove_places, rewrite_part, write_part
+from tasks.convert.parts.part import Part, read_part, read_places, remove_places, rewrite_part, write_part
 from tasks.convert.staging.context import ConvertedFile
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.draft import Draft
@@ -130,7 +130,7 @@ def _find_late(draft: Draft, order: Sequence[str], before: TableManifest) -> set
 
 
 def _write_without(source: Path, target: Path, rows: np.ndarray) -> None:
-    table = pq.read_table(source, partitioning=None)
+    table = read_part(source)
     kept = np.ones(table.num_rows, dtype=bool)
     kept[rows] = False
     write_part(target, table.filter(pa.array(kept)))

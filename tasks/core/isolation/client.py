@@ -129,9 +129,11 @@ class CallServer:
         """Return whether it has not ended."""
         return self._process.poll() is None
 
-    def stop(self) -> None:
-        """End the server and what it runs."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """End the server and what it runs; at once where it runs nothing, and may still be importing."""
         self._end.close()
+        if at_once:
+            self._process.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_S)
         self._process.kill()
@@ -158,6 +160,7 @@ class _Servers:
     def __init__(self) -> None:
         self.serve: Callable[[], str] | None = None
         self._own: CallServer | None = None
+        self._is_called = False
         self._lock = threading.Lock()
         self._threads = threading.local()  # one request at a time: Dask's workers have threads
 
@@ -174,13 +177,18 @@ class _Servers:
             with suppress(OSError):  # it has ended, and nobody begins another
                 caller.connect(self.serve())
                 return Connection(caller.detach())
+        own, self._is_called = self.start(preload), True
+        caller.connect(own.address)
+        return Connection(caller.detach())
+
+    def start(self, preload: Iterable[str]) -> CallServer:
+        """Return the process's own server; one that begins now imports what is to be preloaded."""
         with self._lock:
             if stopping.is_set():
                 raise CancelledError
             if self._own is None or not self._own.is_running:
                 self._own = CallServer(preload)
-        caller.connect(self._own.address)
-        return Connection(caller.detach())
+            return self._own
 
     def disconnect(self) -> None:
         """End what runs for this thread."""
@@ -194,8 +202,9 @@ class _Servers:
         self.disconnect()
         with self._lock:
             own, self._own = self._own, None
+            is_called, self._is_called = self._is_called, False
         if own is not None:
-            own.stop()
+            own.stop(at_once=not is_called)
 
 
 _servers = _Servers()
@@ -212,6 +221,11 @@ def call_no_longer(server: Callable[[], str]) -> None:
         _servers.serve = None
     if stopping.is_set():
         _servers.stop()
+
+
+def start_call_server(preload: Iterable[str]) -> None:
+    """Start this process's own server, unless it has one: what it imports, the first call need not wait for."""
+    _servers.start(preload)
 
 
 def stop_call_server() -> None:
