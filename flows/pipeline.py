@@ -1,4 +1,4 @@
-"""The parent flow: ingest, convert, tables, train."""
+"""The parent flow: ingest, convert, tables, train, export."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.convert import convert
+from flows.export import export
 from flows.ingest import ingest
 from flows.recorder import RunRecorder
 from flows.stage import completed_with, name_run, warn_of_schedule
@@ -30,7 +31,7 @@ async def pipeline(
     only: Stage | None = None,
     partitions: str | None = None,
 ) -> RunSummary:
-    """Run a pipeline: fetch its sources, convert them to tables, make tables of these, train on them.
+    """Run a pipeline: fetch its sources, convert them to tables, make tables of these, train on them, export them.
 
     Work that an earlier run finished is not done again.
 
@@ -46,8 +47,7 @@ async def pipeline(
         StageError: a stage failed; the next ones did not run.
 
     """
-    loaded = read_pipeline(config)
-    folder = DataFolder.at(data)
+    loaded, folder = read_pipeline(config), DataFolder.at(data)
     warnings = warn_of_schedule(loaded) if only in (None, "ingest") and not fresh else []
     record = RunRecorder(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings)
     error: BaseException | None = None
@@ -61,13 +61,14 @@ async def pipeline(
                 await record.add("tables", tables(loaded, data, fresh))
         if only == "train" or (only is None and loaded.training):
             await record.add("train", train(loaded, data, fresh))
+        if only == "export" or (only is None and loaded.export):
+            await record.add("export", export(loaded, data, fresh))
     except BaseException as caught:
         error = caught
         raise
     finally:
         summary = await asyncio.to_thread(record.summary, error)
         await asyncio.to_thread(commit_json, folder.summary, summary.as_data())
-        # An interrupt, or a server that is lost, waits for nothing.
-        if error is None or isinstance(error, TidemillError):
+        if error is None or isinstance(error, TidemillError):  # an interrupt, or a lost server, waits for nothing
             await report_run(loaded.name, str(record.flow_run_id), summary.warnings)
     return completed_with(summary)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from flows.summary import ChampionSummary, RunSummary, SourceSummary, Stage, TableSummary, TargetSummary
+from flows.summary import ChampionSummary, ExportSummary, RunSummary, SourceSummary, Stage, TableSummary, TargetSummary
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import StageError, TrainingError
 from tasks.core.outcome import Failed, Outcome
+from tasks.export.job import Exported
 from tasks.ingest.results import Count, LandedSource
 from tasks.train.evaluation.leaderboard import Leaderboard
 
@@ -26,6 +27,7 @@ class _Outcomes(TypedDict, total=False):
     convert: Sequence[Outcome[CommittedTable]]
     tables: Sequence[Outcome[CommittedTable]]
     train: Leaderboard
+    export: Sequence[Outcome[Exported]]
 
 
 @dataclass
@@ -62,6 +64,7 @@ class RunRecorder:
         failures += [outcome.message for outcome in converted if isinstance(outcome, Failed)]
         failures += [each.message for each in self.outcomes.get("tables", ()) if isinstance(each, Failed)]
         failures += [f"candidate {result.name}: {result.error}" for result in board.failed] if board else []
+        failures += [each.message for each in self.outcomes.get("export", ()) if isinstance(each, Failed)]
         return RunSummary(
             pipeline=self.pipeline,
             status="failed" if error else "partial" if failures else "completed",
@@ -72,6 +75,11 @@ class RunRecorder:
             tables={
                 each.source: TableSummary(each.rows_table, len(each.types), each.findings.changed) for each in made
             },
+            exports=[
+                ExportSummary(each.table, each.to, each.rows, each.written, list(each.notes))
+                for each in self.outcomes.get("export", ())
+                if not isinstance(each, Failed)
+            ],
             leaderboard=[line.kept for line in board.lines] if board else [],
             metric=board.training.metric if board else None,
             best=board.best.kept if board and board.best else None,

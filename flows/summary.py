@@ -11,7 +11,7 @@ import msgspec
 from tasks.core.storage import read_json
 from tasks.train.evaluation.leaderboard_file import KeptLine
 
-Stage = Literal["ingest", "convert", "tables", "train"]
+Stage = Literal["ingest", "convert", "tables", "train", "export"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,18 @@ class TableSummary:
 
 
 @dataclass(frozen=True)
+class ExportSummary:
+    """A table as it stands at a target; `written` tells that this run has written it, and not found it as it would be."""
+
+    table: str
+    to: str
+    rows: int
+    written: bool
+    notes: list[str]
+    """What is to be told of columns, as that one is text there."""
+
+
+@dataclass(frozen=True)
 class ChampionSummary:
     """The version that serves: `model` is its file in the data folder, `decision` what was decided last."""
 
@@ -117,6 +129,7 @@ class RunSummary:
     flow_run_id: str | None
     target: TargetSummary | None = None
     tables: dict[str, TableSummary] = field(default_factory=dict)
+    exports: list[ExportSummary] = field(default_factory=list)
 
     def as_data(self) -> dict[str, Any]:
         """Return the summary as plain JSON-able data."""

@@ -14,12 +14,13 @@ TASKS = [path for path in MODULES if path.is_relative_to(PROJECT / "tasks")]
 TOP_LEVEL = {"flows", "tasks", "deployments", "data", "tests", "docs", "findings"}
 STAGES = ("ingest", "convert", "train")
 FLOORS = {
-    "tasks": ("core", "config", "raw", STAGES, "tables", "reports"),  # made tables are committed as convert's are
+    "tasks": ("core", "config", "raw", STAGES, "tables", "export", "reports"),  # made tables are committed as convert's are
     "tasks/ingest": ("throttle", "http", ("api", "scraping"), "landing", "results", "progress", "first_page", "tasks"),
     "tasks/convert": ("schema", "files", "formats", "parts", ("staging", "checks"), "table", "profile", "head", "tasks", "single"),
-    "tasks/tables": ("parts", ("query", "function"), ("order", "made"), ("export", "tasks")),
+    "tasks/tables": ("parts", ("query", "function"), ("order", "made"), "tasks"),
+    "tasks/export": ("rows", "files", ("sqlite", "postgresql", "delta"), "job", "tasks"),
     "tasks/train": ("data", "models", "evaluation", ("checks", "execution"), "registry", ("predict", "plots"), "tasks"),
-    "flows": ("deployments", "schedules", "summary", "recorder", "stage", ("ingest", "convert", "tables", "train"), "pipeline", "predict", "cli"),
+    "flows": ("deployments", "schedules", "summary", "recorder", "stage", ("ingest", "convert", "tables", "train", "export"), "pipeline", "predict", "cli"),
 }  # fmt: skip
 """What may be imported: of a folder's rooms each those named before it; rooms in one tuple do not know each other."""
 

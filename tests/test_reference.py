@@ -77,6 +77,17 @@ def test_what_a_run_refuses_an_editor_marks(mistake: dict[str, Any], editor: Dra
 
 
 @pytest.mark.parametrize(
+    "target",
+    ["out.csv", {"to": "out.csv"}, ["out.csv", {"to": "out.db", "table": "x"}]],
+    ids=str,
+)
+def test_short_forms_of_a_target_are_no_mistakes(target: object, editor: Draft202012Validator) -> None:
+    """One may be its text, and stand for a list; a key that no target has is a mistake."""
+    assert editor.is_valid({**FILES, "export": {"rows": target}})
+    assert not editor.is_valid({**FILES, "export": {"rows": [target, {"to": "out.csv", "tabel": "x"}]}})
+
+
+@pytest.mark.parametrize(
     "short",
     [
         {"path": ["a", "b"]},

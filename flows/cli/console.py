@@ -126,6 +126,11 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
     for name, table in summary.tables.items():
         done = "made" if table.made else "as it was"
         print_line(console, f"table {name:<12} {table.rows:>12,} rows, {table.columns} columns, {done}")
+    for export in summary.exports:
+        done = "written" if export.written else "as it was"
+        print_line(console, f"export {export.table:<11} {export.rows:>12,} rows to {export.to}, {done}")
+        for note in export.notes:
+            print_line(console, f"  {note}")
     if summary.leaderboard:
         _print_leaderboard(console, summary)
     seconds = "   ".join(f"{stage} {seconds:.1f} s" for stage, seconds in summary.seconds.items())

@@ -75,7 +75,7 @@ def run(  # noqa: PLR0913 - the options of a command
     *,
     data: Data = Path("data"),
     only: Annotated[
-        Literal["ingest", "convert", "tables", "train"] | None,
+        Literal["ingest", "convert", "tables", "train", "export"] | None,
         Parameter(help="Run one stage on what the stages before left."),
     ] = None,
     fresh: Annotated[bool, Parameter(negative="", help="Do again what is already done.")] = False,
@@ -133,14 +133,25 @@ def preview(
 @app.command
 def export(
     table: Annotated[str, Parameter(help="A table of the data folder.")],
-    file: Annotated[Path, Parameter(help="File to write: .csv, .jsonl (or with .gz), .parquet, .xlsx or .duckdb.")],
+    target: Annotated[
+        str,
+        Parameter(
+            help="File to write: .csv, .jsonl (or with .gz), .parquet, .xlsx, .duckdb; database with a table to write: "
+            ".sqlite, .db or postgresql://user@host/database; or delta:folder."
+        ),
+    ],
     *,
+    name: Annotated[str | None, Parameter(help="Name of the table in a database; without it, the same.")] = None,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace the file or table that is there.")] = False,
     data: Data = Path("data"),
 ) -> int:
-    """Write a table to a file, all of it or nothing; a file that is there is not replaced."""
-    from flows.cli.export import export_to_file  # noqa: PLC0415 - heavy
+    """Write a table to a file or a database, all of it or nothing; what is there is not replaced.
 
-    return export_to_file(table, file, data)
+    The password of a database is taken from PGPASSWORD or ~/.pgpass.
+    """
+    from flows.cli.export import export_to_target  # noqa: PLC0415 - heavy
+
+    return export_to_target(table, target, data, name=name, overwrite=overwrite)
 
 
 @app.command

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from flows.summary import RunOptions
-from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, Training, secret_references
+from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, SecretReference, Training, secret_references
 from tasks.convert.formats.registry import format_of
 from tasks.convert.table.inputs import list_files
 from tasks.core.errors import ConfigError, TableError
@@ -36,6 +36,10 @@ def find_mistakes(config: Pipeline, data: Path, choice: RunOptions, *, in_tables
         mistakes.append("tables: is missing; add it, or leave --only tables out")
     if choice.only == "train" and config.training is None:
         mistakes.append("training: is missing; add it, or leave --only train out")
+    if choice.only == "export" and not config.export:
+        mistakes.append("export: is missing; add it, or leave --only export out")
+    if config.export and choice.runs("export"):
+        mistakes += _export_mistakes(config, folder)
     if choice.runs("train") and config.training is not None:
         mistakes += _training_mistakes(config, config.training, folder, in_tables=in_tables)
     return mistakes
@@ -45,6 +49,26 @@ def _table_mistakes(config: Pipeline) -> list[str]:
     from tasks.tables.order import find_table_mistakes  # noqa: PLC0415 - of tables alone is DuckDB wanted
 
     return find_table_mistakes(config)
+
+
+def _export_mistakes(config: Pipeline, folder: DataFolder) -> list[str]:
+    from tasks.export.job import ExportJob  # noqa: PLC0415 - of exports alone is DuckDB wanted
+
+    mistakes = []
+    for name, targets in config.export.items():
+        for target in targets:
+            if mistake := ExportJob(name, target, folder, folder.root).find_mistake():
+                mistakes.append(f"export.{name}: {mistake}")
+            mistakes += _secret_mistakes(f"export.{name}.password", target.password) if target.password else []
+    return mistakes
+
+
+def _secret_mistakes(key: str, reference: SecretReference) -> list[str]:
+    if reference.env is None or os.environ.get(reference.env, "").strip():
+        return []
+    state = "empty" if reference.env in os.environ else "not set"
+    what = key.rpartition(".")[2].replace("_", " ")
+    return [f"{key}.env: the environment variable {reference.env} is {state}; set it to the {what}"]
 
 
 def _training_mistakes(config: Pipeline, training: Training, folder: DataFolder, *, in_tables: bool) -> list[str]:
@@ -69,12 +93,7 @@ def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
 def _fetched_mistakes(source: ApiSource | PagesSource) -> list[str]:
     mistakes = _selector_mistakes(source) if isinstance(source, PagesSource) else []
     for key, reference in secret_references(source.auth) if source.auth else ():
-        if reference.env is not None and not os.environ.get(reference.env, "").strip():
-            state = "empty" if reference.env in os.environ else "not set"
-            what = key.replace("_", " ")
-            mistakes.append(
-                f"auth.{key}.env: the environment variable {reference.env} is {state}; set it to the {what}"
-            )
+        mistakes += _secret_mistakes(f"auth.{key}", reference)
     return mistakes
 
 
@@ -87,8 +106,8 @@ def _selector_mistakes(source: PagesSource) -> list[str]:
 def _slice_mistakes(config: Pipeline, choice: RunOptions) -> list[str]:
     if choice.partitions is None:
         return []
-    if choice.only in ("tables", "train"):
-        how = "learns from" if choice.only == "train" else "makes its own of"
+    how = {"tables": "makes its own of", "train": "learns from", "export": "writes"}.get(choice.only or "")
+    if how is not None:
         return [f"--partitions: {choice.only} {how} whole tables; leave --partitions or --only {choice.only} out"]
     try:
         choose_slice(choice.partitions, config)

@@ -38,6 +38,10 @@ def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
             parameters = ", ".join(f"{key}={value}" for key, value in candidate.params.items())
             yield "train", name, f"{candidate.estimator.rsplit('.', 1)[-1]}({parameters})"
         yield "train", "dummy", f"the baseline; all ranked by {config.training.metric}"
+    for name, targets in config.export.items():
+        for target in targets:
+            inner = f", table {target.table}" if target.table else ""
+            yield "export", name, f"to {target.to}{inner}"
 
 
 def _how(source: ApiSource | PagesSource) -> str:

@@ -27,6 +27,19 @@ _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds
 _ISO_DURATION = TypeAdapter(timedelta)
 
 
+_trusted: set[str] = set()
+
+
+def trust(text: str) -> None:
+    """Have what a pipeline file on disk names be run, or written to; a form of the UI may name nothing else."""
+    _trusted.add(text)
+
+
+def is_trusted(text: str) -> bool:
+    """Return whether a pipeline file on disk names a function, or a target."""
+    return text in _trusted
+
+
 MODELS: list[type[ConfigModel]] = []
 """Every model of the pipeline file, those that others hold before these."""
 

@@ -15,10 +15,10 @@ from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from tasks.config.base import trust
 from tasks.config.kinds import add_extensions
 from tasks.config.mistakes import explain_mistakes
 from tasks.config.pipeline import Pipeline
-from tasks.config.tables import trust_function
 from tasks.core.errors import ConfigError
 from tasks.core.redaction import is_secret, redact
 from tasks.core.suggestions import did_you_mean
@@ -108,6 +108,7 @@ def load_pipeline(path: Path) -> Pipeline:
         raise ConfigError([f"{path}: {sentence}" for sentence in rewritten])
     document = _inline_queries(_fill_variables(document, path), path)
     _extend(document, path)
+    _trust_targets(document.get("export"))
     try:
         return Pipeline.model_validate(document)
     except ValidationError as error:
@@ -237,7 +238,7 @@ def _is_in_secret(variable: str, written: str, value: str, keys: tuple[str, ...]
     """Return whether a variable stands where a secret may: what is held outside of the file may well be one."""
     if keys[-2:-1] == ("params",) and "auth" not in keys:
         return is_secret(keys[-1], written)
-    return keys[-1:] in (("url",), ("start",)) and variable not in redact(value)
+    return (keys[-1:] in (("url",), ("start",)) or keys[:1] == ("export",)) and variable not in redact(value)
 
 
 def _check_secret(path: Path, keys: tuple[str, ...], name: str, *, is_hidden: bool) -> None:
@@ -252,6 +253,8 @@ def _check_secret(path: Path, keys: tuple[str, ...], name: str, *, is_hidden: bo
             cure = f"write auth: {{kind: api_key, place: query, name: {key}, key: {reference}}}"
         case "headers":
             cure = f"write auth: {{kind: api_key, name: {key}, key: {reference}}}"
+        case _ if keys[0] == "export":
+            cure = f"write password: {reference}"
         case _ if key == "path":
             cure = "only user:password@ and a parameter like token, which tells what it is, are stored nowhere"
         case _:
@@ -260,6 +263,15 @@ def _check_secret(path: Path, keys: tuple[str, ...], name: str, *, is_hidden: bo
         f"{path}: {'.'.join(keys)}: ${{{name}}} is a secret by {by}, and would be stored with the run as it "
         f"stands here; {cure}, or name a variable that is none otherwise"
     )
+
+
+def _trust_targets(section: Any) -> None:
+    """Let each target of a section `export` be written to; what is no target, its validation tells."""
+    for value in section.values() if isinstance(section, dict) else ():
+        for target in value if isinstance(value, list) else [value]:
+            to = target.get("to") if isinstance(target, dict) else target
+            if isinstance(to, str):
+                trust(to)
 
 
 def _inline_queries(document: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -303,5 +315,5 @@ def _locate_function(table: dict[str, Any], path: Path) -> dict[str, Any]:
     file = path.parent / (module if module.endswith(".py") else f"{module.replace('.', '/')}.py")
     if file.is_file():
         function = f"{file.absolute()}:{name}"
-    trust_function(function)
+    trust(function)
     return {**table, "python": function}

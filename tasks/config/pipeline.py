@@ -7,10 +7,12 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from tasks.config.base import ConfigModel, Name
+from tasks.config.exports import Exports
 from tasks.config.kinds import check_added
 from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source
 from tasks.config.tables import MadeTable
 from tasks.config.training import Training
+from tasks.core.suggestions import did_you_mean
 
 
 class Pipeline(ConfigModel):
@@ -26,6 +28,8 @@ class Pipeline(ConfigModel):
     """Tables made of the sources' tables and of each other; a source and a table have different names."""
     training: Training | None = None
     """How to train on the tables; without it the run ends with the tables."""
+    export: dict[Name, Exports] = {}
+    """Where tables are written for others to read, at the end of the run; by table one target or a list of them."""
     allow_partial: bool = False
     """Convert and train also when a part of a stage before failed."""
     extensions: tuple[str, ...] = ()
@@ -50,6 +54,20 @@ class Pipeline(ConfigModel):
             names.append(name)
         if both := sorted({*names} & self.tables.keys()):
             raise ValueError(f"tables.{both[0]}: there is a source's table {both[0]} already; choose another name")
+        return self
+
+    @model_validator(mode="after")
+    def _exports_its_tables_once(self) -> Pipeline:
+        seen: dict[tuple[str, str | None], str] = {}
+        for name, targets in self.export.items():
+            if name not in self.table_names:
+                cure = did_you_mean(name, sorted(self.table_names))
+                raise ValueError(f"export.{name}: the pipeline makes no table {name!r}; {cure}")
+            for target in targets:
+                inner = (target.table or name) if target.kind in ("sqlite", "postgresql") else None
+                if other := seen.get((target.to, inner)):
+                    raise ValueError(f"export.{name}: {target.to} is written by export.{other} already; take one out")
+                seen[target.to, inner] = name
         return self
 
     @property

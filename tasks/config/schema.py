@@ -43,6 +43,11 @@ def editor_schema() -> Schema:
         _allow(models[name]["properties"][key], _TEXT)
     models["PagesColumn"]["anyOf"] = [{"required": ["select"]}, {"required": ["expression"]}]
     del models["PagesColumn"]["required"]
+    targets = schema["properties"]["export"]
+    for each in targets["patternProperties"].values():
+        one = dict(each["items"])
+        _allow(each["items"], _TEXT)
+        _allow(each, {"anyOf": [one, _TEXT]})
     for model in MODELS:
         for key, field in model.model_fields.items():
             for own in _properties_of(model.__name__, models):

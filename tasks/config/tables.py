@@ -6,17 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tasks.config.base import ConfigModel, Name, NonEmpty
+from tasks.config.base import ConfigModel, Name, NonEmpty, is_trusted
 from tasks.config.checks import DeclaredCheck
 
 FUNCTION_PATTERN = r"^[^:]+:[A-Za-z_][A-Za-z0-9_]*$"
-
-_trusted: set[str] = set()
-
-
-def trust_function(path: str) -> None:
-    """Have a function run that a pipeline file on disk names; a form of the UI may name no other."""
-    _trusted.add(path)
 
 
 class MadeTable(ConfigModel):
@@ -55,7 +48,7 @@ class MadeTable(ConfigModel):
             raise ValueError("python needs inputs, the tables that the function is given; add inputs: [table]")
         if len({each.replace("-", "_") for each in self.inputs}) < len(self.inputs):
             raise ValueError(f"two of the inputs {', '.join(self.inputs)} have one name as arguments; take one out")
-        if self.python is not None and self.python not in _trusted:
+        if self.python is not None and not is_trusted(self.python):
             raise ValueError(
                 f"{self.python!r} is run from a pipeline file on disk alone; give the path of the file instead"
             )

@@ -10,6 +10,7 @@ TidemillError
 ├── TrainingError       the training set or a candidate is wrong
 │   └── QueryError         SQL over tables does not run; a TableError too, where a table is made by it
 │       └── LateQueryError     it took longer than it may
+├── ExportError         a table could not be written where it is to go
 ├── StageError          a stage ended with some of its parts failed
 └── ServerError         the Prefect API could not be started or reached
     └── LostServerError    the temporary Prefect server has ended before the run
@@ -77,6 +78,10 @@ class QueryError(TrainingError, TableError):
 
 class LateQueryError(QueryError):
     """A query took longer than it may."""
+
+
+class ExportError(TidemillError):
+    """A table could not be written where it is to go."""
 
 
 class StageError(TidemillError):

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,6 +153,14 @@ def bounded(
     finally:
         done.set()
         watcher.join()
+
+
+def stream_result(connection: duckdb.DuckDBPyConnection, query: str, rows: int) -> pa.RecordBatchReader:
+    """Return the result of a query in batches of rows, read as they are asked for."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # DuckDB 2 advises another call, which DuckDB 1 lacks
+        result = connection.sql(query)
+        return (getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader)(rows)
 
 
 def half_of_memory() -> int:

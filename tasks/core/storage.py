@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tasks.core.errors import ConfigError
-from tasks.core.tables import is_table
+from tasks.core.tables import is_table, table_of
 
 Value = TypeVar("Value")
 
@@ -98,12 +98,27 @@ class DataFolder:
         """Return the folder of what a pipeline's champion predicted."""
         return self.root / "predictions" / pipeline
 
+    def export(self, target: str) -> Path:
+        """Return the folder of what is known of a target that a table was written to, by the fingerprint of its name."""
+        return self.root / ".exports" / target
+
     @property
     def kept(self) -> tuple[Path, ...]:
         """Return the folders that runs alone write to, and read again."""
         return tuple(
-            self.root / name for name in ("raw", "tables", ".tables", ".manifests", "rejects", "training", "models")
+            self.root / name
+            for name in ("raw", "tables", ".tables", ".manifests", "rejects", "training", "models", ".exports")
         )
+
+    def find_guarded(self, place: Path) -> str | None:
+        """Return that a path is not to be written to, as it is in what runs alone write to; None of another one."""
+        place = place.resolve()
+        if (table := table_of(place)) is not None:
+            return f"is in the table {table}, which only its own run may change; name a file elsewhere"
+        for kept in self.kept:
+            if place.is_relative_to(kept.resolve()):
+                return f"is in {kept}, which only runs may change; name a file elsewhere"
+        return None
 
     @property
     def summary(self) -> Path:
@@ -140,7 +155,7 @@ def commit_folder(folder: Path) -> Iterator[Path]:
     part.mkdir(parents=True)
     try:
         yield part
-        for path in (*part.iterdir(), part):
+        for path in (*part.rglob("*"), part):
             fsync(path)
         part.rename(folder)
         fsync(folder.parent)

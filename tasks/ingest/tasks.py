@@ -194,15 +194,22 @@ async def read_secrets(source: ApiSource | PagesSource) -> dict[str, str]:
     """
     if source.auth is None:
         return {}
-    return {key: await _read_secret(f"auth.{key}", reference) for key, reference in secret_references(source.auth)}
+    references = [(f"auth.{key}", key, reference) for key, reference in secret_references(source.auth)]
+    return {key: _usable(*await read_secret(at, reference), at) for at, key, reference in references}
 
 
-async def _read_secret(key: str, reference: SecretReference) -> str:
+async def read_secret(key: str, reference: SecretReference) -> tuple[str, str]:
+    """Return a secret, without the line break that files of secrets end with, and what the place is called that holds it.
+
+    Raises:
+        PermanentSourceError: an environment variable or a Secret block is not there.
+
+    """
     if reference.env is not None:
         value = os.environ.get(reference.env)
         if value is None:
             raise PermanentSourceError(f"{key}: the environment variable {reference.env} is not set; set it")
-        return _usable(value, key, f"the environment variable {reference.env}")
+        return value.strip(), f"the environment variable {reference.env}"
     block = str(reference.secret_block)
     try:
         secret: Secret[Any] = await Secret.aload(block)
@@ -210,12 +217,11 @@ async def _read_secret(key: str, reference: SecretReference) -> str:
         raise PermanentSourceError(
             f"{key}: there is no Secret block {block!r}; make it on the UI's Blocks page, type Secret"
         ) from None
-    return _usable(str(secret.get()), key, f"the Secret block {block!r}")
+    return str(secret.get()).strip(), f"the Secret block {block!r}"
 
 
-def _usable(value: str, key: str, place: str) -> str:
-    """Return a secret without the line break that files of secrets end with; refuse what no header can carry."""
-    secret = value.strip()
+def _usable(secret: str, place: str, key: str) -> str:
+    """Return a secret; refuse what no header can carry."""
     if not secret or not (secret.isascii() and secret.isprintable()):
         raise PermanentSourceError(f"{key}: {place} holds nothing that a header can carry; put the secret there")
     return secret

@@ -22,6 +22,7 @@ from prefect.exceptions import PrefectException
 
 from tasks.convert.table.state import CommittedTable
 from tasks.core.escaping import escape
+from tasks.export.job import Exported
 from tasks.ingest.landing.plan import Landed
 from tasks.ingest.results import FailedPartition, LandedSource
 
@@ -164,6 +165,24 @@ async def report_made_tables(
     await show_table(
         f"{pipeline}-made-tables", rows, "Tables made of other tables, in the order in which they are made."
     )
+
+
+@task(name="report exports", cache_policy=NO_CACHE, persist_result=False)
+@never_ends_a_run
+async def report_exports(pipeline: str, exports: Sequence[Exported]) -> None:
+    """Show what each target holds; a unit of its own so that the artifact stands in the run's graph."""
+    rows = [
+        {
+            "table": each.table,
+            "to": each.to,
+            "rows": each.rows,
+            "this run": "written" if each.written else "as it was",
+            "seconds": round(each.seconds, 2),
+            "columns": "; ".join(each.notes),
+        }
+        for each in exports
+    ]
+    await show_table(f"{pipeline}-exports", rows, "Tables that are written for others to read.")
 
 
 async def report_run(pipeline: str, flow_run_id: str, warnings: Sequence[str]) -> None:

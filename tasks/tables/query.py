@@ -77,7 +77,7 @@ def write_query(
             explained(key, tables, at),
             bounded(connection, key, table, at, stop),
         ):
-            columns = _plain_columns(connection, key, parsed.bare)
+            columns = plain_columns(connection, key, parsed.bare)
             refuse_unknown(name, table, list(columns))
             plain = f"SELECT {', '.join(columns.values())} FROM ({parsed.bare}\n){order_by(table)}"  # noqa: S608 - one SELECT, as checked
             connection.execute(f"COPY ({plain}) TO {quote_text(str(rows))} {PARQUET}")
@@ -86,7 +86,7 @@ def write_query(
     return rows
 
 
-def _plain_columns(connection: duckdb.DuckDBPyConnection, key: str, query: str) -> dict[str, str]:
+def plain_columns(connection: duckdb.DuckDBPyConnection, key: str, query: str) -> dict[str, str]:
     """Return the SQL of each of the query's columns in a type that tables have.
 
     Raises:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.config import Pipeline, load_pipeline
-from tasks.config.tables import trust_function
+from tasks.config.base import trust
 from tasks.convert.table.state import CommittedTable
 from tasks.core.isolation.client import stop_call_server
 from tasks.core.storage import DataFolder
@@ -44,7 +44,7 @@ def pipeline_of(**tables: Mapping[str, Any]) -> Pipeline:
     """Return a pipeline of one source and these tables, whose functions may run."""
     for table in tables.values():
         if "python" in table:
-            trust_function(table["python"])
+            trust(table["python"])
     return Pipeline.model_validate({"name": "made", "sources": SOURCES, "tables": tables})
 
 

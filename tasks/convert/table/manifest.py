@@ -15,7 +15,7 @@ from tasks.convert.parts.part import Part
 from tasks.convert.schema.types import TypeName, Types, widen
 from tasks.convert.staging.context import ConvertedFile
 from tasks.core.checksums import Checksum
-from tasks.core.storage import commit, json_reader
+from tasks.core.storage import commit, fingerprint, json_reader
 from tasks.core.tables import MANIFEST
 
 
@@ -41,6 +41,11 @@ class TableManifest:
     declared: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> str:
+        """Return the fingerprint of the table's rows."""
+        return fingerprint({name: each.digest for name, each in self.checksums.items() if name.startswith("table/")})
 
 
 read_manifest_file = json_reader(TableManifest)

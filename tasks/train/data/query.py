@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import duckdb
 
 from tasks.config import QueryLimits
 from tasks.core.errors import TrainingError
-from tasks.core.sql import bounded, explained, plain_column
+from tasks.core.sql import bounded, explained, plain_column, stream_result
 
 RESULT = "training_set"  # the temporary table of `run_query`
 LIMITS_AT = "training.query_limits"
@@ -58,11 +57,7 @@ def read_result(connection: duckdb.DuckDBPyConnection, batch_rows: int) -> Any:
     """
     described = connection.execute(f"DESCRIBE {RESULT}").fetchall()
     columns = ", ".join(as_plain(str(name), str(kind)) for name, kind, *_ in described)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # DuckDB 2 advises another call, which DuckDB 1 lacks
-        result = connection.sql(f"SELECT {columns} FROM {RESULT}")  # noqa: S608 - our own names
-        stream = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
-        return stream(batch_rows)
+    return stream_result(connection, f"SELECT {columns} FROM {RESULT}", batch_rows)  # noqa: S608 - our own names
 
 
 def _in_fixed_order(connection: duckdb.DuckDBPyConnection, query: str, columns: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 
 from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TrainingError
-from tasks.core.sql import check_query, explain_sql, opened_tables, plain_column, refuse_damaged
+from tasks.core.sql import check_query, explain_sql, opened_tables, plain_column, refuse_damaged, stream_result
 from tasks.core.storage import fingerprint
 from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import files_as_sql, find_alike, quote_name
@@ -142,7 +141,7 @@ def opened(
             columns = {str(name): _column(str(name), str(kind), feature_kinds) for name, kind, *_ in described}
             schema = connection.sql(f"{_select(columns, source)} LIMIT 0").to_arrow_table().schema
             columns |= _typed_nulls(connection, foreign_kinds(feature_kinds, schema), source, feature_kinds)
-            stream = _stream(connection, _select(columns, source), bounds.batch_rows)
+            stream = stream_result(connection, _select(columns, source), bounds.batch_rows)
         except duckdb.Error as error:
             refuse_damaged(views)
             raise TrainingError(f"{rows}: {explain_sql(error)}; correct it") from None
@@ -225,10 +224,3 @@ def _typed_nulls(
 
 def _select(columns: Mapping[str, str], source: str) -> str:
     return f"SELECT {', '.join(columns.values())} FROM {source}"  # noqa: S608 - quoted names
-
-
-def _stream(connection: duckdb.DuckDBPyConnection, sql: str, batch_rows: int) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # DuckDB 2 advises another call, which DuckDB 1 lacks
-        result = connection.sql(sql)
-        return (getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader)(batch_rows)

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 
 from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder, commit
-from tasks.core.tables import table_of
 from tasks.train.predict.inputs import Input
 
 _ENDINGS = ("", ".parquet", ".pq")
@@ -33,13 +32,8 @@ def choose_output(folder: DataFolder, pipeline: str, rows: Input, output: Path |
         raise ConfigError(f"{output}: a prediction is Parquet, and {path.suffix} is not; name it {path.stem}.parquet")
     if rows.kind in {"parquet", "file"} and place == Path(rows.text).resolve():
         raise ConfigError(f"{output}: is what is to be predicted; name another file")
-    if (table := table_of(place)) is not None:
-        raise ConfigError(
-            f"{output}: is in the table {table}, which only its own run may change; name a file elsewhere"
-        )
-    for kept in folder.kept:
-        if place.is_relative_to(kept.resolve()):
-            raise ConfigError(f"{output}: is in {kept}, which only runs may change; name a file elsewhere")
+    if guarded := folder.find_guarded(place):
+        raise ConfigError(f"{output}: {guarded}")
     if path.exists() and not overwrite:
         raise ConfigError(f"{output}: is there already; name another file, or add --overwrite")
     return path

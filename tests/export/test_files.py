@@ -61,7 +61,11 @@ def test_a_number_that_no_cell_holds_is_a_text(data: Path) -> None:
     [
         ("row", "out.csv", "has no table 'row'; did you mean rows?"),
         ("rows", "out.pdf", "does not say its format; end its name in one of .csv,"),
-        ("rows", "there.csv", "is there already, and an export replaces nothing; remove it, or name another file"),
+        (
+            "rows",
+            "there.csv",
+            "is there already, and an export replaces nothing that it has not written; remove it, name another, or add --overwrite",
+        ),
     ],
 )
 def test_what_cannot_be_written_is_one_sentence(

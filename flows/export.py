@@ -1,0 +1,50 @@
+"""Tables written for others to read: the last stage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+
+from flows.stage import end_stage, name_run
+from tasks.config import Pipeline, read_pipeline
+from tasks.core.outcome import Failed, Outcome
+from tasks.core.storage import DataFolder
+from tasks.export.job import Exported, ExportJob
+from tasks.export.tasks import export_one
+from tasks.raw.owners import refuse_foreign
+from tasks.reports.artifacts import report_exports
+
+
+@flow(name="export", flow_run_name=name_run, persist_result=False)
+async def export(config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> list[Outcome[Exported]]:
+    """Write each table to its targets; what stands there as it would be written is left.
+
+    Args:
+        config: the pipeline, or the path of its file.
+        data: the data folder.
+        fresh: write again what stands.
+
+    Raises:
+        ConfigError: a table is another pipeline's.
+        StageError: a table could not be written, and the pipeline does not allow partial data.
+
+    """
+    pipeline, folder = read_pipeline(config), DataFolder.at(data)
+    await asyncio.to_thread(refuse_foreign, pipeline, folder)
+    outcomes = [await export_one(job, fresh=fresh) for job in list_exports(pipeline, folder)]
+    failed = [each for each in outcomes if isinstance(each, Failed)]
+    made = [each for each in outcomes if not isinstance(each, Failed)]
+    for each in failed:
+        get_run_logger().warning("%s", each.message)
+    await report_exports(pipeline.name, made)
+    return end_stage("export", outcomes, failed, pipeline)
+
+
+def list_exports(pipeline: Pipeline, folder: DataFolder) -> Iterator[ExportJob]:
+    """Yield what a pipeline writes, table by table."""
+    for name, targets in pipeline.export.items():
+        for target in targets:
+            yield ExportJob(name, target, folder, folder.root)

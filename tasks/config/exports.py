@@ -1,0 +1,89 @@
+"""Where tables are written for others to read: files by their endings, databases, Delta tables."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from tasks.config.auth import SecretReference
+from tasks.config.base import ConfigModel, NonEmpty, is_trusted
+from tasks.core.redaction import has_secret
+
+FILE_ENDINGS = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet", ".xlsx", ".duckdb")
+_SQLITE_ENDINGS = (".sqlite", ".sqlite3", ".db")
+_POSTGRESQL = ("postgresql://", "postgres://")
+DELTA = "delta:"
+
+Kind = Literal["file", "sqlite", "postgresql", "delta"]
+
+
+class Export(ConfigModel):
+    """A place that a table is written to as a whole: in the next run again only where its rows, or what is said here, have changed."""
+
+    to: NonEmpty
+    """A file by its ending, .csv, .jsonl (each also with .gz), .parquet, .xlsx, .duckdb, or .sqlite, .sqlite3 or .db for a table in a database of SQLite; a database as postgresql://user@host/database; a Delta table as delta:folder. Paths are relative to the data folder unless absolute."""
+    table: NonEmpty | None = None
+    """Name of the table in a database, in PostgreSQL also with its schema, e.g. reports.orders; without it, the name it has here."""
+    password: SecretReference | None = None
+    """Where the password of a database is held: {env: NAME} or {secret_block: name}; without it, PostgreSQL's own PGPASSWORD or ~/.pgpass."""
+    overwrite: bool = False
+    """Replace also what no export of this data folder has written there."""
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        kind = self.kind
+        if self.table is not None and kind not in ("sqlite", "postgresql"):
+            raise ValueError(f"table is of a database, and {self.to!r} is none; take table out")
+        if self.password is not None and kind != "postgresql":
+            raise ValueError(f"password is of postgresql://, and {self.to!r} needs none; take password out")
+        if not is_trusted(self.to):
+            raise ValueError(
+                f"{self.to!r} is written to from a pipeline file on disk alone; give the path of the file instead"
+            )
+        return self
+
+    @property
+    def kind(self) -> Kind:
+        """Return what is written there."""
+        return read_kind(self.to)
+
+
+def read_kind(to: str) -> Kind:
+    """Return what is written to a target, as its text says.
+
+    Raises:
+        ValueError: it says nothing that is known, or holds a password.
+
+    """
+    if has_secret(to):
+        raise ValueError("to holds a secret, and would be stored with the run; write password: {env: NAME}")
+    if to.startswith(_POSTGRESQL):
+        return "postgresql"
+    is_delta = to.startswith(DELTA)
+    path = to.removeprefix(DELTA)
+    if "://" in path:
+        raise ValueError(f"{to!r} is an address that no table is written to; {_cure()}")
+    name = path.rstrip("/").rpartition("/")[2].lower()
+    if is_delta and name not in ("", ".", ".."):
+        return "delta"
+    if any(name.endswith(ending) and name != ending for ending in _SQLITE_ENDINGS):
+        return "sqlite"
+    if any(name.endswith(ending) and name != ending for ending in FILE_ENDINGS):
+        return "file"
+    raise ValueError(f"{to} does not say its format; {_cure()}")
+
+
+def _cure() -> str:
+    endings = ", ".join((*FILE_ENDINGS, *_SQLITE_ENDINGS))
+    return f"end its name in one of {endings}, or write postgresql://user@host/database or delta:folder"
+
+
+def _as_exports(value: Any) -> Any:
+    """Return a target, or one alone, as a list of targets: a text is where to."""
+    found = value if isinstance(value, list | tuple) else [value]
+    return [{"to": each} if isinstance(each, str) else each for each in found]
+
+
+Exports = Annotated[tuple[Export, ...], Field(min_length=1), BeforeValidator(_as_exports)]
+"""The targets of one table: one, or a list; each a text that says where to, or a mapping."""

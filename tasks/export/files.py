@@ -1,0 +1,126 @@
+"""A table as one file, whose ending says the format."""
+
+from __future__ import annotations
+
+import datetime as dt
+import glob
+import shutil
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tasks.core.errors import ConfigError
+from tasks.core.storage import commit, is_leftover
+from tasks.core.tables import quote_name, quote_text
+from tasks.export.rows import BATCH_ROWS, TableRows, TableSource, Written
+
+_SHEET_ROWS = 1_048_575  # of a sheet, its header aside
+_CELL_CHARACTERS = 32_767
+_EXACT = 10**15  # a cell holds 15 digits
+
+
+class FileTarget:
+    """A file; its state is its size and the time of its last change."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @property
+    def place(self) -> str:
+        """Return what the target is called."""
+        return str(self._file)
+
+    def state(self) -> str | None:
+        """Return the state of the file; None where none is there."""
+        try:
+            return _state_of(self._file)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, source: TableSource, promise: Callable[[str], None]) -> Written:
+        """Write the rows beside the file and rename them into place; `promise` is told the state before that.
+
+        Raises:
+            ConfigError: the format does not hold the table.
+            QueryError: the table cannot be read.
+
+        """
+        remove_leftovers(self._file)
+        with commit(self._file) as part:
+            with source.opened(part.parent) as rows:
+                _writer_of(self._file)(rows, part)
+            promise(_state_of(part))
+        return Written(rows.number)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what exports to this file or folder that were killed have left beside it."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*part"):
+        if is_leftover(part):
+            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+
+
+def _state_of(path: Path) -> str:
+    status = path.lstat()
+    return f"{status.st_size} bytes, changed at {status.st_mtime_ns}"
+
+
+def _copy_as(options: str) -> Callable[[TableRows, Path], None]:
+    def write(rows: TableRows, made: Path) -> None:
+        rows.connection.execute(f"COPY {quote_name(rows.name)} TO {quote_text(str(made))} ({options})")
+
+    return write
+
+
+def _attach(rows: TableRows, made: Path) -> None:
+    """Write a database of DuckDB with the one table."""
+    name = quote_name(rows.name)
+    rows.connection.execute(f"ATTACH {quote_text(str(made))} AS made")
+    rows.connection.execute(f"CREATE TABLE made.{name} AS FROM {name}")
+    rows.connection.execute("DETACH made")
+
+
+def _write_sheet(rows: TableRows, made: Path) -> None:
+    """Write a workbook of one sheet; what no cell holds exactly is a text in it."""
+    from openpyxl import Workbook  # noqa: PLC0415 - of Excel alone
+
+    if rows.number > _SHEET_ROWS:
+        raise ConfigError(
+            f"table {rows.name} has {rows.number:,} rows, and a sheet holds {_SHEET_ROWS:,}; write .csv, or .parquet"
+        )
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(rows.name[:31])
+    result = rows.connection.execute(f"FROM {quote_name(rows.name)}")
+    sheet.append([column[0] for column in result.description or ()])
+    while batch := result.fetchmany(BATCH_ROWS):
+        for row in batch:
+            sheet.append([_as_cell(value) for value in row])
+    book.save(made)
+
+
+def _as_cell(value: Any) -> Any:
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        return value.isoformat()
+    if isinstance(value, int | Decimal) and not isinstance(value, bool) and abs(Decimal(value)) >= _EXACT:
+        return str(value)
+    if isinstance(value, str) and len(value) > _CELL_CHARACTERS:
+        raise ConfigError(
+            f"a text of {len(value):,} characters is longer than a cell of Excel holds; write .csv, or .parquet"
+        )
+    return value
+
+
+_WRITERS: dict[str, Callable[[TableRows, Path], None]] = {
+    ".csv": _copy_as("FORMAT csv, HEADER"),
+    ".csv.gz": _copy_as("FORMAT csv, HEADER, COMPRESSION gzip"),
+    ".jsonl": _copy_as("FORMAT json"),
+    ".jsonl.gz": _copy_as("FORMAT json, COMPRESSION gzip"),
+    ".parquet": _copy_as("FORMAT parquet, COMPRESSION zstd"),
+    ".xlsx": _write_sheet,
+    ".duckdb": _attach,
+}
+
+
+def _writer_of(file: Path) -> Callable[[TableRows, Path], None]:
+    return next(write for ending, write in _WRITERS.items() if file.name.lower().endswith(ending))

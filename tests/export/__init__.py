@@ -1,0 +1,1 @@
+"""Tests of tables written for others to read."""
