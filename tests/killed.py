@@ -15,9 +15,10 @@ import sys
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from flows.convert import convert
+from flows.export import export
 from flows.ingest import ingest
 from flows.tables import tables
 from tasks.config import Pipeline
@@ -32,10 +33,11 @@ _IMPORTED_LATE = ("anyio._backends._asyncio", "fastapi", "prefect.flow_engine", 
 class Order:
     """A stage to be run: the pipeline, as JSON, its data folder, and how much is committed at once.
 
-    That is the pages of a page group for ingest, the bytes of a block for convert, and nothing for tables.
+    That is the pages of a page group for ingest, the bytes of a block for convert, and nothing for tables
+    and export; the pipeline of an export is the path of its file.
     """
 
-    stage: Literal["ingest", "convert", "tables"]
+    stage: Literal["ingest", "convert", "tables", "export"]
     config: str
     data: str
     size: int
@@ -50,16 +52,12 @@ def _carry_out(order: Order) -> None:
     os.setsid()
     faulthandler.enable()
     print(os.getpid(), flush=True)  # noqa: T201 - what it is started for
-    config, data = Pipeline.model_validate_json(order.config), Path(order.data)
+    data = Path(order.data)
+    config = Path(order.config) if order.stage == "export" else Pipeline.model_validate_json(order.config)
+    landing.GROUP_PAGES = conversion.BLOCK_BYTES = order.size
+    stages: dict[str, Any] = {"ingest": ingest, "convert": convert, "tables": tables, "export": export}
     try:
-        if order.stage == "ingest":
-            landing.GROUP_PAGES = order.size
-            asyncio.run(ingest(config, data))
-        elif order.stage == "tables":
-            asyncio.run(tables(config, data))
-        else:
-            conversion.BLOCK_BYTES = order.size
-            asyncio.run(convert(config, data))
+        asyncio.run(stages[order.stage](config, data))
     except BaseException:  # noqa: BLE001 - the test reads it
         sys.excepthook(*sys.exc_info())
         os._exit(1)

@@ -19,7 +19,7 @@ Kind = Literal["file", "sqlite", "postgresql", "delta"]
 
 
 class Export(ConfigModel):
-    """A place that a table is written to as a whole: in the next run again only where its rows, or what is said here, have changed."""
+    """A place that a table is written to, as a whole or not at all; in the next run again only where its rows have changed. See [types, and what is replaced](export.md)."""
 
     to: NonEmpty
     """A file by its ending, .csv, .jsonl (each also with .gz), .parquet, .xlsx, .duckdb, or .sqlite, .sqlite3 or .db for a table in a database of SQLite; a database as postgresql://user@host/database; a Delta table as delta:folder. Paths are relative to the data folder unless absolute."""
