@@ -16,7 +16,7 @@ STAGES = ("ingest", "convert", "train")
 FLOORS = {
     "tasks": ("core", "config", "raw", STAGES, "tables", "export", "reports"),  # made tables are committed as convert's are
     "tasks/ingest": ("throttle", "http", ("api", "scraping"), "landing", "results", "progress", "first_page", "tasks"),
-    "tasks/convert": ("schema", "files", "formats", "parts", ("staging", "checks"), "table", "profile", "head", "tasks", "single"),
+    "tasks/convert": ("schema", "files", "formats", "parts", ("staging", "checks"), "table", "profile", "head", "proposal", "tasks", "single"),
     "tasks/tables": ("parts", ("query", "function"), ("order", "made"), "tasks"),
     "tasks/export": ("rows", "files", ("sqlite", "postgresql", "delta"), "job", "tasks"),
     "tasks/train": ("data", "models", "evaluation", ("checks", "execution"), "registry", ("predict", "plots"), "tasks"),

@@ -47,7 +47,7 @@ app = _CompletedApp(
     deployments/flights/pipeline.yaml. Work that is done is not done again:
     run a pipeline twice and the second run only looks.
 
-    Start with `demo`, then write a pipeline file, `check` it, and `run` it.
+    Start with `demo`, then let `new` propose a pipeline file, `check` it, and `run` it.
     """,
     version=lambda: version("tidemill"),
     help_format="plaintext",  # Markdown takes a third of the time that help takes
@@ -128,6 +128,45 @@ def preview(
     from flows.cli.preview import preview_pipeline  # noqa: PLC0415 - heavy
 
     return preview_pipeline(pipeline, source, data, rows=rows, ask=ask)
+
+
+@app.command
+def new(  # noqa: PLR0913 - the options of a command
+    name: Annotated[str, Parameter(help="Name of the pipeline.")],
+    *,
+    origins: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--from",
+            negative="",
+            help="Address of an API or a web page, a file, a glob or a folder; repeatable. Asked for in a terminal.",
+        ),
+    ] = None,
+    target: Annotated[str | None, Parameter(help="Column that models are to predict.")] = None,
+    file: Annotated[
+        Path | None,
+        Parameter(
+            help="File to write; without it pipelines/NAME.yaml, or deployments/NAME/pipeline.yaml where there is such a folder."
+        ),
+    ] = None,
+    token_env: Annotated[
+        str | None, Parameter(help="Environment variable with the token that addresses are asked with, as Bearer.")
+    ] = None,
+    api: Annotated[
+        bool, Parameter(negative="", help="Take addresses for those of APIs, of which robots.txt is not asked.")
+    ] = False,
+    data: Data = Path("data"),
+) -> int:
+    """Propose a pipeline file from what its sources show, check it, and write it; what is there is not overwritten.
+
+        tidemill new orders --from 'https://api.example.com/orders?limit=100' --target returned
+
+    Makes one request of each address (and one of its robots.txt), or reads the heads of files. What is
+    not certain stands in the file as a comment, with the reason.
+    """
+    from flows.cli.new.command import Wanted, propose_pipeline  # noqa: PLC0415 - heavy
+
+    return propose_pipeline(Wanted(name, origins or (), target, file, token_env, api), data)
 
 
 @app.command

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from flows.cli.console import count
 from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, write_duration
 from tasks.convert.table.inputs import list_files
 from tasks.core.redaction import redact
@@ -19,13 +20,13 @@ def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
         partitions = list_partitions(fetched)
         what = "pages" if isinstance(fetched, PagesSource) else "API"
         first = fetched.start[0] if isinstance(fetched, PagesSource) else fetched.url
-        yield "ingest", name, f"{what}: {_count(len(partitions), 'partition')} of {first}{_how(fetched)}"
+        yield "ingest", name, f"{what}: {count(len(partitions), 'partition')} of {first}{_how(fetched)}"
     for name, source in config.converted.items():
         if isinstance(source, FilesSource):
             files = list_files(source.path, folder.root, source.allow_hosts)
-            what = f"{_count(len(files), 'file')} of {redact(', '.join(source.path))}"
+            what = f"{count(len(files), 'file')} of {redact(', '.join(source.path))}"
         else:
-            what = f"{_count(len(list_partitions(source)), 'raw file')}"
+            what = f"{count(len(list_partitions(source)), 'raw file')}"
         yield "convert", name, f"{what} to {data / 'tables' / name}/"
     if config.tables:
         from tasks.tables.order import order_tables  # noqa: PLC0415 - of tables alone is DuckDB wanted
@@ -55,7 +56,3 @@ def _how(source: ApiSource | PagesSource) -> str:
     if source.refresh:
         words.append(f"again after {write_duration(source.refresh.after)}")
     return "".join(f", {word}" for word in words)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from flows.cli.invocation import beside_python
 from flows.cli.temporary_server import CONFIGURED, LOGIN
 from tasks.core.child_process import first_line, start_child, stop_child
 from tasks.core.errors import LostServerError, ServerError
@@ -24,17 +24,11 @@ def link_to_run(flow_run_id: str, *, temporary: bool) -> str:
     """Return what to do and open to see a flow run; the temporary server's runs outlive it in its database."""
     path = f"/runs/flow-run/{flow_run_id}"
     if temporary:
-        return f"{prefect_command()} server start, then open {_LOCAL_UI}{path}"
+        return f"{beside_python('prefect')} server start, then open {_LOCAL_UI}{path}"
     from prefect.settings import get_current_settings  # noqa: PLC0415 - heavy
 
     ui = get_current_settings().ui_url or str(get_current_settings().api.url).removesuffix("/api")
     return f"{ui}{path}"
-
-
-def prefect_command() -> str:
-    """Return the `prefect` command of this Python's environment, as it is typed here."""
-    command = Path(sys.executable).with_name("prefect")
-    return os.path.relpath(command) if command.is_relative_to(Path.cwd()) else str(command)
 
 
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from flows.cli.console import make_console, print_line
+from flows.cli.console import count, make_console, print_line
 from tasks.config import ApiSource, ElementsSource, FilesSource, PagesSource, Pipeline, Source, load_pipeline
 from tasks.convert.head import Head, read_head, read_lines
 from tasks.convert.schema.blocks import Guess
@@ -74,7 +74,7 @@ def _lines(name: str, source: Source, folder: DataFolder, rows: int, first_pages
     if isinstance(source, FilesSource):
         files = list_files(source.path, folder.root, source.allow_hosts)
         size = sum(file.size for file in files)
-        yield f"{name}: {_count(len(files), 'file')}, {size:,} bytes, of {redact(', '.join(source.path))}"
+        yield f"{name}: {count(len(files), 'file')}, {size:,} bytes, of {redact(', '.join(source.path))}"
         yield from _shown(read_head(name, source, files[0], folder), rows)
         return
     partitions = list_partitions(source)
@@ -82,7 +82,7 @@ def _lines(name: str, source: Source, folder: DataFolder, rows: int, first_pages
     landed = list_raw(source, folder.raw(fetched), folder.root)
     what = "API" if isinstance(source, ApiSource) else "pages"
     of = f"{source.explode} of {fetched}, " if isinstance(source, ElementsSource) else ""
-    yield f"{name}: {of}{what}, {_count(len(partitions), 'partition')}, {len(landed.missing)} of them not landed"
+    yield f"{name}: {of}{what}, {count(len(partitions), 'partition')}, {len(landed.missing)} of them not landed"
     yield from _requests(source)
     if first_pages is not None:
         warned: list[str] = []
@@ -117,7 +117,7 @@ def _first_urls(source: ApiSource | PagesSource, partition: Partition) -> list[s
 def _shown(head: Head, rows: int) -> Iterator[str]:
     """Yield what is seen of a head: how it was read, its columns with their types and first values, and its rejects."""
     part = "all" if head.is_whole else "the head"
-    yield f"  {part} of {head.file}: {_count(head.received, 'row')}, {_count(len(head.misfits), 'reject')}"
+    yield f"  {part} of {head.file}: {count(head.received, 'row')}, {count(len(head.misfits), 'reject')}"
     if head.guess is not None:
         yield f"  read as {_words(head.guess)}"
         yield f"  null beside the empty text: {', '.join(filter(None, NULL_TEXTS))}"
@@ -147,7 +147,3 @@ def _cell(value: Any) -> str:
 
 def _cut(text: str, characters: int) -> str:
     return text if len(text) <= characters else f"{text[: characters - 1]}…"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

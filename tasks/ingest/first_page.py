@@ -2,22 +2,92 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Any
 
-from tasks.config import ApiSource, PagesSource, secret_references
+import httpx
+
+from tasks.config import ApiSource, PagesSource, Requests, secret_references
 from tasks.core.errors import PermanentSourceError
+from tasks.ingest.api.json_text import take_json, to_value
+from tasks.ingest.api.outline import ApiOutline, outline_api
 from tasks.ingest.api.pagination import read_pages
-from tasks.ingest.api.response import find_in_body
+from tasks.ingest.api.response import Document, ListNames, find_in_body
+from tasks.ingest.api.shape import records_of
 from tasks.ingest.api.urls import first_request
 from tasks.ingest.http.client import open_client
 from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
 from tasks.ingest.scraping.crawl import crawl
-from tasks.ingest.scraping.robots import Robots
+from tasks.ingest.scraping.outline import PageOutline, outline_page
+from tasks.ingest.scraping.page import read_page
+from tasks.ingest.scraping.robots import Robots, robots_address
 from tasks.raw.partitions import Partition, list_partitions
 
 Warn = Callable[[str], None]
+_LOOK = Requests(max_in_flight=1, start_in_flight=1, attempts=3, timeout_s=20, deadline_s=30)
+
+
+@dataclass(frozen=True)
+class FirstAnswer:
+    """What an address answered to one request: the page that it is, or the records of an API, where `body` is their JSON."""
+
+    response: httpx.Response
+    body: Any = None
+    page: PageOutline | None = None
+    """How it may be read, where it is a page; None where it shows no rows."""
+    is_json: bool = False
+
+    def outline(self, params: Mapping[str, str]) -> ApiOutline:
+        """Return what the answer of an API shows; `params` are those that were asked with."""
+        return outline_api(self.body, self.response.headers, params)
+
+    def records(self, source: ApiSource | PagesSource) -> Sequence[bytes]:
+        """Return its records as a source reads them, each as a line of JSON.
+
+        Raises:
+            PermanentSourceError: they are not as the source says.
+
+        """
+        if isinstance(source, PagesSource):
+            return read_page(self.response, source, is_detail=False).lines
+        document = Document(take_json(self.response.content, lambda: self.response.charset_encoding), self.response)
+        return ListNames(source.names).name(records_of(document, source))
+
+
+async def fetch_first_answer(source: ApiSource, warn: Warn, *, is_api: bool) -> FirstAnswer:
+    """Return what the address of a source answers to one request, which robots.txt is asked about unless it is that of an API.
+
+    Raises:
+        SourceError: it is not answered.
+        PermanentSourceError: robots.txt disallows it, it is refused, or a secret of its auth is not in the environment.
+
+    """
+    source = source.model_copy(update={"requests": _LOOK})
+    page_request = first_request(source, list_partitions(source)[0])
+    async with open_client([source], warn, find_in_body) as client:
+        fetch = client.endpoint(source, _read_secrets(source)).fetch_into(RequestStats())
+        robots = Robots(client.throttle, client.warn)
+        if not is_api and not await robots.allows(page_request.url, fetch):
+            raise PermanentSourceError(
+                f"{page_request.label}: {robots_address(page_request.url)} disallows this page; give another address, "
+                "or --api where it is that of an API, which robots.txt is not asked about"
+            )
+        response = await fetch(page_request)
+    return await asyncio.to_thread(_read_answer, response)
+
+
+def _read_answer(response: httpx.Response) -> FirstAnswer:
+    kind = response.headers.get("Content-Type", "").lower()
+    if "html" not in kind:
+        with suppress(ValueError):
+            text = take_json(response.content, lambda: response.charset_encoding)
+            return FirstAnswer(response, to_value(text), is_json=True)
+    is_page = "html" in kind or response.content.lstrip()[:1] == b"<"
+    return FirstAnswer(response, page=outline_page(response) if is_page else None)
 
 
 async def fetch_first_page(source: ApiSource | PagesSource, warn: Warn) -> Sequence[bytes]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from flows.cli.doctor.diagnosis import Diagnosis, count, listed
+from flows.cli.console import count
+from flows.cli.doctor.diagnosis import Diagnosis, listed
 from tasks.core.errors import TrainingError
 from tasks.core.storage import DataFolder, list_leftovers
 from tasks.core.tables import MANIFEST

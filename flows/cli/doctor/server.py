@@ -23,7 +23,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
-from flows.cli.doctor.diagnosis import Diagnosis, count, listed
+from flows.cli.console import count
+from flows.cli.doctor.diagnosis import Diagnosis, listed
 from flows.cli.doctor.killed_runs import SILENCE, find_killed_runs, mark_crashed
 from flows.cli.prefect_api import WANT_A_KEY
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from tasks.config import ApiSource
 from tasks.core.body_paths import write_name
 from tasks.ingest.api.json_text import JsonText, list_entries, list_items, to_value
 from tasks.ingest.api.response import Document
+from tasks.ingest.api.told_names import ABOUT, LISTS, MORE, NEXT, NO_ROWS, TOTALS, TURNED, plain
 from tasks.ingest.api.urls import find_link
 from tasks.ingest.http.redaction import quoted
 from tasks.ingest.http.requests import label_of
@@ -19,92 +19,9 @@ from tasks.ingest.http.requests import label_of
 _PARTIAL = 206
 _QUOTED_CHARACTERS = 60
 _DEEPEST = 3
-_NO_SIGNS = re.compile(r"[^a-z]")
 _TOTAL_HEADERS = ("X-Total-Count", "X-Total", "Total-Count")
 
-# Names are compared in small letters, and without signs: @odata.nextLink is odatanextlink.
-_NEXT = frozenset(
-    [
-        "next",
-        "nexturl",
-        "nexturi",
-        "nextpage",
-        "nextpageurl",
-        "nextpagetoken",
-        "nextpagelink",
-        "nexttoken",
-        "nextcursor",
-        "nextlink",
-        "nexthref",
-        "nextoffset",
-        "nextrecordsurl",
-        "nextmarker",
-        "odatanextlink",
-        "continuationtoken",
-    ]
-)
-_MORE = frozenset(
-    [
-        "hasmore",
-        "more",
-        "hasnext",
-        "hasnextpage",
-        "hasmoreitems",
-        "morerecords",
-        "incompleteresults",
-        "exceededtransferlimit",
-    ]
-)
-_TOTALS = frozenset(
-    [
-        "total",
-        "totalcount",
-        "totalresults",
-        "totalrecords",
-        "totalrows",
-        "totalitems",
-        "totalhits",
-        "totalelements",
-        "totalsize",
-        "numfound",
-        "recordstotal",
-        "odatacount",
-        "count",
-    ]
-)
-_ABOUT = frozenset(
-    ["meta", "metadata", "pagination", "paging", "page", "pageinfo", "links", "info", "properties", "responsemetadata"]
-)
-"""Objects beside the rows, or above them, in which these stand."""
-_TURNED = frozenset(["page", "pagenumber", "pageno", "p", "offset", "skip", "start", "startindex", "cursor"])
-"""Partitions that are the pages themselves."""
-_LISTS = frozenset(
-    [
-        "data",
-        "items",
-        "results",
-        "result",
-        "records",
-        "rows",
-        "value",
-        "values",
-        "entries",
-        "objects",
-        "hits",
-        "features",
-        "list",
-        "content",
-        "elements",
-        "documents",
-        "docs",
-        "members",
-        "nodes",
-        "edges",
-        "response",
-    ]
-)
-_NO_ROWS = frozenset(["error", "errors", "warning", "warnings", "links"])
-_TELLING = _NEXT | _MORE | _TOTALS
+_TELLING = NEXT | MORE | TOTALS
 
 
 def doubts_of_only_response(
@@ -120,7 +37,7 @@ def doubts_of_only_response(
     ):
         levels = document.levels(place)
         rows = len(document.find(place) or ())
-    if any(_plain(name) in _TURNED for name in source.partitions):
+    if any(plain(name) in TURNED for name in source.partitions):
         more = None
     else:
         more = _more_by_headers(response, rows)
@@ -148,17 +65,17 @@ def _more_by_headers(response: httpx.Response, rows: int) -> str | None:
 def _more_in_body(levels: list[dict[str, JsonText]], rows: int) -> Iterator[str]:
     """Yield what tells of more in the objects around the rows, and in those beside them that are about them."""
     for level in levels:
-        about = {name: list_entries(value) or {} for name, value in level.items() if _plain(name) in _ABOUT}
+        about = {name: list_entries(value) or {} for name, value in level.items() if plain(name) in ABOUT}
         for within, entries in {"": level, **{f"{name}.": inner for name, inner in about.items()}}.items():
             for name, value in entries.items():
-                if _plain(name) in _TELLING and _shows_more(_plain(name), found := to_value(value), rows):
+                if plain(name) in _TELLING and _shows_more(plain(name), found := to_value(value), rows):
                     yield f"{within}{name}: {quoted(found, _QUOTED_CHARACTERS)}"
 
 
 def _shows_more(name: str, value: Any, rows: int) -> bool:
-    if name in _TOTALS:
+    if name in TOTALS:
         return _is_above(value.get("value") if isinstance(value, dict) else value, rows)
-    if name in _MORE:
+    if name in MORE:
         return value is True or value == "true"
     return bool(value) and not isinstance(value, list)
 
@@ -171,15 +88,15 @@ def _is_above(value: Any, rows: int) -> bool:
 
 def _list_within(entries: dict[str, JsonText], depth: int = 1) -> str | None:
     """Return the path of the list of objects that an object is about; None of one with an id, which is a record."""
-    plain = {name: _plain(name) for name in entries}
-    if "id" in plain.values():
+    names = {name: plain(name) for name in entries}
+    if "id" in names.values():
         return None
-    lists = [name for name, value in entries.items() if plain[name] not in _NO_ROWS and _is_of_objects(value)]
-    lists.sort(key=lambda name: plain[name] not in _LISTS)
-    if lists and (plain[lists[0]] in _LISTS or len(lists) == 1):
+    lists = [name for name, value in entries.items() if names[name] not in NO_ROWS and _is_of_objects(value)]
+    lists.sort(key=lambda name: names[name] not in LISTS)
+    if lists and (names[lists[0]] in LISTS or len(lists) == 1):
         return write_name(lists[0])
     for name, value in entries.items() if depth < _DEEPEST else ():
-        inner = None if plain[name] in _ABOUT else list_entries(value)
+        inner = None if names[name] in ABOUT else list_entries(value)
         if inner and (place := _list_within(inner, depth + 1)) is not None:
             return f"{write_name(name)}.{place}"
     return None
@@ -193,7 +110,3 @@ def _is_of_objects(value: JsonText) -> bool:
 def _in_yaml(path: str) -> str:
     """Return a path as a pipeline file has it: @ and quotes begin no plain text there."""
     return path if path[0].isalnum() or path[0] == "_" else repr(path)
-
-
-def _plain(name: str) -> str:
-    return _NO_SIGNS.sub("", name.lower())

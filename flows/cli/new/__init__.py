@@ -1,0 +1,1 @@
+"""The command `new`: a pipeline file proposed from what its sources show."""

@@ -1,0 +1,159 @@
+"""A source, or a table of its elements, as it is proposed: the lines of the file, and the columns that a training may learn from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from flows.cli.new.text import Text, write_scalar
+from tasks.convert.head import Head
+from tasks.convert.proposal import ColumnProposal, KeyProposal, propose_columns
+
+_DECLARED_AS: Mapping[str, str] = {"long": "int", "timestamp_utc": "timestamp"}
+_DECLARABLE = frozenset({"int", "float", "string", "bool", "date", "timestamp"})
+_NO_NAME = re.compile(r"[^a-z0-9]+")
+_MOST_CHARACTERS = 64
+_MOST_LISTED = 100
+_MOST_WIDTH = 40
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """What is proposed of a table: its name, its columns as they are declared, and the rows at its head."""
+
+    name: str
+    columns: Sequence[ColumnProposal]
+    rows: pa.Table
+
+    def type_of(self, column: ColumnProposal) -> str:
+        """Return the type that a column is going to have."""
+        return str(column.declared["type"]) if column.is_certain else type_of(column)
+
+
+@dataclass
+class SourceDraft:
+    """A source as it is proposed: its lines of the file, its tables, and what is said of it."""
+
+    name: str
+    text: Text
+    said: str
+    tables: list[Drafted] = field(default_factory=list)
+
+
+def type_of(column: ColumnProposal) -> str:
+    """Return the type of a column as a file declares it."""
+    return _DECLARED_AS.get(column.type, column.type)
+
+
+def name_of(text: str, otherwise: str) -> str:
+    """Return a text as the name of a source.
+
+    >>> name_of("Orders 2024", "rows")
+    'orders_2024'
+    >>> name_of("2024", "rows")
+    'rows_2024'
+
+    """
+    name = _NO_NAME.sub("_", text.lower()).strip("_")
+    name = name if name[:1].isalpha() else f"{otherwise}_{name}".strip("_")
+    return name[:_MOST_CHARACTERS]
+
+
+def settle(heads: Sequence[Head], read: Callable[[Mapping[str, Any]], Sequence[Head]]) -> list[ColumnProposal]:
+    """Return the proposals for the columns of heads; those by which a row would be a reject that was none are not certain.
+
+    `read` reads the heads again with what is declared of columns.
+    """
+    proposals: dict[str, ColumnProposal] = {}
+    for head in heads:
+        for each in propose_columns(head):
+            known = proposals.get(each.name)
+            if known is None or (not known.declared and each.declared) or known.type == "null":
+                proposals[each.name] = each
+    totals = {head.guess.totals for head in heads if head.guess is not None and head.guess.totals}
+    known_lines = {(head.file, misfit.record.line) for head in heads for misfit in head.misfits}
+    while certain := {name: each.declared for name, each in proposals.items() if each.is_certain}:
+        wrong = {
+            str(misfit.column): misfit.reason
+            for head in read(certain)
+            for misfit in head.misfits
+            if misfit.record.raw not in totals and (head.file, misfit.record.line) not in known_lines
+        }
+        if not wrong.keys() & certain.keys():
+            break
+        for name in wrong.keys() & certain.keys():
+            proposals[name] = replace(proposals[name], why=f"{wrong[name]}, and other values are", is_certain=False)
+    return list(proposals.values())
+
+
+def write_columns(
+    text: Text,
+    columns: Sequence[ColumnProposal],
+    selectors: Mapping[str, Any] | None = None,
+    renames: Mapping[str, str] | None = None,
+) -> None:
+    """Write the section on columns: what is certain as keys, guesses and inferred types as comments.
+
+    `selectors` are those of a page, by their columns, each of which is a key. `renames` are other names that columns
+    may have in other files.
+    """
+    inner, renames = text.inner(), renames or {}
+    for each in columns:
+        _write_declared(inner, each, None if selectors is None else selectors[each.name], renames.get(each.name))
+    plain = [each for each in columns if not each.declared and each.name not in renames]
+    if plain and selectors is None:
+        _write_plain(inner, plain)
+    has_keys = any(not line.lstrip().startswith("#") for line in inner.lines)
+    text.key("columns") if has_keys else text.note("columns:")
+    text.below(inner)
+
+
+def _write_declared(text: Text, column: ColumnProposal, selector: Any, rename: str | None) -> None:
+    """Write what is to be declared of a column, and the guesses about it."""
+    selected = {"select": selector} if isinstance(selector, str) else dict(selector or {})
+    declared = {**selected, **column.declared}
+    other = f"it may be what {rename} is in other files" if rename else ""
+    if column.is_certain or selected:
+        value = declared if column.is_certain else selected
+        said = (
+            column.why if column.is_certain else f"{type_of(column)}, e.g. {column.example}" if column.example else ""
+        )
+        text.key(column.name, value["select"] if [*value] == ["select"] else value, said)
+        if rename:
+            text.doubt(column.name, {**value, "rename": rename}, f"{other}; then, in place of the line above")
+    if column.declared and not column.is_certain:
+        text.doubt(column.name, declared, f"{column.name}: {column.why}")
+    elif rename and not column.is_certain:
+        text.doubt(column.name, {"rename": rename}, other)
+
+
+def _write_plain(text: Text, columns: Sequence[ColumnProposal]) -> None:
+    """Write the types of columns of which nothing is to be declared."""
+    text.note("Others have the types that all of their values fit, at the head these; one without its # is law:")
+    shown = columns[:_MOST_LISTED]
+    width = max(len(f"{write_scalar(each.name)}: {type_of(each)}") for each in shown)
+    for each in shown:
+        kind, example = type_of(each), f"e.g. {each.example}" if each.example else ""
+        said = ", ".join(filter(None, (each.why, example)))
+        if kind in _DECLARABLE:
+            text.choice(each.name, kind, said, min(width, _MOST_WIDTH))
+        else:
+            text.note(", ".join(filter(None, (f"{each.name}: {'empty' if kind == 'null' else kind}", said))))
+    if len(columns) > _MOST_LISTED:
+        text.note(f"… and {len(columns) - _MOST_LISTED} columns more")
+
+
+def write_key(
+    text: Text, key: KeyProposal | None, *, dropped: str = "further rows with it are dropped, and counted"
+) -> None:
+    """Write the key: as one where it is certain, else as a comment."""
+    if key is None:
+        return
+    if key.is_certain:
+        text.key("key", [key.column], f"of its own in each row of the head; {dropped}")
+    else:
+        text.doubt("key", [key.column], f"{key.column} is another in each row of the head; {dropped}")

@@ -1,0 +1,238 @@
+"""Files as they are proposed: which of a folder belong together, and what the heads of the first and last of these show."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from flows.cli.console import count
+from flows.cli.new.asked import make_source
+from flows.cli.new.draft import Drafted, SourceDraft, name_of, settle, write_columns, write_key
+from flows.cli.new.text import Text
+from tasks.config import FilesSource
+from tasks.convert.head import Head, read_head
+from tasks.convert.proposal import propose_key
+from tasks.convert.schema.blocks import Guess
+from tasks.convert.schema.notation import cut
+from tasks.convert.staging.context import InputFile
+from tasks.convert.table.inputs import list_files
+from tasks.core.errors import ConfigError, TableError
+from tasks.core.storage import DataFolder
+
+_NUMBERS = re.compile(r"\d+")
+_WILD = re.compile(r"[*?\[]")
+_LOOKED_AT = 3  # files of one source: the first, the last, and between them
+_LOOKED_AT_SMALL = 12  # the same where a head takes no time
+_SMALL_BYTES = 64 * 1024
+_MOST_SOURCES = 12
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class FileGroup:
+    """Files that may be one source: its name, the pattern by which a pipeline file names them, and themselves."""
+
+    name: str
+    patterns: tuple[str, ...]
+    files: Sequence[InputFile]
+
+
+def draft_files(given: str, folder: DataFolder) -> list[SourceDraft]:
+    """Return what is proposed of a file, a glob, a folder, or the address of a file: a source for each kind of files in a folder.
+
+    Raises:
+        ConfigError: there is no such file.
+        TableError: none of them can be read.
+
+    """
+    try:
+        return [_draft(group, folder) for group in _list_groups(given, folder)]
+    except TableError as error:
+        raise ConfigError(f"--from: {error}") from None
+
+
+def _list_groups(given: str, folder: DataFolder) -> list[FileGroup]:
+    place = _place(given, folder)
+    files = list_files((place,), folder.root)
+    if "://" in place or not (folder.root / place).is_dir():
+        stem = PurePosixPath(given.rstrip("/"))
+        name = _WILD.split(stem.name)[0].partition(".")[0] or stem.parent.name
+        return [FileGroup(_name(name), (place,), files)]
+    by_pattern: dict[str, list[InputFile]] = {}
+    for file in files:
+        within = os.path.relpath(str(file.path), folder.root / place)
+        by_pattern.setdefault(_NUMBERS.sub("*", glob.escape(within)), []).append(file)
+    found = [_group(place, pattern, each, folder) for pattern, each in by_pattern.items()]
+    if len(found) > _MOST_SOURCES:
+        return [_whole(place, files)]
+    return _join(found, place, folder) if len(found) > 1 else found
+
+
+def _place(given: str, folder: DataFolder) -> str:
+    """Return where files are, as a pipeline file has it: below the data folder, beside it, or absolute."""
+    if "://" in given:
+        return given
+    here = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100 - a link's own place is meant, and .. taken out
+    if not _exists(here) and not Path(given).is_absolute() and _exists(folder.root / given):
+        return given.rstrip("/")
+    if here.is_relative_to(folder.root):
+        return str(here.relative_to(folder.root))
+    if here.is_relative_to(Path.cwd()) and folder.root.is_relative_to(Path.cwd()):
+        return os.path.relpath(here, folder.root)
+    return str(here)
+
+
+def _exists(path: Path) -> bool:
+    return path.exists() or bool(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+
+
+def _group(place: str, pattern: str, files: list[InputFile], folder: DataFolder) -> FileGroup:
+    """Return files whose names differ in numbers, by a pattern that takes no others."""
+    if len(files) == 1:
+        within = os.path.relpath(str(files[0].path), folder.root / place)
+        return FileGroup(_name(_stem(within)), (f"{place}/{within}",), files)
+    names = {file.name for file in files}
+    for each in (pattern, pattern.replace("*", "[0-9]*")):
+        if {file.name for file in list_files((f"{place}/{each}",), folder.root)} == names:
+            break
+    return FileGroup(_name(_stem(pattern)), (f"{place}/{each}",), files)
+
+
+def _whole(place: str, files: Sequence[InputFile]) -> FileGroup:
+    return FileGroup(_name(PurePosixPath(place).name), (place,), files)
+
+
+def _stem(pattern: str) -> str:
+    name = PurePosixPath(pattern).name.partition(".")[0].replace("*", "_")
+    return re.sub(r"[\W_]+", "_", name).strip("_") or PurePosixPath(pattern).parent.name
+
+
+def _name(text: str) -> str:
+    return name_of(text, "rows")
+
+
+def _join(groups: Sequence[FileGroup], place: str, folder: DataFolder) -> list[FileGroup]:
+    """Return groups, of which those whose first files have the same columns are one."""
+    by_columns: dict[tuple[str, ...], list[FileGroup]] = {}
+    for group in groups:
+        try:
+            columns = tuple(_read(group, group.files[:1], {}, folder)[0].types)
+        except TableError:
+            columns = group.patterns  # it is told where the file is read for its source
+        by_columns.setdefault(columns, []).append(group)
+    joined = []
+    for alike in by_columns.values():
+        if len(alike) == 1:
+            joined += alike
+            continue
+        files = [file for group in alike for file in group.files]
+        name = PurePosixPath(place).name if len(by_columns) == 1 else alike[0].name
+        patterns = (place,) if len(by_columns) == 1 else tuple(pattern for group in alike for pattern in group.patterns)
+        joined.append(FileGroup(_name(name), patterns, files))
+    return joined
+
+
+def _read(
+    group: FileGroup, files: Sequence[InputFile], columns: Mapping[str, object], folder: DataFolder
+) -> list[Head]:
+    source: FilesSource = make_source(FilesSource, {"path": group.patterns, "columns": columns})
+    return [read_head(group.name, source, file, folder) for file in files]
+
+
+def _draft(group: FileGroup, folder: DataFolder) -> SourceDraft:
+    files = _choose(group.files)
+    heads = _read(group, files, {}, folder)
+
+    def read(columns: Mapping[str, object]) -> list[Head]:
+        found = []
+        for file, head in zip(files, heads, strict=True):
+            known = {name: each for name, each in columns.items() if name in head.types}
+            found += _read(group, [file], known, folder)
+        return found
+
+    columns = settle(heads, read)
+    text = Text("    ")
+    text.key("kind", "files")
+    number = count(len(group.files), "file")
+    patterns = group.patterns
+    text.key("path", patterns[0] if len(patterns) == 1 else list(patterns), f"{number}; as seen from the data folder")
+    for sentence in _tell_reading(heads):
+        text.note(sentence)
+    for sentence in _tell_differences(heads):
+        text.note(sentence)
+    write_key(text, propose_key(heads[0], group.name))
+    write_columns(text, columns, renames=_find_renames(heads))
+    odd = next((each.name for each in columns if not _PLAIN_NAME.fullmatch(each.name)), None)
+    if odd is not None:
+        text.choice(
+            "table", {"clean_names": True}, f"makes names plain, which SQL then needs no quotes for, as of {odd}"
+        )
+    said = f"{group.name}: {number}, {count(sum(head.received for head in heads), 'row')} looked at"
+    return SourceDraft(group.name, text, said, [Drafted(group.name, columns, heads[0].rows)])
+
+
+def _choose(files: Sequence[InputFile]) -> list[InputFile]:
+    """Return the first file, the last, and some between."""
+    number = _LOOKED_AT_SMALL if max(file.size for file in files) <= _SMALL_BYTES else _LOOKED_AT
+    places = {round(step * (len(files) - 1) / (number - 1)) for step in range(number)}
+    return [files[place] for place in sorted(places)]
+
+
+def _tell_reading(heads: Sequence[Head]) -> Iterator[str]:
+    """Yield how files were read, and what is to be told of that, each once."""
+    said: dict[str, str] = {}
+    for head in heads:
+        if head.guess is not None:
+            way = _tell_guess(head.guess)
+            said.setdefault(way, f"Read as {way}, e.g. {head.file}; read: declares what is not to be detected.")
+            if head.guess.totals:
+                said.setdefault("totals", f"Its last line looks like totals, and is a reject: {cut(head.guess.totals)}")
+        if head.misfits:
+            first = head.misfits[0]
+            where = f"the first line {first.record.line}: {first.reason}"
+            said.setdefault("rejects", f"{count(len(head.misfits), 'reject')} at the head of {head.file}, {where}.")
+        for sentence in head.warnings:
+            said.setdefault(sentence, f"{sentence[:1].upper()}{sentence[1:]}.")
+    yield from said.values()
+
+
+def _tell_guess(guess: Guess) -> str:
+    words = [guess.format, guess.encoding, f"delimiter {guess.delimiter!r}" if guess.delimiter else ""]
+    words += [f"decimal {guess.decimal!r}" if guess.decimal == "," else ""]
+    words += [f"{count(guess.skipped, 'line')} above the header left out" if guess.skipped else ""]
+    return ", ".join(filter(None, words))
+
+
+def _tell_differences(heads: Sequence[Head]) -> Iterator[str]:
+    """Yield what columns other files have than the first."""
+    first, told = heads[0], set[tuple[str, ...]]()
+    for head in heads[1:]:
+        more, less = _differing(head, first), _differing(first, head)
+        if (more or less) and tuple(head.types) not in told:
+            told.add(tuple(head.types))
+            said = [f"has {', '.join(more[:_SHOWN])}"] if more else []
+            said += [f"lacks {', '.join(less[:_SHOWN])}"] if less else []
+            yield f"{head.file} {' and '.join(said)}, unlike {first.file}."
+
+
+def _find_renames(heads: Sequence[Head]) -> dict[str, str]:
+    """Return the columns of other files that stand where the first has one of another name, and this."""
+    found: dict[str, str] = {}
+    for head in heads[1:]:
+        if len(head.types) == len(heads[0].types):
+            pairs = zip(head.types, heads[0].types, strict=True)
+            found |= {
+                name: own
+                for name, own in pairs
+                if name in _differing(head, heads[0]) and own in _differing(heads[0], head)
+            }
+    return found
+
+
+def _differing(head: Head, other: Head) -> list[str]:
+    return [name for name in head.types if name not in other.types]
