@@ -73,10 +73,23 @@ def propose_columns(head: Head) -> list[ColumnProposal]:
     texts = {name: _texts(head.rows[name]) for name, kind in head.types.items() if kind == "string"}
     written = {name: Notation.of(values) for name, values in texts.items()}
     decimals |= {each.decimal for each in written.values() if each is not None and each.decimal}
-    return [
+    proposals = [
         _propose(name, kind, head.rows[name], texts.get(name), written.get(name), decimals)
         for name, kind in head.types.items()
     ]
+    doubts = {} if head.guess is None else {hint.column: hint.example for hint in head.guess.doubts}
+    return [_read_grouped(each, doubts[each.name], decimals) if each.name in doubts else each for each in proposals]
+
+
+def _read_grouped(proposal: ColumnProposal, example: str, decimals: Collection[str]) -> ColumnProposal:
+    """Return the proposal of a column that was read as one of decimals, where its points may separate thousands: other columns tell."""
+    declared = {"type": "int", "thousands": ".", "decimal": ","}
+    if "," in decimals:
+        why = f"as in {example}: other columns have decimal commas"
+        return replace(proposal, declared=declared, why=why, is_certain="." not in decimals)
+    return replace(
+        proposal, declared=declared, why=f"{example} may be a whole number, or one with decimals, as it is read"
+    )
 
 
 def propose_key(head: Head, owner: str) -> KeyProposal | None:

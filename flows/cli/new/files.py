@@ -59,7 +59,9 @@ def draft_files(given: str, folder: DataFolder) -> list[SourceDraft]:
 def _list_groups(given: str, folder: DataFolder) -> list[FileGroup]:
     place = _place(given, folder)
     files = list_files((place,), folder.root)
-    if "://" in place or not (folder.root / place).is_dir():
+    if (
+        "://" in place or not Path(os.path.normpath(folder.root / place)).is_dir()
+    ):  # the data folder may not be there yet
         stem = PurePosixPath(given.rstrip("/"))
         name = _WILD.split(stem.name)[0].partition(".")[0] or stem.parent.name
         return [FileGroup(_name(name), (place,), files)]
@@ -78,8 +80,12 @@ def _place(given: str, folder: DataFolder) -> str:
     if "://" in given:
         return given
     here = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100 - a link's own place is meant, and .. taken out
-    if not _exists(here) and not Path(given).is_absolute() and _exists(folder.root / given):
-        return given.rstrip("/")
+    if not _exists(here):
+        if _exists(folder.root / given):
+            return given.rstrip("/")
+        raise ConfigError(
+            f"--from: no file matches {given}, here or below {folder.root}; correct the path, or begin an address with https://"
+        )
     if here.is_relative_to(folder.root):
         return str(here.relative_to(folder.root))
     if here.is_relative_to(Path.cwd()) and folder.root.is_relative_to(Path.cwd()):

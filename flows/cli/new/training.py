@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 import pyarrow.compute as pc
@@ -45,14 +44,7 @@ def write_training(target: str, tables: Sequence[Drafted]) -> Text:
     inner.note(
         "? Leave out also what is known only after the answer is, as the date of a return; a model would cheat with it."
     )
-    inner.item("query: |")
-    query = inner.inner()
-    names = [quote_name(name) for name in (*learnt, column.name)]
-    for line in textwrap.wrap(f"SELECT {', '.join(names)}", WIDTH, subsequent_indent="  ", break_long_words=False):
-        query.item(line)
-    query.item(f"FROM {quote_name(table.name)}")
-    query.item(f"WHERE {quote_name(column.name)} IS NOT NULL")
-    inner.below(query)
+    _write_query(inner, [*learnt, column.name], table.name)
     inner.key("target", column.name)
     _write_task(inner, table, column)
     times = [name for name in learnt if table.type_of(_named(table, name)) in ("date", "timestamp")]
@@ -63,6 +55,25 @@ def write_training(target: str, tables: Sequence[Drafted]) -> Text:
         )
     text.below(inner)
     return text
+
+
+def _write_query(text: Text, columns: Sequence[str], table: str) -> None:
+    """Write the query as a block of lines, or, where a name has what is no letter of a line, as a text in quotes."""
+    names, lines = [quote_name(name) for name in columns], ["SELECT"]
+    for name in names:
+        ending = "" if name is names[-1] else ","
+        if len(lines[-1]) + len(name) > WIDTH:
+            lines.append(" ")
+        lines[-1] += f" {name}{ending}"
+    lines += [f"FROM {quote_name(table)}", f"WHERE {names[-1]} IS NOT NULL"]
+    if not all(map(str.isprintable, lines)):
+        text.key("query", "\n".join(lines))
+        return
+    text.item("query: |")
+    inner = text.inner()
+    for line in lines:
+        inner.item(line)
+    text.below(inner)
 
 
 def _find(target: str, tables: Sequence[Drafted]) -> tuple[Drafted, ColumnProposal]:

@@ -116,10 +116,24 @@ def _list(path: str, root: Path, allow_hosts: Sequence[str], passed_over: list[s
             yield InputFile(address, name_address(remote.url), remote.size, 0, remote.version)
         passed_over += map(name_address, others)
         return
-    for entry in list_local(path, root, others):
-        name = name_file(entry.path, root)
+    above, base, within = _leave_missing(path, root)
+    for entry in list_local(within, base, others):
+        name = above + name_file(entry.path, base)
         yield InputFile(Path(entry.path), name, entry.size, entry.mtime_ns, ctime_ns=entry.ctime_ns)
-    passed_over += (name_file(name, root) for name in others)
+    passed_over += (above + name_file(name, base) for name in others)
+
+
+def _leave_missing(path: str, root: Path) -> tuple[str, Path, str]:
+    """Return the dots by which a path leads out of the data folder, where they lead to, and the rest of it.
+
+    No system finds ../a.csv from a folder that is not there, as the data folder before the first run. Where it is
+    there, or no dots lead out of it, the path is left to the system.
+    """
+    parts = Path(path).parts
+    dots = next((place for place, part in enumerate(parts) if part != ".."), len(parts))
+    if not dots or root.exists():
+        return "", root, path
+    return "../" * dots, root.parents[dots - 1], str(Path(*parts[dots:]))
 
 
 def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> RawInputs:

@@ -84,7 +84,13 @@ def _outline_table(root: Selector) -> _Found | None:
             for number, name in enumerate(names, start=1)
             if all(cells[number - 1].tag == "td" and cells[number - 1].xpath(".//a[@href]") for cells in full)
         }
-        return _table_rows(table, place, len(tables)), columns, links, f"table {place + 1} of {len(tables)}"
+        have_heads = any(cell.tag == "th" for cells in full for cell in cells)
+        return (
+            _table_rows(table, place, len(tables), have_heads=have_heads),
+            columns,
+            links,
+            f"table {place + 1} of {len(tables)}",
+        )
     return None
 
 
@@ -93,13 +99,14 @@ def _cells(row: Selector) -> list[Any]:
 
 
 def _cell_selector(number: int, rows: Sequence[Sequence[Any]]) -> str:
-    """Return the selector of the n-th cell; one that heads its row is told from one that heads a column by the cells beside it."""
-    if all(cells[number - 1].tag == "td" for cells in rows):
-        return f"td:nth-child({number})::inner-text"
-    return f"normalize-space(./*[{number}][../td])"
+    tags = {cells[number - 1].tag for cells in rows}
+    return ", ".join(f"{tag}:nth-child({number})" for tag in sorted(tags)) + "::inner-text"
 
 
-def _table_rows(table: Selector, place: int, tables: int) -> str:
+def _table_rows(table: Selector, place: int, tables: int, *, have_heads: bool) -> str:
+    """Return the selector of a table's rows: where these begin with heads, of those with cells beside them alone."""
+    if have_heads:
+        return f"(//table)[{place + 1}]//tr[td]"
     if (own := table.attrib.get("id")) and _PLAIN_CLASS.fullmatch(own):
         return f"table#{own} tr"
     if tables == 1:

@@ -1,0 +1,265 @@
+"""`new` proposes a pipeline file that runs, and gives the rows that are there."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.config import load_pipeline
+from tests.flows.conftest import PROJECT, Tidemill
+from tests.site.items import ITEMS
+from tests.site.server import Site, Sites
+
+SALES = """Kassenbericht
+Zeitraum: {month}.2024
+
+Datum;Kunden;Umsatz;Aktion
+01.{month}.2024;1.045;1.234,50 €;ja
+02.{month}.2024;980;12,00 €;nein
+"""
+ODD = ["on", "1e3", "a: b", "#x", "true", "- c", "'q\"", "{d}", "null", "é", "\\e", " f ", "g\tb"]
+"""Names that YAML would read as something else, were they not in quotes."""
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """Yield a site of one's own."""
+    with Sites().serving() as sites:
+        yield sites.add()
+
+
+@pytest.fixture
+def own(tidemill: Tidemill, tmp_path: Path) -> Tidemill:
+    """Return the command line in a folder of one's own, which is empty."""
+    return replace(tidemill, cwd=tmp_path)
+
+
+def write_sales(folder: Path) -> None:
+    """Write files with titles above their headers, and amounts as they are written in Germany."""
+    folder.mkdir(parents=True)
+    for month in ("01", "02"):
+        (folder / f"sales-{month}.csv").write_bytes(SALES.format(month=month).encode("cp1252"))
+
+
+def write_stores(path: Path) -> None:
+    """Write a workbook."""
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for row in (["Nr.", "Ort", "Eröffnet"], [101, "Köln", date(2009, 4, 1)], [102, "Kiel", date(2012, 9, 15)]):
+        book.active.append(row)
+    book.save(path)
+
+
+def rows_of(data: Path, table: str) -> list[dict[str, Any]]:
+    """Return the rows of a table."""
+    return [
+        row for part in sorted((data / "tables" / table).glob("*.parquet")) for row in pq.read_table(part).to_pylist()
+    ]
+
+
+@pytest.mark.flow
+@pytest.mark.usefixtures("prefect_server")
+def test_what_is_proposed_runs_and_gives_all_rows(own: Tidemill, site: Site, sample_site: str, tmp_path: Path) -> None:
+    """An API by next addresses, one by page numbers, a table over two pages, files with titles, and a workbook."""
+    write_sales(tmp_path / "exports")
+    write_stores(tmp_path / "stores.xlsx")
+    origins = [f"{site.url}/paged/none", f"{sample_site}/api/weather?origin=EWR&month=2&per_page=300"]
+    origins += [f"{sample_site}/airlines", "exports", "stores.xlsx"]
+    asked = [part for origin in origins for part in ("--from", origin)]
+
+    made = own("new", "all", *asked, "--token-env", "SAMPLE_TOKEN")
+    ran = own("run", "pipelines/all.yaml")
+
+    assert made.returncode == 0, made.stderr
+    assert "next: " in made.stdout
+    assert ran.returncode == 0, ran.stderr
+    data = tmp_path / "data"
+    assert rows_of(data, "none") == ITEMS
+    assert len(rows_of(data, "weather")) == 669
+    assert len(rows_of(data, "airlines")) == 16
+    assert rows_of(data, "airlines")[0] == {"carrier": "9E", "name": "Endeavor Air Inc."}
+    assert rows_of(data, "sales") == [
+        {"Datum": date(2024, month, day), "Kunden": customers, "Umsatz": amount, "Aktion": is_on}
+        for month in (1, 2)
+        for day, customers, amount, is_on in ((1, 1045, 1234.5, True), (2, 980, 12.0, False))
+    ]
+    assert rows_of(data, "stores")[0] == {"Nr.": 101, "Ort": "Köln", "Eröffnet": date(2009, 4, 1)}
+
+
+def test_the_paging_that_is_shown_is_declared(own: Tidemill, site: Site, sample_site: str, tmp_path: Path) -> None:
+    """What is asked for is asked once; the parameters of the address are those of the source, but for the page."""
+    made = own("new", "x", "--from", f"{site.url}/paged/none", "--from", f"{sample_site}/api/weather?origin=JFK&month=1&page=1", "--token-env", "SAMPLE_TOKEN")  # fmt: skip
+
+    assert made.returncode == 0, made.stderr
+    assert site.paths == ["/paged/none"]
+    sources = load_pipeline(tmp_path / "pipelines" / "x.yaml").model_dump(mode="json")["sources"]
+    assert sources["none"]["pagination"]["next_at"] == "next"
+    assert sources["none"]["key"] == ["id"]
+    assert sources["weather"]["params"] == {"origin": "JFK", "month": 1}
+    assert sources["weather"]["pagination"]["pages_at"] == "pages"
+    assert sources["weather"]["auth"]["token"]["env"] == "SAMPLE_TOKEN"
+
+
+def test_lists_in_records_are_tables_of_their_own(own: Tidemill, site: Site, tmp_path: Path) -> None:
+    """Elements that differ by an id within their record have a table; where they do not, it is a guess, and a comment."""
+    site.echo_body = (
+        b'[{"id": 1, "lines": [{"line": 1, "price": "1.50 EUR"}, {"line": 2, "price": "9.00 EUR"}], "notes": [{"by": "a"}]},'
+        b' {"id": 2, "lines": [], "notes": []}]'
+    )
+
+    made = own("new", "shop", "--from", f"{site.url}/echo/body")
+
+    assert made.returncode == 0, made.stderr
+    text = (tmp_path / "pipelines" / "shop.yaml").read_text()
+    (source,) = load_pipeline(tmp_path / "pipelines" / "shop.yaml").sources.values()
+    table = source.model_dump()["tables"]["body_lines"]
+    assert (table["take"], table["key"]) == ({"body_id": "id"}, ("body_id", "line"))
+    assert table["columns"]["price"]["strip"] == ("EUR",)
+    assert "      # body_notes: {explode: notes}\n" in text
+
+
+def test_odd_names_are_the_same_names_in_the_file(own: Tidemill, tmp_path: Path) -> None:
+    """Names that are numbers, truths or signs of YAML come back as they are, as keys and in a query."""
+    names = [*ODD, "late"]
+    rows = [",".join(f'"{name}"' if '"' not in name else '"\'q"""' for name in names)]
+    rows += [",".join([f"{n}.50 €"] * len(ODD) + [str(n % 2)]) for n in range(20)]
+    (tmp_path / "odd.csv").write_text("\n".join(rows), encoding="utf-8")
+
+    made = own("new", "odd", "--from", "odd.csv", "--target", "late")
+    checked = own("check", "pipelines/odd.yaml")
+
+    assert made.returncode == 0, made.stderr
+    assert checked.returncode == 0, checked.stderr
+    pipeline = load_pipeline(tmp_path / "pipelines" / "odd.yaml")
+    declared = pipeline.model_dump()["sources"]["odd"]["columns"]
+    assert [name.strip() for name in declared] == [name.strip() for name in ODD]
+    assert pipeline.training is not None
+    assert all(f'"{name.strip()}"'.replace('q"', 'q""') in pipeline.training.query for name in ODD)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("x",), "--from: is missing, and there is no terminal to ask in; give the address of an API"),
+        (("X y", "--from", "a.csv"), "'X y' is no name of a pipeline; write small letters"),
+        (("x", "--from", "none.csv"), "no file matches"),
+        (
+            ("x", "--from", "a.csv", "--target", "pric"),
+            "--target: pric is no column of what --from has; did you mean price?",
+        ),
+        (("x", "--from", "http://127.0.0.1:1/a?api_key=0123456789abcdef0"), "holds a secret, which belongs in auth"),
+        (("x", "--from", "http://[wrong"), "--from: 'http://[wrong' is not an address"),
+    ],
+)
+def test_what_cannot_be_proposed_says_the_cure(
+    own: Tidemill, asked: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    """Nothing is written, and the exit code is that of a wrong command."""
+    (tmp_path / "a.csv").write_text("id,price\n1,2\n2,3\n")
+
+    ended = own("new", *asked)
+
+    assert ended.returncode == 2, ended.stderr
+    assert told in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_what_is_there_is_not_overwritten(own: Tidemill, tmp_path: Path) -> None:
+    """A file of the name stays as it is, in a project as in a folder of one's own."""
+    (tmp_path / "deployments" / "x").mkdir(parents=True)
+    there = tmp_path / "deployments" / "x" / "pipeline.yaml"
+    there.write_text("mine")
+
+    ended = own("new", "x", "--from", "a.csv")
+
+    assert ended.returncode == 2
+    assert (
+        ended.stderr
+        == "error: deployments/x/pipeline.yaml: is there already, and is not overwritten; choose another name, or --file\n"
+    )
+    assert there.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("no-match", "in which there are no rows: neither JSON, nor a table or elements that repeat"),
+        ("empty", "the answer has no rows; give an address that is answered with some"),
+    ],
+)
+def test_an_answer_without_rows_is_told(own: Tidemill, site: Site, path: str, told: str) -> None:
+    """A page of nothing but texts, and an empty list, are no sources."""
+    ended = own("new", "x", "--from", f"{site.url}/{path}")
+
+    assert ended.returncode == 2
+    assert told in ended.stderr
+
+
+def test_no_answer_writes_a_line_or_a_variable_of_its_own(own: Tidemill, site: Site, tmp_path: Path) -> None:
+    """Line breaks in an API's names and values stay within their comment or their quotes, and no variable is filled in."""
+    site.echo_body = b'[{"a\\nname: b": "1.50 \\u20ac", "c": "x\\nextensions: [os:system]"}, {"a\\nname: b": "2.50 \\u20ac", "c": "y"}]'
+
+    made = own("new", "x", "--from", f"{site.url}/echo/body")
+    site.echo_body = b'[{"${HOME}id": 1, "id": 1}, {"${HOME}id": 2, "id": 1}]'
+    refused = own("new", "y", "--from", f"{site.url}/echo/body")
+
+    assert made.returncode == 0, made.stderr
+    pipeline = load_pipeline(tmp_path / "pipelines" / "x.yaml").model_dump()
+    assert (pipeline["name"], pipeline["extensions"]) == ("x", ())
+    assert [*pipeline["sources"]["body"]["columns"]] == ["a\nname: b"]
+    assert refused.returncode == 2
+    assert "'${HOME}id' would be taken for an environment variable" in refused.stderr
+
+
+def test_robots_txt_decides_unless_it_is_an_api(own: Tidemill, tmp_path: Path) -> None:
+    """A page that robots.txt disallows is not asked for; an API is not subject to it."""
+    (tmp_path / "robots.txt").write_text("User-agent: *\nDisallow: /orders\n")
+    (tmp_path / "orders").write_text('[{"id": 1}, {"id": 2}]')
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split("(")[1].split(")")[0] + "orders"
+        page, api = own("new", "page", "--from", url), own("new", "api", "--from", url, "--api")
+        server.terminate()
+
+    assert page.returncode == 1
+    assert "robots.txt disallows this page; give another address, or --api" in page.stderr
+    assert api.returncode == 0, api.stderr
+
+
+def test_in_a_terminal_it_asks(tmp_path: Path) -> None:
+    """Where the rows come from, and what is to be predicted, may be answered in the place of options."""
+    (tmp_path / "a.csv").write_text("id,price,late\n" + "".join(f"{n},{n}.5,{n % 2}\n" for n in range(30)))
+    asking, answering = pty.openpty()
+    command = [sys.executable, "-m", "flows", "new", "x"]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdin=answering,
+        stdout=answering,
+        stderr=answering,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+    )
+    os.write(asking, b"a.csv\nlate\n")
+
+    assert process.wait(60) == 0, os.read(asking, 5000).decode()
+    os.close(asking)
+    os.close(answering)
+    training = load_pipeline(tmp_path / "pipelines" / "x.yaml").training
+    assert training is not None
+    assert (training.target, training.metric, training.task) == ("late", "roc_auc", "classification")
+    assert training.query == 'SELECT "price", "late"\nFROM "a"\nWHERE "late" IS NOT NULL\n'
