@@ -19,7 +19,7 @@ from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import reader as csv_reader
 from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.excel import workbook
-from tasks.convert.formats.json import damaged, document, jsonl, lines
+from tasks.convert.formats.json import apart, damaged, document, lines
 from tasks.convert.staging import file as staging
 from tasks.convert.table.state import CommittedTable
 from tests.benchmarks.convert import values_of, write_workbook
@@ -30,8 +30,7 @@ from tests.convert.conftest import api_source, files_source, land, make_table, r
 _ROWS, _BYTES = 2000, 300_000
 _SLOW: dict[str, tuple[ModuleType | type, str]] = {
     "a line of JSON": (lines, "rows_of_line"),
-    "a block of JSON lines": (jsonl, "read_lines"),
-    "a block of a document": (document, "read_lines"),
+    "a block of JSON lines": (apart, "read_lines"),
     "a document": (document, "read_records"),
     "a damaged line of JSON": (damaged, "rows_of_line"),
     "a block of CSV as texts": (csv_reader, "read_texts_at_once"),

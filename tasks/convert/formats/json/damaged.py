@@ -14,7 +14,6 @@ from tasks.convert.formats.json.mixed import read_but_mixed
 from tasks.convert.formats.json.odd import read_but_odd
 from tasks.convert.formats.json.rows import NotARowError, is_refusal, may_be_half, reject_of, rows_of_line
 from tasks.convert.formats.json.table import SAMPLE_LINES, read_at_once
-from tasks.convert.formats.json.texts import replace_no_numbers
 from tasks.convert.schema.blocks import RawBlock, Schema
 
 _Members = dict[str, msgspec.Raw]
@@ -65,7 +64,7 @@ def _are_fit(block: JsonBlock) -> bool:
     if not block.typed or block.explode is not None or may_be_half(window.data) or not _is_utf8(window):
         return False
     try:
-        objects = _skip_lines(replace_no_numbers(window.data))
+        objects = _skip_lines(window.view)
     except (msgspec.DecodeError, RecursionError):
         return False
     return has_object_in_each(window, len(objects)) and not _EMPTY.search(window.view)

@@ -15,8 +15,9 @@ from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.format import ByteBlock, WholeFormat
-from tasks.convert.formats.json.apart import read_apart
-from tasks.convert.formats.json.lines import JsonBlock, read_lines
+from tasks.convert.formats.json.apart import read_rows
+from tasks.convert.formats.json.lines import JsonBlock
+from tasks.convert.formats.json.no_numbers import replace_no_numbers
 from tasks.convert.formats.json.rows import (
     NO_JSON,
     TOO_DEEP,
@@ -28,8 +29,6 @@ from tasks.convert.formats.json.rows import (
     nothing_declared,
     rows_of,
 )
-from tasks.convert.formats.json.table import read_at_once
-from tasks.convert.formats.json.texts import replace_no_numbers
 from tasks.convert.schema.blocks import RawBlock, Record, Rejection, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.target import TableTarget
@@ -168,7 +167,7 @@ class RecordBlock:
         """
         lines = self.as_lines()
         with suppress(RecursionError):  # which record is nested too deeply is told by reading each
-            found = read_at_once(lines, schema) or self._read_lines(lines, schema)
+            found = self._read_lines(lines, schema)
             if found is not None:
                 told = replace(found, locate=lambda rows: self._tell(found.locate(rows)), records=None)
                 return cast_block(told, schema)
@@ -179,8 +178,8 @@ class RecordBlock:
         return cast_block(replace(block, table=block.table.rename_columns(names), types=types), schema)
 
     def _read_lines(self, lines: JsonBlock, schema: Schema) -> RawBlock | None:
-        """Return the same where some records are no rows, or in doubt; None where one is no JSON, which is told of the document."""
-        found = read_apart(lines, schema) or read_lines(lines)
+        """Return the rows of the records; None where one is no JSON, which is told of the document."""
+        found = read_rows(lines, schema)
         if any(misfit.reason.startswith(NO_JSON) for misfit in found.misfits):
             return None
         records = self._tell([misfit.record for misfit in found.misfits])

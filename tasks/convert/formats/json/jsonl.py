@@ -10,9 +10,8 @@ from typing import ClassVar
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat
-from tasks.convert.formats.json.apart import read_apart
+from tasks.convert.formats.json.apart import read_rows
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
-from tasks.convert.formats.json.table import read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.names import is_of_table
@@ -50,10 +49,10 @@ class Jsonl(StreamedFormat):
 def parse_lines(block: JsonBlock, schema: Schema) -> TypedBlock:
     """Return the rows of a block, typed, and the lines that do not fit."""
     try:
-        found = read_at_once(block, schema) or read_apart(block, schema)
-    except RecursionError:
-        found = None  # which line is nested too deeply is told by reading each
-    return cast_block(_of_table(found or read_lines(block)), schema)
+        found = read_rows(block, schema)
+    except RecursionError:  # which line is nested too deeply is told by reading each
+        found = read_lines(block)
+    return cast_block(_of_table(found), schema)
 
 
 def _of_table(block: RawBlock) -> RawBlock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +39,8 @@ class JsonBlock:
     or a timestamp); without it every value is a text of unknown type, and a line
     may itself tell why it is no row, as pages give them. Each element of the list
     in the column `explode` is a row of its own; a record that has none is a row
-    only with `keeps_empty`.
+    only with `keeps_empty`. `told` are the same lines as they stand in the source,
+    where others are read in their place: these are told of.
     """
 
     window: ByteView
@@ -50,6 +51,11 @@ class JsonBlock:
     keeps_empty: bool = False
     naming: Naming = field(default_factory=Naming)
     nulls_of: NullsOf = nothing_declared
+    told: ByteView | None = None
+
+    def as_told(self) -> JsonBlock:
+        """Return the lines as they stand in the source."""
+        return self if self.told is None else replace(self, window=self.told, told=None)
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines that are not blank, each with its number and with its place among the bytes."""
@@ -71,8 +77,10 @@ class JsonBlock:
         if not places:
             return []
         wanted = set(places)
-        found = {place: self._record(*line) for place, line in enumerate(self.lines()) if place in wanted}
-        return [found[place] for place in places]
+        numbers = {place: number for place, (number, _, _) in enumerate(self.lines()) if place in wanted}
+        told = set(numbers.values())
+        found = {line[0]: self._record(*line) for line in self.as_told().lines() if line[0] in told}
+        return [found[numbers[place]] for place in places]
 
     def _record(self, number: int, start: int, line: bytes) -> Record:
         place = None if self.first_byte is None else self.first_byte + start

@@ -15,7 +15,6 @@ from tasks.convert.formats.json.lines import JsonBlock, read_lines
 from tasks.convert.formats.json.rows import Row, rows_of_line
 from tasks.convert.formats.json.shape import InDoubtError, Shape
 from tasks.convert.formats.json.table import SAMPLE_LINES, read_named
-from tasks.convert.formats.json.texts import NO_NUMBERS, replace_no_numbers
 from tasks.convert.schema.blocks import RawBlock, Schema
 from tasks.convert.schema.names import Naming, refuse_width
 from tasks.convert.schema.types import TypeName
@@ -23,7 +22,6 @@ from tasks.core.errors import TableError
 
 _SAMPLE = 200
 _NOBODYS = "\0"
-_MASKS = dict(zip(NO_NUMBERS, (b"4e-1717", b"5e-1717"), strict=True))
 _NOTHING = {_NOBODYS: msgspec.Raw(b"null")}  # of a line that has none of the keys: without one it were no row
 
 _Members = dict[str, msgspec.Raw]
@@ -74,7 +72,7 @@ def _divide(window: ByteView, lines: Sequence[bytes], first: int) -> tuple[list[
     """
     try:
         mixed = _find_mixed([*lines[:first], *lines[first :: max(len(lines) // _SAMPLE, 1)]])
-        members = _decode_members(_mask(window.data))
+        members = _decode_members(window.view)
     except (ValueError, RecursionError) as error:
         raise InDoubtError from error
     if len(members) != len(lines) or not mixed < set().union(*members) - {_NOBODYS}:
@@ -102,24 +100,9 @@ def _read_alone(block: JsonBlock, apart: Sequence[_Members]) -> dict[str, tuple[
     return {name: (found.table[name], (found.types or {})[name]) for name in names}
 
 
-def _mask(text: bytes) -> bytes:
-    """Return lines with numbers in place of what is none to msgspec.
-
-    Raises:
-        InDoubtError: these numbers stand there.
-
-    """
-    if any(number in text for number in _MASKS.values()):
-        raise InDoubtError
-    return replace_no_numbers(text, _MASKS)
-
-
 def _write(lines: Sequence[_Members]) -> ByteView:
     """Return lines of these members, as they stood there."""
-    text = _write_lines(lines)
-    for word, number in _MASKS.items():
-        text = text.replace(number, word)
-    return ByteView.of(text)
+    return ByteView.of(_write_lines(lines))
 
 
 def _find_mixed(lines: Iterable[bytes]) -> set[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any
@@ -24,22 +23,6 @@ _CONTROL = r"[\x00-\x1f]"
 _ESCAPED = (("\\", "\\\\"), ('"', '\\"'))
 
 _value_of = attrgetter("value")
-
-NO_NUMBERS = (b"NaN", b"Infinity")
-"""What Python reads as numbers, the second with a minus too, and no other reader of JSON."""
-_NO_NUMBERS = {  # the word first: the search for it is fast
-    word: re.compile(rb"%b(?<=[\s:,\[%b]%b)(?=[\s,\]}])" % (word, sign, word))
-    for word, sign in zip(NO_NUMBERS, (b"", b"-"), strict=True)
-}
-_AS_LONG = {word: b"1" * len(word) for word in NO_NUMBERS}
-
-
-def replace_no_numbers(text: bytes, numbers: Mapping[bytes, bytes] = _AS_LONG) -> bytes:
-    """Return JSON with numbers in place of `NO_NUMBERS`, by default as long as these, within texts too."""
-    for word, number in numbers.items():
-        if word in text:
-            text = _NO_NUMBERS[word].sub(number, text)
-    return text
 
 
 def values_at(window: ByteView, path: Sequence[str], within: Sequence[str] | None = None) -> Iterator[list[Any]]:
