@@ -28,21 +28,19 @@ REJECT_SCHEMA = pa.schema(
 
 def write_rejects(path: Path, source: str, file: str, misfits: Sequence[Rejection]) -> None:
     """Write the staged rejects of one file, in the order of their lines."""
-    rows = [
-        {
-            "source": source,
-            "file": file,
-            "line": misfit.record.line,
-            "column": misfit.column,
-            "reason": misfit.reason,
-            "raw": misfit.record.raw,
-            "byte_offset": misfit.record.offset,
-        }
-        for misfit in sorted(misfits, key=lambda misfit: misfit.record.line)
-    ]
+    told = sorted(misfits, key=lambda misfit: misfit.record.line)
+    columns = {
+        "source": pa.repeat(source, len(told)),
+        "file": pa.repeat(file, len(told)),
+        "line": [misfit.record.line for misfit in told],
+        "column": [misfit.column for misfit in told],
+        "reason": [misfit.reason for misfit in told],
+        "raw": [misfit.record.raw for misfit in told],
+        "byte_offset": [misfit.record.offset for misfit in told],
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # it may be a hard link to those of an earlier version
-    pq.write_table(pa.Table.from_pylist(rows, REJECT_SCHEMA), path, compression="zstd")
+    pq.write_table(pa.table(columns, REJECT_SCHEMA), path, compression="zstd")
     fsync(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -66,8 +67,7 @@ class Schema:
     lines: bool = False
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One record as it stands in its file: the number of its first line, from 1, its text, and its first byte where known."""
 
     line: int
@@ -75,8 +75,7 @@ class Record:
     offset: int | None = None
 
 
-@dataclass(frozen=True)
-class Rejection:
+class Rejection(NamedTuple):
     """A record that could not become a row, or whose value in `column` could not be typed."""
 
     record: Record

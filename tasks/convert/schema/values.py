@@ -188,14 +188,18 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
     return _cast_strings(values, name, kind)
 
 
-def tell_unfit(found: pa.ChunkedArray, kind: TypeName) -> str:
-    """Return why a value, alone in its column, is none of a type."""
-    value = found[0].as_py() if pa.types.is_string(found.type) else pc.cast(found, pa.string())[0].as_py()
-    if kind.startswith("timestamp") and _FINER.search(value):
-        return f"{value!r:.60} is finer than a microsecond, the least that a timestamp tells"
-    if kind == "timestamp_utc" and not cast_texts(found, "timestamp").misfits:
-        return f"{value!r:.60} has no time zone, as others have"
-    return f"{value!r:.60} is not {_SAID.get(kind, f'a {kind}')}"
+def tell_unfit(found: pa.ChunkedArray, kind: TypeName) -> list[str]:
+    """Return why each of these values is none of a type."""
+    values = (found if pa.types.is_string(found.type) else pc.cast(found, pa.string())).to_pylist()
+    told = [f"{value!r:.60} is not {_SAID.get(kind, f'a {kind}')}" for value in values]
+    if kind == "timestamp_utc":
+        for row in set(range(len(found))).difference(cast_texts(found, "timestamp").misfits):
+            told[row] = f"{values[row]!r:.60} has no time zone, as others have"
+    if kind.startswith("timestamp"):
+        for row, value in enumerate(values):
+            if _FINER.search(value):
+                told[row] = f"{value!r:.60} is finer than a microsecond, the least that a timestamp tells"
+    return told
 
 
 def take_out(values: pa.ChunkedArray, nulls: Collection[str]) -> pa.ChunkedArray:

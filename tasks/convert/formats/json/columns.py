@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.json.rows import texts_of
 from tasks.convert.formats.json.shape import InDoubtError, Shape
-from tasks.convert.formats.json.texts import join_lists, texts_of, values_at, write_lists
+from tasks.convert.formats.json.texts import join_lists, values_at
 
 _EMPTY = re.compile(rb"\{\s*\}")
 
@@ -77,8 +78,7 @@ class JsonColumn:
             return pc.if_else(pc.is_valid(self.values), "{}", pa.scalar(None, pa.string()))
         if pa.types.is_list(kind) and (joined := join_lists(self.values)) is not None:
             return joined
-        write = write_lists if pa.types.is_list(kind) else texts_of
-        texts = pa.concat_arrays([write(values) for values in values_at(window, self.place.path, self.place.within)])
+        texts = pa.concat_arrays([texts_of(values) for values in values_at(window, self.place.path, self.place.within)])
         if len(texts) != len(self.values):
             raise InDoubtError
         return texts

@@ -29,7 +29,7 @@ def read_but_damaged(block: JsonBlock, schema: Schema, sample_lines: int = SAMPL
         TableError: the others have too many different columns.
 
     """
-    lines = [] if _are_fit(block) else list(block.lines())
+    lines = [] if _are_fit(block) else block.lines
     unfit = _find_unfit(block, lines)
     if not unfit:
         return None
@@ -48,11 +48,13 @@ def read_but_damaged(block: JsonBlock, schema: Schema, sample_lines: int = SAMPL
 
 def _find_unfit(block: JsonBlock, lines: Sequence[Line]) -> dict[int, NotARowError]:
     """Return the lines that are no rows, by their places among those that are not blank: all, or some of them."""
-    is_text = _is_utf8(block.window)
+    is_text, has_halves = _is_utf8(block.window), may_be_half(block.window.data)
+    explode, keeps_empty, refusals = block.explode, block.keeps_empty, not block.typed
     unfit = {}
     for place, (_, _, line) in enumerate(lines):
-        if _is_doubtful(line, block) or not (is_text or line.isascii()):
-            found = rows_of_line(line, explode=block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
+        is_odd = (has_halves and may_be_half(line)) or not (is_text or line.isascii())
+        if is_odd or _is_doubtful(line, block):
+            found = rows_of_line(line, explode=explode, keeps_empty=keeps_empty, refusals=refusals, is_doubtful=True)
             if isinstance(found, NotARowError):
                 unfit[place] = found
     return unfit
@@ -75,12 +77,7 @@ def _is_doubtful(line: bytes, block: JsonBlock) -> bool:
         members = _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return True
-    return (
-        not members
-        or may_be_half(line)
-        or _is_no_list(members, block.explode)
-        or (not block.typed and is_refusal(members))
-    )
+    return not members or _is_no_list(members, block.explode) or (not block.typed and is_refusal(members))
 
 
 def _is_no_list(members: Mapping[str, msgspec.Raw], explode: str | None) -> bool:

@@ -183,7 +183,7 @@ class RecordBlock:
         if any(misfit.reason.startswith(NO_JSON) for misfit in found.misfits):
             return None
         records = self._tell([misfit.record for misfit in found.misfits])
-        misfits = [replace(misfit, record=record) for misfit, record in zip(found.misfits, records, strict=True)]
+        misfits = [misfit._replace(record=record) for misfit, record in zip(found.misfits, records, strict=True)]
         return replace(found, misfits=misfits)
 
     def as_lines(self) -> JsonBlock:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import accumulate, count
 
 import numpy as np
 import pyarrow as pa
@@ -57,13 +59,12 @@ class JsonBlock:
         """Return the lines as they stand in the source."""
         return self if self.told is None else replace(self, window=self.told, told=None)
 
-    def lines(self) -> Iterator[Line]:
-        """Yield the lines that are not blank, each with its number and with its place among the bytes."""
-        end = 0
-        for number, line in enumerate(self.window.data.split(b"\n"), start=self.first_line):
-            start, end = end, end + len(line) + 1
-            if line.strip():
-                yield number, start, line
+    @cached_property
+    def lines(self) -> Sequence[Line]:
+        """Return the lines that are not blank, each with its number and with its place among the bytes."""
+        texts = self.window.data.split(b"\n")
+        starts = accumulate((len(text) + 1 for text in texts), initial=0)
+        return [line for line in zip(count(self.first_line), starts, texts) if line[-1].strip()]
 
     def without(self, lines: Iterable[Line]) -> ByteView:
         """Return the bytes with blanks in place of some lines, so that all others stand where they stood."""
@@ -74,32 +75,39 @@ class JsonBlock:
 
     def locate(self, places: Sequence[int]) -> Sequence[Record]:
         """Return the lines at these places among those that are not blank as records."""
-        if not places:
-            return []
-        wanted = set(places)
-        numbers = {place: number for place, (number, _, _) in enumerate(self.lines()) if place in wanted}
-        told = set(numbers.values())
-        found = {line[0]: self._record(*line) for line in self.as_told().lines() if line[0] in told}
-        return [found[numbers[place]] for place in places]
+        lines = [self.lines[place] for place in places]
+        if self.told is not None:
+            told = {line[0]: line for line in self.as_told().lines}
+            lines = [told[number] for number, _, _ in lines]
+        return [self._record(*line) for line in lines]
 
     def _record(self, number: int, start: int, line: bytes) -> Record:
         place = None if self.first_byte is None else self.first_byte + start
         return Record(number, line.rstrip(b"\r").decode("utf-8", "backslashreplace"), place)
 
 
-def read_lines(block: JsonBlock) -> RawBlock:
-    """Return the rows of every line as texts; a line that is no object is a misfit."""
-    flat = flat_rows(block.window.view) if block.typed and block.explode is None else None
+def read_flat(block: JsonBlock) -> RawBlock | None:
+    """Return the rows of every line as texts, decoded together; None where a line is no object, or has objects within."""
+    flat = flat_rows(block.window) if block.typed and block.explode is None else None
     if flat is not None and has_object_in_each(block.window, len(flat)):
-        with suppress(RecursionError):  # the line that is nested too deeply is told below
+        with suppress(RecursionError):  # which line is nested too deeply is told by reading each
             table, types = _as_texts(block, flat)
             return RawBlock(table, len(flat), (), block.locate, types, len(flat))
+    return None
+
+
+def read_lines(block: JsonBlock) -> RawBlock:
+    """Return the rows of every line as texts; a line that is no object is a misfit."""
+    return read_flat(block) or _read_each(block)
+
+
+def _read_each(block: JsonBlock) -> RawBlock:
     rows: list[Row] = []
     places: list[int] = []
     unfit: dict[int, NotARowError] = {}
     more: dict[str, None] = {}
     lines = empty = 0
-    for place, (_, _, line) in enumerate(block.lines()):
+    for place, (_, _, line) in enumerate(block.lines):
         lines += 1
         found = rows_of_line(line, explode=block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
         if isinstance(found, NotARowError):

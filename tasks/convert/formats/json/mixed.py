@@ -11,10 +11,10 @@ import msgspec
 import pyarrow as pa
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json.lines import JsonBlock, read_lines
+from tasks.convert.formats.json.lines import JsonBlock, read_flat, read_lines
 from tasks.convert.formats.json.rows import Row, rows_of_line
 from tasks.convert.formats.json.shape import InDoubtError, Shape
-from tasks.convert.formats.json.table import SAMPLE_LINES, read_named
+from tasks.convert.formats.json.table import SAMPLE_LINES, NamedBlock, read_named
 from tasks.convert.schema.blocks import RawBlock, Schema
 from tasks.convert.schema.names import Naming, refuse_width
 from tasks.convert.schema.types import TypeName
@@ -24,6 +24,7 @@ _SAMPLE = 200
 _NOBODYS = "\0"
 _NOTHING = {_NOBODYS: msgspec.Raw(b"null")}  # of a line that has none of the keys: without one it were no row
 
+_Columns = dict[str, tuple[pa.ChunkedArray, TypeName]]
 _Members = dict[str, msgspec.Raw]
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode_lines
 _write_lines = msgspec.json.Encoder().encode_lines
@@ -32,50 +33,69 @@ _write_lines = msgspec.json.Encoder().encode_lines
 def read_but_mixed(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LINES) -> RawBlock | None:
     """Return the rows of all lines as `read_lines` does, some of their keys read by themselves; None where others are in doubt, or a line is no row.
 
-    Which keys these are is a guess: `read_at_once` still refuses all others of which one is in doubt.
+    Which keys these are is a guess: `read_at_once` still refuses all others of which one is in doubt. Records without objects within
+    are decoded together in less time than they are divided.
     """
-    if not block.typed or block.explode is not None:
+    if not block.typed:
         return None
-    lines = [line for _, _, line in block.lines()]
+    lines = [line for _, _, line in block.lines]
     try:
-        members, apart = _divide(block.window, lines, sample_lines)
+        shape, mixed = _find_mixed([*lines[:sample_lines], *lines[sample_lines :: max(len(lines) // _SAMPLE, 1)]])
+        if not any(dict in inner.kinds for inner in shape.keys.values()) and (flat := read_flat(block)) is not None:
+            return flat
+        if block.explode is not None and block.explode.partition(".")[0] in mixed:
+            return None
+        members, apart = _divide(block.window, len(lines), mixed)
         named = read_named(replace(block, window=_write(members)), schema, sample_lines)
-        if named is None or len(named.block.table) != len(lines):
+        if named is None or named.block.records != len(lines) or (named.exploded and named.block.empty):
             return None
         alone = _read_alone(block, apart)
-        names = _names(lines[:sample_lines], list(named.columns), list(alone))
-        refuse_width(len(names), len(lines))
-    except (TableError, InDoubtError):
+        names = _names(block, lines[:sample_lines], list(named.columns), list(alone))
+        return _put_together(block, schema, named, alone, names)
+    except (ValueError, RecursionError, TableError, InDoubtError):
         return None  # told of all lines
+
+
+def _put_together(
+    block: JsonBlock, schema: Schema, named: NamedBlock, alone: _Columns, names: Sequence[str]
+) -> RawBlock:
+    """Return the columns that were read at once, and those that were read by themselves, as rows.
+
+    Raises:
+        InDoubtError: two of the columns would have the same name.
+        TableError: there are too many.
+
+    """
+    records = None if named.exploded is None else named.exploded.records
+    rows = len(named.block.table)
+    refuse_width(len(names), rows)
     renamed = block.naming.rename(names)
     taken, table, types = dict(zip(names, renamed, strict=True)), named.block.table, named.block.types or {}
     if [taken[name] for name in named.columns] != table.column_names:
-        return None
-    read = {name: (table[taken[name]], types[taken[name]]) for name in named.columns} | alone
-    return RawBlock(
-        pa.table([read[name][0] for name in names], renamed),
-        len(lines),
-        (),
-        block.locate,
-        {taken[name]: read[name][1] for name in names},
-        len(lines),
-        lines=[number for number, _, _ in block.lines()] if schema.lines else None,
+        raise InDoubtError
+    read = {name: (table[taken[name]], types[taken[name]]) for name in named.columns}
+    read |= {
+        name: (values if records is None else values.take(records), kind) for name, (values, kind) in alone.items()
+    }
+    places = range(rows) if records is None else records.to_pylist()
+    return replace(
+        named.block,
+        table=pa.table([read[name][0] for name in names], renamed),
+        locate=lambda chosen: block.locate([places[row] for row in chosen]),
+        types={taken[name]: read[name][1] for name in names},
+        lines=[block.lines[place][0] for place in places] if schema.lines else None,
     )
 
 
-def _divide(window: ByteView, lines: Sequence[bytes], first: int) -> tuple[list[_Members], list[_Members]]:
+def _divide(window: ByteView, lines: int, mixed: set[str]) -> tuple[list[_Members], list[_Members]]:
     """Return the members of each line that are read with those of the others, and those that are read by themselves.
 
     Raises:
-        InDoubtError: a line is no object, or nothing tells which members these are.
+        InDoubtError: a line is no object, or no others are left.
 
     """
-    try:
-        mixed = _find_mixed([*lines[:first], *lines[first :: max(len(lines) // _SAMPLE, 1)]])
-        members = _decode_members(window.view)
-    except (ValueError, RecursionError) as error:
-        raise InDoubtError from error
-    if len(members) != len(lines) or not mixed < set().union(*members) - {_NOBODYS}:
+    members = _decode_members(window.view)
+    if len(members) != lines or not mixed < set().union(*members) - {_NOBODYS}:
         raise InDoubtError
     if not mixed:
         return members, []
@@ -84,7 +104,7 @@ def _divide(window: ByteView, lines: Sequence[bytes], first: int) -> tuple[list[
     ]
 
 
-def _read_alone(block: JsonBlock, apart: Sequence[_Members]) -> dict[str, tuple[pa.Array, TypeName]]:
+def _read_alone(block: JsonBlock, apart: Sequence[_Members]) -> _Columns:
     """Return the columns of keys that are read by themselves, and their types.
 
     Raises:
@@ -93,7 +113,7 @@ def _read_alone(block: JsonBlock, apart: Sequence[_Members]) -> dict[str, tuple[
     """
     if not apart:
         return {}
-    found = read_lines(replace(block, window=_write(apart), naming=Naming()))
+    found = read_lines(replace(block, window=_write(apart), naming=Naming(), explode=None))
     if found.misfits or len(found.table) != len(apart):
         raise InDoubtError
     names = [name for name in found.table.column_names if name != _NOBODYS]
@@ -105,8 +125,8 @@ def _write(lines: Sequence[_Members]) -> ByteView:
     return ByteView.of(_write_lines(lines))
 
 
-def _find_mixed(lines: Iterable[bytes]) -> set[str]:
-    """Return the keys whose values pyarrow does not read as Python does; none where it is that one comes twice.
+def _find_mixed(lines: Iterable[bytes]) -> tuple[Shape, set[str]]:
+    """Return the shape of lines, and the keys whose values pyarrow does not read as Python does; none where it is that one comes twice.
 
     Where no value is of several kinds, lists may have some that were not seen.
 
@@ -130,7 +150,7 @@ def _find_mixed(lines: Iterable[bytes]) -> set[str]:
     lists = {key for key, inner in shape.keys.items() if list in inner.kinds}
     if not mixed and not lists and not twice:
         raise InDoubtError
-    return mixed or lists
+    return shape, mixed or lists
 
 
 def _is_mixed(shape: Shape) -> bool:
@@ -141,7 +161,7 @@ def _is_mixed(shape: Shape) -> bool:
     return False
 
 
-def _names(head: Iterable[bytes], others: Sequence[str], apart: Sequence[str]) -> list[str]:
+def _names(block: JsonBlock, head: Iterable[bytes], others: Sequence[str], apart: Sequence[str]) -> list[str]:
     """Return the names in the order of the lines, of which the first are read for it.
 
     Raises:
@@ -150,9 +170,9 @@ def _names(head: Iterable[bytes], others: Sequence[str], apart: Sequence[str]) -
     """
     met: Row = {}
     for line in head:
-        found = rows_of_line(line)
-        if isinstance(found, list):
-            met |= found[0]
+        found = rows_of_line(line, explode=block.explode, keeps_empty=block.keeps_empty)
+        for row in found if isinstance(found, list) else ():
+            met |= row
     if set(others) & set(apart) or not (set(others) <= met.keys() or set(apart) <= met.keys()):
         raise InDoubtError
     known = {*others, *apart}

@@ -89,7 +89,7 @@ def _tell(misfits: Sequence[Rejection], block: JsonBlock) -> Sequence[Rejection]
     """Return the lines that are no rows, with the reason why they are none as they stood."""
     if not any(word in misfit.record.raw for misfit in misfits for word in _TEXTS.values()):
         return misfits
-    lines = {number: line for number, _, line in block.as_told().lines()}
+    lines = {number: line for number, _, line in block.as_told().lines}
     read = (rows_of_line(lines[m.record.line], explode=block.explode, keeps_empty=block.keeps_empty) for m in misfits)
     reasons = [found for found in read if isinstance(found, NotARowError)]
     return reject_of([misfit.record for misfit in misfits], reasons)

@@ -63,7 +63,7 @@ def read_but_odd(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LI
     """
     if not block.typed or block.explode is not None:
         return None
-    lines = list(block.lines())
+    lines = block.lines
     try:
         apart = _set_apart(block.window, lines, sample_lines)
         if not apart.odd and not apart.unfit:

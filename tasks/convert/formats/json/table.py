@@ -36,10 +36,11 @@ _OPENING, _CLOSING = b"{}"
 
 @dataclass(frozen=True)
 class NamedBlock:
-    """The rows of a block, and the columns that they were made of, by their names in the source."""
+    """The rows of a block, the columns that they were made of, by their names in the source, and which records they are of, where a list is exploded."""
 
     block: RawBlock
     columns: Mapping[str, JsonColumn]
+    exploded: Exploded | None
 
 
 def read_at_once(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LINES) -> RawBlock | None:
@@ -170,7 +171,7 @@ def _as_rows(block: JsonBlock, schema: Schema, columns: JsonColumns, names: Sequ
         empty=0 if exploded is None else exploded.empty,
         lines=_lines(block, exploded, records) if schema.lines else None,
     )
-    return NamedBlock(raw, {name: found[name] for name in names})
+    return NamedBlock(raw, {name: found[name] for name in names}, exploded)
 
 
 def _is_replaced(name: str, names: Sequence[str], found: Mapping[str, JsonColumn], block: JsonBlock) -> bool:
@@ -191,5 +192,5 @@ def _lines(block: JsonBlock, exploded: Exploded | None, records: int) -> Sequenc
     """Return the line of each row; each line that is not blank is a record."""
     lines: Sequence[int] = range(block.first_line, block.first_line + records)
     if block.window.lines != records:
-        lines = [number for number, _, _ in block.lines()]
+        lines = [number for number, _, _ in block.lines]
     return lines if exploded is None else [lines[record] for record in exploded.records.to_pylist()]

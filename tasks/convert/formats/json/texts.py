@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json.rows import text_of
 from tasks.convert.formats.json.shape import InDoubtError
 
 _LINES = 1_000  # decoded at once: of many more Python would look for what is garbage
-_HALF = "\ud800"  # half of a surrogate pair
 _CONTROL = r"[\x00-\x1f]"
 _ESCAPED = (("\\", "\\\\"), ('"', '\\"'))
 
@@ -52,11 +48,6 @@ def _walk(value: Any, path: Sequence[str]) -> Any:
     return value
 
 
-def texts_of(values: Iterable[Any]) -> pa.Array:
-    """Return values as texts, as rows have them."""
-    return pa.array(map(text_of, values), pa.string())
-
-
 def join_lists(lists: pa.ListArray) -> pa.Array | None:
     """Return lists of texts, whole numbers or truth values as JSON texts; None where Python has to write them."""
     elements = lists.values
@@ -73,13 +64,3 @@ def join_lists(lists: pa.ListArray) -> pa.Array | None:
     elements = pc.fill_null(elements, "null")
     written = pa.ListArray.from_arrays(lists.offsets, elements, mask=lists.is_null() if lists.null_count else None)
     return pc.binary_join_element_wise("[", pc.binary_join(written, ", "), "]", "")
-
-
-def write_lists(lists: Sequence[Any]) -> pa.Array:
-    """Return any lists, or null, as texts: written as one list in which what no text holds stands between them, a third faster."""
-    if not lists:
-        return pa.array([], pa.string())
-    encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
-    texts = encode([part for each in lists for part in (_HALF, each)])[len(f'["{_HALF}", ') : -1]
-    is_null = np.fromiter((each is None for each in lists), bool, len(lists))
-    return pc.if_else(pa.array(is_null), None, pa.array(texts.split(f', "{_HALF}", '), pa.string()))

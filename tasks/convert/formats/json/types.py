@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 from tasks.config import Column
 from tasks.convert.formats.json.columns import JsonColumn
 from tasks.convert.formats.json.lines import JsonBlock
-from tasks.convert.formats.json.rows import TIME_TYPES, json_type
-from tasks.convert.formats.json.texts import texts_of
+from tasks.convert.formats.json.rows import TIME_TYPES, json_type, texts_of
 from tasks.convert.schema.blocks import Schema
 from tasks.convert.schema.types import ARROW_TYPES, SURE_IN_FLOAT, TypeName
 from tasks.convert.schema.values import infer_type, is_narrowest, take_out
@@ -39,7 +38,7 @@ class ColumnTypes:
         rows = column.rows
         if column.shape.is_object:
             return self._read_texts(
-                texts_of({} if value == {} else None for value in column.exact(self.block.window)), name
+                texts_of([{} if value == {} else None for value in column.exact(self.block.window)]), name
             )
         if rows.null_count == len(rows):
             return pa.nulls(len(rows), pa.string()), "null"
