@@ -25,6 +25,8 @@ REJECT_SCHEMA = pa.schema(
     ]
 )
 
+_REPEATED = ["source", "file", "column", "reason"]
+
 
 def write_rejects(path: Path, source: str, file: str, misfits: Sequence[Rejection]) -> None:
     """Write the staged rejects of one file, in the order of their lines."""
@@ -40,7 +42,7 @@ def write_rejects(path: Path, source: str, file: str, misfits: Sequence[Rejectio
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # it may be a hard link to those of an earlier version
-    pq.write_table(pa.table(columns, REJECT_SCHEMA), path, compression="zstd")
+    pq.write_table(pa.table(columns, REJECT_SCHEMA), path, compression="zstd", use_dictionary=_REPEATED)
     fsync(path)
 
 

@@ -18,7 +18,7 @@ from tasks.convert.schema.blocks import RawBlock, Schema
 
 _Members = dict[str, msgspec.Raw]
 _decode = msgspec.json.Decoder(_Members).decode
-_skip_lines = msgspec.json.Decoder(msgspec.defstruct("Line", [])).decode_lines  # all keys are passed over
+_skipper = msgspec.json.Decoder(msgspec.defstruct("Line", []))  # all keys are passed over
 _EMPTY = re.compile(rb"\{\s*\}")
 
 
@@ -66,7 +66,7 @@ def _are_fit(block: JsonBlock) -> bool:
     if not block.typed or block.explode is not None or may_be_half(window.data) or not _is_utf8(window):
         return False
     try:
-        objects = _skip_lines(window.view)
+        objects = _skipper.decode_lines(window.view)
     except (msgspec.DecodeError, RecursionError):
         return False
     return has_object_in_each(window, len(objects)) and not _EMPTY.search(window.view)
@@ -74,6 +74,9 @@ def _are_fit(block: JsonBlock) -> bool:
 
 def _is_doubtful(line: bytes, block: JsonBlock) -> bool:
     try:
+        if block.typed and block.explode is None:
+            _skipper.decode(line)
+            return _EMPTY.match(line.lstrip()) is not None
         members = _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return True

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -36,8 +36,7 @@ _REFUSED = "$reject"  # key of the reason in the line of a page that gave no row
 _REFUSAL = frozenset({_REFUSED, "url"})
 
 
-@dataclass(frozen=True)
-class NotARowError:
+class NotARowError(NamedTuple):
     """Why a line is no row, and which column's value makes it so."""
 
     reason: str
