@@ -52,10 +52,8 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
         values[name] = cast.values
         for row in cleaned[name].misfits if name in own else ():
             unfit.setdefault(row, (name, tell_unclean(raw[name][row].as_py(), columns[name])))
-        if cast.misfits:
-            reasons = tell_unfit(raw[name].take(pa.array(cast.misfits)), kind)
-            for row, reason in zip(cast.misfits, reasons, strict=True):
-                unfit.setdefault(row, (name, reason))
+        for row, reason in tell_unfit(raw[name], cast.misfits, kind).items():
+            unfit.setdefault(row, (name, reason))
     for name in find_made(columns):
         made = make_column(name, columns[name], values, rows, (schema.types or {}).get(name))
         values[name], own[name] = made.values, made.kind

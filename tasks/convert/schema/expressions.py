@@ -83,9 +83,7 @@ def make_column(
     plain = Column(type=declared.type)
     own = _name_of(found.values.type) if declared.type is None else declared_type(found.values, plain)
     cast = cast_texts(found.values, kind or own, plain)
-    for row in cast.misfits:
-        misfits.setdefault(row, tell_unfit(found.values.slice(row, 1), kind or own))
-    return MadeColumn(cast.values, kind or own, misfits)
+    return MadeColumn(cast.values, kind or own, tell_unfit(found.values, cast.misfits, kind or own) | misfits)
 
 
 def _chunked(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:

@@ -188,18 +188,21 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
     return _cast_strings(values, name, kind)
 
 
-def tell_unfit(found: pa.ChunkedArray, kind: TypeName) -> list[str]:
-    """Return why each of these values is none of a type."""
-    values = (found if pa.types.is_string(found.type) else pc.cast(found, pa.string())).to_pylist()
-    told = [f"{value!r:.60} is not {_SAID.get(kind, f'a {kind}')}" for value in values]
+def tell_unfit(values: pa.ChunkedArray, misfits: Sequence[int], kind: TypeName) -> dict[int, str]:
+    """Return why the values at these places are none of a type."""
+    if not misfits:
+        return {}
+    found = values.take(pa.array(misfits))
+    texts = (found if pa.types.is_string(found.type) else pc.cast(found, pa.string())).to_pylist()
+    told = [f"{text!r:.60} is not {_SAID.get(kind, f'a {kind}')}" for text in texts]
     if kind == "timestamp_utc":
-        for row in set(range(len(found))).difference(cast_texts(found, "timestamp").misfits):
-            told[row] = f"{values[row]!r:.60} has no time zone, as others have"
+        for place in set(range(len(found))).difference(cast_texts(found, "timestamp").misfits):
+            told[place] = f"{texts[place]!r:.60} has no time zone, as others have"
     if kind.startswith("timestamp"):
-        for row, value in enumerate(values):
-            if _FINER.search(value):
-                told[row] = f"{value!r:.60} is finer than a microsecond, the least that a timestamp tells"
-    return told
+        for place, text in enumerate(texts):
+            if _FINER.search(text):
+                told[place] = f"{text!r:.60} is finer than a microsecond, the least that a timestamp tells"
+    return dict(zip(misfits, told, strict=True))
 
 
 def take_out(values: pa.ChunkedArray, nulls: Collection[str]) -> pa.ChunkedArray:
