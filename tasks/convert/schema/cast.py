@@ -41,18 +41,19 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
     cleaned = {name: clean(raw[name], columns[name]) if name in columns else Cleaned(raw[name]) for name in raw}
     texts: dict[str, pa.ChunkedArray] = {}
     own: dict[str, TypeName] = {}
-    for name, found in cleaned.items():
-        texts[name], own[name] = _read_column(found.values, columns.get(name), given.get(name), block.decimal)
+    for name, each in cleaned.items():
+        texts[name], own[name] = _read_column(each.values, columns.get(name), given.get(name), block.decimal)
     values: dict[str, pa.Array | pa.ChunkedArray] = {}
     unfit: dict[int, tuple[str, str]] = {}
     for name, kind in _kinds(own, schema).items():
         if name in own and kind == "string" and block.decimal == ",":
             texts[name] = cleaned[name].values  # with the decimal commas that they have in the file
-        cast = cast_texts(texts[name] if name in own else pa.nulls(rows), kind, columns.get(name))
+        found = texts[name] if name in own else pa.chunked_array([pa.nulls(rows)])
+        cast = cast_texts(found, kind, columns.get(name))
         values[name] = cast.values
         for row in cleaned[name].misfits if name in own else ():
             unfit.setdefault(row, (name, tell_unclean(raw[name][row].as_py(), columns[name])))
-        for row, reason in tell_unfit(raw[name], cast.misfits, kind).items():
+        for row, reason in tell_unfit(raw.get(name, found), cast.misfits, kind).items():
             unfit.setdefault(row, (name, reason))
     for name in find_made(columns):
         made = make_column(name, columns[name], values, rows, (schema.types or {}).get(name))
