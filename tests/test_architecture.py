@@ -17,7 +17,7 @@ FLOORS = {
     "tasks": ("core", "config", "raw", STAGES, "tables", "export", "reports"),  # made tables are committed as convert's are
     "tasks/ingest": ("throttle", "http", ("api", "scraping"), "landing", "results", "progress", "first_page", "tasks"),
     "tasks/convert": ("schema", "files", "formats", "parts", ("staging", "checks"), "table", "profile", "head", "proposal", "tasks", "single"),
-    "tasks/tables": ("parts", ("query", "function"), ("order", "made"), "tasks"),
+    "tasks/tables": ("parts", ("query", "function"), ("order", "made"), ("draft", "tasks")),
     "tasks/export": ("rows", "files", ("sqlite", "postgresql", "delta"), "job", "tasks"),
     "tasks/train": ("data", "models", "evaluation", ("checks", "execution"), "registry", ("predict", "plots"), "tasks"),
     "flows": ("deployments", "schedules", "summary", "recorder", "stage", ("ingest", "convert", "tables", "train", "export"), "pipeline", "predict", "cli"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from flows.summary import RunOptions
-from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, SecretReference, Training, secret_references
+from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, SecretReference, secret_references
 from tasks.convert.formats.registry import format_of
 from tasks.convert.table.inputs import list_files
 from tasks.core.errors import ConfigError, TableError
@@ -15,11 +16,19 @@ from tasks.raw.owners import find_foreign
 from tasks.raw.selection import choose_slice
 
 
-def find_mistakes(config: Pipeline, data: Path, choice: RunOptions, *, in_tables: bool = False) -> list[str]:
+def find_mistakes(
+    config: Pipeline,
+    data: Path,
+    choice: RunOptions,
+    *,
+    in_tables: bool = False,
+    doubtful: Collection[str] = (),
+) -> list[str]:
     """Return one sentence for each mistake that a run of what is chosen of a pipeline would meet.
 
-    `in_tables` looks for those of the training also in the tables as the last
-    run left them, which a run might change first.
+    `in_tables` looks for those of tables and training also in the tables as the last
+    run left them, which a run might change first. Of what stands under the keys that
+    are `doubtful`, as `examine_pipeline` has them, nothing is told.
     """
     folder = DataFolder.at(data)
     mistakes: list[str] = [mistake] if (mistake := DataFolder.find_mistake(data)) else []
@@ -30,8 +39,6 @@ def find_mistakes(config: Pipeline, data: Path, choice: RunOptions, *, in_tables
             found = _fetched_mistakes(source) if choice.runs("ingest") else []
         mistakes += [f"sources.{name}.{mistake}" for mistake in found]
     mistakes += [*find_foreign(config, folder), *_slice_mistakes(config, choice)]
-    if config.tables and (choice.runs("tables") or choice.runs("train")):
-        mistakes += _table_mistakes(config)
     if choice.only == "tables" and not config.tables:
         mistakes.append("tables: is missing; add it, or leave --only tables out")
     if choice.only == "train" and config.training is None:
@@ -40,15 +47,11 @@ def find_mistakes(config: Pipeline, data: Path, choice: RunOptions, *, in_tables
         mistakes.append("export: is missing; add it, or leave --only export out")
     if config.export and choice.runs("export"):
         mistakes += _export_mistakes(config, folder)
-    if choice.runs("train") and config.training is not None:
-        mistakes += _training_mistakes(config, config.training, folder, in_tables=in_tables)
-    return mistakes
+    if (config.tables and choice.runs("tables")) or (config.training and choice.runs("train")):
+        from flows.cli.table_mistakes import find_table_mistakes  # noqa: PLC0415 - of these alone is DuckDB wanted
 
-
-def _table_mistakes(config: Pipeline) -> list[str]:
-    from tasks.tables.order import find_table_mistakes  # noqa: PLC0415 - of tables alone is DuckDB wanted
-
-    return find_table_mistakes(config)
+        mistakes += find_table_mistakes(config, folder, choice, in_tables=in_tables, doubtful=doubtful)
+    return [each for each in mistakes if not each.startswith(tuple(f"{key}{end}" for key in doubtful for end in ".:"))]
 
 
 def _export_mistakes(config: Pipeline, folder: DataFolder) -> list[str]:
@@ -71,12 +74,6 @@ def _secret_mistakes(key: str, reference: SecretReference) -> list[str]:
     return [f"{key}.env: the environment variable {reference.env} is {state}; set it to the {what}"]
 
 
-def _training_mistakes(config: Pipeline, training: Training, folder: DataFolder, *, in_tables: bool) -> list[str]:
-    from flows.cli.training_mistakes import find_training_mistakes  # noqa: PLC0415 - of a training alone is DuckDB wanted
-
-    return find_training_mistakes(config, training, folder, in_tables=in_tables)
-
-
 def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
     mistakes = []
     try:
@@ -86,7 +83,7 @@ def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
             except TableError as error:
                 mistakes.append(f"path: {file.name}: {error}")
     except TableError as error:
-        return [f"path: {error}"]
+        return [f"path: {line}" for line in str(error).splitlines()]
     return mistakes
 
 

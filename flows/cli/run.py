@@ -85,12 +85,14 @@ def check_pipeline(path: Path, data: Path) -> int:
 
 def _checked(path: Path, data: Path, choice: RunOptions, *, in_tables: bool = False) -> Pipeline:
     from flows.cli.mistakes import find_mistakes  # noqa: PLC0415 - imports for a second, while a run's server starts
-    from tasks.config import load_pipeline  # noqa: PLC0415 - the same
+    from tasks.config import examine_pipeline  # noqa: PLC0415 - the same
 
-    config = load_pipeline(path)
-    mistakes = find_mistakes(config, data, choice, in_tables=in_tables)
-    if mistakes:
-        raise ConfigError([f"{path}: {mistake}" for mistake in mistakes])
+    examined = examine_pipeline(path)
+    config, mistakes = examined.pipeline, [*examined.mistakes]
+    if config is not None:
+        mistakes += find_mistakes(config, data, choice, in_tables=in_tables, doubtful=examined.doubtful)
+    if config is None or mistakes:
+        raise ConfigError([f"{path}: {mistake}" for mistake in dict.fromkeys(mistakes)])
     return config
 
 

@@ -8,7 +8,7 @@ from tasks.config.exports import Export
 from tasks.config.files import Reading
 from tasks.config.http import Refresh, Requests
 from tasks.config.incremental import Incremental
-from tasks.config.load import load_pipeline, read_pipeline
+from tasks.config.load import examine_pipeline, load_pipeline, read_pipeline
 from tasks.config.pagination import SinglePagination
 from tasks.config.partitions import PartitionValues, Range
 from tasks.config.pipeline import Pipeline
@@ -73,6 +73,7 @@ __all__ = [
     "TableOptions",
     "TimeSplit",
     "Training",
+    "examine_pipeline",
     "load_pipeline",
     "read_pipeline",
     "secret_references",

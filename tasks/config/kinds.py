@@ -9,6 +9,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from tasks.config.base import MODELS, ConfigModel
+from tasks.core.errors import ConfigError
 from tasks.core.registry import Registry, add_extension
 
 
@@ -34,14 +35,23 @@ def add_extensions(paths: Iterable[str]) -> None:
     """Add kinds by their paths `module:Class`; models that may hold one know them from then on.
 
     Raises:
-        ConfigError: a path leads to nothing, or to what is a kind of nothing.
+        ConfigError: paths lead to nothing, or to what is a kind of nothing; there is one line for each.
 
     """
-    new = [path for path in paths if path not in _added]
-    if any([isinstance(add_extension(path), Kinds) for path in new]):  # noqa: C419 - all are added, not only those up to the first
+    added: dict[str, bool] = {}
+    mistakes: list[str] = []
+    for path in paths:
+        if path not in _added:
+            try:
+                added[path] = isinstance(add_extension(path), Kinds)
+            except ConfigError as error:
+                mistakes += error.mistakes
+    if any(added.values()):
         for model in MODELS:
             model.model_rebuild(force=True)
-    _added.update(new)
+    _added.update(added)
+    if mistakes:
+        raise ConfigError(mistakes)
 
 
 _added: set[str] = set()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -17,10 +16,11 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tasks.config.base import trust
 from tasks.config.kinds import add_extensions
-from tasks.config.mistakes import explain_mistakes
+from tasks.config.mending import validate_mended
+from tasks.config.mistakes import Keys
 from tasks.config.pipeline import Pipeline
+from tasks.config.variables import fill_variables
 from tasks.core.errors import ConfigError
-from tasks.core.redaction import is_secret, redact
 from tasks.core.suggestions import did_you_mean
 
 _SENT = ("partitions", "params", "headers", "body")
@@ -29,19 +29,22 @@ _TRUTH, _TEXT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
 
 
-def find_rewritten(text: str) -> Iterator[str]:
-    """Yield a sentence for each number of a request that would be sent otherwise than it is written."""
+def find_rewritten(text: str) -> dict[Keys, str]:
+    """Return a sentence for each number of a request that would be sent otherwise than it is written, by its keys."""
     yaml = YAML(typ="safe", pure=True)
     sources = dict(_pairs(yaml.compose(text))).get("sources")
+    found: dict[Keys, str] = {}
     for name, source in _pairs(sources):
         keys = dict(_pairs(source))
-        sent = {key: keys.get(key) for key in _SENT} | {"auth.params": dict(_pairs(keys.get("auth"))).get("params")}
+        sent: dict[Keys, Node | None] = {(key,): keys.get(key) for key in _SENT}
+        sent["auth", "params"] = dict(_pairs(keys.get("auth"))).get("params")
         seen: set[int] = set()
-        for key, node in sent.items():
-            yield from _rewritten(yaml, f"sources.{name}.{key}", node, seen)
+        for place, node in sent.items():
+            found |= _rewritten(yaml, ("sources", name, *place), node, seen)
+    return found
 
 
-def _rewritten(yaml: YAML, path: str, node: Node | None, seen: set[int]) -> Iterator[str]:
+def _rewritten(yaml: YAML, keys: Keys, node: Node | None, seen: set[int]) -> Iterator[tuple[Keys, str]]:
     if node is None or id(node) in seen:
         return  # an alias of what was looked at, which may stand in many places
     seen.add(id(node))
@@ -49,14 +52,15 @@ def _rewritten(yaml: YAML, path: str, node: Node | None, seen: set[int]) -> Iter
         value = yaml.constructor.construct_object(node)
         if math.isfinite(value) and str(value) != node.value:
             yield (
-                f"{path}: {node.value} is a number to YAML, and would be sent as {value}; "
-                f'write it in quotes, "{node.value}", or write {value}'
+                keys,
+                f"{'.'.join(keys)}: {node.value} is a number to YAML, and would be sent as {value}; "
+                f'write it in quotes, "{node.value}", or write {value}',
             )
     for key, inner in _pairs(node):
-        yield from _rewritten(yaml, f"{path}.{key}", inner, seen)
+        yield from _rewritten(yaml, (*keys, key), inner, seen)
     if isinstance(node, SequenceNode):
         for place, inner in enumerate(node.value):
-            yield from _rewritten(yaml, f"{path}.{place}", inner, seen)
+            yield from _rewritten(yaml, (*keys, str(place)), inner, seen)
 
 
 def _pairs(node: Node | None) -> Iterator[tuple[str, Node]]:
@@ -73,7 +77,6 @@ def _pairs(node: Node | None) -> Iterator[tuple[str, Node]]:
 MOST_VALUES = 100_000  # with aliases counted wherever they stand
 MOST_LEVELS = 100
 _WHOLE_NUMBERS = 2**63
-_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _VALUES_OF_A_KEY = re.compile(r" with value .*")  # which may be a secret, written where it should not be
 
 
@@ -91,6 +94,19 @@ class _Constructor(SafeConstructor):
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
 
 
+@dataclass(frozen=True)
+class ExaminedFile:
+    """A pipeline file as far as it is right, and each mistake in it as one sentence.
+
+    `pipeline` has stand-ins for what is not known, under the key paths that are
+    `doubtful`; it is None where too little of the file is a pipeline.
+    """
+
+    pipeline: Pipeline | None
+    mistakes: tuple[str, ...]
+    doubtful: frozenset[str] = frozenset()
+
+
 def load_pipeline(path: Path) -> Pipeline:
     """Return the pipeline that a YAML file describes.
 
@@ -102,17 +118,30 @@ def load_pipeline(path: Path) -> Pipeline:
         ConfigError: with one sentence per mistake: file, key path, value, cure.
 
     """
+    examined = examine_pipeline(path)
+    if examined.pipeline is None or examined.mistakes:
+        raise ConfigError([f"{path}: {sentence}" for sentence in examined.mistakes])
+    return examined.pipeline
+
+
+def examine_pipeline(path: Path) -> ExaminedFile:
+    """Return what a YAML file describes, with every mistake in it.
+
+    Raises:
+        ConfigError: it is no mapping in YAML, or larger than any that is written by hand.
+
+    """
     document = _read_yaml(path)
     _check_extent(document, path)
-    if rewritten := list(find_rewritten(path.read_text(encoding="utf-8"))):
-        raise ConfigError([f"{path}: {sentence}" for sentence in rewritten])
-    document = _inline_queries(_fill_variables(document, path), path)
-    _extend(document, path)
+    mistakes = find_rewritten(path.read_text(encoding="utf-8"))
+    document = fill_variables(document, mistakes)
+    document = _inline_queries(document, path, mistakes)
     _trust_targets(document.get("export"))
-    try:
-        return Pipeline.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError([f"{path}: {sentence}" for sentence in explain_mistakes(error, document)]) from None
+    if unknown := _extend(document):
+        return ExaminedFile(None, (*mistakes.values(), *unknown))
+    doubtful = set(mistakes)
+    pipeline, told = validate_mended(document, doubtful)
+    return ExaminedFile(pipeline, (*mistakes.values(), *told), frozenset(".".join(keys) for keys in doubtful))
 
 
 def read_pipeline(config: Pipeline | Path) -> Pipeline:
@@ -127,17 +156,19 @@ def add_kinds_of(path: Path) -> None:
         ConfigError: it is no YAML, or a path leads to no kind.
 
     """
-    _extend(_read_yaml(path), path)
+    if mistakes := _extend(_read_yaml(path)):
+        raise ConfigError([f"{path}: {sentence}" for sentence in mistakes])
 
 
-def _extend(document: dict[str, Any], path: Path) -> None:
-    """Add the kinds that a pipeline file brings; what is no list of paths, its validation tells."""
+def _extend(document: dict[str, Any]) -> list[str]:
+    """Add the kinds that a pipeline file brings, and return what is wrong with them; of what is no list of paths, its validation tells."""
     paths = document.get("extensions")
     if isinstance(paths, list) and all(isinstance(each, str) for each in paths):
         try:
             add_extensions(paths)
         except ConfigError as error:
-            raise ConfigError(f"{path}: extensions: {error}") from error.__cause__
+            return [f"extensions: {sentence}" for sentence in error.mistakes]
+    return []
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -207,64 +238,6 @@ def _beside(path: Path) -> str:
     return did_you_mean(path, found) if found else "check the path"
 
 
-def _fill_variables(value: Any, path: Path, keys: tuple[str, ...] = ()) -> Any:
-    """Return `value`, which stands under `keys`, with its variables filled."""
-    if isinstance(value, dict):
-        return {key: _fill_variables(inner, path, (*keys, str(key))) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_fill_variables(inner, path, keys) for inner in value]
-    if not isinstance(value, str):
-        return value
-    held: dict[str, str] = {}
-
-    def fill(match: re.Match[str]) -> str:
-        found = os.environ.get(match["name"], match["default"])
-        if found is None:
-            raise ConfigError(
-                f"{path}: {redact(value)!r} needs the environment variable {match['name']}, which is not set; "
-                f"set it, or give a default: ${{{match['name']}:-value}}"
-            )
-        if found and (is_secret(match["name"]) or _is_in_secret(match[0], found, value, keys)):
-            held[match["name"]] = found
-        return found
-
-    filled = _VARIABLE.sub(fill, value)
-    for name, secret in held.items():
-        _check_secret(path, keys, name, is_hidden=keys[-1:] == ("path",) and secret not in redact(filled))
-    return filled
-
-
-def _is_in_secret(variable: str, written: str, value: str, keys: tuple[str, ...]) -> bool:
-    """Return whether a variable stands where a secret may: what is held outside of the file may well be one."""
-    if keys[-2:-1] == ("params",) and "auth" not in keys:
-        return is_secret(keys[-1], written)
-    return (keys[-1:] in (("url",), ("start",)) or keys[:1] == ("export",)) and variable not in redact(value)
-
-
-def _check_secret(path: Path, keys: tuple[str, ...], name: str, *, is_hidden: bool) -> None:
-    """Raise where the value of a variable that is a secret by its name would be stored with the run as it stands."""
-    if is_hidden:
-        return
-    by = "its name" if is_secret(name) else "what it stands in"
-    section, key = keys[-2:] if len(keys) > 1 else ("", "")
-    reference = f"{{env: {name}}}"
-    match section:
-        case "params" if "auth" not in keys:
-            cure = f"write auth: {{kind: api_key, place: query, name: {key}, key: {reference}}}"
-        case "headers":
-            cure = f"write auth: {{kind: api_key, name: {key}, key: {reference}}}"
-        case _ if keys[0] == "export":
-            cure = f"write password: {reference}"
-        case _ if key == "path":
-            cure = "only user:password@ and a parameter like token, which tells what it is, are stored nowhere"
-        case _:
-            cure = f"write auth, and in it {reference}"
-    raise ConfigError(
-        f"{path}: {'.'.join(keys)}: ${{{name}}} is a secret by {by}, and would be stored with the run as it "
-        f"stands here; {cure}, or name a variable that is none otherwise"
-    )
-
-
 def _trust_targets(section: Any) -> None:
     """Let each target of a section `export` be written to; what is no target, its validation tells."""
     for value in section.values() if isinstance(section, dict) else ():
@@ -274,36 +247,38 @@ def _trust_targets(section: Any) -> None:
                 trust(to)
 
 
-def _inline_queries(document: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return the same with the text of each .sql file in the place of its name."""
+def _inline_queries(document: dict[str, Any], path: Path, mistakes: dict[Keys, str]) -> dict[str, Any]:
+    """Return the same with the text of each .sql file in the place of its name; add to `mistakes`, by its keys, what is wrong with one."""
+
+    def inline(section: dict[str, Any], *keys: str) -> dict[str, Any]:
+        query = section.get("query")
+        if not (isinstance(query, str) and query.strip().endswith(".sql")):
+            return section
+        try:
+            return {**section, "query": _read_query(path.parent / query.strip())}
+        except ConfigError as error:
+            mistakes[(*keys, "query")] = f"{'.'.join(keys)}.query: {error}"
+            return section
+
     training, tables = document.get("training"), document.get("tables")
     if isinstance(training, dict):
-        document = {**document, "training": _inline_query(training, "training", path)}
+        document = {**document, "training": inline(training, "training")}
     if isinstance(tables, dict):
         made = {
-            name: _locate_function(_inline_query(table, f"tables.{name}", path), path)
-            if isinstance(table, dict)
-            else table
+            name: _locate_function(inline(table, "tables", str(name)), path) if isinstance(table, dict) else table
             for name, table in tables.items()
         }
         document = {**document, "tables": made}
     return document
 
 
-def _inline_query(section: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
-    query = section.get("query")
-    if not (isinstance(query, str) and query.strip().endswith(".sql")):
-        return section
-    file = path.parent / query.strip()
+def _read_query(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: {key}.query: {file} is not UTF-8 ({error}); save it as UTF-8") from None
+        raise ConfigError(f"{file} is not UTF-8 ({error}); save it as UTF-8") from None
     except OSError:
-        raise ConfigError(
-            f"{path}: {key}.query: there is no file {file}; put the SQL there or correct the name"
-        ) from None
-    return {**section, "query": text}
+        raise ConfigError(f"there is no file {file}; put the SQL there or correct the name") from None
 
 
 def _locate_function(table: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -33,30 +33,53 @@ _SHAPES = {
 _MAY_HOLD_SECRETS = frozenset({"auth", "headers"})
 
 Schema = Mapping[str, Any]
+Keys: TypeAlias = tuple[str, ...]
+"""The keys under which something stands in a pipeline file, places in lists among them."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake in one sentence, and where it is: the keys as they stand in the file, and those known beside an unknown one."""
+
+    keys: Keys
+    kind: str
+    """Pydantic's word for it."""
+    sentence: str
+    known: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Return the keys as they are told."""
+        return _join(self.keys)
+
+
+def _join(keys: Keys) -> str:
+    return ".".join(keys) or "the file"
 
 
 @dataclass(frozen=True)
 class _Place:
     """Where a mistake is: the keys as they stand in the file, and those known beside the last."""
 
-    keys: tuple[str, ...]
+    keys: Keys
     known: tuple[str, ...]
 
     @property
     def path(self) -> str:
-        return ".".join(self.keys) or "the file"
+        return _join(self.keys)
 
 
-def explain_mistakes(error: ValidationError, document: Any) -> list[str]:
-    """Return one sentence for each key of a pipeline file, read as `document`, that pydantic finds a mistake in."""
+def explain_mistakes(error: ValidationError, document: Any) -> list[Mistake]:
+    """Return one mistake for each key of a pipeline file, read as `document`, that pydantic finds one in."""
     schema = read_schema()
-    sentences: dict[str, str] = {}
+    mistakes: dict[str, Mistake] = {}
     for details in error.errors():
         if details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]:
             continue  # pydantic counts the right entries alone, and has told what is wrong with the others
         place = _find_place(details, document, schema)
-        sentences.setdefault(place.path, redact(f"{place.path}{_explain(details, place)}"))
-    return list(sentences.values())
+        sentence = redact(f"{place.path}{_explain(details, place)}")
+        mistakes.setdefault(place.path, Mistake(place.keys, details["type"], sentence, place.known))
+    return list(mistakes.values())
 
 
 def read_schema() -> Schema:
@@ -85,6 +108,8 @@ def _explain(error: ErrorDetails, place: _Place) -> str:
             sentence = f"needs the key {str(context['discriminator']).strip(_QUOTE)}, which says what it is"
         case "string_pattern_mismatch":
             sentence = f"{value!r} is not a name; use small letters, digits, - and _, a letter first"
+        case "mistake_at":
+            sentence = str(context["what"])
         case "value_error":
             sentence = error["msg"].removeprefix("Value error, ")
         case _:
@@ -128,7 +153,7 @@ def _find_place(error: ErrorDetails, document: Any, schema: Schema) -> _Place:
     keys: list[str] = []
     known: tuple[str, ...] = ()
     missing = error["type"] == "missing"
-    for position, item in enumerate(error["loc"], 1):
+    for position, item in enumerate((*error["loc"], *error.get("ctx", {}).get("within", ())), 1):
         options = [_resolve(option, schema) for option in here.get("oneOf", here.get("anyOf", ()))]
         if options:
             here = next((option for option in options if _is_called(option, item)), {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from tasks.config.base import ConfigModel, Name
 from tasks.config.exports import Exports
@@ -13,6 +14,11 @@ from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source
 from tasks.config.tables import MadeTable
 from tasks.config.training import Training
 from tasks.core.suggestions import did_you_mean
+
+
+def _mistake_at(keys: tuple[str, ...], what: str) -> PydanticCustomError:
+    """Return a mistake of the pipeline as a whole that is told of what stands under some keys."""
+    return PydanticCustomError("mistake_at", "{at}: {what}", {"within": keys, "at": ".".join(keys), "what": what})
 
 
 class Pipeline(ConfigModel):
@@ -48,12 +54,12 @@ class Pipeline(ConfigModel):
             (s, n) for s, each in self.sources.items() if isinstance(each, ApiSource) for n in each.tables
         ):
             if name in names:
-                raise ValueError(
-                    f"sources.{source}.tables.{name}: there is a table {name} already; choose another name"
+                raise _mistake_at(
+                    ("sources", source, "tables", name), f"there is a table {name} already; choose another name"
                 )
             names.append(name)
         if both := sorted({*names} & self.tables.keys()):
-            raise ValueError(f"tables.{both[0]}: there is a source's table {both[0]} already; choose another name")
+            raise _mistake_at(("tables", both[0]), f"there is a source's table {both[0]} already; choose another name")
         return self
 
     @model_validator(mode="after")
@@ -62,11 +68,13 @@ class Pipeline(ConfigModel):
         for name, targets in self.export.items():
             if name not in self.table_names:
                 cure = did_you_mean(name, sorted(self.table_names))
-                raise ValueError(f"export.{name}: the pipeline makes no table {name!r}; {cure}")
+                raise _mistake_at(("export", name), f"the pipeline makes no table {name!r}; {cure}")
             for target in targets:
                 inner = (target.table or name) if target.kind in ("sqlite", "postgresql") else None
                 if other := seen.get((target.to, inner)):
-                    raise ValueError(f"export.{name}: {target.to} is written by export.{other} already; take one out")
+                    raise _mistake_at(
+                        ("export", name), f"{target.to} is written by export.{other} already; take one out"
+                    )
                 seen[target.to, inner] = name
         return self
 

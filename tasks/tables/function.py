@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -25,9 +26,11 @@ from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import list_parts
 
 if TYPE_CHECKING:  # half a second to import, which each function would wait for
-    from tasks.config import MadeTable
+    from tasks.config import MadeTable, Pipeline
 
 _CALL = "tasks.tables.function:call_function"
+_LOOK = "tasks.tables.function:look_for_function"
+_LOOK_S = 20.0  # a module whose import takes longer is left to the run
 _PACKAGES = frozenset({"site-packages", "dist-packages"})
 
 
@@ -75,22 +78,76 @@ def write_function(
     return rows, made
 
 
+def find_function_mistakes(config: Pipeline) -> list[str]:
+    """Return a sentence for each function of a table that cannot be called: it is not there, or does not take the inputs."""
+    mistakes = []
+    try:
+        for name, table in config.tables.items():
+            if table.python is not None:
+                call = run_isolated(_LOOK, table.python, table.inputs, time_s=_LOOK_S, preload=_preload_of(table))
+                if call.ended != "time" and isinstance(call.outcome, Failed):
+                    mistakes.append(f"tables.{name}.python: {table.python}: {call.outcome.message}")
+    finally:
+        stop_call_server()
+    return mistakes
+
+
+def look_for_function(path: str, inputs: Sequence[str]) -> None:
+    """Import the module of a function.
+
+    Raises:
+        TableError: there is no such function, or it does not take the inputs.
+
+    """
+    _, function = _import(path)
+    _refuse_other_arguments(function, inputs)
+
+
 def call_function(path: str, inputs: Mapping[str, Path], frames: str, rows: Path) -> dict[str, str]:
     """Call a function with tables by their names and write the rows that it returns; return the hashes of its modules' files.
 
     Raises:
-        TableError: there is no such function, or it returns what is no table.
+        TableError: there is no such function, it does not take the inputs, or it returns what is no table.
 
     """
+    module, function = _import(path)
+    _refuse_other_arguments(function, [*inputs])
+    tables = {_as_argument(each): _read(folder) for each, folder in inputs.items()}
+    if frames == "arrow":
+        made = _as_arrow(function(**tables))
+    else:
+        dates = {column.name for table in tables.values() for column in table.schema if pa.types.is_date(column.type)}
+        made = _as_arrow(function(**{each: _as_frame(table) for each, table in tables.items()}), dates)
+    _write(made, rows)
+    return _files_beside(module)
+
+
+def _import(path: str) -> tuple[ModuleType, Callable[..., Any]]:
+    """Return the module and the function that a path leads to."""
     module_name, _, name = path.rpartition(":")
     module = _load(module_name)
     function = getattr(module, name, None)
     if not callable(function):
         there = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
         raise TableError(f"has no function {name!r}; {did_you_mean(name, there, 'add it')}")
-    returned = function(**{each.replace("-", "_"): _read(folder, frames) for each, folder in inputs.items()})
-    _write(_as_arrow(returned), rows)
-    return _files_beside(module)
+    return module, function
+
+
+def _as_argument(table: str) -> str:
+    return table.replace("-", "_")
+
+
+def _refuse_other_arguments(function: Callable[..., Any], inputs: Sequence[str]) -> None:
+    try:
+        taken = signature(function)
+    except (TypeError, ValueError):  # one written in C may not tell
+        return
+    given = [_as_argument(each) for each in inputs]
+    try:
+        taken.bind(**dict.fromkeys(given))
+    except TypeError:
+        took = ", ".join(taken.parameters) or "nothing"
+        raise TableError(f"takes {took}, and is given {', '.join(given)}; name its arguments as its inputs") from None
 
 
 def _load(name: str) -> ModuleType:
@@ -122,12 +179,13 @@ def _files_beside(module: ModuleType) -> dict[str, str]:
     return {str(path): hash_file(path) for path in sorted({Path(module.__file__), *beside})}
 
 
-def _read(folder: Path, frames: str) -> Any:
-    """Return a table as an Arrow table or a DataFrame; there columns of whole numbers or truths with nulls are pandas' own, which lose no digit."""
+def _read(folder: Path) -> pa.Table:
     parts = [read_part(part) for part in list_parts(folder)]
-    table = pa.concat_tables(parts, promote_options="permissive") if parts else pa.table({})
-    if frames == "arrow":
-        return table
+    return pa.concat_tables(parts, promote_options="permissive") if parts else pa.table({})
+
+
+def _as_frame(table: pa.Table) -> Any:
+    """Return a table as a DataFrame; columns of whole numbers or truths with nulls are pandas' own, which lose no digit."""
     import pandas as pd  # noqa: PLC0415 - where frames are asked for
 
     nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
@@ -139,8 +197,10 @@ def _read(folder: Path, frames: str) -> Any:
     return frame
 
 
-def _as_arrow(returned: Any) -> pa.Table:
+def _as_arrow(returned: Any, dates: Collection[str] = ()) -> pa.Table:
     """Return what a function returned as an Arrow table in types that tables have.
+
+    A column of `dates`, of which pandas makes times, is one of dates again where each is a midnight.
 
     Raises:
         TableError: it is none, or has columns without names.
@@ -163,7 +223,15 @@ def _as_arrow(returned: Any) -> pa.Table:
         raise TableError(
             f"returns two columns {twice!r}; name one otherwise" if twice else "returns no column; return some"
         )
-    return pa.table({name: plain_column(table[name])[1] for name in table.column_names})
+    plain = {name: plain_column(table[name])[1] for name in table.column_names}
+    return pa.table({name: _as_date(column) if name in dates else column for name, column in plain.items()})
+
+
+def _as_date(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_timestamp(column.type) or column.type.tz is not None:
+        return column
+    days = column.cast(pa.date32(), safe=False)
+    return days if days.cast(column.type).equals(column) else column
 
 
 def _write(table: pa.Table, rows: Path) -> None:

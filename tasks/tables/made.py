@@ -31,7 +31,7 @@ from tasks.tables.function import write_function
 from tasks.tables.parts import refuse_unknown, sort_rows, types_of, write_parts
 from tasks.tables.query import parse_query, write_query
 
-LAYOUT = 1  # raised when parts of the same rows are written otherwise
+LAYOUT = 2  # raised when parts of the same rows are written otherwise
 _LOST = 2  # a table of less than the half of its rows before is told
 
 
@@ -111,10 +111,15 @@ def make_table(job: MadeTableJob, stop: threading.Event, *, fresh: bool) -> Comm
     return _committed(job, made, TableReport(True, dict(before.types), size, seconds, warnings), new=True)
 
 
+def is_of_same_text(job: MadeTableJob, manifest: TableManifest) -> bool:
+    """Return whether a table is there, and was made by the same query or function."""
+    is_same = manifest.fingerprint == job.fingerprint and bool(manifest.parts)
+    return is_same and all(_hash(Path(path)) == known for path, known in manifest.texts.items())
+
+
 def _stands(job: MadeTableJob, manifest: TableManifest, inputs: Mapping[str, str]) -> bool:
     """Return whether a table is there whole, and was made of the same inputs by the same text, which gives the same at any time."""
-    is_same = manifest.fingerprint == job.fingerprint and manifest.inputs == inputs and manifest.parts
-    if not is_same or any(_hash(Path(path)) != known for path, known in manifest.texts.items()):
+    if not is_of_same_text(job, manifest) or manifest.inputs != inputs:
         return False
     is_lasting = job.table.query is None or parse_query(job.table.query).is_lasting
     return is_lasting and all(is_part_intact(job.versions, manifest, name) for name in manifest.parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from tasks.config import MadeTable, Pipeline
@@ -14,24 +14,34 @@ from tasks.tables.query import parse_query
 
 def find_table_mistakes(config: Pipeline) -> list[str]:
     """Return a sentence for each mistake of the section tables that is seen without their rows."""
-    mistakes: list[str] = []
-    for name, table in config.tables.items():
-        key = f"tables.{name}"
-        if table.query is not None and (wrong := check_query(table.query, f"{key}.query")):
-            mistakes += wrong
-            continue
-        mistakes += [
-            f"{key}.{'inputs' if table.query is None else 'query'}: the pipeline makes no table {other!r}; "
-            f"{did_you_mean(other, sorted(config.table_names))}"
-            for other in _unknown(table, config)
-        ]
-    if mistakes:
-        return mistakes
+    mistakes = [each for name, table in config.tables.items() for each in find_query_mistakes(name, table, config)]
     try:
         order_tables(config)
     except ConfigError as error:
-        return list(error.mistakes)
-    return []
+        mistakes += error.mistakes
+    return mistakes
+
+
+def find_query_mistakes(name: str, table: MadeTable, config: Pipeline) -> list[str]:
+    """Return what is wrong with the query of a table, or its inputs, by itself."""
+    key = f"tables.{name}"
+    if table.query is not None and (wrong := check_query(table.query, f"{key}.query")):
+        return wrong
+    if table.query is not None:
+        return find_unknown_tables(table.query, f"{key}.query", config)
+    return _explain_unknown((each for each in table.inputs if each not in config.table_names), f"{key}.inputs", config)
+
+
+def find_unknown_tables(query: str, key: str, config: Pipeline) -> list[str]:
+    """Return a sentence for each table that a query names and the pipeline does not make."""
+    known = _by_lower_case(config)
+    unknown = (name for name in parse_query(query).tables if name.lower() not in known)
+    return _explain_unknown(unknown, key, config)
+
+
+def _explain_unknown(names: Iterable[str], key: str, config: Pipeline) -> list[str]:
+    known = sorted(config.table_names)
+    return [f"{key}: the pipeline makes no table {name!r}; {did_you_mean(name, known)}" for name in names]
 
 
 def order_tables(config: Pipeline) -> dict[str, tuple[str, ...]]:
@@ -56,16 +66,13 @@ def inputs_of(table: MadeTable, config: Pipeline) -> tuple[str, ...]:
     """Return the tables that a table is made of, by the names that the pipeline has."""
     if table.query is None:
         return table.inputs
-    known = _by_lower_case(config)
-    named = parse_query(table.query).tables
-    return tuple(dict.fromkeys(known[each.lower()] for each in named if each.lower() in known))
+    return tables_in(table.query, config)
 
 
-def _unknown(table: MadeTable, config: Pipeline) -> list[str]:
+def tables_in(query: str, config: Pipeline) -> tuple[str, ...]:
+    """Return the tables that a query names, by the names that the pipeline has."""
     known = _by_lower_case(config)
-    if table.query is None:
-        return [name for name in table.inputs if name not in config.table_names]
-    return [name for name in parse_query(table.query).tables if name.lower() not in known]
+    return tuple(dict.fromkeys(known[each.lower()] for each in parse_query(query).tables if each.lower() in known))
 
 
 def _by_lower_case(config: Pipeline) -> Mapping[str, str]:

@@ -37,14 +37,22 @@ def refuse_unknown(name: str, table: MadeTable, columns: Sequence[str]) -> None:
     """Raise where a declared column is none of the table's.
 
     Raises:
-        TableError: one is not.
+        TableError: with one line for each that is not.
 
     """
-    for key in ("key", "partition_by", "sort_by"):
-        for column in getattr(table, key):
-            if column not in columns:
-                cure = did_you_mean(column, columns, f"the columns are {', '.join(columns)}")
-                raise TableError(f"tables.{name}.{key}: {column!r} is not a column of the table; {cure}")
+    if unknown := find_unknown(name, table, columns):
+        raise TableError("\n".join(unknown))
+
+
+def find_unknown(name: str, table: MadeTable, columns: Sequence[str]) -> list[str]:
+    """Return a sentence for each declared column that is none of the table's."""
+    there = f"the columns are {', '.join(columns)}"
+    return [
+        f"tables.{name}.{key}: {column!r} is not a column of the table; {did_you_mean(column, columns, there)}"
+        for key in ("key", "partition_by", "sort_by")
+        for column in getattr(table, key)
+        if column not in columns
+    ]
 
 
 def sort_rows(rows: Path, table: MadeTable) -> None:

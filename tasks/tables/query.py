@@ -57,11 +57,18 @@ def parse_query(text: str) -> ParsedQuery:
 
 
 def write_query(
-    name: str, table: MadeTable, tables: Mapping[str, Path], staged: Path, stop: threading.Event | None = None
+    name: str,
+    table: MadeTable,
+    tables: Mapping[str, Path],
+    staged: Path,
+    stop: threading.Event | None = None,
+    *,
+    is_draft: bool = False,
 ) -> Path:
     """Run a table's query over other tables and return the Parquet file of its rows, in `staged`.
 
-    What does not fit in memory spills beside it.
+    What does not fit in memory spills beside it. A draft has the columns and no row, and
+    what else is declared of the table is not looked at.
 
     Raises:
         TableError: the query does not run, takes more than its limits, or gives what no table holds.
@@ -78,8 +85,10 @@ def write_query(
             bounded(connection, key, table, at, stop),
         ):
             columns = plain_columns(connection, key, parsed.bare)
-            refuse_unknown(name, table, list(columns))
-            plain = f"SELECT {', '.join(columns.values())} FROM ({parsed.bare}\n){order_by(table)}"  # noqa: S608 - one SELECT, as checked
+            if not is_draft:
+                refuse_unknown(name, table, list(columns))
+            order = " LIMIT 0" if is_draft else order_by(table)
+            plain = f"SELECT {', '.join(columns.values())} FROM ({parsed.bare}\n){order}"  # noqa: S608 - one SELECT, as checked
             connection.execute(f"COPY ({plain}) TO {quote_text(str(rows))} {PARQUET}")
     finally:
         shutil.rmtree(spill, ignore_errors=True)

@@ -339,7 +339,7 @@ def test_a_default_may_be_empty(file: Path) -> None:
             "target: t",
             "target: ${TIDEMILL_NOT_SET}",
             [
-                "'${TIDEMILL_NOT_SET}' needs the environment variable TIDEMILL_NOT_SET, which is not set; "
+                "training.target: '${TIDEMILL_NOT_SET}' needs the environment variable TIDEMILL_NOT_SET, which is not set; "
                 "set it, or give a default: ${TIDEMILL_NOT_SET:-value}"
             ],
         ),

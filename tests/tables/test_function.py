@@ -90,6 +90,24 @@ async def test_the_process_of_functions_ends_at_once_where_none_is_called(data: 
     assert await asyncio.to_thread(_servers) == set()
 
 
+def test_a_date_stays_one(data: Path) -> None:
+    """To pandas it is a time; a column that is moved within the day is one of times."""
+    code = "def made(rows):\n    return rows.assign(at=rows.day, price=rows.day)[['day', 'at', 'price']]\n"
+    moved = "import pandas as pd\ndef made(rows):\n    return rows.assign(day=rows.day + pd.Timedelta('6h'))[['day']]\n"
+    config = written(
+        data,
+        "  t: {python: prepare:made, inputs: [rows]}\n  m: {python: move:made, inputs: [rows]}\n",
+        prepare=code,
+        move=moved,
+    )
+
+    made = make(data, config)
+
+    assert made["t"].types == {"day": "date", "at": "timestamp", "price": "timestamp"}
+    assert made["m"].types == {"day": "timestamp"}
+    assert {row["day"] for row in rows_of(data, "t")} == {dt.date(2024, 1, n) for n in (5, 7)} | {dt.date(2024, 2, 6)}
+
+
 def test_a_whole_number_beside_a_null_loses_no_digit(data: Path) -> None:
     """As a float it would."""
     config = written(
@@ -157,14 +175,20 @@ def test_a_changed_module_makes_the_table_again(data: Path) -> None:
             "returns periods in the column 'day'; make times of them",
         ),
         ("def other(rows):\n    return rows\n", "", "has no function 'made'; "),
-        ("def made(wrong):\n    return wrong\n", "", "TypeError: made\\(\\) got an unexpected keyword argument 'rows'"),
+        ("def made(wrong):\n    return wrong\n", "", "takes wrong, and is given rows; name its"),
         ("import nothing_of_the_kind\n", "", "ModuleNotFoundError: No module named 'nothing_of_the_kind'"),
         ("def made(rows):\n    while True: pass\n", ", time_limit_s: 1", "was killed after 1 s, its time_limit_s"),
         (
             "def made(rows):\n    kept = []\n    while True: kept.append(bytearray(10**7))\n",
             ", memory_limit_mb: 200",
-            "above its memory_limit_mb of 200|MemoryError",
+            "(above|within) its memory_limit_mb of 200; raise it, or make it smaller",
         ),
+        (
+            "def made(rows):\n    raise MemoryError\n",
+            ", memory_limit_mb: 200",
+            "MemoryError: asked for more than there is, within its memory_limit_mb of 200; raise it",
+        ),
+        ("def made(rows):\n    raise MemoryError\n", "", "MemoryError: asked for more than there is; give it more"),
         ("import os\ndef made(rows):\n    os._exit(3)\n", "", "its process ended by itself with exit code 3"),
     ],
 )

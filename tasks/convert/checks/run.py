@@ -120,7 +120,8 @@ def run_checks(
     if not checks:
         return []
     if types:
-        _refuse(checks, types)
+        if mistakes := find_check_mistakes(checks, types):
+            raise TableError("\n".join(mistakes))
     else:  # nothing but empty files has no column at all
         parts, types = (), {name: "string" for check in checks for name in check.columns}
     try:
@@ -194,8 +195,8 @@ def raise_failed(outcomes: Iterable[CheckOutcome]) -> None:
         raise TableError("\n".join(failed))
 
 
-def _refuse(checks: Sequence[Check], types: Mapping[str, str]) -> None:
-    """Raise unless every check is of columns that are there, and of a type that it can be told of."""
+def find_check_mistakes(checks: Sequence[Check], types: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each check of columns that are not there, or of a type that it cannot be told of."""
     mistakes = []
     for number, check in enumerate(checks):
         said = [_no_column(name, types) for name in check.columns if name not in types]
@@ -205,8 +206,7 @@ def _refuse(checks: Sequence[Check], types: Mapping[str, str]) -> None:
             except ValueError as error:
                 said = [str(error)]
         mistakes += [f"checks.{number}.{check.name}: {each}" for each in said]
-    if mistakes:
-        raise TableError("\n".join(mistakes))
+    return mistakes
 
 
 def _no_column(name: str, types: Mapping[str, str]) -> str:

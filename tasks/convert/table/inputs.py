@@ -81,23 +81,26 @@ def list_files(
     Added to `passed_over` are the names of files that none of the paths takes, and that may be meant.
 
     Raises:
-        TableError: no file matches one of them, a store cannot be reached, or it redirects to
+        TableError: no file matches one of them, with a line for each, a store cannot be reached, or it redirects to
             a host that is not one of `allow_hosts`; or two addresses differ in a secret alone.
 
     """
     found: dict[str, InputFile] = {}
     others: list[str] = []
+    unmatched: list[str] = []
     for path in paths:
         files = sorted(_list(path, root, allow_hosts, others), key=lambda file: _by_value(file.name))
         if not files:
             where = redact(path) if "://" in path else root / Path(path).expanduser()
-            raise TableError(f"no file matches {where}; put the files there, or correct path")
+            unmatched.append(f"no file matches {where}; put the files there, or correct path")
         for file in files:
             if found.setdefault(file.name, file).path != file.path:
                 raise TableError(
                     f"{file.name}: two addresses differ in nothing but what proves who asks, which no file is known by; "
                     "list one of them, or make a source of each"
                 )
+    if unmatched:
+        raise TableError("\n".join(unmatched))
     if passed_over is not None:
         passed_over += sorted(set(others) - found.keys())
     return list(found.values())

@@ -151,6 +151,12 @@ def _call(request: Request) -> Iterator[tuple[How, bytes]]:
             yield from (("yielded", pickle.dumps(value)) for value in answer)
             answer = None
         yield "answered", pickle.dumps(answer)
+    except MemoryError as error:
+        said = " ".join(str(error).split()).rstrip(".") or "asked for more than there is"
+        cure = (
+            f", within its memory_limit_mb of {request.memory_mb}; raise it" if request.memory_mb else "; give it more"
+        )
+        yield "raised", pickle.dumps(f"MemoryError: {said[:300]}{cure}, or make it smaller")
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told where it was asked for
         told = " ".join(str(error).split()).rstrip(".") or "no reason given"
         kind = "" if isinstance(error, TidemillError) else f"{type(error).__name__}: "

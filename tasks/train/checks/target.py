@@ -81,7 +81,9 @@ def examine_target(training: Training, columns: Sequence[str], table: pa.Table) 
         table: Those of the target and the split at least.
 
     """
-    mistakes = list(_column_mistakes(training, columns, table))
+    mistakes = list(find_column_mistakes(training, columns))
+    if isinstance(training.split, TimeSplit | GroupSplit) and training.split.column in columns:
+        mistakes += _split_mistakes(training.split, table.column(training.split.column))
     if training.target not in columns:
         return None, mistakes
     column = table.column(training.target)
@@ -101,7 +103,8 @@ def examine_target(training: Training, columns: Sequence[str], table: pa.Table) 
     return target, mistakes
 
 
-def _column_mistakes(training: Training, columns: Sequence[str], table: pa.Table) -> Iterator[str]:
+def find_column_mistakes(training: Training, columns: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each column that the section names, and that the query's result has not."""
     named = {"training.target": training.target}
     if isinstance(training.split, TimeSplit | GroupSplit):
         named["training.split.column"] = training.split.column
@@ -109,8 +112,6 @@ def _column_mistakes(training: Training, columns: Sequence[str], table: pa.Table
         if name not in columns:
             shown = ", ".join(columns)
             yield f"{key}: {name!r} is not a column of the query's result ({shown}); {did_you_mean(name, list(columns))}"
-    if isinstance(training.split, TimeSplit | GroupSplit) and training.split.column in columns:
-        yield from _split_mistakes(training.split, table.column(training.split.column))
     if not set(columns) - not_features(training):
         yield f"training.query: gives no column besides {', '.join(columns)}; select features too"
 

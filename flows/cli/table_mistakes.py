@@ -1,0 +1,81 @@
+"""What in the tables that a pipeline makes of others, and in its training, would make a run fail, seen before it runs."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+from flows.summary import RunOptions
+from tasks.config import ApiSource, Pipeline, Training
+from tasks.core.errors import TableError
+from tasks.core.sql import check_query
+from tasks.core.storage import DataFolder
+from tasks.tables.draft import DraftedTables, draft_tables
+from tasks.tables.function import find_function_mistakes
+from tasks.tables.order import find_table_mistakes as find_order_mistakes
+from tasks.tables.order import find_unknown_tables, tables_in
+from tasks.train.checks.training_set import is_checked
+
+_QUERY = "training.query"
+
+
+def find_table_mistakes(
+    config: Pipeline, folder: DataFolder, choice: RunOptions, *, in_tables: bool, doubtful: Collection[str]
+) -> list[str]:
+    """Return one sentence for each mistake of made tables and of the training; with `in_tables` also those that the tables show."""
+    mistakes = find_order_mistakes(config)
+    if choice.runs("tables"):
+        mistakes += find_function_mistakes(config)
+    with tempfile.TemporaryDirectory(prefix="tidemill-check-") as scratch:
+        drafted = None
+        if in_tables:
+            try:
+                drafted = draft_tables(config, folder, Path(scratch), _doubtful_tables(config, doubtful))
+                mistakes += drafted.mistakes
+            except TableError as error:
+                mistakes += str(error).splitlines()
+        if config.training is not None and choice.runs("train"):
+            known = None if any(key.startswith(_QUERY) or key == "training" for key in doubtful) else drafted
+            mistakes += _training_mistakes(config, config.training, folder, known)
+    return mistakes
+
+
+def _doubtful_tables(config: Pipeline, doubtful: Collection[str]) -> set[str]:
+    """Return the tables of which nothing is known, because what is declared of them is wrong."""
+    names = {name for key in doubtful for section, _, name in [key.partition(".")] if section in ("sources", "tables")}
+    sources = (config.sources.get(name.partition(".")[0]) for name in names)
+    return {
+        *(name.partition(".")[0] for name in names),
+        *(each for source in sources if isinstance(source, ApiSource) for each in source.tables),
+    }
+
+
+def _training_mistakes(
+    config: Pipeline, training: Training, folder: DataFolder, drafted: DraftedTables | None
+) -> list[str]:
+    kept, tables = folder.training(config.name), {name: folder.table(name) for name in config.table_names}
+    unquoted = _unquoted_tables(config, training)
+    if not unquoted and is_checked(training, kept, tables):
+        return []
+    from tasks.train.checks.preview import find_row_mistakes  # noqa: PLC0415 - scikit-learn costs a second to import
+    from tasks.train.checks.section import check_training  # noqa: PLC0415 - the same
+
+    mistakes = [] if is_checked(training, kept) else check_training(training)
+    if unquoted:  # which is all that is wrong with its syntax
+        mistakes = [each for each in mistakes if not each.startswith(f"{_QUERY}:")]
+    unknown = unquoted or find_unknown_tables(training.query, _QUERY, config)
+    used = {*tables_in(training.query, config)}
+    if drafted is None or unknown or check_query(training.query) or not used <= drafted.tables.keys():
+        return unknown + mistakes
+    return mistakes + find_row_mistakes(training, drafted.tables, is_rowless=bool(used & drafted.rowless))
+
+
+def _unquoted_tables(config: Pipeline, training: Training) -> list[str]:
+    """Return the tables whose names SQL would take for a subtraction."""
+    return [
+        f'training.query: the table {name} has a - in its name; write it in double quotes: "{name}"'
+        for name in config.table_names
+        if "-" in name and re.search(rf'(?<!["\w-]){re.escape(name)}(?!["\w-])', training.query)
+    ]
