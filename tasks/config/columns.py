@@ -109,12 +109,13 @@ class Column(ConfigModel):
     decimal: Literal[".", ","] | None = None
     """What separates decimals in its numbers; without it, what the whole file uses."""
     strip: bool | Affixes = False
-    """What is taken off around its numbers: true: currency signs, units, % and blanks, as of 1,234.50 €; or the texts that are, e.g. [€, EUR], where another makes the row a reject.
+    """What is taken off around its numbers: true: signs and codes of currencies before or behind, % and blanks, and units of letters behind, as of 1,234.50 €, CHF 5 and 12 kg; or the texts that are, e.g. [€, EUR], where another makes the row a reject.
 
-    A unit is taken off, not converted: 12 % is 12. Words that multiply, as k or Mio, have to be listed.
+    A unit is taken off, not converted: 12 % is 12. Words that multiply, as k or Mio, have to be
+    listed, and so have letters before a number that are no currency's: A5 makes the row a reject.
     """
     pattern: NonEmpty | None = None
-    """Regular expression (RE2) of the whole value, whose one group is what stays of it, e.g. 'Order (\\d+)'; a row with another value becomes a reject."""
+    """Regular expression (RE2) of the whole value, whose one group is what stays of it, e.g. 'Order (\\d+)', null where the group is empty or has no part in the match; a row with another value becomes a reject."""
     true: Words = ()
     """Words that mean true in a bool, upper or lower case, e.g. [ja, x]; with them, or false, a row with any other word becomes a reject."""
     false: Words = ()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from tests.convert.conftest import files_source, make_table, read_rejects, read_
 
 def write(path: Path, values: list[Any]) -> None:
     """Write the columns id and v in the format that the file's name tells."""
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True, parents=True)
     rows = [{"id": n, "v": value} for n, value in enumerate(values)]
     if path.suffix == ".csv":
         path.write_text("id;v\n" + "".join(f"{row['id']};{'' if row['v'] is None else row['v']}\n" for row in rows))
@@ -53,7 +55,24 @@ FORMATS = pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
         ("12%", 12),
         ("Rs. 500", 500),
         ("5 kr.", 5),
+        ("kr. 5", 5),
+        ("CHF 5", 5),
+        ("CHF5", 5),
+        ("eur 5", 5),
+        ("US$5", 5),
+        ("R$ 5", 5),
+        ("%5", 5),
         ("$.50", 0.5),
+        ("A5", None),
+        ("A 5", None),
+        ("No. 5", None),
+        ("EURO2024X 5", None),
+        ("xEUR 5", None),
+        ("chfa 5", None),
+        ("kg 5", None),
+        ("Q3", None),
+        ("3e5 g", 300_000),
+        ("--5 €", None),
         ("EUR 5 per kg", None),
         ("EUR 5/kg", 5),
         ("Rs.500", None),
@@ -74,7 +93,7 @@ FORMATS = pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
     ],
 )
 def test_what_stands_around_a_number(tmp_path: Path, name: str, text: str, value: float | None) -> None:
-    """A currency, unit or blank is taken off; what would make it another number is a reject."""
+    """A currency, or a unit behind it, is taken off; what would make it another number, or none, is a reject."""
     kept, reasons = convert(tmp_path, name, [text, "1"], type="float", strip=True, thousands=",")
 
     if value is None and text != "EUR 5 per kg":
@@ -102,7 +121,7 @@ def test_numbers_of_json_stay(tmp_path: Path) -> None:
 @FORMATS
 def test_units_that_differ_are_told(tmp_path: Path, name: str) -> None:
     """A column of grams and kilograms is a warning with counts and the cure, also where many ways of writing come."""
-    write(tmp_path / "inbox" / name, ["5 g", "6 g", "7 kg", "g 8", "9 t", "1 lb", "2 oz"])
+    write(tmp_path / "inbox" / name, ["5 g", "6 g", "7 kg", "8g", "9 t", "1 lb", "2 oz"])
     source = files_source(columns={"v": {"type": "float", "strip": True}})
     table = make_table(tmp_path, source)
 
@@ -114,14 +133,33 @@ def test_units_that_differ_are_told(tmp_path: Path, name: str) -> None:
     assert make_table(tmp_path, source).findings.warnings == (warning,)
 
 
+@pytest.mark.parametrize("strip", [True, ("g", "kg", "mg", "t", "m2", "EUR", "€")])
+def test_a_text_becomes_the_same_whatever_others_are(strip: Any) -> None:
+    """Alone, beside a few ways of writing, and beside more than are looked at one by one."""
+    texts = ["1", "-2", "+3 g", "4.5kg", "-6 mg", "7 t", "8 EUR", "EUR 9", "€10", "-€11", "€-12", "13-14 g", "1e2 kg"]
+    texts += ["g", "x5", "5 m2", ".5 g", "5. g", "€.5", "5-", "7 g g", "8 gk", "inf g", "nan", "0x1F g", "  6 g "]
+    declared = Column(type="float", strip=strip)
+
+    def read(*written: str) -> tuple[list[Any], Mapping[str, int]]:
+        cleaned = clean(pa.chunked_array([written]), declared)
+        return cast_texts(cleaned.values, "float", declared).values.to_pylist()[: len(texts)], cleaned.taken
+
+    alone = [read(text) for text in texts]
+    many = [f"{n}x{n}y" for n in range(2_000)]
+
+    assert read(*texts)[0] == [value for (value,), _ in alone]
+    assert read(*texts, *many) == read(*texts)
+    assert read(*texts)[1] == sum((Counter(taken) for _, taken in alone), Counter())
+
+
 @FORMATS
 def test_a_pattern_keeps_its_group(tmp_path: Path, name: str) -> None:
-    """The whole value has to match; null stays null, and an empty group is null."""
-    values = ["Order 5", "Order 6a", None, "Order ", "1.Order 7"]
+    """The whole value has to match; null stays null, and so is a group that is empty, or not there."""
+    values = ["Order 5", "Order 6a", None, "Order ", "1.Order 7", "Order"]
 
-    kept, reasons = convert(tmp_path, name, values, pattern=r"[(]?Order (\d*)", type="int")
+    kept, reasons = convert(tmp_path, name, values, pattern=r"[(]?Order(?: (\d*))?", type="int")
 
-    assert kept == [5, None, None]
+    assert kept == [5, None, None, None]
     assert reasons == ["'Order 6a' does not match the pattern", "'1.Order 7' does not match the pattern"]
 
 
@@ -199,11 +237,12 @@ def test_both_ways_of_reading_agree(tmp_path: Path) -> None:
     st.sampled_from([",", " ", "'", "_"]),
 )
 def test_a_number_in_any_unit_is_that_number(written: list[tuple[Decimal, str, str, bool]], separator: str) -> None:
-    """Whatever stands around it, in front of it or behind it, and whatever separates its thousands."""
+    """Whatever unit stands behind it, or currency in front of it, and whatever separates its thousands."""
     texts = []
     for number, unit, blank, is_before in written:
         digits = f"{number:,.2f}".replace(",", separator)
-        texts.append(f"{unit}{blank or ' '}{digits}" if is_before else f"{digits}{blank}{unit}")
+        stands_before = is_before and unit not in ("kg", "m²")
+        texts.append(f"{unit}{blank or ' '}{digits}" if stands_before else f"{digits}{blank}{unit}")
     declared = Column(type="float", strip=True, thousands=separator)
 
     cleaned = clean(pa.chunked_array([texts]), declared)

@@ -19,7 +19,7 @@ from tasks.core.storage import DataFolder, fingerprint
 from tasks.raw.partitions import Partition, list_partitions
 from tasks.raw.selection import PartitionSelection
 
-LAYOUT = 4  # raised when parts of the same rows are made otherwise: tables are then made anew
+LAYOUT = 5  # raised when parts of the same rows are made otherwise: tables are then made anew
 
 
 @dataclass(frozen=True)
