@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 from prefect import flow, get_run_logger
 
 from flows.stage import end_stage, name_run
 from tasks.config import Pipeline, read_pipeline
+from tasks.core.errors import ConfigError
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.storage import DataFolder
-from tasks.export.job import Exported, ExportJob
+from tasks.export.job import Exported, find_export_mistakes, list_exports
 from tasks.export.tasks import export_one
 from tasks.raw.owners import refuse_foreign
 from tasks.reports.artifacts import report_exports
@@ -28,12 +28,12 @@ async def export(config: Pipeline | Path, data: Path = Path("data"), fresh: bool
         fresh: write again what stands.
 
     Raises:
-        ConfigError: a table is another pipeline's.
+        ConfigError: a target is none that a table may be written to, or a table is another pipeline's.
         StageError: a table could not be written, and the pipeline does not allow partial data.
 
     """
     pipeline, folder = read_pipeline(config), DataFolder.at(data)
-    await asyncio.to_thread(refuse_foreign, pipeline, folder)
+    await asyncio.to_thread(_refuse, pipeline, folder)
     outcomes = [await export_one(job, fresh=fresh) for job in list_exports(pipeline, folder)]
     failed = [each for each in outcomes if isinstance(each, Failed)]
     made = [each for each in outcomes if not isinstance(each, Failed)]
@@ -43,8 +43,7 @@ async def export(config: Pipeline | Path, data: Path = Path("data"), fresh: bool
     return end_stage("export", outcomes, failed, pipeline)
 
 
-def list_exports(pipeline: Pipeline, folder: DataFolder) -> Iterator[ExportJob]:
-    """Yield what a pipeline writes, table by table."""
-    for name, targets in pipeline.export.items():
-        for target in targets:
-            yield ExportJob(name, target, folder, folder.root)
+def _refuse(pipeline: Pipeline, folder: DataFolder) -> None:
+    if mistakes := find_export_mistakes(pipeline, folder):
+        raise ConfigError(mistakes)
+    refuse_foreign(pipeline, folder)

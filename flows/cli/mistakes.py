@@ -55,14 +55,12 @@ def find_mistakes(
 
 
 def _export_mistakes(config: Pipeline, folder: DataFolder) -> list[str]:
-    from tasks.export.job import ExportJob  # noqa: PLC0415 - of exports alone is DuckDB wanted
+    from tasks.export.job import find_export_mistakes  # noqa: PLC0415 - of exports alone is DuckDB wanted
 
-    mistakes = []
+    mistakes = find_export_mistakes(config, folder)
     for name, targets in config.export.items():
-        for target in targets:
-            if mistake := ExportJob(name, target, folder, folder.root).find_mistake():
-                mistakes.append(f"export.{name}: {mistake}")
-            mistakes += _secret_mistakes(f"export.{name}.password", target.password) if target.password else []
+        for reference in filter(None, (target.password for target in targets)):
+            mistakes += _secret_mistakes(f"export.{name}.password", reference)
     return mistakes
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from tasks.config import Export
+from tasks.config import Export, FilesSource, Pipeline
 from tasks.config.exports import DELTA
+from tasks.convert.files.listing import would_list
 from tasks.convert.table.manifest import read_table_manifest
 from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder, commit_json, fingerprint, json_reader
@@ -85,7 +86,7 @@ class ExportJob:
     @property
     def home(self) -> Path:
         """Return the folder of what is known of the target."""
-        return self.folder.export(fingerprint([str(self._path or self.export.to), self.export.table])[:32])
+        return self.folder.export(fingerprint([str(self.path or self.export.to), self.export.table])[:32])
 
     @property
     def source(self) -> TableSource:
@@ -106,7 +107,7 @@ class ExportJob:
         return TableSource(self.table, tables[self.table].resolve(), self.home / "spill")
 
     @cached_property
-    def _path(self) -> Path | None:
+    def path(self) -> Path | None:
         """Return the path of a target that is one."""
         if self.export.kind == "postgresql":
             return None
@@ -117,7 +118,7 @@ class ExportJob:
         package = _PACKAGES.get(self.export.kind)
         if package is not None and find_spec(package.replace("-", "_")) is None:
             return f"{self.export.to} needs {package}, which is not installed; run: pip install {package}"
-        guarded = self.folder.find_guarded(self._path) if self._path else None
+        guarded = self.folder.find_guarded(self.path) if self.path else None
         return f"{self.export.to} {guarded}" if guarded else None
 
     def open_target(self, password: str | None) -> Target:
@@ -129,15 +130,39 @@ class ExportJob:
         """
         if mistake := self.find_mistake():
             raise ConfigError(mistake)
-        if self._path is None:
+        if self.path is None:
             return PostgresqlTarget(self.export.to, self.name, password)
         match self.export.kind:
             case "sqlite":
-                return SqliteTarget(self._path, self.name)
+                return SqliteTarget(self.path, self.name)
             case "delta":
-                return DeltaTarget(self._path)
+                return DeltaTarget(self.path)
             case _:
-                return FileTarget(self._path)
+                return FileTarget(self.path)
+
+
+def list_exports(config: Pipeline, folder: DataFolder) -> Iterator[ExportJob]:
+    """Yield what a pipeline writes, table by table."""
+    for name, targets in config.export.items():
+        for target in targets:
+            yield ExportJob(name, target, folder, folder.root)
+
+
+def find_export_mistakes(config: Pipeline, folder: DataFolder) -> list[str]:
+    """Return a sentence for each mistake of the section export that is seen without the targets."""
+    found = [(job, job.find_mistake() or _find_circle(job, config)) for job in list_exports(config, folder)]
+    return [f"export.{job.table}: {mistake}" for job, mistake in found if mistake]
+
+
+def _find_circle(job: ExportJob, config: Pipeline) -> str | None:
+    """Return that a source would read what is exported, and the table grow with each run."""
+    if job.path is None:
+        return None
+    file = job.path / "part.parquet" if job.export.kind == "delta" else job.path
+    for name, source in config.sources.items():
+        if isinstance(source, FilesSource) and any(would_list(path, job.root, file) for path in source.path):
+            return f"{job.export.to} is among the files of sources.{name}, which would read it; name a place elsewhere"
+    return None
 
 
 def export_table(job: ExportJob, password: str | None = None, *, fresh: bool = False) -> Exported:

@@ -124,13 +124,15 @@ class PostgresqlTarget:
         return f"{self._address}{'&' if query else '?'}{'&'.join(params)}"
 
     def _explain(self, error: Any) -> str:
-        said = _NOISE.sub("", str(error).strip().splitlines()[0]).strip().rstrip(".")
+        said = _NOISE.sub("", str(error).strip().splitlines()[0]).rstrip(" .:")
         if self._password:
             said = said.replace(self._password, HIDDEN)
         if said.startswith("Failed to connect"):
             cure = "see that the address, the user and the password are right, and that the server answers"
+        elif error.sqlstate is None:  # the driver's own, which gives no reason
+            cure = "see that the server is still there, and that dates and times are within 4713 BC and 294276"
         else:
-            cure = _CURES.get(error.sqlstate or "", "see what the server says of it")
+            cure = _CURES.get(error.sqlstate, "see what the server says of it")
         return f"{said}; {cure}"
 
 

@@ -23,7 +23,10 @@ _TYPES = {
     r"DOUBLE": ("REAL", "{}"),
     r"DATE": ("DATE", "CAST({} AS VARCHAR)"),
     r"TIMESTAMP": ("TIMESTAMP", "CAST({} AS VARCHAR)"),
-    r"TIMESTAMP WITH TIME ZONE": ("TIMESTAMP WITH TIME ZONE", "CAST({} AS VARCHAR) || ':00'"),
+    r"TIMESTAMP WITH TIME ZONE": (
+        "TIMESTAMP WITH TIME ZONE",
+        "CAST({0} AS VARCHAR) || CASE WHEN isfinite({0}) THEN ':00' ELSE '' END",
+    ),
     r"DECIMAL.*": ("", "CAST({} AS VARCHAR)"),
     r"VARCHAR": ("TEXT", "{}"),
 }

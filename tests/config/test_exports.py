@@ -55,6 +55,8 @@ def test_one_target_may_be_a_text(tmp_path: Path, text: str) -> None:
         ("  rows: {to: 'postgresql://me@db/x', password: {env: NOT_THERE}}", "export.rows.password.env: the environment variable NOT_THERE is not set; set it to the password"),
         ("  rows: [out.csv, out.csv]", "export.rows: out.csv is written by export.rows already; take one out"),
         ("  rows: tables/rows/out.csv", "which only runs may change; name a file elsewhere"),
+        ("  rows: inbox/out.csv", "export.rows: inbox/out.csv is among the files of sources.rows, which would read it"),
+        ("  rows: delta:inbox", "export.rows: delta:inbox is among the files of sources.rows, which would read it"),
         ("  rows: raw/out.csv", "which only runs may change; name a file elsewhere"),
     ],
 )  # fmt: skip

@@ -7,8 +7,9 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,22 @@ def list_local(path: str, root: Path, passed_over: list[str] | None = None) -> I
             _refuse_way_out(name, home)
         if (file := _stat(name)) is not None:
             yield file
+
+
+def would_list(path: str, root: Path, file: Path) -> bool:
+    """Return whether a glob, a folder or a file would list a file, were it there."""
+    place = root / Path(path).expanduser()
+    if not _WILD & set(path):
+        return file.is_relative_to(place)
+    return _is_matched(file.parts, place.parts)
+
+
+def _is_matched(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern or not parts:
+        return not pattern and not parts
+    if pattern[0] == "**":
+        return any(_is_matched(parts[start:], pattern[1:]) for start in range(len(parts) + 1))
+    return fnmatchcase(parts[0], pattern[0]) and _is_matched(parts[1:], pattern[1:])
 
 
 def _in_any_case(pattern: str, ending: str) -> str:

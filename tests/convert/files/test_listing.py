@@ -11,7 +11,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from tasks.convert.files.listing import list_local, list_remote
+from tasks.convert.files.listing import list_local, list_remote, would_list
 from tasks.core.errors import TableError
 from tasks.core.remote_storage import missing_package
 from tests.convert.serving import Quiet, serving
@@ -211,3 +211,27 @@ def test_a_link_within_a_folder_is_followed(inbox: Path) -> None:
 
     assert str(inbox / "by_link" / "again.csv") in [file.path for file in list_local("by_link", inbox)]
     assert str(inbox / "by_link" / "again.csv") in [file.path for file in list_local("by_link/*.csv", inbox)]
+
+
+@pytest.mark.parametrize(
+    ("path", "file", "is_listed"),
+    [
+        ("inbox", "inbox/a/b.csv", True),
+        ("inbox", "inboxes/b.csv", False),
+        ("inbox/a.csv", "inbox/a.csv", True),
+        ("inbox/*.csv", "inbox/a.csv", True),
+        ("inbox/*.csv", "inbox/b/a.csv", False),
+        ("*.csv", "inbox/a.csv", False),
+        ("inbox/**/*.csv", "inbox/a.csv", True),
+        ("inbox/**/*.csv", "inbox/b/c/a.csv", True),
+        ("inbox/**/*.csv", "inbox/b/c/a.json", False),
+        ("in[bx]ox/**", "inbox/b/c/a.json", True),
+        ("inbox/*.csv", "inbox/a.CSV", False),
+    ],
+)
+def test_it_is_known_what_would_be_listed(tmp_path: Path, path: str, file: str, is_listed: bool) -> None:
+    """Of a file that is not there, as of one that is."""
+    assert would_list(path, tmp_path, tmp_path / file) == is_listed
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text("a")
+    assert any(each.path == str(tmp_path / file) for each in list_local(path, tmp_path)) == is_listed
