@@ -15,8 +15,16 @@ from tasks.config import kinds
 from tasks.config.base import MODELS
 from tasks.core.registry import Registry
 
-DOCS = Path(__file__).parent.parent / "docs"
+PROJECT = Path(__file__).parent.parent
+README = PROJECT / "README.md"
+DOCS = PROJECT / "docs"
+PAGES = [README, *sorted(DOCS.glob("*.md"))]
 MOST_LINES = 40
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the code blocks of a language on a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def code_of(page: str, heading: str) -> str:

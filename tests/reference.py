@@ -20,14 +20,14 @@ EXAMPLES = sorted((DOCS / "examples").glob("*.yaml"))
 
 _HEAD = """# The pipeline file
 
-Every key of a pipeline file, as `python -m flows check` knows it. This page is made from the models in
+Every key of a pipeline file, as `tidemill check` knows it. This page is made from the models in
 [tasks/config](../tasks/config) and from the pipelines in [examples](examples), which have each key at least once:
 `python -m tests.reference` writes it, and a test compares it with them.
 
 Where a heading names a `kind` or a `by`, that key is needed, and says which of the sections holds. A column may be its
 type alone, `price: float`, that of web pages its selector alone, a target of `export` its text alone; one `path`,
 `start`, target or column of a check may stand for a list of one. A text `${NAME}`, or `${NAME:-default}`, takes the value of an environment variable. A key that is not here is an error.
-For an editor that completes keys and marks mistakes, write `python -m flows schema > pipeline.schema.json` and name
+For an editor that completes keys and marks mistakes, write `tidemill schema > pipeline.schema.json` and name
 that file in the first line of a pipeline file: `# yaml-language-server: $schema=pipeline.schema.json`.
 """
 _WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}

@@ -8,26 +8,10 @@ from pathlib import Path
 import pytest
 
 from flows.cli.main import app
-from tasks.config import load_pipeline
+from tests.documented import DOCS, PAGES, PROJECT
 
-PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    """Return the README's code blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-
-
-def test_its_pipeline_file_is_right(tmp_path: Path) -> None:
-    """The pipeline file that it shows loads."""
-    path = tmp_path / "pipeline.yaml"
-    (text,) = blocks("yaml")
-    path.write_text(text)
-
-    pipeline = load_pipeline(path)
-
-    assert (pipeline.name, list(pipeline.sources)) == ("orders", ["orders", "customers"])
+_PICTURE_BYTES = 150_000
 
 
 def test_its_two_commands_need_only_python_and_pip() -> None:
@@ -35,30 +19,30 @@ def test_its_two_commands_need_only_python_and_pip() -> None:
     commands = re.findall(r"^python3 -m venv .*$", README, re.MULTILINE)
 
     assert [command.split(" && ")[0] for command in commands] == ["python3 -m venv .venv"] * 2
-    assert commands[0].endswith("-e . && .venv/bin/python -m flows demo")
+    assert commands[0].endswith("-e . && .venv/bin/tidemill demo")
     assert commands[1].endswith("-e '.[test]' && .venv/bin/python -m pytest -n 2 --dist loadfile")
 
 
-@pytest.mark.parametrize("line", sorted(set(re.findall(r"python -m flows ([a-z]+)", README))))
-def test_its_commands_exist(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every command of the command line that it names explains itself."""
-    app([line, "--help"])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every file and folder that a page links to is there, and every heading; so are its pictures, which are small."""
+    links = re.findall(r"\]\(([^):]+)\)", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL))
+    for link in links:
+        place, _, heading = link.partition("#")
+        target = page.parent / place if place else page
+        assert target.exists(), link
+        assert target.suffix != ".png" or target.stat().st_size < _PICTURE_BYTES, link
+        if heading:
+            heads = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            assert heading in [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads], link
 
-    assert f"Usage: tidemill {line}" in capsys.readouterr().out
 
-
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
-def test_its_links_lead_somewhere(link: str) -> None:
-    """Every file and folder that it links to is there."""
-    assert (PROJECT / link).exists()
-
-
-def test_its_options_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every option of `run` that it names is one, and no other is kept from the reader."""
+def test_the_options_of_a_run_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every option of `run` is on the page of operation, and every one there exists."""
     app(["run", "--help"])
 
-    told = set(re.findall(r"--(?:data|only|fresh|partitions|strict|verbose)\b", README))
-    assert set(re.findall(r"--[a-z]+", capsys.readouterr().out)) - {"--pipeline"} == told
+    told = re.findall(r"^\| `(--[a-z]+)", (DOCS / "operate.md").read_text(), re.MULTILINE)
+    assert set(re.findall(r"--[a-z]+", capsys.readouterr().out)) - {"--pipeline"} == set(told)
 
 
 def test_its_map_of_the_house_is_true() -> None:
@@ -71,9 +55,9 @@ def test_its_map_of_the_house_is_true() -> None:
 
 
 def test_it_is_short() -> None:
-    """It is read in a few minutes: 200 lines at most, with the command and its output before line 40."""
+    """It is read in a few minutes: 140 lines at most, with the command and its output before line 40."""
     lines = README.splitlines()
 
-    assert len(lines) <= 200
-    assert any("flows demo" in line for line in lines[:10])
+    assert len(lines) <= 140
+    assert any("tidemill demo" in line for line in lines[:12])
     assert any("336,783    336,776" in line for line in lines[:40])

@@ -1,0 +1,108 @@
+"""The shop that README and docs/sources.md tell of: its API, its catalogue, and files as others export them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from flows.cli.temporary_server import HOST
+from tests.hosting import hosting
+
+ORDERS, PRODUCTS = 240, 12
+_PAGE = 5
+TOKEN = "shop-token"  # noqa: S105 - of this server alone
+
+
+def order(number: int) -> dict[str, Any]:
+    """Return an order of the API: every ninth without items, of every fourth it is not known whether it is sent back."""
+    items = [
+        {"line": line, "sku": f"{(number + line) % PRODUCTS:03d}", "qty": line, "unit_price": f"{number + 1000:,}.50 €"}
+        for line in range(1, 1 + (number % 9 and 1 + number % 3))
+    ]
+    return {
+        "id": f"ord_{number:04d}",
+        "returned": None if number % 4 == 3 else number % 5 < 2,
+        "total": f"{1000 + number:,}.50 €",
+        "customer": {"country": ["DE", "FR"][number % 2]},
+        "items": items,
+    }
+
+
+async def _orders(request: Request) -> Response:
+    if request.headers.get("authorization") != f"Bearer {TOKEN}":
+        return JSONResponse({"error": "who asks?"}, 401)
+    start, limit = int(request.query_params.get("cursor", 0)), int(request.query_params["limit"])
+    following = start + limit if start + limit < ORDERS else None
+    rows = [order(number) for number in range(start, min(start + limit, ORDERS))]
+    return JSONResponse({"data": rows, "meta": {"next_cursor": following and str(following)}})
+
+
+async def _catalogue(request: Request) -> Response:
+    start = int(request.query_params.get("from", 0))
+    links = [
+        f'<a class=product href="/products/{sku:03d}">{sku}</a>'
+        for sku in range(start, start + _PAGE)
+        if sku < PRODUCTS
+    ]
+    more = f'<a rel=next href="/catalogue?from={start + _PAGE}">more</a>' if start + _PAGE < PRODUCTS else ""
+    return HTMLResponse(f"<main>{''.join(links)}{more}</main>")
+
+
+async def _product(request: Request) -> Response:
+    sku = request.path_params["sku"]
+    named = f"<h1>Chair <b>{sku}</b></h1><span class=sku>{sku}</span><p class=number>No. {sku}</p>"
+    return HTMLResponse(f"<main>{named}<b class=price>€ 1,{sku}.50</b></main>")
+
+
+@contextmanager
+def open_shop() -> Iterator[str]:
+    """Yield the address of the shop, served while the block runs."""
+    routes = [
+        Route("/v2/orders", _orders),
+        Route("/catalogue", _catalogue),
+        Route("/products/{sku}", _product),
+        Route("/robots.txt", lambda _request: Response("", 404)),
+    ]
+    listener = socket.create_server((HOST, 0))
+    with hosting(Starlette(routes=routes), listener):
+        yield f"http://{HOST}:{listener.getsockname()[1]}"
+
+
+def write_inbox(inbox: Path) -> None:
+    """Write the files of which the pages tell."""
+    for folder in ("deliveries", "tills"):
+        (inbox / folder).mkdir(parents=True)
+    _write(
+        inbox / "deliveries" / "may.csv",
+        "order_id;shipped_on;cost",
+        (f"ord_{n:04d};03.05.2024;1.{n:03d},50 €" for n in range(ORDERS)),
+    )
+    _write(inbox / "costs.csv", "sku,cost", (f"{sku:03d},{sku}.25" for sku in range(PRODUCTS - 1)))
+    tills = inbox / "tills"
+    for year, revenue in ((2022, "Umsatz"), (2023, "Umsatz (€)")):
+        days = [f"{day:02d}.01.{year};101;1.{day:03d},50;{'ja' if day % 2 else 'nein'}" for day in range(1, 31)]
+        head = f"Kassenbericht Nord\nZeitraum: Januar {year}\nDatum;Filiale;{revenue};Aktion"
+        _write(tills / f"kasse_{year}.csv", head, [*days, "Summe;;30.480,00;"], "cp1252")
+    _write(
+        tills / "pos_2022.csv",
+        "date,store,revenue,promo",
+        (f"{day:02d}.01.2022,201,{day}.25,yes" for day in range(1, 31)),
+    )
+    book = openpyxl.Workbook()
+    sheet = book.create_sheet("Stores")
+    for row in (("Nr.", "Town"), (101, "Kiel"), (201, "Füssen")):
+        sheet.append(row)
+    book.save(tills / "stores.xlsx")
+
+
+def _write(path: Path, head: str, lines: Any, encoding: str = "utf-8") -> None:
+    path.write_text("\n".join([head, *lines, ""]), encoding=encoding)

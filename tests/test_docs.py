@@ -1,0 +1,197 @@
+"""Every command and file that README and the pages of docs/ show is run here, or by the test that is named."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from cyclopts import MissingArgumentError
+from pydantic import TypeAdapter
+from ruamel.yaml import YAML
+
+from flows.cli.main import app
+from tasks.config import ApiSource
+from tests.documented import DOCS, PAGES, PROJECT, README, blocks
+from tests.flows.conftest import data, sample_site  # noqa: F401 - fixtures
+from tests.shop import ORDERS, PRODUCTS, TOKEN, open_shop, order, write_inbox
+
+BIN = Path(sys.executable).parent
+COMMAND_S = 300
+RUN_HERE = ("tidemill ",)
+ELSEWHERE = {
+    "python3 -m venv": ".ci/run",
+    ".venv/bin/just": ".ci/run",
+    "prefect server start": "tests/flows/scheduling.py",
+    "python -m deployments.sample": "tests/flows/conftest.py",
+    "prefect work-pool create": "tests/flows/test_deployments.py",
+    "prefect deployment run": "tests/flows/test_deployments.py",
+}
+"""What the other commands begin with, and what runs them."""
+
+
+@dataclass
+class Shop:
+    """A folder in which pipelines and commands of the pages are run, and the address of a shop that answers."""
+
+    address: str
+    folder: Path
+    environment: dict[str, str] = field(default_factory=lambda: {"SHOP_TOKEN": TOKEN})
+
+    def run(self, line: str) -> str:
+        """Run a line in a shell as it stands on a page, and return what it prints."""
+        environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", **self.environment}
+        command = ["bash", "-c", line]
+        ended = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=COMMAND_S, check=False
+        )
+        assert ended.returncode == 0, f"{line}: {ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+    def run_page(self, page: Path, replaced: Mapping[str, str] | None = None) -> list[str]:
+        """Run the commands and the Python code of a page, in their order, and return what the commands print."""
+        lines = [line for block in blocks(page, "sh") for line in block.splitlines() if line.startswith(RUN_HERE)]
+        for old, new in (replaced or {}).items():
+            lines = [line.replace(old, new) for line in lines]
+        told = [self.run(line) for line in lines]
+        for code in blocks(page, "python"):
+            self.run(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}")
+        return told
+
+    def write(self, text: str) -> Path:
+        """Write a pipeline file of a page, with the address of this shop, and return its path."""
+        text = re.sub(r"https://(api|shop)\.example\.com", self.address, text)
+        path = self.folder / f"{YAML(typ='safe').load(text)['name']}.yaml"
+        path.write_text(text)
+        return path
+
+
+@pytest.fixture(scope="module")
+def shop(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Yield the folder of somebody who has done what README says of a pipeline of one's own."""
+    assert prefect_server
+    folder = tmp_path_factory.mktemp("shop")
+    write_inbox(folder / "data" / "inbox")
+    (folder / "deployments").symlink_to(PROJECT / "deployments")
+    with open_shop() as address:
+        shop = Shop(address, folder)
+        shop.write(*blocks(README, "yaml"))
+        shop.run_page(README)
+        yield shop
+
+
+@pytest.mark.flow
+def test_the_pipeline_of_readme_gives_each_value_as_it_is(shop: Shop) -> None:
+    """Its commands run as they stand, and its three kinds of sources are joined by their keys."""
+    facts = pd.read_parquet(shop.folder / "data" / "tables" / "order_facts").set_index("id").sort_index()
+
+    with_items = [order(number) for number in range(ORDERS) if order(number)["items"]]
+    assert list(facts.index) == [each["id"] for each in with_items]
+    assert facts.loc["ord_0012"].to_dict() == {
+        "returned": False,
+        "total": 1012.5,
+        "pieces": 1,
+        "list_price": 1001.5,
+        "cost": 1012.5,
+    }
+    assert len(pd.read_excel(shop.folder / "order_facts.xlsx", engine="calamine")) == len(facts)
+
+
+@pytest.mark.flow
+def test_the_commands_on_models_run(shop: Shop) -> None:
+    """Of two versions the first is chosen by hand, and set aside again; the other predicts."""
+    path = shop.folder / "shop.yaml"
+    path.write_text(path.read_text().replace("roc_auc\n", "roc_auc\n  seed: 2\n  promotion: {when: always}\n"))
+    shop.run("tidemill run shop.yaml --only train && tidemill export order_facts new_orders.csv")
+    first, second = sorted(path.name for path in (shop.folder / "data" / "models" / "shop").glob("v0*"))
+
+    listed, promoted, rolled_back, *_ = shop.run_page(DOCS / "models.md", {"v0001-352a6960": first})
+
+    assert first in listed
+    assert promoted.startswith(first)
+    assert second in rolled_back
+    predicted = pd.read_parquet(shop.folder / "predicted.parquet")
+    assert len(predicted) == len(pd.read_csv(shop.folder / "new_orders.csv"))
+    assert set(predicted["model_version"]) == {second}
+
+
+@pytest.mark.flow
+def test_the_commands_of_operation_run(shop: Shop, sample_site: str) -> None:  # noqa: F811 - the fixture
+    """A stage, a slice of the demo, and exports."""
+    shop.environment |= {"SAMPLE_SITE": sample_site, "SAMPLE_TOKEN": "sample-token"}
+
+    shop.run_page(DOCS / "operate.md")
+
+    assert len(pd.read_csv(shop.folder / "orders.csv")) == ORDERS
+    landed = (shop.folder / "data" / "raw" / "weather").glob("*.jsonl.zst")
+    assert {path.name.removesuffix(".jsonl.zst") for path in landed} == {"origin=JFK,month=3", "origin=JFK,month=4"}
+
+
+@pytest.mark.flow
+def test_the_pipelines_on_sources_give_each_value_as_it_is(shop: Shop) -> None:
+    """Amounts, dates, yes and no, and keys are those that the shop has."""
+    write_inbox(shop.folder / "sources" / "inbox")
+    for text in blocks(DOCS / "sources.md", "yaml"):
+        shop.run(f"tidemill run {shop.write(text).name} --data sources")
+    tables = shop.folder / "sources" / "tables"
+
+    known = pd.read_parquet(tables / "known_orders").set_index("id")
+    sales = pd.read_parquet(tables / "sales").to_dict("records")
+    margins = pd.read_parquet(tables / "margins").set_index("sku")
+
+    assert len(known) == sum(order(number)["returned"] is not None for number in range(ORDERS))
+    assert known.loc["ord_0012"].to_dict() == {
+        "returned": False,
+        "total": 1012.5,
+        "country": "DE",
+        "lines": 1,
+        "pieces": 1,
+    }
+    assert (known.loc["ord_0009", "lines"], known["pieces"].count()) == (0, known["lines"].gt(0).sum())
+    assert len(sales) == 90
+    assert {"day": date(2023, 1, 7), "store": 101, "town": "Kiel", "revenue": 1007.5, "promo": True} in sales
+    assert {"day": date(2022, 1, 7), "store": 201, "town": "Füssen", "revenue": 7.25, "promo": True} in sales
+    assert len(margins) == PRODUCTS
+    assert margins.loc["007"].to_dict() == {"name": "Chair 007", "price": 1007.5, "cost": 7.25, "margin": 1000.25}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_is_run(page: Path) -> None:
+    """Each line of a block begins as one that is run here or by another test, which is there."""
+    for line in (line for block in blocks(page, "sh") for line in block.splitlines() if line):
+        ran_by = [test for start, test in ELSEWHERE.items() if line.startswith(start)]
+        assert line.startswith(RUN_HERE) or ran_by, f"{page.name}: {line}"
+        assert all((PROJECT / test).exists() for test in ran_by)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_in_a_sentence_exists(page: Path) -> None:
+    """With its options; what stands in capitals, or in dots, is the reader's."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for line in re.findall(r"`(?:\.venv/bin/)?tidemill ([a-z][^`>]*)", text):
+        with suppress(MissingArgumentError):
+            app.parse_args(line, exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize("key", ["pagination", "auth"])
+def test_each_kind_in_a_table_of_sources_is_right(key: str) -> None:
+    """The lines below the head of its column are values that the key takes."""
+    text = (DOCS / "sources.md").read_text(encoding="utf-8")
+    values = re.findall(
+        r"^\| .* \| `(\{.*\})` \|$", text.partition(f"`{key}:` |")[2].partition("\n\n")[0], re.MULTILINE
+    )
+    takes: TypeAdapter[Any] = TypeAdapter(ApiSource.model_fields[key].rebuild_annotation())
+
+    assert len(values) >= 4
+    for value in values:
+        takes.validate_python(YAML(typ="safe").load(value))
