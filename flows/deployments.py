@@ -153,7 +153,7 @@ def _entries(file: Path) -> Iterator[Any]:
     try:
         document = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{file}: there is none in {Path.cwd()}; run the command in the project's folder") from None
+        raise ConfigError(f"{file}: there is none in {Path.cwd()}; run the command where it is, or write one") from None
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise ConfigError(f"{file}: cannot be read: {' '.join(str(error).split())}; mend the file") from None
     deployments = document.get("deployments") if isinstance(document, dict) else None

@@ -74,6 +74,8 @@ def _pairs(node: Node | None) -> Iterator[tuple[str, Node]]:
     yield from ((str(key.value), value) for key, value in node.value if key.tag != _MERGE)
 
 
+_PLACES = ("deployments/*/pipeline.yaml", "pipelines/*.yaml")
+"""Where pipeline files are, in this project and in others."""
 MOST_VALUES = 100_000  # with aliases counted wherever they stand
 MOST_LEVELS = 100
 _WHOLE_NUMBERS = 2**63
@@ -234,8 +236,8 @@ def _holds_itself(value: Any, around: set[int], seen: set[int]) -> bool:
 
 def _beside(path: Path) -> str:
     """Return the cure for a missing file: the pipeline files that do exist nearby."""
-    found = sorted(str(p) for p in Path("deployments").glob("*/pipeline.yaml"))
-    return did_you_mean(path, found) if found else "check the path"
+    found = sorted(str(p) for pattern in _PLACES for p in Path().glob(pattern))
+    return did_you_mean(path, found) if found else "check the path, or propose one with the command new"
 
 
 def _trust_targets(section: Any) -> None:

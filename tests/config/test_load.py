@@ -443,6 +443,20 @@ def test_a_query_that_is_not_there_is_told(file: Path) -> None:
     ]
 
 
+def test_a_file_that_is_not_there_is_told_in_a_repository_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files below pipelines/ are known, too; where there is none, the command that proposes one is told."""
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigError, match="check the path, or propose one with the command new"):
+        load_pipeline(Path("pipelines/orders.yaml"))
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "orders.yaml").touch()
+    with pytest.raises(ConfigError, match=r"did you mean pipelines/orders\.yaml\?"):
+        load_pipeline(Path("pipelines/order.yaml"))
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing file is told with the one that was perhaps meant, or with those there are."""
     for name in ("flights", "tour"):

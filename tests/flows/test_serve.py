@@ -74,7 +74,7 @@ def test_serve_outlives_a_restart_of_its_server(home: Path, tmp_path: Path) -> N
         ({"entrypoint": "flows.pipelin:pipeline"}, "entrypoint: 'flows.pipelin:pipeline' is no flow (No module named 'flows.pipelin'); write module:function, e.g. flows.pipeline:pipeline"),
         ({"entrypoint": "flows.stage:name_run"}, "entrypoint: 'flows.stage:name_run' is no flow (Function with name 'name_run' is not a flow. Make sure that it is decorated with '@flow'.); write module:function, e.g. flows.pipeline:pipeline"),
         ({"entrypoint": 5}, "entrypoint: Input should be a valid string, and this is 5; correct it"),
-        ({"parameters": {"config": "gone.yaml"}}, "gone.yaml: there is no such pipeline file; check the path"),
+        ({"parameters": {"config": "gone.yaml"}}, "gone.yaml: there is no such pipeline file; check the path, or propose one with the command new"),
     ],
 )  # fmt: skip
 def test_a_wrong_deployment_is_one_sentence(
@@ -98,7 +98,7 @@ def test_a_wrong_deployment_is_one_sentence(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (None, r"there is none in .*; run the command in the project's folder"),
+        (None, r"there is none in .*; run the command where it is, or write one"),
         ("deployments: [", r"cannot be read: .*; mend the file"),
         ("[]", "deployments: is empty; add one"),
         ("deployments: []", "deployments: is empty; add one"),

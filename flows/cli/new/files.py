@@ -98,10 +98,7 @@ def _exists(path: Path) -> bool:
 
 
 def _group(place: str, pattern: str, files: list[InputFile], folder: DataFolder) -> FileGroup:
-    """Return files whose names differ in numbers, by a pattern that takes no others."""
-    if len(files) == 1:
-        within = os.path.relpath(str(files[0].path), folder.root / place)
-        return FileGroup(_name(_stem(within)), (f"{place}/{within}",), files)
+    """Return files whose names differ in numbers, by a pattern that takes no others; such files to come are taken by it too."""
     names = {file.name for file in files}
     for each in (pattern, pattern.replace("*", "[0-9]*")):
         if {file.name for file in list_files((f"{place}/{each}",), folder.root)} == names:
