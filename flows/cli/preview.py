@@ -23,7 +23,7 @@ from tasks.raw.partitions import Partition, list_partitions
 _ADDRESSES = 3
 _REJECTS = 5
 _CHARACTERS = 28
-_DETECTED = ("delimiter", "quote", "escape", "decimal", "header", "skipped")
+_DETECTED = ("delimiter", "quote", "escape", "decimal", "header", "skipped", "footer")
 
 
 def preview_pipeline(path: Path, source: str | None, data: Path, *, rows: int, ask: bool) -> int:
@@ -138,6 +138,7 @@ def _words(guess: Guess) -> str:
     """Return what was detected of a file, or declared."""
     known = {field.name: getattr(guess, field.name) for field in fields(guess)}
     said = [f"{key} {known[key]!r}" for key in _DETECTED if known[key] not in ("", None, 0) or known[key] is False]
+    said += [f"units {', '.join(f'{name} {unit}' for name, unit in guess.units)}"] if guess.units else []
     return ", ".join(filter(None, (guess.format, guess.encoding, *said)))
 
 

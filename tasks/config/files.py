@@ -13,9 +13,12 @@ from tasks.core.suggestions import did_you_mean
 
 KEYS_OF_FORMATS = (
     *("delimiter", "quote", "decimal", "escape", "comment"),
-    *("header", "header_row", "skip_rows", "encoding", "records_at", "sheet"),
+    *("header", "header_row", "units_row", "skip_rows", "skip_footer", "skip_blank"),
+    *("encoding", "records_at", "sheet"),
 )
 """Keys of which a format says whether they say something of it."""
+MAX_FOOTER = 1000
+"""Lines that are kept back while a file is read."""
 _EXAMPLES = {"delimiter": "; or |", "quote": "' or \"", "escape": "\\", "comment": "#"}
 _ARTICLES = {"escape": "an"}
 _SEPARATORS = {"\\t": 'a tab in double quotes, "\\t"', "tab": 'a tab in double quotes, "\\t"'}
@@ -49,6 +52,12 @@ class Reading(ConfigModel):
     """Line of the file, or row of the sheet, that names the columns, from 1; those above it are skipped."""
     skip_rows: Annotated[int, Field(ge=0)] | None = None
     """Lines, or rows of a sheet, before the first record, which are skipped; with 0 none is taken for a title."""
+    units_row: bool | Annotated[int, Field(ge=2)] | None = None
+    """Whether the row below the header holds units, which are told and no row; or its line of the file, or row of the sheet, from 1. Without it a row of units that are known is found, and told."""
+    skip_footer: Annotated[int, Field(ge=0, le=MAX_FOOTER)] | None = None
+    """Last lines, or rows of a sheet, that are no rows, e.g. totals; blank ones do not count. With 0 none is taken for totals."""
+    skip_blank: bool | None = None
+    """Whether rows without any value are left out, or each is a row, a blank line too; without it, blank lines and rows of a sheet are left out, and lines of delimiters are rows."""
     decimal: Literal[".", ","] | None = None
     """What separates decimals in numbers."""
     encoding: NonEmpty | None = None
@@ -90,6 +99,13 @@ class Reading(ConfigModel):
             raise ValueError(f"{value} is a truth value; write the sheet's name in quotes, or its number from 0")  # noqa: TRY004 - pydantic takes it as a mistake
         return value
 
+    @field_validator("units_row", mode="before")
+    @classmethod
+    def _is_below_a_header(cls, value: Any) -> Any:
+        if not isinstance(value, bool) and str(value) in ("0", "1"):
+            raise ValueError(f"row {value} is above any below a header; write true, or the row of the units, e.g. 2")
+        return value
+
     @model_validator(mode="after")
     def _fits_the_format(self) -> Reading:
         if self.format is not None:
@@ -114,6 +130,16 @@ class Reading(ConfigModel):
                 raise ValueError(f"{key} {mark!r} is also the delimiter, the quote or the decimal; choose another")
         if self.escape and self.quote == "":
             raise ValueError(f"escape {self.escape!r} is of quoted fields, and quote is empty; take one of them out")
+        return self
+
+    @model_validator(mode="after")
+    def _has_units_below_a_header(self) -> Reading:
+        row = self.units_row
+        if row and self.header is False:
+            raise ValueError("units_row is below the header, and header is false; take one of them out")
+        if row and row is not True and row <= (self.header_row or 0):
+            cure = f"write the row of the units, e.g. {(self.header_row or 0) + 1}"
+            raise ValueError(f"units_row {row} is not below header_row {self.header_row}; {cure}")
         return self
 
     @model_validator(mode="after")

@@ -41,6 +41,9 @@ def test_nothing_need_be_declared() -> None:
         {"escape": "\\", "comment": "#", "header_row": 3, "skip_rows": 4},
         {"format": "csv", "escape": "", "quote": "", "skip_rows": 0},
         {"format": "excel", "header_row": 2, "skip_rows": 2},
+        {"format": "excel", "header_row": 2, "units_row": 3, "skip_footer": 1, "skip_blank": False},
+        {"format": "csv", "units_row": True, "skip_footer": 0, "skip_blank": True},
+        {"header": False, "units_row": False},
     ],
 )
 def test_what_fits_together_is_taken(reading: dict[str, Any]) -> None:
@@ -101,6 +104,25 @@ def test_what_fits_together_is_taken(reading: dict[str, Any]) -> None:
         (
             {"header_row": 3, "skip_rows": 2},
             "skip_rows 2 ends above header_row 3; leave it out, or count the lines as far as the first record, e.g. 3",
+        ),
+        (
+            {"header": False, "units_row": True},
+            "units_row is below the header, and header is false; take one of them out",
+        ),
+        (
+            {"header_row": 3, "units_row": 3},
+            "units_row 3 is not below header_row 3; write the row of the units, e.g. 4",
+        ),
+        ({"units_row": 1}, "row 1 is above any below a header; write true, or the row of the units, e.g. 2"),
+        ({"skip_footer": -1}, "Input should be greater than or equal to 0"),
+        ({"skip_footer": 1001}, "Input should be less than or equal to 1000"),
+        (
+            {"format": "json", "skip_footer": 1},
+            "skip_footer is of csv and tsv and excel, and the format is json; take one of them out",
+        ),
+        (
+            {"format": "parquet", "units_row": True},
+            "units_row is of csv and tsv and excel, and the format is parquet; take one of them out",
         ),
         (
             {"format": "jsonl", "skip_rows": 1},

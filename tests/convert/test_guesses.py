@@ -174,6 +174,8 @@ def test_how_files_were_read_is_shown(tmp_path: Path) -> None:
         "decimal": ".",
         "header": True,
         "skipped": 0,
+        "has_units": False,
+        "footer": 0,
     }
     c, d = read["inbox/c.csv"], read["inbox/d.tsv"]
     assert [c[key] for key in ("encoding", "delimiter", "quote", "decimal", "skipped")] == ["cp1252", ";", "'", ",", 1]

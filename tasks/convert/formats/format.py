@@ -108,6 +108,8 @@ class StreamedFormat(FileFormat, ABC):
     keys: ClassVar[frozenset[str]] = frozenset({"encoding"})
     is_unicode: ClassVar[bool] = True
     """Whether its texts are Unicode, unless another encoding is declared; else it is detected."""
+    is_cut_off: bool = False
+    """Whether the file is damaged, so that its last records are not the last ones."""
 
     def __init__(self, target: TableTarget) -> None:
         self.target = target

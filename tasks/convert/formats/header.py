@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from tasks.convert.schema.blocks import EXAMPLE
+
 _NUMBER = r"[+-]?(\d+([.,' ]\d+)*|[.,]\d+)([eE][+-]?\d+)?\s?%?"
 _DATE = (
     r"(\d{4}[-/]\d{1,2}([-/]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ][\d:.]+\S*)?|\d{1,2}:\d{2}(:\d{2}\S*)?"
@@ -22,6 +24,7 @@ _JUDGED_ROWS = 30
 _MOSTLY = 0.8
 _SCALE = 4
 _PLAIN_NUMBER = re.compile(r"\d+(\.\d+)?")
+_COMMENT = "#"
 _FEW = 3  # columns from which on a line of one field is no record that lacks some
 
 REPEATED = "repeats the header"
@@ -102,6 +105,28 @@ def warn_of_repeats(lines: Sequence[int], place: str = "line") -> list[str]:
     ]
 
 
+def is_like_rows(record: Record, rows: Sequence[Record]) -> bool:
+    """Return whether a record has the kinds of values that the rows have, numbers or dates among them, and is blank only where a row is."""
+    rows = [row for row in rows if len(row) == len(record)]
+    if not rows:
+        return False
+    kinds = []
+    for field, values in zip(record, zip(*rows, strict=True), strict=True):
+        kind, below = kind_of_field(field), kinds_of(values)
+        if kind != below and (kind != "null" or all(value.strip() for value in values)):
+            return False
+        kinds.append(kind)
+    return "number" in kinds or "date" in kinds
+
+
+def warn_of_skipped_row(row: str) -> str:
+    """Return a sentence on a record that is declared to be skipped, and looks like the rows."""
+    return (
+        f"has a line above its rows that is declared to be skipped and looks like one of them{EXAMPLE}{row!r}; correct "
+        "read.skip_rows or read.header_row, or give files that begin otherwise a source of their own"
+    )
+
+
 def find_second(rows: Sequence[Record], blanks: Collection[int]) -> int | None:
     """Return the place of a row that looks like the header of another table: all texts, below a blank row and above numbers or dates."""
     for place in sorted(blanks):
@@ -125,6 +150,35 @@ def extent(record: Record) -> int:
 
 def _count_titles(records: Sequence[Record], expected: Collection[str]) -> int:
     """Return how many records at the beginning are no part of the table that the others are."""
+    commented = _count_comments(records, expected)
+    return commented + _count_narrow(records[commented:], expected)
+
+
+def _count_comments(records: Sequence[Record], expected: Collection[str]) -> int:
+    """Return how many records at the beginning are comments: #, and a blank or another # after it, or not as many fields as the others."""
+    width = width_of([record for record in records if not _first_of(record).startswith(_COMMENT)])
+    above = next((n for n, record in enumerate(records) if not _is_comment(record, width)), 0)
+    rest = records[above:]
+    if not above or width < 2 or len(rest) < 2:  # noqa: PLR2004 - in a list any text may begin so; a header and a row
+        return 0
+    # As numpy.savetxt writes it, a comment names the columns.
+    is_header = len(records[above - 1]) == width and _judge(rest[0], rest[1:], expected) <= 0
+    return above - is_header
+
+
+def _is_comment(record: Record, width: int) -> bool:
+    begins = _first_of(record)
+    if begins.startswith((f"{_COMMENT} ", _COMMENT * 2)):
+        return True
+    return begins.startswith(_COMMENT) and len(record) != width
+
+
+def _first_of(record: Record) -> str:
+    return record[0] if record else ""
+
+
+def _count_narrow(records: Sequence[Record], expected: Collection[str]) -> int:
+    """Return how many records at the beginning are narrower than all below."""
     width = width_of(records)
     above = next((n for n, record in enumerate(records) if len(record) == width and extent(record) > 1), 0)
     titles, rest = records[:above], records[above:]

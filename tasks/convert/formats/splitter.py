@@ -96,6 +96,7 @@ class RecordSplitter:
 
     def break_off(self, reason: str) -> RawBlock:
         """Return the record in which a damaged file ends, as a block that has no other; what is left is whole records."""
+        self._format.is_cut_off = True
         end = self._rest.rfind(b"\n") + 1
         tail, self._rest = self._rest.from_place(end), self._rest.to_place(end)
         place = None if self._byte is None else self._byte + end

@@ -52,7 +52,7 @@ def write_page(source: str, profile: Profile, counts: RunCounts) -> str:
                 f"# {escape(source, cell=False)}",
                 *_counts(profile, counts),
                 *_rejects(counts),
-                *_columns(profile, shown),
+                *_columns(profile, shown, counts.guesses.units),
                 *_taken(counts.guesses),
                 *_guesses(counts.guesses),
             ]
@@ -117,13 +117,15 @@ def _guesses(guesses: Guesses) -> list[str]:
         f"are, these texts are null, beside the empty one: {', '.join(filter(None, NULL_TEXTS))}."
     )
     header = ["files>", "first file", "format", "header", "delimiter", "quote", "escape", "encoding", "decimal"]
-    read = table([*header, "lines skipped>"], [_shared_row(each) for each in guesses.shared])
+    ends = ["lines skipped>", "row of units", "lines left out at the end>"]
+    read = table([*header, *ends], [_shared_row(each) for each in guesses.shared])
     declare = [
         [escape(each.column, _NAME_CHARACTERS), escape(each.example), escape(each.declare)] for each in guesses.hints
     ]
     hints = (
         ["Texts that may be declared.", table(["column", "e.g.", "columns"], declare[:_TYPES_SHOWN])] if declare else []
     )
+    hints += [f"{escape(sentence, 300, cell=False)}." for sentence in guesses.left_out]
     if not guesses.types:
         return ["## Guesses", said, read, *hints]
     rows = [
@@ -145,12 +147,12 @@ def _shared_row(shared: SharedGuess) -> list[str]:
     guess = shared.guess
     header = {True: "yes", False: "no", None: ""}[guess.header]
     marks = [escape(_MARKS.get(mark, mark)) for mark in (guess.delimiter, guess.quote, guess.escape)]
-    skipped = f"{guess.skipped:,}" if guess.skipped else ""
+    skipped, footer = (f"{lines:,}" if lines else "" for lines in (guess.skipped, guess.footer))
     first = [f"{shared.files:,}", escape(shared.file, 100), guess.format, header]
-    return [*first, *marks, guess.encoding, escape(guess.decimal), skipped]
+    return [*first, *marks, guess.encoding, escape(guess.decimal), skipped, "yes" if guess.has_units else "", footer]
 
 
-def _columns(profile: Profile, shown: int) -> list[str]:
+def _columns(profile: Profile, shown: int, units: Mapping[str, str]) -> list[str]:
     left_out = profile.columns_left_out + len(profile.columns) - shown
     total = shown + left_out
     said = _sample_line(profile)
@@ -158,6 +160,10 @@ def _columns(profile: Profile, shown: int) -> list[str]:
         said += f" The first {shown:,} of {total:,} columns are shown; {left_out:,} are left out."
     header = ["column", "type", "values", "nulls>", "distinct>", "min", "max"]
     rows = [_row(column, profile) for column in profile.columns[:shown]]
+    if units:
+        header.append("unit")
+        for row, column in zip(rows, profile.columns, strict=False):
+            row.append(escape(units.get(column.name, ""), _VALUE_CHARACTERS))
     return ["## Columns", said, table(header, rows)] if total else ["The table has no column."]
 
 

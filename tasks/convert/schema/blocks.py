@@ -30,7 +30,8 @@ class Guess:
 
     `skipped` lines stand above the header, or the first record; `title` is what
     the first of them says, unless they were declared. `totals` is the last line
-    where that looks like one, and a reject unless `totals_kept`.
+    where that looks like one, and a reject unless `totals_kept`. `footer` lines at
+    the end are declared to be no rows, the first of which is `footer_text`, and `blank` ones without any value.
     """
 
     format: str
@@ -47,6 +48,15 @@ class Guess:
     hints: tuple[Hint, ...] = ()
     doubts: tuple[Hint, ...] = ()
     """By column a number that is another one by the other decimal, where nothing tells which the file has."""
+    has_units: bool = False
+    """Whether the row below the header is one of units."""
+    units: tuple[tuple[str, str], ...] = ()
+    """By column the unit that stands there."""
+    units_text: str = ""
+    """That row, unless it was declared."""
+    footer: int = 0
+    footer_text: str = ""
+    blank: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ import xxhash
 from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.opening import suffixes
+from tasks.convert.formats.csv.dialect import RECORDS
 from tasks.convert.formats.csv.format import Csv, typed_later
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.totals import find_totals
 from tasks.convert.formats.registry import format_of
+from tasks.convert.formats.units import are_units, may_be_units
 from tasks.convert.schema.blocks import TypedBlock
 from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
@@ -77,7 +79,10 @@ def _kind(file: InputFile, plan: ConversionContext) -> str | None:
 
 def _is_usual(reading: Reading) -> bool:
     """Return whether nothing is declared by which files have lines that are no records, or are no UTF-8."""
-    return not (reading.encoding or reading.comment or reading.escape or reading.header_row or reading.skip_rows)
+    declared = (reading.encoding, reading.comment, reading.escape, reading.header_row, reading.skip_rows)
+    return (
+        not any(declared) and reading.units_row in (None, False) and reading.skip_footer is reading.skip_blank is None
+    )
 
 
 def convert_bundle(
@@ -129,9 +134,20 @@ def _read_head(members: Sequence[_Member], header: bytes, plan: ConversionContex
         return None
     if head.dialect.warnings or (head.dialect.delimiter != "," and target.reading.decimal is None):
         return None
-    if any(find_totals(ByteView.of(member.body), head, target.columns) for member in members):
+    if any(_has_ends(member, head, plan) for member in members):
         return None
     return head
+
+
+def _has_ends(member: _Member, head: Head, plan: ConversionContext) -> bool:
+    """Return whether the first row of a file may be one of units, or the last one of totals."""
+    if find_totals(ByteView.of(member.body), head, plan.target.columns):
+        return True
+    first, *below = member.body.decode().split("\n", RECORDS)[: RECORDS - 1]
+    delimiter = head.dialect.delimiter
+    if plan.target.reading.units_row is False or not head.fields or not may_be_units(first.split(delimiter)):
+        return False
+    return are_units(first.split(delimiter), [line.split(delimiter) for line in filter(None, below)][:-1])
 
 
 def _parse(members: Sequence[_Member], head: Head, plan: ConversionContext) -> TypedBlock | None:

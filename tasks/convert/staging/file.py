@@ -186,13 +186,18 @@ def open_format(
 
 def take_whole(block: RawBlock, plan: ConversionContext) -> RawBlock:
     """Return a block of a file that is read as a whole, its columns named as in the table, and a line of totals marked."""
-    return take_totals(_renamed(block, plan), plan.target.columns)
+    renamed = _renamed(block, plan)
+    return renamed if plan.target.reading.skip_footer == 0 else take_totals(renamed, plan.target.columns)
 
 
 def _renamed(texts: RawBlock, plan: ConversionContext) -> RawBlock:
-    names = plan.target.naming.rename(texts.table.column_names)
+    before = texts.table.column_names
+    names = plan.target.naming.rename(before)
+    renames, guess = dict(zip(before, names, strict=True)), texts.guess
+    if guess is not None and guess.units:
+        guess = replace(guess, units=tuple((renames[name], unit) for name, unit in guess.units))
     types = None if texts.types is None else dict(zip(names, texts.types.values(), strict=True))
-    return replace(texts, table=texts.table.rename_columns(names), types=types)
+    return replace(texts, table=texts.table.rename_columns(names), types=types, guess=guess)
 
 
 async def _read_bytes(

@@ -18,6 +18,18 @@ from tasks.core.errors import TableError
 _TITLE_CHARACTERS = 80
 _NAMED = 5
 _SHOWN_AS: Mapping[str, str] = {"long": "int"}
+_OF_ONE_FILE: Mapping[str, Any] = {
+    "title": "",
+    "totals": "",
+    "totals_kept": False,
+    "hints": (),
+    "doubts": (),
+    "units": (),
+    "units_text": "",
+    "footer_text": "",
+    "blank": 0,
+}
+"""What is guessed of a file, and not how it is read."""
 SHOWN = 20  # ways of reading in one source; more are no way
 
 
@@ -50,22 +62,24 @@ class Guesses:
     hints: tuple[Hint, ...] = ()
     taken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """How often each text was taken off the numbers of a column, as is declared."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """By column the unit that stands below its name in a file, the first of them that has one."""
+    left_out: tuple[str, ...] = ()
+    """Sentences on the lines that are declared to be no rows, and are neither in the table nor in its rejects."""
 
     def as_data(self) -> dict[str, Any]:
         """Return the guesses as plain JSON-able data."""
         shared = [{"file": each.file, "files": each.files, **_shared_guess(each.guess)} for each in self.shared]
         nulls = list(NULL_TEXTS) if shared else []
         types, hints = [asdict(each) for each in self.types], [asdict(each) for each in self.hints]
-        return {"read": shared, "nulls": nulls, "types": types, "hints": hints}
+        more = {"units": dict(self.units), "left_out": list(self.left_out)}
+        told = {key: value for key, value in more.items() if value}
+        return {"read": shared, "nulls": nulls, "types": types, "hints": hints, **told}
 
 
 def _shared_guess(guess: Guess) -> dict[str, Any]:
     """Return what is guessed of the form of a file, without the texts of single lines."""
-    return {
-        key: value
-        for key, value in asdict(guess).items()
-        if key not in ("title", "totals", "totals_kept", "hints", "doubts")
-    }
+    return {key: value for key, value in asdict(guess).items() if key not in _OF_ONE_FILE}
 
 
 def gather_guesses(files: Mapping[str, ConvertedFile], parts: Iterable[Part], types: Types) -> Guesses:
@@ -73,15 +87,40 @@ def gather_guesses(files: Mapping[str, ConvertedFile], parts: Iterable[Part], ty
     found: dict[Guess, list[str]] = {}
     for file in files.values():
         if file.guess is not None:
-            found.setdefault(
-                replace(file.guess, title="", totals="", totals_kept=False, hints=(), doubts=()), []
-            ).append(file.name)
+            found.setdefault(replace(file.guess, **_OF_ONE_FILE), []).append(file.name)
     shared = [SharedGuess(guess, len(names), names[0]) for guess, names in found.items()]
     shared.sort(key=lambda each: -each.files)
     taken = {column: counts for column, counts in add_taken(file.taken for file in files.values()).items() if counts}
     if not found:
         return Guesses(taken=taken)
-    return Guesses(tuple(shared[:SHOWN]), tuple(_differing(files, parts, types)), tuple(hints_of(files, types)), taken)
+    units = {column: unit for column, (unit, _) in _first_units(files).items() if column in types}
+    differing, hints = tuple(_differing(files, parts, types)), tuple(hints_of(files, types))
+    return Guesses(tuple(shared[:SHOWN]), differing, hints, taken, units, tuple(_tell_left_out(files)))
+
+
+def _tell_left_out(files: Mapping[str, ConvertedFile]) -> Iterator[str]:
+    """Yield a sentence on the lines that `skip_footer` leaves out, and one on those that `skip_blank` does."""
+    read = [(file.name, file.guess) for file in files.values() if file.guess is not None]
+    footers = [(name, guess.footer_text) for name, guess in read if guess.footer]
+    blanks = [name for name, guess in read if guess.blank]
+    if footers:
+        lines, (name, text) = sum(guess.footer for _, guess in read), footers[0]
+        yield (
+            f"{_count(lines, 'last line', 'last lines')} of {_count(len(footers), 'file', 'files')} left out by "
+            f"read.skip_footer, the first {text[:_TITLE_CHARACTERS]!r} in {name}"
+        )
+    if blanks:
+        lines = sum(guess.blank for _, guess in read)
+        yield f"{_count(lines, 'line', 'lines')} without any value left out by read.skip_blank, the first in {blanks[0]}"
+
+
+def _first_units(files: Mapping[str, ConvertedFile]) -> dict[str, tuple[str, str]]:
+    """Return by column the unit in the first file that has one, and that file."""
+    found: dict[str, tuple[str, str]] = {}
+    for file in files.values():
+        for column, unit in file.guess.units if file.guess else ():
+            found.setdefault(column, (unit, file.name))
+    return found
 
 
 def hints_of(files: Mapping[str, ConvertedFile], types: Types) -> list[Hint]:
@@ -160,7 +199,8 @@ def warn_of_guesses(files: Mapping[str, ConvertedFile], types: Types, columns: M
     titled = [each for each in read if each[1].title]
     totals = [each for each in read if each[1].totals and not each[1].totals_kept]
     kept = [each for each in read if each[1].totals and each[1].totals_kept]
-    said = [_warn_of_titles(titled, len(read)) if titled else "", _warn_of_totals(totals) if totals else ""]
+    said = [_warn_of_titles(titled, read) if titled else "", _warn_of_totals(totals) if totals else ""]
+    said += [_warn_of_found_units(read), *_warn_of_differing_units(files)]
     grouped = [hint for hint in hints_of(files, types) if "thousands" in hint.declare]
     doubted = {hint.column: (name, hint) for name, guess in reversed(read) for hint in guess.doubts}
     open_doubts = [found for column, found in doubted.items() if _is_open(types.get(column), columns.get(column))]
@@ -203,16 +243,52 @@ def warn_of_units(files: Mapping[str, ConvertedFile], columns: Mapping[str, Colu
             )
 
 
-def _warn_of_titles(titled: Sequence[tuple[str, Guess]], files: int) -> str:
+def _warn_of_titles(titled: Sequence[tuple[str, Guess]], read: Sequence[tuple[str, Guess]]) -> str:
     name, guess = titled[0]
     counts = {each.skipped for _, each in titled}
-    alike = len(titled) == files and len(counts) == 1
-    cure = f"declare read.skip_rows: {guess.skipped}" if alike else "take them out of the files"
+    alike = len(titled) == len(read) and len(counts) == 1
+    are_comments = all(each.title.startswith("#") and each.delimiter for _, each in titled)
+    cure = "declare read.comment: '#', unless the header begins so" if are_comments else "take them out of the files"
+    cure = f"declare read.skip_rows: {guess.skipped}" if alike else cure
+    other = next((f", and {each.skipped} in {other}" for other, each in read if each.skipped != guess.skipped), "")
     return (
         f"{_count(len(titled), 'file begins', 'files begin')} with lines above the header that were skipped, "
-        f"e.g. {guess.skipped} in {name}, the first {guess.title[:_TITLE_CHARACTERS]!r}; "
+        f"e.g. {guess.skipped} in {name}, the first {guess.title[:_TITLE_CHARACTERS]!r}{other}; "
         f"if that is right, {cure}; if these are rows, declare read.skip_rows: 0"
     )
+
+
+def _warn_of_found_units(read: Sequence[tuple[str, Guess]]) -> str:
+    """Return a sentence on the rows of units that were found, and on a file that has none."""
+    found = [each for each in read if each[1].units_text]
+    if not found:
+        return ""
+    name, guess = found[0]
+    without = next((other for other, each in read if not each.has_units), None)
+    cure = (
+        "declare read.units_row: true" if without is None else f"give files without one, as {without}, their own source"
+    )
+    return (
+        f"{_count(len(found), 'file has', 'files have')} a row of units below the header that is no row of the table, "
+        f"e.g. {guess.units_text[:_TITLE_CHARACTERS]!r} in {name}; if that is right, {cure}; if it is a row, declare "
+        "read.units_row: false"
+    )
+
+
+def _warn_of_differing_units(files: Mapping[str, ConvertedFile]) -> Iterator[str]:
+    """Yield a sentence on each column whose unit is not that of every file that tells one."""
+    first = _first_units(files)
+    others: dict[str, str] = {}
+    for file in files.values():
+        for column, unit in file.guess.units if file.guess else ():
+            if unit != first[column][0]:
+                others.setdefault(column, f"{unit!r} in {file.name}")
+    for column, other in others.items():
+        unit, name = first[column]
+        yield (
+            f"{column}: numbers of different units stand in one column as if they had one: {unit!r} in {name} and {other}; "
+            "give these files sources of their own"
+        )
 
 
 def _warn_of_totals(totals: Sequence[tuple[str, Guess]]) -> str:
@@ -220,7 +296,7 @@ def _warn_of_totals(totals: Sequence[tuple[str, Guess]]) -> str:
     return (
         f"{_count(len(totals), 'file ends', 'files end')} with a line that looks like totals and is a reject, "
         f"e.g. {guess.totals[:_TITLE_CHARACTERS]!r} in {name}; "
-        "if these are rows, declare the type of the column that its first text is in"
+        "if these are rows, declare the type of the column that its first text is in, or read.skip_footer: 0"
     )
 
 

@@ -11,12 +11,13 @@ from itertools import islice
 
 from tasks.config import Reading
 from tasks.convert.formats.csv.quoting import Quoting, detect_escapes, detect_quote
-from tasks.convert.formats.header import NUMBER_OR_DATE, Header, find_header
+from tasks.convert.formats.header import NUMBER_OR_DATE, Header, find_header, is_like_rows, warn_of_skipped_row
+from tasks.convert.formats.units import are_units
 from tasks.convert.schema.blocks import EXAMPLE
 
 _DELIMITERS = (",", ";", "\t", "|")
 _RARE_DELIMITERS = (":", None)  # which divide texts and times as well: they are told, and not guessed
-_RECORDS = 50
+RECORDS = 50
 # Excel takes what such a first line names for the delimiter, and does not show the line.
 _NAMED_DELIMITER = re.compile(r'"?sep=(?P<delimiter>[^\r\n"])"?[,;\t|]*(?:\r\n|\r|\n)', re.IGNORECASE)
 # Three digits after a comma or a point may be thousands: only what cannot be tells of decimals.
@@ -34,6 +35,7 @@ class Dialect:
     With `trims` blanks before and after quotes are no part of a field. The record
     that names the columns, or else the first, begins after so many lines `above`;
     of these the first that is not blank is `title`, unless all were declared.
+    `units` are the fields of a record of units below the header, where one was found.
     """
 
     delimiter: str = ","
@@ -51,12 +53,15 @@ class Dialect:
     """A value that was guessed to have a decimal comma, where all that do could be two numbers."""
     undivided: str = field(default="", compare=False)
     """The one field of a header, or else of the first record, in which another delimiter stands."""
+    units: Sequence[str] = field(default=(), compare=False)
+    skipped_row: str = field(default="", compare=False)
+    """The first of the lines that are declared to be skipped which is like the rows."""
     rows: Sequence[Sequence[str]] = field(default=(), compare=False, repr=False)
-    """The first records below the header."""
+    """The first rows."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return sentences on values that may be more than one."""
+        """Return sentences on values that may be more than one, and on a row that may be skipped."""
         undivided = (
             f"is read as one column, since its delimiter is {self.delimiter!r}{EXAMPLE}{self.undivided!r}; "
             "correct or declare read.delimiter"
@@ -65,7 +70,8 @@ class Dialect:
             f"has values read as numbers with decimal commas that could be lists{EXAMPLE}{self.pair!r}; "
             'declare read.decimal: "," or "."'
         )
-        return (*([undivided] if self.undivided else []), *([pair] if self.pair else []))
+        told = {undivided: self.undivided, pair: self.pair, warn_of_skipped_row(self.skipped_row): self.skipped_row}
+        return tuple(sentence for sentence, found in told.items() if found)
 
     @property
     def quoting(self) -> Quoting:
@@ -82,14 +88,19 @@ class _Sample:
     valued: Sequence[Sequence[str]]
 
     @classmethod
-    def read(cls, text: str, quoting: Quoting, *, is_complete: bool = False) -> _Sample:
-        """Return the first records that are not empty; the last may be totals, or unless the sample `is_complete` cut off, and tells of values at most."""
+    def read(cls, text: str, quoting: Quoting, reading: Reading, *, is_complete: bool = False) -> _Sample:
+        """Return the first records that are not empty, and in no footer that is declared; the last may be totals, or unless the sample `is_complete` cut off, and tells of values at most."""
         if not quoting.is_plain:
             text = quoting.rewrite(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-        found = list(islice(_records(text, quoting), _RECORDS + 1))
-        starts, records = [start for start, _ in found], [fields for _, fields in found]
-        kept = max(1, len(records) - 1)
-        return cls(starts[:kept], records[:kept], records if is_complete else records[:kept])
+        records, footer = _records(text, quoting), reading.skip_footer or 0
+        if reading.skip_blank:
+            records = ((start, fields) for start, fields in records if any(map(str.strip, fields)))
+        found = list(islice(records, RECORDS + 1 + footer))
+        if footer and (is_complete or len(found) > RECORDS + 1):
+            found = found[: max(1, len(found) - footer)]
+        starts, valued = [start for start, _ in found], [fields for _, fields in found]
+        kept = max(1, len(valued) - 1)
+        return cls(starts, valued[:kept], valued if is_complete else valued[:kept])
 
 
 def detect_dialect(
@@ -116,7 +127,15 @@ def detect_dialect(
     if reading.escape and reading.escape != quoting.quote:
         quoting = replace(quoting, escape=reading.escape)
     quoting = detect_escapes(text, quoting, reading.escape)
-    return _describe(_Sample.read(text, quoting, is_complete=is_complete), quoting, reading, begin, expected)
+    read = _Sample.read(text, quoting, reading, is_complete=is_complete)
+    dialect = _describe(read, quoting, reading, begin, expected)
+    if not begin or named:
+        return dialect
+    above = _Sample.read(sample, quoting, reading)
+    end = max(begin, reading.skip_rows or 0)
+    skipped = (fields for start, fields in zip(above.starts, above.records, strict=False) if start < end)
+    found = next((fields for fields in skipped if is_like_rows(fields, dialect.rows)), [])
+    return replace(dialect, skipped_row=quoting.delimiter.join(found))
 
 
 def _lines_to_skip(sample: str, reading: Reading) -> tuple[int, str]:
@@ -140,6 +159,7 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
     undivided = _find_undivided(sample.valued[header.above :], quoting.delimiter)
     if reading.decimal is None and quoting.delimiter != "," and not undivided:
         decimal, doubts = _detect_decimal(sample.valued)
+    rows, units = _find_rows(sample, header, begin, reading)
     pair = _find_pair(sample.valued) if decimal == "," and reading.decimal is None else ""
     return Dialect(
         quoting.delimiter,
@@ -154,8 +174,27 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
         doubts,
         pair,
         undivided,
-        sample.records[header.above + header.is_found :] or sample.valued[header.above + header.is_found :],
+        units,
+        rows=rows,
     )
+
+
+def _find_rows(
+    sample: _Sample, header: Header, begin: int, reading: Reading
+) -> tuple[Sequence[Sequence[str]], Sequence[str]]:
+    """Return the first rows, and the record of units above them, if one is found that is not declared."""
+    first = header.above + header.is_found
+    records, starts = sample.records[first:] or sample.valued[first:], sample.starts[first:]
+    is_told = reading.header_row is not None and reading.skip_rows is not None  # where the first row is
+    units = records[0] if reading.units_row is None and header.is_found and not is_told and records else ()
+    if units and not are_units(units, records[1:]):
+        units = ()
+    line = reading.skip_rows or 0 if is_told else 0
+    if records and (units or reading.units_row is True):
+        line = max(line, begin + starts[0] + 1)
+    elif reading.units_row:
+        line = max(line, reading.units_row)
+    return [fields for start, fields in zip(starts, records, strict=False) if begin + start >= line], units
 
 
 def _find(
@@ -169,10 +208,12 @@ def _detect_delimiter(text: str, quoting: Quoting, reading: Reading, expected: C
     """Return the delimiter; mostly the header alone tells it, and the records are not weighed, which would take longer than all else."""
     dividing = [each for each in _DELIMITERS if len(_first(text, replace(quoting, delimiter=each))) > 1]
     if len(dividing) == 1:
-        widths = map(len, _Sample.read(text, replace(quoting, delimiter=dividing[0])).records)
+        widths = map(len, _Sample.read(text, replace(quoting, delimiter=dividing[0]), reading).records)
         if len(set(widths)) == 1:
             return dividing[0]
-    samples = {each: _Sample.read(text, replace(quoting, delimiter=each)) for each in _DELIMITERS if each in text}
+    samples = {
+        each: _Sample.read(text, replace(quoting, delimiter=each), reading) for each in _DELIMITERS if each in text
+    }
     weights = {each: _agreement(sample.records, reading, expected) for each, sample in samples.items()}
     return max(_DELIMITERS, key=lambda each: weights.get(each, (0.0, 0.0, 0)))
 

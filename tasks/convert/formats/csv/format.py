@@ -11,13 +11,14 @@ from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.content import find_json, without_mark
 from tasks.convert.files.encoding import SAMPLE_BYTES
+from tasks.convert.formats.csv.ends import hold_back, settle_blank, split_at_line, split_footer
 from tasks.convert.formats.csv.header import Head, find_hints, read_head
 from tasks.convert.formats.csv.lines import has_blank_lines
 from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
 from tasks.convert.formats.csv.quoting import are_paired, detect_escapes
 from tasks.convert.formats.csv.reader import parse_csv
 from tasks.convert.formats.csv.records import Records, find_whole
-from tasks.convert.formats.csv.totals import TOTALS, Totals, find_totals
+from tasks.convert.formats.csv.totals import TOTALS, Footer, Totals, find_totals
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat, misfit_alone
 from tasks.convert.schema.blocks import Guess, RawBlock, Record
 from tasks.convert.schema.names import refuse_width
@@ -31,7 +32,10 @@ class Csv(StreamedFormat):
     name: ClassVar[str] = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".txt")
     keys: ClassVar[frozenset[str]] = frozenset(
-        {"delimiter", "quote", "decimal", "escape", "comment", "header", "header_row", "skip_rows", "encoding"}
+        {
+            *("delimiter", "quote", "decimal", "escape", "comment", "encoding"),
+            *("header", "header_row", "units_row", "skip_rows", "skip_footer", "skip_blank"),
+        }
     )
     is_unicode: ClassVar[bool] = False
 
@@ -39,6 +43,8 @@ class Csv(StreamedFormat):
         super().__init__(target)
         self._head: Head | None = None
         self._totals: Totals | None = None
+        self._footer = Footer()
+        self._blank = 0
 
     @classmethod
     def find_other(cls, data: bytes) -> tuple[str, str] | None:
@@ -70,26 +76,40 @@ class Csv(StreamedFormat):
 
     def cut(self, text: ByteView, *, final: bool) -> Cut:
         """Return the next bytes as far as their last whole record."""
-        return cut_records(text, self.head, self.target.reading, final=final)
+        cut, held = cut_records(text, self.head, self.target.reading, final=final), self.target.reading.skip_footer
+        return hold_back(cut, self.head, held) if held and not final else cut
 
     def block(self, cut: Cut, place: Place) -> ByteBlock:
         """Return records as a block."""
+        return self._block(self._settle_blank(cut), place)
+
+    def _block(self, cut: Cut, place: Place) -> ByteBlock:
         raw = None if cut.is_plain else cut.text
         return typed_later(CsvBlock(cut.plain, self.head, place.line, place.byte, raw))
 
+    def _settle_blank(self, cut: Cut) -> Cut:
+        """Return records with those without any value as is declared of them."""
+        skipped = self.target.reading.skip_blank
+        if skipped is None or not self.head.names:
+            return cut
+        settled, lines = settle_blank(cut, self.head, kept=not skipped)
+        self._blank += lines if skipped else 0
+        return settled
+
     def end(self, cut: Cut, place: Place) -> Sequence[ByteBlock | RawBlock]:
         """Return the last block, and the last line where that is no row."""
-        if not cut.is_plain:
-            return [self.block(cut, place)]
-        text, head = cut.text, self.head
-        self._totals = find_totals(text, head, self.target.columns)
+        held, head = self.target.reading.skip_footer, self.head
+        if held and not self.is_cut_off:
+            cut, self._footer = split_footer(cut, head, held)
+        rows = self._settle_blank(cut)
+        self._totals = None if held == 0 else find_totals(rows.plain, head, self.target.columns)
         if self._totals is None or self._totals.kept:
-            return [self.block(cut, place)]
-        rows, last = text.to_place(self._totals.place), text.from_place(self._totals.place)
-        byte = None if place.byte is None else place.byte + len(rows)
-        raw = last.data.decode("utf-8", "backslashreplace").rstrip()
-        record = Record(place.line + self.count_lines(rows), raw, byte)
-        return [self.block(Cut(rows, rows), place), misfit_alone(record, head.names, TOTALS)]
+            return [self._block(rows, place)]
+        above, last = split_at_line(rows, self.count_lines(rows.plain.to_place(self._totals.place)))
+        byte = None if place.byte is None else place.byte + len(above.text)
+        raw = last.text.data.splitlines()[0].decode("utf-8", "backslashreplace")
+        record = Record(place.line + self.count_lines(above.text), raw, byte)
+        return [self._block(above, place), misfit_alone(record, head.names, TOTALS)]
 
     def count_lines(self, text: ByteView) -> int:
         """Return how many lines end in `text`, be it by a carriage return alone."""
@@ -106,13 +126,17 @@ class Csv(StreamedFormat):
             return super().guess(encoding)
         hints = find_hints(self._head, self.target.columns)
         guess = replace(self._head.guess(self.suffixes[0], encoding), hints=hints)
+        guess = replace(guess, footer=self._footer.records, footer_text=self._footer.text, blank=self._blank)
         totals = self._totals
         return guess if totals is None else replace(guess, totals=totals.text, totals_kept=totals.kept)
 
     @property
     def warnings(self) -> Sequence[str]:
         """Return what may have been another way."""
-        return () if self._head is None else self._head.dialect.warnings
+        if self._head is None:
+            return ()
+        asked = 0 if self.is_cut_off else self.target.reading.skip_footer or 0
+        return [*self._head.warnings, *self._footer.warn(asked)]
 
 
 class Tsv(Csv):

@@ -10,8 +10,9 @@ from tasks.config import Column, Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import SAMPLE_BYTES
 from tasks.convert.formats.csv.dialect import Dialect, detect_dialect
-from tasks.convert.formats.csv.records import Records, is_utf8
+from tasks.convert.formats.csv.records import Records, Span, is_utf8
 from tasks.convert.formats.header import kind_of_field
+from tasks.convert.formats.units import units_of, warn_of_row_of_units
 from tasks.convert.schema.blocks import Guess, Hint
 from tasks.convert.schema.names import name_columns
 from tasks.convert.schema.values import MAY_BE_TYPED
@@ -27,7 +28,8 @@ class Head:
     """What the first lines of a file tell; the records begin after `size` bytes and `lines` lines.
 
     `fields` are those of the header as they are written, where there is one, and `line` are its bytes;
-    `worded` are the columns whose names are texts, as values of columns of numbers are not.
+    `worded` are the columns whose names are texts, as values of columns of numbers are not. `units` are
+    the fields of the row of units, if there is one.
     """
 
     dialect: Dialect
@@ -37,6 +39,7 @@ class Head:
     fields: tuple[str, ...] = ()
     line: bytes = b""
     worded: tuple[str, ...] = ()
+    units: tuple[str, ...] | None = None
 
     def guess(self, suffix: str, encoding: str = "utf-8") -> Guess:
         """Return what was guessed of the file, or declared."""
@@ -56,7 +59,16 @@ class Head:
                 for place, value in sorted(dialect.doubts.items())
                 if place < len(self.names)
             ),
+            has_units=self.units is not None,
+            units=units_of(self.names, self.units or ()),
+            units_text=dialect.delimiter.join(dialect.units),
         )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return sentences on what may have been another way, or may be a row."""
+        dialect = self.dialect
+        return (*dialect.warnings, *warn_of_row_of_units(self.units or (), dialect.rows, dialect.delimiter))
 
 
 def read_head(
@@ -84,16 +96,43 @@ def read_head(
             _refuse_beginning(text, reading)
         return Head(dialect, (), len(text), dialect.above)
     head = _read_header(text.from_place(begin), dialect, rename, reading)
-    rows = max(head.lines + dialect.above, (reading.skip_rows or 0) if head.lines else 0)
-    place = begin + head.size if rows == head.lines + dialect.above else _place_of(text, rows)
-    return replace(head, size=len(text) if place is None else place, lines=rows)
+    end = begin + head.size
+    head = replace(head, size=end, lines=head.lines + dialect.above)
+    if head.fields and (reading.units_row or dialect.units):
+        head = _read_units(text, head, reading, is_complete=is_complete)
+    if head.lines < (reading.skip_rows or 0) and head.size > begin:
+        place = _place_of(text, reading.skip_rows or 0)
+        head = replace(head, size=len(text) if place is None else place, lines=reading.skip_rows or 0)
+    return head
+
+
+def _read_units(text: ByteView, head: Head, reading: Reading, *, is_complete: bool) -> Head:
+    """Return a head with the row of units below it; it takes up all of the text where more is needed.
+
+    Raises:
+        TableError: the row is declared to be where none is below the header.
+
+    """
+    row = reading.units_row if reading.units_row and reading.units_row is not True else None
+    if row is not None and row <= head.lines:
+        raise TableError(f"its header ends in line {head.lines}, and read.units_row is {row}; correct it")
+    above = head.lines if row is None else row - 1
+    place = head.size if row is None else _place_of(text, above)
+    if row is not None and place is None and is_complete:
+        raise TableError(f"has {text.lines_of_any_end} lines, and read.units_row is {row}; correct it")
+    first, records = _first_record(text.from_place(len(text) if place is None else place), head.dialect)
+    if first is None:
+        return head if is_complete else replace(head, size=len(text))
+    if row is not None and first.start:
+        raise TableError(f"its line {row} is blank, and read.units_row says that it has the units; correct it")
+    assert place is not None
+    size = place + records.place_of(first.end)
+    return replace(head, size=size, lines=above + first.end, units=tuple(first.fields))
 
 
 def _read_header(text: ByteView, dialect: Dialect, rename: Rename, reading: Reading) -> Head:
     """Return the head of a file whose header, or first record, `text` begins with."""
-    lines = _first_lines(text, dialect)
-    records = Records(dialect.quoting.rewrite(lines), dialect, raw=lines)
-    first = next((span for span in records.spans), None)
+    first, records = _first_record(text, dialect)
     if first is None or _is_after_broken(records, first.start):
         if records.broken:
             raise TableError("the quote of its header is not closed; mend the header, or declare read.quote")
@@ -110,7 +149,14 @@ def _read_header(text: ByteView, dialect: Dialect, rename: Rename, reading: Read
     size = records.place_of(first.end)
     names, fields = tuple(rename(name_columns(first.fields))), tuple(first.fields)
     worded = tuple(name for name, field in zip(names, fields, strict=True) if _is_word(field))
-    return Head(dialect, names, size, first.end, fields, lines[:size].strip(b"\r\n"), worded)
+    return Head(dialect, names, size, first.end, fields, text.to_place(size).data.strip(b"\r\n"), worded)
+
+
+def _first_record(text: ByteView, dialect: Dialect) -> tuple[Span | None, Records]:
+    """Return the first record that `text` begins with, and all of those that had to be told apart for it."""
+    lines = _first_lines(text, dialect)
+    records = Records(dialect.quoting.rewrite(lines), dialect, raw=lines)
+    return next(iter(records.spans), None), records
 
 
 def _is_word(field: str) -> bool:

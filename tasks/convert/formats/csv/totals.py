@@ -1,23 +1,27 @@
-"""The last lines of a table that are no rows of it: totals of the rows above."""
+"""The last lines of a table that are no rows of it: totals of the rows above, or a footer that is declared."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tasks.config import Column
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
-from tasks.convert.formats.header import kind_of_field, kinds_of
-from tasks.convert.schema.blocks import RawBlock, Rejection
+from tasks.convert.formats.header import is_like_rows, kind_of_field, kinds_of
+from tasks.convert.schema.blocks import EXAMPLE, RawBlock, Rejection
 
 TOTALS = "a line of totals, as it looks"
 _LEAST_ROWS = 3
 _TAIL_BYTES = 64 * 1024
 _SHOWN = 100
 _ROWS = 50
+_OTHER_WORDS = re.compile(
+    r"\W*(average|mean|median|min|minimum|max|maximum|count|mittelwert|durchschnitt|anzahl|moyenne|media|promedio)\b.{0,20}",
+    re.IGNORECASE,
+)
 _WORDS = re.compile(
     r"\W*(grand |sub)?-?(total|totals|totaal|totale|sum|summe|gesamt|gesamtsumme|insgesamt|zwischensumme|somme|suma)\b.{0,20}",
     re.IGNORECASE,
@@ -31,6 +35,43 @@ class Totals:
     text: str
     place: int = 0
     kept: bool = False
+
+
+@dataclass(frozen=True)
+class Footer:
+    """The last records of a file, declared to be no rows: how many, the text of the first, and that of one which is like the rows."""
+
+    records: int = 0
+    text: str = ""
+    row: str = ""
+
+    @classmethod
+    def of(
+        cls, records: int, text: str, found: Iterable[tuple[str, Sequence[str]]], rows: Sequence[Sequence[str]]
+    ) -> Footer:
+        """Return a footer of so many records, of which `found` are the texts and the fields; `rows` are the first rows of its file."""
+        alike = (raw for raw, fields in found if is_like_rows(fields, rows) and not _names_figures(fields))
+        return cls(records, text[:_SHOWN], next(alike, "")[:_SHOWN])
+
+    def warn(self, asked: int) -> list[str]:
+        """Return a sentence where so many records were to be left out, and there were fewer, or one may be a row."""
+        if self.records < asked:
+            return [
+                f"has fewer rows than read.skip_footer leaves out, and none of them is in the table{EXAMPLE}{self.text!r}; "
+                "correct that, or leave the file out"
+            ]
+        cure = "correct read.skip_footer, or give files without a footer a source of their own"
+        return (
+            [f"ends with what read.skip_footer leaves out and looks like a row{EXAMPLE}{self.row!r}; {cure}"]
+            if self.row
+            else []
+        )
+
+
+def _names_figures(fields: Sequence[str]) -> bool:
+    """Return whether the first field that is not blank is a word for figures of the rows above."""
+    named = name_place(fields)
+    return named is not None and bool(_WORDS.fullmatch(fields[named]) or _OTHER_WORDS.fullmatch(fields[named]))
 
 
 def find_totals(text: ByteView, head: Head, columns: Mapping[str, Column]) -> Totals | None:

@@ -71,6 +71,27 @@ class Grid:
             alike = alike[pc.equal(values.fill_null(""), text).to_numpy()]
         return alike
 
+    def find_filled(self) -> np.ndarray:
+        """Return of each row whether a value of it is more than blanks."""
+        filled = np.zeros(len(self.numbers), dtype=bool)
+        for column in self.columns:
+            texts = pc.utf8_trim_whitespace(column).fill_null("")
+            filled |= pc.not_equal(texts, "").to_numpy()
+        return filled
+
+    def take(self, places: Numbers | pa.Array, numbers: Numbers | None = None) -> Grid:
+        """Return the rows at some places, a blank one where that is null; `numbers` are theirs."""
+        chosen = pa.array(places)
+        columns = [column.take(chosen) for column in self.columns]
+        written = [column.take(chosen).fill_null(fill_value=False) for column in self.written]
+        return Grid(self.numbers[places] if numbers is None else numbers, columns, written)
+
+    def with_blank_rows(self, first: int) -> Grid:
+        """Return the same with the rows without a value that stand between others, from a place on."""
+        numbers = np.concatenate([self.numbers[:first], np.arange(self.numbers[first], self.height)])
+        places = np.searchsorted(self.numbers, numbers)
+        return self.take(pa.array(places, mask=self.numbers[places] != numbers), numbers)
+
     def rows(self, start: int, stop: int) -> list[Row]:
         """Return some of its rows, with an empty text for null; they are numbered from 0 without blank ones."""
         columns = (column.slice(start, max(0, stop - start)).fill_null("").to_pylist() for column in self.columns)

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from tasks.config import Reading
 from tasks.convert.files.content import find_text, without_mark
+from tasks.convert.formats.csv.totals import Footer
 from tasks.convert.formats.excel.by_calamine import Sheet
-from tasks.convert.formats.excel.cells import Grid, Numbers
+from tasks.convert.formats.excel.cells import Grid, Numbers, Row
 from tasks.convert.formats.excel.workbook import read_sheet
 from tasks.convert.formats.format import WholeFormat
 from tasks.convert.formats.header import (
@@ -22,10 +23,13 @@ from tasks.convert.formats.header import (
     find_header,
     find_repeats,
     find_second,
+    is_like_rows,
     warn_of_repeats,
     warn_of_second_header,
+    warn_of_skipped_row,
 )
 from tasks.convert.formats.json.rows import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
+from tasks.convert.formats.units import are_units, units_of, warn_of_row_of_units
 from tasks.convert.schema.blocks import EXAMPLE, Guess, RawBlock, Record, Rejection
 from tasks.convert.schema.names import name_columns
 from tasks.convert.schema.types import TypeName
@@ -42,12 +46,15 @@ class _Layout:
     """Where a sheet's header stands among its rows, if it has one, and where its others begin.
 
     `skipped` is how many rows of the sheet stand above; `title` is the first text there.
+    `units` is where the row of units is, if there is one, and `rows` are the first of the others.
     """
 
     header: int | None
     first: int
     skipped: int
     title: str = ""
+    units: int | None = None
+    rows: Sequence[Row] = ()
 
 
 def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declared) -> Iterator[RawBlock]:
@@ -62,10 +69,13 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
     sheet = read_sheet(data, reading.sheet)
     grid = sheet.grid
     layout = _lay_out(grid, reading)
+    grid, blank = _settle_blank(grid, layout.first, reading.skip_blank)
     names = [f"column_{position}" for position in range(1, grid.width + 1)]
     if layout.header is not None:
         names = name_columns(grid.rows(layout.header, layout.header + 1)[0])
-    places, repeats = _without_repeats(grid, layout)
+    stop = _find_stop(grid, layout.first, reading.skip_footer or 0)
+    footer = _footer_of(grid, layout, stop)
+    places, repeats = _without_repeats(grid, layout, stop)
     columns, written = _taken(grid.columns, places), _taken(grid.written, places)
 
     def types_of(rows: int) -> dict[str, TypeName]:
@@ -75,10 +85,22 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
     def locate(chosen: Sequence[int]) -> list[Record]:
         return [_record(grid, int(places[n])) for n in chosen]
 
+    (units,) = [()] if layout.units is None else grid.rows(layout.units, layout.units + 1)
     guess = Guess(
-        "xlsx", header=None if grid.is_empty else layout.header is not None, skipped=layout.skipped, title=layout.title
+        "xlsx",
+        header=None if grid.is_empty else layout.header is not None,
+        skipped=layout.skipped,
+        title=layout.title,
+        has_units=layout.units is not None,
+        units=units_of(names, units),
+        units_text="" if reading.units_row else ", ".join(filter(None, units)),
+        footer=footer.records,
+        footer_text=footer.text,
+        blank=blank,
     )
-    told = _warn_of_formulas(sheet.unstored, sheet.name, names)
+    told = [*footer.warn(reading.skip_footer or 0), *warn_of_row_of_units(units, layout.rows)]
+    told += [*_warn_of_skipped_row(grid, layout, reading)]
+    told += _warn_of_formulas(sheet.unstored, sheet.name, names)
     if reading.sheet is None and sheet.others:
         told.append(_warn_of_other_sheets(sheet))
     told += warn_of_repeats([grid.number(place) + 1 for place in repeats], f"sheet {sheet.name}, row")
@@ -107,19 +129,54 @@ def _record(grid: Grid, place: int) -> Record:
     return Record(grid.number(place) + 1, "\t".join(grid.rows(place, place + 1)[0]))
 
 
-def _without_repeats(grid: Grid, layout: _Layout) -> tuple[Numbers, list[int]]:
+def _settle_blank(grid: Grid, first: int, skipped: bool | None) -> tuple[Grid, int]:
+    """Return a sheet whose rows from a place on are with those that have no value, or also without blank texts, and how many these are."""
+    if skipped is None or first >= len(grid.numbers):
+        return grid, 0
+    if not skipped:
+        return grid.with_blank_rows(first), 0
+    is_filled = grid.find_filled() | (np.arange(len(grid.numbers)) < first)
+    return grid.take(np.flatnonzero(is_filled)), int((~is_filled).sum())
+
+
+def _find_stop(grid: Grid, first: int, footer: int) -> int:
+    """Return the place after the last row above so many that are not blank."""
+    filled = np.flatnonzero(grid.find_filled()) if footer else np.empty(0, np.int64)
+    filled = filled[filled >= first]
+    if not len(filled):
+        return len(grid.numbers)
+    return int(filled[-footer]) if len(filled) > footer else first
+
+
+def _footer_of(grid: Grid, layout: _Layout, stop: int) -> Footer:
+    """Return the rows of a sheet that are its footer, from a place on."""
+    rows = grid.rows(stop, len(grid.numbers))
+    found = [("\t".join(row), row) for row in rows if any(map(str.strip, row))]
+    return Footer.of(len(found), found[0][0] if found else "", found, layout.rows)
+
+
+def _warn_of_skipped_row(grid: Grid, layout: _Layout, reading: Reading) -> Iterator[str]:
+    """Yield a sentence where a row that is declared to be skipped looks like those below."""
+    if reading.header_row is not None or reading.skip_rows is not None:
+        skipped = grid.rows(0, min(layout.first, _JUDGED_ROWS))
+        alike = next((row for row in skipped if is_like_rows(row, layout.rows)), None)
+        yield from [] if alike is None else [warn_of_skipped_row("\t".join(alike))]
+
+
+def _without_repeats(grid: Grid, layout: _Layout, stop: int) -> tuple[Numbers, list[int]]:
     """Return the places of the rows below the header, and of those that are the header once more."""
-    places = np.arange(layout.first, len(grid.numbers))
+    places = np.arange(layout.first, stop)
     if layout.header is None:
         return places, []
     (header,) = grid.rows(layout.header, layout.header + 1)
     alike = grid.find_alike(header, layout.first)
+    alike = alike[alike < stop]
     if not len(alike):
         return places, []
     # In a table of one column what the others are tells whether they are repeats.
     if len(header) > 1:
         return np.setdiff1d(places, alike), alike.tolist()
-    repeats = sorted(find_repeats(header, list(map(list, grid.rows(layout.first, len(grid.numbers))))))
+    repeats = sorted(find_repeats(header, list(map(list, grid.rows(layout.first, stop)))))
     return np.delete(places, repeats), [layout.first + place for place in repeats]
 
 
@@ -175,7 +232,8 @@ def _lay_out(grid: Grid, reading: Reading) -> _Layout:
         has = f"has {grid.height} rows" if row > grid.height else f"has nothing in row {row}"
         raise TableError(f"its sheet {has}, and read.header_row is {row}; correct it")
     begin = grid.place(row - 1 if row is not None else reading.skip_rows or 0)
-    records = grid.rows(begin, begin + _JUDGED_ROWS)
+    end = min(begin + _JUDGED_ROWS, max(begin, _find_stop(grid, begin, reading.skip_footer or 0)))
+    records = grid.rows(begin, end)
     declared, is_open = (True if row is not None else reading.header), row is None and reading.skip_rows is None
     found = find_header([record[: extent(record)] for record in records], declared, titled=is_open)
     if not records:
@@ -183,8 +241,30 @@ def _lay_out(grid: Grid, reading: Reading) -> _Layout:
     start = begin + found.above
     title = next((" ".join(filter(None, record)) for record in records[: found.above]), "")
     if not found.is_found:
-        return _Layout(None, start, grid.number(start), title)
-    return _Layout(start, max(start + 1, grid.place(reading.skip_rows or 0)), grid.number(start), title)
+        return _Layout(None, start, grid.number(start), title, rows=records[found.above :])
+    is_told = row is not None and reading.skip_rows is not None
+    units = _find_units(grid, start, records[found.above + 1 :], reading, is_open=not is_told)
+    first = max((start if units is None else units) + 1, grid.place(reading.skip_rows or 0))
+    return _Layout(start, first, grid.number(start), title, units, records[first - begin :])
+
+
+def _find_units(grid: Grid, header: int, below: Sequence[Row], reading: Reading, *, is_open: bool) -> int | None:
+    """Return the place of the row of units below a header, if it has one.
+
+    Raises:
+        TableError: the row that is declared to be it is none, or not below the header.
+
+    """
+    row = reading.units_row
+    if row is None:
+        return header + 1 if is_open and below and are_units(below[0], below[1:]) else None
+    if row is False or row is True:
+        return header + 1 if row and header + 1 < len(grid.numbers) else None
+    if row - 1 <= grid.number(header):
+        raise TableError(f"its header is row {grid.number(header) + 1}, and read.units_row is {row}; correct it")
+    if row - 1 not in grid.numbers:
+        raise TableError(f"its sheet has nothing in row {row}, and read.units_row is that; correct it")
+    return grid.place(row - 1)
 
 
 class Excel(WholeFormat):
@@ -192,7 +272,9 @@ class Excel(WholeFormat):
 
     name: ClassVar[str] = "excel"
     suffixes: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".excel")
-    keys: ClassVar[frozenset[str]] = frozenset({"header", "header_row", "skip_rows", "sheet"})
+    keys: ClassVar[frozenset[str]] = frozenset(
+        {"header", "header_row", "units_row", "skip_rows", "skip_footer", "skip_blank", "sheet"}
+    )
     begins: ClassVar[bytes] = rb"PK\x03\x04|\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
     @classmethod
