@@ -21,6 +21,7 @@ from tasks.core.tables import as_pattern, find_alike, list_parts, parts_as_sql, 
 
 _WATCHED_EVERY_S = 0.1
 _MIB = 2**20
+_CTRL_C = "Query interrupted"  # what DuckDB makes of a Ctrl-C that comes within a query of the main thread
 _CANDIDATES = re.compile(r"^(Candidate bindings|Did you mean).*", re.MULTILINE)
 
 
@@ -121,6 +122,10 @@ def explained(key: str, tables: Mapping[str, Path], limits_at: str) -> Iterator[
         refuse_damaged(tables)
         told = f"{explain_sql(error)}; correct the SQL ({_list_tables(tables)})"
         raise QueryError(f"{key}: {told}") from None
+    except RuntimeError as error:
+        if str(error) == _CTRL_C:
+            raise KeyboardInterrupt from None
+        raise
 
 
 @contextmanager

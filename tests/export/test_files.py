@@ -80,6 +80,23 @@ def test_what_cannot_be_written_is_one_sentence(
     assert (data / "there.csv").read_text() == "mine"
 
 
+def test_an_export_that_is_interrupted_is_one_sentence(data: Path) -> None:
+    """By Ctrl-C, within the query or beside it."""
+    make(data, pipeline_of(many={"query": "SELECT range AS n, random() AS x FROM range(3000000)"}))
+    file = data / "many.csv"
+    command = [sys.executable, "-m", "flows", "export", "many", str(file), "--data", str(data)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        while process.poll() is None and not list(data.glob(".many.csv.*.part")):
+            time.sleep(0.01)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[1]
+
+    assert said == "error: interrupted; what is finished is kept, run the command again to go on\n"
+    assert process.returncode == 130
+    assert not list(data.glob("*many.csv*"))
+
+
 def test_an_export_that_is_killed_leaves_no_half_of_a_file(data: Path) -> None:
     """At whatever moment: the file is whole, or not there, and the next export writes it."""
     make(data, pipeline_of(many={"query": "SELECT range AS n FROM range(400000)"}))

@@ -93,7 +93,11 @@ def test_a_table_that_is_there_is_replaced_where_that_is_asked_for(values: Path,
     [
         ("SELECT 'a' || chr(0) AS v", (), 'invalid byte sequence for encoding "UTF8": 0x00; take the character out'),
         (f"SELECT 1 AS {'v' * 64}", (), "has a name of more than 63 bytes, which PostgreSQL cuts; rename it"),
-        ("SELECT '-infinity'::TIMESTAMP AS v", (), "Error occurred writing COPY data; see that the server is still there"),
+        (
+            "SELECT '-infinity'::TIMESTAMP AS v",
+            (),
+            "Error occurred writing COPY data; see that the server is still there",
+        ),
         ("SELECT DATE '5000-01-01 (BC)' AS v", (), "date out of range; PostgreSQL holds no such time: take it out"),
         ("SELECT 1 AS ctid", (), 'column name "ctid" conflicts with a system column name; see what the server says'),
         ("SELECT 1 AS v", ("--name", "none.odd"), 'schema "none" does not exist; make the schema, or correct its name'),
