@@ -14,11 +14,12 @@ from tasks.core.suggestions import did_you_mean
 KEYS_OF_FORMATS = (
     *("delimiter", "quote", "decimal", "escape", "comment"),
     *("header", "header_row", "units_row", "skip_rows", "skip_footer", "skip_blank"),
-    *("encoding", "records_at", "sheet"),
+    *("encoding", "records_at", "sheet", "shape", "id_column", "names"),
 )
 """Keys of which a format says whether they say something of it."""
 MAX_FOOTER = 1000
 """Lines that are kept back while a file is read."""
+SHAPE_NEEDS_COLUMN = "shape: by_id and id_column, the column that ids become, belong together; write both, or none"
 _EXAMPLES = {"delimiter": "; or |", "quote": "' or \"", "escape": "\\", "comment": "#"}
 _ARTICLES = {"escape": "an"}
 _SEPARATORS = {"\\t": 'a tab in double quotes, "\\t"', "tab": 'a tab in double quotes, "\\t"'}
@@ -64,6 +65,12 @@ class Reading(ConfigModel):
     """Encoding of the text, e.g. cp1252; without it, as a byte order mark tells, UTF-8, or what is detected."""
     records_at: BodyPath | None = None
     """Path in a JSON document to the list of records, e.g. data.items; a name with a dot stands in quotes, '"a.b".items'; without it the document is the list."""
+    shape: Literal["records", "columns", "by_id"] | None = None
+    """Shape of the records of a JSON document: records, as without it: a list of them; columns: an object of lists, {date: [..], temp: [..]}, of which the values at one place are a row; by_id: an object of records by their ids, which become the column id_column."""
+    id_column: NonEmpty | None = None
+    """Column that the ids of shape: by_id become, as texts unless it is declared otherwise."""
+    names: Literal["first"] | Annotated[tuple[NonEmpty, ...], Field(min_length=1)] | None = None
+    """Names of the values where each record of a JSON document is a list: [id, name, …], or first where the first record has them."""
     sheet: Annotated[int, Field(ge=0)] | NonEmpty | None = None
     """Sheet of an Excel or .ods file, by name or by number from 0; without it, the first."""
     member: NonEmpty | None = None
@@ -121,6 +128,16 @@ class Reading(ConfigModel):
             if getattr(self, key) is not None and key not in kind.keys:
                 of = " and ".join(FORMATS.names_with(key))
                 raise ValueError(f"{key} is of {of}, and the format is {kind.name}; take one of them out")
+
+    @model_validator(mode="after")
+    def _has_one_shape(self) -> Reading:
+        if (self.shape == "by_id") != (self.id_column is not None):
+            raise ValueError(SHAPE_NEEDS_COLUMN)
+        if self.names is not None and self.shape in ("columns", "by_id"):
+            raise ValueError(
+                f"names are of records that are lists, and shape {self.shape} has none; take one of them out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _marks_differ(self) -> Reading:

@@ -13,7 +13,7 @@ from tasks.config.base import BodyPath, ConfigModel, Name, NonEmpty, Scalar
 from tasks.config.checks import DeclaredCheck
 from tasks.config.columns import Column, PagesColumn, read_column, read_pages_column
 from tasks.config.expressions import find_mistakes
-from tasks.config.files import Reading
+from tasks.config.files import SHAPE_NEEDS_COLUMN, Reading
 from tasks.config.http import AllowHosts, FilePath, Headers, Refresh, Requests, check_param, check_url
 from tasks.config.incremental import Incremental
 from tasks.config.pagination import Pagination, SinglePagination
@@ -182,9 +182,7 @@ class ApiSource(_Fetched):
         ):
             raise ValueError("place: body needs a request with a body; add method: POST, or send it as query or header")
         if (self.shape == "by_id") != (self.id_column is not None):
-            raise ValueError(
-                "shape: by_id and id_column, the column that ids become, belong together; write both, or none"
-            )
+            raise ValueError(SHAPE_NEEDS_COLUMN)
         if self.explode is None and self.explode_empty == "keep":
             raise ValueError("explode_empty is of a list that is exploded; add explode, or take explode_empty out")
         if self.incremental is not None and not self.key:

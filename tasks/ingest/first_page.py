@@ -13,7 +13,7 @@ import httpx
 
 from tasks.config import ApiSource, PagesSource, Requests, secret_references
 from tasks.core.errors import PermanentSourceError
-from tasks.ingest.api.json_text import take_json, to_value
+from tasks.core.json_text import take_json, to_value
 from tasks.ingest.api.outline import ApiOutline, outline_api
 from tasks.ingest.api.pagination import read_pages
 from tasks.ingest.api.response import Document, ListNames, find_in_body

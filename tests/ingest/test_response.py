@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import PermanentSourceError
-from tasks.ingest.api.json_text import list_entries, list_items, take_json, to_lines, to_value
+from tasks.core.json_text import list_entries, list_items, take_json, to_lines, to_value
 from tests.ingest.sources import api, land_one, list_files
 from tests.site.server import Site
 

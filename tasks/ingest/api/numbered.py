@@ -12,9 +12,9 @@ from tasks.config import ApiSource
 from tasks.config.pagination import NumberedPagination
 from tasks.core.concurrency import map_ahead
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
+from tasks.core.json_text import take_json, to_value
 from tasks.ingest.api.contradictions import list_doubts
 from tasks.ingest.api.counts import find_place
-from tasks.ingest.api.json_text import take_json, to_value
 from tasks.ingest.api.paging import (
     EMPTY_AT_END,
     NumberedPage,

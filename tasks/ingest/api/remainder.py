@@ -9,7 +9,7 @@ import httpx
 
 from tasks.config import ApiSource
 from tasks.core.body_paths import write_name
-from tasks.ingest.api.json_text import JsonText, list_entries, list_items, to_value
+from tasks.core.json_text import JsonText, list_entries, list_items, to_value
 from tasks.ingest.api.response import Document
 from tasks.ingest.api.told_names import ABOUT, LISTS, MORE, NEXT, NO_ROWS, TOTALS, TURNED, plain
 from tasks.ingest.api.urls import find_link

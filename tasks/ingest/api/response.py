@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Literal, TypeVar
@@ -12,7 +11,8 @@ import httpx
 
 from tasks.core.body_paths import Walked, walk
 from tasks.core.errors import PermanentSourceError, SourceError
-from tasks.ingest.api.json_text import (
+from tasks.core.json_shape import as_object, read_names
+from tasks.core.json_text import (
     JsonText,
     list_entries,
     list_items,
@@ -247,13 +247,13 @@ class ListNames:
             return records
         if self._declared != "first":
             self._are_missing = self._declared is None
-            return [_to_object(record, self._declared or ()) for record in records]
-        names = _read_names(records[0])
+            return [as_object(record, self._declared or ()) for record in records]
+        names = read_names(records[0])
         if self.names is None:
             self.names = names
         if names == self.names:  # which some servers give on each page, and some on the first
             records = records[1:]
-        return [_to_object(record, self.names) for record in records]
+        return [as_object(record, self.names) for record in records]
 
 
 class BodyKind:
@@ -273,26 +273,6 @@ class BodyKind:
                 f"{quoted(records[0].decode('utf-8', 'replace'), _SHOWN_CHARACTERS)}; "
                 "run again, or name what such an error has in error_at"
             )
-
-
-def _read_names(record: bytes) -> list[str]:
-    """Return the names that a record is, each once; what is none is named by its place."""
-    found = to_value(take_json(record))
-    names: list[str] = []
-    for place, name in enumerate(found):
-        names.append(name if isinstance(name, str) and name and name not in names else f"col{place}")
-    return names
-
-
-def _to_object(record: bytes, names: Sequence[str]) -> bytes:
-    """Return a list as an object, its values as they were received; a value without a name has that of its place."""
-    value = take_json(record)
-    items = list_items(value)
-    if items is None:
-        return record
-    keys = [*names[: len(items)], *(f"col{place}" for place in range(len(names), len(items)))]
-    pairs = (json.dumps(key).encode() + b":" + line for key, line in zip(keys, to_lines(items, value), strict=True))
-    return b"{" + b",".join(pairs) + b"}"
 
 
 async def find_in_body(response: httpx.Response, path: str) -> Any:

@@ -34,6 +34,8 @@ from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.target import TableTarget
 from tasks.core.body_paths import Walked, items_of, members_of, walk
 from tasks.core.errors import TableError
+from tasks.core.json_shape import name_lists, records_of_shape
+from tasks.core.json_text import JsonText, list_entries, list_items, take_json, to_lines
 
 _BLOCK_RECORDS = 50_000
 _BLOCK_BYTES = 4 * 2**20  # beside the document itself, its blocks are what takes memory
@@ -47,13 +49,53 @@ def read_records(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_decl
         TableError: the document is damaged, or holds no list where it is looked for.
 
     """
-    records = _load(_as_utf8(data, reading), reading.records_at)
+    text, path = _as_list(_as_utf8(data, reading), reading)
+    records = _load(text, path)
     for start in range(0, max(1, len(records)), _BLOCK_RECORDS):
         yield _block(records[start : start + _BLOCK_RECORDS], start + 1, nulls_of)
 
 
 def _as_utf8(data: bytes, reading: Reading) -> bytes:
     return Transcoder(detect_encoding(data, reading.encoding, is_unicode=True)).to_utf8(data, final=True)
+
+
+def _as_list(text: bytes, reading: Reading) -> tuple[bytes, str | None]:
+    """Return a document, and the path in it to its list of records; of another shape a document that is this list.
+
+    Raises:
+        TableError: the document is damaged, or of another shape than is declared.
+
+    """
+    if reading.shape in (None, "records") and reading.names is None:
+        return text, reading.records_at
+    try:
+        root = take_json(text)
+    except ValueError as error:
+        raise TableError(f"is not a JSON document ({error}); mend it") from None
+    walked = walk(root, reading.records_at, list_entries, list_items) if reading.records_at else Walked([root])
+    if walked.missing is not None:
+        _load(text, reading.records_at)  # tells what is there
+    where = f"records_at: {reading.records_at!r}" if reading.records_at else "the document"
+    try:
+        records = _as_records(walked.last, reading)
+    except ValueError as error:
+        raise TableError(f"{where}: {error}") from None
+    return b"[" + b",".join(records) + b"]", None
+
+
+def _as_records(value: JsonText, reading: Reading) -> list[bytes]:
+    """Return the records that a value is, as objects."""
+    if reading.shape in ("columns", "by_id"):
+        entries = list_entries(value)
+        if entries is None:
+            raise ValueError(f"is no object, which shape: {reading.shape} needs; correct read.records_at, or shape")
+        return records_of_shape(value, entries, reading.shape, reading.id_column)
+    items = list_items(value)
+    if items is None:
+        raise ValueError(
+            "is no list, and names are of records that are lists; correct read.records_at, or take names out"
+        )
+    return name_lists(to_lines(items, value), reading.names)
 
 
 def _load(text: bytes, path: str | None) -> Sequence[Any]:
@@ -151,9 +193,10 @@ def _begins(value: msgspec.Raw) -> bytes:
 
 @dataclass(frozen=True)
 class RecordBlock:
-    """Records of a document in UTF-8, as they stand in it, and the number of those before."""
+    """Records of a document in UTF-8, as they stand in it at a path, and the number of those before."""
 
     document: bytes
+    path: str | None
     records: Sequence[msgspec.Raw]
     before: int
     target: TableTarget
@@ -202,7 +245,7 @@ class RecordBlock:
         try:
             return [_value_of(record) for record in self.records]
         except (ValueError, RecursionError):  # what is wrong is told of the whole document
-            whole = _load(self.document, self.target.reading.records_at)
+            whole = _load(self.document, self.path)
             return whole[self.before : self.before + len(self.records)]
 
 
@@ -215,7 +258,7 @@ class Json(WholeFormat):
 
     name: ClassVar[str] = "json"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
-    keys: ClassVar[frozenset[str]] = frozenset({"encoding", "records_at"})
+    keys: ClassVar[frozenset[str]] = frozenset({"encoding", "records_at", "shape", "id_column", "names"})
 
     def read(self, data: bytes, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:
         """Yield the records of a document as rows."""
@@ -223,12 +266,12 @@ class Json(WholeFormat):
 
     def blocks(self, data: bytes, target: TableTarget) -> Iterator[RawBlock | ByteBlock]:
         """Yield the same, as they stand in the document where it can be split: each block is parsed in its thread."""
-        text = _as_utf8(data, target.reading)
-        records = split_records(text, target.reading.records_at)
+        text, path = _as_list(_as_utf8(data, target.reading), target.reading)
+        records = split_records(text, path)
         if records is None:
             yield from self.read(data, target.reading, target.nulls_of)
             return
         size = max(1, min(_BLOCK_RECORDS, _BLOCK_BYTES * len(records) // len(text)))
         for start in range(0, max(1, len(records)), size):
-            block = RecordBlock(text, records[start : start + size], start, target)
+            block = RecordBlock(text, path, records[start : start + size], start, target)
             yield ByteBlock(ByteView.of(b""), block.parse)

@@ -10,7 +10,7 @@ from tasks.config.base import BodyPath, NonEmpty
 from tasks.config.pagination import FollowedPagination, Following, Page, Place, check_header_names
 from tasks.core.body_paths import walk
 from tasks.core.errors import PermanentSourceError
-from tasks.ingest.api.json_text import list_entries, list_items, take_json, to_text, to_value
+from tasks.core.json_text import list_entries, list_items, take_json, to_text, to_value
 
 _SHOWN_CHARACTERS = 80
 
