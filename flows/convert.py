@@ -10,7 +10,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.stage import end_stage, name_run
-from tasks.config import ElementsSource, Pipeline, read_pipeline
+from tasks.config import ElementsSource, FilesSource, Pipeline, read_pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_source
 from tasks.core.concurrency import gather_all
@@ -68,9 +68,10 @@ def warn_of_mixed_elements(
         if isinstance(each, Failed) or not isinstance(source, ElementsSource) or not twice.get(source.of):
             told.append(each)
             continue
+        cure = "take it out of one of the files" if isinstance(source, FilesSource) else "fetch again with --fresh"
         sentence = (
             f"{twice[source.of]:,} records of {source.of} came again, and where such a one holds "
-            "other elements than the first, those of both are rows; fetch again with --fresh to have each once"
+            f"other elements than the first, those of both are rows; {cure} to have each once"
         )
         findings = replace(each.findings, warnings=(*each.findings.warnings, sentence))
         told.append(replace(each, findings=findings))

@@ -74,7 +74,8 @@ def _lines(name: str, source: Source, folder: DataFolder, rows: int, first_pages
     if isinstance(source, FilesSource):
         files = list_files(source.path, folder.root, source.allow_hosts)
         size = sum(file.size for file in files)
-        yield f"{name}: {count(len(files), 'file')}, {size:,} bytes, of {redact(', '.join(source.path))}"
+        what = f"{source.explode} of {source.of}, " if isinstance(source, ElementsSource) else ""
+        yield f"{name}: {what}{count(len(files), 'file')}, {size:,} bytes, of {redact(', '.join(source.path))}"
         yield from _shown(read_head(name, source, files[0], folder), rows)
         return
     partitions = list_partitions(source)

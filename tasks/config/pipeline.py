@@ -51,7 +51,7 @@ class Pipeline(ConfigModel):
     def _names_each_table_once(self) -> Pipeline:
         names = [*self.sources]
         for source, name in (
-            (s, n) for s, each in self.sources.items() if isinstance(each, ApiSource) for n in each.tables
+            (s, n) for s, each in self.sources.items() if not isinstance(each, PagesSource) for n in each.tables
         ):
             if name in names:
                 raise _mistake_at(
@@ -83,7 +83,7 @@ class Pipeline(ConfigModel):
         """Return every table that is made of what was received, by its name, with the source of its rows."""
         found: dict[str, Source] = {}
         for name, source in self.sources.items():
-            found |= {name: source, **(source.elements(name) if isinstance(source, ApiSource) else {})}
+            found |= {name: source, **({} if isinstance(source, PagesSource) else source.elements(name))}
         return found
 
     @property

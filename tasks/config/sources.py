@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
@@ -200,39 +200,13 @@ class ApiSource(_Fetched):
                 f"{key} replaces a record by a later one, whose tables would keep the elements of both; "
                 f"take {key} out, or tables"
             )
-        for name, table in self.tables.items():
-            if self.key and not table.key:
-                raise ValueError(
-                    f"tables.{name} has no key, and records that come twice would leave their elements twice; "
-                    f"add key, e.g. [{', '.join((*table.take, 'line'))}], or what identifies an element"
-                )
+        _need_keys(self.key, self.tables)
 
-    def elements(self, of: str) -> dict[str, ElementsSource]:
+    def elements(self, of: str) -> dict[str, ApiElements]:
         """Return the sources of the tables that are made of lists in the records of this one, whose name is `of`."""
-        return {name: ElementsSource.of_table(of, self, table) for name, table in self.tables.items()}
-
-
-class ElementsSource(ApiSource):
-    """The elements of a list in the records of another source: in no pipeline file, but made of its `tables`."""
-
-    of: str
-    """Name of the source whose records hold the list."""
-    take: dict[str, str]
-    """Columns of the record that each element has too, by their names in the table."""
-
-    @classmethod
-    def of_table(cls, of: str, source: ApiSource, table: ElementsTable) -> ElementsSource:
-        """Return the source of one of the tables of the source `of`; its key and columns have the names of the records."""
-        name_in_record = {**table.take, table.explode: table.explode}
-
-        def within(name: str) -> str:
-            return name_in_record.get(name, f"{table.explode}.{name}")
-
-        own = {name: getattr(table, name) for name in ("explode", "take", "keep", "table", "checks")}
-        columns = {within(name): column for name, column in table.columns.items()}
-        shared = {name: getattr(source, name) for name in ApiSource.model_fields}
-        fixed = {"of": of, "key": table.key, "columns": columns, "tables": {}, "explode_empty": "drop"}
-        return cls.model_construct(**{**shared, **own, **fixed})
+        return {
+            name: ApiElements.model_construct(**_elements_of(of, self, table)) for name, table in self.tables.items()
+        }
 
 
 class PagesSource(_Fetched):
@@ -299,10 +273,77 @@ class FilesSource(_Tabled):
     columns: Columns = {}
     """What is declared of the columns; the others are inferred."""
 
+    tables: dict[Name, ElementsTable] = {}
+    """Tables of their own of lists in the records of JSON files, by their names, e.g. {order_items: {explode: items, take: {order_id: id}}}; the records' own table keeps each list as JSON text."""
+
     _one_or_many = field_validator("path", mode="before")(lambda value: (value,) if isinstance(value, str) else value)
     _shorthand = field_validator("columns", mode="before")(
         lambda value: {k: read_column(v) for k, v in value.items()} if isinstance(value, dict) else value
     )
+
+    @model_validator(mode="after")
+    def _keeps_elements_of_what_stays(self) -> Self:
+        if self.tables and self.key and self.keep != "first":
+            raise ValueError(
+                "the last of the records with one key stays, and its tables would keep the elements of all; "
+                "add keep: first, or take key or tables out"
+            )
+        _need_keys(self.key, self.tables)
+        return self
+
+    def elements(self, of: str) -> dict[str, FileElements]:
+        """Return the sources of the tables that are made of lists in the records of this one, whose name is `of`."""
+        return {
+            name: FileElements.model_construct(**_elements_of(of, self, table)) for name, table in self.tables.items()
+        }
+
+
+class ApiElements(ApiSource):
+    """The elements of a list in the records of an API: in no pipeline file, but made of its `tables`."""
+
+    of: str
+    """Name of the source whose records hold the list."""
+    take: dict[str, str]
+    """Columns of the record that each element has too, by their names in the table."""
+
+
+class FileElements(FilesSource):
+    """The elements of a list in the records of files: in no pipeline file, but made of their `tables`."""
+
+    of: str
+    """Name of the source whose records hold the list."""
+    take: dict[str, str]
+    """Columns of the record that each element has too, by their names in the table."""
+    explode: str
+    """Column that holds the list."""
+
+
+ElementsSource = ApiElements | FileElements
+
+
+def _elements_of(of: str, source: ApiSource | FilesSource, table: ElementsTable) -> dict[str, Any]:
+    """Return what is declared of the elements of one of a source's tables; its key and columns have the names of the records."""
+    name_in_record = {**table.take, table.explode: table.explode}
+
+    def within(name: str) -> str:
+        return name_in_record.get(name, f"{table.explode}.{name}")
+
+    own = {name: getattr(table, name) for name in ("explode", "take", "keep", "table", "checks")}
+    columns = {within(name): column for name, column in table.columns.items()}
+    shared = {name: getattr(source, name) for name in type(source).model_fields}
+    if isinstance(source, ApiSource):
+        shared["explode_empty"] = "drop"
+    return {**shared, **own, "of": of, "key": table.key, "columns": columns, "tables": {}}
+
+
+def _need_keys(key: Sequence[str], tables: Mapping[str, ElementsTable]) -> None:
+    """Raise where records that come twice would leave their elements twice."""
+    for name, table in tables.items():
+        if key and not table.key:
+            raise ValueError(
+                f"tables.{name} has no key, and records that come twice would leave their elements twice; "
+                f"add key, e.g. [{', '.join((*table.take, 'line'))}], or what identifies an element"
+            )
 
 
 Source = Annotated[ApiSource | PagesSource | FilesSource, Field(discriminator="kind")]

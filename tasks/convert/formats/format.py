@@ -25,6 +25,8 @@ from tasks.core.errors import TableError
 class FileFormat(Format, ABC):
     """What a format says of the bytes of its files."""
 
+    has_lists: ClassVar[bool] = False
+    """Whether its records may hold lists of which each element becomes a row."""
     begins: ClassVar[bytes] = b""
     """How every file of it begins, as a pattern of bytes, where that would be taken for another format."""
 

@@ -175,6 +175,10 @@ def open_format(
 
     """
     kind = format_of(file.name, plan.target.reading, file.path)
+    if plan.target.explode is not None and not kind.has_lists:
+        raise TableError(
+            f"is {kind.name}, and tables are of the lists in records of JSON; take tables out, or give its files a source of their own"
+        )
     if issubclass(kind, WholeFormat):
         return kind()
     if not issubclass(kind, StreamedFormat):

@@ -78,7 +78,7 @@ class TableJob:
     @property
     def explode(self) -> str | None:
         """Return the column of lists whose elements are rows."""
-        return self.source.explode if isinstance(self.source, ApiSource) else None
+        return self.source.explode if isinstance(self.source, ApiSource | ElementsSource) else None
 
     def has_elements(self, types: Iterable[str]) -> bool:
         """Return whether there are columns of the elements of the list that is exploded, which stand in its place."""

@@ -147,8 +147,14 @@ def check_declared(job: TableJob, types: Types, files: Iterable[ConvertedFile]) 
         return
     for name in job.source.columns if types else ():
         if job.naming.rename([name])[0] not in met and not _is_of_no_element(job, name, types):
-            cure = did_you_mean(name, types, f"the columns are {', '.join(types)}")
-            raise TableError(f"columns.{name}: no {kind} has this column; {cure}")
+            key = _key_of(job, name)
+            cure = did_you_mean(key, types, f"the columns are {', '.join(types)}")
+            raise TableError(f"columns.{key}: no {kind} has this column; {cure}")
+
+
+def _key_of(job: TableJob, name: str) -> str:
+    """Return the key under which a column is declared: of the elements of a list, their own name for it."""
+    return job.naming.rename([name])[0] if isinstance(job.source, ElementsSource) else name
 
 
 def _check_expressions(job: TableJob, met: Collection[str], taken: Collection[str], kind: str) -> None:

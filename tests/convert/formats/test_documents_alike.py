@@ -76,7 +76,7 @@ def test_records_of_a_document_need_not_be_read_one_by_one() -> None:
     document = "[" + ",".join(f'{{"id": {n},\n "o": {{"x": [1, {n}]}}, "t": "2013-01-01"}}' for n in range(_ROWS)) + "]"
     records = split_records(document.encode(), None)
     assert records is not None
-    block = RecordBlock(document.encode(), records, 0, _target())
+    block = RecordBlock(document.encode(), None, records, 0, _target())
 
     assert read_at_once(block.as_lines(), Schema()) is not None
     assert [told(block.parse(Schema()))] == _by_both(document, _target(), Schema())[1]

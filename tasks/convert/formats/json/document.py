@@ -16,6 +16,7 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.format import ByteBlock, WholeFormat
 from tasks.convert.formats.json.apart import read_rows
+from tasks.convert.formats.json.jsonl import parse_lines
 from tasks.convert.formats.json.lines import JsonBlock
 from tasks.convert.formats.json.no_numbers import replace_no_numbers
 from tasks.convert.formats.json.rows import (
@@ -160,6 +161,20 @@ def split_records(text: bytes, path: str | None) -> Sequence[msgspec.Raw] | None
     return None if found is None else [msgspec.Raw(text[start:stop]) for start, stop in _places(masked, found)]
 
 
+def _rewrite(text: bytes, path: str | None) -> Sequence[msgspec.Raw]:
+    """Return the records of a document that is read as a whole, as Python writes them.
+
+    Raises:
+        TableError: it is damaged, or holds no list where it is looked for.
+
+    """
+    try:
+        written = [json.dumps(value, ensure_ascii=False) for value in _load(text, path)]
+    except RecursionError:
+        raise TableError(f"has a record that is {TOO_DEEP}; mend it") from None
+    return [msgspec.Raw(each.encode("utf-8", "surrogatepass")) for each in written]
+
+
 def _split(root: msgspec.Raw, path: str | None) -> Sequence[msgspec.Raw] | None:
     walked = walk(root, path, _members, _items) if path else Walked([root])
     return None if walked.missing is not None else _items(walked.last)
@@ -209,6 +224,8 @@ class RecordBlock:
 
         """
         lines = self.as_lines()
+        if lines.explode is not None:
+            return parse_lines(lines, schema)
         with suppress(RecursionError):  # which record is nested too deeply is told by reading each
             found = self._read_lines(lines, schema)
             if found is not None:
@@ -231,11 +248,12 @@ class RecordBlock:
 
     def as_lines(self) -> JsonBlock:
         """Return the records as lines of JSON."""
-        naming, nulls_of = self.target.naming, self.target.nulls_of
+        target = self.target
         lines = b"\n".join(self.records)
         if lines.count(b"\n") != len(self.records) - 1:
             lines = b"\n".join(bytes(record).replace(b"\n", b" ") for record in self.records)
-        return JsonBlock(ByteView.of(lines), self.before + 1, None, naming=naming, nulls_of=nulls_of)
+        options = target.typed, target.explode, target.keeps_empty, target.naming, target.nulls_of
+        return JsonBlock(ByteView.of(lines), self.before + 1, None, *options)
 
     def _tell(self, lines: Sequence[Record]) -> list[Record]:
         """Return the records that stand in these lines as they are told of a document."""
@@ -258,6 +276,7 @@ class Json(WholeFormat):
 
     name: ClassVar[str] = "json"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
+    has_lists: ClassVar[bool] = True
     keys: ClassVar[frozenset[str]] = frozenset({"encoding", "records_at", "shape", "id_column", "names"})
 
     def read(self, data: bytes, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:
@@ -268,9 +287,10 @@ class Json(WholeFormat):
         """Yield the same, as they stand in the document where it can be split: each block is parsed in its thread."""
         text, path = _as_list(_as_utf8(data, target.reading), target.reading)
         records = split_records(text, path)
-        if records is None:
+        if records is None and target.explode is None:
             yield from self.read(data, target.reading, target.nulls_of)
             return
+        records = _rewrite(text, path) if records is None else records
         size = max(1, min(_BLOCK_RECORDS, _BLOCK_BYTES * len(records) // len(text)))
         for start in range(0, max(1, len(records)), size):
             block = RecordBlock(text, path, records[start : start + size], start, target)

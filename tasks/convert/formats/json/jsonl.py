@@ -23,6 +23,7 @@ class Jsonl(StreamedFormat):
 
     name: ClassVar[str] = "jsonl"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
+    has_lists: ClassVar[bool] = True
 
     def __init__(self, target: TableTarget) -> None:
         super().__init__(target)
