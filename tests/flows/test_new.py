@@ -6,8 +6,8 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
+from flows.cli.main import run_command
 from tasks.config import load_pipeline
 from tests.flows.conftest import PROJECT, Tidemill
 from tests.site.items import ITEMS
@@ -39,10 +40,29 @@ def site() -> Iterator[Site]:
         yield sites.add()
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Ended]
+
+
 @pytest.fixture
-def own(tidemill: Tidemill, tmp_path: Path) -> Tidemill:
-    """Return the command line in a folder of one's own, which is empty."""
-    return replace(tidemill, cwd=tmp_path)
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Return the command line, in this process, in a folder of one's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SAMPLE_TOKEN", "sample-token")
+
+    def run(*arguments: object) -> Ended:
+        code = run_command([*map(str, arguments)])
+        return Ended(code, *capsys.readouterr())
+
+    return run
 
 
 def write_sales(folder: Path) -> None:
@@ -70,7 +90,9 @@ def rows_of(data: Path, table: str) -> list[dict[str, Any]]:
 
 @pytest.mark.flow
 @pytest.mark.usefixtures("prefect_server")
-def test_what_is_proposed_runs_and_gives_all_rows(own: Tidemill, site: Site, sample_site: str, tmp_path: Path) -> None:
+def test_what_is_proposed_runs_and_gives_all_rows(
+    tidemill: Tidemill, site: Site, sample_site: str, tmp_path: Path
+) -> None:
     """An API by next addresses, one by page numbers, a table over two pages, files with titles, and a workbook."""
     write_sales(tmp_path / "exports")
     write_stores(tmp_path / "stores.xlsx")
@@ -78,8 +100,9 @@ def test_what_is_proposed_runs_and_gives_all_rows(own: Tidemill, site: Site, sam
     origins += [f"{sample_site}/airlines", "exports", "stores.xlsx"]
     asked = [part for origin in origins for part in ("--from", origin)]
 
-    made = own("new", "all", *asked, "--token-env", "SAMPLE_TOKEN")
-    ran = own("run", "pipelines/all.yaml")
+    command = replace(tidemill, cwd=tmp_path)
+    made = command("new", "all", *asked, "--token-env", "SAMPLE_TOKEN")
+    ran = command("run", "pipelines/all.yaml")
 
     assert made.returncode == 0, made.stderr
     assert "next: " in made.stdout
@@ -97,7 +120,7 @@ def test_what_is_proposed_runs_and_gives_all_rows(own: Tidemill, site: Site, sam
     assert rows_of(data, "stores")[0] == {"Nr.": 101, "Ort": "Köln", "Eröffnet": date(2009, 4, 1)}
 
 
-def test_the_paging_that_is_shown_is_declared(own: Tidemill, site: Site, sample_site: str, tmp_path: Path) -> None:
+def test_the_paging_that_is_shown_is_declared(own: Command, site: Site, sample_site: str, tmp_path: Path) -> None:
     """What is asked for is asked once; the parameters of the address are those of the source, but for the page."""
     made = own("new", "x", "--from", f"{site.url}/paged/none", "--from", f"{sample_site}/api/weather?origin=JFK&month=1&page=1", "--token-env", "SAMPLE_TOKEN")  # fmt: skip
 
@@ -111,7 +134,7 @@ def test_the_paging_that_is_shown_is_declared(own: Tidemill, site: Site, sample_
     assert sources["weather"]["auth"]["token"]["env"] == "SAMPLE_TOKEN"
 
 
-def test_lists_in_records_are_tables_of_their_own(own: Tidemill, site: Site, tmp_path: Path) -> None:
+def test_lists_in_records_are_tables_of_their_own(own: Command, site: Site, tmp_path: Path) -> None:
     """Elements that differ by an id within their record have a table; where they do not, it is a guess, and a comment."""
     site.echo_body = (
         b'[{"id": 1, "lines": [{"line": 1, "price": "1.50 EUR"}, {"line": 2, "price": "9.00 EUR"}], "notes": [{"by": "a"}]},'
@@ -129,7 +152,7 @@ def test_lists_in_records_are_tables_of_their_own(own: Tidemill, site: Site, tmp
     assert "      # body_notes: {explode: notes}\n" in text
 
 
-def test_odd_names_are_the_same_names_in_the_file(own: Tidemill, tmp_path: Path) -> None:
+def test_odd_names_are_the_same_names_in_the_file(own: Command, tmp_path: Path) -> None:
     """Names that are numbers, truths or signs of YAML come back as they are, as keys and in a query."""
     names = [*ODD, "late"]
     rows = [",".join(f'"{name}"' if '"' not in name else '"\'q"""' for name in names)]
@@ -148,12 +171,56 @@ def test_odd_names_are_the_same_names_in_the_file(own: Tidemill, tmp_path: Path)
     assert all(f'"{name.strip()}"'.replace('q"', 'q""') in pipeline.training.query for name in ODD)
 
 
+def test_a_folder_of_several_kinds_is_a_source_for_each(own: Command, tmp_path: Path) -> None:
+    """Files that differ in numbers, or have the same columns, are one source; ids that begin anew in each file are no key."""
+    folder = tmp_path / "data" / "inbox"
+    folder.mkdir(parents=True)
+    for month in (1, 2, 10):
+        (folder / f"orders_2024-{month:02}.csv").write_text("id,price\n1,2.5\n2,3\n")
+    for town in ("bonn", "kiel"):
+        (folder / f"{town}.tsv").write_text(f"shop\tn\n{town}\t1\n")
+    (folder / "items.json").write_text('{"meta": {"n": 2}, "data": [{"id": "a"}, {"id": "b"}], "few": [{"x": 1}]}')
+    (folder / "README.md").write_text("no data")
+
+    made = own("new", "x", "--from", "inbox")
+
+    assert made.returncode == 0, made.stderr
+    path = tmp_path / "pipelines" / "x.yaml"
+    sources = load_pipeline(path).model_dump()["sources"]
+    assert {name: source["path"] for name, source in sources.items()} == {
+        "orders": ("inbox/orders_*-*.csv",),
+        "bonn": ("inbox/bonn.tsv", "inbox/kiel.tsv"),
+        "items": ("inbox/items.json",),
+    }
+    assert sources["items"]["read"]["records_at"] == "data"
+    assert {name: source["key"] for name, source in sources.items()} == {"orders": (), "bonn": (), "items": ("id",)}
+    assert "    # ? id is another in each row of a file, and the same in some of several" in path.read_text()
+
+
+def test_columns_that_change_their_names_are_told(own: Command, tmp_path: Path) -> None:
+    """A column that stands where the first file has another may be the same one, and is a guess."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "sales-1.csv").write_text("day;sum\n1;5,50 €\n2;6,25 €\n")
+    (tmp_path / "a" / "sales-2.csv").write_text("day;sum (net)\n3;7,50 €\n4;8,25 €\n")
+
+    made = own("new", "x", "--from", "a")
+
+    assert made.returncode == 0, made.stderr
+    text = (tmp_path / "pipelines" / "x.yaml").read_text()
+    assert "# ../a/sales-2.csv has sum (net) and lacks sum, unlike ../a/sales-1.csv.\n" in text
+    declared = 'type: float, strip: ["€"], thousands: ".", decimal: ","'
+    assert f'      "sum (net)": {{{declared}}}  # as in 7,50 €\n' in text
+    assert f'      # "sum (net)": {{{declared}, rename: sum}}\n' in text
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
         (("x",), "--from: is missing, and there is no terminal to ask in; give the address of an API"),
         (("X y", "--from", "a.csv"), "'X y' is no name of a pipeline; write small letters"),
-        (("x", "--from", "none.csv"), "no file matches"),
+        (("x", "--from", "none.csv"), "no file matches none.csv, here or below "),
+        (("x", "--from", "empty"), "empty has no file of a known ending; give files of .csv, "),
+        (("x", "--from", "https://h/a.csv?token=0123456789abcdef0"), "https://h/a.csv?token=*** holds a secret"),
         (
             ("x", "--from", "a.csv", "--target", "pric"),
             "--target: pric is no column of what --from has; did you mean price?",
@@ -162,10 +229,9 @@ def test_odd_names_are_the_same_names_in_the_file(own: Tidemill, tmp_path: Path)
         (("x", "--from", "http://[wrong"), "--from: 'http://[wrong' is not an address"),
     ],
 )
-def test_what_cannot_be_proposed_says_the_cure(
-    own: Tidemill, asked: tuple[str, ...], told: str, tmp_path: Path
-) -> None:
+def test_what_cannot_be_proposed_says_the_cure(own: Command, asked: tuple[str, ...], told: str, tmp_path: Path) -> None:
     """Nothing is written, and the exit code is that of a wrong command."""
+    (tmp_path / "empty").mkdir()
     (tmp_path / "a.csv").write_text("id,price\n1,2\n2,3\n")
 
     ended = own("new", *asked)
@@ -173,10 +239,10 @@ def test_what_cannot_be_proposed_says_the_cure(
     assert ended.returncode == 2, ended.stderr
     assert told in ended.stderr
     assert ended.stderr.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert {path.name for path in tmp_path.rglob("*")} == {"a.csv", "empty"}
 
 
-def test_what_is_there_is_not_overwritten(own: Tidemill, tmp_path: Path) -> None:
+def test_what_is_there_is_not_overwritten(own: Command, tmp_path: Path) -> None:
     """A file of the name stays as it is, in a project as in a folder of one's own."""
     (tmp_path / "deployments" / "x").mkdir(parents=True)
     there = tmp_path / "deployments" / "x" / "pipeline.yaml"
@@ -199,7 +265,7 @@ def test_what_is_there_is_not_overwritten(own: Tidemill, tmp_path: Path) -> None
         ("empty", "the answer has no rows; give an address that is answered with some"),
     ],
 )
-def test_an_answer_without_rows_is_told(own: Tidemill, site: Site, path: str, told: str) -> None:
+def test_an_answer_without_rows_is_told(own: Command, site: Site, path: str, told: str) -> None:
     """A page of nothing but texts, and an empty list, are no sources."""
     ended = own("new", "x", "--from", f"{site.url}/{path}")
 
@@ -207,7 +273,7 @@ def test_an_answer_without_rows_is_told(own: Tidemill, site: Site, path: str, to
     assert told in ended.stderr
 
 
-def test_no_answer_writes_a_line_or_a_variable_of_its_own(own: Tidemill, site: Site, tmp_path: Path) -> None:
+def test_no_answer_writes_a_line_or_a_variable_of_its_own(own: Command, site: Site, tmp_path: Path) -> None:
     """Line breaks in an API's names and values stay within their comment or their quotes, and no variable is filled in."""
     site.echo_body = b'[{"a\\nname: b": "1.50 \\u20ac", "c": "x\\nextensions: [os:system]"}, {"a\\nname: b": "2.50 \\u20ac", "c": "y"}]'
 
@@ -223,7 +289,7 @@ def test_no_answer_writes_a_line_or_a_variable_of_its_own(own: Tidemill, site: S
     assert "'${HOME}id' would be taken for an environment variable" in refused.stderr
 
 
-def test_robots_txt_decides_unless_it_is_an_api(own: Tidemill, tmp_path: Path) -> None:
+def test_robots_txt_decides_unless_it_is_an_api(own: Command, tmp_path: Path) -> None:
     """A page that robots.txt disallows is not asked for; an API is not subject to it."""
     (tmp_path / "robots.txt").write_text("User-agent: *\nDisallow: /orders\n")
     (tmp_path / "orders").write_text('[{"id": 1}, {"id": 2}]')

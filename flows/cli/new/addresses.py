@@ -14,7 +14,7 @@ from tasks.core.storage import DataFolder
 from tasks.ingest.first_page import fetch_first_answer
 
 
-def draft_address(asked: Asked, name: str, folder: DataFolder) -> SourceDraft:
+def draft_address(asked: Asked, folder: DataFolder) -> SourceDraft:
     """Return what is proposed of an API or a web page, of which one request is made.
 
     Raises:
@@ -22,6 +22,8 @@ def draft_address(asked: Asked, name: str, folder: DataFolder) -> SourceDraft:
         SourceError: it does not answer.
 
     """
+    asked.check()
+    name = asked.name
     url, params = asked.split()
     source = make_source(ApiSource, {"url": url, "params": params, **asked.auth})
     warned: list[str] = []

@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from flows.cli.new.draft import name_of
 from tasks.config.formats import FORMATS
+from tasks.config.http import check_url
 from tasks.convert.files.opening import COMPRESSIONS, suffixes
 from tasks.core.errors import ConfigError
 
 REFRESH = "without it, what is landed is fetched again by --fresh alone"
 _MOST_DIGITS = 18
-_OF_APIS = (".json", ".jsonl", ".ndjson")
+_OF_APIS = (".json",)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Asked:
     token: str | None = None
     is_api: bool = False
 
+    def check(self) -> None:
+        """Raise ConfigError unless the address is one that an API or a page may have, and that holds no secret."""
+        try:
+            check_url(self.url, ())
+        except ValueError as error:
+            raise ConfigError(f"--from: {error}") from None
+
     @property
     def auth(self) -> dict[str, Any]:
         """Return how requests prove who asks."""
@@ -36,7 +44,7 @@ class Asked:
     @property
     def is_file(self) -> bool:
         """Return whether the address is that of a file of a known format; one of JSON is taken for an API's."""
-        path = urlsplit(self.url).path
+        path = self.url.partition("?")[0].partition("#")[0]
         ending = "." + path.rpartition(".")[2].lower()
         inner = suffixes(path)[0] if ending in COMPRESSIONS else ending
         return "." in path.rpartition("/")[2] and inner in FORMATS.by_suffix and inner not in _OF_APIS

@@ -20,8 +20,8 @@ from flows.cli.new.training import write_training
 from flows.summary import RunOptions
 from tasks.config import load_pipeline
 from tasks.config.base import NAME_PATTERN
-from tasks.config.http import check_url
 from tasks.core.errors import ConfigError
+from tasks.core.redaction import has_secret, redact
 from tasks.core.storage import DataFolder
 
 if TYPE_CHECKING:
@@ -122,13 +122,14 @@ def _draft(origin: str, wanted: Wanted, folder: DataFolder) -> Sequence[SourceDr
         from flows.cli.new.addresses import draft_address  # noqa: PLC0415 - of requests alone is aiohttp wanted
         from flows.cli.new.asked import Asked  # noqa: PLC0415 - the same
 
-        try:
-            check_url(origin, ())
-        except ValueError as error:
-            raise ConfigError(f"--from: {error}") from None
         asked = Asked(origin, wanted.token, is_api=wanted.is_api)
         if not asked.is_file:
-            return [draft_address(asked, asked.name, folder)]
+            return [draft_address(asked, folder)]
+    if has_secret(origin):
+        raise ConfigError(
+            f"--from: {redact(origin)} holds a secret, which is written to no file; put it into an environment variable, "
+            "and name that in path by hand, as ${NAME}"
+        )
     return draft_files(origin, folder)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from flows.cli.console import count
@@ -14,6 +15,7 @@ from flows.cli.new.asked import make_source
 from flows.cli.new.draft import Drafted, SourceDraft, name_of, settle, write_columns, write_key
 from flows.cli.new.text import Text
 from tasks.config import FilesSource
+from tasks.config.formats import FORMATS
 from tasks.convert.head import Head, read_head
 from tasks.convert.proposal import propose_key
 from tasks.convert.schema.blocks import Guess
@@ -40,6 +42,16 @@ class FileGroup:
     name: str
     patterns: tuple[str, ...]
     files: Sequence[InputFile]
+    records_at: str | None = None
+    """Path to the records of documents of JSON."""
+
+    def read(self, files: Sequence[InputFile], columns: Mapping[str, object], folder: DataFolder) -> list[Head]:
+        """Return the heads of some of the files, read with what is declared of columns that they have."""
+        declared: dict[str, object] = {"path": self.patterns, "columns": columns}
+        if self.records_at is not None:
+            declared["read"] = {"records_at": self.records_at}
+        source: FilesSource = make_source(FilesSource, declared)
+        return [read_head(self.name, source, file, folder) for file in files]
 
 
 def draft_files(given: str, folder: DataFolder) -> list[SourceDraft]:
@@ -58,10 +70,17 @@ def draft_files(given: str, folder: DataFolder) -> list[SourceDraft]:
 
 def _list_groups(given: str, folder: DataFolder) -> list[FileGroup]:
     place = _place(given, folder)
-    files = list_files((place,), folder.root)
-    if (
-        "://" in place or not Path(os.path.normpath(folder.root / place)).is_dir()
-    ):  # the data folder may not be there yet
+    try:
+        files = list_files((place,), folder.root)
+    except TableError as error:
+        if "no file matches" not in str(error):
+            raise
+        endings = ", ".join(sorted(FORMATS.by_suffix))
+        raise ConfigError(
+            f"--from: {given} has no file of a known ending; give files of {endings}, compressed or not"
+        ) from None
+    is_folder = "://" not in place and Path(os.path.normpath(folder.root / place)).is_dir()  # data may not be there yet
+    if not is_folder:
         stem = PurePosixPath(given.rstrip("/"))
         name = _WILD.split(stem.name)[0].partition(".")[0] or stem.parent.name
         return [FileGroup(_name(name), (place,), files)]
@@ -124,7 +143,7 @@ def _join(groups: Sequence[FileGroup], place: str, folder: DataFolder) -> list[F
     by_columns: dict[tuple[str, ...], list[FileGroup]] = {}
     for group in groups:
         try:
-            columns = tuple(_read(group, group.files[:1], {}, folder)[0].types)
+            columns = tuple(group.read(group.files[:1], {}, folder)[0].types)
         except TableError:
             columns = group.patterns  # it is told where the file is read for its source
         by_columns.setdefault(columns, []).append(group)
@@ -140,43 +159,78 @@ def _join(groups: Sequence[FileGroup], place: str, folder: DataFolder) -> list[F
     return joined
 
 
-def _read(
-    group: FileGroup, files: Sequence[InputFile], columns: Mapping[str, object], folder: DataFolder
-) -> list[Head]:
-    source: FilesSource = make_source(FilesSource, {"path": group.patterns, "columns": columns})
-    return [read_head(group.name, source, file, folder) for file in files]
-
-
 def _draft(group: FileGroup, folder: DataFolder) -> SourceDraft:
     files = _choose(group.files)
-    heads = _read(group, files, {}, folder)
+    heads = group.read(files, {}, folder)
+    if (records_at := _find_records(heads)) is not None:
+        group = replace(group, records_at=records_at)
+        heads = group.read(files, {}, folder)
 
     def read(columns: Mapping[str, object]) -> list[Head]:
-        found = []
-        for file, head in zip(files, heads, strict=True):
-            known = {name: each for name, each in columns.items() if name in head.types}
-            found += _read(group, [file], known, folder)
-        return found
+        known = [{name: each for name, each in columns.items() if name in head.types} for head in heads]
+        return [head for file, each in zip(files, known, strict=True) for head in group.read([file], each, folder)]
 
     columns = settle(heads, read)
-    text = Text("    ")
-    text.key("kind", "files")
-    number = count(len(group.files), "file")
-    patterns = group.patterns
-    text.key("path", patterns[0] if len(patterns) == 1 else list(patterns), f"{number}; as seen from the data folder")
-    for sentence in _tell_reading(heads):
-        text.note(sentence)
-    for sentence in _tell_differences(heads):
-        text.note(sentence)
-    write_key(text, propose_key(heads[0], group.name))
-    write_columns(text, columns, renames=_find_renames(heads))
+    number, rows = count(len(group.files), "file"), sum(head.received for head in heads)
+    text = _write_source(group, heads, number)
+    _write_key(text, heads, group.name)
+    if columns:
+        write_columns(text, columns, renames=_find_renames(heads))
+    else:
+        text.note("There is no row at the heads of these files.")
     odd = next((each.name for each in columns if not _PLAIN_NAME.fullmatch(each.name)), None)
     if odd is not None:
-        text.choice(
-            "table", {"clean_names": True}, f"makes names plain, which SQL then needs no quotes for, as of {odd}"
-        )
-    said = f"{group.name}: {number}, {count(sum(head.received for head in heads), 'row')} looked at"
+        why = f"makes names plain, which SQL then needs no quotes for, as of {odd}"
+        text.choice("table", {"clean_names": True}, why)
+    said = f"{group.name}: {number}, {count(rows, 'row')} looked at"
     return SourceDraft(group.name, text, said, [Drafted(group.name, columns, heads[0].rows)])
+
+
+def _write_source(group: FileGroup, heads: Sequence[Head], number: str) -> Text:
+    text, patterns = Text("    "), group.patterns
+    text.key("kind", "files")
+    path = patterns[0] if len(patterns) == 1 else list(patterns)
+    text.key("path", path, number if "://" in patterns[0] else f"{number}; as seen from the data folder")
+    if group.records_at is not None:
+        text.key("read", {"records_at": group.records_at}, "the largest list of objects")
+    for sentence in (*_tell_reading(heads), *_tell_differences(heads)):
+        text.note(sentence)
+    return text
+
+
+def _find_records(heads: Sequence[Head]) -> str | None:
+    """Return the path to the records of documents of JSON that have one row of their own: their largest list of objects."""
+    if not all(head.received == 1 and head.guess is not None and head.guess.format == "json" for head in heads):
+        return None
+    sizes = {
+        name: _count_objects(heads[0].rows[name][0].as_py())
+        for name, kind in heads[0].types.items()
+        if kind == "string"
+    }
+    largest = max(sizes, key=lambda name: sizes[name], default=None)
+    return largest if largest is not None and sizes[largest] > 1 else None
+
+
+def _count_objects(text: str | None) -> int:
+    try:
+        value = json.loads(text or "")
+    except ValueError:
+        return 0
+    return len(value) if isinstance(value, list) and all(isinstance(each, dict) for each in value) else 0
+
+
+def _write_key(text: Text, heads: Sequence[Head], name: str) -> None:
+    """Write the key; one whose values stand in several files is none for certain: a count may begin anew in each."""
+    key = propose_key(heads[0], name)
+    if key is None or not key.is_certain:
+        write_key(text, key)
+        return
+    values = [value for head in heads if key.column in head.types for value in head.rows[key.column].to_pylist()]
+    if len({*values}) == len(values):
+        write_key(text, key)
+    else:
+        why = f"{key.column} is another in each row of a file, and the same in some of several: of these the last file's would stay"
+        text.doubt("key", [key.column], why)
 
 
 def _choose(files: Sequence[InputFile]) -> list[InputFile]:
