@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import glob
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tasks.core.checksums import Checksum, is_as_written, take_checksum
 from tasks.core.errors import ConfigError
 from tasks.core.storage import commit, is_leftover
 from tasks.core.tables import quote_name, quote_text
@@ -17,14 +18,15 @@ from tasks.export.rows import BATCH_ROWS, TableRows, TableSource, Written
 
 _SHEET_ROWS = 1_048_575  # of a sheet, its header aside
 _CELL_CHARACTERS = 32_767
+_FOREIGN = "another file"
 _EXACT = 10**15  # a cell holds 15 digits
 
 
 class FileTarget:
-    """A file; its state is its size and the time of its last change."""
+    """A file; its state is its checksum, which of those in `known` is looked for: a copy has another time, and the same bytes."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, file: Path, known: Sequence[str] = ()) -> None:
+        self._file, self._known = file, known
 
     @property
     def place(self) -> str:
@@ -33,10 +35,10 @@ class FileTarget:
 
     def state(self) -> str | None:
         """Return the state of the file; None where none is there."""
-        try:
-            return _state_of(self._file)
-        except (FileNotFoundError, NotADirectoryError):
+        if not self._file.exists() and not self._file.is_symlink():
             return None
+        newest_first = reversed(self._known)  # those before may have had the same bytes
+        return next((known for known in newest_first if is_as_written(self._file, _read_state(known))), _FOREIGN)
 
     def write(self, source: TableSource, promise: Callable[[str], None]) -> Written:
         """Write the rows beside the file and rename them into place; `promise` is told the state before that.
@@ -50,7 +52,8 @@ class FileTarget:
         with commit(self._file) as part:
             with source.opened(part.parent) as rows:
                 _writer_of(self._file)(rows, part)
-            promise(_state_of(part))
+            checksum = take_checksum(part)
+            promise(f"{checksum.size} {checksum.mtime_ns} {checksum.digest}")
         return Written(rows.number)
 
 
@@ -61,9 +64,9 @@ def remove_leftovers(path: Path) -> None:
             shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
 
 
-def _state_of(path: Path) -> str:
-    status = path.lstat()
-    return f"{status.st_size} bytes, changed at {status.st_mtime_ns}"
+def _read_state(state: str) -> Checksum:
+    size, mtime_ns, digest = state.split()
+    return Checksum(int(size), int(mtime_ns), digest)
 
 
 def _copy_as(options: str) -> Callable[[TableRows, Path], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
@@ -121,8 +121,8 @@ class ExportJob:
         guarded = self.folder.find_guarded(self.path) if self.path else None
         return f"{self.export.to} {guarded}" if guarded else None
 
-    def open_target(self, password: str | None) -> Target:
-        """Return the target.
+    def open_target(self, password: str | None, states: Sequence[str]) -> Target:
+        """Return the target; `states` are those that exports of ours left there.
 
         Raises:
             ConfigError: it is none that a table may be written to, or a package for it is missing.
@@ -138,7 +138,7 @@ class ExportJob:
             case "delta":
                 return DeltaTarget(self.path)
             case _:
-                return FileTarget(self.path)
+                return FileTarget(self.path, states)
 
 
 def list_exports(config: Pipeline, folder: DataFolder) -> Iterator[ExportJob]:
@@ -175,10 +175,11 @@ def export_table(job: ExportJob, password: str | None = None, *, fresh: bool = F
 
     """
     start = time.monotonic()
-    source, target = job.source, job.open_target(password)
+    source = job.source
     manifest = read_table_manifest(source.folder)
     rows = fingerprint([job.table, manifest.rows, _LAYOUT])
     known = (_read_known(job.home / "known.json") if job.is_known else None) or Known()
+    target = job.open_target(password, known.states)
     there = target.state()
     if not fresh and there is not None and manifest.checksums and known.rows == rows and known.states[-1:] == (there,):
         return Exported(job.table, target.place, sum(part.total for part in manifest.parts.values()), written=False)

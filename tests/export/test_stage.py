@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -44,6 +44,7 @@ def test_what_stands_is_written_again_when_its_rows_change(data: Path, written: 
     assert run(config, data) == [False] * 4
     assert {path: path.stat().st_mtime_ns for path in (data / "out").rglob("*") if path.is_file()} == before
     assert run(config, data, fresh=True) == [True] * 4
+    assert run(config, data) == [False] * 4
     assert run(written(targets, TWO_ROWS), data) == [True] * 4
 
     assert (data / "out" / "things.csv").read_text().splitlines()[1:] == ["1,2024-01-05,2.5,a", "2,2024-02-06,,b"]
@@ -52,6 +53,16 @@ def test_what_stands_is_written_again_when_its_rows_change(data: Path, written: 
             (2, 2)
         ]
     assert DeltaTable(data / "out" / "lake").to_pyarrow_table().num_rows == 2
+
+
+def test_a_copy_is_what_it_was(data: Path, written: Write) -> None:
+    """Another time alone makes no other file of it."""
+    config = written("  things: out/things.csv")
+    run(config, data)
+    shutil.copyfile(data / "out" / "things.csv", data / "copy.csv")
+    (data / "copy.csv").replace(data / "out" / "things.csv")
+
+    assert run(config, data) == [False]
 
 
 def test_what_is_gone_is_written_again(data: Path, written: Write) -> None:
@@ -135,7 +146,7 @@ def test_a_run_ends_with_its_exports(data: Path, written: Write, capsys: pytest.
     assert f"export things                 3 rows to {data / 'out' / 'things.csv'}, written" in capsys.readouterr().out
     assert run_command([*command, "--only", "export"]) == 0
     assert f"3 rows to {data / 'out' / 'things.csv'}, as it was" in capsys.readouterr().out
-    os.utime(data / "out" / "things.csv", (1, 1))
+    (data / "out" / "things.csv").write_text("mine")
     assert run_command([*command, "--only", "export"]) == 1
     assert capsys.readouterr().err.splitlines() == [
         f"error: export.things: {data / 'out' / 'things.csv'} is there already, and an export replaces nothing that it "
