@@ -117,6 +117,20 @@ def test_the_types_of_the_table_are_seen(tmp_path: Path) -> None:
     assert [row["t"] for row in rows] == ["5.0", "5.5", "none"]
 
 
+def test_the_type_is_that_of_what_the_table_has(tmp_path: Path) -> None:
+    """Of a column of nothing it is the expression's; a file without time zones does not make texts of times that have them."""
+    write_files(tmp_path, a_csv="id,d,n\n1,2020-01-01T00:00:00Z,\n", b_csv="id,d,n\n2,2020-01-01T00:00:00,\n")
+    columns = {"d": "timestamp", "next": {"expression": "d + INTERVAL 1 DAY"}, "twice": {"expression": "n * 2"}}
+
+    table = make_table(tmp_path, files_source(columns=columns))
+
+    assert table.types == {"id": "int", "d": "timestamp_utc", "n": "string", "next": "timestamp_utc", "twice": "int"}
+    assert [row["next"].isoformat() for row in read_rows(tmp_path)] == ["2020-01-02T00:00:00+00:00"]
+    assert [each["reason"] for each in read_rejects(tmp_path)] == [
+        "'2020-01-01T00:00:00' has no time zone, as others have"
+    ]
+
+
 @pytest.mark.parametrize(
     ("columns", "says"),
     [

@@ -122,3 +122,32 @@ def test_every_day_is_that_of_a_workbook(time: datetime) -> None:
 def _shifted(number: int, digits: int) -> str:
     sign, text = "-" if number < 0 else "", str(abs(number)).zfill(digits + 1)
     return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else f"{sign}{text}"
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_number_is_the_same_time_whatever_others_are(unit: str) -> None:
+    """Alone, beside plain decimals, and beside a text that is none."""
+    texts = [
+        "0.5",
+        "5.",
+        ".5",
+        "-.5",
+        "-0.25",
+        "+1.5",
+        "1e5",
+        "1700000000.125",
+        "0.1234567",
+        "7.000000000000",
+        "1" * 17,
+    ]
+    texts += ["9" * 19 + ".5", "0x1F.5", "1.5.5", "-62135596800.5", "253402300799999.5"]
+    declared = Column(type="timestamp", unit=unit)
+
+    def read(*written: str) -> list[Any]:
+        found: list[Any] = clean(pa.chunked_array([written]), declared).values.cast(pa.int64()).to_pylist()
+        return found
+
+    together = read(*texts, "x")[:-1]
+
+    assert together == [value for text in texts for value in read(text)]
+    assert together == [value for text in texts for value in read(text, "0.5")[:1]]

@@ -55,7 +55,8 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
             unfit.setdefault(row, (name, tell_unclean(raw[name][row].as_py(), columns[name])))
         for row, reason in tell_unfit(raw.get(name, found), cast.misfits, kind).items():
             unfit.setdefault(row, (name, reason))
-    for name in find_made(columns):
+    made_names = find_made(columns)
+    for name in made_names:
         made = make_column(name, columns[name], values, rows, (schema.types or {}).get(name))
         values[name], own[name] = made.values, made.kind
         for row, reason in made.misfits.items():
@@ -75,7 +76,7 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
         misfits = [*misfits, *(Rejection(record, name, reason) for (name, reason), record in located)]
         table, kept = table.filter(pa.array(is_kept)), np.flatnonzero(is_kept).tolist()
     lines = _lines_of(block, kept) if schema.lines else None
-    told = [name for name in block.table.column_names if name not in stay or name in find_made(columns)]
+    told = [name for name in block.table.column_names if name not in stay or name in made_names]
     taken = {name: cleaned[name].taken if name in cleaned else {} for name in [*cleaned, *told]}
     taken = {name: counts for name, counts in taken.items() if counts or name in told}
     return TypedBlock(table, own, block.received, misfits, block.records, lines, block.empty, block.warnings, taken)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import Column
-from tasks.convert.schema.types import ARROW_TYPES, TypeName, Types, name_decimal
+from tasks.convert.schema.types import ARROW_TYPES, TypeName, Types, arrow_type, name_decimal
 from tasks.convert.schema.values import cast_texts, declared_type, tell_unfit
 from tasks.core.errors import QueryError, TableError
 
@@ -56,6 +56,29 @@ def sees_alike(columns: Mapping[str, Column], some: Types, others: Types) -> boo
     )
 
 
+def find_types(columns: Mapping[str, Column], types: Types) -> Types:
+    """Return the types of the columns that expressions make where those that they read have these types.
+
+    Those whose type is declared are not among them, nor is one whose type these do not tell.
+    """
+    made_names = find_made(columns)
+    values: dict[str, pa.Array | pa.ChunkedArray] = {
+        name: pa.array([], arrow_type(kind)) for name, kind in types.items() if name not in made_names
+    }
+    found: dict[str, TypeName] = {}
+    for name in made_names:
+        if any(read not in values for read in reads_of(columns[name], [*values, *columns]).values()):
+            continue
+        try:
+            made = make_column(name, columns[name], values, 0, None)
+        except TableError:  # which the rows themselves tell
+            continue
+        values[name] = made.values
+        if columns[name].type is None:
+            found[name] = made.kind
+    return found
+
+
 def make_column(
     name: str, declared: Column, values: Mapping[str, pa.Array | pa.ChunkedArray], rows: int, kind: TypeName | None
 ) -> MadeColumn:
@@ -73,8 +96,15 @@ def make_column(
         read or written: _chunked(values[read]) if read else pa.chunked_array([pa.nulls(rows)])
         for written, read in reads.items()
     }
+    expression = parse_expression(declared.expression)
     try:
-        found = evaluate(parse_expression(declared.expression), inputs, rows)
+        try:
+            found = evaluate(expression, inputs, rows)
+        except QueryError:
+            untyped = {each: _without_type(column) for each, column in inputs.items()}
+            if untyped == inputs:
+                raise
+            found = evaluate(expression, untyped, rows)
     except QueryError as error:
         raise TableError(
             f"columns.{name}.expression: {error}, or declare the type of what it reads where that is another"
@@ -84,6 +114,11 @@ def make_column(
     own = _name_of(found.values.type) if declared.type is None else declared_type(found.values, plain)
     cast = cast_texts(found.values, kind or own, plain)
     return MadeColumn(cast.values, kind or own, tell_unfit(found.values, cast.misfits, kind or own) | misfits)
+
+
+def _without_type(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return null of no type where there is nothing else: a column of nothing is one of texts in a table."""
+    return pa.chunked_array([pa.nulls(len(values))]) if values.null_count == len(values) else values
 
 
 def _chunked(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ _WHOLE = f"^[+-]?{_INT}$"
 _NUMBER = rf"^[+-]?{_INT}(?:\.\d{{0,9}}0*)?$"
 _SERIAL = r"^\+?(\d{1,7}(\.\d*)?|\d(\.\d+)?[eE][+-]?\d{1,2})$"
 _DIGITS, _BILLION = 9, 10**9
+_MOST_DIGITS = 28  # of a number of 64 bits with so many decimals
 _DAY_MS = 86_400_000
 _LEAP_DAY = 60  # of 1900 to Excel, a day that never was
 _DAYS: Mapping[int, tuple[int, int, int]] = {1900: (1, 2_958_466, -25_569), 1904: (0, 2_957_004, -24_107)}
@@ -59,6 +61,8 @@ def _of_epochs(texts: pa.StringArray, unit: str) -> pa.TimestampArray:
     if pc.all(whole).as_py():
         numbers, rest = _filled(pc.cast(texts, pa.int64())), np.zeros(len(texts), np.int64)
         is_number = pc.is_valid(texts).to_numpy(zero_copy_only=False)
+    elif (moments := _of_decimals(texts, unit)) is not None:
+        return moments
     else:
         is_so = pc.fill_null(pc.match_substring_regex(texts, _NUMBER), fill_value=False)
         numbers, rest = _split(pc.if_else(is_so, texts, "0"))
@@ -74,6 +78,23 @@ def _of_epochs(texts: pa.StringArray, unit: str) -> pa.TimestampArray:
         microseconds = np.where(is_told, numbers, 0) * factor + rest * factor // _BILLION
     unfit = ~(is_number & is_exact & is_told)
     return pa.array(microseconds, pa.int64(), mask=unfit).cast(pa.timestamp("us", "UTC"))
+
+
+def _of_decimals(texts: pa.StringArray, unit: str) -> pa.TimestampArray | None:
+    """Return the times of texts at once; None where one is no plain decimal, or no whole microsecond of a year that is told."""
+    if unit == "ns" or any(pc.any(pc.match_substring(texts, each)).as_py() for each in ("e", "E")):
+        return None
+    if any(pc.any(pc.starts_with(texts, each)).as_py() for each in (".", "-.", "+.")):
+        return None
+    try:
+        decimals = pc.cast(texts, pa.decimal128(_MOST_DIGITS, _DIGITS))
+        microseconds = pc.cast(pc.multiply(decimals, pa.scalar(Decimal(_PER_UNIT[unit]))), pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    extremes = pc.min_max(microseconds)
+    if extremes["min"].as_py() < _FIRST or extremes["max"].as_py() > _LAST:
+        return None
+    return microseconds.cast(pa.timestamp("us", "UTC"))
 
 
 def _split(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:

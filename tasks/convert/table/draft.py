@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from tasks.config.columns import ColumnType
 from tasks.convert.parts.part import Part
 from tasks.convert.parts.sample import Samples
-from tasks.convert.schema.expressions import sees_alike
+from tasks.convert.schema.expressions import find_types, sees_alike
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import TypeName, is_exact
 from tasks.convert.staging.context import ConversionResult, ConvertedFile
@@ -107,6 +107,11 @@ class Draft:
         for name, column in self.job.target.columns.items():
             if name in types and column.type is not None:
                 types[name] = _declared_type(column.type, {part.types.get(name, "null") for part in parts})
+        made = find_types(self.job.target.columns, types)
+        long = {name for part in parts for name, kind in part.types.items() if kind == "long"}
+        types |= {
+            name: "long" if kind == "int" and name in long else kind for name, kind in made.items() if name in types
+        }
         declared = {name: column for name, column in self.job.target.columns.items() if not column.drop}
         self.types = types or {name: column.type or "string" for name, column in declared.items()}
 
