@@ -6,6 +6,7 @@ import random
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
@@ -20,6 +21,28 @@ KILLS = 20
 _ROWS = 200_000
 
 Sum = tuple[int, int] | None
+
+
+class ParquetFile:
+    """A file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.to, self._file = "out/all.parquet", folder / "out" / "all.parquet"
+
+    def read(self) -> Sum:
+        """Return the number of rows and their sum; None where there is no file."""
+        if not self._file.exists():
+            return None
+        table = pq.read_table(self._file)
+        return table.num_rows, sum(table["n"].to_pylist())
+
+    def remove(self) -> None:
+        """Remove the file."""
+        self._file.unlink(missing_ok=True)
+
+    def beside(self) -> list[str]:
+        """Return what lies beside it."""
+        return [path.name for path in self._file.parent.iterdir() if path != self._file]
 
 
 class SqliteFile:
@@ -93,13 +116,15 @@ class PostgresqlTable:
 
 @pytest.mark.flow
 @pytest.mark.usefixtures("prefect_server")
-@pytest.mark.parametrize("kind", ["sqlite", "delta", pytest.param("postgresql", marks=needs_postgresql)])
+@pytest.mark.parametrize("kind", ["file", "sqlite", "delta", pytest.param("postgresql", marks=needs_postgresql)])
 def test_an_export_that_is_killed_is_finished_by_the_next_run(
     data: Path, kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After SIGKILL at any moment no half of a table is there, and the next run writes what is asked for, in place of it."""
-    target: SqliteFile | DeltaFolder | PostgresqlTable
+    target: ParquetFile | SqliteFile | DeltaFolder | PostgresqlTable
     match kind:
+        case "file":
+            target = ParquetFile(data)
         case "sqlite":
             target = SqliteFile(data)
         case "delta":
@@ -110,7 +135,7 @@ def test_an_export_that_is_killed_is_finished_by_the_next_run(
     queries = [f"SELECT range * {by} AS n FROM range({_ROWS})" for by in (1, 2)]  # noqa: S608 - figures of ours
     make(data, pipeline_of(one={"query": queries[0]}, two={"query": queries[1]}))
     sums: list[Sum] = [(_ROWS, by * _ROWS * (_ROWS - 1) // 2) for by in (1, 2)]
-    named = "" if kind == "delta" else ", table: kept"
+    named = "" if kind in ("file", "delta") else ", table: kept"
     orders = []
     for name in ("one", "two"):
         path = data / f"{name}.yaml"
