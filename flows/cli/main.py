@@ -161,8 +161,9 @@ def new(  # noqa: PLR0913 - the options of a command
 
         tidemill new orders --from 'https://api.example.com/orders?limit=100' --target returned
 
-    Makes one request of each address (and one of its robots.txt), or reads the heads of files. What is
-    not certain stands in the file as a comment, with the reason.
+    Makes one request of each address (and one of its robots.txt), or reads the
+    heads of files. What is not certain stands in the file as a comment, with
+    the reason.
     """
     from flows.cli.new.command import Wanted, propose_pipeline  # noqa: PLC0415 - heavy
 

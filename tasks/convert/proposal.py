@@ -18,7 +18,7 @@ from tasks.convert.schema.notation import Notation, cut
 from tasks.convert.schema.types import NULL_TEXTS, TypeName
 from tasks.convert.schema.values import cast_texts, declared_type, take_out
 
-_FEW = 50  # texts on which a way of writing is tried before all are
+_FEW = 3  # texts on which a way of writing is tried before all are
 _MOST_WORDS = 3
 _MOST_DATE_CHARACTERS = 40
 _NEARLY = 0.5  # of the values: as many numbers are a column of numbers, but for words that mean null

@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from flows.cli.main import run_command
 from tasks.core.child_process import first_line, start_child, stop_child
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -70,6 +72,35 @@ class Tidemill:
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, **self.environment}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended that was called in this process."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Ended]
+
+
+def call_command(read: Callable[[], tuple[str, str]], *arguments: object) -> Ended:
+    """Call the command line in this process; `read` gives what it has printed."""
+    code = run_command([str(argument) for argument in arguments])
+    return Ended(code, *read())
+
+
+@pytest.fixture
+def command(sample_site: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Return the command line, called in this process: a mistake ends it before anything starts."""
+    monkeypatch.setenv("SAMPLE_SITE", sample_site)
+    monkeypatch.setenv("SAMPLE_TOKEN", "sample-token")
+    monkeypatch.setenv("EMPTY", "")
+    monkeypatch.chdir(PROJECT)
+
+    return partial(call_command, capfd.readouterr)
 
 
 @pytest.fixture

@@ -10,10 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.train.registry import list_versions
-from tests.flows.conftest import TOUR, Tidemill, ToldRun
-from tests.flows.test_wrong_input import Command, command
-
-__all__ = ["command"]
+from tests.flows.conftest import TOUR, Command, Tidemill, ToldRun
 
 pytestmark = pytest.mark.flow
 

@@ -6,9 +6,10 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,8 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
-from flows.cli.main import run_command
 from tasks.config import load_pipeline
-from tests.flows.conftest import PROJECT, Tidemill
+from tests.flows.conftest import PROJECT, Command, Tidemill, call_command
 from tests.site.items import ITEMS
 from tests.site.server import Site, Sites
 
@@ -40,29 +40,13 @@ def site() -> Iterator[Site]:
         yield sites.add()
 
 
-@dataclass(frozen=True)
-class Ended:
-    """A command that has ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Command = Callable[..., Ended]
-
-
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Return the command line, in this process, in a folder of one's own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SAMPLE_TOKEN", "sample-token")
 
-    def run(*arguments: object) -> Ended:
-        code = run_command([*map(str, arguments)])
-        return Ended(code, *capsys.readouterr())
-
-    return run
+    return partial(call_command, capsys.readouterr)
 
 
 def write_sales(folder: Path) -> None:
@@ -124,7 +108,7 @@ def test_the_paging_that_is_shown_is_declared(own: Command, site: Site, sample_s
     """What is asked for is asked once; the parameters of the address are those of the source, but for the page."""
     made = own("new", "x", "--from", f"{site.url}/paged/none", "--from", f"{sample_site}/api/weather?origin=JFK&month=1&page=1", "--token-env", "SAMPLE_TOKEN")  # fmt: skip
 
-    assert made.returncode == 0, made.stderr
+    assert made.code == 0, made.stderr
     assert site.paths == ["/paged/none"]
     sources = load_pipeline(tmp_path / "pipelines" / "x.yaml").model_dump(mode="json")["sources"]
     assert sources["none"]["pagination"]["next_at"] == "next"
@@ -143,7 +127,7 @@ def test_lists_in_records_are_tables_of_their_own(own: Command, site: Site, tmp_
 
     made = own("new", "shop", "--from", f"{site.url}/echo/body")
 
-    assert made.returncode == 0, made.stderr
+    assert made.code == 0, made.stderr
     text = (tmp_path / "pipelines" / "shop.yaml").read_text()
     (source,) = load_pipeline(tmp_path / "pipelines" / "shop.yaml").sources.values()
     table = source.model_dump()["tables"]["body_lines"]
@@ -162,8 +146,8 @@ def test_odd_names_are_the_same_names_in_the_file(own: Command, tmp_path: Path) 
     made = own("new", "odd", "--from", "odd.csv", "--target", "late")
     checked = own("check", "pipelines/odd.yaml")
 
-    assert made.returncode == 0, made.stderr
-    assert checked.returncode == 0, checked.stderr
+    assert made.code == 0, made.stderr
+    assert checked.code == 0, checked.stderr
     pipeline = load_pipeline(tmp_path / "pipelines" / "odd.yaml")
     declared = pipeline.model_dump()["sources"]["odd"]["columns"]
     assert [name.strip() for name in declared] == [name.strip() for name in ODD]
@@ -184,7 +168,7 @@ def test_a_folder_of_several_kinds_is_a_source_for_each(own: Command, tmp_path: 
 
     made = own("new", "x", "--from", "inbox")
 
-    assert made.returncode == 0, made.stderr
+    assert made.code == 0, made.stderr
     path = tmp_path / "pipelines" / "x.yaml"
     sources = load_pipeline(path).model_dump()["sources"]
     assert {name: source["path"] for name, source in sources.items()} == {
@@ -205,7 +189,7 @@ def test_columns_that_change_their_names_are_told(own: Command, tmp_path: Path) 
 
     made = own("new", "x", "--from", "a")
 
-    assert made.returncode == 0, made.stderr
+    assert made.code == 0, made.stderr
     text = (tmp_path / "pipelines" / "x.yaml").read_text()
     assert "# ../a/sales-2.csv has sum (net) and lacks sum, unlike ../a/sales-1.csv.\n" in text
     declared = 'type: float, strip: ["€"], thousands: ".", decimal: ","'
@@ -236,7 +220,7 @@ def test_what_cannot_be_proposed_says_the_cure(own: Command, asked: tuple[str, .
 
     ended = own("new", *asked)
 
-    assert ended.returncode == 2, ended.stderr
+    assert ended.code == 2, ended.stderr
     assert told in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert {path.name for path in tmp_path.rglob("*")} == {"a.csv", "empty"}
@@ -250,7 +234,7 @@ def test_what_is_there_is_not_overwritten(own: Command, tmp_path: Path) -> None:
 
     ended = own("new", "x", "--from", "a.csv")
 
-    assert ended.returncode == 2
+    assert ended.code == 2
     assert (
         ended.stderr
         == "error: deployments/x/pipeline.yaml: is there already, and is not overwritten; choose another name, or --file\n"
@@ -269,7 +253,7 @@ def test_an_answer_without_rows_is_told(own: Command, site: Site, path: str, tol
     """A page of nothing but texts, and an empty list, are no sources."""
     ended = own("new", "x", "--from", f"{site.url}/{path}")
 
-    assert ended.returncode == 2
+    assert ended.code == 2
     assert told in ended.stderr
 
 
@@ -281,11 +265,11 @@ def test_no_answer_writes_a_line_or_a_variable_of_its_own(own: Command, site: Si
     site.echo_body = b'[{"${HOME}id": 1, "id": 1}, {"${HOME}id": 2, "id": 1}]'
     refused = own("new", "y", "--from", f"{site.url}/echo/body")
 
-    assert made.returncode == 0, made.stderr
+    assert made.code == 0, made.stderr
     pipeline = load_pipeline(tmp_path / "pipelines" / "x.yaml").model_dump()
     assert (pipeline["name"], pipeline["extensions"]) == ("x", ())
     assert [*pipeline["sources"]["body"]["columns"]] == ["a\nname: b"]
-    assert refused.returncode == 2
+    assert refused.code == 2
     assert "'${HOME}id' would be taken for an environment variable" in refused.stderr
 
 
@@ -302,9 +286,9 @@ def test_robots_txt_decides_unless_it_is_an_api(own: Command, tmp_path: Path) ->
         page, api = own("new", "page", "--from", url), own("new", "api", "--from", url, "--api")
         server.terminate()
 
-    assert page.returncode == 1
+    assert page.code == 1
     assert "robots.txt disallows this page; give another address, or --api" in page.stderr
-    assert api.returncode == 0, api.stderr
+    assert api.code == 0, api.stderr
 
 
 def test_in_a_terminal_it_asks(tmp_path: Path) -> None:

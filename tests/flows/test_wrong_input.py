@@ -2,43 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from flows.cli.main import run_command
 from tasks.config.pagination import PAGINATORS
-from tests.flows.conftest import FLIGHTS, PROJECT, TOUR
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-
-Command = Callable[..., Ended]
-
-
-@pytest.fixture
-def command(sample_site: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Return the command line, called in this process: a mistake ends it before anything starts."""
-    monkeypatch.setenv("SAMPLE_SITE", sample_site)
-    monkeypatch.setenv("SAMPLE_TOKEN", "sample-token")
-    monkeypatch.setenv("EMPTY", "")
-    monkeypatch.chdir(PROJECT)
-
-    def call(*arguments: object) -> Ended:
-        code = run_command([str(argument) for argument in arguments])
-        return Ended(code, *capfd.readouterr())
-
-    return call
+from tests.flows.conftest import FLIGHTS, PROJECT, TOUR, Command
 
 
 def change(tmp_path: Path, pipeline: Path, old: str, new: str) -> Path:
