@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from tasks.config import ElementsSource, Pipeline, Source
+from tasks.config import ApiSource, ElementsSource, PagesSource, Pipeline, Source
 from tasks.convert.checks.run import find_check_mistakes
 from tasks.convert.schema.types import Types
 from tasks.convert.table.job import TableJob
@@ -17,7 +18,7 @@ from tasks.core.storage import DataFolder
 from tasks.core.tables import is_table
 from tasks.tables.made import MadeTableJob, is_of_same_text
 from tasks.tables.order import find_query_mistakes, inputs_of
-from tasks.tables.parts import find_unknown, types_of
+from tasks.tables.parts import explain_unknown, find_unknown, types_of
 from tasks.tables.query import write_query
 
 _TIME_S = 5.0  # a query that takes longer without a row is left to the run
@@ -49,8 +50,7 @@ def draft_tables(config: Pipeline, folder: DataFolder, scratch: Path, doubtful: 
         if is_table(folder.table(name)) and (name in doubtful or _is_current(name, source, folder)):
             drafted.tables[name] = folder.table(name)
             if types := read_table_manifest(folder.table(name)).types:
-                key = f"sources.{source.of}.tables.{name}" if isinstance(source, ElementsSource) else f"sources.{name}"
-                drafted.mistakes += [f"{key}.{each}" for each in find_check_mistakes(source.checks, types)]
+                drafted.mistakes += _source_mistakes(name, source, types)
     waiting = {
         name: inputs_of(table, config)
         for name, table in config.tables.items()
@@ -64,10 +64,51 @@ def draft_tables(config: Pipeline, folder: DataFolder, scratch: Path, doubtful: 
 
 
 def _is_current(name: str, source: Source, folder: DataFolder) -> bool:
-    """Return whether a source's table was made by what is declared of it now, and so has the columns that it will have."""
+    """Return whether a source's table has the columns that it will have by what is declared of it now.
+
+    It has where it was made by the same, where all of its columns are declared, and where rows are read and
+    named as they were: what is declared beside that may be another key.
+    """
     manifest = read_table_manifest(folder.table(name))
     job = TableJob(name, source, (), folder.root, Versions.of(name, folder))
-    return manifest.fingerprint in ("", job.fingerprint)
+    if manifest.fingerprint in ("", job.fingerprint) or manifest.types.keys() <= {
+        *job.naming.rename([*source.columns])
+    }:
+        return True
+    if isinstance(source, PagesSource | ElementsSource):
+        return False
+    is_shaped = isinstance(source, ApiSource) and (source.explode, source.shape, source.names) != (
+        None,
+        "records",
+        None,
+    )
+    was_shaped = isinstance(source, ApiSource) and any(
+        "." in column for column in manifest.types
+    )  # or objects in objects
+    return not is_shaped and not was_shaped and _naming(manifest.declared) == _naming(job.declared)
+
+
+def _naming(declared: Mapping[str, Any]) -> list[Any]:
+    """Return what of a declaration decides which columns there are."""
+    table = declared.get("table", {})
+    return [declared.get("columns"), declared.get("read"), table.get("clean_names"), table.get("provenance")]
+
+
+def _source_mistakes(name: str, source: Source, types: Types) -> Iterator[str]:
+    """Yield what is declared of a source's table and does not fit its columns."""
+    if isinstance(source, ElementsSource):  # whose key has the names of a record's list
+        key = f"sources.{source.of}.tables.{name}"
+    else:
+        key, options = f"sources.{name}", source.table
+        yield from explain_unknown(
+            {
+                f"{key}.key": source.key,
+                f"{key}.table.partition_by": options.partition_by,
+                f"{key}.table.sort_by": options.sort_by,
+            },
+            list(types),
+        )
+    yield from (f"{key}.{each}" for each in find_check_mistakes(source.checks, types))
 
 
 def _draft(job: MadeTableJob, drafted: DraftedTables, staged: Path) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,12 +46,18 @@ def refuse_unknown(name: str, table: MadeTable, columns: Sequence[str]) -> None:
 
 def find_unknown(name: str, table: MadeTable, columns: Sequence[str]) -> list[str]:
     """Return a sentence for each declared column that is none of the table's."""
+    declared = {f"tables.{name}.{key}": getattr(table, key) for key in ("key", "partition_by", "sort_by")}
+    return explain_unknown(declared, columns)
+
+
+def explain_unknown(declared: Mapping[str, Sequence[str]], columns: Sequence[str]) -> list[str]:
+    """Return a sentence for each column, declared under a key of the pipeline file, that is none of `columns`."""
     there = f"the columns are {', '.join(columns)}"
     return [
-        f"tables.{name}.{key}: {column!r} is not a column of the table; {did_you_mean(column, columns, there)}"
-        for key in ("key", "partition_by", "sort_by")
-        for column in getattr(table, key)
-        if column not in columns
+        f"{key}: {name!r} is not a column of the table; {did_you_mean(name, columns, there)}"
+        for key, names in declared.items()
+        for name in names
+        if name not in columns
     ]
 
 

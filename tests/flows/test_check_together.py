@@ -13,7 +13,7 @@ RIGHT = """\
 name: shop
 description: Which orders come back.
 sources:
-  rows: {kind: files, path: inbox/rows.csv, checks: [{not_null: [id]}]}
+  rows: {kind: files, path: inbox/rows.csv, key: [id], checks: [{not_null: [id]}]}
   more: {kind: files, path: [inbox/rows.csv]}
   prices: {kind: api, url: "http://127.0.0.1/prices", params: {v: "1"}, auth: {kind: bearer, token: {env: PRICES_TOKEN}}}
   rates: {kind: api, url: "${RATES_SITE}/rates", requests: {attempts: 3}}
@@ -36,6 +36,7 @@ training:
 """
 MISTAKES = {
     "description:": ("descripton:", "descripton: unknown key; did you mean description?"),
+    "key: [id]": ("key: [iid]", "sources.rows.key: 'iid' is not a column of the table; did you mean id?"),
     "not_null: [id]": ("not_null: [ID]", "sources.rows.checks.0.not_null: 'ID' is not a column of the table; the"),
     "[inbox/rows.csv]": ("[inbox/none.csv, inbox/gone/*]", "sources.more.path: no file matches"),
     'v: "1"': ("v: 1.10", "sources.prices.params.v: 1.10 is a number to YAML, and would be sent as 1.1; write"),
@@ -130,6 +131,18 @@ def test_each_is_told_alone_as_in_company(shop: Path, capfd: pytest.CaptureFixtu
         alone += check(shop, capfd, RIGHT.replace(right, wrong))
 
     assert sorted(check(shop, capfd, together)) == sorted(alone)
+
+
+def test_of_columns_that_a_run_will_name_otherwise_nothing_is_known(
+    shop: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A query of a name that is declared since is right; one of a name that there was is left to the run."""
+    renamed = RIGHT.replace("key: [id]", "columns: {amount: {rename: price}}, key: [id]")
+    renamed = renamed.replace("sum(amount)", "sum(price)").replace(
+        "SELECT id, amount, n", "SELECT id, price AS amount, n"
+    )
+
+    assert check(shop, capfd, renamed) == []
 
 
 def _start(line: str, begun: list[str]) -> str:
