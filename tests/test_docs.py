@@ -39,7 +39,10 @@ ELSEWHERE = {
     "prefect deployment run": "tests/flows/test_deployments.py",
 }
 """What the other commands begin with, and what runs them."""
-OTHER_PAGES = {"first_pipeline.md": "tests/flows/test_first_pipeline.py"}
+OTHER_PAGES = {
+    "first_pipeline.md": "tests/flows/test_first_pipeline.py",
+    "python.md": "tests/flows/test_python.py",
+}
 """The pages with a test of their own."""
 
 
