@@ -16,6 +16,7 @@ from tasks.convert.formats.registry import read_whole
 from tasks.convert.formats.splitter import RecordSplitter
 from tasks.convert.parts.part import Part
 from tasks.convert.schema.blocks import Guess, RawBlock, Rejection, TypedBlock
+from tasks.convert.schema.expressions import find_unread
 from tasks.convert.schema.types import Types, widen_table
 from tasks.convert.staging.block import parse_block
 from tasks.convert.staging.context import ConversionContext, InputFile
@@ -119,4 +120,9 @@ def _head_of(job: TableJob, parsed: TypedBlock, guess: Guess, warnings: Sequence
     draft.choose_types(None)
     rows = widen_table(parsed.table, draft.types)
     landed = job.target.landed
+    unread = find_unread(job.target.columns, {*parsed.types, *parsed.taken}, parsed.taken)
+    warnings = [
+        *warnings,
+        *(f"{key} reads {name!r}, which is null in these rows; {cure}" for key, name, cure in unread),
+    ]
     return Head(file, rows, draft.types, parsed.misfits, parsed.received, None if landed else guess, warnings, is_whole)

@@ -76,6 +76,8 @@ def list_entries(value: JsonText) -> dict[str, JsonText] | None:
 
 def find_repeat(value: JsonText) -> str | None:
     """Return the first name that stands in an object again; None where each stands once."""
+    if not isinstance(value, str) and len(msgspec.json.encode(list_entries(value))) == len(memoryview(value)):
+        return None  # written again without blanks it lacks nothing, as mostly
     met: set[str] = set()
     for name, _ in _take_apart(to_text(value)):
         if name in met:

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from tasks.config import PagesSource
+from tasks.convert.head import read_head
+from tasks.convert.table.inputs import list_files
 from tasks.core.errors import TableError
+from tasks.core.storage import DataFolder
 from tests.convert.conftest import api_source, files_source, land, make_table, read_rejects, read_rows, write_files
 
 _CSV = "id,price,amount,city\n1,2.5,4,bonn\n2,3,1,ulm\n"
@@ -195,3 +198,20 @@ def test_rows_of_pages_have_them(tmp_path: Path) -> None:
     make_table(tmp_path, source)
 
     assert read_rows(tmp_path) == [{"id": "a", "price": 10.0, "gross": 11.9}]
+
+
+def test_a_head_tells_what_an_expression_does_not_find(tmp_path: Path) -> None:
+    """Another file may have the column, so that it is no error before all are read."""
+    write_files(tmp_path, a_csv=_CSV)
+    columns = {"total": {"expression": "prize * amount"}, "twice": {"expression": "price * 2"}}
+    source, folder = files_source(columns=columns), DataFolder(tmp_path)
+
+    head = read_head("rows", source, list_files(source.path, tmp_path)[0], folder)
+
+    assert head.warnings == [
+        "columns.total.expression: reads 'prize', which is null in these rows; did you mean price?"
+    ]
+    assert head.rows.select(["total", "twice"]).to_pylist() == [
+        {"total": None, "twice": 5},
+        {"total": None, "twice": 6},
+    ]

@@ -12,6 +12,7 @@ from tasks.config import Column
 from tasks.convert.schema.types import ARROW_TYPES, TypeName, Types, arrow_type, name_decimal
 from tasks.convert.schema.values import cast_texts, declared_type, tell_unfit
 from tasks.core.errors import QueryError, TableError
+from tasks.core.suggestions import did_you_mean
 
 _NAMED = 5  # of the columns that an expression reads
 _SAME_VALUES = {"long": "int"}  # as an expression sees them
@@ -44,6 +45,22 @@ def reads_of(column: Column, names: Collection[str]) -> dict[str, str | None]:
     from tasks.core.expressions import parse_expression  # noqa: PLC0415 - of expressions alone is DuckDB wanted
 
     return parse_expression(column.expression).find_read([*names])
+
+
+def find_unread(
+    columns: Mapping[str, Column], met: Collection[str], own: Collection[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the key of each expression that reads a column which is not `met`, the column's name, and the cure; of what one makes in its own place, `own` tells whether it was met."""
+    made = find_made(columns)
+    for name in made:
+        for written, read in reads_of(columns[name], {*met, *made}).items():
+            if read is None or (read == name and name not in own):
+                there = sorted({*met, *made} - {name})
+                yield (
+                    f"columns.{name}.expression:",
+                    written,
+                    did_you_mean(written, there, f"the columns are {', '.join(there)}"),
+                )
 
 
 def sees_alike(columns: Mapping[str, Column], some: Types, others: Types) -> bool:

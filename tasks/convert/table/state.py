@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from tasks.config import ElementsSource, FilesSource
 from tasks.convert.formats.json.rows import NOT_A_LIST, is_replaced
 from tasks.convert.parts.part import Part
-from tasks.convert.schema.expressions import find_made, reads_of
+from tasks.convert.schema.expressions import find_made, find_unread
 from tasks.convert.schema.names import FILE, LINE
 from tasks.convert.schema.types import Types
 from tasks.convert.staging.context import ConvertedFile, InputFile
@@ -141,8 +141,8 @@ def check_declared(job: TableJob, types: Types, files: Iterable[ConvertedFile]) 
     kind = "file" if isinstance(job.source, FilesSource) else "record"
     taken = {name for file in files for name in file.taken}
     met = {*types, *taken, *find_made(job.target.columns)}
-    if types:
-        _check_expressions(job, met, taken, kind)
+    for key, name, cure in find_unread(job.target.columns, met, taken) if types else ():
+        raise TableError(f"{key} no {kind} has a column {name!r}; {cure}")
     if job.lenient:
         return
     for name in job.source.columns if types else ():
@@ -155,16 +155,6 @@ def check_declared(job: TableJob, types: Types, files: Iterable[ConvertedFile]) 
 def _key_of(job: TableJob, name: str) -> str:
     """Return the key under which a column is declared: of the elements of a list, their own name for it."""
     return job.naming.rename([name])[0] if isinstance(job.source, ElementsSource) else name
-
-
-def _check_expressions(job: TableJob, met: Collection[str], taken: Collection[str], kind: str) -> None:
-    """Raise where an expression reads a column that is in no file; of its own, `taken` tells whether one has it."""
-    for name, column in job.target.columns.items():
-        for written, read in reads_of(column, met).items():
-            if read is None or (read == name and name not in taken):
-                there = sorted(set(met) - {name})
-                cure = did_you_mean(written, there, f"the columns are {', '.join(there)}")
-                raise TableError(f"columns.{name}.expression: no {kind} has a column {written!r}; {cure}")
 
 
 def check_letter_case(job: TableJob, types: Types, parts: Iterable[Part]) -> None:
