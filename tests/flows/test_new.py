@@ -121,8 +121,8 @@ def test_the_paging_that_is_shown_is_declared(own: Command, site: Site, sample_s
 def test_lists_in_records_are_tables_of_their_own(own: Command, site: Site, tmp_path: Path) -> None:
     """Elements that differ by an id within their record have a table; where they do not, it is a guess, and a comment."""
     site.echo_body = (
-        b'[{"id": 1, "lines": [{"line": 1, "price": "1.50 EUR"}, {"line": 2, "price": "9.00 EUR"}], "notes": [{"by": "a"}]},'
-        b' {"id": 2, "lines": [], "notes": []}]'
+        b'[{"id": 1, "lines": [{"line": 1, "price": "1.50 EUR"}, {"line": 2, "price": "9.00 EUR"}], "notes": [{"by": "a"}],'
+        b' "parts": [{"sku": "a"}, {"sku": "b"}]}, {"id": 2, "lines": [], "notes": [], "parts": []}]'
     )
 
     made = own("new", "shop", "--from", f"{site.url}/echo/body")
@@ -134,6 +134,8 @@ def test_lists_in_records_are_tables_of_their_own(own: Command, site: Site, tmp_
     assert (table["take"], table["key"]) == ({"body_id": "id"}, ("body_id", "line"))
     assert table["columns"]["price"]["strip"] == ("EUR",)
     assert "      # body_notes: {explode: notes}\n" in text
+    assert "      # ? sku may stand in one record twice, of which one would be dropped\n" in text
+    assert "      # body_parts: {explode: parts, take: {body_id: id}, key: [body_id, sku]}\n" in text
 
 
 def test_odd_names_are_the_same_names_in_the_file(own: Command, tmp_path: Path) -> None:
@@ -165,6 +167,7 @@ def test_a_folder_of_several_kinds_is_a_source_for_each(own: Command, tmp_path: 
         (folder / f"{town}.tsv").write_text(f"shop\tn\n{town}\t1\n")
     (folder / "items.json").write_text('{"meta": {"n": 2}, "data": [{"id": "a"}, {"id": "b"}], "few": [{"x": 1}]}')
     (folder / "README.md").write_text("no data")
+    (folder / "broken.xlsx").write_text("no workbook")
 
     made = own("new", "x", "--from", "inbox")
 
@@ -179,6 +182,7 @@ def test_a_folder_of_several_kinds_is_a_source_for_each(own: Command, tmp_path: 
     assert sources["items"]["read"]["records_at"] == "data"
     assert {name: source["key"] for name, source in sources.items()} == {"orders": (), "bonn": (), "items": ("id",)}
     assert "    # ? id is another in each row of a file, and the same in some of several" in path.read_text()
+    assert "# Left out, as it cannot be read: inbox/broken.xlsx: " in path.read_text()
 
 
 def test_columns_that_change_their_names_are_told(own: Command, tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from flows.cli.new.api import draft_api
 from flows.cli.new.asked import Asked, make_source
-from flows.cli.new.draft import SourceDraft
+from flows.cli.new.draft import SourceDraft, free_name
 from flows.cli.new.pages import draft_pages
 from tasks.config import ApiSource
 from tasks.core.errors import ConfigError
@@ -14,8 +15,8 @@ from tasks.core.storage import DataFolder
 from tasks.ingest.first_page import fetch_first_answer
 
 
-def draft_address(asked: Asked, folder: DataFolder) -> SourceDraft:
-    """Return what is proposed of an API or a web page, of which one request is made.
+def draft_address(asked: Asked, taken: Collection[str], folder: DataFolder) -> SourceDraft:
+    """Return what is proposed of an API or a web page, of which one request is made; its name is none of those `taken`.
 
     Raises:
         ConfigError: the address is none, or what it answers has no rows.
@@ -23,7 +24,7 @@ def draft_address(asked: Asked, folder: DataFolder) -> SourceDraft:
 
     """
     asked.check()
-    name = asked.name
+    name = free_name(asked.name, taken)
     url, params = asked.split()
     source = make_source(ApiSource, {"url": url, "params": params, **asked.auth})
     warned: list[str] = []

@@ -19,7 +19,7 @@ from tasks.core.storage import DataFolder
 from tasks.ingest.api.outline import ApiOutline
 from tasks.ingest.first_page import FirstAnswer
 
-_ELEMENT_IDS = ("id", "line", "number", "position", "pos", "nr", "no", "index", "rank", "sku", "code")
+_ELEMENT_IDS = ("id", "line", "line_number", "lineno", "number", "position", "pos", "nr", "no", "index", "rank")
 _FEW = 2  # elements of one record that differ in a value say that it tells them apart
 
 Record = Mapping[str, Any]
@@ -131,7 +131,7 @@ def _add_table(
 ) -> None:
     one = draft.name.removesuffix("s")
     table = name_of(f"{one}_{name}", draft.name)
-    own = _element_id(lists)
+    own, is_certain = _element_id(lists)
     if key is None or not key.is_certain or own is None:
         lacks = "its elements have nothing" if key is not None and key.is_certain else "the records have no id"
         why = f"{lacks} by which those that come twice would be told, so that this is a guess"
@@ -140,6 +140,9 @@ def _add_table(
     taken = {name for _, elements in lists for element in elements for name in element}
     owner = next(each for each in (f"{one}_{key.column}", f"of_{one}_{key.column}", f"{table}_of") if each not in taken)
     section: dict[str, Any] = {"explode": name, "take": {owner: key.column}, "key": [owner, own]}
+    if not is_certain:
+        outer.doubt(table, section, f"{own} may stand in one record twice, of which one would be dropped")
+        return
     heads = fetched.read_elements(table, section, {})
     columns = settle(heads, lambda declared: fetched.read_elements(table, section, declared))
     outer.key(table)
@@ -151,19 +154,19 @@ def _add_table(
     draft.tables.append(Drafted(table, columns, heads[0].rows))
 
 
-def _element_id(lists: Lists) -> str | None:
-    """Return the name of the value by which the elements of each record differ; None where none is called like one."""
+def _element_id(lists: Lists) -> tuple[str | None, bool]:
+    """Return the name of the value by which the elements of each record differ, and whether it is surely meant for that.
+
+    None where no name is that of an id, or no record has several elements.
+    """
     first = next(elements[0] for _, elements in lists if elements)
     if max(len(elements) for _, elements in lists) < _FEW:
-        return None
-    names = [
-        name
-        for name in first
-        if (name.lower() in _ELEMENT_IDS or is_id(name))
-        and all(_differ([element.get(name) for element in elements]) for _, elements in lists)
-    ]
-    order = {name: place for place, name in enumerate(_ELEMENT_IDS)}
-    return min(names, key=lambda name: order.get(name.lower(), len(order)), default=None)
+        return None, False
+    names = [name for name in first if all(_differ([each.get(name) for each in elements]) for _, elements in lists)]
+    for likely in _ELEMENT_IDS:
+        if found := next((name for name in names if name.lower() == likely), None):
+            return found, True
+    return next(filter(is_id, names), None), False
 
 
 def _differ(values: Sequence[Any]) -> bool:

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,8 +64,7 @@ def propose_pipeline(wanted: Wanted, data: Path) -> int:
     folder, console = DataFolder.at(data), make_console()
     drafts: list[SourceDraft] = []
     for origin in origins:
-        for draft in _draft(origin, wanted, folder):
-            draft.name = _free_name(draft.name, [each.name for each in drafts])
+        for draft in _draft(origin, wanted, [each.name for each in drafts], folder):
             drafts.append(draft)
             print_line(console, draft.said)
     text = _write(wanted.name, drafts, target)
@@ -115,7 +114,7 @@ def _ask(target: str | None) -> tuple[list[str], str | None]:
     return [origin], target
 
 
-def _draft(origin: str, wanted: Wanted, folder: DataFolder) -> Sequence[SourceDraft]:
+def _draft(origin: str, wanted: Wanted, taken: Collection[str], folder: DataFolder) -> Sequence[SourceDraft]:
     from flows.cli.new.files import draft_files  # noqa: PLC0415 - as below
 
     if origin.startswith(("http://", "https://")):
@@ -124,18 +123,13 @@ def _draft(origin: str, wanted: Wanted, folder: DataFolder) -> Sequence[SourceDr
 
         asked = Asked(origin, wanted.token, is_api=wanted.is_api)
         if not asked.is_file:
-            return [draft_address(asked, folder)]
+            return [draft_address(asked, taken, folder)]
     if has_secret(origin):
         raise ConfigError(
             f"--from: {redact(origin)} holds a secret, which is written to no file; put it into an environment variable, "
             "and name that in path by hand, as ${NAME}"
         )
-    return draft_files(origin, folder)
-
-
-def _free_name(name: str, taken: Sequence[str]) -> str:
-    numbered = (f"{name}_{number}" for number in range(2, len(taken) + 3))
-    return next(each for each in (name, *numbered) if each not in taken)
+    return draft_files(origin, taken, folder)
 
 
 def _write(name: str, drafts: Sequence[SourceDraft], target: str | None) -> Text:
@@ -153,7 +147,7 @@ def _write(name: str, drafts: Sequence[SourceDraft], target: str | None) -> Text
     if target is not None:
         text.below(write_training(target, [table for draft in drafts for table in draft.tables]))
     else:
-        text.note(f"training: trains and compares models; {own_command()} new with --target COLUMN proposes it.")
+        text.note("training: trains and compares models; the command new proposes it where --target names a column.")
     return text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -61,6 +61,17 @@ def name_of(text: str, otherwise: str) -> str:
     name = _NO_NAME.sub("_", text.lower()).strip("_")
     name = name if name[:1].isalpha() else f"{otherwise}_{name}".strip("_")
     return name[:_MOST_CHARACTERS]
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name that is not taken: itself, or with a number.
+
+    >>> free_name("orders", ["orders"])
+    'orders_2'
+
+    """
+    numbered = (f"{name}_{number}" for number in range(2, len(taken) + 3))
+    return next(each for each in (name, *numbered) if each not in taken)
 
 
 def settle(heads: Sequence[Head], read: Callable[[Mapping[str, Any]], Sequence[Head]]) -> list[ColumnProposal]:

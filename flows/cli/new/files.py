@@ -6,13 +6,13 @@ import glob
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from flows.cli.console import count
 from flows.cli.new.asked import make_source
-from flows.cli.new.draft import Drafted, SourceDraft, name_of, settle, write_columns, write_key
+from flows.cli.new.draft import Drafted, SourceDraft, free_name, name_of, settle, write_columns, write_key
 from flows.cli.new.text import Text
 from tasks.config import FilesSource
 from tasks.config.formats import FORMATS
@@ -54,18 +54,26 @@ class FileGroup:
         return [read_head(self.name, source, file, folder) for file in files]
 
 
-def draft_files(given: str, folder: DataFolder) -> list[SourceDraft]:
+def draft_files(given: str, taken: Collection[str], folder: DataFolder) -> list[SourceDraft]:
     """Return what is proposed of a file, a glob, a folder, or the address of a file: a source for each kind of files in a folder.
 
     Raises:
-        ConfigError: there is no such file.
-        TableError: none of them can be read.
+        ConfigError: there is no such file, or none of them can be read.
 
     """
-    try:
-        return [_draft(group, folder) for group in _list_groups(given, folder)]
-    except TableError as error:
-        raise ConfigError(f"--from: {error}") from None
+    drafts: list[SourceDraft] = []
+    unread: list[str] = []
+    for group in _list_groups(given, folder):
+        name = free_name(group.name, [*taken, *(draft.name for draft in drafts)])
+        try:
+            drafts.append(_draft(replace(group, name=name), folder))
+        except TableError as error:
+            unread.append(str(error))
+    if not drafts:
+        raise ConfigError([f"--from: {sentence}" for sentence in unread])
+    for sentence in unread:
+        drafts[0].text.note(f"Left out, as it cannot be read: {sentence}")
+    return drafts
 
 
 def _list_groups(given: str, folder: DataFolder) -> list[FileGroup]:
@@ -74,7 +82,7 @@ def _list_groups(given: str, folder: DataFolder) -> list[FileGroup]:
         files = list_files((place,), folder.root)
     except TableError as error:
         if "no file matches" not in str(error):
-            raise
+            raise ConfigError(f"--from: {error}") from None
         endings = ", ".join(sorted(FORMATS.by_suffix))
         raise ConfigError(
             f"--from: {given} has no file of a known ending; give files of {endings}, compressed or not"
