@@ -42,7 +42,7 @@ def write_training(target: str, tables: Sequence[Drafted]) -> Text:
     if left_out:
         inner.note(f"Left out: {', '.join(f'{name} ({why})' for name, why in left_out.items())}.")
     inner.note(
-        "? Leave out also what is known only after the answer is, as the date of a return; a model would cheat with it."
+        "Take out what is known only when the target is, as the date of a return: a model would learn little else."
     )
     _write_query(inner, [*learnt, column.name], table.name)
     inner.key("target", column.name)
