@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from flows.summary import RunOptions
@@ -51,7 +51,15 @@ def find_mistakes(
         from flows.cli.table_mistakes import find_table_mistakes  # noqa: PLC0415 - of these alone is DuckDB wanted
 
         mistakes += find_table_mistakes(config, folder, choice, in_tables=in_tables, doubtful=doubtful)
-    return [each for each in mistakes if not each.startswith(tuple(f"{key}{end}" for key in doubtful for end in ".:"))]
+    return [each for each in mistakes if not each.startswith(tuple(_begins(doubtful)))]
+
+
+def _begins(doubtful: Iterable[str]) -> Iterator[str]:
+    """Yield how the sentences begin that are of what is doubtful, or of the value of a key that it is in."""
+    for key in doubtful:
+        names = key.split(".")
+        yield f"{key}."
+        yield from (f"{'.'.join(names[:size])}:" for size in range(min(3, len(names)), len(names) + 1))
 
 
 def _export_mistakes(config: Pipeline, folder: DataFolder) -> list[str]:

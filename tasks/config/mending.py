@@ -39,7 +39,7 @@ def validate_mended(document: dict[str, Any], doubtful: set[Keys]) -> tuple[Pipe
             if is_known and mistake.keys not in unsure:
                 told.setdefault(mistake.path, mistake.sentence)
         try:
-            unsure |= _rename_unknown(document, mistakes)
+            unsure |= _rename_unknown(document, mistakes, doubtful)
             doubtful |= _stand_in(document, mistakes)
         except LookupError:  # in the file as a whole
             break
@@ -50,8 +50,11 @@ def _is_within(keys: Keys, outer: Keys) -> bool:
     return keys[: len(outer)] == outer
 
 
-def _rename_unknown(document: dict[str, Any], mistakes: Sequence[Mistake]) -> set[Keys]:
-    """Take each unknown key for the known one that it is most like, or take it out; return what may be right nevertheless."""
+def _rename_unknown(document: dict[str, Any], mistakes: Sequence[Mistake], doubtful: set[Keys]) -> set[Keys]:
+    """Take each unknown key for the known one that it is most like, or take it out; return what may be right nevertheless.
+
+    What is doubtful below it is so below the known one.
+    """
     unsure = set()
     for mistake in mistakes:
         if mistake.kind == _UNKNOWN:
@@ -60,6 +63,10 @@ def _rename_unknown(document: dict[str, Any], mistakes: Sequence[Mistake]) -> se
             unsure.add((*mistake.keys[:-1], meant) if meant else mistake.keys[:-1])
             if meant is not None:
                 parent.setdefault(meant, value)
+                size = len(mistake.keys)
+                doubtful |= {
+                    (*mistake.keys[:-1], meant, *keys[size:]) for keys in doubtful if _is_within(keys, mistake.keys)
+                }
     return unsure
 
 

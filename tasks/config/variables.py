@@ -9,6 +9,7 @@ from typing import Any
 from tasks.config.mistakes import Keys
 from tasks.core.redaction import is_secret, redact
 
+_ADDRESSES = (("url",), ("start",))
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -36,7 +37,7 @@ def _fill_text(value: str, keys: Keys, mistakes: dict[Keys, str]) -> str:
                 f"{'.'.join(keys)}: {redact(value)!r} needs the environment variable {match['name']}, which is not set; "
                 f"set it, or give a default: ${{{match['name']}:-value}}"
             )
-            return match[0] if match.start() else "http://stand.in"
+            return "http://stand.in" if names[-1:] in _ADDRESSES and not match.start() else match[0]
         if found and (is_secret(match["name"]) or _is_in_secret(match[0], found, value, names)):
             held[match["name"]] = found
         return found
@@ -52,7 +53,7 @@ def _is_in_secret(variable: str, written: str, value: str, keys: Keys) -> bool:
     """Return whether a variable stands where a secret may: what is held outside of the file may well be one."""
     if keys[-2:-1] == ("params",) and "auth" not in keys:
         return is_secret(keys[-1], written)
-    return (keys[-1:] in (("url",), ("start",)) or keys[:1] == ("export",)) and variable not in redact(value)
+    return (keys[-1:] in _ADDRESSES or keys[:1] == ("export",)) and variable not in redact(value)
 
 
 def _explain_secret(keys: Keys, name: str) -> str:

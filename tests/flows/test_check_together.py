@@ -14,6 +14,7 @@ name: shop
 description: Which orders come back.
 sources:
   rows: {kind: files, path: inbox/rows.csv, key: [id], checks: [{not_null: [id]}]}
+  extra: {kind: files, path: ["${ROWS_FOLDER:-inbox}/rows.csv"]}
   more: {kind: files, path: [inbox/rows.csv]}
   prices: {kind: api, url: "http://127.0.0.1/prices", params: {v: "1"}, auth: {kind: bearer, token: {env: PRICES_TOKEN}}}
   rates: {kind: api, url: "${RATES_SITE}/rates", requests: {attempts: 3}}
@@ -41,6 +42,7 @@ MISTAKES = {
     "[inbox/rows.csv]": ("[inbox/none.csv, inbox/gone/*]", "sources.more.path: no file matches"),
     'v: "1"': ("v: 1.10", "sources.prices.params.v: 1.10 is a number to YAML, and would be sent as 1.1; write"),
     "env: PRICES_TOKEN": ("env: NO_TOKEN", "sources.prices.auth.token.env: the environment variable NO_TOKEN is not"),
+    "${ROWS_FOLDER:-inbox}": ("${NO_FOLDER}", "sources.extra.path.0: '${NO_FOLDER}/rows.csv' needs the environment"),
     "${RATES_SITE}": ("${NO_SITE}", "sources.rates.url: '${NO_SITE}/rates' needs the environment variable NO_SITE"),
     "attempts: 3": ("attempts: many", "sources.rates.requests.attempts: 'many': input should be a valid integer"),
     "sum(amount)": ("sum(amont)", 'tables.totals.query: Binder Error: Referenced column "amont" not found'),
