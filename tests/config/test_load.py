@@ -238,7 +238,7 @@ def test_a_default_may_be_empty(file: Path) -> None:
             "glob: x",
             [
                 "sources.inbox.path: is missing; add it",
-                "sources.inbox.glob: unknown key; known here are allow_hosts, checks, columns, keep, key, kind, on_missing, path, read, table",
+                "sources.inbox.glob: unknown key; known here are allow_hosts, checks, columns, keep, key, kind, on_missing, path, read, table, tables",
             ],
         ),
         (
