@@ -297,7 +297,7 @@ def _as_plain(values: pa.ChunkedArray, declared: Column) -> pa.ChunkedArray:
     """Return texts as Arrow reads them: without separators of thousands, with a decimal point, dates in ISO 8601."""
     if declared.format is not None:
         return _as_iso(values, declared.format)
-    if declared.decimal is not None:  # as SAP writes numbers below zero
+    if declared.decimal is not None and pc.any(pc.ends_with(values, "-")).as_py():  # as SAP writes numbers below zero
         values = pc.replace_substring_regex(values, r"^(\d|[^+-].*\d)-$", r"-\1")
     if declared.thousands is not None:
         # Only where they separate thousands: 1,5 is no 15, nor 0,125 a 125.
@@ -307,8 +307,9 @@ def _as_plain(values: pa.ChunkedArray, declared: Column) -> pa.ChunkedArray:
         values = pc.if_else(grouped, pc.replace_substring(values, declared.thousands, ""), values)
     if declared.decimal == ",":
         pointed = pc.match_substring(values, ".")  # 1.234 is no number where commas separate decimals
-        values = pc.if_else(pointed, None, pc.replace_substring(values, ",", ".", max_replacements=1)).combine_chunks()
-        values = pc.if_else(pc.and_(pointed, pc.is_valid(pointed)), "a point", values)
+        values = pc.replace_substring(values, ",", ".", max_replacements=1)
+        if pc.any(pointed).as_py():
+            values = pc.if_else(pointed, "a point", values)
     return values
 
 
