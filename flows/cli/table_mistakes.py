@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from flows.summary import RunOptions
-from tasks.config import ApiSource, Pipeline, Training
+from tasks.config import Pipeline, Training
 from tasks.core.errors import TableError
 from tasks.core.sql import check_query
 from tasks.core.storage import DataFolder
@@ -45,11 +45,8 @@ def find_table_mistakes(
 def _doubtful_tables(config: Pipeline, doubtful: Collection[str]) -> set[str]:
     """Return the tables of which nothing is known, because what is declared of them is wrong."""
     names = {name for key in doubtful for section, _, name in [key.partition(".")] if section in ("sources", "tables")}
-    sources = (config.sources.get(name.partition(".")[0]) for name in names)
-    return {
-        *(name.partition(".")[0] for name in names),
-        *(each for source in sources if isinstance(source, ApiSource) for each in source.tables),
-    }
+    parts = {name.partition(".")[0] for name in names}
+    return parts | {name for name, source in config.converted.items() if getattr(source, "of", None) in parts}
 
 
 def _training_mistakes(

@@ -71,21 +71,16 @@ def _is_current(name: str, source: Source, folder: DataFolder) -> bool:
     """
     manifest = read_table_manifest(folder.table(name))
     job = TableJob(name, source, (), folder.root, Versions.of(name, folder))
-    if manifest.fingerprint in ("", job.fingerprint) or manifest.types.keys() <= {
-        *job.naming.rename([*source.columns])
-    }:
+    named = {*job.naming.rename([*source.columns])}
+    if manifest.fingerprint in ("", job.fingerprint) or manifest.types.keys() <= named:
         return True
-    if isinstance(source, PagesSource | ElementsSource):
+    if isinstance(source, PagesSource | ElementsSource) or _naming(manifest.declared) != _naming(job.declared):
         return False
-    is_shaped = isinstance(source, ApiSource) and (source.explode, source.shape, source.names) != (
-        None,
-        "records",
-        None,
-    )
-    was_shaped = isinstance(source, ApiSource) and any(
-        "." in column for column in manifest.types
-    )  # or objects in objects
-    return not is_shaped and not was_shaped and _naming(manifest.declared) == _naming(job.declared)
+    if not isinstance(source, ApiSource):
+        return True
+    # A table does not tell by which of these it was made; a list that was exploded left columns with a dot, as objects do.
+    is_plain = (source.explode, source.shape, source.names) == (None, "records", None)
+    return is_plain and not any("." in column for column in manifest.types)
 
 
 def _naming(declared: Mapping[str, Any]) -> list[Any]:
