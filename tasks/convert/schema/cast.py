@@ -26,12 +26,11 @@ from tasks.core.errors import TableError
 
 
 def cast_known(block: RawBlock, schema: Schema) -> TypedBlock | None:
-    """Return a block whose columns in `types` were read in those of another block; None where it has narrower ones, or a row does not fit."""
+    """Return the rows that fit of a block whose columns in `types` were read in those of another block; None where it has narrower ones."""
     known = block.types or {}
     if schema.types is None and not all(is_narrowest(kind, block.table[name]) for name, kind in known.items()):
         return None
-    typed = cast_block(block, schema)
-    return None if typed.misfits else typed
+    return cast_block(block, schema)
 
 
 def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:

@@ -15,7 +15,7 @@ from tasks.convert.formats.csv.lines import has_blank_lines, is_quoted_plainly
 from tasks.convert.formats.csv.parse import CsvBlock, has_empty_row, has_lines_alone, read_block
 from tasks.convert.formats.csv.records import UNDECODABLE, find_lines, is_utf8, tell_width
 from tasks.convert.formats.header import REPEATED, warn_of_repeats
-from tasks.convert.schema.blocks import RawBlock, Record, Rejection
+from tasks.convert.schema.blocks import RawBlock, Rejection
 
 
 def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
@@ -58,7 +58,7 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
         table,
         len(lines) + len(reasons),
         _reject(block, reasons),
-        lambda rows: _locate(block, lines[rows].tolist(), None if stops is None else stops[rows].tolist()),
+        lambda rows: block.locate(lines[rows].tolist(), None if stops is None else stops[rows].tolist()),
         warnings=warn_of_repeats(block.number_lines(np.array(repeated, np.int64))),
         decimal=block.head.dialect.decimal,
         lines=block.number_lines(lines),
@@ -109,24 +109,5 @@ def _take_out(table: pa.Table, rows: Sequence[int]) -> pa.Table:
 
 
 def _reject(block: CsvBlock, reasons: Mapping[int, str]) -> list[Rejection]:
-    located = zip(_locate(block, list(reasons)), reasons.values(), strict=True)
+    located = zip(block.locate(list(reasons)), reasons.values(), strict=True)
     return [Rejection(record, None, reason) for record, reason in located]
-
-
-def _locate(block: CsvBlock, lines: Sequence[int], stops: Sequence[int] | None = None) -> list[Record]:
-    """Return the records that begin in these lines of the block, and end above `stops`, as they stand in the file."""
-    if not lines:
-        return []
-    texts = (block.raw or block.window).data.splitlines(keepends=True)
-    starts = np.cumsum([0, *map(len, texts)])
-    numbers = block.number_lines(np.array(lines, np.int64))
-    heights = [1] * len(lines) if stops is None else [stop - line for line, stop in zip(lines, stops, strict=True)]
-    return [
-        Record(
-            number,
-            b"".join(texts[place : place + height]).rstrip(b"\r\n").decode("utf-8", "backslashreplace"),
-            None if block.first_byte is None else block.first_byte + int(starts[place]),
-        )
-        for number, height in zip(numbers, heights, strict=True)
-        for place in (number - block.first_line,)
-    ]

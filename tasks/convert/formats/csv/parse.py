@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +24,10 @@ from tasks.convert.schema.values import infer_column
 _SAMPLE_BYTES = 32 * 1024
 _COMMON_NULLS = ["", "NA"]
 _MARK = b"\xef\xbb\xbf"  # of UTF-8, which pyarrow drops from the start of whatever it reads
+
+
+class _NoLineError(Exception):
+    """Nothing tells in which line a row begins."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,25 @@ class CsvBlock:
         numbers: list[int] = (self.first_line + (lines if self.places is None else self.places[lines])).tolist()
         return numbers
 
+    def locate(self, lines: Sequence[int], stops: Sequence[int] | None = None) -> list[Record]:
+        """Return the records that begin in these lines of the block, and end above `stops`, as they stand in the file."""
+        if not lines:
+            return []
+        texts = (self.raw or self.window).data.splitlines(keepends=True)
+        starts = list(accumulate(map(len, texts), initial=self.first_byte or 0))
+        places = [number - self.first_line for number in self.number_lines(np.array(lines, np.int64))]
+        heights = [1] * len(lines) if stops is None else [stop - line for line, stop in zip(lines, stops, strict=True)]
+        return [
+            Record(
+                self.first_line + place,
+                (texts[place] if height == 1 else b"".join(texts[place : place + height]))
+                .rstrip(b"\r\n")
+                .decode("utf-8", "backslashreplace"),
+                None if self.first_byte is None else starts[place],
+            )
+            for place, height in zip(places, heights, strict=True)
+        ]
+
     @property
     def warnings(self) -> Sequence[str]:
         """Return what is to be told of the records, where they had to be told apart by Python's reader."""
@@ -81,34 +106,30 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     known = {n: tried[n] for n in names if n not in schema.columns and tried.get(n, "null") != "null"}
     types: dict[str, TypeName] = {name: known.get(name, "string") for name in names}
     table = _read_typed(block, {name: arrow_type(kind) for name, kind in types.items()})
-    lines: np.ndarray | None = None
-    if (
-        table is None
-        or not _counts(block, table.num_rows)
-        or (schema.lines and (lines := _find_lines(block, table.num_rows)) is None)
-    ):
+    if table is None or not _counts(block, table.num_rows):
         return None
+    lines = _find_lines(block, table.num_rows) if schema.lines else None
     numbers = [name for name in names if types[name] not in ("string", "bool")]  # a padded date is a text as well
     has_padded = numbers and _has_padded_numbers(block.window, block.head.dialect.delimiter, block.quote)
     if has_padded and _are_padded(block, numbers):
         return None
     values = {name: _empty_as_null(table[name]) if types[name] == "string" else table[name] for name in names}
     lost = any(types[name] == "float" and _may_have_lost_digits(values[name]) for name in names)
-    if lost or _may_have_header(block, values, types):
+    if lost or _may_have_header(block, values, types) or (schema.lines and lines is None):
         return None
     raw = RawBlock(
         pa.table(values),
         table.num_rows,
         (),
-        _locate_nothing,
+        lambda rows: _locate(block, table.num_rows, rows),
         known,
         warnings=block.warnings,
         decimal=block.head.dialect.decimal,
+        lines=None if lines is None else block.number_lines(lines),
     )
-    parsed = cast_known(raw, replace(schema, lines=False))
-    if parsed is None or lines is None:
-        return parsed
-    return replace(parsed, lines=block.number_lines(lines))
+    with suppress(_NoLineError):
+        return cast_known(raw, schema)
+    return None
 
 
 def _may_have_header(block: CsvBlock, values: Mapping[str, pa.ChunkedArray], types: Types) -> bool:
@@ -139,9 +160,19 @@ def has_empty_row(columns: Sequence[pa.ChunkedArray]) -> bool:
     return bool(pc.any(empty).as_py())
 
 
-def _locate_nothing(rows: Sequence[int]) -> Sequence[Record]:
-    """Return records that nobody reads: where a row does not fit, the block is read anew."""
-    return [Record(0, "")] * len(rows)
+def _locate(block: CsvBlock, count: int, rows: Sequence[int]) -> Sequence[Record]:
+    """Return the records of these rows, of so many.
+
+    Raises:
+        _NoLineError: only a reader can tell where they stand.
+
+    """
+    lines = _find_lines(block, count) if has_lines_alone(block.window) else None
+    if lines is None:
+        raise _NoLineError
+    if len(lines) == block.window.lines:
+        return block.locate(lines[rows].tolist())
+    return block.locate(lines[rows].tolist(), np.append(lines[1:], block.window.lines)[rows].tolist())
 
 
 def _read_typed(block: CsvBlock, types: Mapping[str, pa.DataType]) -> pa.Table | None:
