@@ -28,6 +28,7 @@ _LEAST = 10**14
 _NUMBERS = {word: repr((_LEAST + secrets.randbelow(_LEAST)) * 1e-290).encode() for word in _WORDS}
 _TEXTS = {number.decode(): word.decode() for word, number in _NUMBERS.items()}
 _NAN, _INFINITY = map(float, _TEXTS)
+_WRITTEN = {repr(_NAN): "nan", repr(_INFINITY): "inf", repr(-_INFINITY): "-inf"}  # alone, as Python writes them
 
 
 def replace_no_numbers(text: bytes, numbers: Mapping[bytes, bytes] = _AS_LONG) -> bytes:
@@ -73,6 +74,8 @@ def _unmask_column(values: pa.ChunkedArray, kind: TypeName, nulls: Collection[st
             values = pc.if_else(pc.equal(values, number), number * math.inf, values)
     elif pa.types.is_string(values.type):
         found = values
+        for alone, text in _WRITTEN.items():
+            found = pc.if_else(pc.equal(found, alone), text, found)
         for written, word in _TEXTS.items():
             found = pc.replace_substring(found, written, word)
         if (

@@ -269,11 +269,11 @@ def texts_of(values: Sequence[Any]) -> pa.Array:
             return pa.array(values, _WRITTEN_ALIKE[kind]).cast(pa.string())
     if kinds <= {int, float, str}:
         return pa.array([each if each is None or type(each) is str else repr(each) for each in values], pa.string())
-    return write_texts(values) if str not in kinds else pa.array(map(text_of, values), pa.string())
+    return write_texts(values) if kinds.isdisjoint((str, float)) else pa.array(map(text_of, values), pa.string())
 
 
 def write_texts(values: Sequence[Any]) -> pa.Array:
-    """Return values that are no texts, or null, as texts: written as one list in which what no text holds stands between them, a third faster."""
+    """Return values that are neither texts nor floats, or null, as texts: written as one list in which what no text holds stands between them, a third faster."""
     if not values:
         return pa.array([], pa.string())
     encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
