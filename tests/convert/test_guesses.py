@@ -15,6 +15,7 @@ from tasks.convert.table.guesses import SHOWN
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import TableError
 from tests.convert.conftest import api_source, files_source, land, make_table, read_rejects, read_rows, write_files
+from tests.convert.test_titles import workbook
 
 SALES = "Datum;Filiale;Umsatz\n" + "".join(f"{day:02}.01.2024;{100 + day % 3};{day}7,25\n" for day in range(1, 20))
 
@@ -98,6 +99,40 @@ def test_a_line_of_totals_is_a_reject_and_told(tmp_path: Path) -> None:
     ]
     (warning,) = [each for each in table.findings.warnings if "totals" in each]
     assert "1 file ends with a line that looks like totals and is a reject, e.g. 'Summe;;1902,75' in" in warning
+
+
+def test_totals_above_notes_are_rejects(tmp_path: Path) -> None:
+    """As they are a few lines of other widths follow, each of which is told for itself, with its line."""
+    write_files(tmp_path, a_csv=f"{SALES}Summe;;1902,75\n\nStand: heute\nSeite 1;von 1\n")
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.rows_table, table.rows_rejected) == (19, 3)
+    assert [(row["line"], row["raw"], row["reason"]) for row in read_rejects(tmp_path)] == [
+        (21, "Summe;;1902,75", "a line of totals, as it looks"),
+        (23, "Stand: heute", "1 fields, the header has 3"),
+        (24, "Seite 1;von 1", "2 fields, the header has 3"),
+    ]
+
+
+def test_totals_of_a_sheet_above_notes_are_rejects(tmp_path: Path) -> None:
+    """A row of one text below them is no row either."""
+    rows: list[list[Any]] = [
+        ["id", "a", "b"],
+        *([n, n * 7, n / 4] for n in range(10)),
+        ["Total", None, 11.25],
+        [],
+        [None, "as of May"],
+    ]
+    write_files(tmp_path, a_xlsx=workbook(*rows), b_xlsx=workbook(*rows[:-3], rows[-1]))
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.rows_table, table.types["id"], table.types["b"]) == (21, "int", "float")
+    assert [(row["line"], row["reason"]) for row in read_rejects(tmp_path)] == [
+        (12, "a line of totals, as it looks"),
+        (14, "a text below a line of totals"),
+    ]
 
 
 def test_a_last_row_whose_column_is_declared_is_a_row(tmp_path: Path) -> None:

@@ -102,8 +102,8 @@ class RawBlock:
     fit. `types` are those of the columns that the format gives them (JSON), or that they
     have been read in; of any other they are inferred, from numbers with this `decimal`. `records` is how many records were read, where one may be several rows,
     or none: `empty` are those. `guess` is what was guessed of the file, `warnings` are
-    sentences on what was read. `types_above` returns the types without the last row,
-    which may be totals. `lines` are the lines of the rows, where these are known without their records.
+    sentences on what was read. `types_above` returns the types of so many first rows,
+    below which totals may be. `lines` are the lines of the rows, where these are known without their records.
     """
 
     table: pa.Table
@@ -115,7 +115,7 @@ class RawBlock:
     guess: Guess | None = None
     empty: int = 0
     warnings: Sequence[str] = ()
-    types_above: Callable[[], Types] | None = None
+    types_above: Callable[[int], Types] | None = None
     decimal: str = "."
     lines: Sequence[int] | None = None
 

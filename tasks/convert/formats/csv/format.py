@@ -106,10 +106,16 @@ class Csv(StreamedFormat):
         if self._totals is None or self._totals.kept:
             return [self._block(rows, place)]
         above, last = split_at_line(rows, self.count_lines(rows.plain.to_place(self._totals.place)))
-        byte = None if place.byte is None else place.byte + len(above.text)
-        raw = last.text.data.splitlines()[0].decode("utf-8", "backslashreplace")
-        record = Record(place.line + self.count_lines(above.text), raw, byte)
-        return [self._block(above, place), misfit_alone(record, head.names, TOTALS)]
+        totals, notes = split_at_line(last, 1)
+        found, below = self._after(place, above), self._after(self._after(place, above), totals)
+        raw = totals.text.data.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+        misfit = misfit_alone(Record(found.line, raw, found.byte), head.names, TOTALS)
+        blocks: list[ByteBlock | RawBlock] = [self._block(above, place), misfit]
+        return [*blocks, self._block(notes, below)] if notes.plain.data.strip(b"\r\n") else blocks
+
+    def _after(self, place: Place, cut: Cut) -> Place:
+        byte = None if place.byte is None else place.byte + len(cut.text)
+        return Place(place.line + self.count_lines(cut.text), byte)
 
     def count_lines(self, text: ByteView) -> int:
         """Return how many lines end in `text`, be it by a carriage return alone."""

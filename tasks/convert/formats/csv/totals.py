@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
+
 from tasks.config import Column
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
@@ -14,6 +16,8 @@ from tasks.convert.formats.header import is_like_rows, kind_of_field, kinds_of
 from tasks.convert.schema.blocks import EXAMPLE, RawBlock, Rejection
 
 TOTALS = "a line of totals, as it looks"
+NOTE = "a text below a line of totals"
+_NOTES = 5
 _LEAST_ROWS = 3
 _TAIL_BYTES = 64 * 1024
 _SHOWN = 100
@@ -57,8 +61,7 @@ class Footer:
         """Return a sentence where so many records were to be left out, and there were fewer, or one may be a row."""
         if self.records < asked:
             return [
-                f"has fewer rows than read.skip_footer leaves out, and none of them is in the table{EXAMPLE}{self.text!r}; "
-                "correct that, or leave the file out"
+                "has fewer rows than read.skip_footer leaves out, and none in the table; correct that, or leave it out"
             ]
         cure = "correct read.skip_footer, or give files without a footer a source of their own"
         return (
@@ -75,17 +78,20 @@ def _names_figures(fields: Sequence[str]) -> bool:
 
 
 def find_totals(text: ByteView, head: Head, columns: Mapping[str, Column]) -> Totals | None:
-    """Return the last line of the records in `text` where it looks like totals; what is declared of `columns` judges their values."""
-    tail = text.from_place(max(0, len(text) - _TAIL_BYTES))
-    data = tail.data.rstrip(b"\r\n")
-    start = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
-    line, dialect = data[start:].decode("utf-8", "replace"), head.dialect
-    if len(head.names) < 2 or (dialect.quote and line.count(dialect.quote) % 2):  # noqa: PLR2004 - a name and a number
-        return None
-    reader = csv.reader([line], delimiter=dialect.delimiter, quotechar=dialect.quote or None)
-    fields = next(reader, [])
+    """Return the last line of the records in `text`, above notes of other widths, where it looks like totals; what is declared of `columns` judges their values."""
+    tail, dialect, width = text.from_place(max(0, len(text) - _TAIL_BYTES)), head.dialect, len(head.names)
+    data, start, fields = tail.data, len(tail), list[str]()
+    for _ in range(_NOTES + 1):
+        data = data[:start].rstrip(b"\r\n")
+        start = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        line = data[start:].decode("utf-8", "replace")
+        if width < 2 or (dialect.quote and line.count(dialect.quote) % 2):  # noqa: PLR2004 - a name and a number
+            return None
+        fields = next(csv.reader([line], delimiter=dialect.delimiter, quotechar=dialect.quote or None), [])
+        if len(fields) in (0, width):
+            break
     named = name_place(fields)
-    if len(fields) != len(head.names) or named is None:
+    if len(fields) != width or named is None:
         return None
     declared = columns.get(head.names[named])
     if declared is not None and declared.type is not None:
@@ -100,24 +106,39 @@ def take_totals(texts: RawBlock, columns: Mapping[str, Column]) -> RawBlock:
     """Return the rows of a sheet without the last where that looks like totals, which is a misfit then."""
     if texts.guess is None:  # what is typed, or a document, has none
         return texts
-    rows, names = texts.table.num_rows, texts.table.column_names
-    first = [[value or "" for value in row.values()] for row in texts.table.slice(0, min(_ROWS, rows - 1)).to_pylist()]
-    last = [value or "" for row in texts.table.slice(rows - 1).to_pylist() for value in row.values()] if rows else []
+    names, end = texts.table.column_names, texts.table.num_rows
+    below = _texts_of(texts.table.slice(max(0, end - 1 - _NOTES)))
+    notes = next((n for n, row in enumerate(reversed(below)) if not _is_note(row)), len(below))
+    rows = end - notes - 1
+    if rows < 0 or notes == len(below):
+        return texts
+    first, last = _texts_of(texts.table.slice(0, min(_ROWS, rows))), below[-1 - notes]
     named = name_place(last)
     declared = columns.get(names[named]) if named is not None else None
     if named is None or (declared is not None and declared.type is not None):
         return texts
-    record = texts.locate([rows - 1])[0]
+    record, *others = texts.locate(range(rows, end))
     if looks_like_totals(last, first):
         misfits = [*texts.misfits, Rejection(record, None, TOTALS)]
+        misfits += [Rejection(note, None, NOTE) for note in others]
         guess = replace(texts.guess, totals=record.raw[:_SHOWN])
-        table, types = texts.table.slice(0, rows - 1), texts.types
+        table, types = texts.table.slice(0, rows), texts.types
         if texts.types_above is not None:
-            types = dict(zip(names, texts.types_above().values(), strict=True))
+            types = dict(zip(names, texts.types_above(rows).values(), strict=True))
         return replace(texts, table=table, misfits=misfits, guess=guess, types=types)
     if is_called_totals(last, first):
         return replace(texts, guess=replace(texts.guess, totals=record.raw[:_SHOWN], totals_kept=True))
     return texts
+
+
+def _texts_of(rows: pa.Table) -> list[list[str]]:
+    return [[value or "" for value in row.values()] for row in rows.to_pylist()]
+
+
+def _is_note(row: Sequence[str]) -> bool:
+    """Return whether one field of several is a text, and no other is anything."""
+    filled = [field for field in row if field.strip()]
+    return len(row) > 2 and len(filled) == 1 and kind_of_field(filled[0]) == "text"  # noqa: PLR2004 - a name, and a number beside it
 
 
 def name_place(fields: Sequence[str]) -> int | None:
@@ -131,7 +152,7 @@ def looks_like_totals(last: Sequence[str], rows: Sequence[Sequence[str]]) -> boo
     Its first field that is not blank is a word for totals, or a text where the rows
     have numbers or dates, and a field is blank that is so in no row, while another is a number.
     """
-    rows = [row for row in rows if len(row) == len(last)]
+    rows = [row for row in rows if len(row) == len(last) and list(row) != list(last)]
     if len(rows) < _LEAST_ROWS:
         return False
     named = name_place(last)

@@ -113,7 +113,7 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
         types_of(len(places)),
         guess=guess,
         warnings=told,
-        types_above=lambda: types_of(len(places) - 1),
+        types_above=types_of,
     )
 
 
