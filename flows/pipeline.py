@@ -52,9 +52,9 @@ async def pipeline(
     record = RunRecorder(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings)
     error: BaseException | None = None
     try:
-        if only in (None, "ingest"):
-            await record.add("ingest", ingest(loaded, data, fresh, partitions))
         async with functions_ready(loaded.tables if only is None else {}):
+            if only in (None, "ingest"):
+                await record.add("ingest", ingest(loaded, data, fresh, partitions))
             if only in (None, "convert"):
                 await record.add("convert", convert(loaded, data, fresh, partitions))
             if only == "tables" or (only is None and loaded.tables):

@@ -1,4 +1,4 @@
-"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `convert` or `train`."""
+"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `convert`, `tables` or `train`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import argparse
 from tests.benchmarks.convert import measure_convert
 from tests.benchmarks.demo import measure_demo
 from tests.benchmarks.ingest import measure_ingest
+from tests.benchmarks.tables import measure_tables
 from tests.benchmarks.train import measure_train
 
-_BENCHMARKS = {"demo": measure_demo, "ingest": measure_ingest, "convert": measure_convert, "train": measure_train}
+_BENCHMARKS = {
+    "demo": measure_demo,
+    "ingest": measure_ingest,
+    "convert": measure_convert,
+    "tables": measure_tables,
+    "train": measure_train,
+}
 
 
 def main() -> None:
