@@ -28,7 +28,7 @@ class MadeTable(ConfigModel):
     partition_by: tuple[NonEmpty, ...] = ()
     """Columns by whose values rows lie in folders and parts of their own."""
     sort_by: tuple[NonEmpty, ...] = ()
-    """Columns by which the rows of each part are sorted."""
+    """Columns by which the rows of each part are sorted; rows that are alike there by the other columns, from the left."""
     checks: tuple[DeclaredCheck, ...] = ()
     """What must hold of the table, e.g. [{not_null: [id]}, {min_rows: 100, on_fail: warn}]."""
     time_limit_s: Annotated[float, Field(gt=0, le=7 * 24 * 3600)] = 3600

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,10 +27,13 @@ _PART = "part-{}.parquet"
 _NAMES = {kind: name for name, kind in ARROW_TYPES.items() if name not in ("long", "null")}
 
 
-def order_by(table: MadeTable) -> str:
-    """Return the ORDER BY of a table's rows, which are written partition by partition; nothing where none is declared."""
-    columns = dict.fromkeys((*table.partition_by, *table.sort_by))
-    return f" ORDER BY {', '.join(map(quote_name, columns))}" if columns else ""
+def order_by(table: MadeTable, columns: Iterable[str]) -> str:
+    """Return the ORDER BY of a table's rows, which are written partition by partition; nothing where none is declared.
+
+    Rows that are alike there stand in the order of their other columns: else the same rows would be another table each time.
+    """
+    declared = (*table.partition_by, *table.sort_by)
+    return f" ORDER BY {', '.join(map(quote_name, dict.fromkeys((*declared, *columns))))}" if declared else ""
 
 
 def refuse_unknown(name: str, table: MadeTable, columns: Sequence[str]) -> None:
@@ -63,7 +66,7 @@ def explain_unknown(declared: Mapping[str, Sequence[str]], columns: Sequence[str
 
 def sort_rows(rows: Path, table: MadeTable) -> None:
     """Sort the rows of a Parquet file as is declared; what does not fit in memory spills beside it."""
-    if not (order := order_by(table)):
+    if not (order := order_by(table, pq.read_schema(rows).names)):
         return
     spill, placed = rows.with_name("spill"), rows.with_name("sorted.parquet")
     memory = table.memory_limit_mb or half_of_memory()

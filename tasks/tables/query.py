@@ -87,7 +87,7 @@ def write_query(
             columns = plain_columns(connection, key, parsed.bare)
             if not is_draft:
                 refuse_unknown(name, table, list(columns))
-            order = " LIMIT 0" if is_draft else order_by(table)
+            order = " LIMIT 0" if is_draft else order_by(table, columns)
             plain = f"SELECT {', '.join(columns.values())} FROM ({parsed.bare}\n){order}"  # noqa: S608 - one SELECT, as checked
             connection.execute(f"COPY ({plain}) TO {quote_text(str(rows))} {PARQUET}")
     finally:

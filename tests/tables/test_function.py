@@ -108,6 +108,16 @@ def test_a_date_stays_one(data: Path) -> None:
     assert {row["day"] for row in rows_of(data, "t")} == {dt.date(2024, 1, n) for n in (5, 7)} | {dt.date(2024, 2, 6)}
 
 
+def test_rows_of_a_function_that_sort_as_one_stand_in_the_order_of_their_other_columns(data: Path) -> None:
+    """As those of a query do."""
+    text = "  t: {python: prepare:made, inputs: [rows], sort_by: [word]}\n"
+    config = written(data, text, prepare="def made(rows):\n    return rows[['word', 'id']][::-1]\n")
+
+    make(data, config)
+
+    assert [(row["word"], row["id"]) for row in rows_of(data, "t")] == [("a", 1), ("a", 3), ("b", 2)]
+
+
 def test_a_whole_number_beside_a_null_loses_no_digit(data: Path) -> None:
     """As a float it would."""
     config = written(

@@ -69,6 +69,16 @@ def test_rows_are_sorted_and_divided_as_declared(data: Path) -> None:
     assert all("word" in row for rows in parts.values() for row in rows)
 
 
+def test_rows_that_sort_as_one_stand_in_the_order_of_their_other_columns(data: Path) -> None:
+    """So that the same rows are the same parts, whichever of its threads comes first."""
+    query = "SELECT range % 3 AS third, (range * 7919) % 200003 AS n FROM range(200003)"
+
+    make(data, pipeline_of(t={"query": query, "sort_by": ["third"]}))
+
+    rows = [(row["third"], row["n"]) for row in rows_of(data, "t")]
+    assert rows == sorted(rows)
+
+
 def test_values_that_sort_as_one_keep_all_rows(data: Path) -> None:
     """Rows of 0.0 and of -0.0 come in turns, and more than are written at once; each has its folder."""
     query = "SELECT range AS n, if(range % 2 = 0, 0.0::DOUBLE, -0.0::DOUBLE) AS z FROM range(1_100_000)"
