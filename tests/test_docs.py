@@ -209,3 +209,16 @@ def test_each_kind_in_a_table_of_sources_is_right(key: str) -> None:
     assert len(values) >= 4
     for value in values:
         takes.validate_python(YAML(typ="safe").load(value))
+
+
+def test_the_targets_on_exports_are_of_the_kinds_told(tmp_path: Path) -> None:
+    """The block of the page, below the tables that it names; what is written to each kind is tried by the tests of exports."""
+    (block,) = blocks(DOCS / "export.md", "yaml")
+    path = tmp_path / "shop.yaml"
+    made = "tables: {daily: {query: SELECT id FROM orders}}"
+    path.write_text(f"name: shop\nsources: {{orders: {{kind: files, path: inbox/orders.csv}}}}\n{made}\n{block}")
+
+    pipeline = load_pipeline(path)
+
+    kinds = [target.kind for targets in pipeline.export.values() for target in targets]
+    assert kinds == ["file", "file", "sqlite", "postgresql", "delta"]
