@@ -189,7 +189,10 @@ class Column(ConfigModel):
         if (self.thousands or self.decimal) and self.type not in ("int", "float"):
             raise ValueError("thousands and decimal are how a number is written; add type: float, or int")
         if self.thousands is not None and self.thousands == (self.decimal or "."):
-            raise ValueError(f"{self.thousands!r} cannot separate both thousands and decimals; add decimal")
+            other = "," if self.thousands == "." else "."
+            raise ValueError(
+                f"{self.thousands!r} cannot separate both thousands and decimals; add decimal: {other!r}, or the sign there is"
+            )
         return self
 
 
