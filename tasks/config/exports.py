@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -59,6 +60,7 @@ def read_kind(to: str) -> Kind:
     if has_secret(to):
         raise ValueError("to holds a secret, and would be stored with the run; write password: {env: NAME}")
     if to.startswith(_POSTGRESQL):
+        _check_address(to)
         return "postgresql"
     is_delta = to.startswith(DELTA)
     path = to.removeprefix(DELTA)
@@ -72,6 +74,13 @@ def read_kind(to: str) -> Kind:
     if any(name.endswith(ending) and name != ending for ending in FILE_ENDINGS):
         return "file"
     raise ValueError(f"{to} does not say its format; {_cure()}")
+
+
+def _check_address(to: str) -> None:
+    try:
+        urlsplit(to).port  # noqa: B018 - read when asked for
+    except ValueError as error:
+        raise ValueError(f"{to!r} is no address ({error}); write postgresql://user@host:port/database") from None
 
 
 def _cure() -> str:

@@ -178,7 +178,7 @@ def evaluate(expression: Expression, columns: Mapping[str, pa.ChunkedArray], row
             if plain is None:
                 raise QueryError(f"is {kind}, which no table holds; make a text of it, as by hex()")
             return _within_calendar(_evaluate_all(connection, plain))
-        except _WRONG as error:
+        except duckdb.Error as error:  # those of single rows are their own
             types = ", ".join(f"{name} {each.type}" for name, each in columns.items())
             raise QueryError(f"{explain_sql(error)} (of {types or 'no column'}); correct it") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import glob
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -19,7 +20,7 @@ from tasks.export.rows import BATCH_ROWS, TableRows, TableSource, Written
 _SHEET_ROWS = 1_048_575  # of a sheet, its header aside
 _CELL_CHARACTERS = 32_767
 _FOREIGN = "another file"
-_EXACT = 10**15  # a cell holds 15 digits
+_EXACT_DIGITS = 15  # of a cell
 
 
 class FileTarget:
@@ -87,26 +88,50 @@ def _attach(rows: TableRows, made: Path) -> None:
 def _write_sheet(rows: TableRows, made: Path) -> None:
     """Write a workbook of one sheet; what no cell holds exactly is a text in it."""
     from openpyxl import Workbook  # noqa: PLC0415 - of Excel alone
+    from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # noqa: PLC0415
 
     if rows.number > _SHEET_ROWS:
         raise ConfigError(
             f"table {rows.name} has {rows.number:,} rows, and a sheet holds {_SHEET_ROWS:,}; write .csv, or .parquet"
         )
+
+    def cell_of(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if ILLEGAL_CHARACTERS_RE.search(value):
+            raise ConfigError(f"{value!r:.60} has a character that no cell of Excel holds; write .csv, or .parquet")
+        if not value.startswith(("=", "#")):
+            return value
+        cell = WriteOnlyCell(sheet, value)
+        cell.data_type = "s"  # no formula, and no error
+        return cell
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet(rows.name[:31])
     result = rows.connection.execute(f"FROM {quote_name(rows.name)}")
     sheet.append([column[0] for column in result.description or ()])
-    while batch := result.fetchmany(BATCH_ROWS):
-        for row in batch:
-            sheet.append([_as_cell(value) for value in row])
+    try:
+        while batch := result.fetchmany(BATCH_ROWS):
+            for row in batch:
+                sheet.append([cell_of(_as_cell(value)) for value in row])
+    except BaseException:
+        sheet.close()  # its file, which is left open else
+        raise
     book.save(made)
 
 
 def _as_cell(value: Any) -> Any:
+    """Return what a cell holds: a number as one where it stays as it is, else its text."""
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         return value.isoformat()
-    if isinstance(value, int | Decimal) and not isinstance(value, bool) and abs(Decimal(value)) >= _EXACT:
+    if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        exact = Decimal(value).normalize()
+        return (
+            str(value) if len(exact.as_tuple().digits) > _EXACT_DIGITS or exact.adjusted() >= _EXACT_DIGITS else value
+        )
     if isinstance(value, str) and len(value) > _CELL_CHARACTERS:
         raise ConfigError(
             f"a text of {len(value):,} characters is longer than a cell of Excel holds; write .csv, or .parquet"

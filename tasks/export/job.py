@@ -86,7 +86,8 @@ class ExportJob:
     @property
     def home(self) -> Path:
         """Return the folder of what is known of the target."""
-        return self.folder.export(fingerprint([str(self.path or self.export.to), self.export.table])[:32])
+        within = self.name if self.export.kind in ("sqlite", "postgresql") else ""
+        return self.folder.export(fingerprint([self.export.kind, str(self.path or self.export.to), within])[:32])
 
     @property
     def source(self) -> TableSource:

@@ -121,12 +121,13 @@ class PostgresqlTarget:
         query = urlsplit(self._address).query
         params = [f"{name}={value}" for name, value in asked.items() if f"{name}=" not in query]
         params += [f"password={quote(self._password, safe='')}"] if self._password is not None else []
-        return f"{self._address}{'&' if query else '?'}{'&'.join(params)}"
+        return f"{self._address.rstrip('?')}{'&' if query else '?'}{'&'.join(params)}"
 
     def _explain(self, error: Any) -> str:
         said = _NOISE.sub("", str(error).strip().splitlines()[0]).rstrip(" .:")
         if self._password:
-            said = said.replace(self._password, HIDDEN)
+            for written in (quote(self._password, safe=""), self._password):
+                said = said.replace(written, HIDDEN)
         if said.startswith("Failed to connect"):
             cure = "see that the address, the user and the password are right, and that the server answers"
         elif error.sqlstate is None:  # the driver's own, which gives no reason

@@ -51,6 +51,7 @@ def test_one_target_may_be_a_text(tmp_path: Path, text: str) -> None:
         ("  rows: {to: out.db, password: {env: X}}", "password is of postgresql://, and 'out.db' needs none"),
         ("  rows: postgresql://me:s3cret@db/x", "to holds a secret, and would be stored with the run; write password"),
         ("  rows: 'postgresql://me:${DB_PART}@db/x'", "would be stored with the run as it stands here; write password: {env: DB_PART}"),
+        ("  rows: 'postgresql://me@[::1/x'", "'postgresql://me@[::1/x' is no address (Invalid IPv6 URL); write postgresql://"),
         ("  rows: {to: 'postgresql://me@db/x', password: s3cret}", "is no place of a secret; name where it is held"),
         ("  rows: {to: 'postgresql://me@db/x', password: {env: NOT_THERE}}", "export.rows.password.env: the environment variable NOT_THERE is not set; set it to the password"),
         ("  rows: [out.csv, out.csv]", "export.rows: out.csv is written by export.rows already; take one out"),

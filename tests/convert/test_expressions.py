@@ -149,6 +149,10 @@ def test_the_type_is_that_of_what_the_table_has(tmp_path: Path) -> None:
             {"t": {"expression": "upper(amount)"}},
             r"columns\.t\.expression: .*upper\(BIGINT\).* \(of amount int64\); correct it, or declare the type",
         ),
+        ({"t": {"expression": "regexp_matches(city, '(')"}}, r"columns\.t\.expression: .*; correct it"),
+        ({"t": {"expression": "regexp_replace(city, '(', '')"}}, r"columns\.t\.expression: .*; correct it"),
+        ({"t": {"expression": "strptime(city, '%Q')"}}, r"columns\.t\.expression: .*; correct it"),
+        ({"t": {"expression": "date_trunc('foo', DATE '2020-01-01')"}}, r"columns\.t\.expression: .*; correct it"),
         ({"t": {"expression": "encode(city)"}}, r"columns\.t\.expression: is BLOB, which no table holds; make a text"),
     ],
 )

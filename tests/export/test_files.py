@@ -56,6 +56,28 @@ def test_a_number_that_no_cell_holds_is_a_text(data: Path) -> None:
     assert frame.to_dict("records") == [{"n": "9007199254740993", "t": "2024-01-01T00:00:00+00:00"}]
 
 
+def test_a_cell_holds_what_the_table_does(data: Path) -> None:
+    """A text that Excel would take for a formula or an error is a text, and so is a number that a cell would round."""
+    query = "SELECT '=1+1' AS f, '#N/A' AS e, 'nan'::DOUBLE AS n, 123456789012345.67::DECIMAL(20, 2) AS d, 1.5 AS x"
+    make(data, pipeline_of(odd={"query": query}))
+
+    assert run_command(["export", "odd", str(data / "odd.xlsx"), "--data", str(data)]) == 0
+
+    _, row = openpyxl.load_workbook(data / "odd.xlsx").active
+    assert [cell.value for cell in row] == ["=1+1", "#N/A", "nan", "123456789012345.67", 1.5]
+    assert [cell.data_type for cell in row] == ["s", "s", "s", "s", "n"]
+
+
+def test_a_character_that_no_cell_holds_is_told(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And no file is left."""
+    make(data, pipeline_of(odd={"query": "SELECT chr(1) AS c"}))
+
+    assert run_command(["export", "odd", str(data / "odd.xlsx"), "--data", str(data)]) == 2
+
+    assert "has a character that no cell of Excel holds; write .csv, or .parquet" in capsys.readouterr().err
+    assert not (data / "odd.xlsx").exists()
+
+
 @pytest.mark.parametrize(
     ("table", "name", "said"),
     [

@@ -15,7 +15,7 @@ from prefect.blocks.system import Secret
 
 from flows.cli.main import run_command
 from flows.export import export
-from tasks.config import Pipeline
+from tasks.config import Pipeline, load_pipeline
 from tasks.core.errors import StageError
 from tasks.export.job import Exported
 from tests.export.conftest import PASSWORD, Postgresql, needs_postgresql
@@ -53,6 +53,20 @@ def test_what_stands_is_written_again_when_its_rows_change(data: Path, written: 
             (2, 2)
         ]
     assert DeltaTable(data / "out" / "lake").to_pyarrow_table().num_rows == 2
+
+
+def test_two_tables_in_one_database_are_known_by_themselves(data: Path) -> None:
+    """By their own names, where none is declared."""
+    path = data / "pipeline.yaml"
+    path.write_text(
+        "name: made\nsources:\n  rows: {kind: files, path: inbox/*}\n"
+        "tables:\n  some: {query: SELECT id FROM rows}\n  others: {query: SELECT id FROM rows}\n"
+        "export:\n  some: all.sqlite\n  others: all.sqlite\n"
+    )
+    config = load_pipeline(path)
+
+    assert run(config, data) == [True, True]
+    assert run(config, data) == [False, False]
 
 
 def test_a_copy_is_what_it_was(data: Path, written: Write) -> None:

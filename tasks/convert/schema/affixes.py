@@ -24,7 +24,8 @@ _SCALES = re.compile(
     r"(?i)(?<!\w)(?:x|k(?=\W|$|eur|usd|chf|gbp)|[tm](?=[€$£]|eur|usd|chf|gbp)|(?-i:[MBT])(?!\w)|e(?!\w)"
     r"|(?<=[€$£¥])\s*…\s*[tm](?!\w)"
     r"|(?:ab|bis|ca|circa|about|over|under|max|min|bio|trn|trillions?|billiarden?|quadrillions?)(?!\w)"
-    r"|(?:tsd|mio|mln|mn|mill|mrd|bn|bln|millions?|millionen|milliarden?|billions?|thousand|hundred|tausend|dozen|lakh|crore|cr|dr)(?!\w))"
+    r"|(?:tsd|mio|mln|mn|mill|mrd|bn|bln|millions?|millionen|milliarden?|billions?|thousands?|hundreds?|tausend|dozens?|lakhs?|crores?|cr|dr)(?!\w)"
+    r"|(?:mld|md|mdr|mia|mil|tys|тыс|млн|млрд|tkr|mnkr|mdkr)(?!\w))"
 )
 # Of letters before a number only a currency's are known not to be of a name, as A5 is one.
 _CURRENCY = rf"(?:{BEFORE_A_SIGN})[$£¥]|[SB]/\.?|{CODES}|(?i:{IN_ANY_CASE})(?:\.[{_BLANK}])?"
