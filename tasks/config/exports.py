@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os.path
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -14,6 +17,8 @@ from tasks.core.redaction import has_secret
 FILE_ENDINGS = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet", ".xlsx", ".duckdb")
 _SQLITE_ENDINGS = (".sqlite", ".sqlite3", ".db")
 _POSTGRESQL = ("postgresql://", "postgres://")
+_PORT = 5432
+_SCHEMA = "public"
 DELTA = "delta:"
 
 Kind = Literal["file", "sqlite", "postgresql", "delta"]
@@ -48,6 +53,37 @@ class Export(ConfigModel):
     def kind(self) -> Kind:
         """Return what is written there."""
         return read_kind(self.to)
+
+    def identify(self, table: str, root: Path | None = None) -> tuple[str, ...]:
+        """Return what is the same of two spellings of one target, which `table` is written to; `root` is the data folder, where it is known."""
+        name = self.table or table
+        if self.kind == "postgresql":
+            at = urlsplit(self.to)
+            schema, _, name = name.rpartition(".")
+            database = unquote(at.path.strip("/") or at.username or "")
+            return (at.hostname or at.query, str(at.port or _PORT), database, schema or _SCHEMA, name)
+        path = self.to.removeprefix(DELTA)
+        place = os.path.normpath(path) if root is None else str((root / path).resolve())
+        if self.kind == "sqlite":
+            return (place, name.encode().lower().decode())  # it folds the letters of ASCII alone
+        return (place,)
+
+    def describe(self, table: str) -> str:
+        """Return where `table` is written to, as the file says it."""
+        return f"table {self.table or table} in {self.to}" if self.kind in ("sqlite", "postgresql") else self.to
+
+
+def find_doubles(exports: Mapping[str, Sequence[Export]], root: Path | None = None) -> Iterator[tuple[str, str]]:
+    """Yield each table with a target that one before it has, in whatever spelling, and what is wrong with that."""
+    seen: dict[tuple[str, ...], tuple[str, str]] = {}
+    for name, targets in exports.items():
+        for target in targets:
+            here, place = target.describe(name), target.identify(name, root)
+            if place in seen:
+                other, there = seen[place]
+                same = here if there == here else f"{here} is {there}, which"
+                yield name, f"{same} is written by export.{other} already; take one out"
+            seen[place] = (name, here)
 
 
 def read_kind(to: str) -> Kind:

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from tasks.config.base import ConfigModel, Name
-from tasks.config.exports import Exports
+from tasks.config.exports import Exports, find_doubles
 from tasks.config.kinds import check_added
 from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source
 from tasks.config.tables import MadeTable
@@ -64,18 +64,12 @@ class Pipeline(ConfigModel):
 
     @model_validator(mode="after")
     def _exports_its_tables_once(self) -> Pipeline:
-        seen: dict[tuple[str, str | None], str] = {}
-        for name, targets in self.export.items():
+        for name in self.export:
             if name not in self.table_names:
                 cure = did_you_mean(name, sorted(self.table_names))
                 raise _mistake_at(("export", name), f"the pipeline makes no table {name!r}; {cure}")
-            for target in targets:
-                inner = (target.table or name) if target.kind in ("sqlite", "postgresql") else None
-                if other := seen.get((target.to, inner)):
-                    raise _mistake_at(
-                        ("export", name), f"{target.to} is written by export.{other} already; take one out"
-                    )
-                seen[target.to, inner] = name
+        for name, mistake in find_doubles(self.export):
+            raise _mistake_at(("export", name), mistake)
         return self
 
     @property

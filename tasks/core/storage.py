@@ -28,7 +28,7 @@ _CURES = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "give the right to read and write there"),
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
 }
-_LEFTOVER = re.compile(r"^\..+\.(?P<pid>\d+)\.part$")
+_LEFTOVER = re.compile(r"^\..+\.(?P<pid>\d+)\.part(?:\.wal)?$")  # DuckDB has its log beside what it writes
 
 
 @dataclass(frozen=True)
@@ -128,13 +128,14 @@ class DataFolder:
 
 @contextmanager
 def commit(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; on success fsync it and rename it into place.
+    """Yield a path beside `path`, where nothing is, to write to; on success fsync it and rename it into place.
 
     On any error, an interrupt included, the half-written file is removed and
     whatever stood at `path` is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)  # of a killed process that had our number, as each has in a container
     try:
         yield part
         fsync(part)
@@ -152,6 +153,7 @@ def commit_folder(folder: Path) -> Iterator[Path]:
     `folder` must not be there yet: a folder that is not empty is never replaced.
     """
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)  # as above
     part.mkdir(parents=True)
     try:
         yield part
@@ -222,7 +224,7 @@ def list_leftovers(folder: Path) -> list[Path]:
     """Return the part files and folders that killed runs left below `folder`; those of live processes are none."""
     if not folder.is_dir():
         return []
-    return [part for part in sorted(folder.rglob(".*.part")) if is_leftover(part)]
+    return [part for part in sorted(folder.rglob(".*.part*")) if is_leftover(part)]
 
 
 def is_leftover(part: Path) -> bool:

@@ -60,7 +60,7 @@ class FileTarget:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what exports to this file or folder that were killed have left beside it."""
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*part"):
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part*"):
         if is_leftover(part):
             shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
 
@@ -80,6 +80,7 @@ def _copy_as(options: str) -> Callable[[TableRows, Path], None]:
 def _attach(rows: TableRows, made: Path) -> None:
     """Write a database of DuckDB with the one table."""
     name = quote_name(rows.name)
+    made.with_name(f"{made.name}.wal").unlink(missing_ok=True)  # DuckDB would take it for the new one's
     rows.connection.execute(f"ATTACH {quote_text(str(made))} AS made")
     rows.connection.execute(f"CREATE TABLE made.{name} AS FROM {name}")
     rows.connection.execute("DETACH made")

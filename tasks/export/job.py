@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tasks.config import Export, FilesSource, Pipeline
-from tasks.config.exports import DELTA
+from tasks.config.exports import DELTA, find_doubles
 from tasks.convert.files.listing import would_list
 from tasks.convert.table.manifest import read_table_manifest
 from tasks.core.errors import ConfigError
@@ -152,7 +152,8 @@ def list_exports(config: Pipeline, folder: DataFolder) -> Iterator[ExportJob]:
 def find_export_mistakes(config: Pipeline, folder: DataFolder) -> list[str]:
     """Return a sentence for each mistake of the section export that is seen without the targets."""
     found = [(job, job.find_mistake() or _find_circle(job, config)) for job in list_exports(config, folder)]
-    return [f"export.{job.table}: {mistake}" for job, mistake in found if mistake]
+    told = [(job.table, mistake) for job, mistake in found if mistake]
+    return [f"export.{table}: {mistake}" for table, mistake in (*told, *find_doubles(config.export, folder.root))]
 
 
 def _find_circle(job: ExportJob, config: Pipeline) -> str | None:

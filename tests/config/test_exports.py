@@ -55,6 +55,11 @@ def test_one_target_may_be_a_text(tmp_path: Path, text: str) -> None:
         ("  rows: {to: 'postgresql://me@db/x', password: s3cret}", "is no place of a secret; name where it is held"),
         ("  rows: {to: 'postgresql://me@db/x', password: {env: NOT_THERE}}", "export.rows.password.env: the environment variable NOT_THERE is not set; set it to the password"),
         ("  rows: [out.csv, out.csv]", "export.rows: out.csv is written by export.rows already; take one out"),
+        ("  rows: [out.csv, ./out.csv]", "export.rows: ./out.csv is out.csv, which is written by export.rows already; take one out"),
+        ("  rows: ['delta:lake', 'delta:old/../lake/']", "delta:old/../lake/ is delta:lake, which is written by export.rows already"),
+        ("  rows: [a.db, {to: a.db, table: Rows}]", "export.rows: table Rows in a.db is table rows in a.db, which is written by export.rows already"),
+        ("  rows: ['postgresql://me@DB/x', {to: 'postgres://you@db:5432/x', table: public.rows}]", "table public.rows in postgres://you@db:5432/x is table rows in postgresql://me@DB/x, which is written by"),
+        ("  rows: [out.csv, '${FOLDER}/out.csv']", "/out.csv is out.csv, which is written by export.rows already; take one out"),
         ("  rows: tables/rows/out.csv", "which only runs may change; name a file elsewhere"),
         ("  rows: inbox/out.csv", "export.rows: inbox/out.csv is among the files of sources.rows, which would read it"),
         ("  rows: delta:inbox", "export.rows: delta:inbox is among the files of sources.rows, which would read it"),
@@ -66,6 +71,7 @@ def test_a_mistake_is_one_sentence(
 ) -> None:
     """Seen by `check`, before anything runs."""
     monkeypatch.setenv("DB_PART", "s3cret")
+    monkeypatch.setenv("FOLDER", str(tmp_path))
 
     assert run_command(["check", str(write(tmp_path, text)), "--data", str(tmp_path)]) == 2
 
@@ -92,6 +98,19 @@ def test_a_form_names_no_target() -> None:
         Pipeline.model_validate(
             {"name": "x", "sources": {"rows": {"kind": "files", "path": "a"}}, "export": {"rows": "/etc/formed.csv"}}
         )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  rows: [out.csv, old/out.csv, out.jsonl]",
+        "  rows: [a.db, b.db, {to: a.db, table: other}, {to: a.db, table: Ä}, {to: a.db, table: ä}]",
+        "  rows: ['postgresql://db/x', 'postgresql://db/y', 'postgresql://db:99/x', {to: 'postgresql://db/x', table: a.rows}]",
+    ],
+)
+def test_targets_that_differ_are_taken(tmp_path: Path, text: str) -> None:
+    """By their folder, database, schema, or a name that SQLite does not fold."""
+    assert run_command(["check", str(write(tmp_path, text)), "--data", str(tmp_path)]) == 0
 
 
 def test_a_plan_tells_of_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

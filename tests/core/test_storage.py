@@ -82,6 +82,21 @@ def test_a_folder_is_committed_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["whole", "file.txt"]
 
 
+def test_what_a_killed_process_of_the_same_number_left_is_not_gone_on_with(tmp_path: Path) -> None:
+    """As in a container, where each run may have the number of the one before."""
+    (tmp_path / f".file.txt.{os.getpid()}.part").write_text("half")
+    (tmp_path / f".whole.{os.getpid()}.part").mkdir()
+    (tmp_path / f".whole.{os.getpid()}.part" / "half.txt").touch()
+
+    with commit(tmp_path / "file.txt") as part, part.open("a") as file:
+        file.write("new")
+    with commit_folder(tmp_path / "whole") as folder:
+        (folder / "file.txt").write_text("new")
+
+    assert (tmp_path / "file.txt").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file.txt", "file.txt", "whole"]
+
+
 def test_a_folder_that_is_there_is_not_replaced(tmp_path: Path) -> None:
     """What stands in the place is kept, and the new one goes."""
     (tmp_path / "kept").mkdir()
@@ -108,6 +123,7 @@ def test_only_leftovers_of_dead_processes_are_swept(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "pass"]) as process:
         process.wait()
     dead = [f".a.parquet.{process.pid}.part", f".staged/.b.{DEAD_PID}.part", f"c/.d.{'9' * 30}.part"]
+    dead += [f".e.duckdb.{DEAD_PID}.part.wal"]
     living = [f".a.parquet.{os.getpid()}.part", f"c/.d.{os.getppid()}.part", ".c.1.part"]
     others = ["a.parquet", ".a.part", f"a.{process.pid}.part", f".a.{process.pid}.part.txt", ".a.x.part"]
     for name in [*dead, *living, *others]:

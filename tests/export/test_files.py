@@ -141,3 +141,23 @@ def test_an_export_that_is_killed_leaves_no_half_of_a_file(data: Path) -> None:
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     assert file.stat().st_size == size
     assert not list(data.glob(".many.csv*"))
+
+
+@pytest.mark.parametrize("pid", ["dead", "ours"])
+def test_the_log_of_a_killed_export_to_duckdb_is_removed(data: Path, pid: str) -> None:
+    """DuckDB has it beside the file, from a commit on until it is written into it; of a process of our number, too."""
+    killed = (
+        "import duckdb, os, sys\n"
+        "name = f'.out.duckdb.{sys.argv[1] or os.getpid()}.part'\n"
+        "duckdb.execute(f\"ATTACH '{name}' AS made; CREATE TABLE made.rows AS SELECT 7 AS old\")\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    number = str(os.getpid()) if pid == "ours" else ""
+    subprocess.run([sys.executable, "-c", killed, number], cwd=data, check=False)
+    assert [path.suffix for path in sorted(data.glob(".out.duckdb.*"))] == [".part", ".wal"]
+
+    assert run_command(["export", "rows", str(data / "out.duckdb"), "--data", str(data)]) == 0
+
+    assert [path.name for path in data.glob("*out.duckdb*")] == ["out.duckdb"]
+    with duckdb.connect(str(data / "out.duckdb")) as connection:
+        assert len(connection.execute("FROM rows").fetchall()) == 3
