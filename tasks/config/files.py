@@ -5,7 +5,7 @@ from __future__ import annotations
 from encodings.aliases import aliases
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from tasks.config.base import BodyPath, ConfigModel, NonEmpty
 from tasks.config.formats import FORMATS, Format, FormatName
@@ -32,6 +32,23 @@ def _is_encoding(name: str) -> bool:
     except (LookupError, ValueError):
         return False
     return True
+
+
+def _are_different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"{twice!r} stands twice, and one of its values would be lost; name each once")
+    return names
+
+
+ListNames = (
+    Literal["first"]
+    | Annotated[
+        tuple[NonEmpty, ...],
+        Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+        AfterValidator(_are_different),
+    ]
+)
+"""Names of the values of records that are lists."""
 
 
 class Reading(ConfigModel):
@@ -69,8 +86,8 @@ class Reading(ConfigModel):
     """Shape of the records of a JSON document: records, as without it: a list of them; columns: an object of lists, {date: [..], temp: [..]}, of which the values at one place are a row; by_id: an object of records by their ids, which become the column id_column."""
     id_column: NonEmpty | None = None
     """Column that the ids of shape: by_id become, as texts unless it is declared otherwise."""
-    names: Literal["first"] | Annotated[tuple[NonEmpty, ...], Field(min_length=1)] | None = None
-    """Names of the values where each record of a JSON document is a list: [id, name, …], or first where the first record has them."""
+    names: ListNames | None = None
+    """Names of the values where each record of a JSON document, or each line of JSON lines, is a list: [id, name, …], or first where the first record has them."""
     sheet: Annotated[int, Field(ge=0)] | NonEmpty | None = None
     """Sheet of an Excel or .ods file, by name or by number from 0; without it, the first."""
     member: NonEmpty | None = None

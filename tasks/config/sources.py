@@ -13,7 +13,7 @@ from tasks.config.base import BodyPath, ConfigModel, Name, NonEmpty, Scalar
 from tasks.config.checks import DeclaredCheck
 from tasks.config.columns import Column, PagesColumn, read_column, read_pages_column
 from tasks.config.expressions import find_mistakes
-from tasks.config.files import SHAPE_NEEDS_COLUMN, Reading
+from tasks.config.files import SHAPE_NEEDS_COLUMN, ListNames, Reading
 from tasks.config.http import AllowHosts, FilePath, Headers, Refresh, Requests, check_param, check_url
 from tasks.config.incremental import Incremental
 from tasks.config.pagination import Pagination, SinglePagination
@@ -149,7 +149,7 @@ class ApiSource(_Fetched):
     """Shape of the records: records: a list of them; columns: an object of lists, {date: [..], temp: [..]}, of which the values at one place are a row; by_id: an object of records by their ids, which become the column id_column."""
     id_column: NonEmpty | None = None
     """Column that the ids of shape: by_id become, as texts unless it is declared otherwise."""
-    names: Literal["first"] | Annotated[tuple[NonEmpty, ...], Field(min_length=1)] | None = None
+    names: ListNames | None = None
     """Names of the values where each record is a list: [id, name, …], or first where the first record has them; without it col0, col1 and so on."""
     error_at: BodyPath | None = None
     """Path in the body of an answer that is an error in spite of its status 200, e.g. error: where it is there, and neither null nor empty, the request is made again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from tasks.core.json_text import JsonText, find_repeat, list_entries, list_items, take_json, to_lines, to_value
 
@@ -86,8 +86,17 @@ def read_names(record: bytes) -> list[str]:
     found = to_value(take_json(record))
     names: list[str] = []
     for place, name in enumerate(found):
-        names.append(name if isinstance(name, str) and name and name not in names else f"col{place}")
+        is_name = isinstance(name, str) and name and name not in names
+        names.append(name if is_name else _name_of(place, [*names, *found]))
     return names
+
+
+def _name_of(place: int, others: Sequence[Any]) -> str:
+    """Return the name of a value that has none: `col3`, longer by lines where that is one of others."""
+    name = f"col{place}"
+    while name in others:
+        name += "_"
+    return name
 
 
 def as_object(record: bytes, names: Sequence[str]) -> bytes:
@@ -96,5 +105,19 @@ def as_object(record: bytes, names: Sequence[str]) -> bytes:
     items = list_items(value)
     if items is None:
         return record
-    keys = [*names[: len(items)], *(f"col{place}" for place in range(len(names), len(items)))]
+    keys = [*names[: len(items)], *(_name_of(place, names) for place in range(len(names), len(items)))]
     return _write([json.dumps(key).encode() for key in keys], to_lines(items, value))
+
+
+def name_lines(lines: Sequence[bytes], names: Sequence[str]) -> list[bytes]:
+    """Return lines, those that are lists in JSON as objects by these names; all others stay as they are."""
+    return [_name_line(line, names) for line in lines]
+
+
+def _name_line(line: bytes, names: Sequence[str]) -> bytes:
+    if line.lstrip()[:1] != b"[":
+        return line
+    try:
+        return as_object(line, names)
+    except (ValueError, RecursionError):  # it is told what is wrong with it as it is
+        return line

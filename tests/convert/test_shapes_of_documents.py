@@ -103,3 +103,57 @@ def test_shapes_that_cannot_be_meant_are_refused(read: dict[str, Any], says: str
     """What belongs together is declared together, and only of documents."""
     with pytest.raises(ValidationError, match=says):
         Reading.model_validate(read)
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "rows"),
+    [
+        ('[1, "a"]\n\n[2, "b", true]\r\n[3]', ["id", "name"], [(1, "a", None), (2, "b", True), (3, None, None)]),
+        ('\n ["id", "name"]\n[1, "a"]\n{"id": 2, "name": "b"}\n', "first", [(1, "a"), (2, "b")]),
+        ('["id", 7, "col1"]\n[1, 2, 3, 4]\n', "first", [(1, 2, 3, 4)]),
+        ("[1, 2, 3]\n", ["col1"], [(1, 2, 3)]),
+        ('["id"]', "first", []),
+        ('{"id": 1}\n', "first", [(1,)]),
+    ],
+)
+def test_lines_may_be_lists(tmp_path: Path, text: str, names: Any, rows: list[tuple[Any, ...]]) -> None:
+    """Whose values have names: of the first line, as declared, or of their place where that is no other's; none is lost."""
+    write_files(tmp_path, a_jsonl=text)
+
+    make_table(tmp_path, files_source(read={"names": names}))
+
+    assert [tuple(row.values()) for row in read_rows(tmp_path)] == rows
+
+
+def test_a_line_that_is_a_list_is_rejected_as_it_stands(tmp_path: Path) -> None:
+    """By its own number and text, beside numbers that only Python reads."""
+    write_files(tmp_path, a_jsonl='["id", "x"]\n[1, NaN]\n[2,\n[3, "old"]\n"text"\n')
+    source = files_source(read={"names": "first"}, columns={"x": "float"}, table={"max_rejects": None})
+
+    make_table(tmp_path, source)
+
+    assert read_rows(tmp_path) == [{"id": 1, "x": None}]
+    assert [(each["line"], each["raw"]) for each in read_rejects(tmp_path)] == [
+        (3, "[2,"),
+        (4, '[3, "old"]'),
+        (5, '"text"'),
+    ]
+
+
+def test_lists_in_lines_are_those_of_a_document(tmp_path: Path) -> None:
+    """Value by value, as inner lists and columns that are mostly null."""
+    records = [[n, f"w{n}", [{"k": n, "v": n / 2}] * (n % 3), None if n % 7 else "x"] for n in range(1000)]
+    names = ["id", "word", "items", "odd"]
+    for folder, text in (("lines", "\n".join(map(json.dumps, records))), ("document", json.dumps(records))):
+        (tmp_path / folder).mkdir()
+        write_files(tmp_path / folder, **{"a_jsonl" if folder == "lines" else "a_json": text})
+        make_table(tmp_path / folder, files_source(read={"names": names}))
+
+    assert read_rows(tmp_path / "lines") == read_rows(tmp_path / "document")
+    assert len(read_rows(tmp_path / "lines")) == 1000
+
+
+def test_a_name_that_stands_twice_is_refused() -> None:
+    """One of its values would be lost."""
+    with pytest.raises(ValidationError, match="'id' stands twice, and one of its values would be lost; name each once"):
+        Reading.model_validate({"names": ["id", "word", "id"]})

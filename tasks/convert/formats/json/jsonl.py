@@ -1,4 +1,4 @@
-"""JSON lines: each an object, read in blocks."""
+"""JSON lines: each an object, or a list whose values have names, read in blocks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat
 from tasks.convert.formats.json.apart import read_rows
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
-from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
+from tasks.convert.schema.blocks import RawBlock, Record, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.names import is_of_table
 from tasks.convert.schema.target import TableTarget
+from tasks.core.json_shape import name_lines, read_names
 
 
 class Jsonl(StreamedFormat):
@@ -23,17 +24,39 @@ class Jsonl(StreamedFormat):
 
     name: ClassVar[str] = "jsonl"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
+    keys: ClassVar[frozenset[str]] = frozenset({"encoding", "names"})
     has_lists: ClassVar[bool] = True
 
     def __init__(self, target: TableTarget) -> None:
         super().__init__(target)
         self._cut_off = ""
+        declared = target.reading.names
+        self._list_names = None if declared == "first" else declared
+
+    def begin(self, text: ByteView, *, final: bool) -> Place | None:
+        """Return where the records begin: behind the first line that is not blank, where it has the names."""
+        if self.target.reading.names != "first":
+            return super().begin(text, final=final)
+        data = text.data
+        start = len(data) - len(data.lstrip())
+        end = data.find(b"\n", start) + 1 or (len(data) if final else 0)
+        if not end:
+            return None
+        try:
+            line = data[start:end]
+            self._list_names = tuple(read_names(line)) if line.startswith(b"[") else None
+        except (ValueError, RecursionError):  # no JSON, and a reject
+            self._list_names = None
+        return Place(0, 0) if self._list_names is None else Place(data.count(b"\n", 0, end), end)
 
     def block(self, cut: Cut, place: Place) -> ByteBlock:
         """Return lines as a block."""
         target, window = self.target, cut.text
         options = target.typed, target.explode, target.keeps_empty, target.naming, target.nulls_of
-        return ByteBlock(window, partial(parse_lines, JsonBlock(window, place.line, place.byte, *options)))
+        lines = JsonBlock(window, place.line, place.byte, *options)
+        if self._list_names is None:
+            return ByteBlock(window, partial(parse_lines, lines))
+        return ByteBlock(window, partial(_parse_named, lines, self._list_names))
 
     def end(self, cut: Cut, place: Place) -> Sequence[ByteBlock | RawBlock]:
         """Return the last block; a file that is cut off ends within a line."""
@@ -49,17 +72,32 @@ class Jsonl(StreamedFormat):
 
 def parse_lines(block: JsonBlock, schema: Schema) -> TypedBlock:
     """Return the rows of a block, typed, and the lines that do not fit."""
+    return cast_block(_read(block, schema), schema)
+
+
+def _parse_named(block: JsonBlock, names: Sequence[str], schema: Schema) -> TypedBlock:
+    """Return the same of lines that are lists, whose values have these names; they are told of as they stand."""
+    window = b"\n".join(name_lines(block.window.data.split(b"\n"), names))
+    found = _read(replace(block, window=ByteView.of(window)), schema)
+
+    def tell(records: Sequence[Record]) -> Sequence[Record]:
+        places = {number: place for place, (number, _, _) in enumerate(block.lines)}
+        return block.locate([places[record.line] for record in records])
+
+    records = tell([misfit.record for misfit in found.misfits])
+    misfits = [misfit._replace(record=record) for misfit, record in zip(found.misfits, records, strict=True)]
+    told = replace(found, locate=lambda rows: tell(found.locate(rows)), misfits=misfits)
+    return cast_block(told, schema)
+
+
+def _read(block: JsonBlock, schema: Schema) -> RawBlock:
+    """Return the rows of a block with the columns alone that are of the table."""
     try:
         found = read_rows(block, schema)
     except RecursionError:  # which line is nested too deeply is told by reading each
         found = read_lines(block)
-    return cast_block(_of_table(found), schema)
-
-
-def _of_table(block: RawBlock) -> RawBlock:
-    """Return a block with the columns alone that are of the table."""
-    names = list(filter(is_of_table, block.table.column_names))
-    return block if len(names) == len(block.table.column_names) else replace(block, table=block.table.select(names))
+    names = list(filter(is_of_table, found.table.column_names))
+    return found if len(names) == len(found.table.column_names) else replace(found, table=found.table.select(names))
 
 
 def warn_of_cut_off(window: ByteView) -> str:
