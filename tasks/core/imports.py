@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from threading import RLock
 from types import ModuleType
@@ -18,6 +19,31 @@ def import_once(name: str) -> ModuleType:
     """
     with _LOCK:
         return import_module(name)
+
+
+class _NoPandas:
+    """A finder of modules by which pandas is not there."""
+
+    @staticmethod
+    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
+        """Raise ModuleNotFoundError for pandas."""
+        if name == "pandas":
+            raise ModuleNotFoundError(f"{name} is not wanted here", name=name)
+
+
+def spare_pandas() -> None:
+    """Keep pyarrow from importing pandas, which takes most of a second, for the first array made of Python's values.
+
+    pyarrow asks for it once. Afterwards it takes a Series for a list of values; frames are made of its tables as ever.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - of commands alone that read rows
+
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([None])
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def import_store(url: str) -> None:

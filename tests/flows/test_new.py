@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -136,6 +137,39 @@ def test_lists_in_records_are_tables_of_their_own(own: Command, site: Site, tmp_
     assert "      # body_notes: {explode: notes}\n" in text
     assert "      # ? sku may stand in one record twice, of which one would be dropped\n" in text
     assert "      # body_parts: {explode: parts, take: {body_id: id}, key: [body_id, sku]}\n" in text
+
+
+@pytest.mark.flow
+@pytest.mark.usefixtures("prefect_server")
+def test_what_the_lists_in_records_come_to_is_learnt_from(tidemill: Tidemill, site: Site, tmp_path: Path) -> None:
+    """A table has beside each record the number, sums, means and few values of its elements, none of them for an empty list."""
+    lines = [
+        [
+            {"line": k, "sku": f"s{n}{k}", "kind": "it's" if k % 2 else "b", "qty": k, "price": "1,000.50 €"}
+            for k in range(n % 4)
+        ]
+        for n in range(40)
+    ]
+    records = [{"id": n, "lines": each, "late": None if n == 5 else n % 2 == 0} for n, each in enumerate(lines)]
+    site.echo_body = json.dumps(records).encode()
+
+    command = replace(tidemill, cwd=tmp_path)
+    made = command("new", "shop", "--from", f"{site.url}/echo/body")
+    learnt = command("new", "late", "--from", f"{site.url}/echo/body", "--target", "late")
+    ran = command("run", "pipelines/shop.yaml")
+
+    assert made.returncode == 0, made.stderr
+    assert "body_with_lines: a table that a query makes of body and body_lines" in made.stdout
+    assert learnt.returncode == 0, learnt.stderr
+    training = load_pipeline(tmp_path / "pipelines" / "late.yaml").training
+    assert training is not None
+    assert 'FROM "body_with_lines"\nWHERE "late" IS NOT NULL' in training.query
+    assert ran.returncode == 0, ran.stderr
+    rows = rows_of(tmp_path / "data", "body_with_lines")
+    assert [row["id"] for row in rows] == [*range(40)]
+    none = {"lines": 0, "lines_kind_b": 0, "lines_kind_it's": 0, "lines_qty_sum": 0, "lines_qty_mean": None}
+    assert rows[0].items() >= none.items()
+    assert rows[3].items() >= {"lines": 3, "lines_kind_it's": 1, "lines_qty_mean": 1, "lines_price_sum": 3001.5}.items()
 
 
 def test_odd_names_are_the_same_names_in_the_file(own: Command, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.cli.console import count
 from flows.cli.new.asked import REFRESH, Asked, make_source
-from flows.cli.new.draft import Drafted, SourceDraft, name_of, settle, write_columns, write_key
+from flows.cli.new.draft import Drafted, Owner, SourceDraft, name_of, settle, write_columns, write_key
 from flows.cli.new.text import Text
 from tasks.config import ApiSource
 from tasks.convert.head import Head, read_lines
@@ -151,7 +151,8 @@ def _add_table(
         inner.key(each, value)
     write_columns(inner, columns)
     outer.below(inner)
-    draft.tables.append(Drafted(table, columns, heads[0].rows))
+    belongs = Owner(draft.name, key.column, owner, name, own)
+    draft.tables.append(Drafted(table, columns, heads[0].rows, belongs))
 
 
 def _element_id(lists: Lists) -> tuple[str | None, bool]:

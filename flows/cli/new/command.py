@@ -15,16 +15,20 @@ from flows.cli.console import make_console, print_line
 from flows.cli.invocation import own_command
 from flows.cli.mistakes import find_mistakes
 from flows.cli.new.draft import SourceDraft
+from flows.cli.new.gathered import gather
 from flows.cli.new.text import DOUBT, Text
 from flows.cli.new.training import write_training
 from flows.summary import RunOptions
 from tasks.config import load_pipeline
 from tasks.config.base import NAME_PATTERN
 from tasks.core.errors import ConfigError
+from tasks.core.imports import spare_pandas
 from tasks.core.redaction import has_secret, redact
 from tasks.core.storage import DataFolder
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from tasks.config import Pipeline
 
 _OF_A_CHECKOUT = Path("deployments")
@@ -62,12 +66,13 @@ def propose_pipeline(wanted: Wanted, data: Path) -> int:
     if not origins:
         origins, target = _ask(target)
     folder, console = DataFolder.at(data), make_console()
+    spare_pandas()
     drafts: list[SourceDraft] = []
     for origin in origins:
         for draft in _draft(origin, wanted, [each.name for each in drafts], folder):
             drafts.append(draft)
             print_line(console, draft.said)
-    text = _write(wanted.name, drafts, target)
+    text = _write(wanted.name, drafts, target, console)
     config = _check(text, wanted.name)
     _create(path, str(text))
     guesses = f"; of its guesses, which are comments below a {DOUBT}, look at {text.doubts}" if text.doubts else ""
@@ -132,7 +137,7 @@ def _draft(origin: str, wanted: Wanted, taken: Collection[str], folder: DataFold
     return draft_files(origin, taken, folder)
 
 
-def _write(name: str, drafts: Sequence[SourceDraft], target: str | None) -> Text:
+def _write(name: str, drafts: Sequence[SourceDraft], target: str | None, console: Console) -> Text:
     text = Text()
     text.note(
         f"A proposal, made of what its sources show at their heads. A line below {DOUBT} is a guess: look at it, and take its # away where it is right."
@@ -144,8 +149,15 @@ def _write(name: str, drafts: Sequence[SourceDraft], target: str | None) -> Text
         inner.key(draft.name)
         inner.below(draft.text)
         text.below(inner)
+    tables, made = [table for draft in drafts for table in draft.tables], Text()
+    for table, said in gather(tables, made):
+        tables.append(table)
+        print_line(console, said)
+    if made.lines:
+        text.key("tables")
+        text.below(made)
     if target is not None:
-        text.below(write_training(target, [table for draft in drafts for table in draft.tables]))
+        text.below(write_training(target, tables))
     else:
         text.note("training: trains and compares models; the command new proposes it where --target names a column.")
     return text

@@ -22,12 +22,27 @@ _MOST_WIDTH = 40
 
 
 @dataclass(frozen=True)
+class Owner:
+    """What the rows of a table of elements belong to: by `column` the row of `table` that has this in its `key`, in whose `list` they are."""
+
+    table: str
+    key: str
+    column: str
+    list: str
+    element: str
+    """The column that tells elements of one row apart."""
+
+
+@dataclass(frozen=True)
 class Drafted:
     """What is proposed of a table: its name, its columns as they are declared, and the rows at its head."""
 
     name: str
     columns: Sequence[ColumnProposal]
     rows: pa.Table
+    owner: Owner | None = None
+    made: Collection[str] = ()
+    """Columns that a query makes of others: a model learns from them, however they are called."""
 
     def type_of(self, column: ColumnProposal) -> str:
         """Return the type that a column is going to have."""

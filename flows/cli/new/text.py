@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.core.errors import ConfigError
@@ -113,6 +113,24 @@ class Text:
         self.doubts += 1
         self.note(f"{DOUBT} {why}")
         self._add(f"# {write_scalar(name)}: {write_value(value)}", "")
+
+    def query(self, lines: Sequence[str]) -> None:
+        """Add a query as a block of lines, or, where a name has what is no letter of a line, as a text in quotes.
+
+        Raises:
+            ConfigError: a line has what a pipeline file takes for an environment variable.
+
+        """
+        if not all(map(str.isprintable, lines)):
+            self.key("query", "\n".join(lines))
+            return
+        for line in lines:
+            write_value(line)
+        self.item("query: |")
+        inner = self.inner()
+        for line in lines:
+            inner.item(line)
+        self.below(inner)
 
     def below(self, other: Text) -> None:
         """Add lines of their own level."""

@@ -58,7 +58,7 @@ def write_training(target: str, tables: Sequence[Drafted]) -> Text:
 
 
 def _write_query(text: Text, columns: Sequence[str], table: str) -> None:
-    """Write the query as a block of lines, or, where a name has what is no letter of a line, as a text in quotes."""
+    """Write the query of what may be learnt from, where the last of the columns, which is the target, is known."""
     names, lines = [quote_name(name) for name in columns], ["SELECT"]
     for name in names:
         ending = "" if name is names[-1] else ","
@@ -66,18 +66,11 @@ def _write_query(text: Text, columns: Sequence[str], table: str) -> None:
             lines.append(" ")
         lines[-1] += f" {name}{ending}"
     lines += [f"FROM {quote_name(table)}", f"WHERE {names[-1]} IS NOT NULL"]
-    if not all(map(str.isprintable, lines)):
-        text.key("query", "\n".join(lines))
-        return
-    text.item("query: |")
-    inner = text.inner()
-    for line in lines:
-        inner.item(line)
-    text.below(inner)
+    text.query(lines)
 
 
 def _find(target: str, tables: Sequence[Drafted]) -> tuple[Drafted, ColumnProposal]:
-    for table in tables:
+    for table in sorted(tables, key=lambda each: not each.made):  # what is joined has what its parts have, and more
         for column in table.columns:
             if column.name == target:
                 return table, column
@@ -90,6 +83,8 @@ def _named(table: Drafted, name: str) -> ColumnProposal:
 
 
 def _why_left_out(column: ColumnProposal, table: Drafted) -> str:
+    if column.name in table.made:
+        return ""
     kind = table.type_of(column)
     if kind not in _LEARNT:
         return "empty" if kind == "null" else kind
