@@ -18,6 +18,7 @@ from tasks.config.http import AllowHosts, FilePath, Headers, Refresh, Requests, 
 from tasks.config.incremental import Incremental
 from tasks.config.pagination import Pagination, SinglePagination
 from tasks.config.partitions import MOST_PARTITIONS, PartitionValues, Range
+from tasks.core.tables import quote_name
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -196,10 +197,7 @@ class ApiSource(_Fetched):
         """Raise where a record may come again, and what it held before would stay in the table of its elements."""
         if self.tables and (self.incremental is not None or self.keep == "last"):
             key = "keep: last" if self.incremental is None else "incremental"
-            raise ValueError(
-                f"{key} replaces a record by a later one, whose tables would keep the elements of both; "
-                f"take {key} out, or tables"
-            )
+            raise ValueError(f"{key} {_lose_elements(self.tables)}, or take {key} out")
         _need_keys(self.key, self.tables)
 
     def elements(self, of: str) -> dict[str, ApiElements]:
@@ -284,10 +282,7 @@ class FilesSource(_Tabled):
     @model_validator(mode="after")
     def _keeps_elements_of_what_stays(self) -> Self:
         if self.tables and self.key and self.keep != "first":
-            raise ValueError(
-                "the last of the records with one key stays, and its tables would keep the elements of all; "
-                "add keep: first, or take key or tables out"
-            )
+            raise ValueError(f"the last of files {_lose_elements(self.tables)}, or add keep: first, or take key out")
         _need_keys(self.key, self.tables)
         return self
 
@@ -334,6 +329,16 @@ def _elements_of(of: str, source: ApiSource | FilesSource, table: ElementsTable)
     if isinstance(source, ApiSource):
         shared["explode_empty"] = "drop"
     return {**shared, **own, "of": of, "key": table.key, "columns": columns, "tables": {}}
+
+
+def _lose_elements(tables: Mapping[str, ElementsTable]) -> str:
+    """Return why there are no tables of the elements of records that others replace, and how else they are made."""
+    name, table = next(iter(tables.items()))
+    return (
+        f"replaces a record by a later one with its key, and tables.{name} would keep elements that this one has no more; "
+        f"make {name} of the records that stay, by SQL with unnest(from_json_strict({quote_name(table.explode)}, ...)), "
+        "as docs/sources.md shows"
+    )
 
 
 def _need_keys(key: Sequence[str], tables: Mapping[str, ElementsTable]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ from tasks.core.errors import TableError
 from tasks.core.tables import list_parts
 from tests.convert.conftest import files_source, write_files
 from tests.convert.conftest import make_table as convert_table
+from tests.documented import DOCS, blocks
 from tests.tables.conftest import changed, make, pipeline_of, rows_of
 
 
@@ -55,6 +57,23 @@ def test_a_column_has_a_type_that_tables_have(data: Path, expression: str, kind:
     assert made["t"].types == {"x": kind}
     found = rows_of(data, "t")[0]["x"]
     assert (found if isinstance(value, bool | int | float | None) else str(found)) == value
+
+
+def test_lists_of_the_records_that_stay_are_rows(tmp_path: Path) -> None:
+    """By the SQL that docs/sources.md shows: of a list that has become shorter, or empty, no element is left."""
+    (shown,) = blocks(DOCS / "sources.md", "sql")
+    records = [
+        {"id": 1, "items": [{"line": 1, "sku": "a", "qty": 1}, {"line": 2, "sku": "b", "qty": 2}]},
+        {"id": 2, "items": [{"line": 1, "sku": "c", "qty": 3}]},
+        {"id": 2, "items": []},
+        {"id": 1, "items": [{"line": 1, "sku": "a", "qty": 4}]},
+    ]
+    write_files(tmp_path, a_jsonl="\n".join(map(json.dumps, records)))
+    convert_table(tmp_path, files_source(key=["id"]))
+
+    make(tmp_path, pipeline_of(items={"query": shown.replace("FROM orders", "FROM rows")}))
+
+    assert rows_of(tmp_path, "items") == [{"order_id": 1, "line": 1, "sku": "a", "qty": 4}]
 
 
 def test_rows_are_sorted_and_divided_as_declared(data: Path) -> None:
