@@ -9,8 +9,8 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.stage import end_stage, name_run
-from tasks.config import ElementsSource, FilesSource, Pipeline, read_pipeline
+from flows.stage import end_stage, name_run, read_for_run
+from tasks.config import ElementsSource, FilesSource, Pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_source
 from tasks.core.concurrency import gather_all
@@ -39,7 +39,7 @@ async def convert(
         StageError: a source could not be converted, and the pipeline does not allow partial data.
 
     """
-    pipeline = read_pipeline(config)
+    pipeline = read_for_run(config)
     folder = DataFolder.at(data)
     chosen = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
-from flows.stage import end_stage, name_run
-from tasks.config import Pipeline, read_pipeline
+from flows.stage import end_stage, name_run, read_for_run
+from tasks.config import Pipeline
 from tasks.core.concurrency import gather_all
 from tasks.core.storage import DataFolder
 from tasks.ingest.api.response import find_in_body
@@ -38,7 +38,7 @@ async def ingest(
         StageError: a partition failed for good, and the pipeline does not allow partial data.
 
     """
-    pipeline = read_pipeline(config)
+    pipeline = read_for_run(config)
     folder = DataFolder.at(data)
     part = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)

@@ -12,11 +12,11 @@ from flows.convert import convert
 from flows.export import export
 from flows.ingest import ingest
 from flows.recorder import RunRecorder
-from flows.stage import completed_with, name_run, warn_of_schedule
+from flows.stage import completed_with, name_run, read_for_run, warn_of_schedule
 from flows.summary import RunSummary, Stage
 from flows.tables import tables
 from flows.train import train
-from tasks.config import Pipeline, read_pipeline
+from tasks.config import Pipeline
 from tasks.core.errors import TidemillError
 from tasks.core.storage import DataFolder, commit_json
 from tasks.reports.artifacts import report_run
@@ -47,7 +47,7 @@ async def pipeline(
         StageError: a stage failed; the next ones did not run.
 
     """
-    loaded, folder = read_pipeline(config), DataFolder.at(data)
+    loaded, folder = read_for_run(config), DataFolder.at(data)
     warnings = warn_of_schedule(loaded) if only in (None, "ingest") and not fresh else []
     record = RunRecorder(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings)
     error: BaseException | None = None

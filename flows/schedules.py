@@ -18,7 +18,9 @@ def fetched_once(pipeline: Pipeline) -> list[str]:
         f"source {name} has neither refresh nor incremental: once it has landed, scheduled runs fetch nothing of it; "
         "add refresh: {after: 24h}, or incremental, to it"
         for name, source in pipeline.fetched.items()
-        if source.refresh is None and not (isinstance(source, ApiSource) and source.incremental)
+        if source.refresh is None
+        and not source.has_open_dates
+        and not (isinstance(source, ApiSource) and source.incremental)
     ]
 
 

@@ -13,7 +13,7 @@ from prefect.states import Completed
 
 from flows.schedules import fetched_once
 from flows.summary import RunSummary
-from tasks.config import Pipeline
+from tasks.config import Pipeline, read_pipeline
 from tasks.core.errors import StageError
 from tasks.core.outcome import Failed
 
@@ -26,6 +26,11 @@ def name_run() -> str:
     """Return the name of the flow run that is starting: its pipeline's, or that of its file's folder."""
     config = flow_run.parameters["config"]
     return config.name if isinstance(config, Pipeline) else Path(str(config)).parent.name or str(config)
+
+
+def read_for_run(config: Pipeline | Path) -> Pipeline:
+    """Return a pipeline whose dates end when the run was to start: its stages have the same partitions, however long they take."""
+    return read_pipeline(config).until(flow_run.scheduled_start_time)
 
 
 def warn_of_schedule(pipeline: Pipeline) -> list[str]:

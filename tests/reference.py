@@ -32,6 +32,8 @@ that file in the first line of a pipeline file: `# yaml-language-server: $schema
 """
 _WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
 _MOST_CHARACTERS = 60
+_OWN_KEYS = {"Range": "range", "Dates": "every"}
+"""The key that tells a model from others at its place, where none has a kind."""
 
 Schema = dict[str, Any]
 
@@ -74,6 +76,8 @@ class Reference:
     def tag(self, name: str) -> str | None:
         """Return what tells a kind from the others at its place."""
         properties = self.model(name).get("properties", {})
+        if name in _OWN_KEYS:
+            return _OWN_KEYS[name]
         for key in ("kind", "by"):
             if "const" in properties.get(key, {}):
                 return f"{key}: {properties[key]['const']}"

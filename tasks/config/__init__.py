@@ -4,6 +4,7 @@ from tasks.config.auth import Auth, OAuth2Auth, SecretReference, secret_referenc
 from tasks.config.base import Scalar, write_duration
 from tasks.config.checks import Check
 from tasks.config.columns import Column, ColumnType, PagesColumn
+from tasks.config.dates import Dates
 from tasks.config.exports import Export
 from tasks.config.files import Reading
 from tasks.config.http import Refresh, Requests
@@ -41,6 +42,7 @@ __all__ = [
     "Check",
     "Column",
     "ColumnType",
+    "Dates",
     "ElementsSource",
     "Export",
     "FilesSource",

@@ -1,14 +1,15 @@
-"""The values that a source's partitions have: a list of them, or a range."""
+"""The values that a source's partitions have: a list of them, a range, or dates."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from tasks.config.base import ConfigModel, Scalar
+from tasks.config.dates import MOST_INTERVALS, Dates
 
-MOST_PARTITIONS = 100_000
+MOST_PARTITIONS = MOST_INTERVALS
 """Each is a file, and retried and resumed by itself."""
 
 
@@ -35,7 +36,34 @@ class Range(ConfigModel):
         return tuple(range(self.range[0], self.range[1] + 1))
 
 
+def _kind_of(values: Any) -> str:
+    """Return which kind of values a pipeline file, or a model, declares."""
+    if isinstance(values, Dates):
+        return "every"
+    if isinstance(values, dict):
+        return "every" if values.keys() & {"from", "to", "every"} else "range"
+    return "range" if isinstance(values, Range) else "list"
+
+
 PartitionValues = Annotated[
-    Annotated[tuple[Scalar, ...], Field(min_length=1), Tag("list")] | Annotated[Range, Tag("range")],
-    Discriminator(lambda value: "range" if isinstance(value, dict | Range) else "list"),
+    Annotated[tuple[Scalar, ...], Field(min_length=1), Tag("list")]
+    | Annotated[Range, Tag("range")]
+    | Annotated[Dates, Tag("every")],
+    Discriminator(_kind_of),
 ]
+
+
+def count_values(values: PartitionValues) -> int:
+    """Return how many values are declared; of dates without an end, how many there are now."""
+    match values:
+        case Range():
+            return values.range[1] - values.range[0] + 1
+        case Dates():
+            return len(values.intervals())
+        case _:
+            return len(values)
+
+
+def names_beside(name: str, values: PartitionValues) -> tuple[str, ...]:
+    """Return the names beside its own by which requests may take something of a partition's value."""
+    return (f"{name}_end", f"{name}_last") if isinstance(values, Dates) else ()

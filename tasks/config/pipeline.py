@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
@@ -89,3 +90,9 @@ class Pipeline(ConfigModel):
     def fetched(self) -> dict[str, ApiSource | PagesSource]:
         """Return the sources that are fetched over HTTP."""
         return {name: s for name, s in self.sources.items() if not isinstance(s, FilesSource)}
+
+    def until(self, now: datetime) -> Pipeline:
+        """Return the same pipeline with each open end of its dates at a time, so that all of a run has the same partitions."""
+        return self.model_copy(
+            update={"sources": {**self.sources, **{n: s.until(now) for n, s in self.fetched.items()}}}
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
@@ -12,12 +13,13 @@ from tasks.config.auth import Auth
 from tasks.config.base import BodyPath, ConfigModel, Name, NonEmpty, Scalar
 from tasks.config.checks import DeclaredCheck
 from tasks.config.columns import Column, PagesColumn, read_column, read_pages_column
+from tasks.config.dates import Dates
 from tasks.config.expressions import find_mistakes
 from tasks.config.files import SHAPE_NEEDS_COLUMN, ListNames, Reading
 from tasks.config.http import AllowHosts, FilePath, Headers, Refresh, Requests, check_param, check_url
 from tasks.config.incremental import Incremental
 from tasks.config.pagination import Pagination, SinglePagination
-from tasks.config.partitions import MOST_PARTITIONS, PartitionValues, Range
+from tasks.config.partitions import MOST_PARTITIONS, PartitionValues, count_values, names_beside
 from tasks.core.tables import quote_name
 
 Count = Annotated[int, Field(ge=0)]
@@ -99,11 +101,36 @@ class _Fetched(_Tabled):
     refresh: Refresh | None = None
     """When what is landed is fetched again; without it only --fresh does."""
 
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """Return the names of partitions, and of what else of them requests may take."""
+        return (*self.partitions, *(each for item in self.partitions.items() for each in names_beside(*item)))
+
+    @property
+    def has_dates(self) -> bool:
+        """Return whether partitions may change until some time after their ends."""
+        return any(isinstance(values, Dates) for values in self.partitions.values())
+
+    @property
+    def has_open_dates(self) -> bool:
+        """Return whether there is another partition when time has passed."""
+        return any(isinstance(values, Dates) and values.is_open for values in self.partitions.values())
+
+    def until(self, now: datetime) -> Self:
+        """Return the same source with each open end of its dates at a time, at which it then stays."""
+        ended = {n: v.until(now) if isinstance(v, Dates) else v for n, v in self.partitions.items()}
+        return self.model_copy(update={"partitions": ended}) if self.has_open_dates else self
+
+    @model_validator(mode="after")
+    def _names_each_placeholder_once(self) -> Self:
+        for name, values in self.partitions.items():
+            if both := self.partitions.keys() & {*names_beside(name, values)}:
+                raise ValueError(f"partitions.{both.pop()}: is what a date of {name} ends with; choose another name")
+        return self
+
     @model_validator(mode="after")
     def _has_few_partitions(self) -> Self:
-        number = math.prod(
-            v.range[1] - v.range[0] + 1 if isinstance(v, Range) else len(v) for v in self.partitions.values()
-        )
+        number = math.prod(map(count_values, self.partitions.values()))
         if number > MOST_PARTITIONS:
             raise ValueError(
                 f"partitions have {number:,} combinations, and a source may have {MOST_PARTITIONS:,}; "
@@ -141,7 +168,7 @@ class ApiSource(_Fetched):
     idempotent: bool = False
     """Whether a POST may be sent again when it failed; without it a failed one is not."""
     params: dict[str, Scalar] = {}
-    """Query parameters of every request; they are stored with the run, so secrets belong in auth."""
+    """Query parameters of every request; a text `{partition}` in one takes the partition's value. They are stored with the run, so secrets belong in auth."""
     pagination: Pagination = SinglePagination()
     """How the rows of a partition are spread over requests."""
     records_at: BodyPath | None = None
@@ -171,7 +198,7 @@ class ApiSource(_Fetched):
 
     @model_validator(mode="after")
     def _fits_together(self) -> ApiSource:
-        check_url(self.url, self.partitions)
+        check_url(self.url, self.placeholders)
         for name, value in self.params.items():
             check_param(name, value)
         if self.method == "GET" and (self.body is not None or self.idempotent):
@@ -189,6 +216,11 @@ class ApiSource(_Fetched):
         if self.incremental is not None and not self.key:
             raise ValueError(
                 "incremental needs a key, by which rows that come twice are dropped; add key: [id], or what identifies a row"
+            )
+        if self.incremental is not None and self.has_dates:
+            raise ValueError(
+                "incremental asks for what is new of each partition, and dates have none once they are over; "
+                "take incremental out, lookback asks for what came late"
             )
         self._refuse_lost_elements()
         return self
@@ -244,7 +276,7 @@ class PagesSource(_Fetched):
     @model_validator(mode="after")
     def _are_urls(self) -> PagesSource:
         for url in self.start:
-            check_url(url, self.partitions)
+            check_url(url, self.placeholders)
         if getattr(self.auth, "place", None) == "body":
             raise ValueError(
                 "auth.place: body needs a request with a body; pages have none: send the key as query or header"

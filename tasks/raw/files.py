@@ -51,6 +51,8 @@ class RawManifest:
     unproven: str | None = None
     elements_skipped: int = 0
     """Elements of web pages that are no rows, as no column matches in them."""
+    began_at: str = ""
+    """When its first request was made; manifests of earlier versions have none."""
 
 
 read_as_manifest = json_reader(RawManifest)

@@ -6,12 +6,15 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import product
 from string import Formatter
-from typing import Any
+from typing import Any, assert_never
 from urllib.parse import quote
 
-from tasks.config import ApiSource, Column, PagesSource, PartitionValues, Range, Scalar
+from tasks.config import ApiSource, Column, Dates, PagesSource, PartitionValues, Range, Scalar
+from tasks.config.dates import Interval
 from tasks.core.storage import fingerprint
 from tasks.raw.files import PARTITION_CHARACTERS
 
@@ -35,10 +38,44 @@ _ASIDE_OF_PAGES: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
+class PartitionValue:
+    """One value of a name: what is in requests for it, and the text by which slices know it."""
+
+    value: Scalar
+    known_as: str
+    beside: tuple[tuple[str, Scalar], ...] = ()
+    """What else of it requests may take, by names."""
+    begins_at: datetime | None = None
+    """When there is anything of it; None where there is now."""
+    settled_at: datetime | None = None
+    """When it changes no more."""
+
+
+@dataclass(frozen=True)
 class Partition:
     """One combination of a source's partition values."""
 
     values: tuple[tuple[str, Scalar], ...]
+    beside: tuple[tuple[str, Scalar], ...] = ()
+    """What requests may take beside the values, by names."""
+    begins_at: datetime | None = None
+    """When there is anything of it; None where that is not known."""
+    settled_at: datetime | None = None
+    """When what is fetched of it changes no more: one that was fetched before is fetched again; None where it is not known to change."""
+    known_as: tuple[tuple[str, str], ...] = ()
+    """The texts by which slices know those values that are not known by themselves."""
+
+    @classmethod
+    def of(cls, names: Collection[str], values: Collection[PartitionValue]) -> Partition:
+        """Return the combination of a value of each name."""
+        pairs = list(zip(names, values, strict=True))
+        return cls(
+            tuple((name, each.value) for name, each in pairs),
+            tuple(pair for each in values for pair in each.beside),
+            max((each.begins_at for each in values if each.begins_at), default=None),
+            min((each.settled_at for each in values if each.settled_at), default=None),
+            tuple((name, each.known_as) for name, each in pairs if each.known_as != str(each.value)),
+        )
 
     @property
     def name(self) -> str:
@@ -51,13 +88,31 @@ class Partition:
 
     def fill(self, url: str) -> str:
         """Return `url` with this partition's values in its placeholders, quoted."""
-        return url.format_map({key: quote(str(value), safe="") for key, value in self.values})
+        return url.format_map({key: quote(str(value), safe="") for key, value in self.placeholders.items()})
 
-    def beyond(self, url: str, body: Any = None) -> dict[str, Scalar]:
-        """Return the values that have no placeholder in `url`, nor in the JSON value `body`."""
+    @property
+    def placeholders(self) -> dict[str, Scalar]:
+        """Return all that requests may take, by names."""
+        return {**dict(self.values), **dict(self.beside)}
+
+    def beyond(self, url: str, *sent: Any) -> dict[str, Scalar]:
+        """Return the values that have no placeholder in `url`, nor in the JSON values that are sent with it."""
         placeholders = {name for _, name, _, _ in Formatter().parse(url)}
-        placeholders.update(_names_in(body, dict(self.values)))
+        placeholders.update(name for each in sent for name in _names_in(each, self.placeholders))
         return {key: value for key, value in self.values if key not in placeholders}
+
+
+class _Same:
+    """A source as itself: two that are alike are two, so that nothing of them is compared."""
+
+    def __init__(self, source: ApiSource | PagesSource) -> None:
+        self.source = source
+
+    def __hash__(self) -> int:
+        return id(self.source)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.source is self.source
 
 
 def request_fingerprint(source: ApiSource | PagesSource, partition: Partition) -> str:
@@ -66,34 +121,59 @@ def request_fingerprint(source: ApiSource | PagesSource, partition: Partition) -
     A key that has its default counts as one that is left out: what a later version
     adds to the models does not make what is landed stale.
     """
+    kinds, request, names = _requested(_Same(source))
+    beside = [pair for pair in partition.beside if pair[0] in names]
+    return fingerprint([kinds, request, partition.values, *([beside] if beside else [])])
+
+
+@lru_cache(maxsize=16)
+def _requested(same: _Same) -> tuple[list[str | None], dict[str, Any], set[str]]:
+    """Return what of a source decides what its requests bring, and the names in their placeholders: the same for each partition."""
+    source = same.source
     aside = _ASIDE_OF_API if isinstance(source, ApiSource) else _ASIDE_OF_PAGES
     kinds = [source.kind, source.pagination.kind if isinstance(source, ApiSource) else None]
     request = source.model_dump(mode="json", exclude=aside, exclude_defaults=True)
     if isinstance(source, PagesSource):
         request["columns"] = {name: request["columns"][name] for name in source.selected}
-    return fingerprint([kinds, request, partition.values])
+    addresses = (source.url,) if isinstance(source, ApiSource) else source.start
+    names = {name for address in addresses for _, name, _, _ in Formatter().parse(address) if name}
+    sent = [source.body, source.params] if isinstance(source, ApiSource) else []
+    return kinds, request, {*names, *_names_in(sent, source.placeholders)}
 
 
 def list_partitions(source: ApiSource | PagesSource) -> list[Partition]:
     """Return every combination of a source's partition values once, the last key varying fastest."""
-    keys = tuple(source.partitions)
-    every = product(*(list_values(v) for v in source.partitions.values()))
-    partitions = [Partition(tuple(zip(keys, values, strict=True))) for values in every]
+    every = product(*(list_values(name, values) for name, values in source.partitions.items()))
+    partitions = [Partition.of(source.partitions, values) for values in every]
     return list({partition.name: partition for partition in partitions}.values())
 
 
-def list_values(values: PartitionValues) -> tuple[Scalar, ...]:
-    """Return the values that a pipeline file declares, one by one or as a range."""
-    return values.values() if isinstance(values, Range) else values
+def list_values(name: str, values: PartitionValues) -> list[PartitionValue]:
+    """Return the values that a pipeline file declares of a name: one by one, as a range, or as dates."""
+    match values:
+        case Dates():
+            return [_value_of(name, values, interval) for interval in values.intervals()]
+        case Range():
+            return [PartitionValue(value, str(value)) for value in values.values()]
+        case tuple():
+            return [PartitionValue(value, str(value)) for value in values]
+        case _:
+            assert_never(values)
 
 
-def fill_body(body: Any, partition: Partition) -> Any:
+def _value_of(name: str, dates: Dates, interval: Interval) -> PartitionValue:
+    begin, end = interval.begin, interval.end
+    beside = ((f"{name}_end", dates.write(end)), (f"{name}_last", dates.write(end - timedelta(seconds=1))))
+    return PartitionValue(dates.write(begin), dates.write_plain(begin), beside, begin, end + dates.lookback)
+
+
+def fill_texts(body: Any, partition: Partition) -> Any:
     """Return a JSON value with this partition's values in the placeholders of its texts.
 
     A text that is a placeholder alone takes the value with its type. Braces that name
     no partition stay as they are: a body may be a query in a language that has them.
     """
-    values = dict(partition.values)
+    values = partition.placeholders
     placeholder = _placeholder(values)
 
     def fill(value: Any) -> Any:

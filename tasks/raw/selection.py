@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from tasks.config import Pipeline, Scalar
+from tasks.config import Pipeline
 from tasks.core.errors import ConfigError
 from tasks.core.suggestions import did_you_mean
-from tasks.raw.partitions import Partition, list_values
+from tasks.raw.partitions import Partition, PartitionValue, list_values
 
 EXAMPLE = "month=3..5 origin=EWR,JFK"
 _TO = ".."
@@ -35,6 +35,10 @@ class ValueRange:
         """Return whether it is one value."""
         return self.first == self.last
 
+    def names(self, value: PartitionValue) -> bool:
+        """Return whether the choice is a value as requests have it."""
+        return self.is_one and self.first == str(value.value)
+
     def takes(self, value: str) -> bool:
         """Return whether a partition value is chosen: itself, or between two numbers, or else between two texts.
 
@@ -55,9 +59,9 @@ class Term:
     name: str
     choices: tuple[ValueRange, ...]
 
-    def holds(self, value: Scalar) -> bool:
-        """Return whether a value is one of those chosen."""
-        return any(choice.takes(str(value)) for choice in self.choices)
+    def holds(self, value: PartitionValue) -> bool:
+        """Return whether a value is one of those chosen: by the text that slices know it by, or by itself."""
+        return any(choice.takes(value.known_as) or choice.names(value) for choice in self.choices)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ class PartitionSelection:
 
     def covers(self, partition: Partition) -> bool:
         """Return whether a run of the slice takes a partition in; those without its names always are."""
-        values = dict(partition.values)
+        values = {name: PartitionValue(value, str(value)) for name, value in partition.values}
+        values |= {name: PartitionValue(values[name].value, text) for name, text in partition.known_as}
         return all(condition.holds(values[condition.name]) for condition in self.conditions if condition.name in values)
 
     def selects(self, partition: Partition) -> bool:
@@ -106,10 +111,10 @@ def read_slice(text: str | None) -> PartitionSelection | None:
 
 def find_slice_mistakes(chosen: PartitionSelection, pipeline: Pipeline) -> list[str]:
     """Return one sentence for each name, value and end of a range that no source of a pipeline has."""
-    declared: dict[str, list[str]] = {}
+    declared: dict[str, list[PartitionValue]] = {}
     for source in pipeline.fetched.values():
         for name, values in source.partitions.items():
-            declared.setdefault(name, []).extend(map(str, list_values(values)))
+            declared.setdefault(name, []).extend(list_values(name, values))
     return [
         f"partitions: {mistake}"
         for condition in chosen.conditions
@@ -154,13 +159,15 @@ def _read_choice(text: str, word: str) -> ValueRange:
     return choice
 
 
-def _condition_mistakes(condition: Term, declared: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _condition_mistakes(condition: Term, declared: Mapping[str, Sequence[PartitionValue]]) -> Iterator[str]:
     if condition.name not in declared:
         there = f"there are {_list(list(declared))}" if declared else "there are none in this pipeline"
         yield f"no source has the partition {condition.name!r}; {did_you_mean(condition.name, declared, there)}"
         return
-    values = list(dict.fromkeys(declared[condition.name]))
+    values = list(dict.fromkeys(each.known_as for each in declared[condition.name]))
     for choice in condition.choices:
+        if any(map(choice.names, declared[condition.name])):
+            continue
         wrong = [end for end in dict.fromkeys((choice.first, choice.last)) if not _reaches(end, choice, values)]
         if wrong:
             near = did_you_mean(wrong[0], values, "") if choice.is_one and _number(wrong[0]) is None else ""

@@ -97,7 +97,7 @@ async def test_what_has_not_changed_is_kept(
     after = await manifest_of(tmp_path)
     names = {"ETag": "if-none-match", "Last-Modified": "if-modified-since"}
     assert (asked_of(site, 0), list(asked_of(site, -1))) == ({}, [names[validator] for validator in validators])
-    assert (after, after.landed_at > OLD) == (replace(before, landed_at=after.landed_at), True)
+    assert (after, after.landed_at > OLD) == (replace(before, landed_at=after.landed_at, began_at=after.began_at), True)
     assert (await asyncio.to_thread(landed.path.stat)).st_mtime_ns == written.st_mtime_ns
     assert (again.rows, again.requests, again.reused, len(site.seen)) == (2, 1, False, 2)
     assert (await is_found(source, tmp_path), list_files(tmp_path)) == (True, ["all.json", "all.jsonl.zst"])

@@ -13,7 +13,7 @@ from tasks.config import ApiSource, Incremental, PagesColumn, PagesSource, Scala
 from tasks.config.base import ConfigModel
 from tasks.ingest.api.paginators.page import PagePagination
 from tasks.ingest.api.urls import first_url
-from tasks.raw.partitions import Partition, fill_body, list_partitions, request_fingerprint
+from tasks.raw.partitions import Partition, fill_texts, list_partitions, request_fingerprint
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._~%=,-]{1,140}")
 SCALARS = st.text(max_size=200) | st.integers() | st.floats(allow_nan=False)
@@ -123,14 +123,14 @@ def test_values_stand_in_the_body(body: Any, filled: Any) -> None:
     """A placeholder alone takes the value with its type, one within a text takes it as text, once; other braces stay."""
     values = (("part", "a/b c"), ("month", 3), ("ratio", 0.5), ("a.b", 1), ("braces", "{month}"))
 
-    assert fill_body(body, Partition(values)) == filled
+    assert fill_texts(body, Partition(values)) == filled
 
 
 def test_a_body_without_partitions_stays() -> None:
     """Where there is nothing to fill in, a body is as it stands in the file."""
     body = {"query": "{all} { x }", "size": 10}
 
-    assert fill_body(body, Partition(())) == body
+    assert fill_texts(body, Partition(())) == body
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,21 @@ def test_a_slice_of_a_pipeline_is_chosen() -> None:
     assert choose_slice("month=3", pipeline(weather=WEATHER)) == slice_of("month=3")
 
 
+def test_dates_are_chosen_as_dates() -> None:
+    """A range goes by the calendar whatever the format; one date may be written in it, as in its partition's name."""
+    days = {"day": {"from": "2024-01-30", "to": "2024-02-02", "every": "1d", "format": "%d.%m.%Y"}}
+    config = pipeline(reports=days, weather={"day": ["2024-01-31"]})
+    partitions = list_partitions(config.fetched["reports"])
+
+    def chosen(text: str) -> list[str]:
+        selection = choose_slice(text, config)
+        assert selection is not None
+        return [partition.name for partition in partitions if selection.selects(partition)]
+
+    assert chosen("day=2024-01-31..2024-02-01") == ["day=31.01.2024", "day=01.02.2024"]
+    assert chosen("day=01.02.2024") == chosen("day=2024-02-01") == ["day=01.02.2024"]
+
+
 @given(st.lists(st.integers(-99, 99) | st.floats(-9, 9) | st.text("ab-0 %,=.é", min_size=1, max_size=4), min_size=1))
 def test_the_name_of_a_partition_selects_it(values: list[Scalar]) -> None:
     """What stands in a partition's name, its dots quoted too, means this partition and no other."""

@@ -74,7 +74,7 @@ def _paged(site: Site, items: list[dict[str, Any]]) -> Route:
         if not records and asked.get("beyond") == "404":
             return PlainTextResponse("no such page", 404)
         well = JSONResponse(body, headers=headers)
-        return await _fail(fault, well, request, first=site.is_first(request, offset)) if is_faulty else well
+        return await fail(fault, well, request, first=site.is_first(request, offset)) if is_faulty else well
 
     return answer
 
@@ -121,7 +121,7 @@ def _links(following: str) -> str:
 _RECORDS: dict[str, Any] = {"empty": [], "null": None, "changed-types": CHANGED, "short": CHANGED[:1]}
 
 
-async def _fail(fault: str, well: Response, request: Request, *, first: bool) -> Response:
+async def fail(fault: str, well: Response, request: Request, *, first: bool) -> Response:
     """Return an answer with a fault; those whose name ends in `-once` are well the second time."""
     if fault in _RECORDS or fault == "none" or ("-once" in fault and not first):
         return well

@@ -26,6 +26,7 @@ from tests.site.keyset import keyset_routes
 from tests.site.landing import landing_routes
 from tests.site.odd import odd_routes
 from tests.site.pages import page_routes
+from tests.site.partitioned import partitioned_routes
 from tests.site.secrets import said_routes
 
 
@@ -135,6 +136,7 @@ def _routes(site: Site) -> list[Route]:
         **odd_routes(site),
         **keyset_routes(site),
         **drawn_routes(site),
+        **partitioned_routes(site),
         **page_routes(),
         **api_routes(site, ITEMS),
         **auth_routes(site, ITEMS),

@@ -99,11 +99,11 @@ def warn_of_copied_files(job: TableJob, files: Mapping[str, ConvertedFile]) -> t
 def warn_of_changed_rows(draft: Draft, manifest: TableManifest, changed: Sequence[InputFile]) -> tuple[str, ...]:
     """Return a sentence on raw files that hold other rows than when the table was made of them.
 
-    A source without `refresh` is asked again only where what was landed is gone, or
+    A source with neither `refresh` nor dates is asked again only where what was landed is gone, or
     is asked for in another way: its table mixes rows of then and now.
     """
     source = draft.job.source
-    if isinstance(source, FilesSource) or source.refresh is not None:
+    if isinstance(source, FilesSource) or source.refresh is not None or source.has_dates:
         return ()
     names = [file.name for file in changed if _is_other(manifest.files.get(file.name), draft.files.get(file.name))]
     if not names:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -146,8 +147,9 @@ def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> RawIn
     same row may be in several partitions, and the newest counts.
     """
     found = [LandedPartition(each, list_raw_files(folder, each.name)) for each in list_partitions(source)]
-    missing = [each for each in found if not _is_landed(source, each)]
-    left_out = {each.partition for each in missing}
+    left = [each.partition for each in found if not _is_landed(source, each)]
+    left_out = set(left)
+    later = _find_later(left, found)
     landed = [each for each in found if each.partition not in left_out]
     is_doubted = not is_next_known(source, landed)
     is_wrong = is_doubted and is_certain(source)
@@ -159,10 +161,25 @@ def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> RawIn
     told = [pair for each in taken for pair in dict.fromkeys([*each.warnings, *(each.doubts if is_doubted else ())])]
     return RawInputs(
         [file for _, file in files],
-        [each.partition for each in missing],
+        [each for each in left if each not in later],
         refused,
-        group_messages(told),
+        [*group_messages(told), *_tell_later(later)],
     )
+
+
+def _find_later(left: Sequence[Partition], found: Sequence[LandedPartition]) -> list[Partition]:
+    """Return the partitions that have begun since their source was fetched last: no run could have landed them."""
+    latest = max((manifest.landed_at for each in found for _, manifest in each.files), default="")
+    return [each for each in left if latest and each.begins_at and each.begins_at > datetime.fromisoformat(latest)]
+
+
+def _tell_later(later: Sequence[Partition]) -> list[str]:
+    if not later:
+        return []
+    more = f" and {len(later) - 1} more" if len(later) > 1 else ""
+    return [
+        f"partition {later[0].name}{more}: has begun since the source was fetched last, and is not in the table; run ingest"
+    ]
 
 
 def _is_landed(source: ApiSource | PagesSource, partition: LandedPartition) -> bool:

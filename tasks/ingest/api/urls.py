@@ -12,7 +12,7 @@ from tasks.config.pagination import Place
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.http.redaction import quoted
 from tasks.ingest.http.requests import PageRequest, set_param, with_param
-from tasks.raw.partitions import Partition, fill_body
+from tasks.raw.partitions import Partition, fill_texts
 
 _LINK = re.compile(r"<(?P<target>[^<>]*)>(?P<params>(?:[^,\"]|\"(?:[^\"\\]|\\.)*\")*)(?:,|$)")
 _PARAM = re.compile(r";\s*(?P<name>[^\s=;\"]+)\s*(?:=\s*(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<token>[^\s;]*)))?")
@@ -59,14 +59,15 @@ def first_request(source: ApiSource, partition: Partition, since: Scalar | None 
             url = with_param(url, source.incremental.param, since)
     except httpx.InvalidURL as error:
         raise PermanentSourceError(f"the partition's values make no address: {error}; correct them") from error
-    body = fill_body(source.body or {}, partition) if source.method == "POST" else None
+    body = fill_texts(source.body or {}, partition) if source.method == "POST" else None
     return PageRequest(url, body=body)
 
 
 def first_url(source: ApiSource, partition: Partition) -> httpx.URL:
     """Return the address of a partition's first request, page number aside."""
     url = httpx.URL(partition.fill(source.url))
-    for name, value in {**source.params, **partition.beyond(source.url, source.body)}.items():
+    params = fill_texts(source.params, partition)
+    for name, value in {**params, **partition.beyond(source.url, source.body, source.params)}.items():
         url = set_param(url, name, quote_plus(str(value)))
     return url
 

@@ -169,7 +169,7 @@ class _Landing:
 
     def keep_unchanged(self) -> Landed:
         """Note that what is landed is what the server still has."""
-        keep_unchanged(self._plan)
+        keep_unchanged(self._plan, self._writer.checkpoint.began_at)
         return self._summarize()
 
     async def _read(self) -> Landed:

@@ -160,6 +160,8 @@ def find_landed(job: PartitionJob, *, fresh: bool) -> Landed | None:
     files = list_raw_files(job.folder, job.partition.name)
     if not _are_current(job, files) or _is_old(job, files[-1][1].landed_at) or _is_gone_on(job, files):
         return None
+    if not _is_settled(job, files[-1][1]):
+        return None
     if job.incremental is not None and find_damage(job.folder, job.partition.name):
         return None
     discard(job.raw)
@@ -198,10 +200,10 @@ def warn_of_clock(plan: LandingPlan) -> tuple[str, ...]:
     )
 
 
-def keep_unchanged(plan: LandingPlan) -> None:
-    """Note that what is landed is what the server still has."""
+def keep_unchanged(plan: LandingPlan, began_at: str) -> None:
+    """Note that what is landed is what the server still has, and when it was asked."""
     assert plan.landed is not None
-    commit_manifest(plan.raw, replace(plan.landed, landed_at=now_text()))
+    commit_manifest(plan.raw, replace(plan.landed, began_at=began_at, landed_at=now_text()))
 
 
 def summarize_landing(plan: LandingPlan, stats: RequestStats, resumed_from: int, seconds: float) -> Landed:
@@ -263,6 +265,12 @@ def _is_old(job: PartitionJob, text: str) -> bool:
         return False
     moment, now = moment_of(text), datetime.now(UTC)
     return moment is None or now - moment >= job.source.refresh.after or moment - now > _CLOCKS_APART
+
+
+def _is_settled(job: PartitionJob, latest: RawManifest) -> bool:
+    """Return whether a partition was landed after it could change no more."""
+    settled, began = job.partition.settled_at, moment_of(latest.began_at or latest.landed_at)
+    return settled is None or (began is not None and began >= settled)
 
 
 def _sum_up(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]], *, reused: bool) -> Landed:

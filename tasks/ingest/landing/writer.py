@@ -77,7 +77,14 @@ class RawWriter:
         """Write the last page group, and the manifest in the checkpoint's place."""
         manifest, _ = self._write(group, largest)
         written_ns = _groups_path(self._raw).stat().st_mtime_ns
-        manifest = replace(manifest, landed_at=now_text(), etag=etag, last_modified=last_modified, mtime_ns=written_ns)
+        manifest = replace(
+            manifest,
+            began_at=self.checkpoint.began_at,
+            landed_at=now_text(),
+            etag=etag,
+            last_modified=last_modified,
+            mtime_ns=written_ns,
+        )
         self._commit(asdict(manifest), indent=2)
         self.checkpoint = replace(self.checkpoint, manifest=manifest, state=None)
 
