@@ -12,7 +12,6 @@ from pydantic import field_validator, model_validator
 from tasks.config.base import ConfigModel
 from tasks.config.http import check_url
 from tasks.config.kinds import Kinds
-from tasks.config.pagination import Place
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -63,7 +62,7 @@ class Unsigned(Protocol):
 class Proof(NamedTuple):
     """What a request carries to prove who asks."""
 
-    place: Place
+    place: Literal["query", "header", "body"]
     """Where it is sent."""
     name: str
     """Name of the header, the query parameter or the key of the body."""

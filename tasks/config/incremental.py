@@ -9,6 +9,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, field_validator, model_validator
 
 from tasks.config.base import BodyPath, ConfigModel, NonEmpty, Scalar, read_duration
+from tasks.config.columns import find_format_mistake
+from tasks.config.pagination import Place, check_param_names
+
+ISO = "iso"
+EPOCHS = {"epoch_s": timedelta(seconds=1), "epoch_ms": timedelta(milliseconds=1)}
+"""Ways to write a time as a number, and what it counts."""
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?")
 
@@ -35,7 +41,13 @@ class Incremental(ConfigModel):
     field: BodyPath
     """Path in a record to the value that grows, e.g. updated_at: a number, or a time in ISO 8601."""
     param: NonEmpty
-    """Query parameter that takes the largest value landed."""
+    """What takes the largest value landed: a query parameter, or what place says."""
+    place: Place = "query"
+    """Where it is sent: as query parameter, header, at a path in the JSON body, as filter.since, or wherever {since} stands in url, params, headers or body."""
+    until: NonEmpty | None = None
+    """What takes, in the same place, the time at which the run began to ask, so that nothing newer moves the pages under way."""
+    format: NonEmpty | None = None
+    """How both are written: iso (2024-01-31T00:00:00Z), epoch_s, epoch_ms, or as strftime has it, e.g. "%Y-%m-%d %H:%M", in UTC; without it the largest value as it came, and the time as iso."""
     start: Scalar
     """Value of the first run: a number, or a time in ISO 8601."""
     overlap: Overlap = 0.0
@@ -57,10 +69,34 @@ class Incremental(ConfigModel):
     @model_validator(mode="after")
     def _fits_together(self) -> Incremental:
         grows_in_time = isinstance(self.start, str)
+        check_param_names(self.place, self.param, self.until)
+        self._check_format(grows_in_time=grows_in_time)
         if self.overlap and grows_in_time != isinstance(self.overlap, timedelta):
             cure = "a time, e.g. 1h" if grows_in_time else "a number, e.g. 100"
             raise ValueError(f"overlap goes back from values like start, {self.start!r}; write {cure}")
         return self
+
+    def _check_format(self, *, grows_in_time: bool) -> None:
+        if self.format in EPOCHS:
+            return
+        if self.format is None:
+            if self.until is not None and not grows_in_time:
+                raise ValueError(
+                    f"start is a number, {self.start}, which tells not how until is written; add format: epoch_s, or epoch_ms"
+                )
+            return
+        if not grows_in_time:
+            raise ValueError(
+                f"format: {self.format!r:.80} is of times, and start is a number; write epoch_s or epoch_ms"
+            )
+        if self.format == ISO:
+            return
+        if "%" not in self.format:
+            raise ValueError(
+                f"format: {self.format!r:.80} is no way to write a time; write iso, epoch_s, epoch_ms, or e.g. %Y-%m-%d"
+            )
+        if (mistake := find_format_mistake(self.format)) is not None:
+            raise ValueError(f"format: {self.format!r:.80} {mistake}")
 
 
 def _read_number(value: Any) -> Any:

@@ -8,11 +8,12 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, model_validator
 
-from tasks.config.base import BodyPath, ConfigModel, NonEmpty
+from tasks.config.base import BodyPath, ConfigModel, NonEmpty, Scalar
 from tasks.config.http import HeaderName, check_header_name
 from tasks.config.kinds import Kinds
 
-Place = Literal["query", "header", "body"]
+Place = Literal["query", "header", "body", "placeholder"]
+"""Where a request carries a value: a query parameter, a header, a path in the JSON body, or wherever {name} stands in url, params, headers and body."""
 Status = Annotated[int, Field(ge=200, le=599)]
 Following = str | int | float
 """What names a page: its address, or the value that a request for it carries."""
@@ -20,11 +21,13 @@ Following = str | int | float
 _COUNTS = ("pages_at", "pages_header", "total_at", "total_header")
 
 
-def check_header_names(place: Place, *names: str | None) -> None:
-    """Raise ValueError unless all names are those of headers, where that is what they are."""
+def check_param_names(place: Place, *names: str | None) -> None:
+    """Raise ValueError unless all names can be those of headers, or of placeholders, where that is what they are."""
     for name in names:
         if place == "header" and name is not None:
             check_header_name(name)
+        if place == "placeholder" and name is not None and not name.isidentifier():
+            raise ValueError(f"{name!r:.80} is no name of a placeholder; write one of letters, digits and _, e.g. page")
 
 
 class SinglePagination(ConfigModel):
@@ -61,7 +64,7 @@ class NumberedPagination(_Bounded):
     """Number of the first page."""
 
     place: Place = "query"
-    """Where the number is sent: as query parameter, header, or key of the JSON body."""
+    """Where the number is sent: as query parameter, header, at a path in the JSON body, as variables.page, or wherever {page} stands in url, params, headers or body."""
     size_param: NonEmpty | None = None
     """Parameter that takes the page size, sent beside the number; it needs size."""
     size: Annotated[int, Field(ge=1)] | None = None
@@ -75,7 +78,7 @@ class NumberedPagination(_Bounded):
 
     @model_validator(mode="after")
     def _fit_together(self) -> NumberedPagination:
-        check_header_names(self.place, self.param, self.size_param)
+        check_param_names(self.place, self.param, self.size_param)
         for name in ("size_param", "total_at", "total_header"):
             if getattr(self, name) is not None and self.size is None:
                 raise ValueError(f"{name} needs the rows of a full page; add size: 100, or what the server gives")
@@ -151,6 +154,11 @@ class FollowedPagination(_Bounded):
     @property
     def sent_as(self) -> tuple[Place, str] | None:
         """Return where, and as what, a request carries what the page before told; None where that is an address."""
+        return None
+
+    @property
+    def begins_with(self) -> Scalar | None:
+        """Return what the first request carries where the others carry what the page before told; None where it carries nothing."""
         return None
 
     @abstractmethod

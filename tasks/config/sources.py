@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -20,6 +21,7 @@ from tasks.config.http import AllowHosts, FilePath, Headers, Refresh, Requests, 
 from tasks.config.incremental import Incremental
 from tasks.config.pagination import Pagination, SinglePagination
 from tasks.config.partitions import MOST_PARTITIONS, PartitionValues, count_values, names_beside
+from tasks.config.places import check_place, list_placed
 from tasks.core.tables import quote_name
 
 Count = Annotated[int, Field(ge=0)]
@@ -128,6 +130,11 @@ class _Fetched(_Tabled):
                 raise ValueError(f"partitions.{both.pop()}: is what a date of {name} ends with; choose another name")
         return self
 
+    @property
+    def fixed_headers(self) -> Mapping[str, str]:
+        """Return the headers that are the same for every request."""
+        return self.headers
+
     @model_validator(mode="after")
     def _has_few_partitions(self) -> Self:
         number = math.prod(map(count_values, self.partitions.values()))
@@ -160,7 +167,7 @@ class ApiSource(_Fetched):
     kind: Literal["api"] = "api"
     """Kind of source."""
     url: str
-    """Address of the endpoint; `{partition}` takes the partition's value, others become query parameters."""
+    """Address of the endpoint; `{partition}` takes the partition's value, here and in params, headers and body; others become query parameters."""
     method: Literal["GET", "POST"] = "GET"
     """Method of every request."""
     body: dict[str, JsonValue] | None = None
@@ -198,17 +205,13 @@ class ApiSource(_Fetched):
 
     @model_validator(mode="after")
     def _fits_together(self) -> ApiSource:
-        check_url(self.url, self.placeholders)
+        self._has_places()
+        check_url(self.url, {*self.placeholders, *self.placed_names})
         for name, value in self.params.items():
             check_param(name, value)
         if self.method == "GET" and (self.body is not None or self.idempotent):
             key = "body" if self.body is not None else "idempotent"
             raise ValueError(f"{key} belongs to a POST; add method: POST, or take {key} out")
-        if self.method == "GET" and "body" in (
-            getattr(self.pagination, "place", None),
-            getattr(self.auth, "place", None),
-        ):
-            raise ValueError("place: body needs a request with a body; add method: POST, or send it as query or header")
         if (self.shape == "by_id") != (self.id_column is not None):
             raise ValueError(SHAPE_NEEDS_COLUMN)
         if self.explode is None and self.explode_empty == "keep":
@@ -224,6 +227,43 @@ class ApiSource(_Fetched):
             )
         self._refuse_lost_elements()
         return self
+
+    @property
+    def is_posted(self) -> bool:
+        """Return whether every request is a POST."""
+        return self.method == "POST"
+
+    @property
+    def json_body(self) -> dict[str, JsonValue]:
+        """Return the body of a POST, before values are in it."""
+        return self.body or {}
+
+    @property
+    def texts(self) -> list[Any]:
+        """Return what may have placeholders beside the address."""
+        return [self.params, self.headers, self.json_body]
+
+    @property
+    def placed_names(self) -> AbstractSet[str]:
+        """Return the names, beside those of partitions, whose placeholders take a value: of the page, or of what is new."""
+        placed = list_placed(self.pagination, self.incremental)
+        return {each.name for each in placed if each.place == "placeholder"}
+
+    @property
+    def fixed_headers(self) -> Mapping[str, str]:
+        """Return the headers without a placeholder."""
+        names = {*self.placeholders, *self.placed_names}
+        return {name: text for name, text in self.headers.items() if not any(f"{{{each}}}" in text for each in names)}
+
+    def _has_places(self) -> None:
+        """Raise where a value that requests carry has no place in them."""
+        placed = list_placed(self.pagination, self.incremental)
+        if not self.is_posted and "body" in (*(each.place for each in placed), getattr(self.auth, "place", None)):
+            raise ValueError("place: body needs a request with a body; add method: POST, or send it as query or header")
+        for each in placed:
+            check_place(each, self.url, self.texts, self.json_body)
+            if each.place == "placeholder" and each.name in self.placeholders:
+                raise ValueError(f"{each.key}: {{{each.name}}} is a partition, too; give one of them another name")
 
     def _refuse_lost_elements(self) -> None:
         """Raise where a record may come again, and what it held before would stay in the table of its elements."""

@@ -66,6 +66,32 @@ def items_of(value: Any) -> Sequence[Any] | None:
     return value if isinstance(value, list) else None
 
 
+def put_at(root: Any, path: str, value: Any) -> Any:
+    """Return a JSON value with another one at a path; of what the path leads through nothing is changed, but made anew.
+
+    >>> put_at({"variables": {"first": 10}}, "variables.after", "abc")
+    {'variables': {'first': 10, 'after': 'abc'}}
+
+    Raises:
+        KeyError: what the path leads through has not what it names.
+
+    """
+    return _put(root, _steps(path), value)
+
+
+def _put(within: Any, steps: tuple[tuple[str, str], ...], value: Any) -> Any:
+    (name, rest), *further = steps
+    if isinstance(within, dict) and (rest in within or not further):
+        return {**within, rest if rest in within else name: value}
+    if isinstance(within, dict) and name in within:
+        return {**within, name: _put(within[name], tuple(further), value)}
+    if isinstance(within, list) and name.isdecimal() and len(name) <= _MOST_DIGITS and int(name) < len(within):
+        place = int(name)
+        inner = _put(within[place], tuple(further), value) if further else value
+        return [*within[:place], inner, *within[place + 1 :]]
+    raise KeyError(name)
+
+
 def write_name(name: str) -> str:
     """Return a name as it stands in a path: in quotes where it has a dot, or begins with a quote.
 

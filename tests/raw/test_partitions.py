@@ -157,7 +157,7 @@ API = {
     "partitions": {"part": ["a"], "month": [3]},
     "key": ["id"],
     "pagination": {"kind": "page", "size": 10},
-    "incremental": {"field": "at", "param": "since", "start": 0},
+    "incremental": {"field": "at", "param": "since", "start": 0, "format": "epoch_ms"},
     "columns": {"id": "int"},
     "explode": "lines",
 }
@@ -235,6 +235,9 @@ OF_INCREMENTAL: dict[str, tuple[Any, bool]] = {
     "param": ("after", True),
     "start": (5, True),
     "overlap": (5, False),
+    "place": ("header", True),
+    "until": ("until", True),
+    "format": ("epoch_s", True),
 }
 OF_COLUMN: dict[str, tuple[Any, bool]] = {
     "select": ("td + td", True),

@@ -27,6 +27,7 @@ from tests.site.landing import landing_routes
 from tests.site.odd import odd_routes
 from tests.site.pages import page_routes
 from tests.site.partitioned import partitioned_routes
+from tests.site.places import place_routes
 from tests.site.secrets import said_routes
 
 
@@ -138,6 +139,7 @@ def _routes(site: Site) -> list[Route]:
         **drawn_routes(site),
         **partitioned_routes(site),
         **page_routes(),
+        **place_routes(site),
         **api_routes(site, ITEMS),
         **auth_routes(site, ITEMS),
     }

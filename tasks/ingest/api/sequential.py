@@ -94,6 +94,8 @@ async def read_sequence(
 ) -> AsyncGenerator[PageGroup, None]:
     """Yield page after page, each of which says where the next is."""
     names, kind = ListNames(source.names, walk.names), BodyKind()
+    if pagination.begins_with is not None:
+        first = _turn(first, pagination, pagination.begins_with)
     seen = {_digest(_here(pagination, first, walk.following))}
     is_last = False
     while not is_last:
@@ -116,8 +118,10 @@ async def read_sequence(
 
 
 def _here(pagination: FollowedPagination, first: PageRequest, following: Following | None) -> Following | None:
-    """Return what names a page where the one before names it; the first has an address, but no cursor."""
-    return str(first.url) if following is None and pagination.sent_as is None else following
+    """Return what names a page where the one before names it; the first has an address, but a cursor only where one is declared."""
+    if following is not None:
+        return following
+    return str(first.url) if pagination.sent_as is None else pagination.begins_with
 
 
 async def _fetch(

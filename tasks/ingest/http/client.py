@@ -72,7 +72,7 @@ class Client:
         signing = CredentialTransport(
             RetryTransport(sending, requests, idempotent=idempotent, warn=self.warn),
             {origin_of(url) for url in own},
-            source.headers,
+            source.fixed_headers,
             credential,
         )
         hosts = AllowedHosts(own, source.allow_hosts)

@@ -85,6 +85,8 @@ class PageRequest(NamedTuple):
     """JSON value of a POST."""
     answers: frozenset[int] = frozenset()
     """Statuses beside 2xx that are an answer, not an error."""
+    fill: Callable[[str, Scalar], PageRequest] | None = None
+    """Returns the request with a value wherever the placeholder of a name stands."""
 
     @property
     def method(self) -> str:

@@ -18,7 +18,7 @@ from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
 from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedError, is_validated_by_body
 from tasks.ingest.landing.plan import Landed, LandingPlan, keep_unchanged, summarize_landing, warn_of_clock
 from tasks.ingest.landing.resumption import State, keep_state, read_state
-from tasks.ingest.landing.watermark import Watermark
+from tasks.ingest.landing.watermark import Watermark, moment_of
 from tasks.ingest.landing.writer import RawWriter, discard
 from tasks.ingest.scraping.crawl import crawl
 from tasks.ingest.scraping.frontier import CrawlState
@@ -190,7 +190,8 @@ class _Landing:
         match job.source:
             case ApiSource() as source:
                 assert not isinstance(state, CrawlState)
-                return read_pages(source, first_request(source, job.partition, self._plan.since), fetch, state)
+                began = moment_of(self._writer.checkpoint.began_at)
+                return read_pages(source, first_request(source, job.partition, self._plan.since, began), fetch, state)
             case PagesSource() as source:
                 assert state is None or isinstance(state, CrawlState)
                 return crawl(source, job.partition, fetch, self._access.robots, state)

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from tasks.config.base import BodyPath, NonEmpty
+from tasks.config.base import BodyPath, NonEmpty, Scalar
 from tasks.config.http import HeaderName
-from tasks.config.pagination import Following, Page, Place, check_header_names
+from tasks.config.pagination import Following, Page, Place, check_param_names
 from tasks.ingest.api.paginators.named import NamedPagination, missing_header, missing_in_body
 
 
@@ -24,11 +24,13 @@ class CursorPagination(NamedPagination):
     param: NonEmpty = "cursor"
     """Parameter that takes the cursor."""
     place: Place = "query"
-    """Where the cursor is sent: as query parameter, header, or key of the JSON body."""
+    """Where the cursor is sent: as query parameter, header, at a path in the JSON body, as variables.after, or wherever {cursor} stands in url, params, headers or body."""
+    start: Scalar | None = None
+    """What the first request carries there, e.g. "*" or 0; without it, nothing."""
 
     @model_validator(mode="after")
     def _is_one(self) -> CursorPagination:
-        check_header_names(self.place, self.param)
+        check_param_names(self.place, self.param)
         if (self.cursor_at is None) == (self.cursor_header is None):
             raise ValueError(
                 "name one place of the next cursor: cursor_at: a path in the body, or cursor_header: a header"
@@ -44,6 +46,11 @@ class CursorPagination(NamedPagination):
     def sent_as(self) -> tuple[Place, str]:
         """Return where the cursor is sent, and as what."""
         return self.place, self.param
+
+    @property
+    def begins_with(self) -> Scalar | None:
+        """Return what the first request carries."""
+        return self.start
 
     def following(self, page: Page) -> Following | None:
         """Return the next page's cursor."""

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from tasks.config.base import BodyPath, NonEmpty
-from tasks.config.pagination import FollowedPagination, Following, Page, Place, check_header_names
+from tasks.config.base import BodyPath, NonEmpty, Scalar
+from tasks.config.pagination import FollowedPagination, Following, Page, Place, check_param_names
 from tasks.core.body_paths import walk
 from tasks.core.errors import PermanentSourceError
 from tasks.core.json_text import list_entries, list_items, take_json, to_text, to_value
@@ -27,13 +27,15 @@ class KeysetPagination(FollowedPagination):
     param: NonEmpty
     """Parameter that takes the value, e.g. starting_after or id_after."""
     place: Place = "query"
-    """Where the value is sent: as query parameter, header, or key of the JSON body."""
+    """Where the value is sent: as query parameter, header, at a path in the JSON body, as variables.after, or wherever {after} stands in url, params, headers or body."""
+    start: Scalar | None = None
+    """What the first request carries there, e.g. "*" or 0; without it, nothing."""
     has_more_at: BodyPath | None = None
     """Path in the body to true or false, e.g. has_more: with false the page is the last, and none is asked for in vain."""
 
     @model_validator(mode="after")
     def _has_names(self) -> KeysetPagination:
-        check_header_names(self.place, self.param)
+        check_param_names(self.place, self.param)
         return self
 
     @property
@@ -45,6 +47,11 @@ class KeysetPagination(FollowedPagination):
     def sent_as(self) -> tuple[Place, str]:
         """Return where the value is sent, and as what."""
         return self.place, self.param
+
+    @property
+    def begins_with(self) -> Scalar | None:
+        """Return what the first request carries."""
+        return self.start
 
     def following(self, page: Page) -> Following | None:
         """Return the value of the last row; None where there is no page after it."""
