@@ -29,7 +29,7 @@ from tasks.core.tables import list_parts
 from tasks.raw.owners import explain_other_owner
 from tasks.tables.function import write_function
 from tasks.tables.parts import refuse_unknown, sort_rows, types_of, write_parts
-from tasks.tables.query import parse_query, write_query
+from tasks.tables.query import explain_no_row, parse_query, write_query
 
 LAYOUT = 2  # raised when parts of the same rows are written otherwise
 _LOST = 2  # a table of less than the half of its rows before is told
@@ -98,7 +98,7 @@ def make_table(job: MadeTableJob, stop: threading.Event, *, fresh: bool) -> Comm
     (staged / "rejects").mkdir()
     parts = {name: Part(name, {job.name: count}, types, types) for name, count in counts.items()}
     made = TableManifest(job.fingerprint, types, {}, parts, pipeline=job.pipeline, inputs=inputs, texts=texts)
-    warnings = (*_warned(_check(job, made, staged)), *_told(before, made))
+    warnings = (*_warned(_check(job, made, staged)), *_told(job, before, made, stop))
     number = versions.next_number(before.number)
     checksums = {f"table/{name}": take_checksum(staged / "table" / name) for name in parts}
     made = replace(made, checksums=checksums, number=number)
@@ -166,11 +166,13 @@ def _warned(outcomes: list[CheckOutcome]) -> tuple[str, ...]:
     return tuple(outcome.sentence for outcome in outcomes if outcome.status == "warned")
 
 
-def _told(before: TableManifest, made: TableManifest) -> tuple[str, ...]:
+def _told(job: MadeTableJob, before: TableManifest, made: TableManifest, stop: threading.Event) -> tuple[str, ...]:
     """Return what is to be told of the rows: that there are none, or few of those before."""
     rows, had = _rows(made), _rows(before)
     if not rows:
-        return ("has no row; widen its query, or fill the tables that it is made of",)
+        spill = job.versions.staged / "spill"
+        why = explain_no_row(job.name, job.table, job.tables, spill, stop) if job.table.query is not None else ""
+        return (f"has no row; widen its query, or fill the tables that it is made of{why}",)
     if rows * _LOST < had:
         return (f"has {rows:,} rows, and had {had:,} before; see whether that is meant",)
     return ()

@@ -13,6 +13,7 @@ import duckdb
 
 from tasks.config import MadeTable
 from tasks.core.errors import TableError
+from tasks.core.join_keys import tell_unmatched
 from tasks.core.sql import TABLE_TYPES, bounded, explained, opened_tables, plain_column
 from tasks.core.sql_nodes import changing_functions, find_tables, is_changing, parse_tree, walk_nodes
 from tasks.core.tables import quote_text
@@ -93,6 +94,15 @@ def write_query(
     finally:
         shutil.rmtree(spill, ignore_errors=True)
     return rows
+
+
+def explain_no_row(
+    name: str, table: MadeTable, tables: Mapping[str, Path], spill: Path, stop: threading.Event | None = None
+) -> str:
+    """Return what a table's query, which gave no row, joins by keys that have no value in common; an empty text where there is none."""
+    assert table.query is not None
+    with opened_tables(tables, spill, table) as connection:
+        return tell_unmatched(connection, parse_query(table.query).bare, f"tables.{name}.query", stop)
 
 
 def plain_columns(connection: duckdb.DuckDBPyConnection, key: str, query: str) -> dict[str, str]:

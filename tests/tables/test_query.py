@@ -258,6 +258,27 @@ def test_few_rows_are_told(data: Path) -> None:
     assert none.findings.warnings[0].startswith("has no row")
 
 
+@pytest.mark.parametrize(
+    ("joined", "told"),
+    [
+        ("rows r JOIN coded c ON r.id::VARCHAR = c.code", "CAST(r.id AS VARCHAR) (VARCHAR: '1', '2', '3') is one of c.code (VARCHAR: '001', '002', '003')"),
+        ("(SELECT id::VARCHAR AS code FROM rows) JOIN coded USING (code)", "subquery.code (VARCHAR: '1', '2', '3') is one of coded.code (VARCHAR: '001', '002', '003')"),
+        ("rows, coded WHERE word = code AND id > 0", "rows.word (VARCHAR: 'a', 'b', 'a') is one of coded.code (VARCHAR: '001', '002', '003')"),
+        ("rows JOIN coded ON id = n WHERE id > 9", ""),
+        ("rows JOIN coded ON id > n + 9", ""),
+        ("rows JOIN (SELECT 1 AS id WHERE false) e USING (id)", ""),
+    ],
+)  # fmt: skip
+def test_a_join_of_keys_that_never_meet_is_told(data: Path, joined: str, told: str) -> None:
+    """With the types and the first values of both sides; keys that do meet are not to blame."""
+    coded = {"query": "SELECT lpad(id::VARCHAR, 3, '0') AS code, id AS n FROM rows ORDER BY id"}
+
+    made = make(data, pipeline_of(coded=coded, t={"query": f"SELECT 1 AS x FROM {joined}"}))["t"]  # noqa: S608 - the joins above
+
+    why = f"; no value of {told}" if told else ""
+    assert made.findings.warnings == (f"has no row; widen its query, or fill the tables that it is made of{why}",)
+
+
 def test_what_does_not_fit_in_memory_spills(data: Path) -> None:
     """A sort of many times the memory that is allowed."""
     query = "SELECT range AS n, hash(range)::VARCHAR AS h FROM range(6000000)"

@@ -171,6 +171,10 @@ def test_types_that_arrow_lacks_become_numbers_and_texts(build: Build) -> None:
         ({"query": "SELECT * FROM row_s"}, "Table with name row_s does not exist.*Did you mean.*rows"),
         ({"query": "SELECT * FROM read_csv('secrets.csv')"}, "Cannot access file"),
         ({"query": "SELECT * FROM rows WHERE b < 3"}, "gave 3 rows, and training needs 10; widen"),
+        (
+            {"query": "SELECT l.* FROM rows l JOIN rows r ON l.b = r.b + 1000"},
+            r"gave 0 rows.*fill its tables; no value of l\.b \(BIGINT: .* is one of \(r\.b \+ 1000\) \(BIGINT: '10",
+        ),
         ({"query": "SELECT [1, 2] AS pair, y, b FROM rows"}, "'pair' is INTEGER.*leave it out"),
         ({"query": "SELECT y FROM rows"}, "no column besides y; select features"),
         ({"target": "Y2"}, r"'Y2' is not a column of the query's result \(a, b, y\)"),

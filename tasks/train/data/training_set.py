@@ -68,6 +68,7 @@ def write_rows(training: Training, tables: Mapping[str, Path], path: Path, stop:
         TrainingError: when the query does not run, or gives too few rows to learn from.
 
     """
+    from tasks.core.join_keys import tell_unmatched  # noqa: PLC0415 - workers do without DuckDB
     from tasks.core.sql import opened_tables  # noqa: PLC0415 - workers do without DuckDB
     from tasks.train.data.query import read_result, run_query  # noqa: PLC0415 - workers do without DuckDB
 
@@ -77,8 +78,9 @@ def write_rows(training: Training, tables: Mapping[str, Path], path: Path, stop:
     with opened_tables(tables, spill, limits) as connection:
         rows = run_query(connection, training.query, tables, limits=limits, stop=stop)
         if rows < MIN_ROWS:
+            why = "" if rows else tell_unmatched(connection, training.query, "training.query", stop)
             raise TrainingError(
-                f"training.query: gave {rows} rows, and training needs {MIN_ROWS}; widen the query or fill its tables"
+                f"training.query: gave {rows} rows, and training needs {MIN_ROWS}; widen the query or fill its tables{why}"
             )
         reader = read_result(connection, _BATCH_ROWS)
         with commit(path) as part, pa.ipc.new_file(str(part), reader.schema) as file:
