@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from prefect import flow
@@ -12,7 +13,7 @@ from prefect import flow
 from flows.stage import end_stage, name_run, read_for_run
 from tasks.config import ElementsSource, FilesSource, Pipeline
 from tasks.convert.table.state import CommittedTable
-from tasks.convert.tasks import convert_source
+from tasks.convert.tasks import convert_named
 from tasks.core.concurrency import gather_all
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.storage import DataFolder
@@ -43,12 +44,8 @@ async def convert(
     folder = DataFolder.at(data)
     chosen = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
-    outcomes = await gather_all(
-        pipeline.converted.items(),
-        lambda item: convert_source(
-            *item, folder, fresh=fresh, allow_partial=pipeline.allow_partial, only=chosen, pipeline=pipeline.name
-        ),
-    )
+    convert_one = partial(convert_named, pipeline, folder=folder, fresh=fresh, only=chosen)
+    outcomes = await gather_all(pipeline.converted, convert_one)
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     outcomes = warn_of_mixed_elements(pipeline, outcomes)
     tables = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]

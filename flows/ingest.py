@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from prefect import flow, get_run_logger
 
+from flows.parents import ParentTables
 from flows.stage import end_stage, name_run, read_for_run
 from tasks.config import Pipeline
+from tasks.convert.tasks import convert_named
 from tasks.core.concurrency import gather_all
 from tasks.core.storage import DataFolder
 from tasks.ingest.api.response import find_in_body
 from tasks.ingest.http.client import open_client
 from tasks.ingest.results import LandedSource, RequestWarnings
 from tasks.ingest.scraping.robots import Robots
-from tasks.ingest.tasks import Ingest, land_source
+from tasks.ingest.tasks import Ingest
 from tasks.raw.owners import refuse_foreign
 from tasks.raw.selection import choose_slice
 from tasks.reports.artifacts import ProgressArtifacts, report_ingest
@@ -45,9 +48,12 @@ async def ingest(
     warnings, progress = RequestWarnings(get_run_logger().warning), ProgressArtifacts(pipeline.name)
     async with open_client(pipeline.fetched.values(), warnings.warn, find_in_body) as client:
         common = Ingest(client, Robots(client.throttle, client.warn), fresh, part, warnings, progress.show)
-        landed = await gather_all(
-            pipeline.fetched.items(), lambda item: land_source(*item, folder.raw(item[0]), common)
+        parents = ParentTables(
+            pipeline,
+            folder,
+            partial(convert_named, pipeline, folder=folder, fresh=fresh, only=part),
         )
+        landed = await gather_all(pipeline.fetched.items(), lambda item: parents.land(*item, common))
     for sentence in (warning for source in landed for warning in source.warnings):
         get_run_logger().warning("%s", sentence)
     await report_ingest(pipeline.name, landed)

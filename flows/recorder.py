@@ -112,8 +112,10 @@ def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable])
             "partitions_resumed": source.resumed,
             "partitions_failed": len(source.failures),
         }
+    read = dict(pair for source in landed for pair in source.rows_of_parents.items())
     for table in tables:
         counts = {name: getattr(table, name) for name in _TABLE_COUNTS}
+        counts["rows_new"] = max(table.rows_new, read.get(table.source, 0))
         guesses = table.findings.guesses.as_data() if table.findings.guesses.shared else None
         sources[table.source] = sources.get(table.source, {}) | counts | {"guesses": guesses}
     return {name: SourceSummary(**counts) for name, counts in sources.items()}

@@ -20,6 +20,7 @@ def fetched_once(pipeline: Pipeline) -> list[str]:
         for name, source in pipeline.fetched.items()
         if source.refresh is None
         and not source.has_open_dates
+        and not source.parents
         and not (isinstance(source, ApiSource) and source.incremental)
     ]
 

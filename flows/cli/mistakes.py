@@ -12,6 +12,7 @@ from tasks.convert.formats.registry import format_of
 from tasks.convert.table.inputs import list_files
 from tasks.core.errors import ConfigError, TableError
 from tasks.core.storage import DataFolder
+from tasks.core.tables import is_table
 from tasks.raw.owners import find_foreign
 from tasks.raw.selection import choose_slice
 
@@ -38,6 +39,8 @@ def find_mistakes(
         else:
             found = _fetched_mistakes(source) if choice.runs("ingest") else []
         mistakes += [f"sources.{name}.{mistake}" for mistake in found]
+        if not isinstance(source, FilesSource) and source.parents and choice.runs("ingest"):
+            mistakes += _parent_mistakes(name, source, config, folder, in_tables=in_tables)
     mistakes += [*find_foreign(config, folder), *_slice_mistakes(config, choice)]
     if choice.only == "tables" and not config.tables:
         mistakes.append("tables: is missing; add it, or leave --only tables out")
@@ -52,6 +55,21 @@ def find_mistakes(
 
         mistakes += find_table_mistakes(config, folder, choice, in_tables=in_tables, doubtful=doubtful)
     return [each for each in mistakes if not each.startswith(tuple(_begins(doubtful)))]
+
+
+def _parent_mistakes(
+    name: str, source: ApiSource | PagesSource, config: Pipeline, folder: DataFolder, *, in_tables: bool
+) -> Iterator[str]:
+    from tasks.raw.parents import find_parent_mistakes  # noqa: PLC0415 - of parents alone is DuckDB wanted
+    from tasks.tables.draft import is_current  # noqa: PLC0415 - the same
+
+    tables = {parent.from_ for parent in source.parents.values()} if in_tables else set()
+    current = {
+        table
+        for table in tables
+        if is_table(folder.table(table)) and is_current(table, config.converted[table], folder)
+    }
+    return find_parent_mistakes(name, source, folder, current)
 
 
 def _begins(doubtful: Iterable[str]) -> Iterator[str]:

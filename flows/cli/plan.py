@@ -17,16 +17,15 @@ def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
     """Yield stage, part and what a run does, for every part of a pipeline."""
     folder = DataFolder.at(data)
     for name, fetched in config.fetched.items():
-        partitions = list_partitions(fetched)
         what = "pages" if isinstance(fetched, PagesSource) else "API"
         first = fetched.start[0] if isinstance(fetched, PagesSource) else fetched.url
-        yield "ingest", name, f"{what}: {count(len(partitions), 'partition')} of {first}{_how(fetched)}"
+        yield "ingest", name, f"{what}: {_partitions(fetched, 'partition')} of {first}{_how(fetched)}"
     for name, source in config.converted.items():
         if isinstance(source, FilesSource):
             files = list_files(source.path, folder.root, source.allow_hosts)
             what = f"{count(len(files), 'file')} of {redact(', '.join(source.path))}"
         else:
-            what = f"{count(len(list_partitions(source)), 'raw file')}"
+            what = _partitions(source, "raw file")
         yield "convert", name, f"{what} to {data / 'tables' / name}/"
     if config.tables:
         from tasks.tables.order import order_tables  # noqa: PLC0415 - of tables alone is DuckDB wanted
@@ -43,6 +42,14 @@ def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
         for target in targets:
             inner = f", table {target.table}" if target.table else ""
             yield "export", name, f"to {target.to}{inner}"
+
+
+def _partitions(source: ApiSource | PagesSource, noun: str) -> str:
+    """Return how many partitions, or files of them, a source has: of those that tables tell of, for each of what."""
+    told = [f"{parent.column} of {parent.from_}" for parent in source.parents.values()]
+    rest = {name: values for name, values in source.partitions.items() if name not in source.parents}
+    number = count(len(list_partitions(source.model_copy(update={"partitions": rest}))), noun)
+    return f"{number} for each {' and '.join(told)}" if told else number
 
 
 def _how(source: ApiSource | PagesSource) -> str:

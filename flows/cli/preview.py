@@ -14,10 +14,11 @@ from tasks.convert.head import Head, read_head, read_lines
 from tasks.convert.schema.blocks import Guess
 from tasks.convert.schema.types import NULL_TEXTS
 from tasks.convert.table.inputs import list_files, list_raw
-from tasks.core.errors import ConfigError, TidemillError
+from tasks.core.errors import ConfigError, SourceError, TidemillError
 from tasks.core.redaction import redact
 from tasks.core.storage import DataFolder
 from tasks.core.suggestions import did_you_mean
+from tasks.raw.children import with_kept_children
 from tasks.raw.partitions import Partition, list_partitions
 
 _ADDRESSES = 3
@@ -78,8 +79,9 @@ def _lines(name: str, source: Source, folder: DataFolder, rows: int, first_pages
         yield f"{name}: {what}{count(len(files), 'file')}, {size:,} bytes, of {redact(', '.join(source.path))}"
         yield from _shown(read_head(name, source, files[0], folder), rows)
         return
-    partitions = list_partitions(source)
     fetched = source.of if isinstance(source, ElementsSource) else name
+    source = _known_partitions(source, folder.raw(fetched))
+    partitions = list_partitions(source)
     landed = list_raw(source, folder.raw(fetched), folder.root)
     what = "API" if isinstance(source, ApiSource) else "pages"
     of = f"{source.explode} of {fetched}, " if isinstance(source, ElementsSource) else ""
@@ -94,6 +96,22 @@ def _lines(name: str, source: Source, folder: DataFolder, rows: int, first_pages
         yield from _shown(read_head(name, source, landed.files[0], folder), rows)
     else:
         yield "  nothing of it is landed; --ask makes its first request, and shows what comes"
+
+
+def _known_partitions(source: ApiSource | PagesSource, raw: Path) -> ApiSource | PagesSource:
+    """Return a source with the partitions that it was fetched with, where tables tell of them.
+
+    Raises:
+        SourceError: it was not fetched yet.
+
+    """
+    known = with_kept_children(source, raw)
+    if known is None:
+        tables = ", ".join(parent.from_ for parent in source.parents.values())
+        raise SourceError(
+            f"its partitions are rows of {tables}, and which there are is known after a run; preview {tables}"
+        )
+    return known
 
 
 def _requests(source: ApiSource | PagesSource) -> Iterator[str]:

@@ -11,6 +11,7 @@ from tasks.config.http import Refresh, Requests
 from tasks.config.incremental import Incremental
 from tasks.config.load import examine_pipeline, load_pipeline, read_pipeline
 from tasks.config.pagination import SinglePagination
+from tasks.config.parents import Child, Parent
 from tasks.config.partitions import PartitionValues, Range
 from tasks.config.pipeline import Pipeline
 from tasks.config.runners import Runner
@@ -40,6 +41,7 @@ __all__ = [
     "Between",
     "Candidate",
     "Check",
+    "Child",
     "Column",
     "ColumnType",
     "Dates",
@@ -54,6 +56,7 @@ __all__ = [
     "OAuth2Auth",
     "PagesColumn",
     "PagesSource",
+    "Parent",
     "PartitionValues",
     "Pipeline",
     "Preprocessing",

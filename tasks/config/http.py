@@ -84,8 +84,8 @@ _HOST = re.compile(r"(?:[^\s/@?#:*\[\]]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _HTTP_URL = TypeAdapter(HttpUrl)
 
 
-def check_url(url: str, partitions: Collection[str]) -> None:
-    """Raise ValueError unless `url` is an http(s) address whose placeholders are all partitions."""
+def check_url(url: str, partitions: Collection[str], from_tables: Collection[str] = ()) -> None:
+    """Raise ValueError unless `url` is an http(s) address whose placeholders are all partitions; what others sent decides on no host."""
     shown = repr(_USER_INFORMATION.sub("", url))
     try:
         filled = _fill_placeholders(url, partitions)
@@ -96,6 +96,12 @@ def check_url(url: str, partitions: Collection[str]) -> None:
         ) from None
     except ValueError:
         raise ValueError(f"{shown} has a stray brace; write {{name}} for a partition's value") from None
+    origin = "/".join(url.split("/")[:3])
+    for name in from_tables:
+        if f"{{{name}}}" in origin:
+            raise ValueError(
+                f"{shown} has {{{name}}} in the host, and what another source sends decides on none; write the host"
+            )
     try:
         address = _HTTP_URL.validate_python(filled)
     except ValidationError:

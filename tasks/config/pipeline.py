@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
@@ -11,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from tasks.config.base import ConfigModel, Name
 from tasks.config.exports import Exports, find_doubles
 from tasks.config.kinds import check_added
-from tasks.config.sources import ApiSource, FilesSource, PagesSource, Source
+from tasks.config.sources import ApiSource, ElementsSource, FilesSource, PagesSource, Source
 from tasks.config.tables import MadeTable
 from tasks.config.training import Training
 from tasks.core.suggestions import did_you_mean
@@ -72,6 +73,42 @@ class Pipeline(ConfigModel):
         for name, mistake in find_doubles(self.export):
             raise _mistake_at(("export", name), mistake)
         return self
+
+    @model_validator(mode="after")
+    def _finds_each_parent(self) -> Pipeline:
+        for name, source in self.fetched.items():
+            for key, parent in source.parents.items():
+                at = ("sources", name, "partitions", key, "from")
+                if parent.from_ in self.tables:
+                    raise _mistake_at(
+                        at, f"{parent.from_} is made of other tables once all is fetched; name the table of a source"
+                    )
+                if parent.from_ not in self.converted:
+                    raise _mistake_at(
+                        at, f"no source has the table {parent.from_!r}; {did_you_mean(parent.from_, self.converted)}"
+                    )
+        try:
+            TopologicalSorter(self.parents).prepare()
+        except CycleError as error:
+            first, *_ = circle = [*reversed(error.args[1])]
+            raise _mistake_at(
+                ("sources", first, "partitions"),
+                f"{' -> '.join(circle)} is a circle, in which each is fetched once the one before is; take one of them out",
+            ) from None
+        return self
+
+    @property
+    def parents(self) -> dict[str, set[str]]:
+        """Return the sources that are fetched before each source, as their tables say which partitions it has."""
+        return {
+            name: {self.source_of(parent.from_) for parent in source.parents.values()}
+            for name, source in self.fetched.items()
+        }
+
+    def source_of(self, table: str) -> str:
+        """Return the name of the source whose rows a table holds, or elements of them."""
+        source = self.converted[table]
+        return source.of if isinstance(source, ElementsSource) else table
 
     @property
     def converted(self) -> dict[str, Source]:

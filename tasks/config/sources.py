@@ -20,6 +20,7 @@ from tasks.config.files import SHAPE_NEEDS_COLUMN, ListNames, Reading
 from tasks.config.http import AllowHosts, FilePath, Headers, Refresh, Requests, check_param, check_url
 from tasks.config.incremental import Incremental
 from tasks.config.pagination import Pagination, SinglePagination
+from tasks.config.parents import Child, Parent
 from tasks.config.partitions import MOST_PARTITIONS, PartitionValues, count_values, names_beside
 from tasks.config.places import check_place, list_placed
 from tasks.core.tables import quote_name
@@ -123,11 +124,31 @@ class _Fetched(_Tabled):
         ended = {n: v.until(now) if isinstance(v, Dates) else v for n, v in self.partitions.items()}
         return self.model_copy(update={"partitions": ended}) if self.has_open_dates else self
 
+    @property
+    def parents(self) -> dict[str, Parent]:
+        """Return the partitions whose values are those of other sources' tables, by name."""
+        return {name: values for name, values in self.partitions.items() if isinstance(values, Parent)}
+
+    @property
+    def names_from_tables(self) -> tuple[str, ...]:
+        """Return the placeholders whose values come from other sources' tables."""
+        return (*self.parents, *(each for item in self.parents.items() for each in names_beside(*item)))
+
+    def with_children(self, children: Mapping[str, Sequence[Child]]) -> Self:
+        """Return the same source with the values that there are of its parents' tables, by the names of partitions."""
+        known = {name: self.parents[name].with_children(values) for name, values in children.items()}
+        return self.model_copy(update={"partitions": {**self.partitions, **known}})
+
     @model_validator(mode="after")
     def _names_each_placeholder_once(self) -> Self:
+        names = [*self.partitions]
         for name, values in self.partitions.items():
-            if both := self.partitions.keys() & {*names_beside(name, values)}:
-                raise ValueError(f"partitions.{both.pop()}: is what a date of {name} ends with; choose another name")
+            for beside in names_beside(name, values):
+                if beside in names and not (isinstance(values, Parent) and values.take[beside] == values.column):
+                    raise ValueError(
+                        f"partitions.{name} has {beside} beside it, and so is something else called; rename one"
+                    )
+                names.append(beside)
         return self
 
     @property
@@ -206,7 +227,7 @@ class ApiSource(_Fetched):
     @model_validator(mode="after")
     def _fits_together(self) -> ApiSource:
         self._has_places()
-        check_url(self.url, {*self.placeholders, *self.placed_names})
+        check_url(self.url, {*self.placeholders, *self.placed_names}, self.names_from_tables)
         for name, value in self.params.items():
             check_param(name, value)
         if self.method == "GET" and (self.body is not None or self.idempotent):
@@ -316,7 +337,7 @@ class PagesSource(_Fetched):
     @model_validator(mode="after")
     def _are_urls(self) -> PagesSource:
         for url in self.start:
-            check_url(url, self.placeholders)
+            check_url(url, self.placeholders, self.names_from_tables)
         if getattr(self.auth, "place", None) == "body":
             raise ValueError(
                 "auth.place: body needs a request with a body; pages have none: send the key as query or header"

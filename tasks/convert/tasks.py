@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.config import Source
+from tasks.config import Pipeline, Source
 from tasks.convert.staging.block import sync_parts
 from tasks.convert.staging.bundle import convert_bundle
 from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
@@ -82,6 +82,21 @@ async def commit_converted(commitment: Commitment, source: str) -> CommittedTabl
     draft = commitment.draft
     files = await asyncio.to_thread(commit_table, draft)
     return state_of_table(draft.job, draft.types, files, commitment.files_read)
+
+
+async def convert_named(
+    pipeline: Pipeline, name: str, folder: DataFolder, *, fresh: bool, only: PartitionSelection | None
+) -> Outcome[CommittedTable]:
+    """Make the table of a source, or of elements of its records, that a pipeline has by a name."""
+    return await convert_source(
+        name,
+        pipeline.converted[name],
+        folder,
+        fresh=fresh,
+        allow_partial=pipeline.allow_partial,
+        only=only,
+        pipeline=pipeline.name,
+    )
 
 
 async def convert_source(  # noqa: PLR0913 - what a run says of a table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -58,6 +58,8 @@ class LandedSource:
         self.failures = tuple(failures)
         self.doubts = tuple(doubts)
         """What the audit of its rows found."""
+        self.rows_of_parents: Mapping[str, int] = {}
+        """The rows that this run read into the tables which told of its partitions."""
 
     @property
     def failed(self) -> list[Failed]:

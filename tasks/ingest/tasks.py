@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from tasks.config import ApiSource, PagesSource, SecretReference, secret_references
+from tasks.config import ApiSource, Dates, PagesSource, Parent, SecretReference, secret_references
 from tasks.core.accounting import Account, audit, same_answers, unmet_values, warnings_of
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import PermanentSourceError, SourceError
@@ -30,6 +30,7 @@ from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_la
 from tasks.ingest.progress import Show, SourceProgress
 from tasks.ingest.results import FailedPartition, LandedSource, PartitionOutcome, RequestWarnings, resolve_unproven
 from tasks.ingest.scraping.robots import Robots
+from tasks.raw.children import keep_children
 from tasks.raw.partitions import Partition, list_partitions
 from tasks.raw.selection import PartitionSelection
 
@@ -82,6 +83,7 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
     with ingest.warnings.for_source(name):
         try:
             async with exclusive_lock(folder, held), progress:
+                await asyncio.to_thread(keep_children, source, folder)
                 outcomes = await _SourceLanding(source, folder, ingest, progress).run(jobs)
         except PermanentSourceError as error:  # another run holds the source
             outcomes = [progress.failed(FailedPartition(str(error), job.partition.name)) for job in jobs]
@@ -93,18 +95,26 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
         name,
         landed=[o for o in outcomes if isinstance(o, Landed)],
         failures=[o for o in outcomes if isinstance(o, FailedPartition)],
-        doubts=_audit(partitions, outcomes),
+        doubts=_audit(source, partitions, outcomes),
     )
 
 
-def _audit(partitions: Sequence[Partition], outcomes: Sequence[PartitionOutcome]) -> tuple[str, ...]:
-    """Return what is doubtful about the rows of a source as a whole; of one that is not all there nothing is known."""
+def _audit(
+    source: ApiSource | PagesSource, partitions: Sequence[Partition], outcomes: Sequence[PartitionOutcome]
+) -> tuple[str, ...]:
+    """Return what is doubtful about the rows of a source as a whole; of one that is not all there nothing is known.
+
+    A date, or a row of another table, may well have no rows, or the same as another one.
+    """
     landed = [outcome for outcome in outcomes if isinstance(outcome, Landed)]
-    if len(landed) < len(outcomes):
+    if len(landed) < len(outcomes) or not landed:
         return ()
     rows = sum(each.rows for each in landed)
-    counts = [(partition.values, each.rows) for partition, each in zip(partitions, landed, strict=True)]
-    answers = [(*count, each.digest) for count, each in zip(counts, landed, strict=True)]
+    listed = {name for name, values in source.partitions.items() if not isinstance(values, Dates | Parent)}
+    answers = [(partition.values, each.rows, each.digest) for partition, each in zip(partitions, landed, strict=True)]
+    counts = [([pair for pair in values if pair[0] in listed], count) for values, count, _ in answers]
+    if len(listed) < len(source.partitions) and len({digest for _, count, digest in answers if count}) > 1:
+        answers = []
     return warnings_of(audit(Account(rows, rows, unmet=[*unmet_values(counts), *same_answers(answers)])))
 
 

@@ -118,9 +118,14 @@ def extended_name(name: str) -> str | None:
     return f"{stem}{RAW_SUFFIX}" if sign else None
 
 
+def name_partition(name: str) -> str:
+    """Return the name of the partition that a raw file, by its own name, is of."""
+    return name.removesuffix(RAW_SUFFIX).partition(_INCREMENT_SIGN)[0]
+
+
 def fetch_again(name: str) -> str:
     """Return what to do to have the partition of a raw file fetched again, and no other."""
-    partition = Path(name).name.removesuffix(RAW_SUFFIX).partition(_INCREMENT_SIGN)[0]
+    partition = name_partition(Path(name).name)
     if "=" not in partition or len(partition) > PARTITION_CHARACTERS:
         return "delete it and run again, and it alone is fetched anew"
     conditions = " ".join(f"--partitions {condition}" for condition in partition.split(","))

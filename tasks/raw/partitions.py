@@ -11,9 +11,9 @@ from functools import lru_cache
 from itertools import product
 from string import Formatter
 from typing import Any, assert_never
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from tasks.config import ApiSource, Column, Dates, PagesSource, PartitionValues, Range, Scalar
+from tasks.config import ApiSource, Child, Column, Dates, PagesSource, Parent, PartitionValues, Range, Scalar
 from tasks.config.dates import Interval
 from tasks.core.storage import fingerprint
 from tasks.raw.files import PARTITION_CHARACTERS
@@ -49,6 +49,8 @@ class PartitionValue:
     """When there is anything of it; None where there is now."""
     settled_at: datetime | None = None
     """When it changes no more."""
+    taken: tuple[tuple[str, Scalar | bool | None], ...] = ()
+    """What each row of it has too, by names."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Partition:
     """When what is fetched of it changes no more: one that was fetched before is fetched again; None where it is not known to change."""
     known_as: tuple[tuple[str, str], ...] = ()
     """The texts by which slices know those values that are not known by themselves."""
+    taken: tuple[tuple[str, Scalar | bool | None], ...] = ()
+    """What each row of it has too, by names."""
 
     @classmethod
     def of(cls, names: Collection[str], values: Collection[PartitionValue]) -> Partition:
@@ -75,6 +79,7 @@ class Partition:
             max((each.begins_at for each in values if each.begins_at), default=None),
             min((each.settled_at for each in values if each.settled_at), default=None),
             tuple((name, each.known_as) for name, each in pairs if each.known_as != str(each.value)),
+            tuple(pair for each in values for pair in each.taken),
         )
 
     @property
@@ -123,7 +128,8 @@ def request_fingerprint(source: ApiSource | PagesSource, partition: Partition) -
     """
     kinds, request, names = _requested(_Same(source))
     beside = [pair for pair in partition.beside if pair[0] in names]
-    return fingerprint([kinds, request, partition.values, *([beside] if beside else [])])
+    more = [each for each in (beside, {"taken": partition.taken} if partition.taken else None) if each]
+    return fingerprint([kinds, request, partition.values, *more])
 
 
 @lru_cache(maxsize=16)
@@ -141,6 +147,12 @@ def _requested(same: _Same) -> tuple[list[str | None], dict[str, Any], set[str]]
     return kinds, request, {*names, *_names_in(sent, source.placeholders)}
 
 
+def read_name(name: str) -> Partition:
+    """Return the partition that a name is of, its values as texts; of a name that was cut, those that it begins with."""
+    pairs = [pair.partition("=") for pair in name.split(",") if "=" in pair]
+    return Partition(tuple((unquote(key), unquote(value)) for key, _, value in pairs))
+
+
 def list_partitions(source: ApiSource | PagesSource) -> list[Partition]:
     """Return every combination of a source's partition values once, the last key varying fastest."""
     every = product(*(list_values(name, values) for name, values in source.partitions.items()))
@@ -149,10 +161,13 @@ def list_partitions(source: ApiSource | PagesSource) -> list[Partition]:
 
 
 def list_values(name: str, values: PartitionValues) -> list[PartitionValue]:
-    """Return the values that a pipeline file declares of a name: one by one, as a range, or as dates."""
+    """Return the values that there are of a name: declared one by one, as a range or as dates, or found in a parent's table."""
     match values:
+        case Parent():
+            assert values.children is not None, "the table is not asked yet"
+            return [_value_of_child(child) for child in values.children]
         case Dates():
-            return [_value_of(name, values, interval) for interval in values.intervals()]
+            return [_value_of_date(name, values, interval) for interval in values.intervals()]
         case Range():
             return [PartitionValue(value, str(value)) for value in values.values()]
         case tuple():
@@ -161,7 +176,15 @@ def list_values(name: str, values: PartitionValues) -> list[PartitionValue]:
             assert_never(values)
 
 
-def _value_of(name: str, dates: Dates, interval: Interval) -> PartitionValue:
+def _value_of_child(child: Child) -> PartitionValue:
+    texts = {None: "", True: "true", False: "false"}
+    beside = tuple(
+        (name, texts[each] if each is None or isinstance(each, bool) else each) for name, each in child.taken
+    )
+    return PartitionValue(child.value, str(child.value), beside, taken=child.taken)
+
+
+def _value_of_date(name: str, dates: Dates, interval: Interval) -> PartitionValue:
     begin, end = interval.begin, interval.end
     beside = ((f"{name}_end", dates.write(end)), (f"{name}_last", dates.write(end - timedelta(seconds=1))))
     return PartitionValue(dates.write(begin), dates.write_plain(begin), beside, begin, end + dates.lookback)

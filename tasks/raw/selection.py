@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from tasks.config import Pipeline
+from tasks.config import Parent, Pipeline
 from tasks.core.errors import ConfigError
 from tasks.core.suggestions import did_you_mean
 from tasks.raw.partitions import Partition, PartitionValue, list_values
@@ -114,10 +114,13 @@ def find_slice_mistakes(chosen: PartitionSelection, pipeline: Pipeline) -> list[
     declared: dict[str, list[PartitionValue]] = {}
     for source in pipeline.fetched.values():
         for name, values in source.partitions.items():
-            declared.setdefault(name, []).extend(list_values(name, values))
+            known = [] if isinstance(values, Parent) else list_values(name, values)
+            declared.setdefault(name, []).extend(known)
+    told_by_tables = {name for source in pipeline.fetched.values() for name in source.parents}
     return [
         f"partitions: {mistake}"
         for condition in chosen.conditions
+        if condition.name not in told_by_tables
         for mistake in _condition_mistakes(condition, declared)
     ]
 

@@ -47,7 +47,7 @@ def draft_tables(config: Pipeline, folder: DataFolder, scratch: Path, doubtful: 
     """
     drafted = DraftedTables()
     for name, source in config.converted.items():
-        if is_table(folder.table(name)) and (name in doubtful or _is_current(name, source, folder)):
+        if is_table(folder.table(name)) and (name in doubtful or is_current(name, source, folder)):
             drafted.tables[name] = folder.table(name)
             if types := read_table_manifest(folder.table(name)).types:
                 drafted.mistakes += _source_mistakes(name, source, types)
@@ -63,7 +63,7 @@ def draft_tables(config: Pipeline, folder: DataFolder, scratch: Path, doubtful: 
     return drafted
 
 
-def _is_current(name: str, source: Source, folder: DataFolder) -> bool:
+def is_current(name: str, source: Source, folder: DataFolder) -> bool:
     """Return whether a source's table has the columns that it will have by what is declared of it now.
 
     It has where it was made by the same, where all of its columns are declared, and where rows are read and

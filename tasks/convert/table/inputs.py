@@ -18,8 +18,8 @@ from tasks.core.errors import TableError
 from tasks.core.redaction import name_address, redact
 from tasks.core.remote_storage import RemoteAddress
 from tasks.raw.completeness import group_messages, is_certain, is_next_known
-from tasks.raw.files import RawManifest, list_raw_files
-from tasks.raw.partitions import Partition, list_partitions, request_fingerprint
+from tasks.raw.files import RAW_SUFFIX, RawManifest, list_raw_files, name_partition
+from tasks.raw.partitions import Partition, list_partitions, list_values, read_name, request_fingerprint
 
 _NUMBER = re.compile(r"([0-9]+)")
 _HASH_CHARACTERS = 8
@@ -151,10 +151,11 @@ def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> RawIn
     left_out = set(left)
     later = _find_later(left, found)
     landed = [each for each in found if each.partition not in left_out]
+    landed += _list_gone(source, folder, [each.partition.name for each in found])
     is_doubted = not is_next_known(source, landed)
     is_wrong = is_doubted and is_certain(source)
     refused = [each for each in landed if is_wrong and each.unproven]
-    taken = [each for each in landed if not (is_wrong and each.unproven)]
+    taken = [each for each in landed if each.files and not (is_wrong and each.unproven)]
     files = [pair for each in taken for pair in _by_time(each, root)]
     if isinstance(source, ApiSource) and source.incremental is not None:
         files.sort(key=lambda pair: pair[0])
@@ -165,6 +166,22 @@ def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> RawIn
         refused,
         [*group_messages(told), *_tell_later(later)],
     )
+
+
+def _list_gone(source: ApiSource | PagesSource, folder: Path, listed: Sequence[str]) -> list[LandedPartition]:
+    """Return the partitions that are landed and not listed, as their parents have gone, and whose rows stay."""
+    if not any(parent.on_missing == "keep" for parent in source.parents.values()):
+        return []
+    there = {name_partition(path.name) for path in folder.glob(f"[!.]*{RAW_SUFFIX}")} - set(listed)
+    gone = [(name, read_name(name)) for name in sorted(there, key=_by_value)]
+    others = {key: list_values(key, each) for key, each in source.partitions.items() if key not in source.parents}
+    texts = {key: {str(each.value) for each in values} for key, values in others.items()}
+    return [
+        LandedPartition(partition, list_raw_files(folder, name))
+        for name, partition in gone
+        if [key for key, _ in partition.values] == [*source.partitions][: len(partition.values)]
+        and all(key not in texts or value in texts[key] for key, value in partition.values)
+    ]
 
 
 def _find_later(left: Sequence[Partition], found: Sequence[LandedPartition]) -> list[Partition]:

@@ -16,6 +16,7 @@ from tasks.convert.table.inputs import RawInputs, list_files, list_raw
 from tasks.convert.table.versions import Versions
 from tasks.core.errors import TableError
 from tasks.core.storage import DataFolder, fingerprint
+from tasks.raw.children import with_kept_children
 from tasks.raw.partitions import Partition, list_partitions
 from tasks.raw.selection import PartitionSelection
 
@@ -153,13 +154,18 @@ def make_job(
         inputs = tuple(list_files(source.path, folder.root, source.allow_hosts, passed_over))
         return TableJob(name, source, inputs, folder.root, versions, pipeline=pipeline, passed_over=tuple(passed_over))
     fetched = source.of if isinstance(source, ElementsSource) else name
-    raw = list_raw(source, folder.raw(fetched), folder.root)
+    known = with_kept_children(source, folder.raw(fetched))
+    if known is None:
+        raise TableError(
+            "its partitions are the rows of other tables, and it was not fetched with these yet; run ingest first"
+        )
+    raw = list_raw(known, folder.raw(fetched), folder.root)
     due = [partition for partition in raw.missing if only is None or only.covers(partition)]
     _refuse_doubtful(raw, only, allow_partial=allow_partial)
-    if not raw.files or (due and not allow_partial):
-        _refuse_missing(list_partitions(source), raw.missing, due)
+    if (raw.missing and not raw.files) or (due and not allow_partial):
+        _refuse_missing(list_partitions(known), raw.missing, due)
     doubts = (*raw.warnings, *raw.causes(raw.refused))
-    return TableJob(name, source, tuple(raw.files), folder.root, versions, pipeline=pipeline, doubts=doubts)
+    return TableJob(name, known, tuple(raw.files), folder.root, versions, pipeline=pipeline, doubts=doubts)
 
 
 def _refuse_doubtful(raw: RawInputs, only: PartitionSelection | None, *, allow_partial: bool) -> None:

@@ -21,6 +21,7 @@ import httpx
 
 from tasks.config import ApiSource, OAuth2Auth, PagesSource, Requests
 from tasks.config.auth import SigningAuth
+from tasks.config.partitions import names_beside
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.garbage_collection import tuned_gc
 from tasks.core.hosts import AllowedHosts, PinnedResolver, host_of, open_connector
@@ -146,7 +147,12 @@ def first_urls(source: ApiSource | PagesSource) -> list[httpx.URL]:
     """Return addresses that have every origin of a source; a partition may decide on the host."""
     addresses = (source.url,) if isinstance(source, ApiSource) else source.start
     origins = {"/".join(address.split("/")[:3]) for address in addresses}
-    partitions = list_partitions(source) if any("{" in origin for origin in origins) else list_partitions(source)[:1]
+    deciding = {
+        name: values
+        for name, values in source.partitions.items()
+        if any(f"{{{each}}}" in origin for each in (name, *names_beside(name, values)) for origin in origins)
+    }
+    partitions = list_partitions(source.model_copy(update={"partitions": deciding}))
     return [httpx.URL(p.fill(origin)) for p in partitions for origin in sorted(origins)]
 
 

@@ -18,6 +18,7 @@ from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
 from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedError, is_validated_by_body
 from tasks.ingest.landing.plan import Landed, LandingPlan, keep_unchanged, summarize_landing, warn_of_clock
 from tasks.ingest.landing.resumption import State, keep_state, read_state
+from tasks.ingest.landing.taken import TakenMembers
 from tasks.ingest.landing.watermark import Watermark, moment_of
 from tasks.ingest.landing.writer import RawWriter, discard
 from tasks.ingest.scraping.crawl import crawl
@@ -120,6 +121,7 @@ class _Landing:
         self._watermark: Watermark | None = None
         source = plan.job.source
         self._max_rows = source.pagination.max_rows if isinstance(source, ApiSource) else None
+        self._taken = TakenMembers(plan.job.partition.taken)
         self._uncommitted = UncommittedPages()
         self._began_s = self._since_s = time.monotonic()
         self._committing: asyncio.Task[None] | None = None
@@ -199,6 +201,8 @@ class _Landing:
     def _take(self, group: PageGroup) -> None:
         """Put the next pages beside those that are not committed yet."""
         stats = self._access.stats
+        if self._plan.job.partition.taken:
+            group = group._replace(lines=[self._taken.add_to(line) for line in group.lines])
         self._check_rows(stats.rows + len(group.lines))
         stats.rows += len(group.lines)
         stats.pages += group.pages

@@ -1,0 +1,77 @@
+"""Sources whose partitions are rows of other sources' tables: fetched once these are made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from tasks.config import ApiSource, PagesSource, Pipeline
+from tasks.convert.table.state import CommittedTable
+from tasks.core.errors import TidemillError
+from tasks.core.outcome import Failed, Outcome
+from tasks.core.storage import DataFolder
+from tasks.ingest.results import FailedPartition, LandedSource
+from tasks.ingest.tasks import Ingest, land_source
+
+Make = Callable[[str], Coroutine[Any, Any, Outcome[CommittedTable]]]
+
+
+class ParentTables:
+    """The sources of a run on their way, and the tables of those that others wait for.
+
+    Such a table is made as soon as its source is landed, while others still are; `make` makes
+    the table of a name. What convert finds of it later is as it was made here.
+    """
+
+    def __init__(self, pipeline: Pipeline, folder: DataFolder, make: Make) -> None:
+        self._pipeline = pipeline
+        self._folder = folder
+        self._make = make
+        self._landed = {name: asyncio.Event() for name in pipeline.fetched}
+        self._failed: set[str] = set()
+        self._tables: dict[str, asyncio.Task[Outcome[CommittedTable]]] = {}
+
+    async def land(self, name: str, source: ApiSource | PagesSource, ingest: Ingest) -> LandedSource:
+        """Return what became of a source's partitions, of which its parents' tables tell, if it has some."""
+        try:
+            landed = await self._land(name, source, ingest)
+        except TidemillError as error:
+            landed = LandedSource(name, [], [FailedPartition(str(error), "all")])
+        if landed.failures:
+            self._failed.add(name)
+        self._landed[name].set()
+        return landed
+
+    async def _land(self, name: str, source: ApiSource | PagesSource, ingest: Ingest) -> LandedSource:
+        if not source.parents:
+            return await land_source(name, source, self._folder.raw(name), ingest)
+        from tasks.raw.parents import find_children  # noqa: PLC0415 - of parents alone is DuckDB wanted
+
+        made = {parent.from_: await self._made(parent.from_) for parent in source.parents.values()}
+        known, told = await asyncio.to_thread(find_children, name, source, self._folder)
+        landed = await land_source(name, known, self._folder.raw(name), ingest)
+        landed.doubts = (*told, *landed.doubts)
+        landed.rows_of_parents = {table: state.rows_new for table, state in made.items()}
+        return landed
+
+    async def _made(self, table: str) -> CommittedTable:
+        """Return what became of a parent's table, which is made once its source is landed.
+
+        Raises:
+            TidemillError: the source is not landed whole, or its table could not be made.
+
+        """
+        source = self._pipeline.source_of(table)
+        if source in self._landed:
+            await self._landed[source].wait()
+        if source in self._failed and not self._pipeline.allow_partial:
+            raise TidemillError(
+                f"its parent {source} is not landed whole, and tells of too few partitions; mend that first"
+            )
+        if table not in self._tables:
+            self._tables[table] = asyncio.create_task(self._make(table))
+        outcome = await asyncio.shield(self._tables[table])
+        if isinstance(outcome, Failed):
+            raise TidemillError(f"its parent {table} has no table, as {outcome.message}")
+        return outcome

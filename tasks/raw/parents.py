@@ -1,0 +1,144 @@
+"""Parents: the rows of a source's table that say which partitions another source has."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tasks.config import ApiSource, Child, PagesSource, Parent, QueryLimits, Scalar
+from tasks.config.partitions import MOST_PARTITIONS
+from tasks.core.errors import QueryError
+from tasks.core.sql import bounded, check_query, explained, opened_tables
+from tasks.core.storage import DataFolder
+from tasks.core.suggestions import did_you_mean
+from tasks.core.tables import is_table, quote_name
+
+_LIMITS = QueryLimits(time_limit_s=600)
+_NESTED = ("[", "STRUCT", "MAP", "BLOB")
+
+
+def find_children(
+    name: str, source: ApiSource | PagesSource, folder: DataFolder
+) -> tuple[ApiSource | PagesSource, list[str]]:
+    """Return a source with the partitions that its parents' tables tell of, and what is to be told of these.
+
+    Raises:
+        QueryError: a table has no such column, a condition fails, or a value's rows do not agree on what is taken.
+
+    """
+    children: dict[str, list[Child]] = {}
+    told: list[str] = []
+    for key, parent in source.parents.items():
+        at = f"partitions.{key}"
+        rows = _read_rows(f"sources.{name}.{at}", parent, folder)
+        children[key], without = _as_children(f"sources.{name}.{at}", parent, rows)
+        if not children[key]:
+            told.append(f"{at}: no row of {parent.from_} tells of a partition, so that nothing was fetched")
+        if without:
+            told.append(f"{at}: {without:,} rows of {parent.from_} have no {parent.column}, and no partition")
+    return source.with_children(children), told
+
+
+def find_parent_mistakes(
+    name: str, source: ApiSource | PagesSource, folder: DataFolder, current: Collection[str]
+) -> Iterator[str]:
+    """Yield one sentence for each mistake of a source's parents: in SQL, and against those tables that are as a run would make them."""
+    for key, parent in source.parents.items():
+        at = f"sources.{name}.partitions.{key}"
+        query = f"SELECT 1 FROM {quote_name(parent.from_)} WHERE {_condition(parent)}"  # noqa: S608 - never run
+        if wrong := check_query(query, f"{at}.where"):
+            yield from wrong
+        elif parent.from_ in current:
+            try:
+                _read_rows(at, parent, folder, limit=0)
+            except QueryError as error:
+                yield str(error)
+
+
+def _read_rows(at: str, parent: Parent, folder: DataFolder, limit: int = MOST_PARTITIONS + 1) -> list[tuple[Any, ...]]:
+    """Return the values of the column, and of those that are taken, of each row that the condition holds of; each once."""
+    table = folder.table(parent.from_)
+    if not is_table(table):
+        return []  # made of no row
+    tables = {parent.from_: table}
+    with (
+        tempfile.TemporaryDirectory(prefix="tidemill-parents-") as scratch,
+        opened_tables(tables, Path(scratch) / "spill", _LIMITS) as connection,
+    ):
+        kinds = _kinds_of(connection, parent.from_)
+        if not kinds:
+            return []
+        for key, column in {
+            "column": parent.column,
+            **{f"take.{name}": of for name, of in parent.take.items()},
+        }.items():
+            _check_column(f"{at}.{key}", column, kinds, parent.from_)
+        names = ", ".join(quote_name(each) for each in (parent.column, *parent.take.values()))
+        query = f"SELECT DISTINCT {names} FROM {quote_name(parent.from_)} WHERE {_condition(parent)} ORDER BY ALL LIMIT {limit}"  # noqa: S608 - one SELECT, in which nothing but this table can be read
+        with explained(f"{at}.where", tables, at), bounded(connection, f"{at}.where", _LIMITS, at, None):
+            found: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+    if len(found) > MOST_PARTITIONS:
+        raise QueryError(
+            f"{at}: {parent.from_} tells of more than {MOST_PARTITIONS:,} partitions, and a source may have no more; narrow where"
+        )
+    return found
+
+
+def _kinds_of(connection: Any, table: str) -> dict[str, str]:
+    """Return the types of a table's columns; none where it has no column."""
+    if not connection.execute("SELECT 1 FROM duckdb_views() WHERE view_name = ?", [table]).fetchall():
+        return {}
+    return {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE {quote_name(table)}").fetchall()}
+
+
+def _condition(parent: Parent) -> str:
+    return f"(\n{parent.where}\n)" if parent.where else "true"
+
+
+def _check_column(at: str, column: str, kinds: dict[str, str], table: str) -> None:
+    if column not in kinds:
+        raise QueryError(f"{at}: {table} has no column {column!r}; {did_you_mean(column, kinds)}")
+    if any(sign in kinds[column] for sign in _NESTED):
+        raise QueryError(
+            f"{at}: {column!r} of {table} is {kinds[column]}, which no request can carry; name a plain column"
+        )
+
+
+def _as_children(at: str, parent: Parent, rows: Sequence[tuple[Any, ...]]) -> tuple[list[Child], int]:
+    """Return the children of rows, and how many rows have no value."""
+    found: dict[str, Child] = {}
+    without = 0
+    for value, *beside in rows:
+        plain = _plain(value)
+        if plain is None or plain == "":  # the address of such a one would be that of all
+            without += 1
+            continue
+        text = "true" if plain is True else "false" if plain is False else plain
+        child = Child(text, tuple(zip(parent.take, map(_plain, beside), strict=True)))
+        other = found.setdefault(str(text), child)
+        if other != child:
+            differ = next(name for (name, one), (_, two) in zip(other.taken, child.taken, strict=True) if one != two)
+            raise QueryError(
+                f"{at}.take: rows of {parent.from_} with the {parent.column} {text!r:.60} have different {parent.take[differ]}, "
+                f"{dict(other.taken)[differ]!r:.60} and {dict(child.taken)[differ]!r:.60}; take {differ} out, or give {parent.from_} a key"
+            )
+    return list(found.values()), without
+
+
+def _plain(value: Any) -> Scalar | bool | None:
+    """Return a value of a table as requests and rows have it: a time in ISO 8601, an exact decimal as a text."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value.tzinfo else value.isoformat()
+        case date():
+            return value.isoformat()
+        case Decimal():
+            return format(value, "f")
+        case _:
+            return str(value)
