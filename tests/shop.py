@@ -63,6 +63,22 @@ async def _product(request: Request) -> Response:
     return HTMLResponse(f"<main>{named}<b class=price>€ 1,{sku}.50</b></main>")
 
 
+async def _sitemap(request: Request) -> Response:
+    site = str(request.base_url).rstrip("/")
+    pages = [f"{site}/products/{sku:03d}" for sku in range(PRODUCTS)]
+    urls = "".join(f"<url><loc>{page}</loc></url>" for page in (*pages, f"{site}/catalogue"))
+    return Response(f"<urlset>{urls}</urlset>", media_type="application/xml")
+
+
+async def _news(_: Request) -> Response:
+    entries = "".join(f'<entry><link href="/products/{sku:03d}"/></entry>' for sku in (1, 7))
+    return Response(f'<feed xmlns="http://www.w3.org/2005/Atom">{entries}</feed>', media_type="application/atom+xml")
+
+
+async def _departments(_: Request) -> Response:
+    return HTMLResponse("<nav><a href=/catalogue>Chairs</a></nav>")
+
+
 @contextmanager
 def open_shop() -> Iterator[str]:
     """Yield the address of the shop, served while the block runs."""
@@ -70,6 +86,9 @@ def open_shop() -> Iterator[str]:
         Route("/v2/orders", _orders),
         Route("/catalogue", _catalogue),
         Route("/products/{sku}", _product),
+        Route("/sitemap.xml", _sitemap),
+        Route("/news.atom", _news),
+        Route("/departments", _departments),
         Route("/robots.txt", lambda _request: Response("", 404)),
     ]
     listener = socket.create_server((HOST, 0))

@@ -172,6 +172,8 @@ def test_the_pipelines_on_sources_give_each_value_as_it_is(shop: Shop) -> None:
     assert len(sales) == 90
     assert {"day": date(2023, 1, 7), "store": 101, "town": "Kiel", "revenue": 1007.5, "promo": True} in sales
     assert {"day": date(2022, 1, 7), "store": 201, "town": "Füssen", "revenue": 7.25, "promo": True} in sales
+    listed = {name: len(pd.read_parquet(tables / name)) for name in ("chairs", "newest", "by_department")}
+    assert listed == {"chairs": PRODUCTS, "newest": 2, "by_department": PRODUCTS}
     assert len(margins) == PRODUCTS
     assert margins.loc["007"].to_dict() == {"name": "Chair 007", "price": 1007.5, "cost": 7.25, "margin": 1000.25}
 

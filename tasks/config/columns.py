@@ -40,6 +40,15 @@ def find_pattern_mistake(pattern: str) -> str | None:
     return None
 
 
+def find_search_mistake(pattern: str) -> str | None:
+    """Return what is wrong with a regular expression that is looked for in a text, and the cure; None where it is one."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return f"is no regular expression ({error}); correct it, e.g. /product/"
+    return None
+
+
 def find_mistake_in_expression(sql: str) -> str | None:
     """Return what is wrong with an expression, and the cure; None where it may be of one row."""
     from tasks.core.expressions import find_expression_mistake  # noqa: PLC0415 - 0.1 s, for none but an expression

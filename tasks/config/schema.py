@@ -39,7 +39,7 @@ def editor_schema() -> Schema:
     for name in ("ApiSource", "ElementsTable", "FilesSource"):
         _allow(models[name]["properties"]["columns"]["additionalProperties"], _COLUMN)
     _allow(models["PagesSource"]["properties"]["columns"]["additionalProperties"], _TEXT)
-    for name, key in (("PagesSource", "start"), ("FilesSource", "path")):
+    for name, key in (*(("PagesSource", key) for key in ("start", "sitemap", "feed")), ("FilesSource", "path")):
         _allow(models[name]["properties"][key], _TEXT)
     models["PagesColumn"]["anyOf"] = [{"required": ["select"]}, {"required": ["expression"]}]
     del models["PagesColumn"]["required"]

@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from tasks.config.auth import Auth
 from tasks.config.base import BodyPath, ConfigModel, Name, NonEmpty, Scalar
 from tasks.config.checks import DeclaredCheck
-from tasks.config.columns import Column, PagesColumn, read_column, read_pages_column
+from tasks.config.columns import Column, PagesColumn, find_search_mistake, read_column, read_pages_column
 from tasks.config.dates import Dates
 from tasks.config.expressions import find_mistakes
 from tasks.config.files import SHAPE_NEEDS_COLUMN, ListNames, Reading
@@ -305,12 +305,18 @@ class PagesSource(_Fetched):
 
     kind: Literal["pages"] = "pages"
     """Kind of source."""
-    start: Annotated[tuple[str, ...], Field(min_length=1)]
+    start: tuple[str, ...] = ()
     """Address, or addresses, of the first pages; `{partition}` takes the partition's value."""
+    sitemap: tuple[str, ...] = ()
+    """Address, or addresses, of sitemaps, plain or .gz, of indexes of sitemaps, or of a robots.txt that names some: the pages that they list are first pages."""
+    feed: tuple[str, ...] = ()
+    """Address, or addresses, of feeds, RSS or Atom: the pages that their entries lead to are first pages."""
+    match: NonEmpty | None = None
+    """Regular expression that is in the addresses of a sitemap or a feed that are pages of the source, e.g. /product/; without it all are."""
     follow: NonEmpty | None = None
     """Selector of the link to the next page, CSS ending in ::attr(href), or XPath."""
-    links: NonEmpty | None = None
-    """Selector of the links to detail pages, one level deep: with it the rows are those of the detail pages."""
+    links: NonEmpty | Annotated[tuple[NonEmpty, ...], Field(min_length=1)] | None = None
+    """Selector of the links to detail pages: with it the rows are those of the detail pages; or a list of selectors, one for the pages of each level: the rows are those of the pages that the last one leads to."""
     rows: NonEmpty
     """Selector of the elements that are rows, CSS or XPath."""
     columns: Annotated[dict[str, PagesColumn], Field(min_length=1)]
@@ -320,14 +326,31 @@ class PagesSource(_Fetched):
     max_crawl_delay_s: Annotated[float, Field(gt=0)] = 60.0
     """Most seconds between two requests that a robots.txt may ask for; where it asks for more, nothing is fetched."""
     max_depth: Annotated[int, Field(ge=0)] | None = None
-    """Links from a start page to the farthest one; those beyond are not followed."""
+    """Links from a first page to the farthest one; those beyond are not followed, which is told."""
     max_pages: Annotated[int, Field(ge=1)] = 10_000
     """More pages than this in one partition are an error, so that links that never end cannot loop for ever."""
 
-    _one_or_many = field_validator("start", mode="before")(lambda value: (value,) if isinstance(value, str) else value)
+    _one_or_many = field_validator("start", "sitemap", "feed", mode="before")(
+        lambda value: (value,) if isinstance(value, str) else value
+    )
     _shorthand = field_validator("columns", mode="before")(
         lambda value: {k: read_pages_column(v) for k, v in value.items()} if isinstance(value, dict) else value
     )
+
+    @property
+    def listed_at(self) -> tuple[str, ...]:
+        """Return the addresses of what lists its first pages."""
+        return (*self.sitemap, *self.feed)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Return its own addresses."""
+        return (*self.start, *self.listed_at)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Return the selectors of the links to the pages of the next level, by the level that they stand on."""
+        return () if self.links is None else (self.links,) if isinstance(self.links, str) else self.links
 
     @property
     def selected(self) -> dict[str, PagesColumn]:
@@ -336,8 +359,14 @@ class PagesSource(_Fetched):
 
     @model_validator(mode="after")
     def _are_urls(self) -> PagesSource:
-        for url in self.start:
+        for url in self.addresses:
             check_url(url, self.placeholders, self.names_from_tables)
+        if not self.addresses:
+            raise ValueError("nothing says where its pages are; add start, sitemap or feed, e.g. start: https://…")
+        if self.match is not None and not self.listed_at:
+            raise ValueError("match is of the addresses in a sitemap or a feed; add one of them, or take match out")
+        if self.match is not None and (mistake := find_search_mistake(self.match)) is not None:
+            raise ValueError(f"match {self.match!r} {mistake}")
         if getattr(self.auth, "place", None) == "body":
             raise ValueError(
                 "auth.place: body needs a request with a body; pages have none: send the key as query or header"

@@ -29,6 +29,7 @@ from tasks.raw.partitions import Partition, list_partitions
 
 Warn = Callable[[str], None]
 _LOOK = Requests(max_in_flight=1, start_in_flight=1, attempts=3, timeout_s=20, deadline_s=30)
+_LISTINGS = 8  # sitemaps read on the way to the first page with rows
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class FirstAnswer:
 
         """
         if isinstance(source, PagesSource):
-            return read_page(self.response, source, is_detail=False).lines
+            return read_page(self.response, source).lines
         document = Document(take_json(self.response.content, lambda: self.response.charset_encoding), self.response)
         return ListNames(source.names).name(records_of(document, source))
 
@@ -91,7 +92,7 @@ def _read_answer(response: httpx.Response) -> FirstAnswer:
 
 
 async def fetch_first_page(source: ApiSource | PagesSource, warn: Warn) -> Sequence[bytes]:
-    """Return the records of a source's first answer, each as a line of JSON: one request, and for pages one of robots.txt.
+    """Return the records of a source's first answer, each as a line of JSON: one request, for pages one of robots.txt, and a few more where a sitemap or a feed lists them.
 
     Raises:
         SourceError: it is not answered, or not as the source says.
@@ -101,10 +102,14 @@ async def fetch_first_page(source: ApiSource | PagesSource, warn: Warn) -> Seque
     alone = source.requests.model_copy(update={"max_in_flight": 1})
     source = source.model_copy(update={"requests": alone})
     partition = list_partitions(source)[0]
+    most = _LISTINGS if isinstance(source, PagesSource) and source.listed_at else 1
     async with open_client([source], warn, find_in_body) as client:
         fetch = client.endpoint(source, _read_secrets(source)).fetch_into(RequestStats())
         async with aclosing(_read(source, partition, fetch, Robots(client.throttle, client.warn))) as pages:
-            return (await anext(pages)).lines
+            groups = [await anext(pages)]
+            while not groups[-1].lines and groups[-1].state is not None and len(groups) < most:
+                groups.append(await anext(pages))
+            return groups[-1].lines
 
 
 def _read(

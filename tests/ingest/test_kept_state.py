@@ -27,10 +27,11 @@ KEPT: list[tuple[ApiSource | PagesSource, str]] = [
     (CURSOR, '{"following": 3, "pages": 1, "previous": "0a", "names": null}'),
     (
         CRAWL,
-        '{"pages": [["http://127.0.0.1/1", 0, false], ["http://127.0.0.1/2", 1, true]], "done": 1, "matches": '
-        '{"lists": 0, "links": 0, "first_list": "", "details": 1, "rows": 2, "first_detail": "http://127.0.0.1/1", '
+        '{"pages": [["http://127.0.0.1/1", 0, -1], ["http://127.0.0.1/2", 1, 1]], "done": 1, "matches": '
+        '{"listings": 1, "listed": 1, "first_listing": "http://127.0.0.1/1", "levels": [[1, 2, "http://127.0.0.1/3"]], '
+        '"too_deep": 0, "first_too_deep": "", "details": 1, "rows": 2, "first_detail": "http://127.0.0.1/1", '
         '"filled": {"name": 2}, "reject": "", "elsewhere": {"b.example": "http://b.example/"}, "skipped": 0, '
-        '"headings": 0, "first_skipped": "", "turns": 1, "cut": {}}, "landed": [["http://127.0.0.1/3", false]], '
+        '"headings": 0, "first_skipped": "", "turns": 1, "cut": {}}, "landed": [["http://127.0.0.1/3", 1]], '
         '"bodies": {"0a": "http://127.0.0.1/1"}}',
     ),
 ]

@@ -40,7 +40,11 @@ def pipeline(site: Site) -> Pipeline:
         kind: api(site, f"/long/{kind}", pagination=LONG[kind], requests=requests, partitions={"part": parts})
         for kind, parts in (AHEAD | ONE_BY_ONE).items()
     }
-    return Pipeline(name="killed", sources=sources | {"html": pages(site, "/long/html/1", requests=requests)})
+    html = {
+        "html": pages(site, "/long/html/1", requests=requests),
+        "listed": pages(site, start=(), sitemap=f"{site.url}/sitemap-long.xml", follow=None, requests=requests),
+    }
+    return Pipeline(name="killed", sources=sources | html)
 
 
 def expected_files() -> dict[str, list[Any]]:
@@ -49,6 +53,7 @@ def expected_files() -> dict[str, list[Any]]:
         f"{kind}/part={part}": long_rows(part, PAGES) for kind, parts in (AHEAD | ONE_BY_ONE).items() for part in parts
     }
     rows["html/all"] = [{"name": str(row["id"])} for row in long_rows(None, PAGES)]
+    rows["listed/all"] = [{"name": str(number)} for number in range(1, PAGES + 1)]
     return {f"{name}.jsonl.zst": rows[name] for name in rows} | {f"{name}.json": [] for name in rows}
 
 
@@ -84,7 +89,7 @@ def test_an_ingest_that_is_killed_is_finished_by_the_next(site: Site, tmp_path: 
     """
     kept_at(site).pages, kept_at(site).late_s = PAGES, LATE_S
     config, expected = pipeline(site).model_dump_json(), expected_files()
-    ahead, partitions = sum(map(len, AHEAD.values())), len(expected) // 2
+    ahead, partitions = sum(map(len, AHEAD.values())) + 1, len(expected) // 2  # and the sitemap's
     found, killed = [], []
     with zygote() as forked:
         forked.start(Order("ingest", config, str(tmp_path / "reference"), GROUP_PAGES))

@@ -32,7 +32,7 @@ def rows_of(body: str) -> list[str]:
     """Return the rows that a page gives by the selectors that it shows."""
     found = outlined(body)
     source = PagesSource.model_validate({"start": "http://h/", "rows": found.rows, "columns": found.columns})
-    return [line.decode() for line in read_page(answer(body), source, is_detail=False).lines]
+    return [line.decode() for line in read_page(answer(body), source).lines]
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,9 @@ OF_API: dict[str, tuple[Any, bool]] = {
 OF_PAGES: dict[str, tuple[Any, bool]] = {
     **OF_ALL,
     "start": (["http://h/{part}", "http://h/more"], True),
+    "sitemap": ("http://h/sitemap.xml", True),
+    "feed": ("http://h/feed.xml", True),
+    "match": ("/{part}/", True),
     "follow": ("a::attr(href)", True),
     "links": ("a::attr(href)", True),
     "rows": ("tbody tr", True),
@@ -279,7 +282,9 @@ def test_a_change_of_an_api_invalidates_what_it_changes(key: str, change: Any, e
 @pytest.mark.parametrize(("key", "change", "expected"), [(key, *row) for key, row in OF_PAGES.items()])
 def test_a_change_of_pages_invalidates_what_it_changes(key: str, change: Any, expected: bool) -> None:
     """The same for pages, whose selectors decide what is landed."""
-    assert invalidates(PagesSource, PAGES, {**PAGES, key: change}) is expected
+    pages = {**PAGES, "feed": "http://h/feed.xml"} if key == "match" else PAGES
+
+    assert invalidates(PagesSource, pages, {**pages, key: change}) is expected
 
 
 @pytest.mark.parametrize(

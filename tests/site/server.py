@@ -24,6 +24,7 @@ from tests.site.drawn import drawn_routes
 from tests.site.items import ITEMS, item_routes
 from tests.site.keyset import keyset_routes
 from tests.site.landing import landing_routes
+from tests.site.maps import map_routes
 from tests.site.odd import odd_routes
 from tests.site.pages import page_routes
 from tests.site.partitioned import partitioned_routes
@@ -139,6 +140,7 @@ def _routes(site: Site) -> list[Route]:
         **drawn_routes(site),
         **partitioned_routes(site),
         **page_routes(),
+        **map_routes(site),
         **place_routes(site),
         **api_routes(site, ITEMS),
         **auth_routes(site, ITEMS),

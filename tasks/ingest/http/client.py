@@ -145,7 +145,7 @@ async def open_client(sources: Collection[ApiSource | PagesSource], warn: Warn, 
 
 def first_urls(source: ApiSource | PagesSource) -> list[httpx.URL]:
     """Return addresses that have every origin of a source; a partition may decide on the host."""
-    addresses = (source.url,) if isinstance(source, ApiSource) else source.start
+    addresses = (source.url,) if isinstance(source, ApiSource) else source.addresses
     origins = {"/".join(address.split("/")[:3]) for address in addresses}
     deciding = {
         name: values

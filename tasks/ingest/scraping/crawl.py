@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -14,7 +14,8 @@ from tasks.config import PagesSource
 from tasks.core.errors import OtherHostError, PermanentSourceError
 from tasks.core.hosts import AllowedHosts
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest
-from tasks.ingest.scraping.frontier import CrawlResult, CrawlState, CrawlTarget, Frontier
+from tasks.ingest.scraping.frontier import LISTING, CrawlResult, CrawlState, CrawlTarget, Frontier
+from tasks.ingest.scraping.listing import read_listing
 from tasks.ingest.scraping.page import page_address, read_page
 from tasks.ingest.scraping.robots import Robots, robots_address
 from tasks.ingest.throttle.limiter import BodyRoom
@@ -34,10 +35,11 @@ async def crawl(
         SourceError: a page could not be fetched, a selector matched nothing anywhere, or there are too many pages.
 
     """
-    start = _start(source, partition)
+    listings, start = (_addresses(urls, partition) for urls in (source.listed_at, source.start))
     frontier = Frontier(source, state)
-    frontier.find(start, 0, is_detail=False)
-    async with aclosing(_Visitor(source, AllowedHosts(start, source.allow_hosts), fetch, robots)) as visitor:
+    frontier.find(listings, 0, LISTING)
+    frontier.find(start, 0, 0)
+    async with aclosing(_Visitor(source, [*listings, *start], fetch, robots)) as visitor:
         while not frontier.is_done():
             _check_size(frontier, source.max_pages)
             visit = await visitor.next_visit(frontier)
@@ -53,13 +55,13 @@ async def crawl(
             )
 
 
-def _start(source: PagesSource, partition: Partition) -> list[httpx.URL]:
+def _addresses(urls: Iterable[str], partition: Partition) -> list[httpx.URL]:
     try:
-        start = [page_address(httpx.URL(partition.fill(url))) for url in source.start]
-        assert all(url.host for url in start)  # which fails here where it would in a request
+        addresses = [page_address(httpx.URL(partition.fill(url))) for url in urls]
+        assert all(url.host for url in addresses)  # which fails here where it would in a request
     except (httpx.InvalidURL, UnicodeError) as error:
         raise PermanentSourceError(f"the partition's values make no address: {error}; correct them") from error
-    return start
+    return addresses
 
 
 def _check_size(frontier: Frontier, max_pages: int) -> None:
@@ -71,11 +73,12 @@ def _check_size(frontier: Frontier, max_pages: int) -> None:
 
 
 class _Visitor:
-    """Fetches and reads the pages of one partition."""
+    """Fetches and reads the pages of one partition; those at its `own` addresses have to be there."""
 
-    def __init__(self, source: PagesSource, hosts: AllowedHosts, fetch: Fetch, robots: Robots) -> None:
+    def __init__(self, source: PagesSource, own: Sequence[httpx.URL], fetch: Fetch, robots: Robots) -> None:
         self._source = source
-        self._hosts = hosts
+        self._own = {str(url) for url in own}
+        self._hosts = AllowedHosts(own, source.allow_hosts)
         self._fetch = fetch
         self._robots = robots
         self._room = BodyRoom(source.requests.max_in_flight_bytes)
@@ -103,16 +106,16 @@ class _Visitor:
     async def _visit(self, spot: CrawlTarget) -> CrawlResult:
         """Fetch and read a page."""
         url = httpx.URL(spot.url)
-        limit_s = self._source.max_crawl_delay_s
-        if self._source.robots == "obey" and not await self._robots.allows(url, self._fetch, limit_s):
-            if not spot.depth:
+        is_needed = spot.url in self._own or spot.level == LISTING
+        if not await self._may_fetch(url):
+            if is_needed:
                 raise PermanentSourceError(
                     f"GET {url}: {robots_address(url)} disallows this page; "
                     "choose another start, or set robots: ignore if you have leave to"
                 )
             return CrawlResult(spot.url, reject="robots.txt disallows this page")
         try:
-            response = await self._fetch(PageRequest(url, answers=_GONE if spot.depth else frozenset()))
+            response = await self._fetch(PageRequest(url, answers=frozenset() if is_needed else _GONE))
         except OtherHostError as error:
             return _led_away(spot.url, error.host)
         self._room.add(len(response.content))
@@ -121,12 +124,22 @@ class _Visitor:
         address = page_address(response.url)
         if not self._hosts.allow(address):
             return _led_away(spot.url, address.netloc.decode("ascii"))
-        page = await asyncio.to_thread(read_page, response, self._source, is_detail=spot.is_detail)
+        if spot.level == LISTING:
+            page = await asyncio.to_thread(read_listing, response, self._source)
+        else:
+            page = await asyncio.to_thread(read_page, response, self._source, spot.level)
         follow, links = ([link for link in found if self._hosts.allow(link)] for found in (page.follow, page.links))
-        elsewhere = {
-            link.netloc.decode(): str(link) for link in page.follow + page.links if not self._hosts.allow(link)
-        }
+        elsewhere: dict[str, str] = {}
+        for link in page.follow + page.links:
+            if not self._hosts.allow(link):
+                elsewhere.setdefault(link.netloc.decode(), str(link))
         return CrawlResult(str(address), replace(page, follow=follow, links=links, elsewhere=elsewhere))
+
+    async def _may_fetch(self, url: httpx.URL) -> bool:
+        """Return whether the robots.txt of a host lets us ask for a page; it may always be read itself."""
+        if self._source.robots != "obey" or url == robots_address(url):
+            return True
+        return await self._robots.allows(url, self._fetch, self._source.max_crawl_delay_s)
 
 
 def _led_away(url: str, host: str) -> CrawlResult:

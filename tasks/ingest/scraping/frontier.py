@@ -13,14 +13,17 @@ from tasks.config import PagesSource
 from tasks.ingest.scraping.page import ScrapedPage, reject_line
 from tasks.ingest.scraping.selector_stats import SelectorStats
 
+LISTING = -1
+"""The level of a sitemap or a feed, which lists pages of level 0."""
+
 
 class CrawlTarget(NamedTuple):
-    """One page to be read, `depth` links from a start page; as JSON it is a list."""
+    """One page to be read, `depth` links from a first page; as JSON it is a list."""
 
     url: str
     depth: int
-    is_detail: bool
-    """Whether one of the source's `links` led to it."""
+    level: int
+    """How many of the source's `links` led to it; LISTING for a sitemap or a feed."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class CrawlState:
     pages: list[CrawlTarget]
     done: int
     matches: SelectorStats
-    landed: list[tuple[str, bool]]
+    landed: list[tuple[str, int]]
     """Pages whose rows or links came under an address that was redirected to them."""
     bodies: dict[str, str] = field(default_factory=dict)
     """By what stands for a body that rows or links came of, its address."""
@@ -53,7 +56,7 @@ class Frontier:
         state = state or CrawlState([], 0, SelectorStats(), [])
         self._source = source
         self._places: dict[str, int] = {}
-        self._landed: dict[tuple[str, bool], None] = {}
+        self._landed: dict[tuple[str, int], None] = {}
         self.spots: list[CrawlTarget] = []
         for spot in state.pages:
             self._add(spot)
@@ -73,13 +76,16 @@ class Frontier:
 
     def is_landed(self, spot: CrawlTarget) -> bool:
         """Return whether a page need not be fetched, because a redirect has led to it before."""
-        return (spot.url, spot.is_detail) in self._landed
+        return (spot.url, spot.level) in self._landed
 
-    def find(self, urls: Iterable[httpx.URL], depth: int, *, is_detail: bool) -> None:
+    def find(self, urls: Iterable[httpx.URL], depth: int, level: int) -> None:
         """Add the pages at `urls` that are new, and not too deep."""
+        spots = [CrawlTarget(str(url), depth, level) for url in urls]
         if self._source.max_depth is None or depth <= self._source.max_depth:
-            for url in urls:
-                self._add(CrawlTarget(str(url), depth, is_detail))
+            for spot in spots:
+                self._add(spot)
+        else:
+            self.matches.leave_out([spot.url for spot in spots if spot.url not in self._places])
 
     def take(self, visit: CrawlResult | None) -> list[bytes]:
         """Take what came of the next page, None where it was landed before, and return its lines."""
@@ -89,14 +95,21 @@ class Frontier:
         if visit.page is None:
             self.matches.reject = self.matches.reject or f"{spot.url}: {visit.reject}"
             return [reject_line(visit.reject, spot.url)]
+        if spot.level == LISTING:
+            self.matches.add_listing(spot.url, visit.page)
+            self.find(visit.page.follow, spot.depth, LISTING)
+            self.find(visit.page.links, spot.depth, 0)
+            return [reject_line(reason, spot.url) for reason in visit.page.rejects]
         if visit.page.matches and (same := self._same_body(visit.page, spot)) != spot.url:
             return [reject_line(f"this page is the same as {same}, which was read before", spot.url)]
         if visit.url != spot.url and visit.page.matches:
-            self._landed[visit.url, spot.is_detail] = None
-        is_list = self._source.links is not None and not spot.is_detail
-        (self.matches.add_list if is_list else self.matches.add_detail)(spot.url, visit.page)
-        self.find(visit.page.follow, spot.depth + 1, is_detail=False)
-        self.find(visit.page.links, spot.depth + 1, is_detail=True)
+            self._landed[visit.url, spot.level] = None
+        if spot.level < len(self._source.levels):
+            self.matches.add_list(spot.url, visit.page, spot.level)
+        else:
+            self.matches.add_detail(spot.url, visit.page)
+        self.find(visit.page.follow, spot.depth + 1, spot.level)
+        self.find(visit.page.links, spot.depth + 1, spot.level + 1)
         return [*visit.page.lines, *(reject_line(reason, spot.url) for reason in visit.page.rejects)]
 
     def _add(self, spot: CrawlTarget) -> None:
@@ -106,16 +119,14 @@ class Frontier:
 
     def _same_body(self, page: ScrapedPage, spot: CrawlTarget) -> str:
         """Return the first address of the same kind of page that had this body."""
-        return self._bodies.setdefault(f"{page.digest}{'+' * spot.is_detail}", spot.url)
+        return self._bodies.setdefault(f"{page.digest}{'+' * spot.level}", spot.url)
 
     def _is_read(self, url: str, spot: CrawlTarget) -> bool:
         """Return whether a page was redirected to one that was read before, as a page of the same kind."""
         if url == spot.url:
             return False
         place = self._places.get(url, self.done)
-        return (url, spot.is_detail) in self._landed or (
-            place < self.done - 1 and self.spots[place].is_detail == spot.is_detail
-        )
+        return (url, spot.level) in self._landed or (place < self.done - 1 and self.spots[place].level == spot.level)
 
 
 def read_crawl_state(source: PagesSource, kept: Any) -> CrawlState | None:

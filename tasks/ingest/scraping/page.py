@@ -83,7 +83,7 @@ class ScrapedPage:
     filled: Counter[str]
     """In how many rows each column's selector matched."""
     matches: int
-    """Of `links` on a list page, of `rows` on others."""
+    """Of `links` on a list page, of addresses in a sitemap or a feed, of `rows` on others."""
     links: list[httpx.URL]
     follow: list[httpx.URL]
     rejects: list[str]
@@ -103,22 +103,22 @@ class ScrapedPage:
     """What stands for its body."""
 
 
-def read_page(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> ScrapedPage:
-    """Return what a page gives, and what stands for it as a whole.
+def read_page(response: httpx.Response, source: PagesSource, level: int = 0) -> ScrapedPage:
+    """Return what a page gives that so many of the source's `links` led to, and what stands for it as a whole.
 
     Raises:
         PermanentSourceError: a selector has no value, or one of another kind, on this page.
 
     """
-    page, here = _read(response, source, is_detail=is_detail), page_address(response.url)
+    page, here = _read(response, source, level), page_address(response.url)
     digest = blake2b(response.content, digest_size=8).hexdigest()
     return replace(page, turns=sum(link != here for link in page.follow), digest=digest)
 
 
-def _read(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> ScrapedPage:
+def _read(response: httpx.Response, source: PagesSource, level: int) -> ScrapedPage:
     """Return what a page gives.
 
-    Of a source with `links` the list pages give links, and the detail pages rows; of others every page gives rows.
+    Of a source with `links` the list pages give links, and those of the last level rows; of others every page gives rows.
     """
     text, encoding = decode_page(response.headers.get("Content-Type"), response.content)
     root = parse_html(text)
@@ -128,9 +128,10 @@ def _read(response: httpx.Response, source: PagesSource, *, is_detail: bool) -> 
     except ValueError as error:
         return ScrapedPage([], Counter(), 0, [], [], [str(error)])
     document = _Document(response.url, root, encoding)
+    is_detail = 0 < level == len(source.levels)
     follow = [] if source.follow is None or is_detail else document.links("follow", source.follow)[1]
-    if source.links is not None and not is_detail:
-        matches, links = document.links("links", source.links)
+    if level < len(source.levels):
+        matches, links = document.links("links", source.levels[level])
         return ScrapedPage([], Counter(), matches, links, follow, document.rejects)
     rows = _Rows(document, source)
     found = [row for element in document.elements("rows", source.rows) if (row := rows.read(element)) is not None]
@@ -154,11 +155,12 @@ def check_selectors(source: PagesSource) -> list[str]:
     """Return one sentence for each selector of a source that is neither CSS nor XPath, or selects what it cannot use."""
     selectors = {
         **{f"columns.{name}": column.selector for name, column in source.selected.items()},
-        **{key: getattr(source, key) for key in ("follow", "links") if getattr(source, key) is not None},
+        **({"follow": source.follow} if source.follow is not None else {}),
     }
-    mistakes = {"rows": find_selector_mistake(source.rows, of_text=False)}
-    mistakes |= {key: find_selector_mistake(selector, of_text=True) for key, selector in selectors.items()}
-    return [f"{key}: {mistake}" for key, mistake in mistakes.items() if mistake]
+    named = [*selectors.items(), *(("links", selector) for selector in source.levels)]
+    mistakes = [("rows", find_selector_mistake(source.rows, of_text=False))]
+    mistakes += [(key, find_selector_mistake(selector, of_text=True)) for key, selector in named]
+    return [f"{key}: {mistake}" for key, mistake in mistakes if mistake]
 
 
 def reject_line(reason: str, url: str) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tasks.config import PagesSource
 from tasks.core.errors import WrongPagesError
@@ -13,14 +15,28 @@ _SKIPPED_SHARE = 0.05  # of the elements: fewer may well be advertisements, or r
 _HOSTS_KEPT = 100  # of those that a crawl may not go to: the first is named, and the others are counted
 
 
+class LinkLevel(NamedTuple):
+    """How many pages of a level there were, how many links on them, and which page was the first."""
+
+    pages: int
+    links: int
+    first: str
+
+
 @dataclass
 class SelectorStats:
     """How often the selectors of a source matched; a selector that never does is wrong, or the pages have changed."""
 
-    lists: int = 0
-    """Pages on which links were looked for."""
-    links: int = 0
-    first_list: str = ""
+    listings: int = 0
+    """Sitemaps and feeds."""
+    listed: int = 0
+    """Addresses in these."""
+    first_listing: str = ""
+    levels: list[LinkLevel] = field(default_factory=list)
+    """Of each level of pages on which links were looked for."""
+    too_deep: int = 0
+    """Links beyond the depth that is allowed."""
+    first_too_deep: str = ""
     details: int = 0
     """Pages on which rows were looked for."""
     rows: int = 0
@@ -41,13 +57,25 @@ class SelectorStats:
     cut: dict[str, str] = field(default_factory=dict)
     """By column, the first text that its selector has cut a number in, and its page."""
 
-    def add_list(self, url: str, page: ScrapedPage) -> None:
+    def add_listing(self, url: str, page: ScrapedPage) -> None:
+        """Count what a sitemap or a feed gave."""
+        self._add_elsewhere(page)
+        self.listings += 1
+        self.listed += page.matches
+        self.first_listing = self.first_listing or url
+
+    def add_list(self, url: str, page: ScrapedPage, level: int) -> None:
         """Count what a page of links gave."""
         self._add_elsewhere(page)
         self.turns += page.turns
-        self.lists += 1
-        self.links += page.matches
-        self.first_list = self.first_list or url
+        before = self.levels[level] if level < len(self.levels) else LinkLevel(0, 0, url)
+        now = LinkLevel(before.pages + 1, before.links + page.matches, before.first)
+        self.levels = [*self.levels[:level], now, *self.levels[level + 1 :]]
+
+    def leave_out(self, urls: Sequence[str]) -> None:
+        """Count links that are too deep to be followed."""
+        self.too_deep += len(urls)
+        self.first_too_deep = self.first_too_deep or next(iter(urls), "")
 
     def add_detail(self, url: str, page: ScrapedPage) -> None:
         """Count what a page of rows gave."""
@@ -66,7 +94,8 @@ class SelectorStats:
     def warnings(self, source: PagesSource) -> tuple[str, ...]:
         """Return what there is to doubt in the rows, one sentence each."""
         return (
-            self._warn_elsewhere()
+            self._warn_elsewhere(source)
+            + self._warn_too_deep(source)
             + self._warn_skipped(source)
             + tuple(
                 f"{sentence}: for all of an element's text end the selector in ::inner-text; "
@@ -79,7 +108,7 @@ class SelectorStats:
         """Return why there may be more pages; None where `follow` led on, or is not declared."""
         if source.follow is None or self.turns:
             return None
-        pages, first = (self.lists, self.first_list) if self.lists else (self.details, self.first_detail)
+        pages, _, first = self.levels[0] if self.levels else (self.details, 0, self.first_detail)
         return (
             f"follow: {source.follow!r} leads to no other page on GET {_where(pages, first)}: it matches nothing, or links "
             "such as #; correct the selector, or take follow out where there is one page"
@@ -100,28 +129,32 @@ class SelectorStats:
             "or have that of rows leave them out",
         )
 
-    def _warn_elsewhere(self) -> tuple[str, ...]:
+    def _warn_too_deep(self, source: PagesSource) -> tuple[str, ...]:
+        if not self.too_deep:
+            return ()
+        return (
+            f"max_depth: {self.too_deep:,} links lead farther than {source.max_depth} from a first page, the first of them "
+            f"to {self.first_too_deep}, and were left out; raise max_depth if their pages are the source's",
+        )
+
+    def _warn_elsewhere(self, source: PagesSource) -> tuple[str, ...]:
         if not self.elsewhere:
             return ()
         host, link = next(iter(self.elsewhere.items()))
         more = f", and to {len(self.elsewhere) - 1:,} other hosts" if len(self.elsewhere) > 1 else ""
+        keys = "sitemap, feed, follow or links" if source.listed_at else "follow or links"
         return (
-            f"follow or links lead to {link}{more}, and were left out; "
+            f"{keys} lead to {link}{more}, and were left out; "
             f"add {host} to allow_hosts if its pages are the source's, or have the selector leave it out",
         )
 
     def check(self, source: PagesSource) -> None:
         """Raise when a selector matched nothing on any page, or no page could be read."""
-        if not self.lists + self.details or (self.links and not self.details and self.reject):
+        self._check_listings(source)
+        self._check_levels(source)
+        if not self.details:
             raise WrongPagesError(f"no page with rows could be read, the first of them {self.reject}")
-        lists, details = _where(self.lists, self.first_list), _where(self.details, self.first_detail)
-        if self.lists and not self.links:
-            raise WrongPagesError(f"links: {source.links!r} matches nothing on {lists}; correct the selector")
-        if self.links and not self.details:
-            raise WrongPagesError(
-                f"links: {source.links!r} matches {self.links} links on {lists}, and none may be followed: "
-                "correct the selector, add their hosts to allow_hosts, or raise max_depth"
-            )
+        details = _where(self.details, self.first_detail)
         if not self.rows:
             raise WrongPagesError(f"rows: {source.rows!r} matches nothing on {details}; correct the selector")
         for name, column in source.selected.items():
@@ -131,6 +164,33 @@ class SelectorStats:
                     "correct the selector, or give the column a default"
                 )
 
+    def _check_listings(self, source: PagesSource) -> None:
+        """Raise when sitemaps and feeds list no page that may be asked for."""
+        if not self.listings or self.levels or self.details or self.reject:
+            return
+        where = _where(self.listings, self.first_listing, "sitemaps and feeds")
+        if not self.listed and source.match is not None:
+            raise WrongPagesError(f"match: {source.match!r} is in no address that {where} lists; correct it")
+        if not self.listed:
+            raise WrongPagesError(f"{where} lists no page; name another sitemap or feed, or start")
+        host, link = next(iter(self.elsewhere.items()))
+        raise WrongPagesError(
+            f"{where} lists {self.listed:,} pages, all on another host, the first {link}, and nothing was asked there; "
+            f"add {host} to allow_hosts if they are the source's"
+        )
 
-def _where(pages: int, first: str) -> str:
-    return first if pages == 1 else f"any of {pages} pages from {first}"
+    def _check_levels(self, source: PagesSource) -> None:
+        """Raise when the links of a level match nothing, or lead to no page."""
+        for (pages, links, first), selector in zip(self.levels, source.levels, strict=False):
+            where = _where(pages, first)
+            if not links:
+                raise WrongPagesError(f"links: {selector!r} matches nothing on {where}; correct the selector")
+        if not self.details and not self.reject and self.levels:
+            raise WrongPagesError(
+                f"links: {selector!r} matches {links} links on {where}, and none may be followed: "
+                "correct the selector, add their hosts to allow_hosts, or raise max_depth"
+            )
+
+
+def _where(pages: int, first: str, what: str = "pages") -> str:
+    return first if pages == 1 else f"any of {pages} {what} from {first}"

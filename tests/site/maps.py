@@ -1,0 +1,143 @@
+"""The routes of the test site that list pages: sitemaps and feeds, whole and wrong, and the pages that they list."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from tests.site.api import fail
+from tests.site.landing import kept_at
+
+if TYPE_CHECKING:
+    from tests.site.server import Site
+
+Route = Callable[[Request], Awaitable[Response]]
+
+LISTED = 5
+_SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
+_BOMB = "<!DOCTYPE urlset [<!ENTITY a 'aa'><!ENTITY b '&a;&a;'>]><urlset><url><loc>/leaf/&b;</loc></url></urlset>"
+
+
+def map_routes(site: Site) -> dict[str, Route]:
+    """Return the routes of a site that list pages."""
+    leaves = [f"{site.url}/leaf/{number}" for number in range(1, LISTED + 1)]
+    return {
+        "/leaf/{number:int}": _leaf(site, "none"),
+        "/leaf/{fault}/{number:int}": _leaf(site, None),
+        "/sitemap.xml": _xml(sitemap_of([*leaves, f"{site.url}/about"])),
+        "/sitemap.xml.gz": _bytes(gzip.compress(sitemap_of(leaves).encode())),
+        "/sitemap-index.xml": _xml(index_of([f"{site.url}/sitemap.xml.gz", f"{site.url}/sitemap-more.xml"])),
+        "/sitemap-more.xml": _xml(sitemap_of([f"{site.url}/leaf/9", leaves[0]])),
+        "/sitemap-index-with-a-gap.xml": _xml(index_of([f"{site.url}/sitemap-more.xml", f"{site.url}/gone.xml"])),
+        "/sitemap-long.xml": _long(site),
+        "/sitemap-elsewhere.xml": _xml(sitemap_of(["http://other.example.com/1", "http://other.example.com/2"])),
+        "/sitemap-partly-elsewhere.xml": _xml(sitemap_of([leaves[0], "http://other.example.com/2"])),
+        "/sitemap-with-dead-links.xml": _xml(sitemap_of([leaves[0], f"{site.url}/gone"])),
+        "/sitemap-without-pages.xml": _xml(sitemap_of([])),
+        "/sitemap-cut-off.xml": _xml(sitemap_of(leaves)[:-40]),
+        "/sitemap-bomb.xml": _xml(_BOMB),
+        "/sitemap-of-{fault}.xml": _faulty(site),
+        "/rss.xml": _xml(_RSS.format(site=site.url)),
+        "/atom.xml": _xml(_ATOM),
+        "/shelves": _html("<a class=shelf href=shelf/1>1</a><a class=shelf href=shelf/2>2</a>"),
+        "/shelf/{number:int}": _shelf,
+        "/long-leaf/{number:int}": _long_leaf(site),
+    }
+
+
+def sitemap_of(addresses: Iterable[str]) -> str:
+    """Return a sitemap of some addresses, each with a picture of its own."""
+    urls = (
+        f"<url><loc> {address} </loc><lastmod>2020-01-01</lastmod><i:image><i:loc>{address}.png</i:loc></i:image></url>"
+        for address in addresses
+    )
+    return f'<?xml version="1.0"?><urlset xmlns="{_SITEMAP}" xmlns:i="urn:image">{"".join(urls)}</urlset>'
+
+
+def index_of(addresses: Iterable[str]) -> str:
+    """Return an index of sitemaps."""
+    inner = "".join(f"<sitemap><loc>{address}</loc></sitemap>" for address in addresses)
+    return f'<sitemapindex xmlns="{_SITEMAP}">{inner}</sitemapindex>'
+
+
+_RSS = """
+<?xml version="1.0"?><rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"><channel>
+<link>{site}/about</link><atom:link rel="self" href="{site}/rss.xml"/>
+<item><title>1</title><link>{site}/leaf/1</link></item>
+<item><guid>{site}/leaf/2</guid></item>
+<item><guid isPermaLink="false">3</guid><link><![CDATA[{site}/leaf/3]]></link></item>
+<item><title>none</title></item></channel></rss>
+"""
+_ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xml:base="leaf/"><link href="../about"/>
+<entry><link rel="edit" href="9"/><link href="1"/><link rel="alternate" href="8"/></entry>
+<entry xml:base="../leaf/"><link rel="alternate" href="2"/><source><link href="7"/></source></entry></feed>
+"""
+
+
+def _leaf(site: Site, fault: str | None) -> Route:
+    async def answer(request: Request) -> Response:
+        number = request.path_params["number"]
+        well = HTMLResponse(f"<main><b>leaf {number}</b></main>")
+        of = fault or request.path_params["fault"]
+        return await fail(of if number == LISTED - 1 else "none", well, request, first=site.is_first(request))
+
+    return answer
+
+
+def _faulty(site: Site) -> Route:
+    """Return a sitemap that has a fault itself, and lists pages one of which has it."""
+
+    async def answer(request: Request) -> Response:
+        fault = request.path_params["fault"]
+        pages = [f"{site.url}/leaf/{fault}/{number}" for number in range(1, LISTED + 1)]
+        well = Response(sitemap_of(pages), media_type="application/xml")
+        return await fail(fault, well, request, first=site.is_first(request))
+
+    return answer
+
+
+def _long(site: Site) -> Route:
+    async def answer(_: Request) -> Response:
+        pages = range(1, kept_at(site).pages + 1)
+        return Response(sitemap_of(f"{site.url}/long-leaf/{number}" for number in pages))
+
+    return answer
+
+
+def _long_leaf(site: Site) -> Route:
+    async def answer(request: Request) -> Response:
+        await asyncio.sleep(kept_at(site).late_s)
+        return HTMLResponse(f"<li><b>{request.path_params['number']}</b></li>")
+
+    return answer
+
+
+async def _shelf(request: Request) -> Response:
+    """Answer with a page of two levels: two leaves of its own, and another shelf, which has one more."""
+    number = request.path_params["number"]
+    leaves = "".join(f"<a class=leaf href=../leaf/{number}{place}>leaf</a>" for place in (1, 2))
+    more = "<a rel=next href=3>next</a>" if number == 1 else ""
+    return HTMLResponse(f"{leaves}{more}")
+
+
+def _html(body: str) -> Route:
+    async def answer(_: Request) -> Response:
+        return HTMLResponse(body)
+
+    return answer
+
+
+def _xml(body: str) -> Route:
+    return _bytes(body.encode())
+
+
+def _bytes(body: bytes) -> Route:
+    async def answer(_: Request) -> Response:
+        return Response(body, media_type="application/xml")
+
+    return answer
