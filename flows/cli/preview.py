@@ -127,7 +127,7 @@ def _requests(source: ApiSource | PagesSource) -> Iterator[str]:
 def _first_urls(source: ApiSource | PagesSource, partition: Partition) -> list[str]:
     """Return the addresses that a partition begins with, without what auth and pagination add."""
     if isinstance(source, PagesSource):
-        return [partition.fill(url) for url in source.start]
+        return [partition.fill(url) for url in source.addresses]
     from tasks.ingest.api.urls import first_request  # noqa: PLC0415 - of an API alone is httpx wanted
 
     return [str(first_request(source, partition).url)]

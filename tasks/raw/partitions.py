@@ -141,7 +141,7 @@ def _requested(same: _Same) -> tuple[list[str | None], dict[str, Any], set[str]]
     request = source.model_dump(mode="json", exclude=aside, exclude_defaults=True)
     if isinstance(source, PagesSource):
         request["columns"] = {name: request["columns"][name] for name in source.selected}
-    addresses = (source.url,) if isinstance(source, ApiSource) else source.start
+    addresses = (source.url,) if isinstance(source, ApiSource) else source.addresses
     names = {name for address in addresses for _, name, _, _ in Formatter().parse(address) if name}
     sent = source.texts if isinstance(source, ApiSource) else []
     return kinds, request, {*names, *_names_in(sent, source.placeholders)}

@@ -291,7 +291,11 @@ def test_a_default_may_be_empty(file: Path) -> None:
         ("x: [a]", "x: a", ["sources.rows.partitions.x: 'a' is not a list; write [value, value]"]),
         ("x: [a]", "x: []", ["sources.rows.partitions.x: has 0 entries; give at least 1"]),
         ("{one: {estimator: a.B}}", "{}", ["training.candidates: has 0 entries; give at least 1"]),
-        ('"http://127.0.0.1"', "[]", ["sources.site: nothing says where its pages are; add start, sitemap or feed, e.g. start: https://…"]),
+        (
+            '"http://127.0.0.1"',
+            "[]",
+            ["sources.site: nothing says where its pages are; add start, sitemap or feed, e.g. start: https://…"],
+        ),
         ('"x/*.csv"', '""', ["sources.inbox.path: '': string should have at least 1 character"]),
         # ranges
         (
