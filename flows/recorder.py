@@ -111,6 +111,7 @@ def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable])
             "partitions_reused": source.total("reused"),
             "partitions_resumed": source.resumed,
             "partitions_failed": len(source.failures),
+            "partitions_ignored": [each.partition for each in source.landed if each.ignored],
         }
     read = dict(pair for source in landed for pair in source.rows_of_parents.items())
     for table in tables:

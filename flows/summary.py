@@ -55,6 +55,8 @@ class SourceSummary:
     partitions_reused: int = 0
     partitions_resumed: int = 0
     partitions_failed: int = 0
+    partitions_ignored: list[str] = field(default_factory=list)
+    """Those that there are not, by an answer that `requests.ignore` passes over."""
     guesses: dict[str, Any] | None = None
     """How its files were read, which texts are null, and the columns on whose type they differ; None where it has no files."""
 

@@ -210,6 +210,8 @@ class Requests(ConfigModel):
     """Attempts at one request when it fails in a way that may pass: a status of retry_statuses, a broken connection, a timeout."""
     retry_statuses: tuple[Annotated[int, Field(ge=400, le=599)], ...] = RETRIED_STATUSES
     """Statuses that may pass."""
+    ignore: tuple[Annotated[int, Field(ge=400, le=599)], ...] = ()
+    """Statuses of a partition's first request that mean there is no such thing, e.g. [404]: it is landed without a row, counted and told."""
     backoff_first_s: Seconds = 0.2
     """Most seconds before the second attempt; doubled before each further one, and a random part of it waited."""
     backoff_max_s: Seconds = 10.0
@@ -230,6 +232,8 @@ class Requests(ConfigModel):
             raise ValueError(
                 f"min_in_flight ({self.min_in_flight}) is above max_in_flight ({self.max_in_flight}); raise max_in_flight"
             )
+        if both := sorted({*self.ignore} & {*self.retry_statuses}):
+            raise ValueError(f"ignore has {both[0]}, and so has retry_statuses; take it out of one of them")
         return self
 
 

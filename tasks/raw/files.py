@@ -53,6 +53,8 @@ class RawManifest:
     """Elements of web pages that are no rows, as no column matches in them."""
     began_at: str = ""
     """When its first request was made; manifests of earlier versions have none."""
+    ignored: bool = False
+    """Whether the answer was passed over, as `requests.ignore` says."""
 
 
 read_as_manifest = json_reader(RawManifest)

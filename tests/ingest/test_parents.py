@@ -210,3 +210,46 @@ async def test_a_parent_that_is_not_whole_has_no_children(site: Site, tmp_path: 
         await ingest(config, tmp_path)
 
     assert [path for path in site.paths if "items" in path] == []
+
+
+async def test_faults_of_children_cost_no_row(site: Site, tmp_path: Path) -> None:
+    """What passes is asked for again; what is refused, or never ends, fails alone, and is all that the next run asks for."""
+    faults = ["429-once-retry-after-seconds", "500-once", "drop-once", "truncated-once", "html", "huge"]
+    partitioned_at(site).faults = {str(order): fault for order, fault in zip(IDS, faults, strict=True)} | {
+        "page 2": "500-once"
+    }
+    config = shop(site, requests={"attempts": 3, "backoff_first_s": 0.02, "max_body_bytes": "1MiB"})
+
+    with pytest.raises(StageError, match=r"(?s)partition id=7: .*partition id=8: .*max_body_bytes"):
+        await ingest(config, tmp_path)
+    asked = sum("items" in path for path in site.paths)
+    partitioned_at(site).faults = {}
+    site.seen.clear()
+    await run_pipeline(config, tmp_path)
+
+    assert asked == len(IDS) + 4
+    assert sorted(site.paths) == ["/orders/7/items", "/orders/8/items"]
+    assert read_table(tmp_path, "items") == items_of(IDS)
+
+
+async def test_a_child_that_is_not_there_may_be_passed_over(site: Site, tmp_path: Path) -> None:
+    """A status of requests.ignore is told, counted, and no failure; it is not asked for again until that is no longer said."""
+    partitioned_at(site).faults = {"4": "gone", "7": "gone"}
+    config, strict = shop(site, requests={"ignore": [404]}), shop(site)
+
+    first = await run_pipeline(config, tmp_path)
+    site.seen.clear()
+    second = await run_pipeline(config, tmp_path)
+    asked_again = site.paths
+    with pytest.raises(StageError, match="was refused with 404"):
+        await ingest(strict, tmp_path)
+
+    for summary in (first, second):
+        assert summary.sources["items"].partitions_ignored == ["id=4", "id=7"]
+        assert summary.warnings == [
+            f"source items, partition id=4 and 1 more: GET {site.url}/orders/4/items was answered with 404 Not Found: "
+            "'no such thing', which requests.ignore passes over: there is no row of it"
+        ]
+    assert asked_again == []
+    assert sorted(site.paths) == ["/orders/4/items", "/orders/7/items"]
+    assert read_table(tmp_path, "items") == items_of([order for order in IDS if order not in (4, 7)])

@@ -117,6 +117,8 @@ class PageGroup(NamedTuple):
     """Of an only page that names no next: why it may not be the last, unless another partition shows that it is."""
     elements_skipped: int = 0
     """Elements of web pages that are no rows, as no column matches in them."""
+    ignored: bool = False
+    """Whether the answer was passed over, as `requests.ignore` says."""
 
 
 def label_of(response: httpx.Response) -> str:

@@ -16,6 +16,7 @@ from tasks.ingest.api.urls import first_request
 from tasks.ingest.http.redaction import Redactor, redacting
 from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
 from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedError, is_validated_by_body
+from tasks.ingest.landing.ignored import IgnoredAnswerError, Ignoring
 from tasks.ingest.landing.plan import Landed, LandingPlan, keep_unchanged, summarize_landing, warn_of_clock
 from tasks.ingest.landing.resumption import State, keep_state, read_state
 from tasks.ingest.landing.taken import TakenMembers
@@ -93,6 +94,7 @@ class UncommittedPages:
         self._lines: list[bytes] = []
         self._warnings: tuple[str, ...] = ()
         self._elements_skipped = 0
+        self._ignored = False
 
     def add(self, group: PageGroup) -> None:
         """Put the next pages behind the others."""
@@ -102,11 +104,20 @@ class UncommittedPages:
         self._lines.extend(group.lines)
         self._warnings += group.warnings
         self._elements_skipped += group.elements_skipped
+        self._ignored = group.ignored
 
     def as_group(self) -> PageGroup:
         """Return them as one."""
         last = self.last or PageGroup([], 0, None)
-        return PageGroup(self._lines, self.pages, last.state, self._warnings, last.unproven, self._elements_skipped)
+        return PageGroup(
+            self._lines,
+            self.pages,
+            last.state,
+            self._warnings,
+            last.unproven,
+            self._elements_skipped,
+            self._ignored,
+        )
 
 
 class _Landing:
@@ -177,15 +188,25 @@ class _Landing:
     async def _read(self) -> Landed:
         plan, state = self._plan, self._state
         landed = None if plan.is_increment or state is not None else plan.landed
-        conditional = Conditional(self._access.fetch, landed if is_validated_by_body(plan.job.source) else None)
-        async with aclosing(self._groups(conditional.fetch, state)) as groups:
+        fetch = self._access.fetch
+        if state is None and plan.job.source.requests.ignore:
+            fetch = Ignoring(fetch, plan.job.source.requests.ignore).fetch
+        conditional = Conditional(fetch, landed if is_validated_by_body(plan.job.source) else None)
+        try:
+            await self._take_all(conditional.fetch, state)
+        except IgnoredAnswerError as ignored:
+            self._take(PageGroup([], 1, None, (str(ignored),), ignored=True))
+        await self._committed()
+        return await in_thread(self._finish, self._hand_over(), conditional)
+
+    async def _take_all(self, fetch: Fetch, state: State | None) -> None:
+        """Take page after page, and commit what is due while others come."""
+        async with aclosing(self._groups(fetch, state)) as groups:
             async for group in groups:
                 self._take(group)
                 if group.state is not None and self._is_due():
                     await self._committed()
                     self._committing = asyncio.create_task(in_thread(self._add, self._hand_over()))
-        await self._committed()
-        return await in_thread(self._finish, self._hand_over(), conditional)
 
     def _groups(self, fetch: Fetch, state: State | None) -> AsyncGenerator[PageGroup, None]:
         job = self._plan.job

@@ -115,6 +115,8 @@ class Landed:
     """What stands for the rows as they were received."""
     elements_skipped: int = 0
     """Elements of web pages that are no rows, as no column matches in them."""
+    ignored: bool = False
+    """Whether the answer was passed over, as `requests.ignore` says."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def find_landed(job: PartitionJob, *, fresh: bool) -> Landed | None:
     files = list_raw_files(job.folder, job.partition.name)
     if not _are_current(job, files) or _is_old(job, files[-1][1].landed_at) or _is_gone_on(job, files):
         return None
-    if not _is_settled(job, files[-1][1]):
+    if not _is_settled(job, files[-1][1]) or (files[0][1].ignored and not job.source.requests.ignore):
         return None
     if job.incremental is not None and find_damage(job.folder, job.partition.name):
         return None
@@ -287,6 +289,7 @@ def _sum_up(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]], *, reu
         has_turned=any(manifest.pages > 1 for manifest in manifests),
         digest=",".join(manifest.sha256 for manifest in manifests),
         elements_skipped=sum(manifest.elements_skipped for manifest in manifests),
+        ignored=any(manifest.ignored for manifest in manifests),
     )
 
 

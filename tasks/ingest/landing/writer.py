@@ -126,6 +126,7 @@ class RawWriter:
             warnings=tuple(dict.fromkeys((*before.warnings, *group.warnings))),
             unproven=group.unproven,
             elements_skipped=before.elements_skipped + group.elements_skipped,
+            ignored=before.ignored or group.ignored,
         )
         return manifest, digest
 
