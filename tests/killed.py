@@ -25,7 +25,14 @@ from tasks.config import Pipeline
 from tasks.convert.staging import file as conversion
 from tasks.ingest.landing import land as landing
 
-_IMPORTED_LATE = ("anyio._backends._asyncio", "fastapi", "prefect.flow_engine", "prefect.task_engine", "graphviz")
+_IMPORTED_LATE = (
+    "anyio._backends._asyncio",
+    "fastapi",
+    "prefect.flow_engine",
+    "prefect.task_engine",
+    "graphviz",
+    "tasks.raw.parents",
+)
 """What a flow run imports in its course: half of the time that a short one takes."""
 
 
