@@ -48,8 +48,8 @@ class Head:
     is_whole: bool
 
 
-def read_head(name: str, source: Source, file: InputFile, folder: DataFolder) -> Head:
-    """Return the head of a file of a source.
+def read_head(name: str, source: Source, file: InputFile, folder: DataFolder, size: int = HEAD_BYTES) -> Head:
+    """Return the head of a file of a source, of so many bytes, decompressed, where it is not read as a whole.
 
     Raises:
         TableError: it cannot be read, or is of a format that is read as a whole and too large for that.
@@ -58,7 +58,7 @@ def read_head(name: str, source: Source, file: InputFile, folder: DataFolder) ->
     job = TableJob(name, source, (file,), folder.root, Versions.of(name, folder))
     plan = ConversionContext(job.target, None)
     try:
-        opened = open_format(file, plan, HEAD_BYTES)
+        opened = open_format(file, plan, size)
         if isinstance(opened, WholeFormat):
             return _read_whole(opened, job, plan)
         with Stream(file.path, plan.target.reading.member) as stream:

@@ -67,9 +67,13 @@ class KeyProposal:
     is_certain: bool
 
 
-def propose_columns(head: Head) -> list[ColumnProposal]:
-    """Return a proposal for each column: what is certain has been tried on every value of the head."""
+def propose_columns(head: Head, others: Collection[str] = ()) -> list[ColumnProposal]:
+    """Return a proposal for each column: what is certain has been tried on every value of the head.
+
+    `others` are what separates decimals in files that are read with this one.
+    """
     decimals = {head.guess.decimal} if head.guess is not None and head.guess.decimal == "," else set[str]()
+    decimals |= {*others}
     texts = {name: _texts(head.rows[name]) for name, kind in head.types.items() if kind == "string"}
     written = {name: Notation.of(values) for name, values in texts.items()}
     decimals |= {each.decimal for each in written.values() if each is not None and each.decimal}

@@ -66,7 +66,7 @@ def draft_api(asked: Asked, answer: FirstAnswer, name: str, folder: DataFolder) 
         raise ConfigError(f"{asked.url}: the answer has no rows; give an address that is answered with some")
     fetched = _Fetched(name, declared, records, folder)
     heads = fetched.read({})
-    columns, key = settle(heads, fetched.read), propose_key(heads[0], name)
+    columns, key = settle(heads, fetched.read).columns, propose_key(heads[0], name)
     text = _write_source(declared, outline, len(records))
     write_key(text, key, dropped="one that comes again is dropped, and counted")
     write_columns(text, columns)
@@ -144,7 +144,7 @@ def _add_table(
         outer.doubt(table, section, f"{own} may stand in one record twice, of which one would be dropped")
         return
     heads = fetched.read_elements(table, section, {})
-    columns = settle(heads, lambda declared: fetched.read_elements(table, section, declared))
+    columns = settle(heads, lambda declared: fetched.read_elements(table, section, declared)).columns
     outer.key(table)
     inner = outer.inner()
     for each, value in section.items():

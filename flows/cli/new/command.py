@@ -134,7 +134,7 @@ def _draft(origin: str, wanted: Wanted, taken: Collection[str], folder: DataFold
             f"--from: {redact(origin)} holds a secret, which is written to no file; put it into an environment variable, "
             "and name that in path by hand, as ${NAME}"
         )
-    return draft_files(origin, taken, folder)
+    return draft_files([origin], taken, folder)
 
 
 def _write(name: str, drafts: Sequence[SourceDraft], target: str | None, console: Console) -> Text:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 
+from flows.cli.new.shapes import Read, combine
 from flows.cli.new.text import Text, write_scalar
 from tasks.convert.head import Head
 from tasks.convert.proposal import ColumnProposal, KeyProposal, propose_columns
@@ -43,10 +44,31 @@ class Drafted:
     owner: Owner | None = None
     made: Collection[str] = ()
     """Columns that a query makes of others: a model learns from them, however they are called."""
+    renames: Mapping[str, str] = field(default_factory=dict)
+    """Names that columns have in some files, with those that they have in the table."""
 
     def type_of(self, column: ColumnProposal) -> str:
         """Return the type that a column is going to have."""
         return str(column.declared["type"]) if column.is_certain else type_of(column)
+
+
+@dataclass(frozen=True)
+class Rename:
+    """A column that has another name in some files: this, the one that it has in the first, a file that has it, and whether its values bear it out."""
+
+    name: str
+    own: str
+    file: str
+    is_certain: bool
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What is proposed for the columns of heads, the rows of all of these, and the heads as they are read with what is certain."""
+
+    columns: list[ColumnProposal]
+    rows: pa.Table
+    typed: Sequence[Head]
 
 
 @dataclass
@@ -89,23 +111,24 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return next(each for each in (name, *numbered) if each not in taken)
 
 
-def settle(heads: Sequence[Head], read: Callable[[Mapping[str, Any]], Sequence[Head]]) -> list[ColumnProposal]:
+def settle(heads: Sequence[Head], read: Read, renames: Mapping[str, str] | None = None) -> Settled:
     """Return the proposals for the columns of heads; those by which a row would be a reject that was none are not certain.
 
-    `read` reads the heads again with what is declared of columns.
+    `read` reads the heads again with what is declared of columns. `renames` are columns of some heads that are, under
+    another name, one of others.
     """
-    proposals: dict[str, ColumnProposal] = {}
-    for head in heads:
-        for each in propose_columns(head):
-            known = proposals.get(each.name)
-            if known is None or (not known.declared and each.declared) or known.type == "null":
-                proposals[each.name] = each
+    same = renames or {}
+    combined, signs = combine(heads, read, same)
+    proposals = {each.name: each for each in propose_columns(combined, signs)}
     totals = {head.guess.totals for head in heads if head.guess is not None and head.guess.totals}
     known_lines = {(head.file, misfit.record.line) for head in heads for misfit in head.misfits}
+    names = {name: same.get(name, name) for head in heads for name in head.types}
+    typed = heads
     while certain := {name: each.declared for name, each in proposals.items() if each.is_certain}:
+        typed = read({name: certain[own] for name, own in names.items() if own in certain})
         wrong = {
-            str(misfit.column): misfit.reason
-            for head in read(certain)
+            names.get(str(misfit.column), str(misfit.column)): misfit.reason
+            for head in typed
             for misfit in head.misfits
             if misfit.record.raw not in totals and (head.file, misfit.record.line) not in known_lines
         }
@@ -113,24 +136,27 @@ def settle(heads: Sequence[Head], read: Callable[[Mapping[str, Any]], Sequence[H
             break
         for name in wrong.keys() & certain.keys():
             proposals[name] = replace(proposals[name], why=f"{wrong[name]}, and other values are", is_certain=False)
-    return list(proposals.values())
+    return Settled(list(proposals.values()), combined.rows, typed)
 
 
 def write_columns(
     text: Text,
     columns: Sequence[ColumnProposal],
     selectors: Mapping[str, Any] | None = None,
-    renames: Mapping[str, str] | None = None,
+    renames: Sequence[Rename] = (),
 ) -> None:
     """Write the section on columns: what is certain as keys, guesses and inferred types as comments.
 
     `selectors` are those of a page, by their columns, each of which is a key. `renames` are other names that columns
-    may have in other files.
+    have, or may have, in other files.
     """
-    inner, renames = text.inner(), renames or {}
+    inner = text.inner()
     for each in columns:
-        _write_declared(inner, each, None if selectors is None else selectors[each.name], renames.get(each.name))
-    plain = [each for each in columns if not each.declared and each.name not in renames]
+        _write_declared(inner, each, None if selectors is None else selectors[each.name])
+        for rename in renames:
+            if rename.own == each.name:
+                _write_rename(inner, each, rename)
+    plain = [each for each in columns if not each.declared]
     if plain and selectors is None:
         _write_plain(inner, plain)
     has_keys = any(not line.lstrip().startswith("#") for line in inner.lines)
@@ -138,23 +164,28 @@ def write_columns(
     text.below(inner)
 
 
-def _write_declared(text: Text, column: ColumnProposal, selector: Any, rename: str | None) -> None:
-    """Write what is to be declared of a column, and the guesses about it."""
+def _write_declared(text: Text, column: ColumnProposal, selector: Any) -> None:
+    """Write what is to be declared of a column, and the guess about it."""
     selected = {"select": selector} if isinstance(selector, str) else dict(selector or {})
     declared = {**selected, **column.declared}
-    other = f"it may be what {rename} is in other files" if rename else ""
     if column.is_certain or selected:
         value = declared if column.is_certain else selected
         said = (
             column.why if column.is_certain else f"{type_of(column)}, e.g. {column.example}" if column.example else ""
         )
         text.key(column.name, value["select"] if [*value] == ["select"] else value, said)
-        if rename:
-            text.doubt(column.name, {**value, "rename": rename}, f"{other}; then, in place of the line above")
     if column.declared and not column.is_certain:
         text.doubt(column.name, declared, f"{column.name}: {column.why}")
-    elif rename and not column.is_certain:
-        text.doubt(column.name, {"rename": rename}, other)
+
+
+def _write_rename(text: Text, column: ColumnProposal, rename: Rename) -> None:
+    """Write that a column of some files is one that has another name in others, or that it may be."""
+    declared = {**(column.declared if column.is_certain else {}), "rename": rename.own}
+    where = f"in {rename.file} it stands where {rename.own} does in the first file"
+    if rename.is_certain:
+        text.key(rename.name, declared, f"{where}, with values like those")
+    else:
+        text.doubt(rename.name, declared, f"{where}, but its values are not like those: it may be the same")
 
 
 def _write_plain(text: Text, columns: Sequence[ColumnProposal]) -> None:

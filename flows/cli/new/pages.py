@@ -39,7 +39,7 @@ def draft_pages(asked: Asked, answer: FirstAnswer, page: PageOutline, name: str,
     heads = read({})
     if not heads[0].received:
         raise TableError(f"{asked.url}: has {page.what}, of which no row can be read; write the file by hand")
-    columns = settle(heads, read)
+    columns = settle(heads, read).columns
     text = Text("    ")
     for key in ("kind", "start", "auth"):
         if key in declared:

@@ -72,7 +72,7 @@ def _write_query(text: Text, columns: Sequence[str], table: str) -> None:
 def _find(target: str, tables: Sequence[Drafted]) -> tuple[Drafted, ColumnProposal]:
     for table in sorted(tables, key=lambda each: not each.made):  # what is joined has what its parts have, and more
         for column in table.columns:
-            if column.name == target:
+            if column.name == table.renames.get(target, target):
                 return table, column
     known = [column.name for table in tables for column in table.columns]
     raise ConfigError(f"--target: {target} is no column of what --from has; {did_you_mean(target, known)}")
