@@ -121,3 +121,23 @@ def test_each_sheet_is_a_source(own: Command, tmp_path: Path) -> None:
         "stores": "Stores",
         "stores_ffnung_1": "Öffnung 1",
     }
+
+
+def test_two_systems_of_the_same_types_are_a_query_to_look_at(own: Command, tmp_path: Path) -> None:
+    """A query of both is proposed as a comment, and is one of the file where its # is taken away."""
+    for name, head in (("north", "day,shop,sales,promo"), ("south", "date,store,revenue,offer")):
+        (tmp_path / f"{name}.csv").write_text(f"{head}\n2024-01-01,1,2.5,yes\n2024-01-02,2,3.5,no\n")
+
+    text = propose(own, "--from", "north.csv", "--from", "south.csv")
+
+    start = text.index("# tables:")
+    lines = [
+        line.replace("# ", "", 1)
+        for line in text[start:].splitlines()
+        if "training:" not in line and "  # ? " not in line
+    ]
+    lines = [line for line in lines if line.startswith(("tables", "  north_and", "    query", "      "))]
+    (tmp_path / "y.yaml").write_text(text[:start] + "\n".join(lines) + "\n")
+    query = load_pipeline(tmp_path / "y.yaml").tables["north_and_south"].query
+    assert query is not None
+    assert '"revenue" AS "sales"' in query

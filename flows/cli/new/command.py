@@ -18,6 +18,7 @@ from flows.cli.new.draft import SourceDraft
 from flows.cli.new.gathered import gather
 from flows.cli.new.text import DOUBT, Text
 from flows.cli.new.training import write_training
+from flows.cli.new.united import write_unions
 from flows.summary import RunOptions
 from tasks.config import load_pipeline
 from tasks.config.base import NAME_PATTERN
@@ -153,8 +154,10 @@ def _write(name: str, drafts: Sequence[SourceDraft], target: str | None, console
     for table, said in gather(tables, made):
         tables.append(table)
         print_line(console, said)
+    write_unions(tables, made)
     if made.lines:
-        text.key("tables")
+        has_tables = any(not line.lstrip().startswith("#") for line in made.lines)
+        text.key("tables") if has_tables else text.item("# tables:")
         text.below(made)
     if target is not None:
         text.below(write_training(target, tables))

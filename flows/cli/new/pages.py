@@ -52,6 +52,9 @@ def draft_pages(asked: Asked, answer: FirstAnswer, page: PageOutline, name: str,
         )
     else:
         text.note("No link leads to a next page: this one is all. follow: is the selector of such a link.")
+    if page.links:
+        why = "with it rows are those of the pages that these links lead to, and rows and columns select on those pages"
+        text.choice("links", next(iter(page.links.values())), why)
     text.key("rows", page.rows, f"{page.what}, {count(heads[0].received, 'row')}")
     write_key(text, propose_key(heads[0], name))
     write_columns(text, columns, page.columns)
