@@ -60,7 +60,8 @@ async def _catalogue(request: Request) -> Response:
 async def _product(request: Request) -> Response:
     sku = request.path_params["sku"]
     named = f"<h1>Chair <b>{sku}</b></h1><span class=sku>{sku}</span><p class=number>No. {sku}</p>"
-    return HTMLResponse(f"<main>{named}<b class=price>€ 1,{sku}.50</b></main>")
+    facts = "<table class=facts><tr><th>Weight (kg)<td>7.5<tr><th>Made in<td>Kiel</table>"
+    return HTMLResponse(f"<main>{named}<b class=price>€ 1,{sku}.50</b>{facts}</main>")
 
 
 async def _sitemap(request: Request) -> Response:

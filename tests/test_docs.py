@@ -175,6 +175,10 @@ def test_the_pipelines_on_sources_give_each_value_as_it_is(shop: Shop) -> None:
     assert {"day": date(2022, 1, 7), "store": 201, "town": "Füssen", "revenue": 7.25, "promo": True} in sales
     listed = {name: len(pd.read_parquet(tables / name)) for name in ("chairs", "newest", "by_department")}
     assert listed == {"chairs": PRODUCTS, "newest": 2, "by_department": PRODUCTS}
+    chairs = pd.read_parquet(tables / "chairs")
+    assert chairs[["weight_kg", "made_in"]].drop_duplicates().to_dict("records") == [
+        {"weight_kg": 7.5, "made_in": "Kiel"}
+    ]
     assert len(margins) == PRODUCTS
     assert margins.loc["007"].to_dict() == {"name": "Chair 007", "price": 1007.5, "cost": 7.25, "margin": 1000.25}
 

@@ -76,7 +76,7 @@ class _Tabled(ConfigModel):
     @model_validator(mode="after")
     def _reads_what_there_is(self) -> Self:
         columns: Mapping[str, Column] = getattr(self, "columns", {})
-        clean, all_known = self.table.clean_names, isinstance(self, PagesSource)
+        clean, all_known = self.table.clean_names, isinstance(self, PagesSource) and self.pairs is None
         for mistake in find_mistakes(columns, clean=clean, all_known=all_known):
             raise ValueError(mistake)
         return self
@@ -321,6 +321,8 @@ class PagesSource(_Fetched):
     """Selector of the elements that are rows, CSS or XPath."""
     columns: Annotated[dict[str, PagesColumn], Field(min_length=1)]
     """Selector of each column within its row, CSS ending in ::text, ::inner-text or ::attr(name), or XPath; or {select: …, type: …, all: …, default: …}."""
+    pairs: NonEmpty | None = None
+    """Selector, within each row, of what holds names beside their values, each of which becomes a column by its name in small letters: a dl, a table of two columns, or rows of one, e.g. "table.facts tr". Several values of a name are joined by "; "."""
     robots: Literal["obey", "ignore"] = "obey"
     """Whether robots.txt decides which pages may be fetched, and how fast."""
     max_crawl_delay_s: Annotated[float, Field(gt=0)] = 60.0

@@ -213,6 +213,7 @@ OF_PAGES: dict[str, tuple[Any, bool]] = {
     "rows": ("tbody tr", True),
     "columns": ({"id": "td + td"}, True),
     "allow_hosts": (["cdn"], True),
+    "pairs": ("dl", True),
     "robots": ("ignore", False),
     "max_crawl_delay_s": (5.0, False),
     "max_depth": (2, True),

@@ -28,6 +28,13 @@ _SPANNED = """
     <tr><td>Malta<td colspan=2>none
     <tr><td rowspan=0>France<td>Paris<td rowspan=2>4<tr><td>Lyon<tr></table>
 """
+_PAIRS = """
+    <li><b>a</b><table class=facts><tr><th colspan=2>Size<tr><th>Weight (kg):<td>1,5<tr><td>Colour<td>red<br>and blue
+    <tr><td>Length<td>2<td>Width<td>3<tr><td rowspan=2>Use<td>in<tr><td>out<tr><td>Name<td>other<tr><td>Empty<td></table>
+    <li><b>b</b><dl><dt>Weight (kg)</dt><dd>2</dd>
+    <div><dt>Use</dt><dd>here</dd><dd>there</dd></div><dt>None</dt><dt>Colour</dt><dd><i>white</i></dd></dl>
+    <li><b>c</b><table class=facts><tr><td>alone<tr><td>1<td>2<td>3<tr><td> <td>nameless</table>
+"""
 _NESTED = """
     <table id=outer><tr><td rowspan=2>a<td><table><tr><td rowspan=2>x<td>y<tr><td>z</table>
     <tr><td>b</table>
@@ -90,6 +97,7 @@ def _tables() -> dict[str, Route]:
         "/rows-with-few-of-another-template": _html(_rows(40, every=20)),
         "/rows-with-many-headings": _html("<table>" + "<tr><th>name<tr><td><b>a</b><tr class=space><td>" * 2),
         "/texts": _html(_TEXTS),
+        "/pairs": _html(_PAIRS),
         "/meta-refresh": _html("<meta http-equiv=Refresh content='0; url=page-3'><p>We have moved"),
     }
 

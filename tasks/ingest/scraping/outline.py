@@ -12,6 +12,7 @@ import httpx
 from parsel import Selector
 
 from tasks.ingest.scraping.encoding import decode_page
+from tasks.ingest.scraping.pairs import plain_name
 from tasks.ingest.scraping.selectors import inner_text, parse_html
 from tasks.ingest.scraping.tables import has_spans, spread_spans
 
@@ -19,7 +20,6 @@ _LEAST_ROWS = 2
 _LEAST_ELEMENTS = 3
 _MOST_COLUMNS = 12
 _SHOWN_IN = 0.5  # of the elements: what stands in fewer is no column of them
-_NO_WORD = re.compile(r"\W+")
 _PLAIN_CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _NUMBERED = re.compile(r"\d{3,}")
 _SEMANTIC = frozenset({"article", "li", "dd", "figure"})
@@ -208,6 +208,6 @@ def _name_all(texts: Sequence[str]) -> list[str]:
     """Return names of columns, each once: the texts in small letters, with _ between words."""
     names: list[str] = []
     for number, text in enumerate(texts, start=1):
-        name = _NO_WORD.sub("_", text.lower()).strip("_") or f"column_{number}"
+        name = plain_name(text) or f"column_{number}"
         names.append(name if name not in names else f"{name}_{number}")
     return names

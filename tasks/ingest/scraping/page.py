@@ -19,6 +19,7 @@ from tasks.config.columns import PagesColumn
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.http.redaction import quoted
 from tasks.ingest.scraping.encoding import decode_page
+from tasks.ingest.scraping.pairs import read_pairs
 from tasks.ingest.scraping.selectors import (
     find_selector_mistake,
     inner_text,
@@ -97,6 +98,10 @@ class ScrapedPage:
     headings: int = 0
     first_skipped: str = ""
     """The text of the first of those that are skipped."""
+    pairs: int = 0
+    """Names that stand beside values, in all rows."""
+    shadowed: dict[str, str] = field(default_factory=dict)
+    """By column, the value of the pair that has its name."""
     turns: int = 0
     """Links of `follow` that lead to another page than this one."""
     digest: str = ""
@@ -148,6 +153,8 @@ def _read(response: httpx.Response, source: PagesSource, level: int) -> ScrapedP
         skipped=rows.skipped,
         headings=rows.headings,
         first_skipped=rows.first_skipped,
+        pairs=rows.pairs,
+        shadowed=rows.shadowed,
     )
 
 
@@ -158,7 +165,8 @@ def check_selectors(source: PagesSource) -> list[str]:
         **({"follow": source.follow} if source.follow is not None else {}),
     }
     named = [*selectors.items(), *(("links", selector) for selector in source.levels)]
-    mistakes = [("rows", find_selector_mistake(source.rows, of_text=False))]
+    of_elements = {"rows": source.rows, **({"pairs": source.pairs} if source.pairs is not None else {})}
+    mistakes = [(key, find_selector_mistake(selector, of_text=False)) for key, selector in of_elements.items()]
     mistakes += [(key, find_selector_mistake(selector, of_text=True)) for key, selector in named]
     return [f"{key}: {mistake}" for key, mistake in mistakes if mistake]
 
@@ -239,21 +247,35 @@ class _Rows:
         self.cut: dict[str, str] = {}
         self.skipped = self.headings = 0
         self.first_skipped = ""
+        self.pairs = 0
+        self.shadowed: dict[str, str] = {}
         self._document = document
         self._columns = source.selected
+        self._pairs = source.pairs
+        self._named = {*source.columns, *(column.rename for column in source.columns.values())}
         self._read = 0
 
     def read(self, element: Selector) -> dict[str, Value] | None:
         """Return the row that an element is; None where no column matches in it, as in a row of headings."""
         texts = {name: self._texts(name, column, element) for name, column in self._columns.items()}
-        if not any(texts.values()) and not self._is_row(element):
+        pairs = self._read_pairs(element) if self._pairs is not None else {}
+        if not any(texts.values()) and not pairs and not self._is_row(element):
             self._skip(element)
             return None
         self.filled.update(name for name, found in texts.items() if found)
         self._read += 1
         if self._read <= _ROWS_COMPARED:
             self._compare(element, texts)
-        return {name: _value(column, texts[name]) for name, column in self._columns.items()}
+        return {name: _value(column, texts[name]) for name, column in self._columns.items()} | pairs
+
+    def _read_pairs(self, element: Selector) -> dict[str, str]:
+        """Return the values beside names in a row, by columns that no other has the name of."""
+        assert self._pairs is not None
+        found, rejects = read_pairs(self._document.select("pairs", element, self._pairs))
+        self._document.rejects += [f"pairs: {reject}" for reject in rejects]
+        self.pairs += len(found)
+        self.shadowed = {name: value for name, value in found.items() if name in self._named} | self.shadowed
+        return {name: value for name, value in found.items() if name not in self._named}
 
     def _skip(self, element: Selector) -> None:
         if _HEADING(element.root):

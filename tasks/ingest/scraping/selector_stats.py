@@ -54,6 +54,10 @@ class SelectorStats:
     """The text of the first of those that are skipped, and its page."""
     turns: int = 0
     """Links of `follow` that lead to another page than the one they stand on."""
+    pairs: int = 0
+    """Names beside values."""
+    shadowed: dict[str, str] = field(default_factory=dict)
+    """By column, the first value of a pair that has its name, and its page."""
     cut: dict[str, str] = field(default_factory=dict)
     """By column, the first text that its selector has cut a number in, and its page."""
 
@@ -89,6 +93,8 @@ class SelectorStats:
         self.headings += page.headings
         self.filled = Counter(self.filled) + page.filled
         self.first_detail = self.first_detail or url
+        self.pairs += page.pairs
+        self.shadowed = {name: f"{value!r:.80} on {url}" for name, value in page.shadowed.items()} | self.shadowed
         self.cut = {name: f"GET {url}: {sentence}" for name, sentence in page.cut.items()} | self.cut
 
     def warnings(self, source: PagesSource) -> tuple[str, ...]:
@@ -97,6 +103,11 @@ class SelectorStats:
             self._warn_elsewhere(source)
             + self._warn_too_deep(source)
             + self._warn_skipped(source)
+            + tuple(
+                f"pairs: {source.pairs!r} has a {name}, the first {value}, which is left out, as columns.{name} is declared; "
+                f"give the column another name, or take it out"
+                for name, value in self.shadowed.items()
+            )
             + tuple(
                 f"{sentence}: for all of an element's text end the selector in ::inner-text; "
                 "for its first text alone write it as XPath, as ./td[1]/text()"
@@ -163,6 +174,10 @@ class SelectorStats:
                     f"columns.{name}: {column.selector!r} matches nothing in any of {self.rows} rows on {details}; "
                     "correct the selector, or give the column a default"
                 )
+        if source.pairs is not None and not self.pairs:
+            raise WrongPagesError(
+                f"pairs: {source.pairs!r} has no name beside a value in any of {self.rows} rows on {details}; correct the selector"
+            )
 
     def _check_listings(self, source: PagesSource) -> None:
         """Raise when sitemaps and feeds list no page that may be asked for."""

@@ -1,0 +1,55 @@
+"""Names that stand beside their values: each becomes a column, and what is none is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.core.errors import WrongPagesError
+from tasks.ingest.scraping.page import check_selectors
+from tests.ingest.fetching import crawl_from, crawl_rows, pages, read_rows
+from tests.site.server import Site
+
+FACTS = {"weight_kg": "1,5", "colour": "red and blue", "length": "2", "width": "3", "use": "in; out"}
+TERMS = {"weight_kg": "2", "use": "here; there", "colour": "white"}
+
+
+@pytest.mark.parametrize("selector", ["table.facts, dl", "table.facts tr, dt", ".//table//tr | .//dt"])
+async def test_each_pair_is_a_column(site: Site, selector: str) -> None:
+    """Rows of two cells, or of more twos, and terms: names are plain, cells that span count, headings and blanks are none."""
+    rows = await crawl_rows(pages(site, "/pairs", pairs=selector))
+
+    assert rows[:3] == [{"name": "a", **FACTS}, {"name": "b", **TERMS}, {"name": "c"}]
+
+
+async def test_what_is_no_pair_is_a_reject(site: Site) -> None:
+    """A cell alone, three cells, and a value without a name are told with their texts."""
+    rows = await crawl_rows(pages(site, "/pairs", pairs="table.facts"))
+
+    texts = ["alone", "1 | 2 | 3", " | nameless"]
+    assert [row["$reject"] for row in rows[3:]] == [f"pairs: {text!r} is no name beside its value" for text in texts]
+
+
+async def test_a_pair_with_the_name_of_a_column_is_told(site: Site) -> None:
+    """The declared column has its own value, and a warning names the one that is left out."""
+    groups = await crawl_from(pages(site, "/pairs", pairs="tr"))
+
+    assert read_rows(groups)[0]["name"] == "a"
+    assert [warning for warning in groups[-1].warnings if "pairs" in warning] == [
+        f"pairs: 'tr' has a name, the first 'other' on {site.url}/pairs, which is left out, as columns.name is declared; "
+        "give the column another name, or take it out"
+    ]
+
+
+async def test_a_selector_of_pairs_that_finds_nothing_is_one_error(site: Site) -> None:
+    """The error names the selector and the page."""
+    with pytest.raises(
+        WrongPagesError, match=r"pairs: 'table\.none' has no name beside a value in any of 3 rows on .*/pairs"
+    ):
+        await crawl_from(pages(site, "/pairs", pairs="table.none"))
+
+
+def test_a_selector_of_texts_is_a_mistake(site: Site) -> None:
+    """Pairs are elements, which is told before a run."""
+    (mistake,) = check_selectors(pages(site, "/pairs", pairs="td::text"))
+
+    assert mistake == "pairs: 'td::text' selects a text, not an element; end it in the element that is a row"
