@@ -141,3 +141,14 @@ def test_two_systems_of_the_same_types_are_a_query_to_look_at(own: Command, tmp_
     query = load_pipeline(tmp_path / "y.yaml").tables["north_and_south"].query
     assert query is not None
     assert '"revenue" AS "sales"' in query
+
+
+def test_a_folder_of_one_file_takes_those_to_come(own: Command, tmp_path: Path) -> None:
+    """It is named by its file, whose number may be another."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "orders-2024-01.csv").write_text("id,price\n1,2\n")
+
+    propose(own, "--from", "a")
+
+    (found,) = load_pipeline(tmp_path / "pipelines" / "x.yaml").model_dump()["sources"].items()
+    assert (found[0], found[1]["path"]) == ("orders", ("../a/orders-*-*.csv",))

@@ -68,7 +68,7 @@ def list_groups(given: Sequence[str], folder: DataFolder) -> list[FileGroup]:
     is_folder = (
         "://" not in places[0] and Path(os.path.normpath(folder.root / places[0])).is_dir()
     )  # data may not be there
-    if len(files) == 1 or "://" in places[0]:
+    if (len(files) == 1 and not is_folder) or "://" in places[0]:
         stem = PurePosixPath(given[0].rstrip("/"))
         return [
             FileGroup(_name(_WILD.split(stem.name)[0].partition(".")[0] or stem.parent.name), tuple(places), files, {})
