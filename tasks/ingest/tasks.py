@@ -27,6 +27,7 @@ from tasks.ingest.http.client import Client, Endpoint, first_urls
 from tasks.ingest.landing.batch import PartitionBatch, make_batches, may_pass
 from tasks.ingest.landing.land import PartitionClient, in_thread, land
 from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing
+from tasks.ingest.landing.writer import list_begun
 from tasks.ingest.progress import Show, SourceProgress
 from tasks.ingest.results import FailedPartition, LandedSource, PartitionOutcome, RequestWarnings, resolve_unproven
 from tasks.ingest.scraping.robots import Robots
@@ -188,7 +189,11 @@ class _SourceLanding:
 
     def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | None]:
         remove_stale_temp_files(self._folder)
-        return [find_landed(job, fresh=self._is_fresh(job.partition)) for job in jobs]
+        begun = list_begun(self._folder)
+        return [
+            find_landed(job, fresh=self._is_fresh(job.partition), may_be_begun=job.partition.name in begun)
+            for job in jobs
+        ]
 
     def _is_fresh(self, partition: Partition) -> bool:
         """Return whether a partition is fetched again though it is landed: with a slice, only what it names."""

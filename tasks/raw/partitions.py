@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 from string import Formatter
 from typing import Any, assert_never
@@ -82,7 +82,7 @@ class Partition:
             tuple(pair for each in values for pair in each.taken),
         )
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Return the partition's name, which is also its file's: `origin=EWR,month=1`."""
         name = ",".join(f"{quote(key, safe='')}={quote(str(value), safe='')}" for key, value in self.values) or WHOLE

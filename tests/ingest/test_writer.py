@@ -65,7 +65,9 @@ def test_page_groups_are_one_file_and_its_manifest(tmp_path: Path) -> None:
         hashlib.sha256(raw.read_bytes()).hexdigest(),
         manifest.landed_at,
         mtime_ns=raw.stat().st_mtime_ns,
+        began_at=manifest.began_at,
     )
+    assert "" < manifest.began_at <= manifest.landed_at
     assert files_of(raw.parent) == ["part=a.json", "part=a.jsonl.zst"]
 
 

@@ -22,9 +22,10 @@ from tasks.config import Scalar
 from tasks.core.storage import fsync, json_reader, write_json
 from tasks.ingest.http.requests import PageGroup
 from tasks.ingest.landing.resumption import NOT_KEPT
-from tasks.raw.files import RawManifest, manifest_path, read_as_manifest, sweep_from
+from tasks.raw.files import RawManifest, manifest_path, name_partition, read_as_manifest, sweep_from
 
 _BLOCK_BYTES = 2**20
+_LANDING = ".landing"
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,11 @@ def is_begun(raw: Path) -> bool:
     return _checkpoint_path(raw).exists()
 
 
+def list_begun(folder: Path) -> set[str]:
+    """Return the names of the partitions of which a run that ended early has left something."""
+    return {name_partition(path.name[1:].partition(_LANDING)[0]) for path in folder.glob(f".*{_LANDING}*")}
+
+
 def discard(raw: Path) -> None:
     """Forget what was begun of a raw file."""
     for path in (_checkpoint_path(raw), _part_path(raw), _groups_path(raw)):
@@ -203,12 +209,12 @@ def _held_in(raw: Path, checkpoint: Checkpoint) -> Path:
 
 
 def _groups_path(raw: Path) -> Path:
-    return raw.with_name(f".{raw.name}.landing")
+    return raw.with_name(f".{raw.name}{_LANDING}")
 
 
 def _checkpoint_path(raw: Path) -> Path:
-    return raw.with_name(f".{raw.name}.landing.json")
+    return raw.with_name(f".{raw.name}{_LANDING}.json")
 
 
 def _part_path(raw: Path) -> Path:
-    return raw.with_name(f".{raw.name}.landing.json.part")
+    return raw.with_name(f".{raw.name}{_LANDING}.json.part")
