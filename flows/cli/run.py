@@ -14,6 +14,7 @@ from flows.cli.console import ProgressView, make_console, print_line, print_summ
 from flows.cli.prefect_api import PrefectApi, link_to_run, prefect_api
 from flows.summary import RunOptions
 from tasks.core.errors import ConfigError, StageError
+from tasks.core.isolation.client import stop_call_server
 
 if TYPE_CHECKING:
     from tasks.config import Pipeline
@@ -29,6 +30,7 @@ def run_pipeline(path: Path, data: Path, choice: RunOptions, *, verbose: bool, s
     """
     console = make_console()
     with (
+        _calls_ended(),
         ThreadPoolExecutor(1) as thread,
         _started(thread.submit(_checked, path, data, choice), verbose) as (config, api),
     ):
@@ -55,6 +57,15 @@ def run_pipeline(path: Path, data: Path, choice: RunOptions, *, verbose: bool, s
 
 
 @contextmanager
+def _calls_ended() -> Iterator[None]:
+    """End with the block the process that looks at the functions of tables, and calls them where the run comes so far."""
+    try:
+        yield
+    finally:
+        stop_call_server()
+
+
+@contextmanager
 def _started(checked: Future[Pipeline], verbose: bool) -> Iterator[tuple[Pipeline, PrefectApi]]:
     """Yield a pipeline that is checked while the server starts, which takes longer."""
     with prefect_api(verbose=verbose) as api:
@@ -71,7 +82,8 @@ def check_pipeline(path: Path, data: Path) -> int:
     from flows.cli.plan import plan_rows  # noqa: PLC0415 - as in _checked
     from flows.schedules import warn_of_file  # noqa: PLC0415 - the same
 
-    config = _checked(path, data, RunOptions(), in_tables=True)
+    with _calls_ended():
+        config = _checked(path, data, RunOptions(), in_tables=True)
     console = make_console()
     print_line(console, f"{path} is right: {config.description or config.name}")
     rows = [("stage", "part", "what a run does"), *plan_rows(config, data)]

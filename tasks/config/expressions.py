@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 
 from tasks.config.columns import Column
 from tasks.core.suggestions import did_you_mean
-
-_NOT_PLAIN = re.compile(r"[^a-z0-9]+")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-def clean_name(name: str) -> str:
-    """Return a name in lower case with only letters, digits and _: `Unit Price (€)` becomes `unit_price`."""
-    plain = unicodedata.normalize("NFKD", _HUMP.sub("_", name)).encode("ascii", "ignore").decode()
-    return _NOT_PLAIN.sub("_", plain.lower()).strip("_") or "column"
+from tasks.core.tables import clean_name
 
 
 def find_mistakes(columns: Mapping[str, Column], *, clean: bool, all_known: bool) -> Iterator[str]:

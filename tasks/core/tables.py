@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +18,8 @@ MANIFEST = "_manifest.json"  # readers of Parquet folders pass over names that b
 _PARTS = "*.parquet"
 
 _PATTERN = re.compile(r"([*?\[])")
+_NOT_PLAIN = re.compile(r"[^a-z0-9]+")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _FOLDER_CHARACTERS = 200  # a name may have 255 bytes
 
 
@@ -90,6 +93,12 @@ def as_pattern(path: Path) -> str:
 def quote_text(text: str) -> str:
     """Return a text as SQL has it, where no parameter may stand."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def clean_name(name: str) -> str:
+    """Return a name in lower case with only letters, digits and _: `Unit Price (€)` becomes `unit_price`."""
+    plain = unicodedata.normalize("NFKD", _HUMP.sub("_", name)).encode("ascii", "ignore").decode()
+    return _NOT_PLAIN.sub("_", plain.lower()).strip("_") or "column"
 
 
 def quote_name(name: str) -> str:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from tasks.convert.parts.part import ROW_GROUP_ROWS, read_part
 from tasks.convert.schema.arrow import plain_column
 from tasks.core.errors import TableError
-from tasks.core.isolation.client import run_isolated, start_call_server, stop_call_server
+from tasks.core.isolation.client import leave_call_server, run_isolated, start_call_server, stop_call_server
 from tasks.core.outcome import Failed
 from tasks.core.storage import hash_file
 from tasks.core.suggestions import did_you_mean
@@ -37,14 +37,18 @@ _PACKAGES = frozenset({"site-packages", "dist-packages"})
 @asynccontextmanager
 async def functions_ready(tables: Mapping[str, MadeTable]) -> AsyncIterator[None]:
     """Have the process begin, while the block runs, that calls these tables' functions, if they have any; it ends with the block."""
-    made = [table for table in tables.values() if table.python is not None]
     try:
-        if made:
-            preload = dict.fromkeys(each for table in made for each in _preload_of(table))
-            await asyncio.to_thread(start_call_server, preload)
+        await asyncio.to_thread(begin_functions, tables)
         yield
     finally:
         await asyncio.to_thread(stop_call_server)
+
+
+def begin_functions(tables: Mapping[str, MadeTable]) -> None:
+    """Have the process begin that calls these tables' functions, if they have any; it is not waited for."""
+    made = [table for table in tables.values() if table.python is not None]
+    if made:
+        start_call_server(dict.fromkeys(each for table in made for each in _preload_of(table)))
 
 
 def _preload_of(table: MadeTable) -> tuple[str, ...]:
@@ -79,8 +83,12 @@ def write_function(
 
 
 def find_function_mistakes(config: Pipeline) -> list[str]:
-    """Return a sentence for each function of a table that cannot be called: it is not there, or does not take the inputs."""
+    """Return a sentence for each function of a table that cannot be called: it is not there, or does not take the inputs.
+
+    The process that looks for them stays, for the run that may follow.
+    """
     mistakes = []
+    begin_functions(config.tables)
     try:
         for name, table in config.tables.items():
             if table.python is not None:
@@ -88,7 +96,7 @@ def find_function_mistakes(config: Pipeline) -> list[str]:
                 if call.ended != "time" and isinstance(call.outcome, Failed):
                     mistakes.append(f"tables.{name}.python: {table.python}: {call.outcome.message}")
     finally:
-        stop_call_server()
+        leave_call_server()
     return mistakes
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tasks.core.errors import ConfigError, TableError
 from tasks.core.isolation.client import stop_call_server
-from tasks.tables.function import functions_ready
+from tasks.tables.function import find_function_mistakes, functions_ready
 from tests.tables.conftest import changed, make, rows_of, written
 from tests.train.test_worker import descendants
 
@@ -74,6 +74,23 @@ async def test_the_process_of_functions_begins_before_the_first(data: Path) -> N
 
     assert (none, begun, len(begun)) == (set(), there, 1)
     assert await asyncio.to_thread(_servers) == set()
+
+
+def test_the_process_that_looks_at_functions_calls_them(data: Path) -> None:
+    """It has imported what they need by then: of models of the pipeline file, which take long to import, that is nothing."""
+    code = "import sys\nimport pandas as pd\ndef made(rows):\n    return pd.DataFrame({'m': sorted(sys.modules)})\n"
+    config = written(data, _TABLE, prepare=code)
+    stop_call_server()
+
+    assert find_function_mistakes(config) == []
+    looked = _servers()
+    make(data, config)
+
+    assert len(looked) == 1
+    assert looked <= _servers()
+    modules = {row["m"] for row in rows_of(data, "t")}
+    assert "pandas" in modules
+    assert not {"tasks.config", "pydantic", "prefect", "duckdb"} & modules
 
 
 async def test_the_process_of_functions_ends_at_once_where_none_is_called(data: Path) -> None:

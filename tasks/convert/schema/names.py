@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tasks.config.expressions import clean_name
 from tasks.core.errors import TableError
+from tasks.core.tables import clean_name
 
 FILE, LINE = "_file", "_line"  # the columns that tell where a row came from
 

@@ -228,6 +228,11 @@ def start_call_server(preload: Iterable[str]) -> None:
     _servers.start(preload)
 
 
+def leave_call_server() -> None:
+    """End what runs for this thread; the process's own server stays for those that call later."""
+    _servers.disconnect()
+
+
 def stop_call_server() -> None:
     """End this process's own server, if it has one, and what it runs."""
     _servers.stop()
