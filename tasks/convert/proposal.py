@@ -13,26 +13,16 @@ from pydantic import ValidationError
 
 from tasks.config import Column
 from tasks.convert.head import Head
-from tasks.convert.schema.cleaning import clean
-from tasks.convert.schema.notation import Notation, cut
+from tasks.convert.schema.notation import DATE_FORMATS, WORDS, Notation, cut
+from tasks.convert.schema.spelling import find_misfits
 from tasks.convert.schema.types import NULL_TEXTS, TypeName
-from tasks.convert.schema.values import cast_texts, declared_type, take_out
+from tasks.convert.schema.values import cast_texts
 
 _FEW = 3  # texts on which a way of writing is tried before all are
 _MOST_WORDS = 3
 _MOST_DATE_CHARACTERS = 40
 _NEARLY = 0.5  # of the values: as many numbers are a column of numbers, but for words that mean null
 
-_WORDS = (
-    ("yes", "no"), ("y", "n"), ("true", "false"), ("t", "f"), ("on", "off"),
-    ("ja", "nein"), ("j", "n"), ("wahr", "falsch"), ("oui", "non"), ("sí", "no"), ("si", "no"), ("sim", "não"), ("tak", "nie"), ("ano", "ne"),
-)  # fmt: skip
-_FORMATS = (
-    "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%y",
-    "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S",
-    "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d",
-    "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%a, %d %b %Y %H:%M:%S %z",
-)  # fmt: skip
 _VERSION = frozenset({"version", "ver", "release", "build", "chapter", "section"})
 _PADDED = re.compile(r"0\d+")
 _DIGITS = re.compile(r"[+-]?\d+")
@@ -167,7 +157,7 @@ _Proposal = tuple[dict[str, Any], str, bool]
 def _as_words(texts: Sequence[str]) -> Iterator[_Proposal]:
     """Yield a bool where the texts are words for true and false."""
     words = {text.strip().lower(): text.strip() for text in texts}
-    for true, false in _WORDS:
+    for true, false in WORDS:
         if {*words} == {true, false}:
             yield (
                 {"type": "bool", "true": [words[true]], "false": [words[false]]},
@@ -190,7 +180,7 @@ def _as_dates(texts: Sequence[str]) -> Iterator[_Proposal]:
         return
     some, every = pa.chunked_array([pa.array(texts[:_FEW])]), pa.chunked_array([pa.array(texts)])
     found = []
-    for each in _FORMATS:
+    for each in DATE_FORMATS:
         declared = {"type": "timestamp" if "%H" in each else "date", "format": each}
         if _fits(some, declared) and _fits(every, declared):
             found.append(declared)
@@ -266,7 +256,4 @@ def _fits(values: pa.ChunkedArray, declared: Mapping[str, Any]) -> bool:
         column = Column(**declared)
     except ValidationError:
         return False
-    cleaned = clean(take_out(values, column.nulls), column)
-    if cleaned.misfits:
-        return False
-    return not cast_texts(cleaned.values, declared_type(cleaned.values, column), column).misfits
+    return not find_misfits(values, column)

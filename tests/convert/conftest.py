@@ -127,11 +127,14 @@ def make_table(
         same = state_of_table(job, manifest.types, kept, files_read=0)
         findings = report_of(job, audit_table(job, kept, manifest.types, parts=manifest.parts.values()))
         return replace(
-            same, findings=replace(findings, guesses=gather_guesses(kept, manifest.parts.values(), manifest.types))
+            same,
+            findings=replace(
+                findings, guesses=gather_guesses(kept, manifest.parts.values(), manifest.types, job.target)
+            ),
         )
     draft = asyncio.run(draft_table(job, manifest, changed, convert_files.fn))
     table = state_of_table(job, draft.types, commit_table(draft), files_read=len(changed))
-    guesses = gather_guesses(draft.files, draft.parts.values(), draft.types)
+    guesses = gather_guesses(draft.files, draft.parts.values(), draft.types, job.target)
     return replace(table, findings=replace(report_of(job, draft.warnings, {}, changed), guesses=guesses))
 
 

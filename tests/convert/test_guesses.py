@@ -260,15 +260,16 @@ def test_numbers_and_dates_that_are_texts_are_told_with_what_to_declare(tmp_path
 
     table = make_table(tmp_path, files_source())
 
-    (warning,) = table.findings.warnings
-    assert warning == (
-        "Umsatz, Kunden: texts, since their numbers have separators of thousands, e.g. '1.234,50'; "
-        'declare them as columns: {Umsatz: {type: float, thousands: ".", decimal: ","}}'
+    assert table.findings.warnings == (
+        "Umsatz: texts, although all values are numbers, as '10.234,50', '1.234,50'; declare columns: "
+        '{Umsatz: {type: float, thousands: ".", decimal: ","}}, or type: string if they are texts',
+        "Kunden: texts, although all values are numbers, as '1.987'; declare columns: "
+        '{Kunden: {type: int, thousands: ".", decimal: ","}}, or type: string if they are texts',
     )
     hints = table.findings.guesses.as_data()["hints"]
     assert [(each["column"], each["example"]) for each in hints] == [
         ("Datum", "01.01.2024"),
-        ("Umsatz", "1.234,50"),
+        ("Umsatz", "10.234,50"),
         ("Kunden", "1.987"),
     ]
     number = {"type": "float", "thousands": ".", "decimal": ","}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,8 @@ class Part:
     rows: dict[str, int]
     types: dict[str, TypeName]
     columns: dict[str, TypeName]
+    shapes: dict[str, dict[str, tuple[int, str]]] = field(default_factory=dict)
+    """By column of texts that may be numbers, dates or truths, how many of each shape there are, and one of them."""
 
     @property
     def total(self) -> int:

@@ -111,7 +111,7 @@ def _taken(guesses: Guesses) -> list[str]:
 def _guesses(guesses: Guesses) -> list[str]:
     """Return how the files were read, and the columns on whose type they differ."""
     if not guesses.shared:
-        return []
+        return ["## Guesses", *_hints(guesses)] if guesses.hints else []
     said = (
         "What is declared as read or columns is so, the rest was guessed of each file. Where numbers, times or truths "
         f"are, these texts are null, beside the empty one: {', '.join(filter(None, NULL_TEXTS))}."
@@ -119,12 +119,7 @@ def _guesses(guesses: Guesses) -> list[str]:
     header = ["files>", "first file", "format", "header", "delimiter", "quote", "escape", "encoding", "decimal"]
     ends = ["lines skipped>", "row of units", "lines left out at the end>"]
     read = table([*header, *ends], [_shared_row(each) for each in guesses.shared])
-    declare = [
-        [escape(each.column, _NAME_CHARACTERS), escape(each.example), escape(each.declare)] for each in guesses.hints
-    ]
-    hints = (
-        ["Texts that may be declared.", table(["column", "e.g.", "columns"], declare[:_TYPES_SHOWN])] if declare else []
-    )
+    hints = _hints(guesses)
     hints += [f"{escape(sentence, 300, cell=False)}." for sentence in guesses.left_out]
     if not guesses.types:
         return ["## Guesses", said, read, *hints]
@@ -141,6 +136,22 @@ def _guesses(guesses: Guesses) -> list[str]:
     left = len(guesses.types) - len(rows)
     more = f"\n\n{left:,} further columns are not shown." if left else ""
     return ["## Guesses", said, read, *hints, table(["column", "type", "because of", "else", "as in"], rows) + more]
+
+
+def _hints(guesses: Guesses) -> list[str]:
+    """Return what may be declared of columns of texts."""
+    rows = [
+        [
+            escape(each.column, _NAME_CHARACTERS),
+            f"{each.fitting:,} of {each.values:,}",
+            escape(each.example),
+            escape(", ".join(each.others)),
+            escape(each.declare),
+        ]
+        for each in guesses.hints[:_TYPES_SHOWN]
+    ]
+    header = ["column", "values>", "e.g.", "others", "columns"]
+    return ["Texts that may be declared.", table(header, rows)] if rows else []
 
 
 def _shared_row(shared: SharedGuess) -> list[str]:

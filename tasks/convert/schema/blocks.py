@@ -15,9 +15,12 @@ EXAMPLE = ", e.g. "
 """What stands in a warning before what is of this file alone: files with the same before it are told once."""
 
 
+DECIMAL_COMMA = "decimal: ','"
+
+
 @dataclass(frozen=True)
 class Hint:
-    """What may be declared of a column that is of texts without it, e.g. of values like the example."""
+    """What may be declared of a column, e.g. of values like the example."""
 
     column: str
     example: str
@@ -45,7 +48,6 @@ class Guess:
     title: str = ""
     totals: str = ""
     totals_kept: bool = False
-    hints: tuple[Hint, ...] = ()
     doubts: tuple[Hint, ...] = ()
     """By column a number that is another one by the other decimal, where nothing tells which the file has."""
     has_units: bool = False
@@ -103,7 +105,7 @@ class RawBlock:
     have been read in; of any other they are inferred, from numbers with this `decimal`. `records` is how many records were read, where one may be several rows,
     or none: `empty` are those. `guess` is what was guessed of the file, `warnings` are
     sentences on what was read. `types_above` returns the types of so many first rows,
-    below which totals may be. `lines` are the lines of the rows, where these are known without their records.
+    below which totals may be. Where the decimal `is_decided` some value of the file tells it, or it is declared. `lines` are the lines of the rows, where these are known without their records.
     """
 
     table: pa.Table
@@ -117,6 +119,7 @@ class RawBlock:
     warnings: Sequence[str] = ()
     types_above: Callable[[int], Types] | None = None
     decimal: str = "."
+    is_decided: bool = True
     lines: Sequence[int] | None = None
 
 
@@ -135,3 +138,5 @@ class TypedBlock:
     warnings: Sequence[str] = ()
     taken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """How often each text was taken off the numbers of a column; a column that is dropped has none."""
+    points: Mapping[str, str] = field(default_factory=dict)
+    """By column of decimals where nothing told what separates them a number that may be one of thousands; none where a value tells that it is not."""

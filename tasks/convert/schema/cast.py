@@ -12,6 +12,7 @@ from tasks.config import Column
 from tasks.convert.schema.blocks import RawBlock, Rejection, Schema, TypedBlock
 from tasks.convert.schema.cleaning import Cleaned, clean, tell_unclean
 from tasks.convert.schema.expressions import find_made, find_read, make_column
+from tasks.convert.schema.points import find_points
 from tasks.convert.schema.types import TypeName, Types
 from tasks.convert.schema.values import (
     cast_texts,
@@ -78,7 +79,11 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
     told = [name for name in block.table.column_names if name not in stay or name in made_names]
     taken = {name: cleaned[name].taken if name in cleaned else {} for name in [*cleaned, *told]}
     taken = {name: counts for name, counts in taken.items() if counts or name in told}
-    return TypedBlock(table, own, block.received, misfits, block.records, lines, block.empty, block.warnings, taken)
+    floats = [name for name in texts if own.get(name) == "float" and name not in columns and not block.is_decided]
+    points = {name: point for name in floats if (point := find_points(texts[name])) is not None}
+    return TypedBlock(
+        table, own, block.received, misfits, block.records, lines, block.empty, block.warnings, taken, points
+    )
 
 
 def _kinds(own: Types, schema: Schema) -> Types:

@@ -13,7 +13,19 @@ _MOST_UNITS = 3
 _FEW = 3
 _GROUP = 3  # digits between separators of thousands
 _BLANKS = " \u00a0\u2007\u2009\u202f"
-_AMOUNT = re.compile(rf"(?P<before>[^\d.,]*)(?P<number>\d+(?:[.,'_{_BLANKS}]\d+)*)(?P<behind>[^\d]*)", re.DOTALL)
+AMOUNT = re.compile(rf"(?P<before>[^\d.,]*)(?P<number>\d+(?:[.,'_{_BLANKS}]\d+)*)(?P<behind>[^\d]*)", re.DOTALL)
+"""A number, and what stands before and behind it."""
+WORDS = (
+    ("yes", "no"), ("y", "n"), ("true", "false"), ("t", "f"), ("on", "off"),
+    ("ja", "nein"), ("j", "n"), ("wahr", "falsch"), ("oui", "non"), ("sí", "no"), ("si", "no"), ("sim", "não"), ("tak", "nie"), ("ano", "ne"),
+)  # fmt: skip
+"""Words for true and for false."""
+DATE_FORMATS = (
+    "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%y",
+    "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S",
+    "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d",
+    "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%a, %d %b %Y %H:%M:%S %z",
+)  # fmt: skip
 _UNITS = frozenset({
     "eur", "usd", "gbp", "chf", "jpy", "sek", "nok", "dkk", "pln", "czk", "kč", "kr", "zł", "ft", "rs", "us$",
     "kg", "g", "mg", "lb", "lbs", "oz", "km", "m", "cm", "mm", "mi", "in", "l", "ml", "m²", "m³", "km²", "km/h", "mph",
@@ -38,7 +50,7 @@ class Notation:
     @classmethod
     def of(cls, texts: Sequence[str]) -> Notation | None:
         """Return how texts are written that all hold one number; None where one holds another, or they do not agree."""
-        matches = [_AMOUNT.fullmatch(text.strip()) for text in texts]
+        matches = [AMOUNT.fullmatch(text.strip()) for text in texts]
         found = [match for match in matches if match is not None]
         if not texts or len(found) < len(texts):
             return None

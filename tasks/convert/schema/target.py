@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.config import Column, Reading
-from tasks.convert.schema.names import Naming
+from tasks.convert.schema.names import FILE, LINE, Naming
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,12 @@ class TableTarget:
         """Return what is declared to mean null in a column, by its name in the source."""
         column = self.columns.get(self.naming.rename([name])[0])
         return () if column is None else column.nulls
+
+    def is_inferred(self, name: str) -> bool:
+        """Return whether the type of a column, by its name in the table, is told by its values alone."""
+        column = self.columns.get(name)
+        own = name not in (FILE, LINE) or not self.provenance
+        return own and (column is None or (column.type is None and column.expression is None))
 
     @property
     def header_names(self) -> frozenset[str]:

@@ -18,6 +18,7 @@ from tasks.convert.parts.rejects import write_rejects
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.names import FILE, LINE
+from tasks.convert.schema.shapes import count_shapes
 from tasks.convert.schema.target import TableTarget
 from tasks.convert.staging.context import ConversionContext
 from tasks.core.errors import TableError
@@ -40,6 +41,7 @@ class BlockResult:
     empty: int = 0
     warnings: Sequence[str] = ()
     taken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    points: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_block(block: ByteBlock | RawBlock, plan: ConversionContext) -> TypedBlock:
@@ -76,7 +78,8 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
         if plan.samples is not None:
             plan.samples.keep(path, table)
         counts = dict(rows) if len(rows) > 1 else {next(iter(rows)): table.num_rows}
-        parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or parsed.types)))
+        shapes = _count_shapes(table, target)
+        parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or parsed.types), shapes))
     reasons = Counter(misfit.reason for misfit in parsed.misfits)
     records = parsed.received if parsed.records is None else parsed.records
     rejects = name if parsed.misfits else None
@@ -90,7 +93,18 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
         parsed.empty,
         parsed.warnings,
         parsed.taken,
+        parsed.points,
     )
+
+
+def _count_shapes(table: pa.Table, target: TableTarget) -> dict[str, dict[str, tuple[int, str]]]:
+    """Return the shapes of the texts of each column that is one of texts as nothing is declared of its type."""
+    texts = (
+        name for name, kind in zip(table.column_names, table.schema.types, strict=True) if pa.types.is_string(kind)
+    )
+    inferred = [name for name in texts if target.is_inferred(name)]
+    counted = {name: count_shapes(table[name]) for name in inferred}
+    return {name: dict(shapes) for name, shapes in counted.items() if shapes}
 
 
 def sync_parts(parts: Iterable[Part], target: TableTarget) -> None:

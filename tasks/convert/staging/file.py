@@ -19,7 +19,8 @@ from tasks.convert.formats.csv.totals import take_totals
 from tasks.convert.formats.format import ByteBlock, StreamedFormat, WholeFormat
 from tasks.convert.formats.registry import format_of, read_whole
 from tasks.convert.formats.splitter import RecordSplitter
-from tasks.convert.schema.blocks import Guess, RawBlock
+from tasks.convert.schema.blocks import DECIMAL_COMMA, Guess, Hint, RawBlock
+from tasks.convert.schema.points import add_points
 from tasks.convert.staging.block import BlockResult, parse_block, sync_parts, write_block
 from tasks.convert.staging.context import (
     REASONS_KEPT,
@@ -286,6 +287,14 @@ def _check_unchanged(file: InputFile) -> None:
         raise TableError("changed while it was read; run again when it is whole")
 
 
+def _judge(guess: Guess, written: Sequence[BlockResult]) -> Guess:
+    """Return what was guessed of a file, its doubts by all of its values, where nothing at its head told its decimal."""
+    if not any(block.points for block in written):
+        return guess
+    points = add_points(block.points for block in written)
+    return replace(guess, doubts=tuple(Hint(name, value, DECIMAL_COMMA) for name, value in points.items()))
+
+
 def _sum_up(
     file: InputFile, plan: ConversionContext, progress: _Progress, written: Sequence[BlockResult]
 ) -> ConversionResult:
@@ -313,7 +322,7 @@ def _sum_up(
         digest=progress.digest,
         content=progress.content,
         encoding=progress.encoding,
-        guess=None if plan.target.landed else progress.guess,
+        guess=None if plan.target.landed or progress.guess is None else _judge(progress.guess, written),
         rejects=tuple(block.rejects for block in written if block.rejects),
         records_empty=sum(block.empty for block in written),
         warnings=tuple(dict.fromkeys((*progress.warnings, *(each for block in written for each in block.warnings)))),

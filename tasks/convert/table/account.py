@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from tasks.convert.parts.part import Part
 from tasks.convert.schema.blocks import EXAMPLE
 from tasks.convert.schema.types import Types
 from tasks.convert.staging.context import ConvertedFile
 from tasks.convert.table.guesses import warn_of_guesses, warn_of_strangers, warn_of_units, warn_of_unused_keys
+from tasks.convert.table.hints import warn_of_texts
 from tasks.convert.table.inbox import warn_of_partition_folders, warn_of_unlisted_files
 from tasks.convert.table.job import TableJob
 from tasks.convert.table.manifest import TableManifest
@@ -22,7 +23,7 @@ def audit_table(
     files: Mapping[str, ConvertedFile],
     types: Types,
     before: TableManifest | None = None,
-    parts: Iterable[Part] = (),
+    parts: Collection[Part] = (),
 ) -> tuple[str, ...]:
     """Return the warnings of a table as it is going to be, of these parts; `before` is what it held, where that may have changed.
 
@@ -38,6 +39,7 @@ def audit_table(
         *warn_of_unlisted_files(job),
         *warn_of_partition_folders(job, types),
         *warn_of_guesses(files, types, job.target.columns),
+        *warn_of_texts(files, parts, types, job.target),
         *warn_of_units(files, job.target.columns),
         *warn_of_strangers(files, parts),
         *warn_of_reading(files),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -11,18 +11,18 @@ from tasks.config.files import KEYS_OF_FORMATS
 from tasks.config.formats import FORMATS
 from tasks.convert.parts.part import Part
 from tasks.convert.schema.blocks import Guess, Hint
+from tasks.convert.schema.target import TableTarget
 from tasks.convert.schema.types import NULL_TEXTS, Types
 from tasks.convert.staging.context import ConvertedFile, add_taken
+from tasks.convert.table.hints import ColumnHint, find_hints
 from tasks.core.errors import TableError
 
 _TITLE_CHARACTERS = 80
-_NAMED = 5
 _SHOWN_AS: Mapping[str, str] = {"long": "int"}
 _OF_ONE_FILE: Mapping[str, Any] = {
     "title": "",
     "totals": "",
     "totals_kept": False,
-    "hints": (),
     "doubts": (),
     "units": (),
     "units_text": "",
@@ -59,7 +59,7 @@ class Guesses:
 
     shared: tuple[SharedGuess, ...] = ()
     types: tuple[TypeGuess, ...] = ()
-    hints: tuple[Hint, ...] = ()
+    hints: tuple[ColumnHint, ...] = ()
     taken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """How often each text was taken off the numbers of a column, as is declared."""
     units: Mapping[str, str] = field(default_factory=dict)
@@ -82,7 +82,9 @@ def _shared_guess(guess: Guess) -> dict[str, Any]:
     return {key: value for key, value in asdict(guess).items() if key not in _OF_ONE_FILE}
 
 
-def gather_guesses(files: Mapping[str, ConvertedFile], parts: Iterable[Part], types: Types) -> Guesses:
+def gather_guesses(
+    files: Mapping[str, ConvertedFile], parts: Collection[Part], types: Types, target: TableTarget
+) -> Guesses:
     """Return what was guessed of a table's files, alike guesses together, the most frequent first."""
     found: dict[Guess, list[str]] = {}
     for file in files.values():
@@ -91,10 +93,11 @@ def gather_guesses(files: Mapping[str, ConvertedFile], parts: Iterable[Part], ty
     shared = [SharedGuess(guess, len(names), names[0]) for guess, names in found.items()]
     shared.sort(key=lambda each: -each.files)
     taken = {column: counts for column, counts in add_taken(file.taken for file in files.values()).items() if counts}
+    hints = find_hints(files, parts, types, target)
     if not found:
-        return Guesses(taken=taken)
+        return Guesses(taken=taken, hints=hints)
     units = {column: unit for column, (unit, _) in _first_units(files).items() if column in types}
-    differing, hints = tuple(_differing(files, parts, types)), tuple(hints_of(files, types))
+    differing = tuple(_differing(files, parts, types))
     return Guesses(tuple(shared[:SHOWN]), differing, hints, taken, units, tuple(_tell_left_out(files)))
 
 
@@ -121,12 +124,6 @@ def _first_units(files: Mapping[str, ConvertedFile]) -> dict[str, tuple[str, str
         for column, unit in file.guess.units if file.guess else ():
             found.setdefault(column, (unit, file.name))
     return found
-
-
-def hints_of(files: Mapping[str, ConvertedFile], types: Types) -> list[Hint]:
-    """Return what may be declared of the columns that are of texts in the table, one thing of each."""
-    found = {hint.column: hint for file in files.values() if file.guess is not None for hint in file.guess.hints}
-    return [hint for hint in found.values() if types.get(hint.column) == "string"]
 
 
 def _differing(files: Mapping[str, ConvertedFile], parts: Iterable[Part], types: Types) -> Iterable[TypeGuess]:
@@ -191,7 +188,7 @@ def warn_of_unused_keys(files: Mapping[str, ConvertedFile], reading: Reading) ->
 
 
 def warn_of_guesses(files: Mapping[str, ConvertedFile], types: Types, columns: Mapping[str, Column]) -> tuple[str, ...]:
-    """Return a sentence on each kind of line that is no row, or may be none, one on numbers that are texts, and one on those in doubt.
+    """Return a sentence on each kind of line that is no row, or may be none, and one on numbers in doubt.
 
     What is declared of `columns` may leave no doubt.
     """
@@ -201,10 +198,9 @@ def warn_of_guesses(files: Mapping[str, ConvertedFile], types: Types, columns: M
     kept = [each for each in read if each[1].totals and each[1].totals_kept]
     said = [_warn_of_titles(titled, read) if titled else "", _warn_of_totals(totals) if totals else ""]
     said += [_warn_of_found_units(read), *_warn_of_differing_units(files)]
-    grouped = [hint for hint in hints_of(files, types) if "thousands" in hint.declare]
     doubted = {hint.column: (name, hint) for name, guess in reversed(read) for hint in guess.doubts}
     open_doubts = [found for column, found in doubted.items() if _is_open(types.get(column), columns.get(column))]
-    said += [_warn_of_kept(kept) if kept else "", _warn_of_grouped(grouped) if grouped else ""]
+    said += [_warn_of_kept(kept) if kept else ""]
     return tuple(filter(None, [*said, _warn_of_doubted(open_doubts) if open_doubts else ""]))
 
 
@@ -306,15 +302,6 @@ def _warn_of_kept(kept: Sequence[tuple[str, Guess]]) -> str:
         f"{_count(len(kept), 'file ends', 'files end')} with a line that may be totals and is in the table, "
         f"e.g. {guess.totals[:_TITLE_CHARACTERS]!r} in {name}; "
         "take it out of the file, or declare the type of the column that its first text is in"
-    )
-
-
-def _warn_of_grouped(hints: Sequence[Hint]) -> str:
-    first, names = hints[0], ", ".join(hint.column for hint in hints[:_NAMED])
-    more = f" and {len(hints) - _NAMED} more" if len(hints) > _NAMED else ""
-    return (
-        f"{names}{more}: texts, since their numbers have separators of thousands, e.g. {first.example!r}; "
-        f"declare them as columns: {{{first.column}: {{{first.declare}}}}}"
     )
 
 

@@ -61,6 +61,7 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
         lambda rows: block.locate(lines[rows].tolist(), None if stops is None else stops[rows].tolist()),
         warnings=warn_of_repeats(block.number_lines(np.array(repeated, np.int64))),
         decimal=block.head.dialect.decimal,
+        is_decided=block.head.dialect.is_decided,
         lines=block.number_lines(lines),
     )
 

@@ -49,6 +49,8 @@ class Dialect:
     title: str = ""
     doubts: Mapping[int, str] = field(default_factory=dict, compare=False)
     """By column the first value that is another number by the other decimal, where nothing tells which the file has."""
+    is_decided: bool = field(default=True, compare=False)
+    """Whether what separates decimals is declared, or told by a value at least."""
     pair: str = field(default="", compare=False)
     """A value that was guessed to have a decimal comma, where all that do could be two numbers."""
     undivided: str = field(default="", compare=False)
@@ -156,9 +158,10 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
     titles = sample.records[: header.above]
     decimal: str = reading.decimal or "."
     doubts: Mapping[int, str] = {}
+    is_decided = True
     undivided = _find_undivided(sample.valued[header.above :], quoting.delimiter)
     if reading.decimal is None and quoting.delimiter != "," and not undivided:
-        decimal, doubts = _detect_decimal(sample.valued)
+        decimal, is_decided, doubts = _detect_decimal(sample.valued)
     rows, units = _find_rows(sample, header, begin, reading)
     pair = _find_pair(sample.valued) if decimal == "," and reading.decimal is None else ""
     return Dialect(
@@ -172,6 +175,7 @@ def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, e
         begin + above,
         next((text for fields in titles if (text := " ".join(filter(None, fields)).strip())), ""),
         doubts,
+        is_decided,
         pair,
         undivided,
         units,
@@ -276,16 +280,16 @@ def _find_pair(records: Sequence[Sequence[str]]) -> str:
     return values[0].strip() if is_list else ""
 
 
-def _detect_decimal(records: Sequence[Sequence[str]]) -> tuple[str, Mapping[int, str]]:
-    """Return what separates decimals, and where nothing tells it by column a value that may be a thousand times as much."""
+def _detect_decimal(records: Sequence[Sequence[str]]) -> tuple[str, bool, Mapping[int, str]]:
+    """Return what separates decimals, whether a value tells it, and where none does by column one that may be a thousand times as much."""
     values = [value for record in records for value in record]
     commas = sum(1 for value in values if _DECIMAL_COMMA.fullmatch(value))
     points = sum(1 for value in values if _DECIMAL_POINT.fullmatch(value))
     if commas or points:
-        return "," if commas > points else ".", {}
+        return "," if commas > points else ".", True, {}
     doubts: dict[int, str] = {}
     for record in records:
         for place, value in enumerate(record):
             if _THOUSANDS_OR_DECIMALS.fullmatch(value):
                 doubts.setdefault(place, value.strip())
-    return ".", doubts
+    return ".", False, doubts

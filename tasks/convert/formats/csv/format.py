@@ -12,7 +12,7 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.content import find_json, without_mark
 from tasks.convert.files.encoding import SAMPLE_BYTES
 from tasks.convert.formats.csv.ends import hold_back, settle_blank, split_at_line, split_footer
-from tasks.convert.formats.csv.header import Head, find_hints, read_head
+from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.lines import has_blank_lines
 from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
 from tasks.convert.formats.csv.quoting import are_paired, detect_escapes
@@ -130,8 +130,7 @@ class Csv(StreamedFormat):
         """Return how the file was read."""
         if self._head is None:
             return super().guess(encoding)
-        hints = find_hints(self._head, self.target.columns)
-        guess = replace(self._head.guess(self.suffixes[0], encoding), hints=hints)
+        guess = self._head.guess(self.suffixes[0], encoding)
         guess = replace(guess, footer=self._footer.records, footer_text=self._footer.text, blank=self._blank)
         totals = self._totals
         return guess if totals is None else replace(guess, totals=totals.text, totals_kept=totals.kept)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from tasks.config import Column, Reading
+from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import SAMPLE_BYTES
 from tasks.convert.formats.csv.dialect import Dialect, detect_dialect
 from tasks.convert.formats.csv.records import Records, Span, is_utf8
 from tasks.convert.formats.header import kind_of_field
 from tasks.convert.formats.units import units_of, warn_of_row_of_units
-from tasks.convert.schema.blocks import Guess, Hint
+from tasks.convert.schema.blocks import DECIMAL_COMMA, Guess, Hint
 from tasks.convert.schema.names import name_columns
 from tasks.convert.schema.values import MAY_BE_TYPED
 from tasks.core.errors import TableError
@@ -55,7 +55,7 @@ class Head:
             dialect.above,
             dialect.title,
             doubts=tuple(
-                Hint(self.names[place], value, "decimal: ','")
+                Hint(self.names[place], value, DECIMAL_COMMA)
                 for place, value in sorted(dialect.doubts.items())
                 if place < len(self.names)
             ),
@@ -202,53 +202,3 @@ def _first_lines(text: ByteView, dialect: Dialect) -> bytes:
 
 def _is_after_broken(records: Records, start: int) -> bool:
     return any(misfit.record.line <= start for misfit in records.broken)
-
-
-_GROUPED = r"\s*[+-]?[1-9]\d{{0,2}}(\{0}\d{{3}})+({1}\d+)?\s*"
-_ANY = r"\s*[+-]?([1-9]\d{{0,2}}(\{0}\d{{3}})+|\d+)({1}\d+)?\s*"
-_DATES = (
-    (re.compile(r"\s*\d{1,2}\.\d{1,2}\.\d{4}\s*"), 'type: date, format: "%d.%m.%Y"'),
-    (re.compile(r"\s*(1[3-9]|2\d|3[01])/\d{1,2}/\d{4}\s*"), 'type: date, format: "%d/%m/%Y"'),
-    (re.compile(r"\s*\d{1,2}/(1[3-9]|2\d|3[01])/\d{4}\s*"), 'type: date, format: "%m/%d/%Y"'),
-)
-_SLASHED = re.compile(r"\s*\d{1,2}/\d{1,2}/\d{4}\s*")
-_NUMBERS = {
-    decimal: (
-        thousands,
-        re.compile(_GROUPED.format(thousands, re.escape(decimal))),
-        re.compile(_ANY.format(thousands, re.escape(decimal))),
-        f'type: float, thousands: "{thousands}", decimal: "{decimal}"',
-    )
-    for decimal, thousands in ((",", "."), (".", ","))
-}
-_DOTS_OF_DATE = 2
-_MAY_BE_HINTED = re.compile(r"\s*[+-]?\d+[.,/\d]*\s*")
-
-
-def find_hints(head: Head, columns: Mapping[str, Column]) -> tuple[Hint, ...]:
-    """Return what may be declared of the columns of a file of which nothing is, judged by its first rows."""
-    rows = [row for row in head.dialect.rows if len(row) == len(head.names)]
-    # To look at every value takes a while: of most files none has the sign that groups digits.
-    is_grouped = _NUMBERS[head.dialect.decimal][0] in "".join(map("".join, rows))
-    hints = []
-    for place, (name, value) in enumerate(zip(head.names, rows[0] if rows else (), strict=False)):
-        may_be = is_grouped or "/" in value or value.count(".") == _DOTS_OF_DATE
-        if not may_be or not _MAY_BE_HINTED.fullmatch(value) or (name in columns and columns[name].type):
-            continue
-        values = [row[place] for row in rows if row[place].strip()]
-        hints += [Hint(name, example, declared) for example, declared in _hints(values, head.dialect.decimal)]
-    return tuple(hints)
-
-
-def _hints(values: list[str], decimal: str) -> Iterator[tuple[str, str]]:
-    """Yield an example of the values, and what to declare, where they are grouped numbers or dates."""
-    thousands, grouped, number, declared = _NUMBERS[decimal]
-    is_grouped = any(thousands in value for value in values)
-    if is_grouped and all(map(number.fullmatch, values)) and (example := next(filter(grouped.fullmatch, values), None)):
-        yield example.strip(), declared
-        return
-    for pattern, declared in _DATES:
-        like = pattern if pattern is _DATES[0][0] else _SLASHED
-        if all(map(like.fullmatch, values)) and (example := next(filter(pattern.fullmatch, values), None)):
-            yield example.strip(), declared
-            return

@@ -18,6 +18,7 @@ from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.records import Records, count_records, find_lines
 from tasks.convert.schema.blocks import RawBlock, Record, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_known
+from tasks.convert.schema.points import may_be_grouped
 from tasks.convert.schema.types import BOOL_TEXTS, NULL_TEXTS, SURE_IN_FLOAT, TypeName, Types, arrow_type
 from tasks.convert.schema.values import infer_column
 
@@ -115,7 +116,10 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
         return None
     values = {name: _empty_as_null(table[name]) if types[name] == "string" else table[name] for name in names}
     lost = any(types[name] == "float" and _may_have_lost_digits(values[name]) for name in names)
-    if lost or _may_have_header(block, values, types) or (schema.lines and lines is None):
+    is_doubted = not block.head.dialect.is_decided and any(
+        may_be_grouped(values[name]) for name in names if types[name] == "float"
+    )
+    if lost or is_doubted or _may_have_header(block, values, types) or (schema.lines and lines is None):
         return None
     raw = RawBlock(
         pa.table(values),
@@ -125,6 +129,7 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
         known,
         warnings=block.warnings,
         decimal=block.head.dialect.decimal,
+        is_decided=block.head.dialect.is_decided,
         lines=None if lines is None else block.number_lines(lines),
     )
     with suppress(_NoLineError):

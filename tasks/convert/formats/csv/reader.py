@@ -54,6 +54,7 @@ def read_texts(block: CsvBlock) -> RawBlock:
         lambda rows: records.locate([kept[row] for row in rows]),
         warnings=[*records.warnings, *told],
         decimal=head.dialect.decimal,
+        is_decided=head.dialect.is_decided,
     )
 
 

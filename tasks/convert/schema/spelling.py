@@ -1,0 +1,168 @@
+"""How the texts of a column are written where nearly all of them are numbers, dates or truths: what to declare, and what it leaves out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from tasks.config import Column
+from tasks.convert.schema.cleaning import clean
+from tasks.convert.schema.notation import AMOUNT, DATE_FORMATS, WORDS, is_known_unit
+from tasks.convert.schema.shapes import Shape
+from tasks.convert.schema.types import NULL_TEXTS
+from tasks.convert.schema.values import cast_texts, declared_type, take_out
+
+Kind = Literal["numbers", "dates", "truths"]
+
+_FEW = 0.05  # of the values: more that are none make a column of texts
+_MARKS = re.compile(r"[^\w%‰$€£¥°\u20a0-\u20cf]+")
+_CODE = re.compile(r"\+?0\d|0[xX]|\+\d+$")
+_DATED = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}|.*\b[A-Za-z]{3,}\b.*\d{4}")
+_SIGNS = {",": ("", ".", " ", "'"), ".": ("", ",", " ", "'", "_")}
+"""What may separate thousands, by what separates decimals."""
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """What the values of a column are but for `others`, each with how many there are, once it is declared so.
+
+    Of `odd` values the type is not inferred, e.g. as they have separators of thousands; `either` is what else they may mean.
+    """
+
+    kind: Kind
+    declared: Mapping[str, Any]
+    values: int
+    odd: Sequence[Shape]
+    others: Sequence[Shape]
+    either: str = ""
+
+    @property
+    def declaration(self) -> str:
+        """Return what to declare, as it is written in a pipeline file."""
+        return declaration_of(self.declared)
+
+    @property
+    def fitting(self) -> int:
+        """Return how many of the values are of the kind."""
+        return self.values - sum(each.times for each in self.others)
+
+
+def declaration_of(declared: Mapping[str, Any]) -> str:
+    """Return what is declared of a column as it is written in a pipeline file."""
+    return ", ".join(
+        f"{key}: {value if key == 'type' else json.dumps(value, ensure_ascii=False)}" for key, value in declared.items()
+    )
+
+
+def find_misfits(values: pa.ChunkedArray, declared: Column) -> set[int]:
+    """Return the places of the values that are none of what would be declared, as a run finds them."""
+    cleaned = clean(take_out(values, declared.nulls), declared)
+    cast = cast_texts(cleaned.values, declared_type(cleaned.values, declared), declared)
+    return {*cleaned.misfits, *cast.misfits}
+
+
+def find_spelling(
+    shapes: Sequence[Shape], unknown: int, decimals: Sequence[str], *, are_texts: bool
+) -> Spelling | None:
+    """Return what nearly all values of a column of texts are; None where they are texts.
+
+    Of `unknown` values nothing is known, but that most are texts. `decimals` are what may
+    separate decimals, that of other columns first. With `are_texts` the format tells numbers from
+    texts, so that digits alone are meant as text.
+    """
+    found = [each for each in shapes if each.example.strip() not in NULL_TEXTS]
+    values = sum(each.times for each in found) + unknown
+    best: Spelling | None = None
+    for spelling in (*_as_numbers(found, values, decimals), *_as_dates(found, values), *_as_truths(found, values)):
+        odd = sum(each.times for each in spelling.odd)
+        if are_texts and (2 * odd < values or spelling.kind == "truths"):
+            continue
+        if best is None or spelling.fitting > best.fitting:
+            best = spelling
+    return best if best is not None and values - best.fitting <= values * _FEW else None
+
+
+def _judge(
+    kind: Kind, shapes: Sequence[Shape], values: int, declared: Mapping[str, Any], plain: Mapping[str, Any]
+) -> Spelling:
+    """Return what fits a declaration; odd is what does not fit `plain`, the one that would be inferred."""
+    misfits, odd = _misfits(shapes, declared), _misfits(shapes, plain)
+    others = [shapes[place] for place in sorted(misfits)]
+    unknown = values - sum(each.times for each in shapes)
+    if unknown:
+        others.append(Shape(unknown, ""))
+    return Spelling(kind, declared, values, [shapes[place] for place in sorted(odd - misfits)], others)
+
+
+def _misfits(shapes: Sequence[Shape], declared: Mapping[str, Any]) -> set[int]:
+    texts = pa.chunked_array([pa.array([each.example for each in shapes], pa.string())])
+    unknown = {place for place, each in enumerate(shapes) if "strip" in declared and _units_of(each.example) is None}
+    return find_misfits(texts, Column(**declared)) | unknown
+
+
+def _as_numbers(shapes: Sequence[Shape], values: int, decimals: Sequence[str]) -> Iterator[Spelling]:
+    """Yield the best way to read numbers; none where digits are those of codes, as of 007, or most are no numbers."""
+    written = [each for each in shapes if AMOUNT.fullmatch(each.example.strip())]
+    if 2 * sum(each.times for each in written) < values or any(_CODE.match(each.example.strip()) for each in shapes):
+        return
+    plain: Mapping[str, Any] = {"type": "float"} if decimals[0] == "." else {"type": "float", "decimal": decimals[0]}
+    best, either = _judge("numbers", shapes, values, plain, plain), ""
+    for sign, way in _ways_to_write(shapes, decimals):
+        read = _judge("numbers", shapes, values, way, plain)
+        is_other = best.declared.get("thousands") == sign != best.declared.get("decimal", ".")
+        if read.fitting > best.fitting:
+            best, either = read, ""
+        elif read.fitting == best.fitting and is_other and decimals[0] != ",":
+            either = either or declaration_of(way)
+    whole = _judge("numbers", shapes, values, {**best.declared, "type": "int"}, plain)
+    yield replace(whole if whole.fitting == best.fitting else best, either=either)
+
+
+def _ways_to_write(shapes: Sequence[Shape], decimals: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield what separates decimals, and all that may be declared of numbers with it, the usual first."""
+    units = sorted({unit for each in shapes for unit in _units_of(each.example) or ()})
+    strip: list[Any] = [None, *([units if len(units) == 1 else True] if units else [])]
+    for sign in decimals:
+        for thousands in _SIGNS[sign]:
+            if not any(thousands in each.example for each in shapes):
+                continue
+            for affixes in strip:
+                keys = {"strip": affixes, "thousands": thousands, "decimal": "" if sign == "." else sign}
+                yield sign, {"type": "float"} | {key: value for key, value in keys.items() if value}
+
+
+def _units_of(text: str) -> list[str] | None:
+    """Return the units around a number; None where one is not known for one."""
+    match = AMOUNT.fullmatch(text.strip())
+    found = [match[side].strip("+- \u00a0\u202f") for side in ("before", "behind")] if match else []
+    units = [unit for unit in found if unit]
+    are_known = all(is_known_unit(unit) and not _MARKS.fullmatch(unit) for unit in units)
+    return units if are_known else None
+
+
+def _as_dates(shapes: Sequence[Shape], values: int) -> Iterator[Spelling]:
+    """Yield the one way to read dates that fits most; none where two fit alike."""
+    dated = sum(each.times for each in shapes if _DATED.match(each.example.strip()))
+    if 2 * dated < values:
+        return
+    formats = [{"type": "date"}, {"type": "timestamp"}]
+    formats += [{"type": "timestamp" if "%H" in each else "date", "format": each} for each in DATE_FORMATS]
+    found = [_judge("dates", shapes, values, each, {"type": "timestamp"}) for each in formats]
+    most = max(each.fitting for each in found)
+    best = [each for each in found if each.fitting == most]
+    if len(best) == 1 or best[0].declared == {"type": "date"}:
+        yield best[0]
+
+
+def _as_truths(shapes: Sequence[Shape], values: int) -> Iterator[Spelling]:
+    """Yield the words for true and for false, where both are there."""
+    words = {each.example.strip().lower() for each in shapes}
+    for true, false in WORDS:
+        if true in words and false in words:
+            declared = {"type": "bool", "true": [true], "false": [false]}
+            yield _judge("truths", shapes, values, declared, {"type": "bool"})
