@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 from tests.benchmarks.job import IN_FLIGHT, End, Report
 from tests.benchmarks.rig import Rig, Seconds, open_rig
-from tests.benchmarks.server import ABOVE_IN_FLIGHT, ABOVE_PER_S, LATENCY_S, MAX_IN_FLIGHT, MAX_PER_S, PAGE_ITEMS
+from tests.benchmarks.server import (
+    ABOVE_IN_FLIGHT,
+    ABOVE_PER_S,
+    LATENCY_S,
+    MAX_IN_FLIGHT,
+    MAX_PER_S,
+    PAGE_ITEMS,
+    SITEMAP,
+)
 from tests.benchmarks.table import Line, describe_machine, draw_table
 
 PAGES = 3_000
@@ -18,7 +26,7 @@ THROTTLED_S = 25  # of requests at full capacity, in the pages to fetch
 THROTTLED_LIMIT_S = 45.0
 
 # what ingest may take, as a share of another's time
-SHARES = {"bare": 1.5, "dlt_files": 1 / 3, "scrapy_feed": 1 / 5, "article": 1 / 20}
+SHARES = {"bare": 1.5, "dlt_files": 1 / 3, "scrapy_feed": 1 / 5, "scrapy_sitemap": 1 / 5, "article": 1 / 20}
 MANY_TIMES = 11.0
 PARTS = 1_000
 PARTS_TIMES = 1.5
@@ -31,6 +39,7 @@ _NAMES = {
     "bare": f"bare aiohttp loop, {IN_FLIGHT} in flight",
     "dlt_files": f"dlt, {IN_FLIGHT} workers",
     "scrapy_feed": f"Scrapy, {IN_FLIGHT} concurrent",
+    "scrapy_sitemap": f"Scrapy's SitemapSpider, {IN_FLIGHT} concurrent",
     "article": "the article's asyncio.gather over httpx, without its timeout",
 }
 _PACKAGES = ("tidemill", "prefect", "aiohttp", "httpx", "dlt", "scrapy")
@@ -67,6 +76,7 @@ def _measure(rig: Rig) -> Iterator[Line]:
     yield from _measure_parts(rig, middle)
     for peer, limit_s in (("dlt_files", 120.0), ("scrapy_feed", 120.0), ("article", ARTICLE_LIMIT_S)):
         yield from _compare(middle, peer, rig.run(f"tests.benchmarks.peers.{peer}", PAGES, limit_s))
+    yield from _measure_sitemap(rig)
     yield from _measure_many(rig, middle)
     yield from _measure_throttle(rig, ABOVE_IN_FLIGHT, round(MAX_IN_FLIGHT / LATENCY_S))
     yield from _measure_throttle(rig, ABOVE_PER_S, MAX_PER_S)
@@ -88,6 +98,14 @@ def _measure_tls(rig: Rig) -> Iterator[Line]:
         ours.append(rig.ingest(PAGES, _AT_ONCE, tls=True)[0])
     yield Line(f"the same over TLS, median of {ROUNDS}", _time(_median(ours)))
     yield from _compare(_median(ours), "bare", _median(bare))
+
+
+def _measure_sitemap(rig: Rig) -> Iterator[Line]:
+    """Yield what web pages cost that a sitemap lists."""
+    ours = [rig.ingest(PAGES, _AT_ONCE, SITEMAP)[0] for _ in range(ROUNDS)]
+    yield Line(f"{PAGES:,} web pages that a sitemap lists, median of {ROUNDS}", _time(_median(ours)))
+    peer = "scrapy_sitemap"
+    yield from _compare(_median(ours), peer, rig.run(f"tests.benchmarks.peers.{peer}", PAGES, mode=SITEMAP))
 
 
 def _measure_parts(rig: Rig, whole: Report) -> Iterator[Line]:

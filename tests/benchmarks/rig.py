@@ -63,9 +63,18 @@ class Rig:
         own = {"HOME": str(self.folder), "PREFECT_API_URL": self.api.url}
         return {**CLIENT_SETTINGS, **own, **client_settings(self.api.url)}
 
-    def run(self, module: str, pages: int, limit_s: float = LIMIT_S, *, parts: int = 1, tls: bool = False) -> Report:
+    def run(
+        self,
+        module: str,
+        pages: int,
+        limit_s: float = LIMIT_S,
+        *,
+        mode: str = PLAIN,
+        parts: int = 1,
+        tls: bool = False,
+    ) -> Report:
         """Fetch so many pages in a fresh process of a peer's `module`."""
-        return self._run(module, Work(pages, PLAIN, parts, tls), limit_s)[0]
+        return self._run(module, Work(pages, mode, parts, tls), limit_s)[0]
 
     def ingest(
         self,

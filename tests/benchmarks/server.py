@@ -4,7 +4,8 @@ Its first line on standard output is its address. `/<mode>/<pages>?page=N` answe
 page N of so many after 20 ms, `?part=P&page=N` that of a part of its own;
 `/counts` tells how it answered in each second. Given a folder it speaks TLS, with
 a certificate that it writes there.
-The modes: `plain`, `above-40-in-flight` and `above-200-a-second`, of which the
+The modes: `plain`; `sitemap`, which answers with a sitemap of so many addresses of
+the mode `html`, of web pages with the same items; `above-40-in-flight` and `above-200-a-second`, of which the
 latter two answer 429 at once to what is above.
 """
 
@@ -28,6 +29,8 @@ MAX_IN_FLIGHT = 40
 MAX_PER_S = 200
 
 PLAIN = "plain"
+SITEMAP = "sitemap"
+HTML = "html"
 ABOVE_IN_FLIGHT = f"above-{MAX_IN_FLIGHT}-in-flight"
 ABOVE_PER_S = f"above-{MAX_PER_S}-a-second"
 
@@ -93,18 +96,29 @@ class _Connection(asyncio.Protocol):
             self._write(200, self._answers.dump())
             return
         _, mode, pages = path.split("/")
+        if mode == SITEMAP:
+            self._loop.call_later(LATENCY_S, self._answer, 200, self._sitemap(int(pages)))
+            return
         if self._answers.refuses(mode, self._loop.time()):
             self._answer(429, b'{"error": "too many"}')
             return
         self._answers.in_flight += 1
         part, _, number = query.rpartition("page=")
-        self._loop.call_later(LATENCY_S, self._answer_page, int(pages), int(number), part[len("part=") : -1])
+        self._loop.call_later(LATENCY_S, self._answer_page, int(pages), int(number), part[len("part=") : -1], mode)
 
-    def _answer_page(self, pages: int, page: int, part: str) -> None:
+    def _sitemap(self, pages: int) -> bytes:
+        """Return a sitemap of so many pages."""
+        host, port = self._transport.get_extra_info("sockname")[:2]
+        page = f"http://{host}:{port}/{HTML}/{pages}?page="
+        urls = "".join(f"<url><loc>{page}{number}</loc></url>" for number in range(1, pages + 1))
+        return f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{urls}</urlset>'.encode()
+
+    def _answer_page(self, pages: int, page: int, part: str, mode: str) -> None:
         self._answers.in_flight -= 1
         if 1 <= page <= pages:
             name = f"{part}-{page}" if part else f"{page}"
-            self._answer(200, _template(pages).replace(_PAGE, name.encode()))
+            template = _html_template() if mode == HTML else _template(pages)
+            self._answer(200, template.replace(_PAGE, name.encode()))
         else:
             self._answer(404, b'{"error": "no such page"}')
 
@@ -115,9 +129,26 @@ class _Connection(asyncio.Protocol):
     def _write(self, status: int, body: bytes) -> None:
         if not self._transport.is_closing():
             self._transport.write(
-                b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-                % (status, _REASONS[status], len(body), body)
+                b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
+                % (status, _REASONS[status], _kind_of(body), len(body), body)
             )
+
+
+def _kind_of(body: bytes) -> bytes:
+    return (
+        b"application/xml" if body.startswith(b"<urlset") else b"text/html" if body[:1] == b"<" else b"application/json"
+    )
+
+
+@cache
+def _html_template() -> bytes:
+    """Return the body of every web page; the place of its number is marked."""
+    page = _PAGE.decode()
+    rows = "".join(
+        f"<li><b class=id>{page}-{i}</b><i class=name>item {i} of page {page}</i><i class=price>{i * 1.5}</i></li>"
+        for i in range(PAGE_ITEMS)
+    )
+    return f"<!DOCTYPE html><html><head><title>{page}</title></head><body><ul>{rows}</ul></body></html>".encode()
 
 
 @cache

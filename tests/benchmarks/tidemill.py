@@ -1,4 +1,4 @@
-"""The ingest that is measured: the flow on a running Prefect server, one api source, every import done before."""
+"""The ingest that is measured: the flow on a running Prefect server, one source, every import done before."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from flows.cli.prefect_api import PrefectApi
 from flows.ingest import ingest
 from tasks.config import Pipeline
 from tests.benchmarks.job import Job
+from tests.benchmarks.server import SITEMAP
 
 IMPORTED_LATE = (  # by Prefect, in a process's first flow run: 0.2 s
     "anyio._backends._asyncio",
@@ -31,6 +32,10 @@ IMPORTED_LATE = (  # by Prefect, in a process's first flow run: 0.2 s
 
 def pipeline_of(job: Job, requests: dict[str, int]) -> Pipeline:
     """Return the pipeline whose one source is the job's pages."""
+    if job.url.rpartition("/")[0].endswith(f"/{SITEMAP}"):
+        columns = {name: f".{name}::text" for name in ("id", "name", "price")}
+        pages = {"kind": "pages", "sitemap": job.url, "robots": "ignore", "rows": "li", "columns": columns}
+        return Pipeline.model_validate({"name": "benchmark", "sources": {"items": {**pages, "requests": requests}}})
     source: dict[str, Any] = {
         "kind": "api",
         "url": job.url,

@@ -307,9 +307,11 @@ class _Rows:
         for name, column in self._columns.items():
             if column.all or name in self.cut or not texts[name] or not is_css_text(column.selector):
                 continue
-            whole = next((inner_text(match) for match in select_element(element, column.selector)), "")
             taken = " ".join(texts[name][0].split())
-            if _DIGIT.search(taken) and _DIGIT.search(whole.removeprefix(taken)) and whole.startswith(taken):
+            if not _DIGIT.search(taken):
+                continue
+            whole = next((inner_text(match) for match in select_element(element, column.selector)), "")
+            if _DIGIT.search(whole.removeprefix(taken)) and whole.startswith(taken):
                 self.cut[name] = (
                     f"columns.{name}: {column.selector!r} takes {taken!r:.{_QUOTED_CHARACTERS}} of "
                     f"{whole!r:.{_QUOTED_CHARACTERS}}"

@@ -24,6 +24,7 @@ _INNER_TEXT = re.compile(r"::inner-text\s*$")
 _CSS_TEXT = re.compile(r"::(text|inner-text|attr\([^()]*\))\s*$")
 _OF_TEXT_NODE = re.compile(r"\s*(?:::(?:text|inner-text)|(?<!/)/text\(\))\s*$")
 _XPATH_TEXT = re.compile(r"(text\(\)|@[\w:.*-]+)\s*$")
+_PREFIX = re.compile(r"(?<!:):(?!:)")
 _EMPTY = "<html></html>"
 _UNSEEN = frozenset({"script", "style", "template", "noscript", "head"})
 _BREAKING = frozenset(
@@ -42,10 +43,34 @@ def select(element: Selector, selector: str) -> Sequence[Selector]:
 
     """
     query, is_inner = _translate(selector)
-    matches = element.xpath(query)
+    evaluate = _compile(query)
+    if evaluate is None or not isinstance(element.root, etree._Element):  # noqa: SLF001 - the only name of its type
+        matches: Sequence[Selector] = element.xpath(query)
+    else:
+        try:
+            found = evaluate(element.root)
+        except etree.XPathError as error:
+            raise ValueError(f"XPath error: {error} in {query}") from error
+        matches = [Selector(root=each, type="html") for each in (found if isinstance(found, list) else [found])]
     if not is_inner:
         return matches
     return [match if is_text_match(match) else Selector(root=inner_text(match), type="text") for match in matches]
+
+
+@cache
+def _compile(query: str) -> Any:
+    """Return what evaluates an XPath, in half of parsel's time; None where that has to know of namespaces, as of re:test().
+
+    Raises:
+        ValueError: it is no XPath.
+
+    """
+    if _PREFIX.search(query):
+        return None
+    try:
+        return etree.XPath(query, smart_strings=False)
+    except etree.XPathError as error:
+        raise ValueError(f"XPath error: {error} in {query}") from error
 
 
 @cache
@@ -61,8 +86,13 @@ def _translate(selector: str) -> tuple[str, bool]:
 
 def select_element(element: Selector, selector: str) -> Sequence[Selector]:
     """Return the elements whose text a selector takes, also where they have none; of other selectors what they match."""
-    of_element = _OF_TEXT_NODE.sub("", selector)
+    of_element = _of_element(selector)
     return select(element, of_element) if of_element.strip(". ") else []
+
+
+@cache
+def _of_element(selector: str) -> str:
+    return _OF_TEXT_NODE.sub("", selector)
 
 
 def parse_html(text: str) -> Selector:
