@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,21 @@ async def _orders(request: Request) -> Response:
     return JSONResponse({"data": rows, "meta": {"next_cursor": following and str(following)}})
 
 
+async def _returns(request: Request) -> Response:
+    """Tell what came back of an order: its first item, of every tenth there is no word."""
+    number = int(request.path_params["id"].removeprefix("ord_"))
+    if request.headers.get("authorization") != f"Bearer {TOKEN}" or number % 10 == 0:
+        return JSONResponse({"error": "no such thing"}, 404)
+    return JSONResponse({"data": [{"line": 1, "reason": f"reason {number}"}]})
+
+
+async def _daily(request: Request) -> Response:
+    """Give the report of the days from one until another."""
+    begin, until = (date.fromisoformat(request.query_params[name]) for name in ("from", "until"))
+    assert until - begin == timedelta(days=1)
+    return JSONResponse({"rows": [{"day": begin.isoformat(), "visits": begin.day * 100}]})
+
+
 async def _catalogue(request: Request) -> Response:
     start = int(request.query_params.get("from", 0))
     links = [
@@ -85,6 +101,8 @@ def open_shop() -> Iterator[str]:
     """Yield the address of the shop, served while the block runs."""
     routes = [
         Route("/v2/orders", _orders),
+        Route("/v2/orders/{id}/returns", _returns),
+        Route("/v2/reports/daily", _daily),
         Route("/catalogue", _catalogue),
         Route("/products/{sku}", _product),
         Route("/sitemap.xml", _sitemap),

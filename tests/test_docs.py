@@ -179,6 +179,11 @@ def test_the_pipelines_on_sources_give_each_value_as_it_is(shop: Shop) -> None:
     assert chairs[["weight_kg", "made_in"]].drop_duplicates().to_dict("records") == [
         {"weight_kg": 7.5, "made_in": "Kiel"}
     ]
+    returns = pd.read_parquet(tables / "returns").set_index("order_id")
+    sent_back = [number for number in range(ORDERS) if order(number)["returned"] and number % 10]
+    assert sorted(returns.index) == [f"ord_{number:04d}" for number in sent_back]
+    assert returns.loc["ord_0016"].to_dict() == {"order_total": "1,016.50 €", "line": 1, "reason": "reason 16"}
+    assert pd.read_parquet(tables / "daily")["visits"].sum() == 100 * sum(range(1, 32))
     assert len(margins) == PRODUCTS
     assert margins.loc["007"].to_dict() == {"name": "Chair 007", "price": 1007.5, "cost": 7.25, "margin": 1000.25}
 
@@ -204,7 +209,7 @@ def test_every_command_in_a_sentence_exists(page: Path) -> None:
             app.parse_args(line, exit_on_error=False, print_error=False)
 
 
-@pytest.mark.parametrize("key", ["pagination", "auth"])
+@pytest.mark.parametrize("key", ["pagination", "auth", "partitions"])
 def test_each_kind_in_a_table_of_sources_is_right(key: str) -> None:
     """The lines below the head of its column are values that the key takes."""
     text = (DOCS / "sources.md").read_text(encoding="utf-8")

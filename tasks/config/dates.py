@@ -56,6 +56,10 @@ class Dates(ConfigModel):
     lookback: Duration = timedelta()
     """How long after its end one may still change: until it is landed after that, each run fetches it again."""
 
+    _written = field_validator("from_", "to", mode="before")(
+        lambda value: value.isoformat() if isinstance(value, date) else value  # as Python has it
+    )
+
     @field_validator("timezone")
     @classmethod
     def _is_known(cls, value: str) -> str:

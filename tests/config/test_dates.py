@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -99,6 +99,13 @@ def test_wrong_dates_are_told(keys: dict[str, str], sentence: str) -> None:
         Dates.model_validate({"from": "2024-01-30", "to": "2024-02-03", "every": "1d", **keys})
 
     assert sentence in str(caught.value)
+
+
+def test_dates_of_python_are_dates() -> None:
+    """What is declared in Python may be dates, and times."""
+    declared = Dates.model_validate({"from": date(2024, 1, 30), "to": datetime(2024, 2, 1, tzinfo=UTC), "every": "1d"})
+
+    assert written(declared) == ["2024-01-30", "2024-01-31", "2024-02-01"]
 
 
 def test_a_format_is_right_where_the_dates_end_before_it_repeats_itself() -> None:

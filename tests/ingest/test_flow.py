@@ -178,6 +178,7 @@ async def test_nothing_runs_after_a_stage_that_failed(prefect_server: str, site:
         **dict.fromkeys(("rows_table", "rows_rejected", "rows_duplicate", "rows_new", "records_empty", "guesses")),
         **dict.fromkeys(("retries", "refused", "bytes_received", "partitions_reused", "partitions_resumed"), 0),
         "elements_skipped": 0,
+        "partitions_ignored": [],
         "rows_received": 19,
         "requests": 16,
         "pages": 15,
