@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Annotated
 
 from prefect import flow
 from prefect.runtime import flow_run
+from pydantic import Field
 
 from flows.convert import convert
 from flows.export import export
 from flows.ingest import ingest
 from flows.recorder import RunRecorder
 from flows.stage import completed_with, name_run, read_for_run, warn_of_schedule
-from flows.summary import RunSummary, Stage
+from flows.summary import RunOptions, RunSummary, Stage
 from flows.tables import tables
 from flows.train import train
 from tasks.config import Pipeline
 from tasks.core.errors import TidemillError
-from tasks.core.storage import DataFolder, commit_json
+from tasks.core.storage import commit_json
 from tasks.reports.artifacts import report_run
 from tasks.tables.function import functions_ready
 
@@ -30,6 +32,7 @@ async def pipeline(
     fresh: bool = False,
     only: Stage | None = None,
     partitions: str | None = None,
+    limit: Annotated[int, Field(ge=1)] | None = None,
 ) -> RunSummary:
     """Run a pipeline: fetch its sources, convert them to tables, make tables of these, train on them, export them.
 
@@ -41,28 +44,29 @@ async def pipeline(
         fresh: do again what is finished.
         only: the one stage to run.
         partitions: the slice to fetch, e.g. month=3..5 origin=EWR,JFK; fresh then means this slice alone.
+        limit: how many pages of a partition, and files of a source, are taken, into a folder of their own in the data folder; nothing is exported.
 
     Raises:
         ConfigError: the slice is not one of this pipeline.
         StageError: a stage failed; the next ones did not run.
 
     """
-    loaded, folder = read_for_run(config), DataFolder.at(data)
+    loaded, folder = RunOptions(limit=limit).take(read_for_run(config), data)
     warnings = warn_of_schedule(loaded) if only in (None, "ingest") and not fresh else []
     record = RunRecorder(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings)
     error: BaseException | None = None
     try:
         async with functions_ready(loaded.tables if only is None else {}):
             if only in (None, "ingest"):
-                await record.add("ingest", ingest(loaded, data, fresh, partitions))
+                await record.add("ingest", ingest(loaded, folder.root, fresh, partitions))
             if only in (None, "convert"):
-                await record.add("convert", convert(loaded, data, fresh, partitions))
+                await record.add("convert", convert(loaded, folder.root, fresh, partitions))
             if only == "tables" or (only is None and loaded.tables):
-                await record.add("tables", tables(loaded, data, fresh))
+                await record.add("tables", tables(loaded, folder.root, fresh))
         if only == "train" or (only is None and loaded.training):
-            await record.add("train", train(loaded, data, fresh))
+            await record.add("train", train(loaded, folder.root, fresh))
         if only == "export" or (only is None and loaded.export):
-            await record.add("export", export(loaded, data, fresh))
+            await record.add("export", export(loaded, folder.root, fresh))
     except BaseException as caught:
         error = caught
         raise

@@ -9,22 +9,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from flows.summary import RunSummary, Stage, read_summary
+from flows.summary import RunOptions, RunSummary, Stage, read_summary
 from tasks.core.child_process import exit_with_parent, start_child, stop_child
 from tasks.core.errors import ConfigError, StageError
-from tasks.core.storage import DataFolder, read_json
+from tasks.core.storage import read_json
 
 _ERROR = "error: "
 _WRONG, _INTERRUPTED = 2, 130  # as the command line exits
 
 
-def run(
+def run(  # noqa: PLR0913 - the options of a run
     pipeline: Path | str,
     data: Path | str = "data",
     *,
     only: Stage | None = None,
     fresh: bool = False,
     partitions: Sequence[str] = (),
+    limit: int | None = None,
     strict: bool = False,
 ) -> RunSummary:
     """Run the pipeline of a file as `python -m flows run` does, print its progress, and return its summary.
@@ -38,6 +39,7 @@ def run(
         only: The one stage to run.
         fresh: Whether to do again what is already done.
         partitions: The partitions to fetch alone, e.g. ["month=3..5"].
+        limit: How many pages of each partition and files of each source are taken, into a folder of their own.
         strict: Whether a warning is a failure.
 
     Raises:
@@ -45,10 +47,11 @@ def run(
         StageError: a stage, or a part of one, failed; its `outcome` is the summary, where the run came so far as to have one.
 
     """
-    path = DataFolder.at(Path(data)).summary
+    path = RunOptions(limit=limit).folder(Path(data)).summary
     before = _last_run(path)
     options = ["--only", only] if only else []
     options += [text for each in partitions for text in ("--partitions", each)]
+    options += ["--limit", str(limit)] if limit is not None else []
     options += [f"--{name}" for name, is_set in (("fresh", fresh), ("strict", strict)) if is_set]
     code, errors = _run_command("run", str(pipeline), "--data", str(data), *options)
     if code == _INTERRUPTED:

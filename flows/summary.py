@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from tasks.core.storage import read_json
+from tasks.config import Limit, Pipeline
+from tasks.core.storage import DataFolder, read_json
 from tasks.train.evaluation.leaderboard_file import KeptLine
 
 Stage = Literal["ingest", "convert", "tables", "train", "export"]
@@ -21,10 +22,22 @@ class RunOptions:
     only: Stage | None = None
     fresh: bool = False
     partitions: str | None = None
+    limit: int | None = None
+    """How many pages of a partition, and files of a source, are taken; None of all."""
 
     def runs(self, stage: Stage) -> bool:
         """Return whether a stage is run."""
-        return self.only in (None, stage)
+        return self.only in (None, stage) and not (stage == "export" and self.limit)
+
+    def folder(self, data: Path) -> DataFolder:
+        """Return the data folder that is written to."""
+        folder = DataFolder.at(data)
+        return folder.limited(self.limit) if self.limit else folder
+
+    def take(self, pipeline: Pipeline, data: Path) -> tuple[Pipeline, DataFolder]:
+        """Return what is taken of a pipeline, and the data folder that is written to."""
+        taken = pipeline.limited(Limit(self.limit, DataFolder.at(data).root)) if self.limit else pipeline
+        return taken, self.folder(data)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from flows.summary import RunOptions, RunSummary, read_summary
 from tasks.config import Pipeline
 from tasks.core.errors import LostServerError, TidemillError
 from tasks.core.progress import ProgressEvent, subscribed
-from tasks.core.storage import DataFolder
 from tasks.train.execution.worker import stop_workers
 
 _WATCH_S = 1.0
@@ -50,9 +49,11 @@ def execute(
     """
     execution = FlowExecution(api, listener)
     try:
-        return RunResult(execution.run(pipeline, config, data, choice.fresh, choice.only, choice.partitions))
+        return RunResult(
+            execution.run(pipeline, config, data, choice.fresh, choice.only, choice.partitions, choice.limit)
+        )
     except TidemillError as error:
-        path, flow_run = DataFolder.at(data).summary, execution.flow_run_id
+        path, flow_run = choice.folder(data).summary, execution.flow_run_id
         return RunResult(read_summary(path, str(flow_run)) if flow_run else None, error)
 
 

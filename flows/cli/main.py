@@ -83,6 +83,13 @@ def run(  # noqa: PLR0913 - the options of a command
         list[str] | None,
         Parameter(negative="", help="Fetch these partitions alone, e.g. month=3..5 or origin=EWR,JFK; repeatable."),
     ] = None,
+    limit: Annotated[
+        int | None,
+        Parameter(
+            validator=validators.Number(gte=1),
+            help="A look first: this many pages of each partition and files of each source, in a folder of its own.",
+        ),
+    ] = None,
     strict: Annotated[bool, Parameter(negative="", help="Exit with 1 also where the run only has warnings.")] = False,
     verbose: Verbose = False,
 ) -> int:
@@ -98,7 +105,7 @@ def run(  # noqa: PLR0913 - the options of a command
     from flows.cli.run import run_pipeline  # noqa: PLC0415 - heavy
     from flows.summary import RunOptions  # noqa: PLC0415 - heavy
 
-    choice = RunOptions(only, fresh, " ".join(partitions) if partitions is not None else None)
+    choice = RunOptions(only, fresh, " ".join(partitions) if partitions is not None else None, limit)
     return run_pipeline(pipeline, data, choice, verbose=verbose, strict=strict)
 
 

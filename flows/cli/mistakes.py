@@ -46,7 +46,9 @@ def find_mistakes(
         mistakes.append("tables: is missing; add it, or leave --only tables out")
     if choice.only == "train" and config.training is None:
         mistakes.append("training: is missing; add it, or leave --only train out")
-    if choice.only == "export" and not config.export:
+    if choice.only == "export" and choice.limit:
+        mistakes.append("--limit: nothing of what is cut short is exported; leave it, or --only export, out")
+    elif choice.only == "export" and not config.export:
         mistakes.append("export: is missing; add it, or leave --only export out")
     if config.export and choice.runs("export"):
         mistakes += _export_mistakes(config, folder)
@@ -101,7 +103,7 @@ def _secret_mistakes(key: str, reference: SecretReference) -> list[str]:
 def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
     mistakes = []
     try:
-        for file in list_files(source.path, folder.root, source.allow_hosts):
+        for file in list_files(source.path, source.root(folder.root), source.allow_hosts):
             try:
                 format_of(file.name, source.read)
             except TableError as error:

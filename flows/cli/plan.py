@@ -22,7 +22,7 @@ def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
         yield "ingest", name, f"{what}: {_partitions(fetched, 'partition')} of {first}{_how(fetched)}"
     for name, source in config.converted.items():
         if isinstance(source, FilesSource):
-            files = list_files(source.path, folder.root, source.allow_hosts)
+            files = list_files(source.path, source.root(folder.root), source.allow_hosts)
             what = f"{count(len(files), 'file')} of {redact(', '.join(source.path))}"
         else:
             what = _partitions(source, "raw file")

@@ -35,6 +35,7 @@ def run_pipeline(path: Path, data: Path, choice: RunOptions, *, verbose: bool, s
         _started(thread.submit(_checked, path, data, choice), verbose) as (config, api),
     ):
         _print_api(console, api)
+        _print_limit(console, choice, data)
         from flows.cli.execution import execute  # noqa: PLC0415 - imports Prefect while the server starts
 
         api.wait_until_ready()
@@ -44,7 +45,7 @@ def run_pipeline(path: Path, data: Path, choice: RunOptions, *, verbose: bool, s
         summary = ended.summary
         ui = link_to_run(str(summary.flow_run_id), temporary=api.server is not None) if summary else ""
     if summary:
-        print_summary(console, summary, data, ui)
+        print_summary(console, summary, choice.folder(data).root if choice.limit else data, ui)
     if ended.error:
         raise ended.error
     if summary and summary.failures:
@@ -102,10 +103,26 @@ def _checked(path: Path, data: Path, choice: RunOptions, *, in_tables: bool = Fa
     examined = examine_pipeline(path)
     config, mistakes = examined.pipeline, [*examined.mistakes]
     if config is not None:
-        mistakes += find_mistakes(config, data, choice, in_tables=in_tables, doubtful=examined.doubtful)
+        taken, folder = choice.take(config, data)
+        mistakes += find_mistakes(
+            taken, folder.root if choice.limit else data, choice, in_tables=in_tables, doubtful=examined.doubtful
+        )
     if config is None or mistakes:
         raise ConfigError([f"{path}: {mistake}" for mistake in dict.fromkeys(mistakes)])
     return config
+
+
+def _print_limit(console: Console, choice: RunOptions, data: Path) -> None:
+    number = choice.limit
+    if number:
+        taken = (
+            "the first page of a partition, the first file"
+            if number == 1
+            else f"the first {number} pages of a partition, the first {number} files"
+        )
+        print_line(
+            console, f"limit: {taken} of a source; nothing is exported; all of it goes to {choice.folder(data).root}"
+        )
 
 
 def _print_api(console: Console, api: PrefectApi) -> None:

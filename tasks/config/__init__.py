@@ -9,6 +9,7 @@ from tasks.config.exports import Export
 from tasks.config.files import Reading
 from tasks.config.http import Refresh, Requests
 from tasks.config.incremental import Incremental
+from tasks.config.limit import Limit
 from tasks.config.load import examine_pipeline, load_pipeline, read_pipeline
 from tasks.config.pagination import SinglePagination
 from tasks.config.parents import Child, Parent
@@ -52,6 +53,7 @@ __all__ = [
     "GroupSplit",
     "Incremental",
     "Label",
+    "Limit",
     "MadeTable",
     "OAuth2Auth",
     "PagesColumn",

@@ -54,6 +54,11 @@ class Check(ConfigModel):
         """Raise ValueError where it cannot be told of columns of these types."""
 
 
+def as_warning(check: Check) -> Check:
+    """Return a check that is told where it fails, and ends nothing."""
+    return check.model_copy(update={"on_fail": "warn"})
+
+
 def _refuse_half(kind: type[Check]) -> None:
     """Raise TypeError of a kind that lacks a part: it would fail in a run."""
     name = getattr(kind, "name", None)

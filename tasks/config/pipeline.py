@@ -10,8 +10,10 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from tasks.config.base import ConfigModel, Name
+from tasks.config.checks import as_warning
 from tasks.config.exports import Exports, find_doubles
 from tasks.config.kinds import check_added
+from tasks.config.limit import Limit
 from tasks.config.sources import ApiSource, ElementsSource, FilesSource, PagesSource, Source
 from tasks.config.tables import MadeTable
 from tasks.config.training import Training
@@ -133,3 +135,12 @@ class Pipeline(ConfigModel):
         return self.model_copy(
             update={"sources": {**self.sources, **{n: s.until(now) for n, s in self.fetched.items()}}}
         )
+
+    def limited(self, limit: Limit) -> Pipeline:
+        """Return the same pipeline of which a run takes little of each source, and exports nothing."""
+        sources = {name: source.limited(limit) for name, source in self.sources.items()}
+        tables = {
+            name: table.model_copy(update={"checks": tuple(map(as_warning, table.checks))})
+            for name, table in self.tables.items()
+        }
+        return self.model_copy(update={"sources": sources, "tables": tables, "export": {}})

@@ -6,19 +6,21 @@ import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, PrivateAttr, field_validator, model_validator
 
 from tasks.config.auth import Auth
 from tasks.config.base import BodyPath, ConfigModel, Name, NonEmpty, Scalar
-from tasks.config.checks import DeclaredCheck
+from tasks.config.checks import DeclaredCheck, as_warning
 from tasks.config.columns import Column, PagesColumn, find_search_mistake, read_column, read_pages_column
 from tasks.config.dates import Dates
 from tasks.config.expressions import find_mistakes
 from tasks.config.files import SHAPE_NEEDS_COLUMN, ListNames, Reading
 from tasks.config.http import AllowHosts, FilePath, Headers, Refresh, Requests, check_param, check_url
 from tasks.config.incremental import Incremental
+from tasks.config.limit import Limit
 from tasks.config.pagination import Pagination, SinglePagination
 from tasks.config.parents import Child, Parent
 from tasks.config.partitions import MOST_PARTITIONS, PartitionValues, count_values, names_beside
@@ -62,6 +64,20 @@ class _Tabled(ConfigModel):
     """How the rows become a table."""
     checks: tuple[DeclaredCheck, ...] = ()
     """What must hold of the table, e.g. [{not_null: [id]}, {min_rows: 100, on_fail: warn}], by the names of its columns."""
+    _limit: Limit | None = PrivateAttr(default=None)
+
+    @property
+    def limit(self) -> Limit | None:
+        """Return how little of the source the run takes; None where it takes all."""
+        return self._limit
+
+    def limited(self, limit: Limit | None) -> Self:
+        """Return the same source of which a run takes little; a check that fails of it is told, and ends nothing."""
+        if limit is None:
+            return self
+        known = self.model_copy(update={"checks": tuple(map(as_warning, self.checks))})
+        known._limit = limit  # noqa: SLF001 - the copy's own
+        return known
 
     @model_validator(mode="after")
     def _needs_no_dropped_column(self) -> Self:
@@ -123,6 +139,15 @@ class _Fetched(_Tabled):
         """Return the same source with each open end of its dates at a time, at which it then stays."""
         ended = {n: v.until(now) if isinstance(v, Dates) else v for n, v in self.partitions.items()}
         return self.model_copy(update={"partitions": ended}) if self.has_open_dates else self
+
+    def limited(self, limit: Limit | None) -> Self:
+        """Return the same source of which a run takes little, and asks for little more than that at once."""
+        if limit is None:
+            return self
+        names = ("start_in_flight", "min_in_flight", "max_in_flight")
+        few = {name: min(getattr(self.requests, name), limit.number) for name in names}
+        known = super().limited(limit)
+        return known.model_copy(update={"requests": self.requests.model_copy(update=few)})
 
     @property
     def parents(self) -> dict[str, Parent]:
@@ -296,7 +321,8 @@ class ApiSource(_Fetched):
     def elements(self, of: str) -> dict[str, ApiElements]:
         """Return the sources of the tables that are made of lists in the records of this one, whose name is `of`."""
         return {
-            name: ApiElements.model_construct(**_elements_of(of, self, table)) for name, table in self.tables.items()
+            name: ApiElements.model_construct(**_elements_of(of, self, table)).limited(self.limit)
+            for name, table in self.tables.items()
         }
 
 
@@ -410,10 +436,15 @@ class FilesSource(_Tabled):
         _need_keys(self.key, self.tables)
         return self
 
+    def root(self, data: Path) -> Path:
+        """Return where relative paths begin, by the data folder of the run."""
+        return self.limit.root if self.limit else data
+
     def elements(self, of: str) -> dict[str, FileElements]:
         """Return the sources of the tables that are made of lists in the records of this one, whose name is `of`."""
         return {
-            name: FileElements.model_construct(**_elements_of(of, self, table)) for name, table in self.tables.items()
+            name: FileElements.model_construct(**_elements_of(of, self, table)).limited(self.limit)
+            for name, table in self.tables.items()
         }
 
 

@@ -56,6 +56,10 @@ class DataFolder:
             )
         return cls(path.absolute())
 
+    def limited(self, number: int) -> DataFolder:
+        """Return the data folder of runs that take so little of each source, which is never taken for that of the others."""
+        return DataFolder(self.root / f"limit-{number}")
+
     @staticmethod
     def find_mistake(path: Path) -> str | None:
         """Return what is wrong with the path of a data folder, which need not be there, and the cure; None of a right one."""

@@ -151,7 +151,9 @@ def make_job(
     versions = Versions.of(name, folder)
     if isinstance(source, FilesSource):
         passed_over: list[str] = []
-        inputs = tuple(list_files(source.path, folder.root, source.allow_hosts, passed_over))
+        inputs = tuple(list_files(source.path, source.root(folder.root), source.allow_hosts, passed_over))
+        if source.limit:
+            inputs = inputs[: source.limit.number]
         return TableJob(name, source, inputs, folder.root, versions, pipeline=pipeline, passed_over=tuple(passed_over))
     fetched = source.of if isinstance(source, ElementsSource) else name
     known = with_kept_children(source, folder.raw(fetched))

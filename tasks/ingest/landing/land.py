@@ -106,6 +106,11 @@ class UncommittedPages:
         self._elements_skipped += group.elements_skipped
         self._ignored = group.ignored
 
+    def forget_doubt(self) -> None:
+        """Forget why they may not be all."""
+        if self.last is not None:
+            self.last = self.last._replace(unproven=None)
+
     def as_group(self) -> PageGroup:
         """Return them as one."""
         last = self.last or PageGroup([], 0, None)
@@ -204,6 +209,8 @@ class _Landing:
         async with aclosing(self._groups(fetch, state)) as groups:
             async for group in groups:
                 self._take(group)
+                if self._is_enough():
+                    break
                 if group.state is not None and self._is_due():
                     await self._committed()
                     self._committing = asyncio.create_task(in_thread(self._add, self._hand_over()))
@@ -235,6 +242,14 @@ class _Landing:
             raise PermanentSourceError(
                 f"more rows than pagination.max_rows ({most}): {rows} so far; raise max_rows if that is right"
             )
+
+    def _is_enough(self) -> bool:
+        """Return whether the run takes no more pages; that there are more is then no doubt."""
+        limit = self._plan.job.source.limit
+        if limit is None or self._access.stats.pages < limit.number:
+            return False
+        self._uncommitted.forget_doubt()
+        return True
 
     def _is_due(self) -> bool:
         """Return whether what has come is half of what a kill may lose."""
