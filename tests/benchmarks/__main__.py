@@ -1,9 +1,10 @@
-"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `convert`, `tables` or `train`."""
+"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `convert`, `clean`, `tables` or `train`."""
 
 from __future__ import annotations
 
 import argparse
 
+from tests.benchmarks.clean import measure_clean
 from tests.benchmarks.convert import measure_convert
 from tests.benchmarks.demo import measure_demo
 from tests.benchmarks.ingest import measure_ingest
@@ -14,6 +15,7 @@ _BENCHMARKS = {
     "demo": measure_demo,
     "ingest": measure_ingest,
     "convert": measure_convert,
+    "clean": measure_clean,
     "tables": measure_tables,
     "train": measure_train,
 }
