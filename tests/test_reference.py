@@ -149,3 +149,32 @@ def test_it_knows_the_kinds_that_a_pipeline_adds(
         assert run_command(["schema", str(path)]) == 0
 
     assert Draft202012Validator(json.loads(capsys.readouterr().out)).is_valid(_read_yaml(path))
+
+
+@pytest.mark.parametrize(
+    ("source", "is_right"),
+    [
+        ({"read": {"delimiter": "ab"}}, False),
+        ({"read": {"delimiter": ""}}, False),
+        ({"read": {"comment": "//"}}, False),
+        ({"read": {"quote": "''"}}, False),
+        ({"read": {"names": ["a", "a"]}}, False),
+        ({"read": {"delimiter": ";", "quote": "", "escape": "\\", "comment": "#", "names": ["a", "b"]}}, True),
+    ],
+)
+def test_an_editor_marks_what_validators_refuse(
+    editor: Draft202012Validator, source: dict[str, Any], is_right: bool
+) -> None:
+    """A text of another length, and a name that stands twice; what a file may say is not marked."""
+    file = {**FILES, "sources": {"rows": {"kind": "files", "path": "inbox", **source}}}
+
+    assert editor.is_valid(file) == is_right
+
+
+@pytest.mark.parametrize(("overlap", "is_right"), [(-5, False), (5, True)])
+def test_an_editor_marks_an_overlap_below_zero(editor: Draft202012Validator, overlap: int, is_right: bool) -> None:
+    """A run would refuse it, too."""
+    incremental = {"field": "at", "param": "since", "start": 0, "overlap": overlap}
+    source = {"kind": "api", "url": "http://x/y", "key": ["id"], "incremental": incremental}
+
+    assert editor.is_valid({"name": "x", "sources": {"rows": source}}) == is_right

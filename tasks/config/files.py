@@ -5,7 +5,7 @@ from __future__ import annotations
 from encodings.aliases import aliases
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from tasks.config.base import BodyPath, ConfigModel, NonEmpty
 from tasks.config.formats import FORMATS, Format, FormatName
@@ -20,6 +20,8 @@ KEYS_OF_FORMATS = (
 MAX_FOOTER = 1000
 """Lines that are kept back while a file is read."""
 SHAPE_NEEDS_COLUMN = "shape: by_id and id_column, the column that ids become, belong together; write both, or none"
+_ONE: dict[str, JsonValue] = {"minLength": 1, "maxLength": 1}  # told to editors; the validators say it in words
+_ONE_OR_NONE: dict[str, JsonValue] = {"maxLength": 1}
 _EXAMPLES = {"delimiter": "; or |", "quote": "' or \"", "escape": "\\", "comment": "#"}
 _ARTICLES = {"escape": "an"}
 _SEPARATORS = {"\\t": 'a tab in double quotes, "\\t"', "tab": 'a tab in double quotes, "\\t"'}
@@ -56,13 +58,13 @@ class Reading(ConfigModel):
 
     format: FormatName | None = None
     """Format of the files; without it, what their names end in."""
-    delimiter: str | None = None
+    delimiter: str | None = Field(default=None, json_schema_extra=_ONE)
     """What separates fields, e.g. ; or |."""
-    quote: str | None = None
+    quote: str | None = Field(default=None, json_schema_extra=_ONE_OR_NONE)
     """What quotes fields; an empty text where nothing does."""
-    escape: str | None = None
+    escape: str | None = Field(default=None, json_schema_extra=_ONE_OR_NONE)
     """What makes a quote within a quoted field part of it, e.g. a backslash; an empty text where only a doubled quote does."""
-    comment: str | None = None
+    comment: str | None = Field(default=None, json_schema_extra=_ONE)
     """What a line begins with that is no record, e.g. #."""
     header: bool | None = None
     """Whether the first record, below any titles, names the columns."""

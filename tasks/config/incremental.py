@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tasks.config.base import BodyPath, ConfigModel, NonEmpty, Scalar, read_duration
 from tasks.config.columns import find_format_mistake
@@ -50,7 +50,7 @@ class Incremental(ConfigModel):
     """How both are written: iso (2024-01-31T00:00:00Z), epoch_s, epoch_ms, or as strftime has it, e.g. "%Y-%m-%d %H:%M", in UTC; without it the largest value as it came, and the time as iso."""
     start: Scalar
     """Value of the first run: a number, or a time in ISO 8601."""
-    overlap: Overlap = 0.0
+    overlap: Overlap = Field(default=0.0, json_schema_extra={"minimum": 0})  # told to editors
     """How far before the largest value to ask again, for rows that came late: a number, or 1h for a time. What comes twice is dropped by key."""
 
     @field_validator("start")

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.cli.main import run_command
+from tasks.core.errors import ExportError
+from tasks.export.postgresql import PostgresqlTarget
 from tests.export.conftest import PASSWORD, Postgresql, needs_postgresql
 from tests.tables.conftest import make, pipeline_of
 
@@ -150,3 +152,14 @@ def test_a_server_that_refuses_is_one_sentence(
         assert said in error
         assert "wr0ng-p4ss" not in error
         assert error.count("error:") == 1
+
+
+def test_a_password_that_the_driver_repeats_is_hidden() -> None:
+    """It tells a broken address as a whole, with the password as an address writes it."""
+    target = PostgresqlTarget("postgresql://me@[::1]x/db", "t", PASSWORD)
+
+    with pytest.raises(ExportError) as raised:
+        target.state()
+
+    assert "&password=***" in str(raised.value)
+    assert "s3cr" not in str(raised.value)
