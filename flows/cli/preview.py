@@ -146,8 +146,8 @@ def _shown(head: Head, rows: int) -> Iterator[str]:
     widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
     for line in table:
         yield "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-    for misfit in head.misfits[:_REJECTS]:
-        yield f"  reject: line {misfit.record.line}: {misfit.reason}: {_cut(misfit.record.raw, 80)}"
+    for misfit in head.misfits.slice(0, _REJECTS).to_pylist():
+        yield f"  reject: line {misfit['line']}: {misfit['reason']}: {_cut(misfit['raw'], 80)}"
     if len(head.misfits) > _REJECTS:
         yield f"  … and {len(head.misfits) - _REJECTS:,} rejects more"
     yield from (f"  warning: {sentence}" for sentence in head.warnings)

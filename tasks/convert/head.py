@@ -15,7 +15,7 @@ from tasks.convert.formats.format import WholeFormat
 from tasks.convert.formats.registry import read_whole
 from tasks.convert.formats.splitter import RecordSplitter
 from tasks.convert.parts.part import Part
-from tasks.convert.schema.blocks import Guess, RawBlock, Rejection, TypedBlock
+from tasks.convert.schema.blocks import Guess, RawBlock, TypedBlock
 from tasks.convert.schema.expressions import find_unread
 from tasks.convert.schema.types import Types, widen_table
 from tasks.convert.staging.block import parse_block
@@ -41,7 +41,7 @@ class Head:
     file: str
     rows: pa.Table
     types: Types
-    misfits: Sequence[Rejection]
+    misfits: pa.Table
     received: int
     guess: Guess | None
     warnings: Sequence[str]

@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 from hypothesis import settings
 
 from tasks.config import ApiSource, FilesSource, PagesSource, Source
-from tasks.convert.schema.blocks import Rejection
 from tasks.convert.schema.target import TableTarget
 from tasks.convert.schema.types import Types
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
@@ -46,9 +45,9 @@ def texts_of(*texts: str | None) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(texts, pa.string())])
 
 
-def misfits_of(misfits: Iterable[Rejection]) -> list[tuple[int, str, str]]:
+def misfits_of(misfits: pa.Table) -> list[tuple[int, str, str]]:
     """Return line, raw text and reason of each misfit."""
-    return [(misfit.record.line, misfit.record.raw, misfit.reason) for misfit in misfits]
+    return [(misfit["line"], misfit["raw"], misfit["reason"]) for misfit in misfits.to_pylist()]
 
 
 def write_files(root: Path, **files: str | bytes) -> None:

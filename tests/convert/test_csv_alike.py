@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.csv.reader import parse_csv, read_texts
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
+from tasks.convert.schema.misfits import sort_misfits
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY
 
@@ -77,8 +79,8 @@ def told(block: RawBlock) -> dict[str, Any]:
     return {
         "columns": block.table.to_pydict(),
         "received": block.received,
-        "misfits": list(block.misfits),
-        "located": list(block.locate(list(range(block.table.num_rows)))),
+        "misfits": block.misfits.to_pylist(),
+        "located": block.locate(np.arange(block.table.num_rows)).to_pylist(),
         "warnings": list(block.warnings),
     }
 
@@ -143,7 +145,7 @@ def rows_of(block: TypedBlock) -> dict[str, Any]:
         "rows": block.table.to_pylist(),
         "types": {name: str(kind) for name, kind in block.types.items()},
         "received": block.received,
-        "misfits": sorted(block.misfits, key=lambda misfit: misfit.record.line),
+        "misfits": sort_misfits(block.misfits).to_pylist(),
         "lines": None if block.lines is None else list(block.lines),
         "warnings": list(block.warnings),
     }

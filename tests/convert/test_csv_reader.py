@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from tasks.convert.formats.csv.header import read_head
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.reader import read_texts
 from tasks.convert.schema.blocks import RawBlock
+from tasks.convert.schema.misfits import NO_MISFITS
 from tasks.core.errors import TableError
 from tests.convert.conftest import PROPERTY, misfits_of
 
@@ -24,7 +26,7 @@ def parse_csv(data: bytes, delimiter: str = ",") -> RawBlock:
     """Return the records of a file as texts."""
     head = read_head(ByteView.of(data), Reading(delimiter=delimiter, header=True, decimal="."), ".csv", list)
     if not head.names:
-        return RawBlock(pa.table({}), 0, [], lambda _: ())
+        return RawBlock(pa.table({}), 0, NO_MISFITS, lambda _: NO_MISFITS)
     return read_texts(CsvBlock(ByteView.of(data[head.size :]), head, head.lines + 1, head.size))
 
 
@@ -65,7 +67,7 @@ def test_every_record_is_a_row_of_texts(data: bytes, columns: dict[str, list[str
     parsed = parse_csv(data)
 
     assert parsed.table.to_pydict() == columns
-    assert (parsed.received, parsed.misfits) == (parsed.table.num_rows, [])
+    assert (parsed.received, len(parsed.misfits)) == (parsed.table.num_rows, 0)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +108,13 @@ def test_rows_are_located_by_line_and_raw_text() -> None:
     """The records of rows are found after ragged ones, quoted line ends and empty lines."""
     parsed = parse_csv(b'a,b\n1,"2\n2"\n3\n\n4,5\r\n"x",y\n')
 
-    records = parsed.locate([2, 0, 1])
+    records = parsed.locate(np.array([2, 0, 1]))
 
-    assert [(record.line, record.raw) for record in records] == [(7, '"x",y'), (2, '1,"2\n2"'), (6, "4,5")]
+    assert list(zip(*(records[name].to_pylist() for name in ("line", "raw")), strict=True)) == [
+        (7, '"x",y'),
+        (2, '1,"2\n2"'),
+        (6, "4,5"),
+    ]
 
 
 def test_tabs_delimit_where_asked() -> None:
@@ -134,7 +140,7 @@ def test_a_line_whose_quote_is_never_closed_is_a_misfit(data: bytes, rows: list[
     parsed = parse_csv(data)
 
     assert parsed.table.column(0).to_pylist() == rows
-    assert [misfit.record.line for misfit in parsed.misfits if misfit.reason == "a quote is not closed"] == lines
+    assert [line for line, _, reason in misfits_of(parsed.misfits) if reason == "a quote is not closed"] == lines
     assert parsed.received == len(rows) + len(parsed.misfits)
 
 
@@ -160,7 +166,7 @@ def test_a_field_may_be_long(field: str) -> None:
     parsed = parse_csv(f"a,b\n{field},2\n3\n".encode())
 
     assert parsed.table.to_pydict() == {"a": [field.strip('"')], "b": ["2"]}
-    assert [misfit.record.raw for misfit in parsed.misfits] == ["3"]
+    assert parsed.misfits["raw"].to_pylist() == ["3"]
 
 
 @PROPERTY
@@ -176,6 +182,6 @@ def test_any_bytes_are_accounted_for(fragments: list[bytes], headed: bool) -> No
 
     rows = [list(row.values()) for row in parsed.table.to_pylist()]
     assert parsed.received == len(rows) + len(parsed.misfits)
-    raws = [record.raw for record in parsed.locate(range(len(rows)))]
+    raws = parsed.locate(np.arange(len(rows)))["raw"].to_pylist()
     read_again = [next(csv.reader(io.StringIO(raw, newline=""))) for raw in raws]
     assert [[text or None for text in fields] for fields in read_again] == rows

@@ -192,7 +192,7 @@ def told(typed: TypedBlock) -> dict[str, Any]:
         "columns": [(name, str(table[name].type), repr(table[name].to_pylist())) for name in table.column_names],
         "types": list(typed.types.items()),
         "counts": (table.num_rows, typed.received, typed.records, typed.empty),
-        "misfits": list(typed.misfits),
+        "misfits": typed.misfits.to_pylist(),
         "lines": None if typed.lines is None else list(typed.lines),
     }
 
@@ -379,5 +379,5 @@ def test_a_record_has_as_many_levels_at_once_as_alone(levels: int, opening: str,
 
     parsed = parse_lines(block, Schema())
 
-    assert [misfit.reason for misfit in parsed.misfits] == ([] if is_row else ["nested too deeply"])
+    assert parsed.misfits["reason"].to_pylist() == ([] if is_row else ["nested too deeply"])
     assert parsed.table.num_rows == 2 + is_row

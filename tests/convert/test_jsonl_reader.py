@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tasks.convert.files.byte_view import ByteView
@@ -32,7 +33,7 @@ def test_a_line_that_is_no_object_is_a_misfit(line: bytes, reason: str) -> None:
     assert parsed.table.to_pylist() == [{"a": "1"}, {"a": "2"}]
     assert misfits_of(parsed.misfits) == [(3, line.decode(), reason)]
     assert parsed.received == 3
-    assert [record.line for record in parsed.locate([1, 0])] == [4, 1]
+    assert parsed.locate(np.array([1, 0]))["line"].to_pylist() == [4, 1]
 
 
 def test_bytes_that_are_not_utf_8_are_a_misfit() -> None:
@@ -47,7 +48,7 @@ def test_a_line_nested_too_deeply_is_a_misfit(depth: int, opening: bytes, closin
     """A line that would exhaust the stack is a misfit like any other."""
     parsed = read_lines(JsonBlock(ByteView.of(b'{"b": ' + opening * depth + b"1" + closing * depth + b"}")))
 
-    assert [misfit.reason for misfit in parsed.misfits] == ["nested too deeply"]
+    assert parsed.misfits["reason"].to_pylist() == ["nested too deeply"]
 
 
 def test_nested_objects_are_columns_and_lists_are_json() -> None:

@@ -45,7 +45,7 @@ def test_the_rows_are_those_of_each_line(kind: str) -> None:
     assert found.types == expected.types
     assert found.table.equals(expected.table)
     assert found.misfits == expected.misfits
-    assert [misfit.record.raw for misfit in found.misfits] == texts[150:154]
+    assert found.misfits["raw"].to_pylist() == texts[150:154]
 
 
 def test_no_line_is_read_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ from tasks.config import FilesSource, Pipeline, Reading, load_pipeline
 from tasks.config.formats import FORMATS
 from tasks.convert.formats.format import LineFormat, WholeFormat
 from tasks.convert.formats.json.rows import NullsOf
-from tasks.convert.schema.blocks import RawBlock, Record
+from tasks.convert.schema.blocks import RawBlock
+from tasks.convert.schema.misfits import NO_MISFITS, make_records
 from tasks.convert.single import find_like
 from tasks.convert.staging import file as staging
 from tasks.core.errors import ConfigError, TableError
@@ -46,7 +47,7 @@ class Signed(WholeFormat):
     def read(self, data: bytes, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:  # noqa: ARG002 - as all do
         """Yield the numbers as one block."""
         table = pa.table({"id": pa.chunked_array([pa.array(map(str, data[4:]), pa.string())])})
-        yield RawBlock(table, table.num_rows, (), lambda rows: [Record(row + 1, "") for row in rows])
+        yield RawBlock(table, table.num_rows, NO_MISFITS, lambda rows: make_records(rows + 1, [""] * len(rows)))
 
 
 class Faulty(LineFormat):

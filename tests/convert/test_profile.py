@@ -20,7 +20,7 @@ from tasks.convert.parts.rejects import RejectExample, find_examples, write_reje
 from tasks.convert.parts.sample import COLUMNS_SHOWN, SAMPLE_ROWS
 from tasks.convert.profile.page import PAGE_BYTES, RunCounts, write_page, write_schema_change
 from tasks.convert.profile.profile import BINS, Profile, _bins, profile_table
-from tasks.convert.schema.blocks import Record, Rejection
+from tasks.convert.schema.misfits import make_misfits, make_records
 from tasks.core.escaping import draw_bars, escape
 
 TOLD = RunCounts(10, 2, 1, files=3, files_read=2, bytes_read=5_000_000, seconds=2.0)
@@ -162,8 +162,8 @@ def test_a_page_that_would_be_too_large_shows_fewer_columns(tmp_path: Path, monk
 
 def test_rejects_have_examples_by_reason(tmp_path: Path) -> None:
     """The most frequent reasons come first, each with three of its rows, cut."""
-    misfits = [Rejection(Record(line, "z" * 200, 0), "x", "common") for line in range(2, 7)]
-    misfits.append(Rejection(Record(9, HOSTILE, 0), "x", "rare | `thing`"))
+    records = make_records([*range(2, 7), 9], [*["z" * 200] * 5, HOSTILE], [0] * 6)
+    misfits = make_misfits(records, [*["common"] * 5, "rare | `thing`"], "x")
     write_rejects(tmp_path / "r.parquet", "rows", "inbox/a.csv", misfits)
 
     examples = find_examples([tmp_path / "r.parquet"], ["common", "rare | `thing`"])

@@ -121,16 +121,16 @@ def settle(heads: Sequence[Head], read: Read, renames: Mapping[str, str] | None 
     combined, signs = combine(heads, read, same)
     proposals = {each.name: each for each in propose_columns(combined, signs)}
     totals = {head.guess.totals for head in heads if head.guess is not None and head.guess.totals}
-    known_lines = {(head.file, misfit.record.line) for head in heads for misfit in head.misfits}
+    known_lines = {(head.file, line) for head in heads for line in head.misfits["line"].to_pylist()}
     names = {name: same.get(name, name) for head in heads for name in head.types}
     typed = heads
     while certain := {name: each.declared for name, each in proposals.items() if each.is_certain}:
         typed = read({name: certain[own] for name, own in names.items() if own in certain})
         wrong = {
-            names.get(str(misfit.column), str(misfit.column)): misfit.reason
+            names.get(str(misfit["column"]), str(misfit["column"])): misfit["reason"]
             for head in typed
-            for misfit in head.misfits
-            if misfit.record.raw not in totals and (head.file, misfit.record.line) not in known_lines
+            for misfit in head.misfits.to_pylist()
+            if misfit["raw"] not in totals and (head.file, misfit["line"]) not in known_lines
         }
         if not wrong.keys() & certain.keys():
             break

@@ -178,10 +178,9 @@ def _tell_reading(heads: Sequence[Head]) -> Iterator[str]:
         if head.guess is not None:
             way = _tell_guess(head.guess)
             said.setdefault(way, f"Read as {way}, e.g. {head.file}; read: declares what is not to be detected.")
-        misfits = [each for each in head.misfits if each.record.raw not in totals]
+        misfits = [each for each in head.misfits.to_pylist() if each["raw"] not in totals]
         if misfits:
-            first = misfits[0]
-            where = f"the first line {first.record.line}: {first.reason}"
+            where = f"the first line {misfits[0]['line']}: {misfits[0]['reason']}"
             said.setdefault("rejects", f"{count(len(misfits), 'reject')} at the head of {head.file}, {where}.")
         for sentence in head.warnings:
             said.setdefault(sentence, f"{sentence[:1].upper()}{sentence[1:]}.")

@@ -9,7 +9,7 @@ from threading import Lock
 import numpy as np
 import pyarrow as pa
 
-_LINE_FEED = 10
+_LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _FIRST_BEYOND_ASCII = 128
 _SLICE_BYTES = 128 * 1024  # what a comparison writes stays in the processor's cache
 
@@ -95,6 +95,28 @@ class ByteView:
             piece = view[first : first + _SLICE_BYTES]
             found.append(np.flatnonzero(np.equal(piece, _LINE_FEED, out=equal[: len(piece)])) + first)
         return np.concatenate(found)
+
+    @property
+    def line_spans(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return where each line begins, and where it ends; the last may be empty."""
+        ends = self.line_ends
+        return np.concatenate([[0], ends + 1]), np.concatenate([ends, [len(self)]])
+
+    @cached_property
+    def line_spans_of_any_end(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return where each line begins, and where what ends it does: a line feed, a carriage return, or both."""
+        view = self.to_numpy()
+        if b"\r" not in self:
+            starts, stops = self.line_spans
+        else:
+            feeds, returns = view == _LINE_FEED, view == _CARRIAGE_RETURN
+            is_pair = np.zeros(len(view), dtype=bool)
+            is_pair[1:] = returns[:-1] & feeds[1:]
+            ends = np.flatnonzero((feeds & ~is_pair) | returns)
+            starts = np.concatenate([[0], ends + 1 + np.append(is_pair, [False])[ends + 1]])
+            stops = np.concatenate([ends, [len(view)]])
+        is_line = starts < len(view)
+        return starts[is_line], stops[is_line]
 
     @cached_property
     def lines_of_any_end(self) -> int:

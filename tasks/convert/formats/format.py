@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from tasks.config import Reading
@@ -16,8 +17,9 @@ from tasks.config.formats import Format
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.content import find_other_content, without_mark
 from tasks.convert.formats.json.rows import NotARowError, NullsOf, columns_of
-from tasks.convert.schema.blocks import Guess, RawBlock, Record, Rejection, Schema, TypedBlock
+from tasks.convert.schema.blocks import Guess, RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
+from tasks.convert.schema.misfits import cut_texts, make_misfits, make_records
 from tasks.convert.schema.target import TableTarget
 from tasks.core.errors import TableError
 
@@ -174,24 +176,21 @@ class LineFormat(StreamedFormat, ABC):
         return ByteBlock(cut.text, partial(self._parse, cut.text, place))
 
     def _parse(self, text: ByteView, place: Place, schema: Schema) -> TypedBlock:
-        rows: list[dict[str, str | None]] = []
-        records: list[Record] = []
-        misfits: list[Rejection] = []
-        end = 0
-        for number, line in enumerate(text.data.split(b"\n"), start=place.line):
-            start, end = end, end + len(line) + 1
+        rows: dict[int, dict[str, str | None]] = {}
+        unfit: dict[int, str] = {}
+        for number, line in enumerate(text.data.split(b"\n")):
             if not line.strip():
                 continue
-            record = _record(line, number, None if place.byte is None else place.byte + start)
-            found = self._read(line, number)
+            found = self._read(line, place.line + number)
             if isinstance(found, NotARowError):
-                misfits.append(Rejection(record, None, found.reason))
+                unfit[number] = found.reason
             else:
-                rows.append(found)
-                records.append(record)
-        table = columns_of(rows, typed=False)[0]
+                rows[number] = found
+        table = columns_of(list(rows.values()), typed=False)[0]
         table = table.rename_columns(self.target.naming.rename(table.column_names))
-        raw = RawBlock(table, len(rows) + len(misfits), misfits, lambda chosen: [records[row] for row in chosen])
+        misfits = make_misfits(_locate(text, place, np.array(list(unfit), np.int64)), list(unfit.values()))
+        kept = np.array(list(rows), np.int64)
+        raw = RawBlock(table, len(rows) + len(unfit), misfits, lambda chosen: _locate(text, place, kept[chosen]))
         return cast_block(raw, schema)
 
     def _read(self, line: bytes, number: int) -> dict[str, str | None] | NotARowError:
@@ -206,11 +205,16 @@ class LineFormat(StreamedFormat, ABC):
             raise TableError(f"line {number}: {self.name} cannot read it ({said}); mend this kind of format") from error
 
 
-def _record(line: bytes, number: int, byte: int | None) -> Record:
-    return Record(number, line.rstrip(b"\r").decode("utf-8", "backslashreplace"), byte)
+def _locate(text: ByteView, place: Place, lines: np.ndarray) -> pa.Table:
+    """Return lines of a text that begins at a place as records."""
+    starts, stops = (each[lines] for each in text.line_spans)
+    offsets = None if place.byte is None else place.byte + starts
+    return make_records(place.line + lines, cut_texts(text.view, starts, stops), offsets)
 
 
-def misfit_alone(record: Record, names: Sequence[str], reason: str) -> RawBlock:
-    """Return a block of no row and one misfit."""
+def misfit_alone(raw: bytes, place: Place, names: Sequence[str], reason: str) -> RawBlock:
+    """Return a block of no row and one misfit, which begins at a place."""
     table = pa.table({name: pa.array([], pa.string()) for name in names})
-    return RawBlock(table, 1, [Rejection(record, None, reason)], lambda _: ())
+    offsets = None if place.byte is None else [place.byte]
+    records = make_records([place.line], [raw.decode("utf-8", "backslashreplace")], offsets)
+    return RawBlock(table, 1, make_misfits(records, reason), lambda _: records.slice(0, 0))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,7 +18,8 @@ from tasks.convert.files.content import find_text, without_mark
 from tasks.convert.formats.format import WholeFormat
 from tasks.convert.formats.json.rows import NullsOf
 from tasks.convert.schema.arrow import as_text, plain_column
-from tasks.convert.schema.blocks import RawBlock, Record
+from tasks.convert.schema.blocks import RawBlock
+from tasks.convert.schema.misfits import NO_MISFITS, make_records
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import TypeName
 from tasks.core.errors import TableError
@@ -100,14 +102,11 @@ def _block(table: pa.Table, start: int, intervals: Collection[str] = ()) -> RawB
         types[unique], columns[unique] = ("string", _intervals(column)) if name in intervals else plain_column(column)
     plain = pa.table(columns)
 
-    def locate(rows: Sequence[int]) -> list[Record]:
+    def locate(rows: np.ndarray) -> pa.Table:
         picked = plain.take(pa.array(rows, pa.int64())).to_pylist()
-        return [
-            Record(start + row, json.dumps(values, default=as_text, ensure_ascii=False))
-            for row, values in zip(rows, picked, strict=True)
-        ]
+        return make_records(start + rows, [json.dumps(row, default=as_text, ensure_ascii=False) for row in picked])
 
-    return RawBlock(plain, received, (), locate, types)
+    return RawBlock(plain, received, NO_MISFITS, locate, types)
 
 
 def _intervals(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tasks.convert.files.byte_view import BufferPool, ByteView
 from tasks.convert.files.encoding import SAMPLE_BYTES, Encoding, Transcoder, detect_encoding
 from tasks.convert.formats.format import ByteBlock, Place, StreamedFormat, misfit_alone
-from tasks.convert.schema.blocks import Guess, RawBlock, Record
+from tasks.convert.schema.blocks import Guess, RawBlock
 from tasks.core.errors import TableError
 
 _UNITS = 8  # a file of less than a block has a buffer of so many eighths: zeros cost time, and few sizes are used again
@@ -101,8 +101,7 @@ class RecordSplitter:
         tail, self._rest = self._rest.from_place(end), self._rest.to_place(end)
         place = None if self._byte is None else self._byte + end
         line = self._line + self._format.count_lines(self._rest)
-        record = Record(line, tail.data.decode("utf-8", "backslashreplace"), place)
-        return misfit_alone(record, self._format.names, reason)
+        return misfit_alone(tail.data, Place(line, place), self._format.names, reason)
 
     def _cut(self, text: ByteView, *, final: bool) -> Sequence[ByteBlock | RawBlock]:
         cut, place = self._format.cut(text, final=final), Place(self._line, self._byte)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.convert.schema.blocks import Rejection
+from tasks.convert.schema.misfits import sort_misfits
 from tasks.core.storage import fsync
 
 REJECT_SCHEMA = pa.schema(
@@ -28,18 +28,11 @@ REJECT_SCHEMA = pa.schema(
 _REPEATED = ["source", "file", "column", "reason"]
 
 
-def write_rejects(path: Path, source: str, file: str, misfits: Sequence[Rejection]) -> None:
+def write_rejects(path: Path, source: str, file: str, misfits: pa.Table) -> None:
     """Write the staged rejects of one file, in the order of their lines."""
-    told = sorted(misfits, key=lambda misfit: misfit.record.line)
-    columns = {
-        "source": pa.repeat(source, len(told)),
-        "file": pa.repeat(file, len(told)),
-        "line": [misfit.record.line for misfit in told],
-        "column": [misfit.column for misfit in told],
-        "reason": [misfit.reason for misfit in told],
-        "raw": [misfit.record.raw for misfit in told],
-        "byte_offset": [misfit.record.offset for misfit in told],
-    }
+    told = sort_misfits(misfits)
+    known = {"source": pa.repeat(source, len(told)), "file": pa.repeat(file, len(told))}
+    columns = [known[name] if name in known else told[name] for name in REJECT_SCHEMA.names]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # it may be a hard link to those of an earlier version
     pq.write_table(pa.table(columns, REJECT_SCHEMA), path, compression="zstd", use_dictionary=_REPEATED)

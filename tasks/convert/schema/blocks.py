@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from tasks.config import Column
+from tasks.convert.schema.misfits import NO_MISFITS
 from tasks.convert.schema.types import Types
 
 EXAMPLE = ", e.g. "
@@ -79,27 +80,11 @@ class Schema:
     lines: bool = False
 
 
-class Record(NamedTuple):
-    """One record as it stands in its file: the number of its first line, from 1, its text, and its first byte where known."""
-
-    line: int
-    raw: str
-    offset: int | None = None
-
-
-class Rejection(NamedTuple):
-    """A record that could not become a row, or whose value in `column` could not be typed."""
-
-    record: Record
-    column: str | None
-    reason: str
-
-
 @dataclass(frozen=True)
 class RawBlock:
     """Rows as they are read: every value a text or null, or typed where the format itself is.
 
-    `received` counts the rows and the misfits. `locate` returns the records of
+    `received` counts the rows and the `misfits`. `locate` returns the records of
     rows, by their indices in `table`: asked only for rows that turn out not to
     fit. `types` are those of the columns that the format gives them (JSON), or that they
     have been read in; of any other they are inferred, from numbers with this `decimal`. `records` is how many records were read, where one may be several rows,
@@ -110,8 +95,8 @@ class RawBlock:
 
     table: pa.Table
     received: int
-    misfits: Sequence[Rejection]
-    locate: Callable[[Sequence[int]], Sequence[Record]]
+    misfits: pa.Table
+    locate: Callable[[np.ndarray], pa.Table]
     types: Types | None = None
     records: int | None = None
     guess: Guess | None = None
@@ -130,7 +115,7 @@ class TypedBlock:
     table: pa.Table
     types: Types
     received: int
-    misfits: Sequence[Rejection] = ()
+    misfits: pa.Table = field(default_factory=lambda: NO_MISFITS)
     records: int | None = None
     lines: Sequence[int] | None = None
     """The line of each row, where it was asked for."""

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import Column
-from tasks.convert.schema.blocks import RawBlock, Rejection, Schema, TypedBlock
+from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cleaning import Cleaned, clean, tell_unclean
 from tasks.convert.schema.expressions import find_made, find_read, make_column
+from tasks.convert.schema.misfits import make_misfits
 from tasks.convert.schema.points import find_points
 from tasks.convert.schema.types import TypeName, Types
 from tasks.convert.schema.values import (
@@ -44,46 +45,72 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
     for name, each in cleaned.items():
         texts[name], own[name] = _read_column(each.values, columns.get(name), given.get(name), block.decimal)
     values: dict[str, pa.Array | pa.ChunkedArray] = {}
-    unfit: dict[int, tuple[str, str]] = {}
+    unfit = _Unfit(rows)
     for name, kind in _kinds(own, schema).items():
         if name in own and kind == "string" and block.decimal == ",":
             texts[name] = cleaned[name].values  # with the decimal commas that they have in the file
         found = texts[name] if name in own else pa.chunked_array([pa.nulls(rows)])
         cast = cast_texts(found, kind, columns.get(name))
         values[name] = cast.values
-        for row in cleaned[name].misfits if name in own else ():
-            unfit.setdefault(row, (name, tell_unclean(raw[name][row].as_py(), columns[name])))
-        for row, reason in tell_unfit(raw.get(name, found), cast.misfits, kind).items():
-            unfit.setdefault(row, (name, reason))
+        if name in own and len(unclean := unfit.find_new(cleaned[name].misfits)):
+            unfit.add(name, unclean, tell_unclean(raw[name].take(pa.array(unclean)), columns[name]))
+        if len(misfits := unfit.find_new(cast.misfits)):
+            unfit.add(name, misfits, tell_unfit(raw.get(name, found).take(pa.array(misfits)), kind))
     made_names = find_made(columns)
     for name in made_names:
         made = make_column(name, columns[name], values, rows, (schema.types or {}).get(name))
         values[name], own[name] = made.values, made.kind
-        for row, reason in made.misfits.items():
-            unfit.setdefault(row, (name, reason))
+        if len(misfits := unfit.find_new(list(made.misfits))):
+            unfit.add(name, misfits, pa.array([made.misfits[row] for row in misfits.tolist()], pa.string()))
     stay = _find_staying(block.table, columns)
     own = {name: narrow_type(own[name], values.get(name), columns.get(name)) for name in stay}
     types = own if schema.types is None else schema.types
-    for row, name, reason in _not_allowed(texts, rows, columns, values, types if schema.frozen else None):
-        unfit.setdefault(row, (name, reason))
+    for name, found, reason in _not_allowed(texts, rows, columns, values, types if schema.frozen else None):
+        unfit.add(name, unfit.find_new(found), reason)
     table = pa.table({name: values[name] for name in types})
-    misfits = block.misfits
-    kept: Sequence[int] = range(rows)
-    if unfit:
-        is_kept = np.ones(rows, dtype=bool)
-        is_kept[list(unfit)] = False
-        located = zip(unfit.values(), block.locate(list(unfit)), strict=True)
-        misfits = [*misfits, *(Rejection(record, name, reason) for (name, reason), record in located)]
-        table, kept = table.filter(pa.array(is_kept)), np.flatnonzero(is_kept).tolist()
+    told, kept = unfit.misfits(block), np.flatnonzero(unfit.is_fit)
+    if len(kept) < rows:
+        table = table.filter(pa.array(unfit.is_fit))
     lines = _lines_of(block, kept) if schema.lines else None
-    told = [name for name in block.table.column_names if name not in stay or name in made_names]
-    taken = {name: cleaned[name].taken if name in cleaned else {} for name in [*cleaned, *told]}
-    taken = {name: counts for name, counts in taken.items() if counts or name in told}
+    other = [name for name in block.table.column_names if name not in stay or name in made_names]
+    taken = {name: cleaned[name].taken if name in cleaned else {} for name in [*cleaned, *other]}
+    taken = {name: counts for name, counts in taken.items() if counts or name in other}
     floats = [name for name in texts if own.get(name) == "float" and name not in columns and not block.is_decided]
     points = {name: point for name in floats if (point := find_points(texts[name])) is not None}
     return TypedBlock(
-        table, own, block.received, misfits, block.records, lines, block.empty, block.warnings, taken, points
+        table, own, block.received, told, block.records, lines, block.empty, block.warnings, taken, points
     )
+
+
+class _Unfit:
+    """The rows of a block that do not fit, each told once, for the first reason that is found."""
+
+    def __init__(self, rows: int) -> None:
+        self.is_fit = np.ones(rows, dtype=bool)
+        self._rows = [np.empty(0, np.int64)]
+        self._told: list[tuple[str, pa.Array]] = []
+
+    def find_new(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return those of the rows that are not told yet, each once."""
+        found = np.array(rows, np.int64)
+        found = found[self.is_fit[found]]
+        _, first = np.unique(found, return_index=True)
+        return found if len(first) == len(found) else found[np.sort(first)]
+
+    def add(self, column: str, rows: np.ndarray, reasons: str | pa.Array) -> None:
+        """Have new rows told, each with its reason, or all with one."""
+        self.is_fit[rows] = False
+        self._rows.append(rows)
+        self._told.append((column, pa.repeat(reasons, len(rows)) if isinstance(reasons, str) else reasons))
+
+    def misfits(self, block: RawBlock) -> pa.Table:
+        """Return the misfits of a block, those that its rows are the last."""
+        if not self._told:
+            return block.misfits
+        columns = pa.chunked_array([pa.repeat(name, len(reasons)) for name, reasons in self._told], pa.string())
+        reasons = pa.chunked_array([each for _, each in self._told], pa.string())
+        records = block.locate(np.concatenate(self._rows))
+        return pa.concat_tables([block.misfits, make_misfits(records, reasons, columns)])
 
 
 def _kinds(own: Types, schema: Schema) -> Types:
@@ -129,10 +156,11 @@ def _read_column(
     return (texts, given) if given is not None and is_given else infer_column(texts, decimal)
 
 
-def _lines_of(block: RawBlock, kept: Sequence[int]) -> Sequence[int]:
+def _lines_of(block: RawBlock, kept: np.ndarray) -> Sequence[int]:
     if block.lines is None:
-        return [record.line for record in block.locate(kept)]
-    return block.lines if len(kept) == len(block.lines) else [block.lines[row] for row in kept]
+        lines: list[int] = block.locate(kept)["line"].to_pylist()
+        return lines
+    return block.lines if len(kept) == len(block.lines) else [block.lines[row] for row in kept.tolist()]
 
 
 def _with_decimal(columns: Mapping[str, Column], decimal: str) -> Mapping[str, Column]:
@@ -153,13 +181,13 @@ def _not_allowed(
     columns: Mapping[str, Column],
     values: Mapping[str, pa.ChunkedArray],
     allowed: Types | None,
-) -> Iterator[tuple[int, str, str]]:
-    """Yield the rows without a value that is required, or with one in a column that the table's contract has not."""
+) -> Iterator[tuple[str, np.ndarray, str]]:
+    """Yield by column the rows without a value that is required, or with one in a column that the table's contract has not."""
     for name, column in columns.items():
         if column.required:
             empty = values[name].is_null() if name in values else pa.array(np.ones(rows, dtype=bool))
-            yield from ((row, name, "is empty, but required") for row in pc.indices_nonzero(empty).to_pylist())
+            yield name, pc.indices_nonzero(empty).to_numpy(), "is empty, but required"
     for name, column_texts in texts.items():
         if allowed is not None and name not in allowed and not (name in columns and columns[name].drop):
-            for row in pc.indices_nonzero(column_texts.is_valid()).to_pylist():
-                yield row, name, "is not a column of the table, whose contract is freeze"
+            rows_with = pc.indices_nonzero(column_texts.is_valid()).to_numpy()
+            yield name, rows_with, "is not a column of the table, whose contract is freeze"

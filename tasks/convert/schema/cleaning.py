@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from tasks.config import Column
 from tasks.convert.schema.affixes import strip_numbers
+from tasks.convert.schema.misfits import show
 from tasks.convert.schema.moments import as_moments, tell_no_moment
 from tasks.convert.schema.types import NULL_TEXTS
 
@@ -40,16 +41,19 @@ def clean(values: pa.ChunkedArray, declared: Column) -> Cleaned:
     return Cleaned(values, misfits)
 
 
-def tell_unclean(value: object, declared: Column) -> str:
-    """Return why a value is not what is declared: no word of a bool, or nothing that the pattern matches."""
-    if (
-        declared.pattern is not None
-        and pc.match_substring_regex(pa.array([str(value)]), _whole(declared.pattern))[0].as_py() is False
-    ):
-        return f"{value!r:.60} does not match the pattern"
-    if declared.counts_time:
-        return f"{value!r:.60} {tell_no_moment(declared)}"
-    return f"{value!r:.60} is none of the words that are declared true or false"
+def tell_unclean(values: pa.ChunkedArray, declared: Column) -> pa.Array:
+    """Return why values are not what is declared: no words of a bool, or nothing that the pattern matches."""
+    if pa.types.is_string(values.type):
+        texts = values.combine_chunks()
+        shown = show(texts)
+    else:
+        texts, shown = (pa.array(map(write, values.to_pylist()), pa.string()) for write in (str, "{!r:.60}".format))
+    words = " is none of the words that are declared true or false"
+    said = pa.repeat(f" {tell_no_moment(declared)}" if declared.counts_time else words, len(texts))
+    if declared.pattern is not None:
+        is_matched = pc.match_substring_regex(texts, _whole(declared.pattern))
+        said = pc.if_else(is_matched, said, " does not match the pattern")
+    return pc.binary_join_element_wise(shown, said, "")
 
 
 def _whole(pattern: str) -> str:

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import cache
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import Column
+from tasks.convert.schema.misfits import show
 from tasks.convert.schema.types import ARROW_TYPES, BOOL_TEXTS, EXACT_IN_FLOAT, NULL_TEXTS, TypeName, arrow_type
 
 # 007, 0x10 and +4930123456 are names that look like numbers: as such they would not come back as they were.
@@ -53,6 +55,7 @@ _EXACT_CASTS = (
 
 _SAID: Mapping[TypeName, str] = {"int": "an int", "long": "an int", "timestamp_utc": "a timestamp"}
 _FINER = re.compile(r":\d{2}\.\d{6}0*+[1-9]\d*+\s*+(Z|[+-]\d{2}(:?\d{2})?)?\s*+$")
+_MAY_BE_FINER = r":\p{Nd}{2}\.\p{Nd}{6}"  # the search for it is fast
 _FIRST_TEXTS = 20
 # What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
 _WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
@@ -188,21 +191,20 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
     return _cast_strings(values, name, kind)
 
 
-def tell_unfit(values: pa.ChunkedArray, misfits: Sequence[int], kind: TypeName) -> dict[int, str]:
-    """Return why the values at these places are none of a type."""
-    if not misfits:
-        return {}
-    found = values.take(pa.array(misfits))
-    texts = (found if pa.types.is_string(found.type) else pc.cast(found, pa.string())).to_pylist()
-    told = [f"{text!r:.60} is not {_SAID.get(kind, f'a {kind}')}" for text in texts]
+def tell_unfit(values: pa.ChunkedArray, kind: TypeName) -> pa.Array:
+    """Return why values are none of a type."""
+    texts = (values if pa.types.is_string(values.type) else pc.cast(values, pa.string())).combine_chunks()
+    said = pa.repeat(f" is not {_SAID.get(kind, f'a {kind}')}", len(texts))
     if kind == "timestamp_utc":
-        for place in set(range(len(found))).difference(cast_texts(found, "timestamp").misfits):
-            told[place] = f"{texts[place]!r:.60} has no time zone, as others have"
+        is_one = np.ones(len(texts), dtype=bool)
+        is_one[np.array(cast_texts(values, "timestamp").misfits, np.int64)] = False
+        said = pc.if_else(pa.array(is_one), " has no time zone, as others have", said)
     if kind.startswith("timestamp"):
-        for place, text in enumerate(texts):
-            if _FINER.search(text):
-                told[place] = f"{text!r:.60} is finer than a microsecond, the least that a timestamp tells"
-    return dict(zip(misfits, told, strict=True))
+        is_finer = pc.match_substring_regex(texts, _MAY_BE_FINER).to_numpy(zero_copy_only=False).copy()
+        may_be = np.flatnonzero(is_finer)
+        is_finer[may_be] = [_FINER.search(text) is not None for text in texts.take(pa.array(may_be)).to_pylist()]
+        said = pc.if_else(pa.array(is_finer), " is finer than a microsecond, the least that a timestamp tells", said)
+    return pc.binary_join_element_wise(show(texts), said, "")
 
 
 def take_out(values: pa.ChunkedArray, nulls: Collection[str]) -> pa.ChunkedArray:

@@ -69,7 +69,9 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
 
     """
     target = plan.target
-    if parsed.misfits:
+    reasons: Counter[str] = Counter()
+    if len(parsed.misfits):
+        reasons.update({each["values"]: each["counts"] for each in parsed.misfits["reason"].value_counts().to_pylist()})
         write_rejects(target.staged / "rejects" / name, target.source, next(iter(rows)), parsed.misfits)
     parts = []
     for folder, table, places in divide_rows(_with_origin(parsed, plan.target, rows), target.partition_by):
@@ -80,9 +82,8 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
         counts = dict(rows) if len(rows) > 1 else {next(iter(rows)): table.num_rows}
         shapes = _count_shapes(table, target)
         parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or parsed.types), shapes))
-    reasons = Counter(misfit.reason for misfit in parsed.misfits)
     records = parsed.received if parsed.records is None else parsed.records
-    rejects = name if parsed.misfits else None
+    rejects = name if len(parsed.misfits) else None
     return BlockResult(
         parsed.received,
         records,

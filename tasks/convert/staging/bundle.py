@@ -155,7 +155,11 @@ def _parse(members: Sequence[_Member], head: Head, plan: ConversionContext) -> T
     target = plan.target
     data = b"".join(member.body for member in members)
     parsed = parse_block(typed_later(CsvBlock(ByteView.of(data), head, 2)), plan)
-    if target.find_missing(head.names) or parsed.misfits or parsed.received != sum(member.rows for member in members):
+    if (
+        target.find_missing(head.names)
+        or len(parsed.misfits)
+        or parsed.received != sum(member.rows for member in members)
+    ):
         return None
     if parsed.lines is None:
         return parsed

@@ -89,9 +89,9 @@ def test_a_value_that_does_not_fit_is_told_with_its_record() -> None:
 
     (block,) = Json().blocks(f"[{','.join(records)}]".encode(), target)
     assert isinstance(block, ByteBlock)
-    (misfit,) = block.parse(Schema(target.columns)).misfits
+    (misfit,) = block.parse(Schema(target.columns)).misfits.to_pylist()
 
-    assert (misfit.record.line, misfit.record.raw) == (_ROWS + 1, '{"id": 7.5, "Name": "é"}')
+    assert (misfit["line"], misfit["raw"]) == (_ROWS + 1, '{"id": 7.5, "Name": "é"}')
 
 
 @pytest.mark.parametrize("document", ["[1, 2", '{"a": 1}', "5", "", '{"data": [1]} x'])

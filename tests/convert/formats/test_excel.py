@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openpyxl
 import pytest
 
@@ -95,7 +96,10 @@ def test_the_first_row_that_is_not_blank_names_the_columns() -> None:
         "a_3": ["3", None],
         "2013": ["4", None],
     }
-    assert [(record.line, record.raw) for record in texts.locate([0, 1])] == [(3, "1\t2\t3\t4"), (5, "5\t\t\t")]
+    assert [(record["line"], record["raw"]) for record in texts.locate(np.array([0, 1])).to_pylist()] == [
+        (3, "1\t2\t3\t4"),
+        (5, "5\t\t\t"),
+    ]
     assert texts.received == 2
 
 

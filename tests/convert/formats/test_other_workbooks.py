@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tasks.convert.formats.excel.parts import Archive
@@ -37,7 +38,7 @@ def test_values_are_those_of_an_xlsx(suffix: str) -> None:
     texts = read((WORKBOOKS / f"base.{suffix}").read_bytes(), header=False)
 
     assert [column[0] for column in texts.table.to_pydict().values()] == _VALUES + _DURATIONS[suffix]
-    assert [record.line for record in texts.locate([0])] == [2]
+    assert texts.locate(np.array([0]))["line"].to_pylist() == [2]
 
 
 def test_a_file_of_each_is_converted(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -148,8 +149,8 @@ def test_rows_come_in_batches_and_know_their_number(tmp_path: Path, monkeypatch:
 
     assert [value for block in blocks for value in block.table["n"].to_pylist()] == list(range(10))
     assert max(block.table.num_rows for block in blocks) <= 4
-    last = blocks[-1].locate([0])[0]
-    assert (last.line, json.loads(last.raw)) == (
+    (last,) = blocks[-1].locate(np.array([0])).to_pylist()
+    assert (last["line"], json.loads(last["raw"])) == (
         blocks[-1].table["n"][0].as_py() + 1,
         {
             "n": blocks[-1].table["n"][0].as_py(),

@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 
+import numpy as np
 import pytest
 
 from tasks.convert.formats.excel import by_openpyxl as careful
@@ -51,7 +52,7 @@ def test_a_far_row_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = read(rewrite(workbook(["a"], [1], [2]), '<row r="3"(.*?)r="A3"', r'<row r="900"\1r="A900"'))
 
     assert texts.table.to_pydict() == {"a": ["1", "2"]}
-    assert [record.line for record in texts.locate([0, 1])] == [2, 900]
+    assert texts.locate(np.array([0, 1]))["line"].to_pylist() == [2, 900]
 
 
 @pytest.mark.parametrize("part", ["xl/worksheets/sheet1.xml", "xl/workbook.xml", "docProps/core.xml"])

@@ -15,7 +15,8 @@ from tasks.convert.formats.csv.lines import has_blank_lines, is_quoted_plainly
 from tasks.convert.formats.csv.parse import CsvBlock, has_empty_row, has_lines_alone, read_block
 from tasks.convert.formats.csv.records import UNDECODABLE, find_lines, is_utf8, tell_width
 from tasks.convert.formats.header import REPEATED, warn_of_repeats
-from tasks.convert.schema.blocks import RawBlock, Rejection
+from tasks.convert.schema.blocks import RawBlock
+from tasks.convert.schema.misfits import make_misfits
 
 
 def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
@@ -58,11 +59,11 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
         table,
         len(lines) + len(reasons),
         _reject(block, reasons),
-        lambda rows: block.locate(lines[rows].tolist(), None if stops is None else stops[rows].tolist()),
-        warnings=warn_of_repeats(block.number_lines(np.array(repeated, np.int64))),
+        lambda rows: block.locate(lines[rows], None if stops is None else stops[rows]),
+        warnings=warn_of_repeats(block.number_lines(np.array(repeated, np.int64)).tolist()),
         decimal=block.head.dialect.decimal,
         is_decided=block.head.dialect.is_decided,
-        lines=block.number_lines(lines),
+        lines=block.number_lines(lines).tolist(),
     )
 
 
@@ -109,6 +110,5 @@ def _take_out(table: pa.Table, rows: Sequence[int]) -> pa.Table:
     return table.take(np.delete(np.arange(table.num_rows), rows)) if rows else table
 
 
-def _reject(block: CsvBlock, reasons: Mapping[int, str]) -> list[Rejection]:
-    located = zip(block.locate(list(reasons)), reasons.values(), strict=True)
-    return [Rejection(record, None, reason) for record, reason in located]
+def _reject(block: CsvBlock, reasons: Mapping[int, str]) -> pa.Table:
+    return make_misfits(block.locate(np.array(list(reasons), np.int64)), list(reasons.values()))

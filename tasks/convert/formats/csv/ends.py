@@ -11,8 +11,6 @@ from tasks.convert.formats.csv.totals import Footer
 from tasks.convert.formats.format import Cut
 from tasks.core.errors import TableError
 
-_LINE_FEED, _RETURN = b"\n\r"
-
 
 def split_at_line(cut: Cut, line: int) -> tuple[Cut, Cut]:
     """Return the lines before one, counted from 0, and those from it on."""
@@ -36,7 +34,7 @@ def split_footer(cut: Cut, head: Head, records: int) -> tuple[Cut, Footer]:
         return cut, Footer()
     rows, last = split_at_line(cut, int(begins[0]))
     found = Records(last.plain.data, head.dialect, raw=last.text.data)
-    texts = [record.raw for record in found.locate(range(len(found.spans)))]
+    texts = found.locate(range(len(found.spans)))["raw"].to_pylist()
     first = last.text.data.splitlines()[0].decode("utf-8", "backslashreplace")
     return rows, Footer.of(
         len(begins), first, zip(texts, (span.fields for span in found.spans), strict=True), head.dialect.rows
@@ -50,10 +48,10 @@ def settle_blank(cut: Cut, head: Head, *, kept: bool) -> tuple[Cut, int]:
         TableError: nothing can stand for a record of one field without a value.
 
     """
-    view, starts, stops = _find_line_ends(cut.plain)
+    view, (starts, stops) = cut.plain.to_numpy(), cut.plain.line_spans_of_any_end
     found = starts == stops
     if kept and not cut.is_plain:
-        _, raw_starts, raw_stops = _find_line_ends(cut.text)  # a comment is no blank line
+        raw_starts, raw_stops = cut.text.line_spans_of_any_end  # a comment is no blank line
         found &= raw_starts == raw_stops
     if not kept:
         is_value = np.ones(256, dtype=bool)
@@ -104,25 +102,10 @@ def _find_records(cut: Cut, head: Head) -> np.ndarray:
     if lines is not None:
         return lines
     records = Records(data, dialect, raw=cut.text.data, width=len(head.names))
-    broken = [misfit.record.line - 1 for misfit in records.broken]
-    return np.array(sorted([*(span.start for span in records.spans), *broken]), np.int64)
+    return np.array(sorted([*(span.start for span in records.spans), *records.unclosed]), np.int64)
 
 
 def _split(text: ByteView, line: int) -> tuple[ByteView, ByteView]:
-    _, starts, _ = _find_line_ends(text)
+    starts, _ = text.line_spans_of_any_end
     place = int(starts[line]) if line < len(starts) else len(text)
     return text.to_place(place), text.from_place(place)
-
-
-def _find_line_ends(text: ByteView) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the bytes, where each line begins, and where what ends it does."""
-    view = text.to_numpy()
-    feeds, returns = view == _LINE_FEED, view == _RETURN
-    is_pair = np.zeros(len(view), dtype=bool)
-    is_pair[1:] = returns[:-1] & feeds[1:]
-    ends = np.flatnonzero((feeds & ~is_pair) | returns)
-    widths = 1 + np.append(is_pair, [False])[ends + 1]
-    starts = np.concatenate([[0], ends + widths])
-    stops = np.concatenate([ends, [len(view)]])
-    is_line = starts < len(view)
-    return view, starts[is_line], stops[is_line]

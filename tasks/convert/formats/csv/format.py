@@ -20,7 +20,7 @@ from tasks.convert.formats.csv.reader import parse_csv
 from tasks.convert.formats.csv.records import Records, find_whole
 from tasks.convert.formats.csv.totals import TOTALS, Footer, Totals, find_totals
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat, misfit_alone
-from tasks.convert.schema.blocks import Guess, RawBlock, Record
+from tasks.convert.schema.blocks import Guess, RawBlock
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.target import TableTarget
 from tasks.core.errors import TableError
@@ -108,8 +108,7 @@ class Csv(StreamedFormat):
         above, last = split_at_line(rows, self.count_lines(rows.plain.to_place(self._totals.place)))
         totals, notes = split_at_line(last, 1)
         found, below = self._after(place, above), self._after(self._after(place, above), totals)
-        raw = totals.text.data.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-        misfit = misfit_alone(Record(found.line, raw, found.byte), head.names, TOTALS)
+        misfit = misfit_alone(totals.text.data.rstrip(b"\r\n"), found, head.names, TOTALS)
         blocks: list[ByteBlock | RawBlock] = [self._block(above, place), misfit]
         return [*blocks, self._block(notes, below)] if notes.plain.data.strip(b"\r\n") else blocks
 
@@ -177,7 +176,7 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
     records = Records(plain.data, head.dialect, raw=block.data, width=len(head.names))
     whole = max((span.end for span in records.spans), default=0)
     unclosed = records.first_unclosed
-    end = (len(records.lines) if records.broken else whole) if unclosed is None else unclosed
+    end = (len(records.lines) if records.unclosed else whole) if unclosed is None else unclosed
     if plain is block:
         cut = block.to_place(records.place_of(end))
         return Cut(cut, cut)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +15,9 @@ import pyarrow.csv as pa_csv
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.records import Records, count_records, find_lines
-from tasks.convert.schema.blocks import RawBlock, Record, Schema, TypedBlock
+from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_known
+from tasks.convert.schema.misfits import NO_MISFITS, cut_texts, make_records
 from tasks.convert.schema.points import may_be_grouped
 from tasks.convert.schema.types import BOOL_TEXTS, NULL_TEXTS, SURE_IN_FLOAT, TypeName, Types, arrow_type
 from tasks.convert.schema.values import infer_column
@@ -58,29 +58,18 @@ class CsvBlock:
         raw = self.raw.data if self.raw is not None else None
         return Records(self.window.data, self.head.dialect, self.first_line, self.first_byte, raw, len(self.head.names))
 
-    def number_lines(self, lines: np.ndarray) -> list[int]:
+    def number_lines(self, lines: np.ndarray) -> np.ndarray:
         """Return the numbers in the file of lines, by their places in the window."""
-        numbers: list[int] = (self.first_line + (lines if self.places is None else self.places[lines])).tolist()
-        return numbers
+        return self.first_line + (lines if self.places is None else self.places[lines])
 
-    def locate(self, lines: Sequence[int], stops: Sequence[int] | None = None) -> list[Record]:
+    def locate(self, lines: np.ndarray, stops: np.ndarray | None = None) -> pa.Table:
         """Return the records that begin in these lines of the block, and end above `stops`, as they stand in the file."""
-        if not lines:
-            return []
-        texts = (self.raw or self.window).data.splitlines(keepends=True)
-        starts = list(accumulate(map(len, texts), initial=self.first_byte or 0))
-        places = [number - self.first_line for number in self.number_lines(np.array(lines, np.int64))]
-        heights = [1] * len(lines) if stops is None else [stop - line for line, stop in zip(lines, stops, strict=True)]
-        return [
-            Record(
-                self.first_line + place,
-                (texts[place] if height == 1 else b"".join(texts[place : place + height]))
-                .rstrip(b"\r\n")
-                .decode("utf-8", "backslashreplace"),
-                None if self.first_byte is None else starts[place],
-            )
-            for place, height in zip(places, heights, strict=True)
-        ]
+        numbers, text = self.number_lines(lines), self.raw or self.window
+        starts, ends = text.line_spans_of_any_end
+        first = numbers - self.first_line
+        begins, last = starts[first], first if stops is None else first + (stops - lines - 1)
+        offsets = None if self.first_byte is None else self.first_byte + begins
+        return make_records(numbers, cut_texts(text.view, begins, ends[last]), offsets)
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -124,13 +113,13 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     raw = RawBlock(
         pa.table(values),
         table.num_rows,
-        (),
+        NO_MISFITS,
         lambda rows: _locate(block, table.num_rows, rows),
         known,
         warnings=block.warnings,
         decimal=block.head.dialect.decimal,
         is_decided=block.head.dialect.is_decided,
-        lines=None if lines is None else block.number_lines(lines),
+        lines=None if lines is None else block.number_lines(lines).tolist(),
     )
     with suppress(_NoLineError):
         return cast_known(raw, schema)
@@ -165,7 +154,7 @@ def has_empty_row(columns: Sequence[pa.ChunkedArray]) -> bool:
     return bool(pc.any(empty).as_py())
 
 
-def _locate(block: CsvBlock, count: int, rows: Sequence[int]) -> Sequence[Record]:
+def _locate(block: CsvBlock, count: int, rows: np.ndarray) -> pa.Table:
     """Return the records of these rows, of so many.
 
     Raises:
@@ -176,8 +165,8 @@ def _locate(block: CsvBlock, count: int, rows: Sequence[int]) -> Sequence[Record
     if lines is None:
         raise _NoLineError
     if len(lines) == block.window.lines:
-        return block.locate(lines[rows].tolist())
-    return block.locate(lines[rows].tolist(), np.append(lines[1:], block.window.lines)[rows].tolist())
+        return block.locate(lines[rows])
+    return block.locate(lines[rows], np.append(lines[1:], block.window.lines)[rows])
 
 
 def _read_typed(block: CsvBlock, types: Mapping[str, pa.DataType]) -> pa.Table | None:
@@ -202,7 +191,7 @@ def _counts(block: CsvBlock, rows: int) -> bool:
     width = len(block.head.names)
     if rows == count_records(block.window.data, block.quote, block.head.dialect.delimiter, width):
         return True
-    return rows == len(block.records.spans) and not block.records.broken
+    return rows == len(block.records.spans) and not block.records.unclosed
 
 
 def _find_lines(block: CsvBlock, rows: int) -> np.ndarray | None:

@@ -13,8 +13,9 @@ from tasks.convert.formats.csv.lines import as_lines, has_blank_lines, has_odd_l
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, tell_width
 from tasks.convert.formats.header import REPEATED, find_repeats, find_second, warn_of_repeats, warn_of_second_header
-from tasks.convert.schema.blocks import RawBlock, Rejection, Schema, TypedBlock
+from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
+from tasks.convert.schema.misfits import make_misfits
 
 
 def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
@@ -41,17 +42,17 @@ def read_texts(block: CsvBlock) -> RawBlock:
     alike = [place for place in range(len(fields)) if place not in reasons]
     repeats = sorted(alike[row] for row in find_repeats(head.fields, [fields[place] for place in alike]))
     second = find_second(fields, blanks)
-    told = warn_of_repeats([record.line for record in records.locate(repeats)])
-    told += [] if second is None else [warn_of_second_header(f"line {records.locate([second])[0].line:,}")]
+    told = warn_of_repeats(records.locate(repeats)["line"].to_pylist())
+    told += [] if second is None else [warn_of_second_header(f"line {records.locate([second])['line'][0].as_py():,}")]
     reasons |= dict.fromkeys(repeats, REPEATED)
     kept = [place for place in alike if place not in reasons] if repeats else alike
-    unlike = zip(records.locate(list(reasons)), reasons.values(), strict=True)
-    misfits = [*records.broken, *(Rejection(record, None, reason) for record, reason in unlike)]
+    unlike = make_misfits(records.locate(reasons), list(reasons.values()))
+    misfits = pa.concat_tables([records.broken, unlike])
     return RawBlock(
         _table_of([fields[place] for place in kept], head.names),
         len(kept) + len(misfits),
         misfits,
-        lambda rows: records.locate([kept[row] for row in rows]),
+        lambda rows: records.locate(kept[row] for row in rows.tolist()),
         warnings=[*records.warnings, *told],
         decimal=head.dialect.decimal,
         is_decided=head.dialect.is_decided,

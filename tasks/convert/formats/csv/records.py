@@ -6,17 +6,18 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain
 
 import numpy as np
+import pyarrow as pa
 
 from tasks.convert.formats.csv.dialect import Dialect
 from tasks.convert.formats.csv.quoting import Quoted, find_quoted
 from tasks.convert.formats.header import NUMBER_OR_DATE
-from tasks.convert.schema.blocks import Record, Rejection
+from tasks.convert.schema.misfits import make_misfits, make_records
 
 csv.field_size_limit(sys.maxsize)
 
@@ -92,13 +93,16 @@ class Records:
         return spans
 
     @property
-    def broken(self) -> list[Rejection]:
-        """Return the lines whose quote is never closed; of one that cannot be decoded as well, that is the reason."""
+    def unclosed(self) -> Sequence[int]:
+        """Return the places of the lines whose quote is never closed."""
         assert self.spans is not None
-        return [
-            Rejection(self.record(line, line + 1), None, UNCLOSED if is_utf8(self.lines[line]) else UNDECODABLE)
-            for line in self._unclosed
-        ]
+        return self._unclosed
+
+    @property
+    def broken(self) -> pa.Table:
+        """Return these lines as misfits; of one that cannot be decoded as well, that is the reason."""
+        reasons = [UNCLOSED if is_utf8(self.lines[line]) else UNDECODABLE for line in self.unclosed]
+        return make_misfits(self._locate([(line, line + 1) for line in self.unclosed]), reasons)
 
     @cached_property
     def undecodable(self) -> list[int]:
@@ -132,20 +136,19 @@ class Records:
     @property
     def first_unclosed(self) -> int | None:
         """Return the index of the first line whose quote is not closed in this block, and may be in the next."""
-        assert self.spans is not None
-        return min((line for line in self._unclosed if not self._is_settled(line)), default=None)
+        return min((line for line in self.unclosed if not self._is_settled(line)), default=None)
 
-    def locate(self, indices: Sequence[int]) -> list[Record]:
+    def locate(self, indices: Iterable[int]) -> pa.Table:
         """Return the records at these indices among the whole ones."""
-        return [self.record(self.spans[index].start, self.spans[index].end) for index in indices]
+        return self._locate([(self.spans[index].start, self.spans[index].end) for index in indices])
 
-    def record(self, start: int, end: int) -> Record:
-        """Return the record of these lines."""
-        raw = "".join(self.raw[start:end]).rstrip("\r\n")
-        text = raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        return Record(
-            self._first_line + start, text, None if self._first_byte is None else self._first_byte + self.starts[start]
-        )
+    def _locate(self, places: Sequence[tuple[int, int]]) -> pa.Table:
+        """Return the records of these lines."""
+        raws = ("".join(self.raw[start:end]).rstrip("\r\n") for start, end in places)
+        texts = [raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for raw in raws]
+        first = self._first_byte
+        offsets = None if first is None else [first + self.starts[start] for start, _ in places]
+        return make_records([self._first_line + start for start, _ in places], texts, offsets)
 
     @cached_property
     def starts(self) -> Sequence[int]:

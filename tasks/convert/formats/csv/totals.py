@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 
 from tasks.config import Column
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.header import is_like_rows, kind_of_field, kinds_of
-from tasks.convert.schema.blocks import EXAMPLE, RawBlock, Rejection
+from tasks.convert.schema.blocks import EXAMPLE, RawBlock
+from tasks.convert.schema.misfits import make_misfits
 
 TOTALS = "a line of totals, as it looks"
 NOTE = "a text below a line of totals"
@@ -117,17 +119,18 @@ def take_totals(texts: RawBlock, columns: Mapping[str, Column]) -> RawBlock:
     declared = columns.get(names[named]) if named is not None else None
     if named is None or (declared is not None and declared.type is not None):
         return texts
-    record, *others = texts.locate(range(rows, end))
+    records = texts.locate(np.arange(rows, end))
+    shown = records["raw"][0].as_py()[:_SHOWN]
     if looks_like_totals(last, first):
-        misfits = [*texts.misfits, Rejection(record, None, TOTALS)]
-        misfits += [Rejection(note, None, NOTE) for note in others]
-        guess = replace(texts.guess, totals=record.raw[:_SHOWN])
+        found = make_misfits(records, [TOTALS] + [NOTE] * (len(records) - 1))
+        misfits = pa.concat_tables([texts.misfits, found])
+        guess = replace(texts.guess, totals=shown)
         table, types = texts.table.slice(0, rows), texts.types
         if texts.types_above is not None:
             types = dict(zip(names, texts.types_above(rows).values(), strict=True))
         return replace(texts, table=table, misfits=misfits, guess=guess, types=types)
     if is_called_totals(last, first):
-        return replace(texts, guess=replace(texts.guess, totals=record.raw[:_SHOWN], totals_kept=True))
+        return replace(texts, guess=replace(texts.guess, totals=shown, totals_kept=True))
     return texts
 
 

@@ -30,7 +30,8 @@ from tasks.convert.formats.header import (
 )
 from tasks.convert.formats.json.rows import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
 from tasks.convert.formats.units import are_units, units_of, warn_of_row_of_units
-from tasks.convert.schema.blocks import EXAMPLE, Guess, RawBlock, Record, Rejection
+from tasks.convert.schema.blocks import EXAMPLE, Guess, RawBlock
+from tasks.convert.schema.misfits import make_misfits, make_records
 from tasks.convert.schema.names import name_columns
 from tasks.convert.schema.types import TypeName
 from tasks.convert.schema.values import infer_type, take_out
@@ -82,8 +83,8 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
         found = zip(names, columns, written, strict=True)
         return {n: _type_of(values.slice(0, rows), texts.slice(0, rows), nulls_of(n)) for n, values, texts in found}
 
-    def locate(chosen: Sequence[int]) -> list[Record]:
-        return [_record(grid, int(places[n])) for n in chosen]
+    def locate(chosen: np.ndarray) -> pa.Table:
+        return _records(grid, places[chosen])
 
     (units,) = [()] if layout.units is None else grid.rows(layout.units, layout.units + 1)
     guess = Guess(
@@ -108,7 +109,7 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
     yield RawBlock(
         pa.table(columns, names),
         len(places) + len(repeats),
-        [Rejection(_record(grid, place), None, REPEATED) for place in repeats],
+        make_misfits(_records(grid, repeats), REPEATED),
         locate,
         types_of(len(places)),
         guess=guess,
@@ -125,8 +126,9 @@ def _taken(columns: Sequence[pa.ChunkedArray], places: Numbers) -> list[pa.Chunk
     return [column.take(pa.array(places)) for column in columns]
 
 
-def _record(grid: Grid, place: int) -> Record:
-    return Record(grid.number(place) + 1, "\t".join(grid.rows(place, place + 1)[0]))
+def _records(grid: Grid, places: Sequence[int] | Numbers) -> pa.Table:
+    lines = [grid.number(int(place)) + 1 for place in places]
+    return make_records(lines, ["\t".join(grid.rows(int(place), int(place) + 1)[0]) for place in places])
 
 
 def _settle_blank(grid: Grid, first: int, skipped: bool | None) -> tuple[Grid, int]:

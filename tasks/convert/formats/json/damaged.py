@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
+import numpy as np
+import pyarrow as pa
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.lines import JsonBlock, Line, has_object_in_each, read_lines
@@ -15,6 +17,7 @@ from tasks.convert.formats.json.odd import read_but_odd
 from tasks.convert.formats.json.rows import NotARowError, is_refusal, may_be_half, reject_of, rows_of_line
 from tasks.convert.formats.json.table import SAMPLE_LINES, read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema
+from tasks.convert.schema.misfits import sort_misfits
 
 _Members = dict[str, msgspec.Raw]
 _decode = msgspec.json.Decoder(_Members).decode
@@ -37,11 +40,11 @@ def read_but_damaged(block: JsonBlock, schema: Schema, sample_lines: int = SAMPL
     ways = (read_at_once, read_but_odd, read_but_mixed)
     read = (found for way in ways if (found := way(others, schema, sample_lines)) is not None)
     found = next(read, None) or read_lines(others)
-    misfits = [*reject_of(block.locate(list(unfit)), unfit.values()), *found.misfits]
+    misfits = reject_of(block.locate(np.array(list(unfit), np.int64)), unfit.values())
     return replace(
         found,
         received=found.received + len(unfit),
-        misfits=sorted(misfits, key=lambda misfit: misfit.record.line),
+        misfits=sort_misfits(pa.concat_tables([misfits, found.misfits])),
         records=(found.records or 0) + len(unfit),
     )
 

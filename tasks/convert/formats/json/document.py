@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
@@ -28,10 +30,12 @@ from tasks.convert.formats.json.rows import (
     Row,
     columns_of,
     nothing_declared,
+    reject_of,
     rows_of,
 )
-from tasks.convert.schema.blocks import RawBlock, Record, Rejection, Schema, TypedBlock
+from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
+from tasks.convert.schema.misfits import make_misfits, make_records
 from tasks.convert.schema.target import TableTarget
 from tasks.core.body_paths import Walked, items_of, members_of, walk
 from tasks.core.errors import TableError
@@ -134,18 +138,24 @@ def _read(value: Any) -> tuple[str, list[Row] | NotARowError | NoRow]:
 
 def _block(values: Sequence[Any], first: int, nulls_of: NullsOf) -> RawBlock:
     rows: list[Row] = []
-    records: list[Record] = []
-    misfits: list[Rejection] = []
-    for number, value in enumerate(values, start=first):
+    unfit: list[NotARowError] = []
+    records, places, unfit_places = list[str](), list[int](), list[int]()
+    for place, value in enumerate(values):
         raw, found = _read(value)
-        record = Record(number, raw)
+        records.append(raw)
         if isinstance(found, NotARowError):
-            misfits.append(Rejection(record, found.column, found.reason))
+            unfit.append(found)
+            unfit_places.append(place)
         elif isinstance(found, list):
             rows += found
-            records += [record] * len(found)
+            places += [place] * len(found)
     table, types = columns_of(rows, nulls_of=nulls_of)
-    return RawBlock(table, len(rows) + len(misfits), misfits, lambda chosen: [records[row] for row in chosen], types)
+    every = make_records(np.arange(first, first + len(values)), records)
+    misfits = reject_of(every.take(pa.array(unfit_places, pa.int64())), unfit)
+    found_at = np.array(places, np.int64)
+    return RawBlock(
+        table, len(rows) + len(misfits), misfits, lambda chosen: every.take(pa.array(found_at[chosen])), types
+    )
 
 
 def split_records(text: bytes, path: str | None) -> Sequence[msgspec.Raw] | None:
@@ -240,11 +250,11 @@ class RecordBlock:
     def _read_lines(self, lines: JsonBlock, schema: Schema) -> RawBlock | None:
         """Return the rows of the records; None where one is no JSON, which is told of the document."""
         found = read_rows(lines, schema)
-        if any(misfit.reason.startswith(NO_JSON) for misfit in found.misfits):
+        misfits = found.misfits
+        if any(pc.any(pc.starts_with(misfits["reason"], said)).as_py() for said in NO_JSON):
             return None
-        records = self._tell([misfit.record for misfit in found.misfits])
-        misfits = [misfit._replace(record=record) for misfit, record in zip(found.misfits, records, strict=True)]
-        return replace(found, misfits=misfits)
+        told = make_misfits(self._tell(misfits), misfits["reason"], misfits["column"])
+        return replace(found, misfits=told)
 
     def as_lines(self) -> JsonBlock:
         """Return the records as lines of JSON."""
@@ -255,9 +265,10 @@ class RecordBlock:
         options = target.typed, target.explode, target.keeps_empty, target.naming, target.nulls_of
         return JsonBlock(ByteView.of(lines), self.before + 1, None, *options)
 
-    def _tell(self, lines: Sequence[Record]) -> list[Record]:
+    def _tell(self, lines: pa.Table) -> pa.Table:
         """Return the records that stand in these lines as they are told of a document."""
-        return [Record(line.line, _read(_value_of(self.records[line.line - self.before - 1]))[0]) for line in lines]
+        numbers = lines["line"].to_pylist()
+        return make_records(numbers, [_read(_value_of(self.records[n - self.before - 1]))[0] for n in numbers])
 
     def _values(self) -> Sequence[Any]:
         try:

@@ -8,12 +8,16 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
+import numpy as np
+import pyarrow as pa
+
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat
 from tasks.convert.formats.json.apart import read_rows
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
-from tasks.convert.schema.blocks import RawBlock, Record, Schema, TypedBlock
+from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
+from tasks.convert.schema.misfits import make_misfits
 from tasks.convert.schema.names import is_of_table
 from tasks.convert.schema.target import TableTarget
 from tasks.core.json_shape import name_lines, read_names
@@ -80,12 +84,10 @@ def _parse_named(block: JsonBlock, names: Sequence[str], schema: Schema) -> Type
     window = b"\n".join(name_lines(block.window.data.split(b"\n"), names))
     found = _read(replace(block, window=ByteView.of(window)), schema)
 
-    def tell(records: Sequence[Record]) -> Sequence[Record]:
-        places = {number: place for place, (number, _, _) in enumerate(block.lines)}
-        return block.locate([places[record.line] for record in records])
+    def tell(records: pa.Table) -> pa.Table:
+        return block.locate(np.searchsorted(block.numbers, records["line"].to_numpy()))
 
-    records = tell([misfit.record for misfit in found.misfits])
-    misfits = [misfit._replace(record=record) for misfit, record in zip(found.misfits, records, strict=True)]
+    misfits = make_misfits(tell(found.misfits), found.misfits["reason"], found.misfits["column"])
     told = replace(found, locate=lambda rows: tell(found.locate(rows)), misfits=misfits)
     return cast_block(told, schema)
 

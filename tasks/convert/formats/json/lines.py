@@ -23,11 +23,13 @@ from tasks.convert.formats.json.rows import (
     reject_of,
     rows_of_line,
 )
-from tasks.convert.schema.blocks import RawBlock, Record
+from tasks.convert.schema.blocks import RawBlock
+from tasks.convert.schema.misfits import NO_MISFITS, cut_texts, make_records
 from tasks.convert.schema.names import Naming
 from tasks.convert.schema.types import Types
 
 _OPENING, _CLOSING, _RETURN = b"{}\r"
+_BLANKS = b" \t\n\r\v\f"
 
 Line = tuple[int, int, bytes]
 """A line, after its number and its place among the bytes."""
@@ -66,6 +68,16 @@ class JsonBlock:
         starts = accumulate((len(text) + 1 for text in texts), initial=0)
         return [line for line in zip(count(self.first_line), starts, texts) if line[-1].strip()]
 
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """Return the numbers of the lines that are not blank."""
+        starts, stops = self.window.line_spans
+        first = self.window.to_numpy()[np.minimum(starts, len(self.window) - 1)] if len(self.window) else starts
+        may_be_blank = np.flatnonzero((starts == stops) | np.isin(first, list(_BLANKS)))
+        spans = zip(starts[may_be_blank].tolist(), stops[may_be_blank].tolist(), strict=True)
+        is_blank = [not bytes(self.window.view[start:stop]).strip() for start, stop in spans]
+        return self.first_line + np.delete(np.arange(len(starts)), may_be_blank[np.array(is_blank, bool)])
+
     def without(self, lines: Iterable[Line]) -> ByteView:
         """Return the bytes with blanks in place of some lines, so that all others stand where they stood."""
         data = bytearray(self.window.data)
@@ -73,17 +85,12 @@ class JsonBlock:
             data[start : start + len(line)] = b" " * len(line)
         return ByteView.of(data)
 
-    def locate(self, places: Sequence[int]) -> Sequence[Record]:
+    def locate(self, places: np.ndarray) -> pa.Table:
         """Return the lines at these places among those that are not blank as records."""
-        lines = [self.lines[place] for place in places]
-        if self.told is not None:
-            told = {line[0]: line for line in self.as_told().lines}
-            lines = [told[number] for number, _, _ in lines]
-        return [self._record(*line) for line in lines]
-
-    def _record(self, number: int, start: int, line: bytes) -> Record:
-        place = None if self.first_byte is None else self.first_byte + start
-        return Record(number, line.rstrip(b"\r").decode("utf-8", "backslashreplace"), place)
+        numbers, window = self.numbers[places], self.told or self.window
+        starts, stops = (each[numbers - self.first_line] for each in window.line_spans)
+        offsets = None if self.first_byte is None else self.first_byte + starts
+        return make_records(numbers, cut_texts(window.view, starts, stops), offsets)
 
 
 def read_flat(block: JsonBlock) -> RawBlock | None:
@@ -92,7 +99,7 @@ def read_flat(block: JsonBlock) -> RawBlock | None:
     if flat is not None and has_object_in_each(block.window, len(flat)):
         with suppress(RecursionError):  # which line is nested too deeply is told by reading each
             table, types = _as_texts(block, flat)
-            return RawBlock(table, len(flat), (), block.locate, types, len(flat))
+            return RawBlock(table, len(flat), NO_MISFITS, block.locate, types, len(flat))
     return None
 
 
@@ -119,10 +126,11 @@ def _read_each(block: JsonBlock) -> RawBlock:
             rows += found
             places += [place] * len(found)
     table, types = _as_texts(block, rows, more)
-    misfits = reject_of(block.locate(list(unfit)), unfit.values())
+    misfits = reject_of(block.locate(np.array(list(unfit), np.int64)), unfit.values())
+    found_at = np.array(places, np.int64)
 
-    def locate(indices: Sequence[int]) -> Sequence[Record]:
-        return block.locate([places[index] for index in indices])
+    def locate(indices: np.ndarray) -> pa.Table:
+        return block.locate(found_at[indices])
 
     return RawBlock(table, len(rows) + len(misfits), misfits, locate, types, lines, empty=empty)
 

@@ -77,13 +77,14 @@ def _put_together(
     read |= {
         name: (values if records is None else values.take(records), kind) for name, (values, kind) in alone.items()
     }
-    places = range(rows) if records is None else records.to_pylist()
     return replace(
         named.block,
         table=pa.table([read[name][0] for name in names], renamed),
-        locate=lambda chosen: block.locate([places[row] for row in chosen]),
+        locate=lambda chosen: block.locate(chosen if records is None else records.to_numpy()[chosen]),
         types={taken[name]: read[name][1] for name in names},
-        lines=[block.lines[place][0] for place in places] if schema.lines else None,
+        lines=(block.numbers if records is None else block.numbers[records.to_numpy()]).tolist()
+        if schema.lines
+        else None,
     )
 
 
@@ -114,7 +115,7 @@ def _read_alone(block: JsonBlock, apart: Sequence[_Members]) -> _Columns:
     if not apart:
         return {}
     found = read_lines(replace(block, window=_write(apart), naming=Naming(), explode=None))
-    if found.misfits or len(found.table) != len(apart):
+    if len(found.misfits) or len(found.table) != len(apart):
         raise InDoubtError
     names = [name for name in found.table.column_names if name != _NOBODYS]
     return {name: (found.table[name], (found.types or {})[name]) for name in names}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pyarrow as pa
@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.lines import JsonBlock
 from tasks.convert.formats.json.rows import TIME_TYPES, NotARowError, reject_of, rows_of_line
-from tasks.convert.schema.blocks import RawBlock, Rejection, Schema
+from tasks.convert.schema.blocks import RawBlock, Schema
+from tasks.convert.schema.misfits import RECORD_SCHEMA
 from tasks.convert.schema.types import TypeName
 from tasks.convert.schema.values import infer_type, take_out
 
@@ -88,11 +89,11 @@ def _unmask_column(values: pa.ChunkedArray, kind: TypeName, nulls: Collection[st
     return values, kind
 
 
-def _tell(misfits: Sequence[Rejection], block: JsonBlock) -> Sequence[Rejection]:
+def _tell(misfits: pa.Table, block: JsonBlock) -> pa.Table:
     """Return the lines that are no rows, with the reason why they are none as they stood."""
-    if not any(word in misfit.record.raw for misfit in misfits for word in _TEXTS.values()):
+    if not any(pc.any(pc.match_substring(misfits["raw"], word)).as_py() for word in _TEXTS.values()):
         return misfits
     lines = {number: line for number, _, line in block.as_told().lines}
-    read = (rows_of_line(lines[m.record.line], explode=block.explode, keeps_empty=block.keeps_empty) for m in misfits)
-    reasons = [found for found in read if isinstance(found, NotARowError)]
-    return reject_of([misfit.record for misfit in misfits], reasons)
+    texts = (lines[number] for number in misfits["line"].to_pylist())
+    read = (rows_of_line(text, explode=block.explode, keeps_empty=block.keeps_empty) for text in texts)
+    return reject_of(misfits.select(RECORD_SCHEMA.names), [found for found in read if isinstance(found, NotARowError)])

@@ -25,7 +25,7 @@ from tasks.convert.formats.json.rows import (
 from tasks.convert.formats.json.shape import InDoubtError
 from tasks.convert.formats.json.table import SAMPLE_LINES, NamedBlock, read_named
 from tasks.convert.formats.json.types import are_sure
-from tasks.convert.schema.blocks import RawBlock, Record, Schema
+from tasks.convert.schema.blocks import RawBlock, Schema
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import LEAST_INT, MOST_INT, TypeName
 from tasks.convert.schema.values import is_narrowest
@@ -173,10 +173,10 @@ def _put_together(block: JsonBlock, apart: _Apart, merged: _Merged, names: Seque
     table = pa.table([pa.chunked_array([values]) for values, _ in read], renamed)
     types = dict(zip(renamed, (kind for _, kind in read), strict=True))
 
-    def locate(rows: Sequence[int]) -> Sequence[Record]:
-        return block.locate(kept[np.array(rows, int)].tolist())
+    def locate(rows: np.ndarray) -> pa.Table:
+        return block.locate(kept[rows])
 
-    misfits = reject_of(block.locate(list(apart.unfit)), apart.unfit.values())
+    misfits = reject_of(block.locate(np.array(list(apart.unfit), np.int64)), apart.unfit.values())
     received = len(kept) + len(misfits)
     return RawBlock(table, received, misfits, locate, types, received)
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.schema.blocks import Record, Rejection
+from tasks.convert.schema.misfits import make_misfits
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import EXACT_IN_FLOAT, LEAST_INT, MOST_INT, NULL_TEXTS, TypeName, Types, widen
 from tasks.convert.schema.values import infer_type, take_out
@@ -125,9 +125,9 @@ def is_refusal(value: Collection[str]) -> bool:
     return len(value) == len(_REFUSAL) and set(value) == _REFUSAL
 
 
-def reject_of(records: Iterable[Record], reasons: Iterable[NotARowError]) -> list[Rejection]:
+def reject_of(records: pa.Table, found: Collection[NotARowError]) -> pa.Table:
     """Return the lines that are no rows, each with the reason."""
-    return [Rejection(record, found.column, found.reason) for record, found in zip(records, reasons, strict=True)]
+    return make_misfits(records, [each.reason for each in found], [each.column for each in found])
 
 
 def _value_of(line: bytes) -> Any:

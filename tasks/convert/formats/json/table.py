@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pa_json
@@ -23,7 +24,8 @@ from tasks.convert.formats.json.names import LinesRead
 from tasks.convert.formats.json.rows import is_replaced
 from tasks.convert.formats.json.shape import InDoubtError, Known
 from tasks.convert.formats.json.types import ColumnTypes
-from tasks.convert.schema.blocks import RawBlock, Record, Schema
+from tasks.convert.schema.blocks import RawBlock, Schema
+from tasks.convert.schema.misfits import NO_MISFITS
 from tasks.convert.schema.names import MAX_CELLS, refuse_width
 from tasks.convert.schema.types import TypeName
 
@@ -164,7 +166,7 @@ def _as_rows(block: JsonBlock, schema: Schema, columns: JsonColumns, names: Sequ
     raw = RawBlock(
         table,
         rows,
-        (),
+        NO_MISFITS,
         _locator(block, exploded),
         dict(zip(renamed, (kind for _, kind in read), strict=True)),
         records,
@@ -181,9 +183,9 @@ def _is_replaced(name: str, names: Sequence[str], found: Mapping[str, JsonColumn
     return found[name].shape.is_object or found[name].rows.null_count == len(found[name].rows)
 
 
-def _locator(block: JsonBlock, exploded: Exploded | None) -> Callable[[Sequence[int]], Sequence[Record]]:
-    def locate(rows: Sequence[int]) -> Sequence[Record]:
-        return block.locate(rows if exploded is None else exploded.records.take(pa.array(rows, pa.int64())).to_pylist())
+def _locator(block: JsonBlock, exploded: Exploded | None) -> Callable[[np.ndarray], pa.Table]:
+    def locate(rows: np.ndarray) -> pa.Table:
+        return block.locate(rows if exploded is None else exploded.records.to_numpy()[rows])
 
     return locate
 
@@ -192,5 +194,5 @@ def _lines(block: JsonBlock, exploded: Exploded | None, records: int) -> Sequenc
     """Return the line of each row; each line that is not blank is a record."""
     lines: Sequence[int] = range(block.first_line, block.first_line + records)
     if block.window.lines != records:
-        lines = [number for number, _, _ in block.lines]
+        lines = block.numbers.tolist()
     return lines if exploded is None else [lines[record] for record in exploded.records.to_pylist()]

@@ -1,0 +1,81 @@
+"""Records as they stand in a file, and of those the misfits, which could not become rows: as columns, many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+RECORD_SCHEMA = pa.schema([("line", pa.int64()), ("raw", pa.string()), ("byte_offset", pa.int64())])
+"""A record: the number of its first line, from 1, its text, and its first byte where that is known."""
+MISFIT_SCHEMA = pa.schema([*RECORD_SCHEMA, ("column", pa.string()), ("reason", pa.string())])
+"""A record that could not become a row, or whose value in `column` could not be typed."""
+NO_MISFITS = pa.Table.from_batches([], MISFIT_SCHEMA)  # its empty_table would import pandas
+
+_LINE_ENDS = b"\r\n"
+
+
+def make_records(
+    lines: Sequence[int] | np.ndarray, raws: Sequence[str] | pa.Array, offsets: Sequence[int] | np.ndarray | None = None
+) -> pa.Table:
+    """Return records with these lines, texts and first bytes."""
+    places = pa.nulls(len(lines), pa.int64()) if offsets is None else pa.array(offsets, pa.int64())
+    return pa.table([pa.array(lines, pa.int64()), pa.array(raws, pa.string()), places], RECORD_SCHEMA)
+
+
+def make_misfits(
+    records: pa.Table, reasons: str | Sequence[str] | pa.Array, columns: str | Sequence[str | None] | pa.Array = ()
+) -> pa.Table:
+    """Return records as misfits, with the reason of all, or of each, and the columns of those for which a value is the reason."""
+    named = pa.nulls(len(records), pa.string()) if isinstance(columns, Sequence) and not columns else columns
+    told = [pa.repeat(each, len(records)) if isinstance(each, str) else each for each in (named, reasons)]
+    texts = [each if isinstance(each, pa.ChunkedArray) else pa.array(each, pa.string()) for each in told]
+    return pa.table([*records.columns, *texts], MISFIT_SCHEMA)
+
+
+def sort_misfits(misfits: pa.Table) -> pa.Table:
+    """Return misfits in the order of their lines."""
+    return misfits.take(pc.sort_indices(misfits["line"]))
+
+
+def cut_texts(data: bytes | bytearray | memoryview, starts: np.ndarray, stops: np.ndarray) -> pa.Array:
+    r"""Return pieces of bytes as texts, without line ends at their end; what is no UTF-8 in them is written as \xff.
+
+    No piece may reach into another, but the same may be asked for again, in any order.
+    """
+    if not len(starts):
+        return pa.array([], pa.string())
+    starts, places = np.unique(starts, return_inverse=True)
+    ends = np.empty(len(starts), np.int64)
+    ends[places] = stops
+    ends = _before_line_ends(np.frombuffer(data, np.uint8), starts, ends)
+    offsets = pa.py_buffer(np.stack([starts, ends], axis=1).astype(np.int64))
+    pieces = pa.Array.from_buffers(pa.large_binary(), 2 * len(starts) - 1, [None, offsets, pa.py_buffer(data)])
+    found = pieces.take(pa.array(2 * places))
+    try:
+        return found.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([piece.decode("utf-8", "backslashreplace") for piece in found.to_pylist()], pa.string())
+
+
+def _before_line_ends(view: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """Return where each piece ends without the line ends at its end."""
+    is_end = np.isin(view[np.maximum(stops - 1, 0)], list(_LINE_ENDS)) & (stops > starts)
+    return _before_line_ends(view, starts, stops - is_end) if is_end.any() else stops
+
+
+def show(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return texts as Python shows them, of each the first 60 characters."""
+    shown = pc.utf8_slice_codeunits(pc.binary_join_element_wise("'", texts, "'", ""), 0, _SHOWN)
+    is_plain = pc.match_substring_regex(texts, _SHOWN_AS_IT_IS)
+    if pc.all(is_plain).as_py():
+        return shown
+    odd = pc.invert(is_plain)
+    written = pa.array([f"{text!r:.{_SHOWN}}" for text in texts.filter(odd).to_pylist()], pa.string())
+    return pc.replace_with_mask(shown, odd, written)
+
+
+_SHOWN = 60
+_SHOWN_AS_IT_IS = r"^[ -&(-\[\]-~]*$"  # no quote, backslash or control character, and nothing beyond ASCII
