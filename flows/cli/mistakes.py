@@ -31,7 +31,7 @@ def find_mistakes(
     run left them, which a run might change first. Of what stands under the keys that
     are `doubtful`, as `examine_pipeline` has them, nothing is told.
     """
-    folder = DataFolder.at(data)
+    config, folder = choice.take(config, data)
     mistakes: list[str] = [mistake] if (mistake := DataFolder.find_mistake(data)) else []
     for name, source in config.sources.items():
         if isinstance(source, FilesSource):

@@ -103,10 +103,7 @@ def _checked(path: Path, data: Path, choice: RunOptions, *, in_tables: bool = Fa
     examined = examine_pipeline(path)
     config, mistakes = examined.pipeline, [*examined.mistakes]
     if config is not None:
-        taken, folder = choice.take(config, data)
-        mistakes += find_mistakes(
-            taken, folder.root if choice.limit else data, choice, in_tables=in_tables, doubtful=examined.doubtful
-        )
+        mistakes += find_mistakes(config, data, choice, in_tables=in_tables, doubtful=examined.doubtful)
     if config is None or mistakes:
         raise ConfigError([f"{path}: {mistake}" for mistake in dict.fromkeys(mistakes)])
     return config

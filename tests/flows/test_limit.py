@@ -120,3 +120,5 @@ def test_the_command_says_where_it_goes(file: Path) -> None:
         f"error: {file}: --limit: nothing of what is cut short is exported; leave it, or --only export, out\n",
     )
     assert tidemill("run", file, "--limit", 0).returncode == 2
+    refused = tidemill("run", file, "--limit", 1, "--data", file)
+    assert f"--data: {file} is a file; name a folder" in refused.stderr
