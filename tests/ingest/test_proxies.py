@@ -7,8 +7,10 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
-from tasks.core.errors import SourceError
+from tasks.core.errors import ConfigError, SourceError
+from tasks.ingest.http.connections import Connections
 from tests.ingest.sources import QUICK, land_one, read_rows
 from tests.ingest.test_exact_addresses import answer, source
 from tests.site.raw import serving_raw
@@ -59,3 +61,18 @@ async def test_a_host_that_needs_no_proxy_is_asked_itself(tmp_path: Path, monkey
 
     assert (len(asked), len(of_proxy)) == (1, 0)
     assert b"Proxy-" not in asked[0]
+
+
+@pytest.mark.parametrize("proxy", ["ftp://me:s3cret@proxy:1", "socks5://me:s3cret@proxy:1"])
+async def test_a_proxy_of_another_kind_is_one_sentence(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the variable and the cure, and not the password within."""
+    monkeypatch.setenv("http_proxy", proxy)
+
+    async with ClientSession() as session:
+        with pytest.raises(ConfigError) as raised:
+            Connections(session)
+
+    assert str(raised.value) == (
+        f"HTTP_PROXY begins with {proxy.partition(':')[0]}://, and a proxy is asked by http:// or https://; "
+        "correct the variable, or unset it"
+    )

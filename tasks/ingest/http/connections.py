@@ -10,10 +10,12 @@ import httpx
 from aiohttp import ClientResponse, ClientSession, ClientTimeout
 from yarl import URL
 
+from tasks.core.errors import ConfigError
 from tasks.core.redaction import basic_pair
 
 _NO_TIMEOUT = ClientTimeout()  # there is one for the whole of an attempt
 _DIRECT: dict[str, Any] = {}
+_SCHEMES = ("http", "https")
 
 
 class Connections:
@@ -26,7 +28,7 @@ class Connections:
     def __init__(self, session: ClientSession) -> None:
         self._session = session
         self._proxies = {
-            scheme: _options(proxy) for scheme, proxy in getproxies().items() if scheme in ("http", "https")
+            scheme: _options(scheme, proxy) for scheme, proxy in getproxies().items() if scheme in _SCHEMES
         }
 
     async def send(self, request: httpx.Request) -> ClientResponse:
@@ -46,8 +48,19 @@ class Connections:
         return _DIRECT if proxy_bypass(url.host) else self._proxies.get(url.scheme, _DIRECT)
 
 
-def _options(address: str) -> dict[str, Any]:
-    """Return how aiohttp is told of a proxy; its password it takes from a header, and puts it in the right one."""
+def _options(scheme: str, address: str) -> dict[str, Any]:
+    """Return how aiohttp is told of a proxy; its password it takes from a header, and puts it in the right one.
+
+    Raises:
+        ConfigError: it is asked for in a way that none is.
+
+    """
+    asked = address.partition("://")[0].lower() if "://" in address else "http"
+    if asked not in _SCHEMES:
+        raise ConfigError(
+            f"{scheme.upper()}_PROXY begins with {asked}://, and a proxy is asked by http:// or https://; "
+            "correct the variable, or unset it"
+        )
     proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
     proof = {"Authorization": f"Basic {basic_pair(*proxy.auth)}"} if proxy.auth else {}
     return {"proxy": str(proxy.url), "proxy_headers": proof}
