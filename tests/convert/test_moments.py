@@ -14,6 +14,7 @@ from openpyxl.utils.datetime import to_excel
 
 from tasks.config import Column
 from tasks.convert.schema.cleaning import clean
+from tasks.convert.schema.moments import as_moments
 from tests.convert.test_cleaning import FORMATS, convert
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -151,3 +152,14 @@ def test_a_number_is_the_same_time_whatever_others_are(unit: str) -> None:
 
     assert together == [value for text in texts for value in read(text)]
     assert together == [value for text in texts for value in read(text, "0.5")[:1]]
+
+
+@pytest.mark.parametrize("unit", ["s", "ns"])
+def test_a_plus_before_an_epoch_says_nothing(unit: str) -> None:
+    """Alone, or beside numbers without one; 0x10 is none."""
+    declared = Column(type="timestamp", unit=unit)
+    for texts, fits in ((["+5000"], 1), (["+5000", "5000"], 2), (["0x10", "5000"], 1)):
+        moments, misfits = as_moments(pa.chunked_array([texts]), declared)
+
+        assert len(texts) - len(misfits) == fits
+        assert moments[-1].as_py() == as_moments(pa.chunked_array([["5000"]]), declared)[0][0].as_py()

@@ -17,7 +17,6 @@ _PER_UNIT: Mapping[str, int] = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _PER_MICROSECOND = 1_000  # ns
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # microseconds since 1970 of the years 1 to 9999
 _INT = r"(?:\d{1,18}|[1-8]\d{18}|9[01]\d{17})"  # in 64 bits
-_WHOLE = f"^[+-]?{_INT}$"
 _NUMBER = rf"^[+-]?{_INT}(?:\.\d{{0,9}}0*)?$"
 _SERIAL = r"^\+?(\d{1,7}(\.\d*)?|\d(\.\d+)?[eE][+-]?\d{1,2})$"
 _DIGITS, _BILLION = 9, 10**9
@@ -57,9 +56,8 @@ def _texts_of(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _of_epochs(texts: pa.StringArray, unit: str) -> pa.TimestampArray:
     """Return exact times; null where there is none."""
-    has_points = pc.any(pc.match_substring(texts, ".")).as_py()  # a tenth of what the pattern costs
-    if not has_points and pc.all(pc.match_substring_regex(texts, _WHOLE)).as_py():
-        numbers, rest = _filled(pc.cast(texts, pa.int64())), np.zeros(len(texts), np.int64)
+    if (whole := _as_whole(texts)) is not None:
+        numbers, rest = _filled(whole), np.zeros(len(texts), np.int64)
         is_number = pc.is_valid(texts).to_numpy(zero_copy_only=False)
     elif (moments := _of_decimals(texts, unit)) is not None:
         return moments
@@ -78,6 +76,16 @@ def _of_epochs(texts: pa.StringArray, unit: str) -> pa.TimestampArray:
         microseconds = np.where(is_told, numbers, 0) * factor + rest * factor // _BILLION
     unfit = ~(is_number & is_exact & is_told)
     return pa.array(microseconds, pa.int64(), mask=unfit).cast(pa.timestamp("us", "UTC"))
+
+
+def _as_whole(texts: pa.StringArray) -> pa.Array | None:
+    """Return texts as the whole numbers that they are; None where one is none. A cast costs a third of the pattern, and takes 0x10 for 16."""
+    if any(pc.any(pc.match_substring(texts, each)).as_py() for each in (".", "x", "X")):
+        return None
+    try:
+        return pc.cast(texts, pa.int64())
+    except pa.ArrowInvalid:
+        return None
 
 
 def _of_decimals(texts: pa.StringArray, unit: str) -> pa.TimestampArray | None:
