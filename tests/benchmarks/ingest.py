@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.benchmarks.details import AGAIN
 from tests.benchmarks.job import IN_FLIGHT, End, Report
 from tests.benchmarks.rig import Rig, Seconds, open_rig
 from tests.benchmarks.server import (
@@ -30,6 +31,10 @@ SHARES = {"bare": 1.5, "dlt_files": 1 / 3, "scrapy_feed": 1 / 5, "scrapy_sitemap
 MANY_TIMES = 11.0
 PARTS = 1_000
 PARTS_TIMES = 1.5
+DETAILS_TIMES = 1.15
+DETAILS_TASK_RUNS = 100
+KNOWN = 10_000
+KNOWN_LIMIT_S = 300.0
 PEAK_MEBIBYTES = 300
 TASK_RUNS = 200
 CAPACITY = 0.85
@@ -42,6 +47,7 @@ _NAMES = {
     "scrapy_sitemap": f"Scrapy's SitemapSpider, {IN_FLIGHT} concurrent",
     "article": "the article's asyncio.gather over httpx, without its timeout",
 }
+_DETAILS = "tests.benchmarks.details"
 _PACKAGES = ("tidemill", "prefect", "aiohttp", "httpx", "dlt", "scrapy")
 _MEBIBYTE = 2**20
 _FROM_DEFAULT = {"max_in_flight": IN_FLIGHT}
@@ -74,6 +80,7 @@ def _measure(rig: Rig) -> Iterator[Line]:
     yield from _compare(middle, "bare", _median(bare))
     yield from _measure_tls(rig)
     yield from _measure_parts(rig, middle)
+    yield from _measure_details(rig, middle)
     for peer, limit_s in (("dlt_files", 120.0), ("scrapy_feed", 120.0), ("article", ARTICLE_LIMIT_S)):
         yield from _compare(middle, peer, rig.run(f"tests.benchmarks.peers.{peer}", PAGES, limit_s))
     yield from _measure_sitemap(rig)
@@ -117,6 +124,20 @@ def _measure_parts(rig: Rig, whole: Report) -> Iterator[Line]:
     yield from _compare(ours, "bare", bare)
     times = ours.seconds / whole.seconds if ours.end == whole.end == End.DONE else None
     yield _at_most(f"{what}, as a multiple of {PAGES:,} pages of one", times, PARTS_TIMES)
+
+
+def _measure_details(rig: Rig, pages: Report) -> Iterator[Line]:
+    """Yield what a list and a detail for each of its rows cost, and what it takes to find that all are landed."""
+    before = rig.count_task_runs()
+    details = rig.run(_DETAILS, PAGES, parts=PAGES)
+    task_runs = rig.count_task_runs() - before
+    what = f"a list of {PAGES:,} rows and a detail of each"
+    yield Line(what, _time(details))
+    times = details.seconds / pages.seconds if details.end == pages.end == End.DONE else None
+    yield _at_most(f"{what}, as a multiple of {PAGES:,} pages of one", times, DETAILS_TIMES)
+    yield _at_most(f"{what}, task runs in Prefect", task_runs or None, DETAILS_TASK_RUNS)
+    known = rig.run(_DETAILS, KNOWN, KNOWN_LIMIT_S, parts=KNOWN, given=[AGAIN])
+    yield Line(f"an ingest that finds {KNOWN:,} details landed", _time(known))
 
 
 def _measure_many(rig: Rig, few: Report) -> Iterator[Line]:

@@ -9,7 +9,7 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -63,7 +63,7 @@ class Rig:
         own = {"HOME": str(self.folder), "PREFECT_API_URL": self.api.url}
         return {**CLIENT_SETTINGS, **own, **client_settings(self.api.url)}
 
-    def run(
+    def run(  # noqa: PLR0913 - what a run of a peer may differ by
         self,
         module: str,
         pages: int,
@@ -72,9 +72,10 @@ class Rig:
         mode: str = PLAIN,
         parts: int = 1,
         tls: bool = False,
+        given: Sequence[str] = (),
     ) -> Report:
-        """Fetch so many pages in a fresh process of a peer's `module`."""
-        return self._run(module, Work(pages, mode, parts, tls), limit_s)[0]
+        """Fetch so many pages in a fresh process of a peer's `module`, which is also given some arguments."""
+        return self._run(module, Work(pages, mode, parts, tls), limit_s, *given)[0]
 
     def ingest(
         self,
