@@ -80,7 +80,7 @@ class Pipeline(ConfigModel):
     def _finds_each_parent(self) -> Pipeline:
         for name, source in self.fetched.items():
             for key, parent in source.parents.items():
-                at = ("sources", name, "partitions", key, "from")
+                at = ("sources", name, source.kind, "partitions", key, "column", "from")
                 if parent.from_ in self.tables:
                     raise _mistake_at(
                         at, f"{parent.from_} is made of other tables once all is fetched; name the table of a source"
@@ -94,7 +94,7 @@ class Pipeline(ConfigModel):
         except CycleError as error:
             first, *_ = circle = [*reversed(error.args[1])]
             raise _mistake_at(
-                ("sources", first, "partitions"),
+                ("sources", first, self.sources[first].kind, "partitions"),
                 f"{' -> '.join(circle)} is a circle, in which each is fetched once the one before is; take one of them out",
             ) from None
         return self
