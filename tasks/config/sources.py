@@ -334,7 +334,7 @@ class PagesSource(_Fetched):
     start: tuple[str, ...] = ()
     """Address, or addresses, of the first pages; `{partition}` takes the partition's value."""
     sitemap: tuple[str, ...] = ()
-    """Address, or addresses, of sitemaps, plain or .gz, of indexes of sitemaps, or of a robots.txt that names some: the pages that they list are first pages."""
+    """Address, or addresses, of sitemaps, plain or .gz, of indexes of sitemaps, or of a robots.txt that names some: the pages that they list are first pages. When they are fetched again, as after refresh, those whose lastmod is as it was are not asked for, where each gives rows and leads no further."""
     feed: tuple[str, ...] = ()
     """Address, or addresses, of feeds, RSS or Atom: the pages that their entries lead to are first pages."""
     match: NonEmpty | None = None

@@ -58,8 +58,11 @@ def expected_files() -> dict[str, list[Any]]:
 
 
 def landed_files(raw: Path) -> dict[str, list[Any]]:
-    """Return the rows of every file below the raw folder, hidden ones too; those that are no raw file have none."""
-    files = [path for path in raw.rglob("*") if path.is_file() and path.name != ".lock"]
+    """Return the rows of every file below the raw folder, hidden ones too; those that are no raw file have none.
+
+    What is kept of a sitemap's pages may be lost: all are asked for then.
+    """
+    files = [path for path in raw.rglob("*") if path.is_file() and path.name != ".lock" and path.suffix != ".pages"]
     return {str(path.relative_to(raw)): read_rows(path) if path.suffix == ".zst" else [] for path in files}
 
 

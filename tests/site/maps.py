@@ -47,6 +47,8 @@ def map_routes(site: Site) -> dict[str, Route]:
         "/shelves": _html("<a class=shelf href=shelf/1>1</a><a class=shelf href=shelf/2>2</a>"),
         "/shelf/{number:int}": _shelf,
         "/long-leaf/{number:int}": _long_leaf(site),
+        "/sitemap-dated.xml": _dated(site),
+        "/dated/{name}": _dated_leaf(site),
     }
 
 
@@ -113,6 +115,29 @@ def _long_leaf(site: Site) -> Route:
     async def answer(request: Request) -> Response:
         await asyncio.sleep(kept_at(site).late_s)
         return HTMLResponse(f"<li><b>{request.path_params['number']}</b></li>")
+
+    return answer
+
+
+def _dated(site: Site) -> Route:
+    """Return a sitemap of the site's kept rows: each has the name of a page, when it changed, and its text."""
+
+    async def answer(_: Request) -> Response:
+        urls = (
+            f"<url><loc>{site.url}/dated/{row['name']}</loc>"
+            + (f"<lastmod>{row['changed']}</lastmod>" if row["changed"] else "")
+            + "</url>"
+            for row in kept_at(site).rows
+        )
+        return Response(f"<urlset>{''.join(urls)}</urlset>")
+
+    return answer
+
+
+def _dated_leaf(site: Site) -> Route:
+    async def answer(request: Request) -> Response:
+        texts = {row["name"]: row["text"] for row in kept_at(site).rows}
+        return HTMLResponse(f"<li><b>{texts[request.path_params['name']]}</b><li><b>more</b>")
 
     return answer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -119,6 +119,8 @@ class PageGroup(NamedTuple):
     """Elements of web pages that are no rows, as no column matches in them."""
     ignored: bool = False
     """Whether the answer was passed over, as `requests.ignore` says."""
+    records: Sequence[Any] = ()
+    """After the last of the pages, what is kept of those that a sitemap says the last change of."""
 
 
 def label_of(response: httpx.Response) -> str:

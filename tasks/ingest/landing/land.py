@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, TypeVarTuple
@@ -26,6 +27,7 @@ from tasks.ingest.scraping.crawl import crawl
 from tasks.ingest.scraping.frontier import CrawlState
 from tasks.ingest.scraping.page import REJECT
 from tasks.ingest.scraping.robots import Robots
+from tasks.ingest.scraping.unchanged import LandedPages, PageRecord, is_told, read_landed_pages, write_records
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
@@ -122,6 +124,7 @@ class UncommittedPages:
             last.unproven,
             self._elements_skipped,
             self._ignored,
+            last.records,
         )
 
 
@@ -142,6 +145,8 @@ class _Landing:
         self._began_s = self._since_s = time.monotonic()
         self._committing: asyncio.Task[None] | None = None
         self._resumed_from = 0
+        self._landed_pages: LandedPages | None = None
+        """What a run before landed of the pages that a sitemap lists."""
         self._doubts: tuple[str, ...] = ()
         """What is to be told in this run alone."""
 
@@ -196,6 +201,8 @@ class _Landing:
         fetch = self._access.fetch
         if state is None and plan.job.source.requests.ignore:
             fetch = Ignoring(fetch, plan.job.source.requests.ignore).fetch
+        if landed is not None and isinstance(plan.job.source, PagesSource) and is_told(plan.job.source):
+            self._landed_pages = await in_thread(read_landed_pages, plan.raw, landed.sha256)
         conditional = Conditional(fetch, landed if is_validated_by_body(plan.job.source) else None)
         try:
             await self._take_all(conditional.fetch, state)
@@ -224,7 +231,7 @@ class _Landing:
                 return read_pages(source, first_request(source, job.partition, self._plan.since, began), fetch, state)
             case PagesSource() as source:
                 assert state is None or isinstance(state, CrawlState)
-                return crawl(source, job.partition, fetch, self._access.robots, state)
+                return crawl(source, job.partition, fetch, self._access.robots, state, self._landed_pages)
 
     def _take(self, group: PageGroup) -> None:
         """Put the next pages beside those that are not committed yet."""
@@ -315,9 +322,15 @@ class _Landing:
         if group.lines or self._writer.checkpoint.manifest.rows or not self._plan.is_increment:
             etag, modified = self._validator(conditional, "ETag"), self._validator(conditional, "Last-Modified")
             self._writer.finish(group, largest, etag=etag, last_modified=modified)
+            if group.records and not self._holds_secret(group.records):
+                write_records(self._plan.raw, self._writer.checkpoint.manifest.sha256, group.records)
         else:
             self._doubts += group.warnings
         return self._put_in_place()
+
+    def _holds_secret(self, records: Sequence[PageRecord]) -> bool:
+        text = json.dumps(records)
+        return self._access.secrets.redact(text) != text
 
     def _put_in_place(self) -> Landed:
         """Make the raw file count; an increment without rows, or with the very rows of the one before, leaves nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
@@ -18,6 +19,7 @@ from tasks.ingest.scraping.frontier import LISTING, CrawlResult, CrawlState, Cra
 from tasks.ingest.scraping.listing import read_listing
 from tasks.ingest.scraping.page import page_address, read_page
 from tasks.ingest.scraping.robots import Robots, robots_address
+from tasks.ingest.scraping.unchanged import LandedPages
 from tasks.ingest.throttle.limiter import BodyRoom
 from tasks.raw.partitions import Partition
 
@@ -25,9 +27,16 @@ _GONE = frozenset({404, 410})  # behind a link it is the link that is wrong; a s
 
 
 async def crawl(
-    source: PagesSource, partition: Partition, fetch: Fetch, robots: Robots, state: CrawlState | None
+    source: PagesSource,
+    partition: Partition,
+    fetch: Fetch,
+    robots: Robots,
+    state: CrawlState | None,
+    landed: LandedPages | None = None,
 ) -> AsyncGenerator[PageGroup, None]:
     """Yield what each page of a partition gives; `state` is that of the last group landed, or None.
+
+    Pages that were `landed` before, and that a sitemap says are unchanged since, are not asked for.
 
     To be closed when it is not read to its end: the requests still under way end then.
 
@@ -39,7 +48,7 @@ async def crawl(
     frontier = Frontier(source, state)
     frontier.find(listings, 0, LISTING)
     frontier.find(start, 0, 0)
-    async with aclosing(_Visitor(source, [*listings, *start], fetch, robots)) as visitor:
+    async with aclosing(_Visitor(source, [*listings, *start], fetch, robots, landed)) as visitor:
         while not frontier.is_done():
             _check_size(frontier, source.max_pages)
             visit = await visitor.next_visit(frontier)
@@ -51,7 +60,13 @@ async def crawl(
             unproven = frontier.matches.why_unproven(source) if frontier.is_done() else None
             skipped = frontier.matches.skipped - skipped
             yield PageGroup(
-                lines, int(visit is not None), frontier.state(), warnings, unproven, elements_skipped=skipped
+                lines,
+                int(visit is not None),
+                frontier.state(),
+                warnings,
+                unproven,
+                elements_skipped=skipped,
+                records=frontier.records if frontier.is_done() else (),
             )
 
 
@@ -75,12 +90,15 @@ def _check_size(frontier: Frontier, max_pages: int) -> None:
 class _Visitor:
     """Fetches and reads the pages of one partition; those at its `own` addresses have to be there."""
 
-    def __init__(self, source: PagesSource, own: Sequence[httpx.URL], fetch: Fetch, robots: Robots) -> None:
+    def __init__(
+        self, source: PagesSource, own: Sequence[httpx.URL], fetch: Fetch, robots: Robots, landed: LandedPages | None
+    ) -> None:
         self._source = source
         self._own = {str(url) for url in own}
         self._hosts = AllowedHosts(own, source.allow_hosts)
         self._fetch = fetch
         self._robots = robots
+        self._landed = landed
         self._room = BodyRoom(source.requests.max_in_flight_bytes)
         self._running: deque[asyncio.Task[CrawlResult] | None] = deque()
         """Of the frontier's next pages, in order; None for one that was landed before."""
@@ -105,7 +123,9 @@ class _Visitor:
 
     async def _visit(self, spot: CrawlTarget) -> CrawlResult:
         """Fetch and read a page."""
-        url = httpx.URL(spot.url)
+        if self._landed is not None and (found := self._landed.find(spot.url, spot.changed)) is not None:
+            return CrawlResult(spot.url, found[1], record=found[0])
+        url, asked_at = httpx.URL(spot.url), time.time()
         is_needed = spot.url in self._own or spot.level == LISTING
         if not await self._may_fetch(url):
             if is_needed:
@@ -133,7 +153,9 @@ class _Visitor:
         for link in page.follow + page.links:
             if not self._hosts.allow(link):
                 elsewhere.setdefault(link.netloc.decode(), str(link))
-        return CrawlResult(str(address), replace(page, follow=follow, links=links, elsewhere=elsewhere))
+        return CrawlResult(
+            str(address), replace(page, follow=follow, links=links, elsewhere=elsewhere), asked_at=asked_at
+        )
 
     async def _may_fetch(self, url: httpx.URL) -> bool:
         """Return whether the robots.txt of a host lets us ask for a page; it may always be read itself."""

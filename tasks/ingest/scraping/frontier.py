@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import httpx
@@ -12,6 +13,7 @@ import msgspec
 from tasks.config import PagesSource
 from tasks.ingest.scraping.page import ScrapedPage, reject_line
 from tasks.ingest.scraping.selector_stats import SelectorStats
+from tasks.ingest.scraping.unchanged import PageRecord, is_told, make_record
 
 LISTING = -1
 """The level of a sitemap or a feed, which lists pages of level 0."""
@@ -24,6 +26,8 @@ class CrawlTarget(NamedTuple):
     depth: int
     level: int
     """How many of the source's `links` led to it; LISTING for a sitemap or a feed."""
+    changed: str = ""
+    """When it changed, as a sitemap has it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,10 @@ class CrawlResult:
     """Where redirects ended."""
     page: ScrapedPage | None = None
     reject: str = ""
+    asked_at: float = 0.0
+    """Seconds since 1970."""
+    record: PageRecord | None = None
+    """Of a page that was not asked for, as its sitemap says that it has not changed."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,9 @@ class CrawlState:
     """Pages whose rows or links came under an address that was redirected to them."""
     bodies: dict[str, str] = field(default_factory=dict)
     """By what stands for a body that rows or links came of, its address."""
+    records: list[PageRecord] = field(default_factory=list)
+    """Of pages whose sitemap says when they changed."""
+    lines: int = 0
 
 
 class Frontier:
@@ -63,12 +74,23 @@ class Frontier:
         self.done, self.matches = state.done, replace(state.matches)
         self._landed = dict.fromkeys(state.landed)
         self._bodies = state.bodies.copy()
+        self.records = state.records.copy()
+        self._lines = state.lines
+        self._is_told = is_told(source)
 
     def state(self) -> CrawlState | None:
         """Return what is needed to go on from here; None at the end."""
         if self.is_done():
             return None
-        return CrawlState(self.spots.copy(), self.done, replace(self.matches), list(self._landed), self._bodies.copy())
+        return CrawlState(
+            self.spots.copy(),
+            self.done,
+            replace(self.matches),
+            list(self._landed),
+            self._bodies.copy(),
+            self.records.copy(),
+            self._lines,
+        )
 
     def is_done(self) -> bool:
         """Return whether all pages that were found are read."""
@@ -78,9 +100,11 @@ class Frontier:
         """Return whether a page need not be fetched, because a redirect has led to it before."""
         return (spot.url, spot.level) in self._landed
 
-    def find(self, urls: Iterable[httpx.URL], depth: int, level: int) -> None:
-        """Add the pages at `urls` that are new, and not too deep."""
-        spots = [CrawlTarget(str(url), depth, level) for url in urls]
+    def find(
+        self, urls: Iterable[httpx.URL], depth: int, level: int, changed: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Add the pages at `urls` that are new, and not too deep; of some it is told when they changed."""
+        spots = [CrawlTarget(text := str(url), depth, level, changed.get(text, "")) for url in urls]
         if self._source.max_depth is None or depth <= self._source.max_depth:
             for spot in spots:
                 self._add(spot)
@@ -89,6 +113,11 @@ class Frontier:
 
     def take(self, visit: CrawlResult | None) -> list[bytes]:
         """Take what came of the next page, None where it was landed before, and return its lines."""
+        lines = self._take(visit)
+        self._lines += len(lines)
+        return lines
+
+    def _take(self, visit: CrawlResult | None) -> list[bytes]:
         spot, self.done = self.spots[self.done], self.done + 1
         if visit is None or self._is_read(visit.url, spot):
             return []
@@ -98,7 +127,7 @@ class Frontier:
         if spot.level == LISTING:
             self.matches.add_listing(spot.url, visit.page)
             self.find(visit.page.follow, spot.depth, LISTING)
-            self.find(visit.page.links, spot.depth, 0)
+            self.find(visit.page.links, spot.depth, 0, visit.page.changed)
             return [reject_line(reason, spot.url) for reason in visit.page.rejects]
         if visit.page.matches and (same := self._same_body(visit.page, spot)) != spot.url:
             return [reject_line(f"this page is the same as {same}, which was read before", spot.url)]
@@ -108,6 +137,7 @@ class Frontier:
             self.matches.add_list(spot.url, visit.page, spot.level)
         else:
             self.matches.add_detail(spot.url, visit.page)
+            self._keep_record(visit, visit.page, spot)
         self.find(visit.page.follow, spot.depth + 1, spot.level)
         self.find(visit.page.links, spot.depth + 1, spot.level + 1)
         return [*visit.page.lines, *(reject_line(reason, spot.url) for reason in visit.page.rejects)]
@@ -116,6 +146,12 @@ class Frontier:
         if spot.url not in self._places and not self.is_landed(spot):
             self._places[spot.url] = len(self.spots)
             self.spots.append(spot)
+
+    def _keep_record(self, visit: CrawlResult, page: ScrapedPage, spot: CrawlTarget) -> None:
+        """Keep what lets a page be left alone that has not changed; one that something is wrong with is asked for again."""
+        if self._is_told and spot.changed and visit.url == spot.url and not page.rejects:
+            asked_at = visit.record.asked_at if visit.record is not None else visit.asked_at
+            self.records.append(make_record(spot.url, spot.changed, asked_at, self._lines, page))
 
     def _same_body(self, page: ScrapedPage, spot: CrawlTarget) -> str:
         """Return the first address of the same kind of page that had this body."""

@@ -47,6 +47,8 @@ class _Entry:
 
     address: str = ""
     permalink: str = ""
+    changed: str = ""
+    """When it changed, as a sitemap has it."""
     base: tuple[str, ...] = ()
 
 
@@ -66,11 +68,12 @@ def read_listing(response: httpx.Response, source: PagesSource) -> ScrapedPage:
     else:
         found = _parse(response, body)
     rejects = [f"{count:,} of its entries have no address"] if (count := found.nameless) else []
-    addresses = list(_join(response, found.entries, rejects.append))
-    if not found.are_sitemaps and source.match is not None:
-        addresses = [address for address in addresses if re.search(source.match, str(address))]
-    pages, sitemaps = ([], addresses) if found.are_sitemaps else (addresses, [])
-    return ScrapedPage([], Counter(), len(pages), list(dict.fromkeys(pages)), list(dict.fromkeys(sitemaps)), rejects)
+    addresses = dict(_join(response, found.entries, rejects.append))
+    if found.are_sitemaps:
+        return ScrapedPage([], Counter(), 0, [], list(addresses), rejects)
+    pages = [url for url in addresses if source.match is None or re.search(source.match, str(url))]
+    changed = {str(url): addresses[url] for url in pages if addresses[url]}
+    return ScrapedPage([], Counter(), len(pages), pages, [], rejects, changed=changed)
 
 
 def _decompress(response: httpx.Response, most_bytes: int) -> bytes:
@@ -100,8 +103,10 @@ def _end(undone: Decompression) -> Iterator[bytes]:
     yield from undone.end()
 
 
-def _join(response: httpx.Response, entries: Iterable[_Entry], reject: Callable[[str], None]) -> Iterator[httpx.URL]:
-    """Yield the addresses of entries that are those of pages."""
+def _join(
+    response: httpx.Response, entries: Iterable[_Entry], reject: Callable[[str], None]
+) -> Iterator[tuple[httpx.URL, str]]:
+    """Yield the addresses of entries that are those of pages, and when each changed."""
     for entry in entries:
         base: httpx.URL | None = response.url
         try:
@@ -112,7 +117,7 @@ def _join(response: httpx.Response, entries: Iterable[_Entry], reject: Callable[
         if base is None:
             reject(f"{quoted(entry.address, _QUOTED_CHARACTERS)} is no address of a page")
         else:
-            yield base
+            yield base, entry.changed
 
 
 @dataclass
@@ -188,6 +193,8 @@ class _Reader:
         if self._entry is not None and path[:-1] in _ENTRIES and text:
             if path[-1] in ("loc", "link"):
                 self._entry.address = self._entry.address or text
+            elif path[-1] == "lastmod":
+                self._entry.changed = text
             elif path[-1] == "guid" and self._is_permalink:
                 self._entry.permalink = text
         elif self._entry is not None and path in _ENTRIES:

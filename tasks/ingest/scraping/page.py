@@ -106,6 +106,8 @@ class ScrapedPage:
     """Links of `follow` that lead to another page than this one."""
     digest: str = ""
     """What stands for its body."""
+    changed: dict[str, str] = field(default_factory=dict)
+    """By page that a sitemap lists, when it changed."""
 
 
 def read_page(response: httpx.Response, source: PagesSource, level: int = 0) -> ScrapedPage:
