@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from deployments.sample.data import read_flight_lines
@@ -20,12 +21,13 @@ from tasks.convert.formats.csv import reader as csv_reader
 from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.excel import workbook
 from tasks.convert.formats.json import apart, damaged, document, lines
+from tasks.convert.schema import values
 from tasks.convert.staging import file as staging
 from tasks.convert.table.state import CommittedTable
 from tests.benchmarks.convert import values_of, write_workbook
 from tests.benchmarks.json_lines import write_records
 from tests.benchmarks.peers.json_lines import DECLARED, EXPLODED
-from tests.convert.conftest import api_source, files_source, land, make_table, read_rows
+from tests.convert.conftest import NO_LIMIT, api_source, files_source, land, make_table, read_rows
 
 _ROWS, _BYTES = 2000, 300_000
 _SLOW: dict[str, tuple[ModuleType | type, str]] = {
@@ -349,6 +351,42 @@ def test_no_line_of_csv_has_python_read_the_others(
     made(tmp_path, files_source(), rejected=not padded)
 
     assert slow == {"a block of CSV as texts": 1}
+
+
+@pytest.mark.parametrize("each", [1000, 100, 2])
+def test_no_line_whose_quote_is_never_closed_has_python_read_the_others(
+    tmp_path: Path, flights: Flights, slow: Counter[str], each: int
+) -> None:
+    """Be it one, a few or half of them: these are told, and the others read as texts, by pyarrow."""
+    rows = [line if n % each else f'"{line}' for n, line in enumerate(flights.lines, start=1)]
+    (inbox(tmp_path) / "a.csv").write_text("\n".join([flights.header, *rows]) + "\n")
+
+    made(tmp_path, files_source(table=NO_LIMIT), rejected=_ROWS // each)
+
+    assert "a block of CSV by Python's reader" not in slow
+
+
+@pytest.mark.parametrize("texts", [["x{n}"], ["1", "5{n} km", "-"]])
+@pytest.mark.parametrize("kind", ["int", "float", "date", "timestamp"])
+def test_no_value_that_is_surely_no_number_or_time_is_tried_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: list[str], kind: str
+) -> None:
+    """What holds a character that none of a type has does not fit, and many differ from each other."""
+    tried: list[str] = []
+    is_one = values._is_one
+
+    def counted(text: str, arrow_type: pa.DataType) -> bool:
+        tried.append(text)
+        return is_one(text, arrow_type)
+
+    monkeypatch.setattr(values, "_is_one", counted)
+    rows = "".join(f"{n},{texts[n % len(texts)].format(n=n)}\n" for n in range(_ROWS))
+    (inbox(tmp_path) / "a.csv").write_text(f"id,v\n{rows}0,\n")
+
+    table = make_table(tmp_path, files_source(columns={"v": kind}, table=NO_LIMIT))
+
+    assert table.rows_rejected > _ROWS // 4
+    assert len(tried) < len(["-", "1"]) * 2
 
 
 def test_no_workbook_is_read_by_openpyxl(tmp_path: Path, slow: Counter[str]) -> None:

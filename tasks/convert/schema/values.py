@@ -62,6 +62,15 @@ _WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
 MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?(?:inf|nan)|({_WORDS})\s*+$)", re.IGNORECASE)
 
 
+# What is in no text of a type, so that one need not be tried by itself: of floats also nan and infinity are.
+_OTHERS: Mapping[TypeName, str] = {
+    **dict.fromkeys(("int", "long"), r"[^0-9A-Fa-fxX+\-\s]|^[^0]*[A-Za-z]"),
+    "float": r"[^0-9A-Za-z+.()_\-\s]|^[^nN]*[g-hj-mo-su-xzG-HJ-MO-SU-XZ]",
+    "bool": r"[^0-9A-Za-z\s]",
+    "date": r"[^0-9TZtz:+.\-\s]",
+    "timestamp": r"[^0-9TZtz:+.\-\s]",
+    "timestamp_utc": r"[^0-9TZtz:+.\-\s]",
+}
 _DIGITS: Mapping[str, str] = {"Y": r"([1-9]\d{3})", **dict.fromkeys("mdHMS", r"(\d{2})")}
 
 
@@ -244,8 +253,10 @@ def _cast_strings(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType) ->
             return Cast(cast, ())
     if name in ("int", "long"):
         values = _as_whole(values)
-    unfit = pa.array([text for text in pc.unique(values).to_pylist() if not _is_one(text, kind)], pa.string())
-    bad = pc.is_in(values, unfit)
+    has_other = pc.fill_null(pc.match_substring_regex(values, _OTHERS.get(name, _OTHERS["float"])), fill_value=False)
+    doubtful = pc.unique(pc.if_else(has_other, None, values)).to_pylist()
+    unfit = [text for text in doubtful if text is not None and not _is_one(text, kind)]
+    bad = pc.or_(has_other, pc.is_in(values, pa.array(unfit, pa.string())))
     return Cast(pc.cast(pc.if_else(bad, None, values), kind), pc.indices_nonzero(bad).to_pylist())
 
 

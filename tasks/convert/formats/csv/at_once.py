@@ -67,6 +67,15 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
     )
 
 
+def without_unclosed(block: CsvBlock) -> CsvBlock | None:
+    """Return the same without the lines that open a quote which is never closed; None where there are none of these."""
+    if not block.quote or not has_lines_alone(block.window) or not block.records.unclosed:
+        return None
+    kept = np.delete(np.arange(block.window.lines), block.records.unclosed)
+    window = _without(block.window, block.records.unclosed)
+    return replace(block, window=window, raw=block.raw or block.window, places=kept)
+
+
 def _find_records(block: CsvBlock) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the first line of each record, and the one below its last; None where only a reader can tell them."""
     lines = find_lines(block.window.data, block.quote, block.head.dialect.delimiter, len(block.head.names))

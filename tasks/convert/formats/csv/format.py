@@ -174,9 +174,9 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
     if plain is block and (size := find_whole(block.data, quoting.quote, delimiter, len(head.names))):
         return Cut(block.to_place(size), block.to_place(size))
     records = Records(plain.data, head.dialect, raw=block.data, width=len(head.names))
-    whole = max((span.end for span in records.spans), default=0)
-    unclosed = records.first_unclosed
-    end = (len(records.lines) if records.unclosed else whole) if unclosed is None else unclosed
+    end = records.first_unclosed
+    if end is None:
+        end = len(records.lines) if records.unclosed else max((span.end for span in records.spans), default=0)
     if plain is block:
         cut = block.to_place(records.place_of(end))
         return Cut(cut, cut)

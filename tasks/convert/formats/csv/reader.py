@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.convert.formats.csv.at_once import read_texts_at_once
-from tasks.convert.formats.csv.lines import as_lines, has_blank_lines, has_odd_lines
+from tasks.convert.formats.csv.at_once import read_texts_at_once, without_unclosed
+from tasks.convert.formats.csv.lines import as_lines, has_blank_lines, has_odd_lines, is_quoted_plainly
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, tell_width
 from tasks.convert.formats.header import REPEATED, find_repeats, find_second, warn_of_repeats, warn_of_second_header
@@ -27,7 +28,27 @@ def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
     if parsed is None and lined is block and has_blank_lines(block.window):
         lined = as_lines(block)
         parsed = parse_typed(lined, schema) if lined is not block else None
-    return parsed or cast_block(read_texts_at_once(lined) or read_texts(block), schema)
+    if parsed is not None:
+        return parsed
+    if (found := read_texts_at_once(lined)) is not None:
+        return cast_block(found, schema)
+    return _parse_but_unclosed(block, schema) or cast_block(read_texts(block), schema)
+
+
+def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
+    """Return the rows of a block with lines that open a quote which is never closed: these are told, and the others read as if they stood alone; None where there are none of these, or others are in doubt."""
+    others = without_unclosed(block)
+    if others is None:
+        return None
+    found = parse_typed(others, schema) if is_quoted_plainly(others) else None
+    if found is None:
+        texts = read_texts_at_once(others)
+        found = None if texts is None else cast_block(texts, schema)
+    if found is None:
+        return None
+    misfits = pa.concat_tables([block.records.broken, found.misfits])
+    received = found.received + len(block.records.unclosed)
+    return replace(found, received=received, misfits=misfits, warnings=[*block.records.warnings, *found.warnings])
 
 
 def _is_empty(block: CsvBlock) -> bool:

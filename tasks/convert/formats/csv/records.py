@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -67,36 +67,29 @@ class Records:
         # Bytes that are no UTF-8 stay what they are, as lone surrogates.
         self.lines = _lines_of(data)
         self.raw = self.lines if raw is None else _lines_of(raw)
-        self._unclosed: list[int] = []
         self._doubted: list[Span] = []
         self._believed: list[Span] = []
 
     @cached_property
     def spans(self) -> list[Span]:
         """Return every whole record."""
-        spans: list[Span] = []
-        start, rest_is_unquoted = 0, False
-        while start < len(self.lines):
-            unclosed = None
-            for span in self._read(start, quoted=not rest_is_unquoted):
-                if span.end > len(self.lines) or self._is_doubtful(span):
-                    unclosed = span.start
-                    break
-                if rest_is_unquoted and self._dialect.quote in self.lines[span.start]:
-                    self._unclosed.append(span.start)
-                elif span.fields:
-                    spans.append(span)
-            if unclosed is None:
-                break
-            self._unclosed.append(unclosed)
-            start, rest_is_unquoted = unclosed + 1, len(self._unclosed) >= _MAX_UNCLOSED
-        return spans
+        bounds = [-1, *self.unclosed, len(self.lines)]
+        stretches = ((above + 1, below) for above, below in pairwise(bounds) if below > above + 1)
+        return [span for start, stop in stretches for span in self._read(start, stop) if span.fields]
 
-    @property
-    def unclosed(self) -> Sequence[int]:
-        """Return the places of the lines whose quote is never closed."""
-        assert self.spans is not None
-        return self._unclosed
+    @cached_property
+    def unclosed(self) -> list[int]:
+        """Return the places of the lines whose quote is never closed: a line without a quote, where none is open, is not read for it."""
+        quote, unclosed, next_line = self._dialect.quote, list[int](), 0
+        for line in [n for n, text in enumerate(self.lines) if quote in text] if quote else ():
+            if len(unclosed) >= _MAX_UNCLOSED:
+                unclosed.append(line)  # what follows is read as unquoted
+            elif line >= next_line:
+                span = next(self._read(line, len(self.lines)))
+                is_unclosed = span.end > len(self.lines) or self._is_doubtful(span)
+                unclosed += [line] * is_unclosed
+                next_line = line + 1 if is_unclosed else span.end
+        return unclosed
 
     @property
     def broken(self) -> pa.Table:
@@ -117,7 +110,7 @@ class Records:
     @property
     def warnings(self) -> list[str]:
         """Return a sentence on the fields that run over lines like records and were kept, and one on those that were not."""
-        assert self.spans is not None
+        assert self.unclosed is not None
         kept = "was kept as one value; if these are rows, mend the quote that opens it"
         broken = "was taken for a stray quote and its lines for rows; if it is one value, double the quotes within it"
         return [
@@ -194,18 +187,21 @@ class Records:
         """Return whether so many lines, and almost all of them, have as many fields as a record has."""
         return are_records(lines, self._dialect.delimiter, self._width, least)
 
-    def _read(self, start: int, *, quoted: bool) -> Iterator[Span]:
-        """Yield the records from a line on; one that holds the sentinel has a quote that is not closed."""
-        options = {"quoting": csv.QUOTE_NONE}
-        if quoted and self._dialect.quote:
-            options = {"quotechar": self._dialect.quote}  # type: ignore[dict-item]
-        lines = self.lines[start:]
-        reader = csv.reader(chain(lines, [_SENTINEL]), delimiter=self._dialect.delimiter, **options)  # type: ignore[arg-type]
-        end = 0
+    def _read(self, start: int, stop: int) -> Iterator[Span]:
+        """Yield the records of lines; one that holds the sentinel has a quote that is not closed."""
+        lines = map(self.lines.__getitem__, range(start, stop))
+        quote, delimiter = self._dialect.quote or None, self._dialect.delimiter
+        reader = csv.reader(
+            chain(lines, [_SENTINEL]),
+            delimiter=delimiter,
+            quotechar=quote,
+            quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+        )
+        end = start
         for fields in reader:
-            first, end = end, reader.line_num
-            if first < len(lines):
-                yield Span(start + first, start + end, fields)
+            first, end = end, start + reader.line_num
+            if first < stop:
+                yield Span(first, end, fields)
 
 
 def are_records(lines: Sequence[str], delimiter: str, width: int, least: int) -> bool:
