@@ -27,7 +27,7 @@ from tasks.convert.table.state import CommittedTable
 from tests.benchmarks.convert import values_of, write_workbook
 from tests.benchmarks.json_lines import write_records
 from tests.benchmarks.peers.json_lines import DECLARED, EXPLODED
-from tests.convert.conftest import NO_LIMIT, api_source, files_source, land, make_table, read_rows
+from tests.convert.conftest import NO_LIMIT, api_source, files_source, land, make_table, read_rejects, read_rows
 
 _ROWS, _BYTES = 2000, 300_000
 _SLOW: dict[str, tuple[ModuleType | type, str]] = {
@@ -387,6 +387,19 @@ def test_no_value_that_is_surely_no_number_or_time_is_tried_by_itself(
 
     assert table.rows_rejected > _ROWS // 4
     assert len(tried) < len(["-", "1"]) * 2
+
+
+def test_no_record_of_two_lines_with_a_field_too_many_has_python_read_the_others(
+    tmp_path: Path, flights: Flights, slow: Counter[str]
+) -> None:
+    """It is a reject of both of its lines, which pyarrow tells apart."""
+    rows = [f'{line},"a\nb"{",x" * (n % 3 == 0)}' for n, line in enumerate(flights.lines)]
+    (inbox(tmp_path) / "a.csv").write_text("\n".join([f"{flights.header},note", *rows]) + "\n")
+
+    made(tmp_path, files_source(table=NO_LIMIT), rejected=len(rows[::3]))
+
+    assert slow == {"a block of CSV as texts": 1}
+    assert {row["raw"] for row in read_rejects(tmp_path)} == set(rows[::3])
 
 
 def test_no_workbook_is_read_by_openpyxl(tmp_path: Path, slow: Counter[str]) -> None:

@@ -13,14 +13,14 @@ import pyarrow.csv as pa_csv
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.lines import has_blank_lines, is_quoted_plainly
 from tasks.convert.formats.csv.parse import CsvBlock, has_empty_row, has_lines_alone, read_block
-from tasks.convert.formats.csv.records import UNDECODABLE, find_lines, is_utf8, tell_width
+from tasks.convert.formats.csv.records import MANY_LINES, UNDECODABLE, find_lines, is_utf8, tell_width
 from tasks.convert.formats.header import REPEATED, warn_of_repeats
 from tasks.convert.schema.blocks import RawBlock
 from tasks.convert.schema.misfits import make_misfits
 
 
 def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
-    """Return the records of a block as `read_texts` does; None where one may be read otherwise, or is blank, or is of several lines and no row."""
+    """Return the records of a block as `read_texts` does; None where one may be read otherwise, or is blank, or is no row and of many lines, of which the last may be one."""
     if not block.head.names or not has_lines_alone(block.window):
         return None
     undecodable = _find_undecodable(block.window)
@@ -41,8 +41,9 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
         return None
     repeats = _find_repeats(table, block.head.fields)
     misfit_rows = [row.number - 1 for row in unlike]
-    are_long = stops is not None and any(stops[row] - lines[row] > 1 for row in misfit_rows)
-    if are_long or (repeats and len(block.head.names) == 1):
+    every = lines, stops
+    are_doubtful = stops is not None and _are_doubtful(block, lines[misfit_rows], stops[misfit_rows])
+    if are_doubtful or (repeats and len(block.head.names) == 1):
         return None  # what the others are tells whether these are repeats
     reasons = dict.fromkeys(undecodable, UNDECODABLE)
     reasons |= {
@@ -58,7 +59,7 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
     return RawBlock(
         table,
         len(lines) + len(reasons),
-        _reject(block, reasons),
+        _reject(block, reasons, *every),
         lambda rows: block.locate(lines[rows], None if stops is None else stops[rows]),
         warnings=warn_of_repeats(block.number_lines(np.array(repeated, np.int64)).tolist()),
         decimal=block.head.dialect.decimal,
@@ -119,5 +120,21 @@ def _take_out(table: pa.Table, rows: Sequence[int]) -> pa.Table:
     return table.take(np.delete(np.arange(table.num_rows), rows)) if rows else table
 
 
-def _reject(block: CsvBlock, reasons: Mapping[int, str]) -> pa.Table:
-    return make_misfits(block.locate(np.array(list(reasons), np.int64)), list(reasons.values()))
+def _are_doubtful(block: CsvBlock, lines: np.ndarray, stops: np.ndarray) -> bool:
+    """Return whether a record that is no row may be a line whose quote is stray, and records below it: of a few lines the last may be one."""
+    starts, ends = (each[stops - 1].tolist() for each in block.window.line_spans)
+    most, delimiter, heights = (
+        len(block.head.names) - 1,
+        block.head.dialect.delimiter.encode(),
+        (stops - lines).tolist(),
+    )
+    return any(
+        height > MANY_LINES or (height > 1 and block.window.data.count(delimiter, start, end) >= most)
+        for height, start, end in zip(heights, starts, ends, strict=True)
+    )
+
+
+def _reject(block: CsvBlock, reasons: Mapping[int, str], lines: np.ndarray, stops: np.ndarray | None) -> pa.Table:
+    told = np.array(list(reasons), np.int64)
+    records = block.locate(told, None if stops is None else stops[np.searchsorted(lines, told)])
+    return make_misfits(records, list(reasons.values()))

@@ -24,7 +24,7 @@ csv.field_size_limit(sys.maxsize)
 _SENTINEL = "end"
 _MAX_UNCLOSED = 100  # quotes never closed, each of which makes the rest of the block be read anew
 _LINE_FEED, _CARRIAGE_RETURN = 10, 13
-_MANY_LINES = 5  # within one quoted field that are records each: of fewer a text may consist by chance
+MANY_LINES = 5  # within one quoted field that are records each: of fewer a text may consist by chance
 _LINES_JUDGED = 200
 _LINES_AWAITED = 10_000  # below a quote that opens where its line is no record by itself
 _ALMOST_ALL = 0.9
@@ -158,7 +158,7 @@ class Records:
             return False
         lines = self.lines[span.start : span.end]
         well_formed = len(span.fields) == self._width and _is_well_formed(lines, self._dialect)
-        if self._are_records(lines[1:-1], _MANY_LINES):
+        if self._are_records(lines[1:-1], MANY_LINES):
             # Of a stray quote the lines that it opens and closes in are records too; of a text of records one is longer.
             doubted = not well_formed or (self._is_divided(lines[0]) and self._is_divided(lines[-1]))
             (self._doubted if doubted else self._believed).append(span)
@@ -181,7 +181,7 @@ class Records:
         """Return whether lines enough below one show that its quote is not to be closed by what comes."""
         awaited = 0 if self._is_divided(self.lines[line]) else _LINES_AWAITED
         below = self.lines[line + 1 : line + 1 + max(awaited, _LINES_JUDGED)]
-        return len(below) >= awaited and self._are_records(below, _MANY_LINES)
+        return len(below) >= awaited and self._are_records(below, MANY_LINES)
 
     def _are_records(self, lines: Sequence[str], least: int) -> bool:
         """Return whether so many lines, and almost all of them, have as many fields as a record has."""
@@ -315,8 +315,8 @@ def _swallows(
         return True
     whole = quoted.joined()
     fields, ends = np.unique(whole.within(within), return_counts=True)
-    for each in fields[ends > _MANY_LINES]:
+    for each in fields[ends > MANY_LINES]:
         text = data[whole.opening[each] + 1 : whole.closing[each]].decode("utf-8", "replace")
-        if are_records(text.split("\n", _LINES_JUDGED)[1:-1], delimiter, width, _MANY_LINES):
+        if are_records(text.split("\n", _LINES_JUDGED)[1:-1], delimiter, width, MANY_LINES):
             return True
     return False
