@@ -92,7 +92,10 @@ class _Tabled(ConfigModel):
     @model_validator(mode="after")
     def _reads_what_there_is(self) -> Self:
         columns: Mapping[str, Column] = getattr(self, "columns", {})
-        clean, all_known = self.table.clean_names, isinstance(self, PagesSource) and self.pairs is None
+        clean, all_known = (
+            self.table.clean_names,
+            isinstance(self, PagesSource) and self.pairs is None and self.download is None,
+        )
         for mistake in find_mistakes(columns, clean=clean, all_known=all_known):
             raise ValueError(mistake)
         return self
@@ -326,6 +329,15 @@ class ApiSource(_Fetched):
         }
 
 
+class Download(ConfigModel):
+    """Files that the rows of pages lead to, as pictures, kept beside the raw files, each once."""
+
+    select: NonEmpty
+    """Selector, within each row, of the address of a file, CSS ending in ::attr(src), or XPath; the first match counts."""
+    into: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+    """Name of the folder below data/raw/<source>, and of the columns, e.g. picture: picture_path, the file's path below data/raw/<source>, whose name is its sha256, picture_bytes and picture_type, its media type; null where there is no file."""
+
+
 class PagesSource(_Fetched):
     """Rows scraped from web pages."""
 
@@ -349,6 +361,8 @@ class PagesSource(_Fetched):
     """Selector of each column within its row, CSS ending in ::text, ::inner-text or ::attr(name), or XPath; or {select: …, type: …, all: …, default: …}."""
     pairs: NonEmpty | None = None
     """Selector, within each row, of what holds names beside their values, each of which becomes a column by its name in small letters: a dl, a table of two columns, or rows of one, e.g. "table.facts tr". Several values of a name are joined by "; "."""
+    download: Download | None = None
+    """Files that the rows lead to, which are fetched with them, within requests.max_body_bytes each; what is there is not asked for again, unless the source is fetched with --fresh, or by other selectors."""
     robots: Literal["obey", "ignore"] = "obey"
     """Whether robots.txt decides which pages may be fetched, and how fast."""
     max_crawl_delay_s: Annotated[float, Field(gt=0)] = 60.0
@@ -389,6 +403,9 @@ class PagesSource(_Fetched):
     def _are_urls(self) -> PagesSource:
         for url in self.addresses:
             check_url(url, self.placeholders, self.names_from_tables)
+        into = f"{self.download.into}_" if self.download is not None else None
+        for name in [name for name in self.columns if into is not None and name.startswith(into)]:
+            raise ValueError(f"columns.{name} may be a column of download, which begin with {into}; rename one of them")
         if not self.addresses:
             raise ValueError("nothing says where its pages are; add start, sitemap or feed, e.g. start: https://…")
         if self.match is not None and not self.listed_at:

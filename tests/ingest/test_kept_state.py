@@ -31,7 +31,7 @@ KEPT: list[tuple[ApiSource | PagesSource, str]] = [
         '{"listings": 1, "listed": 1, "first_listing": "http://127.0.0.1/1", "levels": [[1, 2, "http://127.0.0.1/3"]], '
         '"too_deep": 0, "first_too_deep": "", "details": 1, "rows": 2, "first_detail": "http://127.0.0.1/1", '
         '"filled": {"name": 2}, "reject": "", "elsewhere": {"b.example": "http://b.example/"}, "skipped": 0, '
-        '"headings": 0, "first_skipped": "", "turns": 1, "pairs": 2, "shadowed": {}, "cut": {}}, "landed": [["http://127.0.0.1/3", 1]], '
+        '"headings": 0, "first_skipped": "", "turns": 1, "files": 0, "pairs": 2, "shadowed": {}, "cut": {}}, "landed": [["http://127.0.0.1/3", 1]], '
         '"bodies": {"0a": "http://127.0.0.1/1"}, "records": [["http://127.0.0.1/1", "2020-01-01", 1.5, 0, 2, {"name": 2}, '
         '0, 0, "", 2, {}, {}, "0a"]], "lines": 2}',
     ),

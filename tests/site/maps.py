@@ -47,6 +47,8 @@ def map_routes(site: Site) -> dict[str, Route]:
         "/shelves": _html("<a class=shelf href=shelf/1>1</a><a class=shelf href=shelf/2>2</a>"),
         "/shelf/{number:int}": _shelf,
         "/long-leaf/{number:int}": _long_leaf(site),
+        "/pictures": _html(_PICTURES),
+        "/picture/{name}": _picture(site),
         "/sitemap-dated.xml": _dated(site),
         "/dated/{name}": _dated_leaf(site),
     }
@@ -79,6 +81,23 @@ _ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xml:base="leaf/"><link href
 <entry><link rel="edit" href="9"/><link href="1"/><link rel="alternate" href="8"/></entry>
 <entry xml:base="../leaf/"><link rel="alternate" href="2"/><source><link href="7"/></source></entry></feed>
 """
+
+
+_PICTURES = """
+<li><b>a</b><img src="picture/1.png"><img src="picture/9.png"><li><b>b</b><img src="gone.png">
+<li><b>c</b><img src="picture/same-as-1"><li><b>d</b><li><b>e</b><img src="picture/1.png">
+<li><b>f</b><img src="http://other.example.com/3.png">
+"""
+
+
+def _picture(site: Site) -> Route:
+    """Return pictures, of which one fails once."""
+
+    async def answer(request: Request) -> Response:
+        well = Response(b"\x89PNG 1", media_type="image/png; q=1")
+        return await fail("truncated-once", well, request, first=site.is_first(request))
+
+    return answer
 
 
 def _leaf(site: Site, fault: str | None) -> Route:

@@ -23,7 +23,8 @@ from tasks.ingest.landing.resumption import State, keep_state, read_state
 from tasks.ingest.landing.taken import TakenMembers
 from tasks.ingest.landing.watermark import Watermark, moment_of
 from tasks.ingest.landing.writer import RawWriter, discard
-from tasks.ingest.scraping.crawl import crawl
+from tasks.ingest.scraping.crawl import Beside, crawl
+from tasks.ingest.scraping.downloads import Downloads
 from tasks.ingest.scraping.frontier import CrawlState
 from tasks.ingest.scraping.page import REJECT
 from tasks.ingest.scraping.robots import Robots
@@ -231,7 +232,15 @@ class _Landing:
                 return read_pages(source, first_request(source, job.partition, self._plan.since, began), fetch, state)
             case PagesSource() as source:
                 assert state is None or isinstance(state, CrawlState)
-                return crawl(source, job.partition, fetch, self._access.robots, state, self._landed_pages)
+                beside = Beside(self._landed_pages, self._downloads(source))
+                return crawl(source, job.partition, fetch, self._access.robots, state, beside)
+
+    def _downloads(self, source: PagesSource) -> Downloads | None:
+        """Return where files go that rows lead to; those that are there are asked for again where all of it is."""
+        if source.download is None:
+            return None
+        anew = self._plan.landed is None and not self._plan.is_begun
+        return Downloads(self._plan.job.folder, source.download.into, anew=anew)
 
     def _take(self, group: PageGroup) -> None:
         """Put the next pages beside those that are not committed yet."""

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from typing import NamedTuple
 
 import httpx
 
@@ -15,9 +16,10 @@ from tasks.config import PagesSource
 from tasks.core.errors import OtherHostError, PermanentSourceError
 from tasks.core.hosts import AllowedHosts
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest
+from tasks.ingest.scraping.downloads import Downloads
 from tasks.ingest.scraping.frontier import LISTING, CrawlResult, CrawlState, CrawlTarget, Frontier
 from tasks.ingest.scraping.listing import read_listing
-from tasks.ingest.scraping.page import page_address, read_page
+from tasks.ingest.scraping.page import ScrapedPage, page_address, read_page
 from tasks.ingest.scraping.robots import Robots, robots_address
 from tasks.ingest.scraping.unchanged import LandedPages
 from tasks.ingest.throttle.limiter import BodyRoom
@@ -26,17 +28,24 @@ from tasks.raw.partitions import Partition
 _GONE = frozenset({404, 410})  # behind a link it is the link that is wrong; a start page has to be there
 
 
+class Beside(NamedTuple):
+    """What is kept beside the raw file: pages that were landed before, and where files go that rows lead to."""
+
+    landed: LandedPages | None = None
+    downloads: Downloads | None = None
+
+
 async def crawl(
     source: PagesSource,
     partition: Partition,
     fetch: Fetch,
     robots: Robots,
     state: CrawlState | None,
-    landed: LandedPages | None = None,
+    beside: Beside | None = None,
 ) -> AsyncGenerator[PageGroup, None]:
     """Yield what each page of a partition gives; `state` is that of the last group landed, or None.
 
-    Pages that were `landed` before, and that a sitemap says are unchanged since, are not asked for.
+    Pages that were landed before, and that a sitemap says are unchanged since, are not asked for.
 
     To be closed when it is not read to its end: the requests still under way end then.
 
@@ -48,7 +57,7 @@ async def crawl(
     frontier = Frontier(source, state)
     frontier.find(listings, 0, LISTING)
     frontier.find(start, 0, 0)
-    async with aclosing(_Visitor(source, [*listings, *start], fetch, robots, landed)) as visitor:
+    async with aclosing(_Visitor(source, [*listings, *start], fetch, robots, beside or Beside())) as visitor:
         while not frontier.is_done():
             _check_size(frontier, source.max_pages)
             visit = await visitor.next_visit(frontier)
@@ -91,14 +100,14 @@ class _Visitor:
     """Fetches and reads the pages of one partition; those at its `own` addresses have to be there."""
 
     def __init__(
-        self, source: PagesSource, own: Sequence[httpx.URL], fetch: Fetch, robots: Robots, landed: LandedPages | None
+        self, source: PagesSource, own: Sequence[httpx.URL], fetch: Fetch, robots: Robots, beside: Beside
     ) -> None:
         self._source = source
         self._own = {str(url) for url in own}
         self._hosts = AllowedHosts(own, source.allow_hosts)
         self._fetch = fetch
         self._robots = robots
-        self._landed = landed
+        self._landed, self._downloads = beside
         self._room = BodyRoom(source.requests.max_in_flight_bytes)
         self._running: deque[asyncio.Task[CrawlResult] | None] = deque()
         """Of the frontier's next pages, in order; None for one that was landed before."""
@@ -148,14 +157,33 @@ class _Visitor:
             page = await asyncio.to_thread(read_listing, response, self._source)
         else:
             page = await asyncio.to_thread(read_page, response, self._source, spot.level)
+        page = self._within_hosts(page)
+        if self._downloads is not None and page.files:
+            lines, rejects = await self._downloads.add_to(page.lines, page.files, self._bring)
+            page = replace(page, lines=lines, rejects=[*page.rejects, *rejects])
+        return CrawlResult(str(address), page, asked_at=asked_at)
+
+    def _within_hosts(self, page: ScrapedPage) -> ScrapedPage:
+        """Return a page with the addresses that may be asked for, and the first of those of each host that may not."""
         follow, links = ([link for link in found if self._hosts.allow(link)] for found in (page.follow, page.links))
+        files = [file if file is not None and self._hosts.allow(file) else None for file in page.files]
         elsewhere: dict[str, str] = {}
-        for link in page.follow + page.links:
+        for link in (*page.follow, *page.links, *(file for file in page.files if file is not None)):
             if not self._hosts.allow(link):
                 elsewhere.setdefault(link.netloc.decode(), str(link))
-        return CrawlResult(
-            str(address), replace(page, follow=follow, links=links, elsewhere=elsewhere), asked_at=asked_at
-        )
+        return replace(page, follow=follow, links=links, files=files, elsewhere=elsewhere)
+
+    async def _bring(self, url: httpx.URL) -> httpx.Response | str:
+        """Return the answer of a file's address, or why there is none."""
+        if not await self._may_fetch(url):
+            return "robots.txt disallows this file"
+        try:
+            response = await self._fetch(PageRequest(url, answers=_GONE))
+        except OtherHostError as error:
+            return f"this file leads on to another host; add {error.host} to allow_hosts to follow it"
+        if response.status_code in _GONE:
+            return f"this file is gone: {response.status_code} {response.reason_phrase}"
+        return response
 
     async def _may_fetch(self, url: httpx.URL) -> bool:
         """Return whether the robots.txt of a host lets us ask for a page; it may always be read itself."""

@@ -98,6 +98,8 @@ class ScrapedPage:
     headings: int = 0
     first_skipped: str = ""
     """The text of the first of those that are skipped."""
+    files: list[httpx.URL | None] = field(default_factory=list)
+    """Of each row, the address of its file."""
     pairs: int = 0
     """Names that stand beside values, in all rows."""
     shadowed: dict[str, str] = field(default_factory=dict)
@@ -155,6 +157,7 @@ def _read(response: httpx.Response, source: PagesSource, level: int) -> ScrapedP
         skipped=rows.skipped,
         headings=rows.headings,
         first_skipped=rows.first_skipped,
+        files=rows.files,
         pairs=rows.pairs,
         shadowed=rows.shadowed,
     )
@@ -166,6 +169,8 @@ def check_selectors(source: PagesSource) -> list[str]:
         **{f"columns.{name}": column.selector for name, column in source.selected.items()},
         **({"follow": source.follow} if source.follow is not None else {}),
     }
+    if source.download is not None:
+        selectors["download.select"] = source.download.select
     named = [*selectors.items(), *(("links", selector) for selector in source.levels)]
     of_elements = {"rows": source.rows, **({"pairs": source.pairs} if source.pairs is not None else {})}
     mistakes = [(key, find_selector_mistake(selector, of_text=False)) for key, selector in of_elements.items()]
@@ -206,6 +211,15 @@ class _Document:
         base = self._base()
         found = dict.fromkeys(match.get() for match in matches)
         return len(matches), [address for link in found for address in self._follow(key, base, link)]
+
+    def first_link(self, key: str, element: Selector, selector: str) -> httpx.URL | None:
+        """Return the address that the first link leads to that a selector matches in an element."""
+        matches = self.select(key, element, selector)
+        if matches and not is_text_match(matches[0]):
+            raise self._mistake(key, selector, "selects an element, not an address; end it in /@src")
+        return next(
+            (url for match in matches[:1] for url in self._follow(key, self._base(), match.get().strip())), None
+        )
 
     def select(self, key: str, element: Selector, selector: str) -> Sequence[Selector]:
         """Return what a selector matches in an element."""
@@ -249,6 +263,8 @@ class _Rows:
         self.cut: dict[str, str] = {}
         self.skipped = self.headings = 0
         self.first_skipped = ""
+        self.files: list[httpx.URL | None] = []
+        self._file_at = source.download.select if source.download is not None else None
         self.pairs = 0
         self.shadowed: dict[str, str] = {}
         self._document = document
@@ -265,6 +281,8 @@ class _Rows:
             self._skip(element)
             return None
         self.filled.update(name for name, found in texts.items() if found)
+        if self._file_at is not None:
+            self.files.append(self._document.first_link("download.select", element, self._file_at))
         self._read += 1
         if self._read <= _ROWS_COMPARED:
             self._compare(element, texts)

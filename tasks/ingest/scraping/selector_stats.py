@@ -54,6 +54,8 @@ class SelectorStats:
     """The text of the first of those that are skipped, and its page."""
     turns: int = 0
     """Links of `follow` that lead to another page than the one they stand on."""
+    files: int = 0
+    """Addresses of files in rows."""
     pairs: int = 0
     """Names beside values."""
     shadowed: dict[str, str] = field(default_factory=dict)
@@ -93,6 +95,7 @@ class SelectorStats:
         self.headings += page.headings
         self.filled = Counter(self.filled) + page.filled
         self.first_detail = self.first_detail or url
+        self.files += sum(url is not None for url in page.files)
         self.pairs += page.pairs
         self.shadowed = {name: f"{value!r:.80} on {url}" for name, value in page.shadowed.items()} | self.shadowed
         self.cut = {name: f"GET {url}: {sentence}" for name, sentence in page.cut.items()} | self.cut
@@ -154,6 +157,7 @@ class SelectorStats:
         host, link = next(iter(self.elsewhere.items()))
         more = f", and to {len(self.elsewhere) - 1:,} other hosts" if len(self.elsewhere) > 1 else ""
         keys = "sitemap, feed, follow or links" if source.listed_at else "follow or links"
+        keys = f"download, {keys}" if source.download is not None else keys
         return (
             f"{keys} lead to {link}{more}, and were left out; "
             f"add {host} to allow_hosts if its pages are the source's, or have the selector leave it out",
@@ -177,6 +181,12 @@ class SelectorStats:
         if source.pairs is not None and not self.pairs:
             raise WrongPagesError(
                 f"pairs: {source.pairs!r} has no name beside a value in any of {self.rows} rows on {details}; correct the selector"
+            )
+
+        if source.download is not None and not self.files and not self.elsewhere:
+            raise WrongPagesError(
+                f"download.select: {source.download.select!r} has no address in any of {self.rows} rows on {details}; "
+                "correct the selector"
             )
 
     def _check_listings(self, source: PagesSource) -> None:

@@ -80,8 +80,8 @@ class LandedPages:
 
 
 def is_told(source: PagesSource) -> bool:
-    """Return whether a sitemap tells of each page with rows whether it changed: not where pages lead on to others."""
-    return bool(source.sitemap) and source.follow is None and not source.levels
+    """Return whether a sitemap tells of each page with rows whether it changed: not where pages lead on to others, or to files."""
+    return bool(source.sitemap) and source.follow is None and not source.levels and source.download is None
 
 
 def make_record(url: str, changed: str, asked_at: float, line: int, page: ScrapedPage) -> PageRecord:

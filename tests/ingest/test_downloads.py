@@ -1,0 +1,65 @@
+"""Files that rows lead to: kept once, by what is in them, with their path, size and type beside the row."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.core.errors import WrongPagesError
+from tests.ingest.sources import land_one, list_files, pages, read_rows
+from tests.site.server import Site
+
+PICTURE = b"\x89PNG 1"
+NAME = f"{hashlib.sha256(PICTURE).hexdigest()}.png"
+DOWNLOAD: dict[str, Any] = {"download": {"select": "img::attr(src)", "into": "picture"}, "follow": None}
+KEPT = {"picture_path": f"picture/{NAME}", "picture_bytes": len(PICTURE), "picture_type": "image/png"}
+NONE = dict.fromkeys(KEPT)
+ASKED = ["/gone.png", "/picture/1.png", "/picture/1.png", "/picture/same-as-1", "/picture/same-as-1"]
+
+
+async def test_files_are_kept_once_beside_their_rows(site: Site, tmp_path: Path) -> None:
+    """Each address is asked for once (twice where it failed), a file of the same bytes is one; what is gone or elsewhere is told."""
+    landed = await land_one(pages(site, "/pictures", **DOWNLOAD), tmp_path)
+
+    *rows, reject = read_rows(landed.path)
+    has = {"a": KEPT, "b": NONE, "c": KEPT, "d": NONE, "e": KEPT, "f": NONE}
+    assert rows == [{"name": name, **columns} for name, columns in has.items()]
+    assert reject["$reject"] == f"download: {site.url}/gone.png: this file is gone: 404 Not Found"
+    assert sorted(site.paths) == [*ASKED, "/pictures"]
+    assert (tmp_path / "picture" / NAME).read_bytes() == PICTURE
+    assert [name for name in list_files(tmp_path / "picture") if name.startswith(".") or name.endswith(".png")] == [
+        NAME
+    ]
+    assert landed.warnings[0].startswith(
+        "download, follow or links lead to http://other.example.com/3.png, and were left"
+    )
+
+
+async def test_what_is_there_is_not_asked_for_again(site: Site, tmp_path: Path) -> None:
+    """Only a file that is gone, cut off, or of a run with --fresh is."""
+    source = pages(site, "/pictures", **DOWNLOAD)
+    first = read_rows((await land_one(source, tmp_path)).path)
+    asked = []
+    for content, fresh in ((None, False), (b"", False), (None, True)):
+        before = len(site.seen)
+        if content is not None:
+            (tmp_path / "picture" / NAME).write_bytes(content)
+        assert read_rows((await land_one(source, tmp_path, fresh=fresh)).path) == first
+        asked.append(sorted(set(site.paths[before:])))
+
+    everything = sorted({*ASKED, "/pictures"})
+    assert asked == [["/gone.png", "/pictures"], everything, everything]
+    assert (tmp_path / "picture" / NAME).read_bytes() == PICTURE
+
+
+async def test_a_selector_that_leads_to_no_file_is_one_error(site: Site, tmp_path: Path) -> None:
+    """The error names the selector and the page."""
+    none = {"download": {"select": "video::attr(src)", "into": "film"}, "follow": None}
+
+    with pytest.raises(
+        WrongPagesError, match=r"download.select: 'video::attr\(src\)' has no address in any of 6 rows on"
+    ):
+        await land_one(pages(site, "/pictures", **none), tmp_path)
