@@ -16,6 +16,9 @@ sources:
   site: {kind: pages, start: http://h/site, rows: tr, columns: {a: 'td::text'}}
   again: {kind: api, url: http://h/again, refresh: {after: 24h}}
   news: {kind: api, url: http://h/news, key: [id], incremental: {field: at, param: since, start: 0}}
+  daily: {kind: api, url: http://h/daily, partitions: {day: {from: 2024-01-01, to: now, every: 1d}}}
+  closed: {kind: api, url: http://h/closed, partitions: {day: {from: 2024-01-01, to: 2024-01-02, every: 1d}}}
+  items: {kind: api, url: "http://h/{id}", partitions: {id: {from: again, column: id}}}
   inbox: {kind: files, path: inbox/*.csv}
 """
 DAILY = {"name": "daily", "entrypoint": "flows.pipeline:pipeline", "schedules": [{"cron": "0 5 * * *"}]}
@@ -49,8 +52,8 @@ def check(project: Path, capsys: pytest.CaptureFixture[str], **deployment: objec
 
 
 def test_check_names_each_source_that_is_fetched_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Those with refresh, incremental or files are none."""
-    assert check(project, capsys) == [said_of("once"), said_of("site")]
+    """Those with refresh, incremental, dates without an end, rows of other tables, or files are none."""
+    assert check(project, capsys) == [said_of(name) for name in ("closed", "once", "site")]
 
 
 @pytest.mark.parametrize(
