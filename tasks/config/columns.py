@@ -209,7 +209,7 @@ class PagesColumn(Column):
     """One column of a page's rows: where its value stands."""
 
     select: NonEmpty | None
-    """Selector within the row; the first match that is not blank is the value; of a column that an expression makes, nothing.
+    """Selector within the row; the first match that is not blank is the value; nothing of a column that an expression makes, or whose value stands beside its name, as `pairs` finds it.
 
     CSS ending in ::text (an element's own text up to its first child), ::inner-text (its whole
     text, as a browser shows it) or ::attr(name); or XPath, which begins with / or . or (, or with
@@ -234,8 +234,6 @@ class PagesColumn(Column):
 
     @model_validator(mode="after")
     def _is_list_or_value(self) -> PagesColumn:
-        if self.select is None and self.expression is None:
-            raise ValueError("select is null; write a selector, e.g. td::text")
         if self.all and self.type not in (None, "string"):
             raise ValueError(f"all gives a list, as JSON text, which is no {self.type}; take type out, or all")
         return self

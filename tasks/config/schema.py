@@ -41,7 +41,7 @@ def editor_schema() -> Schema:
     _allow(models["PagesSource"]["properties"]["columns"]["additionalProperties"], _TEXT)
     for name, key in (*(("PagesSource", key) for key in ("start", "sitemap", "feed")), ("FilesSource", "path")):
         _allow(models[name]["properties"][key], _TEXT)
-    models["PagesColumn"]["anyOf"] = [{"required": ["select"]}, {"required": ["expression"]}]
+    models["PagesColumn"]["anyOf"] = [{"required": [key]} for key in ("select", "expression", "type")]
     del models["PagesColumn"]["required"]
     targets = schema["properties"]["export"]
     for each in targets["patternProperties"].values():

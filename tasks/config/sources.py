@@ -379,6 +379,25 @@ class PagesSource(_Fetched):
         lambda value: {k: read_pages_column(v) for k, v in value.items()} if isinstance(value, dict) else value
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _pairs_need_no_selector(cls, value: Any) -> Any:
+        """Return what is written of a source, whose columns stand beside their names where nothing else is said of them."""
+        columns = value.get("columns") if isinstance(value, dict) and value.get("pairs") else None
+        if not isinstance(columns, dict):
+            return value
+        return {
+            **value,
+            "columns": {k: {"select": None, **v} if isinstance(v, dict) else v for k, v in columns.items()},
+        }
+
+    @model_validator(mode="after")
+    def _stand_somewhere(self) -> PagesSource:
+        for name, column in self.columns.items():
+            if column.select is None and column.expression is None and self.pairs is None:
+                raise ValueError(f"columns.{name}.select is null; write a selector, e.g. td::text")
+        return self
+
     @property
     def listed_at(self) -> tuple[str, ...]:
         """Return the addresses of what lists its first pages."""

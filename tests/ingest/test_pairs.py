@@ -40,6 +40,16 @@ async def test_a_pair_with_the_name_of_a_column_is_told(site: Site) -> None:
     ]
 
 
+async def test_the_type_of_a_pair_may_be_declared(site: Site) -> None:
+    """A column without a selector is that of the name; without pairs it has to have one."""
+    columns = {"name": "b::text", "weight_kg": {"type": "float", "decimal": ","}}
+    rows = await crawl_rows(pages(site, "/pairs", pairs="table.facts, dl", columns=columns))
+
+    assert rows[0] == {"name": "a", **FACTS}
+    with pytest.raises(ValueError, match=r"columns\.weight_kg\.select is null; write a selector"):
+        pages(site, "/pairs", columns={"weight_kg": {"select": None, "type": "float"}})
+
+
 async def test_a_selector_of_pairs_that_finds_nothing_is_one_error(site: Site) -> None:
     """The error names the selector and the page."""
     with pytest.raises(

@@ -270,7 +270,7 @@ class _Rows:
         self._document = document
         self._columns = source.selected
         self._pairs = source.pairs
-        self._named = {*source.columns, *(column.rename for column in source.columns.values())}
+        self._named = {name for name, column in source.columns.items() if column.select or column.expression}
         self._read = 0
 
     def read(self, element: Selector) -> dict[str, Value] | None:
