@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+from graphql import build_schema, graphql_sync
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -62,6 +63,31 @@ async def _daily(request: Request) -> Response:
     return JSONResponse({"rows": [{"day": begin.isoformat(), "visits": begin.day * 100}]})
 
 
+_SCHEMA = build_schema("""
+type Query { orders(first: Int!, after: String, month: Int): Orders! }
+type Orders { nodes: [Order!]!, pageInfo: PageInfo! }
+type PageInfo { hasNextPage: Boolean!, endCursor: String }
+type Order { id: ID!, total: String, customer: Customer }
+type Customer { country: String }
+""")
+
+
+async def _graphql(request: Request) -> Response:
+    asked = await request.json()
+    result = graphql_sync(_SCHEMA, asked["query"], {"orders": _page_of_orders}, variable_values=asked["variables"])
+    return JSONResponse(result.formatted)
+
+
+def _page_of_orders(_: Any, first: int, month: int, after: str | None = None) -> dict[str, Any]:
+    rows = [order(number) for number in range(ORDERS) if number % 3 == month % 3]
+    start = 0 if after is None else int(after)
+    following = start + min(first, 50)
+    return {
+        "nodes": rows[start:following],
+        "pageInfo": {"hasNextPage": following < len(rows), "endCursor": str(following)},
+    }
+
+
 async def _catalogue(request: Request) -> Response:
     start = int(request.query_params.get("from", 0))
     links = [
@@ -103,6 +129,7 @@ def open_shop() -> Iterator[str]:
         Route("/v2/orders", _orders),
         Route("/v2/orders/{id}/returns", _returns),
         Route("/v2/reports/daily", _daily),
+        Route("/graphql", _graphql, methods=["POST"]),
         Route("/catalogue", _catalogue),
         Route("/products/{sku}", _product),
         Route("/sitemap.xml", _sitemap),

@@ -160,6 +160,7 @@ def test_the_pipelines_on_sources_give_each_value_as_it_is(shop: Shop) -> None:
     known = pd.read_parquet(tables / "known_orders").set_index("id")
     sales = pd.read_parquet(tables / "sales").to_dict("records")
     margins = pd.read_parquet(tables / "margins").set_index("sku")
+    asked = pd.read_parquet(tables / "shop_orders").set_index("id")["customer.country"].to_dict()
 
     assert len(known) == sum(order(number)["returned"] is not None for number in range(ORDERS))
     assert known.loc["ord_0012"].to_dict() == {
@@ -170,6 +171,7 @@ def test_the_pipelines_on_sources_give_each_value_as_it_is(shop: Shop) -> None:
         "pieces": 1,
     }
     assert (known.loc["ord_0009", "lines"], known["pieces"].count()) == (0, known["lines"].gt(0).sum())
+    assert asked == {each["id"]: each["customer"]["country"] for each in map(order, range(ORDERS))}
     assert len(sales) == 90
     assert {"day": date(2023, 1, 7), "store": 101, "town": "Kiel", "revenue": 1007.5, "promo": True} in sales
     assert {"day": date(2022, 1, 7), "store": 201, "town": "Füssen", "revenue": 7.25, "promo": True} in sales

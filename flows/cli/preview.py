@@ -115,7 +115,7 @@ def _known_partitions(source: ApiSource | PagesSource, raw: Path) -> ApiSource |
 
 
 def _requests(source: ApiSource | PagesSource) -> Iterator[str]:
-    method = source.method if isinstance(source, ApiSource) else "GET"
+    method = "POST" if isinstance(source, ApiSource) and source.is_posted else "GET"
     partitions = list_partitions(source)
     for partition in partitions[:_ADDRESSES]:
         for url in _first_urls(source, partition)[:_ADDRESSES]:

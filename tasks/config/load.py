@@ -113,7 +113,7 @@ def load_pipeline(path: Path) -> Pipeline:
     """Return the pipeline that a YAML file describes.
 
     `${NAME}` and `${NAME:-default}` take the value of an environment variable;
-    `query: NAME.sql` takes the text of the file beside the pipeline file, and the
+    `query: NAME.sql`, or NAME.graphql, takes the text of the file beside the pipeline file, and the
     module of `python: MODULE:FUNCTION` may lie there.
 
     Raises:
@@ -250,11 +250,11 @@ def _trust_targets(section: Any) -> None:
 
 
 def _inline_queries(document: dict[str, Any], path: Path, mistakes: dict[Keys, str]) -> dict[str, Any]:
-    """Return the same with the text of each .sql file in the place of its name; add to `mistakes`, by its keys, what is wrong with one."""
+    """Return the same with the text of each .sql and .graphql file in the place of its name; add to `mistakes`, by its keys, what is wrong with one."""
 
     def inline(section: dict[str, Any], *keys: str) -> dict[str, Any]:
         query = section.get("query")
-        if not (isinstance(query, str) and query.strip().endswith(".sql")):
+        if not (isinstance(query, str) and query.strip().endswith((".sql", ".graphql"))):
             return section
         try:
             return {**section, "query": _read_query(path.parent / query.strip())}
@@ -262,7 +262,14 @@ def _inline_queries(document: dict[str, Any], path: Path, mistakes: dict[Keys, s
             mistakes[(*keys, "query")] = f"{'.'.join(keys)}.query: {error}"
             return section
 
-    training, tables = document.get("training"), document.get("tables")
+    training, tables, sources = document.get("training"), document.get("tables"), document.get("sources")
+    if isinstance(sources, dict):
+        asked = {
+            name: {**source, "graphql": inline(source["graphql"], "sources", str(name), "graphql")}
+            for name, source in sources.items()
+            if isinstance(source, dict) and isinstance(source.get("graphql"), dict)
+        }
+        document = {**document, "sources": {**sources, **asked}}
     if isinstance(training, dict):
         document = {**document, "training": inline(training, "training")}
     if isinstance(tables, dict):
@@ -280,7 +287,8 @@ def _read_query(file: Path) -> str:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not UTF-8 ({error}); save it as UTF-8") from None
     except OSError:
-        raise ConfigError(f"there is no file {file}; put the SQL there or correct the name") from None
+        what = "SQL" if file.suffix == ".sql" else "query"
+        raise ConfigError(f"there is no file {file}; put the {what} there or correct the name") from None
 
 
 def _locate_function(table: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -119,6 +119,9 @@ class Page(Protocol):
     def missing(self, path: str) -> str | None:
         """Return what stands where a path in the body ends too early; None where there is such a path."""
 
+    def beside(self, name: str) -> str:
+        """Return the path in the body of what stands by a name beside the list of records."""
+
     def header(self, name: str) -> str | None:
         """Return the value of a header; None where there is no such header."""
 
@@ -188,6 +191,7 @@ PAGINATORS = Kinds(
         "next_url": f"{_KINDS}.next_url:NextUrlPagination",
         "link_header": f"{_KINDS}.link_header:LinkHeaderPagination",
         "keyset": f"{_KINDS}.keyset:KeysetPagination",
+        "graphql": f"{_KINDS}.graphql:GraphQLPagination",
     },
 )
 Pagination = Annotated[Paginator, PAGINATORS]

@@ -18,6 +18,7 @@ from tasks.config.columns import Column, PagesColumn, find_search_mistake, read_
 from tasks.config.dates import Dates
 from tasks.config.expressions import find_mistakes
 from tasks.config.files import SHAPE_NEEDS_COLUMN, ListNames, Reading
+from tasks.config.graphql import GraphQL
 from tasks.config.http import AllowHosts, FilePath, Headers, Refresh, Requests, check_param, check_url
 from tasks.config.incremental import Incremental
 from tasks.config.limit import Limit
@@ -221,6 +222,8 @@ class ApiSource(_Fetched):
     """Method of every request."""
     body: dict[str, JsonValue] | None = None
     """JSON body of a POST; a text `{partition}` in it takes the partition's value."""
+    graphql: GraphQL | None = None
+    """A query in GraphQL, which every request posts in place of a body; an answer with errors has failed, also where it has rows beside them."""
     idempotent: bool = False
     """Whether a POST may be sent again when it failed; without it a failed one is not."""
     params: dict[str, Scalar] = {}
@@ -258,9 +261,10 @@ class ApiSource(_Fetched):
         check_url(self.url, {*self.placeholders, *self.placed_names}, self.names_from_tables)
         for name, value in self.params.items():
             check_param(name, value)
-        if self.method == "GET" and (self.body is not None or self.idempotent):
+        if not self.is_posted and (self.body is not None or self.idempotent):
             key = "body" if self.body is not None else "idempotent"
             raise ValueError(f"{key} belongs to a POST; add method: POST, or take {key} out")
+        self._has_variables()
         if (self.shape == "by_id") != (self.id_column is not None):
             raise ValueError(SHAPE_NEEDS_COLUMN)
         if self.explode is None and self.explode_empty == "keep":
@@ -277,20 +281,39 @@ class ApiSource(_Fetched):
         self._refuse_lost_elements()
         return self
 
+    def _has_variables(self) -> None:
+        """Raise where something is to be a variable of a GraphQL query that has none of its name."""
+        if self.graphql is None:
+            return
+        if self.body is not None or self.idempotent:
+            key = "body" if self.body is not None else "idempotent"
+            raise ValueError(f"graphql is what is posted, as often as it has to be; take {key} out")
+        written = repr([self.url, *self.texts])
+        self.graphql.check_variables(name for name in self.partitions if f"{{{name}}}" not in written)
+        paths = [each.name for each in list_placed(self.pagination, self.incremental) if each.place == "body"]
+        self.graphql.check_variables(path.split(".")[1] for path in paths if path.startswith("variables."))
+
     @property
     def is_posted(self) -> bool:
         """Return whether every request is a POST."""
-        return self.method == "POST"
+        return self.method == "POST" or self.graphql is not None
+
+    @property
+    def may_repeat(self) -> bool:
+        """Return whether a POST may be sent again: what a query only reads, it does not change."""
+        return self.idempotent or self.graphql is not None
 
     @property
     def json_body(self) -> dict[str, JsonValue]:
         """Return the body of a POST, before values are in it."""
-        return self.body or {}
+        if self.graphql is None:
+            return self.body or {}
+        return {"query": self.graphql.query, "variables": self.graphql.variables}
 
     @property
     def texts(self) -> list[Any]:
-        """Return what may have placeholders beside the address."""
-        return [self.params, self.headers, self.json_body]
+        """Return what may have placeholders beside the address: in a query of GraphQL braces are code."""
+        return [self.params, self.headers, self.body if self.graphql is None else self.graphql.variables]
 
     @property
     def placed_names(self) -> AbstractSet[str]:

@@ -92,6 +92,16 @@ def _put(within: Any, steps: tuple[tuple[str, str], ...], value: Any) -> Any:
     raise KeyError(name)
 
 
+def sibling_of(path: str, name: str) -> str:
+    """Return the path of what stands by a name where the last name of a path does.
+
+    >>> sibling_of("data.orders.nodes", "pageInfo")
+    'data.orders.pageInfo'
+
+    """
+    return f"{path[: len(path) - len(_steps(path)[-1][1])]}{write_name(name)}" if path else write_name(name)
+
+
 def write_name(name: str) -> str:
     """Return a name as it stands in a path: in quotes where it has a dot, or begins with a quote.
 

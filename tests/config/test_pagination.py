@@ -80,7 +80,9 @@ def test_each_kind_is_read(file: Path, text: str, pagination: Any) -> None:
         ("{kind: cursor, cursor: a}", [".cursor: unknown key; did you mean cursor_at?"]),
         (
             "{kind: cursor, cursor_at: a, nxt: b}",
-            [".nxt: unknown key; known here are cursor_at, cursor_header, kind, max_pages, max_rows, param, place"],
+            [
+                ".nxt: unknown key; known here are cursor_at, cursor_header, has_more_at, kind, max_pages, max_rows, param, place"
+            ],
         ),
         (
             "{kind: next_url, next: a}",

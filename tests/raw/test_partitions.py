@@ -187,6 +187,7 @@ OF_API: dict[str, tuple[Any, bool]] = {
     "url": ("http://other/{part}", True),
     "method": ("GET", True),
     "body": ({"a": 1}, True),
+    "graphql": ({"query": "query($part: String, $month: Int) { a }"}, True),
     "idempotent": (True, False),
     "params": ({"per_page": 5}, True),
     "pagination": ({"kind": "offset", "size": 10}, True),

@@ -21,6 +21,7 @@ from tests.hosting import hosting
 from tests.site.api import api_routes
 from tests.site.auth import auth_routes
 from tests.site.drawn import drawn_routes
+from tests.site.graphql import graphql_routes
 from tests.site.items import ITEMS, item_routes
 from tests.site.keyset import keyset_routes
 from tests.site.landing import landing_routes
@@ -142,6 +143,7 @@ def _routes(site: Site) -> list[Route]:
         **page_routes(),
         **map_routes(site),
         **place_routes(site),
+        **graphql_routes(site),
         **api_routes(site, ITEMS),
         **auth_routes(site, ITEMS),
     }

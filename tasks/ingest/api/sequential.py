@@ -13,6 +13,7 @@ import httpx
 
 from tasks.config import ApiSource
 from tasks.config.pagination import FollowedPagination, Following
+from tasks.core.body_paths import sibling_of
 from tasks.core.errors import PermanentSourceError, WrongPagesError
 from tasks.ingest.api.paging import digest_records
 from tasks.ingest.api.response import BodyKind, Document, ListNames, read_from_body
@@ -40,7 +41,10 @@ class _Page:
 class Answer:
     """An answer as its kind of pagination sees it; one without a body has no document."""
 
-    def __init__(self, response: httpx.Response, document: Document | None, records: list[bytes]) -> None:
+    def __init__(
+        self, source: ApiSource, response: httpx.Response, document: Document | None, records: list[bytes]
+    ) -> None:
+        self._source = source
         self._response = response
         self._document = document
         self.records = records
@@ -57,6 +61,10 @@ class Answer:
     def missing(self, path: str) -> str | None:
         """Return what stands where a path ends too early; None where there is such a path."""
         return self._document.missing(path) if self._document else "the answer has no body"
+
+    def beside(self, name: str) -> str:
+        """Return the path of what stands by a name beside the list of records."""
+        return sibling_of(self._source.records_at or "", name)
 
     def header(self, name: str) -> str | None:
         """Return the value of a header, or None where there is none."""
@@ -134,14 +142,14 @@ async def _fetch(
 ) -> _Page:
     response = await fetch(page_request)
     if not has_content(response):
-        following = pagination.following(Answer(response, None, []))
+        following = pagination.following(Answer(source, response, None, []))
         return _Page([], following, is_nothing=following is None)
 
     def read(document: Document) -> _Page:
         records = records_of(document, source)
         kind.check(document, records, page_request)
         records = names.name(records)
-        answer = Answer(response, document, records)
+        answer = Answer(source, response, document, records)
         following = pagination.following(answer)
         unproven = None if following is not None else _why_unproven(source, pagination, answer)
         complaint = document.complaint(has_rows=bool(records))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote_plus
 
 import httpx
@@ -76,17 +77,25 @@ def _fill(source: ApiSource, partition: Partition, values: Mapping[str, Scalar])
     except (httpx.InvalidURL, UnicodeError) as error:
         raise PermanentSourceError(f"the partition's values make no address: {error}; correct them") from error
     own = {name: text for name, text in source.headers.items() if name not in source.fixed_headers}
-    page_request = PageRequest(url, body=fill_texts(source.json_body, filled) if source.is_posted else None)
+    page_request = PageRequest(url, body=_fill_body(source, filled) if source.is_posted else None)
     for name, text in fill_texts(own, filled).items():
         page_request = put_value(page_request, "header", name, text, f"headers.{name}")
     return page_request._replace(fill=lambda name, value: _fill(source, partition, {**values, name: value}))
+
+
+def _fill_body(source: ApiSource, partition: Partition) -> Any:
+    """Return the body of a request, with values in it; what of a query in GraphQL stands nowhere else is a variable."""
+    if source.graphql is None:
+        return fill_texts(source.json_body, partition)
+    variables = fill_texts(source.graphql.variables, partition)
+    return {**source.json_body, "variables": {**variables, **partition.beyond(source.url, *source.texts)}}
 
 
 def first_url(source: ApiSource, partition: Partition) -> httpx.URL:
     """Return the address of a partition's first request, page number aside; what pages fill in stands there as a placeholder."""
     later = tuple((name, f"{{{name}}}") for name in source.placed_names - dict(partition.values).keys())
     url = httpx.URL(replace(partition, beside=(*partition.beside, *later)).fill(source.url))
-    beyond = partition.beyond(source.url, *source.texts)
+    beyond = partition.beyond(source.url, *source.texts) if source.graphql is None else {}
     for name, value in {**fill_texts(source.params, partition), **beyond}.items():
         url = set_param(url, name, quote_plus(str(value)))
     return url

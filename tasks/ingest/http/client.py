@@ -29,6 +29,7 @@ from tasks.ingest.http.auth import Credential, CredentialTransport, SigningCrede
 from tasks.ingest.http.body import BodyTransport
 from tasks.ingest.http.connections import Connections, CookieTransport
 from tasks.ingest.http.error_bodies import ErrorBodyTransport, Find
+from tasks.ingest.http.graphql_errors import GraphQLErrorTransport
 from tasks.ingest.http.oauth2 import OAuth2Credential
 from tasks.ingest.http.redaction import Redactor, redacting
 from tasks.ingest.http.redirects import RedirectTransport
@@ -64,10 +65,10 @@ class Client:
         for value in values.values():
             self.secrets.add(value)
         requests = source.requests
-        sending = self._sending(requests)
+        sending = self._sending(requests, is_graphql=isinstance(source, ApiSource) and source.graphql is not None)
         if isinstance(source, ApiSource) and source.error_at is not None:
             sending = ErrorBodyTransport(sending, source.error_at, self._find)
-        idempotent = isinstance(source, ApiSource) and source.idempotent
+        idempotent = isinstance(source, ApiSource) and source.may_repeat
         credential = self._credential(source, values)
         own = first_urls(source)
         signing = CredentialTransport(
@@ -95,8 +96,10 @@ class Client:
             case _:
                 assert_never(source.auth)
 
-    def _sending(self, requests: Requests) -> httpx.AsyncBaseTransport:
-        whole = BodyTransport(self._connections, requests)
+    def _sending(self, requests: Requests, *, is_graphql: bool = False) -> httpx.AsyncBaseTransport:
+        whole: httpx.AsyncBaseTransport = BodyTransport(self._connections, requests)
+        if is_graphql:  # within the throttle, which hears of a used-up limit
+            whole = GraphQLErrorTransport(whole, self._find)
         return ThrottleTransport(whole, self.throttle, requests, self.warn)
 
 

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from tasks.config.base import BodyPath, NonEmpty, Scalar
 from tasks.config.http import HeaderName
 from tasks.config.pagination import Following, Page, Place, check_param_names
-from tasks.ingest.api.paginators.named import NamedPagination, missing_header, missing_in_body
+from tasks.ingest.api.paginators.named import NamedPagination, missing_header, missing_in_body, tells_more
 
 
 class CursorPagination(NamedPagination):
@@ -21,6 +21,8 @@ class CursorPagination(NamedPagination):
     """Path in the body to the next page's cursor; where it is null or empty, or absent from a further page, the page is the last."""
     cursor_header: HeaderName | None = None
     """Header with the next page's cursor, instead of cursor_at."""
+    has_more_at: BodyPath | None = None
+    """Path in the body to true or false, e.g. has_more: with false the page is the last, though it names a cursor."""
     param: NonEmpty = "cursor"
     """Parameter that takes the cursor."""
     place: Place = "query"
@@ -54,12 +56,16 @@ class CursorPagination(NamedPagination):
 
     def following(self, page: Page) -> Following | None:
         """Return the next page's cursor."""
+        if self.has_more_at is not None and not tells_more(page, self.has_more_at, "has_more_at"):
+            return None
         return page.cursor(
             page.header(str(self.cursor_header)) if self.cursor_at is None else page.find(self.cursor_at)
         )
 
     def why_unproven(self, page: Page, *, is_full: bool | None) -> str | None:
         """Return why an only page may not be the last."""
+        if self.has_more_at is not None:
+            return None
         if self.cursor_at is None:
             return missing_header(page, "cursor_header", str(self.cursor_header), is_full=is_full)
         return missing_in_body(page, "cursor_at", self.cursor_at)

@@ -11,6 +11,7 @@ from tasks.config.pagination import FollowedPagination, Following, Page, Place, 
 from tasks.core.body_paths import walk
 from tasks.core.errors import PermanentSourceError
 from tasks.core.json_text import list_entries, list_items, take_json, to_text, to_value
+from tasks.ingest.api.paginators.named import tells_more
 
 _SHOWN_CHARACTERS = 80
 
@@ -73,19 +74,13 @@ class KeysetPagination(FollowedPagination):
         """Return whether there is a page after one."""
         if self.has_more_at is None:
             return bool(page.records)
-        found = page.find(self.has_more_at)
-        if (page.records and page.missing(self.has_more_at)) or not isinstance(found, bool | None):
-            there = page.missing(self.has_more_at) or f"it is {_shown(repr(found))}"
-            raise PermanentSourceError(
-                f"{page.label}: pagination.has_more_at: {self.has_more_at!r} is no true or false, {there}; "
-                "correct has_more_at, or leave it out"
-            )
-        if found and not page.records:
+        has_more = tells_more(page, self.has_more_at, "has_more_at")
+        if has_more and not page.records:
             raise PermanentSourceError(
                 f"{page.label}: pagination.has_more_at: {self.has_more_at!r} is true of a page without rows; "
                 "correct records_at, or leave has_more_at out where such a page is the last"
             )
-        return bool(found)
+        return has_more
 
     def _mistake(self, page: Page, what: str, cure: str) -> PermanentSourceError:
         return PermanentSourceError(

@@ -7,6 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from tasks.config.pagination import FollowedPagination, Page
+from tasks.core.errors import PermanentSourceError
+from tasks.ingest.http.redaction import quoted
+
+_QUOTED_CHARACTERS = 80
 
 _SIZES = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000})
 """Rows of a full page where nobody says otherwise: by these an only page is likely not to be the last."""
@@ -17,6 +21,22 @@ class NamedPagination(FollowedPagination):
 
     size: Annotated[int, Field(ge=1)] | None = None
     """Rows of a full page: an only page with fewer may leave out the place of the next."""
+
+
+def tells_more(page: Page, path: str, key: str) -> bool:
+    """Return whether a body says at a path, which `key` names, that there is a page after it.
+
+    Raises:
+        PermanentSourceError: there is neither true nor false; of a page without records the path may be absent.
+
+    """
+    found = page.find(path)
+    if (page.records and page.missing(path)) or not isinstance(found, bool | None):
+        there = page.missing(path) or f"it is {quoted(found, _QUOTED_CHARACTERS)}"
+        raise PermanentSourceError(
+            f"{page.label}: pagination.{key}: {path!r} is no true or false, {there}; correct {key}, or leave it out"
+        )
+    return bool(found)
 
 
 def missing_in_body(page: Page, key: str, path: str) -> str | None:
