@@ -72,8 +72,9 @@ async def test_a_fault_that_passes_costs_one_more_request(site: Site, tmp_path: 
     [
         (
             "/sitemap-elsewhere.xml",
-            "lists 2 pages, all on another host, the first http://other.example.com/1, and nothing",
+            "leads to another host alone, first to http://other.example.com/1, and nothing was asked",
         ),
+        ("/sitemap-index-elsewhere.xml", "leads to another host alone, first to http://other.example.com/1.xml, and"),
         ("/sitemap-bomb.xml", "it has a document type (urlset), which may define entities without end; correct the"),
         ("/sitemap-cut-off.xml", "is no sitemap and no feed that can be read: "),
         ("/sitemap-without-pages.xml", "lists no page; name another sitemap or feed, or start"),

@@ -36,6 +36,7 @@ def map_routes(site: Site) -> dict[str, Route]:
         "/sitemap-index-with-a-gap.xml": _xml(index_of([f"{site.url}/sitemap-more.xml", f"{site.url}/gone.xml"])),
         "/sitemap-long.xml": _long(site),
         "/sitemap-elsewhere.xml": _xml(sitemap_of(["http://other.example.com/1", "http://other.example.com/2"])),
+        "/sitemap-index-elsewhere.xml": _xml(index_of(["http://other.example.com/1.xml"])),
         "/sitemap-partly-elsewhere.xml": _xml(sitemap_of([leaves[0], "http://other.example.com/2"])),
         "/sitemap-with-dead-links.xml": _xml(sitemap_of([leaves[0], f"{site.url}/gone"])),
         "/sitemap-without-pages.xml": _xml(sitemap_of([])),

@@ -194,15 +194,15 @@ class SelectorStats:
         if not self.listings or self.levels or self.details or self.reject:
             return
         where = _where(self.listings, self.first_listing, "sitemaps and feeds")
-        if not self.listed and source.match is not None:
+        if self.elsewhere:
+            host, link = next(iter(self.elsewhere.items()))
+            raise WrongPagesError(
+                f"{where} leads to another host alone, first to {link}, and nothing was asked there; "
+                f"add {host} to allow_hosts if its pages are the source's"
+            )
+        if source.match is not None:
             raise WrongPagesError(f"match: {source.match!r} is in no address that {where} lists; correct it")
-        if not self.listed:
-            raise WrongPagesError(f"{where} lists no page; name another sitemap or feed, or start")
-        host, link = next(iter(self.elsewhere.items()))
-        raise WrongPagesError(
-            f"{where} lists {self.listed:,} pages, all on another host, the first {link}, and nothing was asked there; "
-            f"add {host} to allow_hosts if they are the source's"
-        )
+        raise WrongPagesError(f"{where} lists no page; name another sitemap or feed, or start")
 
     def _check_levels(self, source: PagesSource) -> None:
         """Raise when the links of a level match nothing, or lead to no page."""
