@@ -1,0 +1,78 @@
+"""What REST and GraphQL sources are mostly asked for, each a pipeline file of a few lines, and its rows those of the server."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tasks.config import ApiSource, load_pipeline
+from tests.ingest.sources import land_one, read_rows
+from tests.ingest.test_incremental import rows_at
+from tests.site.graphql import ORDERS
+from tests.site.landing import kept_at
+from tests.site.server import Site
+
+MOST_LINES = 20
+ISSUES = """
+name: issues
+sources:
+  issues:
+    kind: api
+    url: SITE/since
+    pagination: {kind: page, pages_at: pages}
+    records_at: items
+    incremental: {field: at, param: since, start: 2024-01-01T00:00:00Z, format: iso}
+    key: [id]
+"""
+GRAPHQL = """
+name: orders
+sources:
+  orders:
+    kind: api
+    url: SITE/graphql/none
+    graphql:
+      query: |
+        query($after: String, $region: String) {
+          orders(first: 4, after: $after, region: $region) {
+            nodes { id total }
+            pageInfo { hasNextPage endCursor }
+          }
+        }
+    partitions: {region: [eu]}
+    pagination: {kind: graphql}
+    records_at: data.orders.nodes
+"""
+
+
+def source_of(text: str, site: Site, folder: Path) -> ApiSource:
+    """Return the one source of a pipeline file, which is short."""
+    assert len(text.strip().splitlines()) <= MOST_LINES
+    path = folder / "pipeline.yaml"
+    path.write_text(text.replace("SITE", site.url))
+    (source,) = load_pipeline(path).sources.values()
+    assert isinstance(source, ApiSource)
+    return source
+
+
+async def test_issues_that_were_updated_since(site: Site, tmp_path: Path) -> None:
+    """All come first, by pages, and then those alone that are as new as the newest."""
+    source = await asyncio.to_thread(source_of, ISSUES, site, tmp_path)
+    first = rows_at(*(f"2024-01-{day:02d}T00:00:00Z" for day in range(1, 9)))
+    kept_at(site).rows = first
+    before = await land_one(source, tmp_path / "raw")
+    kept_at(site).rows = [*first, *rows_at("2024-02-01T00:00:00Z", first=9)]
+    after = await land_one(source, tmp_path / "raw")
+
+    increment = tmp_path / "raw" / "all+000001.jsonl.zst"
+    assert await asyncio.to_thread(read_rows, before.path) == first
+    assert [row["id"] for row in await asyncio.to_thread(read_rows, increment)] == [8, 9]
+    assert (before.rows, after.rows) == (8, 10)
+
+
+async def test_a_query_of_a_connection(site: Site, tmp_path: Path) -> None:
+    """Its nodes are the rows, of every page."""
+    source = await asyncio.to_thread(source_of, GRAPHQL, site, tmp_path)
+    landed = await land_one(source, tmp_path / "raw")
+
+    eu = [{"id": row["id"], "total": row["total"]} for row in ORDERS if row["region"] == "eu"]
+    assert (await asyncio.to_thread(read_rows, landed.path), landed.pages) == (eu, 4)
