@@ -6,12 +6,14 @@ import re
 from contextvars import ContextVar
 from copy import copy
 from html.entities import codepoint2name
-
-import httpx
+from typing import TYPE_CHECKING
 
 from tasks.core.errors import TidemillError
 from tasks.core.redaction import HIDDEN as _HIDDEN
 from tasks.core.redaction import basic_pair, redact
+
+if TYPE_CHECKING:
+    import httpx  # the kinds of pagination are known to whoever reads a pipeline file, which asks for nothing
 
 HIDDEN = _HIDDEN.encode()
 _SHORTEST = 6  # what is shorter stands in a text by chance
