@@ -149,9 +149,9 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         emit(ProgressEvent("convert", job.name, len(job.inputs), len(job.inputs), "nothing new"))
         same = state_of_table(job, manifest.types, kept, files_read=0)
         lost = await asyncio.to_thread(warn_of_lost_rejects, job, manifest)
-        audited = audit_table(job, kept, manifest.types, parts=manifest.parts.values())
+        audited = audit_table(job, kept, manifest.types, parts=manifest.parts.values(), spellings=manifest.spellings)
         warnings = (*audited, *lost, *warn_of_copied_files(job, kept))
-        guesses = gather_guesses(kept, manifest.parts.values(), manifest.types, job.target)
+        guesses = gather_guesses(kept, manifest.parts.values(), manifest.types, manifest.spellings)
         return replace(same, findings=replace(await asyncio.to_thread(report_of, job, warnings), guesses=guesses))
     draft = await draft_table(job, manifest, changed, convert_files)
     draft.warnings += await asyncio.to_thread(warn_of_lost_rejects, job, manifest)
@@ -165,7 +165,7 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         get_run_logger().info(
             "source %s: %d records gave no row: %s is empty", job.name, table.records_empty, job.explode
         )
-    guesses = gather_guesses(draft.files, draft.parts.values(), draft.types, job.target)
+    guesses = gather_guesses(draft.files, draft.parts.values(), draft.types, draft.spellings)
     for column, counts in guesses.taken.items():
         told = ", ".join(f"{text!r} {count:,} times" for text, count in counts.items())
         get_run_logger().info("source %s, %s: %s was taken off its numbers", job.name, column, told)

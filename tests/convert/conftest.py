@@ -124,16 +124,18 @@ def make_table(
     changed, kept = find_changed(job, manifest), find_kept(job, manifest)
     if not changed and kept.keys() == manifest.files.keys() and manifest.files:
         same = state_of_table(job, manifest.types, kept, files_read=0)
-        findings = report_of(job, audit_table(job, kept, manifest.types, parts=manifest.parts.values()))
+        findings = report_of(
+            job, audit_table(job, kept, manifest.types, parts=manifest.parts.values(), spellings=manifest.spellings)
+        )
         return replace(
             same,
             findings=replace(
-                findings, guesses=gather_guesses(kept, manifest.parts.values(), manifest.types, job.target)
+                findings, guesses=gather_guesses(kept, manifest.parts.values(), manifest.types, manifest.spellings)
             ),
         )
     draft = asyncio.run(draft_table(job, manifest, changed, convert_files.fn))
     table = state_of_table(job, draft.types, commit_table(draft), files_read=len(changed))
-    guesses = gather_guesses(draft.files, draft.parts.values(), draft.types, job.target)
+    guesses = gather_guesses(draft.files, draft.parts.values(), draft.types, draft.spellings)
     return replace(table, findings=replace(report_of(job, draft.warnings, {}, changed), guesses=guesses))
 
 

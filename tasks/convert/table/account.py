@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
 from tasks.convert.parts.part import Part
 from tasks.convert.schema.blocks import EXAMPLE
+from tasks.convert.schema.spelling import Spelling
 from tasks.convert.schema.types import Types
 from tasks.convert.staging.context import ConvertedFile
 from tasks.convert.table.guesses import warn_of_guesses, warn_of_strangers, warn_of_units, warn_of_unused_keys
@@ -24,8 +26,9 @@ def audit_table(
     types: Types,
     before: TableManifest | None = None,
     parts: Collection[Part] = (),
+    spellings: Mapping[str, Spelling] = MappingProxyType({}),
 ) -> tuple[str, ...]:
-    """Return the warnings of a table as it is going to be, of these parts; `before` is what it held, where that may have changed.
+    """Return the warnings of a table as it is going to be, of these parts, with what its texts may be; `before` is what it held, where that may have changed.
 
     Raises:
         TableError: it must not become that; the table is as it was.
@@ -39,7 +42,7 @@ def audit_table(
         *warn_of_unlisted_files(job),
         *warn_of_partition_folders(job, types),
         *warn_of_guesses(files, types, job.target.columns),
-        *warn_of_texts(files, parts, types, job.target),
+        *warn_of_texts(spellings),
         *warn_of_units(files, job.target.columns),
         *warn_of_strangers(files, parts),
         *warn_of_reading(files),

@@ -16,6 +16,7 @@ from tasks.convert.staging.context import ConvertedFile
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.draft import Draft
 from tasks.convert.table.findings import check_draft
+from tasks.convert.table.hints import find_spellings
 from tasks.convert.table.job import in_order
 from tasks.convert.table.manifest import (
     TableManifest,
@@ -41,7 +42,8 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     _shrink(draft)
     yielded = _drop_duplicates(draft, before)
     _check_account(draft)
-    audited = audit_table(job, draft.files, draft.types, before, draft.parts.values())
+    draft.spellings = dict(find_spellings(draft.files, draft.parts.values(), draft.types, job.target))
+    audited = audit_table(job, draft.files, draft.types, before, draft.parts.values(), draft.spellings)
     draft.warnings += (*audited, *yielded)
     check_draft(draft)
     rejects = {name for file in draft.files.values() for name in file.rejects}
@@ -61,6 +63,7 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
         job.pipeline,
         number,
         job.declared,
+        spellings=draft.spellings,
     )
     commit_table_manifest(versions.staged / "table", manifest)
     versions.commit(number)

@@ -11,6 +11,7 @@ from tasks.convert.parts.part import Part
 from tasks.convert.parts.sample import Samples
 from tasks.convert.schema.expressions import find_types, sees_alike
 from tasks.convert.schema.names import refuse_width
+from tasks.convert.schema.spelling import Spelling
 from tasks.convert.schema.types import TypeName, is_exact
 from tasks.convert.staging.context import ConversionResult, ConvertedFile
 from tasks.convert.table.job import TableJob, in_order
@@ -20,7 +21,7 @@ from tasks.core.checksums import Checksum
 
 @dataclass
 class Draft:
-    """What the next version of a table holds; `shrunk` are the parts of the current one that lose files, `samples` rows of new ones, `warnings` what its audit found."""
+    """What the next version of a table holds; `shrunk` are the parts of the current one that lose files, `samples` rows of new ones, `warnings` and `spellings` what its audit found."""
 
     job: TableJob
     files: dict[str, ConvertedFile]
@@ -29,6 +30,7 @@ class Draft:
     types: dict[str, TypeName] = field(default_factory=dict)
     samples: Samples | None = None
     warnings: tuple[str, ...] = ()
+    spellings: dict[str, Spelling] = field(default_factory=dict)
     checksums: Mapping[str, Checksum] = field(default_factory=dict)
     number: int = 0
 

@@ -11,7 +11,7 @@ from tasks.config.files import KEYS_OF_FORMATS
 from tasks.config.formats import FORMATS
 from tasks.convert.parts.part import Part
 from tasks.convert.schema.blocks import Guess, Hint
-from tasks.convert.schema.target import TableTarget
+from tasks.convert.schema.spelling import Spelling
 from tasks.convert.schema.types import NULL_TEXTS, Types
 from tasks.convert.staging.context import ConvertedFile, add_taken
 from tasks.convert.table.hints import ColumnHint, find_hints
@@ -83,9 +83,12 @@ def _shared_guess(guess: Guess) -> dict[str, Any]:
 
 
 def gather_guesses(
-    files: Mapping[str, ConvertedFile], parts: Collection[Part], types: Types, target: TableTarget
+    files: Mapping[str, ConvertedFile],
+    parts: Collection[Part],
+    types: Types,
+    spellings: Mapping[str, Spelling],
 ) -> Guesses:
-    """Return what was guessed of a table's files, alike guesses together, the most frequent first."""
+    """Return what was guessed of a table's files, alike guesses together, the most frequent first, and what its texts may be."""
     found: dict[Guess, list[str]] = {}
     for file in files.values():
         if file.guess is not None:
@@ -93,7 +96,7 @@ def gather_guesses(
     shared = [SharedGuess(guess, len(names), names[0]) for guess, names in found.items()]
     shared.sort(key=lambda each: -each.files)
     taken = {column: counts for column, counts in add_taken(file.taken for file in files.values()).items() if counts}
-    hints = find_hints(files, parts, types, target)
+    hints = find_hints(spellings)
     if not found:
         return Guesses(taken=taken, hints=hints)
     units = {column: unit for column, (unit, _) in _first_units(files).items() if column in types}

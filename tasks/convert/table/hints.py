@@ -29,19 +29,15 @@ class ColumnHint:
     others: tuple[str, ...] = ()
 
 
-def find_hints(
-    files: Mapping[str, ConvertedFile], parts: Iterable[Part], types: Types, target: TableTarget
-) -> tuple[ColumnHint, ...]:
-    """Return what may be declared of the columns that are of texts in a table of these parts."""
-    return tuple(_hint(name, spelling) for name, spelling in _spellings(files, parts, types, target))
+def find_hints(spellings: Mapping[str, Spelling]) -> tuple[ColumnHint, ...]:
+    """Return what may be declared of the columns that are of texts in a table."""
+    return tuple(_hint(name, spelling) for name, spelling in spellings.items())
 
 
-def warn_of_texts(
-    files: Mapping[str, ConvertedFile], parts: Iterable[Part], types: Types, target: TableTarget
-) -> Iterator[str]:
+def warn_of_texts(spellings: Mapping[str, Spelling]) -> Iterator[str]:
     """Yield a sentence on columns whose numbers are texts, and on those in which a few values make texts of dates or truths."""
     alike: dict[object, list[tuple[str, Spelling]]] = {}
-    for name, spelling in _spellings(files, parts, types, target):
+    for name, spelling in spellings.items():
         if spelling.kind == "numbers" or spelling.others:
             same = spelling.declaration if not (spelling.others or spelling.either) else name
             alike.setdefault(same, []).append((name, spelling))
@@ -80,10 +76,10 @@ def _hint(name: str, spelling: Spelling) -> ColumnHint:
     return ColumnHint(name, example, spelling.declaration, spelling.values, spelling.fitting, others)
 
 
-def _spellings(
+def find_spellings(
     files: Mapping[str, ConvertedFile], parts: Iterable[Part], types: Types, target: TableTarget
 ) -> Iterator[tuple[str, Spelling]]:
-    """Yield the columns of texts nearly all of whose values are something else."""
+    """Yield the columns of texts, in a table of these parts, nearly all of whose values are something else."""
     shapes: dict[str, dict[str, Shape]] = {}
     unknown: dict[str, int] = {}
     for part in parts:

@@ -12,6 +12,7 @@ import msgspec
 import pyarrow.parquet as pq
 
 from tasks.convert.parts.part import Part
+from tasks.convert.schema.spelling import Spelling
 from tasks.convert.schema.types import TypeName, Types, widen
 from tasks.convert.staging.context import ConvertedFile
 from tasks.core.checksums import Checksum
@@ -41,6 +42,8 @@ class TableManifest:
     declared: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    spellings: dict[str, Spelling] = field(default_factory=dict)
+    """What the values of columns of texts are, but for a few; by the columns."""
 
     @property
     def rows(self) -> str:
