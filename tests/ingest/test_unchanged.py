@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tasks.config import PagesSource
+from tasks.ingest.scraping.listing import read_listing
 from tasks.ingest.scraping.unchanged import is_settled
 from tests.ingest.sources import QUICK, land_one, read_rows
 from tests.site.landing import kept_at
@@ -63,6 +65,27 @@ async def test_what_may_have_changed_is_asked_for_again(site: Site, tmp_path: Pa
     show(site, a=(changed, "b"))
 
     assert await land_again(site, tmp_path) == (["b", "more"], ["/dated/a"])
+
+
+async def test_what_is_listed_twice_and_not_alike_is_asked_for_again(site: Site, tmp_path: Path) -> None:
+    """One entry, or one sitemap, says that the page is as it was, and another that it has changed."""
+    show(site, a=("2020-01-01", "a"), b=("2020-01-01", "b"))
+    stale = f"{site.url}/sitemap-dated-stale.xml"
+    both = (stale, f"{site.url}/sitemap-dated.xml")
+    await land_again(site, tmp_path, sitemap=both)
+    unchanged = await land_again(site, tmp_path, sitemap=both)
+    show(site, a=("2020-01-02", "new"), b=("2020-01-01", "unseen"))
+    changed = await land_again(site, tmp_path, sitemap=both)
+    page = httpx.Response(
+        200,
+        text="<urlset>" + "".join(f"<url><loc>/a</loc><lastmod>{at}</lastmod></url>" for at in (1, 2)) + "</urlset>",
+        request=httpx.Request("GET", stale),
+    )
+
+    assert [path for path in unchanged[1] if "/dated/" in path] == []
+    assert [path for path in changed[1] if "/dated/" in path] == ["/dated/a"]
+    assert changed[0] == ["new", "more", "b", "more"]
+    assert read_listing(page, dated(site)).changed == {}
 
 
 async def test_a_fresh_run_asks_for_all(site: Site, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def map_routes(site: Site) -> dict[str, Route]:
         "/pictures": _html(_PICTURES),
         "/picture/{name}": _picture(site),
         "/sitemap-dated.xml": _dated(site),
+        "/sitemap-dated-stale.xml": _dated(site, "2020-01-01"),
         "/dated/{name}": _dated_leaf(site),
     }
 
@@ -139,13 +140,13 @@ def _long_leaf(site: Site) -> Route:
     return answer
 
 
-def _dated(site: Site) -> Route:
-    """Return a sitemap of the site's kept rows: each has the name of a page, when it changed, and its text."""
+def _dated(site: Site, changed: str | None = None) -> Route:
+    """Return a sitemap of the site's kept rows: each has the name of a page, when it changed, unless told otherwise, and its text."""
 
     async def answer(_: Request) -> Response:
         urls = (
             f"<url><loc>{site.url}/dated/{row['name']}</loc>"
-            + (f"<lastmod>{row['changed']}</lastmod>" if row["changed"] else "")
+            + (f"<lastmod>{changed or row['changed']}</lastmod>" if row["changed"] else "")
             + "</url>"
             for row in kept_at(site).rows
         )

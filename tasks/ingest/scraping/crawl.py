@@ -75,7 +75,7 @@ async def crawl(
                 warnings,
                 unproven,
                 elements_skipped=skipped,
-                records=frontier.records if frontier.is_done() else (),
+                records=frontier.agreed_records() if frontier.is_done() else (),
             )
 
 
@@ -122,8 +122,10 @@ class _Visitor:
         if running is None or frontier.is_landed(frontier.spots[frontier.done]):
             await _end([self._running.popleft()])
             return None
-        visit = await running
+        visit, spot = await running, frontier.spots[frontier.done]
         self._running.popleft()
+        if visit.record is not None and visit.record.changed != spot.changed:  # a sitemap read since does not agree
+            return await self._visit(spot)
         return visit
 
     async def aclose(self) -> None:

@@ -100,6 +100,10 @@ class Frontier:
         """Return whether a page need not be fetched, because a redirect has led to it before."""
         return (spot.url, spot.level) in self._landed
 
+    def agreed_records(self) -> list[PageRecord]:
+        """Return what is kept of the pages that all sitemaps tell the same of."""
+        return [record for record in self.records if self.spots[self._places[record.url]].changed == record.changed]
+
     def find(
         self, urls: Iterable[httpx.URL], depth: int, level: int, changed: Mapping[str, str] = MappingProxyType({})
     ) -> None:
@@ -143,7 +147,11 @@ class Frontier:
         return [*visit.page.lines, *(reject_line(reason, spot.url) for reason in visit.page.rejects)]
 
     def _add(self, spot: CrawlTarget) -> None:
-        if spot.url not in self._places and not self.is_landed(spot):
+        place = self._places.get(spot.url)
+        if place is not None:
+            if spot.changed not in ("", self.spots[place].changed):  # sitemaps do not agree
+                self.spots[place] = self.spots[place]._replace(changed="")
+        elif not self.is_landed(spot):
             self._places[spot.url] = len(self.spots)
             self.spots.append(spot)
 

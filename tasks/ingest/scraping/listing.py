@@ -68,7 +68,9 @@ def read_listing(response: httpx.Response, source: PagesSource) -> ScrapedPage:
     else:
         found = _parse(response, body)
     rejects = [f"{count:,} of its entries have no address"] if (count := found.nameless) else []
-    addresses = dict(_join(response, found.entries, rejects.append))
+    addresses: dict[httpx.URL, str] = {}
+    for url, change in _join(response, found.entries, rejects.append):
+        addresses[url] = change if addresses.get(url, change) == change else ""  # listed twice, and not alike
     if found.are_sitemaps:
         return ScrapedPage([], Counter(), 0, [], list(addresses), rejects)
     pages = [url for url in addresses if source.match is None or re.search(source.match, str(url))]
