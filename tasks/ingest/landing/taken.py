@@ -11,6 +11,9 @@ from tasks.core.json_text import list_entries, take_json
 from tasks.ingest.scraping.page import REJECT
 
 
+_ESCAPE = b"\\u"  # a name may be written with some
+
+
 class TakenMembers:
     """Members, by their names, that stand first in each record; what is no object stays as it is."""
 
@@ -28,7 +31,7 @@ class TakenMembers:
         """
         if not line.startswith(b"{") or line.startswith(REJECT):
             return line
-        if any(name in line for name in self._written):
+        if _ESCAPE in line or any(name in line for name in self._written):
             self._refuse_own(line)
         rest = line[1:].lstrip()
         return b"{" + self._members + (b"" if rest.startswith(b"}") else b", ") + rest
