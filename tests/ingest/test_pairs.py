@@ -21,6 +21,13 @@ async def test_each_pair_is_a_column(site: Site, selector: str) -> None:
     assert rows[:3] == [{"name": "a", **FACTS}, {"name": "b", **TERMS}, {"name": "c"}]
 
 
+async def test_a_pair_in_two_elements_that_match_counts_once(site: Site) -> None:
+    """A table and its rows, or a table within another, hold the same pairs."""
+    rows = await crawl_rows(pages(site, "/pairs", pairs="table.facts, table.facts tr, dl, dt"))
+
+    assert rows[:2] == [{"name": "a", **FACTS}, {"name": "b", **TERMS}]
+
+
 async def test_what_is_no_pair_is_a_reject(site: Site) -> None:
     """A cell alone, three cells, and a value without a name are told with their texts."""
     rows = await crawl_rows(pages(site, "/pairs", pairs="table.facts"))

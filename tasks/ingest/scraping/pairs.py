@@ -11,6 +11,7 @@ from parsel import Selector
 from tasks.ingest.scraping.selectors import inner_text
 
 _NO_WORD = re.compile(r"\W+")
+_HOLDERS = ("dt", "tr")
 _CELLS = frozenset({"td", "th"})
 _BETWEEN = "; "  # values of one name
 
@@ -31,7 +32,8 @@ def read_pairs(elements: Sequence[Selector]) -> Pairs:
     """Return the pairs that some elements hold: each a dl, a dt, a table, its body, or a row; a name's values are joined by `; `."""
     found: dict[str, list[str]] = {}
     rejects: list[str] = []
-    for texts in (texts for element in elements for texts in _read(element.root)):
+    holders = dict.fromkeys(holder for element in elements for holder in _holders_in(element.root))
+    for texts in (texts for holder in holders for texts in _read(holder)):
         if len(texts) % 2 or not all(map(plain_name, texts[::2])):
             if any(texts):
                 rejects.append(f"{' | '.join(texts)!r:.80} is no name beside its value")
@@ -42,15 +44,17 @@ def read_pairs(elements: Sequence[Selector]) -> Pairs:
     return Pairs({name: _BETWEEN.join(values) for name, values in found.items()}, rejects)
 
 
-def _read(element: Any) -> Iterator[list[str]]:
-    """Yield the texts of pairs: names and values in turns."""
-    if element.tag == "dt":
-        yield from _read_term(element)
-    elif element.tag == "tr":
-        yield from _read_row(element)
+def _holders_in(element: Any) -> Iterator[Any]:
+    """Yield the terms and rows that an element is or holds; one element may stand in another."""
+    if element.tag in _HOLDERS:
+        yield element
     else:
-        for inner in element.iter("dt", "tr"):
-            yield from _read(inner)
+        yield from element.iter(*_HOLDERS)
+
+
+def _read(holder: Any) -> Iterator[list[str]]:
+    """Yield the texts of pairs: names and values in turns."""
+    yield from _read_term(holder) if holder.tag == "dt" else _read_row(holder)
 
 
 def _read_term(term: Any) -> Iterator[list[str]]:
