@@ -107,6 +107,14 @@ async def test_a_pattern_that_is_in_no_address_is_one_error(site: Site) -> None:
         await crawl_from(listed(site, "/sitemap.xml", match="/product/"))
 
 
+async def test_a_pattern_that_is_in_no_address_is_told_beside_pages_of_a_start(site: Site) -> None:
+    """Pages that are read from elsewhere do not hide it."""
+    source = listed(site, "/sitemap.xml", match="/product/", start=f"{site.url}/leaf/1")
+
+    with pytest.raises(WrongPagesError, match=r"match: '/product/' is in no address"):
+        await crawl_from(source)
+
+
 async def test_a_page_on_another_host_is_told(site: Site) -> None:
     """Of a sitemap with pages on several hosts those of the source's own are read, and the others told of."""
     groups = await crawl_from(listed(site, "/sitemap-partly-elsewhere.xml"))

@@ -191,10 +191,11 @@ class SelectorStats:
 
     def _check_listings(self, source: PagesSource) -> None:
         """Raise when sitemaps and feeds list no page that may be asked for."""
-        if not self.listings or self.levels or self.details or self.reject:
+        is_any_read = bool(self.levels or self.details or self.reject)
+        if not self.listings or (self.listed and is_any_read):
             return
         where = _where(self.listings, self.first_listing, "sitemaps and feeds")
-        if self.elsewhere:
+        if self.elsewhere and not is_any_read:
             host, link = next(iter(self.elsewhere.items()))
             raise WrongPagesError(
                 f"{where} leads to another host alone, first to {link}, and nothing was asked there; "
