@@ -60,7 +60,7 @@ def find_parent_mistakes(
 
 
 def _read_rows(at: str, parent: Parent, folder: DataFolder, limit: int = MOST_PARTITIONS + 1) -> list[tuple[Any, ...]]:
-    """Return the values of the column, and of those that are taken, of each row that the condition holds of; each once."""
+    """Return the values of the column, and of those that are taken, of each row that the condition holds of, and of how many rows they are; each once."""
     table = folder.table(parent.from_)
     if not is_table(table):
         return []  # made of no row
@@ -78,7 +78,7 @@ def _read_rows(at: str, parent: Parent, folder: DataFolder, limit: int = MOST_PA
         }.items():
             _check_column(f"{at}.{key}", column, kinds, parent.from_)
         names = ", ".join(quote_name(each) for each in (parent.column, *parent.take.values()))
-        query = f"SELECT DISTINCT {names} FROM {quote_name(parent.from_)} WHERE {_condition(parent)} ORDER BY ALL LIMIT {limit}"  # noqa: S608 - one SELECT, in which nothing but this table can be read
+        query = f"SELECT {names}, count(*) FROM {quote_name(parent.from_)} WHERE {_condition(parent)} GROUP BY ALL ORDER BY ALL LIMIT {limit}"  # noqa: S608 - one SELECT, in which nothing but this table can be read
         with explained(f"{at}.where", tables, at), bounded(connection, f"{at}.where", _LIMITS, at, None):
             found: list[tuple[Any, ...]] = connection.execute(query).fetchall()
     if len(found) > MOST_PARTITIONS:
@@ -112,10 +112,10 @@ def _as_children(at: str, parent: Parent, rows: Sequence[tuple[Any, ...]]) -> tu
     """Return the children of rows, and how many rows have no value."""
     found: dict[str, Child] = {}
     without = 0
-    for value, *beside in rows:
+    for value, *beside, count in rows:
         plain = _plain(value)
         if plain is None or plain == "":  # the address of such a one would be that of all
-            without += 1
+            without += count
             continue
         text = "true" if plain is True else "false" if plain is False else plain
         child = Child(text, tuple(zip(parent.take, map(_plain, beside), strict=True)))
