@@ -15,10 +15,12 @@ from urllib.parse import quote, unquote
 
 from tasks.config import ApiSource, Child, Column, Dates, PagesSource, Parent, PartitionValues, Range, Scalar
 from tasks.config.dates import Interval
+from tasks.core.errors import PermanentSourceError
 from tasks.core.storage import fingerprint
 from tasks.raw.files import PARTITION_CHARACTERS
 
 WHOLE = "all"  # the name of the one partition of a source that declares none
+_DOTS = {".", ".."}
 _HASH_CHARACTERS = 12
 
 # How a source is asked, by whom, how much and how often, and what becomes of its rows, does not change
@@ -92,8 +94,18 @@ class Partition:
         return f"{name[:PARTITION_CHARACTERS]}-{digest}"
 
     def fill(self, url: str) -> str:
-        """Return `url` with this partition's values in its placeholders, quoted."""
-        return url.format_map({key: quote(str(value), safe="") for key, value in self.placeholders.items()})
+        """Return `url` with this partition's values in its placeholders, quoted.
+
+        Raises:
+            PermanentSourceError: a part of the path would be . or .., which is another address.
+
+        """
+        filled = url.format_map({key: quote(str(value), safe="") for key, value in self.placeholders.items()})
+        if dots := _DOTS & {*filled.partition("?")[0].split("/")} - {*url.split("/")}:
+            raise PermanentSourceError(
+                f"the partition's values make {dots.pop()!r} of a part of {url}, which leads to another address; leave them out"
+            )
+        return filled
 
     @property
     def placeholders(self) -> dict[str, Scalar]:

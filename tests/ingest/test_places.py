@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
@@ -71,6 +72,18 @@ async def test_a_value_in_a_path_is_quoted(site: Site, tmp_path: Path) -> None:
         await land_one(source, tmp_path)
 
     assert site.paths[0] == "/from/cursor/a%2Fb/items?part=%7Bat%7D"
+
+
+@pytest.mark.parametrize("value", [".", ".."])
+async def test_a_value_that_leads_out_of_its_path_is_one_error(site: Site, tmp_path: Path, value: str) -> None:
+    """Dots alone would be left out of the path, and another address be asked for; beside others they are sent."""
+    plain = {"pagination": {"kind": "single"}, "partitions": {"id": [value]}}
+
+    with pytest.raises(PermanentSourceError, match=re.escape(f"make {value!r} of a part of {site.url}/orders/")):
+        await land_one(api(site, "/orders/{id}/items", **plain), tmp_path)
+    await land_one(api(site, "/orders/1{id}/items", **plain), tmp_path / "beside")
+
+    assert site.paths == [f"/orders/1{value}/items"]
 
 
 async def test_a_partition_stands_in_parameters_and_headers(site: Site, tmp_path: Path) -> None:
@@ -197,6 +210,16 @@ async def test_what_is_new_is_asked_for_within_the_body(
     asked = [body["filter"]["and"][0] for body in bodies(site)]
     assert [each["from"] for each in asked] == [first, then]
     assert all(type(each["to"]) is type(first) and each["to"] > each["from"] for each in asked)
+
+
+async def test_a_number_that_is_a_text_is_no_date(site: Site, tmp_path: Path) -> None:
+    """Milliseconds whose first digits could be those of a date are asked on from as they are."""
+    kept_at(site).rows = rows_at("1712010101234")
+    source = growing(site, place="query", format="epoch_ms", start=0)
+    for _ in range(2):
+        await land_one(source, tmp_path)
+
+    assert "since=1712010101234" in site.paths[-1]
 
 
 async def test_what_is_new_stands_in_a_text(site: Site, tmp_path: Path) -> None:

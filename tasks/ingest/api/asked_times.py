@@ -37,14 +37,14 @@ def _write_value(form: str | None, value: Scalar) -> Scalar:
     """Return a value that landed in a format; without one, and as a number where numbers are asked for, it is as it came."""
     if form is None or (form in EPOCHS and not isinstance(value, str)):
         return value
+    if form in EPOCHS and isinstance(value, str) and value.isdecimal():  # which may be a time, too, as 20240101 is
+        return int(value)
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         moment = None
     if moment is not None:
         return _write_moment(form, moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
-    if form in EPOCHS and isinstance(value, str) and value.isdecimal():
-        return int(value)
     raise PermanentSourceError(
         f"incremental.format: {form!r:.60} is of times, and the largest value of the field is {value!r:.60}; "
         "take format out, or name a field of times"
