@@ -10,7 +10,6 @@ from tasks.core.errors import PermanentSourceError
 from tasks.core.json_text import list_entries, take_json
 from tasks.ingest.scraping.page import REJECT
 
-
 _ESCAPE = b"\\u"  # a name may be written with some
 
 
