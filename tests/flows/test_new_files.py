@@ -152,3 +152,12 @@ def test_a_folder_of_one_file_takes_those_to_come(own: Command, tmp_path: Path) 
 
     (found,) = load_pipeline(tmp_path / "pipelines" / "x.yaml").model_dump()["sources"].items()
     assert (found[0], found[1]["path"]) == ("orders", ("../a/orders-*-*.csv",))
+
+
+def test_what_to_do_next_begins_with_a_check(own: Command, tmp_path: Path) -> None:
+    """The commands that only look at the file are told before the one that runs it."""
+    (tmp_path / "orders.csv").write_text("id,price\n1,2\n")
+
+    told = own("new", "x", "--from", "orders.csv").stdout.partition("next: ")[2]
+
+    assert 0 < told.index(" check ") < told.index(" preview ") < told.index(" run ")

@@ -82,7 +82,10 @@ def propose_pipeline(wanted: Wanted, data: Path) -> int:
         print_line(console, f"to do: {mistake}")
     command, at = own_command(), "" if data == Path("data") else f" --data {data}"
     ask = " --ask" if config.fetched else ""
-    print_line(console, f"next: {command} preview {path}{ask}{at}, and then {command} run {path}{at}")
+    print_line(
+        console,
+        f"next: {command} check {path}{at}, {command} preview {path}{ask}{at}, and then {command} run {path}{at}",
+    )
     return 0
 
 
