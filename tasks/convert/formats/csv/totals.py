@@ -171,5 +171,5 @@ def looks_like_totals(last: Sequence[str], rows: Sequence[Sequence[str]]) -> boo
 def is_called_totals(last: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Return whether a record only begins as totals do, and may be a row."""
     named = name_place(last)
-    is_so = named is not None and len(rows) >= _LEAST_ROWS and _WORDS.fullmatch(last[named]) is not None
+    is_so = named is not None and any([*row] != [*last] for row in rows) and _WORDS.fullmatch(last[named]) is not None
     return is_so and any(kind_of_field(field) == "number" for field in last)
