@@ -389,6 +389,28 @@ def test_no_value_that_is_surely_no_number_or_time_is_tried_by_itself(
     assert len(tried) < len(["-", "1"]) * 2
 
 
+@pytest.mark.parametrize("odd", ["2013-01-01 05:{n}:60", "2013-02-{n} 05:00:00", "2013-01-01 24:{n}:00.5000000"])
+def test_no_text_that_comes_often_is_cast_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+    """Times that all but fit: a cast that fails costs much for each of them, so that one is tried with the first few alone."""
+    failed: list[int] = []
+    cast_whole = values._cast_whole
+
+    def counted(texts: pa.ChunkedArray, *options: Any) -> Any:
+        cast = cast_whole(texts, *options)
+        failed.extend([len(texts)] * (cast is None))
+        return cast
+
+    monkeypatch.setattr(values, "_cast_whole", counted)
+    times = [odd.format(n=30 + n % 30) if n % 5 else "2013-01-01 05:00:00" for n in range(_ROWS)]
+    (inbox(tmp_path) / "a.csv").write_text("id,v\n" + "".join(f"{n},{text}\n" for n, text in enumerate(times)))
+
+    table = make_table(tmp_path, files_source(columns={"v": "timestamp"}, table=NO_LIMIT))
+
+    assert table.rows_table == len(times[::5])
+    assert failed
+    assert sum(failed) < _ROWS // 4
+
+
 def test_no_record_of_two_lines_with_a_field_too_many_has_python_read_the_others(
     tmp_path: Path, flights: Flights, slow: Counter[str]
 ) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import cache
 
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 
 from tasks.config import Column
 from tasks.convert.schema.misfits import show
+from tasks.convert.schema.plain import as_plain
 from tasks.convert.schema.types import ARROW_TYPES, BOOL_TEXTS, EXACT_IN_FLOAT, NULL_TEXTS, TypeName, arrow_type
 
 # 007, 0x10 and +4930123456 are names that look like numbers: as such they would not come back as they were.
@@ -71,7 +71,6 @@ _OTHERS: Mapping[TypeName, str] = {
     "timestamp": r"[^0-9TZtz:+.\-\s]",
     "timestamp_utc": r"[^0-9TZtz:+.\-\s]",
 }
-_DIGITS: Mapping[str, str] = {"Y": r"([1-9]\d{3})", **dict.fromkeys("mdHMS", r"(\d{2})")}
 
 
 @dataclass(frozen=True)
@@ -196,7 +195,7 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
     if name == "null":
         return Cast(pa.nulls(len(texts)), pc.indices_nonzero(values.is_valid()).to_pylist())
     if declared is not None:
-        values = _as_plain(values, declared)
+        values = as_plain(values, declared)
     return _cast_strings(values, name, kind)
 
 
@@ -242,34 +241,48 @@ def _pattern_of(text: str) -> str:
 
 
 def _cast_strings(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType) -> Cast:
-    """Return texts as values: at once where all fit, else without zeros that say nothing, else each by itself."""
-    for texts in _with_and_without_zeros(values, name):
-        try:
-            cast = pc.cast(texts, kind)
-        except pa.ArrowInvalid:
-            values = texts
-            continue
-        if name not in ("int", "long") or not _may_be_beyond(texts, cast):
+    """Return texts as values: at once where all fit, else each different text once."""
+    for texts in (values[:_FIRST_VALUES], values):  # that one fails costs as much as all that do
+        cast = _cast_whole(texts, name, kind)
+        if cast is None:
+            break
+    else:
+        return Cast(cast, ())
+    encoded = values.combine_chunks().dictionary_encode()
+    each = _cast_different(encoded.dictionary, name, kind)
+    bad = pc.is_in(encoded.indices, pa.array(each.misfits, encoded.indices.type))
+    return Cast(pa.chunked_array([each.values.take(encoded.indices)]), pc.indices_nonzero(bad).to_pylist())
+
+
+def _cast_whole(
+    texts: pa.Array | pa.ChunkedArray, name: TypeName, kind: pa.DataType
+) -> pa.Array | pa.ChunkedArray | None:
+    """Return texts as values; None where one does not fit, or may be another number than Arrow takes it for."""
+    try:
+        cast = pc.cast(texts, kind)
+    except pa.ArrowInvalid:
+        return None
+    return None if name in ("int", "long") and _may_be_beyond(texts, cast) else cast
+
+
+def _cast_different(texts: pa.Array, name: TypeName, kind: pa.DataType) -> Cast:
+    """Return texts that differ as values, without zeros that say nothing: at once where all fit, else each by itself."""
+    if name in _ZEROS:
+        texts = pc.replace_substring_regex(texts, *_ZEROS[name])
+        if (cast := _cast_whole(texts, name, kind)) is not None:
             return Cast(cast, ())
     if name in ("int", "long"):
-        values = _as_whole(values)
-    has_other = pc.fill_null(pc.match_substring_regex(values, _OTHERS.get(name, _OTHERS["float"])), fill_value=False)
-    doubtful = pc.unique(pc.if_else(has_other, None, values)).to_pylist()
-    unfit = [text for text in doubtful if text is not None and not _is_one(text, kind)]
-    bad = pc.or_(has_other, pc.is_in(values, pa.array(unfit, pa.string())))
-    return Cast(pc.cast(pc.if_else(bad, None, values), kind), pc.indices_nonzero(bad).to_pylist())
+        texts = _as_whole(texts)
+    bad = pc.match_substring_regex(texts, _OTHERS.get(name, _OTHERS["float"]))
+    doubtful = pc.unique(pc.filter(texts, pc.invert(bad))).to_pylist()
+    unfit = [text for text in doubtful if not _is_one(text, kind)]
+    bad = pc.or_(bad, pc.is_in(texts, pa.array(unfit, pa.string())))
+    return Cast(pc.cast(pc.if_else(bad, None, texts), kind), pc.indices_nonzero(bad).to_pylist())
 
 
-def _may_be_beyond(texts: pa.ChunkedArray, numbers: pa.ChunkedArray) -> bool:
+def _may_be_beyond(texts: pa.Array | pa.ChunkedArray, numbers: pa.Array | pa.ChunkedArray) -> bool:
     """Return whether a number below zero may have been written as a greater one than 64 bits hold."""
     return (pc.min(numbers).as_py() or 0) < 0 and bool(pc.any(pc.starts_with(texts, "0x", ignore_case=True)).as_py())
-
-
-def _with_and_without_zeros(values: pa.ChunkedArray, name: TypeName) -> Iterator[pa.ChunkedArray]:
-    """Yield texts as they are, and where the type knows of zeros that say nothing, without these."""
-    yield values
-    if name in _ZEROS:
-        yield pc.replace_substring_regex(values, *_ZEROS[name])
 
 
 def _as_whole(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -304,69 +317,6 @@ def _cast_typed(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType, decl
             pass
     plain = None if declared is None else Column(type=declared.type)  # typed values are not written in a way
     return cast_texts(pc.cast(values, pa.string()), name, plain)
-
-
-def _as_plain(values: pa.ChunkedArray, declared: Column) -> pa.ChunkedArray:
-    """Return texts as Arrow reads them: without separators of thousands, with a decimal point, dates in ISO 8601."""
-    if declared.format is not None:
-        return _as_iso(values, declared.format)
-    if declared.decimal is not None and pc.any(pc.ends_with(values, "-")).as_py():  # as SAP writes numbers below zero
-        values = pc.replace_substring_regex(values, r"^(\d|[^+-].*\d)-$", r"-\1")
-    if declared.thousands is not None:
-        # Only where they separate thousands: 1,5 is no 15, nor 0,125 a 125.
-        separator = re.escape(declared.thousands)
-        decimal = re.escape(declared.decimal or ".")
-        grouped = pc.match_substring_regex(values, rf"^[+-]?[1-9]\d{{0,2}}({separator}\d{{3}})+({decimal}\d+)?$")
-        values = pc.if_else(grouped, pc.replace_substring(values, declared.thousands, ""), values)
-    if declared.decimal == ",":
-        pointed = pc.match_substring(values, ".")  # 1.234 is no number where commas separate decimals
-        values = pc.replace_substring(values, ",", ".", max_replacements=1)
-        if pc.any(pointed).as_py():
-            values = pc.if_else(pointed, "a point", values)
-    return values
-
-
-def _as_iso(values: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
-    """Return the texts that are times in a strptime format in ISO 8601, and the others as they are."""
-    rewriting = _rewriting(pattern)
-    if rewriting is None:
-        return _parse_each(values, pattern)
-    is_fixed = pc.match_substring_regex(values, rewriting[0])
-    written = pc.replace_substring_regex(pc.replace_substring_regex(values, *rewriting), "T00:00:00$", "")
-    if pc.all(is_fixed).as_py():
-        return written
-    return pc.if_else(is_fixed, written, _parse_each(pc.if_else(is_fixed, None, values), pattern))
-
-
-@cache
-def _rewriting(pattern: str) -> tuple[str, str] | None:
-    """Return what a time of a strptime format looks like with all of its digits, and the same in ISO 8601; None where it has more than numbers."""
-    literals, directives = re.split("%(.)", pattern)[::2], re.split("%(.)", pattern)[1::2]
-    if not {"Y", "m", "d"} <= set(directives) <= set(_DIGITS) or len(directives) > len(set(directives)):
-        return None
-    digits = [*(_DIGITS[each] for each in directives), ""]
-    groups = {each: f"\\{number}" for number, each in enumerate(directives, start=1)}
-    time = ":".join(groups.get(each, "00") for each in "HMS")
-    day = "{Y}-{m}-{d}".format_map(groups)
-    shape = "".join(f"{re.escape(literal)}{each}" for literal, each in zip(literals, digits, strict=True))
-    return f"^{shape}$", f"{day}T{time}"
-
-
-def _parse_each(values: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
-    """Return the same by strptime, each text once."""
-    written = {text: _iso_of(text, pattern) for text in pc.unique(values).to_pylist() if text is not None}
-    keys = pa.array(list(written), pa.string())
-    return pc.take(pa.array(list(written.values()), pa.string()), pc.index_in(values, keys))
-
-
-def _iso_of(text: str, pattern: str) -> str:
-    try:
-        moment = datetime.strptime(text, pattern)  # noqa: DTZ007 - with a zone where the format has one
-    except ValueError:
-        return f"not {pattern}: {text}"
-    if moment.tzinfo is not None:
-        return moment.astimezone(UTC).isoformat()
-    return moment.isoformat() if moment.time() != time.min else moment.date().isoformat()
 
 
 @cache
