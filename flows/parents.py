@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from tasks.config import ApiSource, PagesSource, Pipeline
+from tasks.config import ApiSource, PagesSource, Parent, Pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import TidemillError
 from tasks.core.outcome import Failed, Outcome
@@ -34,13 +34,15 @@ class ParentTables:
 
     async def land(self, name: str, source: ApiSource | PagesSource, ingest: Ingest) -> LandedSource:
         """Return what became of a source's partitions, of which its parents' tables tell, if it has some."""
+        self._failed.add(name)  # as long as it is not known to be whole
         try:
             landed = await self._land(name, source, ingest)
+            if not landed.failures:
+                self._failed.remove(name)
         except TidemillError as error:
             landed = LandedSource(name, [], [FailedPartition(str(error), "all")])
-        if landed.failures:
-            self._failed.add(name)
-        self._landed[name].set()
+        finally:
+            self._landed[name].set()
         return landed
 
     async def _land(self, name: str, source: ApiSource | PagesSource, ingest: Ingest) -> LandedSource:
@@ -48,26 +50,28 @@ class ParentTables:
             return await land_source(name, source, self._folder.raw(name), ingest)
         from tasks.raw.parents import find_children  # noqa: PLC0415 - of parents alone is DuckDB wanted
 
-        made = {parent.from_: await self._made(parent.from_) for parent in source.parents.values()}
+        made = {parent.from_: await self._made(parent) for parent in source.parents.values()}
         known, told = await asyncio.to_thread(find_children, name, source, self._folder)
         landed = await land_source(name, known, self._folder.raw(name), ingest)
         landed.doubts = (*told, *landed.doubts)
         landed.rows_of_parents = {table: state.rows_new for table, state in made.items()}
         return landed
 
-    async def _made(self, table: str) -> CommittedTable:
+    async def _made(self, parent: Parent) -> CommittedTable:
         """Return what became of a parent's table, which is made once its source is landed.
 
         Raises:
             TidemillError: the source is not landed whole, or its table could not be made.
 
         """
-        source = self._pipeline.source_of(table)
+        table, source = parent.from_, self._pipeline.source_of(parent.from_)
         if source in self._landed:
             await self._landed[source].wait()
-        if source in self._failed and not self._pipeline.allow_partial:
+        drops = parent.on_missing == "drop"
+        if source in self._failed and (drops or not self._pipeline.allow_partial):
+            lost = ", so that on_missing: drop would take out rows that are not gone" if drops else ""
             raise TidemillError(
-                f"its parent {source} is not landed whole, and tells of too few partitions; mend that first"
+                f"its parent {source} is not landed whole, and tells of too few partitions{lost}; mend that first"
             )
         if table not in self._tables:
             self._tables[table] = asyncio.create_task(self._make(table))

@@ -92,6 +92,17 @@ class Dates(ConfigModel):
         return value
 
     @model_validator(mode="after")
+    def _begins_in_its_zone(self) -> Dates:
+        first = datetime.fromisoformat(self.from_)
+        if first.tzinfo is not None and first.utcoffset() != first.astimezone(self._zone).utcoffset():
+            there = first.astimezone(self._zone).replace(tzinfo=None).isoformat(timespec="minutes")
+            raise ValueError(
+                f"from: {self.from_} is {there} in timezone {self.timezone}, by which the dates are written; "
+                "write from without an offset, and the timezone it is of"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fits_together(self) -> Dates:
         if self._unit == "mo" and self._first.day > _LAST_DAY:
             raise ValueError(

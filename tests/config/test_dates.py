@@ -72,6 +72,10 @@ def test_the_open_end_is_when_a_run_was_to_start() -> None:
     ("keys", "sentence"),
     [
         ({"from": "soon"}, "'soon' is not a date; write one like 2024-01-31, 2024-01-31T06:00"),
+        (
+            {"from": "2024-01-30T00:00+05:00"},
+            "from: 2024-01-30T00:00+05:00 is 2024-01-29T19:00 in timezone UTC, by which the dates are written",
+        ),
         ({"to": "later"}, "'later' is not a date; write one like 2024-01-31, 2024-01-31T06:00 or now"),
         ({"every": "1m"}, "'1m' is not how long a partition is; write a number and h, d, w or mo, e.g. 1d"),
         ({"every": "0d"}, "'0d' is not how long a partition is"),

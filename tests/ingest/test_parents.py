@@ -202,13 +202,16 @@ async def test_a_wrong_parent_is_told(site: Site, tmp_path: Path, parent: dict[s
 
 
 async def test_a_parent_that_is_not_whole_has_no_children(site: Site, tmp_path: Path) -> None:
-    """Its table would tell of too few partitions; with partial data those that it tells of are fetched."""
+    """Its table would tell of too few partitions, and so of rows to drop, also where partial data is allowed."""
     partitioned_at(site).faults = {"page 3": "404-always"}
     config = shop(site)
+    dropping = shop(site, {"on_missing": "drop"}, "dropping").model_copy(update={"allow_partial": True})
 
     with pytest.raises(StageError, match="source items, partition all: its parent orders is not landed whole"):
         await ingest(config, tmp_path)
+    items, _ = await ingest(dropping, tmp_path / "dropping")
 
+    assert "tells of too few partitions, so that on_missing: drop would take out rows" in items.failed[0].message
     assert [path for path in site.paths if "items" in path] == []
 
 
