@@ -11,12 +11,14 @@ from tasks.config.http import Refresh, Requests
 from tasks.config.incremental import Incremental
 from tasks.config.limit import Limit
 from tasks.config.load import examine_pipeline, load_pipeline, read_pipeline
+from tasks.config.pages import PagesSource
 from tasks.config.pagination import SinglePagination
 from tasks.config.parents import Child, Parent
 from tasks.config.partitions import PartitionValues, Range
 from tasks.config.pipeline import Pipeline
 from tasks.config.runners import Runner
-from tasks.config.sources import ApiSource, ElementsSource, FilesSource, PagesSource, Source, TableOptions
+from tasks.config.sources import ApiSource, ElementsSource, FilesSource, Source
+from tasks.config.tabled import TableOptions
 from tasks.config.tables import MadeTable
 from tasks.config.training import (
     Between,

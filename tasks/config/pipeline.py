@@ -14,7 +14,8 @@ from tasks.config.checks import as_warning
 from tasks.config.exports import Exports, find_doubles
 from tasks.config.kinds import check_added
 from tasks.config.limit import Limit
-from tasks.config.sources import ApiSource, ElementsSource, FilesSource, PagesSource, Source
+from tasks.config.pages import PagesSource
+from tasks.config.sources import ApiSource, ElementsSource, FilesSource, Source
 from tasks.config.tables import MadeTable
 from tasks.config.training import Training
 from tasks.core.suggestions import did_you_mean
