@@ -90,9 +90,9 @@ async def test_a_date_is_asked_for_until_it_was_landed_after_its_lookback(
 
 async def test_the_time_of_the_first_request_counts(site: Site, tmp_path: Path) -> None:
     """A date that ends while it is fetched is asked for again: what came before its end may lack rows."""
-    partitioned_at(site).late_s = 1.2
+    partitioned_at(site).late_s = 2.2
     now = datetime.now(UTC)
-    end = now.replace(microsecond=0) + timedelta(seconds=1)
+    end = now.replace(microsecond=0) + timedelta(seconds=2)
     source = reports(site, {"from": (end - timedelta(hours=1)).isoformat(), "to": "now", "every": "1h"})
     landed = await land_one(source, tmp_path)
 
