@@ -27,3 +27,24 @@ def api(keys: str) -> str:
 def pages(keys: str) -> str:
     """Return the text of a pipeline file with one pages source, rows, that has these keys beside start and rows."""
     return f"name: small\nsources:\n  rows: {{kind: pages, start: 'http://127.0.0.1/items', rows: tr, {keys}}}\n"
+
+
+MINIMAL = """\
+name: small
+sources:
+  rows:
+    kind: api
+    url: http://127.0.0.1/{x}
+    partitions: {x: [a], y: {range: [1, 3]}}
+    pagination: {kind: page}
+    auth: {kind: bearer, token: {env: TOKEN}}
+    columns: {a: int, b: {type: float}}
+    requests: {attempts: 3}
+  site: {kind: pages, start: "http://127.0.0.1", rows: tr, columns: {a: td, b: {select: td}}}
+  inbox: {kind: files, path: "x/*.csv"}
+training:
+  query: SELECT 1
+  target: t
+  split: {by: time, column: c}
+  candidates: {one: {estimator: a.B}}
+"""

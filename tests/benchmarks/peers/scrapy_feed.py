@@ -42,14 +42,14 @@ def settings_of(job: Job) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Do the job that this process is given."""
+def crawl(spider: type[Any]) -> None:
+    """Do the job that this process is given by a spider."""
     job = Job.given()
     with job.measured("items.jsonl"):
         process = CrawlerProcess(settings_of(job))
-        process.crawl(ItemsSpider, job=job)
+        process.crawl(spider, job=job)
         process.start()
 
 
 if __name__ == "__main__":
-    main()
+    crawl(ItemsSpider)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from scrapy.crawler import CrawlerProcess
 from scrapy.spiders import SitemapSpider
 
 from tests.benchmarks.job import Job
-from tests.benchmarks.peers.scrapy_feed import settings_of
+from tests.benchmarks.peers.scrapy_feed import crawl
 
 
 class RowsSpider(SitemapSpider):  # type: ignore[misc] # the checks do without Scrapy
@@ -26,14 +25,5 @@ class RowsSpider(SitemapSpider):  # type: ignore[misc] # the checks do without S
             yield {name: row.css(f".{name}::text").get() for name in ("id", "name", "price")}
 
 
-def main() -> None:
-    """Do the job that this process is given."""
-    job = Job.given()
-    with job.measured("items.jsonl"):
-        process = CrawlerProcess(settings_of(job))
-        process.crawl(RowsSpider, job=job)
-        process.start()
-
-
 if __name__ == "__main__":
-    main()
+    crawl(RowsSpider)
