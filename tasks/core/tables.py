@@ -14,6 +14,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 MANIFEST = "_manifest.json"  # readers of Parquet folders pass over names that begin with _ or a dot
 _PARTS = "*.parquet"
 
@@ -55,6 +58,20 @@ def _cut(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:32]
     return f"{name[: _FOLDER_CHARACTERS - 20]}~{digest}"
+
+
+def bounded_columns(table: pa.Table) -> list[str]:
+    """Return the columns whose least and greatest value a part may tell: all but those with NaN.
+
+    Parquet leaves NaN out of both, and DuckDB, to which it is greater than any
+    number, takes them for all that there is: of a part with NaN that told them
+    it found none (findings/duckdb-nan-beyond-statistics.sh).
+    """
+    return [name for name, column in zip(table.column_names, table.columns, strict=True) if not _has_no_number(column)]
+
+
+def _has_no_number(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_floating(column.type) and bool(pc.any(pc.is_nan(column)).as_py())
 
 
 def parts_as_sql(folder: Path) -> str:

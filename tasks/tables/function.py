@@ -23,7 +23,7 @@ from tasks.core.isolation.client import leave_call_server, run_isolated, start_c
 from tasks.core.outcome import Failed
 from tasks.core.storage import hash_file
 from tasks.core.suggestions import did_you_mean
-from tasks.core.tables import list_parts
+from tasks.core.tables import bounded_columns, list_parts
 
 if TYPE_CHECKING:  # half a second to import, which each function would wait for
     from tasks.config import MadeTable, Pipeline
@@ -243,4 +243,6 @@ def _as_date(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _write(table: pa.Table, rows: Path) -> None:
-    pq.write_table(table, rows, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+    pq.write_table(
+        table, rows, compression="zstd", row_group_size=ROW_GROUP_ROWS, write_statistics=bounded_columns(table)
+    )

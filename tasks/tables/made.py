@@ -31,7 +31,7 @@ from tasks.tables.function import write_function
 from tasks.tables.parts import refuse_unknown, sort_rows, types_of, write_parts
 from tasks.tables.query import explain_no_row, parse_query, write_query
 
-LAYOUT = 2  # raised when parts of the same rows are written otherwise
+LAYOUT = 3  # raised when parts of the same rows are written otherwise
 _LOST = 2  # a table of less than the half of its rows before is told
 
 

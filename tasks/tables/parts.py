@@ -101,6 +101,7 @@ def write_parts(rows: Path, table: MadeTable, folder: Path) -> dict[str, int]:
     writer: pq.ParquetWriter | None = None
     last = name = ""
     with pq.ParquetFile(rows) as file:
+        bounded = _bounded_columns(file.metadata)
         for batch in file.iter_batches(ROW_GROUP_ROWS):
             for place, part, _ in divide_rows(pa.Table.from_batches([batch]), table.partition_by):
                 if place != last:
@@ -109,7 +110,7 @@ def write_parts(rows: Path, table: MadeTable, folder: Path) -> dict[str, int]:
                     name, last = f"{place}{_PART.format(begun[place])}", place
                     begun[place] += 1
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                    writer = pq.ParquetWriter(folder / name, part.schema, compression="zstd")
+                    writer = pq.ParquetWriter(folder / name, part.schema, compression="zstd", write_statistics=bounded)
                 assert writer is not None
                 writer.write_table(part)
                 counts[name] = counts.get(name, 0) + part.num_rows
@@ -117,6 +118,18 @@ def write_parts(rows: Path, table: MadeTable, folder: Path) -> dict[str, int]:
     with suppress(FileNotFoundError):
         rows.unlink()
     return counts
+
+
+def _bounded_columns(footer: pq.FileMetaData) -> list[str]:
+    """Return the columns whose least and greatest value the parts of a file may tell: those of which it tells them, or has none."""
+    unbounded = set()
+    for number in range(footer.num_row_groups):
+        group = footer.row_group(number)
+        for place in range(footer.num_columns):
+            told = group.column(place).statistics
+            if told is None or not (told.has_min_max or told.null_count == group.num_rows):
+                unbounded.add(place)
+    return [name for place, name in enumerate(footer.schema.names) if place not in unbounded]
 
 
 def _close(writer: pq.ParquetWriter | None, path: Path) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tasks.core.errors import TableError
-from tasks.core.tables import list_parts
+from tasks.core.tables import list_parts, parts_as_sql
 from tests.convert.conftest import files_source, write_files
 from tests.convert.conftest import make_table as convert_table
 from tests.documented import DOCS, blocks
-from tests.tables.conftest import changed, make, pipeline_of, rows_of
+from tests.tables.conftest import changed, make, pipeline_of, rows_of, written
 
 
 def test_a_table_is_what_its_query_gives(data: Path) -> None:
@@ -96,6 +98,35 @@ def test_rows_that_sort_as_one_stand_in_the_order_of_their_other_columns(data: P
 
     rows = [(row["third"], row["n"]) for row in rows_of(data, "t")]
     assert rows == sorted(rows)
+
+
+def test_what_is_no_number_is_found_in_each_table(tmp_path: Path) -> None:
+    """NaN is greater than any number to SQL, also in what convert, a function, and parts by a column's values are written as."""
+    rows = {"id": [1, 2, 3, 4], "x": [1.0, float("nan"), None, 3.0], "word": ["a", "a", "a", "b"]}
+    (tmp_path / "inbox").mkdir()
+    pq.write_table(pa.table(rows), tmp_path / "inbox" / "a.parquet")
+    convert_table(tmp_path, files_source())
+    function = "{python: prepare:made, inputs: [rows], frames: arrow, partition_by: [%s]}"
+    query = "{query: FROM rows, partition_by: [%s]}"
+    tables = {
+        "called": function % "",
+        "called_apart": function % "word",
+        "queried": query % "",
+        "queried_apart": query % "word",
+    }
+    conditions = {"isnan(x)": [2], "NOT isnan(x)": [1, 4], "x > 100": [2], "x < 100": [1, 4], "x = 'NaN'::FLOAT": [2]}
+    text = "".join(f"  {name}: {table}\n" for name, table in tables.items())
+
+    make(tmp_path, written(tmp_path, text, prepare="def made(rows):\n    return rows\n"))
+
+    asking, asked = duckdb.connect(), "SELECT list(id ORDER BY id) FROM {} WHERE {}"
+    names = ["rows", *tables]
+    parts = {name: parts_as_sql(tmp_path / "tables" / name) for name in names}
+    found = {
+        name: {each: asking.execute(asked.format(parts[name], each)).fetchone() for each in conditions}
+        for name in names
+    }
+    assert found == {name: {condition: (ids,) for condition, ids in conditions.items()} for name in names}
 
 
 def test_values_that_sort_as_one_keep_all_rows(data: Path) -> None:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from tasks.convert.schema.names import FILE, LINE
 from tasks.convert.schema.types import TypeName, Types, widen_table
 from tasks.core.storage import fsync
+from tasks.core.tables import bounded_columns
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def write_part(path: Path, table: pa.Table, dense: Collection[str] = ()) -> None
         compression={name: "none" if name in dense else "zstd" for name in table.column_names} if dense else "zstd",
         row_group_size=ROW_GROUP_ROWS,
         write_batch_size=BATCH_ROWS,
+        write_statistics=bounded_columns(table),
         **_encodings(table.schema),
     )
 

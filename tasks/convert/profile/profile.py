@@ -84,6 +84,14 @@ class _Statistics:
             return
         self._widen(low, high)
 
+    def complete(self, values: pa.ChunkedArray) -> None:
+        """Take what the parts did not tell from all values: a part tells nothing of a column with NaN."""
+        if self.nulls is None:
+            self.nulls = values.null_count
+        if not self.bounded and pa.types.is_floating(values.type):
+            extremes = pc.min_max(values).as_py()
+            self.low, self.high, self.bounded = extremes["min"], extremes["max"], True
+
     def _widen(self, low: Any, high: Any) -> None:
         self.low = low if self.low is None else min(self.low, low)
         self.high = high if self.high is None else max(self.high, high)
@@ -99,6 +107,9 @@ def profile_table(
     for each in read:
         _add_statistics(statistics, each)
     sample, sampled = sample_rows(read, names, samples)
+    if sampled == rows and len(read) == len(parts):
+        for name, values in sample.items():
+            statistics[name].complete(values)
     columns = [_profile_column(name, types[name], statistics[name], sample.get(name)) for name in names]
     return Profile(rows, sampled, len(parts), len(read), tuple(columns), len(types) - len(names))
 

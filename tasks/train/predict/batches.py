@@ -144,13 +144,14 @@ def _write(
 ) -> tuple[int, dict[str, Array]]:
     count, counted = 0, {name: np.zeros(len(kept.counts), int) for name, kept in model.version.reference.items()}
     empty = model.empty(schema)
+    bounded = [column.name for column in empty.schema if not pa.types.is_floating(column.type)]  # they may have NaN
     with (
         commit(output) as part,
         threadpool_limits(limits=1),
         ThreadPoolExecutor(
             pace.threads, initializer=threadpool_limits, initargs=(1,)
         ) as pool,  # OpenMP's: each its own
-        pq.ParquetWriter(part, empty.schema, compression="zstd") as writer,
+        pq.ParquetWriter(part, empty.schema, compression="zstd", write_statistics=bounded) as writer,
     ):
         for told, values in _in_order(pool, model.predict, batches, pace.threads + 1):
             if pace.stop.is_set():
