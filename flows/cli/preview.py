@@ -90,6 +90,8 @@ def _lines(name: str, source: Source, folder: DataFolder, rows: int, first_pages
     if first_pages is not None:
         warned: list[str] = []
         lines = first_pages.of(fetched, source, warned.append)
+        if isinstance(source, PagesSource) and source.levels:
+            yield "  the first of the pages that links lead to:"
         yield from (f"  warning: {sentence}" for sentence in warned)
         yield from _shown(read_lines(name, source, lines, folder), rows)
     elif landed.files:

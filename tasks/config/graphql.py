@@ -9,9 +9,11 @@ from pydantic import JsonValue, field_validator, model_validator
 
 from tasks.config.base import ConfigModel, NonEmpty
 
-_ASIDE = re.compile(r'"""(?:.|\n)*?"""|"(?:[^"\\\n]|\\.)*"|#[^\n]*')
+_ASIDE = re.compile(r'"""(?:\\"""|.|\n)*?"""|"(?:[^"\\\n]|\\.)*"|#[^\n]*')
 """Texts and comments, in which nothing is code."""
 _OUTER = re.compile(r"[{}()]|\b(?:query|mutation|subscription|fragment)\b")
+_SIGN = re.compile(r'[][{}()"]')
+_CLOSED_BY = {"{": "}", "(": ")", "[": "]"}
 
 
 class GraphQL(ConfigModel):
@@ -25,6 +27,7 @@ class GraphQL(ConfigModel):
     @field_validator("query")
     @classmethod
     def _only_reads(cls, query: str) -> str:
+        _check_closed(query)
         kinds = _operations(query)
         if changes := {"mutation", "subscription"} & set(kinds):
             raise ValueError(f"is a {min(changes)}, which is no query; a source only reads: write a query")
@@ -47,6 +50,33 @@ class GraphQL(ConfigModel):
                 raise ValueError(
                     f"graphql.query has no variable ${name}; declare and use it there, as query(${name}: String), or take {name} out"
                 )
+
+
+def _check_closed(query: str) -> None:
+    """Raise ValueError where a bracket or a text of a query is not closed, as in one that was cut off, or a selection is empty."""
+    code = _ASIDE.sub(lambda match: re.sub(r"[^\n]", "_" if match[0][0] == '"' else " ", match[0]), query)
+    opened: list[re.Match[str]] = []
+    for match in _SIGN.finditer(code):
+        sign = match[0]
+        if sign == '"':
+            raise ValueError(f"has a text that {_at(code, match)} begins and does not end; close it")
+        if sign in _CLOSED_BY:
+            opened.append(match)
+            continue
+        if not opened or _CLOSED_BY[opened[-1][0]] != sign:
+            within = f", and {opened[-1][0]} {_at(code, opened[-1])} is open" if opened else ""
+            raise ValueError(f"has {sign} {_at(code, match)}, which closes nothing{within}; mend the query")
+        begin = opened.pop()
+        is_argument = any(each[0] == "(" for each in opened)
+        if sign == "}" and not is_argument and not code[begin.end() : match.start()].strip():
+            raise ValueError(f"asks for nothing within {{}} {_at(code, begin)}; name fields there")
+    if opened:
+        raise ValueError(f"is cut off: {opened[-1][0]} {_at(code, opened[-1])} is never closed; write the whole query")
+
+
+def _at(code: str, match: re.Match[str]) -> str:
+    before = code[: match.start()]
+    return f"in line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
 
 
 def _operations(query: str) -> list[str]:

@@ -207,7 +207,13 @@ def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
 
     def read(path: Path) -> Value | None:
         try:
-            return decoder.decode(path.read_bytes())
+            data = path.read_bytes()
+            try:
+                return decoder.decode(data)
+            except msgspec.ValidationError:
+                return None
+            except msgspec.DecodeError:  # such as NaN, which only Python's reader takes
+                return msgspec.convert(json.loads(data), kind, dec_hook=_validate)
         except (OSError, ValueError):  # msgspec's own, and that of a text which is not UTF-8
             return None
 

@@ -92,7 +92,9 @@ def _read_answer(response: httpx.Response) -> FirstAnswer:
 
 
 async def fetch_first_page(source: ApiSource | PagesSource, warn: Warn) -> Sequence[bytes]:
-    """Return the records of a source's first answer, each as a line of JSON: one request, for pages one of robots.txt, and a few more where a sitemap or a feed lists them.
+    """Return the records of a source's first answer, each as a line of JSON: one request, for pages one of robots.txt.
+
+    A few more are made where a sitemap or a feed lists pages, and one a level where `links` lead to those with rows.
 
     Raises:
         SourceError: it is not answered, or not as the source says.
@@ -101,8 +103,11 @@ async def fetch_first_page(source: ApiSource | PagesSource, warn: Warn) -> Seque
     """
     alone = source.requests.model_copy(update={"max_in_flight": 1})
     source = source.model_copy(update={"requests": alone})
-    partition = list_partitions(source)[0]
-    most = _LISTINGS if isinstance(source, PagesSource) and source.listed_at else 1
+    partition, most = list_partitions(source)[0], 1
+    if isinstance(source, PagesSource):
+        most = len(source.levels) + (_LISTINGS if source.listed_at else 1)
+        if source.levels:  # else the next list would come before what this one leads to
+            source = source.model_copy(update={"follow": None})
     async with open_client([source], warn, find_in_body) as client:
         fetch = client.endpoint(source, _read_secrets(source)).fetch_into(RequestStats())
         async with aclosing(_read(source, partition, fetch, Robots(client.throttle, client.warn))) as pages:

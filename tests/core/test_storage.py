@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -195,6 +196,8 @@ class Note:
     [
         ('{"text": "é", "number": 1.0, "state": [{"a": null}]}', Note("é", 1.0, [{"a": None}])),
         (f'{{"text": "a", "number": {10**30}, "unknown": 5}}', Note("a", 10**30)),
+        ('{"text": "a", "number": -Infinity}', Note("a", -math.inf)),
+        ('{"text": "a", "state": NaN, "number": []}', None),
         ('{"text": 1}', None),
         ('{"number": 1}', None),
         ('[{"text": "a"}]', None),

@@ -10,7 +10,8 @@ from threading import Thread
 
 import pytest
 
-from tests.flows.conftest import FLIGHTS, Tidemill
+from tests.flows.conftest import FLIGHTS, Tidemill, call_command
+from tests.site.server import Sites
 
 ROWS = 40_000
 
@@ -120,6 +121,22 @@ def test_a_source_that_cannot_be_shown_hides_no_other(alone: Tidemill, tmp_path:
     assert "  id      int   7\n" in ended.stdout
     assert misnamed.returncode == 2
     assert misnamed.stderr == "error: goood: is no table of shop; did you mean good?\n"
+
+
+def test_the_rows_of_details_are_those_that_links_lead_to(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The first list is asked for, and the first page that it leads to, though another list is next; an expression reads its columns."""
+    with Sites().serving() as sites:
+        site = sites.add()
+        source = f"    {{kind: pages, start: {site.url}/list-1, follow: 'a[rel=next]::attr(href)', links: 'a:not([rel])::attr(href)', rows: li,"
+        path = write(tmp_path, f"{source} columns: {{name: 'b::text', long: {{expression: \"name || '!'\"}}}}}}\n")
+
+        ended = call_command(capsys.readouterr, "preview", path, "--ask", "--data", tmp_path / "none")
+
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert site.paths == ["/list-1", "/item/1"]
+    assert "the first of the pages that links lead to:\n  all of first answer.jsonl: 1 row, 0 rejects" in ended.stdout
+    assert "  name    string  item 1\n  long    string  item 1!\n" in ended.stdout
+    assert "warning" not in ended.stdout
 
 
 def test_several_tables_of_one_answer_are_each_shown(alone: Tidemill, tmp_path: Path) -> None:

@@ -153,6 +153,16 @@ async def test_an_answer_that_lacks_something_is_one_error(
         ),
         ({"graphql": {"query": "{ a }"}}, r"graphql.query has no variable \$after; declare and use it there"),
         ({"partitions": {"land": ["de"]}}, r"graphql.query has no variable \$land; declare and use it there"),
+        ({"graphql": {"query": "query {"}}, "is cut off: { in line 1, column 7 is never closed; write the whole query"),
+        (
+            {"graphql": {"query": "{ a(\n  b: 1 }"}},
+            r"has } in line 2, column 8, which closes nothing, and \( in line 1, column 4 is",
+        ),
+        (
+            {"graphql": {"query": '{\n a(b: "x) }'}},
+            "has a text that in line 2, column 7 begins and does not end; close it",
+        ),
+        ({"graphql": {"query": "{ a { } }"}}, "asks for nothing within {} in line 1, column 5; name fields there"),
         ({"body": {"a": 1}}, "graphql is what is posted, as often as it has to be; take body out"),
     ],
 )
@@ -163,12 +173,14 @@ def test_a_query_that_cannot_be_asked_is_one_mistake(site: Site, changes: dict[s
 
 
 def test_words_within_texts_and_arguments_are_no_operations(site: Site) -> None:
-    """A fragment beside the query, an object as an argument and a comment with a brace are let pass."""
-    query = """
+    """A fragment beside the query, an object as an argument, brackets in texts and a comment with a brace are let pass."""
+    query = '''
     # { mutation
     fragment F on Order { id note(text: "mutation { x }") }
-    query($after: String) { orders(first: 3, after: $after, where: {query: {a: 1}}) { nodes { ...F } } }
-    """
+    query($after: String, $of: [Int] = []) {
+      orders(first: 3, after: $after, where: {query: {a: 1}, of: {}}, text: """{ \\""" (""") { nodes { ...F } }
+    }
+    '''
 
     assert graphql(site, graphql={"query": query}).may_repeat
 

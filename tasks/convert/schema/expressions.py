@@ -56,11 +56,8 @@ def find_unread(
         for written, read in reads_of(columns[name], {*met, *made}).items():
             if read is None or (read == name and name not in own):
                 there = sorted({*met, *made} - {name})
-                yield (
-                    f"columns.{name}.expression:",
-                    written,
-                    did_you_mean(written, there, f"the columns are {', '.join(there)}"),
-                )
+                others = f"the columns are {', '.join(there)}" if there else "there is no other column"
+                yield f"columns.{name}.expression:", written, did_you_mean(written, there, others)
 
 
 def sees_alike(columns: Mapping[str, Column], some: Types, others: Types) -> bool:
