@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import Column
+from tasks.convert.schema.grammar import pattern_of
 from tasks.convert.schema.misfits import show
 from tasks.convert.schema.plain import as_plain
 from tasks.convert.schema.types import ARROW_TYPES, BOOL_TEXTS, EXACT_IN_FLOAT, NULL_TEXTS, TypeName, arrow_type
+from tasks.core.tables import is_decimal
 
 # 007, 0x10 and +4930123456 are names that look like numbers: as such they would not come back as they were.
 _NOT_A_NUMBER = r"^(\+?0[0-9xX]|\+\d+$)"
@@ -39,8 +41,9 @@ _ZEROS: Mapping[TypeName, tuple[str, str]] = {
     "timestamp": (r"(:\d{2}\.\d{6})0+$", r"\1"),
     "timestamp_utc": (r"(:\d{2}\.\d{6})0+(Z|[+-]\d{2}(:?\d{2})?)$", r"\1\2"),
 }
-_WHOLE_DIGITS = 19  # of the greatest int
-_BEYOND_INT = re.compile("0[xX][89a-fA-F][0-9a-fA-F]{15}")  # which Arrow takes for a number below zero
+# Of decimals all but what would be no number without it.
+_DECIMAL_ZEROS = ((r"^([+-]?)\.(\d)", r"\10.\2"), (r"\.0+$|(\.\d*[1-9])0+$", r"\1"))
+_MOST_PLACES = 40  # more than a number of any type has, on either side of its point
 
 # What Arrow casts without changing a value, or says so; of all others it changes some without a word: it cuts the time
 # off a timestamp, takes 5 for true, and the seconds since 1970 for microseconds.
@@ -60,17 +63,6 @@ _FIRST_TEXTS = 20
 # What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
 _WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
 MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?(?:inf|nan)|({_WORDS})\s*+$)", re.IGNORECASE)
-
-
-# What is in no text of a type, so that one need not be tried by itself: of floats also nan and infinity are.
-_OTHERS: Mapping[TypeName, str] = {
-    **dict.fromkeys(("int", "long"), r"[^0-9A-Fa-fxX+\-\s]|^[^0]*[A-Za-z]"),
-    "float": r"[^0-9A-Za-z+.()_\-\s]|^[^nN]*[g-hj-mo-su-xzG-HJ-MO-SU-XZ]",
-    "bool": r"[^0-9A-Za-z\s]",
-    "date": r"[^0-9TZtz:+.\-\s]",
-    "timestamp": r"[^0-9TZtz:+.\-\s]",
-    "timestamp_utc": r"[^0-9TZtz:+.\-\s]",
-}
 
 
 @dataclass(frozen=True)
@@ -258,6 +250,8 @@ def _cast_whole(
     texts: pa.Array | pa.ChunkedArray, name: TypeName, kind: pa.DataType
 ) -> pa.Array | pa.ChunkedArray | None:
     """Return texts as values; None where one does not fit, or may be another number than Arrow takes it for."""
+    if is_decimal(name) and not pc.all(pc.match_substring_regex(texts, pattern_of(name))).as_py():
+        return None
     try:
         cast = pc.cast(texts, kind)
     except pa.ArrowInvalid:
@@ -266,18 +260,13 @@ def _cast_whole(
 
 
 def _cast_different(texts: pa.Array, name: TypeName, kind: pa.DataType) -> Cast:
-    """Return texts that differ as values, without zeros that say nothing: at once where all fit, else each by itself."""
-    if name in _ZEROS:
-        texts = pc.replace_substring_regex(texts, *_ZEROS[name])
-        if (cast := _cast_whole(texts, name, kind)) is not None:
-            return Cast(cast, ())
-    if name in ("int", "long"):
-        texts = _as_whole(texts)
-    bad = pc.match_substring_regex(texts, _OTHERS.get(name, _OTHERS["float"]))
-    doubtful = pc.unique(pc.filter(texts, pc.invert(bad))).to_pylist()
-    unfit = [text for text in doubtful if not _is_one(text, kind)]
-    bad = pc.or_(bad, pc.is_in(texts, pa.array(unfit, pa.string())))
-    return Cast(pc.cast(pc.if_else(bad, None, texts), kind), pc.indices_nonzero(bad).to_pylist())
+    """Return texts that differ as values, without zeros that say nothing; what does not fit is told by how it is written."""
+    if name in ("int", "long") or is_decimal(name):
+        texts = _as_digits(texts)
+    for zeros in _DECIMAL_ZEROS if is_decimal(name) else [_ZEROS[name]] if name in _ZEROS else []:
+        texts = pc.replace_substring_regex(texts, *zeros)
+    fits = pc.match_substring_regex(texts, pattern_of(name))
+    return Cast(pc.cast(pc.if_else(fits, texts, None), kind), pc.indices_nonzero(pc.invert(fits)).to_pylist())
 
 
 def _may_be_beyond(texts: pa.Array | pa.ChunkedArray, numbers: pa.Array | pa.ChunkedArray) -> bool:
@@ -285,8 +274,8 @@ def _may_be_beyond(texts: pa.Array | pa.ChunkedArray, numbers: pa.Array | pa.Chu
     return (pc.min(numbers).as_py() or 0) < 0 and bool(pc.any(pc.starts_with(texts, "0x", ignore_case=True)).as_py())
 
 
-def _as_whole(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return texts with the whole numbers among them that have an exponent, as R writes 1e+05, as digits."""
+def _as_digits(values: pa.Array) -> pa.Array:
+    """Return texts with the numbers among them that have an exponent, as R writes 1e+05, as digits."""
     powers = pc.match_substring_regex(values, r"^[+-]?\d*\.?\d+[eE][+-]?\d+$")
     written = {text: _digits_of(text) for text in pc.unique(pc.filter(values, powers)).to_pylist() if text is not None}
     if not written:
@@ -302,8 +291,7 @@ def _digits_of(text: str) -> str:
         return text
     if not number.is_finite() or not number:
         return text if number else "0"
-    whole = number.adjusted() < _WHOLE_DIGITS and number == number.to_integral_value()
-    return str(int(number)) if whole else text
+    return f"{number:f}" if abs(number.adjusted()) < _MOST_PLACES else text
 
 
 def _cast_typed(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType, declared: Column | None) -> Cast:
@@ -334,16 +322,6 @@ def _fits(values: pa.ChunkedArray, name: TypeName) -> bool:
         return bool(pc.all(pc.is_in(values.drop_null(), pa.array([*BOOL_TEXTS[True], *BOOL_TEXTS[False]]))).as_py())
     try:
         pc.cast(values, ARROW_TYPES[name])
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _is_one(text: str | None, arrow_type: pa.DataType) -> bool:
-    if pa.types.is_integer(arrow_type) and _BEYOND_INT.fullmatch(text or ""):
-        return False
-    try:
-        pc.cast(pa.array([text], pa.string()), arrow_type)
     except pa.ArrowInvalid:
         return False
     return True
