@@ -67,16 +67,6 @@ def print_table(console: Console, title: str, heads: Sequence[str], rows: Sequen
     console.print(table)
 
 
-def count(number: int, noun: str) -> str:
-    """Return a number of things in words.
-
-    >>> count(2, "row")
-    '2 rows'
-
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 class ProgressView:
     """Shows steps: live bars in a terminal, else plain lines, at most one a part in a while."""
 

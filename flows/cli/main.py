@@ -110,11 +110,22 @@ def run(  # noqa: PLR0913 - the options of a command
 
 
 @app.command
-def check(pipeline: PipelineFile, *, data: Data = Path("data")) -> int:
-    """Validate a pipeline file and print what a run would do, without doing it."""
+def check(
+    pipeline: PipelineFile,
+    *,
+    data: Data = Path("data"),
+    ask: Annotated[
+        bool, Parameter(negative="", help="Make the first request of each source, and show what came.")
+    ] = False,
+) -> int:
+    """Validate a pipeline file and print what a run would do, without doing it.
+
+    With --ask each source is asked once: status, rows, how its pages go on
+    against what is declared, rate limits, and whether its auth was taken.
+    """
     from flows.cli.run import check_pipeline  # noqa: PLC0415 - heavy
 
-    return check_pipeline(pipeline, data)
+    return check_pipeline(pipeline, data, ask=ask)
 
 
 @app.command

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from flows.cli.console import count
 from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, write_duration
 from tasks.convert.table.inputs import list_files
+from tasks.core.escaping import count
 from tasks.core.redaction import redact
 from tasks.core.storage import DataFolder
 from tasks.raw.partitions import list_partitions
@@ -18,7 +18,7 @@ def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
     folder = DataFolder.at(data)
     for name, fetched in config.fetched.items():
         what = "pages" if isinstance(fetched, PagesSource) else "API"
-        first = fetched.start[0] if isinstance(fetched, PagesSource) else fetched.url
+        first = fetched.addresses[0] if isinstance(fetched, PagesSource) else fetched.url
         yield "ingest", name, f"{what}: {_partitions(fetched, 'partition')} of {first}{_how(fetched)}"
     for name, source in config.converted.items():
         if isinstance(source, FilesSource):

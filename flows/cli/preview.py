@@ -8,13 +8,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from flows.cli.console import count, make_console, print_line
+from flows.cli.console import make_console, print_line
 from tasks.config import ApiSource, ElementsSource, FilesSource, PagesSource, Pipeline, Source, load_pipeline
 from tasks.convert.head import Head, read_head, read_lines
 from tasks.convert.schema.blocks import Guess
 from tasks.convert.schema.types import NULL_TEXTS
 from tasks.convert.table.inputs import list_files, list_raw
 from tasks.core.errors import ConfigError, SourceError, TidemillError
+from tasks.core.escaping import count
 from tasks.core.redaction import redact
 from tasks.core.storage import DataFolder
 from tasks.core.suggestions import did_you_mean

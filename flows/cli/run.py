@@ -13,7 +13,7 @@ from rich.console import Console
 from flows.cli.console import ProgressView, make_console, print_line, print_summary
 from flows.cli.prefect_api import PrefectApi, link_to_run, prefect_api
 from flows.summary import RunOptions
-from tasks.core.errors import ConfigError, StageError
+from tasks.core.errors import ConfigError, SourceError, StageError
 from tasks.core.isolation.client import stop_call_server
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def _started(checked: Future[Pipeline], verbose: bool) -> Iterator[tuple[Pipelin
         yield checked.result(), api
 
 
-def check_pipeline(path: Path, data: Path) -> int:
-    """Validate a pipeline file and print its plan; return the exit code.
+def check_pipeline(path: Path, data: Path, *, ask: bool = False) -> int:
+    """Validate a pipeline file and print its plan, and with `ask` what each source answers; return the exit code.
 
     Raises:
         ConfigError: the file, or what it names, is wrong.
@@ -93,6 +93,17 @@ def check_pipeline(path: Path, data: Path) -> int:
         print_line(console, f"{stage:<{widths[0]}}  {part:<{widths[1]}}  {what}")
     for warning in warn_of_file(path, config):
         print_line(console, f"warning: {warning}")
+    return _ask(config, data, console) if ask else 0
+
+
+def _ask(config: Pipeline, data: Path, console: Console) -> int:
+    from flows.cli.ask import AskedSources  # noqa: PLC0415 - of requests alone is aiohttp wanted
+
+    asked = AskedSources(config, data)
+    for line in asked.lines():
+        print_line(console, line)
+    if asked.failed:
+        raise SourceError(f"--ask: {', '.join(asked.failed)} gave no rows as declared, for the reasons above")
     return 0
 
 

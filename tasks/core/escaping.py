@@ -28,6 +28,16 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    >>> count(2, "row")
+    '2 rows'
+
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _code(line: str, *, cell: bool) -> str:
     """Return a line as code, between more backticks than it has in a row."""
     if cell:  # a bar ends a cell in code as well, unless there is just one backslash before it

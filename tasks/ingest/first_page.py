@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -19,17 +19,47 @@ from tasks.ingest.api.pagination import read_pages
 from tasks.ingest.api.response import Document, ListNames, find_in_body
 from tasks.ingest.api.shape import records_of
 from tasks.ingest.api.urls import first_request
-from tasks.ingest.http.client import open_client
+from tasks.ingest.http.client import Client, open_client
 from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
 from tasks.ingest.scraping.crawl import crawl
 from tasks.ingest.scraping.outline import PageOutline, outline_page
 from tasks.ingest.scraping.page import read_page
 from tasks.ingest.scraping.robots import Robots, robots_address
-from tasks.raw.partitions import Partition, list_partitions
+from tasks.raw.partitions import list_partitions
 
 Warn = Callable[[str], None]
 _LOOK = Requests(max_in_flight=1, start_in_flight=1, attempts=3, timeout_s=20, deadline_s=30)
 _LISTINGS = 8  # sitemaps read on the way to the first page with rows
+
+
+class Access(NamedTuple):
+    """What the few requests of one source go through."""
+
+    client: Client
+    fetch: Fetch
+    robots: Robots
+
+
+@asynccontextmanager
+async def open_access(source: ApiSource | PagesSource, warn: Warn) -> AsyncIterator[Access]:
+    """Open the way to a source's host.
+
+    Raises:
+        PermanentSourceError: a secret of its auth is not in the environment.
+
+    """
+    async with open_client([source], warn, find_in_body) as client:
+        fetch = client.endpoint(source, _read_secrets(source)).fetch_into(RequestStats())
+        yield Access(client, fetch, Robots(client.throttle, client.warn))
+
+
+def read_from_start(source: ApiSource | PagesSource, fetch: Fetch, robots: Robots) -> AsyncGenerator[PageGroup, None]:
+    """Yield the pages of a source's first partition, from the first address alone, as its first run asks for them."""
+    partition = list_partitions(source)[0]
+    if isinstance(source, PagesSource):
+        return crawl(source.model_copy(update={"start": source.start[:1]}), partition, fetch, robots, None)
+    since = source.incremental.start if source.incremental is not None else None
+    return read_pages(source, first_request(source, partition, since), fetch, None)
 
 
 @dataclass(frozen=True)
@@ -69,15 +99,13 @@ async def fetch_first_answer(source: ApiSource, warn: Warn, *, is_api: bool) -> 
     """
     source = source.model_copy(update={"requests": _LOOK})
     page_request = first_request(source, list_partitions(source)[0])
-    async with open_client([source], warn, find_in_body) as client:
-        fetch = client.endpoint(source, _read_secrets(source)).fetch_into(RequestStats())
-        robots = Robots(client.throttle, client.warn)
-        if not is_api and not await robots.allows(page_request.url, fetch):
+    async with open_access(source, warn) as access:
+        if not is_api and not await access.robots.allows(page_request.url, access.fetch):
             raise PermanentSourceError(
                 f"{page_request.label}: {robots_address(page_request.url)} disallows this page; give another address, "
                 "or --api where it is that of an API, which robots.txt is not asked about"
             )
-        response = await fetch(page_request)
+        response = await access.fetch(page_request)
     return await asyncio.to_thread(_read_answer, response)
 
 
@@ -103,26 +131,19 @@ async def fetch_first_page(source: ApiSource | PagesSource, warn: Warn) -> Seque
     """
     alone = source.requests.model_copy(update={"max_in_flight": 1})
     source = source.model_copy(update={"requests": alone})
-    partition, most = list_partitions(source)[0], 1
+    most = 1
     if isinstance(source, PagesSource):
         most = len(source.levels) + (_LISTINGS if source.listed_at else 1)
         if source.levels:  # else the next list would come before what this one leads to
             source = source.model_copy(update={"follow": None})
-    async with open_client([source], warn, find_in_body) as client:
-        fetch = client.endpoint(source, _read_secrets(source)).fetch_into(RequestStats())
-        async with aclosing(_read(source, partition, fetch, Robots(client.throttle, client.warn))) as pages:
-            groups = [await anext(pages)]
-            while not groups[-1].lines and groups[-1].state is not None and len(groups) < most:
-                groups.append(await anext(pages))
-            return groups[-1].lines
-
-
-def _read(
-    source: ApiSource | PagesSource, partition: Partition, fetch: Fetch, robots: Robots
-) -> AsyncGenerator[PageGroup, None]:
-    if isinstance(source, ApiSource):
-        return read_pages(source, first_request(source, partition), fetch, None)
-    return crawl(source.model_copy(update={"start": source.start[:1]}), partition, fetch, robots, None)
+    async with (
+        open_access(source, warn) as access,
+        aclosing(read_from_start(source, access.fetch, access.robots)) as pages,
+    ):
+        groups = [await anext(pages)]
+        while not groups[-1].lines and groups[-1].state is not None and len(groups) < most:
+            groups.append(await anext(pages))
+        return groups[-1].lines
 
 
 def _read_secrets(source: ApiSource | PagesSource) -> dict[str, str]:

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from flows.cli.console import count, make_console, print_line
+from flows.cli.console import make_console, print_line
 from flows.cli.doctor.data_folder import look_at_folder
 from flows.cli.doctor.diagnosis import Diagnosis
 from flows.cli.doctor.packages import look_at_packages
 from flows.cli.prefect_api import CLIENT_SETTINGS, client_settings
+from tasks.core.escaping import count
 from tasks.core.storage import list_leftovers, remove_stale_temp_files
 
 

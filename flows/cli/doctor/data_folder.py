@@ -8,9 +8,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from flows.cli.console import count
 from flows.cli.doctor.diagnosis import Diagnosis, listed
 from tasks.core.errors import TrainingError
+from tasks.core.escaping import count
 from tasks.core.storage import DataFolder, list_leftovers
 from tasks.core.tables import MANIFEST
 from tasks.raw.files import fetch_again, find_altered

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from flows.cli.console import count
 from flows.cli.doctor.diagnosis import Diagnosis, listed
+from tasks.core.escaping import count
 
 CONSTRAINTS = Path(__file__).parents[3] / "constraints.txt"
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>\S+)", re.MULTILINE)

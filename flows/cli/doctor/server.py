@@ -23,10 +23,10 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
-from flows.cli.console import count
 from flows.cli.doctor.diagnosis import Diagnosis, listed
 from flows.cli.doctor.killed_runs import SILENCE, find_killed_runs, mark_crashed
 from flows.cli.prefect_api import WANT_A_KEY
+from tasks.core.escaping import count
 
 LATE = timedelta(seconds=60)
 _ANSWER_S = 10.0

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flows.cli.console import count
 from flows.cli.new.asked import REFRESH, Asked, make_source
 from flows.cli.new.draft import Drafted, Owner, SourceDraft, name_of, settle, write_columns, write_key
 from flows.cli.new.text import Text
@@ -15,6 +14,7 @@ from tasks.config import ApiSource
 from tasks.convert.head import Head, read_lines
 from tasks.convert.proposal import KeyProposal, is_id, propose_key
 from tasks.core.errors import ConfigError
+from tasks.core.escaping import count
 from tasks.core.storage import DataFolder
 from tasks.ingest.api.outline import ApiOutline
 from tasks.ingest.first_page import FirstAnswer

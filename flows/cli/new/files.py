@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from flows.cli.console import count
 from flows.cli.new.draft import Drafted, Rename, SourceDraft, free_name, settle, write_columns, write_key
 from flows.cli.new.groups import FileGroup, list_groups, open_sheets, split_by_shape
 from flows.cli.new.shapes import differing, find_renames, find_unlike
@@ -19,6 +18,7 @@ from tasks.convert.schema.blocks import Guess
 from tasks.convert.schema.notation import cut
 from tasks.convert.staging.context import InputFile
 from tasks.core.errors import ConfigError, TableError
+from tasks.core.escaping import count
 from tasks.core.storage import DataFolder
 
 _LOOKED_AT = 3  # files of one source: the first, the last, and between them

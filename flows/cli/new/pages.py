@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flows.cli.console import count
 from flows.cli.new.asked import REFRESH, Asked, make_source
 from flows.cli.new.draft import Drafted, SourceDraft, settle, write_columns, write_key
 from flows.cli.new.text import Text
@@ -13,6 +12,7 @@ from tasks.config import PagesSource
 from tasks.convert.head import Head, read_lines
 from tasks.convert.proposal import propose_key
 from tasks.core.errors import TableError
+from tasks.core.escaping import count
 from tasks.core.storage import DataFolder
 from tasks.ingest.first_page import FirstAnswer
 from tasks.ingest.scraping.outline import PageOutline

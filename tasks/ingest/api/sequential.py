@@ -151,14 +151,14 @@ async def _fetch(
         records = names.name(records)
         answer = Answer(source, response, document, records)
         following = pagination.following(answer)
-        unproven = None if following is not None else _why_unproven(source, pagination, answer)
+        unproven = None if following is not None else why_unproven(source, pagination, answer)
         complaint = document.complaint(has_rows=bool(records))
         return _Page(records, following, unproven, (complaint,) if complaint else ())
 
     return await read_from_body(response, read)
 
 
-def _why_unproven(source: ApiSource, pagination: FollowedPagination, answer: Answer) -> str | None:
+def why_unproven(source: ApiSource, pagination: FollowedPagination, answer: Answer) -> str | None:
     """Return why a page that names no next may not be the last; one with fewer rows than a full one surely is."""
     size, rows = size_of(source), len(answer.records)
     if not rows or (size is not None and rows < size):

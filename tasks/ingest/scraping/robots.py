@@ -23,7 +23,8 @@ _OUR_GROUP = re.compile(
 )
 """Names us also with a version or a comment, which Protego takes for the name of another robot."""
 _WARN_FROM_S = 5.0  # a shorter delay is nothing to tell of
-_NO_RULES = frozenset(range(400, 500))  # RFC 9309: without a robots.txt everything is allowed
+NO_RULES = frozenset(range(400, 500))
+"""Statuses with which there is no robots.txt, so that everything is allowed (RFC 9309)."""
 
 
 def robots_address(url: httpx.URL) -> httpx.URL:
@@ -80,7 +81,7 @@ class Robots:
 
     async def _read(self, address: httpx.URL, fetch: Fetch) -> Protego:
         try:
-            response = await fetch(PageRequest(address, answers=_NO_RULES))
+            response = await fetch(PageRequest(address, answers=NO_RULES))
         except OtherHostError as error:  # which would be a reject of the page, as if only this one were out of reach
             raise PermanentSourceError(f"{error}, or set robots: ignore if you have leave to") from error
         except PermanentSourceError:
