@@ -17,6 +17,7 @@ from tasks.core.storage import DataFolder
 from tasks.ingest.api.response import find_in_body
 from tasks.ingest.http.client import open_client
 from tasks.ingest.results import LandedSource, RequestWarnings
+from tasks.ingest.scraping.browsers import open_browsers
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.tasks import Ingest
 from tasks.raw.owners import refuse_foreign
@@ -46,8 +47,12 @@ async def ingest(
     part = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     warnings, progress = RequestWarnings(get_run_logger().warning), ProgressArtifacts(pipeline.name)
-    async with open_client(pipeline.fetched.values(), warnings.warn, find_in_body) as client:
-        common = Ingest(client, Robots(client.throttle, client.warn), fresh, part, warnings, progress.show)
+    async with (
+        open_client(pipeline.fetched.values(), warnings.warn, find_in_body) as client,
+        open_browsers() as browsers,
+    ):
+        robots = Robots(client.throttle, client.warn)
+        common = Ingest(client, robots, browsers, fresh, part, warnings, progress.show)
         parents = ParentTables(
             pipeline,
             folder,

@@ -10,7 +10,7 @@ from flows.summary import RunOptions
 from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, SecretReference, secret_references
 from tasks.convert.formats.registry import format_of
 from tasks.convert.table.inputs import list_files
-from tasks.core.errors import ConfigError, TableError
+from tasks.core.errors import ConfigError, PermanentSourceError, TableError
 from tasks.core.storage import DataFolder
 from tasks.core.tables import is_table
 from tasks.raw.owners import find_foreign
@@ -121,9 +121,16 @@ def _fetched_mistakes(source: ApiSource | PagesSource) -> list[str]:
 
 
 def _selector_mistakes(source: PagesSource) -> list[str]:
-    from tasks.ingest.scraping.page import check_selectors  # noqa: PLC0415 - of pages alone is lxml wanted
+    from tasks.ingest.scraping.browsers import find_browser  # noqa: PLC0415 - of pages alone is lxml wanted
+    from tasks.ingest.scraping.page import check_selectors  # noqa: PLC0415 - the same
 
-    return check_selectors(source)
+    mistakes = check_selectors(source)
+    if source.render is not None:
+        try:
+            find_browser(source.render)
+        except PermanentSourceError as error:
+            mistakes.append(str(error))
+    return mistakes
 
 
 def _slice_mistakes(config: Pipeline, choice: RunOptions) -> list[str]:

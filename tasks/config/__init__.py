@@ -11,7 +11,7 @@ from tasks.config.http import Refresh, Requests
 from tasks.config.incremental import Incremental
 from tasks.config.limit import Limit
 from tasks.config.load import examine_pipeline, load_pipeline, read_pipeline
-from tasks.config.pages import PagesSource
+from tasks.config.pages import PagesSource, Render
 from tasks.config.pagination import SinglePagination
 from tasks.config.parents import Child, Parent
 from tasks.config.partitions import PartitionValues, Range
@@ -71,6 +71,7 @@ __all__ = [
     "Range",
     "Reading",
     "Refresh",
+    "Render",
     "Requests",
     "Runner",
     "Scalar",

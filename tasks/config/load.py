@@ -139,6 +139,7 @@ def examine_pipeline(path: Path) -> ExaminedFile:
     document = fill_variables(document, mistakes)
     document = _inline_queries(document, path, mistakes)
     _trust_targets(document.get("export"))
+    _trust_browsers(document.get("sources"))
     if unknown := _extend(document):
         return ExaminedFile(None, (*mistakes.values(), *unknown))
     doubtful = set(mistakes)
@@ -247,6 +248,14 @@ def _trust_targets(section: Any) -> None:
             to = target.get("to") if isinstance(target, dict) else target
             if isinstance(to, str):
                 trust(to)
+
+
+def _trust_browsers(sources: Any) -> None:
+    """Let the browsers that sources name be run; what is no source, its validation tells."""
+    for source in sources.values() if isinstance(sources, dict) else ():
+        render = source.get("render") if isinstance(source, dict) else None
+        if isinstance(render, dict) and isinstance(render.get("browser"), str):
+            trust(render["browser"])
 
 
 def _inline_queries(document: dict[str, Any], path: Path, mistakes: dict[Keys, str]) -> dict[str, Any]:

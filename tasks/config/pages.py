@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from tasks.config.base import ConfigModel, NonEmpty
+from tasks.config.base import ConfigModel, NonEmpty, is_trusted
 from tasks.config.columns import PagesColumn, find_search_mistake, read_pages_column
 from tasks.config.http import check_url
 from tasks.config.tabled import Fetched
@@ -19,6 +19,32 @@ class Download(ConfigModel):
     """Selector, within each row, of the address of a file, CSS ending in ::attr(src), or XPath; the first match counts."""
     into: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
     """Name of the folder below data/raw/<source>, and of the columns, e.g. picture: picture_path, the file's path below data/raw/<source>, whose name is its sha256, picture_bytes and picture_type, its media type; null where there is no file."""
+
+
+class Render(ConfigModel):
+    """A browser that runs the scripts of pages, so that what they make is read. It needs the extra `render`, and Chromium or Google Chrome on this machine."""
+
+    wait_for: NonEmpty | None = None
+    """Selector of an element, CSS or XPath, that is on a page only once its scripts have made what is read, e.g. "table#rows tr"; of pages of several kinds one for each, with commas. With it or not, a page is read when it has stood still for half a second."""
+    timeout_s: Annotated[float, Field(gt=0)] = 20.0
+    """Most seconds that the scripts of a page may take; waiting for the host's answers does not count."""
+    at_once: Annotated[int, Field(ge=1)] = 4
+    """Most pages that are open in the browser at once."""
+    browser: NonEmpty | None = None
+    """Name or path of the browser, from a pipeline file on disk alone; without it chromium or google-chrome, as PATH has it."""
+
+    @model_validator(mode="after")
+    def _is_trusted(self) -> Render:
+        if self.browser is not None and not is_trusted(self.browser):
+            raise ValueError(
+                f"{self.browser!r} is run from a pipeline file on disk alone; give the path of the file instead, "
+                "or take browser out"
+            )
+        return self
+
+
+def _read_render(value: Any) -> Any:
+    return {} if value is True else None if value is False else value
 
 
 class PagesSource(Fetched):
@@ -46,6 +72,8 @@ class PagesSource(Fetched):
     """Selector, within each row, of what holds names beside their values, each of which becomes a column by its name in small letters: a dl, a table of two columns, or rows of one, e.g. "table.facts tr". Several values of a name are joined by "; "."""
     download: Download | None = None
     """Files that the rows lead to, which are fetched with them, within requests.max_body_bytes each; what is there is not asked for again, unless the source is fetched with --fresh, or by other selectors."""
+    render: Annotated[Render | None, BeforeValidator(_read_render, json_schema_input_type=bool | Render | None)] = None
+    """Whether, or how, a browser runs the scripts of its pages, for pages whose rows or links these make: true, or {wait_for: …}."""
     robots: Literal["obey", "ignore"] = "obey"
     """Whether robots.txt decides which pages may be fetched, and how fast."""
     max_crawl_delay_s: Annotated[float, Field(gt=0)] = 60.0

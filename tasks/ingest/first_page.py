@@ -21,7 +21,8 @@ from tasks.ingest.api.shape import records_of
 from tasks.ingest.api.urls import first_request
 from tasks.ingest.http.client import Client, open_client
 from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
-from tasks.ingest.scraping.crawl import crawl
+from tasks.ingest.scraping.browsers import Browsers, open_browsers
+from tasks.ingest.scraping.crawl import Beside, crawl
 from tasks.ingest.scraping.outline import PageOutline, outline_page
 from tasks.ingest.scraping.page import read_page
 from tasks.ingest.scraping.robots import Robots, robots_address
@@ -38,6 +39,7 @@ class Access(NamedTuple):
     client: Client
     fetch: Fetch
     robots: Robots
+    browsers: Browsers
 
 
 @asynccontextmanager
@@ -48,16 +50,17 @@ async def open_access(source: ApiSource | PagesSource, warn: Warn) -> AsyncItera
         PermanentSourceError: a secret of its auth is not in the environment.
 
     """
-    async with open_client([source], warn, find_in_body) as client:
+    async with open_client([source], warn, find_in_body) as client, open_browsers() as browsers:
         fetch = client.endpoint(source, _read_secrets(source)).fetch_into(RequestStats())
-        yield Access(client, fetch, Robots(client.throttle, client.warn))
+        yield Access(client, fetch, Robots(client.throttle, client.warn), browsers)
 
 
-def read_from_start(source: ApiSource | PagesSource, fetch: Fetch, robots: Robots) -> AsyncGenerator[PageGroup, None]:
+def read_from_start(source: ApiSource | PagesSource, fetch: Fetch, access: Access) -> AsyncGenerator[PageGroup, None]:
     """Yield the pages of a source's first partition, from the first address alone, as its first run asks for them."""
     partition = list_partitions(source)[0]
     if isinstance(source, PagesSource):
-        return crawl(source.model_copy(update={"start": source.start[:1]}), partition, fetch, robots, None)
+        first, beside = source.model_copy(update={"start": source.start[:1]}), Beside(browsers=access.browsers)
+        return crawl(first, partition, fetch, access.robots, None, beside)
     since = source.incremental.start if source.incremental is not None else None
     return read_pages(source, first_request(source, partition, since), fetch, None)
 
@@ -138,7 +141,7 @@ async def fetch_first_page(source: ApiSource | PagesSource, warn: Warn) -> Seque
             source = source.model_copy(update={"follow": None})
     async with (
         open_access(source, warn) as access,
-        aclosing(read_from_start(source, access.fetch, access.robots)) as pages,
+        aclosing(read_from_start(source, access.fetch, access)) as pages,
     ):
         groups = [await anext(pages)]
         while not groups[-1].lines and groups[-1].state is not None and len(groups) < most:

@@ -103,7 +103,7 @@ async def look_at(source: ApiSource | PagesSource, warn: Warn) -> Look:
             one = _OneRequest(access.fetch)
             with redacting(access.client.secrets):
                 try:
-                    async with aclosing(read_from_start(asked, one.fetch, access.robots)) as pages:
+                    async with aclosing(read_from_start(asked, one.fetch, access)) as pages:
                         await anext(pages)
                 except _AnsweredError:
                     pass
@@ -249,6 +249,8 @@ def _read_page(source: PagesSource, response: httpx.Response, look: Look) -> Loo
             return replace(look, rows=f"a list of {count(len(listed.follow), 'sitemap')}")
         lacks = "" if listed.links or source.match is None else f"; none of those listed has {source.match!r}"
         return replace(look, rows=f"a list of {count(len(listed.links), 'page')} of the source{lacks}")
+    if source.render is not None:
+        return replace(look, rows="a page whose rows its scripts make: preview --ask shows them")
     page = read_page(response, source)
     on = _follows(source, len(page.follow))
     if source.levels:

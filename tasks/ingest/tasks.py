@@ -30,6 +30,7 @@ from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_la
 from tasks.ingest.landing.writer import list_begun
 from tasks.ingest.progress import Show, SourceProgress
 from tasks.ingest.results import FailedPartition, LandedSource, PartitionOutcome, RequestWarnings, resolve_unproven
+from tasks.ingest.scraping.browsers import Browsers
 from tasks.ingest.scraping.robots import Robots
 from tasks.raw.children import keep_children
 from tasks.raw.partitions import Partition, list_partitions
@@ -45,6 +46,7 @@ class Ingest:
 
     client: Client
     robots: Robots
+    browsers: Browsers
     fresh: bool
     part: PartitionSelection | None
     warnings: RequestWarnings
@@ -161,7 +163,10 @@ class _SourceLanding:
 
     async def _land(self, endpoint: Endpoint, job: PartitionJob) -> Landed:
         stats = self._ingest.client.stats(job.raw)
-        access = PartitionClient(endpoint.fetch_into(stats), stats, self._ingest.robots, self._ingest.client.secrets)
+        ingest = self._ingest
+        access = PartitionClient(
+            endpoint.fetch_into(stats), stats, ingest.robots, ingest.client.secrets, ingest.browsers
+        )
         async with self._slots:
             self._progress.begin(stats)
             try:

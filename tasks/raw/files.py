@@ -55,6 +55,8 @@ class RawManifest:
     """When its first request was made; manifests of earlier versions have none."""
     ignored: bool = False
     """Whether the answer was passed over, as `requests.ignore` says."""
+    rendered: bool = False
+    """Whether its rows are of pages as a browser's scripts have made them, not of those that were received."""
 
 
 read_as_manifest = json_reader(RawManifest)

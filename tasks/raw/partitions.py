@@ -36,6 +36,7 @@ _ASIDE_OF_API: dict[str, Any] = {
 _ASIDE_OF_PAGES: dict[str, Any] = {
     **dict.fromkeys(_ASIDE | {"max_pages", "robots", "max_crawl_delay_s"}, True),
     "columns": {"__all__": set(Column.model_fields)},
+    "render": {"browser", "timeout_s", "at_once"},
 }
 
 

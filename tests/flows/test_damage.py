@@ -23,6 +23,7 @@ from tasks.core.storage import DataFolder
 from tasks.ingest.api.response import find_in_body
 from tasks.ingest.http.client import open_client
 from tasks.ingest.results import RequestWarnings
+from tasks.ingest.scraping.browsers import Browsers
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.tasks import Ingest, land_source
 from tests.ingest.sources import api
@@ -121,7 +122,8 @@ async def run_each(config: Pipeline, folders: Sequence[Path]) -> list[Result]:
 
         async def run_one(root: Path) -> Result:
             folder, failures = DataFolder.at(root), []
-            common = Ingest(client, Robots(client.throttle), fresh=False, part=None, warnings=warnings, show=show)
+            robots, browsers = Robots(client.throttle), Browsers()
+            common = Ingest(client, robots, browsers, fresh=False, part=None, warnings=warnings, show=show)
             for name, source in config.fetched.items():
                 landed = await land_source(name, source, folder.raw(name), common)
                 failures += [failed.message for failed in landed.failed]

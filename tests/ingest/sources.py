@@ -16,6 +16,7 @@ from tasks.ingest.api.response import find_in_body
 from tasks.ingest.http.client import Client, open_client
 from tasks.ingest.landing.land import PartitionClient, land
 from tasks.ingest.landing.plan import Landed, PartitionJob, plan_landing
+from tasks.ingest.scraping.browsers import Browsers
 from tasks.ingest.scraping.robots import Robots
 from tasks.raw.partitions import list_partitions
 from tests.site.server import Site
@@ -60,12 +61,17 @@ async def open_quietly(*sources: ApiSource | PagesSource) -> AsyncIterator[Clien
 
 
 async def land_with(
-    client: Client, job: PartitionJob, secrets: dict[str, str] | None = None, *, fresh: bool = False
+    client: Client,
+    job: PartitionJob,
+    secrets: dict[str, str] | None = None,
+    *,
+    fresh: bool = False,
+    browsers: Browsers | None = None,
 ) -> Landed:
     """Land a partition with a client that is open; `secrets` are those that its source's auth needs."""
     stats = client.stats(job.raw)
     fetch = client.endpoint(job.source, secrets or {}).fetch_into(stats)
-    access = PartitionClient(fetch, stats, Robots(client.throttle), client.secrets)
+    access = PartitionClient(fetch, stats, Robots(client.throttle), client.secrets, browsers)
     return await land(await asyncio.to_thread(plan_landing, job, fresh=fresh), access)
 
 

@@ -215,6 +215,7 @@ OF_PAGES: dict[str, tuple[Any, bool]] = {
     "columns": ({"id": "td + td"}, True),
     "allow_hosts": (["cdn"], True),
     "pairs": ("dl", True),
+    "render": (True, True),
     "download": ({"select": "img::attr(src)", "into": "picture"}, True),
     "robots": ("ignore", False),
     "max_crawl_delay_s": (5.0, False),

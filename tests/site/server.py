@@ -30,6 +30,7 @@ from tests.site.odd import odd_routes
 from tests.site.pages import page_routes
 from tests.site.partitioned import partitioned_routes
 from tests.site.places import place_routes
+from tests.site.scripted import scripted_routes
 from tests.site.secrets import said_routes
 
 
@@ -142,6 +143,7 @@ def _routes(site: Site) -> list[Route]:
         **partitioned_routes(site),
         **page_routes(),
         **map_routes(site),
+        **scripted_routes(site),
         **place_routes(site),
         **graphql_routes(site),
         **api_routes(site, ITEMS),

@@ -68,7 +68,8 @@ class Client:
         sending = self._sending(requests, is_graphql=isinstance(source, ApiSource) and source.graphql is not None)
         if isinstance(source, ApiSource) and source.error_at is not None:
             sending = ErrorBodyTransport(sending, source.error_at, self._find)
-        idempotent = isinstance(source, ApiSource) and source.may_repeat
+        # What a script posts is posted again whenever its page is read again.
+        idempotent = source.may_repeat if isinstance(source, ApiSource) else source.render is not None
         credential = self._credential(source, values)
         own = first_urls(source)
         signing = CredentialTransport(
@@ -206,8 +207,11 @@ def _request(page_request: PageRequest, stats: RequestStats) -> httpx.Request:
         headers = httpx.Headers(_HEADERS)
         headers.update(page_request.headers)
     if page_request.body is not None:
-        content = json.dumps(page_request.body).encode()
-        headers.update({"Content-Type": "application/json", "Content-Length": str(len(content))})
+        content = page_request.body
+        if not isinstance(content, bytes):
+            content = json.dumps(content).encode()
+            headers["Content-Type"] = "application/json"
+        headers["Content-Length"] = str(len(content))
         stream = httpx.ByteStream(content)
     # A stream is taken as it is; of content httpx makes one with headers of its own, which aiohttp adds anyway.
     extensions = with_context(stats, page_request.method, page_request.url)

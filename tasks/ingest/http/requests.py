@@ -82,7 +82,7 @@ class PageRequest(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
     """Headers beside the source's own."""
     body: Any = None
-    """JSON value of a POST."""
+    """JSON value of a POST, or its bytes as they are, whose type is among the headers."""
     answers: frozenset[int] = frozenset()
     """Statuses beside 2xx that are an answer, not an error."""
     fill: Callable[[str, Scalar], PageRequest] | None = None

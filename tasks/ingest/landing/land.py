@@ -23,6 +23,7 @@ from tasks.ingest.landing.resumption import State, keep_state, read_state
 from tasks.ingest.landing.taken import TakenMembers
 from tasks.ingest.landing.watermark import Watermark, moment_of
 from tasks.ingest.landing.writer import RawWriter, discard
+from tasks.ingest.scraping.browsers import Browsers
 from tasks.ingest.scraping.crawl import Beside, crawl
 from tasks.ingest.scraping.downloads import Downloads
 from tasks.ingest.scraping.frontier import CrawlState
@@ -51,6 +52,8 @@ class PartitionClient:
     robots: Robots
     secrets: Redactor = field(default_factory=Redactor)
     """What is said of the partition, and kept beside its rows, is without these."""
+    browsers: Browsers | None = None
+    """What renders pages, where their source has them rendered."""
 
 
 async def land(plan: LandingPlan, access: PartitionClient) -> Landed:
@@ -232,7 +235,7 @@ class _Landing:
                 return read_pages(source, first_request(source, job.partition, self._plan.since, began), fetch, state)
             case PagesSource() as source:
                 assert state is None or isinstance(state, CrawlState)
-                beside = Beside(self._landed_pages, self._downloads(source))
+                beside = Beside(self._landed_pages, self._downloads(source), self._access.browsers)
                 return crawl(source, job.partition, fetch, self._access.robots, state, beside)
 
     def _downloads(self, source: PagesSource) -> Downloads | None:

@@ -152,7 +152,11 @@ class LandingPlan:
     @property
     def requested(self) -> RawManifest:
         """Return the manifest of what is asked for, before anything has come."""
-        return RawManifest(self.job.fingerprint, 0, 0, 0, "", "", since=self.since, extends=self.extends)
+        source = self.job.source
+        rendered = isinstance(source, PagesSource) and source.render is not None
+        return RawManifest(
+            self.job.fingerprint, 0, 0, 0, "", "", since=self.since, extends=self.extends, rendered=rendered
+        )
 
 
 def find_landed(job: PartitionJob, *, fresh: bool, may_be_begun: bool = True) -> Landed | None:

@@ -16,10 +16,12 @@ from tasks.config import PagesSource
 from tasks.core.errors import OtherHostError, PermanentSourceError
 from tasks.core.hosts import AllowedHosts
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest
+from tasks.ingest.scraping.browsers import Browsers
 from tasks.ingest.scraping.downloads import Downloads
 from tasks.ingest.scraping.frontier import LISTING, CrawlResult, CrawlState, CrawlTarget, Frontier
 from tasks.ingest.scraping.listing import read_listing
 from tasks.ingest.scraping.page import ScrapedPage, page_address, read_page
+from tasks.ingest.scraping.rendering import Access, is_html, render_page
 from tasks.ingest.scraping.robots import Robots, robots_address
 from tasks.ingest.scraping.unchanged import LandedPages
 from tasks.ingest.throttle.limiter import BodyRoom
@@ -29,10 +31,11 @@ _GONE = frozenset({404, 410})  # behind a link it is the link that is wrong; a s
 
 
 class Beside(NamedTuple):
-    """What is kept beside the raw file: pages that were landed before, and where files go that rows lead to."""
+    """What a crawl has beside its pages: those that were landed before, where files go that rows lead to, and browsers."""
 
     landed: LandedPages | None = None
     downloads: Downloads | None = None
+    browsers: Browsers | None = None
 
 
 async def crawl(
@@ -107,7 +110,7 @@ class _Visitor:
         self._hosts = AllowedHosts(own, source.allow_hosts)
         self._fetch = fetch
         self._robots = robots
-        self._landed, self._downloads = beside
+        self._landed, self._downloads, self._browsers = beside
         self._room = BodyRoom(source.requests.max_in_flight_bytes)
         self._running: deque[asyncio.Task[CrawlResult] | None] = deque()
         """Of the frontier's next pages, in order; None for one that was landed before."""
@@ -146,7 +149,7 @@ class _Visitor:
                 )
             return CrawlResult(spot.url, reject="robots.txt disallows this page")
         try:
-            response = await self._fetch(PageRequest(url, answers=frozenset() if is_needed else _GONE))
+            response = await self._open(spot, PageRequest(url, answers=frozenset() if is_needed else _GONE))
         except OtherHostError as error:
             return _led_away(spot.url, error.host)
         self._room.add(len(response.content))
@@ -164,6 +167,15 @@ class _Visitor:
             lines, rejects = await self._downloads.add_to(page.lines, page.files, self._bring)
             page = replace(page, lines=lines, rejects=[*page.rejects, *rejects])
         return CrawlResult(str(address), page, asked_at=asked_at)
+
+    async def _open(self, spot: CrawlTarget, page_request: PageRequest) -> httpx.Response:
+        """Return the answer of a page, as its scripts make it where they are to run."""
+        response, render = await self._fetch(page_request), self._source.render
+        if render is None or spot.level == LISTING or not (response.is_success and is_html(response)):
+            return response
+        assert self._browsers is not None
+        access = Access(self._fetch, self._hosts, self._may_fetch, self._source.requests.max_body_bytes)
+        return await render_page(response, render, self._browsers, access)
 
     def _within_hosts(self, page: ScrapedPage) -> ScrapedPage:
         """Return a page with the addresses that may be asked for, and the first of those of each host that may not."""

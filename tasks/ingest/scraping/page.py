@@ -173,6 +173,8 @@ def check_selectors(source: PagesSource) -> list[str]:
         selectors["download.select"] = source.download.select
     named = [*selectors.items(), *(("links", selector) for selector in source.levels)]
     of_elements = {"rows": source.rows, **({"pairs": source.pairs} if source.pairs is not None else {})}
+    if source.render is not None and source.render.wait_for is not None:
+        of_elements["render.wait_for"] = source.render.wait_for
     mistakes = [(key, find_selector_mistake(selector, of_text=False)) for key, selector in of_elements.items()]
     mistakes += [(key, find_selector_mistake(selector, of_text=True)) for key, selector in named]
     return [f"{key}: {mistake}" for key, mistake in mistakes if mistake]

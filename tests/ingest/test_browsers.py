@@ -1,0 +1,93 @@
+"""The browsers of a run: told before it where they are missing, and gone with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from flows.cli.mistakes import find_mistakes
+from flows.summary import RunOptions
+from tasks.config import Pipeline, load_pipeline
+from tasks.ingest.scraping.browsers import open_browsers
+from tests.flows.test_ui import CHROMIUM
+from tests.ingest.sources import job_of, land_with, open_quietly, pages
+from tests.site.server import Site
+
+
+def descendants(pid: int) -> set[int]:
+    """Return the processes below a process."""
+    found = set[int]()
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, children.read_text().split()):
+            found |= {child} | descendants(child)
+    return found
+
+
+def name_of(pid: int) -> str:
+    """Return the name of a process; nothing where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process is there, and not dead already."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def land_in_browser(address: str, folder: Path) -> None:
+    """Land a page whose scripts do not end, as a run does."""
+    site = SimpleNamespace(url=address)
+    source = pages(site, "/script-without-end", render=True)  # type: ignore[arg-type]
+    async with open_quietly(source) as client, open_browsers() as browsers:
+        await land_with(client, job_of(source, folder), browsers=browsers)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium")
+def test_a_killed_run_leaves_no_browser(site: Site, tmp_path: Path) -> None:
+    """Within seconds of SIGKILL to its process alone nothing of it is left, also where a script does not end."""
+    command = [sys.executable, "-m", "tests.ingest.test_browsers", site.url, str(tmp_path)]
+    with subprocess.Popen(command) as run:
+        deadline = time.monotonic() + 60
+        while "chromium" not in (names := {name_of(pid) for pid in descendants(run.pid)}) or not site.seen:
+            assert time.monotonic() < deadline, names
+            time.sleep(0.05)
+        time.sleep(0.5)
+        below = descendants(run.pid)
+        run.kill()
+    deadline = time.monotonic() + 10
+    while any(map(is_running, below)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert [pid for pid in below if is_running(pid)] == []
+
+
+def test_what_is_missing_is_told_before_a_run(site: Site, tmp_path: Path) -> None:
+    """The check of a file names the browser that is not there, and a selector that is none; a form may name no browser."""
+    source = pages(site, "/page-3").model_dump(mode="json", exclude_defaults=True)
+    source |= {"kind": "pages", "render": {"wait_for": "a::text", "browser": "/no/such"}}
+    file = tmp_path / "shop.yaml"
+    with pytest.raises(ValueError, match=r"'/no/such' is run from a pipeline file on disk alone; give the path"):
+        Pipeline(name="shop", sources={"rows": source})
+    file.write_text(json.dumps({"name": "shop", "sources": {"rows": source}}))
+
+    assert find_mistakes(load_pipeline(file), tmp_path / "data", RunOptions()) == [
+        "sources.rows.render.wait_for: 'a::text' selects a text, not an element; end it in the element that is a row",
+        "sources.rows.render.browser: '/no/such' is no program, and none on PATH; correct it, or take it out",
+    ]
+
+
+if __name__ == "__main__":
+    asyncio.run(land_in_browser(sys.argv[1], Path(sys.argv[2])))
