@@ -1,4 +1,4 @@
-"""Every api and pages source, its partitions concurrently."""
+"""Every source of an API, of web pages and of a database, its partitions concurrently."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tasks.reports.artifacts import ProgressArtifacts, report_ingest
 async def ingest(
     config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, partitions: str | None = None
 ) -> list[LandedSource]:
-    """Fetch what is not landed yet of every api and pages source into `data/raw`.
+    """Fetch what is not landed yet of every source that is no files into `data/raw`.
 
     Args:
         config: the pipeline, or the path of its file.
@@ -52,13 +52,13 @@ async def ingest(
         open_browsers() as browsers,
     ):
         robots = Robots(client.throttle, client.warn)
-        common = Ingest(client, robots, browsers, fresh, part, warnings, progress.show)
+        common = Ingest(client, robots, browsers, fresh, part, warnings, progress.show, folder.root)
         parents = ParentTables(
             pipeline,
             folder,
             partial(convert_named, pipeline, folder=folder, fresh=fresh, only=part),
         )
-        landed = await gather_all(pipeline.fetched.items(), lambda item: parents.land(*item, common))
+        landed = await gather_all(pipeline.parted.items(), lambda item: parents.land(*item, common))
     for sentence in (warning for source in landed for warning in source.warnings):
         get_run_logger().warning("%s", sentence)
     await report_ingest(pipeline.name, landed)

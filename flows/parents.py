@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from tasks.config import ApiSource, PagesSource, Parent, Pipeline
+from tasks.config import Parent, PartedSource, Pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import TidemillError
 from tasks.core.outcome import Failed, Outcome
@@ -28,11 +28,11 @@ class ParentTables:
         self._pipeline = pipeline
         self._folder = folder
         self._make = make
-        self._landed = {name: asyncio.Event() for name in pipeline.fetched}
+        self._landed = {name: asyncio.Event() for name in pipeline.parted}
         self._failed: set[str] = set()
         self._tables: dict[str, asyncio.Task[Outcome[CommittedTable]]] = {}
 
-    async def land(self, name: str, source: ApiSource | PagesSource, ingest: Ingest) -> LandedSource:
+    async def land(self, name: str, source: PartedSource, ingest: Ingest) -> LandedSource:
         """Return what became of a source's partitions, of which its parents' tables tell, if it has some."""
         self._failed.add(name)  # as long as it is not known to be whole
         try:
@@ -45,7 +45,7 @@ class ParentTables:
             self._landed[name].set()
         return landed
 
-    async def _land(self, name: str, source: ApiSource | PagesSource, ingest: Ingest) -> LandedSource:
+    async def _land(self, name: str, source: PartedSource, ingest: Ingest) -> LandedSource:
         if not source.parents:
             return await land_source(name, source, self._folder.raw(name), ingest)
         from tasks.raw.parents import find_children  # noqa: PLC0415 - of parents alone is DuckDB wanted

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.deployments import FILE, Deployment, read_deployments
-from tasks.config import ApiSource, Pipeline
+from tasks.config import Pipeline
 from tasks.core.errors import ConfigError
 
 _FETCHING = ("pipeline", "ingest")  # the flows that fetch
@@ -17,11 +17,8 @@ def fetched_once(pipeline: Pipeline) -> list[str]:
     return [
         f"source {name} has neither refresh nor incremental: once it has landed, scheduled runs fetch nothing of it; "
         "add refresh: {after: 24h}, or incremental, to it"
-        for name, source in pipeline.fetched.items()
-        if source.refresh is None
-        and not source.has_open_dates
-        and not source.parents
-        and not (isinstance(source, ApiSource) and source.incremental)
+        for name, source in pipeline.parted.items()
+        if source.refresh is None and not source.has_open_dates and not source.parents and not source.grows
     ]
 
 

@@ -7,7 +7,15 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from flows.summary import RunOptions
-from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, SecretReference, secret_references
+from tasks.config import (
+    FilesSource,
+    PagesSource,
+    PartedSource,
+    Pipeline,
+    SecretReference,
+    SqlSource,
+    secret_references,
+)
 from tasks.convert.formats.registry import format_of
 from tasks.convert.table.inputs import list_files
 from tasks.core.errors import ConfigError, PermanentSourceError, TableError
@@ -37,7 +45,7 @@ def find_mistakes(
         if isinstance(source, FilesSource):
             found = _files_mistakes(source, folder) if choice.runs("convert") else []
         else:
-            found = _fetched_mistakes(source) if choice.runs("ingest") else []
+            found = _fetched_mistakes(source, folder) if choice.runs("ingest") else []
         mistakes += [f"sources.{name}.{mistake}" for mistake in found]
         if not isinstance(source, FilesSource) and source.parents and choice.runs("ingest"):
             mistakes += _parent_mistakes(name, source, config, folder, in_tables=in_tables)
@@ -60,7 +68,7 @@ def find_mistakes(
 
 
 def _parent_mistakes(
-    name: str, source: ApiSource | PagesSource, config: Pipeline, folder: DataFolder, *, in_tables: bool
+    name: str, source: PartedSource, config: Pipeline, folder: DataFolder, *, in_tables: bool
 ) -> Iterator[str]:
     from tasks.raw.parents import find_parent_mistakes  # noqa: PLC0415 - of parents alone is DuckDB wanted
     from tasks.tables.draft import is_current  # noqa: PLC0415 - the same
@@ -113,11 +121,21 @@ def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
     return mistakes
 
 
-def _fetched_mistakes(source: ApiSource | PagesSource) -> list[str]:
+def _fetched_mistakes(source: PartedSource, folder: DataFolder) -> list[str]:
+    if isinstance(source, SqlSource):
+        return _database_mistakes(source, folder)
     mistakes = _selector_mistakes(source) if isinstance(source, PagesSource) else []
     for key, reference in secret_references(source.auth) if source.auth else ():
         mistakes += _secret_mistakes(f"auth.{key}", reference)
     return mistakes
+
+
+def _database_mistakes(source: SqlSource, folder: DataFolder) -> list[str]:
+    from tasks.ingest.sql.opening import find_database_mistake  # noqa: PLC0415 - of databases alone is Arrow wanted
+
+    mistakes = _secret_mistakes("password", source.password) if source.password else []
+    found = find_database_mistake(source, folder.root)
+    return [*mistakes, *([found] if found else [])]
 
 
 def _selector_mistakes(source: PagesSource) -> list[str]:

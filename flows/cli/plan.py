@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import assert_never
 
-from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, write_duration
+from tasks.config import ApiSource, FilesSource, PagesSource, PartedSource, Pipeline, SqlSource, write_duration
 from tasks.convert.table.inputs import list_files
 from tasks.core.escaping import count
 from tasks.core.redaction import redact
@@ -16,9 +17,8 @@ from tasks.raw.partitions import list_partitions
 def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
     """Yield stage, part and what a run does, for every part of a pipeline."""
     folder = DataFolder.at(data)
-    for name, fetched in config.fetched.items():
-        what = "pages" if isinstance(fetched, PagesSource) else "API"
-        first = fetched.addresses[0] if isinstance(fetched, PagesSource) else fetched.url
+    for name, fetched in config.parted.items():
+        what, first = _origin(fetched)
         yield "ingest", name, f"{what}: {_partitions(fetched, 'partition')} of {first}{_how(fetched)}"
     for name, source in config.converted.items():
         if isinstance(source, FilesSource):
@@ -44,7 +44,20 @@ def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
             yield "export", name, f"to {target.to}{inner}"
 
 
-def _partitions(source: ApiSource | PagesSource, noun: str) -> str:
+def _origin(source: PartedSource) -> tuple[str, str]:
+    """Return in a word what a source is fetched from, and where that is."""
+    match source:
+        case ApiSource():
+            return "API", source.url
+        case PagesSource():
+            return "pages", source.addresses[0]
+        case SqlSource():
+            return "query", source.database
+        case _:
+            assert_never(source)
+
+
+def _partitions(source: PartedSource, noun: str) -> str:
     """Return how many partitions, or files of them, a source has: of those that tables tell of, for each of what."""
     told = [f"{parent.column} of {parent.from_}" for parent in source.parents.values()]
     rest = {name: values for name, values in source.partitions.items() if name not in source.parents}
@@ -52,14 +65,13 @@ def _partitions(source: ApiSource | PagesSource, noun: str) -> str:
     return f"{number} for each {' and '.join(told)}" if told else number
 
 
-def _how(source: ApiSource | PagesSource) -> str:
+def _how(source: PartedSource) -> str:
     """Return in a few words how a source's pages are found, what of it is asked for, and when again."""
     words = []
-    if isinstance(source, ApiSource):
-        if source.pagination.kind != "single":
-            words.append(f"by {source.pagination.kind.replace('_', ' ')}")
-        if source.incremental:
-            words.append(f"newer {source.incremental.field} only")
+    if isinstance(source, ApiSource) and source.pagination.kind != "single":
+        words.append(f"by {source.pagination.kind.replace('_', ' ')}")
+    if not isinstance(source, PagesSource) and source.incremental:
+        words.append(f"newer {source.incremental.field} only")
     if source.refresh:
         words.append(f"again after {write_duration(source.refresh.after)}")
     return "".join(f", {word}" for word in words)

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from flows.cli.console import make_console, print_line
-from tasks.config import ApiSource, ElementsSource, FilesSource, PagesSource, Pipeline, Source, load_pipeline
+from tasks.config import (
+    ApiSource,
+    ElementsSource,
+    FilesSource,
+    PagesSource,
+    PartedSource,
+    Pipeline,
+    Source,
+    SqlSource,
+    load_pipeline,
+)
 from tasks.convert.head import Head, read_head, read_lines
 from tasks.convert.schema.blocks import Guess
 from tasks.convert.schema.types import NULL_TEXTS
-from tasks.convert.table.inputs import list_files, list_raw
+from tasks.convert.table.inputs import find_file, list_files, list_raw
 from tasks.core.errors import ConfigError, SourceError, TidemillError
 from tasks.core.escaping import count
 from tasks.core.redaction import redact
@@ -84,11 +95,13 @@ def _lines(name: str, source: Source, folder: DataFolder, rows: int, first_pages
     source = _known_partitions(source, folder.raw(fetched))
     partitions = list_partitions(source)
     landed = list_raw(source, folder.raw(fetched), folder.root)
-    what = "API" if isinstance(source, ApiSource) else "pages"
+    what = {"api": "API", "pages": "pages", "sql": "query"}[source.kind]
     of = f"{source.explode} of {fetched}, " if isinstance(source, ElementsSource) else ""
     yield f"{name}: {of}{what}, {count(len(partitions), 'partition')}, {len(landed.missing)} of them not landed"
     yield from _requests(source)
-    if first_pages is not None:
+    if first_pages is not None and isinstance(source, SqlSource):
+        yield from _shown(_first_rows(name, source, folder, rows), rows)
+    elif first_pages is not None and not isinstance(source, SqlSource):
         warned: list[str] = []
         lines = first_pages.of(fetched, source, warned.append)
         if isinstance(source, PagesSource) and source.levels:
@@ -101,7 +114,7 @@ def _lines(name: str, source: Source, folder: DataFolder, rows: int, first_pages
         yield "  nothing of it is landed; --ask makes its first request, and shows what comes"
 
 
-def _known_partitions(source: ApiSource | PagesSource, raw: Path) -> ApiSource | PagesSource:
+def _known_partitions(source: PartedSource, raw: Path) -> PartedSource:
     """Return a source with the partitions that it was fetched with, where tables tell of them.
 
     Raises:
@@ -117,7 +130,20 @@ def _known_partitions(source: ApiSource | PagesSource, raw: Path) -> ApiSource |
     return known
 
 
-def _requests(source: ApiSource | PagesSource) -> Iterator[str]:
+def _first_rows(name: str, source: SqlSource, folder: DataFolder, rows: int) -> Head:
+    """Return the first rows of a query's first partition, as rows of its table."""
+    from tasks.ingest.sql.opening import read_first_rows  # noqa: PLC0415 - of databases alone is Arrow wanted
+
+    with tempfile.TemporaryDirectory(prefix="tidemill-preview-") as scratch:
+        path = Path(scratch) / "first rows.arrows"
+        path.write_bytes(read_first_rows(source, list_partitions(source)[0], folder.root, rows))
+        return read_head(name, source, find_file(path, path.parent), folder)
+
+
+def _requests(source: PartedSource) -> Iterator[str]:
+    if isinstance(source, SqlSource):
+        yield f"  SELECT {source.database}"
+        return
     method = "POST" if isinstance(source, ApiSource) and source.is_posted else "GET"
     partitions = list_partitions(source)
     for partition in partitions[:_ADDRESSES]:

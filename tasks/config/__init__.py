@@ -17,7 +17,8 @@ from tasks.config.parents import Child, Parent
 from tasks.config.partitions import PartitionValues, Range
 from tasks.config.pipeline import Pipeline
 from tasks.config.runners import Runner
-from tasks.config.sources import ApiSource, ElementsSource, FilesSource, Source
+from tasks.config.sources import ApiSource, ElementsSource, FilesSource, PartedSource, Source
+from tasks.config.sql import SqlIncremental, SqlSource
 from tasks.config.tabled import TableOptions
 from tasks.config.tables import MadeTable
 from tasks.config.training import (
@@ -61,6 +62,7 @@ __all__ = [
     "PagesColumn",
     "PagesSource",
     "Parent",
+    "PartedSource",
     "PartitionValues",
     "Pipeline",
     "Preprocessing",
@@ -80,6 +82,8 @@ __all__ = [
     "SinglePagination",
     "Source",
     "Split",
+    "SqlIncremental",
+    "SqlSource",
     "TableOptions",
     "TimeSplit",
     "Training",

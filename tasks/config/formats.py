@@ -90,6 +90,7 @@ FORMATS = Formats(
         "jsonl": f"{_FORMATS}.json.jsonl:Jsonl",
         "json": f"{_FORMATS}.json.document:Json",
         "parquet": f"{_FORMATS}.parquet:Parquet",
+        "arrow": f"{_FORMATS}.arrow:Arrow",
         "excel": f"{_FORMATS}.excel.format:Excel",
     },
 )

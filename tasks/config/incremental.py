@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -35,8 +35,36 @@ def _read_overlap(value: Any) -> Any:
 Overlap = Annotated[float | timedelta, BeforeValidator(_read_overlap)]
 
 
+def read_start(value: Scalar) -> Scalar:
+    """Return the value of a first run as the number or the time that it is.
+
+    Raises:
+        ValueError: it is neither.
+
+    """
+    start: Scalar = _read_number(value)
+    if isinstance(start, str):
+        try:
+            datetime.fromisoformat(start)
+        except ValueError:
+            raise ValueError(
+                f"{start!r:.80} is neither a number nor a time in ISO 8601; write e.g. 0 or 2024-01-01T00:00:00Z"
+            ) from None
+    return start
+
+
+def check_overlap(overlap: float | timedelta, start: Scalar) -> None:
+    """Raise ValueError where an overlap cannot be taken from values like the start."""
+    grows_in_time = isinstance(start, str)
+    if overlap and grows_in_time != isinstance(overlap, timedelta):
+        cure = "a time, e.g. 1h" if grows_in_time else "a number, e.g. 100"
+        raise ValueError(f"overlap goes back from values like start, {start!r}; write {cure}")
+
+
 class Incremental(ConfigModel):
     """Each run asks only for what is newer than what is landed."""
+
+    KEY: ClassVar[str] = "incremental.field"
 
     field: BodyPath
     """Path in a record to the value that grows, e.g. updated_at: a number, or a time in ISO 8601."""
@@ -53,27 +81,14 @@ class Incremental(ConfigModel):
     overlap: Overlap = Field(default=0.0, json_schema_extra={"minimum": 0})  # told to editors
     """How far before the largest value to ask again, for rows that came late: a number, or 1h for a time. What comes twice is dropped by key."""
 
-    @field_validator("start")
-    @classmethod
-    def _is_number_or_time(cls, value: Scalar) -> Scalar:
-        start: Scalar = _read_number(value)
-        if isinstance(start, str):
-            try:
-                datetime.fromisoformat(start)
-            except ValueError:
-                raise ValueError(
-                    f"{start!r:.80} is neither a number nor a time in ISO 8601; write e.g. 0 or 2024-01-01T00:00:00Z"
-                ) from None
-        return start
+    _is_number_or_time = field_validator("start")(read_start)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Incremental:
         grows_in_time = isinstance(self.start, str)
         check_param_names(self.place, self.param, self.until)
         self._check_format(grows_in_time=grows_in_time)
-        if self.overlap and grows_in_time != isinstance(self.overlap, timedelta):
-            cure = "a time, e.g. 1h" if grows_in_time else "a number, e.g. 100"
-            raise ValueError(f"overlap goes back from values like start, {self.start!r}; write {cure}")
+        check_overlap(self.overlap, self.start)
         return self
 
     def _check_format(self, *, grows_in_time: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -19,27 +20,35 @@ class Range(ConfigModel):
 
     range: tuple[int, int]
     """First and last value, e.g. [1, 12]."""
+    every: Annotated[int, Field(ge=1)] = 1
+    """How many values one partition has: its own is the first of them, the last is `name_last`, and the one behind that `name_end`."""
 
     @model_validator(mode="after")
     def _ascend(self) -> Range:
         first, last = self.range
         if first > last:
             raise ValueError(f"the range [{first}, {last}] is empty; write the smaller number first")
-        if last - first >= MOST_PARTITIONS:
+        if len(self.values()) > MOST_PARTITIONS:
             raise ValueError(
-                f"the range [{first}, {last}] has {last - first + 1:,} values, and a source may have "
-                f"{MOST_PARTITIONS:,} partitions; fetch more with each, or split the source"
+                f"the range [{first}, {last}] has {len(self.values()):,} partitions, and a source may have "
+                f"{MOST_PARTITIONS:,}; fetch more with each by every, or split the source"
             )
         return self
 
-    def values(self) -> tuple[int, ...]:
-        """Return every value of the range, in order."""
-        return tuple(range(self.range[0], self.range[1] + 1))
+    def values(self) -> Sequence[int]:
+        """Return the value of each partition, in order."""
+        return range(self.range[0], self.range[1] + 1, self.every)
+
+    def last_of(self, value: int) -> int:
+        """Return the last value of a partition, by its first."""
+        return min(value + self.every - 1, self.range[1])
 
 
 def _kind_of(values: Any) -> str:
     """Return which kind of values a pipeline file, or a model, declares."""
     if isinstance(values, dict):
+        if "range" in values:
+            return "range"
         if values.keys() & {"every", "to"}:
             return "every"
         return "column" if values.keys() & {"from", "column"} else "range"
@@ -62,7 +71,7 @@ def count_values(values: PartitionValues) -> int:
     """Return how many values are declared; of dates without an end, how many there are now, and of a table one, which is not known yet."""
     match values:
         case Range():
-            return values.range[1] - values.range[0] + 1
+            return len(values.values())
         case Dates():
             return len(values.intervals())
         case Parent():
@@ -75,4 +84,5 @@ def names_beside(name: str, values: PartitionValues) -> tuple[str, ...]:
     """Return the names beside its own by which requests may take something of a partition's value."""
     if isinstance(values, Parent):
         return tuple(values.take)
-    return (f"{name}_end", f"{name}_last") if isinstance(values, Dates) else ()
+    has_ends = isinstance(values, Dates) or (isinstance(values, Range) and values.every > 1)
+    return (f"{name}_end", f"{name}_last") if has_ends else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated
@@ -15,7 +16,8 @@ from tasks.config.exports import Exports, find_doubles
 from tasks.config.kinds import check_added
 from tasks.config.limit import Limit
 from tasks.config.pages import PagesSource
-from tasks.config.sources import ApiSource, ElementsSource, FilesSource, Source
+from tasks.config.sources import ApiSource, ElementsSource, FilesSource, PartedSource, Source
+from tasks.config.sql import SqlSource
 from tasks.config.tables import MadeTable
 from tasks.config.training import Training
 from tasks.core.suggestions import did_you_mean
@@ -24,6 +26,11 @@ from tasks.core.suggestions import did_you_mean
 def _mistake_at(keys: tuple[str, ...], what: str) -> PydanticCustomError:
     """Return a mistake of the pipeline as a whole that is told of what stands under some keys."""
     return PydanticCustomError("mistake_at", "{at}: {what}", {"within": keys, "at": ".".join(keys), "what": what})
+
+
+def _tables_of(source: Source) -> Collection[str]:
+    """Return the names of the tables that are made of lists in a source's records."""
+    return () if isinstance(source, PagesSource | SqlSource) else source.tables
 
 
 class Pipeline(ConfigModel):
@@ -55,9 +62,7 @@ class Pipeline(ConfigModel):
     @model_validator(mode="after")
     def _names_each_table_once(self) -> Pipeline:
         names = [*self.sources]
-        for source, name in (
-            (s, n) for s, each in self.sources.items() if not isinstance(each, PagesSource) for n in each.tables
-        ):
+        for source, name in ((s, n) for s, each in self.sources.items() for n in _tables_of(each)):
             if name in names:
                 raise _mistake_at(
                     ("sources", source, "tables", name), f"there is a table {name} already; choose another name"
@@ -79,7 +84,7 @@ class Pipeline(ConfigModel):
 
     @model_validator(mode="after")
     def _finds_each_parent(self) -> Pipeline:
-        for name, source in self.fetched.items():
+        for name, source in self.parted.items():
             for key, parent in source.parents.items():
                 at = ("sources", name, source.kind, "partitions", key, "column", "from")
                 if parent.from_ in self.tables:
@@ -105,7 +110,7 @@ class Pipeline(ConfigModel):
         """Return the sources that are fetched before each source, as their tables say which partitions it has."""
         return {
             name: {self.source_of(parent.from_) for parent in source.parents.values()}
-            for name, source in self.fetched.items()
+            for name, source in self.parted.items()
         }
 
     def source_of(self, table: str) -> str:
@@ -118,7 +123,7 @@ class Pipeline(ConfigModel):
         """Return every table that is made of what was received, by its name, with the source of its rows."""
         found: dict[str, Source] = {}
         for name, source in self.sources.items():
-            found |= {name: source, **({} if isinstance(source, PagesSource) else source.elements(name))}
+            found |= {name: source, **({} if isinstance(source, PagesSource | SqlSource) else source.elements(name))}
         return found
 
     @property
@@ -127,14 +132,19 @@ class Pipeline(ConfigModel):
         return (*self.converted, *self.tables)
 
     @property
+    def parted(self) -> dict[str, PartedSource]:
+        """Return the sources whose rows are landed, partition by partition: of APIs, web pages and databases."""
+        return {name: s for name, s in self.sources.items() if not isinstance(s, FilesSource)}
+
+    @property
     def fetched(self) -> dict[str, ApiSource | PagesSource]:
         """Return the sources that are fetched over HTTP."""
-        return {name: s for name, s in self.sources.items() if not isinstance(s, FilesSource)}
+        return {name: s for name, s in self.parted.items() if not isinstance(s, SqlSource)}
 
     def until(self, now: datetime) -> Pipeline:
         """Return the same pipeline with each open end of its dates at a time, so that all of a run has the same partitions."""
         return self.model_copy(
-            update={"sources": {**self.sources, **{n: s.until(now) for n, s in self.fetched.items()}}}
+            update={"sources": {**self.sources, **{n: s.until(now) for n, s in self.parted.items()}}}
         )
 
     def limited(self, limit: Limit) -> Pipeline:

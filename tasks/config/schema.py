@@ -36,7 +36,7 @@ def editor_schema() -> Schema:
     """Return the schema of what a pipeline file may say, kinds of extensions that were added among it."""
     schema = Pipeline.model_json_schema()
     models = schema["$defs"]
-    for name in ("ApiSource", "ElementsTable", "FilesSource"):
+    for name in ("ApiSource", "ElementsTable", "FilesSource", "SqlSource"):
         _allow(models[name]["properties"]["columns"]["additionalProperties"], _COLUMN)
     _allow(models["PagesSource"]["properties"]["columns"]["additionalProperties"], _TEXT)
     for name, key in (*(("PagesSource", key) for key in ("start", "sitemap", "feed")), ("FilesSource", "path")):

@@ -18,6 +18,7 @@ from tasks.config.incremental import Incremental
 from tasks.config.pages import PagesSource
 from tasks.config.pagination import Pagination, SinglePagination
 from tasks.config.places import check_place, list_placed
+from tasks.config.sql import SqlSource
 from tasks.config.tabled import Columns, Fetched, Tabled
 from tasks.core.tables import quote_name
 
@@ -282,4 +283,7 @@ def _need_keys(key: Sequence[str], tables: Mapping[str, ElementsTable]) -> None:
             )
 
 
-Source = Annotated[ApiSource | PagesSource | FilesSource, Field(discriminator="kind")]
+PartedSource = ApiSource | PagesSource | SqlSource
+"""A source whose rows are landed, partition by partition."""
+
+Source = Annotated[ApiSource | PagesSource | SqlSource | FilesSource, Field(discriminator="kind")]

@@ -102,21 +102,18 @@ class Tabled(ConfigModel):
         return self
 
 
-class Fetched(Tabled):
-    """What sources that are fetched over HTTP share."""
+class Parted(Tabled):
+    """What sources share whose rows are landed partition by partition."""
 
     partitions: dict[str, PartitionValues] = {}
-    """Values to fetch one by one; a partition is one combination. `{name}` in a URL takes the value."""
-    headers: Headers = {}
-    """Headers of every request to the source's own host; they are stored with the run, so secrets belong in auth."""
-    auth: Auth | None = None
-    """How requests prove who asks; no other host than the source's own is told."""
-    allow_hosts: AllowHosts = ()
-    """Hosts that links, next addresses and redirects may lead to beside those of the source's own addresses, e.g. [cdn.example.com]; nothing is asked of others."""
-    requests: Requests = Requests()
-    """How the source's host is asked."""
+    """Values to fetch one by one; a partition is one combination. `{name}` in a URL, or `:name` in a query of a database, takes the value."""
     refresh: Refresh | None = None
     """When what is landed is fetched again; without it only --fresh does."""
+
+    @property
+    def grows(self) -> bool:
+        """Return whether each run asks only for what is newer than what is landed."""
+        return getattr(self, "incremental", None) is not None
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -137,15 +134,6 @@ class Fetched(Tabled):
         """Return the same source with each open end of its dates at a time, at which it then stays."""
         ended = {n: v.until(now) if isinstance(v, Dates) else v for n, v in self.partitions.items()}
         return self.model_copy(update={"partitions": ended}) if self.has_open_dates else self
-
-    def limited(self, limit: Limit | None) -> Self:
-        """Return the same source of which a run takes little, and asks for little more than that at once."""
-        if limit is None:
-            return self
-        names = ("start_in_flight", "min_in_flight", "max_in_flight")
-        few = {name: min(getattr(self.requests, name), limit.number) for name in names}
-        known = super().limited(limit)
-        return known.model_copy(update={"requests": self.requests.model_copy(update=few)})
 
     @property
     def parents(self) -> dict[str, Parent]:
@@ -174,11 +162,6 @@ class Fetched(Tabled):
                 names.append(beside)
         return self
 
-    @property
-    def fixed_headers(self) -> Mapping[str, str]:
-        """Return the headers that are the same for every request."""
-        return self.headers
-
     @model_validator(mode="after")
     def _has_few_partitions(self) -> Self:
         number = math.prod(map(count_values, self.partitions.values()))
@@ -188,3 +171,30 @@ class Fetched(Tabled):
                 "fetch more with each, or split the source"
             )
         return self
+
+
+class Fetched(Parted):
+    """What sources that are fetched over HTTP share."""
+
+    headers: Headers = {}
+    """Headers of every request to the source's own host; they are stored with the run, so secrets belong in auth."""
+    auth: Auth | None = None
+    """How requests prove who asks; no other host than the source's own is told."""
+    allow_hosts: AllowHosts = ()
+    """Hosts that links, next addresses and redirects may lead to beside those of the source's own addresses, e.g. [cdn.example.com]; nothing is asked of others."""
+    requests: Requests = Requests()
+    """How the source's host is asked."""
+
+    def limited(self, limit: Limit | None) -> Self:
+        """Return the same source of which a run takes little, and asks for little more than that at once."""
+        if limit is None:
+            return self
+        names = ("start_in_flight", "min_in_flight", "max_in_flight")
+        few = {name: min(getattr(self.requests, name), limit.number) for name in names}
+        known = super().limited(limit)
+        return known.model_copy(update={"requests": self.requests.model_copy(update=few)})
+
+    @property
+    def fixed_headers(self) -> Mapping[str, str]:
+        """Return the headers that are the same for every request."""
+        return self.headers

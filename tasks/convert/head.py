@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.config import ApiSource, PagesSource, Source
+from tasks.config import PartedSource, Source
 from tasks.convert.files.opening import DamagedError, Stream
 from tasks.convert.formats.format import WholeFormat
 from tasks.convert.formats.registry import read_whole
@@ -69,7 +69,7 @@ def read_head(name: str, source: Source, file: InputFile, folder: DataFolder, si
         raise TableError(f"{file.name}: {error}") from error
 
 
-def read_lines(name: str, source: ApiSource | PagesSource, lines: Sequence[bytes], folder: DataFolder) -> Head:
+def read_lines(name: str, source: PartedSource, lines: Sequence[bytes], folder: DataFolder) -> Head:
     """Return records as they would be landed, each a line of JSON, as rows of their table."""
     data = b"".join(line.rstrip(b"\n") + b"\n" for line in lines)
     file = InputFile(Path("first answer.jsonl"), "first answer.jsonl", len(data), 0)
@@ -97,7 +97,7 @@ def _read_streamed(
 
 def _read_whole(opened: WholeFormat, job: TableJob, plan: ConversionContext) -> Head:
     file = job.inputs[0]
-    is_light = isinstance(file.path, Path) and opened.suffixes[0] == ".parquet"
+    is_light = isinstance(file.path, Path) and opened.suffixes[0] in (".parquet", ".arrows")
     if file.size > WHOLE_BYTES and not is_light:
         raise TableError(
             f"is read as a whole, and is larger than the {WHOLE_BYTES // 1024**2} MiB that are read to show rows; "

@@ -15,9 +15,10 @@ from tasks.config.exports import DELTA, find_doubles
 from tasks.convert.files.listing import would_list
 from tasks.convert.table.manifest import read_table_manifest
 from tasks.core.errors import ConfigError
+from tasks.core.postgresql import PACKAGE
 from tasks.core.storage import DataFolder, commit_json, fingerprint, json_reader
 from tasks.core.suggestions import did_you_mean
-from tasks.export import delta, postgresql
+from tasks.export import delta
 from tasks.export.delta import DeltaTarget
 from tasks.export.files import FileTarget
 from tasks.export.postgresql import PostgresqlTarget
@@ -25,7 +26,7 @@ from tasks.export.rows import TableSource, Written
 from tasks.export.sqlite import SqliteTarget
 
 _LAYOUT = 1  # raised when the same rows are written otherwise
-_PACKAGES = {"postgresql": postgresql.PACKAGE, "delta": delta.PACKAGE}
+_PACKAGES = {"postgresql": PACKAGE, "delta": delta.PACKAGE}
 
 
 class Target(Protocol):

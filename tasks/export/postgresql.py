@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import pyarrow as pa
 
 from tasks.core.errors import ConfigError, ExportError
-from tasks.core.redaction import HIDDEN
+from tasks.core.postgresql import CURES, full_address, say_error
 from tasks.core.sql import refuse_damaged
 from tasks.core.tables import quote_name, quote_text
 from tasks.export.rows import TableSource, Written
 
-PACKAGE = "adbc-driver-postgresql"
-_CONNECTS_S = 30
 _LOCK_WAITS = "5min"  # for a query of another's that reads the table which is to be replaced
 _MOST_BYTES = 63  # of a name: PostgreSQL cuts a longer one
 _TYPES: dict[pa.DataType, str] = {
@@ -30,14 +26,7 @@ _TYPES: dict[pa.DataType, str] = {
     pa.timestamp("us", "UTC"): "timestamptz",
     pa.string(): "text",
 }
-_NOISE = re.compile(
-    r"^[A-Z_]+: |\[libpq\] |PGRES_FATAL_ERROR |Failed to (?:execute|prepare)[^:]*: |(?:ERROR|FATAL): +|\.? SQLSTATE: \w+"
-)
-_CURES = {
-    "28P01": "correct the password, or the place where it is held",
-    "3D000": "make the database, or correct its name",
-    "3F000": "make the schema, or correct its name",
-    "42501": "grant the right to it, or name another user or schema",
+_CURES = CURES | {
     "2BP01": "drop what depends on it, or name another table",
     "42809": "it is no table: name another one",
     "55P03": "wait until those who read it have ended",
@@ -108,26 +97,14 @@ class PostgresqlTarget:
         from adbc_driver_postgresql import dbapi  # noqa: PLC0415 - an extra
 
         try:
-            with closing(dbapi.connect(self._full_address, autocommit=False)) as connection:
+            with closing(dbapi.connect(full_address(self._address, self._password), autocommit=False)) as connection:
                 yield connection.cursor()
         except dbapi.Error as error:
             refuse_damaged(tables or {})  # the rows are read as they are copied
             raise ExportError(f"{self.place}: {self._explain(error)}") from None
 
-    @property
-    def _full_address(self) -> str:
-        """Return the address with its password, which is told to the driver alone."""
-        asked = {"connect_timeout": str(_CONNECTS_S), "application_name": "tidemill"}
-        query = urlsplit(self._address).query
-        params = [f"{name}={value}" for name, value in asked.items() if f"{name}=" not in query]
-        params += [f"password={quote(self._password, safe='')}"] if self._password is not None else []
-        return f"{self._address.rstrip('?')}{'&' if query else '?'}{'&'.join(params)}"
-
     def _explain(self, error: Any) -> str:
-        said = _NOISE.sub("", str(error).strip().splitlines()[0]).rstrip(" .:")
-        if self._password:
-            for written in (quote(self._password, safe=""), self._password):
-                said = said.replace(written, HIDDEN)
+        said = say_error(error, self._password)
         if said.startswith("Failed to connect"):
             cure = "see that the address, the user and the password are right, and that the server answers"
         elif error.sqlstate is None:  # the driver's own, which gives no reason

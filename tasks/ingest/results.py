@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from tasks.config import ApiSource, PagesSource
+from tasks.config import PartedSource
 from tasks.core.outcome import Failed
 from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.plan import Landed
@@ -88,7 +88,7 @@ class LandedSource:
         return sum(getattr(outcome, count) for outcome in outcomes)
 
 
-def resolve_unproven(source: ApiSource | PagesSource, outcomes: Sequence[PartitionOutcome]) -> list[PartitionOutcome]:
+def resolve_unproven(source: PartedSource, outcomes: Sequence[PartitionOutcome]) -> list[PartitionOutcome]:
     """Return the outcomes of a source's partitions with what is to be said of those that may lack rows.
 
     A partition of one page that does not name the place of a next one is whole where
@@ -99,7 +99,7 @@ def resolve_unproven(source: ApiSource | PagesSource, outcomes: Sequence[Partiti
     return [_resolve(source, outcome) for outcome in outcomes]
 
 
-def _resolve(source: ApiSource | PagesSource, outcome: PartitionOutcome) -> PartitionOutcome:
+def _resolve(source: PartedSource, outcome: PartitionOutcome) -> PartitionOutcome:
     if not isinstance(outcome, Landed) or outcome.unproven is None:
         return outcome
     if is_certain(source):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,28 +16,33 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from tasks.config import ApiSource, Dates, PagesSource, Parent, SecretReference, secret_references
+from tasks.config import Dates, Parent, PartedSource, SecretReference, SqlSource, secret_references
 from tasks.core.accounting import Account, audit, same_answers, unmet_values, warnings_of
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.hosts import host_of
 from tasks.core.locks import exclusive_lock
 from tasks.core.storage import explain_disk_failure, remove_stale_temp_files
-from tasks.ingest.http.client import Client, Endpoint, first_urls
+from tasks.ingest.http.client import Client, first_urls
+from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.batch import PartitionBatch, make_batches, may_pass
 from tasks.ingest.landing.land import PartitionClient, in_thread, land
 from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing
+from tasks.ingest.landing.query import QueryAccess, land_query
 from tasks.ingest.landing.writer import list_begun
 from tasks.ingest.progress import Show, SourceProgress
 from tasks.ingest.results import FailedPartition, LandedSource, PartitionOutcome, RequestWarnings, resolve_unproven
 from tasks.ingest.scraping.browsers import Browsers
 from tasks.ingest.scraping.robots import Robots
+from tasks.ingest.sql.opening import open_database
 from tasks.raw.children import keep_children
 from tasks.raw.partitions import Partition, list_partitions
 from tasks.raw.selection import PartitionSelection
 
 PARTITIONS_AT_ONCE = 64  # of one source, and its task runs at most; the throttle bounds its requests
 RETRY_DELAY_S = 3
+
+LandOne = Callable[[LandingPlan, RequestStats], Awaitable[Landed]]
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Ingest:
     part: PartitionSelection | None
     warnings: RequestWarnings
     show: Show
+    root: Path
+    """The data folder."""
 
 
 def _may_pass(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -76,11 +83,12 @@ async def land_partitions(batch: PartitionBatch) -> None:
     await batch.land()
 
 
-async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, ingest: Ingest) -> LandedSource:
+async def land_source(name: str, source: PartedSource, folder: Path, ingest: Ingest) -> LandedSource:
     """Land what is missing of every partition of a source; one that fails does not stop the others."""
     partitions = [p for p in list_partitions(source) if ingest.part is None or ingest.part.covers(p)]
     jobs = [PartitionJob(name, source, partition, folder) for partition in partitions]
-    hosts = [ingest.client.throttle.host(host) for host in {host_of(url) for url in first_urls(source)}]
+    urls = [] if isinstance(source, SqlSource) else first_urls(source)
+    hosts = [ingest.client.throttle.host(host) for host in {host_of(url) for url in urls}]
     progress = SourceProgress(name, len(jobs), hosts, ingest.show)
     held = PermanentSourceError(f"another run is landing into {folder}; wait until it has ended")
     with ingest.warnings.for_source(name):
@@ -103,7 +111,7 @@ async def land_source(name: str, source: ApiSource | PagesSource, folder: Path, 
 
 
 def _audit(
-    source: ApiSource | PagesSource, partitions: Sequence[Partition], outcomes: Sequence[PartitionOutcome]
+    source: PartedSource, partitions: Sequence[Partition], outcomes: Sequence[PartitionOutcome]
 ) -> tuple[str, ...]:
     """Return what is doubtful about the rows of a source as a whole; of one that is not all there nothing is known.
 
@@ -124,12 +132,13 @@ def _audit(
 class _SourceLanding:
     """One source on its way."""
 
-    def __init__(self, source: ApiSource | PagesSource, folder: Path, ingest: Ingest, progress: SourceProgress) -> None:
+    def __init__(self, source: PartedSource, folder: Path, ingest: Ingest, progress: SourceProgress) -> None:
         self._source = source
         self._folder = folder
         self._ingest = ingest
         self._progress = progress
-        self._slots = asyncio.Semaphore(PARTITIONS_AT_ONCE)
+        at_once = source.connections if isinstance(source, SqlSource) else PARTITIONS_AT_ONCE
+        self._slots = asyncio.Semaphore(at_once)
         self._plans: dict[str, LandingPlan] = {}
         self._outcomes: dict[str, PartitionOutcome] = {}
         """By the partitions' names."""
@@ -144,12 +153,28 @@ class _SourceLanding:
 
     async def _land_all(self, jobs: Sequence[PartitionJob]) -> None:
         try:
-            endpoint = self._ingest.client.endpoint(self._source, await read_secrets(self._source))
+            land_one = await self._open()
         except (SourceError, OSError) as error:
             for job in jobs:
                 self._fail(job, error)
             return
-        await gather_all(make_batches(jobs, PARTITIONS_AT_ONCE, partial(self._land, endpoint)), self._land_batch)
+        await gather_all(make_batches(jobs, PARTITIONS_AT_ONCE, partial(self._land, land_one)), self._land_batch)
+
+    async def _open(self) -> LandOne:
+        """Return what lands a partition by its source's way to its host, or its database."""
+        source, client = self._source, self._ingest.client
+        if isinstance(source, SqlSource):
+            secrets = await read_secrets(source)
+            for value in secrets.values():
+                client.secrets.add(value)
+            opened = partial(open_database, source, self._ingest.root, secrets.get("password"))
+            await asyncio.to_thread(opened)
+            return lambda plan, stats: land_query(plan, QueryAccess(opened, stats, client.secrets))
+        endpoint, ingest = client.endpoint(source, await read_secrets(source)), self._ingest
+        return lambda plan, stats: land(
+            plan,
+            PartitionClient(endpoint.fetch_into(stats), stats, ingest.robots, client.secrets, ingest.browsers),
+        )
 
     async def _land_batch(self, batch: PartitionBatch) -> None:
         try:
@@ -161,16 +186,12 @@ class _SourceLanding:
                 if job.partition.name not in self._outcomes and not isinstance(failure, Landed):
                     self._fail(job, failure)
 
-    async def _land(self, endpoint: Endpoint, job: PartitionJob) -> Landed:
+    async def _land(self, land_one: LandOne, job: PartitionJob) -> Landed:
         stats = self._ingest.client.stats(job.raw)
-        ingest = self._ingest
-        access = PartitionClient(
-            endpoint.fetch_into(stats), stats, ingest.robots, ingest.client.secrets, ingest.browsers
-        )
         async with self._slots:
             self._progress.begin(stats)
             try:
-                landed = await land(await self._plan(job), access)
+                landed = await land_one(await self._plan(job), stats)
             except (SourceError, OSError) as error:
                 if not may_pass(error):  # no other attempt follows
                     self._fail(job, error)
@@ -205,13 +226,15 @@ class _SourceLanding:
         return self._ingest.fresh and (self._ingest.part is None or self._ingest.part.selects(partition))
 
 
-async def read_secrets(source: ApiSource | PagesSource) -> dict[str, str]:
+async def read_secrets(source: PartedSource) -> dict[str, str]:
     """Return the secrets that a source's auth needs, by their keys in it, from where it says they are held.
 
     Raises:
         PermanentSourceError: an environment variable or a Secret block is not there, or holds nothing to send.
 
     """
+    if isinstance(source, SqlSource):
+        return {} if source.password is None else {"password": (await read_secret("password", source.password))[0]}
     if source.auth is None:
         return {}
     references = [(f"auth.{key}", key, reference) for key, reference in secret_references(source.auth)]

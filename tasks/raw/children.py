@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.config import ApiSource, Child, PagesSource, Parent, Scalar
+from tasks.config import Child, Parent, PartedSource, Scalar
 from tasks.core.storage import commit, json_reader, write_json
 
 _FILE = ".partitions.json"
@@ -30,7 +30,7 @@ class _KeptFile:
 _read = json_reader(_KeptFile)
 
 
-def keep_children(source: ApiSource | PagesSource, raw: Path) -> None:
+def keep_children(source: PartedSource, raw: Path) -> None:
     """Note in a source's raw folder which partitions its parents' tables have told of, so that its table is made of these."""
     if not source.parents:
         return
@@ -39,7 +39,7 @@ def keep_children(source: ApiSource | PagesSource, raw: Path) -> None:
         write_json(part, {"parents": kept}, indent=None)
 
 
-def with_kept_children(source: ApiSource | PagesSource, raw: Path) -> ApiSource | PagesSource | None:
+def with_kept_children(source: PartedSource, raw: Path) -> PartedSource | None:
     """Return a source with the partitions that it was fetched with last; None where it was not, or by another declaration."""
     if not source.parents:
         return source

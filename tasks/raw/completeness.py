@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Protocol
 
-from tasks.config import ApiSource, PagesSource
+from tasks.config import ApiSource, PartedSource
 from tasks.config.pagination import FollowedPagination
 
 _SIZE_PARAMS = frozenset(
@@ -32,19 +32,19 @@ class Evidence(Protocol):
         """Return whether there was a page after another."""
 
 
-def is_next_known(source: ApiSource | PagesSource, partitions: Iterable[Evidence]) -> bool:
+def is_next_known(source: PartedSource, partitions: Iterable[Evidence]) -> bool:
     """Return whether one of a source's partitions shows that the place of the next page is right.
 
     It was there, with null or with a next; then one that lacks it has left it out of its last page.
     """
-    if isinstance(source, PagesSource):  # of which one page may link to others with rows, and still name no next
+    if not isinstance(source, ApiSource):  # of web pages one may link to others with rows, and still name no next
         return any(each.unproven is None for each in partitions)
     return any(
         each.has_turned or (each.rows > 0 and each.unproven is None and size_of(source) is None) for each in partitions
     )
 
 
-def is_certain(source: ApiSource | PagesSource) -> bool:
+def is_certain(source: PartedSource) -> bool:
     """Return whether a place that is in no answer is wrong: in a body it is, where headers are just left out."""
     return (
         isinstance(source, ApiSource)

@@ -1,4 +1,4 @@
-"""Raw files: rows as received, one JSON value a line, compressed; each counts by the manifest beside it.
+"""Raw files: rows as received, one JSON value a line, or batches with types, compressed; each counts by the manifest beside it.
 
 A partition has one raw file, and where its source is incremental one more,
 an increment, for each later run that brought rows.
@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from itertools import count, takewhile
 from pathlib import Path
 
-from tasks.config import Scalar
+from tasks.config import PartedSource, Scalar, SqlSource
 from tasks.core.checksums import give_time
 from tasks.core.storage import commit_json, hash_file, json_reader
 
-RAW_SUFFIX = ".jsonl.zst"
+RAW_SUFFIX, BATCHES_SUFFIX = _SUFFIXES = ".jsonl.zst", ".arrows"
+"""Records one a line, as JSON; and the batches of rows that a database gives, with its types."""
 _MANIFEST_SUFFIX = ".json"
 PARTITION_CHARACTERS = 120  # a longer name is cut, and has a hash
 _INCREMENT_SIGN = "+"  # names of partitions have none of their own
@@ -62,19 +63,25 @@ class RawManifest:
 read_as_manifest = json_reader(RawManifest)
 
 
-def raw_path(folder: Path, partition: str) -> Path:
+def suffix_of(source: PartedSource) -> str:
+    """Return what the names of a source's raw files end in."""
+    return BATCHES_SUFFIX if isinstance(source, SqlSource) else RAW_SUFFIX
+
+
+def raw_path(folder: Path, partition: str, suffix: str = RAW_SUFFIX) -> Path:
     """Return the path of a partition's first raw file."""
-    return folder / f"{partition}{RAW_SUFFIX}"
+    return folder / f"{partition}{suffix}"
 
 
 def increment_path(raw: Path, number: int) -> Path:
     """Return the path of the increment `number`, counted from 1, of a partition whose first raw file is `raw`."""
-    return raw.with_name(f"{_stem(raw)}{_INCREMENT_SIGN}{number:06}{RAW_SUFFIX}")
+    stem, suffix = _split(raw.name)
+    return raw.with_name(f"{stem}{_INCREMENT_SIGN}{number:06}{suffix}")
 
 
 def manifest_path(raw: Path) -> Path:
     """Return the path of a raw file's manifest."""
-    return raw.with_name(f"{_stem(raw)}{_MANIFEST_SUFFIX}")
+    return raw.with_name(f"{_split(raw.name)[0]}{_MANIFEST_SUFFIX}")
 
 
 def read_manifest(raw: Path) -> RawManifest | None:
@@ -91,7 +98,8 @@ def commit_manifest(raw: Path, manifest: RawManifest) -> None:
 def find_altered(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield each raw file of a source that is not as its manifest says, and what is wrong with it; told by sizes alone."""
     for path in sorted(folder.glob("[!.]*.json")):
-        raw = raw_path(folder, path.name.removesuffix(_MANIFEST_SUFFIX))
+        paths = [raw_path(folder, path.name.removesuffix(_MANIFEST_SUFFIX), suffix) for suffix in _SUFFIXES]
+        raw = next(filter(Path.exists, paths), paths[0])
         manifest = read_as_manifest(path)
         if manifest is None:
             yield raw, f"its manifest {path.name} is damaged"
@@ -101,9 +109,9 @@ def find_altered(folder: Path) -> Iterator[tuple[Path, str]]:
             yield raw, f"it has {size:,} bytes and was written with {manifest.file_bytes:,}"
 
 
-def list_raw_files(folder: Path, partition: str) -> list[tuple[Path, RawManifest]]:
+def list_raw_files(folder: Path, partition: str, suffix: str = RAW_SUFFIX) -> list[tuple[Path, RawManifest]]:
     """Return a partition's raw files with their manifests, in landing order; none where it is not landed."""
-    raw = raw_path(folder, partition)
+    raw = raw_path(folder, partition, suffix)
     first = read_manifest(raw)
     if first is None:
         return []
@@ -118,13 +126,14 @@ def list_raw_files(folder: Path, partition: str) -> list[tuple[Path, RawManifest
 
 def extended_name(name: str) -> str | None:
     """Return the name of the first raw file that the increment `name` was added to; None where it is no increment."""
-    stem, sign, _ = name.removesuffix(RAW_SUFFIX).rpartition(_INCREMENT_SIGN)
-    return f"{stem}{RAW_SUFFIX}" if sign else None
+    whole, suffix = _split(name)
+    stem, sign, _ = whole.rpartition(_INCREMENT_SIGN)
+    return f"{stem}{suffix}" if sign else None
 
 
 def name_partition(name: str) -> str:
     """Return the name of the partition that a raw file, by its own name, is of."""
-    return name.removesuffix(RAW_SUFFIX).partition(_INCREMENT_SIGN)[0]
+    return _split(name)[0].partition(_INCREMENT_SIGN)[0]
 
 
 def fetch_again(name: str) -> str:
@@ -169,10 +178,13 @@ def _is_as_written(raw: Path, manifest: RawManifest) -> bool:
 
 def _list_following(raw: Path) -> Iterator[Path]:
     """Yield the increments after a raw file that are there, good or not; they are numbered without a gap."""
-    name, _, number = _stem(raw).partition(_INCREMENT_SIGN)
-    first = raw_path(raw.parent, name)
+    stem, suffix = _split(raw.name)
+    name, _, number = stem.partition(_INCREMENT_SIGN)
+    first = raw_path(raw.parent, name, suffix)
     return takewhile(Path.exists, (increment_path(first, following) for following in count(int(number or 0) + 1)))
 
 
-def _stem(raw: Path) -> str:
-    return raw.name.removesuffix(RAW_SUFFIX)
+def _split(name: str) -> tuple[str, str]:
+    """Return the name of a raw file without its ending, and that."""
+    suffix = BATCHES_SUFFIX if name.endswith(BATCHES_SUFFIX) else RAW_SUFFIX
+    return name.removesuffix(suffix), suffix

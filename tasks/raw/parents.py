@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tasks.config import ApiSource, Child, PagesSource, Parent, QueryLimits, Scalar
+from tasks.config import Child, Parent, PartedSource, QueryLimits, Scalar
 from tasks.config.partitions import MOST_PARTITIONS
 from tasks.core.errors import QueryError
 from tasks.core.sql import bounded, check_query, explained, opened_tables
@@ -21,9 +21,7 @@ _LIMITS = QueryLimits(time_limit_s=600)
 _NESTED = ("[", "STRUCT", "MAP", "BLOB")
 
 
-def find_children(
-    name: str, source: ApiSource | PagesSource, folder: DataFolder
-) -> tuple[ApiSource | PagesSource, list[str]]:
+def find_children(name: str, source: PartedSource, folder: DataFolder) -> tuple[PartedSource, list[str]]:
     """Return a source with the partitions that its parents' tables tell of, and what is to be told of these.
 
     Raises:
@@ -44,7 +42,7 @@ def find_children(
 
 
 def find_parent_mistakes(
-    name: str, source: ApiSource | PagesSource, folder: DataFolder, current: Collection[str]
+    name: str, source: PartedSource, folder: DataFolder, current: Collection[str]
 ) -> Iterator[str]:
     """Yield one sentence for each mistake of a source's parents: in SQL, and against those tables that are as a run would make them."""
     for key, parent in source.parents.items():

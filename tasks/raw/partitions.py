@@ -13,8 +13,21 @@ from string import Formatter
 from typing import Any, assert_never
 from urllib.parse import quote, unquote
 
-from tasks.config import ApiSource, Child, Column, Dates, PagesSource, Parent, PartitionValues, Range, Scalar
+from tasks.config import (
+    ApiSource,
+    Child,
+    Column,
+    Dates,
+    PagesSource,
+    Parent,
+    PartedSource,
+    PartitionValues,
+    Range,
+    Scalar,
+    SqlSource,
+)
 from tasks.config.dates import Interval
+from tasks.config.tabled import Parted
 from tasks.core.errors import PermanentSourceError
 from tasks.core.storage import fingerprint
 from tasks.raw.files import PARTITION_CHARACTERS
@@ -31,6 +44,10 @@ _ASIDE_OF_API: dict[str, Any] = {
         _ASIDE | {"columns", "explode", "explode_empty", "tables", "of", "take", "idempotent", "allow_hosts"}, True
     ),
     "pagination": {"max_pages", "max_rows"},
+    "incremental": {"overlap"},
+}
+_ASIDE_OF_SQL: dict[str, Any] = {
+    **dict.fromkeys(_ASIDE | {"columns", "password", "connections", "timeout", "attempts"}, True),
     "incremental": {"overlap"},
 }
 _ASIDE_OF_PAGES: dict[str, Any] = {
@@ -123,7 +140,7 @@ class Partition:
 class _Same:
     """A source as itself: two that are alike are two, so that nothing of them is compared."""
 
-    def __init__(self, source: ApiSource | PagesSource) -> None:
+    def __init__(self, source: PartedSource) -> None:
         self.source = source
 
     def __hash__(self) -> int:
@@ -133,7 +150,7 @@ class _Same:
         return isinstance(other, _Same) and other.source is self.source
 
 
-def request_fingerprint(source: ApiSource | PagesSource, partition: Partition) -> str:
+def request_fingerprint(source: PartedSource, partition: Partition) -> str:
     """Return the fingerprint of all that decides what a partition's requests bring.
 
     A key that has its default counts as one that is left out: what a later version
@@ -149,6 +166,9 @@ def request_fingerprint(source: ApiSource | PagesSource, partition: Partition) -
 def _requested(same: _Same) -> tuple[list[str | None], dict[str, Any], set[str]]:
     """Return what of a source decides what its requests bring, and the names in their placeholders: the same for each partition."""
     source = same.source
+    if isinstance(source, SqlSource):
+        request = source.model_dump(mode="json", exclude=_ASIDE_OF_SQL, exclude_defaults=True)
+        return [source.kind], request, {*source.placeholders}
     aside = _ASIDE_OF_API if isinstance(source, ApiSource) else _ASIDE_OF_PAGES
     kinds = [source.kind, source.pagination.kind if isinstance(source, ApiSource) else None]
     request = source.model_dump(mode="json", exclude=aside, exclude_defaults=True)
@@ -166,7 +186,7 @@ def read_name(name: str) -> Partition:
     return Partition(tuple((unquote(key), unquote(value)) for key, _, value in pairs))
 
 
-def list_partitions(source: ApiSource | PagesSource) -> list[Partition]:
+def list_partitions(source: Parted) -> list[Partition]:
     """Return every combination of a source's partition values once, the last key varying fastest."""
     every = product(*(list_values(name, values) for name, values in source.partitions.items()))
     partitions = [Partition.of(source.partitions, values) for values in every]
@@ -182,7 +202,7 @@ def list_values(name: str, values: PartitionValues) -> list[PartitionValue]:
         case Dates():
             return [_value_of_date(name, values, interval) for interval in values.intervals()]
         case Range():
-            return [PartitionValue(value, str(value)) for value in values.values()]
+            return [_value_of_range(name, values, value) for value in values.values()]
         case tuple():
             return [PartitionValue(value, str(value)) for value in values]
         case _:
@@ -195,6 +215,12 @@ def _value_of_child(child: Child) -> PartitionValue:
         (name, texts[each] if each is None or isinstance(each, bool) else each) for name, each in child.taken
     )
     return PartitionValue(child.value, str(child.value), beside, taken=child.taken)
+
+
+def _value_of_range(name: str, values: Range, first: int) -> PartitionValue:
+    last = values.last_of(first)
+    beside: tuple[tuple[str, Scalar], ...] = ((f"{name}_end", last + 1), (f"{name}_last", last))
+    return PartitionValue(first, str(first), beside if values.every > 1 else ())
 
 
 def _value_of_date(name: str, dates: Dates, interval: Interval) -> PartitionValue:

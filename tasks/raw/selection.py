@@ -112,11 +112,11 @@ def read_slice(text: str | None) -> PartitionSelection | None:
 def find_slice_mistakes(chosen: PartitionSelection, pipeline: Pipeline) -> list[str]:
     """Return one sentence for each name, value and end of a range that no source of a pipeline has."""
     declared: dict[str, list[PartitionValue]] = {}
-    for source in pipeline.fetched.values():
+    for source in pipeline.parted.values():
         for name, values in source.partitions.items():
             known = [] if isinstance(values, Parent) else list_values(name, values)
             declared.setdefault(name, []).extend(known)
-    told_by_tables = {name for source in pipeline.fetched.values() for name in source.parents}
+    told_by_tables = {name for source in pipeline.parted.values() for name in source.parents}
     return [
         f"partitions: {mistake}"
         for condition in chosen.conditions

@@ -123,7 +123,7 @@ async def run_each(config: Pipeline, folders: Sequence[Path]) -> list[Result]:
         async def run_one(root: Path) -> Result:
             folder, failures = DataFolder.at(root), []
             robots, browsers = Robots(client.throttle), Browsers()
-            common = Ingest(client, robots, browsers, fresh=False, part=None, warnings=warnings, show=show)
+            common = Ingest(client, robots, browsers, fresh=False, part=None, warnings=warnings, show=show, root=root)
             for name, source in config.fetched.items():
                 landed = await land_source(name, source, folder.raw(name), common)
                 failures += [failed.message for failed in landed.failed]

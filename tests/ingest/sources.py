@@ -70,7 +70,7 @@ async def land_with(
 ) -> Landed:
     """Land a partition with a client that is open; `secrets` are those that its source's auth needs."""
     stats = client.stats(job.raw)
-    fetch = client.endpoint(job.source, secrets or {}).fetch_into(stats)
+    fetch = client.endpoint(job.asked, secrets or {}).fetch_into(stats)
     access = PartitionClient(fetch, stats, Robots(client.throttle), client.secrets, browsers)
     return await land(await asyncio.to_thread(plan_landing, job, fresh=fresh), access)
 

@@ -78,7 +78,7 @@ async def test_an_increment_that_is_lost_is_fetched_anew(site: Site, tmp_path: P
         kept.rows.append({"id": moment, "at": moment})
         await land_one(source, tmp_path)
     raw = increment_path(raw_path(tmp_path, "all"), number)
-    whole = await asyncio.to_thread(find_damage, tmp_path, "all")
+    whole = await asyncio.to_thread(find_damage, raw_path(tmp_path, "all"))
 
     raw.unlink()
     if number == 1:
@@ -90,4 +90,4 @@ async def test_an_increment_that_is_lost_is_fetched_anew(site: Site, tmp_path: P
         row["id"] for path, _ in await asyncio.to_thread(list_raw_files, tmp_path, "all") for row in read_rows(path)
     ]
     assert (whole, reused, set(rows), len(landed.warnings)) == (None, None, {1, 2, 3}, 1)
-    assert await asyncio.to_thread(find_damage, tmp_path, "all") is None
+    assert await asyncio.to_thread(find_damage, raw_path(tmp_path, "all")) is None

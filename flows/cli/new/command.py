@@ -81,7 +81,7 @@ def propose_pipeline(wanted: Wanted, data: Path) -> int:
     for mistake in find_mistakes(config, data, RunOptions("convert")):  # to import what trains takes seconds
         print_line(console, f"to do: {mistake}")
     command, at = own_command(), "" if data == Path("data") else f" --data {data}"
-    ask = " --ask" if config.fetched else ""
+    ask = " --ask" if config.parted else ""
     print_line(
         console,
         f"next: {command} check {path}{at}, {command} preview {path}{ask}{at}, and then {command} run {path}{at}",

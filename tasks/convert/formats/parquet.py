@@ -44,10 +44,10 @@ def read_parquet(source: Path | bytes) -> Iterator[RawBlock]:
             refuse_width(file.metadata.num_columns)
             intervals = _find_intervals(file)
             if not file.metadata.num_rows:
-                yield _block(file.schema_arrow.empty_table(), 1, intervals)
+                yield typed_block(file.schema_arrow.empty_table(), 1, intervals)
             start = 1
             for batch in file.iter_batches(_batch_rows(file.metadata)):
-                yield _block(pa.Table.from_batches([batch]), start, intervals)
+                yield typed_block(pa.Table.from_batches([batch]), start, intervals)
                 start += batch.num_rows
     except FileNotFoundError as error:
         raise TableError("is gone since it was listed; run again") from error
@@ -90,7 +90,8 @@ def _flatten(table: pa.Table) -> pa.Table:
     return table
 
 
-def _block(table: pa.Table, start: int, intervals: Collection[str] = ()) -> RawBlock:
+def typed_block(table: pa.Table, start: int, intervals: Collection[str] = ()) -> RawBlock:
+    """Return rows with types as a block, its first row of this number in the file, from 1."""
     received = table.num_rows
     table = _flatten(table)
     columns: dict[str, pa.ChunkedArray] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tasks.config import ApiSource
+from tasks.config import FilesSource
 from tasks.convert.staging.context import InputFile
 from tasks.convert.staging.file import content_digest
 from tasks.convert.table.job import TableJob
@@ -213,7 +213,7 @@ def _is_reject(path: Path, job: TableJob) -> bool:
 
 def _refuse_lost_increments(job: TableJob, manifest: TableManifest) -> None:
     """Raise where an increment is gone, though what it was added to is as it was."""
-    if not isinstance(job.source, ApiSource) or job.source.incremental is None:
+    if isinstance(job.source, FilesSource) or not job.source.grows:
         return
     inputs = {file.name: file for file in job.inputs}
     for name in manifest.files.keys() - inputs.keys():

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote
 
-from tasks.config import ApiSource, PagesSource
+from tasks.config import PartedSource
 from tasks.convert.files.listing import list_local, list_remote
 from tasks.convert.files.opening import is_ending
 from tasks.convert.staging.context import InputFile
@@ -18,7 +18,7 @@ from tasks.core.errors import TableError
 from tasks.core.redaction import name_address, redact
 from tasks.core.remote_storage import RemoteAddress
 from tasks.raw.completeness import group_messages, is_certain, is_next_known
-from tasks.raw.files import RAW_SUFFIX, RawManifest, list_raw_files, name_partition
+from tasks.raw.files import RawManifest, list_raw_files, name_partition, suffix_of
 from tasks.raw.partitions import Partition, list_partitions, list_values, read_name, request_fingerprint
 
 _NUMBER = re.compile(r"([0-9]+)")
@@ -140,13 +140,14 @@ def _leave_missing(path: str, root: Path) -> tuple[str, Path, str]:
     return "../" * dots, root.parents[dots - 1], str(Path(*parts[dots:]))
 
 
-def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> RawInputs:
+def list_raw(source: PartedSource, folder: Path, root: Path) -> RawInputs:
     """Return the raw files of a source's landed partitions, and the partitions of which none is taken.
 
     Those of an incremental source are in the order in which they were landed: the
     same row may be in several partitions, and the newest counts.
     """
-    found = [LandedPartition(each, list_raw_files(folder, each.name)) for each in list_partitions(source)]
+    suffix = suffix_of(source)
+    found = [LandedPartition(each, list_raw_files(folder, each.name, suffix)) for each in list_partitions(source)]
     left = [each.partition for each in found if not _is_landed(source, each)]
     left_out = set(left)
     later = _find_later(left, found)
@@ -157,7 +158,7 @@ def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> RawIn
     refused = [each for each in landed if is_wrong and each.unproven]
     taken = [each for each in landed if each.files and not (is_wrong and each.unproven)]
     files = [pair for each in taken for pair in _by_time(each, root)]
-    if isinstance(source, ApiSource) and source.incremental is not None:
+    if source.grows:
         files.sort(key=lambda pair: pair[0])
     told = [pair for each in taken for pair in dict.fromkeys([*each.warnings, *(each.doubts if is_doubted else ())])]
     return RawInputs(
@@ -168,16 +169,17 @@ def list_raw(source: ApiSource | PagesSource, folder: Path, root: Path) -> RawIn
     )
 
 
-def _list_gone(source: ApiSource | PagesSource, folder: Path, listed: Sequence[str]) -> list[LandedPartition]:
+def _list_gone(source: PartedSource, folder: Path, listed: Sequence[str]) -> list[LandedPartition]:
     """Return the partitions that are landed and not listed, as their parents have gone, and whose rows stay."""
     if not any(parent.on_missing == "keep" for parent in source.parents.values()):
         return []
-    there = {name_partition(path.name) for path in folder.glob(f"[!.]*{RAW_SUFFIX}")} - set(listed)
+    suffix = suffix_of(source)
+    there = {name_partition(path.name) for path in folder.glob(f"[!.]*{suffix}")} - set(listed)
     gone = [(name, read_name(name)) for name in sorted(there, key=_by_value)]
     others = {key: list_values(key, each) for key, each in source.partitions.items() if key not in source.parents}
     texts = {key: {str(each.value) for each in values} for key, values in others.items()}
     return [
-        LandedPartition(partition, list_raw_files(folder, name))
+        LandedPartition(partition, list_raw_files(folder, name, suffix))
         for name, partition in gone
         if [key for key, _ in partition.values] == [*source.partitions][: len(partition.values)]
         and all(key not in texts or value in texts[key] for key, value in partition.values)
@@ -199,7 +201,7 @@ def _tell_later(later: Sequence[Partition]) -> list[str]:
     ]
 
 
-def _is_landed(source: ApiSource | PagesSource, partition: LandedPartition) -> bool:
+def _is_landed(source: PartedSource, partition: LandedPartition) -> bool:
     asked = request_fingerprint(source, partition.partition)
     return bool(partition.files) and all(manifest.fingerprint == asked for _, manifest in partition.files)
 

@@ -95,10 +95,7 @@ class TableJob:
         """Return which of the rows with one key is kept: the last of files that come later, and of an incremental source, which gives a row again when it changed."""
         if self.source.keep is not None:
             return self.source.keep
-        comes_again = isinstance(self.source, FilesSource) or (
-            isinstance(self.source, ApiSource) and self.source.incremental is not None
-        )
-        return "last" if comes_again else "first"
+        return "last" if isinstance(self.source, FilesSource) or self.source.grows else "first"
 
     @property
     def fingerprint(self) -> str:

@@ -65,7 +65,7 @@ async def land(plan: LandingPlan, access: PartitionClient) -> Landed:
 
     """
     landing = _Landing(plan, access)
-    limit_s = plan.job.source.requests.partition_deadline_s
+    limit_s = plan.job.asked.requests.partition_deadline_s
     try:
         with redacting(access.secrets):
             async with asyncio.timeout(limit_s):
@@ -159,7 +159,7 @@ class _Landing:
             if self._plan.is_begun or self._access.stats.requests:  # by a run before, or an attempt before
                 await in_thread(self._writer.open)
             kept = self._writer.checkpoint.state
-            self._state = read_state(self._plan.job.source, kept)
+            self._state = read_state(self._plan.job.asked, kept)
             if kept is not None and self._state is None:
                 await in_thread(self._restart)
             self._begin()
@@ -203,11 +203,11 @@ class _Landing:
         plan, state = self._plan, self._state
         landed = None if plan.is_increment or state is not None else plan.landed
         fetch = self._access.fetch
-        if state is None and plan.job.source.requests.ignore:
-            fetch = Ignoring(fetch, plan.job.source.requests.ignore).fetch
+        if state is None and plan.job.asked.requests.ignore:
+            fetch = Ignoring(fetch, plan.job.asked.requests.ignore).fetch
         if landed is not None and isinstance(plan.job.source, PagesSource) and is_told(plan.job.source):
             self._landed_pages = await in_thread(read_landed_pages, plan.raw, landed.sha256)
-        conditional = Conditional(fetch, landed if is_validated_by_body(plan.job.source) else None)
+        conditional = Conditional(fetch, landed if is_validated_by_body(plan.job.asked) else None)
         try:
             await self._take_all(conditional.fetch, state)
         except IgnoredAnswerError as ignored:
@@ -228,7 +228,7 @@ class _Landing:
 
     def _groups(self, fetch: Fetch, state: State | None) -> AsyncGenerator[PageGroup, None]:
         job = self._plan.job
-        match job.source:
+        match job.asked:
             case ApiSource() as source:
                 assert not isinstance(state, CrawlState)
                 began = moment_of(self._writer.checkpoint.began_at)
@@ -308,7 +308,7 @@ class _Landing:
 
     def _add(self, group: PageGroup) -> None:
         largest, group = self._see(group), self._kept(group)
-        state = keep_state(group.state, self._plan.job.source, self._access.secrets)
+        state = keep_state(group.state, self._plan.job.asked, self._access.secrets)
         self._writer.add(group._replace(state=state), largest)
 
     def _kept(self, group: PageGroup) -> PageGroup:

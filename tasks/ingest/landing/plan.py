@@ -10,12 +10,11 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 
-from tasks.config import ApiSource, Incremental, PagesSource, Scalar
+from tasks.config import ApiSource, Incremental, PagesSource, PartedSource, Scalar, SqlIncremental, SqlSource
 from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.watermark import is_later_than_now, moment_of, since
 from tasks.ingest.landing.writer import discard, is_begun, now_text, read_checkpoint
 from tasks.raw.files import (
-    RAW_SUFFIX,
     RawManifest,
     commit_manifest,
     increment_path,
@@ -24,13 +23,13 @@ from tasks.raw.files import (
     raw_path,
     read_as_manifest,
     read_manifest,
+    suffix_of,
 )
 from tasks.raw.partitions import Partition, request_fingerprint
 
 
-def find_damage(folder: Path, partition: str) -> str | None:
-    """Return what is wrong with the raw files of a partition; None where they are whole, or nothing tells of one."""
-    first = raw_path(folder, partition)
+def find_damage(first: Path) -> str | None:
+    """Return what is wrong with the raw files of a partition, by the path of its first; None where they are whole, or nothing tells of one."""
     for number in count():
         raw = increment_path(first, number) if number else first
         if not (raw.exists() or manifest_path(raw).exists()):
@@ -51,8 +50,8 @@ def _find_damage(raw: Path) -> str | None:
 
 def _find_later(raw: Path, first: Path) -> str | None:
     """Return that an increment is gone, where a later one is there."""
-    stem = increment_path(first, 1).name.removesuffix(f"000001{RAW_SUFFIX}")
-    found = (path.name for path in raw.parent.glob(f"{glob.escape(stem)}*{RAW_SUFFIX}"))
+    stem, suffix = increment_path(first, 1).name.split("000001")
+    found = (path.name for path in raw.parent.glob(f"{glob.escape(stem)}*{suffix}"))
     later = sorted(name for name in found if name > raw.name)
     return f"{raw.name}, which came before {later[0]}, was gone" if later else None
 
@@ -66,14 +65,14 @@ class PartitionJob:
     """One partition to be landed in `folder`."""
 
     source_name: str
-    source: ApiSource | PagesSource
+    source: PartedSource
     partition: Partition
     folder: Path
 
     @cached_property
     def raw(self) -> Path:
         """Return the path of the partition's first raw file."""
-        return raw_path(self.folder, self.partition.name)
+        return raw_path(self.folder, self.partition.name, suffix_of(self.source))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -81,9 +80,19 @@ class PartitionJob:
         return request_fingerprint(self.source, self.partition)
 
     @property
-    def incremental(self) -> Incremental | None:
+    def incremental(self) -> Incremental | SqlIncremental | None:
         """Return how the partition grows, where its source is incremental."""
-        return self.source.incremental if isinstance(self.source, ApiSource) else None
+        return None if isinstance(self.source, PagesSource) else self.source.incremental
+
+    @property
+    def asked(self) -> ApiSource | PagesSource:
+        """Return the source of a partition that is fetched over HTTP."""
+        assert not isinstance(self.source, SqlSource)
+        return self.source
+
+    def list_files(self) -> list[tuple[Path, RawManifest]]:
+        """Return the partition's raw files with their manifests, in landing order; none where it is not landed."""
+        return list_raw_files(self.folder, self.partition.name, suffix_of(self.source))
 
 
 @dataclass(frozen=True)
@@ -140,7 +149,7 @@ class LandingPlan:
     """Whether a run that ended early has left what this one goes on from."""
 
     @property
-    def incremental(self) -> Incremental | None:
+    def incremental(self) -> Incremental | SqlIncremental | None:
         """Return how the partition grows, where its source is incremental."""
         return self.job.incremental
 
@@ -166,14 +175,14 @@ def find_landed(job: PartitionJob, *, fresh: bool, may_be_begun: bool = True) ->
     """
     if fresh or (job.incremental is not None and job.source.refresh is None):
         return None
-    files = list_raw_files(job.folder, job.partition.name)
+    files = job.list_files()
     if not _are_current(job, files) or _is_old(job, files[-1][1].landed_at):
         return None
     if may_be_begun and _is_gone_on(job, files):
         return None
-    if not _is_settled(job, files[-1][1]) or (files[0][1].ignored and not job.source.requests.ignore):
+    if not _is_settled(job, files[-1][1]) or (files[0][1].ignored and not _may_ignore(job.source)):
         return None
-    if job.incremental is not None and find_damage(job.folder, job.partition.name):
+    if job.incremental is not None and find_damage(job.raw):
         return None
     if may_be_begun:
         discard(job.raw)
@@ -187,10 +196,10 @@ def plan_landing(job: PartitionJob, *, fresh: bool) -> LandingPlan:
         PermanentSourceError: an increment cannot be asked for from what is landed on.
 
     """
-    files = list_raw_files(job.folder, job.partition.name)
+    files = job.list_files()
     first = LandingPlan(job, job.raw, job.incremental.start if job.incremental else None)
     if not fresh:
-        first = replace(first, damage=find_damage(job.folder, job.partition.name))
+        first = replace(first, damage=find_damage(job.raw))
     first = replace(first, is_begun=not fresh and _is_under_way(first))
     if not first.is_begun:
         discard(job.raw)
@@ -220,7 +229,7 @@ def keep_unchanged(plan: LandingPlan, began_at: str) -> None:
 
 def summarize_landing(plan: LandingPlan, stats: RequestStats, resumed_from: int, seconds: float) -> Landed:
     """Return what became of a partition in this run."""
-    landed = _sum_up(plan.job, list_raw_files(plan.job.folder, plan.job.partition.name), reused=False)
+    landed = _sum_up(plan.job, plan.job.list_files(), reused=False)
     told = (f"{plan.damage}, and was fetched anew: there are {landed.rows:,} rows now",) if plan.damage else ()
     return replace(
         landed,
@@ -283,6 +292,10 @@ def _is_settled(job: PartitionJob, latest: RawManifest) -> bool:
     """Return whether a partition was landed after it could change no more."""
     settled, began = job.partition.settled_at, moment_of(latest.began_at or latest.landed_at)
     return settled is None or (began is not None and began >= settled)
+
+
+def _may_ignore(source: PartedSource) -> bool:
+    return not isinstance(source, SqlSource) and bool(source.requests.ignore)
 
 
 def _sum_up(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]], *, reused: bool) -> Landed:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tasks.config import Incremental, Scalar
+from tasks.config import Incremental, Scalar, SqlIncremental
 from tasks.core.body_paths import items_of, members_of, walk
 from tasks.core.errors import PermanentSourceError
 
@@ -34,9 +34,16 @@ class Watermark:
     """The largest value of an incremental source's field among the rows so far."""
 
     def __init__(
-        self, incremental: Incremental, largest: Scalar | None = None, rows: int = 0, *, were_later: bool = False
+        self,
+        incremental: Incremental | SqlIncremental,
+        largest: Scalar | None = None,
+        rows: int = 0,
+        *,
+        were_later: bool = False,
     ) -> None:
         self._field = incremental.field
+        self._key = incremental.KEY
+        self._word = incremental.KEY.rpartition(".")[2]
         self._rows = rows
         self._were_later = were_later  # values of a run before that has come so far
         self._latest = datetime.now(UTC) + _MARGIN
@@ -49,8 +56,8 @@ class Watermark:
         if self._later is None:
             return ()
         return (
-            f"incremental.field: {self._field!r} is {self._later!r:.60} in a record, which is later than now: it does not move "
-            "what the next run asks for; have it corrected at its origin, or name another field",
+            f"{self._key}: {self._field!r} is {self._later!r:.60} in a record, which is later than now: it does not move "
+            f"what the next run asks for; have it corrected at its origin, or name another {self._word}",
         )
 
     def see(self, lines: Iterable[bytes]) -> None:
@@ -61,23 +68,31 @@ class Watermark:
 
         """
         for line in lines:
-            self._rows += 1
-            value = _value_at(line, self._field)
-            if value is not None:
-                self.largest = self._larger(self.largest, value)
+            self.see_value(_value_at(line, self._field), 1)
+
+    def see_value(self, value: Any, rows: int) -> None:
+        """Take the value of the field in a row into account, or the largest of some rows; None counts for nothing.
+
+        Raises:
+            PermanentSourceError: it is neither a number nor a time, or cannot be compared with the others.
+
+        """
+        self._rows += rows
+        if value is not None:
+            self.largest = self._larger(self.largest, value)
 
     def check(self) -> None:
         """Raise where there were rows, and none had the field."""
         if self._rows and self.largest is None and self._later is None and not self._were_later:
             raise PermanentSourceError(
-                f"incremental.field: {self._field!r} is in none of {self._rows} records; correct the field"
+                f"{self._key}: {self._field!r} is in none of {self._rows} records; correct the {self._word}"
             )
 
     def _larger(self, one: Scalar | None, other: Any) -> Scalar | None:
         compared = _comparable(other)
         if compared is None:
             raise PermanentSourceError(
-                f"incremental.field: {self._field!r} has the value {other!r:.60}, which is neither a number nor a time in ISO 8601; name a field of numbers, or of times"
+                f"{self._key}: {self._field!r} has the value {other!r:.60}, which is neither a number nor a time in ISO 8601; name a {self._word} of numbers, or of times"
             )
         if _is_later(compared, self._latest):
             self._later = self._later or other
@@ -86,7 +101,7 @@ class Watermark:
             larger: Scalar = other if one is None or compared > _comparable(one) else one
         except TypeError:
             raise PermanentSourceError(
-                f"incremental.field: {self._field!r} has values that cannot be compared, {one!r:.60} and {other!r:.60}; name a field of numbers, or of times"
+                f"{self._key}: {self._field!r} has values that cannot be compared, {one!r:.60} and {other!r:.60}; name a {self._word} of numbers, or of times"
             ) from None
         return larger
 
@@ -100,10 +115,10 @@ def _is_later(compared: Any, latest: datetime) -> bool:
     return compared > latest if isinstance(compared, datetime) else compared in _NEVER
 
 
-def since(incremental: Incremental, largest: Scalar | None) -> Scalar:
+def since(incremental: Incremental | SqlIncremental, largest: Scalar | None) -> Scalar | None:
     """Return what the next run asks for: the largest value landed less the overlap, in the form the server gives it.
 
-    It is never before the start.
+    It is never before the start; None where there is neither, so that all is asked for.
 
     Raises:
         PermanentSourceError: the overlap cannot be taken from such a value.
@@ -180,7 +195,7 @@ def _number(value: Any) -> int | float | None:
     return value if is_number and math.isfinite(value) else None
 
 
-def _earlier(text: str, overlap: timedelta, start: Scalar) -> Scalar | None:
+def _earlier(text: str, overlap: timedelta, start: Scalar | None) -> Scalar | None:
     """Return the time that is before another by an overlap, written like it; None where that is in another form.
 
     What is finer than the form is cut off, so that it is never too late: an overlap

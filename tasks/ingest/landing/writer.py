@@ -72,6 +72,19 @@ class RawWriter:
         self._commit({**vars(checkpoint), "manifest": asdict(manifest)}, indent=None)
         self.checkpoint, self._digest = checkpoint, digest
 
+    def add_rows(self, frame: bytes, rows: int) -> None:
+        """Write further rows, as they are in the file; they count once all there are have come."""
+        manifest = self.checkpoint.manifest
+        self._append(frame, manifest.file_bytes)
+        self._digest.update(frame)
+        manifest = replace(
+            manifest,
+            rows=manifest.rows + rows,
+            file_bytes=manifest.file_bytes + len(frame),
+            sha256=self._digest.hexdigest(),
+        )
+        self.checkpoint = replace(self.checkpoint, manifest=manifest)
+
     def finish(
         self, group: PageGroup, largest: Scalar | None, *, etag: str | None = None, last_modified: str | None = None
     ) -> None:

@@ -1,0 +1,41 @@
+"""A database that is read: what each kind has in common, and which error of one may pass."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pyarrow as pa
+
+from tasks.config import Scalar
+from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.core.placeholders import literal_of
+
+
+class Database(ABC):
+    """One database, of which a query at a time is read, in a connection and a snapshot of its own."""
+
+    @abstractmethod
+    def read(self, query: str) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a query in batches, at least one; what stands in them is what the database has.
+
+        Raises:
+            SourceError: the connection was lost, or another transaction was in the way.
+            PermanentSourceError: the database refuses the query, or whoever asks.
+
+        """
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """End the query that is read, whichever thread reads it."""
+
+    def literal(self, value: Scalar) -> str:
+        """Return a value as it is compared with a column, whatever the column's type is."""
+        return literal_of(value)
+
+
+def fail(said: str, cure: str, *, may_pass: bool) -> NoReturn:
+    """Raise what a database says, and what to do."""
+    kind = SourceError if may_pass else PermanentSourceError
+    raise kind(f"{said}; {cure}") from None

@@ -1,0 +1,87 @@
+"""DuckDB as a source: a file of it, opened to be read alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import duckdb
+import pyarrow as pa
+
+from tasks.core.sql import explain_sql, stream_result
+from tasks.ingest.sql.batches import check_time, refuse_doubles, refuse_type
+from tasks.ingest.sql.database import Database, fail
+
+BATCH_ROWS = 131_072
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "lock_configuration": "true",
+    "TimeZone": "UTC",
+    "threads": 2,
+}
+_IN_USE = "Could not set lock"
+_REFUSED = {
+    "INTERVAL": "epoch({})",
+    "TIMETZ": "{}::VARCHAR",
+    "TIME WITH TIME ZONE": "{}::VARCHAR",
+    "BIT": "{}::VARCHAR",
+    "BIGNUM": "{}::VARCHAR",
+}
+
+
+class Duckdb(Database):
+    """A file of DuckDB."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._lock = threading.Lock()
+        self._is_cancelled = False
+
+    def read(self, query: str) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a query, in which no other file can be read."""
+        try:
+            with duckdb.connect(self._path, read_only=True, config=_CONFIG) as connection:
+                with self._lock:
+                    self._connection = connection
+                if self._is_cancelled:
+                    return
+                yield from _batches(connection, query)
+        except duckdb.Error as error:
+            self._explain(error)
+        finally:
+            with self._lock:
+                self._connection = None
+
+    def cancel(self) -> None:
+        """End the query that is read."""
+        with self._lock:
+            self._is_cancelled = True
+            if self._connection is not None:
+                self._connection.interrupt()
+
+    def _explain(self, error: duckdb.Error) -> NoReturn:
+        said = explain_sql(error)
+        if _IN_USE in str(error):
+            fail(f"{self._path} is open elsewhere, to be written", "close it there, and run again", may_pass=True)
+        fail(f"{self._path}: {said}", "correct the query, or database", may_pass=False)
+
+
+def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
+    described = connection.execute(f"DESCRIBE {query}").fetchall()
+    refuse_doubles([name for name, *_ in described])
+    for name, kind, *_ in described:
+        if kind in _REFUSED:
+            refuse_type(name, f"of the type {kind}", _REFUSED[kind])
+    reader = stream_result(connection, query, BATCH_ROWS)
+    is_empty = True
+    for batch in reader:
+        for field, column in zip(batch.schema, batch.columns, strict=True):
+            if pa.types.is_date32(field.type) or pa.types.is_timestamp(field.type):
+                check_time(field.name, column)
+        yield batch
+        is_empty = False
+    if is_empty:
+        yield pa.RecordBatch.from_pylist([], reader.schema)
