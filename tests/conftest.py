@@ -41,6 +41,10 @@ from blockbuster import blockbuster_ctx  # noqa: E402 - see above
 from hypothesis import HealthCheck, settings  # noqa: E402 - see above
 from tenacity import Retrying, stop_after_delay, wait_fixed  # noqa: E402 - see above
 
+from tests.postgresql import postgresql  # noqa: E402 - see above
+
+__all__ = ["postgresql"]
+
 _READY_S = 180.0
 
 # One profile for all property tests: how long an example takes on a machine that is busy says nothing.

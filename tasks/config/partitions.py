@@ -30,8 +30,8 @@ class Range(ConfigModel):
             raise ValueError(f"the range [{first}, {last}] is empty; write the smaller number first")
         if len(self.values()) > MOST_PARTITIONS:
             raise ValueError(
-                f"the range [{first}, {last}] has {len(self.values()):,} partitions, and a source may have "
-                f"{MOST_PARTITIONS:,}; fetch more with each by every, or split the source"
+                f"the range [{first}, {last}] has {len(self.values()):,} values, and a source may have "
+                f"{MOST_PARTITIONS:,} partitions; give each several by every, fetch more with each, or split the source"
             )
         return self
 

@@ -15,9 +15,9 @@ CURES = {
     "42501": "grant the right to it, or name another user or schema",
 }
 """What to do, by the numbers of errors."""
+_QUERY = re.compile(r"Failed to (?:execute|prepare) query(?: '.*')?: ", re.DOTALL)  # which may be of several lines
 _NOISE = re.compile(
-    r"^[A-Z_]+: |\[libpq\] |PGRES_FATAL_ERROR |Failed to (?:execute|prepare)[^:]*: |Execution error \[\]: |could not begin COPY: "
-    r"|(?:ERROR|FATAL): +|\.? SQLSTATE: \w+"
+    r"^[A-Z_]+: |\[libpq\] |Execution error \[\w+\]: |PGRES_FATAL_ERROR |could not begin COPY: |(?:ERROR|FATAL): +|\.? SQLSTATE: \w+"
 )
 _CONNECTS_S = 30
 _ASKED = {"connect_timeout": str(_CONNECTS_S), "application_name": "tidemill"}
@@ -33,7 +33,7 @@ def full_address(address: str, password: str | None, **asked: str) -> str:
 
 def say_error(error: BaseException, password: str | None) -> str:
     """Return what the driver says of an error, in one line, without the password."""
-    said = _NOISE.sub("", str(error).strip().splitlines()[0]).rstrip(" .:")
+    said = _NOISE.sub("", _QUERY.sub("", str(error)).strip().splitlines()[0]).rstrip(" .:")
     for written in (quote(password, safe=""), password) if password else ():
         said = said.replace(written, HIDDEN)
     return said

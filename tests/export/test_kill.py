@@ -12,9 +12,9 @@ import pytest
 from deltalake import DeltaTable
 
 from tests.convert.test_kill import SEED, run_killed, run_whole
-from tests.export.conftest import PASSWORD, Postgresql, needs_postgresql
 from tests.export.test_sqlite import rows_in
 from tests.killed import Order
+from tests.postgresql import PASSWORD, Postgresql, needs_postgresql
 from tests.tables.conftest import make, pipeline_of
 from tests.zygote import zygote
 

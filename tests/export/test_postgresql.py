@@ -12,7 +12,7 @@ import pytest
 from flows.cli.main import run_command
 from tasks.core.errors import ExportError
 from tasks.export.postgresql import PostgresqlTarget
-from tests.export.conftest import PASSWORD, Postgresql, needs_postgresql
+from tests.postgresql import PASSWORD, Postgresql, needs_postgresql
 from tests.tables.conftest import make, pipeline_of
 
 pytestmark = needs_postgresql

@@ -18,7 +18,7 @@ from flows.export import export
 from tasks.config import Pipeline, load_pipeline
 from tasks.core.errors import StageError
 from tasks.export.job import Exported
-from tests.export.conftest import PASSWORD, Postgresql, needs_postgresql
+from tests.postgresql import PASSWORD, Postgresql, needs_postgresql
 from tests.tables.conftest import make
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]

@@ -79,7 +79,7 @@ async def land_query(plan: LandingPlan, access: QueryAccess) -> Landed:
 
 
 async def _land_once(plan: LandingPlan, source: SqlSource, access: QueryAccess) -> Landed:
-    database = access.open()
+    database = await asyncio.to_thread(access.open)
     landing = _Landing(plan, source, database, access.stats)
     working = asyncio.create_task(in_thread(landing.run))
     try:

@@ -15,12 +15,7 @@ from tasks.ingest.sql.batches import check_time, refuse_doubles, refuse_type
 from tasks.ingest.sql.database import Database, fail
 
 BATCH_ROWS = 131_072
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": "false",
-    "lock_configuration": "true",
-    "TimeZone": "UTC",
-    "threads": 2,
-}
+_SETTINGS = ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true")
 _IN_USE = "Could not set lock"
 _REFUSED = {
     "INTERVAL": "epoch({})",
@@ -43,11 +38,13 @@ class Duckdb(Database):
     def read(self, query: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a query, in which no other file can be read."""
         try:
-            with duckdb.connect(self._path, read_only=True, config=_CONFIG) as connection:
+            with duckdb.connect(self._path, read_only=True) as connection:
                 with self._lock:
                     self._connection = connection
                 if self._is_cancelled:
                     return
+                for setting in _SETTINGS:
+                    connection.execute(f"SET {setting}")
                 yield from _batches(connection, query)
         except duckdb.Error as error:
             self._explain(error)

@@ -27,7 +27,7 @@ _ALIVE = {
 _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _MAY_PASS_BY_NUMBER = ("08", "57P0", "40001", "40P01", "53300", "55P03")
 _MAY_PASS = re.compile(
-    r"refused|timed? ?out|starting up|shutting down|in recovery|recovery mode|connection slots|too many|closed|lost|reset|"
+    r"refused|timed? ?out|starting up|not yet accepting|shutting down|in recovery|recovery mode|connection slots|too many|closed|lost|reset|"
     r"unreachable|broken|could not (?:translate|receive|send)|terminat|EOF detected|serialize|deadlock|conflict with recovery|"
     r"no connection to the server"
 )
@@ -102,6 +102,8 @@ class Postgresql(Database):
             fail(f"{self._address}: {said}", cure, may_pass=passes)
         if "canceling statement" in said:
             fail(f"{self._address}: {said}", _BY_NUMBER["57014"], may_pass=False)
+        if "read-only transaction" in said:
+            fail(f"{self._address}: {said}", _BY_NUMBER["25006"], may_pass=False)
         passes = _MAY_PASS.search(said) is not None
         if said.startswith("Failed to connect"):
             cure = "see that the address, the user and the password are right, and that the server answers"

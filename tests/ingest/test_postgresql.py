@@ -1,0 +1,213 @@
+"""Queries of a real PostgreSQL: each type exact or refused, read only, in one snapshot, and again where that may help."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import threading
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.ingest.http.requests import RequestStats
+from tests.ingest.databases import empty, land_rows, query_of, read_raw, read_rows, types_of
+from tests.postgresql import PASSWORD, Postgresql, needs_postgresql
+
+pytestmark = needs_postgresql
+
+UTC = dt.UTC
+VALUES = """
+SELECT * FROM (VALUES
+  (1, 2::smallint, 9223372036854775807, true, 0.5::float8, 1.5::real, 1.50::numeric(10,2), 'ä"''\\'::text, 'ab'::text,
+   date '0001-01-01', timestamp '2024-01-05 10:00:00.123456', timestamptz '2024-01-05 10:00:00+02', time '10:00',
+   '00000000-0000-0000-0000-000000000001'::uuid, '{"a": [1]}'::jsonb, '\\xff00'::bytea, 'b'::mood, 12345678901234567890.5::numeric),
+  (2, -2, -9223372036854775808, false, '-infinity', 'infinity', -99999999.99, '', '', date '9999-12-31',
+   timestamp '9999-12-31 23:59:59.999999', timestamptz '0001-01-01 00:00:00+00', time '23:59:59.999999',
+   NULL, 'null', 'text', 'a', -0.000000001),
+  (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+) AS t(id, small, big, flag, part, narrow, total, word, padded, day, moment, moment_utc, clock, uuid, doc, bytes, mood, free)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _schema(postgresql: Postgresql) -> None:
+    """Have an empty schema, with a type of words."""
+    empty(postgresql)
+    postgresql.query("CREATE TYPE mood AS ENUM ('a', 'b')")
+    postgresql.query("CREATE SEQUENCE numbers_of")
+
+
+async def test_every_type_is_exact(postgresql: Postgresql, tmp_path: Path) -> None:
+    """Decimals are decimals, times that name a zone are UTC, and nothing is a float that was none."""
+    source = query_of(postgresql, VALUES)
+
+    (landed,) = await land_rows(source, tmp_path)
+    rows = await asyncio.to_thread(read_rows, source, tmp_path)
+
+    assert (landed.rows, landed.requests, landed.warnings) == (3, 1, ())
+    assert types_of(tmp_path) == {
+        "id": "int64",
+        "small": "int64",
+        "big": "int64",
+        "flag": "bool",
+        "part": "double",
+        "narrow": "double",
+        "total": "decimal128(18, 2)",
+        "word": "string",
+        "padded": "string",
+        "day": "date32[day]",
+        "moment": "timestamp[us]",
+        "moment_utc": "timestamp[us, tz=UTC]",
+        "clock": "string",
+        "uuid": "string",
+        "doc": "string",
+        "bytes": "string",
+        "mood": "string",
+        "free": "decimal128(29, 9)",
+    }
+    assert [tuple(row.values()) for row in rows] == [
+        (
+            *(1, 2, 2**63 - 1, True, 0.5, 1.5, Decimal("1.50"), "ä\"'\\", "ab", dt.date(1, 1, 1)),
+            *(dt.datetime(2024, 1, 5, 10, 0, 0, 123456), dt.datetime(2024, 1, 5, 8, tzinfo=UTC), "10:00:00.000000"),  # noqa: DTZ001 - without a zone
+            *("00000000-0000-0000-0000-000000000001", '{"a": [1]}', "\\xff00", "b", Decimal("12345678901234567890.5")),
+        ),
+        (
+            *(2, -2, -(2**63), False, float("-inf"), float("inf"), Decimal("-99999999.99"), "", ""),
+            *(dt.date(9999, 12, 31), dt.datetime(9999, 12, 31, 23, 59, 59, 999999)),  # noqa: DTZ001 - without a zone
+            *(dt.datetime(1, 1, 1, tzinfo=UTC), "23:59:59.999999", None, "null", "text", "a", Decimal("-1E-9")),
+        ),
+        (3, *(None,) * 17),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("interval '1 day'", 'of the type interval, which no table has; cast it in the query: extract(epoch FROM "v")'),
+        ("ARRAY[[1], [2]]", 'an array of int4, which no table has; cast it in the query: to_json("v") AS "v"'),
+        ("12.5::money", 'of the type money, which no table has; cast it in the query: "v"::numeric AS "v"'),
+        ("4000000000::oid", '"v"::bigint AS "v"'),
+        ("current_time", 'of the type timetz, which no table has; cast it in the query: "v"::text'),
+        ("'1.2.3.4'::inet", "of the type inet"),
+        ("point(1, 2)", "of the type point"),
+        ("int4range(1, 2)", "of the type unnamed, which no table has"),
+        ("row(1, 'a')", "of the type record"),
+        ("'NaN'::numeric", "has the value nan, which no decimal is; leave it out with NULLIF(\"v\", 'nan')"),
+        ("'NaN'::numeric(5,2)", "has the value nan, which no decimal is"),
+        ("'infinity'::numeric", "has the value inf, which no decimal is"),
+        ("'infinity'::timestamp", "has a time that is infinite, or in no year from 1 to 9999; leave it out"),
+        ("'-infinity'::timestamptz", "has a time that is infinite"),
+        ("'infinity'::date", 'CASE WHEN isfinite("v") THEN "v" END'),
+        ("date '0001-01-01 BC'", "has a time that is infinite, or in no year from 1 to 9999"),
+        ("timestamp '294276-01-01'", "has a time that is infinite"),
+        ("time '24:00'", 'a time of 24:00, which no table has; cast it in the query: "v"::text'),
+    ],
+)
+async def test_what_no_table_has_is_refused_with_its_cure(
+    postgresql: Postgresql, tmp_path: Path, value: str, said: str
+) -> None:
+    """In one sentence that names the column, and nothing is landed."""
+    with pytest.raises(PermanentSourceError) as raised:
+        await land_rows(query_of(postgresql, f"SELECT 1 AS id, {value} AS v"), tmp_path)
+
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert read_raw(tmp_path) == []
+
+
+async def test_decimals_of_any_size_are_exact(postgresql: Postgresql, tmp_path: Path) -> None:
+    """Of more digits than a decimal has, they are texts."""
+    source = query_of(
+        postgresql, f"SELECT 1 AS id, {'9' * 45}.1 AS large, 0.1::numeric(3,2) AS small, 1200::numeric(3,-2) AS round"
+    )
+
+    await land_rows(source, tmp_path)
+    rows = await asyncio.to_thread(read_rows, source, tmp_path)
+
+    assert [*types_of(tmp_path).values()] == ["int64", "string", "decimal128(3, 2)", "decimal128(5, 0)"]
+    assert rows == [{"id": 1, "large": f"{'9' * 45}.1", "small": Decimal("0.10"), "round": Decimal(1200)}]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"query": "SELECT * FROM nowhere"}, 'relation "nowhere" does not exist; correct the name of the table'),
+        ({"query": "SELECT nothing FROM pg_class"}, 'column "nothing" does not exist; correct the name of the column'),
+        ({"query": "SELECT 1 AS a, 2 AS a"}, "the query has two columns 'a'; give one of them another name, with AS"),
+        ({"query": "SELECT 1 / (x - 9) AS v FROM generate_series(1, 9) AS x"}, "division by zero; correct the query"),
+        ({"query": "SELECT nextval('numbers_of') AS v"}, "nextval() in a read-only transaction; nothing is written in a source"),
+        ({"query": "SELECT 1 AS id FROM (SELECT set_config('transaction_read_only', 'off', false)) AS x"}, "read-write mode"),
+        ({"query": "SELECT 1 AS id", "partitions": {"part": [1]}}, "column source.part does not exist"),
+        ({"query": "SELECT 1 AS id", "incremental": {"column": "at"}, "key": ["id"]}, "the query has no column 'at'"),
+        ({"query": "SELECT 1 AS id, 2 AS idx", "incremental": {"column": "idy", "start": 1}, "key": ["id"]}, "column source.idy does not exist"),
+        ({"query": "SELECT 1 AS id, true AS at", "incremental": {"column": "at"}, "key": ["id"]}, "neither a number nor a time"),
+        ({"query": "SELECT pg_sleep(60)::text AS v", "timeout": "0.5s"}, "was not done within timeout, 0.5s; raise it"),
+    ],
+)  # fmt: skip
+async def test_what_the_database_refuses_is_one_sentence(
+    postgresql: Postgresql, tmp_path: Path, keys: dict[str, Any], said: str
+) -> None:
+    """Asked once, as another attempt would not help."""
+    stats = RequestStats()
+
+    with pytest.raises(PermanentSourceError) as raised:
+        await land_rows(
+            query_of(postgresql, keys["query"], **{k: v for k, v in keys.items() if k != "query"}), tmp_path, stats
+        )
+
+    assert said in str(raised.value)
+    assert (stats.requests, "\n" in str(raised.value), PASSWORD in str(raised.value)) == (1, False, False)
+
+
+async def test_what_may_pass_is_asked_again(postgresql: Postgresql, tmp_path: Path) -> None:
+    """A server that nobody answers at is asked as often as is declared."""
+    address, stats = postgresql.address().replace(str(postgresql.port), "1"), RequestStats()
+
+    with pytest.raises(SourceError, match="Connection refused; see that the address") as raised:
+        await land_rows(query_of(address, "SELECT 1", attempts=2), tmp_path, stats)
+
+    assert (stats.requests, stats.retries, isinstance(raised.value, PermanentSourceError)) == (2, 1, False)
+
+
+@pytest.mark.parametrize("how", ["terminate", "crash"])
+async def test_a_connection_that_is_cut_within_a_query_begins_anew(
+    postgresql: Postgresql, tmp_path: Path, how: str
+) -> None:
+    """The rows are those of the second attempt alone, whether the server ends the connection or starts anew."""
+    postgresql.query("DROP TABLE IF EXISTS large")
+    postgresql.query("CREATE TABLE large AS SELECT x AS id, md5(x::text) AS text FROM generate_series(1, 200000) AS x")
+    source, stats = (
+        query_of(postgresql, "SELECT *, CASE WHEN id % 50000 = 0 THEN pg_sleep(0.2)::text END AS slept FROM large"),
+        RequestStats(),
+    )
+
+    def cut() -> None:
+        while not postgresql.end_queries(how):
+            time.sleep(0.02)
+
+    cutting = threading.Thread(target=cut)
+    cutting.start()
+    (landed,) = await land_rows(source, tmp_path, stats)
+    await asyncio.to_thread(cutting.join)
+    rows = await asyncio.to_thread(read_rows, source, tmp_path)
+
+    assert (landed.rows, stats.retries > 0) == (200_000, True)
+    assert sum(row["id"] for row in rows) == 200_000 * 200_001 // 2
+
+
+async def test_a_query_sees_one_moment(postgresql: Postgresql, tmp_path: Path) -> None:
+    """What others commit while it is read is in the next run."""
+    postgresql.query("CREATE TABLE numbers AS SELECT x AS id FROM generate_series(1, 3) AS x")
+    query = "SELECT id, (SELECT count(*) FROM numbers) AS first FROM numbers CROSS JOIN (SELECT pg_sleep(0.5)) AS s"
+    source = query_of(postgresql, query)
+
+    reading = asyncio.create_task(land_rows(source, tmp_path))
+    await asyncio.sleep(0.2)
+    await asyncio.to_thread(postgresql.query, "ALTER TABLE numbers ADD COLUMN more int")
+    await asyncio.to_thread(postgresql.query, "INSERT INTO numbers VALUES (4)")
+
+    assert ((await reading)[0].rows, (await land_rows(source, tmp_path, fresh=True))[0].rows) == (3, 4)
