@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import assert_never
 
 from flows.cli.new.text import write_value
-from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline
+from tasks.config import ApiSource, FilesSource, PagesSource, Pipeline, SqlSource
 from tasks.convert.formats.registry import format_of
 from tasks.convert.table.inputs import list_files
 from tasks.core.errors import SourceError, TidemillError
@@ -16,7 +17,8 @@ from tasks.core.escaping import count
 from tasks.core.redaction import redact
 from tasks.core.storage import DataFolder
 from tasks.ingest.look import Look, look_at
-from tasks.raw.children import with_kept_children
+from tasks.ingest.sql.opening import read_first_rows
+from tasks.raw.children import Kept, with_kept_children
 from tasks.raw.partitions import list_partitions
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
@@ -40,6 +42,8 @@ class AskedSources:
                         yield from _files(name, source, self._folder)
                     case ApiSource() | PagesSource():
                         yield from self._fetched(name, source)
+                    case SqlSource():
+                        yield from self._queried(name, source)
                     case _:
                         assert_never(source)
             except TidemillError as error:
@@ -59,7 +63,16 @@ class AskedSources:
             self.failed.append(name)
             yield from _failure(look.mistake)
 
-    def _with_partitions(self, name: str, source: ApiSource | PagesSource) -> ApiSource | PagesSource:
+    def _queried(self, name: str, source: SqlSource) -> Iterator[str]:
+        source, began = self._with_partitions(name, source), time.monotonic()
+        partitions = list_partitions(source)
+        batch = read_first_rows(source, partitions[0], self._folder.root, 1)[0]
+        of = f", the first of {len(partitions):,} partitions" if len(partitions) > 1 else ""
+        yield f"{name}: a row of {source.database}{of}"
+        yield f"  {count(len(batch), 'row')} in {(time.monotonic() - began) * 1000:,.0f} ms"
+        yield f"  columns: {', '.join(f'{field.name} {field.type}' for field in batch.schema)}"
+
+    def _with_partitions(self, name: str, source: Kept) -> Kept:
         known = with_kept_children(source, self._folder.raw(name))
         if known is None or not list_partitions(known):
             tables = ", ".join(parent.from_ for parent in source.parents.values())

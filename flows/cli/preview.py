@@ -132,11 +132,13 @@ def _known_partitions(source: PartedSource, raw: Path) -> PartedSource:
 
 def _first_rows(name: str, source: SqlSource, folder: DataFolder, rows: int) -> Head:
     """Return the first rows of a query's first partition, as rows of its table."""
-    from tasks.ingest.sql.opening import read_first_rows  # noqa: PLC0415 - of databases alone is Arrow wanted
+    from tasks.ingest.sql.batches import as_frame  # noqa: PLC0415 - of databases alone is Arrow wanted
+    from tasks.ingest.sql.opening import read_first_rows  # noqa: PLC0415 - the same
 
     with tempfile.TemporaryDirectory(prefix="tidemill-preview-") as scratch:
         path = Path(scratch) / "first rows.arrows"
-        path.write_bytes(read_first_rows(source, list_partitions(source)[0], folder.root, rows))
+        found = read_first_rows(source, list_partitions(source)[0], folder.root, rows)
+        path.write_bytes(b"".join(map(as_frame, found)))
         return read_head(name, source, find_file(path, path.parent), folder)
 
 

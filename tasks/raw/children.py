@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from tasks.config import Child, Parent, PartedSource, Scalar
+from tasks.config import Child, Parent, Scalar
+from tasks.config.tabled import Parted
 from tasks.core.storage import commit, json_reader, write_json
 
 _FILE = ".partitions.json"
+Kept = TypeVar("Kept", bound=Parted)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class _KeptFile:
 _read = json_reader(_KeptFile)
 
 
-def keep_children(source: PartedSource, raw: Path) -> None:
+def keep_children(source: Parted, raw: Path) -> None:
     """Note in a source's raw folder which partitions its parents' tables have told of, so that its table is made of these."""
     if not source.parents:
         return
@@ -39,7 +41,7 @@ def keep_children(source: PartedSource, raw: Path) -> None:
         write_json(part, {"parents": kept}, indent=None)
 
 
-def with_kept_children(source: PartedSource, raw: Path) -> PartedSource | None:
+def with_kept_children(source: Kept, raw: Path) -> Kept | None:
     """Return a source with the partitions that it was fetched with last; None where it was not, or by another declaration."""
     if not source.parents:
         return source

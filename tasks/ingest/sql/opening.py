@@ -7,10 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import assert_never
 
+import pyarrow as pa
+
 from tasks.config import SqlSource
 from tasks.core.errors import PermanentSourceError
 from tasks.core.postgresql import PACKAGE
-from tasks.ingest.sql.batches import as_frame
 from tasks.ingest.sql.database import Database
 from tasks.ingest.sql.query import write_query
 from tasks.raw.partitions import Partition
@@ -53,8 +54,8 @@ def find_database_mistake(source: SqlSource, root: Path) -> str | None:
     return None
 
 
-def read_first_rows(source: SqlSource, partition: Partition, root: Path, rows: int) -> bytes:
-    """Return the first rows of a partition, as they are in a raw file.
+def read_first_rows(source: SqlSource, partition: Partition, root: Path, rows: int) -> list[pa.RecordBatch]:
+    """Return the first rows of a partition in batches, at least one.
 
     Raises:
         SourceError: the database does not give them.
@@ -73,4 +74,4 @@ def read_first_rows(source: SqlSource, partition: Partition, root: Path, rows: i
     database = open_database(source, root, password)
     since = source.incremental.start if source.incremental else None
     query = write_query(source, partition, since, database, rows)
-    return b"".join(map(as_frame, database.read(query)))
+    return list(database.read(query))
