@@ -19,7 +19,7 @@ from tasks.ingest.http.client import open_client
 from tasks.ingest.results import LandedSource, RequestWarnings
 from tasks.ingest.scraping.browsers import open_browsers
 from tasks.ingest.scraping.robots import Robots
-from tasks.ingest.tasks import Ingest
+from tasks.ingest.tasks import Ingest, SecretBlocks
 from tasks.raw.owners import refuse_foreign
 from tasks.raw.selection import choose_slice
 from tasks.reports.artifacts import ProgressArtifacts, report_ingest
@@ -48,7 +48,7 @@ async def ingest(
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     warnings, progress = RequestWarnings(get_run_logger().warning), ProgressArtifacts(pipeline.name)
     async with (
-        open_client(pipeline.fetched.values(), warnings.warn, find_in_body) as client,
+        open_client(pipeline.fetched.values(), warnings.warn, find_in_body, SecretBlocks()) as client,
         open_browsers() as browsers,
     ):
         robots = Robots(client.throttle, client.warn)

@@ -101,7 +101,13 @@ def _export_mistakes(config: Pipeline, folder: DataFolder) -> list[str]:
 
 
 def _secret_mistakes(key: str, reference: SecretReference) -> list[str]:
-    if reference.env is None or os.environ.get(reference.env, "").strip():
+    if reference.env is None:
+        return []
+    if secret := os.environ.get(reference.env, "").strip():
+        try:
+            reference.usable(secret)
+        except ValueError as error:
+            return [f"{key}.env: the environment variable {reference.env} {error}"]
         return []
     state = "empty" if reference.env in os.environ else "not set"
     what = key.rpartition(".")[2].replace("_", " ")

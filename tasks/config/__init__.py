@@ -1,6 +1,6 @@
 """The pipeline file as frozen pydantic models, and how it is read."""
 
-from tasks.config.auth import Auth, OAuth2Auth, SecretReference, secret_references
+from tasks.config.auth import Auth, SecretReference, secret_references
 from tasks.config.base import Scalar, write_duration
 from tasks.config.checks import Check
 from tasks.config.columns import Column, ColumnType, PagesColumn
@@ -58,7 +58,6 @@ __all__ = [
     "Label",
     "Limit",
     "MadeTable",
-    "OAuth2Auth",
     "PagesColumn",
     "PagesSource",
     "Parent",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Annotated, Literal, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 from pydantic import field_validator, model_validator
 
 from tasks.config.base import ConfigModel
-from tasks.config.http import check_url
 from tasks.config.kinds import Kinds
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PEM = re.compile(r"-----BEGIN ((?:[A-Z]+ )?)PRIVATE KEY-----\n")
 
 
 class SecretReference(ConfigModel):
@@ -39,8 +41,40 @@ class SecretReference(ConfigModel):
             raise ValueError("name one place where the secret is held: {env: NAME} or {secret_block: name}")
         return self
 
+    def usable(self, secret: str) -> str:
+        """Return a secret as it is sent; raise ValueError where it is what no header can carry."""
+        if not secret or not (secret.isascii() and secret.isprintable()):
+            raise ValueError("holds nothing that a header can carry; put the secret there")
+        return secret
 
-_KEYS_OF_THEIR_OWN = ("client_id", "client_secret", "scope")
+    def parts(self, secret: str) -> Iterable[str]:
+        """Return what of the secret nothing that is told may show."""
+        return (secret,)
+
+
+class KeyReference(SecretReference):
+    """Where a private key in PEM is held: an environment variable or a Prefect Secret block."""
+
+    def usable(self, secret: str) -> str:
+        r"""Return the key; its line breaks may be written as \n, as in a variable of one line.
+
+        Raises:
+            ValueError: it is none, or its own password would be needed.
+
+        """
+        key = secret.replace("\\n", "\n").strip()
+        kind = _PEM.match(key)
+        if kind is None:
+            raise ValueError(
+                "holds no private key in PEM; put one there, which begins with -----BEGIN PRIVATE KEY-----"
+            )
+        if kind[1] == "ENCRYPTED ":
+            raise ValueError("holds a key that is encrypted; put it there as it is without its password")
+        return key
+
+    def parts(self, secret: str) -> Iterable[str]:
+        """Return the lines of the key: each is a secret, however they are broken."""
+        return (line for line in secret.splitlines() if not line.startswith("-----"))
 
 
 class Unsigned(Protocol):
@@ -62,10 +96,10 @@ class Unsigned(Protocol):
 class Proof(NamedTuple):
     """What a request carries to prove who asks."""
 
-    place: Literal["query", "header", "body"]
+    place: Literal["query", "header", "body", "cookie"]
     """Where it is sent."""
     name: str
-    """Name of the header, the query parameter or the key of the body."""
+    """Name of the header, the query parameter, the key of the body or the cookie."""
     value: str
     """What is sent there."""
 
@@ -90,42 +124,81 @@ class SigningAuth(ConfigModel):
         return ()
 
 
-class OAuth2Auth(ConfigModel):
-    """A token that the client asks for with its own credentials (RFC 6749, 4.4), renewed when it ends."""
+class TokenRequest(NamedTuple):
+    """A request for a token, as an OAuth2 server, or a login, has it."""
 
-    kind: Literal["oauth2"] = "oauth2"
-    """Kind of authentication."""
-    token_url: str
+    url: str
     """Address that gives tokens."""
-    client_id: str
-    """The client's name; it is not kept secret."""
-    client_secret: SecretReference
-    """Where the client's secret is held: {env: NAME} or {secret_block: name}."""
-    scope: str | None = None
-    """Scopes to ask for, separated by spaces."""
-    params: dict[str, str] = {}
-    """Further fields of the token request, e.g. {audience: https://api.example.com}."""
-    send_as: Literal["basic", "body"] = "basic"
-    """How the credentials are sent: in the Authorization header, or as fields of the token request."""
-
-    @field_validator("token_url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if "{" in value:
-            raise ValueError("there is one address for all partitions; write it without braces")
-        check_url(value, ())
-        return value
-
-    @field_validator("params")
-    @classmethod
-    def _are_further_fields(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in _KEYS_OF_THEIR_OWN:
-            if name in value:
-                raise ValueError(f"{name} is a key of auth itself; write it there, not among params")
-        return value
+    fields: Mapping[str, Any]
+    """What is sent in the body; with a GET, in the address."""
+    method: Literal["POST", "PUT", "GET"] = "POST"
+    """Method of the request."""
+    is_form: bool = True
+    """Whether the body is a form; otherwise it is JSON."""
+    headers: Mapping[str, str] = MappingProxyType({})
+    """Further headers."""
+    secrets: tuple[str, ...] = ()
+    """What of it is as secret as the secrets of which it is made."""
 
 
-Authentication = SigningAuth | OAuth2Auth
+class TokenAnswer(NamedTuple):
+    """What a server answered to the request for a token."""
+
+    is_success: bool
+    """Whether its status is one of success, or for a login one that leads on."""
+    value: Any
+    """The JSON value of the body; None where it is none."""
+    cookies: Mapping[str, str]
+    """The cookies that it sets."""
+
+
+class Token(NamedTuple):
+    """What a server gave."""
+
+    proofs: tuple[Proof, ...]
+    """What each request carries from then on."""
+    lasts_s: float = math.inf
+    """Seconds for which it is good; without an end where the server does not say."""
+    secrets: tuple[str, ...] = ()
+    """What of it nothing that is told may show, beside the proofs."""
+    replaced: Mapping[str, str] = MappingProxyType({})
+    """Secrets that the server gave in place of those it was sent, by their keys."""
+
+
+class TokenAuth(ConfigModel):
+    """Authentication by what a server gives on request, and takes back or ends: a token, or a session."""
+
+    kind: str
+    """Kind of authentication."""
+
+    @property
+    @abstractmethod
+    def cure(self) -> str:
+        """Return what to check where no token is given, e.g. auth.client_id."""
+
+    @property
+    def wanted(self) -> str:
+        """Return what an answer has to have."""
+        return "access_token"
+
+    def check(self, secrets: Mapping[str, str]) -> None:
+        """Raise ValueError where no request can be made of the secrets."""
+
+    @property
+    def rotating(self) -> Collection[str]:
+        """Return the keys of secrets that the server may replace."""
+        return ()
+
+    @abstractmethod
+    def token_request(self, secrets: Mapping[str, str]) -> TokenRequest:
+        """Return what is asked; `secrets` are those of the fields, by their names."""
+
+    @abstractmethod
+    def token(self, answer: TokenAnswer) -> Token | None:
+        """Return what an answer gives; None where it gives none."""
+
+
+Authentication = SigningAuth | TokenAuth
 """What kinds are derived from: how the proof comes about."""
 
 _KINDS = "tasks.ingest.http.auths"
@@ -136,7 +209,9 @@ AUTHS = Kinds(
         "bearer": f"{_KINDS}.bearer:BearerAuth",
         "basic": f"{_KINDS}.basic:BasicAuth",
         "api_key": f"{_KINDS}.api_key:ApiKeyAuth",
-        "oauth2": "tasks.config.auth:OAuth2Auth",
+        "oauth2": f"{_KINDS}.oauth2:OAuth2Auth",
+        "jwt_bearer": f"{_KINDS}.jwt_bearer:JwtBearerAuth",
+        "login": f"{_KINDS}.login:LoginAuth",
     },
 )
 Auth = Annotated[Authentication, AUTHS]
@@ -148,3 +223,5 @@ def secret_references(auth: Authentication) -> Iterator[tuple[str, SecretReferen
         value = getattr(auth, name)
         if isinstance(value, SecretReference):
             yield name, value
+        elif isinstance(value, dict):
+            yield from ((f"{name}.{key}", each) for key, each in value.items() if isinstance(each, SecretReference))

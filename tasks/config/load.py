@@ -37,7 +37,8 @@ def find_rewritten(text: str) -> dict[Keys, str]:
     for name, source in _pairs(sources):
         keys = dict(_pairs(source))
         sent: dict[Keys, Node | None] = {(key,): keys.get(key) for key in _SENT}
-        sent["auth", "params"] = dict(_pairs(keys.get("auth"))).get("params")
+        auth = dict(_pairs(keys.get("auth")))
+        sent |= {("auth", key): auth.get(key) for key in ("params", "body")}
         seen: set[int] = set()
         for place, node in sent.items():
             found |= _rewritten(yaml, ("sources", name, *place), node, seen)

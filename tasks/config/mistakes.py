@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from tasks.config.auth import SecretReference
+from tasks.config.auth import KeyReference, SecretReference
 from tasks.config.pipeline import Pipeline
 from tasks.core.redaction import redact
 from tasks.core.suggestions import did_you_mean
@@ -30,6 +30,7 @@ _SHAPES = {
     "byte_size": _SIZE,
     "byte_size_unit": _SIZE,
 }
+_PLACES_OF_SECRETS = (SecretReference.__name__, KeyReference.__name__)
 _MAY_HOLD_SECRETS = frozenset({"auth", "headers"})
 
 Schema = Mapping[str, Any]
@@ -120,7 +121,7 @@ def _explain(error: ErrorDetails, place: _Place) -> str:
 def _explain_shape(error: ErrorDetails) -> str:
     """Return the sentence for a value that has not the form it should have."""
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
-    if context.get("class_name") == SecretReference.__name__:  # the value may be the secret: it is not repeated
+    if context.get("class_name") in _PLACES_OF_SECRETS:  # the value may be the secret: it is not repeated
         return "is no place of a secret; name where it is held: {env: NAME} or {secret_block: name}"
     if kind == "too_short":
         return f"has {context['actual_length']} entries; give at least {context['min_length']}"

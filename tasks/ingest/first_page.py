@@ -159,4 +159,8 @@ def _read_secrets(source: ApiSource | PagesSource) -> dict[str, str]:
         found[key] = os.environ.get(reference.env, "").strip()
         if not found[key]:
             raise PermanentSourceError(f"auth.{key}: the environment variable {reference.env} is not set; set it")
+        try:
+            found[key] = reference.usable(found[key])
+        except ValueError as error:
+            raise PermanentSourceError(f"auth.{key}: the environment variable {reference.env} {error}") from None
     return found

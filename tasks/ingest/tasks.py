@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 from prefect import task
 from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.exceptions import PrefectException
 from prefect.tasks import Task
 
 from tasks.config import Dates, Parent, PartedSource, SecretReference, SqlSource, secret_references
@@ -237,8 +239,15 @@ async def read_secrets(source: PartedSource) -> dict[str, str]:
         return {} if source.password is None else {"password": (await read_secret("password", source.password))[0]}
     if source.auth is None:
         return {}
-    references = [(f"auth.{key}", key, reference) for key, reference in secret_references(source.auth)]
-    return {key: _usable(*await read_secret(at, reference), at) for at, key, reference in references}
+    return {key: await _read_usable(f"auth.{key}", reference) for key, reference in secret_references(source.auth)}
+
+
+async def _read_usable(key: str, reference: SecretReference) -> str:
+    secret, place = await read_secret(key, reference)
+    try:
+        return reference.usable(secret)
+    except ValueError as error:
+        raise PermanentSourceError(f"{key}: {place} {error}") from None
 
 
 async def read_secret(key: str, reference: SecretReference) -> tuple[str, str]:
@@ -263,8 +272,22 @@ async def read_secret(key: str, reference: SecretReference) -> tuple[str, str]:
     return str(secret.get()).strip(), f"the Secret block {block!r}"
 
 
-def _usable(secret: str, place: str, key: str) -> str:
-    """Return a secret; refuse what no header can carry."""
-    if not secret or not (secret.isascii() and secret.isprintable()):
-        raise PermanentSourceError(f"{key}: {place} holds nothing that a header can carry; put the secret there")
-    return secret
+class SecretBlocks:
+    """Secret blocks, whose secrets a server may replace."""
+
+    async def read(self, block: str) -> str:
+        """Return the secret of a block."""
+        secret, _ = await read_secret("auth", SecretReference(secret_block=block))
+        return secret
+
+    async def write(self, block: str, secret: str) -> None:
+        """Put a secret in place of that of a block.
+
+        Raises:
+            SourceError: Prefect does not take it.
+
+        """
+        try:
+            await Secret(value=secret).asave(block, overwrite=True)
+        except (PrefectException, httpx.HTTPError, OSError, ValueError) as error:
+            raise SourceError(f"{type(error).__name__}: {error}") from None

@@ -8,7 +8,6 @@ import pytest
 
 from tasks.config import (
     Auth,
-    OAuth2Auth,
     SecretReference,
     load_pipeline,
     secret_references,
@@ -17,12 +16,15 @@ from tasks.config.auth import AUTHS
 from tasks.ingest.http.auths.api_key import ApiKeyAuth
 from tasks.ingest.http.auths.basic import BasicAuth
 from tasks.ingest.http.auths.bearer import BearerAuth
+from tasks.ingest.http.auths.oauth2 import OAuth2Auth
 from tests.config.files import api, mistakes_of, pages
 
 PLACE = "{env: NAME} or {secret_block: name}"
 NO_PLACE = f"is no place of a secret; name where it is held: {PLACE}"
 HELD = SecretReference(env="HELD")
 OAUTH2 = "kind: oauth2, token_url: 'http://127.0.0.1/token', client_id: me"
+JWT = "kind: jwt_bearer, token_url: 'http://127.0.0.1/token', issuer: me"
+LOGIN = "kind: login, url: 'http://127.0.0.1/login'"
 SECRET = "s3cr3t"  # noqa: S105 - what no sentence may hold
 
 
@@ -128,6 +130,75 @@ def test_the_secrets_of_an_auth_are_named_by_their_keys(auth: Auth, key: str) ->
             [".client_secret.evn: unknown key; did you mean env?"],
         ),
         (
+            f"{{{OAUTH2}}}",
+            [": grant: client_credentials needs client_secret; add it"],
+        ),
+        (
+            f"{{{OAUTH2}, grant: refresh_token}}",
+            [": grant: refresh_token needs refresh_token; add it"],
+        ),
+        (
+            f"{{{OAUTH2}, grant: password, username: ann}}",
+            [": grant: password needs password; add it"],
+        ),
+        (
+            f"{{{OAUTH2}, grant: refresh_token, refresh_token: {{env: A}}, username: ann}}",
+            [": username is of grant: password; write that, or take username out"],
+        ),
+        (
+            f"{{{OAUTH2}, grant: code, client_secret: {{env: A}}}}",
+            [".grant: 'code' is not one of client_credentials, refresh_token, password"],
+        ),
+        (
+            f"{{{JWT}, key: {{env: A}}, algorithm: HS256}}",
+            [".algorithm: 'HS256' is not one of RS256, ES256; did you mean RS256?"],
+        ),
+        (
+            f"{{{JWT}, key: {{env: A}}, claims: {{iss: a}}}}",
+            [".claims: iss is made of the other keys of auth; take it out of claims"],
+        ),
+        (
+            f"{{{JWT}, key: {{env: A}}, params: {{assertion: a}}}}",
+            [".params: assertion is a key of auth itself; write it there, not among params"],
+        ),
+        (f"{{{JWT}}}", [".key: is missing; add it"]),
+        (f"{{{LOGIN}}}", [".secrets: is missing; add it"]),
+        (
+            f"{{{LOGIN}, secrets: {{}}}}",
+            [".secrets: has 0 entries; give at least 1"],
+        ),
+        (
+            f"{{{LOGIN}, form: {{password: x}}, secrets: {{pin: {{env: A}}}}}}",
+            [": form.password holds a secret, which belongs in secrets; name there where it is held"],
+        ),
+        (
+            f"{{{LOGIN}, body: {{a: {{password: x}}}}, secrets: {{pin: {{env: A}}}}}}",
+            [": body.a.password holds a secret, which belongs in secrets; name there where it is held"],
+        ),
+        (
+            f"{{{LOGIN}, body: {{a: 1}}, form: {{a: b}}, secrets: {{pin: {{env: A}}}}}}",
+            [": body is what is sent as JSON, and form does not go with it; take one of them out"],
+        ),
+        (
+            f"{{{LOGIN}, body: {{a: 1}}, secrets: {{b.pin: {{env: A}}}}}}",
+            [": secrets.b.pin: body has no b; add it, or correct the path"],
+        ),
+        (
+            f"{{{LOGIN}, form: {{pin: x}}, secrets: {{pin: {{env: A}}}}}}",
+            [": form.pin is in secrets too; take it out of form"],
+        ),
+        (
+            f"{{{LOGIN}, secrets: {{pin: {{env: A}}}}, send_as: header}}",
+            [
+                ": send_as: header and send_as: cookie need a token_at and a name, and nothing else has one; "
+                "write send_as: header, name: X-Session, or leave name out"
+            ],
+        ),
+        (
+            f"{{{LOGIN}, secrets: {{pin: {{env: A}}}}, lasts: 0s}}",
+            [".lasts: 0s is no time; write one like 30m, or leave lasts out"],
+        ),
+        (
             "{kind: oauth2, token_url: nowhere, client_id: me, client_secret: {env: A}}",
             [".token_url: 'nowhere' is not an address; write one like https://api.example.com/items"],
         ),
@@ -152,6 +223,8 @@ def test_a_mistake_is_named_by_its_key(file: Path, auth: str, mistakes: list[str
         ("kind: basic, username: me", "password"),
         ("kind: api_key, name: key", "key"),
         (OAUTH2, "client_secret"),
+        (f"{OAUTH2}, grant: refresh_token", "refresh_token"),
+        (JWT, "key"),
     ],
 )
 @pytest.mark.parametrize(

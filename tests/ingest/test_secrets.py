@@ -14,22 +14,29 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from joserfc.jwk import RSAKey
 from prefect.blocks.system import Secret
 
 from tests.convert.test_secret_addresses import CSV, files
 from tests.flows.conftest import Tidemill
 from tests.ingest.sources import read_rows
-from tests.site.secrets import SAID_PAGES, SIGNS, TOKEN
+from tests.site.secrets import REFRESH, SAID_PAGES, SESSION, SIGNS, TOKEN
 from tests.site.server import Site
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
-HELD = {name: f"{name.lower()}7f3a{SIGNS}" for name in ("BEARER", "BASIC", "HEADER", "QUERY", "BODY", "CLIENT")}
+HELD = {
+    name: f"{name.lower()}7f3a{SIGNS}"
+    for name in ("BEARER", "BASIC", "HEADER", "QUERY", "BODY", "CLIENT", "REFRESH", "PASSWORD", "LOGIN")
+}
 """The secrets, by the names of the environment variables, or the Secret block, that hold them."""
-CORES = [secret.removesuffix(SIGNS) for secret in (*HELD.values(), TOKEN)]
+KEY = RSAKey.generate_key(2048).as_pem(private=True).decode()
+"""The private key of a service account."""
+CORES = [secret.removesuffix(SIGNS) for secret in (*HELD.values(), TOKEN, REFRESH, SESSION)] + KEY.splitlines()[1:-1]
 """What of each is written alike everywhere."""
 PAIRS = [b64encode(f"me:{HELD[name]}".encode()).decode().rstrip("=") for name in ("BASIC", "CLIENT")]
 BLOCK = "said-client-secret"
+REFRESH_BLOCK = "said-refresh-token"
 _STORED_S = 15.0
 _POLL_S = 1.2  # Prefect's recorder flushes every second: two equal counts this far apart are the last word
 
@@ -39,6 +46,9 @@ BASIC = {"kind": "basic", "username": "me", "password": {"env": "BASIC"}}
 HEADER = {"kind": "api_key", "name": "X-Api-Key", "key": {"env": "HEADER"}}
 QUERY = {"kind": "api_key", "name": "key", "place": "query", "key": {"env": "QUERY"}}
 BODY = {"kind": "api_key", "name": "key", "place": "body", "key": {"env": "BODY"}}
+BY_REFRESH = {"grant": "refresh_token", "client_secret": None, "refresh_token": {"secret_block": REFRESH_BLOCK}}
+BY_PASSWORD = {"grant": "password", "username": "me", "password": {"env": "PASSWORD"}}
+IN_A_HEADER = {"token_at": "access_token", "send_as": "header", "name": "X-Api-Key"}
 NEXT = {"pagination": {"kind": "next_url", "next_at": "next"}, "records_at": "items"}
 
 
@@ -46,6 +56,16 @@ def client(site: Site, path: str, **changes: Any) -> dict[str, Any]:
     """Return the auth of a client whose secret a Secret block holds, and whose token comes from a path."""
     held = {"client_id": "me", "client_secret": {"secret_block": BLOCK}}
     return {"kind": "oauth2", "token_url": f"{site.url}/said/{path}", **held, **changes}
+
+
+def service(site: Site, path: str) -> dict[str, Any]:
+    """Return the auth of a service account, whose token comes from a path."""
+    return {"kind": "jwt_bearer", "token_url": f"{site.url}/said/{path}", "issuer": "me", "key": {"env": "KEY"}}
+
+
+def login(site: Site, path: str, **changes: Any) -> dict[str, Any]:
+    """Return the auth of who logs in at a path."""
+    return {"kind": "login", "url": f"{site.url}/said/{path}", "secrets": {"password": {"env": "LOGIN"}}, **changes}
 
 
 def landing_sources(site: Site) -> dict[str, Any]:
@@ -59,6 +79,11 @@ def landing_sources(site: Site) -> dict[str, Any]:
         "body": {**api, "method": "POST", "auth": BODY, "idempotent": True},
         "oauth2": {**api, "auth": client(site, "token")},
         "oauth2-body": {**api, "auth": client(site, "token", send_as="body")},
+        "refresh": {**api, "auth": client(site, "token", **BY_REFRESH)},
+        "password": {**api, "auth": client(site, "token", **BY_PASSWORD)},
+        "service": {**api, "auth": service(site, "token")},
+        "login": {**api, "auth": login(site, "session")},
+        "login-token": {**api, "auth": login(site, "token", **IN_A_HEADER)},
         "pages": {
             "kind": "pages",
             "start": f"{site.url}/said/html",
@@ -83,6 +108,11 @@ def failing_sources(site: Site) -> dict[str, Any]:
         "moved-to-nowhere": {"url": f"{site.url}/said/moved-to-nowhere", "auth": HEADER},
         "no-token": {"url": f"{site.url}/said/page", "auth": client(site, "no-token")},
         "no-token-later": {"url": f"{site.url}/said/page", "auth": client(site, "500", send_as="body")},
+        "no-refresh": {"url": f"{site.url}/said/page", "auth": client(site, "no-token", **BY_REFRESH)},
+        "no-password": {"url": f"{site.url}/said/page", "auth": client(site, "no-token", **BY_PASSWORD)},
+        "no-login": {"url": f"{site.url}/said/page", "auth": login(site, "no-token")},
+        "no-session": {"url": f"{site.url}/said/401", "auth": login(site, "session")},
+        "no-service": {"url": f"{site.url}/said/page", "auth": service(site, "no-token")},
         "unreachable": {"url": "http://127.0.0.1:1/", "auth": QUERY},
     }
     return {name: {**api, **source} for name, source in sources.items()}
@@ -130,7 +160,10 @@ def test_secrets_are_written_nowhere(site: Site, tmp_path: Path) -> None:
     config = {"name": "said", "allow_partial": True, "sources": good | bad}
     (tmp_path / "pipeline.yaml").write_text(json.dumps(config))
     Secret(value=HELD["CLIENT"]).save(BLOCK, overwrite=True)
-    tidemill = Tidemill({**HELD, "PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG"})
+    Secret(value=HELD["REFRESH"]).save(REFRESH_BLOCK, overwrite=True)
+    tidemill = Tidemill(
+        {**HELD, "KEY": KEY, "PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG"}
+    )
 
     ended = tidemill("run", tmp_path / "pipeline.yaml", "--data", data, "--verbose", "--only", "ingest")
     wait_until_stored(home)
@@ -148,6 +181,9 @@ def test_secrets_are_written_nowhere(site: Site, tmp_path: Path) -> None:
     assert {"stderr", "log", "events", "artifact", str(data / "summary.json")} <= hidden
     assert list(data.glob("raw/half/.*.landing.json"))
     assert "Traceback" in ended.stdout + ended.stderr
+    kept = Secret.load(REFRESH_BLOCK)
+    assert isinstance(kept, Secret)
+    assert kept.get() == REFRESH
 
 
 def test_secrets_of_files_are_written_nowhere(tmp_path: Path) -> None:

@@ -22,10 +22,14 @@ SIGNS = '/+"&%<\\='
 """Signs that are written in more than one way."""
 TOKEN = f"token9d1c{SIGNS}"
 """The token that the site gives."""
+REFRESH = f"refresh7b3e{SIGNS}"
+"""The refresh token that the site gives in place of the one it is sent."""
+SESSION = "session2a9e51-of-the-site"
+"""The cookie that the site sets who logs in."""
 SIGNED = "signed4c1d77"
 """The token in the addresses that the site gives."""
 SAID_PAGES = 3
-_PROOFS = ("authorization", "x-api-key")
+_PROOFS = ("authorization", "x-api-key", "cookie")
 
 
 def said_routes(site: Site) -> list[Route]:
@@ -43,6 +47,7 @@ def said_routes(site: Site) -> list[Route]:
         "/said/token": _token,
         "/said/next-with-token": _signed,
         "/said/page-with-token": _linked,
+        "/said/session": _session,
         "/said/no-token": _refused(400),
     }
     return [Route(path, answer, methods=["GET", "POST"]) for path, answer in answers.items()]
@@ -108,7 +113,14 @@ def _moved(to: str) -> Answer:
 
 
 async def _token(request: Request) -> Response:
-    return JSONResponse({"access_token": TOKEN, "expires_in": 3600, "said": await _said(request)})
+    tokens = {"access_token": TOKEN, "refresh_token": REFRESH, "expires_in": 3600}
+    return JSONResponse({**tokens, "said": await _said(request)})
+
+
+async def _session(request: Request) -> Response:
+    answer = PlainTextResponse(await _said(request))
+    answer.set_cookie("sid", SESSION)
+    return answer
 
 
 def _query(request: Request, **changed: str) -> str:

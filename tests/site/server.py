@@ -26,12 +26,14 @@ from tests.site.items import ITEMS, item_routes
 from tests.site.keyset import keyset_routes
 from tests.site.landing import landing_routes
 from tests.site.maps import map_routes
+from tests.site.oauth2 import Issued, oauth2_routes
 from tests.site.odd import odd_routes
 from tests.site.pages import page_routes
 from tests.site.partitioned import partitioned_routes
 from tests.site.places import place_routes
 from tests.site.scripted import scripted_routes
 from tests.site.secrets import said_routes
+from tests.site.sessions import session_routes
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Site:
         self.redirect_to = ""
         self.echo = ""
         self.echo_body = b""
+        self.issued = Issued()
         self._in_flight = 0
         self._times: Counter[str] = Counter()
         self._app = Starlette(routes=_routes(self))
@@ -148,5 +151,10 @@ def _routes(site: Site) -> list[Route]:
         **graphql_routes(site),
         **api_routes(site, ITEMS),
         **auth_routes(site, ITEMS),
+        **oauth2_routes(site, ITEMS),
+        **session_routes(site, ITEMS),
     }
-    return [*said_routes(site), *(Route(path, answer, methods=["GET", "POST"]) for path, answer in routes.items())]
+    return [
+        *said_routes(site),
+        *(Route(path, answer, methods=["GET", "POST", "PUT"]) for path, answer in routes.items()),
+    ]

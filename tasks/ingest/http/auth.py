@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from typing import Protocol
+from collections.abc import Collection, Iterable, Mapping
+from typing import Protocol, assert_never
 
 import httpx
 
 from tasks.config.auth import Proof, SigningAuth
 from tasks.ingest.http.requests import with_param
 
-_UNAUTHORIZED = 401
+UNAUTHORIZED = 401
 _YIELDING = frozenset({"user-agent", "accept", "accept-encoding", "content-type", "cookie"})
 """Headers that a source's own come before; others that a request brings, as one with a page number, it keeps."""
 
@@ -21,11 +21,8 @@ Origin = tuple[str, str, int | None]
 class Credential(Protocol):
     """What proves who asks."""
 
-    async def sign(self, request: httpx.Request) -> httpx.Request:
-        """Return the request with the proof in it."""
-
-    def renew(self, request: httpx.Request) -> bool:
-        """Return whether another proof than that in `request`, which was refused, can be had."""
+    async def send(self, request: httpx.Request, transport: httpx.AsyncBaseTransport) -> httpx.Response:
+        """Return the answer to the request with the proof in it."""
 
 
 class CredentialTransport(httpx.AsyncBaseTransport):
@@ -52,10 +49,7 @@ class CredentialTransport(httpx.AsyncBaseTransport):
                 request.headers[name] = value
         if self._credential is None:
             return await self._inner.handle_async_request(request)
-        signed = await self._credential.sign(request)
-        response = await self._inner.handle_async_request(signed)
-        if response.status_code == _UNAUTHORIZED and self._credential.renew(signed):
-            response = await self._inner.handle_async_request(await self._credential.sign(request))
+        response = await self._credential.send(request, self._inner)
         response.request = request
         return response
 
@@ -88,15 +82,17 @@ class SigningCredential:
     def __init__(self, auth: SigningAuth, secrets: Mapping[str, str]) -> None:
         self._auth, self._secrets = auth, secrets
 
-    async def sign(self, request: httpx.Request) -> httpx.Request:
-        """Return the request with the proofs in their places."""
-        for proof in self._auth.proofs(self._secrets, _Asked(request)):
-            request = _put(request, proof)
-        return request
+    async def send(self, request: httpx.Request, transport: httpx.AsyncBaseTransport) -> httpx.Response:
+        """Return the answer to the request with the proofs in their places."""
+        proofs = self._auth.proofs(self._secrets, _Asked(request))
+        return await transport.handle_async_request(put_proofs(request, proofs))
 
-    def renew(self, _request: httpx.Request) -> bool:
-        """Return False: there is no other proof."""
-        return False
+
+def put_proofs(request: httpx.Request, proofs: Iterable[Proof]) -> httpx.Request:
+    """Return a request with proofs in their places."""
+    for proof in proofs:
+        request = _put(request, proof)
+    return request
 
 
 def _put(request: httpx.Request, proof: Proof) -> httpx.Request:
@@ -111,6 +107,15 @@ def _put(request: httpx.Request, proof: Proof) -> httpx.Request:
             return copy_request(request, content=json.dumps(body).encode())
         case "body":
             return request
+        case "cookie":
+            others = [
+                each for each in request.headers.get("Cookie", "").split("; ") if each.partition("=")[0] != proof.name
+            ]
+            return copy_request(
+                request, headers={"Cookie": "; ".join([*filter(None, others), f"{proof.name}={proof.value}"])}
+            )
+        case _:
+            assert_never(proof.place)
 
 
 def origin_of(url: httpx.URL) -> Origin:

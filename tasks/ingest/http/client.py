@@ -19,8 +19,8 @@ from typing import assert_never
 import aiohttp
 import httpx
 
-from tasks.config import ApiSource, OAuth2Auth, PagesSource, Requests
-from tasks.config.auth import SigningAuth
+from tasks.config import ApiSource, PagesSource, Requests
+from tasks.config.auth import SigningAuth, TokenAuth, secret_references
 from tasks.config.partitions import names_beside
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.garbage_collection import tuned_gc
@@ -30,12 +30,12 @@ from tasks.ingest.http.body import BodyTransport
 from tasks.ingest.http.connections import Connections, CookieTransport
 from tasks.ingest.http.error_bodies import ErrorBodyTransport, Find
 from tasks.ingest.http.graphql_errors import GraphQLErrorTransport
-from tasks.ingest.http.oauth2 import OAuth2Credential
 from tasks.ingest.http.redaction import Redactor, redacting
 from tasks.ingest.http.redirects import RedirectTransport
 from tasks.ingest.http.requests import Fetch, PageRequest, RequestStats, refusal, with_context
 from tasks.ingest.http.retries import RetryTransport, Warn
 from tasks.ingest.http.throttling import ThrottleTransport
+from tasks.ingest.http.tokens import Around, SecretStore, TokenCredential
 from tasks.ingest.throttle.limiter import HostLimits, Throttle
 from tasks.raw.partitions import list_partitions
 
@@ -48,9 +48,13 @@ _SAID_CHARACTERS = 200
 class Client:
     """What all sources of a run share: connections, throttle, and the secrets to be hidden."""
 
-    def __init__(self, connections: Connections, throttle: Throttle, warn: Warn, find: Find) -> None:
+    def __init__(
+        self, connections: Connections, throttle: Throttle, warn: Warn, find: Find, store: SecretStore | None = None
+    ) -> None:
         self._connections = connections
         self._find = find
+        self._store = store
+        self._credentials: dict[str, TokenCredential] = {}
         self.warn: Warn = lambda sentence: warn(self.secrets.redact(sentence))
         self._tallies: defaultdict[Path, RequestStats] = defaultdict(RequestStats)
         self.throttle = throttle
@@ -62,8 +66,9 @@ class Client:
 
     def endpoint(self, source: ApiSource | PagesSource, values: Mapping[str, str]) -> Endpoint:
         """Return a source's way to its host; `values` are its secrets, by their keys in the pipeline file's auth."""
-        for value in values.values():
-            self.secrets.add(value)
+        for key, reference in secret_references(source.auth) if source.auth else ():
+            for secret in reference.parts(values[key]):
+                self.secrets.add(secret)
         requests = source.requests
         sending = self._sending(requests, is_graphql=isinstance(source, ApiSource) and source.graphql is not None)
         if isinstance(source, ApiSource) and source.error_at is not None:
@@ -85,17 +90,27 @@ class Client:
         match source.auth:
             case None:
                 return None
-            case OAuth2Auth() as auth:
-                asking = RetryTransport(
-                    self._sending(source.requests), source.requests, idempotent=True, warn=self.warn
-                )
-                return OAuth2Credential(auth, values["client_secret"], asking, self.secrets)
+            case TokenAuth() as auth:
+                return self._token_credential(auth, values, source.requests)
             case SigningAuth() as auth:
                 for value in auth.derived(values):
                     self.secrets.add(value)
                 return SigningCredential(auth, values)
             case _:
                 assert_never(source.auth)
+
+    def _token_credential(self, auth: TokenAuth, values: Mapping[str, str], requests: Requests) -> TokenCredential:
+        """Return the credential of all sources that ask for a token alike: one that is replaced is so for all of them."""
+        asked = f"{auth.kind} {auth.model_dump_json()}"
+        if asked not in self._credentials:
+            try:
+                auth.check(values)
+            except ValueError as error:
+                raise PermanentSourceError(f"auth.{error}") from None
+            asking = RetryTransport(self._sending(requests), requests, idempotent=True, warn=self.warn)
+            around = Around(asking, self.secrets, self._store, self.warn)
+            self._credentials[asked] = TokenCredential(auth, values, around)
+        return self._credentials[asked]
 
     def _sending(self, requests: Requests, *, is_graphql: bool = False) -> httpx.AsyncBaseTransport:
         whole: httpx.AsyncBaseTransport = BodyTransport(self._connections, requests)
@@ -131,10 +146,12 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def open_client(sources: Collection[ApiSource | PagesSource], warn: Warn, find: Find) -> AsyncIterator[Client]:
+async def open_client(
+    sources: Collection[ApiSource | PagesSource], warn: Warn, find: Find, store: SecretStore | None = None
+) -> AsyncIterator[Client]:
     """Open the client for `sources`; a host that several name gets the strictest of their bounds.
 
-    `find` looks for the `error_at` of a source in a body.
+    `find` looks for the `error_at` of a source in a body; `store` holds secrets that are replaced.
     """
     # The throttle is the bound: aiohttp's own pool has none.
     allowed = {httpx.URL(f"//{host}").host for source in sources for host in source.allow_hosts}
@@ -144,7 +161,7 @@ async def open_client(sources: Collection[ApiSource | PagesSource], warn: Warn, 
     with tuned_gc():
         async with session:
             throttle = Throttle(_bounds(sources), default=_bound(Requests()))
-            yield Client(Connections(session), throttle, warn, find)
+            yield Client(Connections(session), throttle, warn, find, store)
 
 
 def first_urls(source: ApiSource | PagesSource) -> list[httpx.URL]:
