@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from flows.cli.temporary_server import HOST
 from tests.hosting import hosting
+from tests.site.answers import zipped
 
 ORDERS, PRODUCTS = 240, 12
 _PAGE = 5
@@ -61,6 +62,25 @@ async def _daily(request: Request) -> Response:
     begin, until = (date.fromisoformat(request.query_params[name]) for name in ("from", "until"))
     assert until - begin == timedelta(days=1)
     return JSONResponse({"rows": [{"day": begin.isoformat(), "visits": begin.day * 100}]})
+
+
+async def _tariffs(request: Request) -> Response:
+    """Give a page of two, as a table of texts."""
+    place, price = [("Köln", "1,50"), ("Ulm", "2,25")][int(request.query_params["page"]) - 1]
+    return Response(f"place;price\n{place};{price}\n".encode("cp1252"), headers={"X-Total-Pages": "2"})
+
+
+async def _usage(_: Request) -> Response:
+    """Give a day in each of two files, packed, beside one that is none of them."""
+    days = {f"{day}.jsonl": b'{"day": %d, "used": %d}\n' % (day, day + 6) for day in (1, 2)}
+    return Response(zipped({"read.me": b"-", **days}))
+
+
+async def _articles(request: Request) -> Response:
+    """Give a page of two, each of one article."""
+    number = int(request.query_params["page"])
+    tags = "<tag>red</tag>" if number == 2 else "<tag>new</tag><tag>red</tag>"
+    return Response(f'<answer><meta pages="2"/><product id="{number}">{tags}</product></answer>')
 
 
 _SCHEMA = build_schema("""
@@ -129,6 +149,9 @@ def open_shop() -> Iterator[str]:
         Route("/v2/orders", _orders),
         Route("/v2/orders/{id}/returns", _returns),
         Route("/v2/reports/daily", _daily),
+        Route("/v2/tariffs.csv", _tariffs),
+        Route("/v2/usage.zip", _usage),
+        Route("/v2/articles.xml", _articles),
         Route("/graphql", _graphql, methods=["POST"]),
         Route("/catalogue", _catalogue),
         Route("/products/{sku}", _product),

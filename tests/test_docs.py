@@ -185,6 +185,11 @@ def test_the_pipelines_on_sources_give_each_value_as_it_is(shop: Shop) -> None:
     sent_back = [number for number in range(ORDERS) if order(number)["returned"] and number % 10]
     assert sorted(returns.index) == [f"ord_{number:04d}" for number in sent_back]
     assert returns.loc["ord_0016"].to_dict() == {"order_total": "1,016.50 €", "line": 1, "reason": "reason 16"}
+    tariffs = pd.read_parquet(tables / "tariffs")
+    assert tariffs.to_dict("list") == {"place": ["Köln", "Ulm"] * 2, "price": [1.5, 2.25] * 2}
+    assert pd.read_parquet(tables / "usage").to_dict("list") == {"day": [1, 2], "used": [7, 8]}
+    tags = pd.read_parquet(tables / "article_tags")
+    assert list(zip(tags["article"], tags["tag"], strict=True)) == [(1, "new"), (1, "red"), (2, "red")]
     assert pd.read_parquet(tables / "daily")["visits"].sum() == 100 * sum(range(1, 32))
     assert len(margins) == PRODUCTS
     assert margins.loc["007"].to_dict() == {"name": "Chair 007", "price": 1007.5, "cost": 7.25, "margin": 1000.25}
@@ -211,7 +216,7 @@ def test_every_command_in_a_sentence_exists(page: Path) -> None:
             app.parse_args(line, exit_on_error=False, print_error=False)
 
 
-@pytest.mark.parametrize("key", ["pagination", "auth", "partitions"])
+@pytest.mark.parametrize("key", ["pagination", "auth", "partitions", "answer"])
 def test_each_kind_in_a_table_of_sources_is_right(key: str) -> None:
     """The lines below the head of its column are values that the key takes."""
     text = (DOCS / "sources.md").read_text(encoding="utf-8")

@@ -20,14 +20,14 @@ KEYS_OF_FORMATS = (
 MAX_FOOTER = 1000
 """Lines that are kept back while a file is read."""
 SHAPE_NEEDS_COLUMN = "shape: by_id and id_column, the column that ids become, belong together; write both, or none"
-_ONE: dict[str, JsonValue] = {"minLength": 1, "maxLength": 1}  # told to editors; the validators say it in words
-_ONE_OR_NONE: dict[str, JsonValue] = {"maxLength": 1}
+ONE: dict[str, JsonValue] = {"minLength": 1, "maxLength": 1}  # told to editors; the validators say it in words
+ONE_OR_NONE: dict[str, JsonValue] = {"maxLength": 1}
 _EXAMPLES = {"delimiter": "; or |", "quote": "' or \"", "escape": "\\", "comment": "#"}
 _ARTICLES = {"escape": "an"}
 _SEPARATORS = {"\\t": 'a tab in double quotes, "\\t"', "tab": 'a tab in double quotes, "\\t"'}
 
 
-def _is_encoding(name: str) -> bool:
+def is_encoding(name: str) -> bool:
     """Return whether Python knows an encoding of texts by this name; base64 is one of bytes."""
     try:
         "".encode(name)
@@ -36,7 +36,30 @@ def _is_encoding(name: str) -> bool:
     return True
 
 
-def _are_different(names: tuple[str, ...]) -> tuple[str, ...]:
+def check_encoding(value: str | None) -> str | None:
+    """Return the name of an encoding of texts; raise ValueError where Python knows none by it."""
+    if value is not None and not is_encoding(value):
+        known = filter(is_encoding, {*aliases, *aliases.values()})
+        asked = value.lower().replace("-", "_")
+        cure = did_you_mean(asked, sorted(known), "write one that Python knows, e.g. cp1252")
+        raise ValueError(f"{value!r:.60} is not an encoding; {cure}")
+    return value
+
+
+def check_character(name: str, value: str | None) -> str | None:
+    """Return what separates or quotes fields, which the key `name` gives; raise ValueError where it is no character of ASCII."""
+    if value is None or (value == "" and name in ("quote", "escape")):
+        return value
+    if len(value) != 1 or not value.isascii() or value in "\r\n\0":
+        cure = f"one character of ASCII, e.g. {_EXAMPLES[name]}"
+        if name == "delimiter":
+            cure = _SEPARATORS.get(value.lower(), cure)
+        raise ValueError(f"{value!r:.60} is not {_ARTICLES.get(name, 'a')} {name}; write {cure}")
+    return value
+
+
+def are_different(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names; raise ValueError where one stands twice."""
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"{twice!r} stands twice, and one of its values would be lost; name each once")
     return names
@@ -47,7 +70,7 @@ ListNames = (
     | Annotated[
         tuple[NonEmpty, ...],
         Field(min_length=1, json_schema_extra={"uniqueItems": True}),
-        AfterValidator(_are_different),
+        AfterValidator(are_different),
     ]
 )
 """Names of the values of records that are lists."""
@@ -58,13 +81,13 @@ class Reading(ConfigModel):
 
     format: FormatName | None = None
     """Format of the files; without it, what their names end in."""
-    delimiter: str | None = Field(default=None, json_schema_extra=_ONE)
+    delimiter: str | None = Field(default=None, json_schema_extra=ONE)
     """What separates fields, e.g. ; or |."""
-    quote: str | None = Field(default=None, json_schema_extra=_ONE_OR_NONE)
+    quote: str | None = Field(default=None, json_schema_extra=ONE_OR_NONE)
     """What quotes fields; an empty text where nothing does."""
-    escape: str | None = Field(default=None, json_schema_extra=_ONE_OR_NONE)
+    escape: str | None = Field(default=None, json_schema_extra=ONE_OR_NONE)
     """What makes a quote within a quoted field part of it, e.g. a backslash; an empty text where only a doubled quote does."""
-    comment: str | None = Field(default=None, json_schema_extra=_ONE)
+    comment: str | None = Field(default=None, json_schema_extra=ONE)
     """What a line begins with that is no record, e.g. #."""
     header: bool | None = None
     """Whether the first record, below any titles, names the columns."""
@@ -98,25 +121,9 @@ class Reading(ConfigModel):
     @field_validator("delimiter", "quote", "escape", "comment")
     @classmethod
     def _is_a_character(cls, value: str | None, info: ValidationInfo) -> str | None:
-        name = str(info.field_name)
-        if value is None or (value == "" and name in ("quote", "escape")):
-            return value
-        if len(value) != 1 or not value.isascii() or value in "\r\n\0":
-            cure = f"one character of ASCII, e.g. {_EXAMPLES[name]}"
-            if name == "delimiter":
-                cure = _SEPARATORS.get(value.lower(), cure)
-            raise ValueError(f"{value!r:.60} is not {_ARTICLES.get(name, 'a')} {name}; write {cure}")
-        return value
+        return check_character(str(info.field_name), value)
 
-    @field_validator("encoding")
-    @classmethod
-    def _is_an_encoding(cls, value: str | None) -> str | None:
-        if value is not None and not _is_encoding(value):
-            known = filter(_is_encoding, {*aliases, *aliases.values()})
-            asked = value.lower().replace("-", "_")
-            cure = did_you_mean(asked, sorted(known), "write one that Python knows, e.g. cp1252")
-            raise ValueError(f"{value!r:.60} is not an encoding; {cure}")
-        return value
+    _is_an_encoding = field_validator("encoding")(check_encoding)
 
     @field_validator("sheet", mode="before")
     @classmethod

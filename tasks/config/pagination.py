@@ -18,6 +18,8 @@ Status = Annotated[int, Field(ge=200, le=599)]
 Following = str | int | float
 """What names a page: its address, or the value that a request for it carries."""
 
+PATHS = ("pages_at", "total_at", "cursor_at", "next_at", "has_more_at")
+"""Keys that name a place in the body."""
 _COUNTS = ("pages_at", "pages_header", "total_at", "total_header")
 
 

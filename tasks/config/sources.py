@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from tasks.config.answers import AnyAnswer, JsonAnswer
 from tasks.config.base import BodyPath, Name, NonEmpty, Scalar
 from tasks.config.columns import read_column
 from tasks.config.files import SHAPE_NEEDS_COLUMN, ListNames, Reading
@@ -16,7 +17,7 @@ from tasks.config.graphql import GraphQL
 from tasks.config.http import AllowHosts, FilePath, check_param, check_url
 from tasks.config.incremental import Incremental
 from tasks.config.pages import PagesSource
-from tasks.config.pagination import Pagination, SinglePagination
+from tasks.config.pagination import PATHS, Pagination, SinglePagination
 from tasks.config.places import check_place, list_placed
 from tasks.config.sql import SqlSource
 from tasks.config.tabled import Columns, Fetched, Tabled
@@ -39,7 +40,7 @@ class ElementsTable(Tabled):
 
 
 class ApiSource(Fetched):
-    """Rows from a JSON API."""
+    """Rows from an API."""
 
     kind: Literal["api"] = "api"
     """Kind of source."""
@@ -57,6 +58,8 @@ class ApiSource(Fetched):
     """Query parameters of every request; a text `{partition}` in one takes the partition's value. They are stored with the run, so secrets belong in auth."""
     pagination: Pagination = SinglePagination()
     """How the rows of a partition are spread over requests."""
+    answer: AnyAnswer = JsonAnswer()
+    """What the body of an answer is: JSON, or lines of it, CSV or XML; packed as gzip or in a .zip it is unpacked."""
     records_at: BodyPath | None = None
     """Path in the body to the list of records, e.g. data.items, or 1 for the second element of a list; a name with a dot stands in quotes, '"a.b".items'; without it the body is the list, or the one record."""
     shape: Literal["records", "columns", "by_id"] = "records"
@@ -106,7 +109,27 @@ class ApiSource(Fetched):
                 "take incremental out, lookback asks for what came late"
             )
         self._refuse_lost_elements()
+        self._fits_answer()
         return self
+
+    def _fits_answer(self) -> None:
+        """Raise where something is to be found in a body at a place that answers of its kind do not have."""
+        answer = self.answer
+        if isinstance(answer, JsonAnswer):
+            return
+        of_json = {name: getattr(self, name) for name in ("records_at", "id_column", "error_at", "graphql")}
+        if not answer.is_typed:
+            of_json["names"] = self.names
+        if key := next((name for name, value in of_json.items() if value is not None), None):
+            raise ValueError(f"{key} is of JSON, and answer is {answer.kind}; take {key} out")
+        if self.shape != "records":
+            raise ValueError(f"shape: {self.shape} is of JSON, and answer is {answer.kind}; take shape out")
+        key = next((key for key in PATHS if getattr(self.pagination, key, None) is not None), None)
+        if key is not None and not answer.has_paths:
+            raise ValueError(
+                f"pagination.{key} is a path in the body, and answer: {answer.kind} holds nothing but records; "
+                "name a header, as cursor_header, pages_header or total_header, or use page, offset, keyset or link_header"
+            )
 
     def _has_variables(self) -> None:
         """Raise where something is to be a variable of a GraphQL query that has none of its name."""

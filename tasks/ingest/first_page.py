@@ -14,9 +14,10 @@ import httpx
 from tasks.config import ApiSource, PagesSource, Requests, secret_references
 from tasks.core.errors import PermanentSourceError
 from tasks.core.json_text import take_json, to_value
+from tasks.ingest.api.bodies import open_answer
 from tasks.ingest.api.outline import ApiOutline, outline_api
 from tasks.ingest.api.pagination import read_pages
-from tasks.ingest.api.response import Document, ListNames, find_in_body
+from tasks.ingest.api.response import ListNames, find_in_body
 from tasks.ingest.api.shape import records_of
 from tasks.ingest.api.urls import first_request
 from tasks.ingest.http.client import Client, open_client
@@ -88,8 +89,7 @@ class FirstAnswer:
         """
         if isinstance(source, PagesSource):
             return read_page(self.response, source).lines
-        document = Document(take_json(self.response.content, lambda: self.response.charset_encoding), self.response)
-        return ListNames(source.names).name(records_of(document, source))
+        return ListNames(source.names).name(records_of(open_answer(source, self.response), source))
 
 
 async def fetch_first_answer(source: ApiSource, warn: Warn, *, is_api: bool) -> FirstAnswer:

@@ -12,14 +12,16 @@ from typing import Any, NamedTuple, assert_never
 import httpx
 
 from tasks.config import ApiSource, PagesSource, SinglePagination
+from tasks.config.answers import JsonAnswer
 from tasks.config.pagination import FollowedPagination, NumberedPagination
 from tasks.core.body_paths import sibling_of
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.escaping import count
 from tasks.core.json_text import to_value
+from tasks.ingest.api.bodies import read_answer
 from tasks.ingest.api.counts import counts_rows, find_place
 from tasks.ingest.api.outline import Paging, outline_api
-from tasks.ingest.api.response import Document, ListNames, read_from_body
+from tasks.ingest.api.response import Document, ListNames
 from tasks.ingest.api.sequential import Answer, why_unproven
 from tasks.ingest.api.shape import records_of
 from tasks.ingest.first_page import Warn, open_access, read_from_start
@@ -167,7 +169,7 @@ class _Answered(NamedTuple):
 async def _read_api(source: ApiSource, response: httpx.Response, asked: PageRequest, look: Look) -> Look:
     def read(document: Document) -> Look:
         outline = outline_api(to_value(document.value_at(None)), response.headers, dict(response.url.params))
-        elsewhere = _unless_declared(source, outline.rows)
+        elsewhere = _unless_declared(source, outline.rows) if isinstance(source.answer, JsonAnswer) else {}
         try:
             records = ListNames(source.names).name(records_of(document, source))
         except PermanentSourceError as error:
@@ -183,7 +185,7 @@ async def _read_api(source: ApiSource, response: httpx.Response, asked: PageRequ
         paging = outline.paging if source.graphql is None else _paging_of_connection(source, document)
         return _with_pages(shown, source, paging, _Answered(asked, response, document, records))
 
-    return await read_from_body(response, read)
+    return await read_answer(source, response, read)
 
 
 def _unless_declared(source: ApiSource, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import pytest
 
-from tasks.config import auth, checks, formats, metrics, pagination, runners
+from tasks.config import answers, auth, checks, formats, metrics, pagination, runners
 from tasks.core.errors import ConfigError, TidemillError
 from tasks.core.registry import REGISTRIES, Registry, add_extension, import_path
 
@@ -61,7 +61,7 @@ class Cubit(Nameless):
 
 HERE = __name__
 OURS: list[Registry[Any]] = [
-    pagination.PAGINATORS, auth.AUTHS, checks.CHECKS, formats.FORMATS, runners.RUNNERS, metrics.METRICS,
+    pagination.PAGINATORS, answers.ANSWERS, auth.AUTHS, checks.CHECKS, formats.FORMATS, runners.RUNNERS, metrics.METRICS,
 ]  # fmt: skip
 PROJECT = Path(__file__).parent.parent.parent
 

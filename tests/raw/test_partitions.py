@@ -191,6 +191,7 @@ OF_API: dict[str, tuple[Any, bool]] = {
     "idempotent": (True, False),
     "params": ({"per_page": 5}, True),
     "pagination": ({"kind": "offset", "size": 10}, True),
+    "answer": ({"kind": "json", "member": "*.json"}, True),
     "records_at": ("items", True),
     "names": (["id"], True),
     "error_at": ("error", True),

@@ -204,6 +204,7 @@ _FAULTS: dict[str, Callable[..., Awaitable[Response]]] = {
     "zstd-huge": _sent(lambda _: (b"\0" * _MIB for _ in range(16)), content_encoding="zstd"),
     "gzip-bomb": _sent(lambda _: [bomb()], content_encoding="gzip"),
     "broken-json": _sent(lambda body: [body[:-1]], content_type="application/json"),
+    "truncated-xml": _sent(lambda body: [body[:-9]]),
     "html": _sent(lambda _: [b"<h1>Please  log in</h1>"], content_type="text/html"),
     "wrong-charset": _sent(lambda body: [body], content_type="application/json; charset=base64"),
 }

@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from deployments.sample.server import HOST, listen
 from tests.hosting import hosting
+from tests.site.answers import answer_routes
 from tests.site.api import api_routes
 from tests.site.auth import auth_routes
 from tests.site.drawn import drawn_routes
@@ -150,6 +151,7 @@ def _routes(site: Site) -> list[Route]:
         **place_routes(site),
         **graphql_routes(site),
         **api_routes(site, ITEMS),
+        **answer_routes(site, ITEMS),
         **auth_routes(site, ITEMS),
         **oauth2_routes(site, ITEMS),
         **session_routes(site, ITEMS),

@@ -52,7 +52,7 @@ class TableJob:
             columns,
             self.naming,
             source.read if isinstance(source, FilesSource) else Reading(),
-            typed=not isinstance(source, PagesSource),
+            typed=source.answer.is_typed if isinstance(source, ApiSource) else isinstance(source, FilesSource),
             explode=self.explode,
             keeps_empty=isinstance(source, ApiSource) and source.explode_empty == "keep",
             landed=not isinstance(source, FilesSource),

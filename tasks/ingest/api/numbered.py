@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from itertools import count
+from typing import Any
 
 import httpx
 
@@ -13,6 +14,7 @@ from tasks.config.pagination import NumberedPagination
 from tasks.core.concurrency import map_ahead
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.core.json_text import take_json, to_value
+from tasks.ingest.api.bodies import read_answer
 from tasks.ingest.api.contradictions import list_doubts
 from tasks.ingest.api.counts import find_place
 from tasks.ingest.api.paging import (
@@ -28,7 +30,7 @@ from tasks.ingest.api.paging import (
     repeated,
     turns_pages,
 )
-from tasks.ingest.api.response import BodyKind, Document, ListNames, read_from_body
+from tasks.ingest.api.response import BodyKind, Document, ListNames
 from tasks.ingest.api.shape import records_of
 from tasks.ingest.api.urls import turn_page
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content, refusal
@@ -67,7 +69,7 @@ class _Reader:
     def identify(self, records: list[bytes]) -> set[str]:
         """Return what tells records apart: the values of the source's key, or where they have none all that they are."""
         key = self._source.key
-        rows = [to_value(take_json(record)) for record in records] if key else []
+        rows = list(map(_value_of, records)) if key else []
         if key and all(isinstance(row, dict) and set(key) <= row.keys() for row in rows):
             return {repr([row[name] for name in key]) for row in rows}
         return {record.decode("utf-8", "replace") for record in records}
@@ -91,7 +93,9 @@ class _Reader:
                 return NumberedPage(index, page_request, [], is_refused=True, is_missing=is_missing, failure=failure)
             if not has_content(response):
                 return NumberedPage(index, page_request, [])
-            return await read_from_body(response, lambda document: self._read(index, page_request, response, document))
+            return await read_answer(
+                self._source, response, lambda document: self._read(index, page_request, response, document)
+            )
         except SourceError as error:
             return NumberedPage(index, page_request, [], failure=error)
 
@@ -131,6 +135,14 @@ class _Reader:
                 f"{page_request.label}: the body is not a list, so that no page is ever empty or short; add records_at: "
                 "the path of the list of records, or pagination.end_statuses where each page is one record"
             )
+
+
+def _value_of(record: bytes) -> Any:
+    """Return what a record means to Python; None of a line that is no JSON, which becomes a reject."""
+    try:
+        return to_value(take_json(record))
+    except ValueError:
+        return None
 
 
 async def read_numbered(

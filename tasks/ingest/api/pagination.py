@@ -7,11 +7,12 @@ from typing import assert_never
 
 from tasks.config import ApiSource
 from tasks.config.pagination import FollowedPagination, NumberedPagination, SinglePagination
+from tasks.ingest.api.bodies import read_answer
 from tasks.ingest.api.numbered import read_numbered
 from tasks.ingest.api.overlap import warn_of_overlap
 from tasks.ingest.api.paging import Progress
 from tasks.ingest.api.remainder import doubts_of_only_response
-from tasks.ingest.api.response import Document, ListNames, read_from_body
+from tasks.ingest.api.response import Document, ListNames
 from tasks.ingest.api.sequential import Walk, read_sequence
 from tasks.ingest.api.shape import records_of
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest, has_content
@@ -56,4 +57,4 @@ async def _read_single(source: ApiSource, first: PageRequest, fetch: Fetch) -> A
         )
         return PageGroup(records, 1, None, doubts)
 
-    yield await read_from_body(response, read) if has_content(response) else PageGroup([], 1, None)
+    yield await read_answer(source, response, read) if has_content(response) else PageGroup([], 1, None)

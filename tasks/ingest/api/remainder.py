@@ -32,6 +32,7 @@ def doubts_of_only_response(
     if (
         source.shape == "records"
         and source.records_at is None
+        and document.is_record
         and levels
         and (place := _list_within(levels[0])) is not None
     ):
@@ -41,7 +42,7 @@ def doubts_of_only_response(
         more = None
     else:
         more = _more_by_headers(response, rows)
-        if more is None and (source.records_at or place):
+        if more is None and (source.records_at or place or not document.is_record):
             more = next(_more_in_body(levels, rows), None)
     return (
         *(

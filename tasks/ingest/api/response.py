@@ -21,7 +21,7 @@ from tasks.core.json_text import (
     to_lines,
     to_value,
 )
-from tasks.ingest.http.redaction import excerpt, quoted
+from tasks.ingest.http.redaction import excerpt_of, quoted
 from tasks.ingest.http.requests import PageRequest, label_of
 
 _EXCERPT_CHARACTERS = 120
@@ -49,11 +49,15 @@ Read = TypeVar("Read")
 
 
 class Document:
-    """The JSON body of an answer."""
+    """The JSON body of an answer; of another kind of answer its `given` records, and as JSON what stands around them."""
 
-    def __init__(self, root: JsonText, response: httpx.Response) -> None:
+    def __init__(
+        self, root: JsonText, response: httpx.Response, given: list[bytes] | None = None, body: bytes | None = None
+    ) -> None:
         self._root = root
         self._response = response
+        self._body = response.content if body is None else body
+        self._given = given
         self._entries = list_entries(root)
         self.is_record = False
         """Whether the body itself was given as the one record."""
@@ -91,15 +95,17 @@ class Document:
             return None
         for name in ERRORS:
             if found := self.find(name):
+                cure = f"; write error_at: {name} to have such a one asked for again" if self._given is None else ""
                 return (
                     f"{label_of(self._response)}: the answer has {'' if has_rows else 'no '}rows, and {name}: "
-                    f"{quoted(found, _QUOTED_CHARACTERS)}; "
-                    f"write error_at: {name} to have such a one asked for again"
+                    f"{quoted(found, _QUOTED_CHARACTERS)}{cure}"
                 )
         return None
 
     def is_list(self) -> bool:
         """Return whether the body is a list, or null, which some servers write for one without items."""
+        if self._given is not None:
+            return True
         root = self._all()
         return list_items(root) is not None or to_value(root) is None
 
@@ -112,6 +118,8 @@ class Document:
             PermanentSourceError: `records_at` is missing from the body or is not a list.
 
         """
+        if self._given is not None:
+            return self._given
         value = self.value_at(records_at)
         items = list_items(value)
         if items is not None:
@@ -144,7 +152,7 @@ class Document:
 
     def _all(self) -> JsonText:
         """Return the body; as a list where its type says that its one line is one of many."""
-        lines = take_json_lines(self._response.content) if _is_of_lines(self._response) else None
+        lines = take_json_lines(self._body) if _is_of_lines(self._response) else None
         return self._root if lines is None else lines
 
     def _check_is_flat(self, items: list[JsonText], records_at: str | None) -> None:
@@ -186,13 +194,18 @@ async def read_from_body(response: httpx.Response, read: Callable[[Document], Re
     """
 
     def parse() -> Read:
-        return read(Document(_parse(response), response))
+        return read(Document(parse_json(response.content, response), response))
 
     return parse() if len(response.content) < _IN_THREAD_BYTES else await asyncio.to_thread(parse)
 
 
-def _parse(response: httpx.Response) -> JsonText:
-    body = response.content
+def parse_json(body: bytes, response: httpx.Response) -> JsonText:
+    """Return the JSON value that the body of an answer is, or the list of those that its lines are.
+
+    Raises:
+        PermanentSourceError: it is no JSON; its first characters are quoted.
+
+    """
     try:
         return take_json(body, lambda: response.charset_encoding)
     except ValueError:
@@ -201,7 +214,7 @@ def _parse(response: httpx.Response) -> JsonText:
             return lines
         kind = response.headers.get("Content-Type", "no content type")
         raise PermanentSourceError(
-            f"{label_of(response)} answered {kind}, which is not JSON: {excerpt(response, _EXCERPT_CHARACTERS)!r}; correct the address"
+            f"{label_of(response)} answered {kind}, which is not JSON: {excerpt_of(body, response, _EXCERPT_CHARACTERS)!r}; correct the address"
         ) from None
 
 

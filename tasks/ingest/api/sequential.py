@@ -15,8 +15,9 @@ from tasks.config import ApiSource
 from tasks.config.pagination import FollowedPagination, Following
 from tasks.core.body_paths import sibling_of
 from tasks.core.errors import PermanentSourceError, WrongPagesError
+from tasks.ingest.api.bodies import read_answer
 from tasks.ingest.api.paging import digest_records
-from tasks.ingest.api.response import BodyKind, Document, ListNames, read_from_body
+from tasks.ingest.api.response import BodyKind, Document, ListNames
 from tasks.ingest.api.shape import records_of
 from tasks.ingest.api.urls import find_link, turn_page
 from tasks.ingest.http.redaction import quoted
@@ -155,7 +156,7 @@ async def _fetch(
         complaint = document.complaint(has_rows=bool(records))
         return _Page(records, following, unproven, (complaint,) if complaint else ())
 
-    return await read_from_body(response, read)
+    return await read_answer(source, response, read)
 
 
 def why_unproven(source: ApiSource, pagination: FollowedPagination, answer: Answer) -> str | None:

@@ -88,7 +88,12 @@ class redacting:  # noqa: N801 - a block, as contextlib.suppress; each request i
 
 def excerpt(response: httpx.Response, characters: int = _EXCERPT_CHARACTERS) -> str:
     """Return the beginning of a body in one line, without the secrets of the run."""
-    body = response.content[:_EXCERPT_BYTES]
+    return excerpt_of(response.content, response, characters)
+
+
+def excerpt_of(body: bytes, response: httpx.Response, characters: int) -> str:
+    """Return the same of what the body of an answer was unpacked to."""
+    body = body[:_EXCERPT_BYTES]
     try:
         text = body.decode(response.encoding or "utf-8", "replace")
     except (LookupError, UnicodeError):  # the declared encoding is none of texts

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar, TypeVarTuple
 
 from tasks.config import ApiSource, PagesSource, Scalar
+from tasks.config.answers import REJECT
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.pagination import read_pages
 from tasks.ingest.api.urls import first_request
@@ -27,7 +28,6 @@ from tasks.ingest.scraping.browsers import Browsers
 from tasks.ingest.scraping.crawl import Beside, crawl
 from tasks.ingest.scraping.downloads import Downloads
 from tasks.ingest.scraping.frontier import CrawlState
-from tasks.ingest.scraping.page import REJECT
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.scraping.unchanged import LandedPages, PageRecord, is_told, read_landed_pages, write_records
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 
 from tasks.config import Scalar
+from tasks.config.answers import REJECT
 from tasks.core.errors import PermanentSourceError
 from tasks.core.json_text import list_entries, take_json
-from tasks.ingest.scraping.page import REJECT
 
 _ESCAPE = b"\\u"  # a name may be written with some
 
@@ -37,7 +37,10 @@ class TakenMembers:
 
     def _refuse_own(self, line: bytes) -> None:
         """Raise where one of the names is that of a member of the record itself, and not only within a value."""
-        own = list_entries(take_json(line, lambda: None)) or {}
+        try:
+            own = list_entries(take_json(line, lambda: None)) or {}
+        except ValueError:  # a line that becomes a reject
+            return
         for name in self._names:
             if name in own:
                 raise PermanentSourceError(

@@ -160,7 +160,10 @@ def _value_at(line: bytes, path: str) -> Any:
         walked = walk(line, path, _members, _items)
         return None if walked.missing is not None else msgspec.json.decode(walked.last)
     except (msgspec.DecodeError, UnicodeDecodeError):  # such as NaN, which only Python's reader takes
-        value = walk(json.loads(line.decode("utf-8", "replace")), path, members_of, items_of)
+        try:
+            value = walk(json.loads(line.decode("utf-8", "replace")), path, members_of, items_of)
+        except ValueError:  # a line that becomes a reject
+            return None
         return None if value.missing is not None else value.last
 
 

@@ -64,8 +64,6 @@ def _quote(link: str, encoding: str) -> str:
 
 Value = str | list[str] | None
 
-REJECT = b'{"$reject":'
-"""What the line of a page, or a link, that gave nothing begins with."""
 _QUOTED_CHARACTERS = 80
 _ROWS_COMPARED = 16  # of a page: rows of one page are made alike
 _DIGIT = re.compile(r"\d")

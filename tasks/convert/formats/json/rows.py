@@ -32,8 +32,8 @@ DEEPEST = 900
 """Levels of a record at most: Python may not write all that is nested as deep as it reads."""
 _ESCAPE = b"\\u"
 _SURROGATE = b"\\ud"  # how JSON begins the escape of half a pair
-_REFUSED = "$reject"  # key of the reason in the line of a page that gave no row
-_REFUSAL = frozenset({_REFUSED, "url"})
+_REFUSED = "$reject"  # key of the reason in the line of a page, or of a record, that gave no row
+_REFUSALS = (frozenset({_REFUSED, "url"}), frozenset({_REFUSED, "text"}))
 
 
 class NotARowError(NamedTuple):
@@ -68,7 +68,7 @@ def rows_of_line(
     """Return the rows of a line: one, or one for each element of the list in the column `explode`.
 
     A record without an element is none, unless it is kept. With `refusals` an object of `$reject` and `url` is the line of a page that
-    gave no row, and `$reject` the reason. One that is doubtful is left to Python's reader.
+    gave no row, one of `$reject` and `text` that of a record, and `$reject` the reason. One that is doubtful is left to Python's reader.
     """
     try:
         value = json.loads(line.decode("utf-8")) if is_doubtful else _value_of(line)
@@ -121,8 +121,8 @@ def _are_deep(values: Sequence[Any]) -> bool:
 
 
 def is_refusal(value: Collection[str]) -> bool:
-    """Return whether an object has the keys of the line of a page that gave no row."""
-    return len(value) == len(_REFUSAL) and set(value) == _REFUSAL
+    """Return whether an object has the keys of the line of a page, or of a record, that gave no row."""
+    return len(value) == len(_REFUSALS[0]) and set(value) in _REFUSALS
 
 
 def reject_of(records: pa.Table, found: Collection[NotARowError]) -> pa.Table:

@@ -95,5 +95,8 @@ def _shown(text: str) -> str:
 
 def _text_at(record: bytes, path: str) -> str | None:
     """Return the JSON text of a value of a record, as it was received; None where it is not there."""
-    walked = walk(take_json(record), path, list_entries, list_items)
+    try:
+        walked = walk(take_json(record), path, list_entries, list_items)
+    except ValueError:  # a line that becomes a reject
+        return None
     return to_text(walked.last) if walked.missing is None else None

@@ -12,6 +12,7 @@ from tasks.ingest.http.redaction import quoted
 
 _QUOTED_CHARACTERS = 80
 
+_TEXTS = {"true": True, "false": False}  # as XML has them
 _SIZES = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000})
 """Rows of a full page where nobody says otherwise: by these an only page is likely not to be the last."""
 
@@ -31,6 +32,7 @@ def tells_more(page: Page, path: str, key: str) -> bool:
 
     """
     found = page.find(path)
+    found = _TEXTS.get(found, found) if isinstance(found, str) else found
     if (page.records and page.missing(path)) or not isinstance(found, bool | None):
         there = page.missing(path) or f"it is {quoted(found, _QUOTED_CHARACTERS)}"
         raise PermanentSourceError(
