@@ -28,6 +28,23 @@ async def test_a_pair_in_two_elements_that_match_counts_once(site: Site) -> None
     assert rows[:2] == [{"name": "a", **FACTS}, {"name": "b", **TERMS}]
 
 
+async def test_pairs_within_a_value_are_not_those_around_it(site: Site) -> None:
+    """A table or a list in a cell is a part of its value, unless it is selected itself; one in a row of one cell is laid out by it."""
+    around = await crawl_rows(pages(site, "/pairs-within-pairs", pairs=".facts"))
+    inner = await crawl_rows(pages(site, "/pairs-within-pairs", pairs=".facts .facts, table table, dl dl"))
+
+    assert around == [
+        {"name": "a", "box": "Width 2 Height 3", "notes": "Weight 5 Net 4", "width": "9"},
+        {"name": "b", "width": "2", "net": "1"},
+        {"name": "c", "weight": "Net 4; 6"},
+    ]
+    assert inner == [
+        {"name": "a", "width": "2", "height": "3", "net": "4"},
+        {"name": "b", "width": "2"},
+        {"name": "c", "net": "4"},
+    ]
+
+
 async def test_what_is_no_pair_is_a_reject(site: Site) -> None:
     """A cell alone, three cells, and a value without a name are told with their texts."""
     rows = await crawl_rows(pages(site, "/pairs", pairs="table.facts"))

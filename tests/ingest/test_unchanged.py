@@ -11,7 +11,7 @@ import pytest
 
 from tasks.config import PagesSource
 from tasks.ingest.scraping.listing import read_listing
-from tasks.ingest.scraping.unchanged import is_settled
+from tasks.ingest.scraping.unchanged import DISPUTED, is_settled
 from tests.ingest.sources import QUICK, land_one, read_rows
 from tests.site.landing import kept_at
 from tests.site.server import Site
@@ -85,7 +85,20 @@ async def test_what_is_listed_twice_and_not_alike_is_asked_for_again(site: Site,
     assert [path for path in unchanged[1] if "/dated/" in path] == []
     assert [path for path in changed[1] if "/dated/" in path] == ["/dated/a"]
     assert changed[0] == ["new", "more", "b", "more"]
-    assert read_listing(page, dated(site)).changed == {}
+    assert read_listing(page, dated(site)).changed == {f"{site.url.rpartition('/')[0]}/a": DISPUTED}
+
+
+async def test_a_sitemap_that_contradicts_itself_contradicts_others(site: Site, tmp_path: Path) -> None:
+    """Another sitemap, which says that the page is as it was, is not believed."""
+    both = (f"{site.url}/sitemap-dated-stale.xml", f"{site.url}/sitemap-dated.xml")
+    for order in (both, both[::-1]):
+        show(site, a=("2020-01-01", "a"), b=("2020-01-01", "b"))
+        await land_again(site, tmp_path, sitemap=order)
+        kept_at(site).rows += [{"name": "a", "changed": "2020-01-02", "text": "new"}]
+        names, asked = await land_again(site, tmp_path, sitemap=order)
+
+        assert names == ["new", "more", "b", "more"]
+        assert [path for path in asked if "/dated/" in path] == ["/dated/a"]
 
 
 async def test_a_fresh_run_asks_for_all(site: Site, tmp_path: Path) -> None:

@@ -35,6 +35,12 @@ _PAIRS = """
     <div><dt>Use</dt><dd>here</dd><dd>there</dd></div><dt>None</dt><dt>Colour</dt><dd><i>white</i></dd></dl>
     <li><b>c</b><table class=facts><tr><td>alone<tr><td>1<td>2<td>3<tr><td> <td>nameless</table>
 """
+_PAIRS_WITHIN = """
+    <li><b>a</b><table class=facts><tr><td>Box<td><table><tr><td>Width<td>2<tr><td>Height<td>3</table>
+    <tr><td>Notes<td><dl><dt>Weight<dd>5<dl><dt>Net<dd>4</dl></dl><tr><td>Width<td>9</table>
+    <li><b>b</b><table class=facts><tr><td><table><tr><td>Width<td>2</table><tr><td><dl><dt>Net<dd>1</dl></table>
+    <li><b>c</b><dl class=facts><dt>Weight<dd><dl><dt>Net<dd>4</dl></dd><dd>6</dl>
+"""
 _NESTED = """
     <table id=outer><tr><td rowspan=2>a<td><table><tr><td rowspan=2>x<td>y<tr><td>z</table>
     <tr><td>b</table>
@@ -98,6 +104,7 @@ def _tables() -> dict[str, Route]:
         "/rows-with-many-headings": _html("<table>" + "<tr><th>name<tr><td><b>a</b><tr class=space><td>" * 2),
         "/texts": _html(_TEXTS),
         "/pairs": _html(_PAIRS),
+        "/pairs-within-pairs": _html(_PAIRS_WITHIN),
         "/meta-refresh": _html("<meta http-equiv=Refresh content='0; url=page-3'><p>We have moved"),
     }
 

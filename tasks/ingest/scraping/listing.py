@@ -22,6 +22,7 @@ from tasks.ingest.http.decompression import Decompression
 from tasks.ingest.http.redaction import quoted
 from tasks.ingest.scraping.page import ScrapedPage, join_link
 from tasks.ingest.scraping.robots import robots_address
+from tasks.ingest.scraping.unchanged import DISPUTED
 
 _GZIP = b"\x1f\x8b"
 _QUOTED_CHARACTERS = 80
@@ -70,7 +71,7 @@ def read_listing(response: httpx.Response, source: PagesSource) -> ScrapedPage:
     rejects = [f"{count:,} of its entries have no address"] if (count := found.nameless) else []
     addresses: dict[httpx.URL, str] = {}
     for url, change in _join(response, found.entries, rejects.append):
-        addresses[url] = change if addresses.get(url, change) == change else ""  # listed twice, and not alike
+        addresses[url] = change if addresses.get(url, change) == change else DISPUTED
     if found.are_sitemaps:
         return ScrapedPage([], Counter(), 0, [], list(addresses), rejects)
     pages = [url for url in addresses if source.match is None or re.search(source.match, str(url))]

@@ -45,11 +45,23 @@ def read_pairs(elements: Sequence[Selector]) -> Pairs:
 
 
 def _holders_in(element: Any) -> Iterator[Any]:
-    """Yield the terms and rows that an element is or holds; one element may stand in another."""
-    if element.tag in _HOLDERS:
-        yield element
-    else:
-        yield from element.iter(*_HOLDERS)
+    """Yield the terms and rows that an element is or holds, without those within their values; a row of one cell frames others."""
+    below = [element]
+    while below:
+        each = below.pop()
+        if each.tag in _HOLDERS and not _is_frame(each):
+            yield each
+        elif each.tag != "dd" or each is element:
+            below += reversed(each)
+
+
+def _is_frame(holder: Any) -> bool:
+    """Return whether a row is no pair, but lays out what has pairs."""
+    return holder.tag == "tr" and len(_cells(holder)) == 1 and next(holder[0].iter(*_HOLDERS), None) is not None
+
+
+def _cells(row: Any) -> list[Any]:
+    return [cell for cell in row if cell.tag in _CELLS]
 
 
 def _read(holder: Any) -> Iterator[list[str]]:
@@ -68,7 +80,7 @@ def _read_term(term: Any) -> Iterator[list[str]]:
 
 def _read_row(row: Any) -> Iterator[list[str]]:
     """Yield the cells of a row; one that spans all of it, or is a row of names alone, is a heading."""
-    cells = [cell for cell in row if cell.tag in _CELLS]
+    cells = _cells(row)
     if any(cell.tag == "td" for cell in cells) and not cells[0].get("colspan"):
         yield [_text(cell) for cell in cells]
 

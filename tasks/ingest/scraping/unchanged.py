@@ -15,6 +15,8 @@ import pyarrow as pa
 from tasks.config import PagesSource
 from tasks.ingest.scraping.page import ScrapedPage
 
+DISPUTED = "disputed"
+"""Stands for when a page changed that one sitemap lists twice, and not alike: no time, so that it is asked for."""
 _DAY_CHARACTERS = len("2026-01-31")
 _DAY = timedelta(hours=36)  # until it has ended everywhere
 _CLOCKS_APART = timedelta(hours=1)
