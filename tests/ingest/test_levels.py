@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tasks.config.limit import Limit
 from tasks.core.errors import WrongPagesError
 from tests.ingest.fetching import crawl_from, crawl_names, pages, read_rows
+from tests.ingest.sources import land_one
 from tests.site.server import Site
 
 SHELVES: dict[str, Any] = {"links": ["a.shelf::attr(href)", "a.leaf::attr(href)"], "rows": "main"}
@@ -44,6 +47,31 @@ async def test_the_end_of_what_is_allowed_is_told_where_pages_are_turned(site: S
 
     assert [len(warnings[depth]) for depth in (1, 2)] == [1, 0]
     assert warnings[1][0].startswith("max_depth: 1 links lead farther than 1 from a first page, the first of them to ")
+
+
+@pytest.mark.parametrize(
+    ("source", "asked"),
+    [
+        ({"start": "shelves", "follow": None, **SHELVES}, ["/shelves", "/shelf/1", "/shelf/2", "/leaf/11", "/leaf/12"]),
+        (
+            {"sitemap": "sitemap-index.xml", "rows": "main"},
+            ["/sitemap-index.xml", "/sitemap.xml.gz", "/sitemap-more.xml", "/leaf/1", "/leaf/2"],
+        ),
+        ({"start": "page-1"}, ["/page-1", "/page-2"]),
+    ],
+)
+async def test_a_limit_counts_pages_with_rows_alone(
+    site: Site, tmp_path: Path, source: dict[str, Any], asked: list[str]
+) -> None:
+    """Two pages with rows come, beside the lists that lead there, of which no further ones are read."""
+    addresses: dict[str, Any] = {key: f"{site.url}/{source[key]}" for key in ("start", "sitemap") if key in source}
+    changes: dict[str, Any] = {"start": (), **source, **addresses}
+    limited = pages(site, **changes).limited(Limit(2, tmp_path))
+    landed = await land_one(limited, tmp_path)
+
+    assert landed.rows == (3 if "page-1" in asked[0] else 2)
+    assert site.paths[: len(asked)] == asked
+    assert len(site.paths) <= len(asked) + 1
 
 
 @pytest.mark.parametrize(

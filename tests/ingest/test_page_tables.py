@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import json
+import random
 from typing import Any
 
+import httpx
+import pandas as pd
+
+from tasks.ingest.scraping.page import read_page
 from tests.ingest.fetching import crawl_from, crawl_rows, pages
 from tests.site.server import Site
 
@@ -25,6 +32,40 @@ async def test_cells_that_span_count_in_each_place(site: Site) -> None:
         ["France", "Lyon", "4"],
         ["France", None, None],
     ]
+
+
+def draw_table(draw: random.Random) -> str:
+    """Return a table whose cells span rows and columns, in one group or two, ending before the last place in some rows."""
+    height, width = draw.randint(1, 6), draw.randint(1, 6)
+    taken, rows = set[tuple[int, int]](), list[str]()
+    cut = draw.choice((0, draw.randint(0, height)))
+    for row in range(height):
+        cells = ""
+        last = cut if row < cut else height
+        for column in range(width):
+            if (row, column) in taken:
+                continue
+            tall, wide = draw.choice((1, 1, 2, 3)), draw.choice((1, 1, 2, 4))
+            tall = min(tall, last - row)
+            wide = next((n for n in range(wide) if (row, column + n) in taken or column + n >= width), wide)
+            taken |= {(row + down, column + right) for down in range(tall) for right in range(wide)}
+            cells += f"<td rowspan={tall} colspan={wide}>{row}.{column}</td>"
+        rows.append(f"<tr>{cells}</tr>")
+    return f"<table><tbody>{''.join(rows[:cut])}</tbody><tbody>{''.join(rows[cut:])}</tbody></table>"
+
+
+def test_spans_are_read_as_pandas_reads_them(site: Site) -> None:
+    """Of tables whose cells cover each place once both give the same text in each place."""
+    draw = random.Random(7)
+    columns = {f"c{number}": f"td:nth-child({number})::text" for number in range(1, 7)}
+    source = pages(site, "/", rows="tr", columns=columns, follow=None)
+    for _ in range(150):
+        text = draw_table(draw)
+        page = read_page(httpx.Response(200, text=text, request=httpx.Request("GET", site.url)), source)
+
+        (frame,) = pd.read_html(io.StringIO(text), flavor="lxml", header=None)
+        found = [[value for value in json.loads(line).values() if value] for line in page.lines]
+        assert found == [[str(value) for value in row if pd.notna(value)] for row in frame.to_numpy(object)], text
 
 
 async def test_a_spanning_cell_is_found_by_its_id_once(site: Site) -> None:

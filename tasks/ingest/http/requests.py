@@ -121,6 +121,8 @@ class PageGroup(NamedTuple):
     """Whether the answer was passed over, as `requests.ignore` says."""
     records: Sequence[Any] = ()
     """After the last of the pages, what is kept of those that a sitemap says the last change of."""
+    pages_with_rows: int | None = None
+    """Of a crawl, the pages so far that are no sitemaps and no lists, also those of a run before."""
 
 
 def label_of(response: httpx.Response) -> str:

@@ -220,7 +220,7 @@ class _Landing:
         async with aclosing(self._groups(fetch, state)) as groups:
             async for group in groups:
                 self._take(group)
-                if self._is_enough():
+                if self._is_enough(group):
                     break
                 if group.state is not None and self._is_due():
                     await self._committed()
@@ -262,10 +262,10 @@ class _Landing:
                 f"more rows than pagination.max_rows ({most}): {rows} so far; raise max_rows if that is right"
             )
 
-    def _is_enough(self) -> bool:
-        """Return whether the run takes no more pages; that there are more is then no doubt."""
-        limit = self._plan.job.source.limit
-        if limit is None or self._access.stats.pages < limit.number:
+    def _is_enough(self, group: PageGroup) -> bool:
+        """Return whether the run takes no more pages after a group; that there are more is then no doubt."""
+        limit, pages = self._plan.job.source.limit, group.pages_with_rows
+        if limit is None or (self._access.stats.pages if pages is None else pages) < limit.number:
             return False
         self._uncommitted.forget_doubt()
         return True

@@ -78,6 +78,7 @@ async def crawl(
                 warnings,
                 unproven,
                 elements_skipped=skipped,
+                pages_with_rows=frontier.pages_with_rows,
                 records=frontier.agreed_records() if frontier.is_done() else (),
             )
 
@@ -113,16 +114,16 @@ class _Visitor:
         self._landed, self._downloads, self._browsers = beside
         self._room = BodyRoom(source.requests.max_in_flight_bytes)
         self._running: deque[asyncio.Task[CrawlResult] | None] = deque()
-        """Of the frontier's next pages, in order; None for one that was landed before."""
+        """Of the frontier's next pages, in order; None for one that need not be fetched."""
 
     async def next_visit(self, frontier: Frontier) -> CrawlResult | None:
-        """Return what comes of the next page, while those after it are on their way; None where it was landed before."""
+        """Return what comes of the next page, while those after it are on their way; None where it need not be fetched."""
         first = frontier.done + len(self._running)
         at_once = min(self._source.requests.max_in_flight, self._room.bodies)
         for spot in frontier.spots[first : frontier.done + at_once]:
-            self._running.append(None if frontier.is_landed(spot) else asyncio.create_task(self._visit(spot)))
+            self._running.append(asyncio.create_task(self._visit(spot)) if frontier.is_needed(spot) else None)
         running = self._running[0]
-        if running is None or frontier.is_landed(frontier.spots[frontier.done]):
+        if running is None or not frontier.is_needed(frontier.spots[frontier.done]):
             await _end([self._running.popleft()])
             return None
         visit, spot = await running, frontier.spots[frontier.done]

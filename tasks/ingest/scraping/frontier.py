@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -69,6 +70,7 @@ class Frontier:
         self._places: dict[str, int] = {}
         self._landed: dict[tuple[str, int], None] = {}
         self.spots: list[CrawlTarget] = []
+        self._found: Counter[int] = Counter()
         for spot in state.pages:
             self._add(spot)
         self.done, self.matches = state.done, replace(state.matches)
@@ -77,6 +79,10 @@ class Frontier:
         self.records = state.records.copy()
         self._lines = state.lines
         self._is_told = is_told(source)
+        self._last_level = len(source.levels)
+        self.pages_with_rows = sum(spot.level == self._last_level for spot in self.spots[: self.done])
+        """Those that are read, and are no lists of others."""
+        self._most_found = source.limit.number if source.limit is not None else None
 
     def state(self) -> CrawlState | None:
         """Return what is needed to go on from here; None at the end."""
@@ -99,6 +105,12 @@ class Frontier:
     def is_landed(self, spot: CrawlTarget) -> bool:
         """Return whether a page need not be fetched, because a redirect has led to it before."""
         return (spot.url, spot.level) in self._landed
+
+    def is_needed(self, spot: CrawlTarget) -> bool:
+        """Return whether a page is to be fetched: no further lists where those before lead to all that a run takes."""
+        if self.is_landed(spot) or self._most_found is None:
+            return not self.is_landed(spot)
+        return sum(count for level, count in self._found.items() if level > spot.level) < self._most_found
 
     def agreed_records(self) -> list[PageRecord]:
         """Return what is kept of the pages that all sitemaps tell the same of."""
@@ -123,6 +135,7 @@ class Frontier:
 
     def _take(self, visit: CrawlResult | None) -> list[bytes]:
         spot, self.done = self.spots[self.done], self.done + 1
+        self.pages_with_rows += spot.level == self._last_level
         if visit is None or self._is_read(visit.url, spot):
             return []
         if visit.page is None:
@@ -154,6 +167,7 @@ class Frontier:
         elif not self.is_landed(spot):
             self._places[spot.url] = len(self.spots)
             self.spots.append(spot)
+            self._found[spot.level] += 1
 
     def _keep_record(self, visit: CrawlResult, page: ScrapedPage, spot: CrawlTarget) -> None:
         """Keep what lets a page be left alone that has not changed; one that something is wrong with is asked for again."""
