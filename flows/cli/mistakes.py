@@ -14,8 +14,10 @@ from tasks.config import (
     Pipeline,
     SecretReference,
     SqlSource,
+    Tls,
     secret_references,
 )
+from tasks.config.auth import TokenAuth
 from tasks.convert.formats.registry import format_of
 from tasks.convert.table.inputs import list_files
 from tasks.core.errors import ConfigError, PermanentSourceError, TableError
@@ -131,8 +133,10 @@ def _fetched_mistakes(source: PartedSource, folder: DataFolder) -> list[str]:
     if isinstance(source, SqlSource):
         return _database_mistakes(source, folder)
     mistakes = _selector_mistakes(source) if isinstance(source, PagesSource) else []
-    for key, reference in secret_references(source.auth) if source.auth else ():
-        mistakes += _secret_mistakes(f"auth.{key}", reference)
+    for key, reference in source.secret_places.items():
+        mistakes += _secret_mistakes(key, reference)
+    mistakes += _auth_mistakes(source.auth) if isinstance(source.auth, TokenAuth) and not mistakes else []
+    mistakes += _certificate_mistakes(source.tls) if source.tls is not None else []
     return mistakes
 
 
@@ -142,6 +146,32 @@ def _database_mistakes(source: SqlSource, folder: DataFolder) -> list[str]:
     mistakes = _secret_mistakes("password", source.password) if source.password else []
     found = find_database_mistake(source, folder.root)
     return [*mistakes, *([found] if found else [])]
+
+
+def _auth_mistakes(auth: TokenAuth) -> list[str]:
+    """Return what is wrong with secrets that are all in the environment."""
+    places = {key: place for key, place in secret_references(auth) if place.env is not None}
+    if len(places) < len([*secret_references(auth)]):
+        return []
+    try:
+        auth.check({key: place.usable(os.environ[str(place.env)].strip()) for key, place in places.items()})
+    except ValueError as error:
+        return [f"auth.{error}"]
+    return []
+
+
+def _certificate_mistakes(tls: Tls) -> list[str]:
+    """Return what is wrong with files of certificates; a key whose password a run alone reads is left to it."""
+    from tasks.ingest.http.tls import read_certificates  # noqa: PLC0415 - few sources have certificates of their own
+
+    if tls.key_password is not None and (tls.key_password.env is None or not os.environ.get(tls.key_password.env)):
+        tls = tls.model_copy(update={"certificate": None})
+    password = os.environ.get(tls.key_password.env or "") if tls.key_password else None
+    try:
+        read_certificates(tls, password)
+    except ValueError as error:
+        return [f"tls.{error}"]
+    return []
 
 
 def _selector_mistakes(source: PagesSource) -> list[str]:

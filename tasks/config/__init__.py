@@ -21,6 +21,7 @@ from tasks.config.sources import ApiSource, ElementsSource, FilesSource, PartedS
 from tasks.config.sql import SqlIncremental, SqlSource
 from tasks.config.tabled import TableOptions
 from tasks.config.tables import MadeTable
+from tasks.config.tls import Tls
 from tasks.config.training import (
     Between,
     Candidate,
@@ -85,6 +86,7 @@ __all__ = [
     "SqlSource",
     "TableOptions",
     "TimeSplit",
+    "Tls",
     "Training",
     "examine_pipeline",
     "load_pipeline",

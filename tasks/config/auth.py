@@ -173,6 +173,11 @@ class TokenAuth(ConfigModel):
 
     @property
     @abstractmethod
+    def address(self) -> str:
+        """Return the address of what gives tokens."""
+
+    @property
+    @abstractmethod
     def cure(self) -> str:
         """Return what to check where no token is given, e.g. auth.client_id."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from tasks.config.auth import Auth
+from tasks.config.auth import Auth, SecretReference, secret_references
 from tasks.config.base import ConfigModel, NonEmpty
 from tasks.config.checks import DeclaredCheck, as_warning
 from tasks.config.columns import Column
@@ -19,6 +19,7 @@ from tasks.config.http import AllowHosts, Headers, Refresh, Requests
 from tasks.config.limit import Limit
 from tasks.config.parents import Child, Parent
 from tasks.config.partitions import MOST_PARTITIONS, PartitionValues, count_values, names_beside
+from tasks.config.tls import Tls
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -180,10 +181,21 @@ class Fetched(Parted):
     """Headers of every request to the source's own host; they are stored with the run, so secrets belong in auth."""
     auth: Auth | None = None
     """How requests prove who asks; no other host than the source's own is told."""
+    tls: Tls | None = None
+    """Certificates of one's own: of the authorities that vouch for the hosts, and of who asks."""
     allow_hosts: AllowHosts = ()
     """Hosts that links, next addresses and redirects may lead to beside those of the source's own addresses, e.g. [cdn.example.com]; nothing is asked of others."""
     requests: Requests = Requests()
     """How the source's host is asked."""
+
+    @property
+    def secret_places(self) -> dict[str, SecretReference]:
+        """Return where each secret is held that requests need, by its key in the source, as auth.token or tls.key_password."""
+        of_auth = secret_references(self.auth) if self.auth is not None else ()
+        places = {f"auth.{key}": place for key, place in of_auth}
+        if self.tls is not None and self.tls.key_password is not None:
+            places["tls.key_password"] = self.tls.key_password
+        return places
 
     def limited(self, limit: Limit | None) -> Self:
         """Return the same source of which a run takes little, and asks for little more than that at once."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from tasks.config import ApiSource, PagesSource, Requests, secret_references
+from tasks.config import ApiSource, PagesSource, Requests
 from tasks.core.errors import PermanentSourceError
 from tasks.core.json_text import take_json, to_value
 from tasks.ingest.api.bodies import open_answer
@@ -151,16 +151,16 @@ async def fetch_first_page(source: ApiSource | PagesSource, warn: Warn) -> Seque
 
 def _read_secrets(source: ApiSource | PagesSource) -> dict[str, str]:
     found = {}
-    for key, reference in secret_references(source.auth) if source.auth else ():
+    for key, reference in source.secret_places.items():
         if reference.env is None:
             raise PermanentSourceError(
-                f"auth.{key}: is in a Secret block, which a run alone reads; name an environment variable with env"
+                f"{key}: is in a Secret block, which a run alone reads; name an environment variable with env"
             )
-        found[key] = os.environ.get(reference.env, "").strip()
-        if not found[key]:
-            raise PermanentSourceError(f"auth.{key}: the environment variable {reference.env} is not set; set it")
+        secret = os.environ.get(reference.env, "").strip()
+        if not secret:
+            raise PermanentSourceError(f"{key}: the environment variable {reference.env} is not set; set it")
         try:
-            found[key] = reference.usable(found[key])
+            found[key.removeprefix("auth.")] = reference.usable(secret)
         except ValueError as error:
-            raise PermanentSourceError(f"auth.{key}: the environment variable {reference.env} {error}") from None
+            raise PermanentSourceError(f"{key}: the environment variable {reference.env} {error}") from None
     return found

@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import PrefectException
 from prefect.tasks import Task
 
-from tasks.config import Dates, Parent, PartedSource, SecretReference, SqlSource, secret_references
+from tasks.config import Dates, Parent, PartedSource, SecretReference, SqlSource
 from tasks.core.accounting import Account, audit, same_answers, unmet_values, warnings_of
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import PermanentSourceError, SourceError
@@ -229,7 +229,7 @@ class _SourceLanding:
 
 
 async def read_secrets(source: PartedSource) -> dict[str, str]:
-    """Return the secrets that a source's auth needs, by their keys in it, from where it says they are held.
+    """Return the secrets that a source needs, by their keys in its auth, or in the source, from where it says they are held.
 
     Raises:
         PermanentSourceError: an environment variable or a Secret block is not there, or holds nothing to send.
@@ -237,9 +237,8 @@ async def read_secrets(source: PartedSource) -> dict[str, str]:
     """
     if isinstance(source, SqlSource):
         return {} if source.password is None else {"password": (await read_secret("password", source.password))[0]}
-    if source.auth is None:
-        return {}
-    return {key: await _read_usable(f"auth.{key}", reference) for key, reference in secret_references(source.auth)}
+    places = source.secret_places.items()
+    return {key.removeprefix("auth."): await _read_usable(key, place) for key, place in places}
 
 
 async def _read_usable(key: str, reference: SecretReference) -> str:

@@ -41,7 +41,8 @@ _HASH_CHARACTERS = 12
 _ASIDE = {"requests", "key", "partitions", "refresh", "auth", "table", "checks", "keep"}
 _ASIDE_OF_API: dict[str, Any] = {
     **dict.fromkeys(
-        _ASIDE | {"columns", "explode", "explode_empty", "tables", "of", "take", "idempotent", "allow_hosts"}, True
+        _ASIDE | {"columns", "explode", "explode_empty", "tables", "of", "take", "idempotent", "allow_hosts", "tls"},
+        True,
     ),
     "pagination": {"max_pages", "max_rows"},
     "incremental": {"overlap"},
@@ -51,7 +52,7 @@ _ASIDE_OF_SQL: dict[str, Any] = {
     "incremental": {"overlap"},
 }
 _ASIDE_OF_PAGES: dict[str, Any] = {
-    **dict.fromkeys(_ASIDE | {"max_pages", "robots", "max_crawl_delay_s"}, True),
+    **dict.fromkeys(_ASIDE | {"max_pages", "robots", "max_crawl_delay_s", "tls"}, True),
     "columns": {"__all__": set(Column.model_fields)},
     "render": {"browser", "timeout_s", "at_once"},
 }

@@ -297,3 +297,25 @@ def test_a_secret_in_headers_is_told_its_place(file: Path) -> None:
         "sources.rows.headers.Authorization: holds a secret, which belongs in auth, where it is not stored; "
         "write auth: {kind: api_key, name: Authorization, key: {env: NAME}}"
     )
+
+
+@pytest.mark.parametrize(
+    ("tls", "mistake"),
+    [
+        ("{ca: company.pem}", ".ca: 'company.pem' is not a whole path; write one like /etc/ssl/company.pem"),
+        (
+            "{}",
+            ": names no certificate; write ca: /etc/ssl/company.pem, or certificate and key, or take it out",
+        ),
+        (
+            "{ca: /a.pem, key: /b.pem}",
+            ": key is of a certificate; add certificate: /etc/ssl/me.pem, or take key out",
+        ),
+        ("{certificate: /a.pem, key_password: s3cr3t}", f".key_password: {NO_PLACE}"),
+        ("{certificat: /a.pem}", ".certificat: unknown key; did you mean certificate?"),
+    ],
+)
+def test_a_mistake_in_certificates_is_named_by_its_key(file: Path, tls: str, mistake: str) -> None:
+    """For an API and for pages alike."""
+    assert mistakes_of(file, api(f"tls: {tls}")) == [f"sources.rows.tls{mistake}"]
+    assert mistakes_of(file, pages(f"columns: {{a: td}}, tls: {tls}")) == [f"sources.rows.tls{mistake}"]

@@ -65,6 +65,17 @@ def change(tmp_path: Path, pipeline: Path, old: str, new: str) -> Path:
             "sources.airlines.auth.key.env: the environment variable EMPTY is empty; set it to the key",
         ),
         (
+            "auth: {kind: bearer, token: {env: SAMPLE_TOKEN}}",
+            "auth: {kind: jwt_bearer, token_url: 'http://h/token', issuer: me, key: {env: PATH}}",
+            "sources.weather.auth.key.env: the environment variable PATH holds no private key in PEM; "
+            "put one there, which begins with -----BEGIN PRIVATE KEY-----",
+        ),
+        (
+            "rows: table#airlines tbody tr",
+            "rows: table#airlines tbody tr\n    tls: {ca: /nowhere/ca.pem}",
+            "sources.airlines.tls.ca: /nowhere/ca.pem cannot be read (No such file or directory); correct the path",
+        ),
+        (
             "table#airlines tbody tr",
             "table#airlines tbody[",
             "sources.airlines.rows: 'table#airlines tbody[' is not a CSS selector "

@@ -175,6 +175,7 @@ OF_ALL: dict[str, tuple[Any, bool]] = {
     "partitions": ({"part": ["a", "b"], "month": {"range": [1, 12]}}, False),
     "headers": ({"Accept-Language": "fr"}, True),
     "auth": (AUTH, False),
+    "tls": ({"ca": "/etc/ssl/company.pem"}, False),
     "requests": ({"max_in_flight": 3, "attempts": 1}, False),
     "refresh": ({"after": "24h"}, False),
     "key": (["id", "at"], False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import zlib
@@ -19,12 +20,20 @@ from tasks.ingest.http.requests import context_of
 from tasks.ingest.http.retries import TransientError
 
 _TRANSPORT_ERRORS = (aiohttp.ClientError, OSError)
+_OF_WHO_ASKS = re.compile(
+    r"ALERT_(?:CERTIFICATE_(?:REQUIRED|EXPIRED|REVOKED|UNKNOWN)|(?:BAD|UNSUPPORTED)_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)"
+)
+"""What a server says, in OpenSSL's words, of a certificate of who asks, or of none."""
 _NO_ADDRESS = (aiohttp.NonHttpUrlClientError, aiohttp.InvalidUrlClientError, httpx.InvalidURL, UnicodeError)
 _AS_SENT = (b"content-encoding", b"content-length", b"transfer-encoding")  # no longer true of the body
 
 
 class UnreachableError(TransientError):
     """One attempt found nobody at the host's address."""
+
+
+class BrokenError(TransientError):
+    """A connection that there was broke."""
 
 
 class WholeResponse(httpx.Response):
@@ -133,31 +142,53 @@ def _too_large(request: httpx.Request, most: int, how: str) -> PermanentSourceEr
 
 def _explain(error: BaseException, request: httpx.Request) -> Exception:
     """Return what a failure of the connection means."""
+    return _explain_tls(error, request) or _explain_connection(error, request)
+
+
+def _explain_tls(error: BaseException, request: httpx.Request) -> PermanentSourceError | None:
+    """Return what a failure of TLS means; None where it is something else."""
     url, asked = request.url, context_of(request).label
     match error:
-        case aiohttp.ClientHttpProxyError() | aiohttp.ClientConnectorError() if _is_of_proxy(error, url):
-            return _explain_proxy(error, url)
-        case aiohttp.ClientConnectorDNSError() if _is_unknown(error):
-            return PermanentSourceError(f"{asked}: no host has the name {url.host}; correct the address")
+        case _ if refused := _OF_WHO_ASKS.search(str(error)):
+            return PermanentSourceError(
+                f"{asked}: {url.host} wants another certificate of who asks ({refused[0].lower().replace('_', ' ')}); "
+                "name one that its authorities signed in tls.certificate and tls.key"
+            )
         case aiohttp.ClientConnectorCertificateError():
             why = error.certificate_error
             reason = why.verify_message if isinstance(why, ssl.SSLCertVerificationError) else str(why)
             return PermanentSourceError(
                 f"{asked}: the certificate of {url.host} is not to be trusted ({reason}); "
-                "correct the address, or have the host's certificate mended"
+                "correct the address, have the host's certificate mended, or name in tls.ca the authority that signed it"
             )
         case aiohttp.ClientConnectorSSLError():
             return PermanentSourceError(
-                f"{asked}: {url.host} does not speak TLS as it should ({_reason(error)}); correct the address"
+                f"{asked}: {url.host} does not speak TLS as it should ({_reason(error)}); correct the address, "
+                "or name in tls.certificate the one of who asks, if it wants one"
+            )
+    return None
+
+
+def _explain_connection(error: BaseException, request: httpx.Request) -> Exception:
+    url = request.url
+    match error:
+        case aiohttp.ClientHttpProxyError() | aiohttp.ClientConnectorError() if _is_of_proxy(error, url):
+            return _explain_proxy(error, url)
+        case aiohttp.ClientConnectorDNSError() if _is_unknown(error):
+            return PermanentSourceError(
+                f"{context_of(request).label}: no host has the name {url.host}; correct the address"
             )
         case aiohttp.ClientConnectorError():
             return UnreachableError(
                 f"the host {url.host}:{url.port or url.scheme} cannot be reached ({_reason(error)})"
             )
-    # What is no HTTP is quoted in further lines, and the address with what proves who asks.
+    return BrokenError(f"the connection broke ({_first_words(error)})")
+
+
+def _first_words(error: BaseException) -> str:
+    """Return why a connection broke: what is no HTTP is quoted in further lines, and the address with what proves who asks."""
     said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
-    first = said.partition("\n")[0].removesuffix(":")
-    return TransientError(f"the connection broke ({first or type(error).__name__})")
+    return said.partition("\n")[0].removesuffix(":") or type(error).__name__
 
 
 def _is_of_proxy(error: aiohttp.ClientHttpProxyError | aiohttp.ClientConnectorError, url: httpx.URL) -> bool:

@@ -20,7 +20,7 @@ import aiohttp
 import httpx
 
 from tasks.config import ApiSource, PagesSource, Requests
-from tasks.config.auth import SigningAuth, TokenAuth, secret_references
+from tasks.config.auth import SigningAuth, TokenAuth
 from tasks.config.partitions import names_beside
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.garbage_collection import tuned_gc
@@ -35,6 +35,7 @@ from tasks.ingest.http.redirects import RedirectTransport
 from tasks.ingest.http.requests import Fetch, PageRequest, RequestStats, refusal, with_context
 from tasks.ingest.http.retries import RetryTransport, Warn
 from tasks.ingest.http.throttling import ThrottleTransport
+from tasks.ingest.http.tls import Certificates
 from tasks.ingest.http.tokens import Around, SecretStore, TokenCredential
 from tasks.ingest.throttle.limiter import HostLimits, Throttle
 from tasks.raw.partitions import list_partitions
@@ -66,17 +67,19 @@ class Client:
 
     def endpoint(self, source: ApiSource | PagesSource, values: Mapping[str, str]) -> Endpoint:
         """Return a source's way to its host; `values` are its secrets, by their keys in the pipeline file's auth."""
-        for key, reference in secret_references(source.auth) if source.auth else ():
-            for secret in reference.parts(values[key]):
+        for key, reference in source.secret_places.items():
+            for secret in reference.parts(values[key.removeprefix("auth.")]):
                 self.secrets.add(secret)
         requests = source.requests
-        sending = self._sending(requests, is_graphql=isinstance(source, ApiSource) and source.graphql is not None)
+        own = first_urls(source)
+        connections = self._connections_of(source, values, own)
+        is_graphql = isinstance(source, ApiSource) and source.graphql is not None
+        sending = self._sending(connections, requests, is_graphql=is_graphql)
         if isinstance(source, ApiSource) and source.error_at is not None:
             sending = ErrorBodyTransport(sending, source.error_at, self._find)
         # What a script posts is posted again whenever its page is read again.
         idempotent = source.may_repeat if isinstance(source, ApiSource) else source.render is not None
-        credential = self._credential(source, values)
-        own = first_urls(source)
+        credential = self._credential(source, values, connections)
         signing = CredentialTransport(
             RetryTransport(sending, requests, idempotent=idempotent, warn=self.warn),
             {origin_of(url) for url in own},
@@ -86,12 +89,24 @@ class Client:
         hosts = AllowedHosts(own, source.allow_hosts)
         return Endpoint(RedirectTransport(CookieTransport(signing), _HEADERS, hosts), self.secrets)
 
-    def _credential(self, source: ApiSource | PagesSource, values: Mapping[str, str]) -> Credential | None:
+    def _connections_of(
+        self, source: ApiSource | PagesSource, values: Mapping[str, str], own: Iterable[httpx.URL]
+    ) -> Connections:
+        """Return the connections of a source, by certificates of its own where it names some."""
+        if source.tls is None:
+            return self._connections
+        giving = [httpx.URL(source.auth.address)] if isinstance(source.auth, TokenAuth) else []
+        origins = {origin_of(url) for url in (*own, *giving)}
+        return self._connections.by(Certificates(source.tls, values.get("tls.key_password"), origins))
+
+    def _credential(
+        self, source: ApiSource | PagesSource, values: Mapping[str, str], connections: Connections
+    ) -> Credential | None:
         match source.auth:
             case None:
                 return None
             case TokenAuth() as auth:
-                return self._token_credential(auth, values, source.requests)
+                return self._token_credential(source, auth, values, connections)
             case SigningAuth() as auth:
                 for value in auth.derived(values):
                     self.secrets.add(value)
@@ -99,21 +114,25 @@ class Client:
             case _:
                 assert_never(source.auth)
 
-    def _token_credential(self, auth: TokenAuth, values: Mapping[str, str], requests: Requests) -> TokenCredential:
+    def _token_credential(
+        self, source: ApiSource | PagesSource, auth: TokenAuth, values: Mapping[str, str], connections: Connections
+    ) -> TokenCredential:
         """Return the credential of all sources that ask for a token alike: one that is replaced is so for all of them."""
-        asked = f"{auth.kind} {auth.model_dump_json()}"
+        asked, requests = f"{auth.model_dump_json()} {source.tls}", source.requests
         if asked not in self._credentials:
             try:
                 auth.check(values)
             except ValueError as error:
                 raise PermanentSourceError(f"auth.{error}") from None
-            asking = RetryTransport(self._sending(requests), requests, idempotent=True, warn=self.warn)
+            asking = RetryTransport(self._sending(connections, requests), requests, idempotent=True, warn=self.warn)
             around = Around(asking, self.secrets, self._store, self.warn)
             self._credentials[asked] = TokenCredential(auth, values, around)
         return self._credentials[asked]
 
-    def _sending(self, requests: Requests, *, is_graphql: bool = False) -> httpx.AsyncBaseTransport:
-        whole: httpx.AsyncBaseTransport = BodyTransport(self._connections, requests)
+    def _sending(
+        self, connections: Connections, requests: Requests, *, is_graphql: bool = False
+    ) -> httpx.AsyncBaseTransport:
+        whole: httpx.AsyncBaseTransport = BodyTransport(connections, requests)
         if is_graphql:  # within the throttle, which hears of a used-up limit
             whole = GraphQLErrorTransport(whole, self._find)
         return ThrottleTransport(whole, self.throttle, requests, self.warn)

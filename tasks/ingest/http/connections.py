@@ -12,6 +12,7 @@ from yarl import URL
 
 from tasks.core.errors import ConfigError
 from tasks.core.redaction import basic_pair
+from tasks.ingest.http.tls import Certificates
 
 _NO_TIMEOUT = ClientTimeout()  # there is one for the whole of an attempt
 _DIRECT: dict[str, Any] = {}
@@ -25,11 +26,16 @@ class Connections:
     here because aiohttp, told to take them, takes the passwords in ~/.netrc too.
     """
 
-    def __init__(self, session: ClientSession) -> None:
+    def __init__(self, session: ClientSession, certificates: Certificates | None = None) -> None:
         self._session = session
+        self._certificates = certificates
         self._proxies = {
             scheme: _options(scheme, proxy) for scheme, proxy in getproxies().items() if scheme in _SCHEMES
         }
+
+    def by(self, certificates: Certificates) -> Connections:
+        """Return the same connections for who verifies them by certificates of its own."""
+        return Connections(self._session, certificates)
 
     async def send(self, request: httpx.Request) -> ClientResponse:
         """Return the answer, its body still to be read; who does, closes it."""
@@ -42,6 +48,7 @@ class Connections:
             auto_decompress=False,
             timeout=_NO_TIMEOUT,
             **(self._proxy_to(request.url) if self._proxies else _DIRECT),
+            **({"ssl": await self._certificates.to(request.url)} if self._certificates else _DIRECT),
         )
 
     def _proxy_to(self, url: httpx.URL) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import httpx
 from tasks.config import Requests
 from tasks.core.errors import SourceError
 from tasks.core.hosts import host_of
-from tasks.ingest.http.body import UnreachableError
+from tasks.ingest.http.body import BrokenError, UnreachableError
 from tasks.ingest.http.rate_limit_headers import retry_after_s
 from tasks.ingest.http.requests import context_of
 from tasks.ingest.http.retries import TransientError, Warn
@@ -20,6 +20,7 @@ _STRAINED = frozenset({408, 503, 504})
 _REFUSED = frozenset({429})
 _REFUSED_FOR_A_WHILE = frozenset({403, 503})
 _FORBIDDEN = 403
+_PERHAPS_TLS = "as a host breaks it that wants a certificate of who asks, which tls.certificate names"
 _FIRST_ERROR = 400
 
 
@@ -62,6 +63,8 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
         except TransientError as error:
             answer = Answer.STRAINED
             error.permanent = isinstance(error, UnreachableError) and not host.has_answered
+            if isinstance(error, BrokenError) and request.url.scheme == "https" and not host.has_answered:
+                raise TransientError(f"{error}, {_PERHAPS_TLS}") from error
             raise
         finally:
             account.stats.in_flight -= 1

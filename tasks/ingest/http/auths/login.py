@@ -75,6 +75,11 @@ class LoginAuth(TokenAuth):
         return self
 
     @property
+    def address(self) -> str:
+        """Return the address of what gives tokens."""
+        return self.url
+
+    @property
     def cure(self) -> str:
         """Return what to check where one is not let in."""
         sent = "auth.form" if self.body is None else "auth.body"

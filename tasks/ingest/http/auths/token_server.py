@@ -42,6 +42,11 @@ class TokenServerAuth(TokenAuth):
                 raise ValueError(f"{name} is a key of auth itself; write it there, not among params")
         return value
 
+    @property
+    def address(self) -> str:
+        """Return the address of what gives tokens."""
+        return self.token_url
+
     def token(self, answer: TokenAnswer) -> Token | None:
         """Return the access token of an answer."""
         value = answer.value if answer.is_success and isinstance(answer.value, dict) else {}
