@@ -16,6 +16,8 @@ from tasks.ingest.results import FailedPartition
 from tasks.ingest.throttle.limiter import HostThrottle
 
 SHOWN_EVERY_S = 2.0
+_TOLD_EVERY_S = 0.1  # of many partitions; to tell of each took a tenth of their time
+_MANY = 100
 _MEGABYTE = 1_000_000  # of a body; one that is smaller is there before it is told of
 
 Show = Callable[[str, float, str], Coroutine[Any, Any, None]]
@@ -35,11 +37,13 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         self._partitions = partitions
         self._hosts = hosts
         self._show = show
-        self._under_way: list[RequestStats] = []
+        self._under_way: dict[int, RequestStats] = {}
+        """By their identity."""
         self._done = self._reused = self._failed = 0
         self._rows = self._pages = self._answers = 0
         self._began = time.monotonic()
         self._lately = (self._began, 0)
+        self._told = -_TOLD_EVERY_S
         self._over = asyncio.Event()
         self._showing: asyncio.Task[None] | None = None
 
@@ -62,8 +66,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
 
     def begin(self, stats: RequestStats) -> None:
         """Have what a partition brings count from now on until it ends, also between two attempts at it."""
-        if not any(other is stats for other in self._under_way):
-            self._under_way.append(stats)
+        self._under_way[id(stats)] = stats
 
     def reused(self, landed: Sequence[Landed]) -> None:
         """Count the partitions that were landed before."""
@@ -87,12 +90,15 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         return self._end(failure)
 
     def _leave(self, stats: RequestStats | None) -> None:
-        self._under_way = [other for other in self._under_way if other is not stats]
+        self._under_way.pop(id(stats), None)
 
     def _end(self, outcome: PartitionResult) -> PartitionResult:
         self._answers += outcome.requests - outcome.retries
         self._done += 1
-        self._emit()
+        now = time.monotonic()
+        if self._partitions <= _MANY or self._done == self._partitions or now - self._told >= _TOLD_EVERY_S:
+            self._told = now
+            self._emit()
         return outcome
 
     def _emit(self) -> None:
@@ -121,12 +127,12 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         """Return what has come, how fast, what is in flight, and how long the hosts asked to be left alone."""
         if 0 < self._partitions == self._reused:
             return f"{self._rows:,} rows, landed before"
-        rows = self._rows + sum(stats.rows for stats in self._under_way)
-        pages = self._pages + sum(stats.pages for stats in self._under_way)
+        rows = self._rows + sum(stats.rows for stats in self._under_way.values())
+        pages = self._pages + sum(stats.pages for stats in self._under_way.values())
         said = [f"{rows:,} rows", *([f"{pages:,} pages at {self._rate():,.0f}/s"] if pages else [])]
         counts = {
-            "in flight": sum(stats.in_flight for stats in self._under_way),
-            "MB on their way": sum(stats.coming_bytes for stats in self._under_way) // _MEGABYTE,
+            "in flight": sum(stats.in_flight for stats in self._under_way.values()),
+            "MB on their way": sum(stats.coming_bytes for stats in self._under_way.values()) // _MEGABYTE,
             "s paused": round(sum(host.paused_s for host in self._hosts)),
             "failed": self._failed,
             "landed before": self._reused,
@@ -139,4 +145,4 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         return (self._answers_so_far() - before) / max(time.monotonic() - since, 0.001)
 
     def _answers_so_far(self) -> int:
-        return self._answers + sum(stats.requests - stats.retries for stats in self._under_way)
+        return self._answers + sum(stats.requests - stats.retries for stats in self._under_way.values())

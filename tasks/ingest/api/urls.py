@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -94,11 +95,14 @@ def _fill_body(source: ApiSource, partition: Partition) -> Any:
 def first_url(source: ApiSource, partition: Partition) -> httpx.URL:
     """Return the address of a partition's first request, page number aside; what pages fill in stands there as a placeholder."""
     later = tuple((name, f"{{{name}}}") for name in source.placed_names - dict(partition.values).keys())
-    url = httpx.URL(replace(partition, beside=(*partition.beside, *later)).fill(source.url))
+    url = _parse(replace(partition, beside=(*partition.beside, *later)).fill(source.url))
     beyond = partition.beyond(source.url, *source.texts) if source.graphql is None else {}
     for name, value in {**fill_texts(source.params, partition), **beyond}.items():
         url = set_param(url, name, quote_plus(str(value)))
     return url
+
+
+_parse = lru_cache(maxsize=64)(httpx.URL)  # of partitions whose values stand in the query it is one address
 
 
 def turn_page(page_request: PageRequest, place: Place, param: str, value: Scalar) -> PageRequest:

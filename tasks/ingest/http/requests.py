@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -147,6 +148,7 @@ def has_content(response: httpx.Response) -> bool:
     return response.status_code != _NO_CONTENT
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9._-]*")
 _SHORT = 64  # characters, as numbers and most cursors have; with more an address may be too long, which httpx finds
 
 
@@ -172,7 +174,11 @@ def set_param(url: httpx.URL, name: str, quoted: str) -> httpx.URL:
     own = [place for place, pair in enumerate(pairs) if unquote_plus(pair.partition("=")[0]) == name]
     kept = [pair for place, pair in enumerate(pairs) if place not in own]
     kept.insert(own[0] if own else len(kept), f"{quote_plus(name)}={quoted}")
-    return url.copy_with(query="&".join(kept).encode("ascii"))
+    query = "&".join(kept)
+    is_plain = len(quoted) <= _SHORT and _PLAIN.fullmatch(name) and _PLAIN.fullmatch(quoted)
+    if is_plain and (replaced := _with_query(url, query)) is not None:
+        return replaced
+    return url.copy_with(query=query.encode("ascii"))
 
 
 def _with_query(url: httpx.URL, query: str) -> httpx.URL | None:
