@@ -24,7 +24,10 @@ from flows.tables import tables
 from tasks.config import Pipeline
 from tasks.convert.staging import file as conversion
 from tasks.ingest.landing import land as landing
+from tasks.ingest.landing import packing
 
+PACKED = 8
+"""Small partitions that are put into a pack at once."""
 _IMPORTED_LATE = (
     "anyio._backends._asyncio",
     "fastapi",
@@ -61,6 +64,7 @@ def _carry_out(order: Order) -> None:
     print(os.getpid(), flush=True)  # noqa: T201 - what it is started for
     data = Path(order.data)
     config = Path(order.config) if order.stage == "export" else Pipeline.model_validate_json(order.config)
+    packing.PACK_PARTITIONS = PACKED
     landing.GROUP_PAGES = conversion.BLOCK_BYTES = order.size
     stages: dict[str, Any] = {"ingest": ingest, "convert": convert, "tables": tables, "export": export}
     try:

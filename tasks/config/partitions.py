@@ -12,7 +12,7 @@ from tasks.config.dates import MOST_INTERVALS, Dates
 from tasks.config.parents import Parent
 
 MOST_PARTITIONS = MOST_INTERVALS
-"""Each is a file, and retried and resumed by itself."""
+"""Each is retried and resumed by itself."""
 
 
 class Range(ConfigModel):

@@ -61,7 +61,7 @@ def read_head(name: str, source: Source, file: InputFile, folder: DataFolder, si
         opened = open_format(file, plan, size)
         if isinstance(opened, WholeFormat):
             return _read_whole(opened, job, plan)
-        with Stream(file.path, plan.target.reading.member) as stream:
+        with Stream(file.path, plan.target.reading.member, file.piece) as stream:
             return _read_streamed(opened, job, plan, stream.read_into)
     except DamagedError as error:
         raise TableError(f"{file.name}: {error}; fetch the file again") from error

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from prefect import task
@@ -28,9 +28,11 @@ from tasks.core.storage import explain_disk_failure, remove_stale_temp_files
 from tasks.ingest.http.client import Client, first_urls
 from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.batch import PartitionBatch, make_batches, may_pass
-from tasks.ingest.landing.land import PartitionClient, in_thread, land
-from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing
+from tasks.ingest.landing.land import Pack, PartitionClient, land
+from tasks.ingest.landing.packing import Make, Packing
+from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing, plan_new
 from tasks.ingest.landing.query import QueryAccess, land_query
+from tasks.ingest.landing.threads import in_thread
 from tasks.ingest.landing.writer import list_begun
 from tasks.ingest.progress import Show, SourceProgress
 from tasks.ingest.results import FailedPartition, LandedSource, PartitionOutcome, RequestWarnings, resolve_unproven
@@ -38,13 +40,15 @@ from tasks.ingest.scraping.browsers import Browsers
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.sql.opening import open_database
 from tasks.raw.children import keep_children
+from tasks.raw.files import RawManifest, suffix_of
+from tasks.raw.folder import RawFolder
 from tasks.raw.partitions import Partition, list_partitions
 from tasks.raw.selection import PartitionSelection
 
 PARTITIONS_AT_ONCE = 64  # of one source, and its task runs at most; the throttle bounds its requests
 RETRY_DELAY_S = 3
 
-LandOne = Callable[[LandingPlan, RequestStats], Awaitable[Landed]]
+LandOne = Callable[[LandingPlan, RequestStats, Pack | None], Awaitable[Landed]]
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,28 @@ def _audit(
     return warnings_of(audit(Account(rows, rows, unmet=[*unmet_values(counts), *same_answers(answers)])))
 
 
+class _Slot:
+    """One of the partitions that are fetched at once; it may be left early."""
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots = slots
+        self._is_held = False
+
+    async def __aenter__(self) -> Self:
+        await self._slots.acquire()
+        self._is_held = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Let another partition have it."""
+        if self._is_held:
+            self._is_held = False
+            self._slots.release()
+
+
 class _SourceLanding:
     """One source on its way."""
 
@@ -141,6 +167,10 @@ class _SourceLanding:
         self._progress = progress
         at_once = source.connections if isinstance(source, SqlSource) else PARTITIONS_AT_ONCE
         self._slots = asyncio.Semaphore(at_once)
+        self._raw: RawFolder
+        self._packing: Packing
+        self._is_packed = False
+        """Whether there are so many partitions that small ones share a file."""
         self._plans: dict[str, LandingPlan] = {}
         self._outcomes: dict[str, PartitionOutcome] = {}
         """By the partitions' names."""
@@ -148,6 +178,7 @@ class _SourceLanding:
     async def run(self, jobs: Sequence[PartitionJob]) -> Sequence[PartitionOutcome]:
         """Return what became of each partition."""
         found = await asyncio.to_thread(self._find_all, jobs)
+        self._is_packed = len(jobs) > PARTITIONS_AT_ONCE and not isinstance(self._source, SqlSource)
         self._progress.reused([landed for landed in found if landed is not None])
         if missing := [job for job, landed in zip(jobs, found, strict=True) if landed is None]:
             await self._land_all(missing)
@@ -160,7 +191,11 @@ class _SourceLanding:
             for job in jobs:
                 self._fail(job, error)
             return
-        await gather_all(make_batches(jobs, PARTITIONS_AT_ONCE, partial(self._land, land_one)), self._land_batch)
+        self._packing = Packing(self._raw, (job.partition.name for job in jobs))
+        try:
+            await gather_all(make_batches(jobs, PARTITIONS_AT_ONCE, partial(self._land, land_one)), self._land_batch)
+        finally:
+            await self._packing.close()
 
     async def _open(self) -> LandOne:
         """Return what lands a partition by its source's way to its host, or its database."""
@@ -171,11 +206,11 @@ class _SourceLanding:
                 client.secrets.add(value)
             opened = partial(open_database, source, self._ingest.root, secrets.get("password"))
             await asyncio.to_thread(opened)
-            return lambda plan, stats: land_query(plan, QueryAccess(opened, stats, client.secrets))
+            return lambda plan, stats, _: land_query(plan, QueryAccess(opened, stats, client.secrets))
         endpoint, ingest = client.endpoint(source, await read_secrets(source)), self._ingest
-        return lambda plan, stats: land(
+        return lambda plan, stats, pack: land(
             plan,
-            PartitionClient(endpoint.fetch_into(stats), stats, ingest.robots, client.secrets, ingest.browsers),
+            PartitionClient(endpoint.fetch_into(stats), stats, ingest.robots, client.secrets, ingest.browsers, pack),
         )
 
     async def _land_batch(self, batch: PartitionBatch) -> None:
@@ -190,22 +225,35 @@ class _SourceLanding:
 
     async def _land(self, land_one: LandOne, job: PartitionJob) -> Landed:
         stats = self._ingest.client.stats(job.raw)
-        async with self._slots:
+        async with _Slot(self._slots) as slot:
             self._progress.begin(stats)
             try:
-                landed = await land_one(await self._plan(job), stats)
+                plan = await self._plan(job)
+                is_packed = self._is_packed or plan.piece is not None
+                landed = await land_one(plan, stats, partial(self._pack, slot, job) if is_packed else None)
+                if plan.piece is not None:
+                    await in_thread(self._raw.unpack, job.partition.name)
             except (SourceError, OSError) as error:
                 if not may_pass(error):  # no other attempt follows
                     self._fail(job, error)
                 raise
+            finally:
+                self._packing.leave(job.partition.name)
         self._outcomes[job.partition.name] = self._progress.landed(landed, stats)
         return landed
+
+    async def _pack(self, slot: _Slot, job: PartitionJob, make: Make) -> RawManifest:
+        slot.leave()  # others are fetched while it waits
+        return await self._packing.add(job.partition.name, make)
 
     async def _plan(self, job: PartitionJob) -> LandingPlan:
         """Return what is to be landed of a partition, told when its turn comes: what is begun is removed for it."""
         name = job.partition.name
-        if name not in self._plans:
-            self._plans[name] = await in_thread(partial(plan_landing, job, fresh=self._is_fresh(job.partition)))
+        if name not in self._plans and self._raw.is_new(name):
+            self._plans[name] = plan_new(job)
+        elif name not in self._plans:
+            fresh = self._is_fresh(job.partition)
+            self._plans[name] = await in_thread(partial(plan_landing, job, fresh=fresh, within=self._raw))
         return self._plans[name]
 
     def _fail(self, job: PartitionJob, error: SourceError | OSError) -> None:
@@ -218,8 +266,10 @@ class _SourceLanding:
     def _find_all(self, jobs: Sequence[PartitionJob]) -> list[Landed | None]:
         remove_stale_temp_files(self._folder)
         begun = list_begun(self._folder)
+        self._raw = raw = RawFolder(self._folder, suffix_of(self._source))
+        raw.sweep()
         return [
-            find_landed(job, fresh=self._is_fresh(job.partition), may_be_begun=job.partition.name in begun)
+            find_landed(job, fresh=self._is_fresh(job.partition), may_be_begun=job.partition.name in begun, within=raw)
             for job in jobs
         ]
 

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import count, takewhile
 from pathlib import Path
+from typing import Protocol
 
 from tasks.config import PartedSource, Scalar, SqlSource
 from tasks.core.checksums import give_time
 from tasks.core.storage import commit_json, hash_file, json_reader
 
-RAW_SUFFIX, BATCHES_SUFFIX = _SUFFIXES = ".jsonl.zst", ".arrows"
+RAW_SUFFIX, BATCHES_SUFFIX = SUFFIXES = ".jsonl.zst", ".arrows"
 """Records one a line, as JSON; and the batches of rows that a database gives, with its types."""
-_MANIFEST_SUFFIX = ".json"
+MANIFEST_SUFFIX = ".json"
 PARTITION_CHARACTERS = 120  # a longer name is cut, and has a hash
 _INCREMENT_SIGN = "+"  # names of partitions have none of their own
 
@@ -60,6 +61,22 @@ class RawManifest:
     """Whether its rows are of pages as a browser's scripts have made them, not of those that were received."""
 
 
+class WrittenFile(Protocol):
+    """What a manifest says of the file that it is of."""
+
+    @property
+    def file_bytes(self) -> int:
+        """Return how many bytes it has."""
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash of these, in hex."""
+
+    @property
+    def mtime_ns(self) -> int:
+        """Return its time as it was written; 0 where that is not known."""
+
+
 read_as_manifest = json_reader(RawManifest)
 
 
@@ -81,32 +98,18 @@ def increment_path(raw: Path, number: int) -> Path:
 
 def manifest_path(raw: Path) -> Path:
     """Return the path of a raw file's manifest."""
-    return raw.with_name(f"{_split(raw.name)[0]}{_MANIFEST_SUFFIX}")
+    return raw.with_name(f"{_split(raw.name)[0]}{MANIFEST_SUFFIX}")
 
 
 def read_manifest(raw: Path) -> RawManifest | None:
     """Return the manifest of a raw file; None unless the file is there as it was written."""
     manifest = read_as_manifest(manifest_path(raw))
-    return manifest if manifest is not None and _is_as_written(raw, manifest) else None
+    return manifest if manifest is not None and is_as_written(raw, manifest) else None
 
 
 def commit_manifest(raw: Path, manifest: RawManifest) -> None:
     """Commit the manifest of a raw file, which makes it count."""
     commit_json(manifest_path(raw), asdict(manifest))
-
-
-def find_altered(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield each raw file of a source that is not as its manifest says, and what is wrong with it; told by sizes alone."""
-    for path in sorted(folder.glob("[!.]*.json")):
-        paths = [raw_path(folder, path.name.removesuffix(_MANIFEST_SUFFIX), suffix) for suffix in _SUFFIXES]
-        raw = next(filter(Path.exists, paths), paths[0])
-        manifest = read_as_manifest(path)
-        if manifest is None:
-            yield raw, f"its manifest {path.name} is damaged"
-        elif not raw.is_file():
-            yield raw, "it is gone"
-        elif (size := raw.stat().st_size) != manifest.file_bytes:
-            yield raw, f"it has {size:,} bytes and was written with {manifest.file_bytes:,}"
 
 
 def list_raw_files(folder: Path, partition: str, suffix: str = RAW_SUFFIX) -> list[tuple[Path, RawManifest]]:
@@ -157,7 +160,7 @@ def sweep_from(raw: Path) -> None:
         path.unlink()
 
 
-def _is_as_written(raw: Path, manifest: RawManifest) -> bool:
+def is_as_written(raw: Path, manifest: WrittenFile) -> bool:
     """Return whether a raw file is what its manifest says: by size and time, and where the time differs by its hash.
 
     A copy that is right gets the time back, so that it is read once.

@@ -18,6 +18,8 @@ from tasks.ingest.landing.land import PartitionClient, land
 from tasks.ingest.landing.plan import Landed, PartitionJob, plan_landing
 from tasks.ingest.scraping.browsers import Browsers
 from tasks.ingest.scraping.robots import Robots
+from tasks.raw.files import raw_path
+from tasks.raw.folder import RawFolder
 from tasks.raw.partitions import list_partitions
 from tests.site.server import Site
 
@@ -87,6 +89,17 @@ def read_rows(raw: Path) -> list[Any]:
     """Return the rows of a raw file."""
     with pa.input_stream(str(raw), compression="zstd") as stream:
         return [json.loads(line) for line in stream.read().decode().splitlines()]
+
+
+def read_landed(folder: Path) -> dict[str, list[Any]]:
+    """Return the rows of every partition that a raw folder has, in files of their own or in packs, by their names."""
+    raw, found = RawFolder(folder), {}
+    for partition in raw.partitions:
+        piece = raw.find_piece(partition)
+        source = str(raw_path(folder, partition)) if piece is None else piece.open()
+        with pa.input_stream(source, compression="zstd") as stream:
+            found[partition] = [json.loads(line) for line in stream.read().decode().splitlines()]
+    return found
 
 
 def list_files(folder: Path) -> list[str]:

@@ -9,17 +9,16 @@ from typing import Any
 import pytest
 
 from tasks.config import Pipeline
-from tests.ingest.sources import api, read_rows
+from tasks.ingest.tasks import PARTITIONS_AT_ONCE
+from tests.ingest.sources import api, read_landed
 from tests.ingest.test_kill import kill
-from tests.killed import Order
-from tests.site.partitioned import item_rows, order_rows, partitioned_at, report_rows
+from tests.killed import PACKED, Order
+from tests.site.partitioned import LIST_ROWS, item_rows, order_rows, partitioned_at, report_rows
 from tests.site.server import Site
 from tests.zygote import zygote
 
-KILLS = 20
 SEED = 7
-ORDERS, DAYS = 8, 6
-LIST_PAGES = 3
+DAYS = 6
 AT_ONCE = 4
 LATE_S = 0.005
 BLOCK_BYTES = 256
@@ -42,49 +41,54 @@ def pipeline(site: Site) -> Pipeline:
     return Pipeline(name="killed", sources=sources)
 
 
-def expected_rows() -> dict[str, list[Any]]:
-    """Return the rows of every raw file, by its name below the raw folder."""
-    orders = order_rows(ORDERS)
+def expected_rows(number: int) -> dict[str, list[Any]]:
+    """Return the rows of every partition of so many orders, by the name of its raw file below the raw folder."""
+    orders = order_rows(number)
     items = [(row["id"], item) for row in orders if row["status"] == "open" for item in item_rows(row["id"])]
     found: dict[str, list[Any]] = {"orders/all": orders}
-    for number in range(1, DAYS + 1):
-        found[f"reports/day=2024-01-{number:02}"] = report_rows(f"2024-01-{number:02}")
+    for day in range(1, DAYS + 1):
+        found[f"reports/day=2024-01-{day:02}"] = report_rows(f"2024-01-{day:02}")
     for order, item in items:
         found.setdefault(f"items/id={order}", []).append({"order": order, **item})
-    return {f"{name}.jsonl.zst": rows for name, rows in found.items()}
+    return found
 
 
 def landed_rows(raw: Path) -> dict[str, list[Any]]:
-    """Return the rows of every raw file that counts, and whatever was begun and is not."""
-    files = [path for path in raw.rglob("*") if ".zst" in path.name or ".landing" in path.name]
-    return {str(path.relative_to(raw)): read_rows(path) if path.suffix == ".zst" else [] for path in files}
+    """Return the rows of every partition that counts, and whatever was begun and does not."""
+    begun = [path for path in raw.rglob(".*") if ".landing" in path.name or ".part" in path.suffix]
+    landed = {f"{folder.name}/{name}": rows for folder in raw.iterdir() for name, rows in read_landed(folder).items()}
+    return {**landed, **{str(path): [] for path in begun}}
 
 
 @pytest.mark.flow
 @pytest.mark.usefixtures("prefect_server")
-def test_children_and_dates_that_are_killed_are_finished_by_the_next(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("orders", "kills"), [(8, 8), (100, 20)])
+def test_children_and_dates_that_are_killed_are_finished_by_the_next(
+    site: Site, tmp_path: Path, orders: int, kills: int
+) -> None:
     """After SIGKILL to the whole process group, at any moment, the next run ends with all rows, and nothing else.
 
     Both together ask for little more than one: what was under way, and what was not committed of each source.
+    Few children have raw files of their own, and many lie in packs.
     """
-    partitioned_at(site).orders, partitioned_at(site).late_s = order_rows(ORDERS), LATE_S
-    config, expected, draw = pipeline(site).model_dump_json(), expected_rows(), random.Random(SEED)
+    partitioned_at(site).orders, partitioned_at(site).late_s = order_rows(orders), LATE_S
+    config, expected, draw = pipeline(site).model_dump_json(), expected_rows(orders), random.Random(SEED)
+    list_pages = -(-orders // LIST_ROWS)
+    most_more = AT_ONCE + list_pages + 2 * (AT_ONCE if orders < PARTITIONS_AT_ONCE else PACKED + AT_ONCE)
     found, killed = [], []
     with zygote() as forked:
         forked.start(Order("ingest", config, str(tmp_path / "reference"), BLOCK_BYTES))
         assert (forked.end(), landed_rows(tmp_path / "reference" / "raw")) == (0, expected)
         reference = len(site.seen)
-        assert reference == len(expected) - 1 + LIST_PAGES
-        for number in range(KILLS):
+        assert reference == len(expected) - 1 + list_pages
+        packs = list((tmp_path / "reference" / "raw").rglob("pack-*.zst"))
+        assert bool(packs) == (orders > PARTITIONS_AT_ONCE)
+        for number in range(kills):
             order, before = Order("ingest", config, str(tmp_path / str(number)), BLOCK_BYTES), len(site.seen)
             kill(site, forked.start(order), before + draw.randint(1, reference), draw.uniform(0, 3 * LATE_S))
             killed.append(forked.end() != 0)
             forked.start(order)
             ended, more = forked.end(), len(site.seen) - before - reference
-            found.append((ended, landed_rows(tmp_path / str(number) / "raw") == expected, more <= MOST_MORE))
-    assert found == [(0, True, True)] * KILLS
-    assert killed.count(True) >= KILLS - 2
-
-
-MOST_MORE = AT_ONCE + LIST_PAGES + 2 * AT_ONCE
-"""Requests beyond those of one run: in flight, the page group of the list, and partitions that have come and are being committed."""
+            found.append((ended, landed_rows(tmp_path / str(number) / "raw") == expected, more <= most_more))
+    assert found == [(0, True, True)] * kills
+    assert killed.count(True) >= kills - 2

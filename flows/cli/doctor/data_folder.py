@@ -13,7 +13,8 @@ from tasks.core.errors import TrainingError
 from tasks.core.escaping import count
 from tasks.core.storage import DataFolder, list_leftovers
 from tasks.core.tables import MANIFEST
-from tasks.raw.files import fetch_again, find_altered
+from tasks.raw.files import fetch_again
+from tasks.raw.folder import find_altered
 
 LEAST_FREE_BYTES = 1024**3
 _MB = 1_000_000

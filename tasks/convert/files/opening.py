@@ -21,6 +21,7 @@ from tasks.core.errors import TableError
 from tasks.core.imports import import_store
 from tasks.core.redaction import redact
 from tasks.core.remote_storage import explain_store_failure, failure_of, http_options, is_http, missing_package
+from tasks.raw.packs import Piece
 
 __all__ = [
     "BOMB_BYTES",
@@ -57,14 +58,14 @@ def is_ending(suffix: str) -> bool:
 class Stream:
     """The decompressed bytes of a file; opened where it is made, to be closed."""
 
-    def __init__(self, path: Path | str, member: str | None = None) -> None:
+    def __init__(self, path: Path | str, member: str | None = None, piece: Piece | None = None) -> None:
         self._stack = ExitStack()
         self._is_streamed = is_http(str(path))
         self._compression = suffixes(str(path))[1]
         self._given = 0
         self._damage: DamagedError | None = None
         try:
-            self._file = self._stack.enter_context(_open(path))
+            self._file = self._stack.enter_context(_open(path if piece is None else piece))
             self._source = Section(self._file)
             if self._compression == ".gz" and _is_decoded(self._file):
                 self._compression = ""
@@ -165,7 +166,7 @@ def _is_decoded(file: Any) -> bool:
     return response is not None and response.headers.get("Content-Encoding") in ("gzip", "x-gzip")
 
 
-def _open(path: Path | str) -> Any:
+def _open(path: Path | str | Piece) -> Any:
     """Return a file opened for reading.
 
     Raises:
@@ -173,6 +174,8 @@ def _open(path: Path | str) -> Any:
 
     """
     try:
+        if isinstance(path, Piece):
+            return path.open()
         if isinstance(path, Path):
             return path.open("rb")
         import_store(path)

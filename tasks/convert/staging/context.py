@@ -13,6 +13,7 @@ from tasks.convert.parts.sample import Samples
 from tasks.convert.schema.blocks import Guess
 from tasks.convert.schema.target import TableTarget
 from tasks.convert.schema.types import Types
+from tasks.raw.packs import Piece
 
 TEXTS_KEPT = 20  # taken off the numbers of a column, the commonest
 REASONS_KEPT = 20  # kinds of misfit a file's report counts; its rejects hold every one
@@ -34,6 +35,8 @@ class InputFile:
     version: str = ""
     rows: int | None = None
     ctime_ns: int = 0
+    piece: Piece | None = None
+    """Where in a pack its bytes lie, if they do: `path` then has only the name that it would have."""
 
     @property
     def is_local(self) -> bool:

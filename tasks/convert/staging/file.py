@@ -217,7 +217,7 @@ async def _read_bytes(
             yield found
         return
     progress.digest = await asyncio.to_thread(content_digest, file)
-    stream = await asyncio.to_thread(Stream, file.path, plan.target.reading.member)
+    stream = await asyncio.to_thread(Stream, file.path, plan.target.reading.member, file.piece)
     try:
         total, more, content = 0, True, xxhash.xxh3_128()
         while more:
@@ -270,14 +270,14 @@ def content_digest(file: InputFile) -> str:
     if not isinstance(file.path, Path):
         return file.version
     digest = xxhash.xxh3_128()
-    with _told_failures(), file.path.open("rb") as stream:
+    with _told_failures(), file.path.open("rb") if file.piece is None else file.piece.open() as stream:
         while data := stream.read(BLOCK_BYTES):
             digest.update(data)
     return digest.hexdigest()
 
 
 def _check_unchanged(file: InputFile) -> None:
-    if not isinstance(file.path, Path):
+    if not isinstance(file.path, Path) or file.piece is not None:  # no pack is written to
         return
     try:
         status = file.path.stat()

@@ -18,7 +18,9 @@ from tasks.core.errors import TableError
 from tasks.core.redaction import name_address, redact
 from tasks.core.remote_storage import RemoteAddress
 from tasks.raw.completeness import group_messages, is_certain, is_next_known
-from tasks.raw.files import RawManifest, list_raw_files, name_partition, suffix_of
+from tasks.raw.files import RawManifest, suffix_of
+from tasks.raw.folder import RawFolder
+from tasks.raw.packs import Piece
 from tasks.raw.partitions import Partition, list_partitions, list_values, read_name, request_fingerprint
 
 _NUMBER = re.compile(r"([0-9]+)")
@@ -32,6 +34,8 @@ class LandedPartition:
 
     partition: Partition
     files: Sequence[tuple[Path, RawManifest]]
+    piece: Piece | None = None
+    """Where in a pack it lies, if it does."""
 
     @property
     def rows(self) -> int:
@@ -146,13 +150,13 @@ def list_raw(source: PartedSource, folder: Path, root: Path) -> RawInputs:
     Those of an incremental source are in the order in which they were landed: the
     same row may be in several partitions, and the newest counts.
     """
-    suffix = suffix_of(source)
-    found = [LandedPartition(each, list_raw_files(folder, each.name, suffix)) for each in list_partitions(source)]
+    raw = RawFolder(folder, suffix_of(source))
+    found = [_find(raw, each, each.name) for each in list_partitions(source)]
     left = [each.partition for each in found if not _is_landed(source, each)]
     left_out = set(left)
     later = _find_later(left, found)
     landed = [each for each in found if each.partition not in left_out]
-    landed += _list_gone(source, folder, [each.partition.name for each in found])
+    landed += _list_gone(source, raw, [each.partition.name for each in found])
     is_doubted = not is_next_known(source, landed)
     is_wrong = is_doubted and is_certain(source)
     refused = [each for each in landed if is_wrong and each.unproven]
@@ -169,17 +173,20 @@ def list_raw(source: PartedSource, folder: Path, root: Path) -> RawInputs:
     )
 
 
-def _list_gone(source: PartedSource, folder: Path, listed: Sequence[str]) -> list[LandedPartition]:
+def _find(raw: RawFolder, partition: Partition, name: str) -> LandedPartition:
+    return LandedPartition(partition, raw.list_files(name), raw.find_piece(name))
+
+
+def _list_gone(source: PartedSource, raw: RawFolder, listed: Sequence[str]) -> list[LandedPartition]:
     """Return the partitions that are landed and not listed, as their parents have gone, and whose rows stay."""
     if not any(parent.on_missing == "keep" for parent in source.parents.values()):
         return []
-    suffix = suffix_of(source)
-    there = {name_partition(path.name) for path in folder.glob(f"[!.]*{suffix}")} - set(listed)
+    there = set(raw.partitions) - set(listed)
     gone = [(name, read_name(name)) for name in sorted(there, key=_by_value)]
     others = {key: list_values(key, each) for key, each in source.partitions.items() if key not in source.parents}
     texts = {key: {str(each.value) for each in values} for key, values in others.items()}
     return [
-        LandedPartition(partition, list_raw_files(folder, name, suffix))
+        _find(raw, partition, name)
         for name, partition in gone
         if [key for key, _ in partition.values] == [*source.partitions][: len(partition.values)]
         and all(key not in texts or value in texts[key] for key, value in partition.values)
@@ -212,7 +219,11 @@ def _by_time(landed: LandedPartition, root: Path) -> Iterator[tuple[str, InputFi
     for path, manifest in landed.files:
         # An increment is newer than what it extends, also by a clock that was put back.
         latest = max(latest, manifest.landed_at)
-        yield latest, replace(find_file(path, root), rows=manifest.rows)
+        if landed.piece is None:
+            yield latest, replace(find_file(path, root), rows=manifest.rows)
+        else:
+            name, size, mtime_ns = name_file(str(path), root), manifest.file_bytes, manifest.mtime_ns
+            yield latest, InputFile(path, name, size, mtime_ns, rows=manifest.rows, piece=landed.piece)
 
 
 def find_file(path: Path, root: Path) -> InputFile:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeVar, TypeVarTuple
 
 from tasks.config import ApiSource, PagesSource, Scalar
 from tasks.config.answers import REJECT
@@ -19,20 +18,22 @@ from tasks.ingest.http.redaction import Redactor, redacting
 from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
 from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedError, is_validated_by_body
 from tasks.ingest.landing.ignored import IgnoredAnswerError, Ignoring
-from tasks.ingest.landing.plan import Landed, LandingPlan, keep_unchanged, summarize_landing, warn_of_clock
+from tasks.ingest.landing.packing import PACKED_BYTES, Make
+from tasks.ingest.landing.plan import Landed, LandingPlan, as_unchanged, summarize_landing, warn_of_clock
 from tasks.ingest.landing.resumption import State, keep_state, read_state
 from tasks.ingest.landing.taken import TakenMembers
+from tasks.ingest.landing.threads import in_thread
 from tasks.ingest.landing.watermark import Watermark, moment_of
-from tasks.ingest.landing.writer import RawWriter, discard
+from tasks.ingest.landing.writer import RawWriter, discard, pack_group
 from tasks.ingest.scraping.browsers import Browsers
 from tasks.ingest.scraping.crawl import Beside, crawl
 from tasks.ingest.scraping.downloads import Downloads
 from tasks.ingest.scraping.frontier import CrawlState
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.scraping.unchanged import LandedPages, PageRecord, is_told, read_landed_pages, write_records
-
-Arguments = TypeVarTuple("Arguments")
-Result = TypeVar("Result")
+from tasks.raw.files import RawManifest, commit_manifest
+from tasks.raw.folder import RawFolder
+from tasks.raw.packs import PackInput
 
 GROUP_PAGES = 256
 GROUP_BYTES = 4 * 2**20
@@ -41,6 +42,9 @@ GROUP_S = 5.0
 
 They are committed by halves: one is written while the other comes.
 """
+
+
+Pack = Callable[[Make], Awaitable[RawManifest]]
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class PartitionClient:
     """What is said of the partition, and kept beside its rows, is without these."""
     browsers: Browsers | None = None
     """What renders pages, where their source has them rendered."""
+    pack: Pack | None = None
+    """Puts the partition into a pack, if it is small; without it it has a file of its own."""
 
 
 async def land(plan: LandingPlan, access: PartitionClient) -> Landed:
@@ -71,23 +77,13 @@ async def land(plan: LandingPlan, access: PartitionClient) -> Landed:
             async with asyncio.timeout(limit_s):
                 return await landing.run()
     except NotModifiedError:
-        return await in_thread(landing.keep_unchanged)
+        return await landing.keep_unchanged()
     except TimeoutError:
         raise SourceError(
             f"not landed within requests.partition_deadline_s ({limit_s:g}); run again to go on from page {access.stats.pages}, or raise it"
         ) from None
     except SourceError as error:
         raise access.secrets.redact_error(error) from None
-
-
-async def in_thread(call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
-    """Call in a thread; when cancelled, wait for the call's end first: the file is the thread's until then."""
-    work = asyncio.create_task(asyncio.to_thread(call, *arguments))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait([work])
-        raise
 
 
 class UncommittedPages:
@@ -194,10 +190,18 @@ class _Landing:
             largest, were_later = before if found.largest is None else found.largest, bool(found.warnings)
             self._watermark = Watermark(incremental, largest, found.rows, were_later=were_later)
 
-    def keep_unchanged(self) -> Landed:
+    async def keep_unchanged(self) -> Landed:
         """Note that what is landed is what the server still has."""
-        keep_unchanged(self._plan, self._writer.checkpoint.began_at)
-        return self._summarize()
+        manifest = as_unchanged(self._plan, self._writer.checkpoint.began_at)
+        if self._plan.piece is None or self._access.pack is None:
+            await in_thread(commit_manifest, self._plan.raw, manifest)
+            return await in_thread(self._summarize)
+        partition = self._plan.job.partition.name
+
+        def make(folder: RawFolder) -> PackInput:
+            return PackInput(partition, manifest, folder.read_piece(partition))
+
+        return self._summarize_by([await self._access.pack(make)])
 
     async def _read(self) -> Landed:
         plan, state = self._plan, self._state
@@ -213,7 +217,10 @@ class _Landing:
         except IgnoredAnswerError as ignored:
             self._take(PageGroup([], 1, None, (str(ignored),), ignored=True))
         await self._committed()
-        return await in_thread(self._finish, self._hand_over(), conditional)
+        group = self._hand_over()
+        if self._access.pack is not None and self._is_small(group):
+            return await self._pack(group, conditional, self._access.pack)
+        return await in_thread(self._finish, group, conditional)
 
     async def _take_all(self, fetch: Fetch, state: State | None) -> None:
         """Take page after page, and commit what is due while others come."""
@@ -327,6 +334,20 @@ class _Landing:
         value = conditional.validator(header)
         return value if value is None or self._access.secrets.redact(value) == value else None
 
+    def _is_small(self, group: PageGroup) -> bool:
+        """Return whether what has come is all of a partition that may lie in a pack."""
+        is_all = not self._writer.checkpoint.manifest.pages and self._watermark is None
+        return is_all and not group.records and sum(map(len, group.lines)) <= PACKED_BYTES
+
+    async def _pack(self, group: PageGroup, conditional: Conditional, pack: Pack) -> Landed:
+        group, begun, partition = self._kept(group), self._writer.checkpoint, self._plan.job.partition.name
+        etag, modified = self._validator(conditional, "ETag"), self._validator(conditional, "Last-Modified")
+
+        def make(_: RawFolder) -> PackInput:
+            return pack_group(partition, begun, group, etag=etag, last_modified=modified)
+
+        return self._summarize_by([await pack(make)])
+
     def _finish(self, group: PageGroup, conditional: Conditional) -> Landed:
         largest, group = self._see(group), self._kept(group)
         if self._watermark is not None:
@@ -356,8 +377,11 @@ class _Landing:
         return self._summarize()
 
     def _summarize(self) -> Landed:
+        return self._summarize_by(self._plan.job.read_manifests())
+
+    def _summarize_by(self, manifests: Sequence[RawManifest]) -> Landed:
         plan, seconds = self._plan, time.monotonic() - self._began_s
-        landed = summarize_landing(plan, self._access.stats, self._resumed_from, seconds)
+        landed = summarize_landing(plan, manifests, self._access.stats, self._resumed_from, seconds)
         doubts = (*warn_of_clock(plan), *self._doubts, *landed.warnings)
         return replace(landed, warnings=tuple(dict.fromkeys(doubts)))
 

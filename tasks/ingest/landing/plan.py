@@ -16,7 +16,6 @@ from tasks.ingest.landing.watermark import is_later_than_now, moment_of, since
 from tasks.ingest.landing.writer import discard, is_begun, now_text, read_checkpoint
 from tasks.raw.files import (
     RawManifest,
-    commit_manifest,
     increment_path,
     list_raw_files,
     manifest_path,
@@ -25,6 +24,8 @@ from tasks.raw.files import (
     read_manifest,
     suffix_of,
 )
+from tasks.raw.folder import RawFolder
+from tasks.raw.packs import Piece
 from tasks.raw.partitions import Partition, request_fingerprint
 
 
@@ -90,9 +91,13 @@ class PartitionJob:
         assert not isinstance(self.source, SqlSource)
         return self.source
 
-    def list_files(self) -> list[tuple[Path, RawManifest]]:
-        """Return the partition's raw files with their manifests, in landing order; none where it is not landed."""
-        return list_raw_files(self.folder, self.partition.name, suffix_of(self.source))
+    def look(self) -> RawFolder:
+        """Return what its folder has."""
+        return RawFolder(self.folder, suffix_of(self.source))
+
+    def read_manifests(self) -> list[RawManifest]:
+        """Return the manifests of the partition's own raw files, in landing order; none where it is not landed."""
+        return [manifest for _, manifest in list_raw_files(self.folder, self.partition.name, suffix_of(self.source))]
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,8 @@ class LandingPlan:
     damage: str | None = None
     is_begun: bool = False
     """Whether a run that ended early has left what this one goes on from."""
+    piece: Piece | None = None
+    """Where in a pack what stands of the partition lies, if it does."""
 
     @property
     def incremental(self) -> Incremental | SqlIncremental | None:
@@ -168,14 +175,17 @@ class LandingPlan:
         )
 
 
-def find_landed(job: PartitionJob, *, fresh: bool, may_be_begun: bool = True) -> Landed | None:
+def find_landed(
+    job: PartitionJob, *, fresh: bool, may_be_begun: bool = True, within: RawFolder | None = None
+) -> Landed | None:
     """Return a partition that needs no request: complete, of the same requests, and not too old; else None.
 
     Where it is known that nothing of it was begun, no file is looked for: of thousands that takes as long as all else.
+    `within` is the raw folder, if it was looked at.
     """
     if fresh or (job.incremental is not None and job.source.refresh is None):
         return None
-    files = job.list_files()
+    files = (within or job.look()).list_files(job.partition.name)
     if not _are_current(job, files) or _is_old(job, files[-1][1].landed_at):
         return None
     if may_be_begun and _is_gone_on(job, files):
@@ -186,20 +196,29 @@ def find_landed(job: PartitionJob, *, fresh: bool, may_be_begun: bool = True) ->
         return None
     if may_be_begun:
         discard(job.raw)
-    return _sum_up(job, files, reused=True)
+    return _sum_up(job, [manifest for _, manifest in files], reused=True)
 
 
-def plan_landing(job: PartitionJob, *, fresh: bool) -> LandingPlan:
+def plan_landing(job: PartitionJob, *, fresh: bool, within: RawFolder | None = None) -> LandingPlan:
     """Return what is to be landed of a partition; what a run before began, and this one does not go on with, is removed.
+
+    `within` is the raw folder, if it was looked at.
 
     Raises:
         PermanentSourceError: an increment cannot be asked for from what is landed on.
 
     """
-    files = job.list_files()
-    first = LandingPlan(job, job.raw, job.incremental.start if job.incremental else None)
+    folder = within or job.look()
+    first = plan_new(job)
+    if folder.is_new(job.partition.name):
+        return first
+    files, piece = folder.list_files(job.partition.name), folder.find_piece(job.partition.name)
+    first = replace(first, piece=piece)
     if not fresh:
-        first = replace(first, damage=find_damage(job.raw))
+        damage = folder.find_damage(job.partition.name)
+        if damage is None and piece is None:
+            damage = find_damage(job.raw)
+        first = replace(first, damage=damage)
     first = replace(first, is_begun=not fresh and _is_under_way(first))
     if not first.is_begun:
         discard(job.raw)
@@ -207,6 +226,11 @@ def plan_landing(job: PartitionJob, *, fresh: bool) -> LandingPlan:
             return _plan_more(first, files)
     discard(increment_path(job.raw, len(files) or 1))
     return first
+
+
+def plan_new(job: PartitionJob) -> LandingPlan:
+    """Return what is to be landed of a partition of which nothing is there."""
+    return LandingPlan(job, job.raw, job.incremental.start if job.incremental else None)
 
 
 def warn_of_clock(plan: LandingPlan) -> tuple[str, ...]:
@@ -221,15 +245,17 @@ def warn_of_clock(plan: LandingPlan) -> tuple[str, ...]:
     )
 
 
-def keep_unchanged(plan: LandingPlan, began_at: str) -> None:
-    """Note that what is landed is what the server still has, and when it was asked."""
+def as_unchanged(plan: LandingPlan, began_at: str) -> RawManifest:
+    """Return the manifest of what is landed and is what the server still has, by which it was asked for now."""
     assert plan.landed is not None
-    commit_manifest(plan.raw, replace(plan.landed, began_at=began_at, landed_at=now_text()))
+    return replace(plan.landed, began_at=began_at, landed_at=now_text())
 
 
-def summarize_landing(plan: LandingPlan, stats: RequestStats, resumed_from: int, seconds: float) -> Landed:
-    """Return what became of a partition in this run."""
-    landed = _sum_up(plan.job, plan.job.list_files(), reused=False)
+def summarize_landing(
+    plan: LandingPlan, manifests: Sequence[RawManifest], stats: RequestStats, resumed_from: int, seconds: float
+) -> Landed:
+    """Return what became of a partition in this run, by the manifests of its raw files."""
+    landed = _sum_up(plan.job, manifests, reused=False)
     told = (f"{plan.damage}, and was fetched anew: there are {landed.rows:,} rows now",) if plan.damage else ()
     return replace(
         landed,
@@ -298,8 +324,7 @@ def _may_ignore(source: PartedSource) -> bool:
     return not isinstance(source, SqlSource) and bool(source.requests.ignore)
 
 
-def _sum_up(job: PartitionJob, files: Sequence[tuple[Path, RawManifest]], *, reused: bool) -> Landed:
-    manifests = [manifest for _, manifest in files]
+def _sum_up(job: PartitionJob, manifests: Sequence[RawManifest], *, reused: bool) -> Landed:
     return Landed(
         job.partition.name,
         job.raw,

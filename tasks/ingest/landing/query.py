@@ -21,8 +21,8 @@ from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.suggestions import did_you_mean
 from tasks.ingest.http.redaction import Redactor
 from tasks.ingest.http.requests import PageGroup, RequestStats
-from tasks.ingest.landing.land import in_thread
 from tasks.ingest.landing.plan import Landed, LandingPlan, summarize_landing, warn_of_clock
+from tasks.ingest.landing.threads import in_thread
 from tasks.ingest.landing.watermark import Watermark
 from tasks.ingest.landing.writer import RawWriter, discard
 from tasks.ingest.sql.batches import add_constants, as_frame
@@ -142,7 +142,7 @@ class _Landing:
             warnings = watermark.doubts if watermark else ()
             writer.finish(PageGroup([], 1, None, warnings), watermark.largest if watermark else None)
             writer.put_in_place()
-        landed = summarize_landing(plan, self._stats, 0, time.monotonic() - self._began_s)
+        landed = summarize_landing(plan, plan.job.read_manifests(), self._stats, 0, time.monotonic() - self._began_s)
         return replace(landed, warnings=tuple(dict.fromkeys((*doubts, *landed.warnings))))
 
 

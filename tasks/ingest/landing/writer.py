@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from tasks.core.storage import fsync, json_reader, write_json
 from tasks.ingest.http.requests import PageGroup
 from tasks.ingest.landing.resumption import NOT_KEPT
 from tasks.raw.files import RawManifest, manifest_path, name_partition, read_as_manifest, sweep_from
+from tasks.raw.packs import PackInput
 
 _BLOCK_BYTES = 2**20
 _LANDING = ".landing"
@@ -91,14 +93,7 @@ class RawWriter:
         """Write the last page group, and the manifest in the checkpoint's place."""
         manifest, _ = self._write(group, largest)
         written_ns = _groups_path(self._raw).stat().st_mtime_ns
-        manifest = replace(
-            manifest,
-            began_at=self.checkpoint.began_at,
-            landed_at=now_text(),
-            etag=etag,
-            last_modified=last_modified,
-            mtime_ns=written_ns,
-        )
+        manifest = _complete(manifest, self.checkpoint.began_at, written_ns, etag, last_modified)
         self._commit(asdict(manifest), indent=2)
         self.checkpoint = replace(self.checkpoint, manifest=manifest, state=None)
 
@@ -127,22 +122,10 @@ class RawWriter:
         before, digest = self.checkpoint.manifest, self._digest.copy()
         frame = b""
         if group.lines or not before.file_bytes:
-            frame = pa.compress(b"".join(line + b"\n" for line in group.lines), codec="zstd", asbytes=True)
+            frame = _frame_of(group)
             self._append(frame, before.file_bytes)
             digest.update(frame)
-        manifest = replace(
-            before,
-            rows=before.rows + len(group.lines),
-            pages=before.pages + group.pages,
-            file_bytes=before.file_bytes + len(frame),
-            sha256=digest.hexdigest(),
-            largest=largest,
-            warnings=tuple(dict.fromkeys((*before.warnings, *group.warnings))),
-            unproven=group.unproven,
-            elements_skipped=before.elements_skipped + group.elements_skipped,
-            ignored=before.ignored or group.ignored,
-        )
-        return manifest, digest
+        return _add_group(before, group, largest, len(frame), digest.hexdigest()), digest
 
     def _append(self, frame: bytes, at: int) -> None:
         if self._stream is None:
@@ -172,6 +155,48 @@ class RawWriter:
             return True
         self._digest = hashlib.sha256()
         return False
+
+
+def pack_group(
+    partition: str, begun: Checkpoint, group: PageGroup, *, etag: str | None = None, last_modified: str | None = None
+) -> PackInput:
+    """Return a partition that is one page group, whole, as a pack takes it."""
+    frame = _frame_of(group)
+    manifest = _add_group(begun.manifest, group, None, len(frame), hashlib.sha256(frame).hexdigest())
+    return PackInput(partition, _complete(manifest, begun.began_at, time.time_ns(), etag, last_modified), frame)
+
+
+def _frame_of(group: PageGroup) -> bytes:
+    return pa.compress(b"".join(line + b"\n" for line in group.lines), codec="zstd", asbytes=True)  # type: ignore[no-any-return]
+
+
+def _add_group(before: RawManifest, group: PageGroup, largest: Scalar | None, size: int, sha256: str) -> RawManifest:
+    """Return what is known of a raw file with one more page group, of so many bytes; `sha256` is that of all."""
+    return replace(
+        before,
+        rows=before.rows + len(group.lines),
+        pages=before.pages + group.pages,
+        file_bytes=before.file_bytes + size,
+        sha256=sha256,
+        largest=largest,
+        warnings=tuple(dict.fromkeys((*before.warnings, *group.warnings))),
+        unproven=group.unproven,
+        elements_skipped=before.elements_skipped + group.elements_skipped,
+        ignored=before.ignored or group.ignored,
+    )
+
+
+def _complete(
+    manifest: RawManifest, began_at: str, written_ns: int, etag: str | None, last_modified: str | None
+) -> RawManifest:
+    return replace(
+        manifest,
+        began_at=began_at,
+        landed_at=now_text(),
+        etag=etag,
+        last_modified=last_modified,
+        mtime_ns=written_ns,
+    )
 
 
 def now_text() -> str:
