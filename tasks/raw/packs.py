@@ -19,8 +19,8 @@ from typing import NamedTuple
 from tasks.core.storage import commit, json_reader, write_json
 from tasks.raw.files import MANIFEST_SUFFIX, RAW_SUFFIX, RawManifest, is_as_written, manifest_path
 
-PACK_PARTITIONS = 250
-"""So many are put into a pack at once; one of less than half of them is put into the pack after it."""
+SMALL_PARTITIONS = 125
+"""A pack of fewer is put into the one after it, so that those that come slowly do not leave a pack for each few."""
 PACK = re.compile(
     rf"pack-(?P<number>[0-9]{{6,}})(?:{re.escape(RAW_SUFFIX)}|{re.escape(MANIFEST_SUFFIX)})"
 )  # of one that is gone the manifest tells
@@ -169,7 +169,7 @@ class Packs:
                 if name not in anew and self._places.get(name) == path
             }
             live = sum(member.manifest.file_bytes for member in left.values())
-            is_small = 2 * len(left) < PACK_PARTITIONS
+            is_small = len(left) < SMALL_PARTITIONS
             if path in self._whole and left and (is_small or 2 * live < manifest.file_bytes):
                 data = path.read_bytes()
                 for name, member in left.items():

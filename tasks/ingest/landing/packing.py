@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from tasks.ingest.landing.threads import in_thread
 from tasks.raw.files import RawManifest
 from tasks.raw.folder import RawFolder
-from tasks.raw.packs import PACK_PARTITIONS, PackInput
+from tasks.raw.packs import PackInput
 
 PACKED_BYTES = 64 * 1024
 """Of rows; a partition of more has a file of its own."""
+PACK_PARTITIONS = 250
+"""So many are put into a pack at once."""
 PACKED_S = 1.0
 """So long a partition may wait for others, and a kill can lose it."""
 
