@@ -11,7 +11,9 @@ import pytest
 
 from tasks.raw.files import RawManifest, commit_manifest, manifest_path, raw_path
 from tasks.raw.folder import RawFolder, find_altered
-from tasks.raw.packs import PACK_PARTITIONS, PackInput
+from tasks.raw.packs import SMALL_PARTITIONS, PackInput
+
+MANY = 2 * SMALL_PARTITIONS
 
 
 def packed(partition: str, text: str = "{}") -> PackInput:
@@ -56,16 +58,16 @@ def test_a_small_pack_is_put_into_the_next_one(tmp_path: Path) -> None:
     """So that slow partitions, which come a few at a time, do not leave a pack each; a full one stays as it is."""
     raw = RawFolder(tmp_path)
     raw.pack([packed("n=1", "1")])
-    raw.pack([packed(f"n={number}", str(number)) for number in range(2, PACK_PARTITIONS + 2)])
+    raw.pack([packed(f"n={number}", str(number)) for number in range(2, MANY + 2)])
     raw.pack([packed("n=0", "0")])
 
-    assert rows_of(tmp_path, ["n=0", "n=1", f"n={PACK_PARTITIONS}"]) == ["0", "1", str(PACK_PARTITIONS)]
+    assert rows_of(tmp_path, ["n=0", "n=1", f"n={MANY}"]) == ["0", "1", str(MANY)]
     assert names_in(tmp_path) == [f"pack-00000{number}.{end}" for number in (2, 3) for end in ("json", "jsonl.zst")]
 
 
 def test_a_partition_that_is_landed_again_counts_once(tmp_path: Path) -> None:
     """What a pack had of it before counts no more, and does not come back when the later pack is deleted."""
-    many = [f"n={number}" for number in range(PACK_PARTITIONS)]
+    many = [f"n={number}" for number in range(MANY)]
     RawFolder(tmp_path).pack([packed(each, '"old"') for each in many])
     RawFolder(tmp_path).pack([packed("n=7", '"new"')])
 
@@ -77,9 +79,9 @@ def test_a_partition_that_is_landed_again_counts_once(tmp_path: Path) -> None:
 
 def test_a_pack_of_which_most_counts_no_more_is_put_into_the_next_one(tmp_path: Path) -> None:
     """Bytes that nothing reads do not stay."""
-    many = [packed(f"n={number}", f'"{number}"') for number in range(2 * PACK_PARTITIONS)]
+    many = [packed(f"n={number}", f'"{number}"') for number in range(2 * MANY)]
     RawFolder(tmp_path).pack(many)
-    RawFolder(tmp_path).pack(many[: PACK_PARTITIONS + 9])
+    RawFolder(tmp_path).pack(many[: MANY + 9])
     RawFolder(tmp_path).pack(many[:1])
 
     assert names_in(tmp_path)[-1] == "pack-000003.jsonl.zst"
