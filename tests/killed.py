@@ -35,6 +35,8 @@ _IMPORTED_LATE = (
     "prefect.task_engine",
     "graphviz",
     "tasks.raw.parents",
+    "adbc_driver_postgresql.dbapi",
+    "tasks.ingest.sql.postgresql",
 )
 """What a flow run imports in its course: half of the time that a short one takes."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -131,7 +132,6 @@ class SqlSource(Parted):
         """Return which database it is."""
         return _SCHEMES[self.database.partition("://")[0]]
 
-    @property
-    def file(self) -> str:
-        """Return the path of the database's file, relative to the data folder unless absolute."""
-        return self.database.partition(":///")[2]
+    def file(self, data: Path) -> Path:
+        """Return the path of the database's file, by the data folder of the run."""
+        return (self.limit.root if self.limit else data) / self.database.partition(":///")[2]

@@ -211,3 +211,55 @@ async def test_a_query_sees_one_moment(postgresql: Postgresql, tmp_path: Path) -
     await asyncio.to_thread(postgresql.query, "INSERT INTO numbers VALUES (4)")
 
     assert ((await reading)[0].rows, (await land_rows(source, tmp_path, fresh=True))[0].rows) == (3, 4)
+
+
+async def test_what_is_new_is_asked_for_from_the_newest_on(postgresql: Postgresql, tmp_path: Path) -> None:
+    """Of times with an overlap, which brings what was committed late; one later than now moves nothing, and is told."""
+    postgresql.query("CREATE TABLE orders (id int, total numeric(10,2), changed timestamptz)")
+    postgresql.query(
+        "INSERT INTO orders VALUES (1, 1, '2024-01-01 10:00+01'), (2, 2, '2024-01-02 10:00+01'), (9, 9, NULL)"
+    )
+    grows = {"column": "changed", "start": "2024-01-01T00:00:00+01:00", "overlap": "1h"}
+    source = query_of(postgresql, "SELECT * FROM orders", key=["id"], incremental=grows)
+
+    (first,) = await land_rows(source, tmp_path)
+    postgresql.query(
+        "INSERT INTO orders VALUES (3, 3, '2024-01-02 09:00+01'), (4, 4, '2024-01-02 08:59+01'), (5, 5, '2999-01-01')"
+    )
+    postgresql.query("UPDATE orders SET total = 20, changed = '2024-01-03' WHERE id = 2")
+    (second,) = await land_rows(source, tmp_path)
+    postgresql.query("INSERT INTO orders VALUES (6, 6, '2024-01-03 00:00')")
+    (third,) = await land_rows(source, tmp_path)
+    rows = await asyncio.to_thread(read_rows, source, tmp_path)
+
+    assert [each.rows for each in (first, second, third)] == [2, 5, 8]
+    assert {row["id"]: int(row["total"]) for row in rows} == {1: 1, 2: 20, 3: 3, 5: 5, 6: 6}
+    assert first.warnings == ()
+    assert second.warnings == third.warnings
+    assert "'2999-01-01T00:00:00Z' in a record, which is later than now: it does not move" in second.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("bigint", ("1", "2", "3")),
+        ("numeric(12,2)", ("1.50", "2.25", "2.26")),
+        ("date", ("2024-01-01", "2024-01-02", "2024-01-03")),
+        ("timestamp", ("2024-01-01 00:00", "2024-01-01 00:00:00.000001", "2024-01-01 00:00:00.000002")),
+    ],
+)
+async def test_what_grows_may_be_of_many_types(
+    postgresql: Postgresql, tmp_path: Path, kind: str, values: tuple[str, str, str]
+) -> None:
+    """To the last digit: of what is there the newest alone is asked for again."""
+    postgresql.query("DROP TABLE IF EXISTS growing")
+    postgresql.query(
+        f"CREATE TABLE growing AS SELECT 1 AS id, '{values[0]}'::{kind} AS v UNION SELECT 2, '{values[1]}'"
+    )
+    source = query_of(postgresql, "SELECT * FROM growing", key=["id"], incremental={"column": "v"})
+
+    counts = [(await land_rows(source, tmp_path))[0].rows for _ in range(3)]
+    postgresql.query(f"INSERT INTO growing VALUES (3, '{values[2]}')")  # noqa: S608 - ours
+    counts += [(await land_rows(source, tmp_path))[0].rows for _ in range(3)]
+
+    assert counts == [2, 3, 3, 5, 6, 6]

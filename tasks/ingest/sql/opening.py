@@ -34,11 +34,11 @@ def open_database(source: SqlSource, root: Path, password: str | None) -> Databa
         case "sqlite":
             from tasks.ingest.sql.sqlite import Sqlite  # noqa: PLC0415 - the same
 
-            return Sqlite(root / source.file)
+            return Sqlite(source.file(root))
         case "duckdb":
             from tasks.ingest.sql.duckdb import Duckdb  # noqa: PLC0415 - the same
 
-            return Duckdb(root / source.file)
+            return Duckdb(source.file(root))
         case _:
             assert_never(source.dialect)
 
@@ -49,9 +49,8 @@ def find_database_mistake(source: SqlSource, root: Path) -> str | None:
         if find_spec(PACKAGE.replace("-", "_")) is None:
             return f"database: {source.database} needs {PACKAGE}, which is not installed; run: pip install {PACKAGE}"
         return None
-    if not (root / source.file).is_file():
-        return f"database: {root / source.file} is no file; put it there, or correct the path"
-    return None
+    file = source.file(root)
+    return None if file.is_file() else f"database: {file} is no file; put it there, or correct the path"
 
 
 def read_first_rows(source: SqlSource, partition: Partition, root: Path, rows: int) -> list[pa.RecordBatch]:
