@@ -137,6 +137,8 @@ def _fetched_mistakes(source: PartedSource, folder: DataFolder) -> list[str]:
         mistakes += _secret_mistakes(key, reference)
     mistakes += _auth_mistakes(source.auth) if isinstance(source.auth, TokenAuth) and not mistakes else []
     mistakes += _certificate_mistakes(source.tls) if source.tls is not None else []
+    if source.privacy is not None and source.privacy.hash is not None:
+        mistakes += _secret_mistakes("privacy.hash.secret", source.privacy.hash.secret)
     return mistakes
 
 

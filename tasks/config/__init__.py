@@ -16,6 +16,7 @@ from tasks.config.pagination import SinglePagination
 from tasks.config.parents import Child, Parent
 from tasks.config.partitions import PartitionValues, Range
 from tasks.config.pipeline import Pipeline
+from tasks.config.privacy import Privacy
 from tasks.config.runners import Runner
 from tasks.config.sources import ApiSource, ElementsSource, FilesSource, PartedSource, Source
 from tasks.config.sql import SqlIncremental, SqlSource
@@ -66,6 +67,7 @@ __all__ = [
     "PartitionValues",
     "Pipeline",
     "Preprocessing",
+    "Privacy",
     "Promotion",
     "QueryLimits",
     "RandomSearch",

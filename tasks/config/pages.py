@@ -10,6 +10,7 @@ from tasks.config.base import ConfigModel, NonEmpty, is_trusted
 from tasks.config.columns import PagesColumn, find_search_mistake, read_pages_column
 from tasks.config.http import check_url
 from tasks.config.tabled import Fetched
+from tasks.core.suggestions import did_you_mean
 
 
 class Download(ConfigModel):
@@ -133,6 +134,13 @@ class PagesSource(Fetched):
     def selected(self) -> dict[str, PagesColumn]:
         """Return the columns that stand on pages: all but those that expressions make."""
         return {name: column for name, column in self.columns.items() if column.select}
+
+    @model_validator(mode="after")
+    def _has_private_columns(self) -> PagesSource:
+        for path in self.privacy.paths if self.privacy is not None and self.names_all_columns else ():
+            if path not in self.selected:
+                raise ValueError(f"privacy: {path!r} is no column with a selector; {did_you_mean(path, self.selected)}")
+        return self
 
     @model_validator(mode="after")
     def _are_urls(self) -> PagesSource:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -142,6 +142,22 @@ class ApiSource(Fetched):
         self.graphql.check_variables(name for name in self.partitions if f"{{{name}}}" not in written)
         paths = [each.name for each in list_placed(self.pagination, self.incremental) if each.place == "body"]
         self.graphql.check_variables(path.split(".")[1] for path in paths if path.startswith("variables."))
+
+    @property
+    def needed_fields(self) -> Iterator[tuple[str, str, bool]]:
+        """Yield the key and the path of each field of the records that something needs, and whether its hash will do."""
+        yield from super().needed_fields
+        if self.incremental is not None:
+            yield "incremental.field", self.incremental.field, False
+        if (value_at := getattr(self.pagination, "value_at", None)) is not None:
+            yield "pagination.value_at", value_at, False
+        if self.explode is not None:
+            yield "explode", self.explode, False
+        for name, table in self.tables.items():
+            yield f"tables.{name}.explode", table.explode, False
+            yield from ((f"tables.{name}.take.{own}", taken, True) for own, taken in table.take.items())
+            within = [each for each in table.key if each not in table.take]
+            yield from ((f"tables.{name}.key", f"{table.explode}.{each}", True) for each in within)
 
     @property
     def is_posted(self) -> bool:

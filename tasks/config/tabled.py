@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -19,7 +19,9 @@ from tasks.config.http import AllowHosts, Headers, Refresh, Requests
 from tasks.config.limit import Limit
 from tasks.config.parents import Child, Parent
 from tasks.config.partitions import MOST_PARTITIONS, PartitionValues, count_values, names_beside
+from tasks.config.privacy import Privacy, find_needed
 from tasks.config.tls import Tls
+from tasks.core.private_fields import PrivateFields
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -187,6 +189,59 @@ class Fetched(Parted):
     """Hosts that links, next addresses and redirects may lead to beside those of the source's own addresses, e.g. [cdn.example.com]; nothing is asked of others."""
     requests: Requests = Requests()
     """How the source's host is asked."""
+    privacy: Privacy | None = None
+    """Fields of the records that are dropped or hashed, or the only ones kept, before anything is written."""
+    _private_fields: PrivateFields | None = PrivateAttr(default=None)
+
+    def guarded(self, key: bytes) -> Self:
+        """Return the same source whose records are without what is private; what is hashed is so by a key."""
+        if self.privacy is None:
+            return self
+        known = self.model_copy()
+        known._private_fields = self.privacy.fields(key, self._taken)  # noqa: SLF001 - the copy's own
+        return known
+
+    @property
+    def private_fields(self) -> PrivateFields | None:
+        """Return what takes private fields out of records; None where there are none."""
+        assert self.privacy is None or self._private_fields is not None, "the source is not guarded"
+        return self._private_fields
+
+    @property
+    def needed_fields(self) -> Iterator[tuple[str, str, bool]]:
+        """Yield the key and the path of each field of the records that something needs, and whether its hash will do."""
+        columns: Mapping[str, Column] = getattr(self, "columns", {})
+        renamed = {column.rename: name for name, column in columns.items() if column.rename}
+        for where, names in {
+            "key": self.key,
+            "table.partition_by": self.table.partition_by,
+            "table.sort_by": self.table.sort_by,
+        }.items():
+            yield from ((where, renamed.get(name, name), True) for name in names)
+        for name, column in columns.items():
+            if column.expression is None:
+                yield f"columns.{name}", name, column.type in (None, "string")
+        for name, values in self.partitions.items():
+            yield from ((f"partitions.{each}", each, False) for each in (name, *names_beside(name, values)))
+
+    @model_validator(mode="after")
+    def _keeps_what_is_needed(self) -> Self:
+        if self.privacy is not None:
+            fates = [each for each in self.needed_fields if self._is_of_record(*each[:2])]
+            for mistake in find_needed(self.privacy, fates):
+                raise ValueError(mistake)
+        return self
+
+    def _is_of_record(self, key: str, path: str) -> bool:
+        """Return whether privacy decides on a field: what partitions have, and what is taken of parents, need not be in a record."""
+        assert self.privacy is not None
+        is_beside = key.startswith("partitions.") or path in self._taken
+        return not is_beside or self.privacy.fate(path) != "not kept"
+
+    @property
+    def _taken(self) -> list[str]:
+        """Return the names of what each row has of its parents'."""
+        return [name for parent in self.parents.values() for name in parent.take]
 
     @property
     def secret_places(self) -> dict[str, SecretReference]:

@@ -39,7 +39,7 @@ def walk(
     In a list a name is a place, counted from 0. A member that is named like all that is left of the path comes first.
     """
     passed = [root]
-    for name, rest in _steps(path):
+    for name, rest in list_steps(path):
         value = passed[-1]
         if (found := members(value)) is not None:
             if rest in found:
@@ -76,7 +76,7 @@ def put_at(root: Any, path: str, value: Any) -> Any:
         KeyError: what the path leads through has not what it names.
 
     """
-    return _put(root, _steps(path), value)
+    return _put(root, list_steps(path), value)
 
 
 def _put(within: Any, steps: tuple[tuple[str, str], ...], value: Any) -> Any:
@@ -99,7 +99,7 @@ def sibling_of(path: str, name: str) -> str:
     'data.orders.pageInfo'
 
     """
-    return f"{path[: len(path) - len(_steps(path)[-1][1])]}{write_name(name)}" if path else write_name(name)
+    return f"{path[: len(path) - len(list_steps(path)[-1][1])]}{write_name(name)}" if path else write_name(name)
 
 
 def write_name(name: str) -> str:
@@ -115,7 +115,7 @@ def write_name(name: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _steps(path: str) -> tuple[tuple[str, str], ...]:
+def list_steps(path: str) -> tuple[tuple[str, str], ...]:
     """Return the names of a path, each with all that is left of the path where it stands."""
     steps, at = [], 0
     while at <= len(path):

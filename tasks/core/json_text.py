@@ -74,6 +74,11 @@ def list_entries(value: JsonText) -> dict[str, JsonText] | None:
     return dict(msgspec.json.decode(value, type=dict[str, msgspec.Raw]))
 
 
+def list_pairs(value: JsonText) -> list[tuple[str, JsonText]]:
+    """Return the names and values that an object holds, also those whose name stands again."""
+    return list(_take_apart(to_text(value)))
+
+
 def find_repeat(value: JsonText) -> str | None:
     """Return the first name that stands in an object again; None where each stands once."""
     if not isinstance(value, str) and len(msgspec.json.encode(list_entries(value))) == len(memoryview(value)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from tasks.ingest.api.shape import records_of
 from tasks.ingest.api.urls import first_request
 from tasks.ingest.http.client import Client, open_client
 from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
+from tasks.ingest.landing.private import clean_records, tell_unmet
 from tasks.ingest.scraping.browsers import Browsers, open_browsers
 from tasks.ingest.scraping.crawl import Beside, crawl
 from tasks.ingest.scraping.outline import PageOutline, outline_page
@@ -133,7 +135,7 @@ async def fetch_first_page(source: ApiSource | PagesSource, warn: Warn) -> Seque
 
     """
     alone = source.requests.model_copy(update={"max_in_flight": 1})
-    source = source.model_copy(update={"requests": alone})
+    source = guard_for_show(source).model_copy(update={"requests": alone})
     most = 1
     if isinstance(source, PagesSource):
         most = len(source.levels) + (_LISTINGS if source.listed_at else 1)
@@ -146,7 +148,22 @@ async def fetch_first_page(source: ApiSource | PagesSource, warn: Warn) -> Seque
         groups = [await anext(pages)]
         while not groups[-1].lines and groups[-1].state is not None and len(groups) < most:
             groups.append(await anext(pages))
-        return groups[-1].lines
+        lines, private = groups[-1].lines, source.private_fields
+        if source.privacy is None or private is None:
+            return lines
+        if isinstance(source, ApiSource):
+            lines = await asyncio.to_thread(clean_records, lines, private)
+        for sentence in tell_unmet(source.privacy, private.met, len(lines)):
+            warn(sentence)
+        return lines
+
+
+def guard_for_show(source: ApiSource | PagesSource) -> ApiSource | PagesSource:
+    """Return a source whose records are shown without what is private; where no secret is at hand, hashes are made with one of the moment."""
+    if source.privacy is None or source.privacy.hash is None:
+        return source.guarded(b"")
+    key = os.environ.get(source.privacy.hash.secret.env or "", "").strip()
+    return source.guarded(key.encode() or secrets.token_bytes())
 
 
 def _read_secrets(source: ApiSource | PagesSource) -> dict[str, str]:

@@ -24,10 +24,11 @@ from tasks.ingest.api.outline import Paging, outline_api
 from tasks.ingest.api.response import Document, ListNames
 from tasks.ingest.api.sequential import Answer, why_unproven
 from tasks.ingest.api.shape import records_of
-from tasks.ingest.first_page import Warn, open_access, read_from_start
+from tasks.ingest.first_page import Warn, guard_for_show, open_access, read_from_start
 from tasks.ingest.http.rate_limit_headers import retry_after_s
 from tasks.ingest.http.redaction import excerpt, redacting
 from tasks.ingest.http.requests import Fetch, PageRequest, has_content, refusal
+from tasks.ingest.landing.private import clean_records, tell_unmet
 from tasks.ingest.scraping.listing import read_listing
 from tasks.ingest.scraping.outline import outline_page
 from tasks.ingest.scraping.page import read_page
@@ -61,6 +62,7 @@ class Look:
     """How the host asks for proof of who asks."""
     rows: str = ""
     """What the answer has, in a sentence."""
+    has_rows: bool = False
     pages: str = ""
     """How its pages go on, in a sentence; empty where there is nothing to say."""
     proposed: Mapping[str, Any] = field(default_factory=dict)
@@ -98,20 +100,26 @@ async def look_at(source: ApiSource | PagesSource, warn: Warn) -> Look:
     """Make the first request of a source, once, and return what came; beside it one of a robots.txt or for a token may be made."""
     once = {"max_in_flight": 1, "start_in_flight": 1, "min_in_flight": 1, "attempts": 1, "retry_statuses": ()}
     patience = {"timeout_s": min(source.requests.timeout_s, _MOST_S)}
+    source = guard_for_show(source)
     asked = source.model_copy(update={"requests": source.requests.model_copy(update={**once, **patience})})
     one: _OneRequest | None = None
     try:
         async with open_access(asked, warn) as access:
             one = _OneRequest(access.fetch)
-            with redacting(access.client.secrets):
+            with redacting(secrets := access.client.secrets_of(asked)):
                 try:
                     async with aclosing(read_from_start(asked, one.fetch, access)) as pages:
                         await anext(pages)
                 except _AnsweredError:
                     pass
-                redact = access.client.secrets.redact
-                look = replace(await _read(source, one), request=redact(one.asked.label if one.asked else ""))
-                return replace(look, led_to=redact(look.led_to), mistake=redact(look.mistake))
+                look = await _read(source, one)
+                if source.privacy is not None and source.private_fields is not None and look.has_rows:
+                    for sentence in tell_unmet(source.privacy, source.private_fields.met, 1):
+                        warn(sentence)
+                request = secrets.redact(one.asked.label if one.asked else "")
+                return replace(
+                    look, request=request, led_to=secrets.redact(look.led_to), mistake=secrets.redact(look.mistake)
+                )
     except SourceError as error:
         return Look(one.asked.label if one is not None and one.asked is not None else "", mistake=str(error))
 
@@ -175,7 +183,9 @@ async def _read_api(source: ApiSource, response: httpx.Response, asked: PageRequ
         except PermanentSourceError as error:
             return replace(look, mistake=str(error), proposed=elsewhere)
         where = f" at records_at: {source.records_at}" if source.records_at else ""
-        shown = replace(look, rows=f"{count(len(records), 'row')}{where}")
+        if source.private_fields is not None:
+            clean_records(records, source.private_fields)
+        shown = replace(look, rows=f"{count(len(records), 'row')}{where}", has_rows=bool(records))
         if elsewhere and (document.is_record or not records):
             what = "the answer itself is the one row" if document.is_record else "none"
             shown = replace(
@@ -261,7 +271,7 @@ def _read_page(source: PagesSource, response: httpx.Response, look: Look) -> Loo
         )
     empty = [name for name in source.selected if page.lines and not page.filled[name]]
     lacking = f"; without a value in any of them: {', '.join(empty)}" if empty else ""
-    shown = replace(look, rows=f"{count(len(page.lines), 'row')}{lacking}", pages=on)
+    shown = replace(look, rows=f"{count(len(page.lines), 'row')}{lacking}", pages=on, has_rows=bool(page.lines))
     if page.lines:
         return shown
     outline = outline_page(response)

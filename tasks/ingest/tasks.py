@@ -19,6 +19,7 @@ from prefect.exceptions import PrefectException
 from prefect.tasks import Task
 
 from tasks.config import Dates, Parent, PartedSource, SecretReference, SqlSource
+from tasks.config.tabled import Fetched
 from tasks.core.accounting import Account, audit, same_answers, unmet_values, warnings_of
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import PermanentSourceError, SourceError
@@ -31,6 +32,7 @@ from tasks.ingest.landing.batch import PartitionBatch, make_batches, may_pass
 from tasks.ingest.landing.land import Pack, PartitionClient, land
 from tasks.ingest.landing.packing import Make, Packing
 from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing, plan_new
+from tasks.ingest.landing.private import LEAST_CHARACTERS, check_key, find_unmet, guard
 from tasks.ingest.landing.query import QueryAccess, land_query
 from tasks.ingest.landing.threads import in_thread
 from tasks.ingest.landing.writer import list_begun
@@ -124,15 +126,16 @@ def _audit(
     A date, or a row of another table, may well have no rows, or the same as another one.
     """
     landed = [outcome for outcome in outcomes if isinstance(outcome, Landed)]
+    unmet = find_unmet(source, landed)
     if len(landed) < len(outcomes) or not landed:
-        return ()
+        return tuple(unmet)
     rows = sum(each.rows for each in landed)
     listed = {name for name, values in source.partitions.items() if not isinstance(values, Dates | Parent)}
     answers = [(partition.values, each.rows, each.digest) for partition, each in zip(partitions, landed, strict=True)]
     counts = [([pair for pair in values if pair[0] in listed], count) for values, count, _ in answers]
     if len(listed) < len(source.partitions) and len({digest for _, count, digest in answers if count}) > 1:
         answers = []
-    return warnings_of(audit(Account(rows, rows, unmet=[*unmet_values(counts), *same_answers(answers)])))
+    return warnings_of(audit(Account(rows, rows, unmet=[*unmet, *unmet_values(counts), *same_answers(answers)])))
 
 
 class _Slot:
@@ -208,10 +211,21 @@ class _SourceLanding:
             await asyncio.to_thread(opened)
             return lambda plan, stats, _: land_query(plan, QueryAccess(opened, stats, client.secrets))
         endpoint, ingest = client.endpoint(source, await read_secrets(source)), self._ingest
+        key = await self._read_key(source)
         return lambda plan, stats, pack: land(
-            plan,
+            guard(plan, key),
             PartitionClient(endpoint.fetch_into(stats), stats, ingest.robots, client.secrets, ingest.browsers, pack),
         )
+
+    async def _read_key(self, source: Fetched) -> bytes:
+        """Return the key by which private fields are hashed; empty where none are."""
+        if source.privacy is None or source.privacy.hash is None:
+            return b""
+        secret = await read_key("privacy.hash.secret", source.privacy.hash.secret)
+        self._ingest.client.secrets.add(secret)
+        is_fresh = self._ingest.fresh and self._ingest.part is None
+        await asyncio.to_thread(check_key, secret.encode(), self._folder, fresh=is_fresh)
+        return secret.encode()
 
     async def _land_batch(self, batch: PartitionBatch) -> None:
         try:
@@ -340,3 +354,19 @@ class SecretBlocks:
             await Secret(value=secret).asave(block, overwrite=True)
         except (PrefectException, httpx.HTTPError, OSError, ValueError) as error:
             raise SourceError(f"{type(error).__name__}: {error}") from None
+
+
+async def read_key(at: str, reference: SecretReference) -> str:
+    """Return the secret that hashes are made with.
+
+    Raises:
+        PermanentSourceError: it is not there, or so short that values could be found by trying.
+
+    """
+    secret, place = await read_secret(at, reference)
+    if len(secret) < LEAST_CHARACTERS:
+        raise PermanentSourceError(
+            f"{at}: {place} holds {len(secret)} characters, and hashes made with so few are soon undone; "
+            f"put {LEAST_CHARACTERS} random ones there, or more"
+        )
+    return secret

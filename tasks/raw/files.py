@@ -59,6 +59,8 @@ class RawManifest:
     """Whether the answer was passed over, as `requests.ignore` says."""
     rendered: bool = False
     """Whether its rows are of pages as a browser's scripts have made them, not of those that were received."""
+    fields_met: tuple[str, ...] = ()
+    """The paths of private fields that were in a record."""
 
 
 class WrittenFile(Protocol):

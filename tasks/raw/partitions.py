@@ -39,12 +39,14 @@ _HASH_CHARACTERS = 12
 # How a source is asked, by whom, how much and how often, and what becomes of its rows, does not change
 # what it answers: these keys do not make a landed partition stale. A page's selectors do.
 _ASIDE = {"requests", "key", "partitions", "refresh", "auth", "table", "checks", "keep"}
+_SECRET_OF_HASHES = {"privacy": {"hash": {"secret"}}}
 _ASIDE_OF_API: dict[str, Any] = {
     **dict.fromkeys(
         _ASIDE | {"columns", "explode", "explode_empty", "tables", "of", "take", "idempotent", "allow_hosts", "tls"},
         True,
     ),
     "pagination": {"max_pages", "max_rows"},
+    **_SECRET_OF_HASHES,
     "incremental": {"overlap"},
 }
 _ASIDE_OF_SQL: dict[str, Any] = {
@@ -55,6 +57,7 @@ _ASIDE_OF_PAGES: dict[str, Any] = {
     **dict.fromkeys(_ASIDE | {"max_pages", "robots", "max_crawl_delay_s", "tls"}, True),
     "columns": {"__all__": set(Column.model_fields)},
     "render": {"browser", "timeout_s", "at_once"},
+    **_SECRET_OF_HASHES,
 }
 
 

@@ -204,6 +204,7 @@ OF_API: dict[str, tuple[Any, bool]] = {
     "tables": ({"tagged": {"explode": "tags", "take": {"row": "id"}, "key": ["row"]}}, False),
     "shape": ("columns", True),
     "id_column": ("id", True),
+    "privacy": ({"drop": ["email"]}, True),
 }
 OF_PAGES: dict[str, tuple[Any, bool]] = {
     **OF_ALL,
@@ -223,6 +224,7 @@ OF_PAGES: dict[str, tuple[Any, bool]] = {
     "max_crawl_delay_s": (5.0, False),
     "max_depth": (2, True),
     "max_pages": (5, False),
+    "privacy": ({"keep": ["id"]}, True),
 }
 OF_PAGINATION: dict[str, tuple[Any, bool]] = {
     "param": ("p", True),
@@ -291,6 +293,15 @@ def test_a_change_of_pages_invalidates_what_it_changes(key: str, change: Any, ex
     pages = {**PAGES, "feed": "http://h/feed.xml"} if key == "match" else PAGES
 
     assert invalidates(PagesSource, pages, {**pages, key: change}) is expected
+
+
+def test_where_the_secret_of_hashes_is_held_invalidates_nothing() -> None:
+    """A block of another name may hold the same one; which one rows are hashed with is known beside them."""
+    one, other = (
+        api(privacy={"hash": {"fields": ["id"], "secret": secret}}) for secret in ({"env": "A"}, {"secret_block": "b"})
+    )
+
+    assert request_fingerprint(one, PARTITION) == request_fingerprint(other, PARTITION)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from tests.site.oauth2 import Issued, oauth2_routes
 from tests.site.odd import odd_routes
 from tests.site.pages import page_routes
 from tests.site.partitioned import partitioned_routes
+from tests.site.people import people_routes
 from tests.site.places import place_routes
 from tests.site.scripted import scripted_routes
 from tests.site.secrets import said_routes
@@ -149,6 +150,7 @@ def _routes(site: Site) -> list[Route]:
         **map_routes(site),
         **scripted_routes(site),
         **place_routes(site),
+        **people_routes(site),
         **graphql_routes(site),
         **api_routes(site, ITEMS),
         **answer_routes(site, ITEMS),

@@ -15,7 +15,7 @@ from tasks.core.errors import PermanentSourceError
 from tasks.ingest.api.response import Document, Read, parse_json, read_from_body
 from tasks.ingest.api.shape import records_of
 from tasks.ingest.api.unpacking import explaining_damage, is_packed, unpack
-from tasks.ingest.http.redaction import excerpt
+from tasks.ingest.http.redaction import NOT_SHOWN, excerpt, may_quote
 from tasks.ingest.http.requests import label_of
 
 
@@ -69,6 +69,7 @@ def _refusing_others(kind: str, label: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
+        said = error if may_quote() else NOT_SHOWN
         raise PermanentSourceError(
-            f"{label}: the body cannot be read as answer: {kind}: {error}; correct answer, or the address"
+            f"{label}: the body cannot be read as answer: {kind}: {said}; correct answer, or the address"
         ) from None

@@ -21,7 +21,7 @@ from tasks.core.json_text import (
     to_lines,
     to_value,
 )
-from tasks.ingest.http.redaction import excerpt_of, quoted
+from tasks.ingest.http.redaction import excerpt_of, may_quote, quoted
 from tasks.ingest.http.requests import PageRequest, label_of
 
 _EXCERPT_CHARACTERS = 120
@@ -225,6 +225,8 @@ def _is_of_lines(response: httpx.Response) -> bool:
 def _there(value: JsonText) -> str:
     """Return what a value is, in short."""
     names = list_entries(value)
+    if names is not None and not may_quote():  # they may be ids
+        return f"an object of {len(names)} members"
     return quoted(to_value(value), _QUOTED_CHARACTERS) if names is None else f"the keys {_list(names)}"
 
 

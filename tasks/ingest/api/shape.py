@@ -7,6 +7,7 @@ from tasks.core.errors import PermanentSourceError
 from tasks.core.json_shape import records_of_shape
 from tasks.core.json_text import list_entries, to_value
 from tasks.ingest.api.response import ERRORS, Document
+from tasks.ingest.http.redaction import may_quote
 
 
 def records_of(document: Document, source: ApiSource) -> list[bytes]:
@@ -32,4 +33,5 @@ def records_of(document: Document, source: ApiSource) -> list[bytes]:
     try:
         return records_of_shape(value, entries, source.shape, source.id_column)
     except ValueError as error:
-        raise PermanentSourceError(f"{document.label}: {where}: {error}") from None
+        said = error if may_quote() else f"is not of shape: {source.shape}; correct records_at, or shape"
+        raise PermanentSourceError(f"{document.label}: {where}: {said}") from None

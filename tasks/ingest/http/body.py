@@ -16,6 +16,7 @@ from tasks.config import Requests
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.http.connections import Connections
 from tasks.ingest.http.decompression import Decompression, UnknownCodingError
+from tasks.ingest.http.redaction import may_quote
 from tasks.ingest.http.requests import context_of
 from tasks.ingest.http.retries import TransientError
 
@@ -43,7 +44,8 @@ class WholeResponse(httpx.Response):
         headers = list(answer.raw_headers)
         if "Content-Encoding" in answer.headers:
             headers = [(name, value) for name, value in headers if name.lower() not in _AS_SENT]
-        reason = {"reason_phrase": answer.reason.encode("utf-8", "surrogateescape")} if answer.reason else None
+        said = answer.reason if may_quote() else ""
+        reason = {"reason_phrase": said.encode("utf-8", "surrogateescape")} if said else None
         stream = httpx.ByteStream(body)  # for whoever reads it as any answer
         super().__init__(answer.status, headers=headers, stream=stream, request=request, extensions=reason)
         self._body = body

@@ -87,7 +87,11 @@ class Client:
             credential,
         )
         hosts = AllowedHosts(own, source.allow_hosts)
-        return Endpoint(RedirectTransport(CookieTransport(signing), _HEADERS, hosts), self.secrets)
+        return Endpoint(RedirectTransport(CookieTransport(signing), _HEADERS, hosts), self.secrets_of(source))
+
+    def secrets_of(self, source: ApiSource | PagesSource) -> Redactor:
+        """Return what is kept out of all that is said of a source: with privacy, whatever its host sends."""
+        return self.secrets if source.privacy is None else self.secrets.quoting_nothing()
 
     def _connections_of(
         self, source: ApiSource | PagesSource, values: Mapping[str, str], own: Iterable[httpx.URL]

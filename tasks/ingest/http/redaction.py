@@ -24,11 +24,22 @@ _BEFORE, _AFTER = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2}))", "(?![A-Za-z0-9])
 _PLAIN = re.compile(rb"[A-Za-z0-9_]+")
 
 
+NOT_SHOWN = "(not shown: the source has privacy)"
+
+
 class Redactor:
     """The secrets that a run has read, however they are written where they are repeated."""
 
     def __init__(self) -> None:
         self._patterns: dict[bytes, tuple[bytes, re.Pattern[bytes]]] = {}
+        self.quotes = True
+        """Whether anything that a server sent may be quoted at all."""
+
+    def quoting_nothing(self) -> Redactor:
+        """Return one of the same secrets, with which nothing is quoted: of a source whose records hold what is private."""
+        silent = copy(self)
+        silent.quotes = False
+        return silent
 
     def __bool__(self) -> bool:
         return bool(self._patterns)
@@ -86,6 +97,11 @@ class redacting:  # noqa: N801 - a block, as contextlib.suppress; each request i
         _of_run.reset(self._token)
 
 
+def may_quote() -> bool:
+    """Return whether what a server sent may be shown: not where its records hold what is private."""
+    return _of_run.get().quotes
+
+
 def excerpt(response: httpx.Response, characters: int = _EXCERPT_CHARACTERS) -> str:
     """Return the beginning of a body in one line, without the secrets of the run."""
     return excerpt_of(response.content, response, characters)
@@ -93,6 +109,8 @@ def excerpt(response: httpx.Response, characters: int = _EXCERPT_CHARACTERS) -> 
 
 def excerpt_of(body: bytes, response: httpx.Response, characters: int) -> str:
     """Return the same of what the body of an answer was unpacked to."""
+    if not may_quote():
+        return NOT_SHOWN
     body = body[:_EXCERPT_BYTES]
     try:
         text = body.decode(response.encoding or "utf-8", "replace")
@@ -106,6 +124,8 @@ def quoted(value: object, characters: int) -> str:
 
     They are taken out before it is cut: half a secret would not be known for one.
     """
+    if not may_quote():
+        return NOT_SHOWN
     return _of_run.get().redact(f"{value!r:.{_EXCERPT_BYTES}}")[:characters]
 
 

@@ -124,6 +124,8 @@ class PageGroup(NamedTuple):
     """After the last of the pages, what is kept of those that a sitemap says the last change of."""
     pages_with_rows: int | None = None
     """Of a crawl, the pages so far that are no sitemaps and no lists, also those of a run before."""
+    fields_met: tuple[str, ...] = ()
+    """The paths of private fields that were in a record."""
 
 
 def label_of(response: httpx.Response) -> str:

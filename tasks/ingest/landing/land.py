@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from tasks.config import ApiSource, PagesSource, Scalar
 from tasks.config.answers import REJECT
+from tasks.config.tabled import Fetched
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.pagination import read_pages
 from tasks.ingest.api.urls import first_request
@@ -20,6 +21,7 @@ from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedEr
 from tasks.ingest.landing.ignored import IgnoredAnswerError, Ignoring
 from tasks.ingest.landing.packing import PACKED_BYTES, Make
 from tasks.ingest.landing.plan import Landed, LandingPlan, as_unchanged, summarize_landing, warn_of_clock
+from tasks.ingest.landing.private import clean_records
 from tasks.ingest.landing.resumption import State, keep_state, read_state
 from tasks.ingest.landing.taken import TakenMembers
 from tasks.ingest.landing.threads import in_thread
@@ -70,6 +72,8 @@ async def land(plan: LandingPlan, access: PartitionClient) -> Landed:
             what was landed before is as it was, and what has come since is gone on from by the next run.
 
     """
+    if isinstance(plan.job.source, Fetched) and plan.job.source.privacy is not None:
+        access = replace(access, secrets=access.secrets.quoting_nothing())
     landing = _Landing(plan, access)
     limit_s = plan.job.asked.requests.partition_deadline_s
     try:
@@ -319,12 +323,16 @@ class _Landing:
         self._writer.add(group._replace(state=state), largest)
 
     def _kept(self, group: PageGroup) -> PageGroup:
-        """Return a page group as it is kept: of its lines those that are no rows, and its warnings, are without secrets."""
-        redact, lines = self._access.secrets.redact, group.lines
-        if isinstance(self._plan.job.source, PagesSource):
+        """Return a page group as it is kept: its rows without what is private, those lines that are none, and its warnings, without secrets."""
+        redact, lines, source = self._access.secrets.redact, group.lines, self._plan.job.source
+        private = source.private_fields if isinstance(source, Fetched) else None
+        if isinstance(source, PagesSource):  # of which each page was read without what is private
             lines = [redact(line.decode()).encode() if line.startswith(REJECT) else line for line in lines]
+        elif private is not None:
+            lines = clean_records(lines, private)
         return group._replace(
             lines=lines,
+            fields_met=tuple(private.met) if private is not None else (),
             warnings=tuple(map(redact, (*group.warnings, *(self._watermark.doubts if self._watermark else ())))),
             unproven=group.unproven and redact(group.unproven),
         )
@@ -340,7 +348,9 @@ class _Landing:
         return is_all and not group.records and sum(map(len, group.lines)) <= PACKED_BYTES
 
     async def _pack(self, group: PageGroup, conditional: Conditional, pack: Pack) -> Landed:
-        group, begun, partition = self._kept(group), self._writer.checkpoint, self._plan.job.partition.name
+        is_private = self._plan.job.asked.privacy is not None
+        group = await in_thread(self._kept, group) if is_private else self._kept(group)
+        begun, partition = self._writer.checkpoint, self._plan.job.partition.name
         etag, modified = self._validator(conditional, "ETag"), self._validator(conditional, "Last-Modified")
 
         def make(_: RawFolder) -> PackInput:

@@ -131,6 +131,8 @@ class Landed:
     """Elements of web pages that are no rows, as no column matches in them."""
     ignored: bool = False
     """Whether the answer was passed over, as `requests.ignore` says."""
+    fields_met: frozenset[str] = frozenset()
+    """The paths of private fields that were in a record."""
 
 
 @dataclass(frozen=True)
@@ -338,6 +340,7 @@ def _sum_up(job: PartitionJob, manifests: Sequence[RawManifest], *, reused: bool
         digest=",".join(manifest.sha256 for manifest in manifests),
         elements_skipped=sum(manifest.elements_skipped for manifest in manifests),
         ignored=any(manifest.ignored for manifest in manifests),
+        fields_met=frozenset(path for manifest in manifests for path in manifest.fields_met),
     )
 
 

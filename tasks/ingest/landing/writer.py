@@ -183,6 +183,7 @@ def _add_group(before: RawManifest, group: PageGroup, largest: Scalar | None, si
         unproven=group.unproven,
         elements_skipped=before.elements_skipped + group.elements_skipped,
         ignored=before.ignored or group.ignored,
+        fields_met=tuple(sorted({*before.fields_met, *group.fields_met})),
     )
 
 

@@ -17,7 +17,7 @@ from w3lib.url import safe_url_string
 from tasks.config import PagesSource
 from tasks.config.columns import PagesColumn
 from tasks.core.errors import PermanentSourceError
-from tasks.ingest.http.redaction import quoted
+from tasks.ingest.http.redaction import NOT_SHOWN, quoted
 from tasks.ingest.scraping.encoding import decode_page
 from tasks.ingest.scraping.pairs import read_pairs
 from tasks.ingest.scraping.selectors import (
@@ -119,7 +119,20 @@ def read_page(response: httpx.Response, source: PagesSource, level: int = 0) -> 
     """
     page, here = _read(response, source, level), page_address(response.url)
     digest = blake2b(response.content, digest_size=8).hexdigest()
-    return replace(page, turns=sum(link != here for link in page.follow), digest=digest)
+    return _without_private(replace(page, turns=sum(link != here for link in page.follow), digest=digest), source)
+
+
+def _without_private(page: ScrapedPage, source: PagesSource) -> ScrapedPage:
+    """Return what a page gives without what is private, in its rows and in what is told of them."""
+    if source.private_fields is None:
+        return page
+    return replace(
+        page,
+        lines=list(map(source.private_fields.clean, page.lines)),
+        cut={name: f"columns.{name}: {source.selected[name].selector!r} takes {NOT_SHOWN}" for name in page.cut},
+        first_skipped=page.first_skipped and NOT_SHOWN,
+        shadowed=dict.fromkeys(page.shadowed, NOT_SHOWN),
+    )
 
 
 def _read(response: httpx.Response, source: PagesSource, level: int) -> ScrapedPage:
@@ -232,7 +245,9 @@ class _Document:
         """Return where the page sends browsers on to."""
         found = self._root.xpath("//meta[translate(@http-equiv, 'REFSH', 'refsh') = 'refresh']/@content").get("")
         return (
-            f", which sends browsers on: {found!r:.{_QUOTED_CHARACTERS}}; name that address as start" if found else ""
+            f", which sends browsers on: {quoted(found, _QUOTED_CHARACTERS)}; name that address as start"
+            if found
+            else ""
         )
 
     def _base(self) -> httpx.URL:

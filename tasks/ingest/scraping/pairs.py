@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 
 from parsel import Selector
 
+from tasks.ingest.http.redaction import quoted
 from tasks.ingest.scraping.selectors import inner_text
 
 _NO_WORD = re.compile(r"\W+")
 _HOLDERS = ("dt", "tr")
 _CELLS = frozenset({"td", "th"})
 _BETWEEN = "; "  # values of one name
+_QUOTED_CHARACTERS = 80
 
 
 class Pairs(NamedTuple):
@@ -36,7 +38,7 @@ def read_pairs(elements: Sequence[Selector]) -> Pairs:
     for texts in (texts for holder in holders for texts in _read(holder)):
         if len(texts) % 2 or not all(map(plain_name, texts[::2])):
             if any(texts):
-                rejects.append(f"{' | '.join(texts)!r:.80} is no name beside its value")
+                rejects.append(f"{quoted(' | '.join(texts), _QUOTED_CHARACTERS)} is no name beside its value")
             continue
         for name, value in zip(texts[::2], texts[1::2], strict=True):
             if value:
