@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -18,6 +19,7 @@ from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import is_table, quote_name
 
 _LIMITS = QueryLimits(time_limit_s=600)
+_LOST_FROM = 2.0**53
 _NESTED = ("[", "STRUCT", "MAP", "BLOB")
 
 
@@ -111,7 +113,7 @@ def _as_children(at: str, parent: Parent, rows: Sequence[tuple[Any, ...]]) -> tu
     found: dict[str, Child] = {}
     without = 0
     for value, *beside, count in rows:
-        plain = _plain(value)
+        plain = _as_whole(f"{at}.column", parent, value) if isinstance(value, float) else _plain(value)
         if plain is None or plain == "":  # the address of such a one would be that of all
             without += count
             continue
@@ -125,6 +127,23 @@ def _as_children(at: str, parent: Parent, rows: Sequence[tuple[Any, ...]]) -> tu
                 f"{dict(other.taken)[differ]!r:.60} and {dict(child.taken)[differ]!r:.60}; take {differ} out, or give {parent.from_} a key"
             )
     return list(found.values()), without
+
+
+def _as_whole(at: str, parent: Parent, value: float) -> float | None:
+    """Return a number with a point as requests have it: 1.0 is 1, and NaN no value.
+
+    Raises:
+        QueryError: it is infinite, or so large that its last digits are lost.
+
+    """
+    if math.isnan(value):
+        return None
+    if abs(value) >= _LOST_FROM:
+        raise QueryError(
+            f"{at}: {parent.column} of {parent.from_} has {value!r}, a number with a point, which so large lose their last "
+            f"digits; declare columns: {{{parent.column}: {{type: int}}}} of {parent.from_}, or type: string"
+        )
+    return int(value) if value.is_integer() else value
 
 
 def _plain(value: Any) -> Scalar | bool | None:

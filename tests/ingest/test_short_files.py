@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
+import pytest
+
+from flows.pipeline import pipeline as run_pipeline
 from tasks.config import ApiSource, load_pipeline
 from tests.ingest.sources import land_one, read_rows
 from tests.ingest.test_incremental import rows_at
 from tests.site.graphql import ORDERS
 from tests.site.landing import kept_at
+from tests.site.pokemon import NAMES, detail_of, listed_rows
 from tests.site.server import Site
 
 MOST_LINES = 20
@@ -41,6 +47,26 @@ sources:
     partitions: {region: [eu]}
     pagination: {kind: graphql}
     records_at: data.orders.nodes
+"""
+
+POKEMON = """
+name: pokemon
+sources:
+  pokemon:
+    kind: api
+    url: SITE/api/v2/pokemon?limit=3
+    pagination: {kind: next_url, next_at: next}
+    records_at: results
+  berry:
+    kind: api
+    url: SITE/api/v2/berry?limit=1000
+    pagination: {kind: next_url, next_at: next}
+    records_at: results
+  details:
+    kind: api
+    url: SITE/api/v2/pokemon/{name}
+    partitions: {name: {from: pokemon, column: name}}
+    pagination: {kind: single}
 """
 
 
@@ -76,3 +102,23 @@ async def test_a_query_of_a_connection(site: Site, tmp_path: Path) -> None:
 
     eu = [{"id": row["id"], "total": row["total"]} for row in ORDERS if row["region"] == "eu"]
     assert (await asyncio.to_thread(read_rows, landed.path), landed.pages) == (eu, 4)
+
+
+@pytest.mark.flow
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_list_with_the_detail_of_each(site: Site, tmp_path: Path) -> None:
+    """The rows of both, and of another list, are those of the server, names with signs too; each is asked for once."""
+    assert len(POKEMON.strip().splitlines()) <= MOST_LINES
+    path = tmp_path / "pipeline.yaml"
+    await asyncio.to_thread(path.write_text, POKEMON.replace("SITE", site.url))
+
+    await run_pipeline(await asyncio.to_thread(load_pipeline, path), tmp_path / "data")
+
+    details = pq.read_table(tmp_path / "data" / "tables" / "details").to_pylist()
+    expected = [detail_of("pokemon", name) for name in NAMES["pokemon"]]
+    assert sorted((row["id"], row["name"], row["weight"], json.loads(row["types"])) for row in details) == [
+        tuple(row.values()) for row in expected
+    ]
+    for kind in NAMES:
+        assert pq.read_table(tmp_path / "data" / "tables" / kind).to_pylist() == listed_rows(site.url, kind)
+    assert len(site.seen) == 3 + 1 + len(NAMES["pokemon"])

@@ -33,6 +33,7 @@ from tests.site.pages import page_routes
 from tests.site.partitioned import partitioned_routes
 from tests.site.people import people_routes
 from tests.site.places import place_routes
+from tests.site.pokemon import pokemon_routes
 from tests.site.scripted import scripted_routes
 from tests.site.secrets import said_routes
 from tests.site.sessions import session_routes
@@ -152,6 +153,7 @@ def _routes(site: Site) -> list[Route]:
         **place_routes(site),
         **people_routes(site),
         **graphql_routes(site),
+        **pokemon_routes(site),
         **api_routes(site, ITEMS),
         **answer_routes(site, ITEMS),
         **auth_routes(site, ITEMS),
