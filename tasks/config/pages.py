@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
 from tasks.config.base import ConfigModel, NonEmpty, is_trusted
 from tasks.config.columns import PagesColumn, find_search_mistake, read_pages_column
@@ -20,6 +20,8 @@ class Download(ConfigModel):
     """Selector, within each row, of the address of a file, CSS ending in ::attr(src), or XPath; the first match counts."""
     into: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
     """Name of the folder below data/raw/<source>, and of the columns, e.g. picture: picture_path, the file's path below data/raw/<source>, whose name is its sha256, picture_bytes and picture_type, its media type; null where there is no file."""
+    max_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(64 * 1024 * 1024)
+    """Bytes that one file may have, e.g. 200MiB; a larger one is not kept, and a reject that names it."""
 
 
 class Render(ConfigModel):
@@ -72,7 +74,7 @@ class PagesSource(Fetched):
     pairs: NonEmpty | None = None
     """Selector, within each row, of what holds names beside their values, each of which becomes a column by its name in small letters: a dl, a table of two columns, or rows of one, e.g. "table.facts tr". Several values of a name are joined by "; "."""
     download: Download | None = None
-    """Files that the rows lead to, which are fetched with them, within requests.max_body_bytes each; what is there is not asked for again, unless the source is fetched with --fresh, or by other selectors."""
+    """Files that the rows lead to, which are fetched with them; what is there is not asked for again, unless the source is fetched with --fresh, or by other selectors."""
     render: Annotated[Render | None, BeforeValidator(_read_render, json_schema_input_type=bool | Render | None)] = None
     """Whether, or how, a browser runs the scripts of its pages, for pages whose rows or links these make: true, or {wait_for: …}."""
     robots: Literal["obey", "ignore"] = "obey"

@@ -5,10 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
+
+
+async def in_thread(call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+    """Call in a thread; when cancelled, wait for the call's end first: the file is the thread's until then."""
+    work = asyncio.create_task(asyncio.to_thread(call, *arguments))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
 
 
 async def gather_all(items: Iterable[Item], call: Callable[[Item], Coroutine[Any, Any, Result]]) -> list[Result]:

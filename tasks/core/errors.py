@@ -5,7 +5,8 @@ TidemillError
 ├── SourceError         a source could not be fetched or read
 │   └── PermanentSourceError   trying again cannot help (wrong token, 404, wrong shape)
 │       ├── WrongPagesError    what has come is not what it should be: nothing of it is kept
-│       └── OtherHostError     an address leads to a host that the source may not go to
+│       ├── OtherHostError     an address leads to a host that the source may not go to
+│       └── TooLargeError      a body is larger than it may be
 ├── TableError          a table could not be made from what was received
 ├── TrainingError       the training set or a candidate is wrong
 │   └── QueryError         SQL over tables does not run; a TableError too, where a table is made by it
@@ -62,6 +63,10 @@ class OtherHostError(PermanentSourceError):
     def __reduce__(self) -> tuple[type[OtherHostError], tuple[str, str]]:
         """Pickle with the host, so that the error crosses process borders whole."""
         return type(self), (str(self), self.host)
+
+
+class TooLargeError(PermanentSourceError):
+    """The body of an answer is larger than it may be."""
 
 
 class TableError(TidemillError):

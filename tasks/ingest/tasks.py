@@ -21,7 +21,7 @@ from prefect.tasks import Task
 from tasks.config import Dates, Parent, PartedSource, SecretReference, SqlSource
 from tasks.config.tabled import Fetched
 from tasks.core.accounting import Account, audit, same_answers, unmet_values, warnings_of
-from tasks.core.concurrency import gather_all
+from tasks.core.concurrency import gather_all, in_thread
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.hosts import host_of
 from tasks.core.locks import exclusive_lock
@@ -34,7 +34,6 @@ from tasks.ingest.landing.packing import Make, Packing
 from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing, plan_new
 from tasks.ingest.landing.private import LEAST_CHARACTERS, check_key, find_unmet, guard
 from tasks.ingest.landing.query import QueryAccess, land_query
-from tasks.ingest.landing.threads import in_thread
 from tasks.ingest.landing.writer import list_begun
 from tasks.ingest.progress import Show, SourceProgress
 from tasks.ingest.results import FailedPartition, LandedSource, PartitionOutcome, RequestWarnings, resolve_unproven

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.core.errors import WrongPagesError
+from tasks.core.errors import SourceError, WrongPagesError
 from tests.ingest.sources import land_one, list_files, pages, read_rows
 from tests.site.server import Site
 
@@ -53,6 +53,45 @@ async def test_what_is_there_is_not_asked_for_again(site: Site, tmp_path: Path) 
     everything = sorted({*ASKED, "/pictures"})
     assert asked == [["/gone.png", "/pictures"], everything, everything]
     assert (tmp_path / "picture" / NAME).read_bytes() == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        ("huge", "larger than download.max_bytes (100,000); raise it if it is the source's"),
+        ("huge-by-length", "larger than download.max_bytes (100,000); raise it if it is the source's"),
+        ("gzip-bomb", "larger than download.max_bytes (100,000); raise it if it is the source's"),
+        ("403-always", "not given to us: 403 Forbidden"),
+        ("404-always", "gone: 404 Not Found"),
+    ],
+)
+async def test_a_file_that_cannot_be_had_is_a_reject(site: Site, tmp_path: Path, fault: str, cause: str) -> None:
+    """The other files are kept, nothing of this one is, and the row has none."""
+    download = {"select": "img::attr(src)", "into": "picture", "max_bytes": 100_000}
+    landed = await land_one(pages(site, f"/pictured/{fault}", download=download, follow=None), tmp_path)
+
+    *rows, reject = read_rows(landed.path)
+    assert rows == [{"name": name, **columns} for name, columns in {"a": KEPT, "b": NONE, "c": KEPT}.items()]
+    assert reject["$reject"] == f"download: {site.url}/{fault}-picture/2.png: this file is {cause}"
+    assert [name for name in list_files(tmp_path / "picture") if "." in name] == [NAME]
+
+
+@pytest.mark.parametrize("fault", ["500-always", "truncated-always"])
+async def test_a_file_that_may_come_later_fails_its_partition(site: Site, tmp_path: Path, fault: str) -> None:
+    """No half of it is kept, and the next run asks for it, and not for what is there."""
+    source = pages(site, f"/pictured/{fault}", **DOWNLOAD)
+    with pytest.raises(SourceError, match=rf"{fault}-picture/2.png failed 3 times, at last with: "):
+        await land_one(source, tmp_path)
+
+    kept = list_files(tmp_path / "picture")
+    with pytest.raises(SourceError):
+        await land_one(source, tmp_path)
+
+    assert [name for name in kept if "." in name] == [NAME]
+    assert list_files(tmp_path / "picture") == kept
+    assert {path: site.paths.count(path) for path in site.paths if "-picture" in path} == {
+        f"/{fault}-picture/{number}.png": 6 if number == 2 else 1 for number in (1, 2, 3)
+    }
 
 
 async def test_a_selector_that_leads_to_no_file_is_one_error(site: Site, tmp_path: Path) -> None:

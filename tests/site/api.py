@@ -178,6 +178,8 @@ _FAULTS: dict[str, Callable[..., Awaitable[Response]]] = {
     "500-once": _status(500),
     "500-always": _status(500),
     "404-always": _status(404),
+    "403-always": _status(403),
+    "truncated-always": _sent(lambda body: [body[:5]], ends=False, content_length="1000"),
     "429-once-retry-after-seconds": _status(429, lambda: "1"),
     "429-once-retry-after-date": _status(429, _next_second),
     "503-once-retry-after-seconds": _status(503, lambda: "1"),

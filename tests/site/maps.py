@@ -49,7 +49,9 @@ def map_routes(site: Site) -> dict[str, Route]:
         "/shelf/{number:int}": _shelf,
         "/long-leaf/{number:int}": _long_leaf(site),
         "/pictures": _html(_PICTURES),
-        "/picture/{name}": _picture(site),
+        "/picture/{name}": _picture(site, "truncated-once"),
+        "/pictured/{fault}": _pictured,
+        "/{fault}-picture/{name}": _picture(site),
         "/sitemap-dated.xml": _dated(site),
         "/sitemap-dated-stale.xml": _dated(site, "2020-01-01"),
         "/dated/{name}": _dated_leaf(site),
@@ -92,12 +94,21 @@ _PICTURES = """
 """
 
 
-def _picture(site: Site) -> Route:
-    """Return pictures, of which one fails once."""
+async def _pictured(request: Request) -> Response:
+    """Answer with rows of which the first and the last have a picture, and the other one that has the fault."""
+    of = f"{request.path_params['fault']}-picture"
+    return HTMLResponse(
+        f"<li><b>a</b><img src='../{of}/1.png'><li><b>b</b><img src='../{of}/2.png'><li><b>c</b><img src='../{of}/3.png'>"
+    )
+
+
+def _picture(site: Site, fault: str | None = None) -> Route:
+    """Return pictures, of which one fails once, or has the fault that its path names."""
 
     async def answer(request: Request) -> Response:
         well = Response(b"\x89PNG 1", media_type="image/png; q=1")
-        return await fail("truncated-once", well, request, first=site.is_first(request))
+        of = fault or (request.path_params["fault"] if request.path_params["name"] == "2.png" else "none")
+        return await fail(of, well, request, first=site.is_first(request))
 
     return answer
 

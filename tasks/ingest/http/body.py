@@ -13,7 +13,7 @@ import aiohttp
 import httpx
 
 from tasks.config import Requests
-from tasks.core.errors import PermanentSourceError
+from tasks.core.errors import PermanentSourceError, TooLargeError
 from tasks.ingest.http.connections import Connections
 from tasks.ingest.http.decompression import Decompression, UnknownCodingError
 from tasks.ingest.http.redaction import may_quote
@@ -97,7 +97,7 @@ class BodyTransport(httpx.AsyncBaseTransport):
 
     async def _read(self, answer: aiohttp.ClientResponse, request: httpx.Request) -> bytes:
         """Return the body, decompressed."""
-        most = self._requests.max_body_bytes
+        most = context_of(request).max_bytes or self._requests.max_body_bytes
         told = answer.headers.get("Content-Length", "")
         if told.isdecimal() and int(told) > most:
             raise _too_large(request, most, f"Content-Length is {int(told):,}")
@@ -135,8 +135,8 @@ async def _decompress(sent: AsyncIterable[bytes], undone: Decompression, request
     return b"".join(parts)
 
 
-def _too_large(request: httpx.Request, most: int, how: str) -> PermanentSourceError:
-    return PermanentSourceError(
+def _too_large(request: httpx.Request, most: int, how: str) -> TooLargeError:
+    return TooLargeError(
         f"{context_of(request).label}: the body is larger than requests.max_body_bytes ({most:,}): {how}; "
         "ask for smaller pages, or raise max_body_bytes"
     )

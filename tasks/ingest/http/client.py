@@ -254,7 +254,7 @@ def _request(page_request: PageRequest, stats: RequestStats) -> httpx.Request:
         headers["Content-Length"] = str(len(content))
         stream = httpx.ByteStream(content)
     # A stream is taken as it is; of content httpx makes one with headers of its own, which aiohttp adds anyway.
-    extensions = with_context(stats, page_request.method, page_request.url)
+    extensions = with_context(stats, page_request.method, page_request.url, max_bytes=page_request.max_bytes)
     request = httpx.Request(
         page_request.method, page_request.url, headers=headers, stream=stream, extensions=extensions
     )

@@ -59,7 +59,8 @@ class RedirectTransport(httpx.AsyncBaseTransport):
             headers.pop(name, None)
             if body and name in request.headers:
                 headers[name] = request.headers[name]
-        extensions = with_context(context_of(request).stats, method, url)
+        asked = context_of(request)
+        extensions = with_context(asked.stats, method, url, max_bytes=asked.max_bytes)
         following = httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(body), extensions=extensions)
         following.read()
         return following

@@ -45,6 +45,8 @@ class RequestContext:
     url: httpx.URL
     stood_s: float = 0.0
     coming_bytes: int = 0
+    max_bytes: int | None = None
+    """Of its body, where that is not what the source's requests say."""
 
     def add(self, received: int) -> None:
         """Count a part of the body, which is on its way."""
@@ -62,9 +64,11 @@ class RequestContext:
         return f"{self.method} {self.url}"
 
 
-def with_context(stats: RequestStats, method: str, url: httpx.URL) -> dict[str, RequestContext]:
+def with_context(
+    stats: RequestStats, method: str, url: httpx.URL, *, max_bytes: int | None = None
+) -> dict[str, RequestContext]:
     """Return the extensions of a request to `url` that goes into `stats`."""
-    return {_EXTENSION: RequestContext(stats, method, url)}
+    return {_EXTENSION: RequestContext(stats, method, url, max_bytes=max_bytes)}
 
 
 def context_of(request: httpx.Request) -> RequestContext:
@@ -86,6 +90,8 @@ class PageRequest(NamedTuple):
     """JSON value of a POST, or its bytes as they are, whose type is among the headers."""
     answers: frozenset[int] = frozenset()
     """Statuses beside 2xx that are an answer, not an error."""
+    max_bytes: int | None = None
+    """Of its body, where that is not what the source's requests say."""
     fill: Callable[[str, Scalar], PageRequest] | None = None
     """Returns the request with a value wherever the placeholder of a name stands."""
 

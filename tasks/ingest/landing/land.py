@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from tasks.config import ApiSource, PagesSource, Scalar
 from tasks.config.answers import REJECT
 from tasks.config.tabled import Fetched
+from tasks.core.concurrency import in_thread
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.pagination import read_pages
 from tasks.ingest.api.urls import first_request
@@ -24,7 +25,6 @@ from tasks.ingest.landing.plan import Landed, LandingPlan, as_unchanged, summari
 from tasks.ingest.landing.private import clean_records
 from tasks.ingest.landing.resumption import State, keep_state, read_state
 from tasks.ingest.landing.taken import TakenMembers
-from tasks.ingest.landing.threads import in_thread
 from tasks.ingest.landing.watermark import Watermark, moment_of
 from tasks.ingest.landing.writer import RawWriter, discard, pack_group
 from tasks.ingest.scraping.browsers import Browsers
@@ -253,8 +253,7 @@ class _Landing:
         """Return where files go that rows lead to; those that are there are asked for again where all of it is."""
         if source.download is None:
             return None
-        anew = self._plan.landed is None and not self._plan.is_begun
-        return Downloads(self._plan.job.folder, source.download.into, anew=anew)
+        return Downloads(self._plan.job.folder, source.download.into, anew=self._plan.is_anew)
 
     def _take(self, group: PageGroup) -> None:
         """Put the next pages beside those that are not committed yet."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from tasks.ingest.landing.threads import in_thread
+from tasks.core.concurrency import in_thread
 from tasks.raw.files import RawManifest
 from tasks.raw.folder import RawFolder
 from tasks.raw.packs import PackInput

@@ -156,6 +156,8 @@ class LandingPlan:
     """Whether a run that ended early has left what this one goes on from."""
     piece: Piece | None = None
     """Where in a pack what stands of the partition lies, if it does."""
+    is_anew: bool = False
+    """Whether all of it is asked for again: as the run is to, or as its requests are others than those that were landed."""
 
     @property
     def incremental(self) -> Incremental | SqlIncremental | None:
@@ -213,7 +215,7 @@ def plan_landing(job: PartitionJob, *, fresh: bool, within: RawFolder | None = N
     folder = within or job.look()
     first = plan_new(job)
     if folder.is_new(job.partition.name):
-        return first
+        return replace(first, is_anew=fresh)
     files, piece = folder.list_files(job.partition.name), folder.find_piece(job.partition.name)
     first = replace(first, piece=piece)
     if not fresh:
@@ -226,6 +228,7 @@ def plan_landing(job: PartitionJob, *, fresh: bool, within: RawFolder | None = N
         discard(job.raw)
         if not fresh and _are_current(job, files):
             return _plan_more(first, files)
+        first = replace(first, is_anew=fresh or bool(files))
     discard(increment_path(job.raw, len(files) or 1))
     return first
 

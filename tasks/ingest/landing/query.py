@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import SqlIncremental, SqlSource, write_duration
+from tasks.core.concurrency import in_thread
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.suggestions import did_you_mean
 from tasks.ingest.http.redaction import Redactor
 from tasks.ingest.http.requests import PageGroup, RequestStats
 from tasks.ingest.landing.plan import Landed, LandingPlan, summarize_landing, warn_of_clock
-from tasks.ingest.landing.threads import in_thread
 from tasks.ingest.landing.watermark import Watermark
 from tasks.ingest.landing.writer import RawWriter, discard
 from tasks.ingest.sql.batches import add_constants, as_frame

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import httpx
 
 from tasks.config import PagesSource
-from tasks.core.errors import OtherHostError, PermanentSourceError
+from tasks.core.errors import OtherHostError, PermanentSourceError, TooLargeError
 from tasks.core.hosts import AllowedHosts
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest
 from tasks.ingest.scraping.browsers import Browsers
@@ -28,6 +28,7 @@ from tasks.ingest.throttle.limiter import BodyRoom
 from tasks.raw.partitions import Partition
 
 _GONE = frozenset({404, 410})  # behind a link it is the link that is wrong; a start page has to be there
+_NO_FILE = _GONE | {403, 451}  # a host may well not give all of its pictures away
 
 
 class Beside(NamedTuple):
@@ -192,12 +193,17 @@ class _Visitor:
         """Return the answer of a file's address, or why there is none."""
         if not await self._may_fetch(url):
             return "robots.txt disallows this file"
+        assert self._source.download is not None
+        most = self._source.download.max_bytes
         try:
-            response = await self._fetch(PageRequest(url, answers=_GONE))
+            response = await self._fetch(PageRequest(url, answers=_NO_FILE, max_bytes=most))
         except OtherHostError as error:
             return f"this file leads on to another host; add {error.host} to allow_hosts to follow it"
-        if response.status_code in _GONE:
-            return f"this file is gone: {response.status_code} {response.reason_phrase}"
+        except TooLargeError:
+            return f"this file is larger than download.max_bytes ({most:,}); raise it if it is the source's"
+        if response.status_code in _NO_FILE:
+            what = "gone" if response.status_code in _GONE else "not given to us"
+            return f"this file is {what}: {response.status_code} {response.reason_phrase}"
         return response
 
     async def _may_fetch(self, url: httpx.URL) -> bool:

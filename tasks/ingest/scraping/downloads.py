@@ -17,7 +17,7 @@ from typing import NamedTuple
 import httpx
 import msgspec
 
-from tasks.core.concurrency import gather_all
+from tasks.core.concurrency import gather_all, in_thread
 from tasks.core.storage import commit
 
 _KNOWN = ".known"
@@ -76,10 +76,10 @@ class Downloads:
             return self._found[address]
 
     async def _fetch(self, url: httpx.URL, bring: Bring) -> StoredFile | str:
-        if not self._anew and (known := await asyncio.to_thread(self._find, str(url))) is not None:
+        if not self._anew and (known := await in_thread(self._find, str(url))) is not None:
             return known
         response = await bring(url)
-        return response if isinstance(response, str) else await asyncio.to_thread(self._store, url, response)
+        return response if isinstance(response, str) else await in_thread(self._store, url, response)
 
     def _find(self, address: str) -> StoredFile | None:
         """Return a file that is there whole, and was asked for by this address."""
