@@ -50,6 +50,8 @@ def map_routes(site: Site) -> dict[str, Route]:
         "/long-leaf/{number:int}": _long_leaf(site),
         "/pictures": _html(_PICTURES),
         "/picture/{name}": _picture(site, "truncated-once"),
+        "/long-pictured/{number:int}": _long_pictured(site),
+        "/long-picture/{number:int}.png": _long_picture(site),
         "/pictured/{fault}": _pictured,
         "/{fault}-picture/{name}": _picture(site),
         "/sitemap-dated.xml": _dated(site),
@@ -172,6 +174,31 @@ def _dated_leaf(site: Site) -> Route:
         return HTMLResponse(f"<li><b>{texts[request.path_params['name']]}</b><li><b>more</b>")
 
     return answer
+
+
+def _long_pictured(site: Site) -> Route:
+    """Return pages with two rows: each with a picture of its own, and one that all have."""
+
+    async def answer(request: Request) -> Response:
+        await asyncio.sleep(kept_at(site).late_s)
+        number = request.path_params["number"]
+        rows = (f"<li><b>{number}</b><img src='../long-picture/{name}.png'>" for name in (number, 0))
+        return HTMLResponse("".join(rows))
+
+    return answer
+
+
+def _long_picture(site: Site) -> Route:
+    async def answer(request: Request) -> Response:
+        await asyncio.sleep(kept_at(site).late_s)
+        return Response(long_picture(request.path_params["number"]), media_type="image/png")
+
+    return answer
+
+
+def long_picture(number: int) -> bytes:
+    """Return the bytes of a picture."""
+    return b"PNG %d" % number * 9999
 
 
 async def _shelf(request: Request) -> Response:
