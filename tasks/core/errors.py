@@ -6,6 +6,7 @@ TidemillError
 │   └── PermanentSourceError   trying again cannot help (wrong token, 404, wrong shape)
 │       ├── WrongPagesError    what has come is not what it should be: nothing of it is kept
 │       ├── OtherHostError     an address leads to a host that the source may not go to
+│       ├── DeadRedirectError  redirects that do not end, or lead to no web address
 │       └── TooLargeError      a body is larger than it may be
 ├── TableError          a table could not be made from what was received
 ├── TrainingError       the training set or a candidate is wrong
@@ -63,6 +64,10 @@ class OtherHostError(PermanentSourceError):
     def __reduce__(self) -> tuple[type[OtherHostError], tuple[str, str]]:
         """Pickle with the host, so that the error crosses process borders whole."""
         return type(self), (str(self), self.host)
+
+
+class DeadRedirectError(PermanentSourceError):
+    """Redirects do not end, or lead to no web address."""
 
 
 class TooLargeError(PermanentSourceError):

@@ -58,6 +58,20 @@ async def test_a_page_that_comes_again_is_a_reject(site: Site) -> None:
     ]
 
 
+async def test_a_page_with_the_rows_of_another_is_told(site: Site) -> None:
+    """What stands beside the rows is another each time, so the rows come; where they have a key they are dropped by it."""
+    (*_, last) = groups = await crawl_from(crawled(site, "/counted/1"))
+    (*_, keyed) = await crawl_from(crawled(site, "/counted/1", key=["name"]))
+
+    assert [row["name"] for row in read_rows(groups)] == ["1a", "1b", "2a", "2b", "1a", "1b"]
+    assert last.warnings == (
+        f"1 pages have the same rows as another that was read before, the first of them {site.url}/counted/1?again has "
+        f"those of {site.url}/counted/1, and their rows are in the table twice: where it is the same page by another "
+        "address, have follow and links leave that out, or declare the key of the rows",
+    )
+    assert keyed.warnings == ()
+
+
 async def test_a_page_that_comes_again_is_known_after_a_kill(site: Site) -> None:
     """What was read before is part of the state."""
     source = crawled(site, "/fan?page=1", "/fan?page=2", follow=None)

@@ -64,7 +64,7 @@ def expected_files(site: Site) -> dict[str, list[Any]]:
     ]
     rows["html/all"] = [{"name": str(row["id"])} for row in long_rows(None, PAGES)]
     rows["listed/all"] = [{"name": str(number)} for number in range(1, PAGES + 1)]
-    manifests = {f"{name}.json": [] for name in rows}
+    manifests: dict[str, list[Any]] = {f"{name}.json": [] for name in rows}
     return {f"{name}.jsonl.zst": rows[name] for name in rows} | manifests | kept | {name: [] for name in known}
 
 

@@ -39,6 +39,8 @@ def listed(site: Site, path: str, key: str = "sitemap", **changes: Any) -> Pages
         ("sitemap", "/sitemap.xml.gz", {}, LEAVES),
         ("sitemap", "/sitemap-index.xml", {"match": "leaf/"}, [*LEAVES, "leaf 9"]),
         ("sitemap", "/sitemap-with-dead-links.xml", {}, ["leaf 1", "this link is dead: 404 Not Found"]),
+        ("sitemap", "/sitemap-with-languages.xml", {}, ["leaf 1"]),
+        ("sitemap", "/sitemap-of-itself.xml", {}, ["leaf 9", "leaf 1"]),
         ("feed", "/rss.xml", {}, ["1 of its entries have no address", "leaf 1", "leaf 2", "leaf 3"]),
         ("feed", "/atom.xml", {}, ["leaf 1", "leaf 2"]),
     ],

@@ -89,6 +89,17 @@ async def test_a_dead_link_is_a_reject(site: Site, tmp_path: Path) -> None:
         await land_one(pages(site, "/gone"), tmp_path)
 
 
+async def test_a_link_whose_redirects_do_not_end_is_a_reject(site: Site, tmp_path: Path) -> None:
+    """Nor does one that leads out of the web end the run; a start page that is no page does."""
+    source = pages(site, "/list-with-circles", links="a:not([rel])::attr(href)", follow=None)
+    rows = read_rows((await land_one(source, tmp_path)).path)
+
+    dead = "this link is dead: its redirects do not end, or lead to no web address"
+    assert [row.get("$reject", row.get("name")) for row in rows] == ["item 1", dead, dead]
+    with pytest.raises(PermanentSourceError, match="more than 20 redirects, one after the other; correct the address"):
+        await land_one(pages(site, "/redirects-for-ever"), tmp_path / "start")
+
+
 async def test_passwords_of_the_home_folder_are_sent_to_nobody(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

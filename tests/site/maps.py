@@ -39,6 +39,11 @@ def map_routes(site: Site) -> dict[str, Route]:
         "/sitemap-index-elsewhere.xml": _xml(index_of(["http://other.example.com/1.xml"])),
         "/sitemap-partly-elsewhere.xml": _xml(sitemap_of([leaves[0], "http://other.example.com/2"])),
         "/sitemap-with-dead-links.xml": _xml(sitemap_of([leaves[0], f"{site.url}/gone"])),
+        "/sitemap-with-languages.xml": _xml(
+            f"<urlset xmlns:x='urn:x'><url><x:link rel='alternate' hreflang='de' href='{leaves[1]}'/>"
+            f"<loc>{leaves[0]}</loc><link>{leaves[2]}</link></url></urlset>"
+        ),
+        "/sitemap-of-itself.xml": _xml(index_of([f"{site.url}/sitemap-of-itself.xml", f"{site.url}/sitemap-more.xml"])),
         "/sitemap-without-pages.xml": _xml(sitemap_of([])),
         "/sitemap-cut-off.xml": _xml(sitemap_of(leaves)[:-40]),
         "/sitemap-bomb.xml": _xml(_BOMB),

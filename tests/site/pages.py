@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
@@ -77,6 +78,10 @@ def page_routes() -> dict[str, Route]:
         "/item/{number:int}": _item,
         "/values": _html(_VALUES),
         "/json-instead-of-html": _bytes(b'["li"]', "application/json"),
+        "/list-with-circles": _html(_list(["item/1", "redirects-for-ever", "redirects-to-an-app"], "list-2")),
+        "/redirects-for-ever": _moved("redirects-for-ever"),
+        "/redirects-to-an-app": _moved("app://open"),
+        "/counted/{number:int}": _counted,
         "/no-match": _html("<p>nothing here</p>"),
         "/no-match-then-rows": _html("<p>nothing here</p><a rel=next href=page-3>next</a>"),
         "/blank": _html(""),
@@ -152,6 +157,13 @@ def _moved(to: str) -> Route:
         return RedirectResponse(to)
 
     return answer
+
+
+async def _counted(request: Request) -> Response:
+    """Answer with one of two pages, each time with another text beside the rows; the second leads to the first by another address."""
+    number = request.path_params["number"]
+    shown = f"<i>shown at {time.monotonic_ns()}</i>"
+    return HTMLResponse(_page([f"{number}a", f"{number}b"], {1: "2", 2: "1?again"}.get(number)) + shown)
 
 
 async def _late(request: Request) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from tasks.core.errors import PermanentSourceError
+from tasks.core.errors import DeadRedirectError
 from tasks.core.hosts import AllowedHosts
 from tasks.ingest.http.auth import is_own, origin_of
 from tasks.ingest.http.redaction import quoted
@@ -29,7 +29,7 @@ class RedirectTransport(httpx.AsyncBaseTransport):
         """Return the first answer that is no redirect.
 
         Raises:
-            PermanentSourceError: the redirects do not end, or lead to no address.
+            DeadRedirectError: the redirects do not end, or lead to no address.
             OtherHostError: the request itself, or a redirect, is for a host that the source may not go to.
 
         """
@@ -41,7 +41,7 @@ class RedirectTransport(httpx.AsyncBaseTransport):
             if response.status_code not in _FOLLOWED or "Location" not in response.headers:
                 return response
             request = self._next(request, response)
-        raise PermanentSourceError(
+        raise DeadRedirectError(
             f"{asked.label}: more than {_STEPS} redirects, one after the other; correct the address"
         )
 
@@ -74,7 +74,7 @@ def _target(request: httpx.Request, response: httpx.Response) -> httpx.URL:
     except httpx.InvalidURL:
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host:
-        raise PermanentSourceError(
+        raise DeadRedirectError(
             f"{context_of(request).label}: the redirect to {quoted(location, _QUOTED_CHARACTERS)} leads to no web address; correct the address"
         )
     return url

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import httpx
 
 from tasks.config import PagesSource
-from tasks.core.errors import OtherHostError, PermanentSourceError, TooLargeError
+from tasks.core.errors import DeadRedirectError, OtherHostError, PermanentSourceError, TooLargeError
 from tasks.core.hosts import AllowedHosts
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest
 from tasks.ingest.scraping.browsers import Browsers
@@ -28,6 +28,7 @@ from tasks.ingest.throttle.limiter import BodyRoom
 from tasks.raw.partitions import Partition
 
 _GONE = frozenset({404, 410})  # behind a link it is the link that is wrong; a start page has to be there
+_CIRCLE = "its redirects do not end, or lead to no web address"
 _NO_FILE = _GONE | {403, 451}  # a host may well not give all of its pictures away
 
 
@@ -150,13 +151,9 @@ class _Visitor:
                     "choose another start, or set robots: ignore if you have leave to"
                 )
             return CrawlResult(spot.url, reject="robots.txt disallows this page")
-        try:
-            response = await self._open(spot, PageRequest(url, answers=frozenset() if is_needed else _GONE))
-        except OtherHostError as error:
-            return _led_away(spot.url, error.host)
-        self._room.add(len(response.content))
-        if response.status_code in _GONE:
-            return CrawlResult(spot.url, reject=f"this link is dead: {response.status_code} {response.reason_phrase}")
+        response = await self._open(spot, url, is_needed=is_needed)
+        if isinstance(response, CrawlResult):
+            return response
         address = page_address(response.url)
         if not self._hosts.allow(address):
             return _led_away(spot.url, address.netloc.decode("ascii"))
@@ -170,10 +167,27 @@ class _Visitor:
             page = replace(page, lines=lines, rejects=[*page.rejects, *rejects])
         return CrawlResult(str(address), page, asked_at=asked_at)
 
-    async def _open(self, spot: CrawlTarget, page_request: PageRequest) -> httpx.Response:
-        """Return the answer of a page, as its scripts make it where they are to run."""
-        response, render = await self._fetch(page_request), self._source.render
-        if render is None or spot.level == LISTING or not (response.is_success and is_html(response)):
+    async def _open(self, spot: CrawlTarget, url: httpx.URL, *, is_needed: bool) -> httpx.Response | CrawlResult:
+        """Return the answer of a page, or why it has none; one that `is_needed` has to have one."""
+        try:
+            response = await self._fetch(PageRequest(url, answers=frozenset() if is_needed else _GONE))
+            if spot.level != LISTING and response.is_success:
+                response = await self._render(response)
+        except OtherHostError as error:
+            return _led_away(spot.url, error.host)
+        except DeadRedirectError:
+            if is_needed:
+                raise
+            return CrawlResult(spot.url, reject=f"this link is dead: {_CIRCLE}")
+        self._room.add(len(response.content))
+        if response.status_code in _GONE:
+            return CrawlResult(spot.url, reject=f"this link is dead: {response.status_code} {response.reason_phrase}")
+        return response
+
+    async def _render(self, response: httpx.Response) -> httpx.Response:
+        """Return a page as its scripts make it, where they are to run."""
+        render = self._source.render
+        if render is None or not is_html(response):
             return response
         assert self._browsers is not None
         access = Access(self._fetch, self._hosts, self._may_fetch, self._source.requests.max_body_bytes)
@@ -199,6 +213,8 @@ class _Visitor:
             response = await self._fetch(PageRequest(url, answers=_NO_FILE, max_bytes=most))
         except OtherHostError as error:
             return f"this file leads on to another host; add {error.host} to allow_hosts to follow it"
+        except DeadRedirectError:
+            return f"this file is gone: {_CIRCLE}"
         except TooLargeError:
             return f"this file is larger than download.max_bytes ({most:,}); raise it if it is the source's"
         if response.status_code in _NO_FILE:

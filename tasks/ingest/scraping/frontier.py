@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from tasks.ingest.scraping.page import ScrapedPage, reject_line
 from tasks.ingest.scraping.selector_stats import SelectorStats
 from tasks.ingest.scraping.unchanged import PageRecord, is_told, make_record
 
+_ROWS_COMPARED = 2
 LISTING = -1
 """The level of a sitemap or a feed, which lists pages of level 0."""
 
@@ -55,7 +57,7 @@ class CrawlState:
     landed: list[tuple[str, int]]
     """Pages whose rows or links came under an address that was redirected to them."""
     bodies: dict[str, str] = field(default_factory=dict)
-    """By what stands for a body that rows or links came of, its address."""
+    """By what stands for a body that rows or links came of, or for all rows of a page, its address."""
     records: list[PageRecord] = field(default_factory=list)
     """Of pages whose sitemap says when they changed."""
     lines: int = 0
@@ -155,6 +157,7 @@ class Frontier:
         else:
             self.matches.add_detail(spot.url, visit.page)
             self._keep_record(visit, visit.page, spot)
+            self._compare_rows(visit.page, spot)
         self.find(visit.page.follow, spot.depth + 1, spot.level)
         self.find(visit.page.links, spot.depth + 1, spot.level + 1)
         return [*visit.page.lines, *(reject_line(reason, spot.url) for reason in visit.page.rejects)]
@@ -178,6 +181,15 @@ class Frontier:
     def _same_body(self, page: ScrapedPage, spot: CrawlTarget) -> str:
         """Return the first address of the same kind of page that had this body."""
         return self._bodies.setdefault(f"{page.digest}{'+' * spot.level}", spot.url)
+
+    def _compare_rows(self, page: ScrapedPage, spot: CrawlTarget) -> None:
+        """Note a page with all the rows of one that was read before: of single rows many are alike."""
+        if len(page.lines) < _ROWS_COMPARED or self._source.key:
+            return
+        rows = blake2b(b"\n".join(page.lines), digest_size=8).hexdigest()
+        first = self._bodies.setdefault(f"rows {rows}", spot.url)
+        if first != spot.url:
+            self.matches.repeat(spot.url, first)
 
     def _is_read(self, url: str, spot: CrawlTarget) -> bool:
         """Return whether a page was redirected to one that was read before, as a page of the same kind."""

@@ -36,6 +36,7 @@ _ENTRIES = {
 }
 """Paths of the elements that each list one page, or one sitemap."""
 _ROOTS = {path[0] for path in _ENTRIES}
+_SITEMAPS = frozenset({"urlset", "sitemapindex"})
 
 
 class _RefusedError(Exception):
@@ -183,6 +184,7 @@ class _Reader:
             self.listed.are_sitemaps = self._path[0] == "sitemapindex"
         if (
             self._entry is not None
+            and self._path[0] not in _SITEMAPS  # whose links are the same page in other languages
             and tuple(self._path[:-1]) in _ENTRIES
             and self._path[-1] == "link"
             and attributes.get("rel", "alternate") == "alternate"
@@ -194,7 +196,7 @@ class _Reader:
         text, path = "".join(self._text).strip(), tuple(self._path)
         self._text.clear()
         if self._entry is not None and path[:-1] in _ENTRIES and text:
-            if path[-1] in ("loc", "link"):
+            if path[-1] == ("loc" if path[0] in _SITEMAPS else "link"):
                 self._entry.address = self._entry.address or text
             elif path[-1] == "lastmod":
                 self._entry.changed = text

@@ -60,6 +60,10 @@ class SelectorStats:
     """Names beside values."""
     shadowed: dict[str, str] = field(default_factory=dict)
     """By column, the first value of a pair that has its name, and its page."""
+    repeated: int = 0
+    """Pages with all the rows of one that was read before."""
+    first_repeated: str = ""
+    """The first of those, and the one before."""
     cut: dict[str, str] = field(default_factory=dict)
     """By column, the first text that its selector has cut a number in, and its page."""
 
@@ -100,12 +104,18 @@ class SelectorStats:
         self.shadowed = {name: f"{value!r:.80} on {url}" for name, value in page.shadowed.items()} | self.shadowed
         self.cut = {name: f"GET {url}: {sentence}" for name, sentence in page.cut.items()} | self.cut
 
+    def repeat(self, url: str, first: str) -> None:
+        """Count a page with all the rows of another."""
+        self.repeated += 1
+        self.first_repeated = self.first_repeated or f"{url} has those of {first}"
+
     def warnings(self, source: PagesSource) -> tuple[str, ...]:
         """Return what there is to doubt in the rows, one sentence each."""
         return (
             self._warn_elsewhere(source)
             + self._warn_too_deep(source)
             + self._warn_skipped(source)
+            + self._warn_repeated()
             + tuple(
                 f"pairs: {source.pairs!r} has a {name}, the first {value}, which is left out, as columns.{name} is declared; "
                 f"give the column another name, or take it out"
@@ -149,6 +159,15 @@ class SelectorStats:
         return (
             f"max_depth: {self.too_deep:,} links lead farther than {source.max_depth} from a first page, the first of them "
             f"to {self.first_too_deep}, and were left out; raise max_depth if their pages are the source's",
+        )
+
+    def _warn_repeated(self) -> tuple[str, ...]:
+        if not self.repeated:
+            return ()
+        return (
+            f"{self.repeated:,} pages have the same rows as another that was read before, the first of them "
+            f"{self.first_repeated}, and their rows are in the table twice: where it is the same page by another address, "
+            "have follow and links leave that out, or declare the key of the rows",
         )
 
     def _warn_elsewhere(self, source: PagesSource) -> tuple[str, ...]:
