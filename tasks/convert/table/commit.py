@@ -24,6 +24,7 @@ from tasks.convert.table.manifest import (
     copy_table_manifest,
     read_table_manifest,
 )
+from tasks.convert.table.versions import ALONE, KEPT
 from tasks.core.checksums import Checksum, take_checksum
 from tasks.core.errors import TableError
 from tasks.core.storage import fsync
@@ -64,9 +65,11 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
         number,
         job.declared,
         spellings=draft.spellings,
+        privacy=job.privacy,
     )
     commit_table_manifest(versions.staged / "table", manifest)
-    versions.commit(number)
+    is_bared = bool(job.privacy) and job.privacy != before.privacy
+    versions.commit(number, ALONE if is_bared else KEPT)
     copy_table_manifest(versions.current / "table", versions.copy)
     return files
 

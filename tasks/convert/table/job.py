@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from tasks.config import ApiSource, Column, ElementsSource, FilesSource, PagesSource, Reading, Source
+from tasks.config.tabled import Fetched
 from tasks.convert.formats.json.rows import is_replaced
 from tasks.convert.schema.names import Naming
 from tasks.convert.schema.target import TableTarget
@@ -105,6 +106,12 @@ class TableJob:
         taken = [self.source.take] if isinstance(self.source, ElementsSource) else []
         rows = [self.target.typed, self.explode, self.target.keeps_empty, self.keep, LAYOUT]
         return fingerprint([source, table, *rows, *taken])
+
+    @property
+    def privacy(self) -> str:
+        """Return the fingerprint of what is private of the rows; empty where nothing is."""
+        found = self.source.privacy if isinstance(self.source, Fetched) else None
+        return fingerprint(found.model_dump(mode="json", exclude={"hash": {"secret"}})) if found is not None else ""
 
     @property
     def declared(self) -> dict[str, Any]:

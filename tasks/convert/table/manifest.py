@@ -44,6 +44,8 @@ class TableManifest:
     texts: dict[str, str] = field(default_factory=dict)
     spellings: dict[str, Spelling] = field(default_factory=dict)
     """What the values of columns of texts are, but for a few; by the columns."""
+    privacy: str = ""
+    """The fingerprint of what was private of its rows."""
 
     @property
     def rows(self) -> str:

@@ -20,7 +20,10 @@ from tasks.core.storage import DataFolder, fsync
 from tasks.core.tables import MANIFEST
 
 _CURRENT = "current"
-_KEPT = 2
+KEPT = 2
+"""So many versions stay: the current one, and the one before, for readers that had begun on it."""
+ALONE = 1
+"""So many versions stay where the one before holds what is private now."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +92,15 @@ class Versions:
             if not (folder / name).exists():
                 link_file(self.current / kind / name, folder / name)
 
-    def commit(self, number: int) -> None:
-        """Make the staged version the current one, under a number that no version has."""
+    def commit(self, number: int, kept: int = KEPT) -> None:
+        """Make the staged version the current one, under a number that no version has; so many stay, itself among them."""
         for folder in (*self.staged.rglob("*/"), self.staged):
             if folder.is_dir():
                 fsync(folder)
         self.staged.rename(self._folder(number))
         self._point_to(self._folder(number))
         self.show()
-        for folder in self.numbered[_KEPT:]:
+        for folder in self.numbered[kept:]:
             shutil.rmtree(folder, ignore_errors=True)
 
     def show(self) -> None:
