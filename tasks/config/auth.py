@@ -7,7 +7,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from pydantic import field_validator, model_validator
 
@@ -107,8 +107,38 @@ class Proof(NamedTuple):
 class SigningAuth(ConfigModel):
     """Authentication that is made of secrets and of the request; a field `SecretReference` says where a secret is held."""
 
+    in_turn: ClassVar[tuple[str, str] | None] = None
+    """Keys of a list of secrets that are sent in turn, and of the one that may stand in its place, as (tokens, token)."""
     kind: str
     """Kind of authentication."""
+
+    @model_validator(mode="after")
+    def _has_one_or_several(self) -> Self:
+        if self.in_turn is None:
+            return self
+        many, one = self.in_turn
+        several: tuple[SecretReference, ...] = getattr(self, many)
+        many = _written(self, many)
+        if (getattr(self, one) is not None) == bool(several):
+            both = f"{one} and {many} are both there; leave one of them out"
+            raise ValueError(
+                both if several else f"{one} is missing; add it, or {many}, of which each has its own budget"
+            )
+        if len({each.model_dump_json() for each in several}) < len(several):
+            raise ValueError(f"{many} has one place of a secret twice; name each once")
+        return self
+
+    @property
+    def several(self) -> str | None:
+        """Return the key of the secrets that are sent in turn; None where there is but one."""
+        return _written(self, self.in_turn[0]) if self.in_turn and getattr(self, self.in_turn[0]) else None
+
+    def turns(self, secrets: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+        """Return the secrets of each turn, in the place of the one, by the keys that they are held under."""
+        if self.in_turn is None or self.several is None:
+            return {}
+        held = (f"{self.several}.{place}" for place in range(len(getattr(self, self.in_turn[0]))))
+        return {key: {self.in_turn[1]: secrets[key]} for key in held}
 
     @property
     def secret_params(self) -> Collection[str]:
@@ -222,11 +252,19 @@ AUTHS = Kinds(
 Auth = Annotated[Authentication, AUTHS]
 
 
+def _written(auth: Authentication, name: str) -> str:
+    """Return the key of a field as it stands in a pipeline file."""
+    return type(auth).model_fields[name].alias or name
+
+
 def secret_references(auth: Authentication) -> Iterator[tuple[str, SecretReference]]:
-    """Yield the key and the place of each secret that an auth needs."""
+    """Yield the key and the place of each secret that an auth needs; of several under one key, with the name or the place of each."""
     for name in type(auth).model_fields:
-        value = getattr(auth, name)
-        if isinstance(value, SecretReference):
-            yield name, value
-        elif isinstance(value, dict):
-            yield from ((f"{name}.{key}", each) for key, each in value.items() if isinstance(each, SecretReference))
+        value, key = getattr(auth, name), _written(auth, name)
+        match value:
+            case SecretReference():
+                yield key, value
+            case dict():
+                yield from ((f"{key}.{of}", each) for of, each in value.items() if isinstance(each, SecretReference))
+            case tuple():
+                yield from ((f"{key}.{at}", each) for at, each in enumerate(value) if isinstance(each, SecretReference))

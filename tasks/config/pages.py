@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
+from tasks.config.auth import SigningAuth
 from tasks.config.base import ConfigModel, NonEmpty, is_trusted
 from tasks.config.columns import PagesColumn, find_search_mistake, read_pages_column
 from tasks.config.http import check_url
@@ -110,6 +111,12 @@ class PagesSource(Fetched):
         for name, column in self.columns.items():
             if column.select is None and column.expression is None and self.pairs is None:
                 raise ValueError(f"columns.{name}.select is null; write a selector, e.g. td::text")
+        return self
+
+    @model_validator(mode="after")
+    def _asks_as_one(self) -> PagesSource:
+        if isinstance(self.auth, SigningAuth) and self.auth.several:
+            raise ValueError(f"auth.{self.auth.several}: pages are asked for at the pace of one; write the one alone")
         return self
 
     @property

@@ -99,7 +99,7 @@ def test_the_secrets_of_an_auth_are_named_by_their_keys(auth: Auth, key: str) ->
         ),
         (
             "{kind: bearer, token: {env: A}, scheme: x}",
-            [".scheme: unknown key; known here are kind, token"],
+            [".scheme: unknown key; known here are kind, token, tokens"],
         ),
         (
             "{kind: api_key, name: '', key: {env: A}}",
@@ -163,6 +163,17 @@ def test_the_secrets_of_an_auth_are_named_by_their_keys(auth: Auth, key: str) ->
         ),
         (f"{{{JWT}}}", [".key: is missing; add it"]),
         (f"{{{LOGIN}}}", [".secrets: is missing; add it"]),
+        ("{kind: bearer}", [": token is missing; add it, or tokens, of which each has its own budget"]),
+        (
+            "{kind: bearer, token: {env: A}, tokens: [{env: B}]}",
+            [": token and tokens are both there; leave one of them out"],
+        ),
+        (
+            "{kind: api_key, name: k, keys: [{env: A}, {env: A}]}",
+            [": keys has one place of a secret twice; name each once"],
+        ),
+        ("{kind: bearer, tokens: [s3cr3t]}", [f".tokens.0: {NO_PLACE}"]),
+        ("{kind: bearer, tokens: {env: A}}", [".tokens: the value is not a list; write [value, value]"]),
         (
             f"{{{LOGIN}, secrets: {{}}}}",
             [".secrets: has 0 entries; give at least 1"],
@@ -257,7 +268,10 @@ def test_a_secret_is_not_repeated(file: Path, kind: str, key: str, value: str, p
     [
         ("auth: s3cr3t", "auth: the value is not a mapping; write {key: value}"),
         ("auth: {kind: basic, username: [s3cr3t], password: {env: A}}", "auth.username: the value is not a text"),
-        ("auth: {kind: bearer, token: {env: A}, key: s3cr3t}", "auth.key: unknown key; known here are kind, token"),
+        (
+            "auth: {kind: bearer, token: {env: A}, key: s3cr3t}",
+            "auth.key: unknown key; known here are kind, token, tokens",
+        ),
         ("headers: {X-Key: [s3cr3t]}", "headers.X-Key: the value is not a text; write it in quotes"),
         ('headers: {X-Key: "s3cr3t\\n"}', "headers.X-Key: the value has what no header can carry"),
         ("headers: {authorization: Bearer s3cr3t}", "headers.authorization: holds a secret, which belongs in auth"),
@@ -319,3 +333,20 @@ def test_a_mistake_in_certificates_is_named_by_its_key(file: Path, tls: str, mis
     """For an API and for pages alike."""
     assert mistakes_of(file, api(f"tls: {tls}")) == [f"sources.rows.tls{mistake}"]
     assert mistakes_of(file, pages(f"columns: {{a: td}}, tls: {tls}")) == [f"sources.rows.tls{mistake}"]
+
+
+def test_pages_are_asked_for_by_one_token(file: Path) -> None:
+    """Their pace is that which robots.txt allows to one."""
+    assert mistakes_of(file, pages("columns: {a: td}, auth: {kind: bearer, tokens: [{env: A}, {env: B}]}")) == [
+        "sources.rows: auth.tokens: pages are asked for at the pace of one; write the one alone"
+    ]
+
+
+def test_a_key_of_several_is_named_by_its_place(file: Path) -> None:
+    """In the order of the file."""
+    file.write_text(api("auth: {kind: bearer, tokens: [{env: A}, {secret_block: b}]}"))
+
+    auth = load_pipeline(file).fetched["rows"].auth
+
+    assert auth is not None
+    assert [key for key, _ in secret_references(auth)] == ["tokens.0", "tokens.1"]

@@ -72,7 +72,6 @@ BRACE = "has a stray brace; write {name} for a partition's value"
             "token: {env: TOKEN}",
             "tokn: {env: TOKEN}",
             [
-                "sources.rows.auth.token: is missing; add it",
                 "sources.rows.auth.tokn: unknown key; did you mean token?",
             ],
         ),

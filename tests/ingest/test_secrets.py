@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 HELD = {
     name: f"{name.lower()}7f3a{SIGNS}"
-    for name in ("BEARER", "BASIC", "HEADER", "QUERY", "BODY", "CLIENT", "REFRESH", "PASSWORD", "LOGIN")
+    for name in ("BEARER", "BASIC", "HEADER", "QUERY", "BODY", "CLIENT", "REFRESH", "PASSWORD", "LOGIN", "TURN")
 }
 """The secrets, by the names of the environment variables, or the Secret block, that hold them."""
 KEY = RSAKey.generate_key(2048).as_pem(private=True).decode()
@@ -48,6 +48,8 @@ QUERY = {"kind": "api_key", "name": "key", "place": "query", "key": {"env": "QUE
 BODY = {"kind": "api_key", "name": "key", "place": "body", "key": {"env": "BODY"}}
 BY_REFRESH = {"grant": "refresh_token", "client_secret": None, "refresh_token": {"secret_block": REFRESH_BLOCK}}
 BY_PASSWORD = {"grant": "password", "username": "me", "password": {"env": "PASSWORD"}}
+IN_TURN = {"kind": "bearer", "tokens": [{"env": "BEARER"}, {"env": "TURN"}]}
+KEYS_IN_TURN = {"kind": "api_key", "name": "key", "place": "query", "keys": [{"env": "QUERY"}, {"env": "TURN"}]}
 IN_A_HEADER = {"token_at": "access_token", "send_as": "header", "name": "X-Api-Key"}
 NEXT = {"pagination": {"kind": "next_url", "next_at": "next"}, "records_at": "items"}
 
@@ -82,6 +84,8 @@ def landing_sources(site: Site) -> dict[str, Any]:
         "refresh": {**api, "auth": client(site, "token", **BY_REFRESH)},
         "password": {**api, "auth": client(site, "token", **BY_PASSWORD)},
         "service": {**api, "auth": service(site, "token")},
+        "turns": {**api, "auth": IN_TURN},
+        "keys": {**api, "auth": KEYS_IN_TURN},
         "login": {**api, "auth": login(site, "session")},
         "login-token": {**api, "auth": login(site, "token", **IN_A_HEADER)},
         "pages": {
@@ -102,6 +106,8 @@ def failing_sources(site: Site) -> dict[str, Any]:
         "refused": {"url": f"{site.url}/said/401", "auth": BEARER},
         "broken": {"url": f"{site.url}/said/broken", "auth": BASIC},
         "failing": {"auth": QUERY},
+        "failing-turns": {"auth": KEYS_IN_TURN},
+        "refused-turns": {"url": f"{site.url}/said/401", "auth": IN_TURN},
         "failing-post": {"method": "POST", "auth": BODY},
         "half": {"url": f"{site.url}/said/half", "auth": QUERY},
         "moved-for-ever": {"url": f"{site.url}/said/moved-for-ever", "auth": QUERY},

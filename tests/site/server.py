@@ -21,6 +21,7 @@ from tests.hosting import hosting
 from tests.site.answers import answer_routes
 from tests.site.api import api_routes
 from tests.site.auth import auth_routes
+from tests.site.budgets import budget_routes
 from tests.site.drawn import drawn_routes
 from tests.site.graphql import graphql_routes
 from tests.site.items import ITEMS, item_routes
@@ -63,6 +64,7 @@ class Site:
         self.echo = ""
         self.echo_body = b""
         self.issued = Issued()
+        self.given: Counter[str] = Counter()
         self._in_flight = 0
         self._times: Counter[str] = Counter()
         self._app = Starlette(routes=_routes(self))
@@ -159,6 +161,7 @@ def _routes(site: Site) -> list[Route]:
         **auth_routes(site, ITEMS),
         **oauth2_routes(site, ITEMS),
         **session_routes(site, ITEMS),
+        **budget_routes(site),
     }
     return [
         *said_routes(site),

@@ -84,8 +84,11 @@ class SigningCredential:
 
     async def send(self, request: httpx.Request, transport: httpx.AsyncBaseTransport) -> httpx.Response:
         """Return the answer to the request with the proofs in their places."""
-        proofs = self._auth.proofs(self._secrets, _Asked(request))
-        return await transport.handle_async_request(put_proofs(request, proofs))
+        return await transport.handle_async_request(self.sign(request))
+
+    def sign(self, request: httpx.Request) -> httpx.Request:
+        """Return the request with the proofs in their places."""
+        return put_proofs(request, self._auth.proofs(self._secrets, _Asked(request)))
 
 
 def put_proofs(request: httpx.Request, proofs: Iterable[Proof]) -> httpx.Request:

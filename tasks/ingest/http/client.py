@@ -19,7 +19,7 @@ from typing import assert_never
 import aiohttp
 import httpx
 
-from tasks.config import ApiSource, PagesSource, Requests
+from tasks.config import ApiSource, Auth, PagesSource, Requests
 from tasks.config.auth import SigningAuth, TokenAuth
 from tasks.config.partitions import names_beside
 from tasks.core.errors import PermanentSourceError, SourceError
@@ -37,6 +37,7 @@ from tasks.ingest.http.retries import RetryTransport, Warn
 from tasks.ingest.http.throttling import ThrottleTransport
 from tasks.ingest.http.tls import Certificates
 from tasks.ingest.http.tokens import Around, SecretStore, TokenCredential
+from tasks.ingest.http.turns import Turn, TurnsTransport
 from tasks.ingest.throttle.limiter import HostLimits, Throttle
 from tasks.raw.partitions import list_partitions
 
@@ -74,15 +75,20 @@ class Client:
         own = first_urls(source)
         connections = self._connections_of(source, values, own)
         is_graphql = isinstance(source, ApiSource) and source.graphql is not None
-        sending = self._sending(connections, requests, is_graphql=is_graphql)
+        throttled = self._sending(connections, requests, is_graphql=is_graphql)
+        origins = {origin_of(url) for url in own}
+        several = self._turns(source.auth, values)
+        sending: httpx.AsyncBaseTransport = throttled
+        if several:
+            sending = TurnsTransport(throttled, several, origins, self.throttle, self.warn)
         if isinstance(source, ApiSource) and source.error_at is not None:
             sending = ErrorBodyTransport(sending, source.error_at, self._find)
         # What a script posts is posted again whenever its page is read again.
         idempotent = source.may_repeat if isinstance(source, ApiSource) else source.render is not None
-        credential = self._credential(source, values, connections)
+        credential = None if several else self._credential(source, values, connections)
         signing = CredentialTransport(
             RetryTransport(sending, requests, idempotent=idempotent, warn=self.warn),
-            {origin_of(url) for url in own},
+            origins,
             source.fixed_headers,
             credential,
         )
@@ -112,11 +118,23 @@ class Client:
             case TokenAuth() as auth:
                 return self._token_credential(source, auth, values, connections)
             case SigningAuth() as auth:
-                for value in auth.derived(values):
-                    self.secrets.add(value)
-                return SigningCredential(auth, values)
+                return self._signing_credential(auth, values)
             case _:
                 assert_never(source.auth)
+
+    def _signing_credential(self, auth: SigningAuth, values: Mapping[str, str]) -> SigningCredential:
+        for value in auth.derived(values):
+            self.secrets.add(value)
+        return SigningCredential(auth, values)
+
+    def _turns(self, auth: Auth | None, values: Mapping[str, str]) -> list[Turn]:
+        """Return the tokens that are sent in turn, each once; none where there is but one."""
+        if not isinstance(auth, SigningAuth):
+            return []
+        turns = {repr(own): (key, own) for key, own in auth.turns(values).items()}
+        return [
+            Turn(f"auth.{key}", secret, self._signing_credential(auth, own)) for secret, (key, own) in turns.items()
+        ]
 
     def _token_credential(
         self, source: ApiSource | PagesSource, auth: TokenAuth, values: Mapping[str, str], connections: Connections
@@ -133,9 +151,7 @@ class Client:
             self._credentials[asked] = TokenCredential(auth, values, around)
         return self._credentials[asked]
 
-    def _sending(
-        self, connections: Connections, requests: Requests, *, is_graphql: bool = False
-    ) -> httpx.AsyncBaseTransport:
+    def _sending(self, connections: Connections, requests: Requests, *, is_graphql: bool = False) -> ThrottleTransport:
         whole: httpx.AsyncBaseTransport = BodyTransport(connections, requests)
         if is_graphql:  # within the throttle, which hears of a used-up limit
             whole = GraphQLErrorTransport(whole, self._find)

@@ -13,7 +13,7 @@ from tasks.ingest.http.body import BrokenError, UnreachableError
 from tasks.ingest.http.rate_limit_headers import retry_after_s
 from tasks.ingest.http.requests import context_of
 from tasks.ingest.http.retries import TransientError, Warn
-from tasks.ingest.throttle.limiter import Answer, RetryAfterTooLongError, Throttle
+from tasks.ingest.throttle.limiter import Answer, HostThrottle, RetryAfterTooLongError, Throttle
 
 _WARN_FROM_S = 5.0  # a shorter pause is nothing to tell of
 _STRAINED = frozenset({408, 503, 504})
@@ -41,14 +41,26 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
             SourceError: the host asks to be left alone for longer than the request may take.
 
         """
-        account, host = context_of(request), self._throttle.host(host_of(request.url))
+        throttle = self._throttle.host(host_of(request.url))
         try:
-            account.stood_s += await host.acquire(self._requests.deadline_s)
+            context_of(request).stood_s += await throttle.acquire(self.patience_s)
         except RetryAfterTooLongError as error:
-            raise SourceError(
-                f"{account.label}: the host asks to be left alone for {error.pause_s:.0f} s, "
-                f"longer than requests.deadline_s ({self._requests.deadline_s:g}); try again then, or raise requests.deadline_s"
-            ) from None
+            raise too_long(request, error, self.patience_s) from None
+        return await self.send(request, throttle, host_of(request.url))
+
+    @property
+    def patience_s(self) -> float:
+        """Return the seconds for which a request waits while its host is to be left alone."""
+        return self._requests.deadline_s
+
+    async def send(self, request: httpx.Request, host: HostThrottle, called: str) -> httpx.Response:
+        """Return the answer to a request that a throttle has let in, and tell it how it went; the host is `called` so.
+
+        Raises:
+            TransientError: as the inner transport; or the host refuses until a rate limit begins anew.
+
+        """
+        account = context_of(request)
         entered = asyncio.get_running_loop().time()
         account.stats.in_flight += 1
         answer, pause, body_bytes = Answer.OTHER, 0.0, 0
@@ -59,7 +71,7 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
             answer = _answer_of(response.status_code, pause)
             if pause > 0:
                 host.pause(pause)
-                self._warn_of_pause(request, response, pause)
+                self._warn_of_pause(request, response, pause, called)
         except TransientError as error:
             answer = Answer.STRAINED
             error.permanent = isinstance(error, UnreachableError) and not host.has_answered
@@ -74,12 +86,20 @@ class ThrottleTransport(httpx.AsyncBaseTransport):
             raise TransientError(f"403 {response.reason_phrase}, for a limit is used up")
         return response
 
-    def _warn_of_pause(self, request: httpx.Request, response: httpx.Response, pause: float) -> None:
+    def _warn_of_pause(self, request: httpx.Request, response: httpx.Response, pause: float, called: str) -> None:
         if pause >= _WARN_FROM_S:
             self._warn(
                 f"{context_of(request).label}: {response.status_code} {response.reason_phrase}; "
-                f"{host_of(request.url)} is left alone for {pause:.0f} s, as it asks, and then asked on"
+                f"{called} is left alone for {pause:.0f} s, as it asks, and then asked on"
             )
+
+
+def too_long(request: httpx.Request, error: RetryAfterTooLongError, patience_s: float) -> SourceError:
+    """Return what a pause means that is longer than a request waits."""
+    return SourceError(
+        f"{context_of(request).label}: the host asks to be left alone for {error.pause_s:.0f} s, "
+        f"longer than requests.deadline_s ({patience_s:g}); try again then, or raise requests.deadline_s"
+    )
 
 
 def _answer_of(status: int, pause: float) -> Answer:

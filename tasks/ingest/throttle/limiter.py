@@ -7,7 +7,7 @@ import math
 from bisect import insort
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from tasks.ingest.throttle.adaptive import AdaptiveLimit, Answer, HostLimits
@@ -88,6 +88,17 @@ class HostThrottle:
     def _window(self) -> int:
         """Return how many requests may be in flight: as many as the host bears, and as their bodies have room."""
         return min(self._adaptive.window, self._room.bodies)
+
+    @property
+    def pause_left_s(self) -> float:
+        """Return for how many seconds the host is still to be left alone."""
+        return max(0.0, self._resume_at - asyncio.get_running_loop().time())
+
+    def outlook(self) -> tuple[float, float]:
+        """Return how long, by the spacing and the pause, whoever comes now would wait, and how full the limit is."""
+        opens_s = max(0.0, self._opens_at() - asyncio.get_running_loop().time())
+        spacing_s = max(self._spacing_s, self._adaptive.spacing_s)
+        return opens_s + self.waiting * spacing_s, (self.in_flight + self.waiting) / self._window
 
     async def acquire(self, patience_s: float) -> float:
         """Wait until a request may be sent, then count it as in flight: `release` must follow.
@@ -231,9 +242,26 @@ class Throttle:
         self._bounds = bounds
         self._default = default
         self._hosts: dict[str, HostThrottle] = {}
+        self._shares: dict[tuple[str, str], HostThrottle] = {}
 
     def host(self, name: str) -> HostThrottle:
         """Return the throttle of the host `name` (with its port)."""
         if name not in self._hosts:
             self._hosts[name] = HostThrottle(self._bounds.get(name, self._default))
         return self._hosts[name]
+
+    def share(self, name: str, of: str, shares: int) -> HostThrottle:
+        """Return the throttle of one of several budgets at a host: its rate is that of the host, which counts each; the rest is a share."""
+        if (name, of) not in self._shares:
+            bounds = self._bounds.get(name, self._default)
+            most = max(1, bounds.maximum // shares)
+            self._shares[name, of] = HostThrottle(
+                replace(
+                    bounds,
+                    start=min(bounds.start, most),
+                    minimum=min(bounds.minimum, most),
+                    maximum=most,
+                    body_bytes=max(1, bounds.body_bytes // shares),
+                )
+            )
+        return self._shares[name, of]
