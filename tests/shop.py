@@ -83,6 +83,21 @@ async def _articles(request: Request) -> Response:
     return Response(f'<answer><meta pages="2"/><product id="{number}">{tags}</product></answer>')
 
 
+async def _order_report(request: Request) -> Response:
+    """Make a report of a month, whose number is also that of the report."""
+    assert request.headers.get("authorization") == f"Bearer {TOKEN}"
+    return JSONResponse({"report": {"id": (await request.json())["month"]}}, 202)
+
+
+async def _report(request: Request) -> Response:
+    return JSONResponse({"report": {"status": "done", "file": f"{request.path_params['id']}.csv"}})
+
+
+async def _report_file(request: Request) -> Response:
+    number = request.path_params["id"]
+    return Response(f"month,sold\n{number},{number}00\n")
+
+
 _SCHEMA = build_schema("""
 type Query { orders(first: Int!, after: String, month: Int): Orders! }
 type Orders { nodes: [Order!]!, pageInfo: PageInfo! }
@@ -149,6 +164,9 @@ def open_shop() -> Iterator[str]:
         Route("/v2/orders", _orders),
         Route("/v2/orders/{id}/returns", _returns),
         Route("/v2/reports/daily", _daily),
+        Route("/v2/reports", _order_report, methods=["POST"]),
+        Route("/v2/reports/{id:int}", _report),
+        Route("/v2/reports/{id:int}.csv", _report_file),
         Route("/v2/tariffs.csv", _tariffs),
         Route("/v2/usage.zip", _usage),
         Route("/v2/articles.xml", _articles),

@@ -185,6 +185,8 @@ def test_the_pipelines_on_sources_give_each_value_as_it_is(shop: Shop) -> None:
     sent_back = [number for number in range(ORDERS) if order(number)["returned"] and number % 10]
     assert sorted(returns.index) == [f"ord_{number:04d}" for number in sent_back]
     assert returns.loc["ord_0016"].to_dict() == {"order_total": "1,016.50 €", "line": 1, "reason": "reason 16"}
+    reports = pd.read_parquet(tables / "sales_reports")
+    assert reports.to_dict("list") == {"month": [1, 2], "sold": [100, 200]}
     tariffs = pd.read_parquet(tables / "tariffs")
     assert tariffs.to_dict("list") == {"place": ["Köln", "Ulm"] * 2, "price": [1.5, 2.25] * 2}
     assert pd.read_parquet(tables / "usage").to_dict("list") == {"day": [1, 2], "used": [7, 8]}

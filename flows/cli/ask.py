@@ -96,6 +96,8 @@ def _files(name: str, source: FilesSource, folder: DataFolder) -> Iterator[str]:
 
 def _shown(look: Look, source: ApiSource | PagesSource) -> Iterator[str]:
     if look.status is None:
+        if look.rows:
+            yield f"records: {look.rows}"
         return
     kind = look.content_type or "no content type"
     told = f"{look.status} {look.reason}".strip()

@@ -16,6 +16,7 @@ from tasks.config.files import SHAPE_NEEDS_COLUMN, ListNames, Reading
 from tasks.config.graphql import GraphQL
 from tasks.config.http import AllowHosts, FilePath, check_param, check_url
 from tasks.config.incremental import Incremental
+from tasks.config.jobs import Job
 from tasks.config.pages import PagesSource
 from tasks.config.pagination import PATHS, Pagination, SinglePagination
 from tasks.config.places import check_place, list_placed
@@ -58,6 +59,8 @@ class ApiSource(Fetched):
     """Query parameters of every request; a text `{partition}` in one takes the partition's value. They are stored with the run, so secrets belong in auth."""
     pagination: Pagination = SinglePagination()
     """How the rows of a partition are spread over requests."""
+    job: Job | None = None
+    """A report that the request only orders: how it is waited for, and where its file is, which is what answer says."""
     answer: AnyAnswer = JsonAnswer()
     """What the body of an answer is: JSON, or lines of it, CSV or XML; packed as gzip or in a .zip it is unpacked."""
     records_at: BodyPath | None = None
@@ -110,6 +113,10 @@ class ApiSource(Fetched):
             )
         self._refuse_lost_elements()
         self._fits_answer()
+        if self.job is not None and not isinstance(self.pagination, SinglePagination):
+            raise ValueError("the file of a job is fetched whole; take pagination out")
+        if self.job is not None and self.graphql is not None:
+            raise ValueError("a query in GraphQL only reads, and makes no job; take graphql out, or job")
         return self
 
     def _fits_answer(self) -> None:

@@ -136,7 +136,7 @@ async def fetch_first_page(source: ApiSource | PagesSource, warn: Warn) -> Seque
     """
     alone = source.requests.model_copy(update={"max_in_flight": 1})
     source = guard_for_show(source).model_copy(update={"requests": alone})
-    most = 1
+    most = 2 if isinstance(source, ApiSource) and source.job is not None else 1  # what makes a job has no records
     if isinstance(source, PagesSource):
         most = len(source.levels) + (_LISTINGS if source.listed_at else 1)
         if source.levels:  # else the next list would come before what this one leads to

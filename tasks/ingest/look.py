@@ -98,6 +98,10 @@ class _OneRequest:
 
 async def look_at(source: ApiSource | PagesSource, warn: Warn) -> Look:
     """Make the first request of a source, once, and return what came; beside it one of a robots.txt or for a token may be made."""
+    if isinstance(source, ApiSource) and source.job is not None:
+        return Look(
+            "", rows="a job, which the first request would make: nothing was asked; preview --ask shows its rows"
+        )
     once = {"max_in_flight": 1, "start_in_flight": 1, "min_in_flight": 1, "attempts": 1, "retry_statuses": ()}
     patience = {"timeout_s": min(source.requests.timeout_s, _MOST_S)}
     source = guard_for_show(source)

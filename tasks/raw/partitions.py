@@ -48,6 +48,7 @@ _ASIDE_OF_API: dict[str, Any] = {
     "pagination": {"max_pages", "max_rows"},
     **_SECRET_OF_HASHES,
     "incremental": {"overlap"},
+    "job": {"poll"},
 }
 _ASIDE_OF_SQL: dict[str, Any] = {
     **dict.fromkeys(_ASIDE | {"columns", "password", "connections", "timeout", "attempts"}, True),

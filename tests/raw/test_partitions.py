@@ -193,6 +193,7 @@ OF_API: dict[str, tuple[Any, bool]] = {
     "params": ({"per_page": 5}, True),
     "pagination": ({"kind": "offset", "size": 10}, True),
     "answer": ({"kind": "json", "member": "*.json"}, True),
+    "job": (None, False),
     "records_at": ("items", True),
     "names": (["id"], True),
     "error_at": ("error", True),
@@ -285,6 +286,21 @@ def test_a_change_of_an_api_invalidates_what_it_changes(key: str, change: Any, e
     api = {name: value for name, value in API.items() if key != "tables" or name != "incremental"}
 
     assert invalidates(ApiSource, api, {**api, **beside, key: change}) is expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"poll": {"header": "Location", "every": "9s", "status_at": "state", "done": [1]}}, False),
+        ({"id_at": "job.id"}, True),
+        ({"download": {"url_at": "file"}}, True),
+    ],
+)
+def test_how_a_job_is_asked_invalidates_nothing(change: dict[str, Any], expected: bool) -> None:
+    """A job that was made stays the same however it is asked whether it is done; where its file is decides the rows."""
+    api = {**API, "pagination": {"kind": "single"}, "job": {"poll": {"header": "X-Job"}}}
+
+    assert invalidates(ApiSource, api, {**api, "job": {**api["job"], **change}}) is expected  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize(("key", "change", "expected"), [(key, *row) for key, row in OF_PAGES.items()])

@@ -25,6 +25,7 @@ from tests.site.budgets import budget_routes
 from tests.site.drawn import drawn_routes
 from tests.site.graphql import graphql_routes
 from tests.site.items import ITEMS, item_routes
+from tests.site.jobs import job_routes
 from tests.site.keyset import keyset_routes
 from tests.site.landing import landing_routes
 from tests.site.maps import map_routes
@@ -158,6 +159,7 @@ def _routes(site: Site) -> list[Route]:
         **pokemon_routes(site),
         **api_routes(site, ITEMS),
         **answer_routes(site, ITEMS),
+        **job_routes(site),
         **auth_routes(site, ITEMS),
         **oauth2_routes(site, ITEMS),
         **session_routes(site, ITEMS),

@@ -82,7 +82,7 @@ class Answer:
 
     def address(self, value: Any, key: str) -> str | None:
         """Return an address, made absolute; None where there is none."""
-        return _address(self._response, value, key)
+        return find_address(self._response, value, f"pagination.{key}")
 
 
 @dataclass
@@ -187,8 +187,13 @@ def _is_cursor(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _address(response: httpx.Response, value: Any, key: str) -> str | None:
-    """Return the address of the next page, whole where it is relative; None where there is none."""
+def find_address(response: httpx.Response, value: Any, key: str) -> str | None:
+    """Return an address that an answer names, whole where it is relative; None where there is none.
+
+    Raises:
+        PermanentSourceError: it is no address; `key` is what the pipeline file calls its place.
+
+    """
     if value is None or value == "" or value is False:
         return None
     try:
@@ -197,7 +202,8 @@ def _address(response: httpx.Response, value: Any, key: str) -> str | None:
         address = httpx.URL("")
     if address.scheme not in ("http", "https") or not address.host:
         raise PermanentSourceError(
-            f"{label_of(response)}: pagination.{key}: {quoted(value, _QUOTED_CHARACTERS)} is no address; correct {key}"
+            f"{label_of(response)}: {key}: {quoted(value, _QUOTED_CHARACTERS)} is no address; "
+            f"correct {key.rpartition('.')[2]}"
         )
     return str(address)
 

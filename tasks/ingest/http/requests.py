@@ -132,6 +132,8 @@ class PageGroup(NamedTuple):
     """Of a crawl, the pages so far that are no sitemaps and no lists, also those of a run before."""
     fields_met: tuple[str, ...] = ()
     """The paths of private fields that were in a record."""
+    is_due: bool = False
+    """Whether the state is to be on the disk before anything else is asked for: it tells of what must not be made twice."""
 
 
 def label_of(response: httpx.Response) -> str:

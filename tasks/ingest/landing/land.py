@@ -233,9 +233,11 @@ class _Landing:
                 self._take(group)
                 if self._is_enough(group):
                     break
-                if group.state is not None and self._is_due():
+                if group.state is not None and (group.is_due or self._is_due()):
                     await self._committed()
                     self._committing = asyncio.create_task(in_thread(self._add, self._hand_over()))
+                if group.is_due:
+                    await self._committed()
 
     def _groups(self, fetch: Fetch, state: State | None) -> AsyncGenerator[PageGroup, None]:
         job = self._plan.job

@@ -13,13 +13,14 @@ from tasks.config import ApiSource, PagesSource
 from tasks.config.auth import SigningAuth
 from tasks.config.pagination import FollowedPagination, NumberedPagination, SinglePagination
 from tasks.core.redaction import HIDDEN
+from tasks.ingest.api.jobs import JobState
 from tasks.ingest.api.paging import Progress
 from tasks.ingest.api.sequential import Walk
 from tasks.ingest.http.redaction import Redactor
 from tasks.ingest.scraping.frontier import CrawlState, read_crawl_state
 
-State = Progress | Walk | CrawlState
-Paging = TypeVar("Paging", Progress, Walk)
+State = Progress | Walk | JobState | CrawlState
+Paging = TypeVar("Paging", Progress, Walk, JobState)
 
 NOT_KEPT = "not kept: an address in it holds a secret"
 """The state of a checkpoint from which nothing can go on."""
@@ -43,6 +44,8 @@ def read_state(source: ApiSource | PagesSource, kept: Any) -> State | None:
     """Return the state from which a landing of a source goes on; None where what was kept is none, as of another version."""
     if isinstance(source, PagesSource):
         return read_crawl_state(source, kept)
+    if source.job is not None:
+        return _read(JobState, kept)
     match source.pagination:
         case SinglePagination():
             return None

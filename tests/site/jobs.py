@@ -1,0 +1,57 @@
+"""The routes of the test site that make jobs: ordered by a POST, done after some questions, and fetched as files."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from tests.site.api import fail
+
+if TYPE_CHECKING:
+    from tests.site.server import Site
+
+Route = Callable[[Request], Awaitable[Response]]
+
+QUESTIONS = 3
+"""So many times a job is asked for before it is done."""
+
+
+def job_routes(site: Site) -> dict[str, Route]:
+    """Return the routes of a site that make jobs of a kind, which is named for what is odd of them, tell of them, and give their files."""
+    asked: dict[str, int] = {}
+
+    async def make(request: Request) -> Response:
+        if request.method != "POST":
+            return PlainTextResponse("only by POST", 405)
+        await request.body()
+        kind, job = request.path_params["kind"], str(len(asked) + 1)
+        asked[job] = 0
+        body: dict[str, Any] = {"job": {"id": int(job)}, "links": {"self": f"{kind}/{job}"}}
+        return JSONResponse(body, 202, headers={"Location": f"{kind}/{job}"})
+
+    async def tell(request: Request) -> Response:
+        kind, job = request.path_params["kind"], request.path_params["job"]
+        if job not in asked or (kind == "gone" and job == "1"):
+            return PlainTextResponse("no such job", 404)
+        asked[job] += 1
+        if asked[job] < QUESTIONS or kind == "never-done":
+            return JSONResponse({"status": "running"}, 202)
+        if kind == "fails":
+            return JSONResponse({"status": "failed", "why": "too many days"})
+        if kind == "answers-itself":
+            return await give(request)
+        files: dict[str, Any] = {"no-file": None, "two-files": [f"{job}/file?n=1", f"{job}/file?n=2"], "no-address": 5}
+        files |= {"elsewhere": f"{site.redirect_to}/jobs/plain/{job}/file"}
+        return JSONResponse({"status": "done", "result": {"url": files.get(kind, f"{job}/file")}})
+
+    async def give(request: Request) -> Response:
+        kind, number = request.path_params["kind"], request.query_params.get("n", "1")
+        if kind == "expired":
+            return PlainTextResponse("the address is no longer valid", 403)
+        well = Response(f"id,of\n{number}1,{number}\n{number}2,{number}\n", headers={"Content-Type": "text/csv"})
+        return await fail(kind, well, request, first=site.is_first(request)) if "-once" in kind else well
+
+    return {"/jobs/{kind}": make, "/jobs/{kind}/{job}": tell, "/jobs/{kind}/{job}/file": give}
