@@ -117,10 +117,10 @@ def write_name(name: str) -> str:
 @lru_cache(maxsize=256)
 def list_steps(path: str) -> tuple[tuple[str, str], ...]:
     """Return the names of a path, each with all that is left of the path where it stands."""
-    steps, at = [], 0
+    found, at = [], 0
     while at <= len(path):
         match = _NAME.match(path, at)
         assert match is not None  # the plain name takes any text
-        steps.append((match[match.lastgroup or "plain"], path[at:]))
+        found.append((match[match.lastgroup or "plain"], path[at:]))
         at = match.end() + (match.end() == len(path) and not match[0].endswith("."))
-    return tuple(steps)
+    return tuple(found)

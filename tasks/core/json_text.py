@@ -17,7 +17,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _BREAKS = re.compile(r"[\n\r][ \t\n\r]*")
 _LINE = msgspec.json.Decoder(msgspec.Raw)
 _FEW_DIGITS = 18
-_SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)  # numbers are only passed over
+SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)  # numbers are only passed over
 
 
 def take_json(body: bytes, charset: Callable[[], str | None] = lambda: None) -> JsonText:
@@ -37,7 +37,7 @@ def take_json(body: bytes, charset: Callable[[], str | None] = lambda: None) -> 
         return raw
     text = _decode(body, charset()).strip(" \t\n\r")
     try:
-        _SCANNER.decode(text)
+        SCANNER.decode(text)
     except RecursionError:  # brackets stand a thousand deep
         raise ValueError("nested too deeply") from None
     return text
@@ -123,9 +123,9 @@ def _take_apart(text: str) -> Iterator[tuple[str, str]]:
     while text[at] not in "]}":
         name = ""
         if text[0] == "{":
-            name, at = _SCANNER.raw_decode(text, at)
+            name, at = SCANNER.raw_decode(text, at)
             at = _skip(text, _skip(text, at) + 1)  # past the colon
-        _, end = _SCANNER.raw_decode(text, at)
+        _, end = SCANNER.raw_decode(text, at)
         yield name, text[at:end]
         at = _skip(text, end)
         if text[at] == ",":

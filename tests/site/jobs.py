@@ -39,19 +39,31 @@ def job_routes(site: Site) -> dict[str, Route]:
         asked[job] += 1
         if asked[job] < QUESTIONS or kind == "never-done":
             return JSONResponse({"status": "running"}, 202)
-        if kind == "fails":
-            return JSONResponse({"status": "failed", "why": "too many days"})
-        if kind == "answers-itself":
+        if kind in ("answers-itself", "breaks-off-first"):
             return await give(request)
-        files: dict[str, Any] = {"no-file": None, "two-files": [f"{job}/file?n=1", f"{job}/file?n=2"], "no-address": 5}
-        files |= {"elsewhere": f"{site.redirect_to}/jobs/plain/{job}/file"}
-        return JSONResponse({"status": "done", "result": {"url": files.get(kind, f"{job}/file")}})
+        return JSONResponse(_tell_end(kind, job, site.redirect_to))
 
     async def give(request: Request) -> Response:
         kind, number = request.path_params["kind"], request.query_params.get("n", "1")
+        if kind == "breaks-off-first":
+            lines = b"".join(b"%d,x\n" % number for number in range(100))
+            return Response(b"id,of\n" + lines + (b'9,"' if site.is_first(request, "file") else b""))
         if kind == "expired":
             return PlainTextResponse("the address is no longer valid", 403)
         well = Response(f"id,of\n{number}1,{number}\n{number}2,{number}\n", headers={"Content-Type": "text/csv"})
         return await fail(kind, well, request, first=site.is_first(request)) if "-once" in kind else well
 
     return {"/jobs/{kind}": make, "/jobs/{kind}/{job}": tell, "/jobs/{kind}/{job}/file": give}
+
+
+def _tell_end(kind: str, job: str, elsewhere: str) -> dict[str, Any]:
+    """Return what is told of a job that has ended."""
+    if kind == "fails":
+        return {"status": "failed", "why": "too many days"}
+    files = {
+        "no-file": None,
+        "two-files": [f"{job}/file?n=1", f"{job}/file?n=2"],
+        "no-address": 5,
+        "elsewhere": f"{elsewhere}/jobs/plain/{job}/file",
+    }
+    return {"status": "done", "result": {"url": files.get(kind, f"{job}/file")}}

@@ -57,7 +57,8 @@ async def read_job(
     names = ListNames(source.names)
     addresses = await _find_files(job, state, done)
     if addresses is None:
-        yield await read_alone(source, done, names)
+        async for group in read_alone(source, done, names):
+            yield group
         return
     if not addresses:
         said = f"{label_of(done)}: the job is done and names no file, which was taken for no rows"
@@ -66,9 +67,10 @@ async def read_job(
         response = await fetch(PageRequest(httpx.URL(address), answers=_NO_FILE))
         if not response.is_success:
             raise WrongPagesError(f"{refusal(response)}; the next run makes another job")
-        group = await read_alone(source, response, names)
         state.files = number
-        yield group._replace(state=replace(state) if number < len(addresses) else None)
+        async for group in read_alone(source, response, names):
+            is_whole = group.state is None and number < len(addresses)
+            yield group._replace(state=replace(state), is_due=True) if is_whole else group
 
 
 async def _make(job: Job, first: PageRequest, fetch: Fetch) -> JobState:

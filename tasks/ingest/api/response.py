@@ -152,7 +152,7 @@ class Document:
 
     def _all(self) -> JsonText:
         """Return the body; as a list where its type says that its one line is one of many."""
-        lines = take_json_lines(self._body) if _is_of_lines(self._response) else None
+        lines = take_json_lines(self._body) if is_lined(self._response) else None
         return self._root if lines is None else lines
 
     def _check_is_flat(self, items: list[JsonText], records_at: str | None) -> None:
@@ -209,7 +209,7 @@ def parse_json(body: bytes, response: httpx.Response) -> JsonText:
     try:
         return take_json(body, lambda: response.charset_encoding)
     except ValueError:
-        may_be_lines = b"\n" in body.strip() or _is_of_lines(response)
+        may_be_lines = b"\n" in body.strip() or is_lined(response)
         if may_be_lines and (lines := take_json_lines(body)) is not None:
             return lines
         kind = response.headers.get("Content-Type", "no content type")
@@ -218,7 +218,8 @@ def parse_json(body: bytes, response: httpx.Response) -> JsonText:
         ) from None
 
 
-def _is_of_lines(response: httpx.Response) -> bool:
+def is_lined(response: httpx.Response) -> bool:
+    """Return whether each line of a body is a JSON value, as its type says."""
     return response.headers.get("Content-Type", "").partition(";")[0].strip().lower() in _LINES
 
 

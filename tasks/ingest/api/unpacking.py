@@ -63,6 +63,11 @@ def is_packed(body: bytes) -> bool:
     return body.startswith((_GZIP, *_ZIP))
 
 
+def is_zip(body: bytes) -> bool:
+    """Return whether a body is a .zip, as its first bytes tell."""
+    return body.startswith(_ZIP)
+
+
 def unpack(body: bytes, label: str, member: str | None, most: int) -> Iterator[IO[bytes]]:
     """Yield what a body is: itself, what gzip has packed, or each file of a .zip, which may be gzip as well.
 
@@ -73,7 +78,7 @@ def unpack(body: bytes, label: str, member: str | None, most: int) -> Iterator[I
 
     """
     room = _Room(most, label)
-    if not body.startswith(_ZIP):
+    if not is_zip(body):
         yield _unzip(io.BytesIO(body), room) if is_packed(body) else io.BytesIO(body)
         return
     with zipfile.ZipFile(io.BytesIO(body)) as packed:

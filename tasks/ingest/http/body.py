@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import socket
 import ssl
@@ -104,19 +105,19 @@ class BodyTransport(httpx.AsyncBaseTransport):
         sent = answer.content.iter_any()
         if codings := answer.headers.getall("Content-Encoding", ()):
             return await _decompress(sent, Decompression(", ".join(codings)), request, most)
-        parts, size, account = [], 0, context_of(request)
+        body, size, account = io.BytesIO(), 0, context_of(request)
         async for part in sent:
             account.add(len(part))
             size += len(part)
             if size > most:
                 raise _too_large(request, most, "it goes on")
-            parts.append(part)
-        return b"".join(parts)
+            body.write(part)
+        return body.getvalue()  # the buffer itself, where parts that are joined are there twice
 
 
 async def _decompress(sent: AsyncIterable[bytes], undone: Decompression, request: httpx.Request, most: int) -> bytes:
     """Return a body that was sent compressed; neither it nor what it becomes may be too large."""
-    parts, size, sent_bytes, account = [], 0, 0, context_of(request)
+    body, size, sent_bytes, account = io.BytesIO(), 0, 0, context_of(request)
     async for chunk in sent:
         account.add(len(chunk))
         sent_bytes += len(chunk)
@@ -126,13 +127,13 @@ async def _decompress(sent: AsyncIterable[bytes], undone: Decompression, request
             size += len(part)
             if size > most:
                 raise _too_large(request, most, "it goes on after decompression")
-            parts.append(part)
+            body.write(part)
     for part in undone.end():
         size += len(part)
         if size > most:
             raise _too_large(request, most, "it goes on after decompression")
-        parts.append(part)
-    return b"".join(parts)
+        body.write(part)
+    return body.getvalue()
 
 
 def _too_large(request: httpx.Request, most: int, how: str) -> TooLargeError:

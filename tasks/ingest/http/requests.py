@@ -110,6 +110,10 @@ Fetch = Callable[[PageRequest], Awaitable[httpx.Response]]
 """Makes a request and returns its whole answer, after retries, or raises SourceError."""
 
 
+PIECE = "a piece of a page"
+"""State after a part of a page: it is written, and a run that goes on begins with the page anew."""
+
+
 class PageGroup(NamedTuple):
     """What some pages in a row gave; a tuple as a request is."""
 

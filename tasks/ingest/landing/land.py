@@ -17,7 +17,7 @@ from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
 from tasks.ingest.api.pagination import read_pages
 from tasks.ingest.api.urls import first_request
 from tasks.ingest.http.redaction import Redactor, redacting
-from tasks.ingest.http.requests import Fetch, PageGroup, RequestStats
+from tasks.ingest.http.requests import PIECE, Fetch, PageGroup, RequestStats
 from tasks.ingest.landing.conditional_requests import Conditional, NotModifiedError, is_validated_by_body
 from tasks.ingest.landing.ignored import IgnoredAnswerError, Ignoring
 from tasks.ingest.landing.packing import PACKED_BYTES, Make
@@ -307,7 +307,7 @@ class _Landing:
         """Commit what has come, from which the next run goes on, unless what came before it could not be committed."""
         with suppress(Exception, asyncio.CancelledError):
             await self._committed()
-            if self._uncommitted.last is not None and self._uncommitted.last.state is not None:
+            if self._uncommitted.last is not None and self._uncommitted.last.state not in (None, PIECE):
                 await in_thread(self._add, self._hand_over())
         await in_thread(self._writer.close)
 
@@ -320,6 +320,9 @@ class _Landing:
 
     def _add(self, group: PageGroup) -> None:
         largest, group = self._see(group), self._kept(group)
+        if group.state == PIECE:
+            self._writer.add_piece(group, largest)
+            return
         state = keep_state(group.state, self._plan.job.asked, self._access.secrets)
         self._writer.add(group._replace(state=state), largest)
 

@@ -74,6 +74,11 @@ class RawWriter:
         self._commit({**vars(checkpoint), "manifest": asdict(manifest)}, indent=None)
         self.checkpoint, self._digest = checkpoint, digest
 
+    def add_piece(self, group: PageGroup, largest: Scalar | None) -> None:
+        """Write a part of a page behind the last checkpoint, which stays: gone on from, it is cut off and the page read anew."""
+        manifest, self._digest = self._write(group, largest)
+        self.checkpoint = replace(self.checkpoint, manifest=manifest)
+
     def add_rows(self, frame: bytes, rows: int) -> None:
         """Write further rows, as they are in the file; they count once all there are have come."""
         manifest = self.checkpoint.manifest
@@ -114,7 +119,7 @@ class RawWriter:
         if self._stream is not None:
             stream, self._stream = self._stream, None
             stream.close()
-            if not self.checkpoint.manifest.file_bytes:
+            if not is_begun(self._raw):
                 discard(self._raw)
 
     def _write(self, group: PageGroup, largest: Scalar | None) -> tuple[RawManifest, Any]:
