@@ -79,6 +79,11 @@ class Part:
         """Return the number of its rows."""
         return sum(self.rows.values())
 
+    def nulls_in(self, types: Types) -> AbstractSet[str]:
+        """Return the columns of texts that all mean null, and are null in these types."""
+        texts = {name for name, kind in self.columns.items() if kind == "string" and self.types.get(name) == "null"}
+        return {name for name in texts if types.get(name, "string") != "string"}
+
     def without(self, files: AbstractSet[str]) -> Part:
         """Return the part without the rows of some files."""
         return replace(self, rows={file: rows for file, rows in self.rows.items() if file not in files})
@@ -137,6 +142,8 @@ def rewrite_part(source: Path, target: Path, part: Part, types: Types, kept: Map
     table = read_part(source)
     if kept is not None:
         table = table.filter(pa.array(np.repeat([kept[name] for name in part.rows], list(part.rows.values()))))
+    for name in part.nulls_in(types):
+        table = table.set_column(table.column_names.index(name), name, pa.nulls(table.num_rows))
     widened = widen_table(table, types)
     for name in (FILE, LINE):
         if name in table.column_names:

@@ -26,6 +26,8 @@ from tasks.convert.schema.values import (
 )
 from tasks.core.errors import TableError
 
+_Columns = Mapping[str, pa.Array | pa.ChunkedArray]
+
 
 def cast_known(block: RawBlock, schema: Schema) -> TypedBlock | None:
     """Return the rows that fit of a block whose columns in `types` were read in those of another block; None where it has narrower ones."""
@@ -67,6 +69,7 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
     types = own if schema.types is None else schema.types
     for name, found, reason in _not_allowed(texts, rows, columns, values, types if schema.frozen else None):
         unfit.add(name, unfit.find_new(found), reason)
+    values |= _as_written(own, texts, columns) if schema.types is None else {}
     table = pa.table({name: values[name] for name in types})
     told, kept = unfit.misfits(block), np.flatnonzero(unfit.is_fit)
     if len(kept) < rows:
@@ -120,6 +123,17 @@ def _kinds(own: Types, schema: Schema) -> Types:
     made = set(find_made(schema.columns))
     asked = {name: kind for name, kind in schema.types.items() if name in own or name not in made}
     return asked | {name: own[name] for name in own if name in schema.columns and schema.columns[name].drop}
+
+
+def _as_written(own: Types, texts: Mapping[str, pa.ChunkedArray], columns: Mapping[str, Column]) -> _Columns:
+    """Return the columns whose texts all mean null as texts: that is what they are in a table where no other block has values."""
+    read = find_read(columns, texts)
+    return {
+        name: texts[name]
+        for name, kind in own.items()
+        if kind == "null" and name in texts and name not in read and pa.types.is_string(texts[name].type)
+        if name not in columns or columns[name].type is None
+    }
 
 
 def _take_out_declared(table: pa.Table, columns: Mapping[str, Column]) -> dict[str, pa.ChunkedArray]:

@@ -20,6 +20,7 @@ from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.names import FILE, LINE
 from tasks.convert.schema.shapes import count_shapes
 from tasks.convert.schema.target import TableTarget
+from tasks.convert.schema.types import Types
 from tasks.convert.staging.context import ConversionContext
 from tasks.core.errors import TableError
 from tasks.core.storage import fsync
@@ -81,7 +82,7 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
             plan.samples.keep(path, table)
         counts = dict(rows) if len(rows) > 1 else {next(iter(rows)): table.num_rows}
         shapes = _count_shapes(table, target)
-        parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or parsed.types), shapes))
+        parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or _types_of(parsed)), shapes))
     records = parsed.received if parsed.records is None else parsed.records
     rejects = name if len(parsed.misfits) else None
     return BlockResult(
@@ -96,6 +97,12 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
         parsed.taken,
         parsed.points,
     )
+
+
+def _types_of(parsed: TypedBlock) -> Types:
+    """Return the types of a block's columns as they are written: where each text means null they are texts."""
+    texts = {column.name for column in parsed.table.schema if pa.types.is_string(column.type)}
+    return {name: "string" if name in texts else kind for name, kind in parsed.types.items()}
 
 
 def _count_shapes(table: pa.Table, target: TableTarget) -> dict[str, dict[str, tuple[int, str]]]:

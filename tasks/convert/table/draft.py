@@ -74,7 +74,7 @@ class Draft:
         kept = []
         for unit in converted:
             found = {part.name: part for file in unit.files for part in own.get(file.name, ())}
-            whole = dict(widen_all(part.types for part in found.values()))
+            whole = widen_all(part.types for part in found.values())
             parts = [replace(p, types=before[p.name].types if p.name in found else whole) for p in unit.parts]
             kept.append(replace(unit, parts=tuple(parts)))
         self.add(kept)
@@ -97,7 +97,8 @@ class Draft:
             self.types = dict(frozen)
             return
         parts = list(self._parts_in_order())
-        types = widen_all(part.types for part in parts)
+        own = widen_all(part.types for part in parts)
+        types = {name: "string" if kind == "null" else kind for name, kind in own.items()}
         refuse_width(len(types), max((sum(part.rows.values()) for part in parts), default=0))
         explode = self.job.explode
         if (
@@ -122,12 +123,13 @@ class Draft:
         wanted = list(self.types.items())
         for part in self.parts.values():
             if list(part.columns.items()) != wanted:
+                nulls = part.nulls_in(self.types) - {*self.job.target.sort_by}
                 exact = not part.total or (
                     sees_alike(self.job.target.columns, part.columns, self.types)
                     and all(
                         name in self.types
                         and (name not in self.job.target.partition_by or kind == self.types[name])
-                        and is_exact(kind, self.types[name])
+                        and (name in nulls or is_exact(kind, self.types[name]))
                         for name, kind in part.columns.items()
                     )
                 )

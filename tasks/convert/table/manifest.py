@@ -78,12 +78,12 @@ def copy_table_manifest(folder: Path, copy: Path) -> None:
 
 
 def widen_all(parts: Iterable[Types]) -> dict[str, TypeName]:
-    """Return the types that hold the values of every part, columns in the order they are met; all-null ones are strings."""
+    """Return the types that hold the values of every part, columns in the order they are met."""
     types: dict[str, TypeName] = {}
     for part in parts:
         for name, type_name in part.items():
             types[name] = widen(types.get(name, "null"), type_name)
-    return {name: "string" if type_name == "null" else type_name for name, type_name in types.items()}
+    return types
 
 
 def has_all_rows(path: Path, part: Part) -> bool:

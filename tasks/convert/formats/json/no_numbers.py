@@ -70,7 +70,10 @@ def unmask(found: RawBlock, block: JsonBlock, schema: Schema) -> RawBlock | None
 
 def _unmask_column(values: pa.ChunkedArray, kind: TypeName, nulls: Collection[str]) -> tuple[pa.ChunkedArray, TypeName]:
     if pa.types.is_floating(values.type):
-        values = pc.if_else(pc.equal(values, _NAN), None, values)
+        is_nan = pc.equal(values, _NAN)
+        if pc.all(is_nan).as_py():
+            return pc.if_else(is_nan, "nan", None), kind
+        values = pc.if_else(is_nan, None, values)
         for number in (_INFINITY, -_INFINITY):
             values = pc.if_else(pc.equal(values, number), number * math.inf, values)
     elif pa.types.is_string(values.type):
