@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tasks.convert.staging import file as staging
+from tasks.convert.staging.block import parse_block
 from tests.convert.conftest import files_source, make_table, read_rows, write_files
 
 _ROWS = 300
@@ -34,13 +34,12 @@ def values_of(root: Path) -> list[Any]:
 def blocks(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Count the blocks that are parsed; all of them are."""
     parsed: list[object] = []
-    parse_block = staging.parse_block
 
     def counted(*arguments: Any) -> Any:
         parsed.append(arguments)
         return parse_block(*arguments)
 
-    monkeypatch.setattr(staging, "parse_block", counted)
+    monkeypatch.setattr("tasks.convert.staging.file.parse_block", counted)
     return parsed
 
 
