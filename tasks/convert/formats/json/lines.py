@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, count
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,8 @@ from tasks.convert.formats.json.rows import (
     NullsOf,
     Row,
     columns_of,
+    decode_each,
+    decode_together,
     flat_rows,
     nothing_declared,
     reject_of,
@@ -33,6 +36,7 @@ _BLANKS = b" \t\n\r\v\f"
 
 Line = tuple[int, int, bytes]
 """A line, after its number and its place among the bytes."""
+Decode = Callable[[ByteView], Sequence[Any] | None]
 
 
 @dataclass(frozen=True)
@@ -93,19 +97,21 @@ class JsonBlock:
         return make_records(numbers, cut_texts(window.view, starts, stops), offsets)
 
 
-def read_flat(block: JsonBlock) -> RawBlock | None:
-    """Return the rows of every line as texts, decoded together; None where a line is no object, or has objects within."""
-    flat = flat_rows(block.window) if block.typed and block.explode is None else None
-    if flat is not None and has_object_in_each(block.window, len(flat)):
+def read_flat(block: JsonBlock, decode: Decode = decode_together) -> RawBlock | None:
+    """Return the rows of every line as texts, decoded together; None where a line is no row, or its list is to be exploded."""
+    values = decode(block.window) if block.typed and block.explode is None else None
+    if values is not None and has_object_in_each(block.window, len(values)):
         with suppress(RecursionError):  # which line is nested too deeply is told by reading each
-            table, types = _as_texts(block, flat)
-            return RawBlock(table, len(flat), NO_MISFITS, block.locate, types, len(flat))
+            flat = flat_rows(block.window, values)
+            if flat is not None:
+                table, types = _as_texts(block, flat)
+                return RawBlock(table, len(flat), NO_MISFITS, block.locate, types, len(flat))
     return None
 
 
 def read_lines(block: JsonBlock) -> RawBlock:
     """Return the rows of every line as texts; a line that is no object is a misfit."""
-    return read_flat(block) or _read_each(block)
+    return read_flat(block) or read_flat(block, decode_each) or _read_each(block)
 
 
 def _read_each(block: JsonBlock) -> RawBlock:

@@ -86,16 +86,35 @@ def rows_of_line(
     return rows
 
 
-def flat_rows(window: ByteView) -> list[Row] | None:
-    """Return the objects of lines, decoded together; None where one is no object, has objects within or is nested too deeply, or none has keys."""
+def decode_together(window: ByteView) -> list[Any] | None:
+    """Return the values of lines, decoded together; None where one is no JSON to msgspec."""
     try:
-        rows = _decode_lines(window.view)
+        return _decode_lines(window.view)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if set(map(type, rows)) != {dict} or not all(rows):
+
+
+def decode_each(window: ByteView) -> list[Any] | None:
+    """Return the same as Python reads each line, which takes numbers that msgspec refuses; None where one is no JSON, or may have half a surrogate pair."""
+    if may_be_half(window.data):
         return None
-    kinds = set(map(type, chain.from_iterable(map(dict.values, rows))))
-    return None if dict in kinds or (list in kinds and _may_be_deep(window) and _are_deep(rows)) else rows
+    try:
+        return list(map(json.loads, str(window.view, "utf-8").removesuffix("\n").split("\n")))
+    except (ValueError, RecursionError):
+        return None
+
+
+def flat_rows(window: ByteView, values: Sequence[Any] | None) -> list[Row] | None:
+    """Return the values of lines as rows; None where one is no object, is nested too deeply or has two values for one column, or none has keys."""
+    if values is None or set(map(type, values)) != {dict} or not all(values):
+        return None
+    kinds = set(map(type, chain.from_iterable(map(dict.values, values))))
+    if not kinds.isdisjoint((dict, list)) and _may_be_deep(window) and _are_deep(values):
+        return None
+    if dict not in kinds:
+        return list(values)
+    rows = [row for value in values if (row := _flat(value)) is not None]
+    return rows if len(rows) == len(values) else None
 
 
 def _may_be_deep(window: ByteView) -> bool:
