@@ -217,9 +217,9 @@ class Fetched(Parted):
             "table.partition_by": self.table.partition_by,
             "table.sort_by": self.table.sort_by,
         }.items():
-            yield from ((where, renamed.get(name, name), True) for name in names)
+            yield from ((where, renamed.get(name, name), True) for name in names if not self._is_made(name))
         for name, column in columns.items():
-            if column.expression is None:
+            if not self._is_made(name):
                 yield f"columns.{name}", name, column.type in (None, "string")
         for name, values in self.partitions.items():
             yield from ((f"partitions.{each}", each, False) for each in (name, *names_beside(name, values)))
@@ -233,10 +233,16 @@ class Fetched(Parted):
         return self
 
     def _is_of_record(self, key: str, path: str) -> bool:
-        """Return whether privacy decides on a field: what partitions have, and what is taken of parents, need not be in a record."""
+        """Return whether privacy decides on a field: what partitions have, and what is taken of parents, need not be in a record, and it may have another name there."""
         assert self.privacy is not None
-        is_beside = key.startswith("partitions.") or path in self._taken
+        is_cleaned = self.table.clean_names and not key.startswith("columns.")
+        is_beside = is_cleaned or key.startswith("partitions.") or path in self._taken
         return not is_beside or self.privacy.fate(path) != "not kept"
+
+    def _is_made(self, name: str) -> bool:
+        """Return whether a column is made of others."""
+        columns: Mapping[str, Column] = getattr(self, "columns", {})
+        return name in columns and columns[name].expression is not None
 
     @property
     def _taken(self) -> list[str]:

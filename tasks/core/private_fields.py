@@ -41,8 +41,16 @@ class _Rules:
     names: set[str] = field(default_factory=set)
     """All of them."""
 
-    def add(self, path: str, action: Action) -> None:
-        """Add a path."""
+    @classmethod
+    def of(cls, *actions: tuple[Action, Sequence[str]]) -> _Rules:
+        """Return the rules of what becomes of some paths."""
+        rules = cls()
+        for action, paths in actions:
+            for path in paths:
+                rules._add(path, action)
+        return rules
+
+    def _add(self, path: str, action: Action) -> None:
         rules = self
         for name, rest in (steps := list_steps(path)):
             is_last = name == steps[-1][0] and rest == steps[-1][1]
@@ -65,16 +73,8 @@ class PrivateFields:
         assert key or not hashed, "nothing is hashed without a key"
         self.met: set[str] = set()
         self._key = key
-        self._kept = _Rules() if keep is not None else None
-        for path in (*(keep or ()), *hashed):
-            if self._kept is not None:
-                self._kept.add(path, "keep")
-        self._changed = _Rules() if drop or hashed else None
-        pairs: list[tuple[Action, Sequence[str]]] = [("drop", drop), ("hash", hashed)]
-        for action, paths in pairs:
-            for path in paths:
-                if self._changed is not None:
-                    self._changed.add(path, action)
+        self._kept = None if keep is None else _Rules.of(("keep", (*keep, *hashed)))
+        self._changed = _Rules.of(("drop", drop), ("hash", hashed)) if drop or hashed else None
 
     def clean(self, line: bytes) -> bytes:
         """Return a record, which is a line of JSON, without what is private.
@@ -84,18 +84,23 @@ class PrivateFields:
             ValueError: it is no JSON.
 
         """
-        if b", " in line or b": " in line:
-            with suppress(msgspec.DecodeError):  # NaN, which only Python's reader takes
+        with suppress(msgspec.DecodeError):  # NaN, which only Python's reader takes
+            if b", " in line or b": " in line:
                 line = msgspec.json.format(line, indent=-1)
+            if line.isascii() and line.startswith(b"{"):
+                return _written(self._apply(msgspec.Raw(line)))
         value = take_json(line)
-        if list_entries(value) is None if isinstance(value, str) else memoryview(value)[0] != _BRACE:
+        if list_entries(value) is None:
             if to_text(value) == _NULL:
                 return line
             raise NoFieldsError("a record is no object, so that no field of it can be found")
+        return _written(self._apply(value))
+
+    def _apply(self, value: JsonText) -> JsonText:
         for rules, keeps in ((self._kept, True), (self._changed, False)):
             if rules is not None:
                 value = self._clean(value, rules, keeps=keeps)
-        return _written(value)
+        return value
 
     def _clean(self, value: JsonText, rules: _Rules, *, keeps: bool) -> JsonText:
         """Return an object, or the objects in a list, by rules; of what is neither null where only what they name is kept."""

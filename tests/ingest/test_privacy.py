@@ -257,6 +257,30 @@ def test_what_is_needed_is_not_private(keys: dict[str, Any], sentence: str) -> N
         ApiSource.model_validate({**API, "privacy": privacy, **keys})
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"key": ["unit_price"], "table": {"clean_names": True}, "privacy": {"keep": ["Unit Price"]}},
+        {"key": ["full"], "columns": {"full": {"expression": "id || 'x'"}}, "privacy": {"keep": ["id"]}},
+        {"key": ["order"], "partitions": {"id": {"from": "orders", "column": "id", "take": {"order": "id"}}}},
+        {"tables": {"lines": {"explode": "lines"}}, "privacy": {"keep": ["lines.sku"]}},
+        {"key": ["id", "lines.sku"], "privacy": {"keep": ["id", "lines"]}},
+    ],
+)
+def test_what_is_of_another_name_or_made_is_no_mistake(keys: dict[str, Any]) -> None:
+    """Nor is what is taken of a parent, or stands within what is kept."""
+    assert ApiSource.model_validate({**API, "privacy": {"keep": ["nr"]}, **keys}).privacy
+
+
+def test_what_is_taken_of_a_parent_is_kept() -> None:
+    """It is in each record when the record's own fields are taken out."""
+    parents = {"id": {"from": "orders", "column": "id", "take": {"of.order": "id"}}}
+    source = ApiSource.model_validate({**API, "partitions": parents, "privacy": {"keep": ["nr"]}}).guarded(b"")
+
+    assert source.private_fields is not None
+    assert source.private_fields.clean(b'{"of.order":1,"nr":2,"x":3}') == b'{"of.order":1,"nr":2}'
+
+
 def test_a_private_column_of_pages_is_one() -> None:
     """A name that no selector has is a mistake, unless pages name columns themselves."""
     with pytest.raises(ValidationError, match=r"privacy: 'nmae' is no column with a selector; did you mean name\?"):
