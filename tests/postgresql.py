@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,14 @@ class Postgresql:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Postgresql]:
-    """Yield a PostgreSQL in a folder of its own, on a free port; it ends with the tests."""
+    """Yield a PostgreSQL of the tests; it ends with them."""
+    with serve_postgresql() as server:
+        yield server
+
+
+@contextmanager
+def serve_postgresql() -> Iterator[Postgresql]:
+    """Yield a PostgreSQL in a folder of its own, on a free port; it ends with the block."""
     programs = binaries()
     assert programs is not None
     user = "postgres" if os.getuid() == 0 else None  # it refuses to run as root

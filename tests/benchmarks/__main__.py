@@ -1,4 +1,4 @@
-"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `convert`, `clean`, `tables` or `train`."""
+"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `sql`, `convert`, `clean`, `tables` or `train`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from tests.benchmarks.clean import measure_clean
 from tests.benchmarks.convert import measure_convert
 from tests.benchmarks.demo import measure_demo
 from tests.benchmarks.ingest import measure_ingest
+from tests.benchmarks.sql import measure_sql
 from tests.benchmarks.tables import measure_tables
 from tests.benchmarks.train import measure_train
 
 _BENCHMARKS = {
     "demo": measure_demo,
     "ingest": measure_ingest,
+    "sql": measure_sql,
     "convert": measure_convert,
     "clean": measure_clean,
     "tables": measure_tables,

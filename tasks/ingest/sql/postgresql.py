@@ -24,6 +24,7 @@ _ALIVE = {
     "tcp_user_timeout": "90000",
     "options": "-c default_transaction_read_only=on -c standard_conforming_strings=on -c TimeZone=UTC",
 }
+_BATCH, _BATCH_BYTES = "adbc.postgresql.batch_size_hint_bytes", 4 * 2**20
 _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _MAY_PASS_BY_NUMBER = ("08", "57P0", "40001", "40P01", "53300", "55P03")
 _MAY_PASS = re.compile(
@@ -66,6 +67,7 @@ class Postgresql(Database):
                     self._cursor = connection.cursor()
                 if self._is_cancelled:
                     return
+                self._cursor.adbc_statement.set_options(**{_BATCH: str(_BATCH_BYTES)})
                 self._cursor.execute(_BEGIN)
                 self._cursor.execute(query)
                 reader = self._cursor.fetch_record_batch()
