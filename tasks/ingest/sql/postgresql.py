@@ -24,7 +24,7 @@ _ALIVE = {
     "tcp_user_timeout": "90000",
     "options": "-c default_transaction_read_only=on -c standard_conforming_strings=on -c TimeZone=UTC",
 }
-_BATCH, _BATCH_BYTES = "adbc.postgresql.batch_size_hint_bytes", 4 * 2**20
+_BATCH, _BATCH_BYTES = "adbc.postgresql.batch_size_hint_bytes", 8 * 2**20
 _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _MAY_PASS_BY_NUMBER = ("08", "57P0", "40001", "40P01", "53300", "55P03")
 _MAY_PASS = re.compile(
