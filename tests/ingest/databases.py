@@ -35,11 +35,13 @@ def query_of(place: Postgresql | str, query: str, **keys: Any) -> SqlSource:
 
 
 async def land_rows(
-    source: SqlSource, root: Path, stats: RequestStats | None = None, *, fresh: bool = False
+    source: SqlSource, root: Path, stats: RequestStats | None = None, *, fresh: bool = False, only: str = ""
 ) -> list[Landed]:
-    """Land each partition of a source, `rows`, as a run does."""
+    """Land each partition of a source, `rows`, as a run does, or `only` the one that has this in its name."""
     landed = []
     for partition in list_partitions(source):
+        if only not in partition.name:
+            continue
         job = PartitionJob("rows", source, partition, root / "raw" / "rows")
         plan = await asyncio.to_thread(plan_landing, job, fresh=fresh)
         access = QueryAccess(partial(open_database, source, root, PASSWORD), stats or RequestStats(), Redactor())

@@ -174,6 +174,25 @@ async def test_texts_that_grow_are_written_alike(tmp_path: Path) -> None:
         await land_rows(source, tmp_path)
 
 
+@pytest.mark.parametrize("database", [SQLITE, DUCKDB])
+async def test_rows_outside_of_a_range_are_told(tmp_path: Path, database: str) -> None:
+    """Those before and behind it, and those without a value: of a range in the query itself nobody knows."""
+    for write in (write_sqlite, write_duckdb):
+        write(tmp_path, "CREATE TABLE t (id INTEGER)", "INSERT INTO t VALUES (1), (2), (3), (4), (5), (NULL)")
+    parts = {"id": {"range": [2, 4], "every": 2}}
+
+    (first, second) = await land_rows(query_of(database, "SELECT * FROM t", partitions=parts), tmp_path)
+    placed = await land_rows(
+        query_of(database, "SELECT * FROM t WHERE id BETWEEN :id AND :id_last", partitions=parts), tmp_path
+    )
+
+    assert first.warnings == (
+        "partitions.id: 3 rows have no id within its range, and are in no partition; "
+        "widen range, or leave these rows out in the query",
+    )
+    assert (second.warnings, [each.warnings for each in placed]) == ((), [(), ()])
+
+
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tasks.config import Column
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.ingest.http.requests import RequestStats
 from tests.ingest.databases import empty, land_rows, query_of, read_raw, read_rows, types_of
@@ -263,3 +264,22 @@ async def test_what_grows_may_be_of_many_types(
     counts += [(await land_rows(source, tmp_path))[0].rows for _ in range(3)]
 
     assert counts == [2, 3, 3, 5, 6, 6]
+
+
+async def test_a_table_that_changes_between_partitions_is_one_table(postgresql: Postgresql, tmp_path: Path) -> None:
+    """A column that is gone is null, one that is new is there, one of another type holds both; a row without one that is required is a reject."""
+    postgresql.query("CREATE TABLE changing AS SELECT 1 AS part, 5 AS v, 'a' AS gone")
+    source = query_of(postgresql, "SELECT * FROM changing", partitions={"part": [1, 2]})
+
+    await land_rows(source, tmp_path)
+    postgresql.query("ALTER TABLE changing DROP gone, ADD come numeric(4,1), ALTER v TYPE text")
+    postgresql.query("INSERT INTO changing VALUES (2, 'x', 1.5)")
+    await land_rows(source, tmp_path, only="part=2")
+    rows = await asyncio.to_thread(read_rows, source, tmp_path)
+
+    assert rows == [
+        {"part": 1, "v": "5", "gone": "a", "come": None},
+        {"part": 2, "v": "x", "gone": None, "come": Decimal("1.5")},
+    ]
+    declared = source.model_copy(update={"columns": {"gone": Column(required=True)}})
+    assert await asyncio.to_thread(read_rows, declared, tmp_path) == rows[:1]

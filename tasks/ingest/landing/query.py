@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -27,7 +27,7 @@ from tasks.ingest.landing.watermark import Watermark
 from tasks.ingest.landing.writer import RawWriter, discard
 from tasks.ingest.sql.batches import add_constants, as_frame
 from tasks.ingest.sql.database import Database
-from tasks.ingest.sql.query import write_query
+from tasks.ingest.sql.query import write_outside, write_query
 
 _BACKOFF_FIRST_S, _BACKOFF_MOST_S = 0.5, 15.0
 _MARGIN = timedelta(days=1)  # between clocks, and zones that a time does not name
@@ -120,13 +120,23 @@ class _Landing:
                 self._stats.rows += len(rows)
                 self._stats.body_bytes += rows.nbytes
             self._stats.pages = 1
-            return self._finish(writer, newest)
+            return self._finish(writer, newest, () if limit else tuple(self._find_outside()))
         except BaseException:
             writer.close()
             discard(plan.raw)
             raise
 
-    def _finish(self, writer: RawWriter, newest: _Newest | None) -> Landed:
+    def _find_outside(self) -> Iterator[str]:
+        """Yield what is to be told of rows that are in no partition of a range."""
+        for name, query in write_outside(self._source, self._plan.job.partition, self._database):
+            (found,) = [row for batch in self._database.read(query) for row in batch.to_pylist()]
+            if number := found["number"]:
+                yield (
+                    f"partitions.{name}: {number:,} rows have no {name} within its range, and are in no partition; "
+                    "widen range, or leave these rows out in the query"
+                )
+
+    def _finish(self, writer: RawWriter, newest: _Newest | None, outside: Sequence[str]) -> Landed:
         """Make the raw file count; an increment without rows, or with the very rows of the one before, leaves nothing."""
         plan = self._plan
         manifest, before = writer.checkpoint.manifest, plan.landed
@@ -134,12 +144,12 @@ class _Landing:
         watermark = newest.watermark if newest else None
         if watermark is not None:
             watermark.check()
+        warnings = (*outside, *(watermark.doubts if watermark else ()))
         if plan.is_increment and before is not None and (not manifest.rows or manifest.sha256 == before.sha256):
             writer.close()
             discard(plan.raw)
-            doubts = (*doubts, *(watermark.doubts if watermark else ()))
+            doubts = (*doubts, *warnings)
         else:
-            warnings = watermark.doubts if watermark else ()
             writer.finish(PageGroup([], 1, None, warnings), watermark.largest if watermark else None)
             writer.put_in_place()
         landed = summarize_landing(plan, plan.job.read_manifests(), self._stats, 0, time.monotonic() - self._began_s)

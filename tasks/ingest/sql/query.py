@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from tasks.config import Scalar, SqlSource
+from tasks.config import Range, Scalar, SqlSource
 from tasks.core.errors import PermanentSourceError
 from tasks.core.placeholders import fill, literal_of, names_in, without_end
 from tasks.core.tables import quote_name
@@ -36,11 +36,29 @@ def write_query(
     return f"SELECT * FROM (\n{filled}\n) AS {_ALIAS}{where}{limit}"  # noqa: S608 - what it does not hold itself is quoted
 
 
-def _conditions(source: SqlSource, partition: Partition, database: Database) -> Iterator[str]:
-    """Yield what the values without a placeholder ask of the columns of their names."""
-    written, beside = {*names_in(source.query)}, dict(partition.beside)
+def write_outside(source: SqlSource, partition: Partition, database: Database) -> Iterator[tuple[str, str]]:
+    """Yield, of each range that a partition is the first of, its name and a query of how many rows are in no partition of it."""
+    filled = fill(without_end(source.query), partition.placeholders, literal_of)
     for name, value in partition.values:
-        if written & {name, f"{name}_end", f"{name}_last"}:
+        values = source.partitions[name]
+        if not isinstance(values, Range) or values.every == 1 or value != values.range[0] or _is_placed(name, source):
+            continue
+        column, (first, last) = _column(name), map(database.literal, values.range)
+        outside = f"({column} < {first} OR {column} > {last} OR {column} IS NULL)"
+        where = " AND ".join((outside, *_conditions(source, partition, database, but=name)))
+        yield name, f"SELECT count(*) AS number FROM (\n{filled}\n) AS {_ALIAS}\nWHERE {where}"  # noqa: S608 - as above
+
+
+def _is_placed(name: str, source: SqlSource) -> bool:
+    """Return whether a partition's value stands in the query."""
+    return not {name, f"{name}_end", f"{name}_last"}.isdisjoint(names_in(source.query))
+
+
+def _conditions(source: SqlSource, partition: Partition, database: Database, but: str | None = None) -> Iterator[str]:
+    """Yield what the values without a placeholder ask of the columns of their names, one name left out."""
+    beside = dict(partition.beside)
+    for name, value in partition.values:
+        if name == but or _is_placed(name, source):
             continue
         column = _column(name)
         if (end := beside.get(f"{name}_end")) is None:
