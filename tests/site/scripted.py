@@ -35,6 +35,7 @@ _GREEDY = """
 <script>
   new Image().src = 'beacon.png'; navigator.sendBeacon('beacon'); new WebSocket('ws://' + location.host + '/socket');
   fetch('%(other)s/page-3').catch(() => {}); fetch('changed', {method: 'DELETE'}).catch(() => {});
+  document.body.append(Object.assign(document.createElement('script'), {src: 'long?' + 'a'.repeat(70000)}));
   new EventSource('events'); window.open('opened.html');
   const ask = () => fetch('news').catch(() => {}); setInterval(ask, 20);
   document.cookie = 'mine=1'; setInterval(() => document.querySelector('i').textContent = Date.now(), 20);

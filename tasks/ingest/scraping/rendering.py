@@ -108,6 +108,7 @@ class _Rendering:
         self._requests = self._pending = 0
         self._asking: set[asyncio.Task[None]] = set()
         self._failure: SourceError | None = None
+        self._is_over = False
         self._stage = "loaded"
         self._mistake = ""
 
@@ -134,7 +135,8 @@ class _Rendering:
             raise
 
     async def end(self) -> None:
-        """End the requests that are under way."""
+        """End the requests that are under way, and make no more."""
+        self._is_over = True
         for task in self._asking:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
@@ -196,6 +198,8 @@ class _Rendering:
 
     async def _take(self, route: Route) -> None:
         """Answer a request of the page, unless it is none that a page is made of."""
+        if self._is_over:
+            return
         task = asyncio.create_task(self._answer(route, route.request))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
@@ -221,7 +225,10 @@ class _Rendering:
         """Return the answer of a request; None where it is not to be made."""
         if request.resource_type not in _READ_TYPES or request.method not in _METHODS:
             return None
-        url = httpx.URL(request.url)
+        try:
+            url = httpx.URL(request.url)
+        except httpx.InvalidURL:  # as of one that is longer than any
+            return None
         if request.is_navigation_request():
             return await self._open_document(request, url)
         if not self._access.hosts.allow(url):
