@@ -14,7 +14,9 @@ from tasks.core.errors import ConfigError, SourceError
 from tests.documented import documented
 from tests.ingest.sources import land_one, read_rows
 from tests.site.auth import SIGNING_SECRET
+from tests.site.items import ITEMS
 from tests.site.server import Site
+from tests.site.sessions import PASSWORD, USER
 
 PIPELINE = """
 name: own
@@ -88,3 +90,51 @@ def test_it_stands_in_the_form(site: Site, tmp_path: Path) -> None:
 
     schema = Pipeline.model_json_schema()["$defs"]["SignedAuth"]
     assert schema["properties"]["client"]["description"] == "Name of the client; it is not kept secret."
+
+
+SHOP = "url: '{url}/login/token', user: {user}, password: {{env: SHOP_PASSWORD}}"
+
+
+@pytest.fixture
+def _shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put the module of a token of one's own where it can be imported, and take its kind away again."""
+    with documented(AUTHS, "A token that a server gives", tmp_path / "shop.py", monkeypatch):
+        yield
+
+
+def load_shop(site: Site, folder: Path, user: str) -> ApiSource:
+    """Return the source of a pipeline file whose sessions are of the kind of one's own."""
+    file = folder / "pipeline.yaml"
+    text = PIPELINE.replace("signed_requests:SignedAuth", "shop:ShopSession").replace(
+        "/signed?of=all", "/session/header"
+    )
+    counted = "pagination: {{kind: page, pages_at: pages}}, records_at: items, auth:"
+    text = text.replace("auth:", counted)
+    file.write_text(text.format(url=site.url, kind="shop_session", keys=SHOP.format(url=site.url, user=user)))
+    source = load_pipeline(file).sources["rows"]
+    assert isinstance(source, ApiSource)
+    return source
+
+
+@pytest.mark.usefixtures("_shop")
+async def test_a_token_of_ones_own_is_asked_for_once(site: Site, tmp_path: Path) -> None:
+    """Every page is sent the session that the server gave."""
+    source = await asyncio.to_thread(load_shop, site, tmp_path, USER)
+
+    landed = await land_one(source, tmp_path, {"password": PASSWORD})
+
+    assert read_rows(landed.path) == ITEMS
+    assert [seen.path for seen in site.seen].count("/login/token") == 1
+
+
+@pytest.mark.usefixtures("_shop")
+async def test_a_token_of_ones_own_that_is_not_given_is_one_error(site: Site, tmp_path: Path) -> None:
+    """With the server's words, the kind's cure, and no password."""
+    source = await asyncio.to_thread(load_shop, site, tmp_path, "nobody")
+
+    with pytest.raises(
+        SourceError, match=r"gave no token but 403 Forbidden: .*no such user.*; check auth.user and the password$"
+    ) as raised:
+        await land_one(source, tmp_path, {"password": PASSWORD})
+
+    assert PASSWORD not in str(raised.value)

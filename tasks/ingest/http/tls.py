@@ -33,13 +33,17 @@ class Certificates:
             PermanentSourceError: a file is not there, or holds something else.
 
         """
+        contexts = self._contexts or await self._read()
+        return contexts.shown if origin_of(url) in self._origins else contexts.others
+
+    async def _read(self) -> Contexts:
         async with self._lock:
             if self._contexts is None:
                 try:
                     self._contexts = await asyncio.to_thread(read_certificates, self._tls, self._password)
                 except ValueError as error:
                     raise PermanentSourceError(f"tls.{error}") from None
-        return self._contexts.shown if origin_of(url) in self._origins else self._contexts.others
+        return self._contexts
 
 
 class Contexts(NamedTuple):
