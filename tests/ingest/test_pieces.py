@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tasks.core.errors import PermanentSourceError
@@ -105,6 +106,16 @@ async def test_nothing_of_an_answer_that_breaks_off_is_kept(
     landed = await land_body(site, LIST, tmp_path)
 
     assert read_rows(landed.path) == ROWS
+
+
+async def test_pieces_of_a_run_that_was_killed_are_no_rows(site: Site, tmp_path: Path) -> None:
+    """They lie without a checkpoint, and the next run begins anew."""
+    left = tmp_path / ".all.jsonl.zst.landing"
+    await asyncio.to_thread(left.write_bytes, pa.compress(LIST, codec="zstd", asbytes=True) * 3)
+
+    landed = await land_body(site, LIST, tmp_path)
+
+    assert (read_rows(landed.path), await asyncio.to_thread(left.exists)) == (ROWS, False)
 
 
 async def test_a_job_is_kept_where_its_file_breaks_off(site: Site, tmp_path: Path) -> None:

@@ -102,6 +102,29 @@ def test_what_is_wrong_with_a_document_is_told(body: bytes, keys: dict[str, Any]
         read(body, **keys)
 
 
+@pytest.mark.parametrize(
+    ("items", "told"),
+    [
+        (
+            b"<entry><id>1</id></entry><entry><id>2</id></entry>",
+            "no element is a record by answer.records, and items.entry",
+        ),
+        (b"", None),
+    ],
+)
+async def test_a_path_that_passes_over_elements_is_told(
+    site: Site, tmp_path: Path, items: bytes, told: str | None
+) -> None:
+    """An answer without records is one unless it has several elements of one name elsewhere."""
+    site.echo, site.echo_body = "text/xml", b"<answer><items>" + items + b"</items></answer>"
+    single = {"pagination": {"kind": "single"}, "records_at": None}
+    source = api(site, "/echo/typed", answer={"kind": "xml", "records": "//item"}, **single)
+
+    landed = await land_one(source, tmp_path)
+
+    assert [told is not None and told in warning for warning in landed.warnings] == [True] * (told is not None)
+
+
 async def test_an_entity_is_an_error_of_the_source(site: Site, tmp_path: Path) -> None:
     """The sentence names the request and the cure."""
     site.echo, site.echo_body = "text/xml", b'<!DOCTYPE a [<!ENTITY x "y">]><a/>'

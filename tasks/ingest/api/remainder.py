@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tasks.config import ApiSource
+from tasks.config.answers import RecordsAnswer
 from tasks.core.body_paths import write_name
 from tasks.core.json_text import JsonText, list_entries, list_items, to_value
 from tasks.ingest.api.response import Document
@@ -44,7 +45,15 @@ def doubts_of_only_response(
         more = _more_by_headers(response, rows)
         if more is None and (source.records_at or place or not document.is_record):
             more = next(_more_in_body(levels, rows), None)
+    elsewhere = None if rows or document.is_record or not levels else _list_within(levels[0])
     return (
+        *(
+            [
+                f"{said}: no element is a record by answer.records, and {_in_yaml(elsewhere)} has several; correct records"
+            ]
+            if elsewhere and isinstance(source.answer, RecordsAnswer)
+            else []
+        ),
         *(
             [f"{said}: the body became one row, and holds a list of objects; declare records_at: {_in_yaml(place)}"]
             if place
