@@ -24,6 +24,11 @@ class Download(ConfigModel):
     max_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(64 * 1024 * 1024)
     """Bytes that one file may have, e.g. 200MiB; a larger one is not kept, and a reject that names it."""
 
+    @property
+    def columns(self) -> tuple[str, str, str]:
+        """Return the names of its columns."""
+        return f"{self.into}_path", f"{self.into}_bytes", f"{self.into}_type"
+
 
 class Render(ConfigModel):
     """A browser that runs the scripts of pages, so that what they make is read. It needs the extra `render`, and Chromium or Google Chrome on this machine."""

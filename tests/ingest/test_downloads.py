@@ -76,6 +76,17 @@ async def test_a_file_that_cannot_be_had_is_a_reject(site: Site, tmp_path: Path,
     assert [name for name in list_files(tmp_path / "picture") if "." in name] == [NAME]
 
 
+async def test_a_pair_with_the_name_of_a_file_column_is_told(site: Site, tmp_path: Path) -> None:
+    """The column is that of the file, once, and a warning names the pair that is left out."""
+    landed = await land_one(pages(site, "/pictures-with-pairs", pairs="dl", **DOWNLOAD), tmp_path)
+
+    assert read_rows(landed.path) == [{"name": "a", "year": "1901", **KEPT}]
+    assert landed.warnings == (
+        f"pairs: 'dl' has a picture_type, the first 'oil' on {site.url}/pictures-with-pairs, which is left out, "
+        "as download.into makes a column of that name; give it another name",
+    )
+
+
 @pytest.mark.parametrize("fault", ["500-always", "truncated-always"])
 async def test_a_file_that_may_come_later_fails_its_partition(site: Site, tmp_path: Path, fault: str) -> None:
     """No half of it is kept, and the next run asks for it, and not for what is there."""

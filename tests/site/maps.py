@@ -54,6 +54,9 @@ def map_routes(site: Site) -> dict[str, Route]:
         "/shelf/{number:int}": _shelf,
         "/long-leaf/{number:int}": _long_leaf(site),
         "/pictures": _html(_PICTURES),
+        "/pictures-with-pairs": _html(
+            "<li><b>a</b><img src=picture/1.png><dl><dt>Picture type<dd>oil<dt>Year<dd>1901</dl>"
+        ),
         "/picture/{name}": _picture(site, "truncated-once"),
         "/long-pictured/{number:int}": _long_pictured(site),
         "/long-picture/{number:int}.png": _long_picture(site),

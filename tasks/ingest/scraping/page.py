@@ -286,6 +286,7 @@ class _Rows:
         self._columns = source.selected
         self._pairs = source.pairs
         self._named = {name for name, column in source.columns.items() if column.select or column.expression}
+        self._named.update(source.download.columns if source.download is not None else ())
         self._read = 0
 
     def read(self, element: Selector) -> dict[str, Value] | None:

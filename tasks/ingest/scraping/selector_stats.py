@@ -117,8 +117,7 @@ class SelectorStats:
             + self._warn_skipped(source)
             + self._warn_repeated()
             + tuple(
-                f"pairs: {source.pairs!r} has a {name}, the first {value}, which is left out, as columns.{name} is declared; "
-                f"give the column another name, or take it out"
+                f"pairs: {source.pairs!r} has a {name}, the first {value}, which is left out, as {_taker(name, source)}"
                 for name, value in self.shadowed.items()
             )
             + tuple(
@@ -235,6 +234,13 @@ class SelectorStats:
                 f"links: {selector!r} matches {links} links on {where}, and none may be followed: "
                 "correct the selector, add their hosts to allow_hosts, or raise max_depth"
             )
+
+
+def _taker(name: str, source: PagesSource) -> str:
+    """Return what has the name of a pair, and what may be done."""
+    if source.download is not None and name in source.download.columns:
+        return "download.into makes a column of that name; give it another name"
+    return f"columns.{name} is declared; give the column another name, or take it out"
 
 
 def _where(pages: int, first: str, what: str = "pages") -> str:
