@@ -24,7 +24,7 @@ from tasks.core.private_fields import PrivateFields
 from tasks.ingest.http.redaction import NOT_SHOWN
 from tasks.ingest.landing.private import check_key, clean_records
 from tasks.ingest.tasks import read_key
-from tests.flows.conftest import Tidemill
+from tests.flows.conftest import Tidemill, call_command
 from tests.ingest.sources import QUICK, land_one, read_rows
 from tests.ingest.test_secrets import data_texts, database_texts, wait_until_stored
 from tests.site.people import PEOPLE, PLANTED
@@ -94,6 +94,29 @@ async def test_private_fields_are_never_in_a_raw_file(site: Site, tmp_path: Path
     assert sorted(landed.fields_met) == ["customer.number", "customer.phone", "email", "orders.note"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        ({"kind": "csv"}, b"id,email\n1,planted1\n2,planted2,3\n"),
+        ({"kind": "ndjson"}, b'{"id": "1", "email": "planted"}\n{"id": planted2}\n'),
+        ({"kind": "xml", "records": "//p"}, b"<a><p><id>1</id><email>planted</email></p></a>"),
+    ],
+)
+async def test_answers_of_other_kinds_have_private_fields_too(
+    site: Site, tmp_path: Path, answer: dict[str, str], body: bytes
+) -> None:
+    """Also records of them that cannot be read, whose text is not kept."""
+    site.echo_body = body
+    source = ApiSource.model_validate(
+        {"url": f"{site.url}/echo/body", "answer": answer, "privacy": {"drop": ["email"]}}
+    )
+
+    landed = await land_one(source.guarded(b""), tmp_path)
+
+    assert {row.get("id", row.get("text")) for row in read_rows(landed.path)} in ({"1"}, {"1", NOT_SHOWN})
+    assert not [path for path, text in texts_of(tmp_path) if "planted" in text]
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_no_error_quotes_what_a_host_sent(site: Site, tmp_path: Path, fault: str) -> None:
     """Nor is it in what the failed run leaves to be gone on from."""
@@ -116,7 +139,9 @@ async def test_a_source_with_privacy_is_not_read_unguarded(site: Site, tmp_path:
 
 @pytest.mark.flow
 @pytest.mark.usefixtures("prefect_server")
-def test_private_values_are_written_nowhere(site: Site, tmp_path: Path) -> None:
+def test_private_values_are_written_nowhere(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Of sources that land, fail in every way and are killed, nothing is in the data folder, the logs or the database; a path that no record has is told."""
     data = tmp_path / "data"
     typo = {**NOTES, "drop": [*NOTES["drop"], "customer.fone"]}
@@ -132,7 +157,8 @@ def test_private_values_are_written_nowhere(site: Site, tmp_path: Path) -> None:
     tidemill = Tidemill({"SALT": KEY, **debug})
 
     ended = tidemill("run", tmp_path / "people.yaml", "--data", data, "--verbose")
-    shown = tidemill("preview", tmp_path / "people.yaml", "--data", data, "--ask")
+    monkeypatch.setenv("SALT", KEY)
+    shown = call_command(capfd.readouterr, "preview", tmp_path / "people.yaml", "--data", data, "--ask")
     wait_until_stored(Path(os.environ["PREFECT_HOME"]))
 
     assert find_planted(data, ended.stdout + ended.stderr + shown.stdout + shown.stderr) == set()
