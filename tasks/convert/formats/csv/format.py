@@ -168,11 +168,15 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
         quoting = detect_escapes(_around(block, quote), quoting, reading.escape)
         if quoting.is_plain and not opens_quotes(block, quoting.quote, delimiter) and not has_blank_lines(block):
             return Cut(block, block)
-    plain = block if quoting.is_plain else ByteView.of(quoting.rewrite(block.data))
+    plain = block if quoting.is_plain else ByteView.of(quoting.rewrite(block.data, may_be_open=not final))
     if final or (plain is not block and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))):
         return Cut(plain, block)
-    if plain is block and (size := find_whole(block.data, quoting.quote, delimiter, len(head.names))):
-        return Cut(block.to_place(size), block.to_place(size))
+    if size := find_whole(plain.data, quoting.quote, delimiter, len(head.names)):
+        if plain is block:
+            return Cut(block.to_place(size), block.to_place(size))
+        return split_at_line(Cut(plain, block), plain.to_place(size).lines_of_any_end)[0]
+    if plain is not block:
+        plain = ByteView.of(quoting.rewrite(block.data))
     records = Records(plain.data, head.dialect, raw=block.data, width=len(head.names))
     end = records.first_unclosed
     if end is None:

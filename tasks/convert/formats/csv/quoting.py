@@ -46,15 +46,16 @@ class Quoting:
         """Return whether pyarrow and Python read it as it is."""
         return not (self.escape or self.comment or self.trims)
 
-    def rewrite(self, data: bytes) -> bytes:
+    def rewrite(self, data: bytes, *, may_be_open: bool = False) -> bytes:
         r"""Return the same records, on the same lines, as CSV in which only a doubled quote is one within a field.
 
         Comments become empty lines. What escapes does so before a quote, before itself,
         and outside quotes before the delimiter; elsewhere it is a character, as in C:\temp.
+        The last quote `may_be_open`: then what follows it is no matter.
         """
         if self.is_plain:
             return data
-        plain = None if self.trims else self._rewrite_at_once(data)
+        plain = None if self.trims else self._rewrite_at_once(data, may_be_open=may_be_open)
         return self.rewrite_by_token(data) if plain is None else plain
 
     def rewrite_by_token(self, data: bytes) -> bytes:
@@ -72,7 +73,7 @@ class Quoting:
 
         return _tokens(self).sub(plain, data)
 
-    def _rewrite_at_once(self, data: bytes) -> bytes | None:
+    def _rewrite_at_once(self, data: bytes, *, may_be_open: bool) -> bytes | None:
         """Return the same where each quote that no escape stands before quotes a field; None where only its tokens tell."""
         quote, escape, delimiter = self.quote.encode(), self.escape.encode(), self.delimiter.encode()
         masked, comments = _without_comments(data, self.comment) if self.comment else (data, _NOWHERE)
@@ -84,7 +85,9 @@ class Quoting:
         if quote and quote in masked:
             view = np.frombuffer(masked, np.uint8)
             quotes = np.flatnonzero(view == ord(quote))
-            if not are_closed(view, self.quote, self.delimiter) or (np.searchsorted(quotes, comments) % 2).any():
+            is_open = not may_be_open and len(quotes) % 2
+            are_marks = not is_open and _are_marks(view, quotes, self.quote, self.delimiter)
+            if not are_marks or (np.searchsorted(quotes, comments) % 2).any():
                 return None
         return self._unmask(masked) if has_escapes else masked
 
@@ -98,11 +101,11 @@ class Quoting:
         if len(bare):
             marks = np.flatnonzero((view == ord(delimiter)) | (view == ord("\n")) | (view == ord("\r")))
             marks = np.concatenate([[-1], marks, [len(view)]])
-            special = np.unique(np.searchsorted(marks, bare[view[bare] > 0]))
+            special = np.searchsorted(marks, bare[view[bare] > 0])
+            special = special[np.diff(special, prepend=-1) > 0]
             begins, ends = marks[special - 1] + 1, marks[special]
-            following = np.flatnonzero(view == ord(self.escape)) + 1
-            is_last = np.isin(np.append(view, ord("\n"))[following], np.frombuffer(b"\r\n", np.uint8))
-            if is_last.any() or (np.searchsorted(quotes, begins) != np.searchsorted(quotes, ends)).any():
+            is_last = masked.endswith(escape) or any(escape + end in masked for end in (b"\r", b"\n"))
+            if is_last or (np.searchsorted(quotes, begins) != np.searchsorted(quotes, ends)).any():
                 return None
             plain = bare[~np.isin(np.searchsorted(marks, bare), special)]
             view = np.insert(view, np.concatenate([begins, ends]), quote[0])
@@ -128,11 +131,11 @@ def _write_marks(view: np.ndarray, marks: Sequence[int], kept: np.ndarray) -> by
     return view[is_kept].tobytes()
 
 
-def are_closed(view: np.ndarray, quote: str, delimiter: str) -> bool:
-    """Return whether each quote begins a field, ends one, or stands twice within one."""
-    if not are_paired(view, quote, delimiter):
+def _are_marks(view: np.ndarray, quotes: np.ndarray, quote: str, delimiter: str) -> bool:
+    """Return whether each of the quotes begins a field, ends one, or stands twice within one; the last may begin one."""
+    if not _open_fields(view, quotes[::2], quote, delimiter):
         return False
-    following = np.flatnonzero(view == ord(quote))[1::2] + 1
+    following = quotes[1::2] + 1
     after = view[following[following < len(view)]]
     return bool(np.isin(after, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)).all())
 
@@ -269,9 +272,9 @@ def _quoted_fields(quote: str, delimiter: str) -> re.Pattern[bytes]:
 
 def are_quoted_plainly(view: np.ndarray, quote: str, delimiter: str, line_ends: np.ndarray) -> bool:
     """Return whether none of the lines ends within quotes, each of which quotes a field, or stands twice within one."""
-    if not are_closed(view, quote, delimiter):
-        return False
     quotes = np.flatnonzero(view == ord(quote))
+    if len(quotes) % 2 or not _are_marks(view, quotes, quote, delimiter):
+        return False
     return not (np.searchsorted(quotes, line_ends) % 2).any()
 
 
