@@ -20,7 +20,7 @@ _IS_DATE = re.compile(rf"\s*({_DATE})\s*")
 _NULLS = frozenset({"", "na", "n/a", "nan", "nat", "null", "none", "<na>", "#n/a", "\\n", "-", "inf", "-inf"})
 _YEAR = re.compile(r"\s*(1[89]|20|21)\d\d\s*")
 _PLAIN_NAME = re.compile(r"(?!(?:na|n/a|nan|nat|null|none|inf)$)[A-Za-z_][\w .()/%-]*", re.IGNORECASE)
-_JUDGED_ROWS = 30
+JUDGED_ROWS = 30
 _MOSTLY = 0.8
 _SCALE = 4
 _PLAIN_NUMBER = re.compile(r"\d+(\.\d+)?")
@@ -131,9 +131,10 @@ def find_second(rows: Sequence[Record], blanks: Collection[int]) -> int | None:
     """Return the place of a row that looks like the header of another table: all texts, below a blank row and above numbers or dates."""
     for place in sorted(blanks):
         width = extent(rows[place])
-        first, below = rows[place][:width], [row[:width] for row in rows[place + 1 : place + 1 + _JUDGED_ROWS]]
-        kinds = [kind_of_field(field) for field in first if field.strip()]
-        if len(kinds) > 1 and set(kinds) == {"text"} and below and _judge(first, below, ()) > 0:
+        first, below = rows[place][:width], [row[:width] for row in rows[place + 1 : place + 1 + JUDGED_ROWS]]
+        filled = [field for field in first if field.strip()]
+        are_texts = len(filled) > 1 and all(kind_of_field(field) == "text" for field in filled)
+        if are_texts and below and _judge(first, below, ()) > 0:
             return place
     return None
 
@@ -205,7 +206,7 @@ def _judge(first: Record, below: Sequence[Record], expected: Collection[str]) ->
     """Return 1 for a record that is a header, -1 for one that is none, and 0 where nothing tells."""
     if not any(first) or any(field.strip() in expected for field in first):
         return 1
-    rows = [record for record in below if len(record) == len(first)][:_JUDGED_ROWS]
+    rows = [record for record in below if len(record) == len(first)][:JUDGED_ROWS]
     kinds = [kind_of_field(field) for field in first]
     if not rows:
         return _judge_alone(first, kinds)

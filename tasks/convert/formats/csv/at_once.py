@@ -1,70 +1,65 @@
-"""Records of a line each as texts, told apart by pyarrow at once, where it reads them as Python's reader does."""
+"""Records as texts, told apart by pyarrow at once, where it reads them as Python's reader does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.csv.lines import has_blank_lines, is_quoted_plainly
-from tasks.convert.formats.csv.parse import CsvBlock, has_empty_row, has_lines_alone, read_block
-from tasks.convert.formats.csv.records import MANY_LINES, UNDECODABLE, find_lines, is_utf8, tell_width
+from tasks.convert.formats.csv.parse import CsvBlock, has_lines_alone, read_block
+from tasks.convert.formats.csv.records import (
+    MANY_LINES,
+    UNDECODABLE,
+    RecordSpans,
+    is_utf8,
+    tell_width,
+)
+from tasks.convert.formats.csv.second import warn_of_second
 from tasks.convert.formats.header import REPEATED, warn_of_repeats
 from tasks.convert.schema.blocks import RawBlock
 from tasks.convert.schema.misfits import make_misfits
 
 
 def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
-    """Return the records of a block as `read_texts` does; None where one may be read otherwise, or is blank, or is no row and of many lines, of which the last may be one."""
+    """Return the records of a block as `read_texts` does; None where one may be read otherwise, or is no row and of many lines, of which the last may be one."""
     if not block.head.names or not has_lines_alone(block.window):
         return None
-    undecodable = _find_undecodable(block.window)
-    window = _without(block.window, undecodable) if undecodable else block.window
-    lines, stops = np.setdiff1d(np.arange(block.window.lines), undecodable), None
-    if not is_quoted_plainly(block):
-        found = None if undecodable or has_blank_lines(block.window) else _find_records(block)
-        if found is None:
-            return None
-        lines, stops = found
-    unlike: list[pa_csv.InvalidRow] = []
-    try:
-        types = dict.fromkeys(block.head.names, pa.string())
-        table = read_block(replace(block, window=window), types, unlike=unlike)
-    except (pa.ArrowInvalid, OverflowError):
+    records, width = block.spans, len(block.head.names)
+    if records is None:
         return None
-    if table.num_rows + len(unlike) != len(lines) or _has_blanks(block, table, unlike):
+    is_undecodable = _are_undecodable(block.window, records)
+    is_unlike = ~is_undecodable & (records.widths != width)
+    if _are_doubtful(block, records.take(is_unlike)):
+        return None
+    is_row = ~(is_undecodable | is_unlike)
+    table = _read_texts(block, records, is_row)
+    if table is None or table.num_rows != np.count_nonzero(is_row):
         return None
     repeats = _find_repeats(table, block.head.fields)
-    misfit_rows = [row.number - 1 for row in unlike]
-    every = lines, stops
-    are_doubtful = stops is not None and _are_doubtful(block, lines[misfit_rows], stops[misfit_rows])
-    if are_doubtful or (repeats and len(block.head.names) == 1):
+    if repeats and width == 1:
         return None  # what the others are tells whether these are repeats
-    reasons = dict.fromkeys(undecodable, UNDECODABLE)
-    reasons |= {
-        int(lines[n]): tell_width(row.actual_columns, len(block.head.names))
-        for n, row in zip(misfit_rows, unlike, strict=True)
-    }
-    lines = np.delete(lines, misfit_rows)
-    repeated = lines[repeats].tolist()
-    reasons |= dict.fromkeys(repeated, REPEATED)
-    lines, table = np.delete(lines, repeats), _take_out(table, repeats)
-    if stops is not None:
-        stops = np.delete(np.delete(stops, misfit_rows), repeats)
+    rows = records.take(is_row)
+    repeated = rows.take(np.array(repeats, np.int64))
+    rows, table = rows.take(np.delete(np.arange(len(rows)), repeats)), _take_out(table, repeats)
+    told = warn_of_repeats(block.number_lines(repeated.lines).tolist()) + warn_of_second(block)
+    misfits = [
+        _reject(block, records.take(is_undecodable), UNDECODABLE),
+        _reject(block, unlike := records.take(is_unlike), _tell_widths(unlike.widths, width)),
+        _reject(block, repeated, REPEATED),
+    ]
     return RawBlock(
         table,
-        len(lines) + len(reasons),
-        _reject(block, reasons, *every),
-        lambda rows: block.locate(lines[rows], None if stops is None else stops[rows]),
-        warnings=warn_of_repeats(block.number_lines(np.array(repeated, np.int64)).tolist()),
+        len(records),
+        pa.concat_tables(misfits),
+        lambda chosen: block.locate(rows.lines[chosen], rows.below[chosen]),
+        warnings=told,
         decimal=block.head.dialect.decimal,
         is_decided=block.head.dialect.is_decided,
-        lines=block.number_lines(lines).tolist(),
+        lines=block.number_lines(rows.lines).tolist(),
     )
 
 
@@ -73,35 +68,36 @@ def without_unclosed(block: CsvBlock) -> CsvBlock | None:
     if not block.quote or not has_lines_alone(block.window) or not block.records.unclosed:
         return None
     kept = np.delete(np.arange(block.window.lines), block.records.unclosed)
-    window = _without(block.window, block.records.unclosed)
+    unclosed = set(block.records.unclosed)
+    lines = (line for n, line in enumerate(block.window.data.split(b"\n")) if n not in unclosed)
+    window = ByteView.of(b"\n".join(lines))
     return replace(block, window=window, raw=block.raw or block.window, places=kept)
 
 
-def _find_records(block: CsvBlock) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the first line of each record, and the one below its last; None where only a reader can tell them."""
-    lines = find_lines(block.window.data, block.quote, block.head.dialect.delimiter, len(block.head.names))
-    return None if lines is None else (lines, np.append(lines[1:], block.window.lines))
+def _are_undecodable(window: ByteView, records: RecordSpans) -> np.ndarray:
+    """Return whether each record is not in the file's encoding."""
+    found = np.zeros(len(records), dtype=bool)
+    if not window.is_ascii and not is_utf8(window.data.decode("utf-8", "surrogateescape")):
+        lines = window.data.split(b"\n")
+        bad = [n for n, line in enumerate(lines) if not is_utf8(line.decode("utf-8", "surrogateescape"))]
+        found[np.searchsorted(records.lines, bad, "right") - 1] = True
+    return found
 
 
-def _find_undecodable(window: ByteView) -> list[int]:
-    """Return the lines that are not in the file's encoding."""
-    if window.is_ascii or is_utf8(window.data.decode("utf-8", "surrogateescape")):
-        return []
-    lines = window.data.split(b"\n")
-    return [n for n, line in enumerate(lines) if not is_utf8(line.decode("utf-8", "surrogateescape"))]
-
-
-def _without(window: ByteView, lines: Sequence[int]) -> ByteView:
-    left_out = set(lines)
-    return ByteView.of(b"\n".join(line for n, line in enumerate(window.data.split(b"\n")) if n not in left_out))
-
-
-def _has_blanks(block: CsvBlock, table: pa.Table, unlike: Sequence[pa_csv.InvalidRow]) -> bool:
-    """Return whether a record has no value: the one below it may be the header of another table."""
-    marks = block.head.dialect.delimiter + block.head.dialect.quote
-    if not all(row.text.strip().strip(marks) for row in unlike):
-        return True
-    return has_empty_row(table.columns)
+def _read_texts(block: CsvBlock, records: RecordSpans, is_row: np.ndarray) -> pa.Table | None:
+    """Return the records that are rows as texts; None where pyarrow finds one that is none."""
+    names = block.head.names
+    if not is_row.any():
+        return pa.table({name: pa.array([], pa.string()) for name in names})
+    window = block.window
+    if not is_row.all():
+        sizes = np.diff(records.starts, append=len(window))
+        kept = np.repeat(is_row, sizes)
+        window = ByteView.of(window.to_numpy()[records.starts[0] :][kept].tobytes())
+    try:
+        return read_block(replace(block, window=window), dict.fromkeys(names, pa.string()))
+    except (pa.ArrowInvalid, OverflowError):
+        return None
 
 
 def _find_repeats(table: pa.Table, header: Sequence[str]) -> list[int]:
@@ -120,21 +116,23 @@ def _take_out(table: pa.Table, rows: Sequence[int]) -> pa.Table:
     return table.take(np.delete(np.arange(table.num_rows), rows)) if rows else table
 
 
-def _are_doubtful(block: CsvBlock, lines: np.ndarray, stops: np.ndarray) -> bool:
+def _are_doubtful(block: CsvBlock, records: RecordSpans) -> bool:
     """Return whether a record that is no row may be a line whose quote is stray, and records below it: of a few lines the last may be one."""
-    starts, ends = (each[stops - 1].tolist() for each in block.window.line_spans)
-    most, delimiter, heights = (
-        len(block.head.names) - 1,
-        block.head.dialect.delimiter.encode(),
-        (stops - lines).tolist(),
-    )
-    return any(
-        height > MANY_LINES or (height > 1 and block.window.data.count(delimiter, start, end) >= most)
-        for height, start, end in zip(heights, starts, ends, strict=True)
-    )
+    heights = records.below - records.lines
+    tall = records.take(heights > 1)
+    if not len(tall):
+        return False
+    starts, stops = (each[tall.below - 1] for each in block.window.line_spans)
+    delimiters = np.flatnonzero(block.window.to_numpy() == ord(block.head.dialect.delimiter))
+    counts = np.searchsorted(delimiters, stops) - np.searchsorted(delimiters, starts)
+    return bool((heights > MANY_LINES).any() or (counts >= len(block.head.names) - 1).any())
 
 
-def _reject(block: CsvBlock, reasons: Mapping[int, str], lines: np.ndarray, stops: np.ndarray | None) -> pa.Table:
-    told = np.array(list(reasons), np.int64)
-    records = block.locate(told, None if stops is None else stops[np.searchsorted(lines, told)])
-    return make_misfits(records, list(reasons.values()))
+def _tell_widths(widths: np.ndarray, width: int) -> pa.Array:
+    """Return why records of so many fields are no rows."""
+    different, places = np.unique(widths, return_inverse=True)
+    return pa.array([tell_width(fields, width) for fields in different.tolist()], pa.string()).take(pa.array(places))
+
+
+def _reject(block: CsvBlock, records: RecordSpans, reasons: str | pa.Array) -> pa.Table:
+    return make_misfits(block.locate(records.lines, records.below), reasons)

@@ -15,7 +15,7 @@ from tasks.convert.formats.csv.ends import hold_back, settle_blank, split_at_lin
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.lines import has_blank_lines
 from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
-from tasks.convert.formats.csv.quoting import are_paired, detect_escapes
+from tasks.convert.formats.csv.quoting import Quoting, are_paired, detect_escapes
 from tasks.convert.formats.csv.reader import parse_csv
 from tasks.convert.formats.csv.records import Records, find_whole
 from tasks.convert.formats.csv.totals import TOTALS, Footer, Totals, find_totals
@@ -171,21 +171,23 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
     plain = block if quoting.is_plain else ByteView.of(quoting.rewrite(block.data, may_be_open=not final))
     if final or (plain is not block and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))):
         return Cut(plain, block)
-    if size := find_whole(plain.data, quoting.quote, delimiter, len(head.names)):
-        if plain is block:
-            return Cut(block.to_place(size), block.to_place(size))
+    size = find_whole(plain.data, quoting.quote, delimiter, len(head.names))
+    if size and plain is not block:
         return split_at_line(Cut(plain, block), plain.to_place(size).lines_of_any_end)[0]
-    if plain is not block:
-        plain = ByteView.of(quoting.rewrite(block.data))
-    records = Records(plain.data, head.dialect, raw=block.data, width=len(head.names))
+    return Cut(block.to_place(size), block.to_place(size)) if size else _cut_by_reader(block, quoting, head)
+
+
+def _cut_by_reader(block: ByteView, quoting: Quoting, head: Head) -> Cut:
+    """Return the bytes as far as the last record that Python's reader finds whole, rewritten, and as they are."""
+    plain = quoting.rewrite(block.data)
+    records = Records(plain, head.dialect, raw=block.data, width=len(head.names))
     end = records.first_unclosed
     if end is None:
         end = len(records.lines) if records.unclosed else max((span.end for span in records.spans), default=0)
-    if plain is block:
-        cut = block.to_place(records.place_of(end))
+    cut = block.to_place(records.place_of(end))
+    if quoting.is_plain:
         return Cut(cut, cut)
-    lines = "".join(records.lines[:end]).encode("utf-8", "surrogateescape")
-    return Cut(ByteView.of(lines), block.to_place(records.place_of(end)))
+    return Cut(ByteView.of("".join(records.lines[:end]).encode("utf-8", "surrogateescape")), cut)
 
 
 def _last_line_end(text: ByteView) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
-from tasks.convert.formats.csv.records import Records, count_records, find_lines
+from tasks.convert.formats.csv.records import Records, RecordSpans, count_records, find_lines, find_spans
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_known
 from tasks.convert.schema.misfits import NO_MISFITS, cut_texts, make_records
@@ -51,6 +51,11 @@ class CsvBlock:
         """Return the character that quotes fields, where one may be quoted: within a field, as in 5" pipe, it is any other."""
         dialect = self.head.dialect
         return dialect.quote if opens_quotes(self.window, dialect.quote, dialect.delimiter) else ""
+
+    @cached_property
+    def spans(self) -> RecordSpans | None:
+        """Return the records of lines that end with line feeds, told apart at once; None where only a reader can tell them."""
+        return find_spans(self.window, self.quote, self.head.dialect.delimiter, len(self.head.names))
 
     @cached_property
     def records(self) -> Records:
@@ -141,10 +146,10 @@ def _may_have_header(block: CsvBlock, values: Mapping[str, pa.ChunkedArray], typ
     else:
         repeated = False
     has_blanks = len(first) != window.lines and any(window.find(b"\n" + end) >= 0 for end in (b"\n", b"\r\n"))
-    return repeated or has_blanks or (len(values) > 1 and has_empty_row(list(values.values())))
+    return repeated or has_blanks or (len(values) > 1 and _has_empty_row(list(values.values())))
 
 
-def has_empty_row(columns: Sequence[pa.ChunkedArray]) -> bool:
+def _has_empty_row(columns: Sequence[pa.ChunkedArray]) -> bool:
     """Return whether a row has no value in any column."""
     empty = columns[0].is_null()
     for column in columns[1:]:
@@ -242,14 +247,11 @@ def read_block(
     block: CsvBlock,
     types: Mapping[str, pa.DataType],
     nulls: Sequence[str] | None = None,
-    unlike: list[pa_csv.InvalidRow] | None = None,
 ) -> pa.Table:
     """Return every record in these types.
 
     `nulls` are the texts that are null where a value is no text; without them an
-    empty text is null, and no other. With `unlike` records that have not as many
-    fields as the header are left out, and added to it. Columns that are in none of
-    the types are not read.
+    empty text is null, and no other. Columns that are in none of the types are not read.
 
     Raises:
         ArrowInvalid: a value is not of its type, or a record not well-formed, or the first begins with a mark.
@@ -268,7 +270,6 @@ def read_block(
             delimiter=dialect.delimiter,
             quote_char=dialect.quote or False,
             newlines_in_values=bool(block.quote),
-            invalid_row_handler=None if unlike is None else partial(_leave_out, unlike),
         ),
         convert_options=pa_csv.ConvertOptions(
             column_types=dict(types),
@@ -280,11 +281,6 @@ def read_block(
             decimal_point=dialect.decimal,
         ),
     )
-
-
-def _leave_out(unlike: list[pa_csv.InvalidRow], row: pa_csv.InvalidRow) -> str:
-    unlike.append(row)
-    return "skip"
 
 
 def _empty_as_null(texts: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -13,6 +13,7 @@ from tasks.convert.formats.csv.at_once import read_texts_at_once, without_unclos
 from tasks.convert.formats.csv.lines import as_lines, has_blank_lines, has_odd_lines, is_quoted_plainly
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, tell_width
+from tasks.convert.formats.csv.second import warn_of_second
 from tasks.convert.formats.header import REPEATED, find_repeats, find_second, warn_of_repeats, warn_of_second_header
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
@@ -29,7 +30,8 @@ def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
         lined = as_lines(block)
         parsed = parse_typed(lined, schema) if lined is not block else None
     if parsed is not None:
-        return parsed
+        is_worded = lined is not block and all(parsed.types.get(name) == "string" for name in lined.head.worded)
+        return replace(parsed, warnings=[*parsed.warnings, *warn_of_second(lined)]) if is_worded else parsed
     if (found := read_texts_at_once(lined)) is not None:
         return cast_block(found, schema)
     return _parse_but_unclosed(block, schema) or cast_block(read_texts(block), schema)

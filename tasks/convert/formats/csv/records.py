@@ -14,6 +14,7 @@ from itertools import accumulate, chain, pairwise
 import numpy as np
 import pyarrow as pa
 
+from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.dialect import Dialect
 from tasks.convert.formats.csv.quoting import Quoted, find_quoted
 from tasks.convert.formats.header import NUMBER_OR_DATE
@@ -254,10 +255,8 @@ def count_records(data: bytes, quote: str, delimiter: str = ",", width: int = 0)
     None are where a quote is left open, or may swallow records of `width` fields:
     only a reader can tell what that means.
     """
-    if quote and quote.encode() in data:
-        found = _find_starts(data, quote, delimiter, width)
-        return -1 if found is None else len(found[0])
-    return sum(1 for line in data.splitlines() if line)
+    found = _find_starts(data, quote, delimiter, width)
+    return -1 if found is None else len(found[0])
 
 
 def find_lines(data: bytes, quote: str, delimiter: str, width: int) -> np.ndarray | None:
@@ -284,6 +283,53 @@ def _find_starts(data: bytes, quote: str, delimiter: str, width: int) -> tuple[n
     starts = np.concatenate([[0], outside + 1])
     stops = np.concatenate([outside, [len(view)]])
     return starts[stops > starts], ends
+
+
+@dataclass(frozen=True)
+class RecordSpans:
+    """The records of a block of which each line ends with a line feed, told apart without a reader, blank lines left out.
+
+    `lines` are the first line of each, and `below` the one below its last; `starts` and `stops` are
+    its bytes, without its line end, and `marks` the places of all delimiters outside quotes.
+    """
+
+    lines: np.ndarray
+    below: np.ndarray
+    starts: np.ndarray
+    stops: np.ndarray
+    marks: np.ndarray
+
+    @cached_property
+    def widths(self) -> np.ndarray:
+        """Return how many fields each record has."""
+        return np.searchsorted(self.marks, self.stops) - np.searchsorted(self.marks, self.starts) + 1
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def take(self, kept: np.ndarray) -> RecordSpans:
+        """Return some of the records, by their places or as a mask."""
+        return RecordSpans(self.lines[kept], self.below[kept], self.starts[kept], self.stops[kept], self.marks)
+
+
+def find_spans(window: ByteView, quote: str, delimiter: str, width: int) -> RecordSpans | None:
+    """Return the records of a block whose lines end with line feeds; None where `count_records` counts none."""
+    view, ends = window.to_numpy(), window.line_ends
+    marks, outside = np.flatnonzero(view == ord(delimiter)), ends
+    if quote:
+        quoted = find_quoted(window.data, view, quote, delimiter)
+        is_outside = quoted.within(ends) < 0
+        outside, within = ends[is_outside], ends[~is_outside]
+        if quoted.open is not None or (
+            len(within) and _swallows(window.data, quoted, (outside, within), delimiter, width)
+        ):
+            return None
+        marks = marks[quoted.within(marks) < 0]
+    starts, stops = np.concatenate([[0], outside + 1]), np.concatenate([outside, [len(view)]])
+    is_filled = stops > starts
+    is_filled[is_filled] = (stops - starts > 1)[is_filled] | (view[starts[is_filled]] != _CARRIAGE_RETURN)
+    starts, stops = starts[is_filled], stops[is_filled]
+    return RecordSpans(np.searchsorted(ends, starts), np.searchsorted(ends, stops) + 1, starts, stops, marks)
 
 
 def find_whole(data: bytes, quote: str, delimiter: str, width: int) -> int:

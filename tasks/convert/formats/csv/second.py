@@ -1,0 +1,125 @@
+"""The header of another table among the records of a block, below a blank one: found without reading those that are none."""
+
+from __future__ import annotations
+
+import csv
+import io
+from itertools import chain
+
+import numpy as np
+
+from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.records import RecordSpans
+from tasks.convert.formats.header import JUDGED_ROWS, find_second, warn_of_second_header
+
+_MOST_DIGITS = 20
+_DIGITS = b"0123456789"
+_BEYOND = [*range(9, 14), *range(28, 32), *range(128, 256)]  # blanks, and letters that no byte tells from digits
+_BEGIN = bytes([*_DIGITS, *b"+-., ", *_BEYOND])
+# A number has these alone; a date or a time one of the others among its first bytes.
+_OF_NUMBERS, _OF_DATES = bytes([*_BEGIN, *b"'eE%\""]), b"-/.:"
+_DATE_BYTES = 12
+
+
+def warn_of_second(block: CsvBlock) -> list[str]:
+    """Return a sentence on the first record below a blank one, or a blank line, that looks like the header of another table, if there is one."""
+    if (records := block.spans) is None:
+        return []
+    below = _find_below_blanks(block, records)
+    if len(below) and len(below := _may_be_headers(block, records, below)):
+        is_apart = _has_blank_line(block, records, below)
+        for place, apart in zip(below.tolist(), is_apart.tolist(), strict=True):
+            first = _read(block, records, place)
+            if tuple(first) == block.head.fields or not (apart or not any(_read(block, records, place - 1))):
+                continue
+            rows = [_read(block, records, n) for n in range(place + 1, min(place + 1 + JUDGED_ROWS, len(records)))]
+            if find_second([first, *rows], {0}) is not None:
+                line = block.number_lines(records.lines[[place]])[0]
+                return [warn_of_second_header(f"line {line:,}")]
+    return []
+
+
+def _find_below_blanks(block: CsvBlock, records: RecordSpans) -> np.ndarray:
+    """Return the places of the records below a blank line, or below one of delimiters and quotes alone."""
+    if len(records) < 2 or not block.head.fields:  # noqa: PLR2004 - one below another
+        return np.empty(0, np.int64)
+    sizes = records.stops - records.starts
+    short = np.flatnonzero(sizes < 3 * records.widths)  # two quotes a field, and a delimiter
+    view, marks = block.window.to_numpy(), f"{block.head.dialect.delimiter}{block.head.dialect.quote}\r".encode()
+    blank = [n for n in short.tolist() if not view[records.starts[n] : records.stops[n]].tobytes().strip(marks)]
+    places = np.arange(1, len(records))
+    gaps = places[_has_blank_line(block, records, places)]
+    return np.setdiff1d(np.union1d(gaps, np.array(blank, np.int64) + 1), [len(records)])
+
+
+def _has_blank_line(block: CsvBlock, records: RecordSpans, places: np.ndarray) -> np.ndarray:
+    """Return of records whether a line of the file above them, below the ones before, is blank; a comment is not."""
+    first = block.number_lines(records.lines[places]) - block.first_line
+    above = block.number_lines(records.below[places - 1] - 1) - block.first_line + 1
+    is_apart: np.ndarray = first > above
+    if not is_apart.any():
+        return is_apart
+    starts, stops = (block.raw or block.window).line_spans_of_any_end
+    blanks = np.concatenate([[0], np.cumsum(starts == stops)])
+    return np.greater(blanks[first], blanks[above])
+
+
+def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -> np.ndarray:
+    """Return those of the records that have no plain number, above one with a field that may be a number or a date, or narrower ones."""
+    view = block.window.to_numpy()
+    places = places[~_begin_with_number(view, records.starts[places], block.head.dialect.delimiter)]
+    places = places[places < len(records) - 1]
+    if not len(places):
+        return places
+    begins = np.sort(np.concatenate([records.starts, records.marks + 1]), kind="stable")  # which merges the two
+    ends = np.sort(np.concatenate([records.marks, records.stops]), kind="stable")
+    first, sizes = np.searchsorted(begins, np.append(records.starts, len(view) + 1)), ends - begins
+    quoted = view[np.minimum(begins, len(view) - 1)] == ord(block.head.dialect.quote or "\0")
+    begin = _are_of(_BEGIN, view[np.minimum(begins + quoted, len(view) - 1)]) & (sizes > 0)
+    may_be = begin & (_count(view, _OF_NUMBERS, begins, ends) == sizes)
+    doubtful = np.flatnonzero(begin & ~may_be)
+    near = np.minimum(begins[doubtful][:, None] + np.arange(_DATE_BYTES), ends[doubtful][:, None] - 1)
+    may_be[doubtful] = _are_of(_OF_DATES, view[near]).any(axis=1)
+    is_number = (sizes > 0) & (_count(view, _DIGITS, begins, ends) == sizes)
+    told, numbers = (np.concatenate([[0], np.cumsum(each)]) for each in (may_be, is_number))
+    last = np.minimum(places + 1 + JUDGED_ROWS, len(records))
+    has_below = told[first[last]] > told[first[places + 1]]
+    is_wider = records.widths[places] > records.widths[places + 1]
+    has_number = numbers[first[places + 1]] > numbers[first[places]]
+    return np.compress((has_below | is_wider) & ~has_number, places)
+
+
+def _are_of(characters: bytes, view: np.ndarray) -> np.ndarray:
+    """Return which of the bytes are one of these characters."""
+    told = bytes(int(byte in characters) for byte in range(256))
+    return np.frombuffer(view.tobytes().translate(told), bool).reshape(view.shape)
+
+
+def _count(view: np.ndarray, characters: bytes, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return how many of the bytes from each beginning to before its end are one of these characters."""
+    counts = np.concatenate([[0], np.cumsum(_are_of(characters, view), dtype=np.int32)])
+    counted: np.ndarray = counts[ends] - counts[begins]
+    return counted
+
+
+def _begin_with_number(view: np.ndarray, starts: np.ndarray, delimiter: str) -> np.ndarray:
+    """Return of records whether their first field is digits, as of most it is."""
+    found, is_open = np.zeros(len(starts), dtype=bool), np.ones(len(starts), dtype=bool)
+    for place in range(_MOST_DIGITS):
+        bytes_here = view[np.minimum(starts + place, len(view) - 1)]
+        found |= is_open & (bytes_here == ord(delimiter)) & (place > 0)
+        is_open &= (bytes_here >= _DIGITS[0]) & (bytes_here <= _DIGITS[-1])
+    return found
+
+
+def _read(block: CsvBlock, records: RecordSpans, place: int) -> list[str]:
+    """Return the fields of a record."""
+    text = bytes(block.window.view[records.starts[place] : records.stops[place]]).decode("utf-8", "surrogateescape")
+    quote = block.head.dialect.quote or None
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=block.head.dialect.delimiter,
+        quotechar=quote,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+    )
+    return list(chain.from_iterable(reader))
