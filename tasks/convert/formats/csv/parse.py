@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
+from tasks.convert.formats.csv.quoting import find_marks
 from tasks.convert.formats.csv.records import Records, RecordSpans, count_records, find_lines, find_spans
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_known
@@ -305,18 +306,32 @@ _PADDED = r"^([ \t]|\+|0[0-9xX])"
 _SLICE_BYTES = 128 * 1024  # what the comparisons write stays in the processor's cache
 _AFTER_ZERO = np.isin(np.arange(256), list(b"0123456789xX"))
 _ZERO = ord("0")
+_NOWHERE = np.empty(0, np.int64)
 
 
 def _has_padded_numbers(window: ByteView, delimiter: str, quote: str) -> bool:
     """Return whether a field begins with 0 and another digit, or with 0x; in doubt, after a plus or a blank, it does."""
     view = window.to_numpy()
-    begins = np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)
-    most = int(begins.max())  # to compare with the greatest alone is cheap, and leaves little to be looked at
     if len(view) > 1 and view[0] == _ZERO and _AFTER_ZERO[view[1]]:
         return True
     doubtful = [ord(character) for character in "+ \t" if character.encode() in window and character != delimiter]
     if len(view) and int(view[0]) in doubtful:
         return True
+    begins = np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)
+    found = (places[np.isin(view[places], begins)] for places in _find_padded(view, int(begins.max()), doubtful))
+    if not quote:
+        return any(map(len, found))
+    places = np.concatenate([_NOWHERE, *found])
+    quotes = find_marks(view, quote, delimiter) if len(places) else _NOWHERE
+    if quotes is None:
+        return True
+    is_outside = np.searchsorted(quotes, places, "right") % 2 == 0
+    return bool((is_outside | (view[places] == ord(quote))).any())
+
+
+def _find_padded(view: np.ndarray, most: int, doubtful: Sequence[int]) -> Iterator[np.ndarray]:
+    """Yield the places of bytes not greater than `most` after which a number begins so."""
+    # To compare with the greatest alone is cheap, and leaves little to be looked at.
     small, equal = np.empty(_SLICE_BYTES, dtype=bool), np.empty(_SLICE_BYTES, dtype=bool)
     for first in range(0, len(view) - 2, _SLICE_BYTES):
         piece = view[first : min(first + _SLICE_BYTES, len(view) - 2)]
@@ -324,15 +339,11 @@ def _has_padded_numbers(window: ByteView, delimiter: str, quote: str) -> bool:
         following = view[first + 1 : first + 1 + len(piece)]
         np.less_equal(piece, most, out=before)
         for byte in doubtful:
-            if np.isin(piece[np.flatnonzero(before & (following == byte))], begins).any():
-                return True
+            yield np.flatnonzero(before & (following == byte)) + first
         np.equal(following, _ZERO, out=zero)
         np.logical_and(before, zero, out=zero)
         np.greater_equal(view[first + 2 : first + 2 + len(piece)], _ZERO, out=before)
         np.logical_and(before, zero, out=zero)
         if zero.any():
-            found = np.flatnonzero(zero)
-            found = found[_AFTER_ZERO[view[found + (first + 2)]]]
-            if np.isin(piece[found], begins).any():
-                return True
-    return False
+            found = np.flatnonzero(zero) + first
+            yield found[_AFTER_ZERO[view[found + 2]]]

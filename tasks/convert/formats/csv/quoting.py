@@ -238,7 +238,8 @@ class Quoted:
         """Return the places of quotes that are characters of a field, or that close one which goes on."""
         following = self.closing + 1
         marks = np.frombuffer(f"{delimiter}\r\n".encode(), np.uint8)
-        ends = np.isin(np.append(view, marks[-1:])[following], marks) | np.isin(following, self.opening)
+        ends = np.isin(view[np.minimum(following, len(view) - 1)], marks) | (following == len(view))
+        ends[:-1] |= following[:-1] == self.opening[1:]
         return np.concatenate([self.stray, self.closing[~ends]])
 
 
@@ -270,12 +271,16 @@ def _quoted_fields(quote: str, delimiter: str) -> re.Pattern[bytes]:
     return re.compile(b"(%b[^%b]*+(?:%b%b[^%b]*+)*+%b?)[^%b\\r\\n]*+" % (begin, mark, mark, mark, mark, mark, end))
 
 
+def find_marks(view: np.ndarray, quote: str, delimiter: str) -> np.ndarray | None:
+    """Return the places of all quotes, each of which begins a field, ends one, or stands twice within one; None where one does not."""
+    quotes = np.flatnonzero(view == ord(quote))
+    return None if len(quotes) % 2 or not _are_marks(view, quotes, quote, delimiter) else quotes
+
+
 def are_quoted_plainly(view: np.ndarray, quote: str, delimiter: str, line_ends: np.ndarray) -> bool:
     """Return whether none of the lines ends within quotes, each of which quotes a field, or stands twice within one."""
-    quotes = np.flatnonzero(view == ord(quote))
-    if len(quotes) % 2 or not _are_marks(view, quotes, quote, delimiter):
-        return False
-    return not (np.searchsorted(quotes, line_ends) % 2).any()
+    quotes = find_marks(view, quote, delimiter)
+    return quotes is not None and not (np.searchsorted(quotes, line_ends) % 2).any()
 
 
 def detect_quote(sample: str) -> str:

@@ -357,7 +357,7 @@ def _swallows(
     """
     outside, within = line_ends
     odd = quoted.find_odd(np.frombuffer(data, np.uint8), delimiter)
-    if np.isin(np.searchsorted(outside, odd), np.searchsorted(outside, within)).any():
+    if len(odd) and np.isin(np.searchsorted(outside, odd), np.searchsorted(outside, within)).any():
         return True
     whole = quoted.joined()
     fields, ends = np.unique(whole.within(within), return_counts=True)

@@ -43,13 +43,14 @@ def _find_below_blanks(block: CsvBlock, records: RecordSpans) -> np.ndarray:
     """Return the places of the records below a blank line, or below one of delimiters and quotes alone."""
     if len(records) < 2 or not block.head.fields:  # noqa: PLR2004 - one below another
         return np.empty(0, np.int64)
-    sizes = records.stops - records.starts
-    short = np.flatnonzero(sizes < 3 * records.widths)  # two quotes a field, and a delimiter
-    view, marks = block.window.to_numpy(), f"{block.head.dialect.delimiter}{block.head.dialect.quote}\r".encode()
-    blank = [n for n in short.tolist() if not view[records.starts[n] : records.stops[n]].tobytes().strip(marks)]
+    view, sizes = block.window.to_numpy(), records.stops - records.starts
+    marks = f"{block.head.dialect.delimiter}{block.head.dialect.quote}\r".encode()
+    blank = np.flatnonzero(_are_of(marks, view[records.starts]) & (sizes <= 3 * records.widths))
+    if len(blank):  # two quotes a field, and what ends it
+        blank = blank[_count(view, marks, records.starts[blank], records.stops[blank]) == sizes[blank]]
     places = np.arange(1, len(records))
     gaps = places[_has_blank_line(block, records, places)]
-    return np.setdiff1d(np.union1d(gaps, np.array(blank, np.int64) + 1), [len(records)])
+    return np.setdiff1d(np.union1d(gaps, blank + 1), [len(records)])
 
 
 def _has_blank_line(block: CsvBlock, records: RecordSpans, places: np.ndarray) -> np.ndarray:
@@ -61,7 +62,7 @@ def _has_blank_line(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
         return is_apart
     starts, stops = (block.raw or block.window).line_spans_of_any_end
     blanks = np.concatenate([[0], np.cumsum(starts == stops)])
-    return np.greater(blanks[first], blanks[above])
+    return np.asarray(blanks[first] > blanks[above])
 
 
 def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -> np.ndarray:
