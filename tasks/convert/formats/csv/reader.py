@@ -30,8 +30,7 @@ def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
         lined = as_lines(block)
         parsed = parse_typed(lined, schema) if lined is not block else None
     if parsed is not None:
-        is_worded = lined is not block and all(parsed.types.get(name) == "string" for name in lined.head.worded)
-        return replace(parsed, warnings=[*parsed.warnings, *warn_of_second(lined)]) if is_worded else parsed
+        return parsed if lined is block else replace(parsed, warnings=[*parsed.warnings, *warn_of_second(lined)])
     if (found := read_texts_at_once(lined)) is not None:
         return cast_block(found, schema)
     return _parse_but_unclosed(block, schema) or cast_block(read_texts(block), schema)

@@ -72,9 +72,13 @@ def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     places = places[places < len(records) - 1]
     if not len(places):
         return places
-    begins = np.sort(np.concatenate([records.starts, records.marks + 1]), kind="stable")  # which merges the two
-    ends = np.sort(np.concatenate([records.marks, records.stops]), kind="stable")
-    first, sizes = np.searchsorted(begins, np.append(records.starts, len(view) + 1)), ends - begins
+    last = np.minimum(places + 1 + JUDGED_ROWS, len(records))
+    turns = np.bincount(places, minlength=len(records) + 1) - np.bincount(last, minlength=len(records) + 1)
+    is_near = np.cumsum(turns[:-1]) > 0
+    fields = np.repeat(is_near, records.widths)
+    begins = np.sort(np.concatenate([records.starts, records.marks + 1]), kind="stable")[fields]  # which merges the two
+    ends = np.sort(np.concatenate([records.marks, records.stops]), kind="stable")[fields]
+    first, sizes = np.concatenate([[0], np.cumsum(records.widths * is_near)]), ends - begins
     quoted = view[np.minimum(begins, len(view) - 1)] == ord(block.head.dialect.quote or "\0")
     begin = _are_of(_BEGIN, view[np.minimum(begins + quoted, len(view) - 1)]) & (sizes > 0)
     may_be = begin & (_count(view, _OF_NUMBERS, begins, ends) == sizes)
@@ -83,7 +87,6 @@ def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     may_be[doubtful] = _are_of(_OF_DATES, view[near]).any(axis=1)
     is_number = (sizes > 0) & (_count(view, _DIGITS, begins, ends) == sizes)
     told, numbers = (np.concatenate([[0], np.cumsum(each)]) for each in (may_be, is_number))
-    last = np.minimum(places + 1 + JUDGED_ROWS, len(records))
     has_below = told[first[last]] > told[first[places + 1]]
     is_wider = records.widths[places] > records.widths[places + 1]
     has_number = numbers[first[places + 1]] > numbers[first[places]]
