@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.convert.formats.csv.quoting import Quoting
+from tasks.convert.staging import file as staging
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
 
 
@@ -53,6 +54,17 @@ def test_an_escape_that_comes_late_is_detected(tmp_path: Path) -> None:
 
     assert len(texts) == 150_000
     assert 'say "hi", ok' in texts
+
+
+def test_a_field_with_an_escape_before_its_line_end_is_whole_where_a_block_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quote before that line end closes nothing, wherever a block is cut."""
+    monkeypatch.setattr(staging, "BLOCK_BYTES", 256)
+    texts = [f'x{number}\\"\ny' for number in range(200)]
+    rows = "".join(f'{number},"{text}"\n' for number, text in enumerate(texts))
+
+    assert sorted(texts_of(tmp_path, f"id,t\n{rows}", escape="\\")) == sorted(t.replace("\\", "") for t in texts)
 
 
 @pytest.mark.parametrize("late", [False, True])

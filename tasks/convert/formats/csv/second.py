@@ -14,7 +14,7 @@ from tasks.convert.formats.header import JUDGED_ROWS, find_second, warn_of_secon
 
 _MOST_DIGITS = 20
 _DIGITS = b"0123456789"
-_BEYOND = [*range(9, 14), *range(28, 32), *range(128, 256)]  # blanks, and letters that no byte tells from digits
+_BEYOND = [*range(9, 14), *range(28, 32), *range(128, 256)]  # blanks, of which some have several bytes
 _BEGIN = bytes([*_DIGITS, *b"+-., ", *_BEYOND])
 # A number has these alone; a date or a time one of the others among its first bytes.
 _OF_NUMBERS, _OF_DATES = bytes([*_BEGIN, *b"'eE%\""]), b"-/.:"
@@ -80,12 +80,13 @@ def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     ends = np.sort(np.concatenate([records.marks, records.stops]), kind="stable")[fields]
     first, sizes = np.concatenate([[0], np.cumsum(records.widths * is_near)]), ends - begins
     quoted = view[np.minimum(begins, len(view) - 1)] == ord(block.head.dialect.quote or "\0")
-    begin = _are_of(_BEGIN, view[np.minimum(begins + quoted, len(view) - 1)]) & (sizes > 0)
+    digits = _count(view, _DIGITS, begins, ends)
+    begin = _are_of(_BEGIN, view[np.minimum(begins + quoted, len(view) - 1)]) & (digits > 0)
     may_be = begin & (_count(view, _OF_NUMBERS, begins, ends) == sizes)
     doubtful = np.flatnonzero(begin & ~may_be)
     near = np.minimum(begins[doubtful][:, None] + np.arange(_DATE_BYTES), ends[doubtful][:, None] - 1)
     may_be[doubtful] = _are_of(_OF_DATES, view[near]).any(axis=1)
-    is_number = (sizes > 0) & (_count(view, _DIGITS, begins, ends) == sizes)
+    is_number = (sizes > 0) & (digits == sizes)
     told, numbers = (np.concatenate([[0], np.cumsum(each)]) for each in (may_be, is_number))
     has_below = told[first[last]] > told[first[places + 1]]
     is_wider = records.widths[places] > records.widths[places + 1]

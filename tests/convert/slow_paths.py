@@ -1,0 +1,89 @@
+"""What is done the slow way, counted, and rows of the benchmark to do it to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from deployments.sample.data import read_flight_lines
+from tasks.config import Source
+from tasks.convert.formats.csv import format as csv_format
+from tasks.convert.formats.csv import reader as csv_reader
+from tasks.convert.formats.csv.quoting import Quoting
+from tasks.convert.formats.excel import workbook
+from tasks.convert.formats.json import apart, damaged, document, lines
+from tasks.convert.table.state import CommittedTable
+from tests.benchmarks.convert import values_of
+from tests.convert.conftest import make_table
+
+ROWS, BYTES = 2000, 300_000
+_SLOW: dict[str, tuple[ModuleType | type, str]] = {
+    "a line of JSON": (lines, "rows_of_line"),
+    "a block of JSON lines": (apart, "read_lines"),
+    "a document": (document, "read_records"),
+    "a damaged line of JSON": (damaged, "rows_of_line"),
+    "a block of CSV as texts": (csv_reader, "read_texts_at_once"),
+    "a block of CSV by Python's reader": (csv_reader, "read_texts"),
+    "a block of CSV cut by Python's reader": (csv_format, "Records"),
+    "a block of CSV rewritten by token": (Quoting, "rewrite_by_token"),
+    "a workbook by openpyxl": (workbook, "CarefulWorkbook"),
+}
+
+
+@dataclass(frozen=True)
+class Flights:
+    """Rows of the benchmark: as CSV, with its header, and as records."""
+
+    header: str
+    lines: list[str]
+    rows: list[dict[str, Any]]
+
+
+def read_flights() -> Flights:
+    """Return the first flights of the year."""
+    header, found = read_flight_lines()
+    texts = [line.decode().rstrip("\n") for line in found[:ROWS]]
+    names = header.decode().strip()
+    return Flights(names, texts, [values_of(names.split(","), text.split(",")) for text in texts])
+
+
+def count_slow(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count what is done the slow way; all of it is done."""
+    counts: Counter[str] = Counter()
+
+    def counted(what: str, called: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            counts[what] += 1
+            return called(*arguments, **options)
+
+        return call
+
+    for what, (module, name) in _SLOW.items():
+        monkeypatch.setattr(module, name, counted(what, getattr(module, name)))
+    return counts
+
+
+def inbox(root: Path) -> Path:
+    """Return the folder of the files of a source."""
+    folder = root / "inbox"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def with_odd_line(path: Path, odd: str) -> None:
+    """Write a line between the others of a file."""
+    lines = path.read_text().split("\n")
+    path.write_text("\n".join([*lines[: len(lines) // 2], odd, *lines[len(lines) // 2 :]]))
+
+
+def made(root: Path, source: Source, rejected: int = 0, least: int = ROWS // 4 + 1) -> CommittedTable:
+    """Return the table of a source, of which so many rows are rejects and all others, this many at least, in it."""
+    table = make_table(root, source)
+    assert (table.rows_rejected, table.rows_table) == (rejected, table.rows_received - rejected)
+    assert table.rows_table >= least
+    return table

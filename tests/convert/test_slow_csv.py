@@ -1,0 +1,232 @@
+"""No kind of CSV has its records read one by one, be it as odd as it may."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pytest
+
+from tasks.convert.formats.csv import second
+from tasks.convert.staging import file as staging
+from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
+from tests.convert.slow_paths import ROWS, Flights, count_slow, inbox, made, read_flights, with_odd_line
+
+
+@pytest.fixture(scope="module")
+def flights() -> Flights:
+    """Return the first flights of the year."""
+    return read_flights()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count what is done the slow way."""
+    return count_slow(monkeypatch)
+
+
+def csv_of(flights: Flights, kind: str) -> str:
+    """Return flights as CSV: plain, quoted, with line ends within quotes, with stray quotes too, or of a thousand columns."""
+    if kind == "wide":
+        copies = range(1000 // len(flights.lines[0].split(",")) + 1)
+        header = ",".join(f"{name}{n}" for n in copies for name in flights.header.split(","))
+        return "\n".join([header, *(",".join([line] * len(copies)) for line in flights.lines[:600])]) + "\n"
+    if kind == "plain":
+        return "\n".join([flights.header, *flights.lines]) + "\n"
+    if kind == "stray":  # a quote that is a character, and line ends within quotes, in records of their own
+        notes = [['5" pipe', '"the 5" pipe"', '"of two\nlines"'][n % 3] for n in range(len(flights.lines))]
+        rows = [f"{line},{note}" for line, note in zip(flights.lines, notes, strict=True)]
+        return "\n".join([f"{flights.header},note", *rows]) + "\n"
+    end = "\n" if kind == "of two lines" else " "
+    texts = [f'{line},"a{end}b, or ""{n}"""' for n, line in enumerate(flights.lines)]
+    return "\n".join([f"{flights.header},note", *texts]) + "\n"
+
+
+@pytest.mark.parametrize("kind", ["plain", "quoted", "of two lines", "wide"])
+def test_no_block_of_csv_is_read_as_texts(tmp_path: Path, flights: Flights, slow: Counter[str], kind: str) -> None:
+    """Plain, with quotes, doubled or around line ends, and with a thousand columns."""
+    (inbox(tmp_path) / "a.csv").write_text(csv_of(flights, kind))
+
+    made(tmp_path, files_source())
+
+    assert not slow
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "read"),
+    [
+        ("plain", ("\n", "\r"), {}),
+        ("plain", (",UA,", ',5" UA,'), {}),
+        ("quoted", ("\n", "\r"), {}),
+        ("plain", ("\n", "\n\n"), {}),
+        ("plain", ("\n", "\r\n\r\n"), {}),
+        ("plain", ("\n", "\n# it's \"\n"), {"comment": "#"}),
+        ("quoted", ("\n", "\n# it's \"\n"), {"comment": "#"}),
+        ("quoted", ('or ""', 'or \\"'), {"escape": "\\"}),
+        ("of two lines", ('or ""', 'or \\"'), {"escape": "\\"}),
+        ("quoted", ("b,", "\\\\ b,"), {"escape": "\\"}),
+        ("plain", (",UA,", ",U\\, A,"), {"escape": "\\"}),
+        ("of two lines", (",UA,", ",U\\, A,"), {"escape": "\\"}),
+        ("quoted", ("b,", "b \\,"), {"escape": "\\"}),
+        ("of two lines", ('"""\n', '"""\n# it\'s "\n'), {"comment": "#"}),
+        ("plain", (",UA,", ',"U" A",'), {}),
+        ("stray", ("", ""), {}),
+    ],
+)
+def test_no_block_of_csv_written_another_way_is_read_as_texts(
+    tmp_path: Path, flights: Flights, slow: Counter[str], kind: str, change: tuple[str, str], read: dict[str, str]
+) -> None:
+    """Lines ended by carriage returns, blank ones or comments between them, and escaped quotes; each row has its line."""
+    text = csv_of(flights, kind)
+    (inbox(tmp_path) / "a.csv").write_text(text.replace(*change) if any(change) else text, newline="")
+
+    table = made(tmp_path, files_source(read=read, table={"provenance": True}))
+
+    assert table.rows_table == ROWS
+    assert not slow
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("of two lines", ("", "")),
+        ("stray", ("", "")),
+        ("of two lines", (",UA,", ",U\\, A,")),
+        ("of two lines", ('or ""', 'or \\"')),
+        ("of two lines", ('"""\n', '"""\n# hm\n')),
+    ],
+)
+def test_no_block_that_ends_within_quotes_is_read_by_python(
+    tmp_path: Path,
+    flights: Flights,
+    slow: Counter[str],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    change: tuple[str, str],
+) -> None:
+    """Nor is one of which a quote is a character of a field, or with escapes or comments: where its last record ends is told without."""
+    monkeypatch.setattr(staging, "BLOCK_BYTES", 16 * 1024)
+    (inbox(tmp_path) / "a.csv").write_text(csv_of(flights, kind).replace(*change))
+
+    marks = {"escape": "\\", "comment": "#"}
+    made(tmp_path, files_source(read={name: mark for name, mark in marks.items() if mark in change[1]}))
+
+    assert not slow
+
+
+def test_no_record_of_two_lines_is_read_by_itself_for_its_line(
+    tmp_path: Path, flights: Flights, slow: Counter[str]
+) -> None:
+    """The line that each row came from is told without Python's reader."""
+    (inbox(tmp_path) / "a.csv").write_text(csv_of(flights, "of two lines"))
+
+    made(tmp_path, files_source(table={"provenance": True}))
+
+    assert [row["_line"] for row in read_rows(tmp_path)] == [2 + 2 * n for n in range(ROWS)]
+    assert not slow
+
+
+@pytest.mark.parametrize("text", ["01.02.2013", "007", "+49 30 5", '"Smith, John"', '" 5"'])
+def test_texts_that_begin_as_padded_numbers_are_texts(tmp_path: Path, slow: Counter[str], text: str) -> None:
+    """In a column of texts nothing is in doubt of them."""
+    rows = "".join(f"{n},n{n}\n{n},{text}\n" for n in range(ROWS))
+    (inbox(tmp_path) / "a.csv").write_text(f"id,name\n{rows}")
+
+    made(tmp_path, files_source())
+
+    assert not slow
+
+
+@pytest.mark.parametrize("kind", ["plain", "quoted", "of two lines"])
+@pytest.mark.parametrize("odd", ["1,2", "007" + "," * 18, "x"])
+def test_no_line_of_csv_has_python_read_the_others(
+    tmp_path: Path, flights: Flights, slow: Counter[str], kind: str, odd: str
+) -> None:
+    """One of too few fields, or with a padded number, has its block read as texts, by pyarrow."""
+    path = inbox(tmp_path) / "a.csv"
+    path.write_text(csv_of(flights, kind))
+    padded = odd.startswith("0")
+    with_odd_line(path, f"{odd},x" if padded and kind != "plain" else odd)
+
+    made(tmp_path, files_source(), rejected=not padded)
+
+    assert slow == {"a block of CSV as texts": 1}
+
+
+@pytest.mark.parametrize("each", [1000, 100, 2])
+def test_no_line_whose_quote_is_never_closed_has_python_read_the_others(
+    tmp_path: Path, flights: Flights, slow: Counter[str], each: int
+) -> None:
+    """Be it one, a few or half of them: these are told, and the others read as texts, by pyarrow."""
+    rows = [line if n % each else f'"{line}' for n, line in enumerate(flights.lines, start=1)]
+    (inbox(tmp_path) / "a.csv").write_text("\n".join([flights.header, *rows]) + "\n")
+
+    made(tmp_path, files_source(table=NO_LIMIT), rejected=ROWS // each)
+
+    assert "a block of CSV by Python's reader" not in slow
+
+
+def test_no_record_of_two_lines_with_a_field_too_many_has_python_read_the_others(
+    tmp_path: Path, flights: Flights, slow: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a reject of both of its lines, which pyarrow never sees: what it told of each cost more than to read a row."""
+    seen: list[int] = []
+    read_csv = pa_csv.read_csv
+
+    def counted(source: Any, **options: Any) -> pa.Table:
+        table = read_csv(source, **options)
+        seen.append(len(table))
+        assert options["parse_options"].invalid_row_handler is None
+        return table
+
+    monkeypatch.setattr(pa_csv, "read_csv", counted)
+    rows = [f'{line},"a\nb"{",x" * (n % 5 != 0)}' for n, line in enumerate(flights.lines)]
+    (inbox(tmp_path) / "a.csv").write_text("\n".join([f"{flights.header},note", *rows]) + "\n")
+
+    made(tmp_path, files_source(table=NO_LIMIT), rejected=len(rows) - len(rows[::5]), least=len(rows[::5]))
+
+    assert slow == {"a block of CSV as texts": 1}
+    assert max(seen) == len(rows[::5])
+    assert {row["raw"] for row in read_rejects(tmp_path)} == set(rows) - set(rows[::5])
+
+
+@pytest.mark.parametrize(
+    ("row", "odd"),
+    [
+        ('{line},"a\nb"', '{line},"a\nb"\n,,,,,,,,,,,,,,,,,,,'),  # without any value
+        ('{line},"a\nb"\n', '{line},"a\nb",x\n'),  # a blank line below each
+        ('{line},"a\nb"', '{line},"a\xff\nb"'),  # not in UTF-8
+        ("{line},a", "{line},a,x\n,,,,,,,,,,,,,,,,,,,"),
+        ("a,{line}\n", "texts,b\n\n{header}"),  # the header once more, below a blank line
+    ],
+)
+def test_no_odd_record_has_python_read_the_others(
+    tmp_path: Path, flights: Flights, slow: Counter[str], row: str, odd: str
+) -> None:
+    """Below blank lines, of two lines that are not UTF-8, or where one has no value."""
+    header = f"{flights.header},note" if row.startswith("{") else f"note,{flights.header}"
+    rows = [(row if n % 100 else odd).format(line=line, header=header) for n, line in enumerate(flights.lines)]
+    (inbox(tmp_path) / "a.csv").write_bytes("\n".join([header, *rows, ""]).encode("latin-1"))
+
+    table = make_table(tmp_path, files_source(table=NO_LIMIT, read={"encoding": "utf-8"}))
+
+    assert table.rows_table > ROWS // 4
+    assert slow <= Counter({"a block of CSV as texts": 1})
+
+
+@pytest.mark.parametrize("text", ["some text,other text", "12 Main St,7 km", "Elm St 3,-"])
+def test_no_row_of_texts_below_a_blank_line_is_judged_by_itself(
+    tmp_path: Path, slow: Counter[str], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """None of them is the header of another table: no column below has numbers or dates."""
+    judged: list[Any] = []
+    monkeypatch.setattr(second, "find_second", lambda *rows: judged.append(rows))
+    (inbox(tmp_path) / "a.csv").write_text("id,name,size\n" + f"x,{text}\n\n" * ROWS)
+
+    made(tmp_path, files_source())
+
+    assert not judged
+    assert not slow
