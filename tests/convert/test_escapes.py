@@ -113,6 +113,8 @@ def test_rejects_are_told_as_they_stand_in_the_file(tmp_path: Path) -> None:
         (Quoting(comment="#"), b"#a\nb,#c\r\n#d", b"\nb,#c\r\n"),
         (Quoting(comment="#", quote=""), b'"a\n#b"', b'"a\n'),
         (Quoting(trims=True), b' "a" , "b"\n "c""d" ,e ', b'"a","b"\n"c""d",e '),
+        (Quoting(trims=True), b'"a" "b", "c"\n', b'"a" "b","c"\n'),
+        (Quoting(trims=True, escape="\\"), b' "a \\" , " , "b\n c" \n', b'"a "" , ","b\n c"\n'),
         (Quoting("\t", trims=True), b'a\t "b"\t\t"c"', b'a\t"b"\t\t"c"'),
     ],
 )

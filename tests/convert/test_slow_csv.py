@@ -73,6 +73,7 @@ def test_no_block_of_csv_is_read_as_texts(tmp_path: Path, flights: Flights, slow
         ("quoted", ("b,", "b \\,"), {"escape": "\\"}),
         ("of two lines", ('"""\n', '"""\n# it\'s "\n'), {"comment": "#"}),
         ("plain", (",UA,", ',"U" A",'), {}),
+        ("plain", (",UA,", ', "U, A" ,'), {}),
         ("stray", ("", ""), {}),
     ],
 )

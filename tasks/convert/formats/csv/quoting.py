@@ -55,7 +55,7 @@ class Quoting:
         """
         if self.is_plain:
             return data
-        plain = None if self.trims else self._rewrite_at_once(data, may_be_open=may_be_open)
+        plain = self._rewrite_at_once(data, may_be_open=may_be_open)
         return self.rewrite_by_token(data) if plain is None else plain
 
     def rewrite_by_token(self, data: bytes) -> bytes:
@@ -85,11 +85,34 @@ class Quoting:
         if quote and quote in masked:
             view = np.frombuffer(masked, np.uint8)
             quotes = np.flatnonzero(view == ord(quote))
-            is_open = not may_be_open and len(quotes) % 2
-            are_marks = not is_open and _are_marks(view, quotes, self.quote, self.delimiter)
-            if not are_marks or (np.searchsorted(quotes, comments) % 2).any():
+            if (np.searchsorted(quotes, comments) % 2).any() or (not may_be_open and len(quotes) % 2):
+                return None
+            if self.trims:
+                is_kept = self._find_kept(view, quotes)
+                if is_kept is None:
+                    return None
+                quotes, view = quotes - np.cumsum(~is_kept)[quotes], view[is_kept]
+                masked = view.tobytes()
+            if not _are_marks(view, quotes, self.quote, self.delimiter):
                 return None
         return self._unmask(masked) if has_escapes else masked
+
+    def _find_kept(self, view: np.ndarray, quotes: np.ndarray) -> np.ndarray | None:
+        """Return which bytes are no blanks between quotes and the ends of their fields; None where something else is there."""
+        is_kept = np.ones(len(view), dtype=bool)
+        blanks = np.frombuffer(b" " if self.delimiter == "\t" else b" \t", np.uint8)
+        ends = np.frombuffer(f"{self.delimiter}\r\n".encode(), np.uint8)
+        for places, step in ((quotes[::2], -1), (quotes[1::2], 1)):
+            beside = places + step
+            while len(beside := beside[(beside >= 0) & (beside < len(view))]):
+                is_blank = np.isin(view[beside], blanks)
+                reached = beside[~is_blank]
+                if not np.isin(view[reached], ends)[~is_kept[reached - step]].all():
+                    return None
+                beside = beside[is_blank]
+                is_kept[beside] = False
+                beside = beside + step
+        return is_kept
 
     def _unmask(self, masked: bytes) -> bytes | None:
         """Return the bytes with what escapes stand for within quotes, and in fields quoted for it; None where one of these has quotes."""
