@@ -60,7 +60,7 @@ def _compare(told: dict[str, Any]) -> Iterator[Line]:
     yield Line("the most memory, MiB", f"{peak:,.0f}", f"<= {PEAK_MEBIBYTES}", peak <= PEAK_MEBIBYTES)
     names = {
         "adbc": "its driver and pyarrow alone",
-        "duckdb": f"DuckDB {told['version']}'s COPY (FROM postgres_scan) TO",
+        "duckdb": f"{' '.join(('DuckDB', told['version'])).strip()}'s COPY (FROM postgres_scan) TO",
     }
     for name, what in names.items():
         if not told[name]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import threading
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,12 @@ def _schema(postgresql: Postgresql) -> None:
     empty(postgresql)
     postgresql.query("CREATE TYPE mood AS ENUM ('a', 'b')")
     postgresql.query("CREATE SEQUENCE numbers_of")
+
+
+def wait_for(holds: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    while not holds():
+        time.sleep(0.02)
 
 
 async def test_every_type_is_exact(postgresql: Postgresql, tmp_path: Path) -> None:
@@ -186,14 +192,9 @@ async def test_a_connection_that_is_cut_within_a_query_begins_anew(
         RequestStats(),
     )
 
-    def cut() -> None:
-        while not postgresql.end_queries(how):
-            time.sleep(0.02)
-
-    cutting = threading.Thread(target=cut)
-    cutting.start()
+    cutting = asyncio.create_task(asyncio.to_thread(wait_for, lambda: postgresql.end_queries(how)))
     (landed,) = await land_rows(source, tmp_path, stats)
-    await asyncio.to_thread(cutting.join)
+    await cutting
     rows = await asyncio.to_thread(read_rows, source, tmp_path)
 
     assert (landed.rows, stats.retries > 0) == (200_000, True)
@@ -283,3 +284,17 @@ async def test_a_table_that_changes_between_partitions_is_one_table(postgresql: 
     ]
     declared = source.model_copy(update={"columns": {"gone": Column(required=True)}})
     assert await asyncio.to_thread(read_rows, declared, tmp_path) == rows[:1]
+
+
+async def test_a_run_that_is_ended_ends_its_query(postgresql: Postgresql, tmp_path: Path) -> None:
+    """On the server, too, and leaves nothing."""
+    running = "SELECT count(*)::int FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(61)%' AND pid <> pg_backend_pid()"
+    landing = asyncio.create_task(land_rows(query_of(postgresql, "SELECT pg_sleep(61)::text AS v"), tmp_path))
+    await asyncio.to_thread(wait_for, lambda: postgresql.query(running)[0][0])
+
+    landing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await landing
+
+    assert postgresql.query(running) == [(0,)]
+    assert read_raw(tmp_path) == []
