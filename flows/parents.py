@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from tasks.config import Parent, PartedSource, Pipeline
+from tasks.config import ApiSource, Parent, PartedSource, Pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import TidemillError
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.storage import DataFolder
+from tasks.ingest.early import EarlyChildren
 from tasks.ingest.results import FailedPartition, LandedSource
 from tasks.ingest.tasks import Ingest, land_source
 
@@ -31,6 +33,8 @@ class ParentTables:
         self._landed = {name: asyncio.Event() for name in pipeline.parted}
         self._failed: set[str] = set()
         self._tables: dict[str, asyncio.Task[Outcome[CommittedTable]]] = {}
+        self._early: defaultdict[str, list[EarlyChildren]] = defaultdict(list)
+        """By the names of the sources whose records tell of them."""
 
     async def land(self, name: str, source: PartedSource, ingest: Ingest) -> LandedSource:
         """Return what became of a source's partitions, of which its parents' tables tell, if it has some."""
@@ -46,16 +50,55 @@ class ParentTables:
         return landed
 
     async def _land(self, name: str, source: PartedSource, ingest: Ingest) -> LandedSource:
+        def watch(lines: Sequence[bytes]) -> None:
+            for children in self._early[name]:
+                children.see(lines)
+
         if not source.parents:
-            return await land_source(name, source, self._folder.raw(name), ingest)
+            return await land_source(name, source, self._folder.raw(name), ingest, watch=watch)
         from tasks.raw.parents import find_children  # noqa: PLC0415 - of parents alone is DuckDB wanted
 
-        made = {parent.from_: await self._made(parent) for parent in source.parents.values()}
-        known, told = await asyncio.to_thread(find_children, name, source, self._folder)
-        landed = await land_source(name, known, self._folder.raw(name), ingest)
+        early = await self._begin_early(name, source, ingest)
+        try:
+            made = {parent.from_: await self._made(parent) for parent in source.parents.values()}
+            known, told = await asyncio.to_thread(find_children, name, source, self._folder)
+            landed = await land_source(name, known, self._folder.raw(name), ingest, watch=watch, early=early)
+        finally:
+            if early is not None:
+                await early.close()
         landed.doubts = (*told, *landed.doubts)
         landed.rows_of_parents = {table: state.rows_new for table, state in made.items()}
         return landed
+
+    async def _begin_early(self, name: str, source: PartedSource, ingest: Ingest) -> EarlyChildren | None:
+        """Return the children that begin while their parent is fetched; None where its records may not tell of them."""
+        tells = isinstance(source, ApiSource) and self._tells_early(source)
+        if not tells or not isinstance(source, ApiSource):
+            return None
+        with ingest.warnings.for_source(name):
+            early = EarlyChildren(name, source, self._folder.raw(name), ingest.client, ingest.robots)
+            await early.open(ingest.part)
+        (parent,) = source.parents.values()
+        self._early[parent.from_].append(early)
+        return early
+
+    def _tells_early(self, source: ApiSource) -> bool:
+        """Return whether the values of a source's only parent are plain members of records as its table has them."""
+        (parent, *others) = source.parents.values()
+        of = self._pipeline.parted.get(parent.from_)
+        return (
+            isinstance(of, ApiSource)
+            and not (others or parent.where or parent.take)
+            and source.auth is None
+            and source.incremental is None
+            and not any(each.requests.requests_per_s or each.limit for each in (source, of))
+            and of.explode is None
+            and of.privacy is source.privacy is None
+            and of.answer.kind == "json"
+            and not of.table.clean_names
+            and parent.column not in of.columns
+            and not any(parent.column == column.rename for column in of.columns.values())
+        )
 
     async def _made(self, parent: Parent) -> CommittedTable:
         """Return what became of a parent's table, which is made once its source is landed.

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 from prefect import task
@@ -21,15 +21,16 @@ from prefect.tasks import Task
 from tasks.config import Dates, Parent, PartedSource, SecretReference, SqlSource
 from tasks.config.tabled import Fetched
 from tasks.core.accounting import Account, audit, same_answers, unmet_values, warnings_of
-from tasks.core.concurrency import gather_all, in_thread
+from tasks.core.concurrency import Slot, gather_all, in_thread
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.hosts import host_of
 from tasks.core.locks import exclusive_lock
 from tasks.core.storage import explain_disk_failure, remove_stale_temp_files
+from tasks.ingest.early import EarlyChildren
 from tasks.ingest.http.client import Client, first_urls
 from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.batch import PartitionBatch, make_batches, may_pass
-from tasks.ingest.landing.land import Pack, PartitionClient, land
+from tasks.ingest.landing.land import Pack, PartitionClient, Watch, land
 from tasks.ingest.landing.packing import Make, Packing
 from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing, plan_new
 from tasks.ingest.landing.private import LEAST_CHARACTERS, check_key, find_unmet, guard
@@ -90,8 +91,19 @@ async def land_partitions(batch: PartitionBatch) -> None:
     await batch.land()
 
 
-async def land_source(name: str, source: PartedSource, folder: Path, ingest: Ingest) -> LandedSource:
-    """Land what is missing of every partition of a source; one that fails does not stop the others."""
+async def land_source(
+    name: str,
+    source: PartedSource,
+    folder: Path,
+    ingest: Ingest,
+    *,
+    watch: Watch | None = None,
+    early: EarlyChildren | None = None,
+) -> LandedSource:
+    """Land what is missing of every partition of a source; one that fails does not stop the others.
+
+    `watch` is told of its records as they come; `early` are those of its partitions that are on their way already.
+    """
     partitions = [p for p in list_partitions(source) if ingest.part is None or ingest.part.covers(p)]
     jobs = [PartitionJob(name, source, partition, folder) for partition in partitions]
     urls = [] if isinstance(source, SqlSource) else first_urls(source)
@@ -102,7 +114,7 @@ async def land_source(name: str, source: PartedSource, folder: Path, ingest: Ing
         try:
             async with exclusive_lock(folder, held), progress:
                 await asyncio.to_thread(keep_children, source, folder)
-                outcomes = await _SourceLanding(source, folder, ingest, progress).run(jobs)
+                outcomes = await _SourceLanding(source, folder, ingest, progress, watch, early).run(jobs)
         except PermanentSourceError as error:  # another run holds the source
             outcomes = [progress.failed(FailedPartition(str(error), job.partition.name)) for job in jobs]
         except OSError as error:
@@ -137,36 +149,24 @@ def _audit(
     return warnings_of(audit(Account(rows, rows, unmet=[*unmet, *unmet_values(counts), *same_answers(answers)])))
 
 
-class _Slot:
-    """One of the partitions that are fetched at once; it may be left early."""
-
-    def __init__(self, slots: asyncio.Semaphore) -> None:
-        self._slots = slots
-        self._is_held = False
-
-    async def __aenter__(self) -> Self:
-        await self._slots.acquire()
-        self._is_held = True
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.leave()
-
-    def leave(self) -> None:
-        """Let another partition have it."""
-        if self._is_held:
-            self._is_held = False
-            self._slots.release()
-
-
 class _SourceLanding:
     """One source on its way."""
 
-    def __init__(self, source: PartedSource, folder: Path, ingest: Ingest, progress: SourceProgress) -> None:
+    def __init__(
+        self,
+        source: PartedSource,
+        folder: Path,
+        ingest: Ingest,
+        progress: SourceProgress,
+        watch: Watch | None = None,
+        early: EarlyChildren | None = None,
+    ) -> None:
         self._source = source
         self._folder = folder
         self._ingest = ingest
         self._progress = progress
+        self._watch = watch
+        self._early = early
         at_once = source.connections if isinstance(source, SqlSource) else PARTITIONS_AT_ONCE
         self._slots = asyncio.Semaphore(at_once)
         self._raw: RawFolder
@@ -213,7 +213,15 @@ class _SourceLanding:
         key = await self._read_key(source)
         return lambda plan, stats, pack: land(
             guard(plan, key),
-            PartitionClient(endpoint.fetch_into(stats), stats, ingest.robots, client.secrets, ingest.browsers, pack),
+            PartitionClient(
+                endpoint.fetch_into(stats),
+                stats,
+                ingest.robots,
+                client.secrets,
+                ingest.browsers,
+                pack,
+                watch=self._watch,
+            ),
         )
 
     async def _read_key(self, source: Fetched) -> bytes:
@@ -238,12 +246,16 @@ class _SourceLanding:
 
     async def _land(self, land_one: LandOne, job: PartitionJob) -> Landed:
         stats = self._ingest.client.stats(job.raw)
-        async with _Slot(self._slots) as slot:
+        async with Slot(self._slots) as slot:
             self._progress.begin(stats)
             try:
                 plan = await self._plan(job)
                 is_packed = self._is_packed or plan.piece is not None
-                landed = await land_one(plan, stats, partial(self._pack, slot, job) if is_packed else None)
+                pack = partial(self._pack, slot, job)
+                landed = (
+                    await self._early.finish(job.partition, pack if is_packed else self._put) if self._early else None
+                )
+                landed = landed or await land_one(plan, stats, pack if is_packed else None)
                 if plan.piece is not None:
                     await in_thread(self._raw.unpack, job.partition.name)
             except (SourceError, OSError) as error:
@@ -255,9 +267,12 @@ class _SourceLanding:
         self._outcomes[job.partition.name] = self._progress.landed(landed, stats)
         return landed
 
-    async def _pack(self, slot: _Slot, job: PartitionJob, make: Make) -> RawManifest:
+    async def _pack(self, slot: Slot, job: PartitionJob, make: Make) -> RawManifest:
         slot.leave()  # others are fetched while it waits
         return await self._packing.add(job.partition.name, make)
+
+    async def _put(self, make: Make) -> RawManifest:
+        return await in_thread(lambda: self._raw.put(make(self._raw)))
 
     async def _plan(self, job: PartitionJob) -> LandingPlan:
         """Return what is to be landed of a partition, told when its turn comes: what is begun is removed for it."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
+from tasks.core.storage import commit
 from tasks.raw.files import (
     MANIFEST_SUFFIX,
     RAW_SUFFIX,
     SUFFIXES,
     RawManifest,
+    commit_manifest,
     list_raw_files,
     manifest_path,
     name_partition,
@@ -77,6 +80,15 @@ class RawFolder:
             if raw.name in self._names or self._has_own(each.partition):
                 sweep_from(raw)
                 raw.unlink(missing_ok=True)
+
+    def put(self, each: PackInput) -> RawManifest:
+        """Give a partition a file of its own, as it would lie in a pack; return its manifest."""
+        raw = self._raw_path(each.partition)
+        with commit(raw) as part:
+            part.write_bytes(each.frame)
+        manifest = replace(each.manifest, mtime_ns=raw.stat().st_mtime_ns)
+        commit_manifest(raw, manifest)
+        return manifest
 
     def unpack(self, partition: str) -> None:
         """Leave a partition out of the packs, if it has a file of its own now."""

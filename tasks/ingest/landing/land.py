@@ -47,6 +47,7 @@ They are committed by halves: one is written while the other comes.
 
 
 Pack = Callable[[Make], Awaitable[RawManifest]]
+Watch = Callable[[Sequence[bytes]], None]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,10 @@ class PartitionClient:
     """What renders pages, where their source has them rendered."""
     pack: Pack | None = None
     """Puts the partition into a pack, if it is small; without it it has a file of its own."""
+    is_held: bool = False
+    """Whether nothing of it may be written but by `pack`: one that is not small fails."""
+    watch: Watch | None = None
+    """Is told of the records of each page as they come."""
 
 
 async def land(plan: LandingPlan, access: PartitionClient) -> Landed:
@@ -170,7 +175,7 @@ class _Landing:
             await self._drop()
             raise
         except BaseException:
-            await self._keep()
+            await (self._drop() if self._access.is_held else self._keep())
             raise
 
     def _restart(self) -> None:
@@ -224,6 +229,7 @@ class _Landing:
         group = self._hand_over()
         if self._access.pack is not None and self._is_small(group):
             return await self._pack(group, conditional, self._access.pack)
+        self._refuse_held()
         return await in_thread(self._finish, group, conditional)
 
     async def _take_all(self, fetch: Fetch, state: State | None) -> None:
@@ -234,6 +240,7 @@ class _Landing:
                 if self._is_enough(group):
                     break
                 if group.state is not None and (group.is_due or self._is_due()):
+                    self._refuse_held()
                     await self._committed()
                     self._committing = asyncio.create_task(in_thread(self._add, self._hand_over()))
                 if group.is_due:
@@ -260,6 +267,8 @@ class _Landing:
     def _take(self, group: PageGroup) -> None:
         """Put the next pages beside those that are not committed yet."""
         stats = self._access.stats
+        if self._access.watch is not None:
+            self._access.watch(group.lines)
         if self._plan.job.partition.taken:
             group = group._replace(lines=[self._taken.add_to(line) for line in group.lines])
         self._check_rows(stats.rows + len(group.lines))
@@ -346,9 +355,13 @@ class _Landing:
         value = conditional.validator(header)
         return value if value is None or self._access.secrets.redact(value) == value else None
 
+    def _refuse_held(self) -> None:
+        if self._access.is_held:
+            raise SourceError("it waits for its turn, as it is too large to be held")
+
     def _is_small(self, group: PageGroup) -> bool:
         """Return whether what has come is all of a partition that may lie in a pack."""
-        is_all = not self._writer.checkpoint.manifest.pages and self._watermark is None
+        is_all = not self._writer.checkpoint.manifest.file_bytes and self._watermark is None
         return is_all and not group.records and sum(map(len, group.lines)) <= PACKED_BYTES
 
     async def _pack(self, group: PageGroup, conditional: Conditional, pack: Pack) -> Landed:
