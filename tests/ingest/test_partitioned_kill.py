@@ -25,13 +25,14 @@ BLOCK_BYTES = 256
 """Of the parent's table, and so many page groups: all pages."""
 
 
-def pipeline(site: Site) -> Pipeline:
-    """Return a pipeline of orders, their items, and a report a day."""
+def pipeline(site: Site, *, early: bool) -> Pipeline:
+    """Return a pipeline of orders, their items, which may begin while the list is read, and a report a day."""
     keys: dict[str, Any] = {
         "pagination": {"kind": "single"},
         "requests": {"start_in_flight": AT_ONCE, "max_in_flight": AT_ONCE, "attempts": 2, "timeout_s": 10},
     }
-    id_of = {"from": "orders", "column": "id", "where": "status = 'open'", "take": {"order": "id"}}
+    chosen = {} if early else {"where": "status = 'open'", "take": {"order": "id"}}
+    id_of = {"from": "orders", "column": "id", **chosen}
     day = {"from": "2024-01-01", "to": f"2024-01-{DAYS:02}", "every": "1d"}
     sources = {
         "items": api(site, "/orders/{id}/items", partitions={"id": id_of}, **keys),
@@ -41,15 +42,15 @@ def pipeline(site: Site) -> Pipeline:
     return Pipeline(name="killed", sources=sources)
 
 
-def expected_rows(number: int) -> dict[str, list[Any]]:
+def expected_rows(number: int, *, early: bool) -> dict[str, list[Any]]:
     """Return the rows of every partition of so many orders, by the name of its raw file below the raw folder."""
     orders = order_rows(number)
-    items = [(row["id"], item) for row in orders if row["status"] == "open" for item in item_rows(row["id"])]
+    items = [(row["id"], item) for row in orders if early or row["status"] == "open" for item in item_rows(row["id"])]
     found: dict[str, list[Any]] = {"orders/all": orders}
     for day in range(1, DAYS + 1):
         found[f"reports/day=2024-01-{day:02}"] = report_rows(f"2024-01-{day:02}")
     for order, item in items:
-        found.setdefault(f"items/id={order}", []).append({"order": order, **item})
+        found.setdefault(f"items/id={order}", []).append(item if early else {"order": order, **item})
     return found
 
 
@@ -62,19 +63,22 @@ def landed_rows(raw: Path) -> dict[str, list[Any]]:
 
 @pytest.mark.flow
 @pytest.mark.usefixtures("prefect_server")
-@pytest.mark.parametrize(("orders", "kills"), [(8, 8), (100, 20)])
+@pytest.mark.parametrize(("orders", "kills", "early"), [(8, 8, False), (100, 20, False), (24, 6, True)])
 def test_children_and_dates_that_are_killed_are_finished_by_the_next(
-    site: Site, tmp_path: Path, orders: int, kills: int
+    site: Site, tmp_path: Path, orders: int, kills: int, early: bool
 ) -> None:
     """After SIGKILL to the whole process group, at any moment, the next run ends with all rows, and nothing else.
 
     Both together ask for little more than one: what was under way, and what was not committed of each source.
-    Few children have raw files of their own, and many lie in packs.
+    Few children have raw files of their own, and many lie in packs; those that begin early are held until their
+    parent's table has them, a page group each.
     """
     partitioned_at(site).orders, partitioned_at(site).late_s = order_rows(orders), LATE_S
-    config, expected, draw = pipeline(site).model_dump_json(), expected_rows(orders), random.Random(SEED)
+    config, expected = pipeline(site, early=early).model_dump_json(), expected_rows(orders, early=early)
+    draw = random.Random(SEED)
     list_pages = -(-orders // LIST_ROWS)
     most_more = AT_ONCE + list_pages + 2 * (AT_ONCE if orders < PARTITIONS_AT_ONCE else PACKED + AT_ONCE)
+    most_more += orders * early
     found, killed = [], []
     with zygote() as forked:
         forked.start(Order("ingest", config, str(tmp_path / "reference"), BLOCK_BYTES))
