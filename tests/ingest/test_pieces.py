@@ -12,10 +12,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from flows.ingest import ingest
+from tasks.config import Pipeline
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.api import bodies
 from tasks.ingest.landing import land
-from tests.ingest.sources import api, land_one, read_rows
+from tasks.ingest.tasks import PARTITIONS_AT_ONCE
+from tests.ingest.sources import api, land_one, read_landed, read_rows
 from tests.site.server import Site
 
 ROWS = [{"id": number, "of": {"x": [number]}} for number in range(50)]
@@ -140,3 +143,18 @@ async def test_an_increment_in_pieces_is_asked_for_from_its_largest(site: Site, 
     await land_body(site, b"[]", tmp_path, **growing)
 
     assert site.paths == ["/echo/typed?since=0", "/echo/typed?since=49"]
+
+
+@pytest.mark.flow
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_partition_in_pieces_lies_in_no_pack(site: Site, tmp_path: Path) -> None:
+    """Where small ones do: its last piece is not all of it."""
+    site.echo, site.echo_body = "application/json", LIST
+    parts = {"n": {"range": [1, PARTITIONS_AT_ONCE + 1]}}
+    config = Pipeline(name="pieces", sources={"many": api(site, "/echo/typed", partitions=parts, **SINGLE)})
+
+    await ingest(config, tmp_path)
+
+    landed = await asyncio.to_thread(read_landed, tmp_path / "raw" / "many")
+    assert list(landed.values()) == [ROWS] * (PARTITIONS_AT_ONCE + 1)
+    assert not await asyncio.to_thread(lambda: list((tmp_path / "raw" / "many").glob("pack-*")))
