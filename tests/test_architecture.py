@@ -15,7 +15,7 @@ TOP_LEVEL = {"flows", "tasks", "deployments", "data", "tests", "docs", "findings
 STAGES = ("ingest", "convert", "train")
 FLOORS = {
     "tasks": ("core", "config", "raw", STAGES, "tables", "export", "reports"),  # made tables are committed as convert's are
-    "tasks/ingest": ("throttle", "http", ("api", "scraping", "sql"), "landing", "results", "progress", "first_page", "look", "tasks"),
+    "tasks/ingest": ("throttle", "http", ("api", "scraping", "sql"), "landing", "early", "results", "progress", "first_page", "look", "tasks"),
     "tasks/convert": ("schema", "files", "formats", "parts", ("staging", "checks"), "table", "profile", "head", "proposal", "tasks", "single"),
     "tasks/tables": ("parts", ("query", "function"), ("order", "made"), ("draft", "tasks")),
     "tasks/export": ("rows", "files", ("sqlite", "postgresql", "delta"), "job", "tasks"),
