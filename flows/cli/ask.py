@@ -16,6 +16,7 @@ from tasks.core.errors import SourceError, TidemillError
 from tasks.core.escaping import count
 from tasks.core.redaction import redact
 from tasks.core.storage import DataFolder
+from tasks.ingest.first_page import MAKES_JOB
 from tasks.ingest.look import Look, look_at
 from tasks.ingest.sql.opening import read_first_rows
 from tasks.raw.children import Kept, with_kept_children
@@ -52,6 +53,9 @@ class AskedSources:
                 yield from _failure(str(error))
 
     def _fetched(self, name: str, source: ApiSource | PagesSource) -> Iterator[str]:
+        if isinstance(source, ApiSource) and source.job is not None:
+            yield f"{name}: not asked, as {MAKES_JOB}"
+            return
         source = self._with_partitions(name, source)
         partitions, warned = list_partitions(source), list[str]()
         look = asyncio.run(look_at(source, warned.append))

@@ -32,6 +32,7 @@ from tasks.ingest.scraping.robots import Robots, robots_address
 from tasks.raw.partitions import list_partitions
 
 Warn = Callable[[str], None]
+MAKES_JOB = "its first request would make a job on the server, which a look does not; run --limit 1 makes one"
 _LOOK = Requests(max_in_flight=1, start_in_flight=1, attempts=3, timeout_s=20, deadline_s=30)
 _LISTINGS = 8  # sitemaps read on the way to the first page with rows
 
@@ -134,6 +135,8 @@ async def fetch_first_page(source: ApiSource | PagesSource, warn: Warn) -> Seque
         PermanentSourceError: a secret of its auth is not in the environment.
 
     """
+    if isinstance(source, ApiSource) and source.job is not None:
+        raise PermanentSourceError(MAKES_JOB)
     alone = source.requests.model_copy(update={"max_in_flight": 1})
     source = guard_for_show(source).model_copy(update={"requests": alone})
     most = 2 if isinstance(source, ApiSource) and source.job is not None else 1  # what makes a job has no records

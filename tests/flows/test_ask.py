@@ -74,15 +74,18 @@ def test_an_api_is_asked_once_and_shown_beside_what_is_declared(own: Command, si
         single=api(site, "/paged/none"),
         bare={"kind": "api", "url": f"{site.url}/paged/none"},
         graphql=api(site, "/graphql/none", graphql=QUERIED, records_at="data.orders.nodes"),
+        report=api(site, "/jobs/plain", job={"id_at": "id", "poll": {"url": f"{site.url}/jobs/plain/{{job}}"}}),
     )
 
     assert (ended.code, ended.stderr) == (0, "")
     assert f"\ncounted: GET {site.url}/paged/none?x=a&page=1, the first of 2 partitions\n  200 OK in " in ended.stdout
     assert ended.stdout.count(" ms, application/json, ") == 5
+    assert "\nreport: not asked, as its first request would make a job on the server" in ended.stdout
     rows = "records: 3 rows at records_at: items"
     elsewhere = "records: the answer itself is the one row, where the answer seems to have them elsewhere"
     found = "pagination: none is declared, and the answer has the address of the next page in next"
     assert told == {
+        "report": [],
         "counted": [rows, "pagination: page by page, as declared: 3 pages by pages"],
         "offset": [rows, "pagination: offset by offset, as declared: asked for until one has no rows"],
         "single": [rows, found, f"declare  pagination: {NEXT}"],
