@@ -98,6 +98,15 @@ async def _report_file(request: Request) -> Response:
     return Response(f"month,sold\n{number},{number}00\n")
 
 
+async def _clients(_: Request) -> Response:
+    return JSONResponse([{"id": 7, "email": "a@example.com", "contact": {"phone": "1", "town": "Kiel"}}])
+
+
+async def _client_orders(_: Request) -> Response:
+    lines = [{"sku": "007", "quantity": 2, "note": "for Ann"}]
+    return JSONResponse({"data": [{"id": 1, "total": 5, "customer": {"id": 7, "name": "Ann"}, "lines": lines}]})
+
+
 _SCHEMA = build_schema("""
 type Query { orders(first: Int!, after: String, month: Int): Orders! }
 type Orders { nodes: [Order!]!, pageInfo: PageInfo! }
@@ -167,6 +176,8 @@ def open_shop() -> Iterator[str]:
         Route("/v2/reports", _order_report, methods=["POST"]),
         Route("/v2/reports/{id:int}", _report),
         Route("/v2/reports/{id:int}.csv", _report_file),
+        Route("/v2/clients", _clients),
+        Route("/v2/client-orders", _client_orders),
         Route("/v2/tariffs.csv", _tariffs),
         Route("/v2/usage.zip", _usage),
         Route("/v2/articles.xml", _articles),

@@ -52,7 +52,9 @@ class Shop:
 
     address: str
     folder: Path
-    environment: dict[str, str] = field(default_factory=lambda: {"SHOP_TOKEN": TOKEN})
+    environment: dict[str, str] = field(
+        default_factory=lambda: {"SHOP_TOKEN": TOKEN, "PRIVACY_SALT": "salt of this server alone"}
+    )
 
     def run(self, line: str) -> str:
         """Run a line in a shell as it stands on a page, and return what it prints."""
@@ -185,6 +187,12 @@ def test_the_pipelines_on_sources_give_each_value_as_it_is(shop: Shop) -> None:
     sent_back = [number for number in range(ORDERS) if order(number)["returned"] and number % 10]
     assert sorted(returns.index) == [f"ord_{number:04d}" for number in sent_back]
     assert returns.loc["ord_0016"].to_dict() == {"order_total": "1,016.50 €", "line": 1, "reason": "reason 16"}
+    clients, bought = pd.read_parquet(tables / "clients"), pd.read_parquet(tables / "client_orders")
+    assert (list(clients.columns), list(bought.columns)) == (
+        ["id", "contact.town"],
+        ["id", "total", "customer.id", "lines"],
+    )
+    assert clients["id"].tolist() == bought["customer.id"].tolist()
     reports = pd.read_parquet(tables / "sales_reports")
     assert reports.to_dict("list") == {"month": [1, 2], "sold": [100, 200]}
     tariffs = pd.read_parquet(tables / "tariffs")
