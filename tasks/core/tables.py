@@ -12,10 +12,11 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import pyarrow as pa
-import pyarrow.compute as pc
+if TYPE_CHECKING:
+    import pyarrow as pa  # 0.2 s, which the models do without
 
 MANIFEST = "_manifest.json"  # readers of Parquet folders pass over names that begin with _ or a dot
 _PARTS = "*.parquet"
@@ -71,6 +72,9 @@ def bounded_columns(table: pa.Table) -> list[str]:
 
 
 def _has_no_number(column: pa.ChunkedArray) -> bool:
+    import pyarrow as pa  # noqa: PLC0415 - see above
+    import pyarrow.compute as pc  # noqa: PLC0415 - see above
+
     return pa.types.is_floating(column.type) and bool(pc.any(pc.is_nan(column)).as_py())
 
 

@@ -79,9 +79,9 @@ BRACE = "has a stray brace; write {name} for a partition's value"
         (
             "kind: files",
             "kind: file",
-            ["sources.inbox.kind: 'file' is not one of api, pages, files; did you mean files?"],
+            ["sources.inbox.kind: 'file' is not one of api, pages, sql, files; did you mean files?"],
         ),
-        ("kind: files", "kind: database", ["sources.inbox.kind: 'database' is not one of api, pages, files"]),
+        ("kind: files", "kind: database", ["sources.inbox.kind: 'database' is not one of api, pages, sql, files"]),
         ("kind: files, ", "", ["sources.inbox: needs the key kind, which says what it is"]),
         (
             "{kind: page}",
