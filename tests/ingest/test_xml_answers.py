@@ -89,6 +89,11 @@ async def test_pages_of_xml_are_turned_by_what_stands_in_them(
         (b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///x">]><a b="1"/>', {}, "declares the entity 'x'"),
         (b"<a><item>1</item>", {}, "it is no whole XML (Premature end of data"),
         (b"<a>&x;</a>", {}, "it is no whole XML"),
+        (
+            b'<!DOCTYPE a SYSTEM "a.dtd"><a><item>A&nbsp;B</item></a>',
+            {},
+            "it has &nbsp;, an entity that its document type declares elsewhere",
+        ),
         (b'{"a": 1}', {}, "it is no whole XML (Start tag expected"),
         (b"<error><code>5</code><message>no</message></error>", {}, "it is <error> without //item: '5 no'"),
         (TWO_SPACES, {}, "stand beside each other, and both would be id; declare the namespace of one"),

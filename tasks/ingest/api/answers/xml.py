@@ -164,6 +164,8 @@ def _parse(body: IO[bytes]) -> Any:
 
 
 def _feed(parser: Any, body: IO[bytes]) -> Any:
+    from lxml import etree  # noqa: PLC0415 - as above
+
     is_checked = is_begun = False
     for part in _parts(body):
         is_begun = True
@@ -177,6 +179,11 @@ def _feed(parser: Any, body: IO[bytes]) -> Any:
         return None
     root = parser.close()
     _refuse_entities(root)
+    if (entity := next(root.iter(etree.Entity), None)) is not None:
+        raise ValueError(
+            f"it has {entity.text[:_SHOWN_CHARACTERS]}, an entity that its document type declares elsewhere, and no other document is read; "
+            "have the server send the character itself"
+        )
     return root
 
 
