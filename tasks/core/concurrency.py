@@ -18,8 +18,15 @@ async def in_thread(call: Callable[[*Arguments], Result], *arguments: *Arguments
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
-        await asyncio.wait([work])
+        await await_end(work)
         raise
+
+
+async def await_end(work: asyncio.Task[Any]) -> None:
+    """Wait until a task has ended that another failure is told of: its own, which asyncio would log, is not."""
+    await asyncio.wait([work])
+    if not work.cancelled():
+        work.exception()
 
 
 async def gather_all(items: Iterable[Item], call: Callable[[Item], Coroutine[Any, Any, Result]]) -> list[Result]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gc
 import sqlite3
 from contextlib import closing
 from decimal import Decimal
@@ -13,8 +14,15 @@ from typing import Any
 import duckdb
 import pytest
 
-from tasks.core.errors import PermanentSourceError
+from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.ingest.http.redaction import Redactor
+from tasks.ingest.http.requests import RequestStats
+from tasks.ingest.landing.plan import PartitionJob, plan_landing
+from tasks.ingest.landing.query import QueryAccess, land_query
 from tasks.ingest.sql import sqlite
+from tasks.ingest.sql.database import Database
+from tasks.ingest.sql.opening import open_database
+from tasks.raw.partitions import list_partitions
 from tests.ingest.databases import Row, land_rows, query_of, read_raw, read_rows, types_of
 
 SQLITE, DUCKDB = "sqlite:///shop.db", "duckdb:///shop.duckdb"
@@ -227,3 +235,42 @@ async def test_a_partition_has_its_rows(
 
     assert {each.partition: each.rows for each in landed} == {name: len(ids) for name, ids in expected.items()}
     assert [row["id"] for row in rows] == sorted(each for ids in expected.values() for each in ids)
+
+
+@pytest.mark.parametrize("database", [SQLITE, DUCKDB])
+async def test_a_query_that_is_ended_before_it_begins_lands_nothing(tmp_path: Path, database: str) -> None:
+    """As by a run that is stopped while it connects: rows that nobody read are no empty partition."""
+    write_sqlite(tmp_path, "CREATE TABLE t (id INTEGER)", "INSERT INTO t VALUES (1)")
+    write_duckdb(tmp_path, "CREATE TABLE t AS SELECT 1 AS id")
+    source = query_of(database, "SELECT * FROM t", attempts=1)
+
+    def open_ended() -> Database:
+        opened = open_database(source, tmp_path, None)
+        opened.cancel()
+        return opened
+
+    job = PartitionJob("rows", source, list_partitions(source)[0], tmp_path / "raw" / "rows")
+    plan = await asyncio.to_thread(plan_landing, job, fresh=False)
+    with pytest.raises(SourceError, match=r"^the query was ended before its rows were there; run again$"):
+        await land_query(plan, QueryAccess(open_ended, RequestStats(), Redactor()))
+
+    assert read_raw(tmp_path) == []
+    (landed,) = await land_rows(source, tmp_path)
+    assert landed.rows == 1
+
+
+@pytest.mark.parametrize("database", [SQLITE, DUCKDB])
+async def test_a_query_that_does_not_end_is_told_once(tmp_path: Path, database: str) -> None:
+    """After timeout there is one sentence, and nothing that asyncio logs of what was ended."""
+    write_sqlite(tmp_path, "CREATE TABLE t (id INTEGER)")
+    write_duckdb(tmp_path, "CREATE TABLE t (id INTEGER)")
+    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT (x + 1) % 1000 FROM c) SELECT max(x) AS x FROM c"
+    logged: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context["message"]))
+
+    with pytest.raises(PermanentSourceError, match="the query was not done within timeout, 1s"):
+        await land_rows(query_of(database, endless, timeout="1s"), tmp_path)
+    gc.collect()
+
+    assert logged == []
+    assert read_raw(tmp_path) == []

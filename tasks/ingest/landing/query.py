@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import SqlIncremental, SqlSource, write_duration
-from tasks.core.concurrency import in_thread
+from tasks.core.concurrency import await_end, in_thread
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.suggestions import did_you_mean
 from tasks.ingest.http.redaction import Redactor
@@ -87,13 +87,13 @@ async def _land_once(plan: LandingPlan, source: SqlSource, access: QueryAccess) 
             return await asyncio.shield(working)
     except TimeoutError:
         database.cancel()
-        await asyncio.wait([working])
+        await await_end(working)
         raise PermanentSourceError(
             f"the query was not done within timeout, {write_duration(source.timeout)}; raise it, or ask for less with each partition"
         ) from None
     except asyncio.CancelledError:
         database.cancel()
-        await asyncio.wait([working])
+        await await_end(working)
         raise
 
 
@@ -112,7 +112,7 @@ class _Landing:
         writer = RawWriter(plan.raw, plan.requested)
         newest = _newest_of(plan)
         try:
-            for batch in self._database.read(query):
+            for batch in self._read(query):
                 if newest is not None:
                     newest.see(batch)
                 rows = add_constants(batch, dict(plan.job.partition.taken))
@@ -126,10 +126,16 @@ class _Landing:
             discard(plan.raw)
             raise
 
+    def _read(self, query: str) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a query, to its end."""
+        yield from self._database.read(query)
+        if self._database.is_cancelled:
+            raise SourceError("the query was ended before its rows were there; run again")
+
     def _find_outside(self) -> Iterator[str]:
         """Yield what is to be told of rows that are in no partition of a range."""
         for name, query in write_outside(self._source, self._plan.job.partition, self._database):
-            (found,) = [row for batch in self._database.read(query) for row in batch.to_pylist()]
+            (found,) = [row for batch in self._read(query) for row in batch.to_pylist()]
             if number := found["number"]:
                 yield (
                     f"partitions.{name}: {number:,} rows have no {name} within its range, and are in no partition; "

@@ -16,6 +16,9 @@ from tasks.core.placeholders import literal_of
 class Database(ABC):
     """One database, of which a query at a time is read, in a connection and a snapshot of its own."""
 
+    is_cancelled = False
+    """Whether `cancel` has ended the query: what was read of it may be less than all, or nothing."""
+
     @abstractmethod
     def read(self, query: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a query in batches, at least one; what stands in them is what the database has.

@@ -33,7 +33,6 @@ class Duckdb(Database):
         self._path = path
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
-        self._is_cancelled = False
 
     def read(self, query: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a query, in which no other file can be read."""
@@ -41,7 +40,7 @@ class Duckdb(Database):
             with duckdb.connect(self._path, read_only=True) as connection:
                 with self._lock:
                     self._connection = connection
-                if self._is_cancelled:
+                if self.is_cancelled:
                     return
                 for setting in _SETTINGS:
                     connection.execute(f"SET {setting}")
@@ -55,7 +54,7 @@ class Duckdb(Database):
     def cancel(self) -> None:
         """End the query that is read."""
         with self._lock:
-            self._is_cancelled = True
+            self.is_cancelled = True
             if self._connection is not None:
                 self._connection.interrupt()
 

@@ -55,7 +55,6 @@ class Postgresql(Database):
         self._address, self._password = address, password
         self._cursor: Any = None
         self._lock = threading.Lock()
-        self._is_cancelled = False
 
     def read(self, query: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a query, all of one snapshot."""
@@ -65,7 +64,7 @@ class Postgresql(Database):
             with closing(dbapi.connect(full_address(self._address, self._password, **_ALIVE))) as connection:
                 with self._lock:
                     self._cursor = connection.cursor()
-                if self._is_cancelled:
+                if self.is_cancelled:
                     return
                 self._cursor.adbc_statement.set_options(**{_BATCH: str(_BATCH_BYTES)})
                 self._cursor.execute(_BEGIN)
@@ -88,7 +87,7 @@ class Postgresql(Database):
     def cancel(self) -> None:
         """End the query that is read."""
         with self._lock, suppress(Exception):
-            self._is_cancelled = True
+            self.is_cancelled = True
             if self._cursor is not None:
                 self._cursor.adbc_cancel()
 

@@ -28,7 +28,6 @@ class Sqlite(Database):
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
-        self._is_cancelled = False
 
     def read(self, query: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a query, all of one snapshot."""
@@ -37,7 +36,7 @@ class Sqlite(Database):
             with closing(sqlite3.connect(address, uri=True, timeout=_WAITS_S, check_same_thread=False)) as connection:
                 with self._lock:
                     self._connection = connection
-                if self._is_cancelled:
+                if self.is_cancelled:
                     return
                 cursor = connection.execute(query)
                 names = [name for name, *_ in cursor.description]
@@ -55,7 +54,7 @@ class Sqlite(Database):
     def cancel(self) -> None:
         """End the query that is read."""
         with self._lock:
-            self._is_cancelled = True
+            self.is_cancelled = True
             if self._connection is not None:
                 self._connection.interrupt()
 
