@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tasks.core.errors import SourceError, WrongPagesError
+from tasks.ingest.scraping.downloads import Downloads
 from tests.ingest.sources import land_one, list_files, pages, read_rows
 from tests.site.server import Site
 
@@ -113,3 +116,17 @@ async def test_a_selector_that_leads_to_no_file_is_one_error(site: Site, tmp_pat
         WrongPagesError, match=r"download.select: 'video::attr\(src\)' has no address in any of 6 rows on"
     ):
         await land_one(pages(site, "/pictures", **none), tmp_path)
+
+
+async def test_a_row_may_be_its_file_alone(tmp_path: Path) -> None:
+    """Where privacy leaves nothing else of it."""
+
+    async def bring(_: httpx.URL) -> httpx.Response:
+        return httpx.Response(200, headers={"Content-Type": "image/png"}, content=PICTURE)
+
+    downloads = Downloads(tmp_path, "picture", anew=False)
+
+    lines, rejects = await downloads.add_to([b"{}", b"{}"], [httpx.URL("http://localhost/1.png"), None], bring)
+
+    assert [json.loads(line) for line in lines] == [KEPT, NONE]
+    assert rejects == []

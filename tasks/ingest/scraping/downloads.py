@@ -59,11 +59,15 @@ class Downloads:
         return [self._with(line, each) for line, each in zip(lines, found, strict=True)], list(dict.fromkeys(rejects))
 
     def _with(self, line: bytes, file: StoredFile | str | None) -> bytes:
-        """Return a row, a JSON object that is not empty, with the columns of its file."""
+        """Return a row, a JSON object, with the columns of its file."""
         told = file if isinstance(file, StoredFile) else StoredFile("", 0, None)
         values = told._asdict() if isinstance(file, StoredFile) else dict.fromkeys(told._fields)
         columns = {f"{self._into}_{name}": value for name, value in values.items()}
-        return line[:-1] + b"," + json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode()[1:]
+        return (
+            line[:-1]
+            + (b"" if line == b"{}" else b",")
+            + json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode()[1:]
+        )
 
     async def _keep(self, bring: Bring, url: httpx.URL | None) -> StoredFile | str | None:
         """Return a file, which is asked for once, however many rows have it."""
