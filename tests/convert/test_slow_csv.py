@@ -218,6 +218,39 @@ def test_no_odd_record_has_python_read_the_others(
     assert slow <= Counter({"a block of CSV as texts": 1})
 
 
+def test_no_quote_that_is_never_closed_makes_rows_rejects(tmp_path: Path, flights: Flights) -> None:
+    """Be there hundreds of them, each beside fields of two lines: those are rejects alone."""
+    rows = [f'{line},"a\nb"' if n % 4 else f'"{line}' for n, line in enumerate(flights.lines)]
+    (inbox(tmp_path) / "a.csv").write_text("\n".join([f"{flights.header},note", *rows, ""]))
+
+    table = make_table(tmp_path, files_source(table=NO_LIMIT))
+
+    broken = len(rows[::4])
+    assert broken > 400
+    assert (table.rows_table, table.rows_rejected) == (len(rows) - broken, broken)
+
+
+@pytest.mark.parametrize(
+    ("row", "odd", "read"),
+    [
+        ("{line}", '"{line}', {}),
+        ('{line},"a\n\nb"\n', '{line},"c\nd"\n', {"skip_blank": False}),
+    ],
+)
+def test_no_line_end_has_python_read_the_others(
+    tmp_path: Path, flights: Flights, slow: Counter[str], row: str, odd: str, read: dict[str, Any]
+) -> None:
+    """With carriage returns alone and quotes that nothing closes, or with blank lines kept beside fields of several lines."""
+    header, end = (f"{flights.header},note", "\n") if read else (flights.header, "\r")
+    rows = [(row if n % 100 else odd).format(line=line) for n, line in enumerate(flights.lines)]
+    (inbox(tmp_path) / "a.csv").write_bytes(end.join([header, *rows, ""]).encode())
+
+    table = make_table(tmp_path, files_source(table=NO_LIMIT, read=read))
+
+    assert table.rows_table >= len(rows) - len(rows[::100])
+    assert slow <= Counter({"a block of CSV as texts": 1})
+
+
 @pytest.mark.parametrize("text", ["some text,other text", "12 Main St,7 km", "Elm St 3,-"])
 def test_no_row_of_texts_below_a_blank_line_is_judged_by_itself(
     tmp_path: Path, slow: Counter[str], monkeypatch: pytest.MonkeyPatch, text: str

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.csv.lines import as_lines
 from tasks.convert.formats.csv.parse import CsvBlock, has_lines_alone, read_block
 from tasks.convert.formats.csv.records import (
     MANY_LINES,
@@ -65,13 +66,13 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
 
 def without_unclosed(block: CsvBlock) -> CsvBlock | None:
     """Return the same without the lines that open a quote which is never closed; None where there are none of these."""
-    if not block.quote or not has_lines_alone(block.window) or not block.records.unclosed:
+    if not block.quote or not block.records.unclosed:
         return None
-    kept = np.delete(np.arange(block.window.lines), block.records.unclosed)
-    unclosed = set(block.records.unclosed)
-    lines = (line for n, line in enumerate(block.window.data.split(b"\n")) if n not in unclosed)
-    window = ByteView.of(b"\n".join(lines))
-    return replace(block, window=window, raw=block.raw or block.window, places=kept)
+    lines, unclosed = block.records.lines, block.records.unclosed
+    kept = np.delete(np.arange(len(lines)), unclosed)
+    window = ByteView.of("".join(map(lines.__getitem__, kept.tolist())).encode("utf-8", "surrogateescape"))
+    others = replace(block, window=window, raw=block.raw or block.window, places=kept)
+    return others if has_lines_alone(window) else as_lines(others)
 
 
 def _are_undecodable(window: ByteView, records: RecordSpans) -> np.ndarray:

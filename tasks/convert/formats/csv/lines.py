@@ -30,7 +30,8 @@ def as_lines(block: CsvBlock) -> CsvBlock:
     data = end_with_line_feeds(block.window)
     ends = ByteView.of(data).line_ends
     starts, stops = np.concatenate([[0], ends + 1]), np.concatenate([ends, [len(data)]])
-    places = np.flatnonzero(stops > starts)
+    filled = np.flatnonzero(stops > starts)
+    places = filled if block.places is None else block.places[filled]
     window = ByteView.of(_BLANK_LINES.sub(b"\n", data).lstrip(b"\n"))
     lined = replace(block, window=window, raw=block.raw or block.window, places=places)
     return lined if is_quoted_plainly(lined) else block

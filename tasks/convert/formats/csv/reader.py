@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from tasks.convert.formats.csv.at_once import read_texts_at_once, without_unclosed
 from tasks.convert.formats.csv.lines import as_lines, has_blank_lines, has_odd_lines, is_quoted_plainly
-from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
+from tasks.convert.formats.csv.parse import CsvBlock, has_returns_alone, parse_typed
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, tell_width
 from tasks.convert.formats.csv.second import warn_of_second
 from tasks.convert.formats.header import REPEATED, find_repeats, find_second, warn_of_repeats, warn_of_second_header
@@ -39,7 +39,7 @@ def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
 def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     """Return the rows of a block with lines that open a quote which is never closed: these are told, and the others read as if they stood alone; None where there are none of these, or others are in doubt."""
     others = without_unclosed(block)
-    if others is None:
+    if others is None or has_returns_alone(others.window):
         return None
     found = parse_typed(others, schema) if is_quoted_plainly(others) else None
     if found is None:

@@ -6,9 +6,10 @@ import csv
 import io
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate, chain, pairwise
 
 import numpy as np
@@ -23,7 +24,7 @@ from tasks.convert.schema.misfits import make_misfits, make_records
 csv.field_size_limit(sys.maxsize)
 
 _SENTINEL = "end"
-_MAX_UNCLOSED = 100  # quotes never closed, each of which makes the rest of the block be read anew
+_MAX_UNCLOSED = 100  # quotes never closed, for each of which the rest of the block may be read anew
 _LINE_FEED, _CARRIAGE_RETURN = 10, 13
 MANY_LINES = 5  # within one quoted field that are records each: of fewer a text may consist by chance
 _LINES_JUDGED = 200
@@ -82,10 +83,17 @@ class Records:
     def unclosed(self) -> list[int]:
         """Return the places of the lines whose quote is never closed: a line without a quote, where none is open, is not read for it."""
         quote, unclosed, next_line = self._dialect.quote, list[int](), 0
+        text, begins = "".join(self.lines), [0, *accumulate(map(len, self.lines))][:-1]
         for line in [n for n, text in enumerate(self.lines) if quote in text] if quote else ():
-            if len(unclosed) >= _MAX_UNCLOSED:
-                unclosed.append(line)  # what follows is read as unquoted
-            elif line >= next_line:
+            if line < next_line:
+                continue
+            whole = _whole_record(quote, self._dialect.delimiter, self._width).match(text, begins[line])
+            end = bisect_right(begins, whole.end()) if whole else 0
+            if end and end - line - 2 < MANY_LINES:
+                next_line = end
+            elif len(unclosed) >= _MAX_UNCLOSED:
+                unclosed.append(line)
+            else:
                 span = next(self._read(line, len(self.lines)))
                 is_unclosed = span.end > len(self.lines) or self._is_doubtful(span)
                 unclosed += [line] * is_unclosed
@@ -229,6 +237,16 @@ def _is_well_formed(lines: Sequence[str], dialect: Dialect) -> bool:
         return len(list(reader)) == 1
     except csv.Error:
         return False
+
+
+@lru_cache
+def _whole_record(quote: str, delimiter: str, width: int) -> re.Pattern[str]:
+    """Return the pattern of a record of so many fields, quoted as they ought to be, of which each has few lines."""
+    mark, end = re.escape(quote), re.escape(delimiter)
+    line = f"[^{mark}\\r\\n]*+(?:{mark}{mark}[^{mark}\\r\\n]*+)*+"
+    quoted = f"{mark}{line}(?:[\\r\\n]{line}){{0,{2 * MANY_LINES}}}+{mark}"
+    field = f"(?:{quoted}|[^{mark}{end}\\r\\n]*+)"
+    return re.compile(f"{field}(?:{end}{field}){{{max(width - 1, 0)}}}+(?=[\\r\\n]|\\Z)")
 
 
 def _lines_of(data: bytes) -> list[str]:
