@@ -102,6 +102,19 @@ def test_rows_are_sorted_by_what_they_are_in_the_end(tmp_path: Path) -> None:
     assert [(row["id"], row["v"]) for row in read_rows(tmp_path) if row["id"] != 3] == [(1, None), (2, None)]
 
 
+def test_rows_whose_key_is_null_in_the_end_are_no_duplicates(tmp_path: Path) -> None:
+    """As texts those of one key are; beside numbers the column has none, and each of them is in the table again."""
+    source = files_source(key=["v"])
+    write_files(tmp_path, a_csv="id,v\n1,NA\n2,NA\n3,\n")
+    make_table(tmp_path, source)
+    assert len(read_rows(tmp_path)) == len(["NA", ""])
+    write_files(tmp_path, b_csv="id,v\n4,7\n")
+
+    make_table(tmp_path, source)
+
+    assert [(row["id"], row["v"]) for row in read_rows(tmp_path)] == [(1, None), (2, None), (3, None), (4, 7)]
+
+
 def test_an_expression_reads_the_text_that_the_table_has(tmp_path: Path) -> None:
     """Where a column is one of texts for want of values, its words are no nulls."""
     write_files(tmp_path, a_csv="id,v\n1,NA\n2,\n")

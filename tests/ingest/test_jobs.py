@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.config import ApiSource, Pipeline
-from tasks.core.errors import OtherHostError, PermanentSourceError, SourceError
+from tasks.core.errors import OtherHostError, PermanentSourceError, SourceError, WrongPagesError
 from tests.ingest.sources import QUICK, api, land_one, list_files, read_rows
 from tests.killed import Order
 from tests.site.jobs import QUESTIONS
@@ -142,6 +142,19 @@ async def test_a_job_that_is_gone_is_made_anew(site: Site, tmp_path: Path) -> No
 
     assert (read_rows(landed.path), count_made(site)) == (ROWS, 2)
     assert "the job that a run before had made is gone, and another was made" in landed.warnings[0]
+
+
+async def test_a_job_that_is_gone_between_its_files_leaves_no_row_of_the_first(site: Site, tmp_path: Path) -> None:
+    """All files of the next job are read, so that no row of the one before may stay beside them."""
+    source = ordering(site, "gone-between")
+    with pytest.raises(SourceError, match="wait for a minute"):
+        await land_one(source, tmp_path)
+    with pytest.raises(WrongPagesError, match="1 of its files is landed; the next run makes another job"):
+        await land_one(source, tmp_path)
+
+    landed = await land_one(source, tmp_path)
+
+    assert (read_rows(landed.path), count_made(site)) == (ROWS + MORE, 2)
 
 
 async def test_a_file_elsewhere_is_fetched_without_proof_where_it_is_allowed(

@@ -34,7 +34,7 @@ def job_routes(site: Site) -> dict[str, Route]:
 
     async def tell(request: Request) -> Response:
         kind, job = request.path_params["kind"], request.path_params["job"]
-        if job not in asked or (kind == "gone" and job == "1"):
+        if job not in asked or _is_gone(kind, job, asked[job]):
             return PlainTextResponse("no such job", 404)
         asked[job] += 1
         if asked[job] < QUESTIONS or kind == "never-done":
@@ -48,12 +48,25 @@ def job_routes(site: Site) -> dict[str, Route]:
         if kind == "breaks-off-first":
             lines = b"".join(b"%d,x\n" % number for number in range(100))
             return Response(b"id,of\n" + lines + (b'9,"' if site.is_first(request, "file") else b""))
-        if kind == "expired":
-            return PlainTextResponse("the address is no longer valid", 403)
+        if refused := _refuse_file(kind, request.path_params["job"], number):
+            return refused
         well = Response(f"id,of\n{number}1,{number}\n{number}2,{number}\n", headers={"Content-Type": "text/csv"})
         return await fail(kind, well, request, first=site.is_first(request)) if "-once" in kind else well
 
     return {"/jobs/{kind}": make, "/jobs/{kind}/{job}": tell, "/jobs/{kind}/{job}/file": give}
+
+
+def _is_gone(kind: str, job: str, asked: int) -> bool:
+    """Return whether the first job is not known any more, which of one kind it is until it was done."""
+    return job == "1" and (kind == "gone" or (kind == "gone-between" and asked >= QUESTIONS))
+
+
+def _refuse_file(kind: str, job: str, number: str) -> Response | None:
+    """Return why a file is not given; None where it is."""
+    if kind == "expired":
+        return PlainTextResponse("the address is no longer valid", 403)
+    is_second = kind == "gone-between" and (job, number) == ("1", "2")
+    return PlainTextResponse("wait for a minute", 409) if is_second else None
 
 
 def _tell_end(kind: str, job: str, elsewhere: str) -> dict[str, Any]:
@@ -63,6 +76,7 @@ def _tell_end(kind: str, job: str, elsewhere: str) -> dict[str, Any]:
     files = {
         "no-file": None,
         "two-files": [f"{job}/file?n=1", f"{job}/file?n=2"],
+        "gone-between": [f"{job}/file?n=1", f"{job}/file?n=2"],
         "no-address": 5,
         "elsewhere": f"{elsewhere}/jobs/plain/{job}/file",
     }

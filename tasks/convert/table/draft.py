@@ -123,7 +123,7 @@ class Draft:
         wanted = list(self.types.items())
         for part in self.parts.values():
             if list(part.columns.items()) != wanted:
-                nulls = part.nulls_in(self.types) - {*self.job.target.sort_by}
+                nulls = part.nulls_in(self.types) - {*self.job.target.sort_by, *self.job.source.key}
                 exact = not part.total or (
                     sees_alike(self.job.target.columns, part.columns, self.types)
                     and all(

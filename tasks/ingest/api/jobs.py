@@ -42,12 +42,18 @@ async def read_job(
 
     Raises:
         PermanentSourceError: the answers do not tell what they are to, or the job is not done in time.
-        WrongPagesError: the job has failed, or its file is gone, so that another has to be made.
+        WrongPagesError: the job has failed, or its file is gone, or it is gone and some of its files are landed, so that
+            another has to be made.
 
     """
     done = None if state is None else await _wait(job, state, fetch, may_be_gone=True)
     warnings: tuple[str, ...] = ()
     if state is None or done is None:
+        if state is not None and state.files:
+            raise WrongPagesError(
+                f"{state.poll}: the job that a run before had made is gone, and {state.files} of its files is landed; "
+                "the next run makes another job"
+            )
         if state is not None:
             warnings = (f"{state.poll}: the job that a run before had made is gone, and another was made",)
         state = await _make(job, first, fetch)
