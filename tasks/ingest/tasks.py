@@ -33,7 +33,7 @@ from tasks.ingest.landing.batch import PartitionBatch, make_batches, may_pass
 from tasks.ingest.landing.land import Pack, PartitionClient, Watch, land
 from tasks.ingest.landing.packing import Make, Packing
 from tasks.ingest.landing.plan import Landed, LandingPlan, PartitionJob, find_landed, plan_landing, plan_new
-from tasks.ingest.landing.private import LEAST_CHARACTERS, check_key, find_unmet, guard
+from tasks.ingest.landing.private import LEAST_CHARACTERS, check_key, find_unmet, guard, settle_key
 from tasks.ingest.landing.query import QueryAccess, land_query
 from tasks.ingest.landing.writer import list_begun
 from tasks.ingest.progress import Show, SourceProgress
@@ -184,7 +184,14 @@ class _SourceLanding:
         self._progress.reused([landed for landed in found if landed is not None])
         if missing := [job for job, landed in zip(jobs, found, strict=True) if landed is None]:
             await self._land_all(missing)
+        if self._ingest.fresh and self._ingest.part is None and not self._has_failed:
+            await asyncio.to_thread(settle_key, self._folder)
         return [landed or self._outcomes[job.partition.name] for job, landed in zip(jobs, found, strict=True)]
+
+    @property
+    def _has_failed(self) -> bool:
+        """Return whether a partition was not landed."""
+        return any(isinstance(outcome, FailedPartition) for outcome in self._outcomes.values())
 
     async def _land_all(self, jobs: Sequence[PartitionJob]) -> None:
         try:

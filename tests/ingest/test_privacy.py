@@ -22,7 +22,7 @@ from tasks.config.answers import unread
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.private_fields import PrivateFields
 from tasks.ingest.http.redaction import NOT_SHOWN
-from tasks.ingest.landing.private import check_key, clean_records
+from tasks.ingest.landing.private import check_key, clean_records, settle_key
 from tasks.ingest.tasks import read_key
 from tests.flows.conftest import Tidemill, call_command
 from tests.ingest.sources import QUICK, land_one, read_rows
@@ -227,7 +227,28 @@ def test_another_secret_is_refused(tmp_path: Path) -> None:
     ):
         check_key(KEY[::-1].encode(), tmp_path, fresh=False)
     check_key(KEY[::-1].encode(), tmp_path, fresh=True)
+    with pytest.raises(PermanentSourceError, match=r"has not come to its end; run with --fresh again$"):
+        check_key(KEY[::-1].encode(), tmp_path, fresh=False)
+    check_key(KEY[::-1].encode(), tmp_path, fresh=True)
+    settle_key(tmp_path)
     check_key(KEY[::-1].encode(), tmp_path, fresh=False)
+
+
+@pytest.mark.flow
+@pytest.mark.usefixtures("prefect_server")
+def test_all_that_is_fetched_anew_may_have_another_secret(site: Site, tmp_path: Path) -> None:
+    """Once it is all there; the run before, with --fresh as well, had not come to that."""
+    (tmp_path / "people.yaml").write_text(json.dumps({"name": "people", "sources": {"people": people(site)}}))
+    folder = tmp_path / "data" / "raw" / "people"
+    check_key(KEY[::-1].encode(), folder, fresh=False)
+    check_key(KEY.encode(), folder, fresh=True)
+    run = ("run", tmp_path / "people.yaml", "--data", tmp_path / "data", "--only", "ingest")
+
+    ended = [Tidemill({"SALT": KEY})(*run, *more) for more in ((), ("--fresh",))]
+
+    assert [each.returncode for each in ended] == [1, 0]
+    assert "has not come to its end; run with --fresh again" in ended[0].stderr
+    check_key(KEY.encode(), folder, fresh=False)
 
 
 async def test_a_short_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

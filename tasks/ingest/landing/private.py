@@ -30,6 +30,8 @@ class _KnownKey:
     """What a key that rows were hashed with is known by."""
 
     key: str
+    is_of_all: bool = True
+    """Whether no row is there that another key was used for, as where a run with --fresh has not come to its end."""
 
 
 _read = json_reader(_KnownKey)
@@ -39,18 +41,30 @@ def check_key(key: bytes, folder: Path, *, fresh: bool) -> None:
     """Note which key the rows of a source are hashed with; with another one they would be no longer the same.
 
     Raises:
-        PermanentSourceError: what is landed was hashed with another.
+        PermanentSourceError: what is landed, or a part of it, was hashed with another.
 
     """
     known = _KnownKey(hmac.digest(key, _KNOWN_BY, "sha256").hex())
     found = _read(folder / _FILE)
-    if found is not None and found != known and not fresh:
+    if found is not None and found.key != known.key and not fresh:
         raise PermanentSourceError(
             "privacy.hash.secret: is another one than what is landed was hashed with, so that the same values would have two "
             "hashes; fetch all of it again with --fresh, or give the secret of before"
         )
-    if found != known:
-        commit_json(folder / _FILE, vars(known))
+    if found is not None and not found.is_of_all and not fresh:
+        raise PermanentSourceError(
+            "privacy.hash.secret: is another one than a part of what is landed was hashed with, as the run with --fresh that was "
+            "to fetch all of it again has not come to its end; run with --fresh again"
+        )
+    if found is None or found.key != known.key:
+        commit_json(folder / _FILE, vars(replace(known, is_of_all=found is None)))
+
+
+def settle_key(folder: Path) -> None:
+    """Note that all rows of a source are hashed with the key that is known."""
+    found = _read(folder / _FILE)
+    if found is not None and not found.is_of_all:
+        commit_json(folder / _FILE, vars(replace(found, is_of_all=True)))
 
 
 def guard(plan: LandingPlan, key: bytes) -> LandingPlan:
