@@ -41,9 +41,10 @@ from blockbuster import blockbuster_ctx  # noqa: E402 - see above
 from hypothesis import HealthCheck, settings  # noqa: E402 - see above
 from tenacity import Retrying, stop_after_delay, wait_fixed  # noqa: E402 - see above
 
+from tests.mysql import mysql  # noqa: E402 - see above
 from tests.postgresql import postgresql  # noqa: E402 - see above
 
-__all__ = ["postgresql"]
+__all__ = ["mysql", "postgresql"]
 
 _READY_S = 180.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -18,14 +18,17 @@ from tasks.core.placeholders import find_select_mistake, names_in
 from tasks.core.redaction import has_secret, redact
 from tasks.core.suggestions import did_you_mean
 
-DatabaseKind = Literal["postgresql", "sqlite", "duckdb"]
+DatabaseKind = Literal["postgresql", "mysql", "sqlite", "duckdb"]
 _SCHEMES: dict[str, DatabaseKind] = {
     "postgresql": "postgresql",
     "postgres": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
     "sqlite": "sqlite",
     "duckdb": "duckdb",
 }
-_EXAMPLES = "postgresql://user@host/database, sqlite:///shop.db or duckdb:///shop.duckdb"
+_SERVERS = ("postgresql", "mysql")
+_EXAMPLES = "postgresql://user@host/database, mysql://user@host/database, sqlite:///shop.db or duckdb:///shop.duckdb"
 
 
 class SqlIncremental(ConfigModel):
@@ -60,9 +63,9 @@ class SqlSource(Parted):
     kind: Literal["sql"] = "sql"
     """Kind of source."""
     database: NonEmpty
-    """The database: postgresql://user@host:port/database; sqlite:/// or duckdb:/// and the path of its file, relative to the data folder unless that begins with a slash, too, e.g. sqlite:////srv/shop.db."""
+    """The database: postgresql://user@host:port/database; mysql:// or mariadb:// alike; sqlite:/// or duckdb:/// and the path of its file, relative to the data folder unless that begins with a slash, too, e.g. sqlite:////srv/shop.db."""
     password: SecretReference | None = None
-    """Where the password is held: {env: NAME} or {secret_block: name}; without it, PostgreSQL's own PGPASSWORD or ~/.pgpass."""
+    """Where the password is held: {env: NAME} or {secret_block: name}; without it, PostgreSQL's own PGPASSWORD or ~/.pgpass, and none of MySQL."""
     query: NonEmpty
     """One SELECT in the SQL of the database. A partition's value stands where `:name` does, and what there is beside it, as `:name_end`; without that its rows are those whose column of the partition's name has it: SELECT * FROM orders is enough."""
     incremental: SqlIncremental | None = None
@@ -88,16 +91,21 @@ class SqlSource(Parted):
         scheme, _, rest = value.partition("://")
         if scheme not in _SCHEMES:
             raise ValueError(f"{redact(value)!r:.80} is no database that is read; write {_EXAMPLES}")
-        if _SCHEMES[scheme] != "postgresql":
+        if _SCHEMES[scheme] not in _SERVERS:
             if not rest.startswith("/") or len(rest) == 1:
                 raise ValueError(f"{value!r:.80} names no file; write {scheme}:///shop.db, or {scheme}:////srv/shop.db")
             return value
         try:
-            urlsplit(value).port  # noqa: B018 - read when asked for
+            parts = urlsplit(value)
+            _ = parts.port  # read when asked for
         except ValueError as error:
             raise ValueError(
-                f"{value!r:.80} is no address ({error}); write postgresql://user@host:port/database"
+                f"{value!r:.80} is no address ({error}); write {scheme}://user@host:port/database"
             ) from None
+        if _SCHEMES[scheme] == "mysql" and (not parts.hostname or not parts.path.strip("/") or parts.query):
+            raise ValueError(
+                f"{value!r:.80} is no address of a database; write {scheme}://user@host:port/database, without options"
+            )
         return value
 
     @field_validator("query")
@@ -114,11 +122,18 @@ class SqlSource(Parted):
                 unknown, self.placeholders, "add it to partitions, or write it with a space behind the :"
             )
             raise ValueError(f"query: :{unknown} is no partition; {cure}")
-        if self.password is not None and self.dialect != "postgresql":
-            raise ValueError(f"password is of postgresql://, and {self.dialect} has none; take password out")
+        if self.password is not None and self.dialect not in _SERVERS:
+            raise ValueError(
+                f"password is of postgresql:// and mysql://, and {self.dialect} has none; take password out"
+            )
         if self.incremental is not None and not self.key:
             raise ValueError(
                 "incremental needs a key, by which rows that come twice are dropped; add key: [id], or what identifies a row"
+            )
+        start = self.incremental.start if self.incremental is not None else None
+        if self.dialect == "mysql" and isinstance(start, str) and (datetime.fromisoformat(start).utcoffset()):
+            raise ValueError(
+                f"incremental: start {start!r} is not in UTC, and MySQL compares no zones; write it in UTC"
             )
         if self.incremental is not None and self.has_dates:
             raise ValueError(

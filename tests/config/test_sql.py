@@ -62,12 +62,14 @@ def test_another_query_is_refused(file: Path, query: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("database", "said"),
     [
-        ("mysql://me@127.0.0.1/shop", "'mysql://me@127.0.0.1/shop' is no database that is read; write postgresql://user@host/database, sqlite:///shop.db or duckdb:///shop.duckdb"),
+        ("oracle://me@127.0.0.1/shop", "'oracle://me@127.0.0.1/shop' is no database that is read; write postgresql://user@host/database, mysql://user@host/database, sqlite:///shop.db or duckdb:///shop.duckdb"),
         ("shop.db", "'shop.db' is no database that is read; write postgresql://"),
         ("sqlite://shop.db", "'sqlite://shop.db' names no file; write sqlite:///shop.db, or sqlite:////srv/shop.db"),
         ("postgresql://me:s3cr3t@127.0.0.1/shop", "holds a secret, and would be stored with the run; write password: {env: NAME}"),
         ("postgresql://me@127.0.0.1/shop?password=s3cr3t", "holds a secret, and would be stored with the run; write password: {env: NAME}"),
         ("mysql://me:s3cr3t@127.0.0.1/shop", "holds a secret, and would be stored with the run; write password: {env: NAME}"),
+        ("mariadb://me@127.0.0.1", "'mariadb://me@127.0.0.1' is no address of a database; write mariadb://user@host:port/database, without options"),
+        ("mysql://me@127.0.0.1/shop?charset=latin1", "is no address of a database; write mysql://user@host:port/database, without options"),
         ("postgresql://me@127.0.0.1:port/shop", "is no address (Port could not be cast to integer value as 'port'); write postgresql://user@host:port/database"),
     ],
 )  # fmt: skip
@@ -100,8 +102,22 @@ def test_what_does_not_fit_together_is_told(file: Path, keys: str, said: str) ->
     assert said in mistake
 
 
+def test_mysql_begins_at_a_time_in_utc(file: Path) -> None:
+    """As it compares a time with a zone as if that were not there."""
+    keys = "key: [id]\n    incremental: {{column: at, start: '2024-01-01T00:00:00{}'}}"
+    address = "mysql://me@127.0.0.1/shop"
+
+    (mistake,) = mistakes_of(file, sql(keys.format("+01:00"), database=address))
+
+    assert mistake.endswith(
+        "start '2024-01-01T00:00:00+01:00' is not in UTC, and MySQL compares no zones; write it in UTC"
+    )
+    file.write_text(sql(keys.format("Z"), database=address))
+    assert load_pipeline(file).sources
+
+
 def test_a_file_has_no_password(file: Path) -> None:
     """A key that would do nothing is a mistake."""
     (mistake,) = mistakes_of(file, sql("password: {env: PASSWORD}", database="sqlite:///shop.db"))
 
-    assert mistake == f"{AT}: password is of postgresql://, and sqlite has none; take password out"
+    assert mistake == f"{AT}: password is of postgresql:// and mysql://, and sqlite has none; take password out"

@@ -86,13 +86,13 @@ async def _land_once(plan: LandingPlan, source: SqlSource, access: QueryAccess) 
         async with asyncio.timeout(source.timeout.total_seconds()):
             return await asyncio.shield(working)
     except TimeoutError:
-        database.cancel()
+        await asyncio.to_thread(database.cancel)
         await await_end(working)
         raise PermanentSourceError(
             f"the query was not done within timeout, {write_duration(source.timeout)}; raise it, or ask for less with each partition"
         ) from None
     except asyncio.CancelledError:
-        database.cancel()
+        await asyncio.to_thread(database.cancel)
         await await_end(working)
         raise
 

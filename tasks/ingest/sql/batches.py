@@ -20,11 +20,11 @@ _LEAST_TIME = datetime(1, 1, 1, tzinfo=UTC)
 _MOST_TIME = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
-def refuse_type(column: str, kind: str, cast: str) -> NoReturn:
-    """Raise that a column is of a type that no table has, and how it is cast."""
-    written = cast.format(quote_name(column))
+def refuse_type(column: str, kind: str, cast: str, quoted: str | None = None) -> NoReturn:
+    """Raise that a column is of a type that no table has, and how it is cast, by its name as the database has it quoted."""
+    quoted = quoted or quote_name(column)
     raise PermanentSourceError(
-        f"column {column!r} of the query is {kind}, which no table has; cast it in the query: {written} AS {quote_name(column)}"
+        f"column {column!r} of the query is {kind}, which no table has; cast it in the query: {cast.format(quoted)} AS {quoted}"
     )
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from tasks.config import Scalar
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.placeholders import literal_of
+from tasks.core.tables import quote_name
 
 
 class Database(ABC):
@@ -32,6 +33,14 @@ class Database(ABC):
     @abstractmethod
     def cancel(self) -> None:
         """End the query that is read, whichever thread reads it."""
+
+    def name(self, name: str) -> str:
+        """Return the name of a column as it is quoted."""
+        return quote_name(name)
+
+    def placed(self, value: Scalar) -> str:
+        """Return a value as it stands in place of a placeholder."""
+        return literal_of(value)
 
     def literal(self, value: Scalar) -> str:
         """Return a value as it is compared with a column, whatever the column's type is."""

@@ -16,6 +16,8 @@ from tasks.ingest.sql.database import Database
 from tasks.ingest.sql.query import write_query
 from tasks.raw.partitions import Partition
 
+_PACKAGES = {"postgresql": PACKAGE, "mysql": "pymysql"}
+
 
 def open_database(source: SqlSource, root: Path, password: str | None) -> Database:
     """Return the database of a source, for one query; paths are relative to the data folder `root`.
@@ -31,6 +33,10 @@ def open_database(source: SqlSource, root: Path, password: str | None) -> Databa
             from tasks.ingest.sql.postgresql import Postgresql  # noqa: PLC0415 - what one kind alone needs
 
             return Postgresql(source.database, password)
+        case "mysql":
+            from tasks.ingest.sql.mysql import Mysql  # noqa: PLC0415 - the same
+
+            return Mysql(source.database, password)
         case "sqlite":
             from tasks.ingest.sql.sqlite import Sqlite  # noqa: PLC0415 - the same
 
@@ -45,9 +51,9 @@ def open_database(source: SqlSource, root: Path, password: str | None) -> Databa
 
 def find_database_mistake(source: SqlSource, root: Path) -> str | None:
     """Return why a database cannot be read, as far as that is seen without asking it, and the cure; None where it may be."""
-    if source.dialect == "postgresql":
-        if find_spec(PACKAGE.replace("-", "_")) is None:
-            return f"database: {source.database} needs {PACKAGE}, which is not installed; run: pip install {PACKAGE}"
+    if (package := _PACKAGES.get(source.dialect)) is not None:
+        if find_spec(package.replace("-", "_")) is None:
+            return f"database: {source.database} needs {package}, which is not installed; run: pip install {package}"
         return None
     file = source.file(root)
     return None if file.is_file() else f"database: {file} is no file; put it there, or correct the path"
