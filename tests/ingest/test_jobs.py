@@ -144,12 +144,24 @@ async def test_a_job_that_is_gone_is_made_anew(site: Site, tmp_path: Path) -> No
     assert "the job that a run before had made is gone, and another was made" in landed.warnings[0]
 
 
-async def test_a_job_that_is_gone_between_its_files_leaves_no_row_of_the_first(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("gone-between", "1 of its files is landed; the next run makes another job"),
+        (
+            "fewer-later",
+            "the job names 1 files, where it named more when 1 were landed; the next run makes another job",
+        ),
+    ],
+)
+async def test_a_job_that_changes_between_its_files_leaves_no_row_of_the_first(
+    site: Site, tmp_path: Path, kind: str, sentence: str
+) -> None:
     """All files of the next job are read, so that no row of the one before may stay beside them."""
-    source = ordering(site, "gone-between")
+    source = ordering(site, kind)
     with pytest.raises(SourceError, match="wait for a minute"):
         await land_one(source, tmp_path)
-    with pytest.raises(WrongPagesError, match="1 of its files is landed; the next run makes another job"):
+    with pytest.raises(WrongPagesError, match=sentence):
         await land_one(source, tmp_path)
 
     landed = await land_one(source, tmp_path)

@@ -41,7 +41,7 @@ def job_routes(site: Site) -> dict[str, Route]:
             return JSONResponse({"status": "running"}, 202)
         if kind in ("answers-itself", "breaks-off-first"):
             return await give(request)
-        return JSONResponse(_tell_end(kind, job, site.redirect_to))
+        return JSONResponse(_tell_end(kind, job, site.redirect_to, is_first=asked[job] == QUESTIONS))
 
     async def give(request: Request) -> Response:
         kind, number = request.path_params["kind"], request.query_params.get("n", "1")
@@ -65,11 +65,11 @@ def _refuse_file(kind: str, job: str, number: str) -> Response | None:
     """Return why a file is not given; None where it is."""
     if kind == "expired":
         return PlainTextResponse("the address is no longer valid", 403)
-    is_second = kind == "gone-between" and (job, number) == ("1", "2")
+    is_second = kind in ("gone-between", "fewer-later") and (job, number) == ("1", "2")
     return PlainTextResponse("wait for a minute", 409) if is_second else None
 
 
-def _tell_end(kind: str, job: str, elsewhere: str) -> dict[str, Any]:
+def _tell_end(kind: str, job: str, elsewhere: str, *, is_first: bool) -> dict[str, Any]:
     """Return what is told of a job that has ended."""
     if kind == "fails":
         return {"status": "failed", "why": "too many days"}
@@ -77,6 +77,7 @@ def _tell_end(kind: str, job: str, elsewhere: str) -> dict[str, Any]:
         "no-file": None,
         "two-files": [f"{job}/file?n=1", f"{job}/file?n=2"],
         "gone-between": [f"{job}/file?n=1", f"{job}/file?n=2"],
+        "fewer-later": [f"{job}/file?n=1", f"{job}/file?n=2"][: 1 if job == "1" and not is_first else 2],
         "no-address": 5,
         "elsewhere": f"{elsewhere}/jobs/plain/{job}/file",
     }

@@ -132,7 +132,12 @@ async def _wait(job: Job, state: JobState, fetch: Fetch, *, may_be_gone: bool = 
 
 
 async def _find_files(job: Job, state: JobState, done: httpx.Response) -> list[str] | None:
-    """Return the addresses of a job's files; None where the answer itself is the file."""
+    """Return the addresses of a job's files; None where the answer itself is the file.
+
+    Raises:
+        WrongPagesError: it names fewer than it did when some were landed.
+
+    """
     if job.download is None:
         return None
     if job.download.url is not None:
@@ -140,7 +145,13 @@ async def _find_files(job: Job, state: JobState, done: httpx.Response) -> list[s
     key = "job.download.url_at"
     found = await _at(done, str(job.download.url_at), key)
     addresses = [find_address(done, value, key) for value in (found if isinstance(found, list) else [found])]
-    return [address for address in addresses if address is not None]
+    named = [address for address in addresses if address is not None]
+    if state.files and len(named) <= state.files:  # which were not all when they were landed
+        raise WrongPagesError(
+            f"{label_of(done)}: the job names {len(named)} files, where it named more when {state.files} were landed; "
+            "the next run makes another job"
+        )
+    return named
 
 
 async def _at(response: httpx.Response, path: str, key: str) -> Any:

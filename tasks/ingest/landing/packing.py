@@ -78,7 +78,7 @@ class Packing:
     async def _write(self, waiting: Sequence[_Waiting]) -> None:
         try:
             manifests = await in_thread(self._pack, waiting)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - nobody may wait for ever
             for each in waiting:
                 if not each.packed.done():
                     each.packed.set_exception(error)
