@@ -241,7 +241,7 @@ def test_columns_that_change_their_names_are_told(own: Command, tmp_path: Path) 
         (("x",), "--from: is missing, and there is no terminal to ask in; give the address of an API"),
         (("X y", "--from", "a.csv"), "'X y' is no name of a pipeline; write small letters"),
         (("x", "--from", "none.csv"), "no file matches none.csv, here or below "),
-        (("x", "--from", "empty"), "empty has no file of a known ending; give files of .csv, "),
+        (("x", "--from", "empty"), "empty has no file of a known ending; give files of .arrows, .csv, "),
         (("x", "--from", "https://h/a.csv?token=0123456789abcdef0"), "https://h/a.csv?token=*** holds a secret"),
         (
             ("x", "--from", "a.csv", "--target", "pric"),

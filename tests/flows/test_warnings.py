@@ -23,7 +23,7 @@ def orders(tmp_path: Path) -> Path:
     (inbox / "orders.csv").write_text("x\n" + "1\n" * 17 + "bad\n" * 3)
     file = tmp_path / "pipeline.yaml"
     file.write_text(
-        "name: warned\nsources:\n  orders: {kind: files, path: inbox/*.csv, columns: {x: int}}\n", encoding="utf-8"
+        "name: rejecting\nsources:\n  orders: {kind: files, path: inbox/*.csv, columns: {x: int}}\n", encoding="utf-8"
     )
     return file
 
@@ -37,7 +37,7 @@ def test_a_warning_reaches_every_place_a_person_looks_at(
     summary = json.loads((tmp_path / "data" / "summary.json").read_text())
     with PrefectHttpxSyncClient(base_url=prefect_server) as api:
         run = api.get(f"/flow_runs/{summary['flow_run_id']}").json()
-        artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["warned-warnings"]}}}).json()
+        artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["rejecting-warnings"]}}}).json()
         children = {"flow_runs": {"parent_flow_run_id": {"any_": [run["id"]]}}}
         runs = [run["id"], *(child["id"] for child in api.post("/flow_runs/filter", json=children).json())]
         query = {"logs": {"flow_run_id": {"any_": runs}, "level": {"ge_": 30}}}

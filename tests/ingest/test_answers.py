@@ -152,12 +152,16 @@ async def test_records_that_cannot_be_read_become_rejects(site: Site, tmp_path: 
             "larger than requests.max_body_bytes (1,048,576): its files have",
         ),
         (
-            gzip.compress(bytes(2**21)),
+            gzip.compress(bytes(2**21), mtime=0),
             {"kind": "ndjson"},
             "larger than requests.max_body_bytes (1,048,576): it goes on",
         ),
-        (gzip.compress(bytes(2**21)), {"kind": "json"}, "larger than requests.max_body_bytes (1,048,576): it goes on"),
-        (gzip.compress(b"<html>"), {"kind": "json"}, "is not JSON: '<html>'"),
+        (
+            gzip.compress(bytes(2**21), mtime=0),
+            {"kind": "json"},
+            "larger than requests.max_body_bytes (1,048,576): it goes on",
+        ),
+        (gzip.compress(b"<html>", mtime=0), {"kind": "json"}, "is not JSON: '<html>'"),
     ],
 )
 async def test_what_is_wrong_with_an_answer_is_told(
@@ -173,7 +177,12 @@ async def test_what_is_wrong_with_an_answer_is_told(
 
 
 @pytest.mark.parametrize(
-    "body", [gzip.compress(b"[1]" * 99)[:-9], zipped({"a": b"[1]" * 99})[:-9], gzip.compress(b"[1]")[:-4] + b"abcd"]
+    "body",
+    [
+        gzip.compress(b"[1]" * 99, mtime=0)[:-9],
+        zipped({"a": b"[1]" * 99})[:-9],
+        gzip.compress(b"[1]", mtime=0)[:-4] + b"abcd",
+    ],
 )
 async def test_what_is_packed_and_damaged_may_be_fetched_again(site: Site, tmp_path: Path, body: bytes) -> None:
     """A packed body that is cut off, or has another checksum, is an error that another attempt may mend."""

@@ -74,11 +74,11 @@ def _meta(number: int, total: int, packing: str) -> str:
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
-    """Return files in a .zip."""
+    """Return files in a .zip, the same at any time."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, body in files.items():
-            archive.writestr(name, body)
+            archive.writestr(zipfile.ZipInfo(name), body, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 
