@@ -90,13 +90,24 @@ async def test_each_grant_gives_one_token_for_all(site: Site, tmp_path: Path, ch
     assert not [secret for secret in (*SECRETS.values(), *site.issued.access) if secret in str(WARNED)]
 
 
-@pytest.mark.parametrize("fault", ["500-once", "429-once-retry-after-seconds", "drop-once"])
+@pytest.mark.parametrize("fault", ["500-once", "429-once-retry-after-seconds", "drop-once", "truncated-once"])
 async def test_a_fault_of_the_token_server_passes(site: Site, tmp_path: Path, fault: str) -> None:
     """What may pass is tried again once for all, and every row lands."""
     source = guarded(site, "plain", oauth2(site, fault, **REFRESH), **PARTS)
 
     assert await land_parts(source, tmp_path) == [len(ITEMS)] * 8
     assert (len(sent_to(site, f"/oauth2/{fault}")), len(site.issued.access)) == (2, 1)
+
+
+async def test_a_token_without_end_is_one_error(site: Site, tmp_path: Path) -> None:
+    """It is read no further than an answer of the source itself."""
+    requests = QUICK | {"max_body_bytes": "1MiB"}
+    source = guarded(site, "plain", oauth2(site, "huge"), **PARTS, requests=requests)
+
+    failed = await land_parts(source, tmp_path)
+
+    assert [isinstance(error, PermanentSourceError) for error in failed] == [True] * 8
+    assert all("larger than requests.max_body_bytes (1,048,576)" in str(error) for error in failed)
 
 
 async def test_a_fault_that_does_not_pass_is_shared(site: Site, tmp_path: Path) -> None:

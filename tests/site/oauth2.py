@@ -33,7 +33,7 @@ FIRST_REFRESH = "refresh-91ab-0"
 SERVICE = "reader@example.com"
 """The service account, whose public keys the site is given."""
 DENIED = "Refresh token 91ab was used before, or is not known"
-_ONCE = ("500-once", "429-once-retry-after-seconds", "drop-once")
+_ONCE = ("500-once", "429-once-retry-after-seconds", "drop-once", "truncated-once")
 
 
 @dataclass
@@ -168,7 +168,7 @@ def oauth2_routes(site: Site, items: list[dict[str, Any]]) -> dict[str, Route]:
         fault = request.path_params["fault"]
         if fault in _ONCE and site.is_first(request):
             return await fail(fault, PlainTextResponse(""), request, first=True)
-        if fault in ("500-always", "404-always"):
+        if fault in ("500-always", "404-always", "huge"):
             return await fail(fault, PlainTextResponse(""), request, first=True)
         if fault == "wrong-json":
             return JSONResponse(["access_token"])
