@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import NoReturn
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn, Protocol
 
 import pyarrow as pa
 
@@ -45,6 +48,40 @@ class Database(ABC):
     def literal(self, value: Scalar) -> str:
         """Return a value as it is compared with a column, whatever the column's type is."""
         return literal_of(value)
+
+
+class Interrupted(Protocol):
+    """A connection whose query another thread may end."""
+
+    def interrupt(self) -> None:
+        """End the query."""
+
+
+class FileDatabase(Database):
+    """A database that is one file, whose connection is interrupted."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: Interrupted | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def _reading(self, connection: Interrupted) -> Iterator[None]:
+        """Let the query of a connection be ended while the block runs."""
+        with self._lock:
+            self._connection = connection
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._connection = None
+
+    def cancel(self) -> None:
+        """End the query that is read."""
+        with self._lock:
+            self.is_cancelled = True
+            if self._connection is not None:
+                self._connection.interrupt()
 
 
 def fail(said: str, cure: str, *, may_pass: bool) -> NoReturn:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NoReturn
 
 import duckdb
@@ -12,7 +10,7 @@ import pyarrow as pa
 
 from tasks.core.sql import explain_sql, stream_result
 from tasks.ingest.sql.batches import check_time, refuse_doubles, refuse_type
-from tasks.ingest.sql.database import Database, fail
+from tasks.ingest.sql.database import FileDatabase, fail
 
 BATCH_ROWS = 131_072
 _SETTINGS = ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true")
@@ -26,20 +24,13 @@ _REFUSED = {
 }
 
 
-class Duckdb(Database):
+class Duckdb(FileDatabase):
     """A file of DuckDB."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._lock = threading.Lock()
 
     def read(self, query: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a query, in which no other file can be read."""
         try:
-            with duckdb.connect(self._path, read_only=True) as connection:
-                with self._lock:
-                    self._connection = connection
+            with duckdb.connect(self._path, read_only=True) as connection, self._reading(connection):
                 if self.is_cancelled:
                     return
                 for setting in _SETTINGS:
@@ -47,16 +38,6 @@ class Duckdb(Database):
                 yield from _batches(connection, query)
         except duckdb.Error as error:
             self._explain(error)
-        finally:
-            with self._lock:
-                self._connection = None
-
-    def cancel(self) -> None:
-        """End the query that is read."""
-        with self._lock:
-            self.is_cancelled = True
-            if self._connection is not None:
-                self._connection.interrupt()
 
     def _explain(self, error: duckdb.Error) -> NoReturn:
         said = explain_sql(error)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
 
 import pyarrow as pa
 
 from tasks.ingest.sql.batches import refuse_doubles
-from tasks.ingest.sql.database import Database, fail
+from tasks.ingest.sql.database import FileDatabase, fail
 
 BATCH_ROWS = 65_536
 _WAITS_S = 30.0  # for one that writes
@@ -21,21 +19,17 @@ _EXACT_IN_FLOAT = 2**53
 _MAY_PASS = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"})
 
 
-class Sqlite(Database):
+class Sqlite(FileDatabase):
     """A file of SQLite."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-        self._lock = threading.Lock()
 
     def read(self, query: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a query, all of one snapshot."""
         address = f"file:{quote(str(self._path))}?mode=ro"
         try:
-            with closing(sqlite3.connect(address, uri=True, timeout=_WAITS_S, check_same_thread=False)) as connection:
-                with self._lock:
-                    self._connection = connection
+            with (
+                closing(sqlite3.connect(address, uri=True, timeout=_WAITS_S, check_same_thread=False)) as connection,
+                self._reading(connection),
+            ):
                 if self.is_cancelled:
                     return
                 cursor = connection.execute(query)
@@ -47,16 +41,6 @@ class Sqlite(Database):
                     yield _batch(names, rows)
         except (sqlite3.Error, sqlite3.Warning) as error:
             self._explain(error)
-        finally:
-            with self._lock:
-                self._connection = None
-
-    def cancel(self) -> None:
-        """End the query that is read."""
-        with self._lock:
-            self.is_cancelled = True
-            if self._connection is not None:
-                self._connection.interrupt()
 
     def _explain(self, error: Exception) -> NoReturn:
         name = getattr(error, "sqlite_errorname", "").split("_")
