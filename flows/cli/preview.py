@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -28,6 +27,7 @@ from tasks.convert.table.inputs import find_file, list_files, list_raw
 from tasks.core.errors import ConfigError, SourceError, TidemillError
 from tasks.core.escaping import count
 from tasks.core.redaction import redact
+from tasks.core.scratch import scratch
 from tasks.core.storage import DataFolder
 from tasks.core.suggestions import did_you_mean
 from tasks.raw.children import with_kept_children
@@ -135,8 +135,8 @@ def _first_rows(name: str, source: SqlSource, folder: DataFolder, rows: int) -> 
     from tasks.ingest.sql.batches import as_frame  # noqa: PLC0415 - of databases alone is Arrow wanted
     from tasks.ingest.sql.opening import read_first_rows  # noqa: PLC0415 - the same
 
-    with tempfile.TemporaryDirectory(prefix="tidemill-preview-") as scratch:
-        path = Path(scratch) / "first rows.arrows"
+    with scratch("preview") as place:
+        path = place / "first rows.arrows"
         found = read_first_rows(source, list_partitions(source)[0], folder.root, rows)
         path.write_bytes(b"".join(map(as_frame, found)))
         return read_head(name, source, find_file(path, path.parent), folder)

@@ -32,6 +32,7 @@ from flows.cli.prefect_api import PrefectApi
 from flows.cli.served_runs import ServedRuns
 from flows.deployments import FILE, Deployment, Timetable
 from tasks.core.errors import ConfigError
+from tasks.core.scratch import make_scratch
 
 _LOOK_S = 2.0
 _ANSWER_S = 10.0
@@ -145,6 +146,7 @@ class _Serving:
         self._api, self._client, self._probe = api, client, probe
         self._deployments = deployments
         self._runner = Runner(pause_on_shutdown=False)  # its own way of it fails where the server is away
+        self._runner._tmp_dir = make_scratch("serve")  # noqa: SLF001 - it would leave an empty folder behind, and what is killed its own
         self._served: dict[UUID, Deployment] = {}
         self._runs = ServedRuns(client)
         self._is_away = False

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Collection
-from pathlib import Path
 
 from flows.summary import RunOptions
 from tasks.config import Pipeline, Training
 from tasks.core.errors import TableError
+from tasks.core.scratch import scratch
 from tasks.core.sql import check_query
 from tasks.core.storage import DataFolder
 from tasks.tables.draft import DraftedTables, draft_tables
@@ -28,11 +27,11 @@ def find_table_mistakes(
     mistakes = find_order_mistakes(config)
     if choice.runs("tables"):
         mistakes += find_function_mistakes(config)
-    with tempfile.TemporaryDirectory(prefix="tidemill-check-") as scratch:
+    with scratch("check") as folder_of_drafts:
         drafted = None
         if in_tables:
             try:
-                drafted = draft_tables(config, folder, Path(scratch), _doubtful_tables(config, doubtful))
+                drafted = draft_tables(config, folder, folder_of_drafts, _doubtful_tables(config, doubtful))
                 mistakes += drafted.mistakes
             except TableError as error:
                 mistakes += str(error).splitlines()

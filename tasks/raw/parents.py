@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from tasks.config import Child, Parent, PartedSource, QueryLimits, Scalar
 from tasks.config.partitions import MOST_PARTITIONS
 from tasks.core.errors import QueryError
+from tasks.core.scratch import scratch
 from tasks.core.sql import bounded, check_query, explained, opened_tables
 from tasks.core.storage import DataFolder
 from tasks.core.suggestions import did_you_mean
@@ -66,8 +65,8 @@ def _read_rows(at: str, parent: Parent, folder: DataFolder, limit: int = MOST_PA
         return []  # made of no row
     tables = {parent.from_: table}
     with (
-        tempfile.TemporaryDirectory(prefix="tidemill-parents-") as scratch,
-        opened_tables(tables, Path(scratch) / "spill", _LIMITS) as connection,
+        scratch("parents") as place,
+        opened_tables(tables, place / "spill", _LIMITS) as connection,
     ):
         kinds = _kinds_of(connection, parent.from_)
         if not kinds:

@@ -68,8 +68,8 @@ def outcome(data: Path) -> tuple[Any, Any, Any]:
 
 @pytest.mark.flow
 def test_a_run_killed_in_training_is_finished_by_the_next(prefect_server: str, tmp_path: Path) -> None:
-    """Tables and scores are those of a run that nobody killed; what is counted of all runs is so, and what of this one."""
-    temporary = tmp_path / "t"  # what is killed leaves a folder of sockets behind
+    """Tables and scores are those of a run that nobody killed; what is counted of all runs is so, and what of this one; nothing is left in the folder of temporary files."""
+    temporary = tmp_path / "t"
     temporary.mkdir()
     tidemill = Tidemill({"PREFECT_API_URL": prefect_server, "TMPDIR": str(temporary)})
     with Sites().serving() as sites:
@@ -78,6 +78,7 @@ def test_a_run_killed_in_training_is_finished_by_the_next(prefect_server: str, t
         path = write_pipeline(tmp_path, site)
         whole = tidemill("run", path, "--data", tmp_path / "whole")
         assert whole.returncode == 0, whole.stderr
+        assert not list(temporary.iterdir())
         with tidemill.start("run", path, "--data", tmp_path / "killed") as process:
             read_until(process, r"train +dummy")
             os.killpg(process.pid, signal.SIGKILL)
@@ -85,6 +86,7 @@ def test_a_run_killed_in_training_is_finished_by_the_next(prefect_server: str, t
         assert not (tmp_path / "killed" / "models" / "growing" / "leaderboard.json").exists()
         again = tidemill("run", path, "--data", tmp_path / "killed")
     assert again.returncode == 0, again.stderr
+    assert not list(temporary.iterdir())
 
     table, scores, counted = outcome(tmp_path / "whole")
     assert (counted["rows_received"], counted["rows_duplicate"], counted["rows_new"]) == (ROWS + 1, 1, ROWS + 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from tasks.config.base import NAME_PATTERN
 from tasks.core.errors import ConfigError
 from tasks.core.imports import spare_pandas
 from tasks.core.redaction import has_secret, redact
+from tasks.core.scratch import scratch
 from tasks.core.storage import DataFolder
 
 if TYPE_CHECKING:
@@ -171,8 +171,8 @@ def _write(name: str, drafts: Sequence[SourceDraft], target: str | None, console
 
 def _check(text: Text, name: str) -> Pipeline:
     """Return the pipeline that a text describes."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.yaml"
+    with scratch("new") as folder:
+        path = folder / f"{name}.yaml"
         path.write_text(str(text), encoding="utf-8")
         try:
             return load_pipeline(path)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import duckdb
@@ -18,6 +17,7 @@ from tasks.convert.checks.columns import EXAMPLES, SHOWN_CHARACTERS, as_null, as
 from tasks.convert.parts.part import StoredPart
 from tasks.core.errors import TableError
 from tasks.core.escaping import one_line
+from tasks.core.scratch import scratch
 from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import files_as_sql, quote_name
 
@@ -57,10 +57,10 @@ class CheckedRows:
 @contextmanager
 def open_rows(parts: Sequence[StoredPart], types: Mapping[str, str]) -> Iterator[CheckedRows]:
     """Yield the rows of all parts, which have the same columns, as one table."""
-    with TemporaryDirectory(prefix="tidemill-checks-") as spill:
+    with scratch("checks") as spill:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY,
-            "temp_directory": spill,
+            "temp_directory": str(spill),
             "autoinstall_known_extensions": "false",
         }
         with duckdb.connect(config=config) as connection:

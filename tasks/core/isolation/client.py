@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from asyncio import CancelledError
@@ -24,6 +23,7 @@ from typing import Any
 from tasks.core.child_process import own_path
 from tasks.core.isolation.process import THREAD_VARIABLES, Ending, How, Request
 from tasks.core.outcome import Failed, Outcome
+from tasks.core.scratch import SHORT, make_scratch
 
 _SERVE = "from tasks.core.isolation.server import main; main()"  # not -m: what it sends would be of a module __main__
 _SOCKET = "calls"
@@ -147,11 +147,11 @@ class CallServer:
 
 def _make_folder() -> Path:
     """Return a new folder that only its owner enters, where the address of a socket has room for its path."""
-    folder = Path(tempfile.mkdtemp(prefix="tidemill-"))
+    folder = make_scratch(_SOCKET)
     if len(os.fsencode(folder / _SOCKET)) <= _ADDRESS_BYTES:
         return folder
     folder.rmdir()
-    return Path(tempfile.mkdtemp(prefix="tidemill-", dir="/tmp"))
+    return make_scratch(_SOCKET, SHORT)
 
 
 class _Servers:

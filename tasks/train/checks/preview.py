@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 
 from tasks.config import GroupSplit, QueryLimits, TimeSplit, Training
 from tasks.core.errors import LateQueryError, TrainingError
+from tasks.core.scratch import scratch
 from tasks.core.sql import bounded, explained, opened_tables, plain_column
 from tasks.train.checks.target import examine_target, find_column_mistakes
 from tasks.train.data.query import LIMITS_AT, PLAIN_TYPES, as_plain
@@ -30,9 +30,9 @@ def find_row_mistakes(training: Training, tables: Mapping[str, Path], *, is_rowl
 
     """
     limits = training.query_limits.model_copy(update={"time_limit_s": min(_TIME_S, training.query_limits.time_limit_s)})
-    with tempfile.TemporaryDirectory(prefix="tidemill-check-") as spill:
+    with scratch("check") as spill:
         try:
-            return _examine(training, tables, Path(spill), limits, is_rowless=is_rowless)
+            return _examine(training, tables, spill, limits, is_rowless=is_rowless)
         except LateQueryError:
             return []
         except TrainingError as error:
