@@ -10,6 +10,7 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.cancellation import end_parts
 from flows.stage import end_stage, name_run, read_for_run
 from tasks.config import ElementsSource, FilesSource, Pipeline
 from tasks.convert.table.state import CommittedTable
@@ -23,7 +24,7 @@ from tasks.reports.artifacts import report_tables
 from tasks.reports.tables import report_findings
 
 
-@flow(name="convert", flow_run_name=name_run, persist_result=False)
+@flow(name="convert", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
 async def convert(
     config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, partitions: str | None = None
 ) -> list[Outcome[CommittedTable]]:

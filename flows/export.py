@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
+from flows.cancellation import end_parts
 from flows.stage import end_stage, name_run
 from tasks.config import Pipeline, read_pipeline
 from tasks.core.errors import ConfigError
@@ -18,7 +19,7 @@ from tasks.raw.owners import refuse_foreign
 from tasks.reports.artifacts import report_exports
 
 
-@flow(name="export", flow_run_name=name_run, persist_result=False)
+@flow(name="export", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
 async def export(config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> list[Outcome[Exported]]:
     """Write each table to its targets; what stands there as it would be written is left.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
+from flows.cancellation import end_parts
 from flows.parents import ParentTables
 from flows.stage import end_stage, name_run, read_for_run
 from tasks.config import Pipeline
@@ -25,7 +26,7 @@ from tasks.raw.selection import choose_slice
 from tasks.reports.artifacts import ProgressArtifacts, report_ingest
 
 
-@flow(name="ingest", flow_run_name=name_run, persist_result=False)
+@flow(name="ingest", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
 async def ingest(
     config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, partitions: str | None = None
 ) -> list[LandedSource]:

@@ -10,6 +10,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from flows.cancellation import end_parts
 from flows.convert import convert
 from flows.export import export
 from flows.ingest import ingest
@@ -25,7 +26,7 @@ from tasks.reports.artifacts import report_run
 from tasks.tables.function import functions_ready
 
 
-@flow(name="pipeline", flow_run_name=name_run, persist_result=False)
+@flow(name="pipeline", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
 async def pipeline(
     config: Pipeline | Path,
     data: Path = Path("data"),

@@ -14,6 +14,7 @@ from tempfile import mkdtemp
 from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
+from flows.cancellation import end_parts
 from tasks.config import ColumnType, QueryLimits
 from tasks.convert.single import convert_single, find_like
 from tasks.convert.table.conversion import Convert
@@ -67,7 +68,7 @@ def _name_run() -> str:
     return f"{flow_run.parameters['pipeline']}-predict"
 
 
-@flow(name="predict", flow_run_name=_name_run, persist_result=False)
+@flow(name="predict", flow_run_name=_name_run, on_cancellation=[end_parts], persist_result=False)
 async def predict(
     pipeline: str,
     rows: str,

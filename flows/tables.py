@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
+from flows.cancellation import end_parts
 from flows.stage import end_stage, name_run
 from tasks.config import Pipeline, read_pipeline
 from tasks.convert.table.state import CommittedTable
@@ -22,7 +23,7 @@ from tasks.tables.order import find_table_mistakes, order_tables
 from tasks.tables.tasks import make_one
 
 
-@flow(name="tables", flow_run_name=name_run, persist_result=False)
+@flow(name="tables", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
 async def tables(
     config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False
 ) -> list[Outcome[CommittedTable]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
+from flows.cancellation import end_parts
 from flows.stage import name_run
 from tasks.config import Pipeline, Training, read_pipeline
 from tasks.core.errors import StageError, TrainingError
@@ -23,7 +24,7 @@ from tasks.train.registry import CARD, decide_champion, publish_version, read_ch
 from tasks.train.tasks import build_training_set
 
 
-@flow(name="train", flow_run_name=name_run, persist_result=False)
+@flow(name="train", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
 async def train(config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> Leaderboard:
     """Train every candidate of a pipeline on its tables, rank them, and keep the best as a version that may serve.
 

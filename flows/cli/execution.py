@@ -16,6 +16,7 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import TerminationSignal
 
+from flows.cancellation import signals_cancel
 from flows.cli.flush import STORED_S, flush
 from flows.cli.prefect_api import PrefectApi
 from flows.pipeline import pipeline
@@ -27,7 +28,7 @@ from tasks.train.execution.worker import stop_workers
 
 _WATCH_S = 1.0
 _CANCELS = 4
-_INTERRUPTED_STORED_S = 1.5  # after a Ctrl-C the shell is waited for
+_INTERRUPTED_STORED_S = 5.0  # at most: after a Ctrl-C the shell is waited for
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,21 @@ class FlowExecution:
             LostServerError: the temporary server has ended.
 
         """
-        limit_s = STORED_S
+        interrupted = False
         try:
-            with subscribed(self._listener):
-                return _run(flow.with_options(on_running=[self._remember])(*asked), self._api)
+            with subscribed(self._listener), signals_cancel():
+                return _run(flow.with_options(on_running=[self._remember], on_cancellation=[])(*asked), self._api)
         except KeyboardInterrupt:
-            limit_s = _INTERRUPTED_STORED_S
+            interrupted = True
             raise
         finally:
             if self._api.is_alive:
-                flush(self._api, self.flow_run_id, limit_s)
+                flush(
+                    self._api,
+                    self.flow_run_id,
+                    _INTERRUPTED_STORED_S if interrupted else STORED_S,
+                    interrupted=interrupted,
+                )
 
     def _remember(self, _flow: Any, flow_run: FlowRun, _state: Any) -> None:
         self.flow_run_id = self.flow_run_id or flow_run.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable
@@ -10,35 +11,40 @@ from uuid import UUID
 
 import httpx
 from prefect.events.worker import EventsWorker
+from prefect.exceptions import PrefectException
 from prefect.logging.handlers import APILogWorker
 
+from flows.cancellation import STILL_S, cancel_parts
 from flows.cli.prefect_api import PrefectApi
 
 QUEUES_S = 10.0
 STORED_S = 15.0
-_STILL_S = 1.2  # the recorder flushes every second: counts that stay the same for longer are the last word
 _POLL_S = 0.1
 _OPEN_STATES = ["PENDING", "RUNNING", "SCHEDULED"]
 
 
-def flush(api: PrefectApi, flow_run_id: UUID | None, limit_s: float = STORED_S) -> None:
+def flush(api: PrefectApi, flow_run_id: UUID | None, limit_s: float = STORED_S, *, interrupted: bool = False) -> None:
     """Send what is queued, and wait until the temporary server has stored every task run of a flow run.
 
-    Task runs that a killed process left open are then set to Crashed. A server that is busy with its database, for which
+    Task runs that a killed process left open are then set to Crashed; of a run that was interrupted, by any server, what
+    did not end is set to Cancelled. A server that is busy with its database, for which
     it answers 503, is asked again within the limit; one that stays so, or is gone, is warned of, as what the run has made
     is there all the same.
     """
     EventsWorker.drain_all(timeout=min(QUEUES_S, limit_s))
     APILogWorker.drain_all(timeout=min(QUEUES_S, limit_s))
-    if api.server is None or flow_run_id is None:
+    if flow_run_id is None or (api.server is None and not interrupted):
         return
     try:
+        if interrupted:
+            asyncio.run(cancel_parts(flow_run_id, limit_s))
+            return
         with httpx.Client(base_url=api.url, headers=api.headers, timeout=QUEUES_S) as http:
             _settle(_Server(http, time.monotonic() + limit_s), flow_run_id, limit_s)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, PrefectException) as error:
         told = (str(error).splitlines() or [type(error).__name__])[0]
         print(
-            f"warning: the temporary Prefect server at {api.url} does not say whether it has stored the run's tasks "
+            f"warning: the {'temporary ' if api.server else ''}Prefect server at {api.url} does not say whether it has stored the run's tasks "
             f"({told}); its UI may show some of them as running",
             file=sys.stderr,
         )
@@ -80,7 +86,7 @@ def _wait_until_still(counts: Callable[[], tuple[int, int]], limit_s: float) -> 
     """Wait until counts have not changed for as long as what was sent before may lie with the recorder."""
     since = time.monotonic()
     deadline, before = since + limit_s, counts()
-    while time.monotonic() < min(deadline, since + _STILL_S):
+    while time.monotonic() < min(deadline, since + STILL_S):
         time.sleep(_POLL_S)
         now = counts()
         if now != before:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from prefect.client.base import PrefectHttpxSyncClient
 
 from tests.flows.conftest import Tidemill, group_is_gone
 from tests.train.conftest import sklearn_table, write_table
@@ -77,6 +79,19 @@ def _wait_for_work(process: subprocess.Popen[str], folder: Path) -> None:
         time.sleep(0.05)
 
 
+def end_states(api: str, data: Path) -> set[str]:
+    """Return the states, but for Completed, in which the last run of a data folder, its subflows and their task runs have ended."""
+    run = json.loads((data / "summary.json").read_text())["flow_run_id"]
+    with PrefectHttpxSyncClient(base_url=api) as http:
+        subflows = http.post("/flow_runs/filter", json={"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}).json()
+        flow_runs = [http.get(f"/flow_runs/{run}").json(), *subflows]
+        of_runs = {"flow_runs": {"id": {"any_": [each["id"] for each in flow_runs]}}}
+        task_runs = http.post("/task_runs/filter", json=of_runs).json()
+    assert len(flow_runs) > 1
+    assert len(task_runs) > 1
+    return {str(each["state_name"]) for each in [*flow_runs, *task_runs]} - {"Completed"}
+
+
 def _write_workbook(path: Path) -> None:
     """Write a workbook that takes more than a minute to be read."""
     buffer = io.BytesIO()
@@ -95,9 +110,8 @@ def _write_workbook(path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
-@pytest.mark.usefixtures("prefect_server")
 def test_a_signal_while_a_workbook_is_read_ends_the_run(
-    tidemill: Tidemill, tmp_path: Path, number: signal.Signals
+    prefect_server: str, tidemill: Tidemill, tmp_path: Path, number: signal.Signals
 ) -> None:
     """The thread that reads it is left where it is, and nothing is made of the file."""
     data, path = tmp_path / "data", tmp_path / "pipeline.yaml"
@@ -113,12 +127,14 @@ def test_a_signal_while_a_workbook_is_read_ends_the_run(
     assert "error: interrupted" in told
     assert "Traceback" not in told
     assert group_is_gone(process, _ENDED_S)
+    assert end_states(prefect_server, data) == {"Cancelled"}
     assert not (data / "tables" / "rows").exists()
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["fit", "fit-again"])
-@pytest.mark.usefixtures("prefect_server")
-def test_a_signal_while_threads_wait_for_fits_ends_the_run(tidemill: Tidemill, tmp_path: Path, *, killed: bool) -> None:
+def test_a_signal_while_threads_wait_for_fits_ends_the_run(
+    prefect_server: str, tidemill: Tidemill, tmp_path: Path, *, killed: bool
+) -> None:
     """Fits without a pool end with the run, also those of a server in the place of one that was killed; none is told of as killed."""
     data, path = tmp_path / "data", tmp_path / "pipeline.yaml"
     write_table(data / "tables" / "rows", sklearn_table("iris"))
@@ -140,6 +156,7 @@ def test_a_signal_while_threads_wait_for_fits_ends_the_run(tidemill: Tidemill, t
     assert "error: interrupted" in told
     assert "slow" not in told
     assert group_is_gone(process, _ENDED_S)
+    assert end_states(prefect_server, data) == {"Cancelled"}
 
 
 def _wait_for_fits(process: int, gone: set[int]) -> set[int]:
@@ -169,9 +186,8 @@ def _command_of(process: int) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
-@pytest.mark.usefixtures("prefect_server")
 def test_a_signal_in_the_training_query_ends_the_run(
-    tidemill: Tidemill, tmp_path: Path, number: signal.Signals
+    prefect_server: str, tidemill: Tidemill, tmp_path: Path, number: signal.Signals
 ) -> None:
     """A query that would take hours is left where it is."""
     data, path = tmp_path / "data", tmp_path / "pipeline.yaml"
@@ -193,3 +209,4 @@ def test_a_signal_in_the_training_query_ends_the_run(
     assert "error: interrupted" in told
     assert "Traceback" not in told
     assert group_is_gone(process, _ENDED_S)
+    assert end_states(prefect_server, data) == {"Cancelled"}
