@@ -59,15 +59,15 @@ async def pipeline(
     try:
         async with functions_ready(loaded.tables if only is None else {}):
             if only in (None, "ingest"):
-                await record.add("ingest", ingest(loaded, folder.root, fresh, partitions))
+                await record.add("ingest", ingest, loaded, folder.root, fresh, partitions)
             if only in (None, "convert"):
-                await record.add("convert", convert(loaded, folder.root, fresh, partitions))
+                await record.add("convert", convert, loaded, folder.root, fresh, partitions)
             if only == "tables" or (only is None and loaded.tables):
-                await record.add("tables", tables(loaded, folder.root, fresh))
+                await record.add("tables", tables, loaded, folder.root, fresh)
         if only == "train" or (only is None and loaded.training):
-            await record.add("train", train(loaded, folder.root, fresh))
+            await record.add("train", train, loaded, folder.root, fresh)
         if only == "export" or (only is None and loaded.export):
-            await record.add("export", export(loaded, folder.root, fresh))
+            await record.add("export", export, loaded, folder.root, fresh)
     except BaseException as caught:
         error = caught
         raise

@@ -65,7 +65,7 @@ def _make_folder(predictions: Path) -> Path:
 
 
 def _name_run() -> str:
-    return f"{flow_run.parameters['pipeline']}-predict"
+    return f"{flow_run.parameters['pipeline']} predict"
 
 
 @flow(name="predict", flow_run_name=_name_run, on_cancellation=[end_parts], persist_result=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -43,11 +43,11 @@ class RunRecorder:
     outcomes: _Outcomes = field(default_factory=_Outcomes)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    async def add(self, stage: Stage, work: Coroutine[Any, Any, Any]) -> None:
-        """Run a stage; when it fails, what its other parts came to is kept."""
+    async def add(self, stage: Stage, flow: Any, *asked: Any) -> None:
+        """Run a stage after those before it, in the run's graph too; when it fails, what its other parts came to is kept."""
         start = time.monotonic()
         try:
-            self.outcomes[stage] = await work
+            self.outcomes[stage] = await flow(*asked, wait_for=[*self.outcomes.values()][-1:])
         except StageError as error:
             self.outcomes[stage] = cast("Any", error.outcome)
             raise

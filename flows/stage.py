@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -20,12 +21,23 @@ from tasks.core.outcome import Failed
 Value = TypeVar("Value")
 
 _LISTED = 10
+_NAME = re.compile(r"""^\{?[ ]*name:\s*["']?([\w-]+)""", re.MULTILINE)
 
 
 def name_run() -> str:
-    """Return the name of the flow run that is starting: its pipeline's, or that of its file's folder."""
-    config = flow_run.parameters["config"]
-    return config.name if isinstance(config, Pipeline) else Path(str(config)).parent.name or str(config)
+    """Return the name of the flow run that is starting: its pipeline's and, of a stage, the stage's."""
+    config, flow = flow_run.parameters["config"], flow_run.flow_name
+    name = config.name if isinstance(config, Pipeline) else _name_in(Path(str(config)))
+    return name if flow == "pipeline" else f"{name} {flow}"
+
+
+def _name_in(file: Path) -> str:
+    """Return the name that a pipeline file gives; where it cannot be read, which is told later, that of its folder."""
+    try:
+        found = _NAME.search(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        found = None
+    return found[1] if found else file.absolute().parent.name
 
 
 def read_for_run(config: Pipeline | Path) -> Pipeline:

@@ -46,7 +46,10 @@ async def tables(
     async with functions_ready(pipeline.tables):
         for name, inputs in order.items():
             outcomes[name] = _waiting(name, inputs, outcomes) or await make_one(
-                MadeTableJob(name, pipeline.tables[name], inputs, folder, pipeline.name), name, fresh=fresh
+                MadeTableJob(name, pipeline.tables[name], inputs, folder, pipeline.name),
+                name,
+                fresh=fresh,
+                wait_for=[outcomes[each] for each in inputs if each in outcomes],
             )
     made = [each for each in outcomes.values() if not isinstance(each, Failed)]
     failed = [each for each in outcomes.values() if isinstance(each, Failed)]

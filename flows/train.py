@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, get_run_logger
 
@@ -60,11 +61,12 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
         leaderboard = rank(jobs, await evaluate_all(jobs, workers, fresh=fresh))
         leaderboard = await judge_finalists(jobs, leaderboard, workers)
     await asyncio.to_thread(keep_leaderboard, models, leaderboard.kept)
-    await report_leaderboard(pipeline.name, leaderboard)
+    report: Any = report_leaderboard  # whose state Prefect types as if it were no coroutine
+    shown = await report(pipeline.name, leaderboard, wait_for=workers.ended, return_state=True)
     _check_outcome(leaderboard)
     version = await asyncio.to_thread(publish_version, models, leaderboard)
     decision = await asyncio.to_thread(decide_champion, models, version, leaderboard)
-    await report_model(pipeline.name, leaderboard, models / version.name / CARD, decision)
+    await report_model(pipeline.name, leaderboard, models / version.name / CARD, decision, wait_for=[shown])
     return leaderboard
 
 

@@ -18,7 +18,7 @@ from tasks.convert.staging.context import ConversionContext, ConversionResult, I
 from tasks.convert.staging.file import ConversionThreads, convert_file
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.commit import commit_table
-from tasks.convert.table.conversion import CORES, THREADS, draft_table
+from tasks.convert.table.conversion import CORES, THREADS, StagedBatch, draft_table
 from tasks.convert.table.damage import warn_of_lost_rejects
 from tasks.convert.table.draft import Draft, other_encodings
 from tasks.convert.table.findings import check_current, report_of
@@ -48,7 +48,7 @@ _workers: WeakKeyDictionary[asyncio.AbstractEventLoop, ConversionThreads] = Weak
 
 
 @task(name="convert files", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
-async def convert_files(batch: Batch, label: str) -> list[ConversionResult]:  # noqa: ARG001 - the label is the run's name
+async def convert_files(batch: Batch, label: str) -> StagedBatch:  # noqa: ARG001 - the label is the run's name
     """Stage the parts of a batch of files.
 
     A unit of its own because it is what is read together: many small files make
@@ -61,7 +61,7 @@ async def convert_files(batch: Batch, label: str) -> list[ConversionResult]:  # 
             return await _convert_unit(unit, batch.plan)
 
     outcomes = await asyncio.gather(*map(convert_unit, batch.units), return_exceptions=True)
-    return [converted for unit in _or_raise(outcomes) for converted in unit]
+    return StagedBatch([converted for unit in _or_raise(outcomes) for converted in unit])
 
 
 class Commitment:
@@ -72,8 +72,12 @@ class Commitment:
         self.files_read = files_read
 
 
-@task(name="commit table", task_run_name="{source}", cache_policy=NO_CACHE, persist_result=False)
-async def commit_converted(commitment: Commitment, source: str) -> CommittedTable:  # noqa: ARG001 - the source is the run's name
+@task(name="commit table", task_run_name="table {source}", cache_policy=NO_CACHE, persist_result=False)
+async def commit_converted(
+    commitment: Commitment,
+    source: str,  # noqa: ARG001 - the run's name
+    staged: Sequence[StagedBatch],  # noqa: ARG001 - what it comes after in the run's graph
+) -> CommittedTable:
     """Drop duplicates and put all parts of a table in place together.
 
     A unit of its own because a table changes as a whole, after every one of its
@@ -153,14 +157,20 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         warnings = (*audited, *lost, *warn_of_copied_files(job, kept))
         guesses = gather_guesses(kept, manifest.parts.values(), manifest.types, manifest.spellings)
         return replace(same, findings=replace(await asyncio.to_thread(report_of, job, warnings), guesses=guesses))
-    draft = await draft_table(job, manifest, changed, convert_files)
+    staged: list[StagedBatch] = []
+
+    async def convert(batch: Batch, label: str) -> StagedBatch:
+        staged.append(await convert_files(batch, label))
+        return staged[-1]
+
+    draft = await draft_table(job, manifest, changed, convert)
     draft.warnings += await asyncio.to_thread(warn_of_lost_rejects, job, manifest)
     draft.warnings += warn_of_copied_files(job, draft.files)
     if not fresh:
         draft.warnings += await asyncio.to_thread(warn_of_changed_rows, draft, manifest, changed)
     for encoding, names in other_encodings(draft).items():
         get_run_logger().info("%d files were read as %s, the first is %s", len(names), encoding, names[0])
-    table = await commit_converted(Commitment(draft, len(changed)), job.name)
+    table = await commit_converted(Commitment(draft, len(changed)), job.name, staged)
     if table.records_empty:
         get_run_logger().info(
             "source %s: %d records gave no row: %s is empty", job.name, table.records_empty, job.explode

@@ -16,7 +16,12 @@ from tasks.export.job import Exported, ExportJob, export_table
 from tasks.ingest.tasks import read_secret
 
 
-@task(name="export table", task_run_name="{job.table}: {job.export.to}", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="export table",
+    task_run_name="export {job.table} to {job.export.to}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
 async def export_one(job: ExportJob, *, fresh: bool) -> Outcome[Exported]:
     """Write a table to a target in a thread, or find that it stands there.
 

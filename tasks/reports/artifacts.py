@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec
 from uuid import UUID
 
@@ -32,7 +32,7 @@ ROWS_SHOWN = 100  # an artifact lives in Prefect's database for ever
 CELL_CHARACTERS = 2_000
 
 
-def never_ends_a_run(show: Callable[Shown, Awaitable[None]]) -> Callable[Shown, Awaitable[None]]:
+def never_ends_a_run(show: Callable[Shown, Coroutine[Any, Any, None]]) -> Callable[Shown, Coroutine[Any, Any, None]]:
     """Return what shows a thing, and where that fails, for whatever reason, warns of it: the run goes on without."""
 
     @functools.wraps(show)
@@ -118,7 +118,7 @@ def _failure_row(source: str, failure: FailedPartition) -> dict[str, Any]:
     }
 
 
-@task(name="report tables", cache_policy=NO_CACHE, persist_result=False)
+@task(name="report tables", task_run_name="report tables", cache_policy=NO_CACHE, persist_result=False)
 @never_ends_a_run
 async def report_tables(pipeline: str, tables: Sequence[CommittedTable]) -> None:
     """Show what each table holds; a unit of its own so that the artifact stands in the run's graph."""
@@ -145,7 +145,7 @@ async def report_tables(pipeline: str, tables: Sequence[CommittedTable]) -> None
         await show_table(f"{pipeline}-rejects", reasons, "Why rows could not enter their table.")
 
 
-@task(name="report made tables", cache_policy=NO_CACHE, persist_result=False)
+@task(name="report made tables", task_run_name="report made tables", cache_policy=NO_CACHE, persist_result=False)
 @never_ends_a_run
 async def report_made_tables(
     pipeline: str, tables: Sequence[CommittedTable], inputs: Mapping[str, Sequence[str]]
@@ -167,7 +167,7 @@ async def report_made_tables(
     )
 
 
-@task(name="report exports", cache_policy=NO_CACHE, persist_result=False)
+@task(name="report exports", task_run_name="report exports", cache_policy=NO_CACHE, persist_result=False)
 @never_ends_a_run
 async def report_exports(pipeline: str, exports: Sequence[Exported]) -> None:
     """Show what each target holds; a unit of its own so that the artifact stands in the run's graph."""

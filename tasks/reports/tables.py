@@ -21,7 +21,7 @@ from tasks.reports.artifacts import key_of, never_ends_a_run, show_table
 _WORST_FIRST = ("failed", "warned", "passed")
 
 
-@task(name="report findings", cache_policy=NO_CACHE, persist_result=False)
+@task(name="report findings", task_run_name="report findings", cache_policy=NO_CACHE, persist_result=False)
 @never_ends_a_run
 async def report_findings(
     pipeline: str, tables: Sequence[CommittedTable], checked: Sequence[str], folder: DataFolder

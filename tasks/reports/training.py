@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MOST_MARKDOWN = 450_000  # bytes; an artifact lives in Prefect's database for ever
 
 
-@task(name="report leaderboard", cache_policy=NO_CACHE, persist_result=False)
+@task(name="report leaderboard", task_run_name="report leaderboard", cache_policy=NO_CACHE, persist_result=False)
 @never_ends_a_run
 async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
     """Show the candidates, ranked; a unit of its own so that the artifact stands in the run's graph."""
@@ -56,7 +56,7 @@ def _row(line: Line, leaderboard: Leaderboard) -> dict[str, Any]:
     }
 
 
-@task(name="report model", cache_policy=NO_CACHE, persist_result=False)
+@task(name="report model", task_run_name="report model", cache_policy=NO_CACHE, persist_result=False)
 @never_ends_a_run
 async def report_model(pipeline: str, leaderboard: Leaderboard, card: Path, decision: Decision) -> None:
     """Show the finalists in pictures and the card of the best; a unit of its own to stand in the run's graph.
@@ -81,7 +81,7 @@ async def _show_pictures(pipeline: str, leaderboard: Leaderboard) -> None:
         await _show_markdown(f"{pipeline}-pictures", gallery, f"The finalists of {pipeline} on the hold-out.")
 
 
-@task(name="report prediction", cache_policy=NO_CACHE, persist_result=False)
+@task(name="report prediction", task_run_name="report prediction", cache_policy=NO_CACHE, persist_result=False)
 @never_ends_a_run
 async def report_prediction(pipeline: str, prediction: Prediction) -> None:
     """Show how far the new rows have moved from those learnt from; a unit of its own to stand in the run's graph."""

@@ -19,7 +19,7 @@ from tasks.tables.made import MadeTableJob, make_table
 _STOPS_S = 5.0
 
 
-@task(name="make table", task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
+@task(name="make table", task_run_name="table {name}", cache_policy=NO_CACHE, persist_result=False)
 async def make_one(job: MadeTableJob, name: str, *, fresh: bool) -> Outcome[CommittedTable]:
     """Make a table in a thread, or find that it stands.
 

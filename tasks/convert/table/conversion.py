@@ -34,7 +34,18 @@ CORES = os.cpu_count() or 1
 THREADS = ThreadPoolExecutor(CORES, thread_name_prefix="convert")
 """What converts, of whichever table: a thread a core."""
 
-Convert = Callable[[Batch, str], Coroutine[Any, Any, list[ConversionResult]]]
+
+class StagedBatch:
+    """What the files of a batch came to.
+
+    No list: Prefect knows what a task gave by its address, and would take what lies there later for it in the run's graph.
+    """
+
+    def __init__(self, results: Sequence[ConversionResult]) -> None:
+        self.results = results
+
+
+Convert = Callable[[Batch, str], Coroutine[Any, Any, StagedBatch]]
 
 
 async def draft_table(job: TableJob, manifest: TableManifest, changed: Sequence[InputFile], convert: Convert) -> Draft:
@@ -102,7 +113,7 @@ async def _convert_all(
     batches = batch_units(job, bundle_files(files, plan), plan, label)
 
     async def convert_batch(batch: Batch) -> None:
-        converted.extend(await convert(batch, batch.label))
+        converted.extend((await convert(batch, batch.label)).results)
         done = [file for unit in converted for file in unit.files]
         rows = sum(file.rows_table for file in done)
         emit(ProgressEvent("convert", job.name, len(done), len(files), f"{rows:,} rows"))

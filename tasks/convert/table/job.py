@@ -233,6 +233,7 @@ def batch_units(
     total, first, labelled = sum(len(unit) for batch in batches for unit in batch), 1, []
     for batch in batches:
         last = first + sum(map(len, batch)) - 1
-        labelled.append(Batch(job, batch, plan, f"{job.name} {label} {first}-{last} of {total}"))
+        numbers = f"{first}-{last}" if last > first else str(first)
+        labelled.append(Batch(job, batch, plan, f"{job.name} {label} {numbers} of {total}"))
         first = last + 1
     return labelled

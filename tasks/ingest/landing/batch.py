@@ -8,6 +8,7 @@ from tasks.core.concurrency import gather_all
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.ingest.landing.plan import Landed, PartitionJob
 from tasks.raw.completeness import group_messages
+from tasks.raw.partitions import WHOLE
 
 LandOne = Callable[[PartitionJob], Awaitable[Landed]]
 
@@ -28,7 +29,9 @@ class PartitionBatch:
         """Return what the task run is called: the source, the first partition, and the last one of several."""
         first, last = self.jobs[0], self.jobs[-1]
         more = f" … {last.partition.name} ({len(self.jobs)} partitions)" if len(self.jobs) > 1 else ""
-        return f"{first.source_name} {first.partition.name}{more}"
+        return (
+            first.source_name if first.partition.name == WHOLE else f"{first.source_name} {first.partition.name}{more}"
+        )
 
     async def land(self) -> None:
         """Fetch what is not landed yet, and may be; a partition that fails does not stop the others.

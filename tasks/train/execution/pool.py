@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from asyncio import CancelledError
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from prefect import get_client, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import RunInput, State, StateDetails, TaskRunResult
 from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Completed, Crashed, Failed
@@ -59,12 +59,19 @@ class Workers:
         self._is_short = False
         self._fit_server: CallServer | None = None
         self._ended: list[UUID] = []
+        self._folds: defaultdict[str, list[TaskRunResult]] = defaultdict(list)
+        """By their candidates, the task runs of its folds, which in the run's graph come before its others."""
         self._lost: list[UUID] = []
         url = runner.data_url if isinstance(runner, RemoteRunner) else None
         self._store = None if url is None else SharedStore.within(url)
         self._offered = False
         self._offering, self._serving = Lock(), Lock()
         stopping.clear()
+
+    @property
+    def ended(self) -> list[State[bool]]:
+        """Return for each task run that has ended, however it did, a state by which another comes after it in the run's graph."""
+        return [Completed(data=True, state_details=StateDetails(task_run_id=each)) for each in self._ended]
 
     @property
     def width(self) -> int:
@@ -106,11 +113,16 @@ class Workers:
                 raise CancelledError  # what it came to is that it was interrupted
             unit = flying.pop(future)
             self._ended.append(future.task_run_id)
+            if unit.kind == "folds":
+                self._folds[unit.job.name].append(TaskRunResult(id=future.task_run_id))
             on_results(unit, self._received(unit, _results_of(results)))
 
     def _submit(self, unit: Unit) -> PrefectFuture[Any]:
         self._offer(unit)
-        future: PrefectFuture[Any] = self._opened().submit(train_unit, {"unit": unit, "store": self._store})
+        after: set[RunInput] = set() if unit.kind == "folds" else {*self._folds[unit.job.name]}
+        future: PrefectFuture[Any] = self._opened().submit(
+            train_unit, {"unit": unit, "store": self._store}, dependencies={"unit": after}
+        )
         return future
 
     def _offer(self, unit: Unit) -> None:

@@ -40,10 +40,12 @@ class Unit:
         numbers = ", ".join(str(part + 1) for part in self.parts)
         match self.kind:
             case "folds":
-                return f"{self.job.name}, fold{'s' if len(self.parts) > 1 else ''} {numbers}"
+                part = f"fold{'s' if len(self.parts) > 1 else ''} {numbers}"
             case "judge":
-                return f"{self.job.name}, hold-out"
-        return f"{self.job.name}, {SHARES[self.parts[0]]:.3g} of the rows"
+                part = "hold-out"
+            case _:
+                part = f"learning curve at {100 * SHARES[self.parts[0]]:g} % of the rows"
+        return f"candidate {self.job.name}, {part}"
 
     def failure(self, error: str) -> EvaluationResult:
         """Return the result of a unit that could not be run."""
