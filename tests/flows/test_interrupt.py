@@ -14,12 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import openpyxl
+import psutil
 import pytest
 from prefect.client.base import PrefectHttpxSyncClient
 
 from tests.flows.conftest import Tidemill, group_is_gone
+from tests.processes import command_of, descendants
 from tests.train.conftest import sklearn_table, write_table
-from tests.train.test_worker import descendants
 
 _ENDED_S = 60  # on a loaded machine; without an end it would be minutes
 
@@ -65,8 +66,7 @@ def test_a_thread_that_reads_does_not_hold_the_process() -> None:
 
 def _seconds_of_work(process: int) -> float:
     """Return the CPU seconds that a process has used."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) / os.sysconf("SC_CLK_TCK")
+    return psutil.Process(process).cpu_times().user
 
 
 def _wait_for_work(process: subprocess.Popen[str], folder: Path) -> None:
@@ -163,7 +163,7 @@ def _wait_for_fits(process: int, gone: set[int]) -> set[int]:
     """Return the server of fits below a process, but for some, and its forks, when a fit of theirs has worked for some seconds."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        found = {each for each in descendants(process) - gone if "isolation.server" in _command_of(each)}
+        found = {each for each in descendants(process) - gone if "isolation.server" in command_of(each)}
         serving = {each for each in found if found & descendants(each)}
         fits = {fit for fork in _forks(serving) for fit in descendants(fork) - serving}
         with suppress(OSError):
@@ -176,13 +176,6 @@ def _wait_for_fits(process: int, gone: set[int]) -> set[int]:
 def _forks(serving: set[int]) -> set[int]:
     """Return those that another one has forked."""
     return {each for server in serving for each in serving & descendants(server)}
-
-
-def _command_of(process: int) -> str:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_text()
-    except OSError:
-        return ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from nbclient import NotebookClient
 
@@ -19,6 +20,7 @@ from tests.convert.conftest import write_files
 from tests.documented import DOCS
 from tests.flows.conftest import PROJECT, read_until
 from tests.flows.test_run import copy_database
+from tests.processes import command_of
 
 pytestmark = pytest.mark.flow
 
@@ -98,15 +100,7 @@ def test_an_interrupt_ends_it(shop: Path) -> None:
     _, told = process.communicate(timeout=60)
 
     assert told.splitlines()[-1] == "KeyboardInterrupt"
-    running = [each for each in Path("/proc").glob("[0-9]*/cmdline") if str(path).encode() in _command(each)]
-    assert running == []
-
-
-def _command(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
+    assert [each for each in psutil.pids() if str(path) in command_of(each)] == []
 
 
 def test_the_page_shows_what_runs(prefect_server: str, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tasks.core.child_process import first_line, start_child, stop_child
 from tests.flows.conftest import FLIGHTS, Tidemill, group_is_gone, read_until
 from tests.flows.test_run import copy_database, inbox  # noqa: F401 - a fixture
 from tests.flows.test_ui import needs_chromium, page  # noqa: F401 - a fixture
+from tests.processes import children, command_of
 
 pytestmark = pytest.mark.flow
 
@@ -160,7 +161,7 @@ def test_a_run_that_loses_its_server_ends_with_one_sentence(
 
 def server_of(process: subprocess.Popen[str]) -> int:
     """Return the number of a command's temporary server."""
-    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-        if b"flows.cli.temporary_server" in Path(f"/proc/{child}/cmdline").read_bytes():
-            return int(child)
+    for child in children(process.pid):
+        if "flows.cli.temporary_server" in command_of(child):
+            return child
     raise AssertionError("the command has no temporary server")

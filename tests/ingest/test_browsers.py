@@ -19,32 +19,8 @@ from tasks.config import Pipeline, load_pipeline
 from tasks.ingest.scraping.browsers import open_browsers
 from tests.flows.test_ui import CHROMIUM
 from tests.ingest.sources import job_of, land_with, open_quietly, pages
+from tests.processes import descendants, is_running, name_of
 from tests.site.server import Site
-
-
-def descendants(pid: int) -> set[int]:
-    """Return the processes below a process."""
-    found = set[int]()
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, children.read_text().split()):
-            found |= {child} | descendants(child)
-    return found
-
-
-def name_of(pid: int) -> str:
-    """Return the name of a process; nothing where it is gone."""
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-def is_running(pid: int) -> bool:
-    """Return whether a process is there, and not dead already."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 async def land_in_browser(address: str, folder: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 from tasks.core.errors import ConfigError, TableError
 from tasks.core.isolation.client import stop_call_server
 from tasks.tables.function import find_function_mistakes, functions_ready
+from tests.processes import children, command_of
 from tests.tables.conftest import changed, make, rows_of, written
-from tests.train.test_worker import descendants
 
 _TABLE = "  t: {python: prepare:made, inputs: [rows]}\n"
 _PATIENCE_S = 4.0  # a process that is asked to end has five seconds
@@ -241,9 +241,4 @@ def test_a_module_that_is_nowhere_is_told(data: Path) -> None:
 
 def _servers() -> set[int]:
     """Return the processes that this one has begun for calls; what they fork is named as they are."""
-    begun = {each for each in descendants(os.getpid()) if b"isolation.server" in _read(each, "cmdline")}
-    return {each for each in begun if int(_read(each, "stat").split()[3]) == os.getpid()}
-
-
-def _read(process: int, name: str) -> bytes:
-    return Path(f"/proc/{process}/{name}").read_bytes()
+    return {each for each in children(os.getpid()) if "isolation.server" in command_of(each)}

@@ -22,10 +22,10 @@ from tasks.core.errors import TrainingError
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.execution.runners.dask import DaskRunner
 from tasks.train.registry import load_model, read_champion
+from tests.processes import descendants
 from tests.stores import serving_s3
 from tests.train.conftest import LOGISTIC, Trained, sklearn_table
 from tests.train.test_flow import FOREST, pipeline
-from tests.train.test_worker import descendants
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 

@@ -36,9 +36,9 @@ from tasks.train.evaluation.holdout import judge_finalist
 from tasks.train.evaluation.job import plan_jobs
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tests.flows.test_ui import needs_chromium, page
+from tests.processes import command_of, descendants, is_running
 from tests.train.conftest import LOGISTIC, write_table
 from tests.train.test_flow import NEIGHBORS, names, pipeline
-from tests.train.test_worker import command, descendants, is_running
 
 __all__ = ["page"]
 
@@ -79,7 +79,7 @@ def killing_the_last(number: signal.Signals) -> Iterator[None]:
     def watch() -> None:
         while not done.wait(0.1):
             for fit in descendants(os.getpid()) if left.is_set() else ():
-                if os.getpgid(fit) == fit and "isolation.server" in command(fit):
+                if os.getpgid(fit) == fit and "isolation.server" in command_of(fit):
                     os.kill(fit, number)
                     return
 
@@ -146,7 +146,7 @@ def test_each_failing_candidate_is_one_line_with_its_cause(failing_run: FailingR
     assert "n_neighbors = 5000" in errors["raising"]
     assert re.search(r"nan: it predicts NaN for \d+ of 24 rows; change its parameters", errors["nan"])
     assert "killed: its process was killed by SIGSEGV" in errors["killed"]
-    assert not [pid for pid in descendants(os.getpid()) if "isolation.server" in command(pid)]
+    assert not [pid for pid in descendants(os.getpid()) if "isolation.server" in command_of(pid)]
     assert Counter(states)["FAILED"] == len(errors)
     assert set(states) == {"COMPLETED", "FAILED"}
 

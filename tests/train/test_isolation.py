@@ -15,14 +15,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
+import psutil
 import pytest
 
 from tasks.core.isolation.client import Call, CallServer, each_isolated, run_isolated, stop_call_server
 from tasks.core.outcome import Failed
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.execution.units import FITS, Unit, run_unit
+from tests.processes import command_of, descendants, is_running
 from tests.train.conftest import sklearn_table
-from tests.train.test_worker import command, descendants, is_running
 
 Jobs = Callable[..., dict[str, CandidateJob]]
 
@@ -152,7 +153,7 @@ def test_a_fit_has_one_thread_whatever_its_candidate_asks_for(jobs: Jobs) -> Non
         while not done.wait(0.01):
             for pid in descendants(os.getpid()):
                 with suppress(OSError):  # it may end meanwhile
-                    if os.getpgid(pid) == pid and "isolation.server" in command(pid):
+                    if os.getpgid(pid) == pid and "isolation.server" in command_of(pid):
                         counts.add(len(list(Path(f"/proc/{pid}/task").iterdir())))
 
     counter = threading.Thread(target=count)
@@ -310,7 +311,7 @@ def _pid(path: Path) -> int:
 
 def _server_of(fit: int) -> int:
     """Return the process that has forked a fit."""
-    return int(Path(f"/proc/{fit}/stat").read_text().split()[3])
+    return psutil.Process(fit).ppid()
 
 
 def _server() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
@@ -14,10 +13,12 @@ from typing import cast
 
 from tasks.core.isolation.client import CallServer, run_isolated
 from tasks.train.execution.worker import start_worker
+from tests.processes import descendants, is_running
 
 _PARENT = """
 import multiprocessing, time
 from tasks.train.execution.worker import start_worker
+from tests.processes import descendants, is_running
 
 def work(queue):
     start_worker("")
@@ -130,39 +131,6 @@ def test_the_run_ends_where_a_worker_was_killed_while_it_told_prefect() -> None:
     ended = subprocess.run([sys.executable, "-c", _LOCKED], timeout=40, check=False, capture_output=True)
 
     assert (ended.returncode, ended.stderr) == (0, b"")
-
-
-def command(pid: int) -> str:
-    """Return the command line of a process."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return ""
-
-
-def is_running(pid: int) -> bool:
-    """Tell whether a process runs; one that ended and waits to be reaped does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
-    return not state.stdout.strip().startswith("Z")
-
-
-def descendants(process: int) -> set[int]:
-    """Return the processes that a process has started, and those that they have, and so on."""
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it ended meanwhile
-            continue
-    found, new = set[int](), {process}
-    while new:
-        new = {child for child, parent in parents.items() if parent in new}
-        found |= new
-    return found
 
 
 def test_a_worker_starts_without_what_only_fits_need() -> None:

@@ -10,7 +10,6 @@ import sys
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, write_files
 from tests.convert.formats.test_excel import OLDER_FORMAT, read
 from tests.convert.formats.test_workbook_readers import written_by_xlsxwriter
-from tests.train.test_worker import descendants, is_running
+from tests.processes import command_of, descendants, is_running
 
 WORKBOOKS = Path(__file__).parent / "workbooks"  # of python-calamine's own tests, by its licence beside them
 _VALUES = ["String", "1", "1.1", "true", "false", "2010-10-10", "2010-10-10T10:10:10", "10:10:10"]
@@ -107,9 +106,8 @@ def wait_for_child(process: int) -> int:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for child in descendants(process):
-            with suppress(OSError):
-                if b"excel.apart" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    return child
+            if "excel.apart" in command_of(child):
+                return child
         time.sleep(0.01)
     raise AssertionError("no reader began")
 
