@@ -21,6 +21,7 @@ from tasks.core.storage import DataFolder
 from tasks.raw.owners import refuse_foreign
 from tasks.raw.selection import choose_slice
 from tasks.reports.artifacts import report_tables
+from tasks.reports.progress import StageProgress, measure_tables
 from tasks.reports.tables import report_findings
 
 
@@ -46,8 +47,11 @@ async def convert(
     chosen = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     convert_one = partial(convert_named, pipeline, folder=folder, fresh=fresh, only=chosen)
-    outcomes = await gather_all(pipeline.converted, convert_one)
-    failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    measure = partial(measure_tables, "convert", len(pipeline.converted))
+    async with StageProgress(pipeline.name, "convert", "tables", measure) as progress:
+        outcomes = await gather_all(pipeline.converted, convert_one)
+        failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+        progress.failed = len(failed)
     outcomes = warn_of_mixed_elements(pipeline, outcomes)
     tables = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
     checked = [name for name, source in pipeline.converted.items() if source.checks]

@@ -23,7 +23,8 @@ from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.tasks import Ingest, SecretBlocks
 from tasks.raw.owners import refuse_foreign
 from tasks.raw.selection import choose_slice
-from tasks.reports.artifacts import ProgressArtifacts, report_ingest
+from tasks.reports.artifacts import report_ingest
+from tasks.reports.progress import ProgressArtifacts
 
 
 @flow(name="ingest", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
@@ -47,7 +48,7 @@ async def ingest(
     folder = DataFolder.at(data)
     part = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
-    warnings, progress = RequestWarnings(get_run_logger().warning), ProgressArtifacts(pipeline.name)
+    warnings, progress = RequestWarnings(get_run_logger().warning), ProgressArtifacts(pipeline.name, "ingest")
     async with (
         open_client(pipeline.fetched.values(), warnings.warn, find_in_body, SecretBlocks()) as client,
         open_browsers() as browsers,

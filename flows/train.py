@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tasks.core.errors import StageError, TrainingError
 from tasks.core.locks import exclusive_lock
 from tasks.core.storage import DataFolder
 from tasks.raw.owners import refuse_foreign
+from tasks.reports.progress import StageProgress, measure_candidates
 from tasks.reports.training import report_leaderboard, report_model
 from tasks.train.evaluation.job import plan_jobs
 from tasks.train.evaluation.leaderboard import Leaderboard, rank
@@ -57,7 +59,10 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     await asyncio.to_thread(read_champion, models)  # a damaged one is told before the fits, not after them
     training_set = await build_training_set(training, tables, folder.training(pipeline.name), fresh=fresh)
     jobs = await asyncio.to_thread(plan_jobs, training, training_set, models)
-    async with opened_workers(training.runner) as workers:
+    async with (
+        StageProgress(pipeline.name, "train", "candidates", partial(measure_candidates, len(jobs))),
+        opened_workers(training.runner) as workers,
+    ):
         leaderboard = rank(jobs, await evaluate_all(jobs, workers, fresh=fresh))
         leaderboard = await judge_finalists(jobs, leaderboard, workers)
     await asyncio.to_thread(keep_leaderboard, models, leaderboard.kept)

@@ -20,6 +20,8 @@ class ProgressEvent:
     done: int
     total: int
     detail: str = ""
+    value: float | None = None
+    """What it has come to: the rows of a table, the score of a candidate."""
 
 
 _listeners: list[Callable[[ProgressEvent], None]] = []

@@ -46,6 +46,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         self._told = -_TOLD_EVERY_S
         self._over = asyncio.Event()
         self._showing: asyncio.Task[None] | None = None
+        self._is_shown = False
 
     async def __aenter__(self) -> Self:
         """Begin to tell."""
@@ -63,6 +64,8 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         await asyncio.wait([self._showing])
         if error is None:
             self._showing.result()
+        elif self._is_shown:
+            await self._show(self._source, self._percent(), f"{self._detail()}, and no further")
 
     def begin(self, stats: RequestStats) -> None:
         """Have what a partition brings count from now on until it ends, also between two attempts at it."""
@@ -105,13 +108,12 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         emit(ProgressEvent("ingest", self._source, self._done, self._partitions, self._detail()))
 
     async def _show_on(self) -> None:
-        is_shown = False
         while not await self._is_over_in(SHOWN_EVERY_S):
             self._emit()
             await self._show(self._source, self._percent(), self._detail())
-            is_shown = True
+            self._is_shown = True
             self._lately = (time.monotonic(), self._answers_so_far())
-        if is_shown:
+        if self._is_shown:
             await self._show(self._source, self._percent(), self._detail())
 
     async def _is_over_in(self, seconds: float) -> bool:
@@ -121,7 +123,7 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
             return False
 
     def _percent(self) -> float:
-        return 100.0 * self._done / self._partitions if self._partitions else 100.0
+        return 100.0 * (self._done - self._failed) / self._partitions if self._partitions else 100.0
 
     def _detail(self) -> str:
         """Return what has come, how fast, what is in flight, and how long the hosts asked to be left alone."""

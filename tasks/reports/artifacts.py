@@ -8,17 +8,13 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec
 from uuid import UUID
 
-import httpx
 from prefect import get_client, get_run_logger, task
 from prefect.artifacts import (
     acreate_markdown_artifact,
-    acreate_progress_artifact,
     acreate_table_artifact,
-    aupdate_progress_artifact,
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
-from prefect.exceptions import PrefectException
 
 from tasks.convert.table.state import CommittedTable
 from tasks.core.escaping import escape
@@ -49,30 +45,6 @@ def warning_of_missing(what: str, error: Exception) -> str:
     """Return the warning that something is not shown."""
     reason = (str(error).strip().splitlines() or [""])[0][:300].rstrip(".")
     return f"{what}: could not be shown ({type(error).__name__}: {reason}); the run goes on without it"
-
-
-class ProgressArtifacts:
-    """How far each source of a pipeline has come, as an artifact that changes."""
-
-    def __init__(self, pipeline: str) -> None:
-        self._pipeline = pipeline
-        self._ids: dict[str, UUID] = {}
-        self._one_at_a_time = asyncio.Lock()  # so that many sources do not crowd Prefect's API
-
-    async def show(self, source: str, percent: float, detail: str) -> None:
-        """Show how far a source has come; where Prefect does not take it, the source goes on without."""
-        async with self._one_at_a_time:
-            try:
-                await self._show(source, percent, f"{source}: {detail}")
-            except (httpx.HTTPError, PrefectException):
-                self._ids.pop(source, None)
-
-    async def _show(self, source: str, percent: float, description: str) -> None:
-        if source in self._ids:
-            await aupdate_progress_artifact(self._ids[source], percent, description)
-        else:
-            key = key_of(f"{self._pipeline}-ingest-{source}")
-            self._ids[source] = await acreate_progress_artifact(percent, key, description)
 
 
 @never_ends_a_run

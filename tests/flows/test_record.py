@@ -34,11 +34,11 @@ SOURCE = LandedSource("users", LANDED, FAILURES)
 TOLD = "source users, partition d and 1 more: GET http://x/d was refused"
 
 
-async def _outcome(value: object) -> object:
+async def _outcome(value: object, **_: object) -> object:
     return value
 
 
-async def _failure(outcome: object) -> object:
+async def _failure(outcome: object, **_: object) -> object:
     raise StageError("no", outcome)
 
 
@@ -46,7 +46,7 @@ async def test_a_run_with_failed_parts_is_partial(tmp_path: Path) -> None:
     """Failed partitions count their requests, and those of one cause are one sentence."""
     record = RunRecorder("p", tmp_path)
 
-    await record.add("ingest", _outcome([SOURCE]))
+    await record.add("ingest", _outcome, [SOURCE])
 
     summary = record.summary(None)
     assert (summary.status, summary.error, summary.failures) == ("partial", None, [TOLD])
@@ -69,7 +69,7 @@ def test_what_was_guessed_of_files_is_in_the_summary(tmp_path: Path) -> None:
     """How they were read, as plain data that comes back from summary.json as it was."""
     write_files(tmp_path, a_csv="Report\nid;name;n\n1;x;2,5\n2;y;3,5\n")
     record = RunRecorder("p", tmp_path, "run")
-    asyncio.run(record.add("convert", _outcome([make_table(tmp_path, files_source())])))
+    asyncio.run(record.add("convert", _outcome, [make_table(tmp_path, files_source())]))
 
     summary = record.summary(None)
     commit_json(tmp_path / "summary.json", summary.as_data())
@@ -87,7 +87,7 @@ async def test_a_failed_stage_keeps_what_it_came_to(tmp_path: Path) -> None:
     record = RunRecorder("p", tmp_path)
 
     with pytest.raises(StageError) as error:
-        await record.add("ingest", _failure([SOURCE]))
+        await record.add("ingest", _failure, [SOURCE])
 
     summary = record.summary(error.value)
     assert (summary.status, summary.error, list(summary.seconds)) == ("failed", "no", ["ingest"])
@@ -102,7 +102,7 @@ def test_what_serves_is_told_beside_the_best_of_the_run(tmp_path: Path) -> None:
     record = RunRecorder("toy", second.models, "run")
     console = Console(record=True, width=400, file=io.StringIO())
 
-    asyncio.run(record.add("train", _outcome(second.leaderboard)))
+    asyncio.run(record.add("train", _outcome, second.leaderboard))
     summary = record.summary(None)
     commit_json(tmp_path / "summary.json", summary.as_data())
     print_summary(console, summary, tmp_path, "http://ui")

@@ -116,7 +116,7 @@ async def _convert_all(
         converted.extend((await convert(batch, batch.label)).results)
         done = [file for unit in converted for file in unit.files]
         rows = sum(file.rows_table for file in done)
-        emit(ProgressEvent("convert", job.name, len(done), len(files), f"{rows:,} rows"))
+        emit(ProgressEvent("convert", job.name, len(done), len(files), f"{rows:,} rows", rows))
 
     await gather_all(batches, convert_batch)
     return converted

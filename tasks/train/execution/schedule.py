@@ -121,7 +121,7 @@ class _Evaluation:
         result = self.result(job)
         how = "kept from before" if result.reused else f"in {result.fit_s or 0:.1f} s"
         detail = result.error or f"{result.score:.4f} {how}"
-        emit(ProgressEvent("train", job.name, self._finished, len(self._jobs), detail))
+        emit(ProgressEvent("train", job.name, self._finished, len(self._jobs), detail, result.score))
 
 
 def _judge_finalists(jobs: Sequence[CandidateJob], board: Leaderboard, workers: RunsUnits) -> Leaderboard:
