@@ -16,12 +16,11 @@ from flows.export import export
 from flows.ingest import ingest
 from flows.recorder import RunRecorder
 from flows.stage import completed_with, name_run, read_for_run, warn_of_schedule
-from flows.summary import RunOptions, RunSummary, Stage
+from flows.summary import RunOptions, RunSummary, Stage, keep_summary
 from flows.tables import tables
 from flows.train import train
 from tasks.config import Pipeline
 from tasks.core.errors import TidemillError
-from tasks.core.storage import commit_json
 from tasks.reports.artifacts import report_run
 from tasks.tables.function import functions_ready
 
@@ -73,7 +72,7 @@ async def pipeline(
         raise
     finally:
         summary = await asyncio.to_thread(record.summary, error)
-        await asyncio.to_thread(commit_json, folder.summary, summary.as_data())
+        await asyncio.to_thread(keep_summary, folder, summary)
         if error is None or isinstance(error, TidemillError):  # an interrupt, or a lost server, waits for nothing
             await report_run(loaded.name, str(record.flow_run_id), summary.warnings)
     return completed_with(summary)

@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 from flows.summary import RunOptions, RunSummary, Stage, read_summary
 from tasks.core.child_process import exit_with_parent, start_child, stop_child
 from tasks.core.errors import ConfigError, StageError
-from tasks.core.storage import read_json
+from tasks.core.storage import DataFolder, read_json
 
 _ERROR = "error: "
 _WRONG, _INTERRUPTED = 2, 130  # as the command line exits
@@ -47,8 +47,8 @@ def run(  # noqa: PLR0913 - the options of a run
         StageError: a stage, or a part of one, failed; its `outcome` is the summary, where the run came so far as to have one.
 
     """
-    path = RunOptions(limit=limit).folder(Path(data)).summary
-    before = _last_run(path)
+    folder = RunOptions(limit=limit).folder(Path(data))
+    before = _last_run(folder)
     options = ["--only", only] if only else []
     options += [text for each in partitions for text in ("--partitions", each)]
     options += ["--limit", str(limit)] if limit is not None else []
@@ -58,16 +58,16 @@ def run(  # noqa: PLR0913 - the options of a run
         raise KeyboardInterrupt
     if code == _WRONG:
         raise ConfigError(errors)
-    last = _last_run(path)
-    summary = read_summary(path, last) if last and last != before else None
+    last = _last_run(folder)
+    summary = read_summary(folder, last) if last and last != before else None
     if code or summary is None:
         raise StageError("\n".join(errors) or f"the run ended with exit code {code}; run it again", summary)
     return summary
 
 
-def _last_run(path: Path) -> str | None:
-    """Return the id of the flow run that has left a summary."""
-    data = read_json(path)
+def _last_run(folder: DataFolder) -> str | None:
+    """Return the id of the flow run that has left a summary last."""
+    data = read_json(folder.summary)
     return data.get("flow_run_id") if isinstance(data, dict) else None
 
 

@@ -1,4 +1,4 @@
-"""A run: what of a pipeline it does, and its summary, which the command line prints at the end and `summary.json` holds."""
+"""A run: what of a pipeline it does, and its summary, which the command line prints at the end and `runs/` keeps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from tasks.config import Limit, Pipeline
-from tasks.core.storage import DataFolder, read_json
+from tasks.core.storage import DataFolder, commit_json, commit_link, read_json
 from tasks.train.evaluation.leaderboard_file import KeptLine
 
 Stage = Literal["ingest", "convert", "tables", "train", "export"]
@@ -151,9 +151,15 @@ class RunSummary:
         return asdict(self)
 
 
-def read_summary(path: Path, flow_run_id: str) -> RunSummary | None:
-    """Return the summary that a flow run left at `path`; None where another run's, or none, is there."""
-    data = read_json(path)
-    if not isinstance(data, dict) or data.get("flow_run_id") != flow_run_id:
-        return None
-    return msgspec.convert(data, RunSummary)
+def keep_summary(folder: DataFolder, summary: RunSummary) -> None:
+    """Keep the summary of a run that has ended: as its own, the last one of its pipeline, and the last one of all."""
+    path = folder.run_summary(str(summary.flow_run_id))
+    commit_json(path, summary.as_data())
+    for link in (folder.last_summary(summary.pipeline), folder.summary):
+        commit_link(link, path)
+
+
+def read_summary(folder: DataFolder, flow_run_id: str) -> RunSummary | None:
+    """Return the summary that a flow run left; None where it left none."""
+    data = read_json(folder.run_summary(flow_run_id))
+    return msgspec.convert(data, RunSummary) if isinstance(data, dict) else None

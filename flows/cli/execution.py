@@ -54,8 +54,8 @@ def execute(
             execution.run(pipeline, config, data, choice.fresh, choice.only, choice.partitions, choice.limit)
         )
     except TidemillError as error:
-        path, flow_run = choice.folder(data).summary, execution.flow_run_id
-        return RunResult(read_summary(path, str(flow_run)) if flow_run else None, error)
+        flow_run = execution.flow_run_id
+        return RunResult(read_summary(choice.folder(data), str(flow_run)) if flow_run else None, error)
 
 
 class FlowExecution:

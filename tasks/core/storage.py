@@ -124,9 +124,21 @@ class DataFolder:
                 return f"is in {kept}, which only runs may change; name a file elsewhere"
         return None
 
+    def run(self, flow_run_id: str) -> Path:
+        """Return the folder of what is kept of a run."""
+        return self.root / "runs" / flow_run_id
+
+    def run_summary(self, flow_run_id: str) -> Path:
+        """Return the path of a run's summary."""
+        return self.run(flow_run_id) / "summary.json"
+
+    def last_summary(self, pipeline: str) -> Path:
+        """Return the path of the link to the summary of a pipeline's last run."""
+        return self.root / "runs" / f"{pipeline}.json"
+
     @property
     def summary(self) -> Path:
-        """Return the path of the last run's summary."""
+        """Return the path of the link to the last run's summary, whichever its pipeline."""
         return self.root / "summary.json"
 
 
@@ -173,6 +185,15 @@ def commit_json(path: Path, value: Any) -> None:
     """Commit a value as indented JSON."""
     with commit(path) as part:
         write_json(part, value)
+
+
+def commit_link(link: Path, target: Path) -> None:
+    """Have `link` lead to a file, by a path that stays right where both are moved together; it takes the place of what was there."""
+    part = link.with_name(f".{link.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)  # as in commit
+    part.symlink_to(os.path.relpath(target, link.parent))
+    part.replace(link)
+    fsync(link.parent)
 
 
 def write_json(path: Path, value: Any, indent: int | None = 2) -> None:

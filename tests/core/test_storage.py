@@ -243,7 +243,15 @@ def test_every_path_of_a_data_folder_is_named_here() -> None:
     """A relative data folder is made absolute, and each stage has its place."""
     folder = DataFolder.at(Path("data"))
 
-    places = (folder.raw("a"), folder.table("a"), folder.rejects("a"), folder.training("p"), folder.models("p"))
+    places = (
+        folder.raw("a"),
+        folder.table("a"),
+        folder.rejects("a"),
+        folder.training("p"),
+        folder.models("p"),
+        folder.run_summary("r"),
+        folder.last_summary("p"),
+    )
     assert folder.root.is_absolute()
     assert [str(place.relative_to(folder.root)) for place in (*places, folder.summary)] == [
         "raw/a",
@@ -251,6 +259,8 @@ def test_every_path_of_a_data_folder_is_named_here() -> None:
         "rejects/a",
         "training/p",
         "models/p",
+        "runs/r/summary.json",
+        "runs/p.json",
         "summary.json",
     ]
 

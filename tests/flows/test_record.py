@@ -11,9 +11,9 @@ from rich.console import Console
 
 from flows.cli.console import print_summary
 from flows.recorder import RunRecorder
-from flows.summary import ChampionSummary, RunSummary, SourceSummary, read_summary
+from flows.summary import ChampionSummary, RunSummary, SourceSummary, keep_summary, read_summary
 from tasks.core.errors import StageError
-from tasks.core.storage import commit_json
+from tasks.core.storage import DataFolder, read_json
 from tasks.ingest.landing.plan import Landed
 from tasks.ingest.results import FailedPartition, LandedSource
 from tests.convert.conftest import files_source, make_table, write_files
@@ -72,14 +72,14 @@ def test_what_was_guessed_of_files_is_in_the_summary(tmp_path: Path) -> None:
     asyncio.run(record.add("convert", _outcome, [make_table(tmp_path, files_source())]))
 
     summary = record.summary(None)
-    commit_json(tmp_path / "summary.json", summary.as_data())
+    keep_summary(DataFolder.at(tmp_path), summary)
 
     guesses = summary.sources["rows"].guesses
     assert guesses is not None
     (read,) = guesses["read"]
     assert (read["file"], read["delimiter"], read["decimal"], read["skipped"]) == ("inbox/a.csv", ";", ",", 1)
     assert [warning for warning in summary.warnings if "lines above the header that were skipped" in warning]
-    assert read_summary(tmp_path / "summary.json", "run") == summary
+    assert read_summary(DataFolder.at(tmp_path), "run") == summary
 
 
 async def test_a_failed_stage_keeps_what_it_came_to(tmp_path: Path) -> None:
@@ -104,10 +104,10 @@ def test_what_serves_is_told_beside_the_best_of_the_run(tmp_path: Path) -> None:
 
     asyncio.run(record.add("train", _outcome, second.leaderboard))
     summary = record.summary(None)
-    commit_json(tmp_path / "summary.json", summary.as_data())
+    keep_summary(DataFolder.at(tmp_path), summary)
     print_summary(console, summary, tmp_path, "http://ui")
 
-    assert read_summary(tmp_path / "summary.json", "run") == summary
+    assert read_summary(DataFolder.at(tmp_path), "run") == summary
     assert summary.best == second.leaderboard.lines[0].kept
     assert summary.champion is not None
     assert (summary.champion.version, summary.champion.candidate) == (first.version, "only")
@@ -118,12 +118,24 @@ def test_what_serves_is_told_beside_the_best_of_the_run(tmp_path: Path) -> None:
     assert f"{decision.version} does not beat {first.version}" in told
 
 
-def test_a_summary_is_read_back_for_its_own_run_only(tmp_path: Path) -> None:
-    """What another run left is not taken for this one's."""
+def test_each_run_has_its_own_summary(tmp_path: Path) -> None:
+    """The next one takes nothing away, and links tell the last one of each pipeline and of all, also where the folder is moved."""
     sources = {"users": SourceSummary(rows_received=3)}
     champion = ChampionSummary("v0001-0123abcd", "forest", "models/p/model.skops", "accuracy", 0.9, "2026", "")
-    summary = RunSummary("p", "completed", None, [], [], sources, [], None, None, champion, {"ingest": 0.1}, "run-1")
-    commit_json(tmp_path / "summary.json", summary.as_data())
+    folder = DataFolder.at(tmp_path / "data")
+    runs = [
+        RunSummary(name, "completed", None, [], [], sources, [], None, None, champion, {"ingest": 0.1}, run)
+        for name, run in (("p", "run-1"), ("p", "run-2"), ("q", "run-3"))
+    ]
 
-    assert read_summary(tmp_path / "summary.json", "run-1") == summary
-    assert read_summary(tmp_path / "summary.json", "run-2") is None
+    for each in runs:
+        keep_summary(folder, each)
+
+    assert [read_summary(folder, str(each.flow_run_id)) for each in runs] == runs
+    assert read_summary(folder, "run-4") is None
+    folder.root.rename(tmp_path / "moved")
+    moved = DataFolder.at(tmp_path / "moved")
+    last = [
+        read_json(path)["flow_run_id"] for path in (moved.summary, moved.last_summary("p"), moved.last_summary("q"))
+    ]
+    assert last == ["run-3", "run-2", "run-3"]
