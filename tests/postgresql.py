@@ -41,6 +41,8 @@ class Postgresql:
     """A server that asks for a password."""
 
     port: int
+    log: Path
+    """File that holds every statement it was sent."""
 
     def address(self, database: str = "postgres") -> str:
         """Return the address of a database, without the password."""
@@ -94,15 +96,16 @@ def serve_postgresql() -> Iterator[Postgresql]:
         )
         probe.close()
         options = {"listen_addresses": HOST, "unix_socket_directories": "", "port": port, "fsync": "off"}
+        options |= {"log_statement": "all"}
         asked = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        server = subprocess.Popen(
-            [programs / "postgres", "-D", folder / "data", *asked], user=user, stderr=subprocess.DEVNULL
-        )
+        postgresql = Postgresql(port, folder / "log")
+        with postgresql.log.open("wb") as log:
+            server = subprocess.Popen([programs / "postgres", "-D", folder / "data", *asked], user=user, stderr=log)
         try:
             for attempt in Retrying(stop=stop_after_delay(_READY_S), wait=wait_fixed(0.1)):
                 with attempt:
-                    Postgresql(port).query("SELECT 1")
-            yield Postgresql(port)
+                    postgresql.query("SELECT 1")
+            yield postgresql
         finally:
             server.terminate()
             server.wait()

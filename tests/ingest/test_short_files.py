@@ -1,10 +1,15 @@
-"""What REST and GraphQL sources are mostly asked for, each a pipeline file of a few lines, and its rows those of the server."""
+"""What REST and GraphQL sources are mostly asked for, each a pipeline file of a few lines, and its rows those of the server and of dlt."""
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -80,12 +85,22 @@ def source_of(text: str, site: Site, folder: Path) -> ApiSource:
     return source
 
 
+def rows_of_dlt(example: str, site: Site, folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return what dlt lands of one of its examples, by resource."""
+    command = [sys.executable, "-m", "tests.ingest.by_dlt", example, site.url, str(folder)]
+    environment = {**os.environ, "RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(folder)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
 async def test_issues_that_were_updated_since(site: Site, tmp_path: Path) -> None:
     """All come first, by pages, and then those alone that are as new as the newest."""
     source = await asyncio.to_thread(source_of, ISSUES, site, tmp_path)
     first = rows_at(*(f"2024-01-{day:02d}T00:00:00Z" for day in range(1, 9)))
     kept_at(site).rows = first
     before = await land_one(source, tmp_path / "raw")
+    by_dlt = (await asyncio.to_thread(rows_of_dlt, "issues", site, tmp_path / "dlt"))["issues"]
     kept_at(site).rows = [*first, *rows_at("2024-02-01T00:00:00Z", first=9)]
     after = await land_one(source, tmp_path / "raw")
 
@@ -93,6 +108,9 @@ async def test_issues_that_were_updated_since(site: Site, tmp_path: Path) -> Non
     assert await asyncio.to_thread(read_rows, before.path) == first
     assert [row["id"] for row in await asyncio.to_thread(read_rows, increment)] == [8, 9]
     assert (before.rows, after.rows) == (8, 10)
+    assert [{**row, "at": dt.datetime.fromisoformat(row["at"])} for row in by_dlt] == [
+        {**row, "at": dt.datetime.fromisoformat(row["at"])} for row in first
+    ]
 
 
 async def test_a_query_of_a_connection(site: Site, tmp_path: Path) -> None:
@@ -102,6 +120,7 @@ async def test_a_query_of_a_connection(site: Site, tmp_path: Path) -> None:
 
     eu = [{"id": row["id"], "total": row["total"]} for row in ORDERS if row["region"] == "eu"]
     assert (await asyncio.to_thread(read_rows, landed.path), landed.pages) == (eu, 4)
+    assert await asyncio.to_thread(rows_of_dlt, "orders", site, tmp_path / "dlt") == {"orders": eu}
 
 
 @pytest.mark.flow
@@ -119,6 +138,12 @@ async def test_a_list_with_the_detail_of_each(site: Site, tmp_path: Path) -> Non
     assert sorted((row["id"], row["name"], row["weight"], json.loads(row["types"])) for row in details) == [
         tuple(row.values()) for row in expected
     ]
-    for kind in NAMES:
-        assert pq.read_table(tmp_path / "data" / "tables" / kind).to_pylist() == listed_rows(site.url, kind)
     assert len(site.seen) == 3 + 1 + len(NAMES["pokemon"])
+    by_dlt = await asyncio.to_thread(rows_of_dlt, "pokemon", site, tmp_path / "dlt")
+    in_order = sorted(
+        (row | {"types": json.loads(row["types"])} for row in by_dlt["details"]), key=lambda row: row["id"]
+    )
+    assert in_order == expected
+    for kind in NAMES:
+        assert by_dlt[kind] == listed_rows(site.url, kind)
+        assert pq.read_table(tmp_path / "data" / "tables" / kind).to_pylist() == listed_rows(site.url, kind)
