@@ -13,6 +13,7 @@ TidemillError
 │   └── QueryError         SQL over tables does not run; a TableError too, where a table is made by it
 │       └── LateQueryError     it took longer than it may
 ├── ExportError         a table could not be written where it is to go
+├── DiskError           the disk is full, or does not let a run write or read there
 ├── StageError          a stage ended with some of its parts failed
 └── ServerError         the Prefect API could not be started or reached
     └── LostServerError    the temporary Prefect server has ended before the run
@@ -92,6 +93,10 @@ class LateQueryError(QueryError):
 
 class ExportError(TidemillError):
     """A table could not be written where it is to go."""
+
+
+class DiskError(TidemillError):
+    """The disk is full, or does not let a run write or read there."""
 
 
 class StageError(TidemillError):

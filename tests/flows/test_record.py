@@ -61,6 +61,7 @@ async def test_a_run_with_failed_parts_is_partial(tmp_path: Path) -> None:
             partitions_reused=1,
             partitions_resumed=1,
             partitions_failed=2,
+            error=TOLD,
         )
     }
 
