@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from prefect.utilities.engine import link_state_to_flow_run_result
+
 from flows.summary import ChampionSummary, ExportSummary, RunSummary, SourceSummary, Stage, TableSummary, TargetSummary
 from tasks.convert.table.manifest import read_table_manifest
 from tasks.convert.table.state import CommittedTable, shown_types
@@ -65,8 +67,6 @@ class RunRecorder:
     """What is to be told of the run beside what its stages tell."""
     before: Mapping[str, TableBefore] = field(default_factory=dict)
     """What the tables held before the run."""
-    ended: list[Any] = field(default_factory=list)
-    """The state of the last stage that has ended: the next one is drawn after it."""
     outcomes: _Outcomes = field(default_factory=_Outcomes)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -74,8 +74,9 @@ class RunRecorder:
         """Run a stage after those before it, in the run's graph too; when it fails, what its other parts came to is kept."""
         start = time.monotonic()
         try:
-            self.ended = [await flow(*asked, wait_for=self.ended, return_state=True)]
-            self.outcomes[stage] = await self.ended[0].aresult()
+            state = await flow(*asked, wait_for=[*self.outcomes.values()][-1:], return_state=True)
+            self.outcomes[stage] = await state.aresult()
+            link_state_to_flow_run_result(state, self.outcomes[stage])  # which Prefect does of values alone
         except StageError as error:
             self.outcomes[stage] = cast("Any", error.outcome)
             raise
