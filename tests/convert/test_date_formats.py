@@ -10,6 +10,16 @@ import pytest
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows, write_files
 
 _TEXTS = (
+    *("3 Feb 2013", "31 sep 2013", "03\tMAY 2013", "29 Feb 2013", "7 Sept 2013", "7 \u017fep 2013", "5 May  2013"),
+    *(
+        "12/31/99 12:05 am",
+        "1/2/68 12:00 AM",
+        "1/2/69 1:00 Pm",
+        "1/2/03 13:00 pm",
+        "Sunday 6 May 2013",
+        "Sun 6 May 2013",
+    ),
+    *("2013-02-28T05:06:07.5", "2013-02-28T00:00:00.000", "2013-02-28T05:06:07.1234567x", "2013\u5e742\u670803\u65e5"),
     *("31.12.2013", "1.2.2013", "01.02.0099", "31.02.2013", "00.01.2013", "01.13.2013", "29.02.2012", "2013-01-01"),
     *("31.12.2013 23:59:59", "01.02.2013 24:00:00", "01.02.2013 00:00:60", "1.2.2013 5:6:7", "01.02.2013 00:00:00"),
     *(
@@ -53,6 +63,12 @@ def as_strptime(text: str, pattern: str) -> datetime | None:
         "%Y%m%dT%H%M%S",
         "%Y-%m-%d_%H",
         "%d.%m.%y",
+        "%d %b %Y",
+        "%a %d %B %Y",
+        "%A %d %B %Y",
+        "%m/%d/%y %I:%M %p",
+        "%Y-%m-%dT%H:%M:%S.%f",
+        "%Y\u5e74%m\u6708%d\u65e5",
     ],
 )
 @pytest.mark.parametrize("kind", ["date", "timestamp"])

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pytest
 
 from tasks.config import Source
-from tasks.convert.schema import values
+from tasks.convert.schema import time_formats, values
 from tests.benchmarks.convert import write_workbook
 from tests.benchmarks.json_lines import write_records
 from tests.benchmarks.peers.json_lines import DECLARED, EXPLODED
@@ -213,6 +213,38 @@ def test_no_value_that_is_no_number_or_time_is_tried_by_itself(
 
         assert table.rows_rejected > rows // 4
     assert len(set(counts.values())) == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "texts"),
+    [
+        ("%d %b %Y", ["1 Jan 2013", "{n:02} FEB {n:04}", "31 Feb {n:04}", "2013-01-{n:02}"]),
+        ("%A, %B %d, %Y %I:%M %p", ["Monday, May 5, {n:04} 12:05 am", "Friday, May 35, 20{n}"]),
+        ("%d/%m/%Y", ["1/2/2013", "{n}/2/2013", "{n:04}-01-02", "31/02/{n:04}"]),
+        ("%Y-%m-%dT%H:%M:%S.%f%z", ["2013-01-05T05:06:07.{n}+0530", "2013-01-05T05:06:{n}Z"]),
+        ("%Y\u5e74%m\u6708%d\u65e5", ["{n:04}\u5e741\u67083\u65e5", "{n:04}\u5e741\u67085"]),
+    ],
+)
+def test_no_time_in_a_format_is_parsed_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, texts: list[str]
+) -> None:
+    """Names of months, halves of a day, zones and fractions, in the format or not."""
+    counts: Counter[str] = Counter()
+    iso_of = time_formats._iso_of
+
+    def counted(text: str, pattern: str) -> str:
+        counts[text] += 1
+        return iso_of(text, pattern)
+
+    monkeypatch.setattr(time_formats, "_iso_of", counted)
+    lines = "".join(f"{n};{texts[n % len(texts)].format(n=n)}\n" for n in range(ROWS))
+    (inbox(tmp_path) / "a.csv").write_text(f"id;v\n{lines}")
+    source = files_source(columns={"v": {"type": "timestamp", "format": pattern}}, table=NO_LIMIT)
+
+    table = make_table(tmp_path, source)
+
+    assert min(table.rows_table, table.rows_rejected) > ROWS // 10
+    assert not counts
 
 
 @pytest.mark.parametrize("odd", ["2013-01-01 05:{n}:60", "2013-02-{n} 05:00:00", "2013-01-01 24:{n}:00.5000000"])
