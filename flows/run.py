@@ -11,11 +11,11 @@ from tempfile import TemporaryFile
 
 from flows.summary import RunOptions, RunSummary, Stage, read_summary
 from tasks.core.child_process import exit_with_parent, start_child, stop_child
-from tasks.core.errors import ConfigError, StageError
-from tasks.core.storage import DataFolder, read_json
+from tasks.core.errors import ConfigError, SkippedError, StageError
+from tasks.core.runs import read_runs
 
 _ERROR = "error: "
-_WRONG, _INTERRUPTED = 2, 130  # as the command line exits
+_WRONG, _SKIPPED, _INTERRUPTED = 2, 3, 130  # as the command line exits
 
 
 def run(  # noqa: PLR0913 - the options of a run
@@ -44,35 +44,31 @@ def run(  # noqa: PLR0913 - the options of a run
 
     Raises:
         ConfigError: the pipeline file, or what it names, is wrong; nothing has run.
+        SkippedError: another run goes on, and the pipeline file says overlap: skip.
         StageError: a stage, or a part of one, failed; its `outcome` is the summary, where the run came so far as to have one.
 
     """
     folder = RunOptions(limit=limit).folder(Path(data))
-    before = _last_run(folder)
     options = ["--only", only] if only else []
     options += [text for each in partitions for text in ("--partitions", each)]
     options += ["--limit", str(limit)] if limit is not None else []
     options += [f"--{name}" for name, is_set in (("fresh", fresh), ("strict", strict)) if is_set]
-    code, errors = _run_command("run", str(pipeline), "--data", str(data), *options)
+    code, errors, pid = _run_command("run", str(pipeline), "--data", str(data), *options)
     if code == _INTERRUPTED:
         raise KeyboardInterrupt
     if code == _WRONG:
         raise ConfigError(errors)
-    last = _last_run(folder)
-    summary = read_summary(folder, last) if last and last != before else None
+    if code == _SKIPPED:
+        raise SkippedError("\n".join(errors))
+    own = next((run for run in read_runs(folder) if run.pid == pid), None)
+    summary = read_summary(folder, own.flow_run_id) if own else None
     if code or summary is None:
         raise StageError("\n".join(errors) or f"the run ended with exit code {code}; run it again", summary)
     return summary
 
 
-def _last_run(folder: DataFolder) -> str | None:
-    """Return the id of the flow run that has left a summary last."""
-    data = read_json(folder.summary)
-    return data.get("flow_run_id") if isinstance(data, dict) else None
-
-
-def _run_command(*arguments: str) -> tuple[int, list[str]]:
-    """Run a command of the command line and print what it prints; return its exit code and its errors."""
+def _run_command(*arguments: str) -> tuple[int, list[str], int]:
+    """Run a command of the command line and print what it prints; return its exit code, its errors and its process id."""
     with TemporaryFile() as said:
         child = start_child(__name__, *arguments, stderr=said)
         try:
@@ -88,7 +84,7 @@ def _run_command(*arguments: str) -> tuple[int, list[str]]:
     for line in lines:
         if not line.startswith(_ERROR):
             print(line, file=sys.stderr)
-    return child.returncode, [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+    return child.returncode, [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)], child.pid
 
 
 def _print_output(child: subprocess.Popen[bytes]) -> None:

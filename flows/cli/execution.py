@@ -14,15 +14,16 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import TerminationSignal
+from prefect.exceptions import CancelledRun, TerminationSignal
 
 from flows.cancellation import signals_cancel
 from flows.cli.flush import STORED_S, flush
 from flows.cli.prefect_api import PrefectApi
 from flows.pipeline import pipeline
 from flows.summary import RunOptions, RunSummary, read_summary
+from flows.turns import pipeline_file
 from tasks.config import Pipeline
-from tasks.core.errors import LostServerError, TidemillError
+from tasks.core.errors import LostServerError, SkippedError, TidemillError
 from tasks.core.progress import ProgressEvent, subscribed
 from tasks.train.execution.worker import stop_workers
 
@@ -40,7 +41,13 @@ class RunResult:
 
 
 def execute(
-    config: Pipeline, data: Path, choice: RunOptions, *, api: PrefectApi, listener: Callable[[ProgressEvent], None]
+    file: Path,
+    config: Pipeline,
+    data: Path,
+    choice: RunOptions,
+    *,
+    api: PrefectApi,
+    listener: Callable[[ProgressEvent], None],
 ) -> RunResult:
     """Run what is chosen of a pipeline to its end and return when Prefect has stored the run.
 
@@ -49,10 +56,13 @@ def execute(
 
     """
     execution = FlowExecution(api, listener)
+    pipeline_file.set(file)
     try:
         return RunResult(
             execution.run(pipeline, config, data, choice.fresh, choice.only, choice.partitions, choice.limit)
         )
+    except CancelledRun as error:
+        return RunResult(None, SkippedError(str(error)))
     except TidemillError as error:
         flow_run = execution.flow_run_id
         return RunResult(read_summary(choice.folder(data), str(flow_run)) if flow_run else None, error)

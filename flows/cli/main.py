@@ -14,12 +14,13 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter, validators
 
-from tasks.core.errors import ConfigError, LostServerError, TidemillError
+from tasks.core.errors import ConfigError, LostServerError, SkippedError, TidemillError
 from tasks.core.escaping import printable
 from tasks.core.garbage_collection import collect_seldom, exit_with
 
 EXIT_FAILED = 1  # the run failed
 EXIT_WRONG = 2  # the command, the pipeline file or what it names is wrong: nothing ran
+EXIT_SKIPPED = 3  # another run goes on, and the pipeline file says overlap: skip
 EXIT_INTERRUPTED = 130
 
 Data = Annotated[Path, Parameter(help="Folder for everything the run reads and writes.")]
@@ -107,6 +108,25 @@ def run(  # noqa: PLR0913 - the options of a command
 
     choice = RunOptions(only, fresh, " ".join(partitions) if partitions is not None else None, limit)
     return run_pipeline(pipeline, data, choice, verbose=verbose, strict=strict)
+
+
+@app.command
+def resume(
+    run: Annotated[
+        str | None, Parameter(help="Id of a run, or its beginning, or the name of a pipeline: its last run.")
+    ] = None,
+    *,
+    data: Data = Path("data"),
+    strict: Annotated[bool, Parameter(negative="", help="Exit with 1 also where the run only has warnings.")] = False,
+    verbose: Verbose = False,
+) -> int:
+    """Go on with the last run that was killed, failed or was interrupted: the same pipeline file, with the same options.
+
+    What is done is not done again, and is told first.
+    """
+    from flows.cli.resume import resume_run  # noqa: PLC0415 - heavy
+
+    return resume_run(run, data, verbose=verbose, strict=strict)
 
 
 @app.command
@@ -355,6 +375,8 @@ def _fail(error: BaseException) -> int:
     match error:
         case ConfigError():
             said, code = str(error), EXIT_WRONG
+        case SkippedError():
+            said, code = str(error), EXIT_SKIPPED
         case TidemillError():
             said, code = str(error), EXIT_FAILED
         case OSError():

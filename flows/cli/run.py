@@ -41,7 +41,7 @@ def run_pipeline(path: Path, data: Path, choice: RunOptions, *, verbose: bool, s
         api.wait_until_ready()
         view = ProgressView(console)
         with view.shown():
-            ended = execute(config, data, choice, api=api, listener=view.show)
+            ended = execute(path, config, data, choice, api=api, listener=view.show)
         summary = ended.summary
         ui = link_to_run(str(summary.flow_run_id), temporary=api.server is not None) if summary else ""
     if summary:

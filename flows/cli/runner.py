@@ -31,6 +31,7 @@ from pydantic import ValidationError
 from flows.cli.prefect_api import PrefectApi
 from flows.cli.served_runs import ServedRuns
 from flows.deployments import FILE, Deployment, Timetable
+from flows.heartbeats import sync_recovery
 from tasks.core.errors import ConfigError
 from tasks.core.scratch import make_scratch
 
@@ -160,6 +161,7 @@ class _Serving:
             id_ = await self._runner.aadd_deployment(made)
             self._served[id_] = deployment
             self._runs.add(id_, deployment.name, scheduled=deployment.is_scheduled)
+        await sync_recovery(self._client)
 
     async def _is_known(self, deployment: UUID) -> bool:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -50,6 +50,8 @@ class Pipeline(ConfigModel):
     """Where tables are written for others to read, at the end of the run; by table one target or a list of them."""
     allow_partial: bool = False
     """Convert and train also when a part of a stage before failed."""
+    overlap: Literal["wait", "skip", "fail"] = "wait"
+    """What a run does that begins while another of the pipeline works in the same data folder: wait for its end, end as skipped, or fail."""
     extensions: tuple[str, ...] = ()
     """Kinds of your own, by their paths module:Class; they are imported, which only a pipeline file on disk may ask for."""
 

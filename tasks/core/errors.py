@@ -13,7 +13,8 @@ TidemillError
 │   └── QueryError         SQL over tables does not run; a TableError too, where a table is made by it
 │       └── LateQueryError     it took longer than it may
 ├── ExportError         a table could not be written where it is to go
-├── DiskError           the disk is full, or does not let a run write or read there
+├── OverlapError        another run of the pipeline goes on
+│   └── SkippedError       so that this one was skipped, as its pipeline file says (exit code 3)
 ├── StageError          a stage ended with some of its parts failed
 └── ServerError         the Prefect API could not be started or reached
     └── LostServerError    the temporary Prefect server has ended before the run
@@ -95,8 +96,12 @@ class ExportError(TidemillError):
     """A table could not be written where it is to go."""
 
 
-class DiskError(TidemillError):
-    """The disk is full, or does not let a run write or read there."""
+class OverlapError(TidemillError):
+    """Another run of the same pipeline goes on in the same data folder."""
+
+
+class SkippedError(OverlapError):
+    """The run was skipped, as its pipeline file says."""
 
 
 class StageError(TidemillError):

@@ -111,7 +111,7 @@ class DataFolder:
         """Return the folders that runs alone write to, and read again."""
         return tuple(
             self.root / name
-            for name in ("raw", "tables", ".tables", ".manifests", "rejects", "training", "models", ".exports")
+            for name in ("raw", "tables", ".tables", ".manifests", "rejects", "training", "models", ".exports", "runs")
         )
 
     def find_guarded(self, place: Path) -> str | None:

@@ -7,11 +7,10 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.config import QueryLimits, Training
-from tasks.core.story import warn
 from tasks.train.checks import training_set
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.predict.inputs import Input
@@ -39,7 +38,7 @@ async def build_training_set(
         stop.set()  # a thread cannot be cancelled, and would go on with the query
         raise
     for warning in built.warnings:
-        warn(warning)
+        get_run_logger().warning("%s", warning)
     return built
 
 

@@ -25,10 +25,10 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending, Running, Scheduled
 
 from flows.cli.doctor.data_folder import look_at_folder
-from flows.cli.doctor.killed_runs import find_killed_runs, mark_crashed
 from flows.cli.doctor.packages import CONSTRAINTS, compare_with_pins, judge_requirements, read_pins
 from flows.cli.doctor.server import look_at_killed_runs, look_at_schedules, look_at_server
 from flows.cli.main import run_command
+from flows.killed_runs import crash_run, find_killed_runs
 from flows.pipeline import pipeline
 from tasks.core.storage import list_leftovers
 from tests.flows.conftest import FLIGHTS, PROJECT, Tidemill, read_until
@@ -241,7 +241,7 @@ def test_a_run_without_a_sign_of_life_is_wrong_until_it_is_mended(idle: SyncPref
 
     before = lines(look_at_killed_runs(idle, silence=timedelta(0)))
     for killed in find_killed_runs(idle, silence=timedelta(0)):
-        mark_crashed(idle, killed)
+        crash_run(idle, killed.id, killed.sign)
     accepted = idle.set_flow_run_state(second.id, Pending()).status.value
 
     assert (begun, refused, accepted) == (["ACCEPT", "ACCEPT"], "REJECT", "ACCEPT")
@@ -269,7 +269,7 @@ def test_a_killed_run_is_found_with_all_that_is_in_it(
     with get_client(sync_client=True) as client:
         silent = [run for run in find_killed_runs(client, timedelta(0)) if run.name in ("flights", "ingest")]
         for run in silent:
-            mark_crashed(client, run)
+            crash_run(client, run.id, run.sign)
         states = {state.name for run in silent if (state := client.read_flow_run(run.id).state)}
 
         assert (len(silent), states) == (2, {"Crashed"})

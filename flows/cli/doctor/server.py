@@ -24,8 +24,8 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
 from flows.cli.doctor.diagnosis import Diagnosis, listed
-from flows.cli.doctor.killed_runs import SILENCE, find_killed_runs, mark_crashed
 from flows.cli.prefect_api import WANT_A_KEY
+from flows.killed_runs import crash_run, find_killed_runs
 from tasks.core.escaping import count
 
 LATE = timedelta(seconds=60)
@@ -63,7 +63,7 @@ def mark_killed_runs() -> list[str]:
     with get_client(sync_client=True) as client:
         killed = find_killed_runs(client)
         for run in killed:
-            mark_crashed(client, run)
+            crash_run(client, run.id, run.sign)
     return [run.name for run in killed]
 
 
@@ -87,7 +87,7 @@ def look_at_schedules(client: SyncPrefectClient, new: timedelta = NEW) -> Iterat
         yield Diagnosis("ok", f"{count(len(scheduled), 'deployment')} scheduled, and run when they are due")
 
 
-def look_at_killed_runs(client: SyncPrefectClient, silence: timedelta = SILENCE) -> Iterator[Diagnosis]:
+def look_at_killed_runs(client: SyncPrefectClient, silence: timedelta | None = None) -> Iterator[Diagnosis]:
     """Yield the runs that are Running for ever, since their process was killed."""
     killed = find_killed_runs(client, silence)
     for run in killed:

@@ -48,11 +48,6 @@ class TableManifest:
     """The fingerprint of what was private of its rows."""
 
     @property
-    def total(self) -> int:
-        """Return how many rows the table has."""
-        return sum(part.total for part in self.parts.values())
-
-    @property
     def rows(self) -> str:
         """Return the fingerprint of the table's rows."""
         return fingerprint({name: each.digest for name, each in self.checksums.items() if name.startswith("table/")})

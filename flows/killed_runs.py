@@ -12,6 +12,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
+    FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
     TaskRunFilter,
@@ -21,10 +22,12 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
 from prefect.states import Crashed
 
-# A run gives a sign of life every three minutes, unless PREFECT_FLOWS_HEARTBEAT_FREQUENCY says otherwise.
-SILENCE = timedelta(minutes=10)
+_BEATS = 10 / 3  # so many signs of life may be missing: the last may have been on its way
+_NEVER_S = 24 * 3600  # where runs are set to give none
 _OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 _PAGE = 200
 
@@ -38,28 +41,57 @@ class KilledRun:
     sign: str
 
 
-def find_killed_runs(client: SyncPrefectClient, silence: timedelta = SILENCE) -> list[KilledRun]:
+def within() -> timedelta:
+    """Return how long a run may give no sign of life: ten minutes, unless PREFECT_FLOWS_HEARTBEAT_FREQUENCY is another than 180 s."""
+    return timedelta(seconds=_BEATS * (get_current_settings().flows.heartbeat_frequency or _NEVER_S))
+
+
+def find_killed_runs(client: SyncPrefectClient, silence: timedelta | None = None) -> list[KilledRun]:
     """Return the runs that are over, one way or another, without Prefect knowing of it; those within others come last."""
+    patience = within() if silence is None else silence
     state = FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN))
     found = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(state=state), sort=FlowRunSort.START_TIME_ASC, limit=_PAGE
     )
     killed: dict[UUID, KilledRun] = {}
     for run in sorted(found, key=lambda run: run.parent_task_run_id is not None):
-        sign = _over_with(client, run, killed) if run.parent_task_run_id else _silent(client, run, silence)
+        sign = _over_with(client, run, killed) if run.parent_task_run_id else _silent(client, run, patience)
         if sign is not None:
             killed[run.id] = KilledRun(run.id, run.name, sign)
     return list(killed.values())
 
 
-def mark_crashed(client: SyncPrefectClient, run: KilledRun) -> None:
-    """Set a killed run, and what is open of its tasks, to Crashed: this also gives back the slot of a concurrency limit."""
-    crashed: State[Any] = Crashed(message=f"The process was killed: {run.sign}.")
-    mine = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
-    state = TaskRunFilterState(type=TaskRunFilterStateType(any_=_OPEN))
-    for task in client.read_task_runs(flow_run_filter=mine, task_run_filter=TaskRunFilter(state=state), limit=_PAGE):
-        client.set_task_run_state(task.id, crashed, force=True)
-    client.set_flow_run_state(run.id, crashed, force=True)
+def crash_run(client: SyncPrefectClient, flow_run_id: UUID, sign: str) -> bool:
+    """Set a killed run to Crashed, unless it has ended, and what it has left open; return whether the server knows it.
+
+    This also gives back the slot of a concurrency limit.
+    """
+    try:
+        run = client.read_flow_run(flow_run_id)
+    except ObjectNotFound:
+        return False
+    crash_parts(client, flow_run_id, sign)
+    if run.state_type in _OPEN:
+        client.set_flow_run_state(flow_run_id, _crashed(sign), force=True)
+    return True
+
+
+def crash_parts(client: SyncPrefectClient, flow_run_id: UUID, sign: str) -> None:
+    """Set to Crashed what a killed run has left open of its subflows and task runs."""
+    inner = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run_id]))
+    subflows = client.read_flow_runs(flow_run_filter=inner, limit=_PAGE)
+    whole = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id, *(each.id for each in subflows)]))
+    open_tasks = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=_OPEN)))
+    while tasks := client.read_task_runs(flow_run_filter=whole, task_run_filter=open_tasks, limit=_PAGE):
+        for task in tasks:
+            client.set_task_run_state(task.id, _crashed(sign), force=True)
+    for each in subflows:
+        if each.state_type in _OPEN:
+            client.set_flow_run_state(each.id, _crashed(sign), force=True)
+
+
+def _crashed(sign: str) -> State[Any]:
+    return Crashed(message=f"The process was killed: {sign}.")
 
 
 def _over_with(client: SyncPrefectClient, run: FlowRun, killed: dict[UUID, KilledRun]) -> str | None:

@@ -1,0 +1,116 @@
+"""A run among those of its pipeline: it marks Crashed what was killed before it, and works when its turn has come."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from contextlib import ExitStack
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from prefect import get_client, get_run_logger
+from prefect.client.schemas.objects import State, StateType
+from prefect.runtime import flow_run
+from prefect.states import Running
+
+from flows.killed_runs import crash_parts, crash_run
+from flows.summary import RunSummary
+from tasks.config import Pipeline
+from tasks.core.errors import OverlapError
+from tasks.core.runs import Asked, BegunRun, End, Turn, alive, end_run, find_killed, read_runs
+from tasks.core.storage import DataFolder
+
+pipeline_file: ContextVar[Path | None] = ContextVar("pipeline_file", default=None)
+"""The file of a pipeline that a flow is given as a value, for who resumes the run."""
+_WAIT_S = 24 * 3600.0  # a run that goes on for longer hangs
+_POLL_S = 1.0
+
+
+async def in_turn(
+    pipeline: Pipeline, folder: DataFolder, asked: Asked, work: Coroutine[Any, Any, RunSummary]
+) -> RunSummary:
+    """Return what the work of this flow run comes to, done while no other run of the pipeline works in the data folder.
+
+    Where another does, the run does as `overlap` says: it waits, it ends as skipped, or it fails.
+
+    Raises:
+        OverlapError: another run goes on, and the pipeline says `overlap: fail`, or has gone on for a day.
+
+    """
+    run, turn = BegunRun.here(str(flow_run.get_id()), pipeline.name, asked), None
+    end: End = "failed"
+    with ExitStack() as held:
+        again = any(each.flow_run_id == run.flow_run_id for each in await asyncio.to_thread(read_runs, folder))
+        await asyncio.to_thread(held.enter_context, alive(folder, run))
+        try:
+            await asyncio.to_thread(_crash_killed, folder, run if again else None)
+            turn = Turn(folder, run)
+            held.callback(turn.give_back)
+            other = await _take(turn, pipeline)
+            if other is not None:
+                end = "skipped"
+                return _skipped(other)
+            result = await work
+            end = cast(Any, result).data.status  # a state, as a flow returns it
+        except BaseException as error:
+            end = end if isinstance(error, Exception) else "interrupted"
+            raise
+        finally:
+            work.close()
+            await asyncio.to_thread(end_run, folder, run, end)
+    return result
+
+
+async def _take(turn: Turn, pipeline: Pipeline) -> str | None:
+    """Take the turn, as soon as it is nobody's; where this run is to go without, return who has it."""
+    deadline, told = time.monotonic() + _WAIT_S, None
+    while not await asyncio.to_thread(turn.take):
+        holder = await asyncio.to_thread(lambda: turn.holder)
+        if pipeline.overlap == "skip":
+            return holder
+        if pipeline.overlap == "fail":
+            raise OverlapError(
+                f"another run goes on, {holder}; wait until it has ended, or write overlap: wait in the pipeline file"
+            )
+        if time.monotonic() > deadline:
+            raise OverlapError(f"another run has gone on for a day, {holder}; look whether it hangs, and end it")
+        if holder != told:
+            told = holder
+            await _tell(f"waits for run {holder}")
+        await asyncio.sleep(_POLL_S)
+    if told is not None:
+        await _tell("its turn has come")
+    return None
+
+
+async def _tell(said: str) -> None:
+    """Log how it stands with this run, and show it in its state."""
+    get_run_logger().info("The run %s", said)
+    async with get_client() as client:
+        state: State[Any] = Running(message=f"The run {said}.")
+        await client.set_flow_run_state(UUID(str(flow_run.get_id())), state, force=True)
+
+
+def _skipped(other: str) -> RunSummary:
+    """Return what a flow returns that goes without: Cancelled, so that nobody takes it for a run that brought something."""
+    said = f"skipped: another run goes on, {other}; the pipeline file says overlap: skip"
+    get_run_logger().warning("The run is %s", said)
+    return cast(RunSummary, State(type=StateType.CANCELLED, name="Skipped", message=said))
+
+
+def _crash_killed(folder: DataFolder, again: BegunRun | None) -> None:
+    """Set to Crashed the runs whose process was killed, and what an earlier attempt of this one has left open."""
+    killed = find_killed(folder)
+    if not killed and again is None:
+        return
+    logger = get_run_logger()
+    with get_client(sync_client=True) as client:
+        if again is not None:
+            crash_parts(client, UUID(again.flow_run_id), "an earlier attempt of this run was killed")
+        for run in killed:
+            if crash_run(client, UUID(run.flow_run_id), f"process {run.pid} on {run.host} is gone"):
+                end_run(folder, run, "killed")
+                logger.warning("Run %s was killed; it is Crashed now, and this one goes on from there", run)

@@ -1,0 +1,141 @@
+"""What a data folder knows of its runs: who began which, how each ended, and whose turn it is.
+
+`runs/<id>/run.json` tells of a run; as long as its process lives it holds a lock beside
+it, which the system lets go of however the process ends. So a run that has not ended
+and holds no lock was killed. `runs/.<pipeline>.lock` is held by the run whose turn it is.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from tasks.core.storage import DataFolder, commit_json, json_reader
+
+End = Literal["completed", "partial", "failed", "interrupted", "skipped", "killed"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run was asked for: the pipeline file, None where it was given a pipeline itself, and its options."""
+
+    file: str | None
+    only: str | None = None
+    fresh: bool = False
+    partitions: str | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class BegunRun:
+    """A run, from its begin on; `end` is how it ended, None as long as nobody has written it."""
+
+    flow_run_id: str
+    pipeline: str
+    asked: Asked
+    host: str
+    pid: int
+    began: str
+    end: End | None = None
+
+    @classmethod
+    def here(cls, flow_run_id: str, pipeline: str, asked: Asked) -> BegunRun:
+        """Return a run that begins now, in this process."""
+        return cls(flow_run_id, pipeline, asked, socket.gethostname(), os.getpid(), datetime.now(UTC).isoformat())
+
+    def __str__(self) -> str:
+        """Return it in a few words, as a person looks for it."""
+        began = datetime.fromisoformat(self.began).astimezone()
+        return (
+            f"{self.flow_run_id} of {self.pipeline}, begun {began:%d %b %H:%M:%S} (process {self.pid} on {self.host})"
+        )
+
+    @property
+    def is_of_here(self) -> bool:
+        """Return whether it ran on this machine, so that its lock tells whether it lives."""
+        return self.host == socket.gethostname()
+
+
+_read_run = json_reader(BegunRun)
+
+
+def keep_run(folder: DataFolder, run: BegunRun) -> None:
+    """Write what is known of a run."""
+    commit_json(_file(folder, run.flow_run_id), asdict(run))
+
+
+def end_run(folder: DataFolder, run: BegunRun, end: End) -> None:
+    """Write how a run ended."""
+    keep_run(folder, replace(run, end=end))
+
+
+def read_runs(folder: DataFolder) -> list[BegunRun]:
+    """Return the runs of a data folder, the last begun first."""
+    found = filter(None, map(_read_run, (folder.root / "runs").glob("*/run.json")))
+    return sorted(found, key=lambda run: run.began, reverse=True)
+
+
+@contextmanager
+def alive(folder: DataFolder, run: BegunRun) -> Iterator[None]:
+    """Have others see that a run lives while the block runs."""
+    home = folder.run(run.flow_run_id)
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / ".lock", thread_local=False):
+        keep_run(folder, run)
+        yield
+
+
+def is_alive(folder: DataFolder, run: BegunRun) -> bool:
+    """Return whether the process of a run of this machine lives."""
+    lock = FileLock(folder.run(run.flow_run_id) / ".lock")
+    try:
+        with lock.acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
+def find_killed(folder: DataFolder) -> list[BegunRun]:
+    """Return the runs of this machine that have not ended and whose process is gone."""
+    return [run for run in read_runs(folder) if run.end is None and run.is_of_here and not is_alive(folder, run)]
+
+
+class Turn:
+    """The turn of a run among those of its pipeline in its data folder."""
+
+    def __init__(self, folder: DataFolder, run: BegunRun) -> None:
+        runs = folder.root / "runs"
+        self._lock = FileLock(runs / f".{run.pipeline}.lock", thread_local=False)
+        self._holder = runs / f".{run.pipeline}.turn.json"
+        self._run = run
+
+    def take(self) -> bool:
+        """Take the turn if it is nobody's; return whether it is taken."""
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        commit_json(self._holder, asdict(self._run))
+        return True
+
+    @property
+    def holder(self) -> str:
+        """Return the run whose turn it is, in a few words."""
+        run = _read_run(self._holder)
+        return str(run) if run else "which is just beginning"
+
+    def give_back(self) -> None:
+        """Let the next run have its turn."""
+        self._lock.release()
+
+
+def _file(folder: DataFolder, flow_run_id: str) -> Path:
+    return folder.run(flow_run_id) / "run.json"
