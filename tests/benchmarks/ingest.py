@@ -27,7 +27,14 @@ THROTTLED_S = 25  # of requests at full capacity, in the pages to fetch
 THROTTLED_LIMIT_S = 45.0
 
 # what ingest may take, as a share of another's time
-SHARES = {"bare": 1.5, "dlt_files": 1 / 3, "scrapy_feed": 1 / 5, "scrapy_sitemap": 1 / 5, "article": 1 / 20}
+SHARES = {
+    "bare": 1.5,
+    "dlt_files": 1 / 3,
+    "dlt_details": 1 / 3,
+    "scrapy_feed": 1 / 5,
+    "scrapy_sitemap": 1 / 5,
+    "article": 1 / 20,
+}
 MANY_TIMES = 11.0
 PARTS = 1_000
 PARTS_TIMES = 1.5
@@ -43,6 +50,7 @@ REFUSED = 0.05
 _NAMES = {
     "bare": f"bare aiohttp loop, {IN_FLIGHT} in flight",
     "dlt_files": f"dlt, {IN_FLIGHT} workers",
+    "dlt_details": f"dlt, {IN_FLIGHT} workers, the same list and details",
     "scrapy_feed": f"Scrapy, {IN_FLIGHT} concurrent",
     "scrapy_sitemap": f"Scrapy's SitemapSpider, {IN_FLIGHT} concurrent",
     "article": "the article's asyncio.gather over httpx, without its timeout",
@@ -136,6 +144,8 @@ def _measure_details(rig: Rig, pages: Report) -> Iterator[Line]:
     times = details.seconds / pages.seconds if details.end == pages.end == End.DONE else None
     yield _at_most(f"{what}, as a multiple of {PAGES:,} pages of one", times, DETAILS_TIMES)
     yield _at_most(f"{what}, task runs in Prefect", task_runs or None, DETAILS_TASK_RUNS)
+    peer = "dlt_details"
+    yield from _compare(details, peer, rig.run(f"tests.benchmarks.peers.{peer}", PAGES, 120.0, parts=PAGES))
     known = rig.run(_DETAILS, KNOWN, KNOWN_LIMIT_S, parts=KNOWN, given=[AGAIN])
     yield Line(f"an ingest that finds {KNOWN:,} details landed", _time(known))
 

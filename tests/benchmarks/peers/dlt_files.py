@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dlt
@@ -37,8 +37,8 @@ def items_of(job: Job) -> Any:
     return pages | dlt.transformer(fetch_later, name="items", max_table_nesting=0)
 
 
-def main() -> None:
-    """Do the job that this process is given."""
+def load(resource: Callable[[Job], Any]) -> None:
+    """Do the job that this process is given: load a resource of it."""
     job = Job.given()
     os.environ.update(SETTINGS)
     with job.measured("files/data/items/*"):
@@ -48,8 +48,8 @@ def main() -> None:
             destination=dlt.destinations.filesystem(bucket_url=(job.folder / "files").as_uri()),
             dataset_name="data",
         )
-        pipeline.run(items_of(job), loader_file_format="jsonl")
+        pipeline.run(resource(job), loader_file_format="jsonl")
 
 
 if __name__ == "__main__":
-    main()
+    load(items_of)
