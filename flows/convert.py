@@ -11,6 +11,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.cancellation import end_parts
+from flows.lineage import named_run
 from flows.stage import end_stage, name_run, read_for_run
 from tasks.config import ElementsSource, FilesSource, Pipeline
 from tasks.convert.table.state import CommittedTable
@@ -48,7 +49,7 @@ async def convert(
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     convert_one = partial(convert_named, pipeline, folder=folder, fresh=fresh, only=chosen)
     measure = partial(measure_tables, "convert", len(pipeline.converted))
-    async with StageProgress(pipeline.name, "convert", "tables", measure) as progress:
+    async with StageProgress(pipeline.name, "convert", "tables", measure) as progress, named_run():
         outcomes = await gather_all(pipeline.converted, convert_one)
         failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
         progress.failed = len(failed)

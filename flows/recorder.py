@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from flows.lineage import named_run
 from flows.summary import ChampionSummary, ExportSummary, RunSummary, SourceSummary, Stage, TableSummary, TargetSummary
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import StageError, TrainingError
@@ -47,7 +48,8 @@ class RunRecorder:
         """Run a stage after those before it, in the run's graph too; when it fails, what its other parts came to is kept."""
         start = time.monotonic()
         try:
-            self.outcomes[stage] = await flow(*asked, wait_for=[*self.outcomes.values()][-1:])
+            async with named_run():
+                self.outcomes[stage] = await flow(*asked, wait_for=[*self.outcomes.values()][-1:])
         except StageError as error:
             self.outcomes[stage] = cast("Any", error.outcome)
             raise

@@ -8,6 +8,7 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 
 from flows.cancellation import end_parts
+from flows.lineage import named_run
 from flows.stage import end_stage, name_run
 from tasks.config import Pipeline, read_pipeline
 from tasks.convert.table.state import CommittedTable
@@ -43,7 +44,7 @@ async def tables(
     await asyncio.to_thread(_refuse, pipeline, folder)
     order = order_tables(pipeline)
     outcomes: dict[str, Outcome[CommittedTable]] = {}
-    async with functions_ready(pipeline.tables):
+    async with functions_ready(pipeline.tables), named_run():
         for name, inputs in order.items():
             outcomes[name] = _waiting(name, inputs, outcomes) or await make_one(
                 MadeTableJob(name, pipeline.tables[name], inputs, folder, pipeline.name),

@@ -10,12 +10,15 @@ from typing import Any
 from prefect import flow, get_run_logger
 
 from flows.cancellation import end_parts
+from flows.lineage import named_run
 from flows.stage import name_run
 from tasks.config import Pipeline, Training, read_pipeline
 from tasks.core.errors import StageError, TrainingError
 from tasks.core.locks import exclusive_lock
 from tasks.core.storage import DataFolder
+from tasks.lineage.records import RUN
 from tasks.raw.owners import refuse_foreign
+from tasks.reports.lineage import report_lineage
 from tasks.reports.progress import StageProgress, measure_candidates
 from tasks.reports.training import report_leaderboard, report_model
 from tasks.train.evaluation.job import plan_jobs
@@ -49,7 +52,10 @@ async def train(config: Pipeline | Path, data: Path = Path("data"), fresh: bool 
     training, folder = _training_of(pipeline), DataFolder.at(data)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     held = TrainingError(f"another run is training {pipeline.name!r} in {folder.root}; wait until it has ended")
-    async with exclusive_lock(folder.training(pipeline.name), held):  # its fits read rows that this run would replace
+    async with (
+        exclusive_lock(folder.training(pipeline.name), held),
+        named_run(),
+    ):  # its fits read rows that this run would replace
         return await _train(pipeline, training, folder, fresh=fresh)
 
 
@@ -72,6 +78,8 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     version = await asyncio.to_thread(publish_version, models, leaderboard)
     decision = await asyncio.to_thread(decide_champion, models, version, leaderboard)
     await report_model(pipeline.name, leaderboard, models / version.name / CARD, decision, wait_for=[shown])
+    if version.flow_run == RUN.get():  # what was published before was shown then
+        await report_lineage(pipeline.name, models, version)
     return leaderboard
 
 

@@ -247,6 +247,34 @@ def schema(
     return print_schema(pipeline)
 
 
+@app.command
+def lineage(
+    name: Annotated[
+        str,
+        Parameter(
+            help="A pipeline (its champion), a version of its model, a table, or a part as TABLE/PART; models/, training/ or tables/ before it says which."
+        ),
+    ],
+    *,
+    data: Data = Path("data"),
+    everything: Annotated[
+        bool, Parameter(name="--all", negative="", help="List every part and file, with the whole of their hashes.")
+    ] = False,
+    verify: Annotated[
+        bool, Parameter(negative="", help="Hash every file and part again, also where size and time are as they were.")
+    ] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print all of it as JSON.")] = False,
+) -> int:
+    """Tell what made what: from a model to its training set, its tables, their parts, and the files and partitions of these.
+
+    Each with its rows, its hash, when it was made and by which flow run, and
+    whether its bytes are there as they were. Reads the data folder alone.
+    """
+    from flows.cli.lineage import show_lineage  # noqa: PLC0415 - heavy
+
+    return show_lineage(name, data, as_json=as_json, full=everything, hashes=verify)
+
+
 models = App(name="models", help="Look at the versions of a pipeline's model, and choose which of them serves.")
 app.command(models)
 

@@ -26,6 +26,7 @@ from tasks.core.checksums import take_checksum
 from tasks.core.errors import TableError
 from tasks.core.storage import DataFolder, fingerprint, fsync, hash_file, remove_stale_temp_files
 from tasks.core.tables import list_parts
+from tasks.lineage.records import LINEAGE, Upstream, make_record, take_upstream, write_record
 from tasks.raw.owners import explain_other_owner
 from tasks.tables.function import write_function
 from tasks.tables.parts import refuse_unknown, sort_rows, types_of, write_parts
@@ -85,7 +86,7 @@ def make_table(job: MadeTableJob, stop: threading.Event, *, fresh: bool) -> Comm
         copy_table_manifest(versions.current / "table", versions.copy)
         outcomes = _check(job, before, versions.current)
         return _committed(job, before, TableReport(warnings=_warned(outcomes)))
-    staged = versions.staged
+    staged, upstream = versions.staged, take_upstream(job.tables.values())
     texts: dict[str, str] = {}
     if job.table.query is not None:
         rows = write_query(job.name, job.table, job.tables, staged, stop)
@@ -101,7 +102,9 @@ def make_table(job: MadeTableJob, stop: threading.Event, *, fresh: bool) -> Comm
     warnings = (*_warned(_check(job, made, staged)), *_told(job, before, made, stop))
     number = versions.next_number(before.number)
     checksums = {f"table/{name}": take_checksum(staged / "table" / name) for name in parts}
-    made = replace(made, checksums=checksums, number=number)
+    record = make_record(*_text_of(job.table))
+    made = replace(made, checksums=checksums, number=number, made=record)
+    write_record(staged / LINEAGE, Upstream(inputs, upstream.tables))
     commit_table_manifest(staged / "table", made)
     fsync(staged / "table")
     versions.commit(number)
@@ -109,6 +112,13 @@ def make_table(job: MadeTableJob, stop: threading.Event, *, fresh: bool) -> Comm
     size = sum(each.stat().st_size for folder in job.tables.values() for each in list_parts(folder))
     seconds = time.monotonic() - start
     return _committed(job, made, TableReport(True, dict(before.types), size, seconds, warnings), new=True)
+
+
+def _text_of(table: MadeTable) -> tuple[str, tuple[str, ...], str]:
+    """Return the kind of what makes a table, its function, and its query."""
+    if table.query is not None:
+        return "sql", (), table.query
+    return "python", (str(table.python),), ""
 
 
 def is_of_same_text(job: MadeTableJob, manifest: TableManifest) -> bool:

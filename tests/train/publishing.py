@@ -21,7 +21,7 @@ from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.predictions import Predictions
 from tasks.train.evaluation.results import CandidateResult, Finalist
 from tasks.train.registry import Decision, Version, decide_champion, publish_version, save_model
-from tests.train.conftest import training, write_table
+from tests.train.conftest import LOGISTIC, training, write_table
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,17 @@ class Judged:
 
 def judge(folder: Path, columns: Mapping[str, Any], candidate: Mapping[str, Any], **changes: Any) -> Judged:
     """Fit one candidate on the training rows of columns, and judge it on the hold-out."""
-    asked = training(candidates={"only": candidate}, **changes)
     tables = {"rows": write_table(folder / "tables" / "rows", columns)}
-    training_set = write_training_set(asked, tables, folder / "training" / "toy")
-    models = folder / "models" / "toy"
+    return judge_tables(folder, "toy", tables, candidate, **changes)
+
+
+def judge_tables(
+    folder: Path, name: str, tables: Mapping[str, Path], candidate: Mapping[str, Any] = LOGISTIC, **changes: Any
+) -> Judged:
+    """Do the same with tables that are there, as the pipeline of a name does."""
+    asked = training(candidates={"only": candidate}, **changes)
+    training_set = write_training_set(asked, tables, folder / "training" / name)
+    models = folder / "models" / name
     split = keep_split(asked, training_set)
     finalist = _fit(asked, training_set, split.sides(), models)
     key = fingerprint([training_set.fingerprint, asked.model_dump(mode="json", exclude={"promotion"})])

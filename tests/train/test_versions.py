@@ -40,7 +40,7 @@ def test_a_version_is_a_whole_folder(tmp_path: Path) -> None:
 
     folder = judged.models / version.name
     names = {"model.skops", "model_card.md", "metrics.json", "environment.json", "holdout.arrow", "learnt.npy"}
-    assert {path.name for path in folder.iterdir()} == names
+    assert {path.name for path in folder.iterdir()} == names | {"lineage.json"}
     assert version.name.startswith("v0001-")
     assert list_versions(judged.models) == [version]
     assert version.training_set == judged.leaderboard.training_set.fingerprint

@@ -29,6 +29,7 @@ from tasks.core.checksums import Checksum, take_checksum
 from tasks.core.errors import TableError
 from tasks.core.storage import fsync
 from tasks.core.tables import list_parts
+from tasks.lineage.records import make_record
 
 
 def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
@@ -66,6 +67,7 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
         job.declared,
         spellings=draft.spellings,
         privacy=job.privacy,
+        made=make_record(job.source.kind, job.origins),
     )
     commit_table_manifest(versions.staged / "table", manifest)
     is_bared = bool(job.privacy) and job.privacy != before.privacy

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, assert_never
 
-from tasks.config import ApiSource, Column, ElementsSource, FilesSource, PagesSource, Reading, Source
+from tasks.config import ApiSource, Column, ElementsSource, FilesSource, PagesSource, Reading, Source, SqlSource
 from tasks.config.tabled import Fetched
 from tasks.convert.formats.json.rows import is_replaced
 from tasks.convert.schema.names import Naming
@@ -16,6 +16,7 @@ from tasks.convert.staging.context import ConversionContext, InputFile
 from tasks.convert.table.inputs import RawInputs, list_files, list_raw
 from tasks.convert.table.versions import Versions
 from tasks.core.errors import TableError
+from tasks.core.redaction import redact
 from tasks.core.storage import DataFolder, fingerprint
 from tasks.raw.children import with_kept_children
 from tasks.raw.partitions import Partition, list_partitions
@@ -112,6 +113,20 @@ class TableJob:
         """Return the fingerprint of what is private of the rows; empty where nothing is."""
         found = self.source.privacy if isinstance(self.source, Fetched) else None
         return fingerprint(found.model_dump(mode="json", exclude={"hash": {"secret"}})) if found is not None else ""
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Return where the rows are from, as declared, without secrets."""
+        match self.source:
+            case ApiSource(url=url):
+                return (redact(url),)
+            case PagesSource(addresses=addresses):
+                return tuple(map(redact, addresses))
+            case SqlSource(database=database):
+                return (redact(database),)
+            case FilesSource(path=paths):
+                return tuple(redact(str(path)) for path in paths)
+        assert_never(self.source)
 
     @property
     def declared(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tasks.convert.staging.context import ConvertedFile
 from tasks.core.checksums import Checksum
 from tasks.core.storage import commit, fingerprint, json_reader
 from tasks.core.tables import MANIFEST
+from tasks.lineage.records import Made
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class TableManifest:
     """What the values of columns of texts are, but for a few; by the columns."""
     privacy: str = ""
     """The fingerprint of what was private of its rows."""
+    made: Made = field(default_factory=Made)
 
     @property
     def rows(self) -> str:

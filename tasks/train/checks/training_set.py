@@ -16,6 +16,7 @@ from tasks.config import Training
 from tasks.config.metrics import METRICS
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.storage import commit_json, fingerprint, hash_file, json_reader, remove_stale_temp_files
+from tasks.lineage.records import LINEAGE, Made, TrainingRecord, Upstream, make_record, take_upstream, write_record
 from tasks.train.data.split_file import keep_split
 from tasks.train.data.training_set import TrainingSet, table_state, versions, write_rows
 from tasks.train.models.estimators import BOOSTING
@@ -65,9 +66,15 @@ def write_training_set(
     inputs, checked = _inputs(training, tables), _settings(training)
     known = None if fresh else _read_built(path, manifest)
     if known and known.inputs == inputs and known.checked == checked:
+        if not (folder / LINEAGE).exists():  # an earlier version made it, of the tables as they stand
+            _keep_record(
+                folder, known.training_set, Made(kind="sql", query=training.query), _find_upstream(training, tables)
+            )
         return replace(known.training_set, path=path)
     _check_settings(training)
+    upstream: Upstream | None = None
     if not (known and known.inputs == inputs):
+        upstream = _find_upstream(training, tables)
         try:
             write_rows(training, tables, path, stop)
         except TrainingError as error:
@@ -75,9 +82,24 @@ def write_training_set(
             error.__context__ = None
             raise error.with_traceback(None) from None
     built = _check(training, path)
+    if upstream is not None:
+        _keep_record(folder, built, make_record("sql", query=training.query), upstream)
     told = asdict(built) | {"path": path.name}
     commit_json(manifest, {"inputs": inputs, "checked": checked, "training_set": told})
     return built
+
+
+def _find_upstream(training: Training, tables: Mapping[str, Path]) -> Upstream:
+    """Return what the query's rows are of now: the tables that it names, and what these are made of."""
+    from tasks.core.sql_nodes import find_tables, parse_tree  # noqa: PLC0415 - workers do without DuckDB
+
+    named = {each.lower() for each in find_tables(parse_tree(training.query))}
+    return take_upstream(folder for name, folder in tables.items() if name.lower() in named)
+
+
+def _keep_record(folder: Path, built: TrainingSet, made: Made, upstream: Upstream) -> None:
+    """Keep what a training set was made of; by its fingerprint it is known to be of this one."""
+    write_record(folder / LINEAGE, TrainingRecord(built.fingerprint, built.rows, made, upstream))
 
 
 def is_checked(training: Training, folder: Path, tables: Mapping[str, Path] | None = None) -> bool:

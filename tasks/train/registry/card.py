@@ -7,22 +7,26 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from tasks.config import GroupSplit, RandomSplit, TimeSplit, write_label
-from tasks.core.escaping import escape, fence
+from tasks.core.escaping import count, escape, fence, table
+from tasks.lineage.drawing import draw, noun_of_files
+from tasks.lineage.records import TrainingRecord
 from tasks.train.evaluation.results import MODEL_FILE
 from tasks.train.registry.version import Environment, Version
 
 _FEATURES_SHOWN = 50
+_TABLES_SHOWN = 50
 _FEW_ROWS = 100
 _P_SURE = 0.05
 _LIMIT_CHARACTERS = 2_000
 
 
-def write_card(version: Version, environment: Environment) -> str:
+def write_card(version: Version, environment: Environment, record: TrainingRecord | None = None) -> str:
     """Return the card of a version as Markdown."""
     sections = {
         "What it predicts": _purpose(version),
         "Scores": _scores(version),
         "Data": _data(version),
+        "Made of": _made_of(version, record),
         "Features": _features(version),
         "Limits": _limits(version),
         "Made with": _made_with(version, environment),
@@ -73,6 +77,34 @@ def _data(version: Version) -> str:
             f"- training set `{version.training_set[:16]}`, the result of:",
             "",
             fence(training.query.strip(), "sql"),
+        ]
+    )
+
+
+def _made_of(version: Version, record: TrainingRecord | None) -> str:
+    """Return the tables that the training set is of, and a drawing of all before them."""
+    if record is None:
+        return "The version of Tidemill that made it kept no record of that."
+    rows = [
+        [
+            escape(each.name),
+            f"{each.total:,}",
+            str(each.number),
+            ", ".join(map(escape, each.inputs)) or count(len(each.files), noun_of_files(each)),
+            f"`{each.rows[:16]}`",
+            f"`{each.made.flow_run}`" if each.made.flow_run else "",
+        ]
+        for each in record.upstream.tables[:_TABLES_SHOWN]
+    ]
+    run = f"Published by the flow run `{version.flow_run}`. " if version.flow_run else ""
+    ends = [("training set", count(record.rows, "row")), (f"{version.pipeline} {version.candidate}", version.name)]
+    return "\n".join(
+        [
+            f"{run}`tidemill lineage models/{version.pipeline}/{version.name}` names each file with its hash.",
+            "",
+            table(("table", "rows>", "version>", "made of", "fingerprint", "flow run"), rows),
+            "",
+            draw(record.upstream, ends),
         ]
     )
 

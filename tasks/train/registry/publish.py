@@ -12,7 +12,8 @@ from filelock import FileLock
 
 from tasks.core.errors import TrainingError
 from tasks.core.storage import commit, commit_folder, commit_json, remove_stale_temp_files, write_json
-from tasks.train.data.training_set import version_of
+from tasks.lineage.records import LINEAGE, RUN, TrainingRecord, read_training_record, write_record
+from tasks.train.data.training_set import TrainingSet, version_of
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, Finalist
 from tasks.train.registry.card import write_card
@@ -54,7 +55,7 @@ def publish_version(models: Path, leaderboard: Leaderboard) -> Version:
         known = next((v for v in list_versions(models) if v.fingerprint == best.result.fingerprint), None)
         if known is None:
             return _publish(models, leaderboard, best, best.finalist)
-        _mend(models / known.name, known, best.finalist)
+        _mend(models / known.name, known, best.finalist, leaderboard.training_set)
         return known
 
 
@@ -63,6 +64,7 @@ def _publish(models: Path, leaderboard: Leaderboard, best: Line, finalist: Final
     training_rows = read_training_rows(training, leaderboard.training_set, leaderboard.split)
     made = _describe(models, leaderboard, best, finalist, training_rows)
     environment = _environment(training.candidates[best.name].estimator)
+    record = _record_of(leaderboard.training_set)
     with commit_folder(models / made.name) as part:
         shutil.copyfile(finalist.folder / MODEL_FILE, part / MODEL_FILE)
         holdout = finalist.folder / HOLDOUT_FILE
@@ -71,11 +73,19 @@ def _publish(models: Path, leaderboard: Leaderboard, best: Line, finalist: Final
         training_rows.keep(part)
         write_json(part / VERSION_FILE, asdict(made) | {"training": training.model_dump(mode="json")})
         write_json(part / ENVIRONMENT, asdict(environment))
-        (part / CARD).write_text(write_card(made, environment), encoding="utf-8")
+        if record is not None:
+            write_record(part / LINEAGE, record)
+        (part / CARD).write_text(write_card(made, environment, record), encoding="utf-8")
     return made
 
 
-def _mend(folder: Path, version: Version, finalist: Finalist) -> None:
+def _record_of(training_set: TrainingSet) -> TrainingRecord | None:
+    """Return what a training set was made of; None where nothing of it, or only of another one, was kept."""
+    record = read_training_record(training_set.path.parent / LINEAGE)
+    return record if record is not None and record.fingerprint == training_set.fingerprint else None
+
+
+def _mend(folder: Path, version: Version, finalist: Finalist, training_set: TrainingSet) -> None:
     """Make again what of a version's files is gone, or cannot be read as what it is."""
     for name, is_intact in {MODEL_FILE: is_model_intact, HOLDOUT_FILE: Path.is_file}.items():
         made = finalist.folder / name
@@ -86,9 +96,14 @@ def _mend(folder: Path, version: Version, finalist: Finalist) -> None:
     if environment is None:
         environment = _environment(version.declared.estimator)
         commit_json(folder / ENVIRONMENT, asdict(environment))
+    record = read_training_record(folder / LINEAGE)
+    if record is None and version.training_set == training_set.fingerprint:
+        record = _record_of(training_set)
+        if record is not None:
+            write_record(folder / LINEAGE, record)
     if not (folder / CARD).is_file():
         with commit(folder / CARD) as part:
-            part.write_text(write_card(version, environment), encoding="utf-8")
+            part.write_text(write_card(version, environment, record), encoding="utf-8")
 
 
 def _is_small(holdout: Path) -> bool:
@@ -131,6 +146,7 @@ def _describe(
         positive=training_set.positive,
         guessed=training_set.guessed,
         reference=training_rows.reference,
+        flow_run=RUN.get(),
     )
 
 

@@ -100,6 +100,8 @@ class Version:
     """What of task and positive the pipeline file left to a guess."""
     reference: dict[str, Reference] = field(default_factory=dict)
     """How the features were spread over the rows learnt from."""
+    flow_run: str = ""
+    """The id of the Prefect flow run that published it; versions made before it was kept have none."""
 
     @property
     def declared(self) -> KeptCandidate:
