@@ -52,10 +52,8 @@ async def train(config: Pipeline | Path, data: Path = Path("data"), fresh: bool 
     training, folder = _training_of(pipeline), DataFolder.at(data)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     held = TrainingError(f"another run is training {pipeline.name!r} in {folder.root}; wait until it has ended")
-    async with (
-        exclusive_lock(folder.training(pipeline.name), held),
-        named_run(),
-    ):  # its fits read rows that this run would replace
+    fits_alone = exclusive_lock(folder.training(pipeline.name), held)  # fits read rows that another run would replace
+    async with fits_alone, named_run():
         return await _train(pipeline, training, folder, fresh=fresh)
 
 
