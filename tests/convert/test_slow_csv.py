@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pytest
 
-from tasks.convert.formats.csv import second
+from tasks.convert.formats.csv import quoting, second
 from tasks.convert.staging import file as staging
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
 from tests.convert.slow_paths import ROWS, Flights, count_slow, inbox, made, read_flights, with_odd_line
@@ -249,6 +250,31 @@ def test_no_line_end_has_python_read_the_others(
 
     assert table.rows_table >= len(rows) - len(rows[::100])
     assert slow <= Counter({"a block of CSV as texts": 1})
+
+
+@pytest.mark.parametrize("odd", ['a \\\\ 5" b', "a\\\\b\\", 'a \\" 5" b', '"a \\", \x01b"'])
+def test_no_plain_field_is_looked_at_beside_odd_escapes(
+    tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    """Beside quotes that are characters, before a line end or beside control characters: only the field with the escape is."""
+    begins: list[int] = []
+
+    class Counted:
+        def __init__(self, tokens: re.Pattern[bytes]) -> None:
+            self.tokens = tokens
+
+        def match(self, data: bytes, begin: int) -> re.Match[bytes] | None:
+            begins.append(begin)
+            return self.tokens.match(data, begin)
+
+    tokens = quoting._tokens
+    monkeypatch.setattr(quoting, "_tokens", lambda of: Counted(tokens(of)))
+    rows = "".join(f"{line},{odd}\n" for line in flights.lines)
+    (inbox(tmp_path) / "a.csv").write_text(f"{flights.header},note\n{rows}")
+
+    made(tmp_path, files_source(read={"escape": "\\"}))
+
+    assert len(flights.lines) <= len(begins) < 1.5 * len(flights.lines)
 
 
 @pytest.mark.parametrize("text", ["some text,other text", "12 Main St,7 km", "Elm St 3,-"])

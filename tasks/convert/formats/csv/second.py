@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 
 from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.quoting import are_of
 from tasks.convert.formats.csv.records import RecordSpans
 from tasks.convert.formats.header import JUDGED_ROWS, find_second, warn_of_second_header
 
@@ -45,7 +46,7 @@ def _find_below_blanks(block: CsvBlock, records: RecordSpans) -> np.ndarray:
         return np.empty(0, np.int64)
     view, sizes = block.window.to_numpy(), records.stops - records.starts
     marks = f"{block.head.dialect.delimiter}{block.head.dialect.quote}\r".encode()
-    blank = np.flatnonzero(_are_of(marks, view[records.starts]) & (sizes <= 3 * records.widths))
+    blank = np.flatnonzero(are_of(marks, view[records.starts]) & (sizes <= 3 * records.widths))
     if len(blank):  # two quotes a field, and what ends it
         blank = blank[_count(view, marks, records.starts[blank], records.stops[blank]) == sizes[blank]]
     places = np.arange(1, len(records))
@@ -81,11 +82,11 @@ def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     first, sizes = np.concatenate([[0], np.cumsum(records.widths * is_near)]), ends - begins
     quoted = view[np.minimum(begins, len(view) - 1)] == ord(block.head.dialect.quote or "\0")
     digits = _count(view, _DIGITS, begins, ends)
-    begin = _are_of(_BEGIN, view[np.minimum(begins + quoted, len(view) - 1)]) & (digits > 0)
+    begin = are_of(_BEGIN, view[np.minimum(begins + quoted, len(view) - 1)]) & (digits > 0)
     may_be = begin & (_count(view, _OF_NUMBERS, begins, ends) == sizes)
     doubtful = np.flatnonzero(begin & ~may_be)
     near = np.minimum(begins[doubtful][:, None] + np.arange(_DATE_BYTES), ends[doubtful][:, None] - 1)
-    may_be[doubtful] = _are_of(_OF_DATES, view[near]).any(axis=1)
+    may_be[doubtful] = are_of(_OF_DATES, view[near]).any(axis=1)
     is_number = (sizes > 0) & (digits == sizes)
     told, numbers = (np.concatenate([[0], np.cumsum(each)]) for each in (may_be, is_number))
     has_below = told[first[last]] > told[first[places + 1]]
@@ -94,15 +95,9 @@ def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     return np.compress((has_below | is_wider) & ~has_number, places)
 
 
-def _are_of(characters: bytes, view: np.ndarray) -> np.ndarray:
-    """Return which of the bytes are one of these characters."""
-    told = bytes(int(byte in characters) for byte in range(256))
-    return np.frombuffer(view.tobytes().translate(told), bool).reshape(view.shape)
-
-
 def _count(view: np.ndarray, characters: bytes, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Return how many of the bytes from each beginning to before its end are one of these characters."""
-    counts = np.concatenate([[0], np.cumsum(_are_of(characters, view), dtype=np.int32)])
+    counts = np.concatenate([[0], np.cumsum(are_of(characters, view), dtype=np.int32)])
     counted: np.ndarray = counts[ends] - counts[begins]
     return counted
 
