@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 
 import numpy as np
 
@@ -94,8 +94,7 @@ class Quoting:
             begins = ends[:-1] + 1 if ends[-1] == len(view) - 1 else ends + 1
             places.append(begins[view[begins] == ord(self.comment)])
         odd = np.concatenate(places)
-        begins = ends[np.searchsorted(ends, odd) - 1] + 1
-        return np.unique(begins).tolist()
+        return [int(begin) for begin in np.unique(ends[np.searchsorted(ends, odd) - 1] + 1)]
 
     def _rewrite_at_once(self, data: bytes, *, may_be_open: bool) -> bytes | None:
         """Return the same where each quote that no escape stands before quotes a field; None where only its tokens tell."""
@@ -296,32 +295,43 @@ class Quoted:
         return np.concatenate([self.stray, self.closing[~ends]])
 
 
-def find_quoted(data: bytes, view: np.ndarray, quote: str, delimiter: str) -> Quoted:
+def find_quoted(view: np.ndarray, quote: str, delimiter: str) -> Quoted:
     """Return the quoted fields of records as Python's reader takes them: one begins with a quote, and ends with the next that is not doubled."""
     quotes = np.flatnonzero(view == ord(quote))
-    whole = len(quotes) // 2 * 2
-    if _open_fields(view, quotes[::2], quote, delimiter):
-        return Quoted(quotes[:whole:2], quotes[1:whole:2], int(quotes[-1]) if whole < len(quotes) else None)
-    spans = (match.span(1) for match in _quoted_fields(quote, delimiter).finditer(data))
-    begins, ends = np.fromiter(chain.from_iterable(spans), np.int64).reshape(-1, 2).T
-    if len(begins) and not _closes(data[begins[-1] + 1 : ends[-1]], quote.encode()):
-        return Quoted(begins[:-1], ends[:-1] - 1, int(begins[-1]))
-    fields = np.searchsorted(begins, quotes, "right") - 1
-    is_stray = (fields < 0) | (quotes >= ends[fields]) if len(begins) else np.ones(len(quotes), dtype=bool)
-    return Quoted(begins, ends - 1, stray=quotes[is_stray])
+    begins = are_of(f"{delimiter}\r\n".encode(), view[quotes - 1]) | (quotes == 0)
+    is_odd = ~begins
+    is_odd[1:] &= np.diff(quotes) > 1
+    is_field, is_opening = _alternate(np.flatnonzero(begins), np.flatnonzero(is_odd), len(quotes))
+    opening, closing = quotes[is_field & is_opening], quotes[is_field & ~is_opening]
+    whole = len(closing)
+    return Quoted(opening[:whole], closing, int(opening[-1]) if whole < len(opening) else None, quotes[~is_field])
 
 
-def _closes(inner: bytes, quote: bytes) -> bool:
-    """Return whether the last byte of what follows the quote that opens a field closes it: after an even number of quotes."""
-    return (len(inner) - len(inner.rstrip(quote))) % 2 == 1
+def _alternate(begins: np.ndarray, odd: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of so many quotes are of quoted fields, and which of these open one.
 
-
-@lru_cache
-def _quoted_fields(quote: str, delimiter: str) -> re.Pattern[bytes]:
-    """Return the pattern of a quoted field, and of what follows it up to its delimiter."""
-    mark, end = re.escape(quote).encode(), re.escape(delimiter).encode()
-    begin = b"%b(?<![^%b\\r\\n]%b)" % (mark, end, mark)  # the quote first: the search for it is fast
-    return re.compile(b"(%b[^%b]*+(?:%b%b[^%b]*+)*+%b?)[^%b\\r\\n]*+" % (begin, mark, mark, mark, mark, mark, end))
+    They open and close in turns, from one of those that begin a field to the one in the turn to open that is `odd`: it
+    neither begins a field nor stands beside the one that closed, and is a character as are those up to the next beginning.
+    """
+    after = np.append(begins, count)[np.searchsorted(begins, np.concatenate([[0], odd]))]
+    following = np.empty(len(after), np.int64)
+    for turn in (0, 1):
+        of_turn, same = after % 2 == turn, np.flatnonzero(odd % 2 == turn)
+        following[of_turn] = np.append(same, len(odd))[np.searchsorted(odd[same], after[of_turn])] + 1
+    steps, node, nodes = following.tolist(), 0, list[int]()
+    while node < len(steps):
+        nodes.append(node)
+        node = steps[node]
+    starts, stops = after[nodes], np.append(odd, count)[following[nodes] - 1]
+    stops = stops[starts < count]
+    starts = starts[starts < count]
+    is_field, is_opening = np.zeros(count, dtype=bool), np.arange(count) % 2 == 0
+    if len(starts):
+        edges = np.zeros(count + 1, np.int8)
+        edges[starts], edges[stops] = 1, -1
+        is_field = np.cumsum(edges[:-1], dtype=np.int8) > 0
+        is_opening[starts[0] :] ^= np.repeat(starts % 2 == 1, np.diff(starts, append=count))
+    return is_field, is_opening
 
 
 def find_marks(view: np.ndarray, quote: str, delimiter: str) -> np.ndarray | None:

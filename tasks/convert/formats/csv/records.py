@@ -293,7 +293,7 @@ def _find_starts(data: bytes, quote: str, delimiter: str, width: int) -> tuple[n
     ends = np.flatnonzero(view == _LINE_FEED)
     outside = ends
     if quote:
-        quoted = find_quoted(data, view, quote, delimiter)
+        quoted = find_quoted(view, quote, delimiter)
         fields = quoted.within(ends)
         outside, within = ends[fields < 0], ends[fields >= 0]
         if quoted.open is not None or (len(within) and _swallows(data, quoted, (outside, within), delimiter, width)):
@@ -335,7 +335,7 @@ def find_spans(window: ByteView, quote: str, delimiter: str, width: int) -> Reco
     view, ends = window.to_numpy(), window.line_ends
     marks, outside = np.flatnonzero(view == ord(delimiter)), ends
     if quote:
-        quoted = find_quoted(window.data, view, quote, delimiter)
+        quoted = find_quoted(view, quote, delimiter)
         is_outside = quoted.within(ends) < 0
         outside, within = ends[is_outside], ends[~is_outside]
         if quoted.open is not None or (
@@ -353,7 +353,7 @@ def find_spans(window: ByteView, quote: str, delimiter: str, width: int) -> Reco
 def find_whole(data: bytes, quote: str, delimiter: str, width: int) -> int:
     """Return the size of the whole records with which lines begin; 0 where only a reader can tell, or more than half of the bytes are of none."""
     view = np.frombuffer(data, np.uint8)
-    quoted = find_quoted(data, view, quote, delimiter)
+    quoted = find_quoted(view, quote, delimiter)
     ends = np.flatnonzero((view == _LINE_FEED) | (view == _CARRIAGE_RETURN))
     if quoted.open is not None:
         ends = ends[ends < quoted.open]
