@@ -13,7 +13,6 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.lines import as_lines
 from tasks.convert.formats.csv.parse import CsvBlock, has_lines_alone, read_block
 from tasks.convert.formats.csv.records import (
-    MANY_LINES,
     UNDECODABLE,
     RecordSpans,
     is_utf8,
@@ -34,8 +33,6 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
         return None
     is_undecodable = _are_undecodable(block.window, records)
     is_unlike = ~is_undecodable & (records.widths != width)
-    if _are_doubtful(block, records.take(is_unlike)):
-        return None
     is_row = ~(is_undecodable | is_unlike)
     table = _read_texts(block, records, is_row)
     if table is None or table.num_rows != np.count_nonzero(is_row):
@@ -115,18 +112,6 @@ def _find_repeats(table: pa.Table, header: Sequence[str]) -> list[int]:
 
 def _take_out(table: pa.Table, rows: Sequence[int]) -> pa.Table:
     return table.take(np.delete(np.arange(table.num_rows), rows)) if rows else table
-
-
-def _are_doubtful(block: CsvBlock, records: RecordSpans) -> bool:
-    """Return whether a record that is no row may be a line whose quote is stray, and records below it: of a few lines the last may be one."""
-    heights = records.below - records.lines
-    tall = records.take(heights > 1)
-    if not len(tall):
-        return False
-    starts, stops = (each[tall.below - 1] for each in block.window.line_spans)
-    delimiters = np.flatnonzero(block.window.to_numpy() == ord(block.head.dialect.delimiter))
-    counts = np.searchsorted(delimiters, stops) - np.searchsorted(delimiters, starts)
-    return bool((heights > MANY_LINES).any() or (counts >= len(block.head.names) - 1).any())
 
 
 def _tell_widths(widths: np.ndarray, width: int) -> pa.Array:

@@ -7,7 +7,7 @@ import numpy as np
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.parse import end_with_line_feeds
-from tasks.convert.formats.csv.records import MANY_LINES, Records, RecordSpans, find_lines, find_spans
+from tasks.convert.formats.csv.records import Records, find_lines, find_spans
 from tasks.convert.formats.csv.totals import Footer
 from tasks.convert.formats.format import Cut
 from tasks.core.errors import TableError
@@ -88,7 +88,7 @@ def _outside_quotes(cut: Cut, head: Head, lines: np.ndarray, *, kept: bool) -> n
     """Return those of the lines that are no part of a record, or each a record without any value."""
     window, dialect = ByteView.of(end_with_line_feeds(cut.plain)), head.dialect
     found = find_spans(window, dialect.quote, dialect.delimiter, len(head.names))
-    if kept and found is not None and _are_sure(found, len(head.names)):
+    if kept and found is not None:
         above = np.searchsorted(found.lines, lines, "right") - 1
         return lines[(above < 0) | (found.below[above] <= lines)]
     records = Records(cut.plain.data, head.dialect, raw=cut.text.data, width=len(head.names))
@@ -98,12 +98,6 @@ def _outside_quotes(cut: Cut, head: Head, lines: np.ndarray, *, kept: bool) -> n
     spans = (span for span in records.spans if span.end == span.start + 1)
     blank = [span.start for span in spans if not any(field.strip() for field in span.fields)]
     return np.intersect1d(lines, np.array(blank, np.int64))
-
-
-def _are_sure(records: RecordSpans, width: int) -> bool:
-    """Return whether no record of several lines may be one whose quote is stray, and records below it."""
-    heights = records.below - records.lines
-    return bool(((heights == 1) | ((heights <= MANY_LINES + 1) & (records.widths == width))).all())
 
 
 def _find_records(cut: Cut, head: Head) -> np.ndarray:

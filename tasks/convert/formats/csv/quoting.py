@@ -7,7 +7,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 
@@ -264,14 +264,12 @@ class Quoted:
     """Where quoted fields stand: the place of the quote that opens each, and of the one that closes it.
 
     A doubled quote within a field may count as one that closes, and another that opens.
-    `open` is the place of a quote that is not closed, with which the bytes end, and `stray` are
-    those of quotes that are characters of a field.
+    `open` is the place of a quote that is not closed, with which the bytes end.
     """
 
     opening: np.ndarray
     closing: np.ndarray
     open: int | None = None
-    stray: np.ndarray = field(default_factory=lambda: _NOWHERE)
 
     def within(self, places: np.ndarray) -> np.ndarray:
         """Return in which quoted field each of the places is; -1 where it is in none."""
@@ -287,12 +285,13 @@ class Quoted:
         return replace(self, opening=self.opening[first], closing=self.closing[last])
 
     def find_odd(self, view: np.ndarray, delimiter: str) -> np.ndarray:
-        """Return the places of quotes that are characters of a field, or that close one which goes on."""
+        """Return the places of the quotes that close a field which goes on."""
         following = self.closing + 1
         marks = np.frombuffer(f"{delimiter}\r\n".encode(), np.uint8)
         ends = np.isin(view[np.minimum(following, len(view) - 1)], marks) | (following == len(view))
         ends[:-1] |= following[:-1] == self.opening[1:]
-        return np.concatenate([self.stray, self.closing[~ends]])
+        odd: np.ndarray = self.closing[~ends]
+        return odd
 
 
 def find_quoted(view: np.ndarray, quote: str, delimiter: str) -> Quoted:
@@ -304,7 +303,7 @@ def find_quoted(view: np.ndarray, quote: str, delimiter: str) -> Quoted:
     is_field, is_opening = _alternate(np.flatnonzero(begins), np.flatnonzero(is_odd), len(quotes))
     opening, closing = quotes[is_field & is_opening], quotes[is_field & ~is_opening]
     whole = len(closing)
-    return Quoted(opening[:whole], closing, int(opening[-1]) if whole < len(opening) else None, quotes[~is_field])
+    return Quoted(opening[:whole], closing, int(opening[-1]) if whole < len(opening) else None)
 
 
 def _alternate(begins: np.ndarray, odd: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import sys
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -68,6 +68,7 @@ class Records:
         self._first_byte = first_byte
         # Bytes that are no UTF-8 stay what they are, as lone surrogates.
         self.lines = _lines_of(data)
+        self._data = ByteView.of(data)
         self.raw = self.lines if raw is None else _lines_of(raw)
         self._doubted: list[Span] = []
         self._believed: list[Span] = []
@@ -81,24 +82,33 @@ class Records:
 
     @cached_property
     def unclosed(self) -> list[int]:
-        """Return the places of the lines whose quote is never closed: a line without a quote, where none is open, is not read for it."""
-        quote, unclosed, next_line = self._dialect.quote, list[int](), 0
-        text, begins = "".join(self.lines), [0, *accumulate(map(len, self.lines))][:-1]
-        for line in [n for n, text in enumerate(self.lines) if quote in text] if quote else ():
-            if line < next_line:
-                continue
-            whole = _whole_record(quote, self._dialect.delimiter, self._width).match(text, begins[line])
-            end = bisect_right(begins, whole.end()) if whole else 0
+        """Return the places of the lines whose quote is never closed: only records that may have one are looked at, and what follows it up to the next that is a record as well where all quotes count."""
+        dialect, found, next_line = self._dialect, list[int](), 0
+        if not dialect.quote or not len(self._data):
+            return found
+        laid = _lay_lines(self._data, dialect.quote, dialect.delimiter, self._width)
+        doubtful, quoted = laid.doubtful.tolist(), laid.quoted.tolist()
+        while (place := bisect_left(quoted, next_line)) < len(quoted):
+            line = quoted[place]
+            if laid.is_first[line]:
+                if (place := bisect_left(doubtful, line)) == len(doubtful):
+                    break
+                line = doubtful[place]
+            whole = _whole_record(dialect.quote, dialect.delimiter, self._width).match(
+                self._data.data, int(laid.starts[line])
+            )
+            end = int(np.searchsorted(laid.starts, whole.end(), "right")) if whole else 0
             if end and end - line - 2 < MANY_LINES:
                 next_line = end
-            elif len(unclosed) >= _MAX_UNCLOSED:
-                unclosed.append(line)
+            elif len(found) >= _MAX_UNCLOSED:
+                found.append(line)
+                next_line = line + 1
             else:
                 span = next(self._read(line, len(self.lines)))
                 is_unclosed = span.end > len(self.lines) or self._is_doubtful(span)
-                unclosed += [line] * is_unclosed
+                found += [line] * is_unclosed
                 next_line = line + 1 if is_unclosed else span.end
-        return unclosed
+        return found
 
     @property
     def broken(self) -> pa.Table:
@@ -221,9 +231,11 @@ def are_records(lines: Sequence[str], delimiter: str, width: int, least: int) ->
     alike = [line for line in filled if line.count(delimiter) == width - 1]
     if len(alike) < max(least, _ALMOST_ALL * len(filled)):
         return False
+    if width > _FEW_FIELDS:
+        return True
     # Sentences with one comma each are no records, unless there is a number among the fields of most.
     numbered = sum(1 for line in alike if any(map(_holds_value, line.strip().split(delimiter))))
-    return width > _FEW_FIELDS or numbered >= len(alike) / 2
+    return numbered >= len(alike) / 2
 
 
 def _holds_value(field: str) -> bool:
@@ -239,14 +251,37 @@ def _is_well_formed(lines: Sequence[str], dialect: Dialect) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class _LaidLines:
+    """Where lines begin, which hold quotes, and which are the first of a record, where each quote counts; `doubtful` are those of records that may be several."""
+
+    starts: np.ndarray
+    quoted: np.ndarray
+    is_first: np.ndarray
+    doubtful: np.ndarray
+
+
+def _lay_lines(text: ByteView, quote: str, delimiter: str, width: int) -> _LaidLines:
+    view, (starts, _) = text.to_numpy(), text.line_spans_of_any_end
+    quoted = find_quoted(view, quote, delimiter)
+    first, last = _group_lines(text, quoted)
+    several = _are_several(text, quoted, (first, last), delimiter, width)
+    if quoted.open is not None:
+        several[-1] = True
+    is_first = np.zeros(len(starts), dtype=bool)
+    is_first[first] = True
+    lines = np.unique(np.searchsorted(starts, np.flatnonzero(view == ord(quote)), "right") - 1)
+    return _LaidLines(starts, lines, is_first, first[several])
+
+
 @lru_cache
-def _whole_record(quote: str, delimiter: str, width: int) -> re.Pattern[str]:
+def _whole_record(quote: str, delimiter: str, width: int) -> re.Pattern[bytes]:
     """Return the pattern of a record of so many fields, quoted as they ought to be, of which each has few lines."""
     mark, end = re.escape(quote), re.escape(delimiter)
     line = f"[^{mark}\\r\\n]*+(?:{mark}{mark}[^{mark}\\r\\n]*+)*+"
     quoted = f"{mark}{line}(?:[\\r\\n]{line}){{0,{2 * MANY_LINES}}}+{mark}"
     field = f"(?:{quoted}|[^{mark}{end}\\r\\n]*+)"
-    return re.compile(f"{field}(?:{end}{field}){{{max(width - 1, 0)}}}+(?=[\\r\\n]|\\Z)")
+    return re.compile(f"{field}(?:{end}{field}){{{max(width - 1, 0)}}}+(?=[\\r\\n]|\\Z)".encode())
 
 
 def _lines_of(data: bytes) -> list[str]:
@@ -288,15 +323,13 @@ def find_lines(data: bytes, quote: str, delimiter: str, width: int) -> np.ndarra
 
 def _find_starts(data: bytes, quote: str, delimiter: str, width: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Return where each record begins, and every line ends, once each line ends with a line feed."""
-    data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    view = np.frombuffer(data, dtype=np.uint8)
-    ends = np.flatnonzero(view == _LINE_FEED)
+    window = ByteView.of(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data)
+    view, ends = window.to_numpy(), window.line_ends
     outside = ends
     if quote:
         quoted = find_quoted(view, quote, delimiter)
-        fields = quoted.within(ends)
-        outside, within = ends[fields < 0], ends[fields >= 0]
-        if quoted.open is not None or (len(within) and _swallows(data, quoted, (outside, within), delimiter, width)):
+        outside = ends[quoted.within(ends) < 0]
+        if quoted.open is not None or _may_swallow(window, quoted, delimiter, width):
             return None
     starts = np.concatenate([[0], outside + 1])
     stops = np.concatenate([outside, [len(view)]])
@@ -336,11 +369,8 @@ def find_spans(window: ByteView, quote: str, delimiter: str, width: int) -> Reco
     marks, outside = np.flatnonzero(view == ord(delimiter)), ends
     if quote:
         quoted = find_quoted(view, quote, delimiter)
-        is_outside = quoted.within(ends) < 0
-        outside, within = ends[is_outside], ends[~is_outside]
-        if quoted.open is not None or (
-            len(within) and _swallows(window.data, quoted, (outside, within), delimiter, width)
-        ):
+        outside = ends[quoted.within(ends) < 0]
+        if quoted.open is not None or _may_swallow(window, quoted, delimiter, width):
             return None
         marks = marks[quoted.within(marks) < 0]
     starts, stops = np.concatenate([[0], outside + 1]), np.concatenate([outside, [len(view)]])
@@ -352,35 +382,55 @@ def find_spans(window: ByteView, quote: str, delimiter: str, width: int) -> Reco
 
 def find_whole(data: bytes, quote: str, delimiter: str, width: int) -> int:
     """Return the size of the whole records with which lines begin; 0 where only a reader can tell, or more than half of the bytes are of none."""
-    view = np.frombuffer(data, np.uint8)
-    quoted = find_quoted(view, quote, delimiter)
-    ends = np.flatnonzero((view == _LINE_FEED) | (view == _CARRIAGE_RETURN))
+    text = ByteView.of(data)
+    quoted = find_quoted(text.to_numpy(), quote, delimiter)
+    first, last = _group_lines(text, quoted)
     if quoted.open is not None:
-        ends = ends[ends < quoted.open]
-    is_outside = quoted.within(ends) < 0
-    outside, within = ends[is_outside], ends[~is_outside]
-    size = int(outside[-1]) + 1 if len(outside) else 0
-    is_doubtful = size < len(data) // 2 or (
-        len(within) and _swallows(data, quoted, (outside, within), delimiter, width)
-    )
+        first, last = first[:-1], last[:-1]
+    starts, _ = text.line_spans_of_any_end
+    size = int(np.append(starts, len(data))[last[-1] + 1]) if len(last) else 0
+    is_doubtful = size < len(data) // 2 or _are_several(text, quoted, (first, last), delimiter, width).any()
     return 0 if is_doubtful else size
 
 
-def _swallows(
-    data: bytes, quoted: Quoted, line_ends: tuple[np.ndarray, np.ndarray], delimiter: str, width: int
-) -> bool:
-    """Return whether a record of several lines may be none: a quote in it is no mark, or lines within its quotes are records.
+def _may_swallow(text: ByteView, quoted: Quoted, delimiter: str, width: int) -> bool:
+    """Return whether a record of several lines may be a line whose quote is stray, and records below it."""
+    return bool(_are_several(text, quoted, _group_lines(text, quoted), delimiter, width).any())
 
-    The line ends are those outside quotes, and those within.
+
+def _group_lines(text: ByteView, quoted: Quoted) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first line of each record, and its last, where each quote counts; a blank line is one too."""
+    _, stops = text.line_spans_of_any_end
+    is_last = quoted.within(stops) < 0
+    if quoted.open is not None:
+        is_last &= stops < quoted.open
+    is_last[-1:] = True
+    return np.flatnonzero(np.append([True], is_last[:-1])[: len(stops)]), np.flatnonzero(is_last)
+
+
+def _are_several(
+    text: ByteView, quoted: Quoted, lines: tuple[np.ndarray, np.ndarray], delimiter: str, width: int
+) -> np.ndarray:
+    """Return whether each record, of which these are the first and the last line, may be a line whose quote is stray, and records below it.
+
+    One with many lines like records may be, and one with something behind a closing quote, or not of `width` fields,
+    of which the last line may be a record.
     """
-    outside, within = line_ends
-    odd = quoted.find_odd(np.frombuffer(data, np.uint8), delimiter)
-    if len(odd) and np.isin(np.searchsorted(outside, odd), np.searchsorted(outside, within)).any():
-        return True
-    whole = quoted.joined()
-    fields, ends = np.unique(whole.within(within), return_counts=True)
-    for each in fields[ends > MANY_LINES]:
-        text = data[whole.opening[each] + 1 : whole.closing[each]].decode("utf-8", "replace")
-        if are_records(text.split("\n", _LINES_JUDGED)[1:-1], delimiter, width, MANY_LINES):
-            return True
-    return False
+    first, last = lines
+    found = np.zeros(len(first), dtype=bool)
+    tall = np.flatnonzero((last > first) & (width > 1))
+    if not len(tall):
+        return found
+    view, (starts, stops) = text.to_numpy(), text.line_spans_of_any_end
+    begins, lasts, ends = starts[first[tall]], starts[last[tall]], stops[last[tall]]
+    marks = np.flatnonzero(view == ord(delimiter))
+    may_be = np.searchsorted(marks, ends) - np.searchsorted(marks, lasts) >= width - 1
+    if may_be.any():
+        outside, odd = marks[quoted.within(marks) < 0], quoted.find_odd(view, delimiter)
+        is_odd = np.searchsorted(outside, ends) - np.searchsorted(outside, begins) + 1 != width
+        may_be &= is_odd | (np.searchsorted(odd, ends) > np.searchsorted(odd, begins))
+    for place in np.flatnonzero(last[tall] - first[tall] > MANY_LINES).tolist():
+        inner = _lines_of(bytes(view[begins[place] : ends[place]]))[1:-1]
+        may_be[place] |= are_records(inner, delimiter, width, MANY_LINES)
+    found[tall] = may_be
+    return found
