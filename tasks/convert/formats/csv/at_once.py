@@ -23,6 +23,8 @@ from tasks.convert.formats.header import REPEATED, warn_of_repeats
 from tasks.convert.schema.blocks import RawBlock
 from tasks.convert.schema.misfits import make_misfits
 
+_MOST_ASCII = 127
+
 
 def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
     """Return the records of a block as `read_texts` does; None where one may be read otherwise, or is no row and of many lines, of which the last may be one."""
@@ -61,14 +63,15 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
     )
 
 
-def without_unclosed(block: CsvBlock) -> CsvBlock | None:
-    """Return the same without the lines that open a quote which is never closed; None where there are none of these."""
-    if not block.quote or not block.records.unclosed:
-        return None
-    lines, unclosed = block.records.lines, block.records.unclosed
-    kept = np.delete(np.arange(len(lines)), unclosed)
-    window = ByteView.of("".join(map(lines.__getitem__, kept.tolist())).encode("utf-8", "surrogateescape"))
-    others = replace(block, window=window, raw=block.raw or block.window, places=kept)
+def without_unclosed(block: CsvBlock) -> CsvBlock:
+    """Return the same without the lines that open a quote which is never closed: what the others are is settled."""
+    unclosed = np.array(block.records.unclosed, np.int64)
+    starts, _ = block.window.line_spans_of_any_end
+    ends, data = np.append(starts, len(block.window)), block.window.view
+    begins, stops = np.append(0, ends[unclosed + 1]).tolist(), np.append(ends[unclosed], len(block.window)).tolist()
+    window = ByteView.of(b"".join(data[begin:stop] for begin, stop in zip(begins, stops, strict=True)))
+    kept = np.delete(np.arange(len(starts)), unclosed)
+    others = replace(block, window=window, raw=block.raw or block.window, places=kept, is_settled=True)
     return others if has_lines_alone(window) else as_lines(others)
 
 
@@ -76,8 +79,15 @@ def _are_undecodable(window: ByteView, records: RecordSpans) -> np.ndarray:
     """Return whether each record is not in the file's encoding."""
     found = np.zeros(len(records), dtype=bool)
     if not window.is_ascii and not is_utf8(window.data.decode("utf-8", "surrogateescape")):
-        lines = window.data.split(b"\n")
-        bad = [n for n, line in enumerate(lines) if not is_utf8(line.decode("utf-8", "surrogateescape"))]
+        starts, stops = window.line_spans
+        beyond = np.flatnonzero(window.to_numpy() > _MOST_ASCII)
+        lines = np.unique(np.searchsorted(starts, beyond, "right") - 1)
+        texts = (bytes(window.view[starts[line] : stops[line]]) for line in lines.tolist())
+        bad = [
+            line
+            for line, text in zip(lines.tolist(), texts, strict=True)
+            if not is_utf8(text.decode("utf-8", "surrogateescape"))
+        ]
         found[np.searchsorted(records.lines, bad, "right") - 1] = True
     return found
 

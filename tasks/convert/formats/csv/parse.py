@@ -37,7 +37,8 @@ class CsvBlock:
     """Whole records of a CSV file: their bytes in UTF-8, the head of the file, and the place of the first: line and byte.
 
     `raw` are the same lines as they stand in the file, where they were rewritten,
-    and `places` those of the lines of `window` among them, where blank ones were left out.
+    and `places` those of the lines of `window` among them, where blank ones were left out. What `is_settled`
+    has no line that Python's reader takes for one whose quote is never closed.
     """
 
     window: ByteView
@@ -46,6 +47,7 @@ class CsvBlock:
     first_byte: int | None = 0
     raw: ByteView | None = None
     places: np.ndarray | None = None
+    is_settled: bool = False
 
     @cached_property
     def quote(self) -> str:
@@ -56,7 +58,8 @@ class CsvBlock:
     @cached_property
     def spans(self) -> RecordSpans | None:
         """Return the records of lines that end with line feeds, told apart at once; None where only a reader can tell them."""
-        return find_spans(self.window, self.quote, self.head.dialect.delimiter, len(self.head.names))
+        width = 0 if self.is_settled else len(self.head.names)
+        return find_spans(self.window, self.quote, self.head.dialect.delimiter, width)
 
     @cached_property
     def records(self) -> Records:
@@ -194,10 +197,10 @@ def _counts(block: CsvBlock, rows: int) -> bool:
     """Return whether a block holds so many records, counted another way than they were parsed."""
     if rows == block.window.lines and not block.quote:
         return True
-    width = len(block.head.names)
-    if rows == count_records(block.window.data, block.quote, block.head.dialect.delimiter, width):
+    data, delimiter = block.window.data, block.head.dialect.delimiter
+    if rows == count_records(data, block.quote, delimiter, len(block.head.names)):
         return True
-    return rows == len(block.records.spans) and not block.records.unclosed
+    return rows == count_records(data, block.quote, delimiter) and not block.records.unclosed
 
 
 def _find_lines(block: CsvBlock, rows: int) -> np.ndarray | None:

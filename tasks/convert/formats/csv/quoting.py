@@ -271,18 +271,12 @@ class Quoted:
     closing: np.ndarray
     open: int | None = None
 
-    def within(self, places: np.ndarray) -> np.ndarray:
-        """Return in which quoted field each of the places is; -1 where it is in none."""
-        fields = np.searchsorted(self.opening, places) - 1
-        if not len(self.opening):
-            return fields
-        return np.where((fields >= 0) & (places < self.closing[fields]), fields, -1)
-
-    def joined(self) -> Quoted:
-        """Return the same, of which no field has a doubled quote at its end, or beginning."""
-        apart = self.opening[1:] != self.closing[:-1] + 1
-        first, last = np.concatenate([[True], apart]), np.concatenate([apart, [True]])
-        return replace(self, opening=self.opening[first], closing=self.closing[last])
+    def hold(self, places: np.ndarray) -> np.ndarray:
+        """Return whether each of the places, in their order, is in a quoted field."""
+        begins, ends = np.searchsorted(places, self.opening, "right"), np.searchsorted(places, self.closing)
+        turns = np.bincount(begins, minlength=len(places) + 1) - np.bincount(ends, minlength=len(places) + 1)
+        held: np.ndarray = np.cumsum(turns[:-1]) > 0
+        return held
 
     def find_odd(self, view: np.ndarray, delimiter: str) -> np.ndarray:
         """Return the places of the quotes that close a field which goes on."""

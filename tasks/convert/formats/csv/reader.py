@@ -37,18 +37,22 @@ def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
 
 
 def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
-    """Return the rows of a block with lines that open a quote which is never closed: these are told, and the others read as if they stood alone; None where there are none of these, or others are in doubt."""
-    others = without_unclosed(block)
-    if others is None or has_returns_alone(others.window):
+    """Return the rows of a block with lines that open a quote which is never closed: these are told, and the others read as if they stood alone; None where pyarrow cannot read those."""
+    if not block.quote:
         return None
-    found = parse_typed(others, schema) if is_quoted_plainly(others) else None
+    others, unclosed = without_unclosed(block), block.records.unclosed
+    if has_returns_alone(others.window):
+        return None
+    found = parse_typed(others, schema) if unclosed and is_quoted_plainly(others) else None
     if found is None:
         texts = read_texts_at_once(others)
         found = None if texts is None else cast_block(texts, schema)
     if found is None:
         return None
-    misfits = pa.concat_tables([block.records.broken, found.misfits])
-    received = found.received + len(block.records.unclosed)
+    lines = np.array(unclosed, np.int64)
+    broken = make_misfits(block.locate(lines), block.records.why_broken)
+    misfits = pa.concat_tables([broken, found.misfits])
+    received = found.received + len(unclosed)
     return replace(found, received=received, misfits=misfits, warnings=[*block.records.warnings, *found.warnings])
 
 

@@ -112,9 +112,13 @@ class Records:
 
     @property
     def broken(self) -> pa.Table:
-        """Return these lines as misfits; of one that cannot be decoded as well, that is the reason."""
-        reasons = [UNCLOSED if is_utf8(self.lines[line]) else UNDECODABLE for line in self.unclosed]
-        return make_misfits(self._locate([(line, line + 1) for line in self.unclosed]), reasons)
+        """Return these lines as misfits."""
+        return make_misfits(self._locate([(line, line + 1) for line in self.unclosed]), self.why_broken)
+
+    @property
+    def why_broken(self) -> list[str]:
+        """Return why each of these lines is no row; of one that cannot be decoded as well, that is the reason."""
+        return [UNCLOSED if is_utf8(self.lines[line]) else UNDECODABLE for line in self.unclosed]
 
     @cached_property
     def undecodable(self) -> list[int]:
@@ -328,7 +332,7 @@ def _find_starts(data: bytes, quote: str, delimiter: str, width: int) -> tuple[n
     outside = ends
     if quote:
         quoted = find_quoted(view, quote, delimiter)
-        outside = ends[quoted.within(ends) < 0]
+        outside = ends[~quoted.hold(ends)]
         if quoted.open is not None or _may_swallow(window, quoted, delimiter, width):
             return None
     starts = np.concatenate([[0], outside + 1])
@@ -369,10 +373,10 @@ def find_spans(window: ByteView, quote: str, delimiter: str, width: int) -> Reco
     marks, outside = np.flatnonzero(view == ord(delimiter)), ends
     if quote:
         quoted = find_quoted(view, quote, delimiter)
-        outside = ends[quoted.within(ends) < 0]
+        outside = ends[~quoted.hold(ends)]
         if quoted.open is not None or _may_swallow(window, quoted, delimiter, width):
             return None
-        marks = marks[quoted.within(marks) < 0]
+        marks = marks[~quoted.hold(marks)]
     starts, stops = np.concatenate([[0], outside + 1]), np.concatenate([outside, [len(view)]])
     is_filled = stops > starts
     is_filled[is_filled] = (stops - starts > 1)[is_filled] | (view[starts[is_filled]] != _CARRIAGE_RETURN)
@@ -401,7 +405,7 @@ def _may_swallow(text: ByteView, quoted: Quoted, delimiter: str, width: int) -> 
 def _group_lines(text: ByteView, quoted: Quoted) -> tuple[np.ndarray, np.ndarray]:
     """Return the first line of each record, and its last, where each quote counts; a blank line is one too."""
     _, stops = text.line_spans_of_any_end
-    is_last = quoted.within(stops) < 0
+    is_last = ~quoted.hold(stops)
     if quoted.open is not None:
         is_last &= stops < quoted.open
     is_last[-1:] = True
@@ -425,10 +429,14 @@ def _are_several(
     begins, lasts, ends = starts[first[tall]], starts[last[tall]], stops[last[tall]]
     marks = np.flatnonzero(view == ord(delimiter))
     may_be = np.searchsorted(marks, ends) - np.searchsorted(marks, lasts) >= width - 1
-    if may_be.any():
-        outside, odd = marks[quoted.within(marks) < 0], quoted.find_odd(view, delimiter)
-        is_odd = np.searchsorted(outside, ends) - np.searchsorted(outside, begins) + 1 != width
-        may_be &= is_odd | (np.searchsorted(odd, ends) > np.searchsorted(odd, begins))
+    if len(places := np.flatnonzero(may_be)):
+        odd, (begins_of, ends_of) = quoted.find_odd(view, delimiter), (begins[places], ends[places])
+        from_mark, to_mark = np.searchsorted(marks, begins_of), np.searchsorted(marks, ends_of)
+        counts = to_mark - from_mark
+        of_record = np.repeat(np.arange(len(places)), counts)
+        own = marks[np.arange(len(of_record)) + np.repeat(from_mark - np.cumsum(counts) + counts, counts)]
+        widths = np.bincount(of_record[~quoted.hold(own)], minlength=len(places)) + 1
+        may_be[places] = (widths != width) | (np.searchsorted(odd, ends_of) > np.searchsorted(odd, begins_of))
     for place in np.flatnonzero(last[tall] - first[tall] > MANY_LINES).tolist():
         inner = _lines_of(bytes(view[begins[place] : ends[place]]))[1:-1]
         may_be[place] |= are_records(inner, delimiter, width, MANY_LINES)
