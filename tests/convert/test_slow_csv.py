@@ -201,6 +201,8 @@ def test_no_record_of_two_lines_with_a_field_too_many_has_python_read_the_others
         ('{line},"a\nb"', '{line},"a\nb"\n,,,,,,,,,,,,,,,,,,,'),  # without any value
         ('{line},"a\nb"\n', '{line},"a\nb",x\n'),  # a blank line below each
         ('{line},"a\nb"', '{line},"a\xff\nb"'),  # not in UTF-8
+        ('{line},"a\nb"', '{line},"a\nb"\xff'),  # behind the closing quote
+        ('{line},"a\nb"', '"{line}'),  # a quote that nothing closes
         ("{line},a", "{line},a,x\n,,,,,,,,,,,,,,,,,,,"),
         ("a,{line}\n", "texts,b\n\n{header}"),  # the header once more, below a blank line
     ],
@@ -208,7 +210,7 @@ def test_no_record_of_two_lines_with_a_field_too_many_has_python_read_the_others
 def test_no_odd_record_has_python_read_the_others(
     tmp_path: Path, flights: Flights, slow: Counter[str], row: str, odd: str
 ) -> None:
-    """Below blank lines, of two lines that are not UTF-8, or where one has no value."""
+    """Below blank lines, of two lines that are not UTF-8, with a quote that nothing closes, or where one has no value."""
     header = f"{flights.header},note" if row.startswith("{") else f"note,{flights.header}"
     rows = [(row if n % 100 else odd).format(line=line, header=header) for n, line in enumerate(flights.lines)]
     (inbox(tmp_path) / "a.csv").write_bytes("\n".join([header, *rows, ""]).encode("latin-1"))
@@ -216,7 +218,7 @@ def test_no_odd_record_has_python_read_the_others(
     table = make_table(tmp_path, files_source(table=NO_LIMIT, read={"encoding": "utf-8"}))
 
     assert table.rows_table > ROWS // 4
-    assert slow <= Counter({"a block of CSV as texts": 1})
+    assert slow.keys() <= {"a block of CSV as texts"}
 
 
 def test_no_quote_that_is_never_closed_makes_rows_rejects(tmp_path: Path, flights: Flights) -> None:
