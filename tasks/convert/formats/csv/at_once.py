@@ -12,13 +12,9 @@ import pyarrow.compute as pc
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.lines import as_lines
 from tasks.convert.formats.csv.parse import CsvBlock, has_lines_alone, read_block
-from tasks.convert.formats.csv.records import (
-    UNDECODABLE,
-    RecordSpans,
-    is_utf8,
-    tell_width,
-)
+from tasks.convert.formats.csv.records import UNDECODABLE, is_utf8, tell_width
 from tasks.convert.formats.csv.second import warn_of_second
+from tasks.convert.formats.csv.spans import RecordSpans
 from tasks.convert.formats.header import REPEATED, warn_of_repeats
 from tasks.convert.schema.blocks import RawBlock
 from tasks.convert.schema.misfits import make_misfits

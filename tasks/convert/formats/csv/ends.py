@@ -7,7 +7,8 @@ import numpy as np
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.parse import end_with_line_feeds
-from tasks.convert.formats.csv.records import Records, find_lines, find_spans
+from tasks.convert.formats.csv.records import Records
+from tasks.convert.formats.csv.spans import find_lines, find_spans
 from tasks.convert.formats.csv.totals import Footer
 from tasks.convert.formats.format import Cut
 from tasks.core.errors import TableError

@@ -17,7 +17,8 @@ from tasks.convert.formats.csv.lines import has_blank_lines
 from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
 from tasks.convert.formats.csv.quoting import Quoting, are_paired, detect_escapes
 from tasks.convert.formats.csv.reader import parse_csv
-from tasks.convert.formats.csv.records import Records, find_whole
+from tasks.convert.formats.csv.records import Records
+from tasks.convert.formats.csv.spans import find_whole
 from tasks.convert.formats.csv.totals import TOTALS, Footer, Totals, find_totals
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat, misfit_alone
 from tasks.convert.schema.blocks import Guess, RawBlock

@@ -15,7 +15,8 @@ import pyarrow.csv as pa_csv
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.quoting import find_marks
-from tasks.convert.formats.csv.records import Records, RecordSpans, count_records, find_lines, find_spans
+from tasks.convert.formats.csv.records import Records
+from tasks.convert.formats.csv.spans import RecordSpans, count_records, find_lines, find_spans
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_known
 from tasks.convert.schema.misfits import NO_MISFITS, cut_texts, make_records

@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.quoting import are_of
-from tasks.convert.formats.csv.records import RecordSpans
+from tasks.convert.formats.csv.spans import RecordSpans
 from tasks.convert.formats.header import JUDGED_ROWS, find_second, warn_of_second_header
 
 _MOST_DIGITS = 20

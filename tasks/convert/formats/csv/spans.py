@@ -1,0 +1,206 @@
+"""Where the records of a CSV block stand, told by the places of its quotes, delimiters and line ends, all at once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.csv.quoting import Quoted, find_quoted
+from tasks.convert.formats.header import NUMBER_OR_DATE
+
+MANY_LINES = 5  # within one quoted field that are records each: of fewer a text may consist by chance
+LINES_JUDGED = 200
+_ALMOST_ALL = 0.9
+_FEW_FIELDS = 3
+_CARRIAGE_RETURN = 13
+
+
+def count_records(data: bytes, quote: str, delimiter: str = ",", width: int = 0) -> int:
+    """Return how many records a block holds, empty lines left out, by its line ends outside quotes alone.
+
+    None are where a quote is left open, or may swallow records of `width` fields:
+    only a reader can tell what that means.
+    """
+    found = _find_starts(data, quote, delimiter, width)
+    return -1 if found is None else len(found[0])
+
+
+def find_lines(data: bytes, quote: str, delimiter: str, width: int) -> np.ndarray | None:
+    """Return how many lines stand before each record of a block; None where `count_records` counts none."""
+    found = _find_starts(data, quote, delimiter, width)
+    if found is None:
+        return None
+    starts, ends = found
+    return np.searchsorted(ends, starts)
+
+
+def _find_starts(data: bytes, quote: str, delimiter: str, width: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return where each record begins, and every line ends, once each line ends with a line feed."""
+    window = ByteView.of(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data)
+    view, ends = window.to_numpy(), window.line_ends
+    outside = ends
+    if quote:
+        quoted = find_quoted(view, quote, delimiter)
+        outside = ends[~quoted.hold(ends)]
+        if quoted.open is not None or _may_swallow(window, quoted, delimiter, width):
+            return None
+    starts = np.concatenate([[0], outside + 1])
+    stops = np.concatenate([outside, [len(view)]])
+    return starts[stops > starts], ends
+
+
+@dataclass(frozen=True)
+class RecordSpans:
+    """The records of a block of which each line ends with a line feed, told apart without a reader, blank lines left out.
+
+    `lines` are the first line of each, and `below` the one below its last; `starts` and `stops` are
+    its bytes, without its line end, and `marks` the places of all delimiters outside quotes.
+    """
+
+    lines: np.ndarray
+    below: np.ndarray
+    starts: np.ndarray
+    stops: np.ndarray
+    marks: np.ndarray
+
+    @cached_property
+    def widths(self) -> np.ndarray:
+        """Return how many fields each record has."""
+        return np.searchsorted(self.marks, self.stops) - np.searchsorted(self.marks, self.starts) + 1
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def take(self, kept: np.ndarray) -> RecordSpans:
+        """Return some of the records, by their places or as a mask."""
+        return RecordSpans(self.lines[kept], self.below[kept], self.starts[kept], self.stops[kept], self.marks)
+
+
+def find_spans(window: ByteView, quote: str, delimiter: str, width: int) -> RecordSpans | None:
+    """Return the records of a block whose lines end with line feeds; None where `count_records` counts none."""
+    view, ends = window.to_numpy(), window.line_ends
+    marks, outside = np.flatnonzero(view == ord(delimiter)), ends
+    if quote:
+        quoted = find_quoted(view, quote, delimiter)
+        outside = ends[~quoted.hold(ends)]
+        if quoted.open is not None or _may_swallow(window, quoted, delimiter, width):
+            return None
+        marks = marks[~quoted.hold(marks)]
+    starts, stops = np.concatenate([[0], outside + 1]), np.concatenate([outside, [len(view)]])
+    is_filled = stops > starts
+    is_filled[is_filled] = (stops - starts > 1)[is_filled] | (view[starts[is_filled]] != _CARRIAGE_RETURN)
+    starts, stops = starts[is_filled], stops[is_filled]
+    return RecordSpans(np.searchsorted(ends, starts), np.searchsorted(ends, stops) + 1, starts, stops, marks)
+
+
+def find_whole(data: bytes, quote: str, delimiter: str, width: int) -> int:
+    """Return the size of the whole records with which lines begin; 0 where only a reader can tell, or more than half of the bytes are of none."""
+    text = ByteView.of(data)
+    quoted = find_quoted(text.to_numpy(), quote, delimiter)
+    first, last = _group_lines(text, quoted)
+    if quoted.open is not None:
+        first, last = first[:-1], last[:-1]
+    starts, _ = text.line_spans_of_any_end
+    size = int(np.append(starts, len(data))[last[-1] + 1]) if len(last) else 0
+    is_doubtful = size < len(data) // 2 or _are_several(text, quoted, (first, last), delimiter, width).any()
+    return 0 if is_doubtful else size
+
+
+def _may_swallow(text: ByteView, quoted: Quoted, delimiter: str, width: int) -> bool:
+    """Return whether a record of several lines may be a line whose quote is stray, and records below it."""
+    return bool(_are_several(text, quoted, _group_lines(text, quoted), delimiter, width).any())
+
+
+def _group_lines(text: ByteView, quoted: Quoted) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first line of each record, and its last, where each quote counts; a blank line is one too."""
+    _, stops = text.line_spans_of_any_end
+    is_last = ~quoted.hold(stops)
+    if quoted.open is not None:
+        is_last &= stops < quoted.open
+    is_last[-1:] = True
+    return np.flatnonzero(np.append([True], is_last[:-1])[: len(stops)]), np.flatnonzero(is_last)
+
+
+def _are_several(
+    text: ByteView, quoted: Quoted, lines: tuple[np.ndarray, np.ndarray], delimiter: str, width: int
+) -> np.ndarray:
+    """Return whether each record, of which these are the first and the last line, may be a line whose quote is stray, and records below it.
+
+    One with many lines like records may be, and one with something behind a closing quote, or not of `width` fields,
+    of which the last line may be a record.
+    """
+    first, last = lines
+    found = np.zeros(len(first), dtype=bool)
+    tall = np.flatnonzero((last > first) & (width > 1))
+    if not len(tall):
+        return found
+    view, (starts, stops) = text.to_numpy(), text.line_spans_of_any_end
+    begins, lasts, ends = starts[first[tall]], starts[last[tall]], stops[last[tall]]
+    marks = np.flatnonzero(view == ord(delimiter))
+    may_be = np.searchsorted(marks, ends) - np.searchsorted(marks, lasts) >= width - 1
+    if len(places := np.flatnonzero(may_be)):
+        odd, (begins_of, ends_of) = quoted.find_odd(view, delimiter), (begins[places], ends[places])
+        from_mark, to_mark = np.searchsorted(marks, begins_of), np.searchsorted(marks, ends_of)
+        counts = to_mark - from_mark
+        of_record = np.repeat(np.arange(len(places)), counts)
+        own = marks[np.arange(len(of_record)) + np.repeat(from_mark - np.cumsum(counts) + counts, counts)]
+        widths = np.bincount(of_record[~quoted.hold(own)], minlength=len(places)) + 1
+        may_be[places] = (widths != width) | (np.searchsorted(odd, ends_of) > np.searchsorted(odd, begins_of))
+    for place in np.flatnonzero(last[tall] - first[tall] > MANY_LINES).tolist():
+        inner = lines_of(bytes(view[begins[place] : ends[place]]))[1:-1]
+        may_be[place] |= are_records(inner, delimiter, width, MANY_LINES)
+    found[tall] = may_be
+    return found
+
+
+@dataclass(frozen=True)
+class LaidLines:
+    """Where lines begin, which hold quotes, and which are the first of a record, where each quote counts; `doubtful` are those of records that may be several."""
+
+    starts: np.ndarray
+    quoted: np.ndarray
+    is_first: np.ndarray
+    doubtful: np.ndarray
+
+
+def lay_lines(text: ByteView, quote: str, delimiter: str, width: int) -> LaidLines:
+    """Return how the lines of a text lie."""
+    view, (starts, _) = text.to_numpy(), text.line_spans_of_any_end
+    quoted = find_quoted(view, quote, delimiter)
+    first, last = _group_lines(text, quoted)
+    several = _are_several(text, quoted, (first, last), delimiter, width)
+    if quoted.open is not None:
+        several[-1] = True
+    is_first = np.zeros(len(starts), dtype=bool)
+    is_first[first] = True
+    lines = np.unique(np.searchsorted(starts, np.flatnonzero(view == ord(quote)), "right") - 1)
+    return LaidLines(starts, lines, is_first, first[several])
+
+
+def are_records(lines: Sequence[str], delimiter: str, width: int, least: int) -> bool:
+    """Return whether there are so many lines, almost all of which have the fields of a record, as prose has not."""
+    if width < 2 or len(lines) < least:  # noqa: PLR2004 - any line is a record of one field
+        return False
+    filled = [line for line in lines[:LINES_JUDGED] if line.strip()]
+    alike = [line for line in filled if line.count(delimiter) == width - 1]
+    if len(alike) < max(least, _ALMOST_ALL * len(filled)):
+        return False
+    if width > _FEW_FIELDS:
+        return True
+    # Sentences with one comma each are no records, unless there is a number among the fields of most.
+    numbered = sum(1 for line in alike if any(map(_holds_value, line.strip().split(delimiter))))
+    return numbered >= len(alike) / 2
+
+
+def _holds_value(field: str) -> bool:
+    return bool(field.strip()) and NUMBER_OR_DATE.fullmatch(field) is not None
+
+
+def lines_of(data: bytes) -> list[str]:
+    """Return the lines of bytes, each with what ends it; what is no UTF-8 stays what it is, as lone surrogates."""
+    return io.StringIO(data.decode("utf-8", "surrogateescape"), newline="").readlines()
