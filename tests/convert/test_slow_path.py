@@ -15,6 +15,8 @@ import pytest
 
 from tasks.config import Source
 from tasks.convert.schema import time_formats, values
+from tasks.convert.staging import file
+from tasks.convert.staging.context import REASONS_KEPT
 from tests.benchmarks.convert import write_workbook
 from tests.benchmarks.json_lines import write_records
 from tests.benchmarks.peers.json_lines import DECLARED, EXPLODED
@@ -267,6 +269,18 @@ def test_no_text_that_comes_often_is_cast_each_time(tmp_path: Path, monkeypatch:
     assert table.rows_table == len(times[::5])
     assert failed
     assert sum(failed) < ROWS // 4
+
+
+def test_reasons_are_counted_over_all_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that come most often are told, and of those that come as often the first, however many there are."""
+    monkeypatch.setattr(file, "BLOCK_BYTES", 4096)
+    texts = [f"x{n}" if n % 3 else "often" for n in range(ROWS)]
+    (inbox(tmp_path) / "a.csv").write_text("v\n5\n" + "\n".join(texts) + "\n")
+
+    table = make_table(tmp_path, files_source(columns={"v": "int"}, table=NO_LIMIT))
+
+    said = [f"'x{n}' is not an int" for n in range(ROWS) if n % 3][: REASONS_KEPT - 1]
+    assert table.reasons == {"'often' is not an int": len(texts[::3]), **dict.fromkeys(said, 1)}
 
 
 def test_no_workbook_is_read_by_openpyxl(tmp_path: Path, slow: Counter[str]) -> None:

@@ -31,6 +31,7 @@ _NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<whole>0|[1-9]\d*)([.,](?P<decimals>\d+
 _GROUPED = 3  # digits after a comma may be thousands
 _INFERRED: tuple[TypeName, ...] = ("bool", "int", "float", "date", "timestamp_utc", "timestamp")
 _FIRST_VALUES = 100
+_TELLING_VALUES, _ALIKE = 20_000, 2  # of so many values, where more than one in two differ all are tried as they stand
 
 # Signs and zeros that say nothing: +5 and 5.0 are ints, and so many nanoseconds are none. By type, what is found and
 # what stays of it.
@@ -233,13 +234,16 @@ def _pattern_of(text: str) -> str:
 
 
 def _cast_strings(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType) -> Cast:
-    """Return texts as values: at once where all fit, else each different text once."""
+    """Return texts as values: at once where all fit, else each different text once, if many are alike."""
     for texts in (values[:_FIRST_VALUES], values):  # that one fails costs as much as all that do
         cast = _cast_whole(texts, name, kind)
         if cast is None:
             break
     else:
         return Cast(cast, ())
+    first = values[:_TELLING_VALUES]
+    if len(first.unique()) * _ALIKE > len(first):
+        return _cast_different(values.combine_chunks(), name, kind)
     encoded = values.combine_chunks().dictionary_encode()
     each = _cast_different(encoded.dictionary, name, kind)
     bad = pc.is_in(encoded.indices, pa.array(each.misfits, encoded.indices.type))
@@ -260,7 +264,7 @@ def _cast_whole(
 
 
 def _cast_different(texts: pa.Array, name: TypeName, kind: pa.DataType) -> Cast:
-    """Return texts that differ as values, without zeros that say nothing; what does not fit is told by how it is written."""
+    """Return texts, of which most differ, as values, without zeros that say nothing; what does not fit is told by how it is written."""
     if name in ("int", "long") or is_decimal(name):
         texts = _as_digits(texts)
     for zeros in _DECIMAL_ZEROS if is_decimal(name) else [_ZEROS[name]] if name in _ZEROS else []:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -31,12 +30,12 @@ _TELLING_ROWS = 10_000
 
 @dataclass(frozen=True)
 class BlockResult:
-    """What became of one block of a file."""
+    """What became of one block of a file; `reasons` are those of its rejects, each with how often it is, where there are any."""
 
     received: int
     records: int
     rejected: int
-    reasons: Counter[str]
+    reasons: pa.StructArray | None
     parts: tuple[Part, ...]
     rejects: str | None = None
     empty: int = 0
@@ -70,9 +69,8 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
 
     """
     target = plan.target
-    reasons: Counter[str] = Counter()
-    if len(parsed.misfits):
-        reasons.update({each["values"]: each["counts"] for each in parsed.misfits["reason"].value_counts().to_pylist()})
+    reasons = parsed.misfits["reason"].value_counts() if len(parsed.misfits) else None
+    if reasons is not None:
         write_rejects(target.staged / "rejects" / name, target.source, next(iter(rows)), parsed.misfits)
     parts = []
     for folder, table, places in divide_rows(_with_origin(parsed, plan.target, rows), target.partition_by):
@@ -84,7 +82,7 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
         shapes = _count_shapes(table, target)
         parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or _types_of(parsed)), shapes))
     records = parsed.received if parsed.records is None else parsed.records
-    rejects = name if len(parsed.misfits) else None
+    rejects = None if reasons is None else name
     return BlockResult(
         parsed.received,
         records,
