@@ -12,7 +12,9 @@ from prefect import flow
 
 from flows.cancellation import end_parts
 from flows.lineage import named_run
-from flows.stage import end_stage, name_run, read_for_run
+from flows.recorder import read_tables_before
+from flows.stage import completed, end_stage, in_words, name_run, read_for_run
+from flows.story import TableStory, sum_up_tables
 from tasks.config import ElementsSource, FilesSource, Pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_named
@@ -43,21 +45,30 @@ async def convert(
         StageError: a source could not be converted, and the pipeline does not allow partial data.
 
     """
+    return await in_words(_convert(config, data, fresh, partitions), data)
+
+
+async def _convert(
+    config: Pipeline | Path, data: Path, fresh: bool, partitions: str | None
+) -> list[Outcome[CommittedTable]]:
     pipeline = read_for_run(config)
     folder = DataFolder.at(data)
     chosen = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
+    before = await asyncio.to_thread(read_tables_before, pipeline.converted, folder)
+    told = TableStory("convert", folder, before)
     convert_one = partial(convert_named, pipeline, folder=folder, fresh=fresh, only=chosen)
     measure = partial(measure_tables, "convert", len(pipeline.converted))
     async with StageProgress(pipeline.name, "convert", "tables", measure) as progress, named_run():
-        outcomes = await gather_all(pipeline.converted, convert_one)
+        outcomes = await gather_all(pipeline.converted, lambda name: told.follow(convert_one(name)))
         failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
         progress.failed = len(failed)
+    told.end()
     outcomes = warn_of_mixed_elements(pipeline, outcomes)
     tables = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
     checked = [name for name, source in pipeline.converted.items() if source.checks]
     await asyncio.gather(report_tables(pipeline.name, tables), report_findings(pipeline.name, tables, checked, folder))
-    return end_stage("convert", outcomes, failed, pipeline)
+    return completed(end_stage("convert", outcomes, failed, pipeline), sum_up_tables(outcomes))
 
 
 def warn_of_mixed_elements(

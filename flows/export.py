@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from prefect import flow, get_run_logger
+from prefect import flow
 
 from flows.cancellation import end_parts
-from flows.stage import end_stage, name_run
+from flows.stage import completed, end_stage, in_words, name_run
+from flows.story import PartStory, exported, sum_up_exports
 from tasks.config import Pipeline, read_pipeline
 from tasks.core.errors import ConfigError
 from tasks.core.outcome import Failed, Outcome
@@ -33,15 +34,21 @@ async def export(config: Pipeline | Path, data: Path = Path("data"), fresh: bool
         StageError: a table could not be written, and the pipeline does not allow partial data.
 
     """
+    return await in_words(_export(config, data, fresh), data)
+
+
+async def _export(config: Pipeline | Path, data: Path, fresh: bool) -> list[Outcome[Exported]]:
     pipeline, folder = read_pipeline(config), DataFolder.at(data)
     await asyncio.to_thread(_refuse, pipeline, folder)
+    told = PartStory("export")
     outcomes = [await export_one(job, fresh=fresh) for job in list_exports(pipeline, folder)]
     failed = [each for each in outcomes if isinstance(each, Failed)]
     made = [each for each in outcomes if not isinstance(each, Failed)]
-    for each in failed:
-        get_run_logger().warning("%s", each.message)
+    for each in made:
+        told.tell(exported(each))
+    told.end()
     await report_exports(pipeline.name, made)
-    return end_stage("export", outcomes, failed, pipeline)
+    return completed(end_stage("export", outcomes, failed, pipeline), sum_up_exports(outcomes))
 
 
 def _refuse(pipeline: Pipeline, folder: DataFolder) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from functools import partial
 from pathlib import Path
 
-from prefect import flow, get_run_logger
+from prefect import flow
 
 from flows.cancellation import end_parts
 from flows.parents import ParentTables
-from flows.stage import end_stage, name_run, read_for_run
+from flows.stage import completed, end_stage, in_words, name_run, read_for_run
+from flows.story import PartStory, landed, sum_up_ingest
 from tasks.config import Pipeline
 from tasks.convert.tasks import convert_named
 from tasks.core.concurrency import gather_all
 from tasks.core.storage import DataFolder
+from tasks.core.story import warn
 from tasks.ingest.api.response import find_in_body
 from tasks.ingest.http.client import open_client
 from tasks.ingest.results import LandedSource, RequestWarnings
@@ -44,11 +47,16 @@ async def ingest(
         StageError: a partition failed for good, and the pipeline does not allow partial data.
 
     """
+    return await in_words(_ingest(config, data, fresh, partitions), data)
+
+
+async def _ingest(config: Pipeline | Path, data: Path, fresh: bool, partitions: str | None) -> list[LandedSource]:
     pipeline = read_for_run(config)
     folder = DataFolder.at(data)
     part = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
-    warnings, progress = RequestWarnings(get_run_logger().warning), ProgressArtifacts(pipeline.name, "ingest")
+    told = PartStory("ingest")
+    warnings, progress = RequestWarnings(warn), ProgressArtifacts(pipeline.name, "ingest")
     async with (
         open_client(pipeline.fetched.values(), warnings.warn, find_in_body, SecretBlocks()) as client,
         open_browsers() as browsers,
@@ -60,8 +68,16 @@ async def ingest(
             folder,
             partial(convert_named, pipeline, folder=folder, fresh=fresh, only=part),
         )
-        landed = await gather_all(pipeline.parted.items(), lambda item: parents.land(*item, common))
-    for sentence in (warning for source in landed for warning in source.warnings):
-        get_run_logger().warning("%s", sentence)
-    await report_ingest(pipeline.name, landed)
-    return end_stage("ingest", landed, [failed for source in landed for failed in source.failed], pipeline)
+        sources = await gather_all(pipeline.parted.items(), lambda item: _told(parents.land(*item, common), told))
+    told.end()
+    for warning in (warning for source in sources for warning in source.warnings):
+        warn(warning)
+    await report_ingest(pipeline.name, sources)
+    failed = [failed for source in sources for failed in source.failed]
+    return completed(end_stage("ingest", sources, failed, pipeline), sum_up_ingest(sources))
+
+
+async def _told(landing: Awaitable[LandedSource], story: PartStory) -> LandedSource:
+    source = await landing
+    story.tell(landed(source))
+    return source

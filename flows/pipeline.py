@@ -14,8 +14,10 @@ from flows.cancellation import end_parts
 from flows.convert import convert
 from flows.export import export
 from flows.ingest import ingest
-from flows.recorder import RunRecorder
-from flows.stage import completed_with, name_run, read_for_run, warn_of_schedule
+from flows.recorder import RunRecorder, read_tables_before
+from flows.report import write_report
+from flows.stage import completed, in_words, name_run, read_for_run, warn_of_schedule
+from flows.story import begin_pipeline, sum_up_run
 from flows.summary import RunOptions, RunSummary, Stage, keep_summary
 from flows.tables import tables
 from flows.train import train
@@ -24,6 +26,7 @@ from tasks.config import Pipeline
 from tasks.core.errors import TidemillError
 from tasks.core.runs import Asked
 from tasks.core.storage import DataFolder
+from tasks.core.story import tell
 from tasks.reports.artifacts import report_run
 from tasks.tables.function import functions_ready
 
@@ -55,17 +58,25 @@ async def pipeline(
         StageError: a stage failed; the next ones did not run.
 
     """
-    loaded, folder = RunOptions(limit=limit).take(read_for_run(config), data)
+    return await in_words(_pipeline(config, data, fresh, only, partitions, limit), data)
+
+
+async def _pipeline(
+    config: Pipeline | Path, data: Path, fresh: bool, only: Stage | None, partitions: str | None, limit: int | None
+) -> RunSummary:
+    options = RunOptions(only, fresh, partitions, limit)
+    loaded, folder = options.take(read_for_run(config), data)
     file = config if isinstance(config, Path) else pipeline_file.get()
     asked = Asked(str(file.absolute()) if file else None, only, fresh, partitions, limit)
-    return await in_turn(loaded, folder, asked, _run(loaded, folder, fresh, only, partitions))
+    return await in_turn(loaded, folder, asked, _run(loaded, folder, options))
 
 
-async def _run(
-    loaded: Pipeline, folder: DataFolder, fresh: bool, only: Stage | None, partitions: str | None
-) -> RunSummary:
+async def _run(loaded: Pipeline, folder: DataFolder, options: RunOptions) -> RunSummary:
+    only, fresh, partitions = options.only, options.fresh, options.partitions
+    tell(begin_pipeline(loaded, folder.root, options))
     warnings = warn_of_schedule(loaded) if only in (None, "ingest") and not fresh else []
-    record = RunRecorder(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings)
+    before = await asyncio.to_thread(read_tables_before, loaded.table_names, folder)
+    record = RunRecorder(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings, before)
     error: BaseException | None = None
     try:
         async with functions_ready(loaded.tables if only is None else {}):
@@ -86,5 +97,5 @@ async def _run(
         summary = await asyncio.to_thread(record.summary, error)
         await asyncio.to_thread(keep_summary, folder, summary)
         if error is None or isinstance(error, TidemillError):  # an interrupt, or a lost server, waits for nothing
-            await report_run(loaded.name, str(record.flow_run_id), summary.warnings)
-    return completed_with(summary)
+            await report_run(loaded.name, write_report(summary))
+    return completed(summary, sum_up_run(summary))

@@ -11,15 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 
-from prefect import flow, get_run_logger
+from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.cancellation import end_parts
+from flows.stage import completed, in_words
 from tasks.config import ColumnType, QueryLimits
 from tasks.convert.single import convert_single, find_like
 from tasks.convert.table.conversion import Convert
 from tasks.convert.tasks import convert_files
+from tasks.core.escaping import count
 from tasks.core.storage import DataFolder, remove_stale_temp_files
+from tasks.core.story import warn
 from tasks.reports.training import report_prediction
 from tasks.train.predict.batches import read_serving
 from tasks.train.predict.inputs import Input, Rejects, read_input
@@ -95,6 +98,12 @@ async def predict(
         TrainingError: the rows cannot be read or predicted.
 
     """
+    return await in_words(_predict(pipeline, rows, data, output, overwrite, limits), data)
+
+
+async def _predict(
+    pipeline: str, rows: str, data: Path, output: Path | None, overwrite: bool, limits: QueryLimits | None
+) -> Prediction:
     folder = DataFolder.at(data)
     tables = await asyncio.to_thread(folder.tables)
     given_rows = await asyncio.to_thread(read_input, rows, tables)
@@ -102,8 +111,11 @@ async def predict(
     async with as_parquet(given_rows, folder, pipeline) as given:
         prediction = await predict_input(folder.models(pipeline), given, tables, path, limits)
     for warning in prediction.warnings:
-        get_run_logger().warning(warning)
+        warn(warning)
     if prediction.drifted:
-        get_run_logger().warning("Rows have moved from those learnt from: %s", ", ".join(prediction.drifted))
+        warn(f"Rows have moved from those learnt from: {', '.join(prediction.drifted)}")
     await report_prediction(pipeline, prediction)
-    return prediction
+    by = f"{prediction.version} ({prediction.candidate})"
+    return completed(
+        prediction, f"{count(prediction.rows, 'row')} of {prediction.source} by {by}, in {prediction.path}."
+    )

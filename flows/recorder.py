@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from prefect.utilities.engine import link_state_to_flow_run_result
+
 from flows.lineage import named_run
 from flows.summary import ChampionSummary, ExportSummary, RunSummary, SourceSummary, Stage, TableSummary, TargetSummary
-from tasks.convert.table.state import CommittedTable
+from tasks.convert.table.manifest import read_table_manifest
+from tasks.convert.table.state import CommittedTable, shown_types
 from tasks.core.errors import StageError, TrainingError
 from tasks.core.outcome import Failed, Outcome
+from tasks.core.storage import DataFolder
 from tasks.export.job import Exported
 from tasks.ingest.results import Count, LandedSource
 from tasks.train.evaluation.leaderboard import Leaderboard
 
 _INGEST_COUNTS: tuple[Count, ...] = ("requests", "retries", "refused", "pages", "elements_skipped")
 _TABLE_COUNTS = ("rows_received", "rows_table", "rows_rejected", "rows_duplicate", "rows_new", "records_empty")
+
+
+@dataclass(frozen=True)
+class TableBefore:
+    """What a table held before a run."""
+
+    rows: int
+    rejects: int
+    types: Mapping[str, str]
+
+
+def read_tables_before(names: Iterable[str], folder: DataFolder) -> dict[str, TableBefore]:
+    """Return what each of the tables holds that are there."""
+    manifests = {name: read_table_manifest(folder.table(name)) for name in names}
+    return {
+        name: TableBefore(
+            manifest.total, sum(file.rows_rejected for file in manifest.files.values()), shown_types(manifest.types)
+        )
+        for name, manifest in manifests.items()
+        if manifest.number
+    }
 
 
 class _Outcomes(TypedDict, total=False):
@@ -41,6 +66,8 @@ class RunRecorder:
     flow_run_id: str | None = None
     warnings: Sequence[str] = ()
     """What is to be told of the run beside what its stages tell."""
+    before: Mapping[str, TableBefore] = field(default_factory=dict)
+    """What the tables held before the run."""
     outcomes: _Outcomes = field(default_factory=_Outcomes)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -49,7 +76,9 @@ class RunRecorder:
         start = time.monotonic()
         try:
             async with named_run():
-                self.outcomes[stage] = await flow(*asked, wait_for=[*self.outcomes.values()][-1:])
+                state = await flow(*asked, wait_for=[*self.outcomes.values()][-1:], return_state=True)
+                self.outcomes[stage] = await state.aresult()
+            link_state_to_flow_run_result(state, self.outcomes[stage])  # which Prefect does of values alone
         except StageError as error:
             self.outcomes[stage] = cast("Any", error.outcome)
             raise
@@ -73,10 +102,8 @@ class RunRecorder:
             error=(str(error) or type(error).__name__) if error else None,
             failures=failures,
             warnings=list(dict.fromkeys((*self.warnings, *_warnings_of_rows(landed, tables, made), *_warnings(board)))),
-            sources=_summarize(landed, tables),
-            tables={
-                each.source: TableSummary(each.rows_table, len(each.types), each.findings.changed) for each in made
-            },
+            sources=_summarize(landed, converted, self.before),
+            tables={each.source: _summarize_made(each, self.before.get(each.source)) for each in made},
             exports=[
                 ExportSummary(each.table, each.to, each.rows, each.written, list(each.notes))
                 for each in self.outcomes.get("export", ())
@@ -103,8 +130,29 @@ def _warnings_of_rows(
         yield from (f"table {table.source}: {warning}" for warning in table.findings.warnings)
 
 
-def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable]) -> dict[str, SourceSummary]:
+def _summarize_made(table: CommittedTable, before: TableBefore | None) -> TableSummary:
+    changed = _changed_columns(before, table)
+    rows_before = before.rows if before else None
+    return TableSummary(table.rows_table, len(table.types), table.findings.changed, rows_before, changed)
+
+
+def _changed_columns(before: TableBefore | None, table: CommittedTable) -> list[str]:
+    """Return what of a table's columns is not as it was, a few words each."""
+    was, now = (before.types if before else {}), table.types
+    if not was:
+        return []
+    return [
+        *(f"{name} ({kind}) is gone" for name, kind in was.items() if name not in now),
+        *(f"{name} is {kind}, and was {was[name]}" for name, kind in now.items() if was.get(name, kind) != kind),
+        *(f"{name} ({kind}) is new" for name, kind in now.items() if name not in was),
+    ]
+
+
+def _summarize(
+    landed: Sequence[LandedSource], converted: Sequence[Outcome[CommittedTable]], before: Mapping[str, TableBefore]
+) -> dict[str, SourceSummary]:
     sources: dict[str, dict[str, Any]] = {}
+    tables = [outcome for outcome in converted if not isinstance(outcome, Failed)]
     for source in landed:
         sources[source.source] = {
             **{name: source.total(name) for name in _INGEST_COUNTS},
@@ -114,13 +162,21 @@ def _summarize(landed: Sequence[LandedSource], tables: Sequence[CommittedTable])
             "partitions_resumed": source.resumed,
             "partitions_failed": len(source.failures),
             "partitions_ignored": [each.partition for each in source.landed if each.ignored],
+            "why_again": list(source.causes),
+            "error": "\n".join(failed.message for failed in source.failed) or None,
         }
+    for failed in converted:
+        if isinstance(failed, Failed) and failed.part:
+            sources[failed.part] = sources.get(failed.part, {}) | {"error": failed.message}
     read = dict(pair for source in landed for pair in source.rows_of_parents.items())
     for table in tables:
         counts = {name: getattr(table, name) for name in _TABLE_COUNTS}
         counts["rows_new"] = max(table.rows_new, read.get(table.source, 0))
         guesses = table.findings.guesses.as_data() if table.findings.guesses.shared else None
         sources[table.source] = sources.get(table.source, {}) | counts | {"guesses": guesses}
+        sources[table.source]["columns_changed"] = _changed_columns(before.get(table.source), table)
+    for name in sources.keys() & before.keys():
+        sources[name] |= {"rows_before": before[name].rows, "rejects_before": before[name].rejects}
     return {name: SourceSummary(**counts) for name, counts in sources.items()}
 
 

@@ -1,9 +1,12 @@
-"""What the stages share: the name of their runs, and how one ends when some of its parts failed."""
+"""What the stages share: the name of their runs, what they tell, and how one ends when some of its parts failed."""
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Sequence
+import time
+import traceback
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -11,17 +14,72 @@ from prefect import get_run_logger
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.states import Completed
+from prefect.states import Failed as FailedState
 
 from flows.schedules import fetched_once
-from flows.summary import RunSummary
 from tasks.config import Pipeline, read_pipeline
-from tasks.core.errors import StageError
+from tasks.core.errors import DiskError, StageError, TidemillError
 from tasks.core.outcome import Failed
+from tasks.core.storage import DataFolder, explain_disk_failure
+from tasks.core.story import quiet_engine, story_told_to, tell, warn
+from tasks.reports.artifacts import artifacts_listed
 
 Value = TypeVar("Value")
 
+_PROJECT = Path(__file__).parent.parent
 _LISTED = 10
 _NAME = re.compile(r"""^\{?[ ]*name:\s*["']?([\w-]+)""", re.MULTILINE)
+_KEPT = "what is finished is kept, and the next run goes on from there"
+
+quiet_engine()  # as soon as a flow is known, whoever runs it: its process has nothing else that runs before it
+
+
+async def in_words(work: Coroutine[Any, Any, Value], data: Path) -> Value:
+    """Return what a flow returns that tells a story while it does its work, and that, where this fails, ends in a state which says why and what to do.
+
+    Prefect hands the error in that state to whoever awaits the flow. Of what nobody
+    foresaw the traceback is the last that is logged. `data` is the data folder.
+    """
+    began = time.monotonic()
+    with story_told_to(get_run_logger().log) as is_own, artifacts_listed():
+        try:
+            ended: Any = await work
+            if is_own:
+                tell(f"Done in {time.monotonic() - began:,.1f} s. {ended.message}")
+        except Exception as caught:  # noqa: BLE001 - whatever it is, a person is to read what it was
+            error = _explain(caught, DataFolder.at(data).root)
+            message = str(error) if isinstance(error, TidemillError) else _tell_unforeseen(error)
+            if is_own:
+                _tell_failure(error, message, time.monotonic() - began)
+            ended = FailedState(message=message, data=error)
+    return cast("Value", ended)
+
+
+def _explain(error: Exception, root: Path) -> Exception:
+    """Return what a flow fails with: a failure of the disk as one that is explained."""
+    return DiskError(explain_disk_failure(error, root)) if isinstance(error, OSError) and error.errno else error
+
+
+def _tell_unforeseen(error: Exception) -> str:
+    """Return the sentence of an error that nobody foresaw: what it was, and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(_PROJECT)]
+    at = (own or frames)[-1]
+    place = Path(at.filename)
+    shown = place.relative_to(_PROJECT) if place.is_relative_to(_PROJECT) else place
+    what = (str(error).strip().splitlines() or [""])[0]
+    return (
+        f"{type(error).__name__}{f': {what}' if what else ''} ({shown}, line {at.lineno}); nobody foresaw this: "
+        "run again, and if it comes again, report it with the traceback at the end of the log"
+    )
+
+
+def _tell_failure(error: Exception, message: str, seconds: float) -> None:
+    for line in filter(None, message.splitlines()):
+        tell(line, logging.ERROR)
+    tell(f"Failed after {seconds:,.1f} s; {_KEPT}.", logging.ERROR)
+    if not isinstance(error, TidemillError):
+        get_run_logger().error("What Python says of it:", exc_info=error)
 
 
 def name_run() -> str:
@@ -46,27 +104,23 @@ def read_for_run(config: Pipeline | Path) -> Pipeline:
 
 
 def warn_of_schedule(pipeline: Pipeline) -> list[str]:
-    """Log and return a warning for each source that a schedule would fetch only once, where it is a schedule that has started this run."""
+    """Tell and return a warning for each source that a schedule would fetch only once, where it is a schedule that has started this run."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or not context.flow_run.auto_scheduled:
         return []
     sentences = fetched_once(pipeline)
     for sentence in sentences:
-        get_run_logger().warning("%s", sentence)
+        warn(sentence)
     return sentences
 
 
-def completed_with(summary: RunSummary) -> RunSummary:
-    """Return what a flow returns to end with a summary: a state whose message, which the run's page shows, counts the warnings.
+def completed(value: Value, said: str) -> Value:
+    """Return what a flow returns to end with a value: a state with a message, which the run's page shows.
 
-    Prefect hands the summary in it to whoever awaits the flow.
+    Prefect hands the value in it to whoever awaits the flow.
     """
-    number = len(summary.warnings)
-    said = (
-        f"with {number} warning{'' if number == 1 else 's'}: {summary.warnings[0]}" if number else "without a warning"
-    )
-    state: Any = Completed(message=f"Completed {said}", data=summary)
-    return cast(RunSummary, state)
+    state: Any = Completed(message=said, data=value)
+    return cast(Value, state)
 
 
 def end_stage(stage: str, outcome: Value, failed: Sequence[Failed], pipeline: Pipeline) -> Value:
@@ -79,7 +133,9 @@ def end_stage(stage: str, outcome: Value, failed: Sequence[Failed], pipeline: Pi
     if failed:
         more = [f"and {len(failed) - _LISTED} more like these"] if len(failed) > _LISTED else []
         said = "\n".join([*(part.message for part in failed[:_LISTED]), *more])
+        for line in said.splitlines():
+            tell(line, logging.WARNING if pipeline.allow_partial else logging.ERROR)
         if not pipeline.allow_partial:
             raise StageError(said, outcome)
-        get_run_logger().warning("%s goes on with partial data:\n%s", stage, said)
+        warn(f"{stage} goes on with partial data, as allow_partial says")
     return outcome

@@ -72,6 +72,15 @@ class SourceSummary:
     """Those that there are not, by an answer that `requests.ignore` passes over."""
     guesses: dict[str, Any] | None = None
     """How its files were read, which texts are null, and the columns on whose type they differ; None where it has no files."""
+    rows_before: int | None = None
+    """Of its table before this run; None where there was none."""
+    rejects_before: int | None = None
+    columns_changed: list[str] = field(default_factory=list)
+    """What was added, removed or has another type than before this run, a few words each."""
+    why_again: list[tuple[str, int]] = field(default_factory=list)
+    """Why requests were made again, and how often."""
+    error: str | None = None
+    """What it failed of in this run."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,10 @@ class TableSummary:
     rows: int
     columns: int
     made: bool
+    rows_before: int | None = None
+    """What it had before this run; None where there was none."""
+    columns_changed: list[str] = field(default_factory=list)
+    """As of a source."""
 
 
 @dataclass(frozen=True)

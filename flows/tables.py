@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from prefect import flow, get_run_logger
+from prefect import flow
 
 from flows.cancellation import end_parts
 from flows.lineage import named_run
-from flows.stage import end_stage, name_run
+from flows.recorder import read_tables_before
+from flows.stage import completed, end_stage, in_words, name_run
+from flows.story import TableStory, sum_up_tables
 from tasks.config import Pipeline, read_pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import ConfigError
@@ -40,27 +42,29 @@ async def tables(
         StageError: a table could not be made, and the pipeline does not allow partial data.
 
     """
+    return await in_words(_tables(config, data, fresh), data)
+
+
+async def _tables(config: Pipeline | Path, data: Path, fresh: bool) -> list[Outcome[CommittedTable]]:
     pipeline, folder = read_pipeline(config), DataFolder.at(data)
     await asyncio.to_thread(_refuse, pipeline, folder)
     order = order_tables(pipeline)
     outcomes: dict[str, Outcome[CommittedTable]] = {}
+    told = TableStory("tables", folder, await asyncio.to_thread(read_tables_before, order, folder))
     async with functions_ready(pipeline.tables), named_run():
         for name, inputs in order.items():
-            outcomes[name] = _waiting(name, inputs, outcomes) or await make_one(
-                MadeTableJob(name, pipeline.tables[name], inputs, folder, pipeline.name),
-                name,
-                fresh=fresh,
-                wait_for=[outcomes[each] for each in inputs if each in outcomes],
-            )
+            job = MadeTableJob(name, pipeline.tables[name], inputs, folder, pipeline.name)
+            wait_for = [outcomes[each] for each in inputs if each in outcomes]
+            waiting = _waiting(name, inputs, outcomes)
+            outcomes[name] = waiting or await told.follow(make_one(job, name, fresh=fresh, wait_for=wait_for))
+    told.end()
     made = [each for each in outcomes.values() if not isinstance(each, Failed)]
     failed = [each for each in outcomes.values() if isinstance(each, Failed)]
-    for each in failed:
-        get_run_logger().warning("%s", each.message)
     checked = [name for name, table in pipeline.tables.items() if table.checks or table.key]
     await asyncio.gather(
         report_made_tables(pipeline.name, made, order), report_findings(pipeline.name, made, checked, folder)
     )
-    return end_stage("tables", list(outcomes.values()), failed, pipeline)
+    return completed(end_stage("tables", list(outcomes.values()), failed, pipeline), sum_up_tables(made))
 
 
 def _refuse(pipeline: Pipeline, folder: DataFolder) -> None:

@@ -7,15 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import flow
 
 from flows.cancellation import end_parts
 from flows.lineage import named_run
-from flows.stage import name_run
+from flows.stage import completed, in_words, name_run
+from flows.story import PartStory, candidate, sum_up_training
 from tasks.config import Pipeline, Training, read_pipeline
 from tasks.core.errors import StageError, TrainingError
 from tasks.core.locks import exclusive_lock
 from tasks.core.storage import DataFolder
+from tasks.core.story import tell, warn
 from tasks.lineage.records import RUN
 from tasks.raw.owners import refuse_foreign
 from tasks.reports.lineage import report_lineage
@@ -26,7 +28,7 @@ from tasks.train.evaluation.leaderboard import Leaderboard, rank
 from tasks.train.evaluation.leaderboard_file import keep_leaderboard
 from tasks.train.execution.pool import opened_workers
 from tasks.train.execution.schedule import evaluate_all, judge_finalists
-from tasks.train.registry import CARD, decide_champion, publish_version, read_champion
+from tasks.train.registry import CARD, Decision, decide_champion, publish_version, read_champion
 from tasks.train.tasks import build_training_set
 
 
@@ -48,13 +50,18 @@ async def train(config: Pipeline | Path, data: Path = Path("data"), fresh: bool 
         StageError: every candidate failed.
 
     """
+    return await in_words(_hold_and_train(config, data, fresh), data)
+
+
+async def _hold_and_train(config: Pipeline | Path, data: Path, fresh: bool) -> Leaderboard:
     pipeline = read_pipeline(config)
     training, folder = _training_of(pipeline), DataFolder.at(data)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     held = TrainingError(f"another run is training {pipeline.name!r} in {folder.root}; wait until it has ended")
     fits_alone = exclusive_lock(folder.training(pipeline.name), held)  # fits read rows that another run would replace
     async with fits_alone, named_run():
-        return await _train(pipeline, training, folder, fresh=fresh)
+        board = await _train(pipeline, training, folder, fresh=fresh)
+    return completed(board, sum_up_training(board))
 
 
 async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, fresh: bool) -> Leaderboard:
@@ -62,6 +69,7 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     models = folder.models(pipeline.name)
     await asyncio.to_thread(read_champion, models)  # a damaged one is told before the fits, not after them
     training_set = await build_training_set(training, tables, folder.training(pipeline.name), fresh=fresh)
+    tell(f"train: {training_set.rows:,} rows of {len(training_set.columns)} columns to learn {training.target} from")
     jobs = await asyncio.to_thread(plan_jobs, training, training_set, models)
     async with (
         StageProgress(pipeline.name, "train", "candidates", partial(measure_candidates, len(jobs))),
@@ -72,9 +80,10 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     await asyncio.to_thread(keep_leaderboard, models, leaderboard.kept)
     report: Any = report_leaderboard  # whose state Prefect types as if it were no coroutine
     shown = await report(pipeline.name, leaderboard, wait_for=workers.ended, return_state=True)
-    _check_outcome(leaderboard)
+    _tell_candidates(leaderboard)
     version = await asyncio.to_thread(publish_version, models, leaderboard)
     decision = await asyncio.to_thread(decide_champion, models, version, leaderboard)
+    tell(f"train: {await asyncio.to_thread(_explain_serving, models, decision)}")
     await report_model(pipeline.name, leaderboard, models / version.name / CARD, decision, wait_for=[shown])
     if version.flow_run == RUN.get():  # what was published before was shown then
         await report_lineage(pipeline.name, models, version)
@@ -87,13 +96,27 @@ def _training_of(pipeline: Pipeline) -> Training:
     return pipeline.training
 
 
-def _check_outcome(leaderboard: Leaderboard) -> None:
-    """Warn of failed candidates and of a best one that has learnt nothing; raise when none is left."""
-    logger = get_run_logger()
+def _explain_serving(models: Path, decision: Decision) -> str:
+    """Return which version serves, and why."""
+    champion = read_champion(models)
+    assert champion is not None
+    serving = f"{champion.version} ({champion.candidate}) serves since {champion.since}"
+    return f"{serving}, {champion.metric} {champion.score:.4f} on the hold-out: {decision.sentence}"
+
+
+def _tell_candidates(leaderboard: Leaderboard) -> None:
+    """Tell what became of the candidates, warn of failed ones and of a best one that has learnt nothing; raise when none is left."""
+    story = PartStory("train")
+    for line in leaderboard.lines:
+        if line.result.error is None:
+            story.tell(candidate(line, leaderboard.training.metric))
+    story.end()
     for result in leaderboard.failed:
-        logger.warning("Candidate %s failed: %s", result.name, result.error)
+        warn(f"train {result.name}: failed: {result.error}")
     if leaderboard.best is None:
         reasons = "\n".join(str(result.error) for result in leaderboard.failed)
         raise StageError(f"every candidate failed; correct them and run again:\n{reasons}", leaderboard)
     if not leaderboard.beats_dummy:
-        logger.warning("The best candidate, %s, does not beat the dummy baseline", leaderboard.best.name)
+        warn(
+            f"train: the best candidate, {leaderboard.best.name}, does not beat the dummy baseline: it has learnt nothing of use"
+        )

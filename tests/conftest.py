@@ -55,10 +55,11 @@ settings.load_profile("tidemill")
 
 @pytest.fixture(autouse=True)
 def _no_blocking_call() -> Iterator[None]:
-    """Fail a test in which a module of tasks/ blocks the event loop; Prefect's engine, called by one, resolves a path."""
+    """Fail a test in which a module of tasks/ blocks the event loop; Prefect, called by one, resolves a path, and starts a thread with the first log."""
     with blockbuster_ctx("tasks") as blocking:
         for function in blocking.functions.values():
             function.can_block_in("prefect/results.py", "create_result_record")
+            function.can_block_in("prefect/_internal/concurrency/services.py", "_new_instance")
         yield
 
 

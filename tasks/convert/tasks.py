@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.config import Pipeline, Source
@@ -40,6 +40,7 @@ from tasks.core.locks import exclusive_lock
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import DataFolder, explain_disk_failure
+from tasks.core.story import tell
 from tasks.raw.selection import PartitionSelection
 
 FILES_AT_ONCE = 2 * CORES  # of one batch; how much of them is in memory, the workers' blocks bound
@@ -132,8 +133,7 @@ async def convert_source(  # noqa: PLR0913 - what a run says of a table
         sentence = "\n".join(f"source {name}: {line}" for line in str(error).splitlines())
     except OSError as error:
         sentence = f"source {name}: {explain_disk_failure(error, folder.versions(name))}"
-    get_run_logger().warning(sentence)
-    return Failed(sentence)
+    return Failed(sentence, part=name)
 
 
 async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
@@ -169,16 +169,14 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
     if not fresh:
         draft.warnings += await asyncio.to_thread(warn_of_changed_rows, draft, manifest, changed)
     for encoding, names in other_encodings(draft).items():
-        get_run_logger().info("%d files were read as %s, the first is %s", len(names), encoding, names[0])
+        tell(f"convert {job.name}: {len(names):,} of its files were read as {encoding}, the first is {names[0]}")
     table = await commit_converted(Commitment(draft, len(changed)), job.name, staged)
     if table.records_empty:
-        get_run_logger().info(
-            "source %s: %d records gave no row: %s is empty", job.name, table.records_empty, job.explode
-        )
+        tell(f"convert {job.name}: {table.records_empty:,} records gave no row, as {job.explode} is empty in them")
     guesses = gather_guesses(draft.files, draft.parts.values(), draft.types, draft.spellings)
     for column, counts in guesses.taken.items():
         told = ", ".join(f"{text!r} {count:,} times" for text, count in counts.items())
-        get_run_logger().info("source %s, %s: %s was taken off its numbers", job.name, column, told)
+        tell(f"convert {job.name}: {told} was taken off the numbers of {column}")
     before = state_of_table(job, manifest.types, {}, files_read=0).types
     seconds = time.monotonic() - start
     found = await asyncio.to_thread(report_of, job, draft.warnings, before, changed, seconds, draft.samples)

@@ -13,6 +13,7 @@ TidemillError
 │   └── QueryError         SQL over tables does not run; a TableError too, where a table is made by it
 │       └── LateQueryError     it took longer than it may
 ├── ExportError         a table could not be written where it is to go
+├── DiskError           the disk is full, or does not let a run write or read there
 ├── OverlapError        another run of the pipeline goes on
 │   └── SkippedError       so that this one was skipped, as its pipeline file says (exit code 3)
 ├── StageError          a stage ended with some of its parts failed
@@ -94,6 +95,10 @@ class LateQueryError(QueryError):
 
 class ExportError(TidemillError):
     """A table could not be written where it is to go."""
+
+
+class DiskError(TidemillError):
+    """The disk is full, or does not let a run write or read there."""
 
 
 class OverlapError(TidemillError):

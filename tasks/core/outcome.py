@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 Value = TypeVar("Value")
@@ -10,9 +10,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Failed:
-    """A part that came to nothing; `message` says what is wrong, and what to do."""
+    """A part that came to nothing; `message` says what is wrong, and what to do, and `part` which it is, where that is known."""
 
     message: str
+    part: str = field(default="", kw_only=True)
 
 
 Outcome: TypeAlias = Value | Failed

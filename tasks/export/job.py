@@ -185,7 +185,7 @@ def export_table(job: ExportJob, password: str | None = None, *, fresh: bool = F
     target = job.open_target(password, known.states)
     there = target.state()
     if not fresh and there is not None and manifest.checksums and known.rows == rows and known.states[-1:] == (there,):
-        return Exported(job.table, target.place, sum(part.total for part in manifest.parts.values()), written=False)
+        return Exported(job.table, target.place, manifest.total, written=False)
     if there is not None and there not in known.states and not job.export.overwrite:
         cure = "write overwrite: true" if job.is_known else "add --overwrite"
         raise ConfigError(

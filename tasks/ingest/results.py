@@ -58,6 +58,8 @@ class LandedSource:
         self.failures = tuple(failures)
         self.doubts = tuple(doubts)
         """What the audit of its rows found."""
+        self.causes: Sequence[tuple[str, int]] = ()
+        """Why requests were made again, and how often, the most frequent first."""
         self.rows_of_parents: Mapping[str, int] = {}
         """The rows that this run read into the tables which told of its partitions."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +28,7 @@ from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.core.hosts import host_of
 from tasks.core.locks import exclusive_lock
 from tasks.core.storage import explain_disk_failure, remove_stale_temp_files
+from tasks.core.story import tell
 from tasks.ingest.early import EarlyChildren
 from tasks.ingest.http.client import Client, first_urls
 from tasks.ingest.http.requests import RequestStats
@@ -68,9 +71,12 @@ class Ingest:
     """The data folder."""
 
 
-def _may_pass(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Return whether another attempt at partitions may succeed."""
-    return may_pass(state.data)
+def _may_pass(_task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    """Return whether another attempt at partitions may succeed, and tell that it is made."""
+    if not may_pass(state.data):
+        return False
+    tell(f"ingest {run.name}: {state.data}; tried once more in {RETRY_DELAY_S} s", logging.WARNING)
+    return True
 
 
 @task(
@@ -110,23 +116,26 @@ async def land_source(
     hosts = [ingest.client.throttle.host(host) for host in {host_of(url) for url in urls}]
     progress = SourceProgress(name, len(jobs), hosts, ingest.show)
     held = PermanentSourceError(f"another run is landing into {folder}; wait until it has ended")
+    landing = _SourceLanding(source, folder, ingest, progress, watch, early)
     with ingest.warnings.for_source(name):
         try:
             async with exclusive_lock(folder, held), progress:
                 await asyncio.to_thread(keep_children, source, folder)
-                outcomes = await _SourceLanding(source, folder, ingest, progress, watch, early).run(jobs)
+                outcomes = await landing.run(jobs)
         except PermanentSourceError as error:  # another run holds the source
             outcomes = [progress.failed(FailedPartition(str(error), job.partition.name)) for job in jobs]
         except OSError as error:
             cause = explain_disk_failure(error, folder)
             outcomes = [progress.failed(FailedPartition(cause, job.partition.name)) for job in jobs]
     outcomes = resolve_unproven(source, outcomes)
-    return LandedSource(
+    landed = LandedSource(
         name,
         landed=[o for o in outcomes if isinstance(o, Landed)],
         failures=[o for o in outcomes if isinstance(o, FailedPartition)],
         doubts=_audit(source, partitions, outcomes),
     )
+    landed.causes = landing.causes.most_common()
+    return landed
 
 
 def _audit(
@@ -176,6 +185,8 @@ class _SourceLanding:
         self._plans: dict[str, LandingPlan] = {}
         self._outcomes: dict[str, PartitionOutcome] = {}
         """By the partitions' names."""
+        self.causes: Counter[str] = Counter()
+        """Why requests were made again."""
 
     async def run(self, jobs: Sequence[PartitionJob]) -> Sequence[PartitionOutcome]:
         """Return what became of each partition."""
@@ -271,8 +282,15 @@ class _SourceLanding:
                 raise
             finally:
                 self._packing.leave(job.partition.name)
+                self._count_causes(stats)
         self._outcomes[job.partition.name] = self._progress.landed(landed, stats)
         return landed
+
+    def _count_causes(self, stats: RequestStats) -> None:
+        secrets = self._ingest.client.secrets
+        for cause, number in stats.causes.items():
+            self.causes[secrets.redact(cause)] += number
+        stats.causes.clear()  # another attempt at the partition counts on
 
     async def _pack(self, slot: Slot, job: PartitionJob, make: Make) -> RawManifest:
         slot.leave()  # others are fetched while it waits

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, ParamSpec
+import json
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal, ParamSpec
 from uuid import UUID
 
-from prefect import get_client, get_run_logger, task
+from prefect import get_client, task
 from prefect.artifacts import (
     acreate_markdown_artifact,
     acreate_table_artifact,
 )
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
 
 from tasks.convert.table.state import CommittedTable
 from tasks.core.escaping import escape
+from tasks.core.story import warn
 from tasks.export.job import Exported
 from tasks.ingest.landing.plan import Landed
 from tasks.ingest.results import FailedPartition, LandedSource
@@ -26,6 +31,20 @@ Shown = ParamSpec("Shown")
 
 ROWS_SHOWN = 100  # an artifact lives in Prefect's database for ever
 CELL_CHARACTERS = 2_000
+
+_listed: ContextVar[dict[str, tuple[UUID, str]]] = ContextVar("what the stages of a run show")
+"""By their keys: artifacts, and what each is."""
+
+
+@contextmanager
+def artifacts_listed() -> Iterator[None]:
+    """Have what is shown in the block listed by the report of the run; a block within another adds to its list."""
+    token = None if _listed.get(None) is not None else _listed.set({})
+    try:
+        yield
+    finally:
+        if token is not None:
+            _listed.reset(token)
 
 
 def never_ends_a_run(show: Callable[Shown, Coroutine[Any, Any, None]]) -> Callable[Shown, Coroutine[Any, Any, None]]:
@@ -36,7 +55,7 @@ def never_ends_a_run(show: Callable[Shown, Coroutine[Any, Any, None]]) -> Callab
         try:
             await show(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - a picture, a profile or Prefect's API fails in many ways
-            get_run_logger().warning("%s", warning_of_missing(show.__name__.strip("_").replace("_", " "), error))
+            warn(warning_of_missing(show.__name__.strip("_").replace("_", " "), error))
 
     return shown
 
@@ -58,9 +77,6 @@ async def report_ingest(pipeline: str, sources: Sequence[LandedSource]) -> None:
     shown = [show_table(f"{pipeline}-ingest", [_partition_row(*pair) for pair in slowest], said)] if sources else []
     if failed:
         shown.append(show_table(f"{pipeline}-not-fetched", failed, "Partitions that could not be fetched."))
-    warned = [{"source": source.source, "warning": warning} for source in sources for warning in source.warnings]
-    if warned:
-        shown.append(show_table(f"{pipeline}-ingest-warnings", warned, "What was fetched, and may not be right."))
     await asyncio.gather(*shown)
 
 
@@ -157,34 +173,14 @@ async def report_exports(pipeline: str, exports: Sequence[Exported]) -> None:
     await show_table(f"{pipeline}-exports", rows, "Tables that are written for others to read.")
 
 
-async def report_run(pipeline: str, flow_run_id: str, warnings: Sequence[str]) -> None:
-    """Show on a run's own page, where people look first, what it found to be doubtful, and where its stages show what."""
-    await _report_warnings(pipeline, warnings)
-    await _report_pages(pipeline, flow_run_id)
-
-
 @never_ends_a_run
-async def _report_warnings(pipeline: str, warnings: Sequence[str]) -> None:
-    if warnings:
-        rows = [{"warning": warning} for warning in warnings]
-        await show_table(f"{pipeline}-warnings", rows, "What this run found to be doubtful, and what to do.")
-
-
-@never_ends_a_run
-async def _report_pages(pipeline: str, flow_run_id: str) -> None:
-    stages = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(flow_run_id)]))
-    async with get_client() as client:
-        shown = await client.read_artifacts(flow_run_filter=stages)
-    lines = [
-        f"- [{artifact.key}](/artifacts/artifact/{artifact.id}): {artifact.description}"
-        for artifact in sorted(shown, key=lambda artifact: str(artifact.created))
-        if artifact.type != "progress"
-    ]
+async def report_run(pipeline: str, page: str) -> None:
+    """Show the report of a run on its own page, where people look first, and below it what its stages show, each with a link."""
+    shown = _listed.get({})
+    lines = [f"- [{key}](/artifacts/artifact/{number}): {said}" for key, (number, said) in shown.items()]
     if lines:
-        description = "What the stages of this run show."
-        await acreate_markdown_artifact(
-            markdown="\n".join(lines), key=key_of(f"{pipeline}-run"), description=description
-        )
+        page = "\n\n".join([page, "## What its stages show", "\n".join(lines)])
+    await acreate_markdown_artifact(markdown=page, key=key_of(f"{pipeline}-run"), description="What this run came to.")
 
 
 async def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
@@ -195,7 +191,32 @@ async def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: s
     left_out = len(rows) - ROWS_SHOWN
     more = f" {left_out} further rows are not shown." if left_out > 0 else ""
     shown = [{name: _cell(value) for name, value in row.items()} for row in rows[:ROWS_SHOWN]]
-    await acreate_table_artifact(table=shown, key=key_of(key), description=description + more)
+    await _show("table", key, shown, description + more)
+
+
+async def show_page(key: str, page: str, description: str) -> None:
+    """Show a page of Markdown as an artifact."""
+    await _show("markdown", key, page, description)
+
+
+async def _show(kind: Literal["table", "markdown"], key: str, data: Any, description: str) -> None:
+    """Show something, unless it is the last that was shown under its key: a run that changes nothing adds nothing."""
+    key = key_of(key)
+    async with get_client() as client:
+        asked = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+        latest = await client.read_artifacts(artifact_filter=asked, sort=ArtifactSort.CREATED_DESC, limit=1)
+    if latest and latest[0].description == description and _same(latest[0].data, data):
+        number = latest[0].id
+    elif kind == "table":
+        number = await acreate_table_artifact(table=data, key=key, description=description)
+    else:
+        number = await acreate_markdown_artifact(markdown=data, key=key, description=description)
+    _listed.get({})[key] = (number, description)
+
+
+def _same(stored: Any, data: Any) -> bool:
+    """Return whether an artifact has stored what would be shown; a table it stores as JSON."""
+    return bool(stored == (data if isinstance(data, str) else json.dumps(data)))
 
 
 def _cell(value: Any) -> Any:

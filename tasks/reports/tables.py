@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-from prefect import get_run_logger, task
-from prefect.artifacts import acreate_markdown_artifact
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.convert.profile.page import profile_source, write_schema_change
@@ -16,7 +15,8 @@ from tasks.convert.table.findings import read_outcomes
 from tasks.convert.table.state import CommittedTable
 from tasks.convert.table.versions import Versions
 from tasks.core.storage import DataFolder
-from tasks.reports.artifacts import key_of, never_ends_a_run, show_table
+from tasks.core.story import warn
+from tasks.reports.artifacts import never_ends_a_run, show_page, show_table
 
 _WORST_FIRST = ("failed", "warned", "passed")
 
@@ -34,10 +34,12 @@ async def report_findings(
     await _report_checks(pipeline, checked, folder)
     for table in tables:
         for warning in table.warnings:
-            get_run_logger().warning("%s", warning)
+            warn(warning)
         change = write_schema_change(table.source, table.findings.types_before, table.types)
         if change is not None:
-            await _show(f"{pipeline}-schema-{table.source}", change, f"What changed in the columns of {table.source}.")
+            await show_page(
+                f"{pipeline}-schema-{table.source}", change, f"What changed in the columns of {table.source}."
+            )
         if table.findings.changed:
             await _report_profile(pipeline, table, folder)
 
@@ -47,9 +49,9 @@ async def _report_profile(pipeline: str, table: CommittedTable, folder: DataFold
     try:
         page = await asyncio.to_thread(profile_source, table, _versions(table.source, folder))
     except (OSError, pa.ArrowException) as error:  # another run may have replaced the table twice meanwhile
-        get_run_logger().warning("source %s: its profile is not shown: %s", table.source, error)
+        warn(f"source {table.source}: its profile is not shown: {error}")
         return
-    await _show(f"{pipeline}-profile-{table.source}", page, f"What the table {table.source} holds.")
+    await show_page(f"{pipeline}-profile-{table.source}", page, f"What the table {table.source} holds.")
 
 
 @never_ends_a_run
@@ -76,10 +78,6 @@ async def _report_checks(pipeline: str, sources: Sequence[str], folder: DataFold
     rows.sort(key=lambda row: _WORST_FIRST.index(row["status"]))
     counts = ", ".join(f"{sum(row['status'] == s for row in rows):,} {s}" for s in _WORST_FIRST)
     await show_table(f"{pipeline}-checks", rows, f"What was declared of the tables: {counts}.")
-
-
-async def _show(key: str, page: str, description: str) -> None:
-    await acreate_markdown_artifact(markdown=page, key=key_of(key), description=description)
 
 
 def _versions(source: str, folder: DataFolder) -> Versions:

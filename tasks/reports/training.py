@@ -6,13 +6,13 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefect import get_run_logger, task
-from prefect.artifacts import acreate_markdown_artifact
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.config import write_label
 from tasks.core.escaping import escape
-from tasks.reports.artifacts import CELL_CHARACTERS, key_of, never_ends_a_run, show_table, warning_of_missing
+from tasks.core.story import warn
+from tasks.reports.artifacts import CELL_CHARACTERS, never_ends_a_run, show_page, show_table, warning_of_missing
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.registry import Decision
 
@@ -76,7 +76,7 @@ async def _show_pictures(pipeline: str, leaderboard: Leaderboard) -> None:
     failures: list[tuple[str, Exception]] = []
     gallery = await asyncio.to_thread(make_gallery, leaderboard, failures)
     for title, error in failures:
-        get_run_logger().warning("%s", warning_of_missing(f"the picture {title}", error))
+        warn(warning_of_missing(f"the picture {title}", error))
     if gallery:
         await _show_markdown(f"{pipeline}-pictures", gallery, f"The finalists of {pipeline} on the hold-out.")
 
@@ -105,7 +105,7 @@ async def report_prediction(pipeline: str, prediction: Prediction) -> None:
 async def _show_markdown(key: str, text: str, description: str) -> None:
     if len(text) > _MOST_MARKDOWN:
         text = text[: text.rfind("\n## ", 0, _MOST_MARKDOWN)] + "\n\nWhat follows is too large to show."
-    await acreate_markdown_artifact(markdown=text, key=key_of(key), description=description)
+    await show_page(key, text, description)
 
 
 def _sentence(text: str) -> str:

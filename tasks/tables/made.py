@@ -178,7 +178,7 @@ def _warned(outcomes: list[CheckOutcome]) -> tuple[str, ...]:
 
 def _told(job: MadeTableJob, before: TableManifest, made: TableManifest, stop: threading.Event) -> tuple[str, ...]:
     """Return what is to be told of the rows: that there are none, or few of those before."""
-    rows, had = _rows(made), _rows(before)
+    rows, had = made.total, before.total
     if not rows:
         spill = job.versions.staged / "spill"
         why = explain_no_row(job.name, job.table, job.tables, spill, stop) if job.table.query is not None else ""
@@ -188,12 +188,8 @@ def _told(job: MadeTableJob, before: TableManifest, made: TableManifest, stop: t
     return ()
 
 
-def _rows(manifest: TableManifest) -> int:
-    return sum(part.total for part in manifest.parts.values())
-
-
 def _committed(job: MadeTableJob, manifest: TableManifest, report: TableReport, *, new: bool = False) -> CommittedTable:
-    rows = _rows(manifest)
+    rows = manifest.total
     return CommittedTable(
         source=job.name,
         rows_received=rows,

@@ -40,8 +40,8 @@ async def make_one(job: MadeTableJob, name: str, *, fresh: bool) -> Outcome[Comm
             finally:
                 await asyncio.to_thread(job.versions.sweep)
     except TableError as error:
-        return Failed(str(error))
+        return Failed(str(error), part=name)
     except OSError as error:
-        return Failed(f"tables.{name}: {explain_disk_failure(error, job.versions.home)}")
+        return Failed(f"tables.{name}: {explain_disk_failure(error, job.versions.home)}", part=name)
     emit(ProgressEvent("tables", name, 1, 1, f"{made.rows_table:,} rows" if made.rows_new else "nothing new"))
     return made

@@ -7,10 +7,11 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.config import QueryLimits, Training
+from tasks.core.story import warn
 from tasks.train.checks import training_set
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.predict.inputs import Input
@@ -38,7 +39,7 @@ async def build_training_set(
         stop.set()  # a thread cannot be cancelled, and would go on with the query
         raise
     for warning in built.warnings:
-        get_run_logger().warning("%s", warning)
+        warn(warning)
     return built
 
 

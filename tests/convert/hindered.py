@@ -6,7 +6,6 @@ It takes the data folder and `full` or `read-only`, and prints the sentence that
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import resource
 import signal
@@ -34,7 +33,6 @@ def main() -> None:
     root, how = Path(sys.argv[1]), sys.argv[2]
     convert_tasks.convert_files = convert_tasks.convert_files.fn  # type: ignore[assignment]
     convert_tasks.commit_converted = convert_tasks.commit_converted.fn  # type: ignore[assignment]
-    setattr(convert_tasks, "get_run_logger", lambda: logging.getLogger("hindered"))  # noqa: B010 - it is Prefect's name
     make(root)
     lines = "\n".join(f"{number},{os.urandom(8).hex()}" for number in range(5_000))
     (root / "inbox" / "b.csv").write_text(f"id,x\n{lines}\n")

@@ -128,7 +128,7 @@ async def test_a_pipeline_may_allow_partial_data(tmp_path: Path) -> None:
     assert len(parts_of(tmp_path)) == 4  # two parts, their manifest, and the rejects
     (told,) = summary.failures
     assert told.startswith("source absent: ")
-    assert (summary.status, list(summary.sources)) == ("partial", ["rows"])
+    assert (summary.status, list(summary.sources)) == ("partial", ["absent", "rows"])
 
 
 async def test_two_runs_do_not_make_the_same_table(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 from rich.console import Console
 
 from flows.cli.console import print_summary
@@ -34,12 +37,12 @@ SOURCE = LandedSource("users", LANDED, FAILURES)
 TOLD = "source users, partition d and 1 more: GET http://x/d was refused"
 
 
-async def _outcome(value: object, **_: object) -> object:
-    return value
+async def _outcome(value: object, **_: object) -> State[Any]:
+    return Completed(data=value)
 
 
-async def _failure(outcome: object, **_: object) -> object:
-    raise StageError("no", outcome)
+async def _failure(outcome: object, **_: object) -> State[Any]:
+    return Failed(data=StageError("no", outcome))
 
 
 async def test_a_run_with_failed_parts_is_partial(tmp_path: Path) -> None:
@@ -61,6 +64,7 @@ async def test_a_run_with_failed_parts_is_partial(tmp_path: Path) -> None:
             partitions_reused=1,
             partitions_resumed=1,
             partitions_failed=2,
+            error=TOLD,
         )
     }
 

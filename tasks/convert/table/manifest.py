@@ -50,6 +50,11 @@ class TableManifest:
     made: Made = field(default_factory=Made)
 
     @property
+    def total(self) -> int:
+        """Return how many rows the table has."""
+        return sum(part.total for part in self.parts.values())
+
+    @property
     def rows(self) -> str:
         """Return the fingerprint of the table's rows."""
         return fingerprint({name: each.digest for name, each in self.checksums.items() if name.startswith("table/")})

@@ -210,6 +210,11 @@ def _may_reject_list(file: ConvertedFile) -> bool:
     return sum(reasons.values()) < file.rows_rejected or any(reason.endswith(NOT_A_LIST) for reason in reasons)
 
 
+def shown_types(types: Mapping[str, str]) -> dict[str, str]:
+    """Return the types of columns as they are shown and declared."""
+    return {name: _SHOWN.get(kind, kind) for name, kind in types.items()}
+
+
 def state_of_table(
     job: TableJob, types: Mapping[str, str], files: Mapping[str, ConvertedFile], files_read: int
 ) -> CommittedTable:
@@ -225,7 +230,7 @@ def state_of_table(
         rows_duplicate=sum(file.rows_duplicate for file in files.values()),
         files=len(files),
         files_read=files_read,
-        types={name: _SHOWN.get(kind, kind) for name, kind in types.items()},
+        types=shown_types(types),
         reasons=dict(reasons),
         records_empty=sum(file.records_empty for file in files.values()),
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote_plus
@@ -16,6 +17,8 @@ from tasks.core.errors import PermanentSourceError
 from tasks.ingest.http.redaction import excerpt
 
 _EXTENSION = "tidemill"
+_DETAILS = re.compile(r"[:(\n]")
+_CAUSE_CHARACTERS = 80
 
 
 @dataclass
@@ -31,6 +34,12 @@ class RequestStats:
     in_flight: int = 0
     coming_bytes: int = 0
     """Of bodies that are not there whole yet, as they are sent."""
+    causes: Counter[str] = field(default_factory=Counter)
+    """Why requests were made again, in short."""
+
+    def note_cause(self, said: str) -> None:
+        """Count why a request is made again: what is said before it comes to details, which differ."""
+        self.causes[_DETAILS.split(said, maxsplit=1)[0].strip()[:_CAUSE_CHARACTERS]] += 1
 
 
 @dataclass(slots=True)

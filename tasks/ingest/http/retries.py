@@ -67,6 +67,7 @@ class RetryTransport(httpx.AsyncBaseTransport):
             delay_s = self._backoff_s(made)
             spent_s = now() - began - (account.stood_s - stood_s)
             self._give_up_if_over(request, made, spent_s + delay_s, failure)
+            account.stats.note_cause(str(failure))
             if made >= _TOLD_FROM_ATTEMPT:
                 self._warn(f"{account.label}: {failure}; {self._what_next(made, delay_s)}")
             await asyncio.sleep(delay_s)

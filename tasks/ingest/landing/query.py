@@ -68,9 +68,10 @@ async def land_query(plan: LandingPlan, access: QueryAccess) -> Landed:
                 return await _land_once(plan, source, access)
             except PermanentSourceError:
                 raise
-            except SourceError:
+            except SourceError as error:
                 if made >= source.attempts:
                     raise
+                access.stats.note_cause(str(error))
             most = min(_BACKOFF_MOST_S, _BACKOFF_FIRST_S * 2.0 ** (made - 1))
             await asyncio.sleep(random.uniform(0.0, most))  # noqa: S311 - jitter is no secret
     except SourceError as error:

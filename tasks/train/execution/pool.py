@@ -25,6 +25,7 @@ from tasks.config import Runner
 from tasks.config.runners import RemoteRunner
 from tasks.core.errors import TrainingError
 from tasks.core.isolation.client import CallServer, call_no_longer, stopping
+from tasks.core.story import quiet_engine
 from tasks.train.evaluation.results import EvaluationResult
 from tasks.train.execution.shared_store import SharedStore
 from tasks.train.execution.units import FITS, Unit, run_unit
@@ -45,6 +46,7 @@ def train_unit(unit: Unit, store: SharedStore | None = None) -> list[EvaluationR
     failed, alone. Not retried: a fit is deterministic, and a failed one is a
     line on the leaderboard, and red in the UI, that the next run tries again.
     """
+    quiet_engine()  # in the process of a worker, which knows no flow
     results = run_unit(unit, store)
     failed = next((result.error for result in results if result.error is not None), None)
     return results if failed is None else Failed(message=failed, data=results)
