@@ -12,6 +12,7 @@ from prefect import flow
 
 from flows.cancellation import end_parts
 from flows.lineage import named_run
+from flows.parameters import Config, Partitions
 from flows.recorder import read_tables_before
 from flows.stage import completed, end_stage, in_words, name_run, read_for_run
 from flows.story import TableStory, sum_up_tables
@@ -30,7 +31,7 @@ from tasks.reports.tables import report_findings
 
 @flow(name="convert", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
 async def convert(
-    config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, partitions: str | None = None
+    config: Config, data: Path = Path("data"), fresh: bool = False, partitions: Partitions = None
 ) -> list[Outcome[CommittedTable]]:
     """Convert what is new or changed in each source's files into `data/tables`; with partial data a source may have failed.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.cancellation import end_parts
+from flows.parameters import Config
 from flows.stage import completed, end_stage, in_words, name_run
 from flows.story import PartStory, exported, sum_up_exports
 from tasks.config import Pipeline, read_pipeline
@@ -21,7 +22,7 @@ from tasks.reports.artifacts import report_exports
 
 
 @flow(name="export", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
-async def export(config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> list[Outcome[Exported]]:
+async def export(config: Config, data: Path = Path("data"), fresh: bool = False) -> list[Outcome[Exported]]:
     """Write each table to its targets; what stands there as it would be written is left.
 
     Args:

@@ -10,6 +10,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.cancellation import end_parts
+from flows.parameters import Config, Partitions
 from flows.parents import ParentTables
 from flows.stage import completed, end_stage, in_words, name_run, read_for_run
 from flows.story import PartStory, landed, sum_up_ingest
@@ -32,7 +33,7 @@ from tasks.reports.progress import ProgressArtifacts
 
 @flow(name="ingest", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
 async def ingest(
-    config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False, partitions: str | None = None
+    config: Config, data: Path = Path("data"), fresh: bool = False, partitions: Partitions = None
 ) -> list[LandedSource]:
     """Fetch what is not landed yet of every source that is no files into `data/raw`.
 

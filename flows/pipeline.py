@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
 
 from prefect import flow
 from prefect.runtime import flow_run
-from pydantic import Field
 
 from flows.cancellation import end_parts
 from flows.convert import convert
 from flows.export import export
 from flows.ingest import ingest
+from flows.parameters import Config, HowMany, OneStage, Partitions
 from flows.recorder import RunRecorder, read_tables_before
 from flows.report import write_report
 from flows.stage import completed, in_words, name_run, read_for_run, warn_of_schedule
@@ -27,30 +26,31 @@ from tasks.core.errors import TidemillError
 from tasks.core.runs import Asked
 from tasks.core.storage import DataFolder
 from tasks.core.story import tell
+from tasks.raw.selection import choose_slice
 from tasks.reports.artifacts import report_run
 from tasks.tables.function import functions_ready
 
 
 @flow(name="pipeline", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
 async def pipeline(
-    config: Pipeline | Path,
+    config: Config,
     data: Path = Path("data"),
     fresh: bool = False,
-    only: Stage | None = None,
-    partitions: str | None = None,
-    limit: Annotated[int, Field(ge=1)] | None = None,
+    only: OneStage = None,
+    partitions: Partitions = None,
+    limit: HowMany = None,
 ) -> RunSummary:
     """Run a pipeline: fetch its sources, convert them to tables, make tables of these, train on them, export them.
 
     Work that an earlier run finished is not done again.
 
     Args:
-        config: the pipeline, or the path of its file.
-        data: the data folder.
-        fresh: do again what is finished.
-        only: the one stage to run.
-        partitions: the slice to fetch, e.g. month=3..5 origin=EWR,JFK; fresh then means this slice alone.
-        limit: how many pages of a partition, and files of a source, are taken, into a folder of their own in the data folder; nothing is exported.
+        config: The pipeline: a file of this project, the path of another, or a form. A secret stands in none of them, but in an environment variable or a Secret block, which they name.
+        data: The data folder.
+        fresh: Do again what is finished; where partitions are chosen, for these alone.
+        only: The one stage to run, on what those before it left.
+        partitions: The slice to fetch, e.g. month=3..5 origin=EWR,JFK
+        limit: A look first: how many pages of each partition and files of each source are taken, into a folder of their own in the data folder; nothing is exported.
 
     Raises:
         ConfigError: the slice is not one of this pipeline.
@@ -62,10 +62,11 @@ async def pipeline(
 
 
 async def _pipeline(
-    config: Pipeline | Path, data: Path, fresh: bool, only: Stage | None, partitions: str | None, limit: int | None
+    config: Config, data: Path, fresh: bool, only: Stage | None, partitions: str | None, limit: int | None
 ) -> RunSummary:
     options = RunOptions(only, fresh, partitions, limit)
     loaded, folder = options.take(read_for_run(config), data)
+    choose_slice(partitions, loaded)  # a wrong one is told before anything runs
     file = config if isinstance(config, Path) else pipeline_file.get()
     asked = Asked(str(file.absolute()) if file else None, only, fresh, partitions, limit)
     return await in_turn(loaded, folder, asked, _run(loaded, folder, options))

@@ -9,6 +9,7 @@ from prefect import flow
 
 from flows.cancellation import end_parts
 from flows.lineage import named_run
+from flows.parameters import Config
 from flows.recorder import read_tables_before
 from flows.stage import completed, end_stage, in_words, name_run
 from flows.story import TableStory, sum_up_tables
@@ -27,9 +28,7 @@ from tasks.tables.tasks import make_one
 
 
 @flow(name="tables", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
-async def tables(
-    config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False
-) -> list[Outcome[CommittedTable]]:
+async def tables(config: Config, data: Path = Path("data"), fresh: bool = False) -> list[Outcome[CommittedTable]]:
     """Make the tables that are made of others, in the order of what each is made of; what stands as it would be made is left.
 
     Args:

@@ -11,6 +11,7 @@ from prefect import flow
 
 from flows.cancellation import end_parts
 from flows.lineage import named_run
+from flows.parameters import Config
 from flows.stage import completed, in_words, name_run
 from flows.story import PartStory, candidate, sum_up_training
 from tasks.config import Pipeline, Training, read_pipeline
@@ -33,7 +34,7 @@ from tasks.train.tasks import build_training_set
 
 
 @flow(name="train", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
-async def train(config: Pipeline | Path, data: Path = Path("data"), fresh: bool = False) -> Leaderboard:
+async def train(config: Config, data: Path = Path("data"), fresh: bool = False) -> Leaderboard:
     """Train every candidate of a pipeline on its tables, rank them, and keep the best as a version that may serve.
 
     What is finished is not fitted again.

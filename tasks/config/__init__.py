@@ -10,7 +10,7 @@ from tasks.config.files import Reading
 from tasks.config.http import Refresh, Requests
 from tasks.config.incremental import Incremental
 from tasks.config.limit import Limit
-from tasks.config.load import examine_pipeline, load_pipeline, read_pipeline
+from tasks.config.load import examine_pipeline, list_pipeline_files, load_pipeline, read_pipeline
 from tasks.config.pages import PagesSource, Render
 from tasks.config.pagination import SinglePagination
 from tasks.config.parents import Child, Parent
@@ -91,6 +91,7 @@ __all__ = [
     "Tls",
     "Training",
     "examine_pipeline",
+    "list_pipeline_files",
     "load_pipeline",
     "read_pipeline",
     "secret_references",

@@ -236,9 +236,14 @@ def _holds_itself(value: Any, around: set[int], seen: set[int]) -> bool:
     return found
 
 
+def list_pipeline_files() -> list[Path]:
+    """Return the pipeline files of the project of the working directory."""
+    return sorted(file for pattern in _PLACES for file in Path().glob(pattern))
+
+
 def _beside(path: Path) -> str:
     """Return the cure for a missing file: the pipeline files that do exist nearby."""
-    found = sorted(str(p) for pattern in _PLACES for p in Path().glob(pattern))
+    found = [str(file) for file in list_pipeline_files()]
     return did_you_mean(path, found) if found else "check the path, or propose one with the command new"
 
 
