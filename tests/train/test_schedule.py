@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard import rank
 from tasks.train.evaluation.results import EvaluationResult
 from tasks.train.execution.cache import TRAININGS_KEPT, note_training, prune_folders
-from tasks.train.execution.schedule import evaluate_all, judge_finalists, read_last_times
+from tasks.train.execution.schedule import affordable_shares, evaluate_all, judge_finalists, read_last_times
 from tasks.train.execution.units import Unit, run_unit
 from tests.train.conftest import sklearn_table
 
@@ -59,6 +60,26 @@ def train(jobs: Sequence[CandidateJob]) -> int:
     workers = OneByOne()
     asyncio.run(course(workers))
     return workers.ran
+
+
+def test_a_learning_curve_is_switched_off_and_holds_to_the_time_limit(jobs: Jobs) -> None:
+    """Of four shares, as 5.6 folds take, those are drawn that the candidate's limit holds; switched off, there is none."""
+    limits = {"naive": {**NAIVE["naive"], "time_limit_s": 10}}
+    asked: dict[str, Any] = {"query": QUERY, "candidates": limits}
+    job = jobs(sklearn_table("iris"), **asked)["naive"]
+
+    assert [len(affordable_shares(job, fold_s)) for fold_s in (None, 0.1, 1.7, 1.8, 3.9, 8.0, 27.0)] == [
+        4,
+        4,
+        4,
+        3,
+        2,
+        2,
+        0,
+    ]
+    without = list(jobs(sklearn_table("iris"), **asked, learning_curve=False).values())
+    with_curve = list(jobs(sklearn_table("iris"), **asked).values())
+    assert (train(without), train(with_curve)) == (4, 4)
 
 
 def test_folders_of_old_trainings_are_deleted(jobs: Jobs) -> None:

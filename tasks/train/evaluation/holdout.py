@@ -20,6 +20,7 @@ from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.metrics import ModelOutput
 from tasks.train.evaluation.predictions import Predictions, scoring_of
 from tasks.train.evaluation.results import (
+    CURVE_FOLDS,
     HOLDOUT_FILE,
     MODEL_FILE,
     PROBABILITY,
@@ -36,7 +37,6 @@ _DRAWN_ROWS = 4_000_000  # over all draws: a scorer takes a second for them, and
 _FEWEST_DRAWS = 200
 IMPORTANCE_ROWS = 2_000  # more show the same order of features
 IMPORTANCE_REPEATS = 5
-CURVE_FOLDS = 3  # the last ones: of a split by time they have the most rows
 
 
 def judge_finalist(job: CandidateJob) -> HoldoutResult:

@@ -25,6 +25,7 @@ MAX_WARNINGS = 5  # a solver may warn once an iteration
 
 SHARES = (0.125, 0.25, 0.5, 1.0)
 """Of the rows that train, at which a learning curve is drawn."""
+CURVE_FOLDS = 3  # on which each share is fitted, the last ones: of a split by time they have the most rows
 
 
 @dataclass(frozen=True)

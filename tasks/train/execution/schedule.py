@@ -15,6 +15,7 @@ from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard import Leaderboard, choose_finalists, rank
 from tasks.train.evaluation.leaderboard_file import LEADERBOARD, read_leaderboard
 from tasks.train.evaluation.results import (
+    CURVE_FOLDS,
     SHARES,
     CandidateResult,
     CurvePoint,
@@ -174,10 +175,13 @@ class _Finals:
         return rank(list(self._jobs.values()), results, finalists)
 
     def _missing_shares(self, best: CandidateJob) -> list[int]:
+        if not best.training.learning_curve:
+            return []
         if best.name not in self._curves:
             kept = {share: kept_part(best, CurvePoint, share) for share in range(len(SHARES))}
             self._curves[best.name] = {share: point for share, point in kept.items() if point is not None}
-        return [share for share in range(len(SHARES)) if share not in self._curves[best.name]]
+        (fold_s,) = (line.result.fold_s for line in self._board.lines if line.name == best.name)
+        return [share for share in affordable_shares(best, fold_s) if share not in self._curves[best.name]]
 
     def _failed(self) -> set[str]:
         return {name for name, judged in self._judged.items() if judged.error is not None}
@@ -225,9 +229,22 @@ def _plan_finals(
     """Return the units that judge finalists and draw points (places in `SHARES`) of the best one's learning curve."""
     units = [Unit(job, "judge", (), 1.5 * _expect_fold_s(job, last)) for job in finalists]
     if best is not None:
-        each = 3 * _expect_fold_s(best, last)
+        each = CURVE_FOLDS * _expect_fold_s(best, last)
         units += [Unit(best, "share", (share,), each * SHARES[share]) for share in shares]
     return _longest_first(units)
+
+
+def affordable_shares(job: CandidateJob, fold_s: float | None) -> list[int]:
+    """Return the places in `SHARES`, the smallest first, whose fits together take no longer than the candidate's time limit.
+
+    `fold_s` is what a fold took; without it, all of them are.
+    """
+    left_s = job.candidate.time_limit_s
+    for place, share in enumerate(SHARES):
+        left_s -= CURVE_FOLDS * share * (fold_s or 0.0)
+        if left_s < 0:
+            return [*range(place)]
+    return [*range(len(SHARES))]
 
 
 def _longest_first(units: Sequence[Unit]) -> list[Unit]:
