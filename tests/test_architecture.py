@@ -14,13 +14,13 @@ TASKS = [path for path in MODULES if path.is_relative_to(PROJECT / "tasks")]
 TOP_LEVEL = {"flows", "tasks", "deployments", "data", "tests", "docs", "findings"}
 STAGES = ("ingest", "convert", "train")
 FLOORS = {
-    "tasks": ("core", "config", "raw", "lineage", STAGES, "tables", "export", "reports"),  # made tables are committed as convert's are
+    "tasks": ("core", "config", "raw", "lineage", STAGES, "tables", "export", "clean", "reports"),  # made tables are committed as convert's are
     "tasks/ingest": ("throttle", "http", ("api", "scraping", "sql"), "landing", "early", "results", "progress", "first_page", "look", "tasks"),
     "tasks/convert": ("schema", "files", "formats", "parts", ("staging", "checks"), "table", "profile", "head", "proposal", "tasks", "single"),
     "tasks/tables": ("parts", ("query", "function"), ("order", "made"), ("draft", "tasks")),
     "tasks/export": ("rows", "files", ("sqlite", "postgresql", "delta"), "job", "tasks"),
     "tasks/train": ("data", "models", "evaluation", ("checks", "execution"), "registry", ("predict", "plots"), "tasks"),
-    "flows": ("cancellation", "deployments", "schedules", "summary", "lineage", "parameters", "recorder", "story", "report", "stage", "killed_runs", "automations", "heartbeats", "turns", "parents", ("ingest", "convert", "tables", "train", "export"), "pipeline", "predict", "cli", "run"),
+    "flows": ("cancellation", "deployments", "schedules", "summary", "lineage", "parameters", "recorder", "story", "report", "stage", "killed_runs", "automations", "heartbeats", "turns", "parents", ("ingest", "convert", "tables", "train", "export"), "pipeline", "predict", "history", "clean", "cli", "run"),
 }  # fmt: skip
 """What may be imported: of a folder's rooms each those named before it; rooms in one tuple do not know each other."""
 

@@ -362,6 +362,30 @@ def doctor(
     return look_at_all(data, mend=mend)
 
 
+@app.command
+def clean(
+    *,
+    data: Data = Path("data"),
+    older_than: Annotated[str, Parameter(help="Age from which things go, e.g. 30d, 12h or 2w.")] = "30d",
+    raw: Annotated[
+        bool,
+        Parameter(
+            negative="", help="Also raw that tables are, or may be, made of: the next run fetches its partitions again."
+        ),
+    ] = False,
+    dry_run: Annotated[bool, Parameter(negative="", help="Tell what would go, and remove nothing.")] = False,
+    verbose: Verbose = False,
+) -> int:
+    """Remove what nothing needs any longer from the data folder, and the history of its runs from Prefect; sizes come first.
+
+    What the champion or a current table needs stays, and what a run holds. See
+    docs/operate.md for what goes and what does not.
+    """
+    from flows.cli.clean import clean_folder  # noqa: PLC0415 - heavy
+
+    return clean_folder(data, older_than, raw=raw, dry_run=dry_run, verbose=verbose)
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
     collect_seldom()

@@ -16,6 +16,7 @@ from tasks.train.registry.version import Version, list_versions, read_version
 
 CHAMPION = "champion.json"
 DAMAGED = "champion.damaged.json"
+LOCK = ".champion.lock"
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _read_to_replace(models: Path) -> tuple[Champion | None, bool]:
 def deciding(models: Path) -> FileLock:
     """Return the lock under which a champion is read, judged and replaced."""
     models.mkdir(parents=True, exist_ok=True)
-    return FileLock(models / ".champion.lock")
+    return FileLock(models / LOCK)
 
 
 def now() -> str:

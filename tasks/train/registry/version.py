@@ -115,8 +115,13 @@ read_environment = json_reader(Environment)
 
 def list_versions(models: Path) -> list[Version]:
     """Return the versions of a pipeline, the oldest first."""
-    found = (_read(folder / VERSION_FILE) for folder in folders_of(models))
+    found = (read_version_in(folder) for folder in folders_of(models))
     return [known for known in found if known is not None]
+
+
+def read_version_in(folder: Path) -> Version | None:
+    """Return the version in a folder; None where it is damaged."""
+    return _read(folder / VERSION_FILE)
 
 
 def read_version(models: Path, name: str) -> Version:

@@ -1,0 +1,118 @@
+"""What Prefect keeps of the runs of a data folder: runs within runs, tasks, logs and artifacts; found, and removed through its API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+    FlowRunFilterParentTaskRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
+
+from tasks.clean.survey import Line
+from tasks.core.storage import DataFolder
+
+_PARAMETERS = {
+    **dict.fromkeys(("pipeline", "ingest", "convert", "tables", "train", "export"), frozenset({"config", "data"})),
+    "predict": frozenset({"pipeline", "rows", "data"}),
+    "clean": frozenset({"older_than", "data"}),
+}
+"""Our flows by name, each with parameters that no flow of others by the same name has."""
+_PAGE = 200
+
+
+@dataclass(frozen=True)
+class History:
+    """The runs of a data folder that have ended: those that go, each before the run that it is part of, and how many stay."""
+
+    goes: tuple[UUID, ...]
+    artifacts: tuple[UUID, ...]
+    stays: int
+
+    @property
+    def line(self) -> Line:
+        """Return what there is as a line of the table; Prefect's API does not tell how many bytes it takes."""
+        because = f"younger ({self.stays:,})" if self.stays else ""
+        return Line("runs in Prefect, with their logs and artifacts", len(self.goes), 0, self.stays, 0, because)
+
+
+async def find_history(client: PrefectClient, folder: DataFolder, before: datetime) -> History:
+    """Return what Prefect keeps of a data folder's runs that ended before a moment; what runs, or waits, is none of it."""
+    goes: list[UUID] = []
+    stays = 0
+    async for run in _read_ended(client):
+        if not _is_of(run, folder.root):
+            continue
+        if run.end_time is None or run.end_time >= before:
+            stays += 1
+            continue
+        goes += [*await _find_within(client, run.id), run.id]
+    return History(tuple(goes), tuple([each async for each in _read_artifacts(client, goes)]), stays)
+
+
+async def remove_history(client: PrefectClient, history: History) -> None:
+    """Remove artifacts and runs; where this is ended on the way, the rest is found the next time."""
+    for artifact in history.artifacts:
+        try:
+            await client.delete_artifact(artifact)
+        except ObjectNotFound:
+            continue
+    for run in history.goes:
+        try:
+            await client.delete_flow_run(run)
+        except ObjectNotFound:
+            continue
+
+
+async def _read_ended(client: PrefectClient) -> AsyncIterator[FlowRun]:
+    """Yield the runs of flows by our names that have ended and are not part of another."""
+    flows = FlowFilter(name=FlowFilterName(any_=list(_PARAMETERS)))
+    runs = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=sorted(TERMINAL_STATES))),
+        parent_task_run_id=FlowRunFilterParentTaskRunId(is_null_=True),
+    )
+    offset = 0
+    while found := await client.read_flow_runs(
+        flow_filter=flows, flow_run_filter=runs, sort=FlowRunSort.END_TIME_DESC, limit=_PAGE, offset=offset
+    ):
+        for run in found:
+            yield run
+        offset += len(found)
+
+
+def _is_of(run: FlowRun, root: Path) -> bool:
+    """Return whether a run is one of a data folder; a relative path is one from here."""
+    parameters = run.parameters
+    is_ours = any(needed <= parameters.keys() for needed in _PARAMETERS.values())
+    return is_ours and Path(str(parameters["data"])).absolute() == root
+
+
+async def _find_within(client: PrefectClient, run: UUID) -> list[UUID]:
+    """Return the runs within a run, each before the one that it is part of."""
+    within = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
+    found: list[UUID] = []
+    for child in await client.read_flow_runs(flow_run_filter=within, limit=_PAGE):
+        found += [*await _find_within(client, child.id), child.id]
+    return found
+
+
+async def _read_artifacts(client: PrefectClient, runs: Iterable[UUID]) -> AsyncIterator[UUID]:
+    for run in runs:
+        of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
+        for artifact in await client.read_artifacts(artifact_filter=of_run):
+            yield artifact.id

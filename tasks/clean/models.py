@@ -1,0 +1,86 @@
+"""Versions of models that neither serve nor are needed by what is kept, and predictions of such versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.clean.item import Item, Place
+from tasks.core.errors import TrainingError
+from tasks.core.storage import DataFolder
+from tasks.train.predict.batches import VERSION
+from tasks.train.registry.champion import LOCK, Champion, read_champion
+from tasks.train.registry.version import VERSION_FILE, folders_of, read_version_in
+
+_REJECTS = "_{}.rejects.parquet"
+
+
+def find_models(folder: DataFolder, before: float) -> Iterator[Place]:
+    """Yield the predictions and versions of each pipeline; those made after `before`, in seconds since 1970, stay."""
+    for models in sorted((folder.root / "models").glob("*/")):
+        predictions = folder.predictions(models.name)
+        locks = (models / LOCK, folder.training(models.name) / ".lock")
+        yield Place(partial(_look, models, predictions, before), locks)
+
+
+def _look(models: Path, predictions: Path, before: float) -> Iterator[Item]:
+    try:
+        champion = read_champion(models)
+    except TrainingError:
+        yield Item(
+            "model versions", models.name, (), "its champion.json is damaged, so that it is not known which serves"
+        )
+        return
+    by: dict[str, str] = {}
+    for path in sorted(predictions.glob("[!._]*.parquet")):
+        version = _version_of(path)
+        kept = _why_prediction_kept(path, version, champion, before)
+        if kept is not None and version is not None:
+            by.setdefault(version, path.name)
+        rejects = path.with_name(_REJECTS.format(path.stem))
+        yield Item("predictions", f"predictions/{models.name}/{path.name}", (path, rejects), kept)
+    versions = folders_of(models)
+    needed = _needed(champion, [folder.name for folder in versions], by)
+    for folder in versions:
+        kept = needed.get(folder.name) or (None if _made_at(folder) < before else "younger")
+        yield Item("model versions", f"models/{models.name}/{folder.name}", (folder,), kept)
+
+
+def _needed(champion: Champion | None, there: list[str], by: dict[str, str]) -> dict[str, str]:
+    """Return why versions are needed, by their names."""
+    needed = {version: f"the prediction {name} is by it" for version, name in by.items()}
+    if there:
+        needed[there[-1]] = "it is the latest"
+    if champion is not None:
+        if before := [name for name in champion.previous if name in there]:
+            needed[before[-1]] = "a rollback leads to it"
+        needed[champion.version] = "it serves"
+    return needed
+
+
+def _why_prediction_kept(path: Path, version: str | None, champion: Champion | None, before: float) -> str | None:
+    if path.stat().st_mtime >= before:
+        return "younger"
+    if version is None:
+        return "no version is named in it"
+    return "the version that serves made it" if champion and champion.version == version else None
+
+
+def _version_of(prediction: Path) -> str | None:
+    """Return the version that made a prediction; None where it has no row, or is none of ours."""
+    with suppress(OSError, pa.ArrowException, KeyError):
+        for batch in pq.ParquetFile(prediction).iter_batches(1, columns=[VERSION]):
+            return str(batch.column(VERSION)[0].as_py())
+    return None
+
+
+def _made_at(folder: Path) -> float:
+    """Return when a version was made, in seconds since 1970."""
+    version = read_version_in(folder)
+    return datetime.fromisoformat(version.created).timestamp() if version else (folder / VERSION_FILE).stat().st_mtime
