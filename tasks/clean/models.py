@@ -14,11 +14,9 @@ import pyarrow.parquet as pq
 from tasks.clean.item import Item, Place
 from tasks.core.errors import TrainingError
 from tasks.core.storage import DataFolder
-from tasks.train.predict.batches import VERSION
+from tasks.train.predict.output import MADE_BY, rejects_beside
 from tasks.train.registry.champion import LOCK, Champion, read_champion
 from tasks.train.registry.version import VERSION_FILE, folders_of, read_version_in
-
-_REJECTS = "_{}.rejects.parquet"
 
 
 def find_models(folder: DataFolder, before: float) -> Iterator[Place]:
@@ -43,8 +41,7 @@ def _look(models: Path, predictions: Path, before: float) -> Iterator[Item]:
         kept = _why_prediction_kept(path, version, champion, before)
         if kept is not None and version is not None:
             by.setdefault(version, path.name)
-        rejects = path.with_name(_REJECTS.format(path.stem))
-        yield Item("predictions", f"predictions/{models.name}/{path.name}", (path, rejects), kept)
+        yield Item("predictions", f"predictions/{models.name}/{path.name}", (path, rejects_beside(path)), kept)
     versions = folders_of(models)
     needed = _needed(champion, [folder.name for folder in versions], by)
     for folder in versions:
@@ -75,8 +72,8 @@ def _why_prediction_kept(path: Path, version: str | None, champion: Champion | N
 def _version_of(prediction: Path) -> str | None:
     """Return the version that made a prediction; None where it has no row, or is none of ours."""
     with suppress(OSError, pa.ArrowException, KeyError):
-        for batch in pq.ParquetFile(prediction).iter_batches(1, columns=[VERSION]):
-            return str(batch.column(VERSION)[0].as_py())
+        for batch in pq.ParquetFile(prediction).iter_batches(1, columns=[MADE_BY]):
+            return str(batch.column(MADE_BY)[0].as_py())
     return None
 
 

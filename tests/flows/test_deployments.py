@@ -28,9 +28,10 @@ def test_every_deployment_has_a_pipeline_file_and_a_glossed_schedule() -> None:
     text = (PROJECT / "prefect.yaml").read_text()
     deployments = YAML(typ="safe", pure=True).load(text)["deployments"]
 
-    assert [deployment["name"] for deployment in deployments] == ["flights", "flights-train", "tour"]
-    assert all((PROJECT / deployment["parameters"]["config"]).is_file() for deployment in deployments)
-    assert len(re.findall(r'- cron: "[^"]+"  # every ', text)) == text.count("cron:") == 2
+    assert [deployment["name"] for deployment in deployments] == ["flights", "flights-train", "tour", "clean"]
+    files = [each["parameters"]["config"] for each in deployments if each["name"] != "clean"]
+    assert all((PROJECT / file).is_file() for file in files)
+    assert len(re.findall(r'- cron: "[^"]+"  # every ', text)) == text.count("cron:") == 3
 
 
 def test_a_worker_runs_a_deployment(tidemill: Tidemill, data: Path, tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_a_worker_runs_a_deployment(tidemill: Tidemill, data: Path, tmp_path: Pa
     with worker("local", PROJECT, environment):
         ran = run_tour(tmp_path, environment=environment)
 
-    assert deployed.count("successfully created") == 3
+    assert deployed.count("successfully created") == 4
     assert "Flow run finished successfully in 'Completed'" in ran
     assert {folder.name for folder in (tmp_path / "tables").iterdir()} == {"articles", "users", "iris"}
     assert (tmp_path / "models" / "tour" / "champion.json").is_file()
@@ -61,7 +62,12 @@ def test_serve_runs_a_deployment_without_a_worker(tidemill: Tidemill, data: Path
         os.kill(process.pid, signal.SIGINT)
         gone = group_is_gone(process, within_s=90)
 
-    assert re.findall(r"serving ([^\s:]+)", served) == ["pipeline/flights", "train/flights-train", "pipeline/tour"]
+    assert re.findall(r"serving ([^\s:]+)", served) == [
+        "pipeline/flights",
+        "train/flights-train",
+        "pipeline/tour",
+        "clean/clean",
+    ]
     assert "Flow run finished successfully in 'Completed'" in ran
     assert {folder.name for folder in (tmp_path / "raw").iterdir()} == {"articles", "users"}
     assert gone

@@ -26,7 +26,7 @@ from tasks.train.data.features import Features, features_among, read_frame
 from tasks.train.data.types import Array
 from tasks.train.evaluation.results import MODEL_FILE, PROBABILITY
 from tasks.train.predict.inputs import Input, ReadLimits, opened, read_batches
-from tasks.train.predict.output import keep_rejects
+from tasks.train.predict.output import MADE_BY, keep_rejects
 from tasks.train.predict.prediction import Prediction
 from tasks.train.registry import Version, load_model, read_champion, read_version
 
@@ -35,7 +35,6 @@ from tasks.train.registry import Version, load_model, read_champion, read_versio
 BATCH_ROWS = 50_000
 MOST_THREADS = 8
 PREDICTION = "prediction"
-VERSION = "model_version"
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -79,7 +78,7 @@ class _Model:
         if hasattr(self.model, "predict_proba"):
             for name, column in zip(self._probabilities, self.model.predict_proba(frame).T, strict=True):
                 told = told.append_column(name, pa.array(np.ascontiguousarray(column, dtype=float)))
-        told = told.append_column(VERSION, pa.array([self.version.name] * batch.num_rows))
+        told = told.append_column(MADE_BY, pa.array([self.version.name] * batch.num_rows))
         return told, count_values(self.version.reference, frame)
 
     def empty(self, schema: pa.Schema) -> pa.Table:
@@ -87,12 +86,12 @@ class _Model:
         kind = _plain(self.model.classes_).type if hasattr(self.model, "classes_") else pa.float64()
         fields = [*schema, pa.field(PREDICTION, kind)]
         fields += [pa.field(name, pa.float64()) for name in self._probabilities]
-        return pa.schema([*fields, pa.field(VERSION, pa.string())]).empty_table()
+        return pa.schema([*fields, pa.field(MADE_BY, pa.string())]).empty_table()
 
     @property
     def added(self) -> tuple[str, ...]:
         """Return the columns that the model adds."""
-        return (PREDICTION, *self._probabilities, VERSION)
+        return (PREDICTION, *self._probabilities, MADE_BY)
 
     @property
     def _probabilities(self) -> tuple[str, ...]:

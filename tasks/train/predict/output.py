@@ -12,6 +12,8 @@ from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder, commit
 from tasks.train.predict.inputs import Input
 
+MADE_BY = "model_version"
+"""The column that names the version which made a prediction."""
 _ENDINGS = ("", ".parquet", ".pq")
 
 
@@ -39,12 +41,17 @@ def choose_output(folder: DataFolder, pipeline: str, rows: Input, output: Path |
     return path
 
 
+def rejects_beside(output: Path) -> Path:
+    """Return where the rejects of a prediction lie."""
+    return output.with_name(f"_{output.stem}.rejects.parquet")
+
+
 def keep_rejects(files: Sequence[Path], output: Path) -> Path | None:
     """Write the rejects of a prediction beside it, in place of those of an earlier one; return where, if there are any.
 
     Readers of Parquet folders pass over its name.
     """
-    path = output.with_name(f"_{output.stem}.rejects.parquet")
+    path = rejects_beside(output)
     if not files:
         path.unlink(missing_ok=True)
         return None

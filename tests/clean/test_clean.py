@@ -1,0 +1,179 @@
+"""What goes and what stays after many runs, and that all of it still reads, wherever the cleaning is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from filelock import FileLock
+from prefect import flow, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+from flows.clean import clean
+from flows.convert import convert
+from flows.history import find_history
+from tasks.clean.item import HELD, remove, survey
+from tasks.clean.survey import find_places, summarize
+from tasks.core.storage import DataFolder
+from tasks.train.registry import load_model, read_champion
+from tests.clean.conftest import DAYS, ROWS, RUNS, TRAINED_EVERY, Worked, configure
+from tests.flows.conftest import Tidemill
+
+pytestmark = pytest.mark.flow
+
+_KILLS = 20
+
+
+def what_reads(root: Path) -> dict[str, Any]:
+    """Return what whoever uses a data folder finds there: tables, rejects, the model that serves, and what it predicted."""
+    folder = DataFolder.at(root)
+    champion = read_champion(folder.models("kept"))
+    assert champion is not None
+    load_model(folder.models("kept") / champion.model)
+    return {
+        **{name: len(pd.read_parquet(path.resolve())) for name, path in folder.tables().items()},
+        "rejects": len(pd.read_parquet(folder.rejects("rows").resolve())),
+        "champion": champion.version,
+        "predicted": len(pd.read_parquet(folder.predictions("kept") / f"{RUNS - 1}.parquet")),
+    }
+
+
+def files_of(root: Path) -> list[str]:
+    """Return the names of all files of a data folder but for locks."""
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and "lock" not in path.name)
+
+
+READS = {"rows": RUNS * ROWS, "reports": 6, "rejects": RUNS, "predicted": 5}
+
+
+def test_what_goes_is_what_nothing_needs(worked: Worked, tmp_path: Path) -> None:
+    """Superseded raw, versions, predictions and models go; what is younger stays, and the next run makes nothing anew."""
+    root = tmp_path / "data"
+    shutil.copytree(worked.root, root, symlinks=True)
+    folder, now = DataFolder.at(root), datetime.now(UTC)
+    before = what_reads(root)
+
+    young = summarize(survey(find_places(folder, now - timedelta(days=1))))
+    gone = remove(find_places(folder, now))
+    left = summarize(survey(find_places(folder, now)))
+
+    assert [line.goes for line in young] == [0] * len(young)
+    assert [item.name for item in gone if item.kind != "model versions"] == [
+        f"raw/reports/day={DAYS[0]}.jsonl.zst",
+        ".tables/reports/000001",
+        f".tables/rows/{RUNS - 2:06d}",
+        *sorted(f"predictions/kept/{last - 1}.parquet" for last in (TRAINED_EVERY, 2 * TRAINED_EVERY)),
+    ]
+    assert [item.name[:17] for item in gone if item.kind == "model versions"] == ["models/kept/v0001"]
+    assert all(item.bytes > 0 for item in gone)
+    assert {line.kind: (line.goes, line.because) for line in left} == {
+        "raw": (0, "a table is made of it (2)"),
+        "table versions": (0, "it is the table (2)"),
+        "predictions": (0, "the version that serves made it (1)"),
+        "model versions": (0, "a rollback leads to it (1); it serves (1)"),
+    }
+    assert what_reads(root) == before == {**before, **READS}
+    again = asyncio.run(convert(configure(worked.site, DAYS[1:], 4), root))
+    assert [table.files_read for table in again] == [0, 0]  # type: ignore[union-attr]
+
+
+def test_raw_that_a_table_is_made_of_goes_when_it_is_asked_for(worked: Worked, tmp_path: Path) -> None:
+    """The tables read without it."""
+    root = tmp_path / "data"
+    shutil.copytree(worked.root, root, symlinks=True)
+    before = what_reads(root)
+
+    remove(find_places(DataFolder.at(root), datetime.now(UTC), raw=True))
+
+    assert not list(root.glob("raw/*/[!.]*"))
+    assert what_reads(root) == before
+
+
+def test_what_a_run_holds_stays(worked: Worked, tmp_path: Path) -> None:
+    """It is not waited for; the rest goes."""
+    root = tmp_path / "data"
+    shutil.copytree(worked.root, root, symlinks=True)
+    places = find_places(DataFolder.at(root), datetime.now(UTC))
+
+    with FileLock(root / ".tables" / "rows" / ".lock"), FileLock(root / "raw" / "reports" / ".lock"):
+        kept = [item.name for item in survey(places) if item.kept == HELD]
+        gone = {item.name for item in remove(places)}
+
+    assert kept == [f"raw/reports/day={DAYS[0]}.jsonl.zst", f".tables/rows/{RUNS - 2:06d}"]
+    assert gone.isdisjoint(kept)
+    assert ".tables/reports/000001" in gone
+
+
+def test_a_clean_that_is_killed_leaves_a_folder_that_reads(worked: Worked, tmp_path: Path) -> None:
+    """At any of its steps; the next one comes to the same end."""
+    whole, *roots = [tmp_path / str(step) for step in range(0, 2 * _KILLS + 1, 2)]  # none is killed at step 0
+    for root in (whole, *roots):
+        shutil.copytree(worked.root, root, symlinks=True)
+    reads = what_reads(whole)
+
+    command = [sys.executable, "-m", "tests.clean.killed", *(f"{root}:{root.name}" for root in (whole, *roots))]
+    steps, *ended = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    assert (int(steps) >= 2 * _KILLS, ended) == (True, ["0"] * _KILLS)
+    assert [what_reads(root) for root in roots] == [reads] * _KILLS
+    for root in roots:
+        remove(find_places(DataFolder.at(root), datetime.now(UTC)))
+    assert [files_of(root) for root in roots] == [files_of(whole)] * _KILLS
+
+
+@flow(name="train", persist_result=False)
+def _train_of_others(model: str) -> str:
+    return model
+
+
+async def _history(folder: DataFolder) -> tuple[int, int]:
+    async with get_client() as client:
+        found = await find_history(client, folder, datetime.now(UTC))
+        return len(found.goes), len(found.artifacts)
+
+
+async def _is_there(run: Any) -> bool:
+    async with get_client() as client:
+        return bool(await client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run]))))
+
+
+def test_the_command_tells_sizes_and_cleans(worked: Worked, tmp_path: Path) -> None:
+    """A dry run removes nothing; then what goes is gone, from the folder, from Prefect and from the temporary files, and nothing of others is."""
+    temporary = tmp_path / "t"
+    (temporary / ".tidemill-calls-x.999999999.part").mkdir(parents=True)
+    tidemill = Tidemill({"TMPDIR": str(temporary)})
+    reads, files, runs = what_reads(worked.root), files_of(worked.root), asyncio.run(_history(worked.folder))
+    others = _train_of_others("theirs", return_state=True).state_details.flow_run_id
+    command = ("clean", "--data", worked.root, "--older-than", "1s")
+
+    dry = tidemill(*command, "--dry-run")
+    files_after, runs_after = files_of(worked.root), asyncio.run(_history(worked.folder))
+    done = tidemill(*command)
+
+    assert (dry.returncode, done.returncode) == (0, 0), done.stderr
+    assert (files_after, runs_after) == (files, runs)
+    assert runs[0] > RUNS
+    assert runs[1] > RUNS
+    assert "model versions: would go 1" in dry.stdout
+    assert f"runs in Prefect, with their logs and artifacts: goes {runs[0]}" in done.stdout
+    assert f"{runs[0]} runs in Prefect" in done.stdout
+    assert what_reads(worked.root) == reads
+    assert asyncio.run(_history(worked.folder)) == (0, 0)
+    assert asyncio.run(_is_there(others))
+    assert not list(temporary.iterdir())
+
+
+def test_the_flow_cleans_too(worked: Worked) -> None:
+    """Its own run is one of those that the next one removes."""
+    lines = asyncio.run(clean(worked.root, older_than="1s"))
+
+    assert lines[-1].kind.startswith("runs in Prefect")
+    assert asyncio.run(_history(worked.folder))[0] == 1
+    assert what_reads(worked.root)["rows"] == RUNS * ROWS
