@@ -1,4 +1,4 @@
-"""The deployments of prefect.yaml, as `serve` and `check` read them."""
+"""The deployments of prefect.yaml, and of the pipeline folders that it does not name, as `serve`, `deploy` and `check` read them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tasks.core.errors import ConfigError
 from tasks.core.suggestions import did_you_mean
 
 FILE = Path("prefect.yaml")
+_FOLDER, _PIPELINE = "deployments", "pipeline.yaml"
 _KINDS = ("cron", "interval", "rrule")
 # What says how the code and a worker come together: of no use where the runs are started here.
 _OF_WORKERS = ("path", "flow_name", "build", "push", "pull", "sla", "version_type", "docker")
@@ -118,13 +119,13 @@ class Deployment(BaseModel):
 
 
 def read_deployments(file: Path = FILE) -> list[Deployment]:
-    """Return the deployments of a prefect.yaml.
+    """Return the deployments of a prefect.yaml, and those of the pipeline folders beside it that it does not name.
 
     Raises:
-        ConfigError: there is no such file, no deployment in it, or one of them is wrong.
+        ConfigError: there is no such file, nothing to deploy, or a deployment is wrong.
 
     """
-    deployments = [_read(number, entry) for number, entry in enumerate(_entries(file), 1)]
+    deployments = [_read(number, entry) for number, entry in enumerate(read_document(file)["deployments"], 1)]
     doubled = [name for name, count in Counter(deployment.name for deployment in deployments).items() if count > 1]
     if doubled:
         raise ConfigError(f"{file}: deployments: two are named {doubled[0]!r}; give each a name of its own")
@@ -149,17 +150,51 @@ def merge_environments(deployments: Iterable[Deployment]) -> dict[str, str]:
     return merged
 
 
-def _entries(file: Path) -> Iterator[Any]:
+def read_document(file: Path = FILE) -> dict[str, Any]:
+    """Return what a prefect.yaml says, with a deployment more for each `deployments/NAME/pipeline.yaml` that none of its own runs.
+
+    Such a one is named after its folder, runs on demand, and where those of the file's own run that come first.
+
+    Raises:
+        ConfigError: there is no such file, it cannot be read, or nothing is to be deployed.
+
+    """
+    document = _parse(file)
+    given = document.get("deployments") or []
+    if not isinstance(given, list):
+        raise ConfigError(f"{file}: deployments: is no list; write one deployment an entry")
+    entries = [entry for entry in given if isinstance(entry, dict)]
+    found = list(_find_folders(file, entries))
+    if not given and not found:
+        raise ConfigError(f"{file}: deployments: is empty; add one")
+    return document | {"deployments": [*given, *found]}
+
+
+def _find_folders(file: Path, entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    named = {str(each.get("name")) for each in entries}
+    configs = [(each.get("parameters") or {}).get("config") for each in entries]
+    run = {(file.parent / config).resolve() for config in configs if isinstance(config, str)}
+    pool = next((each["work_pool"] for each in entries if each.get("work_pool")), None)
+    for path in sorted((file.parent / _FOLDER).glob(f"*/{_PIPELINE}")):
+        if path.resolve() not in run and path.parent.name not in named:
+            yield {
+                "name": path.parent.name,
+                "description": f"{path.relative_to(file.parent)}, on demand; an entry in {file.name} gives it a schedule.",
+                "entrypoint": "flows.pipeline:pipeline",
+                "parameters": {"config": str(path.relative_to(file.parent)), "data": "data"},
+                "concurrency_limit": {"limit": 1, "collision_strategy": "CANCEL_NEW"},
+                **({"work_pool": pool} if pool else {}),
+            }
+
+
+def _parse(file: Path) -> dict[str, Any]:
     try:
         document = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{file}: there is none in {Path.cwd()}; run the command where it is, or write one") from None
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise ConfigError(f"{file}: cannot be read: {' '.join(str(error).split())}; mend the file") from None
-    deployments = document.get("deployments") if isinstance(document, dict) else None
-    if not isinstance(deployments, list) or not deployments:
-        raise ConfigError(f"{file}: deployments: is empty; add one")
-    yield from deployments
+    return document if isinstance(document, dict) else {}
 
 
 def _read(number: int, entry: Any) -> Deployment:

@@ -1,7 +1,7 @@
-"""A process that cleans data folders, each in a fork that is killed with kill -9 at one of its steps: FOLDER:STEP, one an argument.
+"""A process that cleans data folders, each in a fork: the first to its end, the others killed with kill -9, evenly over the steps of that.
 
-A step is a file or folder that is renamed or removed. The number of steps that a fork came to, and
-0 of one that was killed, is what is printed, one a line.
+A step is a file or folder that is renamed or removed. What is printed of each fork is how many steps it came to,
+or -9 of one that was killed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from tasks.core.storage import DataFolder
 _STEPS = {"os.rename", "os.remove", "os.rmdir"}
 
 
-def _clean(root: Path, last: int) -> None:
+def _clean(root: Path, last: int) -> int:
+    """Clean a folder, in a fork that is killed before its step `last`, and return how that ended."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     steps = 0
 
     def count(event: str, _: object) -> None:
@@ -30,20 +34,15 @@ def _clean(root: Path, last: int) -> None:
 
     sys.addaudithook(count)
     remove(find_places(DataFolder.at(root), datetime.now(UTC)))
-    print(steps, flush=True)  # noqa: T201 - what it is started for
+    os._exit(steps)
 
 
 def main() -> None:
     """Clean one folder after the other."""
-    for argument in sys.argv[1:]:
-        root, _, last = argument.rpartition(":")
-        child = os.fork()
-        if not child:
-            _clean(Path(root), int(last))
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if status:
-            print(0, flush=True)  # noqa: T201 - as above
+    whole, *roots = map(Path, sys.argv[1:])
+    steps = _clean(whole, -1)
+    ended = [_clean(root, 1 + place * steps // len(roots)) for place, root in enumerate(roots)]
+    print(steps, *ended)  # noqa: T201 - what it is started for
 
 
 if __name__ == "__main__":
