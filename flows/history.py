@@ -10,6 +10,8 @@ from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
+    ArtifactCollectionFilter,
+    ArtifactCollectionFilterFlowRunId,
     ArtifactFilter,
     ArtifactFilterFlowRunId,
     FlowFilter,
@@ -112,7 +114,11 @@ async def _find_within(client: PrefectClient, run: UUID) -> list[UUID]:
 
 
 async def _read_artifacts(client: PrefectClient, runs: Iterable[UUID]) -> AsyncIterator[UUID]:
+    """Yield the artifacts of runs, but for those that are the last of their key: what has not changed since is not shown again."""
     for run in runs:
         of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
+        last = ArtifactCollectionFilter(flow_run_id=ArtifactCollectionFilterFlowRunId(any_=[run]))
+        kept = {each.latest_id for each in await client.read_latest_artifacts(artifact_filter=last)}
         for artifact in await client.read_artifacts(artifact_filter=of_run):
-            yield artifact.id
+            if artifact.id not in kept:
+                yield artifact.id

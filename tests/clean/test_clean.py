@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 from prefect import flow, get_client
+from prefect.artifacts import Artifact
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from flows.clean import clean
@@ -168,6 +169,7 @@ def test_the_command_tells_sizes_and_cleans(worked: Worked, tmp_path: Path) -> N
     assert what_reads(worked.root) == reads
     assert asyncio.run(_history(worked.folder)) == (0, 0)
     assert asyncio.run(_is_there(others))
+    assert asyncio.run(Artifact.aget("kept-leaderboard")) is not None
     assert not list(temporary.iterdir())
 
 

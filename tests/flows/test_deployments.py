@@ -150,9 +150,11 @@ async def test_a_deployment_goes_to_a_pool_of_another_type(kind: str, tmp_path: 
         await asyncio.to_thread(prefect, *chosen, cwd=PROJECT, environment={})
         deployment = await client.read_deployment_by_name(f"pipeline/{kind}-flights")
 
-    assert (deployment.work_pool_name, deployment.global_concurrency_limit.limit) == (kind, 1)
+    limit, options = deployment.global_concurrency_limit, deployment.concurrency_options
+    assert limit is not None
+    assert options is not None
+    assert (deployment.work_pool_name, limit.limit, options.collision_strategy) == (kind, 1, "CANCEL_NEW")
     assert deployment.job_variables["image"].endswith("tidemill:latest")
     assert deployment.pull_steps == [
         {"prefect.deployments.steps.set_working_directory": {"directory": "/srv/tidemill"}}
     ]
-    assert deployment.concurrency_options.collision_strategy == "CANCEL_NEW"
