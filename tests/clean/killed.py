@@ -28,9 +28,10 @@ def _clean(root: Path, last: int) -> int:
 
     def count(event: str, _: object) -> None:
         nonlocal steps
-        steps += event in _STEPS
-        if steps == last:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if event in _STEPS:
+            steps += 1
+            if steps == last:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
     remove(find_places(DataFolder.at(root), datetime.now(UTC)))

@@ -141,7 +141,9 @@ def test_the_image_is_made_by_the_steps_of_the_readme() -> None:
 @pytest.mark.parametrize("kind", ["docker", "kubernetes"])
 async def test_a_deployment_goes_to_a_pool_of_another_type(kind: str, tmp_path: Path) -> None:
     """By the templates of prefect.yaml, without the network: the pool is told the image, and each run where its code is in it."""
-    text = (PROJECT / "prefect.yaml").read_text().replace("*local", f"*{kind}\n    pull: *in_image")
+    text = (
+        (PROJECT / "prefect.yaml").read_text().replace("work_pool: *local", f"work_pool: *{kind}\n    pull: *in_image")
+    )
     file = tmp_path / "prefect.yaml"
     file.write_text(text.replace("- name: flights\n", f"- name: {kind}-flights\n"))
     async with get_client() as client:
