@@ -37,6 +37,7 @@ class Place:
 
     look: Callable[[], Iterable[Item]]
     locks: tuple[Path, ...] = ()
+    """Of a folder all of its locks."""
 
 
 def survey(places: Iterable[Place]) -> list[Item]:
@@ -78,8 +79,9 @@ def _holding(place: Place) -> Iterator[bool]:
     with ExitStack() as held:
         try:
             for path in place.locks:
-                if path.parent.is_dir():
-                    held.enter_context(FileLock(path).acquire(blocking=False))
+                for lock in sorted(path.rglob(".*lock")) if path.is_dir() else (path,):
+                    if lock.parent.is_dir():
+                        held.enter_context(FileLock(lock).acquire(blocking=False))
         except Timeout:
             held.close()
             yield False

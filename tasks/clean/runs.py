@@ -1,4 +1,4 @@
-"""Summaries of runs, of which the last one of each pipeline stays."""
+"""Summaries of runs, of which the last one of each pipeline, to which a link leads, stays."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from tasks.clean.item import Item, Place, last_change
-from tasks.core.storage import DataFolder, read_json
-
-_SUMMARY = "summary.json"
+from tasks.core.storage import DataFolder
 
 
 def find_summaries(folder: DataFolder, before: float) -> Iterator[Place]:
@@ -18,18 +16,13 @@ def find_summaries(folder: DataFolder, before: float) -> Iterator[Place]:
 
 
 def _look(folder: DataFolder, before: float) -> Iterator[Item]:
-    runs = sorted((folder.root / "runs").glob("*/"), key=last_change)
-    last = {_pipeline_of(run): run for run in runs if not run.is_symlink()}
-    for run in runs:
-        if run.is_symlink():
-            continue
-        kept = "the last of its pipeline" if last[_pipeline_of(run)] == run else None
-        if kept is None and last_change(run) >= before:
-            kept = "younger"
-        yield Item("run summaries", f"runs/{run.name}", (run,), kept)
+    runs = folder.root / "runs"
+    linked = {link.resolve().parent for link in (folder.summary, *runs.glob("*.json"))}
+    for run in sorted(runs.glob("*/")):
+        yield Item("run summaries", f"runs/{run.name}", (run,), _why_kept(run, linked, before))
 
 
-def _pipeline_of(run: Path) -> str:
-    """Return the pipeline of a run; empty where its summary does not tell."""
-    summary = read_json(run / _SUMMARY)
-    return str(summary.get("pipeline", "")) if isinstance(summary, dict) else ""
+def _why_kept(run: Path, linked: set[Path], before: float) -> str | None:
+    if run.resolve() in linked:
+        return "the last of its pipeline"
+    return None if last_change(run) < before else "younger"

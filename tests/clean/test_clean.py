@@ -85,6 +85,23 @@ def test_what_goes_is_what_nothing_needs(worked: Worked, tmp_path: Path) -> None
     assert [table.files_read for table in again] == [0, 0]  # type: ignore[union-attr]
 
 
+def test_summaries_of_runs_and_limited_folders_go(tmp_path: Path) -> None:
+    """The summary that a link leads to is that of a pipeline's last run, and stays."""
+    for name in ("old", "last"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "summary.json").write_text("{}")
+    (tmp_path / "runs" / "kept.json").symlink_to("last/summary.json")
+    (tmp_path / "limit-3" / ".tables" / "rows").mkdir(parents=True)
+    places = find_places(DataFolder.at(tmp_path), datetime.now(UTC) + timedelta(seconds=1))
+
+    with FileLock(tmp_path / "limit-3" / ".tables" / "rows" / ".lock"):
+        held = [item.name for item in remove(places)]
+    gone = [item.name for item in remove(find_places(DataFolder.at(tmp_path), datetime.now(UTC)))]
+
+    assert (held, gone) == (["runs/old"], ["limit-3"])
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["runs", "kept.json", "last", "summary.json"]
+
+
 def test_raw_that_a_table_is_made_of_goes_when_it_is_asked_for(worked: Worked, tmp_path: Path) -> None:
     """The tables read without it."""
     root = tmp_path / "data"
