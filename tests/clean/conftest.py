@@ -18,7 +18,7 @@ from tasks.config import Pipeline
 from tasks.core.storage import DataFolder
 from tests.site.server import Site, Sites
 
-RUNS = 12
+RUNS = 6
 TRAINED_EVERY = RUNS // 3
 DAYS = ["2024-01-01", "2024-01-02", "2024-01-03"]
 ROWS = 40

@@ -69,7 +69,7 @@ def test_serve_runs_a_deployment_without_a_worker(tidemill: Tidemill, data: Path
     (tmp_path / "inbox").symlink_to(data / "inbox")
 
     process = tidemill.start("serve")
-    served = read_until(process, "serving pipeline/tour")
+    served = read_until(process, "next run")  # they are registered by then
     try:
         ran = run_tour(tmp_path, 'only="ingest"', environment=tidemill.environment)
         first = landed(tmp_path)
