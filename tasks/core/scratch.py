@@ -1,7 +1,7 @@
 """Scratch: folders that go with the process that made them, in the system's folder of temporary files.
 
 Each has the number of its process in its name. What a process that was killed has left there is removed by whoever
-needs such a folder next, and by `clean`.
+needs such a folder next, by the next run and by `clean`.
 """
 
 from __future__ import annotations

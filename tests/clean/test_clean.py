@@ -66,19 +66,21 @@ def test_what_goes_is_what_nothing_needs(worked: Worked, tmp_path: Path) -> None
     left = summarize(survey(find_places(folder, now)))
 
     assert [line.goes for line in young] == [0] * len(young)
-    assert [item.name for item in gone if item.kind != "model versions"] == [
+    assert [item.name for item in gone if item.kind in ("raw", "table versions", "predictions")] == [
         f"raw/reports/day={DAYS[0]}.jsonl.zst",
         ".tables/reports/000001",
         f".tables/rows/{RUNS - 2:06d}",
         *sorted(f"predictions/kept/{last - 1}.parquet" for last in (TRAINED_EVERY, 2 * TRAINED_EVERY)),
     ]
     assert [item.name[:17] for item in gone if item.kind == "model versions"] == ["models/kept/v0001"]
+    assert [item.kind for item in gone].count("run summaries") == 2
     assert all(item.bytes > 0 for item in gone)
     assert {line.kind: (line.goes, line.because) for line in left} == {
         "raw": (0, "a table is made of it (2)"),
         "table versions": (0, "it is the table (2)"),
         "predictions": (0, "the version that serves made it (1)"),
         "model versions": (0, "a rollback leads to it (1); it serves (1)"),
+        "run summaries": (0, "the last of its pipeline (1)"),
     }
     assert what_reads(root) == before == {**before, **READS}
     again = asyncio.run(convert(configure(worked.site, DAYS[1:], 4), root))
