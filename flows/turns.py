@@ -21,6 +21,7 @@ from flows.summary import RunSummary
 from tasks.config import Pipeline
 from tasks.core.errors import OverlapError
 from tasks.core.runs import Asked, BegunRun, End, Turn, alive, end_run, find_killed, read_runs
+from tasks.core.scratch import sweep_scratch
 from tasks.core.storage import DataFolder
 
 pipeline_file: ContextVar[Path | None] = ContextVar("pipeline_file", default=None)
@@ -46,6 +47,7 @@ async def in_turn(
         again = any(each.flow_run_id == run.flow_run_id for each in await asyncio.to_thread(read_runs, folder))
         await asyncio.to_thread(held.enter_context, alive(folder, run))
         try:
+            await asyncio.to_thread(sweep_scratch)
             await asyncio.to_thread(_crash_killed, folder, run if again else None)
             turn = Turn(folder, run)
             held.callback(turn.give_back)

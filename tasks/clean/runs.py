@@ -12,17 +12,12 @@ from tasks.core.storage import DataFolder
 
 def find_summaries(folder: DataFolder, before: float) -> Iterator[Place]:
     """Yield the folders of runs; one that ended after `before`, in seconds since 1970, stays."""
-    yield Place(partial(_look, folder, before))
+    for run in sorted((folder.root / "runs").glob("*/")):
+        yield Place(partial(_look, run, folder, before), (run,))
 
 
-def _look(folder: DataFolder, before: float) -> Iterator[Item]:
-    runs = folder.root / "runs"
-    linked = {link.resolve().parent for link in (folder.summary, *runs.glob("*.json"))}
-    for run in sorted(runs.glob("*/")):
-        yield Item("run summaries", f"runs/{run.name}", (run,), _why_kept(run, linked, before))
-
-
-def _why_kept(run: Path, linked: set[Path], before: float) -> str | None:
-    if run.resolve() in linked:
-        return "the last of its pipeline"
-    return None if last_change(run) < before else "younger"
+def _look(run: Path, folder: DataFolder, before: float) -> Iterator[Item]:
+    kept = None if last_change(run) < before else "younger"
+    if any(link.resolve().parent == run.resolve() for link in (folder.summary, *run.parent.glob("*.json"))):
+        kept = "the last of its pipeline"
+    yield Item("run summaries", f"runs/{run.name}", (run,), kept)
