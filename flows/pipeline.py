@@ -24,8 +24,8 @@ from flows.turns import in_turn, pipeline_file
 from tasks.config import Pipeline
 from tasks.core.errors import TidemillError
 from tasks.core.runs import Asked
-from tasks.core.storage import DataFolder
-from tasks.core.story import tell
+from tasks.core.storage import DataFolder, explain_disk_failure
+from tasks.core.story import tell, warn
 from tasks.raw.selection import choose_slice
 from tasks.reports.artifacts import report_run
 from tasks.tables.function import functions_ready
@@ -69,7 +69,11 @@ async def _pipeline(
     choose_slice(partitions, loaded)  # a wrong one is told before anything runs
     file = config if isinstance(config, Path) else pipeline_file.get()
     asked = Asked(str(file.absolute()) if file else None, only, fresh, partitions, limit)
-    return await in_turn(loaded, folder, asked, _run(loaded, folder, options))
+    work = _run(loaded, folder, options)
+    try:
+        return await in_turn(loaded, folder, asked, work)
+    finally:
+        work.close()  # where the disk is full the run may not come so far as to begin
 
 
 async def _run(loaded: Pipeline, folder: DataFolder, options: RunOptions) -> RunSummary:
@@ -96,7 +100,17 @@ async def _run(loaded: Pipeline, folder: DataFolder, options: RunOptions) -> Run
         raise
     finally:
         summary = await asyncio.to_thread(record.summary, error)
-        await asyncio.to_thread(keep_summary, folder, summary)
+        await _keep(folder, summary, error)
         if error is None or isinstance(error, TidemillError):  # an interrupt, or a lost server, waits for nothing
             await report_run(loaded.name, write_report(summary))
     return completed(summary, sum_up_run(summary))
+
+
+async def _keep(folder: DataFolder, summary: RunSummary, error: BaseException | None) -> None:
+    """Keep the summary of a run; where the disk is full that has ended the run, what ended it is told all the same."""
+    try:
+        await asyncio.to_thread(keep_summary, folder, summary)
+    except OSError as full:
+        if error is None:
+            raise
+        warn(f"the summary of the run is not kept: {explain_disk_failure(full, folder.root)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import threading
@@ -22,6 +23,7 @@ from tasks.core.tables import as_pattern, find_alike, list_parts, parts_as_sql, 
 _WATCHED_EVERY_S = 0.1
 _MIB = 2**20
 _CTRL_C = "Query interrupted"  # what DuckDB makes of a Ctrl-C that comes within a query of the main thread
+_WRITTEN = re.compile(r'file \\?"([^"\\]+)')
 _CANDIDATES = re.compile(r"^(Candidate bindings|Did you mean).*", re.MULTILINE)
 
 
@@ -112,13 +114,19 @@ def opened_tables(
 
 @contextmanager
 def explained(key: str, tables: Mapping[str, Path], limits_at: str) -> Iterator[None]:
-    """Turn what DuckDB refuses into a QueryError that begins with the key and names the tables, and where limits are declared."""
+    """Turn what DuckDB refuses into a QueryError that begins with the key and names the tables, and where limits are declared.
+
+    Raises:
+        OSError: the disk is full, of which the SQL knows nothing.
+
+    """
     try:
         yield
     except duckdb.OutOfMemoryException as error:
         told = f"{key}: {explain_sql(error)}; raise {limits_at}.memory_limit_mb, or ask for less at once"
         raise QueryError(told) from None
     except duckdb.Error as error:
+        _raise_if_full(error)
         refuse_damaged(tables)
         told = f"{explain_sql(error)}; correct the SQL ({_list_tables(tables)})"
         raise QueryError(f"{key}: {told}") from None
@@ -184,6 +192,14 @@ def plain_sql(sql: str, kind: str, plain: Mapping[str, str]) -> str | None:
     """Return the SQL of a value by the expression of the first pattern that its type matches; None where none does."""
     found = next((expression for pattern, expression in plain.items() if re.fullmatch(pattern, kind)), None)
     return None if found is None else found.format(sql)
+
+
+def _raise_if_full(error: duckdb.Error) -> None:
+    """Raise an error of DuckDB as that of the disk, where this is full."""
+    full = os.strerror(errno.ENOSPC)
+    if full in str(error):
+        path = _WRITTEN.search(str(error))
+        raise OSError(errno.ENOSPC, full, path[1] if path else None) from None
 
 
 def explain_sql(error: duckdb.Error) -> str:

@@ -72,14 +72,19 @@ def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, to
 
 
 def test_the_page_of_a_run_leads_to_what_its_stages_show(prefect_server: str, tour_run: ToldRun, page: Page) -> None:
-    """Under Artifacts of the run that was printed there is a list, whose links lead on."""
+    """Its log is its story, and under Artifacts is its report, whose links lead on."""
     site = prefect_server.removesuffix("/api")
     address = re.search(rf"{site}/runs/flow-run/[0-9a-f-]+", "".join(tour_run.stdout.split()))
     assert address
 
     page.goto(address[0])
+    for told in ("The pipeline tour begins", "ingest users: 5 rows of 5 partitions", "serves since", "Done in"):
+        expect(page.get_by_text(told).first).to_be_visible(timeout=_SHOWN_MS)
+    assert page.get_by_text("Finished in state").count() == 0
     page.get_by_text("Artifacts", exact=True).click(timeout=_SHOWN_MS)
     page.get_by_text("tour-run").first.click(timeout=_SHOWN_MS)
+    for heading in ("What came in", "What changed since the last run", "Which model serves", "What its stages show"):
+        expect(page.get_by_role("heading", name=heading)).to_be_visible(timeout=_SHOWN_MS)
     with page.expect_popup() as leaderboard:
         page.get_by_role("link", name="tour-leaderboard").click(timeout=_SHOWN_MS)
 
