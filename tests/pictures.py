@@ -29,10 +29,16 @@ def take_pictures(run: str) -> None:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1256, "height": 1200})
         page.goto(run)
+        page.get_by_text("Finished in state").or_(page.get_by_text("Done in")).first.wait_for()
+        _keep("logs", page, {"x": _MENU, "y": 430, "width": 1000, "height": 760})
         page.get_by_text("Artifacts", exact=True).click()
         page.get_by_text("flights-run").first.wait_for()
         _keep("run", page, {"x": _MENU, "y": 0, "width": 1000, "height": 860})
         page.get_by_text("flights-run").first.click()
+        with page.expect_popup() as leaderboard:
+            page.get_by_role("link", name="flights-leaderboard").click()
+        leaderboard.value.get_by_text("logistic").first.wait_for()
+        _keep("leaderboard", leaderboard.value, {"x": _MENU, "y": 0, "width": 1000, "height": 620})
         with page.expect_popup() as profile:
             page.get_by_role("link", name="flights-profile-flights").click()
         page = profile.value
