@@ -1,5 +1,6 @@
 """The pipeline file as frozen pydantic models, and how it is read."""
 
+from tasks.config.alerts import Alert, AlertKind
 from tasks.config.auth import Auth, SecretReference, secret_references
 from tasks.config.base import Scalar, write_duration
 from tasks.config.checks import Check
@@ -42,6 +43,8 @@ from tasks.config.training import (
 )
 
 __all__ = [
+    "Alert",
+    "AlertKind",
     "ApiSource",
     "Auth",
     "Between",

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from tasks.config.alerts import Alerts
 from tasks.config.base import ConfigModel, Name
 from tasks.config.checks import as_warning
 from tasks.config.exports import Exports, find_doubles
@@ -48,6 +49,8 @@ class Pipeline(ConfigModel):
     """How to train on the tables; without it the run ends with the tables."""
     export: dict[Name, Exports] = {}
     """Where tables are written for others to read, at the end of the run; by table one target or a list of them."""
+    alerts: Alerts = ()
+    """Who is told when a run fails, is late or stuck, or finds what is wrong: one mapping or a list of them; `python -m flows deploy` makes it so."""
     allow_partial: bool = False
     """Convert and train also when a part of a stage before failed."""
     overlap: Literal["wait", "skip", "fail"] = "wait"
@@ -150,10 +153,10 @@ class Pipeline(ConfigModel):
         )
 
     def limited(self, limit: Limit) -> Pipeline:
-        """Return the same pipeline of which a run takes little of each source, and exports nothing."""
+        """Return the same pipeline of which a run takes little of each source, exports nothing, and tells nobody."""
         sources = {name: source.limited(limit) for name, source in self.sources.items()}
         tables = {
             name: table.model_copy(update={"checks": tuple(map(as_warning, table.checks))})
             for name, table in self.tables.items()
         }
-        return self.model_copy(update={"sources": sources, "tables": tables, "export": {}})
+        return self.model_copy(update={"sources": sources, "tables": tables, "export": {}, "alerts": ()})
