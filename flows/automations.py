@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prefect.client.orchestration import PrefectClient
 from prefect.events.schemas.automations import Automation, AutomationCore
+from prefect.settings import get_current_settings
 
 _COMPARED = {"description", "trigger", "actions"}
 """What is brought up to date; that one is switched off in the UI is left so."""
@@ -19,6 +20,12 @@ class Changes:
     made: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+
+
+def ui_address() -> str:
+    """Return the address of the UI of the configured Prefect API."""
+    settings = get_current_settings()
+    return settings.ui_url or str(settings.api.url).removesuffix("/api")
 
 
 async def sync_automations(client: PrefectClient, owner: str, wanted: Sequence[AutomationCore]) -> Changes:

@@ -16,6 +16,8 @@ from flows.parameters import Config, Partitions
 from flows.recorder import read_tables_before
 from flows.stage import completed, end_stage, in_words, name_run, read_for_run
 from flows.story import TableStory, sum_up_tables
+from flows.telemetry import in_span
+from flows.watch import Watch
 from tasks.config import ElementsSource, FilesSource, Pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_named
@@ -58,7 +60,12 @@ async def _convert(
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     before = await asyncio.to_thread(read_tables_before, pipeline.converted, folder)
     told = TableStory("convert", folder, before)
-    convert_one = partial(convert_named, pipeline, folder=folder, fresh=fresh, only=chosen)
+    watch = await Watch.begin(pipeline, folder, of_stage=True)
+
+    async def convert_one(name: str) -> Outcome[CommittedTable]:
+        work = convert_named(pipeline, name, folder, fresh=fresh, only=chosen)
+        return await in_span("source", {"tidemill.stage": "convert", "tidemill.source": name}, work)
+
     measure = partial(measure_tables, "convert", len(pipeline.converted))
     async with StageProgress(pipeline.name, "convert", "tables", measure) as progress, named_run():
         outcomes = await gather_all(pipeline.converted, lambda name: told.follow(convert_one(name)))
@@ -69,6 +76,7 @@ async def _convert(
     tables = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
     checked = [name for name, source in pipeline.converted.items() if source.checks]
     await asyncio.gather(report_tables(pipeline.name, tables), report_findings(pipeline.name, tables, checked, folder))
+    await watch.tell()
     return completed(end_stage("convert", outcomes, failed, pipeline), sum_up_tables(outcomes))
 
 

@@ -14,7 +14,8 @@ from flows.parameters import Config, Partitions
 from flows.parents import ParentTables
 from flows.stage import completed, end_stage, in_words, name_run, read_for_run
 from flows.story import PartStory, landed, sum_up_ingest
-from tasks.config import Pipeline
+from flows.telemetry import in_span
+from tasks.config import PartedSource, Pipeline
 from tasks.convert.tasks import convert_named
 from tasks.core.concurrency import gather_all
 from tasks.core.storage import DataFolder
@@ -69,7 +70,7 @@ async def _ingest(config: Pipeline | Path, data: Path, fresh: bool, partitions: 
             folder,
             partial(convert_named, pipeline, folder=folder, fresh=fresh, only=part),
         )
-        sources = await gather_all(pipeline.parted.items(), lambda item: _told(parents.land(*item, common), told))
+        sources = await gather_all(pipeline.parted.items(), lambda item: _told(_land(parents, *item, common), told))
     told.end()
     for warning in (warning for source in sources for warning in source.warnings):
         warn(warning)
@@ -82,3 +83,8 @@ async def _told(landing: Awaitable[LandedSource], story: PartStory) -> LandedSou
     source = await landing
     story.tell(landed(source))
     return source
+
+
+async def _land(parents: ParentTables, name: str, source: PartedSource, common: Ingest) -> LandedSource:
+    told = {"tidemill.stage": "ingest", "tidemill.source": name}
+    return await in_span("source", told, parents.land(name, source, common))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from flows.cancellation import end_parts
@@ -19,8 +19,10 @@ from flows.stage import completed, in_words, name_run, read_for_run, warn_of_sch
 from flows.story import begin_pipeline, sum_up_run
 from flows.summary import RunOptions, RunSummary, Stage, keep_summary
 from flows.tables import tables
+from flows.telemetry import begin_telemetry
 from flows.train import train
 from flows.turns import in_turn, pipeline_file
+from flows.watch import Watch
 from tasks.config import Pipeline
 from tasks.core.errors import TidemillError
 from tasks.core.runs import Asked
@@ -81,7 +83,9 @@ async def _run(loaded: Pipeline, folder: DataFolder, options: RunOptions) -> Run
     tell(begin_pipeline(loaded, folder.root, options))
     warnings = warn_of_schedule(loaded) if only in (None, "ingest") and not fresh else []
     before = await asyncio.to_thread(read_tables_before, loaded.table_names, folder)
-    record = RunRecorder(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings, before)
+    watch = await Watch.begin(loaded, folder, of_stage=False)
+    record = RunRecorder(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings, before, watch)
+    record.telemetry = telemetry = begin_telemetry(loaded.name, record.flow_run_id, get_run_logger().warning)
     error: BaseException | None = None
     try:
         async with functions_ready(loaded.tables if only is None else {}):
@@ -100,6 +104,8 @@ async def _run(loaded: Pipeline, folder: DataFolder, options: RunOptions) -> Run
         raise
     finally:
         summary = await asyncio.to_thread(record.summary, error)
+        if telemetry is not None:
+            await telemetry.end(summary, error)
         await _keep(folder, summary, error)
         if error is None or isinstance(error, TidemillError):  # an interrupt, or a lost server, waits for nothing
             await report_run(loaded.name, write_report(summary))

@@ -12,6 +12,8 @@ from prefect.utilities.engine import link_state_to_flow_run_result
 
 from flows.lineage import named_run
 from flows.summary import ChampionSummary, ExportSummary, RunSummary, SourceSummary, Stage, TableSummary, TargetSummary
+from flows.telemetry import Telemetry, spanned
+from flows.watch import Watch
 from tasks.convert.table.manifest import read_table_manifest
 from tasks.convert.table.state import CommittedTable, shown_types
 from tasks.core.errors import StageError, TrainingError
@@ -68,6 +70,10 @@ class RunRecorder:
     """What is to be told of the run beside what its stages tell."""
     before: Mapping[str, TableBefore] = field(default_factory=dict)
     """What the tables held before the run."""
+    watch: Watch | None = None
+    """What tells, after each stage, of changes that an alert waits for."""
+    telemetry: Telemetry | None = None
+    """What sends, after each stage, the spans that have ended."""
     outcomes: _Outcomes = field(default_factory=_Outcomes)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -75,15 +81,20 @@ class RunRecorder:
         """Run a stage after those before it, in the run's graph too; when it fails, what its other parts came to is kept."""
         start = time.monotonic()
         try:
-            async with named_run():
-                state = await flow(*asked, wait_for=[*self.outcomes.values()][-1:], return_state=True)
-                self.outcomes[stage] = await state.aresult()
-            link_state_to_flow_run_result(state, self.outcomes[stage])  # which Prefect does of values alone
+            with spanned(stage, {"tidemill.stage": stage}):
+                async with named_run():
+                    state = await flow(*asked, wait_for=[*self.outcomes.values()][-1:], return_state=True)
+                    self.outcomes[stage] = await state.aresult()
+                link_state_to_flow_run_result(state, self.outcomes[stage])  # which Prefect does of values alone
         except StageError as error:
             self.outcomes[stage] = cast("Any", error.outcome)
             raise
         finally:
             self.seconds[stage] = round(time.monotonic() - start, 2)
+            if self.watch is not None:
+                await self.watch.tell()
+            if self.telemetry is not None:
+                await self.telemetry.send_spans()
 
     def summary(self, error: BaseException | None) -> RunSummary:
         """Return the summary of what has come so far; `error` is what ended the run, if anything did."""

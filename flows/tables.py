@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow
@@ -13,6 +14,8 @@ from flows.parameters import Config
 from flows.recorder import read_tables_before
 from flows.stage import completed, end_stage, in_words, name_run
 from flows.story import TableStory, sum_up_tables
+from flows.telemetry import in_span
+from flows.watch import Watch
 from tasks.config import Pipeline, read_pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import ConfigError
@@ -47,6 +50,7 @@ async def tables(config: Config, data: Path = Path("data"), fresh: bool = False)
 async def _tables(config: Pipeline | Path, data: Path, fresh: bool) -> list[Outcome[CommittedTable]]:
     pipeline, folder = read_pipeline(config), DataFolder.at(data)
     await asyncio.to_thread(_refuse, pipeline, folder)
+    watch = await Watch.begin(pipeline, folder, of_stage=True)
     order = order_tables(pipeline)
     outcomes: dict[str, Outcome[CommittedTable]] = {}
     told = TableStory("tables", folder, await asyncio.to_thread(read_tables_before, order, folder))
@@ -55,7 +59,7 @@ async def _tables(config: Pipeline | Path, data: Path, fresh: bool) -> list[Outc
             job = MadeTableJob(name, pipeline.tables[name], inputs, folder, pipeline.name)
             wait_for = [outcomes[each] for each in inputs if each in outcomes]
             waiting = _waiting(name, inputs, outcomes)
-            outcomes[name] = waiting or await told.follow(make_one(job, name, fresh=fresh, wait_for=wait_for))
+            outcomes[name] = waiting or await told.follow(_make(job, wait_for, fresh=fresh))
     told.end()
     made = [each for each in outcomes.values() if not isinstance(each, Failed)]
     failed = [each for each in outcomes.values() if isinstance(each, Failed)]
@@ -63,7 +67,13 @@ async def _tables(config: Pipeline | Path, data: Path, fresh: bool) -> list[Outc
     await asyncio.gather(
         report_made_tables(pipeline.name, made, order), report_findings(pipeline.name, made, checked, folder)
     )
+    await watch.tell()
     return completed(end_stage("tables", list(outcomes.values()), failed, pipeline), sum_up_tables(made))
+
+
+async def _make(job: MadeTableJob, after: Sequence[Outcome[CommittedTable]], *, fresh: bool) -> Outcome[CommittedTable]:
+    told = {"tidemill.stage": "tables", "tidemill.table": job.name}
+    return await in_span("table", told, make_one(job, job.name, fresh=fresh, wait_for=after))
 
 
 def _refuse(pipeline: Pipeline, folder: DataFolder) -> None:

@@ -14,6 +14,8 @@ from flows.lineage import named_run
 from flows.parameters import Config
 from flows.stage import completed, in_words, name_run
 from flows.story import PartStory, candidate, sum_up_training
+from flows.telemetry import candidates_spanned
+from flows.watch import Watch
 from tasks.config import Pipeline, Training, read_pipeline
 from tasks.core.errors import StageError, TrainingError
 from tasks.core.locks import exclusive_lock
@@ -69,6 +71,7 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     tables = {name: folder.table(name) for name in pipeline.table_names}
     models = folder.models(pipeline.name)
     await asyncio.to_thread(read_champion, models)  # a damaged one is told before the fits, not after them
+    watch = await Watch.begin(pipeline, folder, of_stage=True)
     training_set = await build_training_set(training, tables, folder.training(pipeline.name), fresh=fresh)
     tell(f"train: {training_set.rows:,} rows of {len(training_set.columns)} columns to learn {training.target} from")
     jobs = await asyncio.to_thread(plan_jobs, training, training_set, models)
@@ -76,7 +79,8 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
         StageProgress(pipeline.name, "train", "candidates", partial(measure_candidates, len(jobs))),
         opened_workers(training.runner) as workers,
     ):
-        leaderboard = rank(jobs, await evaluate_all(jobs, workers, fresh=fresh))
+        with candidates_spanned():
+            leaderboard = rank(jobs, await evaluate_all(jobs, workers, fresh=fresh))
         leaderboard = await judge_finalists(jobs, leaderboard, workers)
     await asyncio.to_thread(keep_leaderboard, models, leaderboard.kept)
     report: Any = report_leaderboard  # whose state Prefect types as if it were no coroutine
@@ -84,6 +88,7 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     _tell_candidates(leaderboard)
     version = await asyncio.to_thread(publish_version, models, leaderboard)
     decision = await asyncio.to_thread(decide_champion, models, version, leaderboard)
+    await watch.tell()
     tell(f"train: {await asyncio.to_thread(_explain_serving, models, decision)}")
     await report_model(pipeline.name, leaderboard, models / version.name / CARD, decision, wait_for=[shown])
     if version.flow_run == RUN.get():  # what was published before was shown then

@@ -1,11 +1,12 @@
-"""An application served by a thread of the test's own process."""
+"""Applications, and what takes what is posted, served by a thread of the test's own process."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from starlette.types import ASGIApp
 
@@ -24,3 +25,26 @@ def hosting(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+@contextmanager
+def receiving(take: Callable[[str, bytes], None]) -> Iterator[str]:
+    """Yield an address of this machine; `take` is called with the path and the body of each POST while the block runs."""
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            take(self.path, self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -343,6 +343,14 @@ def serve(*, verbose: Verbose = False) -> int:
 
 
 @app.command
+def deploy() -> int:
+    """Deploy all of prefect.yaml to the Prefect server, and make the alerts of its pipeline files; twice changes nothing."""
+    from flows.cli.deploy import deploy_all  # noqa: PLC0415 - heavy
+
+    return deploy_all()
+
+
+@app.command
 def doctor(
     *,
     data: Data = Path("data"),

@@ -25,10 +25,9 @@ def link_to_run(flow_run_id: str, *, temporary: bool) -> str:
     path = f"/runs/flow-run/{flow_run_id}"
     if temporary:
         return f"{beside_python('prefect')} server start, then open {_LOCAL_UI}{path}"
-    from prefect.settings import get_current_settings  # noqa: PLC0415 - heavy
+    from flows.automations import ui_address  # noqa: PLC0415 - heavy
 
-    ui = get_current_settings().ui_url or str(get_current_settings().api.url).removesuffix("/api")
-    return f"{ui}{path}"
+    return f"{ui_address()}{path}"
 
 
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})

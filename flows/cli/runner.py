@@ -28,6 +28,7 @@ from prefect.states import Cancelled
 from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
+from flows.alerts import alerted_pipelines, sync_alerts
 from flows.cli.prefect_api import PrefectApi
 from flows.cli.served_runs import ServedRuns
 from flows.deployments import FILE, Deployment, Timetable
@@ -146,6 +147,7 @@ class _Serving:
     ) -> None:
         self._api, self._client, self._probe = api, client, probe
         self._deployments = deployments
+        self._alerted = alerted_pipelines(deployment for deployment, _ in deployments)
         self._runner = Runner(pause_on_shutdown=False)  # its own way of it fails where the server is away
         self._runner._tmp_dir = make_scratch("serve")  # noqa: SLF001 - it would leave an empty folder behind, and what is killed its own
         self._served: dict[UUID, Deployment] = {}
@@ -153,7 +155,7 @@ class _Serving:
         self._is_away = False
 
     async def register(self) -> None:
-        """Register what the server does not know of."""
+        """Register what the server does not know of, with its alerts."""
         for deployment, made in self._deployments:
             known = [id_ for id_, served in self._served.items() if served is deployment]
             if known and await self._is_known(known[0]):
@@ -162,6 +164,15 @@ class _Serving:
             self._served[id_] = deployment
             self._runs.add(id_, deployment.name, scheduled=deployment.is_scheduled)
         await sync_recovery(self._client)
+        for line in await sync_alerts(self._client, self._alerted):
+            print(line)
+
+    async def _register_again(self) -> None:
+        """Register with a server that was away, which may be another by now; alerts that it lacks the blocks for are told."""
+        try:
+            await self.register()
+        except ConfigError as error:
+            print(f"{_now()}  {error}")
 
     async def _is_known(self, deployment: UUID) -> bool:
         try:
@@ -188,7 +199,7 @@ class _Serving:
         try:
             (await self._probe.get("/health")).raise_for_status()
             if self._is_away:
-                await self.register()
+                await self._register_again()
             # Its own loop, `start`, gives up at the third failure, and ends the runs under way.
             await self._runner._get_and_submit_flow_runs()  # type: ignore[no-untyped-call]  # noqa: SLF001 - see above
             lines = await self._runs.look()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.flows.conftest import PROJECT, TOUR, Tidemill, ToldRun
 
-HEAVY = {"openpyxl", "pandas", "sklearn", "scipy", "matplotlib"}
+HEAVY = {"openpyxl", "pandas", "sklearn", "scipy", "matplotlib", "opentelemetry.sdk"}
 
 
 @pytest.mark.parametrize(
