@@ -26,7 +26,7 @@ from tasks.core.outcome import Failed, Outcome
 from tasks.core.storage import DataFolder
 from tasks.raw.owners import refuse_foreign
 from tasks.raw.selection import choose_slice
-from tasks.reports.artifacts import report_tables
+from tasks.reports.artifacts import as_task, report_tables
 from tasks.reports.progress import StageProgress, measure_tables
 from tasks.reports.tables import report_findings
 
@@ -75,7 +75,11 @@ async def _convert(
     outcomes = warn_of_mixed_elements(pipeline, outcomes)
     tables = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
     checked = [name for name, source in pipeline.converted.items() if source.checks]
-    await asyncio.gather(report_tables(pipeline.name, tables), report_findings(pipeline.name, tables, checked, folder))
+    changed = any(table.findings.changed for table in tables)
+    await asyncio.gather(
+        as_task(report_tables, changed=changed)(pipeline.name, tables),
+        as_task(report_findings, changed=changed)(pipeline.name, tables, checked, folder),
+    )
     await watch.tell()
     return completed(end_stage("convert", outcomes, failed, pipeline), sum_up_tables(outcomes))
 

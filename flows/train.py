@@ -23,6 +23,7 @@ from tasks.core.storage import DataFolder
 from tasks.core.story import tell, warn
 from tasks.lineage.records import RUN
 from tasks.raw.owners import refuse_foreign
+from tasks.reports.artifacts import as_task
 from tasks.reports.lineage import report_lineage
 from tasks.reports.progress import StageProgress, measure_candidates
 from tasks.reports.training import report_leaderboard, report_model
@@ -83,14 +84,17 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
             leaderboard = rank(jobs, await evaluate_all(jobs, workers, fresh=fresh))
         leaderboard = await judge_finalists(jobs, leaderboard, workers)
     await asyncio.to_thread(keep_leaderboard, models, leaderboard.kept)
-    report: Any = report_leaderboard  # whose state Prefect types as if it were no coroutine
-    shown = await report(pipeline.name, leaderboard, wait_for=workers.ended, return_state=True)
+    fitted = any(not line.result.reused for line in leaderboard.lines)
+    waiting: dict[str, Any] = {"wait_for": workers.ended, "return_state": True} if fitted else {}
+    shown = await as_task(report_leaderboard, changed=fitted)(pipeline.name, leaderboard, **waiting)
     _tell_candidates(leaderboard)
     version = await asyncio.to_thread(publish_version, models, leaderboard)
     decision = await asyncio.to_thread(decide_champion, models, version, leaderboard)
     await watch.tell()
     tell(f"train: {await asyncio.to_thread(_explain_serving, models, decision)}")
-    await report_model(pipeline.name, leaderboard, models / version.name / CARD, decision, wait_for=[shown])
+    waiting = {"wait_for": [shown]} if fitted else {}
+    card = models / version.name / CARD
+    await as_task(report_model, changed=fitted)(pipeline.name, leaderboard, card, decision, **waiting)
     if version.flow_run == RUN.get():  # what was published before was shown then
         await report_lineage(pipeline.name, models, version)
     return leaderboard

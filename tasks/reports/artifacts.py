@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any, Literal, ParamSpec
 from uuid import UUID
 
-from prefect import get_client, task
+from prefect import Task, get_client, task
 from prefect.artifacts import (
     acreate_markdown_artifact,
     acreate_table_artifact,
@@ -58,6 +58,13 @@ def never_ends_a_run(show: Callable[Shown, Coroutine[Any, Any, None]]) -> Callab
             warn(warning_of_missing(show.__name__.strip("_").replace("_", " "), error))
 
     return shown
+
+
+def as_task(
+    report: Task[Shown, Coroutine[Any, Any, None]], *, changed: bool
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """Return a report as a task, or where nothing has changed as what it shows alone: a task run takes 20 kB of Prefect's database."""
+    return report if changed else report.fn
 
 
 def warning_of_missing(what: str, error: Exception) -> str:
