@@ -1,4 +1,4 @@
-"""The command `deploy`: the deployments of prefect.yaml, and the alerts of their pipeline files, told to the Prefect server."""
+"""The command `deploy`: the deployments of prefect.yaml and of the folders beside it, and the alerts of their pipeline files, told to the Prefect server."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from collections.abc import Mapping
 
 from prefect import get_client
 from prefect.settings import get_current_settings
+from ruamel.yaml import YAML
 
 from flows.alerts import AlertedPipeline, alerted_pipelines, find_blocks, register_alerts
 from flows.cli.prefect_api import PrefectApi
-from flows.deployments import read_deployments
+from flows.deployments import FILE, read_deployments, read_document
 from tasks.core.errors import ServerError
 from tasks.core.escaping import count
+from tasks.core.scratch import scratch
 
-_DEPLOY = ("-m", "prefect", "--no-prompt", "deploy", "--all")
+_DEPLOY = ("-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file")
 
 
 def deploy_all() -> int:
-    """Deploy all of prefect.yaml to the configured server, then make its alerts; return the exit code.
+    """Deploy all of prefect.yaml, and the pipeline folders beside it, to the configured server, then make their alerts; return the exit code.
 
     Raises:
         ConfigError: prefect.yaml or a pipeline file is wrong, or a block that alerts name is not there; nothing is deployed.
@@ -37,7 +39,10 @@ def deploy_all() -> int:
     PrefectApi(url=url).wait_until_ready()
     asyncio.run(_check(pipelines))
     sys.stdout.flush()
-    code = subprocess.run([sys.executable, *_DEPLOY], check=False).returncode  # noqa: S603 - our own command
+    with scratch("deploy") as folder:
+        file = folder / FILE.name
+        YAML().dump(read_document(), file)
+        code = subprocess.run([sys.executable, *_DEPLOY, str(file)], check=False).returncode  # noqa: S603 - our own command
     if code:
         raise ServerError(f"prefect deploy --all failed (exit code {code}), for the reason above")
     asyncio.run(register_alerts())

@@ -137,6 +137,9 @@ def project(prefect_server: str, receiver: Receiver, tmp_path_factory: pytest.Te
     folder = tmp_path_factory.mktemp("alerted")
     (folder / "data" / "inbox").mkdir(parents=True)
     write(folder / "pipeline.yaml", PIPELINE)
+    found = folder / "deployments" / "found" / "pipeline.yaml"
+    found.parent.mkdir(parents=True)
+    write(found, {"name": "found", "sources": PIPELINE["sources"]})
     deployment = {
         "name": "alerted",
         "entrypoint": "flows.pipeline:pipeline",
@@ -196,6 +199,11 @@ async def test_each_kind_of_alert_is_told_once(project: Project, receiver: Recei
     deployed = Tidemill(cwd=project.folder)("deploy")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     assert project.automations().keys() == NAMES
+    found = project.api.get("/deployments/name/pipeline/found").raise_for_status().json()
+    assert found["parameters"]["config"] == "deployments/found/pipeline.yaml"
+    assert [step["prefect.deployments.steps.set_working_directory"]["directory"] for step in found["pull_steps"]] == [
+        str(project.folder)
+    ]
     late, still = (
         project.create_run("SCHEDULED"),
         project.create_run("PENDING", data=str(project.folder / "still"), only="ingest"),
