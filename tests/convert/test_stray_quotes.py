@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.convert.staging import file as staging
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
 
 
@@ -64,6 +65,23 @@ def test_a_stray_quote_in_a_long_file_costs_one_line(tmp_path: Path) -> None:
 
     assert table.rows_received == 400_000
     assert table.rows_table >= 399_998
+
+
+@pytest.mark.parametrize("note", ['"two\nlines"', '"\ntwo lines"'])
+def test_a_record_on_a_border_below_a_stray_quote_is_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: str
+) -> None:
+    """The quote that opens it closes no other: no block ends within it."""
+    rows = lines(p20='20,"5 inch,2.5', p100=f"100,{note},2.5")
+    text = "\n".join(["id,name,n", *rows, ""])
+    monkeypatch.setattr(staging, "BLOCK_BYTES", text.index("\n", text.index(note)) + 2)
+    write_files(tmp_path, a_csv=text)
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.rows_received, table.rows_table) == (1_000, 999)
+    assert [row["raw"] for row in read_rejects(tmp_path)] == [rows[20]]
+    assert next(row["name"] for row in read_rows(tmp_path) if str(row["id"]) == "100") == note.strip('"')
 
 
 def test_long_texts_with_line_ends_are_texts(tmp_path: Path) -> None:

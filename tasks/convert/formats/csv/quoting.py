@@ -244,12 +244,19 @@ def _tokens(quoting: Quoting) -> re.Pattern[bytes]:
 
 
 def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
-    """Return whether each quote that opens, by its place in the row of quotes, stands where a field begins, and each is closed.
+    """Return whether each quote that opens, by its place in the row of quotes, stands where a field begins, and is closed where one ends: the last by one that opens none.
 
-    A quote within a field, as in 5" pipe, is none that opens: only a reader can tell those apart.
+    A quote within a field, as in 5" pipe, is none that opens, and below one that nothing closes
+    those that open and those that close change places: only a reader can tell those apart.
     """
     quotes = np.flatnonzero(view == ord(quote))
-    return not len(quotes) % 2 and _open_fields(view, quotes[::2], quote, delimiter)
+    if not len(quotes):
+        return True
+    if len(quotes) % 2 or not _open_fields(view, quotes[::2], quote, delimiter):
+        return False
+    marks, following = f"{delimiter}\r\n".encode(), quotes[1::2] + 1
+    closes = are_of(marks + quote.encode(), view[np.minimum(following, len(view) - 1)]) | (following == len(view))
+    return bool(closes.all()) and not are_of(marks, view[quotes[-1:] - 1]).any()
 
 
 def _open_fields(view: np.ndarray, opening: np.ndarray, quote: str, delimiter: str) -> bool:
