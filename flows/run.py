@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from flows.summary import RunOptions, RunSummary, Stage, read_summary
 from tasks.core.child_process import exit_with_parent, start_child, stop_child
 from tasks.core.errors import ConfigError, SkippedError, StageError
-from tasks.core.runs import read_runs
+from tasks.core.runs import find_run
 
 _ERROR = "error: "
 _WRONG, _SKIPPED, _INTERRUPTED = 2, 3, 130  # as the command line exits
@@ -53,6 +54,7 @@ def run(  # noqa: PLR0913 - the options of a run
     options += [text for each in partitions for text in ("--partitions", each)]
     options += ["--limit", str(limit)] if limit is not None else []
     options += [f"--{name}" for name, is_set in (("fresh", fresh), ("strict", strict)) if is_set]
+    since = datetime.now(UTC)
     code, errors, pid = _run_command("run", str(pipeline), "--data", str(data), *options)
     if code == _INTERRUPTED:
         raise KeyboardInterrupt
@@ -60,7 +62,7 @@ def run(  # noqa: PLR0913 - the options of a run
         raise ConfigError(errors)
     if code == _SKIPPED:
         raise SkippedError("\n".join(errors))
-    own = next((run for run in read_runs(folder) if run.pid == pid), None)
+    own = find_run(folder, pid, since)
     summary = read_summary(folder, own.flow_run_id) if own else None
     if code or summary is None:
         raise StageError("\n".join(errors) or f"the run ended with exit code {code}; run it again", summary)

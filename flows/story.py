@@ -180,7 +180,11 @@ def sum_up_run(summary: RunSummary) -> str:
     ]
     if problems:
         return f"Completed with {'; '.join(problems)}"
-    rows = sum(source.rows_table or 0 for source in summary.sources.values())
-    now = [f"{count(rows, 'row')} in {count(len(summary.sources), 'table')}"] if "convert" in summary.seconds else []
+    tables = [
+        *(source.rows_table or 0 for source in summary.sources.values()),
+        *(made.rows for made in summary.tables.values()),
+    ]
+    is_told = bool({"convert", "tables"} & summary.seconds.keys())
+    now = [f"{count(sum(tables), 'row')} in {count(len(tables), 'table')}"] if is_told else []
     now += [f"{summary.champion.version} ({summary.champion.candidate}) serves"] if summary.champion else []
     return f"Completed without a warning{': ' if now else ''}{', '.join(now)}"

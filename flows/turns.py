@@ -84,7 +84,8 @@ async def _take(turn: Turn, pipeline: Pipeline) -> str | None:
             await _tell(f"waits for run {holder}")
         await asyncio.sleep(_POLL_S)
     if told is not None:
-        await _tell("its turn has come")
+        await asyncio.to_thread(_crash_killed, turn.folder, None)  # the run that was waited for, where it was killed
+        await _tell("has waited, and its turn has come")
     return None
 
 

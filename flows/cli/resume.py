@@ -12,7 +12,7 @@ from flows.cli.run import run_pipeline
 from flows.summary import RunOptions, Stage
 from tasks.config import Pipeline, load_pipeline
 from tasks.core.errors import ConfigError
-from tasks.core.runs import BegunRun, is_alive, read_runs
+from tasks.core.runs import BegunRun, is_killed, read_runs
 from tasks.core.storage import DataFolder
 from tasks.raw.files import suffix_of
 from tasks.raw.folder import RawFolder
@@ -45,7 +45,9 @@ def resume_run(named: str | None, data: Path, *, verbose: bool, strict: bool) ->
         )
     choice = RunOptions(cast(Stage | None, asked.only), asked.fresh, asked.partitions, asked.limit)
     console = make_console()
-    how = {None: "was killed", "killed": "was killed", "interrupted": "was interrupted"}.get(run.end, "failed")
+    how = {"killed": "was killed", "interrupted": "was interrupted", "partial": "failed in part"}.get(
+        str(run.end), "failed"
+    )
     print_line(console, f"resume: run {run} {how}; {asked.file}{_options(choice)}")
     config, folder = choice.take(load_pipeline(Path(asked.file)), data)
     print_line(
@@ -59,8 +61,7 @@ def _runs(data: Path) -> Iterator[BegunRun]:
     root = DataFolder.at(data)
     for folder in (root, *(DataFolder(each) for each in root.root.glob("limit-*"))):
         for run in read_runs(folder):
-            gone = run.end is None and not (run.is_of_here and is_alive(folder, run))
-            yield replace(run, end="killed") if gone else run
+            yield replace(run, end="killed") if is_killed(folder, run) else run
 
 
 def _choose(runs: list[BegunRun], named: str | None, data: Path) -> BegunRun:
@@ -68,11 +69,16 @@ def _choose(runs: list[BegunRun], named: str | None, data: Path) -> BegunRun:
     if not runs:
         raise ConfigError(f"--data: no run has left anything in {data}; begin one by run")
     if named is not None:
-        found = [run for run in runs if run.flow_run_id.startswith(named) or run.pipeline == named]
+        of_pipeline = [run for run in runs if run.pipeline == named and run.end != "skipped"]
+        found = of_pipeline or [run for run in runs if run.flow_run_id.startswith(named)]
         if not found:
             last = "; ".join(map(str, runs[:_LISTED]))
             raise ConfigError(
                 f"{named}: is the id of no run in {data}, and no pipeline that ran there; the last runs: {last}"
+            )
+        if len(found) > 1 and not of_pipeline:
+            raise ConfigError(
+                f"{named}: begins the ids of {len(found)} runs; give more of one: {'; '.join(map(str, found[:_LISTED]))}"
             )
         _refuse(found[0])
         return found[0]

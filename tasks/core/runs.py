@@ -83,6 +83,12 @@ def read_runs(folder: DataFolder) -> list[BegunRun]:
     return sorted(found, key=lambda run: run.began, reverse=True)
 
 
+def find_run(folder: DataFolder, pid: int, since: datetime) -> BegunRun | None:
+    """Return the run that a process of this machine has begun since a time; an earlier one may have had its number."""
+    found = (run for run in read_runs(folder) if run.is_of_here and run.pid == pid)
+    return next((run for run in found if datetime.fromisoformat(run.began) >= since), None)
+
+
 @contextmanager
 def alive(folder: DataFolder, run: BegunRun) -> Iterator[None]:
     """Have others see that a run lives while the block runs."""
@@ -94,7 +100,7 @@ def alive(folder: DataFolder, run: BegunRun) -> Iterator[None]:
 
 
 def is_alive(folder: DataFolder, run: BegunRun) -> bool:
-    """Return whether the process of a run of this machine lives."""
+    """Return whether the process of a run lives; of another machine's, where the locks of the file system reach it."""
     lock = FileLock(folder.run(run.flow_run_id) / ".lock")
     try:
         with lock.acquire(blocking=False):
@@ -105,7 +111,15 @@ def is_alive(folder: DataFolder, run: BegunRun) -> bool:
 
 def find_killed(folder: DataFolder) -> list[BegunRun]:
     """Return the runs of this machine that have not ended and whose process is gone."""
-    return [run for run in read_runs(folder) if run.end is None and run.is_of_here and not is_alive(folder, run)]
+    return [run for run in read_runs(folder) if run.is_of_here and is_killed(folder, run)]
+
+
+def is_killed(folder: DataFolder, run: BegunRun) -> bool:
+    """Return whether the process of a run is gone and has not written how it ended, which it may have since it was read."""
+    if run.end is not None or is_alive(folder, run):
+        return False
+    now = _read_run(_file(folder, run.flow_run_id))
+    return now is not None and now.end is None
 
 
 class Turn:
@@ -113,6 +127,7 @@ class Turn:
 
     def __init__(self, folder: DataFolder, run: BegunRun) -> None:
         runs = folder.root / "runs"
+        self.folder = folder
         self._lock = FileLock(runs / f".{run.pipeline}.lock", thread_local=False)
         self._holder = runs / f".{run.pipeline}.turn.json"
         self._run = run

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from prefect import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import CancelledRun
+from prefect.states import Running
 
 from flows.cli.main import EXIT_SKIPPED, run_command
 from flows.pipeline import pipeline
 from tasks.config import Pipeline
 from tasks.core.errors import OverlapError
-from tasks.core.runs import Asked, BegunRun, Turn, read_runs
+from tasks.core.runs import Asked, BegunRun, Turn, keep_run, read_runs
 from tasks.core.storage import DataFolder
 from tests.convert.conftest import write_files
 
@@ -93,16 +95,23 @@ def test_a_run_fails(shop: DataFolder, other: Turn) -> None:
 
 
 def test_a_run_waits(shop: DataFolder, other: Turn) -> None:
-    """Its state says for whom, and it completes when its turn has come."""
+    """Its state says for whom, and it completes when its turn has come; what was killed while it waited is Crashed then."""
     said = ""
+    with get_client(sync_client=True) as client:
+        killed = str(client.create_flow_run(pipeline, parameters={"config": "x"}, state=Running()).id)
     with ThreadPoolExecutor(1) as thread:
         running = thread.submit(lambda: asyncio.run(pipeline(made("wait"), shop.root)))
         while not said.startswith("The run waits") and not running.done():
             time.sleep(0.2)
             state = run_of(shop).state if read_runs(shop) else None
             said = (state.message if state else None) or ""
+        waiting = read_runs(shop)[0].flow_run_id
+        keep_run(shop, replace(BegunRun.here(killed, "shop", Asked(None)), began="2000-01-01T00:00:00+00:00"))
         other.give_back()
 
         assert running.result().status == "completed"
     assert said.startswith("The run waits for run 11111111-0000")
-    assert (read_runs(shop)[0].end, list(shop.tables())) == ("completed", ["rows"])
+    assert [(run.flow_run_id, run.end) for run in read_runs(shop)] == [(waiting, "completed"), (killed, "killed")]
+    assert list(shop.tables()) == ["rows"]
+    with get_client(sync_client=True) as client:
+        assert client.read_flow_run(killed).state_name == "Crashed"  # type: ignore[arg-type]
