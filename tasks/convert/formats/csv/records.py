@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.dialect import Dialect
-from tasks.convert.formats.csv.spans import LINES_JUDGED, MANY_LINES, are_records, lay_lines, lines_of
+from tasks.convert.formats.csv.spans import MANY_LINES, LinesAlike, lay_lines, lines_of
 from tasks.convert.schema.misfits import make_misfits, make_records
 
 csv.field_size_limit(sys.maxsize)
@@ -62,6 +62,7 @@ class Records:
         # Bytes that are no UTF-8 stay what they are, as lone surrogates.
         self.lines = lines_of(data)
         self._data = ByteView.of(data)
+        self._alike = LinesAlike(self._data, dialect.delimiter, width)
         self.raw = self.lines if raw is None else lines_of(raw)
         self._doubted: list[Span] = []
         self._believed: list[Span] = []
@@ -144,8 +145,12 @@ class Records:
 
     @property
     def first_unclosed(self) -> int | None:
-        """Return the index of the first line whose quote is not closed in this block, and may be in the next."""
-        return min((line for line in self.unclosed if not self._is_settled(line)), default=None)
+        """Return the index of the first line whose quote is not closed in this block, and may be in the next: too few lines below show that it is stray."""
+        lines, count = np.array(self.unclosed, np.int64), len(self.lines)
+        is_open = ~self._alike.are_records(lines + 1, np.full(len(lines), count))
+        awaiting = np.flatnonzero(~is_open & (lines >= count - _LINES_AWAITED))
+        is_open[awaiting] = [not self._is_divided(self.lines[line]) for line in lines[awaiting].tolist()]
+        return int(lines[np.argmax(is_open)]) if is_open.any() else None
 
     def locate(self, indices: Iterable[int]) -> pa.Table:
         """Return the records at these indices among the whole ones."""
@@ -174,7 +179,7 @@ class Records:
             return False
         lines = self.lines[span.start : span.end]
         well_formed = len(span.fields) == self._width and _is_well_formed(lines, self._dialect)
-        if self._are_records(lines[1:-1], MANY_LINES):
+        if self._alike.are_records(np.array([span.start + 1]), np.array([span.end - 1])).all():
             # Of a stray quote the lines that it opens and closes in are records too; of a text of records one is longer.
             doubted = not well_formed or (self._is_divided(lines[0]) and self._is_divided(lines[-1]))
             (self._doubted if doubted else self._believed).append(span)
@@ -192,16 +197,6 @@ class Records:
         delimiter, quote = self._dialect.delimiter, self._dialect.quote or None
         fields = next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])
         return self._width > 1 and self._width in (len(fields), line.count(delimiter) + 1)
-
-    def _is_settled(self, line: int) -> bool:
-        """Return whether lines enough below one show that its quote is not to be closed by what comes."""
-        awaited = 0 if self._is_divided(self.lines[line]) else _LINES_AWAITED
-        below = self.lines[line + 1 : line + 1 + max(awaited, LINES_JUDGED)]
-        return len(below) >= awaited and self._are_records(below, MANY_LINES)
-
-    def _are_records(self, lines: Sequence[str], least: int) -> bool:
-        """Return whether so many lines, and almost all of them, have as many fields as a record has."""
-        return are_records(lines, self._dialect.delimiter, self._width, least)
 
     def _read(self, start: int, stop: int) -> Iterator[Span]:
         """Yield the records of lines; one that holds the sentinel has a quote that is not closed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,10 +13,11 @@ from tasks.convert.formats.csv.quoting import Quoted, find_quoted
 from tasks.convert.formats.header import NUMBER_OR_DATE
 
 MANY_LINES = 5  # within one quoted field that are records each: of fewer a text may consist by chance
-LINES_JUDGED = 200
+_LINES_JUDGED = 200
 _ALMOST_ALL = 0.9
 _FEW_FIELDS = 3
 _CARRIAGE_RETURN = 13
+_MOST_ASCII = 127
 
 
 def count_records(data: bytes, quote: str, delimiter: str = ",", width: int = 0) -> int:
@@ -151,9 +151,9 @@ def _are_several(
         own = marks[np.arange(len(of_record)) + np.repeat(from_mark - np.cumsum(counts) + counts, counts)]
         widths = np.bincount(of_record[~quoted.hold(own)], minlength=len(places)) + 1
         may_be[places] = (widths != width) | (np.searchsorted(odd, ends_of) > np.searchsorted(odd, begins_of))
-    for place in np.flatnonzero(last[tall] - first[tall] > MANY_LINES).tolist():
-        inner = lines_of(bytes(view[begins[place] : ends[place]]))[1:-1]
-        may_be[place] |= are_records(inner, delimiter, width, MANY_LINES)
+    many = np.flatnonzero(last[tall] - first[tall] > MANY_LINES)
+    if len(many):
+        may_be[many] |= LinesAlike(text, delimiter, width).are_records(first[tall[many]] + 1, last[tall[many]])
     found[tall] = may_be
     return found
 
@@ -178,23 +178,59 @@ def lay_lines(text: ByteView, quote: str, delimiter: str, width: int) -> LaidLin
         several[-1] = True
     is_first = np.zeros(len(starts), dtype=bool)
     is_first[first] = True
-    lines = np.unique(np.searchsorted(starts, np.flatnonzero(view == ord(quote)), "right") - 1)
-    return LaidLines(starts, lines, is_first, first[several])
+    has_quote = np.zeros(len(starts), dtype=bool)
+    has_quote[np.searchsorted(starts, np.flatnonzero(view == ord(quote)), "right") - 1] = True
+    return LaidLines(starts, np.flatnonzero(has_quote), is_first, first[several])
 
 
-def are_records(lines: Sequence[str], delimiter: str, width: int, least: int) -> bool:
-    """Return whether there are so many lines, almost all of which have the fields of a record, as prose has not."""
-    if width < 2 or len(lines) < least:  # noqa: PLR2004 - any line is a record of one field
-        return False
-    filled = [line for line in lines[:LINES_JUDGED] if line.strip()]
-    alike = [line for line in filled if line.count(delimiter) == width - 1]
-    if len(alike) < max(least, _ALMOST_ALL * len(filled)):
-        return False
-    if width > _FEW_FIELDS:
-        return True
-    # Sentences with one comma each are no records, unless there is a number among the fields of most.
-    numbered = sum(1 for line in alike if any(map(_holds_value, line.strip().split(delimiter))))
-    return numbered >= len(alike) / 2
+class LinesAlike:
+    """The lines of a text as records of `width` fields each, which those of prose are not: counted once, however often it is asked of some."""
+
+    def __init__(self, text: ByteView, delimiter: str, width: int) -> None:
+        self._text = text
+        self._delimiter = delimiter
+        self._width = width
+        self._numbered: dict[int, bool] = {}
+
+    def are_records(self, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """Return of lines whether those from each to before another are many, and almost all of them, to judge by the first, have the fields of a record."""
+        if self._width < 2:  # noqa: PLR2004 - any line is a record of one field
+            return np.zeros(len(first), dtype=bool)
+        filled, alike = self._counts
+        judged = np.minimum(stop, first + _LINES_JUDGED)
+        counts = alike[judged] - alike[first]
+        found: np.ndarray = (counts >= MANY_LINES) & (counts >= _ALMOST_ALL * (filled[judged] - filled[first]))
+        if self._width <= _FEW_FIELDS:
+            # Sentences with one comma each are no records, unless there is a number among the fields of most.
+            for place in np.flatnonzero(found).tolist():
+                lines = range(int(first[place]), int(judged[place]))
+                numbered = sum(self._has_number(line) for line in lines if alike[line] < alike[line + 1])
+                found[place] = numbered >= counts[place] / 2
+        return found
+
+    @cached_property
+    def _counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return how many of the lines before each, and before the end, are not blank, and how many of these have the delimiters of a record."""
+        view, (starts, stops) = self._text.to_numpy(), self._text.line_spans_of_any_end
+        is_filled, begins = stops > starts, view[starts]
+        for line in np.flatnonzero(is_filled & ((begins <= ord(" ")) | (begins > _MOST_ASCII))).tolist():
+            is_filled[line] = bool(self._read(line))
+        marks = np.flatnonzero(view == ord(self._delimiter))
+        delimiters = np.diff(np.searchsorted(marks, np.append(starts, len(view))))
+        counted = is_filled, is_filled & (delimiters == self._width - 1)
+        filled, alike = (np.concatenate([[0], np.cumsum(each)]) for each in counted)
+        return filled, alike
+
+    def _read(self, line: int) -> str:
+        """Return a line without the blanks around it."""
+        starts, stops = self._text.line_spans_of_any_end
+        return bytes(self._text.view[starts[line] : stops[line]]).decode("utf-8", "surrogateescape").strip()
+
+    def _has_number(self, line: int) -> bool:
+        """Return whether a number or a date is among the fields of a line."""
+        if line not in self._numbered:
+            self._numbered[line] = any(map(_holds_value, self._read(line).split(self._delimiter)))
+        return self._numbered[line]
 
 
 def _holds_value(field: str) -> bool:
