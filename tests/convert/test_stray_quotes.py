@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.convert.staging import file as staging
-from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
+from tests.convert.conftest import files_source, make_table, parts_of, read_rejects, read_rows, write_files
 
 
 def lines(count: int = 1_000, **odd: str) -> list[str]:
@@ -82,6 +82,20 @@ def test_a_record_on_a_border_below_a_stray_quote_is_a_row(
     assert (table.rows_received, table.rows_table) == (1_000, 999)
     assert [row["raw"] for row in read_rejects(tmp_path)] == [rows[20]]
     assert next(row["name"] for row in read_rows(tmp_path) if str(row["id"]) == "100") == note.strip('"')
+
+
+def test_a_block_ends_below_a_stray_quote_that_another_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fields of several lines below it are records, though their lines are none: the block does not grow for them."""
+    rows = [f'{number},{number / 4},"two\nlines"' for number in range(1_000)]
+    rows[100] = '100,"25,plain'
+    monkeypatch.setattr(staging, "BLOCK_BYTES", 4096)
+    write_files(tmp_path, a_csv="\n".join(["id,n,note", *rows, ""]))
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.rows_received, table.rows_table) == (1_000, 999)
+    assert [row["raw"] for row in read_rejects(tmp_path)] == [rows[100]]
+    assert len(parts_of(tmp_path)) > 4
 
 
 def test_long_texts_with_line_ends_are_texts(tmp_path: Path) -> None:

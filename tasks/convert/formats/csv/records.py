@@ -145,12 +145,13 @@ class Records:
 
     @property
     def first_unclosed(self) -> int | None:
-        """Return the index of the first line whose quote is not closed in this block, and may be in the next: too few lines below show that it is stray."""
+        """Return the index of the first line whose quote is not closed in this block, and may be in the next: too few lines below show that it is stray, and no other quote closes it."""
         lines, count = np.array(self.unclosed, np.int64), len(self.lines)
-        is_open = ~self._alike.are_records(lines + 1, np.full(len(lines), count))
-        awaiting = np.flatnonzero(~is_open & (lines >= count - _LINES_AWAITED))
-        is_open[awaiting] = [not self._is_divided(self.lines[line]) for line in lines[awaiting].tolist()]
-        return int(lines[np.argmax(is_open)]) if is_open.any() else None
+        is_stray = self._alike.are_records(lines + 1, np.full(len(lines), count))
+        awaiting = np.flatnonzero(is_stray & (lines >= count - _LINES_AWAITED))
+        is_stray[awaiting] = [self._is_divided(self.lines[line]) for line in lines[awaiting].tolist()]
+        # Of one that another quote of the block closes it is told already that it is stray, whatever comes.
+        return next((line for line in lines[~is_stray].tolist() if next(self._read(line, count)).end > count), None)
 
     def locate(self, indices: Iterable[int]) -> pa.Table:
         """Return the records at these indices among the whole ones."""
