@@ -12,6 +12,7 @@ from flows.cancellation import end_parts
 from flows.convert import convert
 from flows.export import export
 from flows.ingest import ingest
+from flows.openlineage import begin_events
 from flows.parameters import Config, HowMany, OneStage, Partitions
 from flows.recorder import RunRecorder, read_tables_before
 from flows.report import write_report
@@ -86,6 +87,9 @@ async def _run(loaded: Pipeline, folder: DataFolder, options: RunOptions) -> Run
     watch = await Watch.begin(loaded, folder, of_stage=False)
     record = RunRecorder(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings, before, watch)
     record.telemetry = telemetry = begin_telemetry(loaded.name, record.flow_run_id, get_run_logger().warning)
+    events = await asyncio.to_thread(
+        begin_events, loaded.name, flow_run.get_id() or "", folder, get_run_logger().warning
+    )
     error: BaseException | None = None
     try:
         async with functions_ready(loaded.tables if only is None else {}):
@@ -106,6 +110,8 @@ async def _run(loaded: Pipeline, folder: DataFolder, options: RunOptions) -> Run
         summary = await asyncio.to_thread(record.summary, error)
         if telemetry is not None:
             await telemetry.end(summary, error)
+        if events is not None:
+            await events.end(loaded.table_names, error)
         await _keep(folder, summary, error)
         if error is None or isinstance(error, TidemillError):  # an interrupt, or a lost server, waits for nothing
             await report_run(loaded.name, write_report(summary))
