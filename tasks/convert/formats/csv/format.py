@@ -181,7 +181,8 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
 def _cut_by_reader(block: ByteView, quoting: Quoting, head: Head) -> Cut:
     """Return the bytes as far as the last record that Python's reader finds whole, rewritten, and as they are."""
     plain = quoting.rewrite(block.data)
-    records = Records(plain, head.dialect, raw=block.data, width=len(head.names))
+    raw = None if quoting.is_plain else block.data
+    records = Records(plain, head.dialect, raw=raw, width=len(head.names))
     end = records.first_unclosed
     if end is None:
         end = len(records.lines) if records.unclosed else max((span.end for span in records.spans), default=0)
