@@ -22,7 +22,7 @@ from tests.flows.conftest import Tidemill
 pytestmark = pytest.mark.flow
 
 _WAIT_S = 120
-_OPEN = ["RUNNING", "PENDING", "SCHEDULED", "CANCELLING"]
+OPEN = ["RUNNING", "PENDING", "SCHEDULED", "CANCELLING"]
 PIPELINE = """name: shop
 sources:
   rows: {kind: files, path: inbox/rows.csv}
@@ -92,7 +92,7 @@ def test_a_killed_run_is_crashed_and_resumed(
     assert "resume: 1 of 2 tables are there" in told.out
     assert before["shop"] == before["shop tables"] == before["table made"] == "RUNNING"
     assert (after["shop"], after["shop tables"], after["table made"]) == ("CRASHED", "CRASHED", "CRASHED")
-    assert not set(after.values()) & {*_OPEN}
+    assert not set(after.values()) & {*OPEN}
     assert after["shop convert"] == "COMPLETED"
     made = pd.read_parquet((data / "tables" / "made").resolve())
     assert made.to_dict("list") == {"id": [1, 2], "a": [2, 3], "b": [4, 6]}

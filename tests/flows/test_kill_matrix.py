@@ -1,0 +1,140 @@
+"""A run that is killed in each of its stages, one after the other, and gone on with each time: what Prefect shows, and what it comes to."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pandas as pd
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from flows.cli.main import run_command
+from tasks.core.runs import read_runs
+from tasks.core.storage import DataFolder
+from tests.convert.conftest import write_files
+from tests.flows.conftest import Tidemill
+from tests.flows.test_resume import OPEN, states, wait_for
+from tests.hosting import hosting
+
+pytestmark = pytest.mark.flow
+
+STAGES = ("ingest", "convert", "tables", "train")
+SEEDS = (1, 2, 3) if "TIDEMILL_KILLS" in os.environ else (1,)
+"""By which the moment of each kill is drawn: one in the suite, as each takes 50 s of a processor."""
+PARTITIONS, ROWS = 6, 2_000
+_WAIT_S, _LATER_S = 120.0, 0.5
+PIPELINE = """name: shop
+sources:
+  items: {{kind: api, url: "{site}/items", partitions: {{n: {{range: [1, {partitions}]}}}}, params: {{n: "{{n}}"}}}}
+  rows: {{kind: files, path: inbox/rows.csv}}
+tables:
+  made: {{python: 'prepare:made', inputs: [rows]}}
+training:
+  query: SELECT a, c, late FROM made
+  target: late
+  split: {{by: random, test_fraction: 0.2, folds: 3}}
+  metric: roc_auc
+  learning_curve: false
+  candidates:
+    logistic: {{estimator: sklearn.linear_model.LogisticRegression}}
+"""
+PREPARE = """import time
+
+def made(rows):
+    time.sleep(1)
+    return rows.assign(b=rows["a"] * 2)
+"""
+
+
+def _items(request: Request) -> JSONResponse:
+    number = int(request.query_params["n"])
+    time.sleep(0.2)
+    return JSONResponse([{"id": number * 10 + each, "v": (number * 7 + each) % 5} for each in range(10)])
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Yield a pipeline file with something for each of the stages to do."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    (folder / "prepare.py").write_text(PREPARE)
+    listener = socket.create_server(("127.0.0.1", 0))
+    with hosting(Starlette(routes=[Route("/items", _items)]), listener):
+        site = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        (folder / "pipeline.yaml").write_text(PIPELINE.format(site=site, partitions=PARTITIONS))
+        yield folder / "pipeline.yaml"
+
+
+def inbox(data: Path) -> Path:
+    """Write the file that is converted."""
+    data.mkdir()
+    rows = (f"{n},{n * 37 % 101},{n * 53 % 89},{n * 37 % 101 + n % 5 > 60}" for n in range(ROWS))
+    write_files(data, rows_csv="\n".join(["id,a,c,late", *rows, ""]))
+    return data
+
+
+@pytest.fixture(scope="module")
+def undisturbed(prefect_server: str, pipeline: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return what a run comes to that nobody kills."""
+    assert prefect_server
+    data = inbox(tmp_path_factory.mktemp("reference") / "data")
+    assert run_command(["run", str(pipeline), "--data", str(data)]) == 0
+    return outcome(data)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_run_is_killed_in_each_stage(
+    seed: int, prefect_server: str, pipeline: Path, undisturbed: Any, tidemill: Tidemill, tmp_path: Path
+) -> None:
+    """Each that was killed is Crashed with all of its parts once the next has begun, and the last one ends as one that nobody kills."""
+    data, moments = inbox(tmp_path / "data"), random.Random(seed)
+    asked: tuple[object, ...] = ("run", pipeline)
+    for number, stage in enumerate(STAGES, 1):
+        process = tidemill.start(*asked, "--data", data)
+        _wait_for(stage, number, data, prefect_server, process)
+        time.sleep(moments.random() * _LATER_S)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        asked = ("resume",)
+
+    assert run_command(["resume", "--data", str(data)]) == 0
+
+    runs = read_runs(DataFolder.at(data))
+    wait_for(lambda: not {*states(prefect_server, runs[0].flow_run_id).values()} & {*OPEN})  # Prefect stores them late
+    seen = [states(prefect_server, run.flow_run_id) for run in runs]
+    assert [run.end for run in runs] == ["completed", *["killed"] * len(STAGES)]
+    assert [each["shop"] for each in seen] == ["COMPLETED", *["CRASHED"] * len(STAGES)]
+    assert [{*each.values()} & {*OPEN} for each in seen] == [set()] * len(seen)
+    assert outcome(data) == undisturbed
+
+
+def _wait_for(stage: str, number: int, data: Path, url: str, process: Popen[str]) -> None:
+    """Wait until the last of so many runs has come to a stage."""
+    end = time.monotonic() + _WAIT_S
+    while process.poll() is None and time.monotonic() < end:
+        runs = read_runs(DataFolder.at(data))
+        if len(runs) == number and f"shop {stage}" in states(url, runs[0].flow_run_id):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"it has not come to {stage}")
+
+
+def outcome(data: Path) -> Any:
+    """Return the rows of each table, the candidates with their scores, and how the last run ended."""
+    tables = {
+        name: pd.read_parquet((data / "tables" / name).resolve()).sort_values("id").to_dict("list")
+        for name in ("items", "rows", "made")
+    }
+    summary = json.loads((data / "summary.json").read_text())
+    return tables, [(line["name"], line["score"]) for line in summary["leaderboard"]], summary["status"]
