@@ -13,6 +13,7 @@ from tasks.config import ApiSource
 from tasks.core.errors import TableError
 from tasks.raw.files import commit_manifest, read_manifest
 from tests.convert.conftest import api_source, land, make_table, read_rows
+from tests.flows.conftest import ended_with
 
 BODY = {"kind": "cursor", "cursor_at": "next"}
 HEADER = {"kind": "link_header"}
@@ -44,11 +45,8 @@ async def test_a_run_of_convert_alone_tells_what_ingest_told(tmp_path: Path) -> 
     source = api_source()
     await asyncio.to_thread(land_doubtful, tmp_path, source, "all", why=None)
 
-    async def convert() -> object:
-        return [await asyncio.to_thread(make_table, tmp_path, source)]
-
     record = RunRecorder("p", tmp_path)
-    await record.add("convert", convert())
+    await record.add("convert", ended_with, [await asyncio.to_thread(make_table, tmp_path, source)])
 
     assert record.summary(None).warnings == ["source rows, partition all: a page came twice"]
 

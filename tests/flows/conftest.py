@@ -14,8 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from flows.cli.main import run_command
 from tasks.core.child_process import first_line, start_child, stop_child
@@ -24,6 +27,11 @@ PROJECT = Path(__file__).parent.parent.parent
 TOUR = PROJECT / "deployments" / "tour" / "pipeline.yaml"
 FLIGHTS = PROJECT / "deployments" / "flights" / "pipeline.yaml"
 _RUN_S = 300
+
+
+async def ended_with(outcome: object, **_: object) -> State[Any]:
+    """End as a stage that came to an outcome does."""
+    return Completed(data=outcome)
 
 
 @dataclass

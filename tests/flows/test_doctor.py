@@ -267,7 +267,7 @@ def test_a_killed_run_is_found_with_all_that_is_in_it(
     process.wait()
 
     with get_client(sync_client=True) as client:
-        silent = [run for run in find_killed_runs(client, timedelta(0)) if run.name in ("flights", "ingest")]
+        silent = [run for run in find_killed_runs(client, timedelta(0)) if run.name in ("flights", "flights ingest")]
         for run in silent:
             crash_run(client, run.id, run.sign)
         states = {state.name for run in silent if (state := client.read_flow_run(run.id).state)}

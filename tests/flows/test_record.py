@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Failed
 from rich.console import Console
 
 from flows.cli.console import print_summary
@@ -20,6 +20,7 @@ from tasks.core.storage import DataFolder, read_json
 from tasks.ingest.landing.plan import Landed
 from tasks.ingest.results import FailedPartition, LandedSource
 from tests.convert.conftest import files_source, make_table, write_files
+from tests.flows.conftest import ended_with
 from tests.train.conftest import LOGISTIC
 from tests.train.test_versions import STUMP, trained
 
@@ -37,10 +38,6 @@ SOURCE = LandedSource("users", LANDED, FAILURES)
 TOLD = "source users, partition d and 1 more: GET http://x/d was refused"
 
 
-async def _outcome(value: object, **_: object) -> State[Any]:
-    return Completed(data=value)
-
-
 async def _failure(outcome: object, **_: object) -> State[Any]:
     return Failed(data=StageError("no", outcome))
 
@@ -49,7 +46,7 @@ async def test_a_run_with_failed_parts_is_partial(tmp_path: Path) -> None:
     """Failed partitions count their requests, and those of one cause are one sentence."""
     record = RunRecorder("p", tmp_path)
 
-    await record.add("ingest", _outcome, [SOURCE])
+    await record.add("ingest", ended_with, [SOURCE])
 
     summary = record.summary(None)
     assert (summary.status, summary.error, summary.failures) == ("partial", None, [TOLD])
@@ -73,7 +70,7 @@ def test_what_was_guessed_of_files_is_in_the_summary(tmp_path: Path) -> None:
     """How they were read, as plain data that comes back from summary.json as it was."""
     write_files(tmp_path, a_csv="Report\nid;name;n\n1;x;2,5\n2;y;3,5\n")
     record = RunRecorder("p", tmp_path, "run")
-    asyncio.run(record.add("convert", _outcome, [make_table(tmp_path, files_source())]))
+    asyncio.run(record.add("convert", ended_with, [make_table(tmp_path, files_source())]))
 
     summary = record.summary(None)
     keep_summary(DataFolder.at(tmp_path), summary)
@@ -106,7 +103,7 @@ def test_what_serves_is_told_beside_the_best_of_the_run(tmp_path: Path) -> None:
     record = RunRecorder("toy", second.models, "run")
     console = Console(record=True, width=400, file=io.StringIO())
 
-    asyncio.run(record.add("train", _outcome, second.leaderboard))
+    asyncio.run(record.add("train", ended_with, second.leaderboard))
     summary = record.summary(None)
     keep_summary(DataFolder.at(tmp_path), summary)
     print_summary(console, summary, tmp_path, "http://ui")

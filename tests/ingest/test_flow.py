@@ -125,7 +125,7 @@ async def test_a_partition_that_may_pass_is_tried_once_more(
     said = (
         f"source stays: GET {site.url}/500-always?page=1: 500 Internal Server Error; attempt 3 of 4, the next in 0.0 s"
     )
-    again = f"ingest stays all: {stays.failures[0].message}; tried once more in 3 s"
+    again = f"ingest stays: {stays.failures[0].message}; tried once more in 3 s"
     assert [warnings(caplog).count(each) for each in (said, again)] == [1, 1]
     assert stays.causes == [("500 Internal Server Error", 6)]
 
@@ -179,8 +179,12 @@ async def test_nothing_runs_after_a_stage_that_failed(prefect_server: str, site:
     assert sentence.startswith(f"source things, partition part=404: GET {site.url}/404?page=1 was refused with 404 Not")
     assert (summary["status"], summary["error"], str(error.value)) == ("failed", sentence, sentence)
     assert (list(summary["seconds"]), summary["leaderboard"]) == (["ingest"], [])
+    nothing = ("rows_table", "rows_rejected", "rows_duplicate", "rows_new", "rows_before", "rejects_before")
     assert summary["sources"]["things"] | {"bytes_received": 0} == {
-        **dict.fromkeys(("rows_table", "rows_rejected", "rows_duplicate", "rows_new", "records_empty", "guesses")),
+        **dict.fromkeys((*nothing, "records_empty", "guesses")),
+        "error": sentence,
+        "columns_changed": [],
+        "why_again": [],
         **dict.fromkeys(("retries", "refused", "bytes_received", "partitions_reused", "partitions_resumed"), 0),
         "elements_skipped": 0,
         "partitions_ignored": [],

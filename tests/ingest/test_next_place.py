@@ -162,7 +162,7 @@ async def test_a_run_fails_and_a_further_one_does_not_take_it_for_landed(site: S
     for _ in range(2):
         record = RunRecorder("p", tmp_path)
         with pytest.raises(StageError, match=r"'meta\.nxt' is in no answer") as error:
-            await record.add("ingest", ingest(pipeline(WRONG), tmp_path))
+            await record.add("ingest", ingest, pipeline(WRONG), tmp_path)
         failures.append(record.summary(error.value).failures)
     asked = len(site.paths)
     (landed,) = await ingest(pipeline(CURSOR), tmp_path)

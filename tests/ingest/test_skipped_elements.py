@@ -10,6 +10,7 @@ import pytest
 from flows.recorder import RunRecorder
 from tasks.ingest.landing.plan import Landed, find_landed
 from tasks.ingest.results import LandedSource
+from tests.flows.conftest import ended_with
 from tests.ingest.sources import job_of, land_one, pages
 from tests.site.server import Site
 
@@ -63,10 +64,6 @@ async def test_the_count_stands_in_the_summary(site: Site, tmp_path: Path, path:
     landed = await land_rows(site, tmp_path, path)
     record = RunRecorder("p", tmp_path)
 
-    await record.add("ingest", _outcome([LandedSource("news", (landed,), ())]))
+    await record.add("ingest", ended_with, [LandedSource("news", (landed,), ())])
 
     assert record.summary(None).sources["news"].elements_skipped == landed.elements_skipped > 0
-
-
-async def _outcome(value: object) -> object:
-    return value

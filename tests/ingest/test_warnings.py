@@ -10,6 +10,7 @@ from tasks.ingest.landing.plan import Landed, find_landed
 from tasks.ingest.landing.writer import RawWriter
 from tasks.ingest.results import LandedSource
 from tasks.raw.files import RawManifest
+from tests.flows.conftest import ended_with
 from tests.ingest.sources import api, job_of
 from tests.site.server import Site
 
@@ -42,13 +43,9 @@ async def test_warnings_stand_in_the_summary(tmp_path: Path) -> None:
     ]
     record = RunRecorder("p", tmp_path)
 
-    await record.add("ingest", _outcome([LandedSource("news", tuple(landed), ())]))
+    await record.add("ingest", ended_with, [LandedSource("news", tuple(landed), ())])
 
     assert record.summary(None).warnings == [
         "source news, partition a and 2 more: GET http://x/?n=a: one row is odd",
         "source news, partition b: else",
     ]
-
-
-async def _outcome(value: object) -> object:
-    return value
