@@ -128,6 +128,8 @@ async def test_a_partition_that_may_pass_is_tried_once_more(
     again = f"ingest stays: {stays.failures[0].message}; tried once more in 3 s"
     assert [warnings(caplog).count(each) for each in (said, again)] == [1, 1]
     assert stays.causes == [("500 Internal Server Error", 6)]
+    made_again = "6 requests made again (6 times 500 Internal Server Error); 1 partition could not be fetched"
+    assert any(record.getMessage().endswith(made_again) for record in caplog.records)
 
 
 async def test_prefect_looks_through_none_of_the_other_partitions(

@@ -159,9 +159,9 @@ def test_the_ui_shows_each_failed_candidate_and_none_that_runs(
     """The page of task runs, looked at after a run, has every unit as Completed or Failed."""
     page.goto(f"{prefect_server.removesuffix('/api')}/runs?tab=task-runs")
 
-    expect(page.get_by_text("failing", exact=True)).to_have_count(len(failing_run.states), timeout=_SHOWN_MS)
-    shown = re.findall(r"^failing\n(.+)\n(\w+)$", page.locator("body").inner_text(), re.MULTILINE)
-    failed = {name.partition(",")[0] for name, state in shown if state == "Failed"}
+    expect(page.get_by_text("failing train", exact=True)).to_have_count(len(failing_run.states), timeout=_SHOWN_MS)
+    shown = re.findall(r"^failing train\n(.+)\n(\w+)$", page.locator("body").inner_text(), re.MULTILINE)
+    failed = {name.partition(",")[0].removeprefix("candidate ") for name, state in shown if state == "Failed"}
     assert Counter(state.upper() for _, state in shown) == Counter(failing_run.states)
     assert failed == {result.name for result in failing_run.leaderboard.failed}
 
