@@ -30,6 +30,7 @@ _BEATS = 10 / 3  # so many signs of life may be missing: the last may have been 
 _NEVER_S = 24 * 3600  # where runs are set to give none
 _OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 _PAGE = 200
+KILLED = "The process was killed"
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ def find_killed_runs(client: SyncPrefectClient, silence: timedelta | None = None
     return list(killed.values())
 
 
-def crash_run(client: SyncPrefectClient, flow_run_id: UUID, sign: str) -> bool:
-    """Set a killed run to Crashed, unless it has ended, and what it has left open; return whether the server knows it.
+def crash_run(client: SyncPrefectClient, flow_run_id: UUID, sign: str, what: str = KILLED) -> bool:
+    """Set a run that is over to Crashed, unless it has ended, and what it has left open; return whether the server knows it.
 
     This also gives back the slot of a concurrency limit.
     """
@@ -70,28 +71,28 @@ def crash_run(client: SyncPrefectClient, flow_run_id: UUID, sign: str) -> bool:
         run = client.read_flow_run(flow_run_id)
     except ObjectNotFound:
         return False
-    crash_parts(client, flow_run_id, sign)
+    crash_parts(client, flow_run_id, sign, what)
     if run.state_type in _OPEN:
-        client.set_flow_run_state(flow_run_id, _crashed(sign), force=True)
+        client.set_flow_run_state(flow_run_id, _crashed(sign, what), force=True)
     return True
 
 
-def crash_parts(client: SyncPrefectClient, flow_run_id: UUID, sign: str) -> None:
-    """Set to Crashed what a killed run has left open of its subflows and task runs."""
+def crash_parts(client: SyncPrefectClient, flow_run_id: UUID, sign: str, what: str = KILLED) -> None:
+    """Set to Crashed what a run that is over has left open of its subflows and task runs."""
     inner = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run_id]))
     subflows = client.read_flow_runs(flow_run_filter=inner, limit=_PAGE)
     whole = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id, *(each.id for each in subflows)]))
     open_tasks = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=_OPEN)))
     while tasks := client.read_task_runs(flow_run_filter=whole, task_run_filter=open_tasks, limit=_PAGE):
         for task in tasks:
-            client.set_task_run_state(task.id, _crashed(sign), force=True)
+            client.set_task_run_state(task.id, _crashed(sign, what), force=True)
     for each in subflows:
         if each.state_type in _OPEN:
-            client.set_flow_run_state(each.id, _crashed(sign), force=True)
+            client.set_flow_run_state(each.id, _crashed(sign, what), force=True)
 
 
-def _crashed(sign: str) -> State[Any]:
-    return Crashed(message=f"The process was killed: {sign}.")
+def _crashed(sign: str, what: str) -> State[Any]:
+    return Crashed(message=f"{what}: {sign}.")
 
 
 def _over_with(client: SyncPrefectClient, run: FlowRun, killed: dict[UUID, KilledRun]) -> str | None:

@@ -20,7 +20,7 @@ from flows.killed_runs import crash_parts, crash_run
 from flows.summary import RunSummary
 from tasks.config import Pipeline
 from tasks.core.errors import OverlapError
-from tasks.core.runs import Asked, BegunRun, End, Turn, alive, end_run, find_killed, read_runs
+from tasks.core.runs import Asked, BegunRun, End, Turn, alive, end_run, find_killed, find_untold, read_runs
 from tasks.core.scratch import sweep_scratch
 from tasks.core.storage import DataFolder
 
@@ -48,7 +48,7 @@ async def in_turn(
         await asyncio.to_thread(held.enter_context, alive(folder, run))
         try:
             await asyncio.to_thread(sweep_scratch)
-            await asyncio.to_thread(_crash_killed, folder, run if again else None)
+            await asyncio.to_thread(_crash_killed, folder, run, again=again)
             turn = Turn(folder, run)
             held.callback(turn.give_back)
             other = await _take(turn, pipeline)
@@ -84,7 +84,9 @@ async def _take(turn: Turn, pipeline: Pipeline) -> str | None:
             await _tell(f"waits for run {holder}")
         await asyncio.sleep(_POLL_S)
     if told is not None:
-        await asyncio.to_thread(_crash_killed, turn.folder, None)  # the run that was waited for, where it was killed
+        await asyncio.to_thread(
+            _crash_killed, turn.folder, turn.run
+        )  # the run that was waited for, where it was killed
         await _tell("has waited, and its turn has come")
     return None
 
@@ -104,15 +106,22 @@ def _skipped(other: str) -> RunSummary:
     return cast(RunSummary, State(type=StateType.CANCELLED, name="Skipped", message=said))
 
 
-def _crash_killed(folder: DataFolder, again: BegunRun | None) -> None:
-    """Set to Crashed the runs whose process was killed, and what an earlier attempt of this one has left open."""
-    killed = find_killed(folder)
-    if not killed and again is None:
+def _crash_killed(folder: DataFolder, here: BegunRun, *, again: bool = False) -> None:
+    """Set to Crashed the runs whose process was killed, and what an earlier attempt of this one, or a run that had lost its server, has left open."""
+    killed, untold = find_killed(folder), find_untold(folder, here)
+    if not killed and not again and untold is None:
         return
     logger = get_run_logger()
     with get_client(sync_client=True) as client:
-        if again is not None:
-            crash_parts(client, UUID(again.flow_run_id), "an earlier attempt of this run was killed")
+        if again:
+            crash_parts(client, UUID(here.flow_run_id), "an earlier attempt of this run was killed")
+        if untold is not None:
+            crash_run(
+                client,
+                UUID(untold.flow_run_id),
+                f"process {untold.pid} on {untold.host}",
+                f"The run {untold.end if untold.end == 'failed' else 'was interrupted'} while the server did not answer",
+            )
         for run in killed:
             if crash_run(client, UUID(run.flow_run_id), f"process {run.pid} on {run.host} is gone"):
                 end_run(folder, run, "killed")

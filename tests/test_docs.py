@@ -21,7 +21,7 @@ from cyclopts import MissingArgumentError
 from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
-from flows.cli.main import app
+from flows.cli.app import app
 from tasks.config import ApiSource, load_pipeline
 from tests.documented import DOCS, PAGES, PROJECT, README, blocks
 from tests.flows.conftest import data, sample_site  # noqa: F401 - fixtures

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.main import app
+from flows.cli.app import app
 from tests.documented import DOCS, PAGES, PROJECT
 
 README = (PROJECT / "README.md").read_text()

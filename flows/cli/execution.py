@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import CancelledRun, TerminationSignal
 
@@ -81,7 +82,7 @@ class FlowExecution:
 
         Raises:
             KeyboardInterrupt: the run was interrupted; its processes are gone.
-            LostServerError: the temporary server has ended.
+            LostServerError: the server is gone.
 
         """
         interrupted = False
@@ -91,6 +92,10 @@ class FlowExecution:
         except KeyboardInterrupt:
             interrupted = True
             raise
+        except httpx.TransportError as error:  # Prefect has asked the server for long enough
+            if self._api.answers():
+                raise
+            raise self._api.loss from error
         finally:
             if self._api.is_alive:
                 flush(
@@ -105,7 +110,7 @@ class FlowExecution:
 
 
 def _run(coroutine: Any, api: PrefectApi) -> Any:
-    """Run a coroutine; the first SIGINT or SIGTERM, or the end of the temporary server, cancels it and ends the workers."""
+    """Run a coroutine; the first SIGINT or SIGTERM, or the loss of the server, cancels it and ends the workers."""
     runner = asyncio.Runner()
     loop, threads = runner.get_loop(), _Threads()
     loop.set_default_executor(threads)
@@ -143,11 +148,12 @@ def _run(coroutine: Any, api: PrefectApi) -> Any:
 
 
 async def _while_alive(task: asyncio.Task[Any], api: PrefectApi) -> Any:
-    """Return what a task returns; where the temporary server ends before it, cancel it."""
+    """Return what a task returns; where the server is gone before it, cancel it."""
     while api.is_alive:
         done, _ = await asyncio.wait([task], timeout=_WATCH_S)
         if done:
             return task.result()
+        await api.look()
     stop_workers()
     for _ in range(_CANCELS):  # a flow in a flow: each asks the server for minutes, unless it is cancelled once more
         task.cancel()

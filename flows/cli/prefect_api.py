@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import subprocess
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +35,8 @@ def link_to_run(flow_run_id: str, *, temporary: bool) -> str:
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 _NO_AUTHORITY = Path(__file__).parent / "no_authority.pem"
 WANT_A_KEY = frozenset({401, 403})  # which Prefect's own client has
+LOOKS_EVERY_S, LOOK_S = 10.0, 5.0  # at a configured server while a run goes on
+LOST_S = 60.0  # without an answer: a server that is started anew is there long before
 READY_S = 90.0  # a first start migrates the database: 10 s here, more on a slow disk
 
 SERVER_SETTINGS = {
@@ -62,6 +66,9 @@ class PrefectApi:
     url: str = ""
     key: str = ""
     """What the temporary server asks of who asks it; Prefect's own client has it from the environment."""
+    looked: float = 0.0
+    silent_since: float | None = None
+    """When a configured server was first found not to answer; None where it did when it was last looked at."""
 
     @property
     def ui(self) -> str:
@@ -75,15 +82,39 @@ class PrefectApi:
 
     @property
     def is_alive(self) -> bool:
-        """Return whether the API is not a temporary server, or one that still runs."""
-        return self.server is None or self.server.poll() is None
+        """Return whether the temporary server still runs, or the configured one has answered of late."""
+        if self.server is not None:
+            return self.server.poll() is None
+        return self.silent_since is None or time.monotonic() - self.silent_since < LOST_S
+
+    async def look(self) -> None:
+        """Look, every ten seconds, whether a configured server answers, whatever it says."""
+        if self.server is not None or time.monotonic() - self.looked < LOOKS_EVERY_S:
+            return
+        answers = await asyncio.to_thread(self.answers)
+        self.looked = time.monotonic()
+        self.silent_since = None if answers else self.silent_since or self.looked
+
+    def answers(self) -> bool:
+        """Return whether anybody answers at the address, whatever it says."""
+        import httpx  # noqa: PLC0415 - as below
+
+        try:
+            httpx.get(f"{self.url}/health", timeout=LOOK_S)
+        except httpx.HTTPError:
+            return False
+        return True
 
     @property
     def loss(self) -> LostServerError:
-        """Return what is raised where the temporary server has ended."""
-        code = self.server.returncode if self.server else None
+        """Return what is raised where the server is gone."""
+        if self.server is None:
+            return LostServerError(
+                f"the Prefect server at {self.url} does not answer any more; what is finished is kept, start it "
+                "(prefect server start), and run the command again to go on"
+            )
         return LostServerError(
-            f"the temporary Prefect server at {self.url} has ended before the run (exit code {code}); "
+            f"the temporary Prefect server at {self.url} has ended before the run (exit code {self.server.returncode}); "
             "what is finished is kept, run the command again to go on"
         )
 

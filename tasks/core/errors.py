@@ -18,7 +18,7 @@ TidemillError
 │   └── SkippedError       so that this one was skipped, as its pipeline file says (exit code 3)
 ├── StageError          a stage ended with some of its parts failed
 └── ServerError         the Prefect API could not be started or reached
-    └── LostServerError    the temporary Prefect server has ended before the run
+    └── LostServerError    the Prefect server is gone before the run has ended
 
 The message of each names the offending value and the cure, in one sentence a
 user can act on.
@@ -122,4 +122,4 @@ class ServerError(TidemillError):
 
 
 class LostServerError(ServerError):
-    """The temporary Prefect server has ended before the run: what is still to be told to it cannot be."""
+    """The Prefect server is gone before the run has ended: what is still to be told to it cannot be."""

@@ -18,7 +18,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from tasks.core.storage import DataFolder, commit_json, json_reader
+from tasks.core.storage import DataFolder, commit_json, json_reader, process_lives
 
 End = Literal["completed", "partial", "failed", "interrupted", "skipped", "killed"]
 
@@ -114,6 +114,15 @@ def find_killed(folder: DataFolder) -> list[BegunRun]:
     return [run for run in read_runs(folder) if run.is_of_here and is_killed(folder, run)]
 
 
+def find_untold(folder: DataFolder, run: BegunRun) -> BegunRun | None:
+    """Return the last of a pipeline's runs before this one, where it did not complete and its process is gone: the server may not know how it ended, if it was gone too."""
+    before = (each for each in read_runs(folder) if each.pipeline == run.pipeline and each.began < run.began)
+    last = next(before, None)
+    if last is None or last.end not in ("failed", "interrupted") or not last.is_of_here or process_lives(last.pid):
+        return None
+    return last
+
+
 def is_killed(folder: DataFolder, run: BegunRun) -> bool:
     """Return whether the process of a run is gone and has not written how it ended, which it may have since it was read."""
     if run.end is not None or is_alive(folder, run):
@@ -130,7 +139,7 @@ class Turn:
         self.folder = folder
         self._lock = FileLock(runs / f".{run.pipeline}.lock", thread_local=False)
         self._holder = runs / f".{run.pipeline}.turn.json"
-        self._run = run
+        self.run = run
 
     def take(self) -> bool:
         """Take the turn if it is nobody's; return whether it is taken."""
@@ -138,7 +147,7 @@ class Turn:
             self._lock.acquire(blocking=False)
         except Timeout:
             return False
-        commit_json(self._holder, asdict(self._run))
+        commit_json(self._holder, asdict(self.run))
         return True
 
     @property

@@ -261,7 +261,7 @@ def list_leftovers(folder: Path) -> list[Path]:
 def is_leftover(part: Path) -> bool:
     """Return whether a path is a part file or folder that a killed run left; that of a live process is none."""
     match = _LEFTOVER.match(part.name)
-    return match is not None and not _is_alive(int(match["pid"]))
+    return match is not None and not process_lives(int(match["pid"]))
 
 
 def fingerprint(value: Any) -> str:
@@ -292,7 +292,8 @@ def explain_disk_failure(error: OSError, place: Path) -> str:
     return f"{error.filename2 or error.filename or place} cannot be written ({reason}); {cure}"
 
 
-def _is_alive(pid: int) -> bool:
+def process_lives(pid: int) -> bool:
+    """Return whether a process of this machine has this number."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,7 +28,7 @@ _ENDED_S = 60  # on a loaded machine; without an end it would be minutes
 _BUSY = """
 import asyncio, sys, time
 import flows.cli.main as commands
-from types import SimpleNamespace
+from flows.cli.prefect_api import PrefectApi
 from flows.cli.execution import _run
 
 def read_workbook():
@@ -40,11 +41,44 @@ def read() -> int:
     async def work():
         print("begun", flush=True)
         await asyncio.to_thread(read_workbook)
-    return _run(work(), SimpleNamespace(is_alive=True))
+    return _run(work(), PrefectApi(looked=time.monotonic()))
 
 sys.argv = ["tidemill", "read"]
 commands.main()
 """
+
+
+_LOST = """
+import asyncio, sys
+import flows.cli.main as commands
+import flows.cli.prefect_api as api
+from flows.cli.execution import _run
+
+api.LOOKS_EVERY_S, api.LOST_S = 0.1, 1.0
+
+@commands.app.command
+def wait() -> int:
+    return _run(asyncio.sleep(300), api.PrefectApi(url=url))
+
+url, sys.argv = sys.argv[-1], ["tidemill", "wait"]
+commands.main()
+"""
+
+
+def test_a_run_ends_whose_server_is_gone() -> None:
+    """A configured server that answers nobody any more is not waited for: one sentence with the cure, and exit code 1."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/api"
+        ended = subprocess.run(
+            [sys.executable, "-c", _LOST, url], capture_output=True, text=True, timeout=_ENDED_S, check=False
+        )
+
+    cure = "what is finished is kept, start it (prefect server start), and run the command again to go on"
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        f"error: the Prefect server at {url} does not answer any more; {cure}\n",
+    )
 
 
 def test_a_thread_that_reads_does_not_hold_the_process() -> None:

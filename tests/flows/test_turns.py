@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -115,3 +118,20 @@ def test_a_run_waits(shop: DataFolder, other: Turn) -> None:
     assert list(shop.tables()) == ["rows"]
     with get_client(sync_client=True) as client:
         assert client.read_flow_run(killed).state_name == "Crashed"  # type: ignore[arg-type]
+
+
+def test_the_next_run_tells_of_one_that_had_lost_its_server(shop: DataFolder) -> None:
+    """Prefect has it as Running, as nobody told how it ended; where its process lives it is left alone."""
+    with get_client(sync_client=True) as client, subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        made_runs = [client.create_flow_run(pipeline, parameters={"config": "x"}, state=Running()).id for _ in range(2)]
+        gone.wait()
+        for run, pid, began in zip(made_runs, (gone.pid, os.getpid()), ("2000", "2001"), strict=True):
+            begun = BegunRun.here(str(run), "shop", Asked(None))
+            keep_run(shop, replace(begun, pid=pid, began=f"{began}-01-01T00:00:00+00:00", end="failed"))
+            assert asyncio.run(pipeline(made("wait"), shop.root)).status == "completed"
+            (shop.root / "runs" / read_runs(shop)[0].flow_run_id / "run.json").unlink()
+        states = [client.read_flow_run(run).state for run in made_runs]
+
+    assert [state.name for state in states if state] == ["Crashed", "Running"]
+    assert states[0]
+    assert (states[0].message or "").startswith("The run failed while the server did not answer: process ")
