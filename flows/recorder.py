@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from prefect.utilities.engine import link_state_to_flow_run_result
+from prefect.client.schemas.objects import State, StateDetails
+from prefect.states import Completed
+from prefect.utilities.engine import link_state_to_task_run_result
 
 from flows.lineage import named_run
 from flows.summary import ChampionSummary, ExportSummary, RunSummary, SourceSummary, Stage, TableSummary, TargetSummary
@@ -85,7 +87,7 @@ class RunRecorder:
                 async with named_run():
                     state = await flow(*asked, wait_for=[*self.outcomes.values()][-1:], return_state=True)
                     self.outcomes[stage] = await state.aresult()
-                link_state_to_flow_run_result(state, self.outcomes[stage])  # which Prefect does of values alone
+                _draw_next_after(state, self.outcomes[stage])
         except StageError as error:
             self.outcomes[stage] = cast("Any", error.outcome)
             raise
@@ -128,6 +130,16 @@ class RunRecorder:
             seconds=self.seconds,
             flow_run_id=self.flow_run_id,
         )
+
+
+def _draw_next_after(state: State, outcome: Any) -> None:
+    """Have the run's graph draw what waits for an outcome after the flow run that came to it.
+
+    It is linked as a task's, in whose ids the graph finds flow runs too: of a link to a flow run the UI can read none
+    of the task runs that it lists.
+    """
+    ended: State = Completed(state_details=StateDetails(task_run_id=state.state_details.flow_run_id))
+    link_state_to_task_run_result(ended, outcome)
 
 
 def _warnings_of_rows(

@@ -33,6 +33,10 @@ def test_the_graph_of_a_run_has_names_and_arrows(prefect_server: str, tour_run: 
             read_graph(http, ids[f"{stage} / tour {stage}"])[0] for stage in ("ingest", "convert", "train")
         )
 
+        waiting = http.post("/task_runs/filter", json={"flow_runs": {"id": {"any_": [run]}}}).json()
+
+    inputs = [each["input_type"] for task in waiting for given in task["task_inputs"].values() for each in given]
+    assert inputs == ["task_run", "task_run"]  # of another kind the UI can show none of the task runs beside it
     assert stages == {
         "ingest / tour ingest": set(),
         "convert / tour convert": {"ingest / tour ingest"},

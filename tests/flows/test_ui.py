@@ -51,6 +51,8 @@ def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, to
     page.get_by_text("Subflow Runs").click()
     for stage in ("ingest", "convert", "train"):
         expect(page.get_by_role("link", name=stage, exact=True).first).to_be_visible(timeout=_SHOWN_MS)
+    page.goto(f"{site}/runs?tab=task-runs")
+    expect(page.locator("a[href*='/runs/task-run/']").first).to_be_visible(timeout=_SHOWN_MS)
     page.goto(f"{site}/artifacts")
     page.get_by_role("searchbox").fill("tour-")  # fifty are shown at first, and other runs of the tests have some too
     for artifact in ("tour-ingest", "tour-tables", "tour-leaderboard", "tour-pictures", "tour-model"):
