@@ -43,19 +43,21 @@ async def in_turn(
     """
     run, turn = BegunRun.here(str(flow_run.get_id()), pipeline.name, asked), None
     end: End = "failed"
+    killed: list[BegunRun] = []
     with ExitStack() as held:
         again = any(each.flow_run_id == run.flow_run_id for each in await asyncio.to_thread(read_runs, folder))
         await asyncio.to_thread(held.enter_context, alive(folder, run))
         try:
             await asyncio.to_thread(sweep_scratch)
-            await asyncio.to_thread(_crash_killed, folder, run, again=again)
+            killed += await asyncio.to_thread(_crash_killed, folder, run, again=again)
             turn = Turn(folder, run)
             held.callback(turn.give_back)
-            other = await _take(turn, pipeline)
+            other = await _take(turn, pipeline, killed)
             if other is not None:
                 end = "skipped"
                 return _skipped(other)
             result = await work
+            await asyncio.to_thread(_crash_late_parts, killed)
             end = cast(Any, result).data.status  # a state, as a flow returns it
         except BaseException as error:
             end = end if isinstance(error, Exception) else "interrupted"
@@ -66,8 +68,8 @@ async def in_turn(
     return result
 
 
-async def _take(turn: Turn, pipeline: Pipeline) -> str | None:
-    """Take the turn, as soon as it is nobody's; where this run is to go without, return who has it."""
+async def _take(turn: Turn, pipeline: Pipeline, killed: list[BegunRun]) -> str | None:
+    """Take the turn, as soon as it is nobody's, and add who was killed meanwhile; where this run is to go without, return who has it."""
     deadline, told = time.monotonic() + _WAIT_S, None
     while not await asyncio.to_thread(turn.take):
         holder = await asyncio.to_thread(lambda: turn.holder)
@@ -84,9 +86,7 @@ async def _take(turn: Turn, pipeline: Pipeline) -> str | None:
             await _tell(f"waits for run {holder}")
         await asyncio.sleep(_POLL_S)
     if told is not None:
-        await asyncio.to_thread(
-            _crash_killed, turn.folder, turn.run
-        )  # the run that was waited for, where it was killed
+        killed += await asyncio.to_thread(_crash_killed, turn.folder, turn.run)  # also the one that was waited for
         await _tell("has waited, and its turn has come")
     return None
 
@@ -106,11 +106,11 @@ def _skipped(other: str) -> RunSummary:
     return cast(RunSummary, State(type=StateType.CANCELLED, name="Skipped", message=said))
 
 
-def _crash_killed(folder: DataFolder, here: BegunRun, *, again: bool = False) -> None:
-    """Set to Crashed the runs whose process was killed, and what an earlier attempt of this one, or a run that had lost its server, has left open."""
+def _crash_killed(folder: DataFolder, here: BegunRun, *, again: bool = False) -> list[BegunRun]:
+    """Set to Crashed, and return, the runs whose process was killed; so too what an earlier attempt of this one, or a run that had lost its server, has left open."""
     killed, untold = find_killed(folder), find_untold(folder, here)
     if not killed and not again and untold is None:
-        return
+        return []
     logger = get_run_logger()
     with get_client(sync_client=True) as client:
         if again:
@@ -122,7 +122,21 @@ def _crash_killed(folder: DataFolder, here: BegunRun, *, again: bool = False) ->
                 f"process {untold.pid} on {untold.host}",
                 f"The run {untold.end if untold.end == 'failed' else 'was interrupted'} while the server did not answer",
             )
+        known = [run for run in killed if crash_run(client, UUID(run.flow_run_id), _gone(run))]
+    for run in known:
+        end_run(folder, run, "killed")
+        logger.warning("Run %s was killed; it is Crashed now, and this one goes on from there", run)
+    return known
+
+
+def _crash_late_parts(killed: list[BegunRun]) -> None:
+    """Set to Crashed the task runs of killed runs that the server has stored, as Running, after it was told of the kill."""
+    if not killed:
+        return
+    with get_client(sync_client=True) as client:
         for run in killed:
-            if crash_run(client, UUID(run.flow_run_id), f"process {run.pid} on {run.host} is gone"):
-                end_run(folder, run, "killed")
-                logger.warning("Run %s was killed; it is Crashed now, and this one goes on from there", run)
+            crash_parts(client, UUID(run.flow_run_id), _gone(run))
+
+
+def _gone(run: BegunRun) -> str:
+    return f"process {run.pid} on {run.host} is gone"

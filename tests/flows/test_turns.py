@@ -10,15 +10,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from prefect import get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect import flow, get_client, task
+from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.exceptions import CancelledRun
-from prefect.states import Running
+from prefect.states import Completed, Running
 
 from flows.cli.main import EXIT_SKIPPED, run_command
 from flows.pipeline import pipeline
+from flows.turns import in_turn
 from tasks.config import Pipeline
 from tasks.core.errors import OverlapError
 from tasks.core.runs import Asked, BegunRun, Turn, keep_run, read_runs
@@ -118,6 +121,28 @@ def test_a_run_waits(shop: DataFolder, other: Turn) -> None:
     assert list(shop.tables()) == ["rows"]
     with get_client(sync_client=True) as client:
         assert client.read_flow_run(killed).state_name == "Crashed"  # type: ignore[arg-type]
+
+
+def test_what_the_server_stores_late_of_a_killed_run_is_crashed(shop: DataFolder) -> None:
+    """It stores task runs a second or more after it was told of them: as Running, when the run is Crashed already."""
+    with get_client(sync_client=True) as client:
+        killed = client.create_flow_run(pipeline, parameters={"config": "x"}, state=Running()).id
+        keep_run(
+            shop, replace(BegunRun.here(str(killed), "shop", Asked(None)), pid=0, began="2000-01-01T00:00:00+00:00")
+        )
+        late: list[TaskRun] = []
+
+        async def work() -> Any:
+            assert client.read_flow_run(killed).state_name == "Crashed"
+            late.append(client.create_task_run(task(run_of), killed, "0", state=Running()))
+            return Completed(data=SimpleNamespace(status="completed"))
+
+        @flow(name="next")
+        async def following() -> None:
+            await in_turn(made("wait"), shop, Asked(None), work())
+
+        asyncio.run(following())
+        assert client.read_task_run(late[0].id).state_name == "Crashed"
 
 
 def test_the_next_run_tells_of_one_that_had_lost_its_server(shop: DataFolder) -> None:
