@@ -16,7 +16,7 @@ from flows.openlineage import begin_events
 from flows.parameters import Config, HowMany, OneStage, Partitions
 from flows.recorder import RunRecorder, read_tables_before
 from flows.report import write_report
-from flows.stage import completed, in_words, name_run, read_for_run, warn_of_schedule
+from flows.stage import completed, in_words, name_run, read_for_run, shared_with_stages, warn_of_schedule
 from flows.story import begin_pipeline, sum_up_run
 from flows.summary import RunOptions, RunSummary, Stage, keep_summary
 from flows.tables import tables
@@ -72,14 +72,14 @@ async def _pipeline(
     choose_slice(partitions, loaded)  # a wrong one is told before anything runs
     file = config if isinstance(config, Path) else pipeline_file.get()
     asked = Asked(str(file.absolute()) if file else None, only, fresh, partitions, limit)
-    work = _run(loaded, folder, options)
+    work = _run(loaded, file, folder, options)
     try:
         return await in_turn(loaded, folder, asked, work)
     finally:
         work.close()  # where the disk is full the run may not come so far as to begin
 
 
-async def _run(loaded: Pipeline, folder: DataFolder, options: RunOptions) -> RunSummary:
+async def _run(loaded: Pipeline, file: Path | None, folder: DataFolder, options: RunOptions) -> RunSummary:
     only, fresh, partitions = options.only, options.fresh, options.partitions
     tell(begin_pipeline(loaded, folder.root, options))
     warnings = warn_of_schedule(loaded) if only in (None, "ingest") and not fresh else []
@@ -92,17 +92,18 @@ async def _run(loaded: Pipeline, folder: DataFolder, options: RunOptions) -> Run
     )
     error: BaseException | None = None
     try:
-        async with functions_ready(loaded.tables if only is None else {}):
-            if only in (None, "ingest"):
-                await record.add("ingest", ingest, loaded, folder.root, fresh, partitions)
-            if only in (None, "convert"):
-                await record.add("convert", convert, loaded, folder.root, fresh, partitions)
-            if only == "tables" or (only is None and loaded.tables):
-                await record.add("tables", tables, loaded, folder.root, fresh)
-        if only == "train" or (only is None and loaded.training):
-            await record.add("train", train, loaded, folder.root, fresh)
-        if only == "export" or (only is None and loaded.export):
-            await record.add("export", export, loaded, folder.root, fresh)
+        with shared_with_stages(loaded, file) as given:
+            async with functions_ready(loaded.tables if only is None else {}):
+                if only in (None, "ingest"):
+                    await record.add("ingest", ingest, given, folder.root, fresh, partitions)
+                if only in (None, "convert"):
+                    await record.add("convert", convert, given, folder.root, fresh, partitions)
+                if only == "tables" or (only is None and loaded.tables):
+                    await record.add("tables", tables, given, folder.root, fresh)
+            if only == "train" or (only is None and loaded.training):
+                await record.add("train", train, given, folder.root, fresh)
+            if only == "export" or (only is None and loaded.export):
+                await record.add("export", export, given, folder.root, fresh)
     except BaseException as caught:
         error = caught
         raise

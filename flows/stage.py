@@ -6,7 +6,9 @@ import logging
 import re
 import time
 import traceback
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -30,6 +32,7 @@ _PROJECT = Path(__file__).parent.parent
 _LISTED = 10
 _NAME = re.compile(r"""^\{?[ ]*name:\s*["']?([\w-]+)""", re.MULTILINE)
 _KEPT = "what is finished is kept, and the next run goes on from there"
+_of_run: ContextVar[Pipeline | None] = ContextVar("the pipeline of the run that a stage is part of", default=None)
 
 quiet_engine()  # as soon as a flow is known, whoever runs it: its process has nothing else that runs before it
 
@@ -84,7 +87,7 @@ def _tell_failure(error: Exception, message: str, seconds: float) -> None:
 
 def name_run() -> str:
     """Return the name of the flow run that is starting: its pipeline's and, of a stage, the stage's."""
-    config, flow = flow_run.parameters["config"], flow_run.flow_name
+    config, flow = _of_run.get() or flow_run.parameters["config"], flow_run.flow_name
     name = config.name if isinstance(config, Pipeline) else _name_in(Path(str(config)))
     return name if flow == "pipeline" else f"{name} {flow}"
 
@@ -99,8 +102,21 @@ def _name_in(file: Path) -> str:
 
 
 def read_for_run(config: Pipeline | Path) -> Pipeline:
-    """Return a pipeline whose dates end when the run was to start: its stages have the same partitions, however long they take."""
-    return read_pipeline(config).until(flow_run.scheduled_start_time)
+    """Return a pipeline whose dates end when the run was to start; a stage of a run has that of the run, whatever its file says by now."""
+    return _of_run.get() or read_pipeline(config).until(flow_run.scheduled_start_time)
+
+
+@contextmanager
+def shared_with_stages(pipeline: Pipeline, file: Path | None) -> Iterator[Pipeline | Path]:
+    """Yield what the stages of a run are given in the block, and read the pipeline by: its file's path, where it has one.
+
+    Prefect stores the parameters of each stage; a pipeline in full is 5 kB and more.
+    """
+    token = _of_run.set(pipeline)
+    try:
+        yield file or pipeline
+    finally:
+        _of_run.reset(token)
 
 
 def warn_of_schedule(pipeline: Pipeline) -> list[str]:

@@ -12,11 +12,11 @@ from prefect import flow
 from flows.cancellation import end_parts
 from flows.lineage import named_run
 from flows.parameters import Config
-from flows.stage import completed, in_words, name_run
+from flows.stage import completed, in_words, name_run, read_for_run
 from flows.story import PartStory, candidate, sum_up_training
 from flows.telemetry import candidates_spanned
 from flows.watch import Watch
-from tasks.config import Pipeline, Training, read_pipeline
+from tasks.config import Pipeline, Training
 from tasks.core.errors import StageError, TrainingError
 from tasks.core.locks import exclusive_lock
 from tasks.core.storage import DataFolder
@@ -58,7 +58,7 @@ async def train(config: Config, data: Path = Path("data"), fresh: bool = False) 
 
 
 async def _hold_and_train(config: Pipeline | Path, data: Path, fresh: bool) -> Leaderboard:
-    pipeline = read_pipeline(config)
+    pipeline = read_for_run(config)
     training, folder = _training_of(pipeline), DataFolder.at(data)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     held = TrainingError(f"another run is training {pipeline.name!r} in {folder.root}; wait until it has ended")
