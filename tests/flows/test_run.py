@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xxhash
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.svm import SVC
 
+from tasks.core.storage import DataFolder
+from tasks.lineage.remains import DataNow
+from tasks.reports.lineage import describe, find_subject
 from tests.flows.conftest import FLIGHTS, TOUR, Tidemill, ToldRun, group_is_gone, read_until
 from tests.flows.test_wrong_input import change
 
@@ -152,8 +156,8 @@ def test_a_query_with_a_missing_column_fails_the_run(tidemill: Tidemill, inbox: 
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_ctrl_c_in_ingest_leaves_nothing_half_written(tidemill: Tidemill, inbox: Path) -> None:
-    """The processes are gone in seconds, and the next run asks for the pages alone that had not come."""
+def test_ctrl_c_in_ingest_leaves_nothing_half_written(tidemill: Tidemill, inbox: Path, tmp_path: Path) -> None:
+    """The processes are gone in seconds, the next run asks for the pages alone that had not come, and its champion leads back to their bytes."""
     process = tidemill.start("run", FLIGHTS, "--data", inbox, "--only", "ingest")
     read_until(process, "ingest +weather")
     os.kill(process.pid, signal.SIGINT)
@@ -165,12 +169,42 @@ def test_ctrl_c_in_ingest_leaves_nothing_half_written(tidemill: Tidemill, inbox:
     assert not list(inbox.rglob("*.part"))
     landed, begun = kept_pages(inbox / "raw" / "weather")
     assert 0 < len(landed) < 36
-    ended = tidemill("run", FLIGHTS, "--data", inbox, "--only", "ingest")
+    ended = tidemill("run", briefly_trained(tmp_path), "--data", inbox)
     assert ended.returncode == 0, ended.stderr
-    assert counts(inbox, "rows_received") == {"weather": 26115, "airports": 1458, "airlines": 16}
+    assert counts(inbox, "rows_received") == {"weather": 26115, "airports": 1458, "airlines": 16, "flights": 336783}
     weather = summary(inbox)["sources"]["weather"]
     assert (weather["partitions_reused"], weather["partitions_resumed"]) == (len(landed), len(begun))
     assert weather["requests"] - weather["retries"] == weather["pages"] - sum(landed + begun)
+    assert files_of_champion(inbox) == {
+        **dict.fromkeys((f"inbox/flights/flights-2013-{month:02d}.csv.gz" for month in range(1, 13)), "flights"),
+        **{
+            f"raw/weather/origin={origin},month={month}.jsonl.zst": "weather"
+            for origin in ("EWR", "JFK", "LGA")
+            for month in range(1, 13)
+        },
+        **{f"raw/{name}/all.jsonl.zst": name for name in ("airports", "airlines")},
+    }
+
+
+def briefly_trained(folder: Path) -> Path:
+    """Return the pipeline of the demo, learning from few of its rows one model alone."""
+    path = change(folder, FLIGHTS, "sample_rows: 40000", "sample_rows: 500\n  learning_curve: false")
+    text = path.read_text()
+    path.write_text(text[: text.index("    boosting:")])
+    return path
+
+
+def files_of_champion(data: Path) -> dict[str, str]:
+    """Return the table of each file that the demo's champion was made of, once the hash of each is that of its bytes."""
+    folder = DataFolder.at(data)
+    told = describe(find_subject(folder, "flights"), DataNow(folder), folder)
+    assert told["model"]["serves"]
+    assert sum(table["rows"] for table in told["tables"]) == 26115 + 1458 + 16 + 336776
+    files = {file["name"]: (table["name"], file["xxh3_128"]) for table in told["tables"] for file in table["files"]}
+    assert {name: digest for name, (_, digest) in files.items()} == {
+        name: xxhash.xxh3_128_hexdigest((data / name).read_bytes()) for name in files
+    }
+    return {name: table for name, (table, _) in files.items()}
 
 
 def kept_pages(raw: Path) -> tuple[list[int], list[int]]:
