@@ -19,7 +19,7 @@ fix:
 
 # the tests, or those that are named: just test tests/convert -m "not flow"
 test *arguments:
-    {{python}} -m pytest -n 2 --dist loadfile {{arguments}}
+    {{python}} -m pytest -n 3 --dist loadfile {{arguments}}
 
 # one benchmark, or all: ingest, convert, train
 bench *names:

@@ -20,7 +20,7 @@ def test_its_two_commands_need_only_python_and_pip() -> None:
 
     assert [command.split(" && ")[0] for command in commands] == ["python3 -m venv .venv"] * 2
     assert commands[0].endswith("-e . && .venv/bin/tidemill demo")
-    assert commands[1].endswith("-e '.[test]' && .venv/bin/python -m pytest -n 2 --dist loadfile")
+    assert commands[1].endswith("-e '.[test]' && .venv/bin/python -m pytest -n 3 --dist loadfile")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tasks.core.progress import ProgressEvent, emit
+from tasks.core.progress import ProgressEvent, emit, end_showing, is_over
 from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.plan import Landed
 from tasks.ingest.results import FailedPartition
@@ -59,12 +59,11 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         """Show how it ended."""
         assert self._showing is not None
         self._over.set()
-        if error is not None:
-            self._showing.cancel()
-        await asyncio.wait([self._showing])
         if error is None:
-            self._showing.result()
-        elif self._is_shown:
+            await self._showing
+            return
+        await end_showing(self._showing)
+        if self._is_shown:
             await self._show(self._source, self._percent(), f"{self._detail()}, and no further")
 
     def begin(self, stats: RequestStats) -> None:
@@ -108,19 +107,13 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
         emit(ProgressEvent("ingest", self._source, self._done, self._partitions, self._detail()))
 
     async def _show_on(self) -> None:
-        while not await self._is_over_in(SHOWN_EVERY_S):
+        while not await is_over(self._over, SHOWN_EVERY_S):
             self._emit()
             await self._show(self._source, self._percent(), self._detail())
             self._is_shown = True
             self._lately = (time.monotonic(), self._answers_so_far())
         if self._is_shown:
             await self._show(self._source, self._percent(), self._detail())
-
-    async def _is_over_in(self, seconds: float) -> bool:
-        try:
-            return await asyncio.wait_for(self._over.wait(), seconds)
-        except TimeoutError:
-            return False
 
     def _percent(self) -> float:
         return 100.0 * (self._done - self._failed) / self._partitions if self._partitions else 100.0

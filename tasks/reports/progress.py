@@ -13,7 +13,7 @@ import httpx
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.exceptions import PrefectException
 
-from tasks.core.progress import ProgressEvent, subscribed
+from tasks.core.progress import ProgressEvent, end_showing, is_over, subscribed
 from tasks.reports.artifacts import key_of
 
 SHOWN_EVERY_S = 2.0
@@ -58,6 +58,7 @@ class StageProgress(AbstractAsyncContextManager["StageProgress"]):
         self._events: dict[tuple[str, str], ProgressEvent] = {}
         self._subscribed = ExitStack()
         self._is_shown = False
+        self._over = asyncio.Event()
         self._showing: asyncio.Task[None] | None = None
         self.failed = 0
         """How many parts have failed, of a stage that came to its end."""
@@ -74,8 +75,8 @@ class StageProgress(AbstractAsyncContextManager["StageProgress"]):
         """Show how it ended: at its whole, or how far it came."""
         assert self._showing is not None
         self._subscribed.close()
-        self._showing.cancel()
-        await asyncio.wait([self._showing])
+        self._over.set()
+        await end_showing(self._showing)
         if not self._is_shown:
             return
         percent, detail = self._measure(list(self._events.values()))
@@ -91,8 +92,7 @@ class StageProgress(AbstractAsyncContextManager["StageProgress"]):
         self._events[event.stage, event.name] = event
 
     async def _show_on(self) -> None:
-        while True:
-            await asyncio.sleep(SHOWN_EVERY_S)
+        while not await is_over(self._over, SHOWN_EVERY_S):
             self._is_shown = True
             await self._artifacts.show(self._part, *self._measure(list(self._events.values())))
 

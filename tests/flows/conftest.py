@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -143,6 +144,8 @@ class ToldRun:
 
     data: Path
     stdout: str
+    flow_run: str
+    """Its id: other tests run the tour again in its data folder."""
 
 
 @pytest.fixture(scope="session")
@@ -153,7 +156,7 @@ def tour_run(prefect_server: str, sample_site: str, data: Path, tmp_path_factory
     environment = {"SAMPLE_SITE": sample_site, "PREFECT_API_URL": prefect_server}
     ended = Tidemill(environment)("run", TOUR, "--data", folder)
     assert ended.returncode == 0, ended.stderr
-    return ToldRun(folder, ended.stdout)
+    return ToldRun(folder, ended.stdout, json.loads((folder / "summary.json").read_text())["flow_run_id"])
 
 
 def read_until(process: subprocess.Popen[str], pattern: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -26,7 +25,7 @@ def read_graph(http: PrefectHttpxSyncClient, flow_run: str) -> tuple[Graph, dict
 
 def test_the_graph_of_a_run_has_names_and_arrows(prefect_server: str, tour_run: ToldRun) -> None:
     """Stages follow each other, tables their files, the hold-out the folds of its candidate, and reports what they show."""
-    run = json.loads((tour_run.data / "summary.json").read_text())["flow_run_id"]
+    run = tour_run.flow_run
     with PrefectHttpxSyncClient(base_url=prefect_server) as http:
         stages, ids = read_graph(http, run)
         ingest, convert, train = (

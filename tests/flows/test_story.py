@@ -67,7 +67,7 @@ async def state_of(config: Pipeline, data: Path, **options: Any) -> State[Any]:
 
 def test_the_log_of_a_run_is_its_story(prefect_server: str, tour_run: ToldRun) -> None:
     """Between 10 and 40 lines, none twice: what began, came, is held, was trained and serves; its stages log nothing beside it."""
-    run = json.loads((tour_run.data / "summary.json").read_text())["flow_run_id"]
+    run = tour_run.flow_run
 
     lines = [line["message"] for line in read_logs(prefect_server, run)]
     others = [line for part in read_parts(prefect_server, run) for line in read_logs(prefect_server, part["id"])]

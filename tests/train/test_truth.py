@@ -59,7 +59,7 @@ def asked(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(asked())
 def test_what_is_declared_is_what_is_trained(case: dict[str, Any]) -> None:
     """Task and positive class are the declared ones, F1 is of that class, and every row of the query is on one side."""
