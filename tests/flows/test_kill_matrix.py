@@ -10,7 +10,6 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import pandas as pd
@@ -21,7 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from flows.cli.main import run_command
-from tasks.core.runs import read_runs
+from tasks.core.runs import BegunRun, read_runs
 from tasks.core.storage import DataFolder
 from tests.convert.conftest import write_files
 from tests.flows.conftest import Tidemill
@@ -102,7 +101,7 @@ def test_a_run_is_killed_in_each_stage(
     asked: tuple[object, ...] = ("run", pipeline)
     for number, stage in enumerate(STAGES, 1):
         process = tidemill.start(*asked, "--data", data)
-        _wait_for(stage, number, data, prefect_server, process)
+        wait_for_stage(stage, number, data, prefect_server)
         time.sleep(moments.random() * _LATER_S)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -119,13 +118,13 @@ def test_a_run_is_killed_in_each_stage(
     assert outcome(data) == undisturbed
 
 
-def _wait_for(stage: str, number: int, data: Path, url: str, process: Popen[str]) -> None:
-    """Wait until the last of so many runs has come to a stage."""
+def wait_for_stage(stage: str, number: int, data: Path, url: str) -> BegunRun:
+    """Return the last of so many runs when it has come to a stage."""
     end = time.monotonic() + _WAIT_S
-    while process.poll() is None and time.monotonic() < end:
+    while time.monotonic() < end:
         runs = read_runs(DataFolder.at(data))
         if len(runs) == number and f"shop {stage}" in states(url, runs[0].flow_run_id):
-            return
+            return runs[0]
         time.sleep(0.05)
     raise AssertionError(f"it has not come to {stage}")
 
