@@ -176,10 +176,9 @@ class _Book:
         return self._folder.training(self._pipeline) / "training_set.arrow"
 
     def _of_table(self, record: TableRecord) -> RunEvent:
-        if record.made.query or record.made.kind == "python":
-            inputs = self._tables(Upstream(record.inputs))
-        else:
-            inputs = [self._origin(each) for each in record.made.of]
+        inputs = self._tables(Upstream(record.inputs))
+        if not record.made.query and record.made.kind != "python":
+            inputs = [*map(self._origin, record.made.of), *inputs]
         place = self._folder.table(record.name)
         made = self._set("output", place, record.rows, record.types, record.total)
         return self._child(f"tables.{record.name}", record.made.at, inputs, made, record.made)

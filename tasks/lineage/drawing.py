@@ -34,7 +34,7 @@ def _draw_table(table: TableRecord, node: str, names: dict[tuple[str, str], str]
         yield f"{node}s{_node(*_origin(table), '[/', '/]')} --> {node}"
     for each in table.inputs.items():
         if each in names:
-            yield f"{names[each]} -->|{table.made.kind or 'made'}| {node}"
+            yield f"{names[each]} -->|{'partitions' if table.files else table.made.kind or 'made'}| {node}"
 
 
 def _origin(table: TableRecord) -> tuple[str, str]:

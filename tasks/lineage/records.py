@@ -70,8 +70,8 @@ class PartRecord:
 class TableRecord:
     """A version of a table as its manifest tells of it: the fields have the names that they have there.
 
-    `inputs` are the tables that it is made of, each with the fingerprint of its
-    rows; `texts` the files of the function that made it, each with its SHA-256.
+    `inputs` are the tables that it is made of, or that tell of its partitions, each
+    with the fingerprint of its rows; `texts` the files of the function that made it, each with its SHA-256.
     """
 
     name: str = ""

@@ -7,19 +7,23 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 import xxhash
 
 from flows.cli.lineage import show_lineage
+from tasks.config import ApiSource, Pipeline
 from tasks.core.errors import ConfigError
 from tasks.core.isolation.client import stop_call_server
 from tasks.core.storage import DataFolder, hash_file, read_json, write_json
 from tasks.core.tables import MANIFEST
 from tasks.lineage.records import LINEAGE, RUN
 from tasks.lineage.remains import DataNow
+from tasks.raw.children import keep_children
 from tasks.raw.folder import RawFolder
+from tasks.raw.parents import find_children
+from tasks.raw.partitions import list_partitions
 from tasks.reports.lineage import describe, find_subject
 from tasks.train.registry import Version
 from tests.lineage.conftest import QUERY, Shop, shop_in
@@ -156,6 +160,40 @@ def test_a_raw_file_that_is_gone_is_told(shop: Shop) -> None:
 
     states = {name: state for name, (_, state) in files_of(walk(shop.root, "shop", hashes=True)).items()}
     assert (states[FILES[3]], states[FILES[0]], states[FILES[1]]) == ("gone", "changed since", "as it was")
+
+
+def test_partitions_of_a_parent_lead_to_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A source whose partitions are the rows of another table names that table as it then was, and through it the files of that."""
+    made = shop_in(tmp_path / "data")
+    days = {"kind": "api", "url": "http://127.0.0.1/visits", "partitions": {"day": {"from": "sales", "column": "day"}}}
+    told = made.config.model_dump(mode="json", exclude={"sources": {"weather", "prices"}, "tables": True})
+    shop = replace(made, config=Pipeline.model_validate({**told, "sources": {**told["sources"], "visits": days}}))
+    shop.drop("a.csv", 5)
+    converted = replace(
+        shop, config=made.config.model_copy(update={"sources": {"sales": made.config.sources["sales"]}, "tables": {}})
+    )
+    converted.convert()
+    asked, _ = find_children("visits", cast("ApiSource", shop.config.sources["visits"]), shop.folder)
+    keep_children(asked, shop.folder.raw("visits"))
+    (partition,) = list_partitions(asked)
+    known = replace(shop, config=shop.config.model_copy(update={"sources": {"visits": asked}}))
+    known.land("visits", partition.name, '{"visits": 3}')
+    known.convert()
+    shop.drop("a.csv", 6, 7)
+    converted.convert()
+
+    walked = walk(shop.root, "visits")
+    assert {table["name"]: (table["version"], table["stands"]) for table in walked["tables"]} == {
+        "visits": (1, True),
+        "sales": (1, False),
+    }
+    assert {name: state for name, (_, state) in files_of(walked).items()} == {
+        "inbox/a.csv": "changed since",
+        "raw/visits/day=0.jsonl.zst": "as it was",
+    }
+    assert "t1 -->|partitions| t0" in find_subject(shop.folder, "visits").drawing
+    assert show_lineage("visits", shop.root, as_json=False, full=False, hashes=False) == 0
+    assert "  table sales, version 1: 1 row in 1 part" in capsys.readouterr().out
 
 
 def test_a_part_has_its_own_files(shop: Shop) -> None:

@@ -29,7 +29,7 @@ from tasks.core.checksums import Checksum, take_checksum
 from tasks.core.errors import TableError
 from tasks.core.storage import fsync
 from tasks.core.tables import list_parts
-from tasks.lineage.records import make_record
+from tasks.lineage.records import LINEAGE, make_record, take_upstream, write_record
 
 
 def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
@@ -56,6 +56,7 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     versions.keep("rejects", rejects)
     files = {name: draft.files[name] for name in in_order(job, draft.files)}
     number = versions.next_number(draft.number)
+    parents = take_upstream(job.parents)
     manifest = TableManifest(
         job.fingerprint,
         draft.types,
@@ -65,10 +66,13 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
         job.pipeline,
         number,
         job.declared,
+        parents.inputs,
         spellings=draft.spellings,
         privacy=job.privacy,
         made=make_record(job.source.kind, job.origins),
     )
+    if parents.inputs:
+        write_record(versions.staged / LINEAGE, parents)
     commit_table_manifest(versions.staged / "table", manifest)
     is_bared = bool(job.privacy) and job.privacy != before.privacy
     versions.commit(number, ALONE if is_bared else KEPT)

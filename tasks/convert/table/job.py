@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, assert_never
 
 from tasks.config import ApiSource, Column, ElementsSource, FilesSource, PagesSource, Reading, Source, SqlSource
-from tasks.config.tabled import Fetched
+from tasks.config.tabled import Fetched, Parted
 from tasks.convert.formats.json.rows import is_replaced
 from tasks.convert.schema.names import Naming
 from tasks.convert.schema.target import TableTarget
@@ -127,6 +127,13 @@ class TableJob:
             case FilesSource(path=paths):
                 return tuple(redact(str(path)) for path in paths)
         assert_never(self.source)
+
+    @property
+    def parents(self) -> tuple[Path, ...]:
+        """Return the folders of the tables whose rows tell which partitions there are."""
+        found = self.source.parents.values() if isinstance(self.source, Parted) else ()
+        tables = DataFolder.at(self.root)
+        return tuple(tables.table(name) for name in dict.fromkeys(each.from_ for each in found))
 
     @property
     def declared(self) -> dict[str, Any]:

@@ -28,9 +28,10 @@ class TableManifest:
     `files` are in the order in which their rows count. `checksums` are those of
     the files of the table's version, by their paths in it. `pipeline` is whose the
     table is, and `number` that of its version, which grows with each. `declared` is
-    what a source of files says of how these rows are read. A table that is made of
-    others has no files: `inputs` are those tables, each with the fingerprint of its
-    rows, and `texts` the files of the function that made it, each with its hash.
+    what a source of files says of how these rows are read. `inputs` are the tables
+    that it is made of, and has no files then, or that tell of its partitions, each
+    with the fingerprint of its rows; `texts` are the files of the function that made
+    it, each with its hash.
     """
 
     fingerprint: str = ""

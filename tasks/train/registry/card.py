@@ -90,7 +90,9 @@ def _made_of(version: Version, record: TrainingRecord | None) -> str:
             escape(each.name),
             f"{each.total:,}",
             str(each.number),
-            ", ".join(map(escape, each.inputs)) or count(len(each.files), noun_of_files(each)),
+            ", ".join(
+                [*([count(len(each.files), noun_of_files(each))] if each.files else []), *map(escape, each.inputs)]
+            ),
             f"`{each.rows[:16]}`",
             f"`{each.made.flow_run}`" if each.made.flow_run else "",
         ]
