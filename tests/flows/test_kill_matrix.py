@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,10 +34,13 @@ STAGES = ("ingest", "convert", "tables", "train")
 SEEDS = (1, 2, 3) if "TIDEMILL_KILLS" in os.environ else (1,)
 """By which the moment of each kill is drawn: one in the suite, as each takes 50 s of a processor."""
 PARTITIONS, ROWS = 6, 2_000
+GROWN, NEWEST = 50, 6
+"""Rows of a source that grows, and how many of them a run is given again that asks for what is new: they are as new as the newest."""
 _WAIT_S, _LATER_S = 120.0, 0.5
 PIPELINE = """name: shop
 sources:
   items: {{kind: api, url: "{site}/items", partitions: {{n: {{range: [1, {partitions}]}}}}, params: {{n: "{{n}}"}}}}
+  grown: {{kind: api, url: "{site}/since", incremental: {{field: at, param: since, start: 0}}, key: [id]}}
   rows: {{kind: files, path: inbox/rows.csv}}
 tables:
   made: {{python: 'prepare:made', inputs: [rows]}}
@@ -63,13 +67,18 @@ def _items(request: Request) -> JSONResponse:
     return JSONResponse([{"id": number * 10 + each, "v": (number * 7 + each) % 5} for each in range(10)])
 
 
+def _since(request: Request) -> JSONResponse:
+    rows = [{"id": number, "at": min(number, GROWN - NEWEST)} for number in range(GROWN)]
+    return JSONResponse([row for row in rows if row["at"] >= int(request.query_params["since"])])
+
+
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Yield a pipeline file with something for each of the stages to do."""
     folder = tmp_path_factory.mktemp("pipeline")
     (folder / "prepare.py").write_text(PREPARE)
     listener = socket.create_server(("127.0.0.1", 0))
-    with hosting(Starlette(routes=[Route("/items", _items)]), listener):
+    with hosting(Starlette(routes=[Route("/items", _items), Route("/since", _since)]), listener):
         site = f"http://127.0.0.1:{listener.getsockname()[1]}"
         (folder / "pipeline.yaml").write_text(PIPELINE.format(site=site, partitions=PARTITIONS))
         yield folder / "pipeline.yaml"
@@ -92,23 +101,49 @@ def undisturbed(prefect_server: str, pipeline: Path, tmp_path_factory: pytest.Te
     return outcome(data)
 
 
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a data folder with the file that is converted, beside a folder of temporary files of its own."""
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    return inbox(tmp_path / "data")
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_run_is_killed_in_each_stage(
-    seed: int, prefect_server: str, pipeline: Path, undisturbed: Any, tidemill: Tidemill, tmp_path: Path
+    seed: int,
+    pipeline: Path,
+    undisturbed: Any,
+    tidemill: Tidemill,
+    kept: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Each that was killed is Crashed with all of its parts once the next has begun, and the last one ends as one that nobody kills."""
-    data, moments = inbox(tmp_path / "data"), random.Random(seed)
+    """Each that was killed is Crashed with all of its parts once the next has begun, and the last one ends as one that nobody kills, with nothing left in the folder of temporary files."""
+    data, moments, prefect_server = kept, random.Random(seed), os.environ["PREFECT_API_URL"]
     asked: tuple[object, ...] = ("run", pipeline)
     for number, stage in enumerate(STAGES, 1):
         process = tidemill.start(*asked, "--data", data)
-        wait_for_stage(stage, number, data, prefect_server)
+        run = wait_for_stage(stage, number, data, prefect_server)
         time.sleep(moments.random() * _LATER_S)
+        if stage == STAGES[-1]:
+            assert run_command(["resume", run.flow_run_id, "--data", str(data)]) == 2
+            assert "goes on; wait until it has ended" in capsys.readouterr().err
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        before = states(prefect_server, run.flow_run_id)
         asked = ("resume",)
 
     assert run_command(["resume", "--data", str(data)]) == 0
+    told = capsys.readouterr().out
+    assert run_command(["resume", "--data", str(data)]) == 2
 
+    assert f"resume: run {run.flow_run_id} of shop" in told
+    assert "4 of 4 tables are there" in told
+    assert "completed: nothing of it is left to do" in capsys.readouterr().err
+    assert (before["shop"], before["shop tables"], before["shop train"]) == ("RUNNING", "COMPLETED", "RUNNING")
+    assert [*Path(tempfile.gettempdir()).iterdir()] == []
     runs = read_runs(DataFolder.at(data))
     wait_for(lambda: not {*states(prefect_server, runs[0].flow_run_id).values()} & {*OPEN})  # Prefect stores them late
     seen = [states(prefect_server, run.flow_run_id) for run in runs]
@@ -116,6 +151,15 @@ def test_a_run_is_killed_in_each_stage(
     assert [each["shop"] for each in seen] == ["COMPLETED", *["CRASHED"] * len(STAGES)]
     assert [{*each.values()} & {*OPEN} for each in seen] == [set()] * len(seen)
     assert outcome(data) == undisturbed
+    summary = json.loads((data / "summary.json").read_text())
+    assert summary["flow_run_id"] == runs[0].flow_run_id
+    grown = summary["sources"]["grown"]
+    assert {name: grown[name] for name in ("rows_received", "rows_table", "rows_duplicate", "rows_new")} == {
+        "rows_received": GROWN + NEWEST,
+        "rows_table": GROWN,
+        "rows_duplicate": NEWEST,
+        "rows_new": 0,
+    }
 
 
 def wait_for_stage(stage: str, number: int, data: Path, url: str) -> BegunRun:
@@ -133,7 +177,7 @@ def outcome(data: Path) -> Any:
     """Return the rows of each table, the candidates with their scores, and how the last run ended."""
     tables = {
         name: pd.read_parquet((data / "tables" / name).resolve()).sort_values("id").to_dict("list")
-        for name in ("items", "rows", "made")
+        for name in ("items", "grown", "rows", "made")
     }
     summary = json.loads((data / "summary.json").read_text())
     return tables, [(line["name"], line["score"]) for line in summary["leaderboard"]], summary["status"]
