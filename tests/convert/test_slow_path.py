@@ -17,6 +17,7 @@ from tasks.config import Source
 from tasks.convert.schema import time_formats, values
 from tasks.convert.staging import file
 from tasks.convert.staging.context import REASONS_KEPT
+from tasks.convert.staging.reasons import count_reasons, find_repeated, most_common
 from tests.benchmarks.convert import write_workbook
 from tests.benchmarks.json_lines import write_records
 from tests.benchmarks.peers.json_lines import DECLARED, EXPLODED
@@ -269,6 +270,47 @@ def test_no_text_that_comes_often_is_cast_each_time(tmp_path: Path, monkeypatch:
     assert table.rows_table == len(times[::5])
     assert failed
     assert sum(failed) < ROWS // 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "rewritten"),
+    [("int", "x{n}e", 0), ("int", "{n}.5", 0), ("int", "{n}.0", 1), ("date", "{n:04}-13-05", 0), ("float", "{n}e", 0)],
+)
+def test_no_value_is_rewritten_that_cannot_be_a_number_or_time_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, text: str, rewritten: int
+) -> None:
+    """Zeros and exponents that say nothing are looked for in those alone of which they may make one."""
+    seen: list[int] = []
+    as_usual = values._as_usual
+
+    def counted(texts: pa.Array, name: str) -> pa.Array:
+        seen.append(len(texts))
+        return as_usual(texts, name)
+
+    monkeypatch.setattr(values, "_as_usual", counted)
+    fitting = "2013-01-05" if kind == "date" else "5"
+    texts = [text.format(n=n) if n % 3 else fitting for n in range(ROWS)]
+    (inbox(tmp_path) / "a.csv").write_text("id,v\n" + "".join(f"{n},{each}\n" for n, each in enumerate([*texts, "x"])))
+
+    table = make_table(tmp_path, files_source(columns={"v": kind}, table=NO_LIMIT))
+
+    odd = ROWS - len(texts[::3])
+    assert table.rows_rejected == 1 + odd * (not rewritten)
+    assert sum(seen) == odd * rewritten
+
+
+@pytest.mark.parametrize("size", [2, 20, 600])
+def test_reasons_that_come_once_are_not_counted_one_by_one(size: int) -> None:
+    """Those that come again are, and their counts are exact, wherever they differ."""
+    texts = [f"{n:0{size}}" for n in range(ROWS)] + [f"{n:0{size}}" for n in range(0, ROWS, 40)]
+    array = pa.array(texts, pa.string())
+
+    again = find_repeated(array)
+    blocks = [count_reasons(pa.chunked_array([array[:900]])), count_reasons(pa.chunked_array([array[900:]]))]
+
+    if size < 600:  # of longer ones the first words are looked at
+        assert sorted(array.take(pa.array(again)).to_pylist()) == sorted(2 * texts[ROWS:])
+    assert list(most_common(blocks).items()) == [(text, 2) for text in texts[ROWS:]][:REASONS_KEPT]
 
 
 def test_reasons_are_counted_over_all_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

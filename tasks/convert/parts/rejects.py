@@ -26,6 +26,7 @@ REJECT_SCHEMA = pa.schema(
 )
 
 _REPEATED = ["source", "file", "column", "reason"]
+_RISING = dict.fromkeys(("line", "byte_offset"), "DELTA_BINARY_PACKED")
 
 
 def write_rejects(path: Path, source: str, file: str, misfits: pa.Table) -> None:
@@ -35,7 +36,14 @@ def write_rejects(path: Path, source: str, file: str, misfits: pa.Table) -> None
     columns = [known[name] if name in known else told[name] for name in REJECT_SCHEMA.names]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # it may be a hard link to those of an earlier version
-    pq.write_table(pa.table(columns, REJECT_SCHEMA), path, compression="zstd", use_dictionary=_REPEATED)
+    pq.write_table(
+        pa.table(columns, REJECT_SCHEMA),
+        path,
+        compression="zstd",
+        use_dictionary=_REPEATED,
+        column_encoding=_RISING,
+        write_statistics=[*_RISING],
+    )
     fsync(path)
 
 

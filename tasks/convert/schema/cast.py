@@ -97,6 +97,8 @@ class _Unfit:
         """Return those of the rows that are not told yet, each once."""
         found = np.array(rows, np.int64)
         found = found[self.is_fit[found]]
+        if (np.diff(found) > 0).all():
+            return found
         _, first = np.unique(found, return_index=True)
         return found if len(first) == len(found) else found[np.sort(first)]
 

@@ -127,8 +127,8 @@ def make_column(
     plain = Column(type=declared.type)
     own = _name_of(found.values.type) if declared.type is None else declared_type(found.values, plain)
     cast = cast_texts(found.values, kind or own, plain)
-    unfit = tell_unfit(found.values.take(pa.array(cast.misfits, pa.int64())), kind or own).to_pylist()
-    return MadeColumn(cast.values, kind or own, dict(zip(cast.misfits, unfit, strict=True)) | misfits)
+    unfit = tell_unfit(found.values.take(pa.array(cast.misfits)), kind or own).to_pylist()
+    return MadeColumn(cast.values, kind or own, dict(zip(cast.misfits.tolist(), unfit, strict=True)) | misfits)
 
 
 def _without_type(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -37,7 +37,8 @@ def make_misfits(
 
 def sort_misfits(misfits: pa.Table) -> pa.Table:
     """Return misfits in the order of their lines."""
-    return misfits.take(pc.sort_indices(misfits["line"]))
+    lines = misfits["line"].to_numpy()
+    return misfits if (np.diff(lines) >= 0).all() else misfits.take(pc.sort_indices(misfits["line"]))
 
 
 def cut_texts(data: bytes | bytearray | memoryview, starts: np.ndarray, stops: np.ndarray) -> pa.Array:
@@ -47,9 +48,12 @@ def cut_texts(data: bytes | bytearray | memoryview, starts: np.ndarray, stops: n
     """
     if not len(starts):
         return pa.array([], pa.string())
-    starts, places = np.unique(starts, return_inverse=True)
-    ends = np.empty(len(starts), np.int64)
-    ends[places] = stops
+    if (np.diff(starts) > 0).all():
+        places, ends = np.arange(len(starts)), stops
+    else:
+        starts, places = np.unique(starts, return_inverse=True)
+        ends = np.empty(len(starts), np.int64)
+        ends[places] = stops
     ends = _before_line_ends(np.frombuffer(data, np.uint8), starts, ends)
     offsets = pa.py_buffer(np.stack([starts, ends], axis=1).astype(np.int64))
     pieces = pa.Array.from_buffers(pa.large_binary(), 2 * len(starts) - 1, [None, offsets, pa.py_buffer(data)])
@@ -62,13 +66,16 @@ def cut_texts(data: bytes | bytearray | memoryview, starts: np.ndarray, stops: n
 
 def _before_line_ends(view: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
     """Return where each piece ends without the line ends at its end."""
-    is_end = np.isin(view[np.maximum(stops - 1, 0)], list(_LINE_ENDS)) & (stops > starts)
+    last = view[np.maximum(stops - 1, 0)]
+    is_end = ((last == _LINE_ENDS[0]) | (last == _LINE_ENDS[1])) & (stops > starts)
     return _before_line_ends(view, starts, stops - is_end) if is_end.any() else stops
 
 
 def show(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Return texts as Python shows them, of each the first 60 characters."""
-    shown = pc.utf8_slice_codeunits(pc.binary_join_element_wise("'", texts, "'", ""), 0, _SHOWN)
+    shown = pc.binary_join_element_wise("'", texts, "'", "")
+    if (pc.max(pc.binary_length(shown)).as_py() or 0) > _SHOWN:
+        shown = pc.utf8_slice_codeunits(shown, 0, _SHOWN)
     is_plain = pc.match_substring_regex(texts, _SHOWN_AS_IT_IS)
     if pc.all(is_plain).as_py():
         return shown

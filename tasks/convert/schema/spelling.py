@@ -63,7 +63,7 @@ def find_misfits(values: pa.ChunkedArray, declared: Column) -> set[int]:
     """Return the places of the values that are none of what would be declared, as a run finds them."""
     cleaned = clean(take_out(values, declared.nulls), declared)
     cast = cast_texts(cleaned.values, declared_type(cleaned.values, declared), declared)
-    return {*cleaned.misfits, *cast.misfits}
+    return {*cleaned.misfits, *cast.misfits.tolist()}
 
 
 def find_spelling(

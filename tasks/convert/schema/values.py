@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -44,6 +44,7 @@ _ZEROS: Mapping[TypeName, tuple[str, str]] = {
 }
 # Of decimals all but what would be no number without it.
 _DECIMAL_ZEROS = ((r"^([+-]?)\.(\d)", r"\10.\2"), (r"\.0+$|(\.\d*[1-9])0+$", r"\1"))
+_POWER = r"^[+-]?\d*\.?\d+[eE][+-]?\d+$"
 _MOST_PLACES = 40  # more than a number of any type has, on either side of its point
 
 # What Arrow casts without changing a value, or says so; of all others it changes some without a word: it cuts the time
@@ -61,6 +62,7 @@ _SAID: Mapping[TypeName, str] = {"int": "an int", "long": "an int", "timestamp_u
 _FINER = re.compile(r":\d{2}\.\d{6}0*+[1-9]\d*+\s*+(Z|[+-]\d{2}(:?\d{2})?)?\s*+$")
 _MAY_BE_FINER = r":\p{Nd}{2}\.\p{Nd}{6}"  # the search for it is fast
 _FIRST_TEXTS = 20
+_NOWHERE = np.empty(0, np.int64)
 # What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
 _WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
 MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?(?:inf|nan)|({_WORDS})\s*+$)", re.IGNORECASE)
@@ -71,7 +73,7 @@ class Cast:
     """A column in its type; the rows at `misfits` did not fit, and are null in it."""
 
     values: pa.Array | pa.ChunkedArray
-    misfits: Sequence[int]
+    misfits: np.ndarray
 
 
 def infer_column(texts: pa.ChunkedArray, decimal: str) -> tuple[pa.ChunkedArray, TypeName]:
@@ -183,10 +185,10 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
     if not pa.types.is_string(texts.type):
         return _cast_typed(texts, name, kind, declared)
     if name == "string":
-        return Cast(texts, ())
+        return Cast(texts, _NOWHERE)
     values = _without_nulls(texts)
     if name == "null":
-        return Cast(pa.nulls(len(texts)), pc.indices_nonzero(values.is_valid()).to_pylist())
+        return Cast(pa.nulls(len(texts)), _places(values.is_valid()))
     if declared is not None:
         values = as_plain(values, declared)
     return _cast_strings(values, name, kind)
@@ -198,7 +200,7 @@ def tell_unfit(values: pa.ChunkedArray, kind: TypeName) -> pa.Array:
     said = pa.repeat(f" is not {_SAID.get(kind, f'a {kind}')}", len(texts))
     if kind == "timestamp_utc":
         is_one = np.ones(len(texts), dtype=bool)
-        is_one[np.array(cast_texts(values, "timestamp").misfits, np.int64)] = False
+        is_one[cast_texts(values, "timestamp").misfits] = False
         said = pc.if_else(pa.array(is_one), " has no time zone, as others have", said)
     if kind.startswith("timestamp"):
         is_finer = pc.match_substring_regex(texts, _MAY_BE_FINER).to_numpy(zero_copy_only=False).copy()
@@ -240,14 +242,14 @@ def _cast_strings(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType) ->
         if cast is None:
             break
     else:
-        return Cast(cast, ())
+        return Cast(cast, _NOWHERE)
     first = values[:_TELLING_VALUES]
     if len(first.unique()) * _ALIKE > len(first):
         return _cast_different(values.combine_chunks(), name, kind)
     encoded = values.combine_chunks().dictionary_encode()
     each = _cast_different(encoded.dictionary, name, kind)
     bad = pc.is_in(encoded.indices, pa.array(each.misfits, encoded.indices.type))
-    return Cast(pa.chunked_array([each.values.take(encoded.indices)]), pc.indices_nonzero(bad).to_pylist())
+    return Cast(pa.chunked_array([each.values.take(encoded.indices)]), _places(bad))
 
 
 def _cast_whole(
@@ -265,12 +267,41 @@ def _cast_whole(
 
 def _cast_different(texts: pa.Array, name: TypeName, kind: pa.DataType) -> Cast:
     """Return texts, of which most differ, as values, without zeros that say nothing; what does not fit is told by how it is written."""
+    fits = pc.match_substring_regex(texts, pattern_of(name))
+    unfit = _places(pc.invert(fits))
+    if (rewritten := _pattern_of_rewritten(name)) is not None:
+        found = pc.match_substring_regex(texts.take(pa.array(unfit)), rewritten).to_numpy(zero_copy_only=False)
+        if found.any():
+            odd = np.zeros(len(texts), dtype=bool)
+            odd[unfit[found]] = True
+            usual = _as_usual(texts.filter(pa.array(odd)), name)
+            texts = pc.replace_with_mask(texts, pa.array(odd), usual)
+            fits = pc.replace_with_mask(fits, pa.array(odd), pc.match_substring_regex(usual, pattern_of(name)))
+            unfit = _places(pc.invert(fits))
+    return Cast(pc.cast(pc.if_else(fits, texts, None), kind), unfit)
+
+
+def _pattern_of_rewritten(name: TypeName) -> str | None:
+    """Return what matches each text that is of a type once it is written as usual, and maybe others; None where none is written another way."""
+    if is_decimal(name):
+        return rf"{_POWER}|^[+-]?\d*\.?\d*$"
+    zeros = _ZEROS[name][0] if name in _ZEROS else None
+    return f"{_POWER}|{zeros}" if name in ("int", "long") else zeros
+
+
+def _as_usual(texts: pa.Array, name: TypeName) -> pa.Array:
+    """Return texts without exponents, and without zeros that say nothing."""
     if name in ("int", "long") or is_decimal(name):
         texts = _as_digits(texts)
-    for zeros in _DECIMAL_ZEROS if is_decimal(name) else [_ZEROS[name]] if name in _ZEROS else []:
+    for zeros in _DECIMAL_ZEROS if is_decimal(name) else [_ZEROS[name]]:
         texts = pc.replace_substring_regex(texts, *zeros)
-    fits = pc.match_substring_regex(texts, pattern_of(name))
-    return Cast(pc.cast(pc.if_else(fits, texts, None), kind), pc.indices_nonzero(pc.invert(fits)).to_pylist())
+    return texts
+
+
+def _places(found: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return the places of what is true."""
+    places: np.ndarray = pc.indices_nonzero(found).to_numpy().astype(np.int64)
+    return places
 
 
 def _may_be_beyond(texts: pa.Array | pa.ChunkedArray, numbers: pa.Array | pa.ChunkedArray) -> bool:
@@ -280,7 +311,7 @@ def _may_be_beyond(texts: pa.Array | pa.ChunkedArray, numbers: pa.Array | pa.Chu
 
 def _as_digits(values: pa.Array) -> pa.Array:
     """Return texts with the numbers among them that have an exponent, as R writes 1e+05, as digits."""
-    powers = pc.match_substring_regex(values, r"^[+-]?\d*\.?\d+[eE][+-]?\d+$")
+    powers = pc.match_substring_regex(values, _POWER)
     written = {text: _digits_of(text) for text in pc.unique(pc.filter(values, powers)).to_pylist() if text is not None}
     if not written:
         return values
@@ -301,10 +332,10 @@ def _digits_of(text: str) -> str:
 def _cast_typed(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType, declared: Column | None) -> Cast:
     """Return values that are typed already in another type; where some would be changed, all go by way of texts."""
     if values.type.equals(kind):
-        return Cast(values, ())
+        return Cast(values, _NOWHERE)
     if any(is_so(values.type) and name in names for is_so, names in _EXACT_CASTS) or pa.types.is_decimal(kind):
         try:
-            return Cast(pc.cast(values, kind), ())
+            return Cast(pc.cast(values, kind), _NOWHERE)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             pass
     plain = None if declared is None else Column(type=declared.type)  # typed values are not written in a way

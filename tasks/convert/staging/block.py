@@ -21,6 +21,7 @@ from tasks.convert.schema.shapes import count_shapes
 from tasks.convert.schema.target import TableTarget
 from tasks.convert.schema.types import Types
 from tasks.convert.staging.context import ConversionContext
+from tasks.convert.staging.reasons import count_reasons
 from tasks.core.errors import TableError
 from tasks.core.storage import fsync
 from tasks.core.tables import folder_of_value
@@ -30,7 +31,7 @@ _TELLING_ROWS = 10_000
 
 @dataclass(frozen=True)
 class BlockResult:
-    """What became of one block of a file; `reasons` are those of its rejects, each with how often it is, where there are any."""
+    """What became of one block of a file; `reasons` are those of its rejects, each with how often it is, where there are any; one may stand there several times."""
 
     received: int
     records: int
@@ -69,7 +70,7 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
 
     """
     target = plan.target
-    reasons = parsed.misfits["reason"].value_counts() if len(parsed.misfits) else None
+    reasons = count_reasons(parsed.misfits["reason"]) if len(parsed.misfits) else None
     if reasons is not None:
         write_rejects(target.staged / "rejects" / name, target.source, next(iter(rows)), parsed.misfits)
     parts = []

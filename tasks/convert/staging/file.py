@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiofiles
-import numpy as np
-import pyarrow as pa
 import xxhash
 
 from tasks.convert.files.opening import DamagedError, Stream, suffixes
@@ -24,13 +22,13 @@ from tasks.convert.schema.blocks import DECIMAL_COMMA, Guess, Hint, RawBlock
 from tasks.convert.schema.points import add_points
 from tasks.convert.staging.block import BlockResult, parse_block, sync_parts, write_block
 from tasks.convert.staging.context import (
-    REASONS_KEPT,
     ConversionContext,
     ConversionResult,
     ConvertedFile,
     InputFile,
     add_taken,
 )
+from tasks.convert.staging.reasons import most_common
 from tasks.core.errors import TableError
 from tasks.raw.files import fetch_again
 
@@ -296,18 +294,6 @@ def _judge(guess: Guess, written: Sequence[BlockResult]) -> Guess:
     return replace(guess, doubts=tuple(Hint(name, value, DECIMAL_COMMA) for name, value in points.items()))
 
 
-def _most_common(counted: Sequence[pa.StructArray]) -> dict[str, int]:
-    """Return the reasons that come most often, and how often: of those that come as often the first."""
-    if not counted:
-        return {}
-    reasons, counts = pa.Table.from_struct_array(pa.chunked_array(counted)).columns
-    met = reasons.combine_chunks().dictionary_encode()
-    summed = np.zeros(len(met.dictionary), np.int64)
-    np.add.at(summed, met.indices.to_numpy(), counts.to_numpy())
-    kept = np.argsort(-summed, kind="stable")[:REASONS_KEPT]
-    return dict(zip(met.dictionary.take(pa.array(kept)).to_pylist(), summed[kept].tolist(), strict=True))
-
-
 def _sum_up(
     file: InputFile, plan: ConversionContext, progress: _Progress, written: Sequence[BlockResult]
 ) -> ConversionResult:
@@ -327,7 +313,7 @@ def _sum_up(
         name=file.name,
         rows_received=sum(block.received for block in written),
         rows_rejected=sum(block.rejected for block in written),
-        reasons=_most_common([block.reasons for block in written if block.reasons is not None]),
+        reasons=most_common([block.reasons for block in written if block.reasons is not None]),
         size=file.size,
         mtime_ns=file.mtime_ns,
         ctime_ns=file.ctime_ns,
