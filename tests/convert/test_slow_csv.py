@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pytest
 
-from tasks.convert.formats.csv import quoting, second
+from tasks.convert.formats.csv import format as csv_format
+from tasks.convert.formats.csv import quoting, records, second
+from tasks.convert.formats.csv import reader as csv_reader
 from tasks.convert.staging import file as staging
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
 from tests.convert.slow_paths import ROWS, Flights, count_slow, inbox, made, read_flights, with_odd_line
@@ -169,6 +172,36 @@ def test_no_line_whose_quote_is_never_closed_has_python_read_the_others(
     made(tmp_path, files_source(table=NO_LIMIT), rejected=ROWS // each)
 
     assert "a block of CSV by Python's reader" not in slow
+
+
+@pytest.mark.parametrize("note", ["", ',"a\nb"'])
+def test_no_block_with_quotes_that_nothing_closes_is_told_apart_twice(
+    tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch, note: str
+) -> None:
+    """What had to be known to cut it is known when it is parsed: its lines are laid once."""
+    counts: Counter[str] = Counter()
+
+    def counted(module: ModuleType, name: str) -> None:
+        called = getattr(module, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            counts[name] += 1
+            return called(*arguments, **options)
+
+        monkeypatch.setattr(module, name, call)
+
+    counted(csv_format, "cut_records")
+    counted(records, "lay_lines")
+    counted(csv_reader, "read_texts_at_once")
+    monkeypatch.setattr(staging, "BLOCK_BYTES", 16 * 1024)
+    rows = [f"{line}{note}" if n % 20 else f'"{line}' for n, line in enumerate(flights.lines)]
+    (inbox(tmp_path) / "a.csv").write_text("\n".join([flights.header + ",note" * bool(note), *rows, ""]))
+
+    made(tmp_path, files_source(table=NO_LIMIT), rejected=len(rows[::20]))
+
+    assert counts["cut_records"] > 10
+    assert counts["lay_lines"] <= counts["cut_records"] + 1  # the last block is not cut
+    assert counts["read_texts_at_once"] <= (counts["cut_records"] + 1 if note else 2)
 
 
 def test_no_record_of_two_lines_with_a_field_too_many_has_python_read_the_others(

@@ -67,7 +67,8 @@ def without_unclosed(block: CsvBlock) -> CsvBlock:
     begins, stops = np.append(0, ends[unclosed + 1]).tolist(), np.append(ends[unclosed], len(block.window)).tolist()
     window = ByteView.of(b"".join(data[begin:stop] for begin, stop in zip(begins, stops, strict=True)))
     kept = np.delete(np.arange(len(starts)), unclosed)
-    others = replace(block, window=window, raw=block.raw or block.window, places=kept, is_settled=True)
+    raw = block.raw or block.window
+    others = replace(block, window=window, raw=raw, places=kept, is_settled=True, told=None)
     return others if has_lines_alone(window) else as_lines(others)
 
 

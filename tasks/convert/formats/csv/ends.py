@@ -35,7 +35,7 @@ def split_footer(cut: Cut, head: Head, records: int) -> tuple[Cut, Footer]:
     if not len(begins):
         return cut, Footer()
     rows, last = split_at_line(cut, int(begins[0]))
-    found = Records(last.plain.data, head.dialect, raw=last.text.data)
+    found = Records(last.plain, head.dialect, raw=last.text)
     texts = found.locate(range(len(found.spans)))["raw"].to_pylist()
     first = last.text.data.splitlines()[0].decode("utf-8", "backslashreplace")
     return rows, Footer.of(
@@ -92,7 +92,7 @@ def _outside_quotes(cut: Cut, head: Head, lines: np.ndarray, *, kept: bool) -> n
     if kept and found is not None:
         above = np.searchsorted(found.lines, lines, "right") - 1
         return lines[(above < 0) | (found.below[above] <= lines)]
-    records = Records(cut.plain.data, head.dialect, raw=cut.text.data, width=len(head.names))
+    records = Records(cut.plain, head.dialect, raw=cut.text, width=len(head.names))
     if kept:
         taken = [np.arange(span.start, span.end) for span in records.spans]
         return np.setdiff1d(lines, np.concatenate([*taken, np.empty(0, np.int64)]))
@@ -108,7 +108,7 @@ def _find_records(cut: Cut, head: Head) -> np.ndarray:
     lines = find_lines(data, quote, dialect.delimiter, len(head.names))
     if lines is not None:
         return lines
-    records = Records(data, dialect, raw=cut.text.data, width=len(head.names))
+    records = Records(cut.plain, dialect, raw=cut.text, width=len(head.names))
     return np.array(sorted([*(span.start for span in records.spans), *records.unclosed]), np.int64)
 
 

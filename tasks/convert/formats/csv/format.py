@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -15,16 +15,22 @@ from tasks.convert.formats.csv.ends import hold_back, settle_blank, split_at_lin
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.lines import has_blank_lines
 from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
-from tasks.convert.formats.csv.quoting import Quoting, are_paired, detect_escapes
+from tasks.convert.formats.csv.quoting import are_paired, detect_escapes
 from tasks.convert.formats.csv.reader import parse_csv
 from tasks.convert.formats.csv.records import Records
-from tasks.convert.formats.csv.spans import find_whole
 from tasks.convert.formats.csv.totals import TOTALS, Footer, Totals, find_totals
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat, misfit_alone
 from tasks.convert.schema.blocks import Guess, RawBlock
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.target import TableTarget
 from tasks.core.errors import TableError
+
+
+@dataclass(frozen=True)
+class ReadCut(Cut):
+    """Whole records of CSV, for which `records` had to be told apart: these, and those that begin below."""
+
+    records: Records
 
 
 class Csv(StreamedFormat):
@@ -85,8 +91,11 @@ class Csv(StreamedFormat):
         return self._block(self._settle_blank(cut), place)
 
     def _block(self, cut: Cut, place: Place) -> ByteBlock:
-        raw = None if cut.is_plain else cut.text
-        return typed_later(CsvBlock(cut.plain, self.head, place.line, place.byte, raw))
+        block = CsvBlock(cut.plain, self.head, place.line, place.byte, None if cut.is_plain else cut.text)
+        if isinstance(cut, ReadCut):
+            told = cut.records.narrow(block.window, block.first_line, block.first_byte, block.raw)
+            block = replace(block, told=told)
+        return typed_later(block)
 
     def _settle_blank(self, cut: Cut) -> Cut:
         """Return records with those without any value as is declared of them."""
@@ -172,24 +181,22 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
     plain = block if quoting.is_plain else ByteView.of(quoting.rewrite(block.data, may_be_open=not final))
     if final or (plain is not block and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))):
         return Cut(plain, block)
-    size = find_whole(plain.data, quoting.quote, delimiter, len(head.names))
-    if size and plain is not block:
+    raw, width = None if plain is block else block, len(head.names)
+    records = Records(plain, head.dialect, raw=raw, width=width)
+    if size := records.laid.whole:
         return split_at_line(Cut(plain, block), plain.to_place(size).lines_of_any_end)[0]
-    return Cut(block.to_place(size), block.to_place(size)) if size else _cut_by_reader(block, quoting, head)
+    if raw is not None:
+        records = Records(ByteView.of(quoting.rewrite(block.data)), head.dialect, raw=raw, width=width)
+    return _cut_by_reader(records)
 
 
-def _cut_by_reader(block: ByteView, quoting: Quoting, head: Head) -> Cut:
-    """Return the bytes as far as the last record that Python's reader finds whole, rewritten, and as they are."""
-    plain = quoting.rewrite(block.data)
-    raw = None if quoting.is_plain else block.data
-    records = Records(plain, head.dialect, raw=raw, width=len(head.names))
+def _cut_by_reader(records: Records) -> ReadCut:
+    """Return the lines as far as the last record that Python's reader finds whole."""
     end = records.first_unclosed
     if end is None:
         end = len(records.lines) if records.unclosed else max((span.end for span in records.spans), default=0)
-    cut = block.to_place(records.place_of(end))
-    if quoting.is_plain:
-        return Cut(cut, cut)
-    return Cut(ByteView.of("".join(records.lines[:end]).encode("utf-8", "surrogateescape")), cut)
+    plain, raw = (lines.text.to_place(lines.place_of(end)) for lines in (records.lines, records.raw))
+    return ReadCut(plain, plain if records.raw is records.lines else raw, records)
 
 
 def _last_line_end(text: ByteView) -> int:

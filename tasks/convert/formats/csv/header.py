@@ -126,7 +126,7 @@ def _read_units(text: ByteView, head: Head, reading: Reading, *, is_complete: bo
     if row is not None and first.start:
         raise TableError(f"its line {row} is blank, and read.units_row says that it has the units; correct it")
     assert place is not None
-    size = place + records.place_of(first.end)
+    size = place + records.raw.place_of(first.end)
     return replace(head, size=size, lines=above + first.end, units=tuple(first.fields))
 
 
@@ -146,7 +146,7 @@ def _read_header(text: ByteView, dialect: Dialect, rename: Rename, reading: Read
         return Head(dialect, tuple(rename(numbered)), 0, 0)
     if not is_utf8("".join(first.fields)):
         raise TableError("its header is not UTF-8; save the file as UTF-8, or declare read.encoding")
-    size = records.place_of(first.end)
+    size = records.raw.place_of(first.end)
     names, fields = tuple(rename(name_columns(first.fields))), tuple(first.fields)
     worded = tuple(name for name, field in zip(names, fields, strict=True) if _is_word(field))
     return Head(dialect, names, size, first.end, fields, text.to_place(size).data.strip(b"\r\n"), worded)
@@ -155,7 +155,7 @@ def _read_header(text: ByteView, dialect: Dialect, rename: Rename, reading: Read
 def _first_record(text: ByteView, dialect: Dialect) -> tuple[Span | None, Records]:
     """Return the first record that `text` begins with, and all of those that had to be told apart for it."""
     lines = _first_lines(text, dialect)
-    records = Records(dialect.quoting.rewrite(lines), dialect, raw=lines)
+    records = Records(ByteView.of(dialect.quoting.rewrite(lines)), dialect, raw=ByteView.of(lines))
     return next(iter(records.spans), None), records
 
 

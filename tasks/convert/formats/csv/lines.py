@@ -33,7 +33,7 @@ def as_lines(block: CsvBlock) -> CsvBlock:
     filled = np.flatnonzero(stops > starts)
     places = filled if block.places is None else block.places[filled]
     window = ByteView.of(_BLANK_LINES.sub(b"\n", data).lstrip(b"\n"))
-    lined = replace(block, window=window, raw=block.raw or block.window, places=places)
+    lined = replace(block, window=window, raw=block.raw or block.window, places=places, told=None)
     return lined if is_quoted_plainly(lined) else block
 
 

@@ -39,7 +39,8 @@ class CsvBlock:
 
     `raw` are the same lines as they stand in the file, where they were rewritten,
     and `places` those of the lines of `window` among them, where blank ones were left out. What `is_settled`
-    has no line that Python's reader takes for one whose quote is never closed.
+    has no line that Python's reader takes for one whose quote is never closed. `told` are the records that
+    were told apart by it already.
     """
 
     window: ByteView
@@ -49,6 +50,7 @@ class CsvBlock:
     raw: ByteView | None = None
     places: np.ndarray | None = None
     is_settled: bool = False
+    told: Records | None = None
 
     @cached_property
     def quote(self) -> str:
@@ -65,8 +67,9 @@ class CsvBlock:
     @cached_property
     def records(self) -> Records:
         """Return the records, told apart by Python's reader."""
-        raw = self.raw.data if self.raw is not None else None
-        return Records(self.window.data, self.head.dialect, self.first_line, self.first_byte, raw, len(self.head.names))
+        return self.told or Records(
+            self.window, self.head.dialect, self.first_line, self.first_byte, self.raw, len(self.head.names)
+        )
 
     def number_lines(self, lines: np.ndarray) -> np.ndarray:
         """Return the numbers in the file of lines, by their places in the window."""

@@ -24,6 +24,8 @@ def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
     """Return the rows of a block, typed, and the records that do not fit."""
     if not block.head.names or _is_empty(block):
         return cast_block(read_texts_at_once(block) or read_texts(block), schema)
+    if block.told is not None and block.told.unclosed:  # so that nothing else can read it
+        return _parse_but_unclosed(block, schema) or cast_block(read_texts(block), schema)
     lined = as_lines(block) if has_odd_lines(block) else block
     parsed = parse_typed(lined, schema)
     if parsed is None and lined is block and has_blank_lines(block.window):

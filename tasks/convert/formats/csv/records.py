@@ -9,14 +9,15 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import accumulate, chain, pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import pyarrow as pa
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.dialect import Dialect
-from tasks.convert.formats.csv.spans import MANY_LINES, LinesAlike, lay_lines, lines_of
+from tasks.convert.formats.csv.spans import MANY_LINES, LaidLines, LinesAlike, lay_lines
+from tasks.convert.formats.csv.text_lines import TextLines
 from tasks.convert.schema.misfits import make_misfits, make_records
 
 csv.field_size_limit(sys.maxsize)
@@ -48,22 +49,21 @@ class Records:
 
     def __init__(
         self,
-        data: bytes,
+        text: ByteView,
         dialect: Dialect,
         first_line: int = 1,
         first_byte: int | None = None,
-        raw: bytes | None = None,
+        raw: ByteView | None = None,
         width: int = 0,
     ) -> None:
         self._dialect = dialect
         self._width = width
         self._first_line = first_line
         self._first_byte = first_byte
-        # Bytes that are no UTF-8 stay what they are, as lone surrogates.
-        self.lines = lines_of(data)
-        self._data = ByteView.of(data)
-        self._alike = LinesAlike(self._data, dialect.delimiter, width)
-        self.raw = self.lines if raw is None else lines_of(raw)
+        self._text = text
+        self._alike = LinesAlike(text, dialect.delimiter, width)
+        self.lines = TextLines(text)
+        self.raw = self.lines if raw is None else TextLines(raw)
         self._doubted: list[Span] = []
         self._believed: list[Span] = []
 
@@ -75,12 +75,17 @@ class Records:
         return [span for start, stop in stretches for span in self._read(start, stop) if span.fields]
 
     @cached_property
+    def laid(self) -> LaidLines:
+        """Return how the lines lie, where something quotes fields."""
+        return lay_lines(self._text, self._dialect.quote, self._dialect.delimiter, self._width)
+
+    @cached_property
     def unclosed(self) -> list[int]:
         """Return the places of the lines whose quote is never closed: only records that may have one are looked at, and what follows it up to the next that is a record as well where all quotes count."""
         dialect, found, next_line = self._dialect, list[int](), 0
-        if not dialect.quote or not len(self._data):
+        if not dialect.quote or not len(self._text):
             return found
-        laid = lay_lines(self._data, dialect.quote, dialect.delimiter, self._width)
+        laid, text = self.laid, self._text.data
         doubtful, quoted = laid.doubtful.tolist(), laid.quoted.tolist()
         while (place := bisect_left(quoted, next_line)) < len(quoted):
             line = quoted[place]
@@ -88,9 +93,7 @@ class Records:
                 if (place := bisect_left(doubtful, line)) == len(doubtful):
                     break
                 line = doubtful[place]
-            whole = _whole_record(dialect.quote, dialect.delimiter, self._width).match(
-                self._data.data, int(laid.starts[line])
-            )
+            whole = _whole_record(dialect.quote, dialect.delimiter, self._width).match(text, int(laid.starts[line]))
             end = int(np.searchsorted(laid.starts, whole.end(), "right")) if whole else 0
             if end and end - line - 2 < MANY_LINES:
                 next_line = end
@@ -112,17 +115,19 @@ class Records:
     @property
     def why_broken(self) -> list[str]:
         """Return why each of these lines is no row; of one that cannot be decoded as well, that is the reason."""
-        return [UNCLOSED if is_utf8(self.lines[line]) else UNDECODABLE for line in self.unclosed]
+        if self._is_decodable(0, len(self.lines)):
+            return [UNCLOSED] * len(self.unclosed)
+        return [UNCLOSED if self._is_decodable(line, line + 1) else UNDECODABLE for line in self.unclosed]
 
     @cached_property
     def undecodable(self) -> list[int]:
         """Return the places of the whole records that are not in the file's encoding."""
-        if is_utf8("".join(self.lines)):
+        if self._is_decodable(0, len(self.lines)):
             return []
         return [place for place, span in enumerate(self.spans) if not self._is_decodable(span.start, span.end)]
 
     def _is_decodable(self, start: int, end: int) -> bool:
-        return is_utf8("".join(self.lines[start:end]))
+        return is_utf8(self.lines.join(start, end))
 
     @property
     def warnings(self) -> list[str]:
@@ -141,7 +146,17 @@ class Records:
 
     def has_blank(self, start: int, end: int) -> bool:
         """Return whether one of these lines of the file is blank; a comment is not."""
-        return any(not line.strip("\r\n") for line in self.raw[start:end])
+        return any(not line.strip("\r\n") for line in self.raw.read(start, end))
+
+    def narrow(self, text: ByteView, first_line: int, first_byte: int | None, raw: ByteView | None) -> Records:
+        """Return those of the text that this one begins with, and which ends with a record; what is known of these is."""
+        found = Records(text, self._dialect, first_line, first_byte, raw, self._width)
+        stop = int(np.searchsorted(self.lines.starts, len(text)))
+        found.unclosed = [line for line in self.unclosed if line < stop]
+        found._believed, found._doubted = (
+            [span for span in spans if span.end <= stop] for spans in (self._believed, self._doubted)
+        )
+        return found
 
     @property
     def first_unclosed(self) -> int | None:
@@ -149,7 +164,7 @@ class Records:
         lines, count = np.array(self.unclosed, np.int64), len(self.lines)
         is_stray = self._alike.are_records(lines + 1, np.full(len(lines), count))
         awaiting = np.flatnonzero(is_stray & (lines >= count - _LINES_AWAITED))
-        is_stray[awaiting] = [self._is_divided(self.lines[line]) for line in lines[awaiting].tolist()]
+        is_stray[awaiting] = [self._is_divided(line) for line in lines[awaiting].tolist()]
         # Of one that another quote of the block closes it is told already that it is stray, whatever comes.
         return next((line for line in lines[~is_stray].tolist() if next(self._read(line, count)).end > count), None)
 
@@ -159,39 +174,31 @@ class Records:
 
     def _locate(self, places: Sequence[tuple[int, int]]) -> pa.Table:
         """Return the records of these lines."""
-        raws = ("".join(self.raw[start:end]).rstrip("\r\n") for start, end in places)
+        raws = (self.raw.join(start, end).rstrip("\r\n") for start, end in places)
         texts = [raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for raw in raws]
         first = self._first_byte
-        offsets = None if first is None else [first + self.starts[start] for start, _ in places]
+        offsets = None if first is None else [first + self.raw.place_of(start) for start, _ in places]
         return make_records([self._first_line + start for start, _ in places], texts, offsets)
-
-    @cached_property
-    def starts(self) -> Sequence[int]:
-        """Return the byte of the file's data at which each line begins."""
-        return [0, *accumulate(len(line.encode("utf-8", "surrogateescape")) for line in self.raw)]
-
-    def place_of(self, line: int) -> int:
-        """Return how many bytes the lines before this one take up in the file."""
-        return len("".join(self.raw[:line]).encode("utf-8", "surrogateescape"))
 
     def _is_doubtful(self, span: Span) -> bool:
         """Return whether a record of several lines is more likely one whose quote is stray, and records below it."""
         if span.end - span.start < 2 or not self._width:  # noqa: PLR2004 - of one line
             return False
-        lines = self.lines[span.start : span.end]
+        lines = list(self.lines.read(span.start, span.end))
         well_formed = len(span.fields) == self._width and _is_well_formed(lines, self._dialect)
         if self._alike.are_records(np.array([span.start + 1]), np.array([span.end - 1])).all():
             # Of a stray quote the lines that it opens and closes in are records too; of a text of records one is longer.
-            doubted = not well_formed or (self._is_divided(lines[0]) and self._is_divided(lines[-1]))
+            doubted = not well_formed or (self._is_divided(span.start) and self._is_divided(span.end - 1))
             (self._doubted if doubted else self._believed).append(span)
             return doubted
         return not well_formed and all(map(self._is_record, lines[1:]))
 
-    def _is_divided(self, line: str) -> bool:
+    def _is_divided(self, line: int) -> bool:
         """Return whether a line has the delimiters of a record, those within quotes left out or not."""
         quote, delimiter = re.escape(self._dialect.quote), self._dialect.delimiter
-        plain = re.sub(f"{quote}[^{quote}]*{quote}", "", line)
-        return self._width - 1 in (plain.count(delimiter), line.count(delimiter))
+        text = self.lines.join(line, line + 1)
+        plain = re.sub(f"{quote}[^{quote}]*{quote}", "", text)
+        return self._width - 1 in (plain.count(delimiter), text.count(delimiter))
 
     def _is_record(self, line: str) -> bool:
         """Return whether a line is a record by itself, of as many fields as the header has."""
@@ -201,10 +208,9 @@ class Records:
 
     def _read(self, start: int, stop: int) -> Iterator[Span]:
         """Yield the records of lines; one that holds the sentinel has a quote that is not closed."""
-        lines = map(self.lines.__getitem__, range(start, stop))
         quote, delimiter = self._dialect.quote or None, self._dialect.delimiter
         reader = csv.reader(
-            chain(lines, [_SENTINEL]),
+            chain(self.lines.read(start, stop), [_SENTINEL]),
             delimiter=delimiter,
             quotechar=quote,
             quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -98,19 +97,6 @@ def find_spans(window: ByteView, quote: str, delimiter: str, width: int) -> Reco
     return RecordSpans(np.searchsorted(ends, starts), np.searchsorted(ends, stops) + 1, starts, stops, marks)
 
 
-def find_whole(data: bytes, quote: str, delimiter: str, width: int) -> int:
-    """Return the size of the whole records with which lines begin; 0 where only a reader can tell, or more than half of the bytes are of none."""
-    text = ByteView.of(data)
-    quoted = find_quoted(text.to_numpy(), quote, delimiter)
-    first, last = _group_lines(text, quoted)
-    if quoted.open is not None:
-        first, last = first[:-1], last[:-1]
-    starts, _ = text.line_spans_of_any_end
-    size = int(np.append(starts, len(data))[last[-1] + 1]) if len(last) else 0
-    is_doubtful = size < len(data) // 2 or _are_several(text, quoted, (first, last), delimiter, width).any()
-    return 0 if is_doubtful else size
-
-
 def _may_swallow(text: ByteView, quoted: Quoted, delimiter: str, width: int) -> bool:
     """Return whether a record of several lines may be a line whose quote is stray, and records below it."""
     return bool(_are_several(text, quoted, _group_lines(text, quoted), delimiter, width).any())
@@ -160,12 +146,17 @@ def _are_several(
 
 @dataclass(frozen=True)
 class LaidLines:
-    """Where lines begin, which hold quotes, and which are the first of a record, where each quote counts; `doubtful` are those of records that may be several."""
+    """Where the lines of a text begin, which hold quotes, and which are the first of a record, where each quote counts.
+
+    `doubtful` are the first lines of records that may be several, or are not closed. `whole` is the size of the whole
+    records with which the text begins; 0 where only a reader can tell, or more than half of the bytes are of none.
+    """
 
     starts: np.ndarray
     quoted: np.ndarray
     is_first: np.ndarray
     doubtful: np.ndarray
+    whole: int
 
 
 def lay_lines(text: ByteView, quote: str, delimiter: str, width: int) -> LaidLines:
@@ -174,13 +165,16 @@ def lay_lines(text: ByteView, quote: str, delimiter: str, width: int) -> LaidLin
     quoted = find_quoted(view, quote, delimiter)
     first, last = _group_lines(text, quoted)
     several = _are_several(text, quoted, (first, last), delimiter, width)
-    if quoted.open is not None:
-        several[-1] = True
+    closed = len(first) - (quoted.open is not None)
+    whole = int(np.append(starts, len(text))[last[closed - 1] + 1]) if closed else 0
+    if whole < len(text) // 2 or several[:closed].any():
+        whole = 0
+    several[closed:] = True
     is_first = np.zeros(len(starts), dtype=bool)
     is_first[first] = True
     has_quote = np.zeros(len(starts), dtype=bool)
     has_quote[np.searchsorted(starts, np.flatnonzero(view == ord(quote)), "right") - 1] = True
-    return LaidLines(starts, np.flatnonzero(has_quote), is_first, first[several])
+    return LaidLines(starts, np.flatnonzero(has_quote), is_first, first[several], whole)
 
 
 class LinesAlike:
@@ -235,8 +229,3 @@ class LinesAlike:
 
 def _holds_value(field: str) -> bool:
     return bool(field.strip()) and NUMBER_OR_DATE.fullmatch(field) is not None
-
-
-def lines_of(data: bytes) -> list[str]:
-    """Return the lines of bytes, each with what ends it; what is no UTF-8 stays what it is, as lone surrogates."""
-    return io.StringIO(data.decode("utf-8", "surrogateescape"), newline="").readlines()
