@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import flow, get_client, get_run_logger
@@ -11,7 +10,7 @@ from prefect.runtime import flow_run
 
 from flows.history import find_history, remove_history
 from tasks.clean.item import remove, survey
-from tasks.clean.survey import Line, find_places, read_age, summarize
+from tasks.clean.survey import Line, find_places, moment_before, summarize
 from tasks.core.scratch import sweep_scratch
 from tasks.core.storage import DataFolder
 from tasks.reports.cleaning import report_cleaning
@@ -37,7 +36,7 @@ async def clean(
         ConfigError: the age is none.
 
     """
-    folder, before = DataFolder.at(data), datetime.now(UTC) - read_age(older_than)
+    folder, before = DataFolder.at(data), moment_before(older_than)
     places = await asyncio.to_thread(find_places, folder, before, raw=raw)
     async with get_client() as client:
         runs = await find_history(client, folder, before)

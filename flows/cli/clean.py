@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.console import Console
 from flows.cli.console import make_console, print_line, print_table
 from flows.cli.prefect_api import prefect_api
 from tasks.clean.item import Place, remove, survey
-from tasks.clean.survey import Line, find_places, read_age, summarize
+from tasks.clean.survey import Line, find_places, moment_before, summarize
 from tasks.core.errors import ConfigError
 from tasks.core.scratch import sweep_scratch
 from tasks.core.storage import DataFolder
@@ -29,7 +29,7 @@ def clean_folder(data: Path, older_than: str, *, raw: bool, dry_run: bool, verbo
         ConfigError: the age is none, or there is no such folder.
 
     """
-    before = datetime.now(UTC) - read_age(older_than)
+    before = moment_before(older_than)
     if not data.is_dir():
         raise ConfigError(f"--data: {data} is no folder; name the one that the runs write to")
     folder, console = DataFolder.at(data), make_console()

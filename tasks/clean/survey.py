@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
 from tasks.clean.item import Item, Place
 from tasks.clean.models import find_models
@@ -31,17 +31,19 @@ class Line:
     because: str
 
 
-def read_age(older_than: str) -> timedelta:
-    """Return the age that a text like 30d tells.
+def moment_before(older_than: str) -> datetime:
+    """Return the moment, in UTC, since which a time like 30d has passed.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: the text tells no time, or one from before the calendar.
 
     """
     try:
-        return read_duration(older_than)
+        return datetime.now(UTC) - read_duration(older_than)
     except ValueError as error:
         raise ConfigError(f"--older-than: {error}") from None
+    except OverflowError:
+        raise ConfigError(f"--older-than: {older_than} ago no calendar had begun; write less, e.g. 30d") from None
 
 
 def find_places(folder: DataFolder, before: datetime, *, raw: bool = False) -> list[Place]:

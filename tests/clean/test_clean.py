@@ -21,7 +21,8 @@ from flows.clean import clean
 from flows.convert import convert
 from flows.history import find_history
 from tasks.clean.item import HELD, remove, survey
-from tasks.clean.survey import find_places, summarize
+from tasks.clean.survey import find_places, moment_before, summarize
+from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder
 from tasks.train.registry import load_model, read_champion
 from tests.clean.conftest import DAYS, ROWS, RUNS, TRAINED_EVERY, Worked, configure
@@ -85,6 +86,13 @@ def test_what_goes_is_what_nothing_needs(worked: Worked, tmp_path: Path) -> None
     assert what_reads(root) == before == {**before, **READS}
     again = asyncio.run(convert(configure(worked.site, DAYS[1:], 4), root))
     assert [table.files_read for table in again] == [0, 0]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("older_than", ["", "-1d", "30", "999999999d"])
+def test_an_age_that_is_none_is_refused(older_than: str) -> None:
+    """With what was typed, also where it leads to before the first year."""
+    with pytest.raises(ConfigError, match=f"--older-than: '?{older_than}"):
+        moment_before(older_than)
 
 
 def test_summaries_of_runs_and_limited_folders_go(tmp_path: Path) -> None:
