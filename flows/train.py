@@ -27,6 +27,8 @@ from tasks.reports.artifacts import as_task
 from tasks.reports.lineage import report_lineage
 from tasks.reports.progress import StageProgress, measure_candidates
 from tasks.reports.training import report_leaderboard, report_model
+from tasks.train.checks.training_set import is_checked
+from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.job import plan_jobs
 from tasks.train.evaluation.leaderboard import Leaderboard, rank
 from tasks.train.evaluation.leaderboard_file import keep_leaderboard
@@ -73,7 +75,10 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     models = folder.models(pipeline.name)
     await asyncio.to_thread(read_champion, models)  # a damaged one is told before the fits, not after them
     watch = await Watch.begin(pipeline, folder, of_stage=True)
-    training_set = await build_training_set(training, tables, folder.training(pipeline.name), fresh=fresh)
+    kept = folder.training(pipeline.name)
+    stands = not fresh and await asyncio.to_thread(is_checked, training, kept, tables)
+    build = as_task(build_training_set, changed=not stands)
+    training_set: TrainingSet = await build(training, tables, kept, fresh=fresh)
     tell(f"train: {training_set.rows:,} rows of {len(training_set.columns)} columns to learn {training.target} from")
     jobs = await asyncio.to_thread(plan_jobs, training, training_set, models)
     async with (
