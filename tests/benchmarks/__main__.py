@@ -1,4 +1,4 @@
-"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `sql`, `convert`, `clean`, `tables` or `train`."""
+"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `sql`, `convert`, `clean`, `tables`, `train` or `orchestrate`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from tests.benchmarks.clean import measure_clean
 from tests.benchmarks.convert import measure_convert
 from tests.benchmarks.demo import measure_demo
 from tests.benchmarks.ingest import measure_ingest
+from tests.benchmarks.orchestrate import measure_orchestrate
 from tests.benchmarks.sql import measure_sql
 from tests.benchmarks.tables import measure_tables
 from tests.benchmarks.train import measure_train
@@ -20,6 +21,7 @@ _BENCHMARKS = {
     "clean": measure_clean,
     "tables": measure_tables,
     "train": measure_train,
+    "orchestrate": measure_orchestrate,
 }
 
 

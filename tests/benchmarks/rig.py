@@ -93,7 +93,7 @@ class Rig:
     def _run(self, module: str, work: Work, limit_s: float, *arguments: str) -> tuple[Report, Seconds]:
         folder = self.folder / f"run-{next(self.numbers)}"
         say(f"{module.rpartition('.')[2]}, {work} {' '.join(arguments)}")
-        with _page_server(self.folder if work.tls else None) as url:
+        with page_server(self.folder if work.tls else None) as url:
             job = Job(f"{url}/{work.mode}/{work.pages // work.parts}", work.pages, folder, work.parts)
             trusted = {"SSL_CERT_FILE": str(self.folder / CERTIFICATE)} if work.tls else {}
             report = job.run(module, *arguments, environment=self.environment | trusted, limit_s=limit_s)
@@ -138,7 +138,7 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def _page_server(tls: Path | None) -> Iterator[str]:
+def page_server(tls: Path | None) -> Iterator[str]:
     """Yield the address of a fresh server of pages, of TLS where a folder is given for its certificate."""
     server = start_child("tests.benchmarks.server", *([] if tls is None else [str(tls)]))
     try:
