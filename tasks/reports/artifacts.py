@@ -60,9 +60,7 @@ def never_ends_a_run(show: Callable[Shown, Coroutine[Any, Any, None]]) -> Callab
     return shown
 
 
-def as_task(
-    report: Task[Shown, Coroutine[Any, Any, Any]], *, changed: bool
-) -> Callable[..., Coroutine[Any, Any, Any]]:
+def as_task(report: Task[Shown, Coroutine[Any, Any, Any]], *, changed: bool) -> Callable[..., Coroutine[Any, Any, Any]]:
     """Return what a task does as a task, or where nothing has changed without one: a task run takes 20 kB of Prefect's database."""
     return report if changed else report.fn
 
