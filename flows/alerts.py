@@ -173,7 +173,7 @@ def _threshold(kind: AlertKind, alert: Alert) -> str:
         case "stuck":
             return f" {write_duration(alert.stuck_after)}"
         case "rows_down":
-            return f" {alert.rows_down_by:.0%}"
+            return f" {100 * alert.rows_down_by:g}%"
         case _:
             return ""
 

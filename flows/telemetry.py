@@ -55,7 +55,9 @@ def begin_telemetry(pipeline: str, run: str | None, warn: Callable[[str], None])
         return Telemetry(pipeline, run, warn)
     except ImportError as error:
         warn(f"{_ADDRESS} is set, but {error.name} is not installed: nothing is sent; pip install tidemill[otel]")
-        return None
+    except ValueError as error:
+        warn(f"{_ADDRESS} is set, but nothing is sent: {error}; mend that variable, or unset it")
+    return None
 
 
 async def in_span(name: str, attributes: Mapping[str, str], work: Awaitable[Value]) -> Value:

@@ -97,8 +97,10 @@ def _refuse(run: BegunRun) -> None:
     if run.end is None:
         raise ConfigError(f"run {run} goes on; wait until it has ended")
     if run.end in ("completed", "skipped"):
+        asked = f", as {run.asked.only} alone was asked for; the other stages take" if run.asked.only else "; begin"
         raise ConfigError(
-            f"run {run} {'completed' if run.end == 'completed' else 'was skipped'}: nothing of it is left to do; begin another by run"
+            f"run {run} {'completed' if run.end == 'completed' else 'was skipped'}: "
+            f"nothing of it is left to do{asked} another by run"
         )
 
 

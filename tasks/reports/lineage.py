@@ -103,7 +103,7 @@ def _find_model(folder: DataFolder, asked: str) -> Subject:
     if len(found) != 1:
         names = [version.name for version in versions]
         there = did_you_mean(name, names) if not found else f"there are {', '.join(each.name for each in found)}"
-        raise ConfigError(f"{name!r} is not one version of {pipeline}; {there}")
+        raise ConfigError(f"{name or serving!r} is not one version of {pipeline}; {there}")
     version = found[0]
     record = read_training_record(folder.models(pipeline) / version.name / LINEAGE)
     serves = champion is not None and champion.version == version.name

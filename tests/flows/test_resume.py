@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
 from flows.cli.main import run_command
+from tasks.core.runs import Asked, BegunRun, keep_run
+from tasks.core.storage import DataFolder
 
 pytestmark = pytest.mark.flow
 
@@ -33,6 +36,17 @@ def wait_for(truth: Callable[[], bool]) -> None:
     while not truth():
         assert time.monotonic() < end, "it has not come so far"
         time.sleep(0.1)
+
+
+def test_a_run_of_one_stage_leaves_the_others_to_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It completed: what it was asked for is told beside that nothing of it is left."""
+    run = BegunRun.here("11111111-0000-0000-0000-000000000000", "shop", Asked("shop.yaml", only="ingest"))
+    keep_run(DataFolder.at(tmp_path), replace(run, end="completed"))
+
+    assert run_command(["resume", "--data", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.endswith(
+        "completed: nothing of it is left to do, as ingest alone was asked for; the other stages take another by run\n"
+    )
 
 
 def test_there_is_nothing_to_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

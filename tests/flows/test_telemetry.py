@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from flows.pipeline import pipeline
+from flows.telemetry import begin_telemetry
 from tasks.config import Pipeline
 from tests.flows.scheduling import free_port
 from tests.hosting import receiving
@@ -148,3 +149,15 @@ async def test_a_collector_that_is_down_is_told_once_and_ends_nothing(
     warnings = [each.getMessage() for each in caplog.records if "OpenTelemetry" in each.getMessage()]
     assert len(warnings) == 1
     assert "does not take the run's metrics and traces" in warnings[0]
+
+
+def test_a_variable_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent, and the run goes on."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("OTEL_ATTRIBUTE_COUNT_LIMIT", "many")
+    told: list[str] = []
+
+    assert begin_telemetry("shop", None, told.append) is None
+    assert len(told) == 1
+    assert "OTEL_ATTRIBUTE_COUNT_LIMIT" in told[0]
+    assert "many; mend that variable" in told[0]
