@@ -70,14 +70,14 @@ def test_a_failed_run_shows_its_warnings(tidemill: Tidemill, prefect_server: str
     """They may tell why it failed; the failure is what it ends with."""
     (tmp_path / "data" / "inbox" / "bad.txt").write_text("x\n" + "bad\n" * 9)
     orders.write_text(
-        "name: failing\nsources:\n  orders: {kind: files, path: inbox/*.csv, columns: {x: int}}\n"
+        "name: warned-failing\nsources:\n  orders: {kind: files, path: inbox/*.csv, columns: {x: int}}\n"
         "  others: {kind: files, path: inbox/bad.txt, columns: {x: int}}\n"
     )
 
     ended = tidemill("run", orders, "--data", tmp_path / "data")
 
     with PrefectHttpxSyncClient(base_url=prefect_server) as api:
-        artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["failing-run"]}}}).json()
+        artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["warned-failing-run"]}}}).json()
     (report,) = (artifact["data"] for artifact in artifacts)
     assert ended.returncode == 1
     assert "source others: 9 rows came and none entered the table" in ended.stderr
