@@ -253,4 +253,4 @@ def test_a_number_in_any_unit_is_that_number(written: list[tuple[Decimal, str, s
     cast = cast_texts(cleaned.values, "float", declared)
 
     assert cast.values.to_pylist() == [float(number) for number, *_ in written]
-    assert not cast.misfits
+    assert len(cast.misfits) == 0

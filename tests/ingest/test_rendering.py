@@ -122,7 +122,7 @@ async def test_a_page_that_does_not_come_to_an_end_is_one_error(
 
     with pytest.raises(SourceError, match=said):
         await land_rendered(source, tmp_path, browsers)
-    assert time.monotonic() - since < 6
+    assert time.monotonic() - since < 20  # of the 30 s that a page may take else
 
 
 async def test_only_what_a_page_is_made_of_is_asked_for(

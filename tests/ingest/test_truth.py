@@ -166,6 +166,8 @@ def test_what_says_nothing_has_every_row_once(sites: Sites, case: tuple[Drawn, d
         event("told")
         return
 
+    if drawn.shape == "list" and not drawn.shown:
+        return  # one object where a list never came may be a record
     there = Counter(map(key, drawn.there))
     assert set(map(key, drawn.shown)) <= set(rows)
     if (max(there.values()) > 1 or size_of(drawn, source) == 1) and is_shifted(drawn, source):

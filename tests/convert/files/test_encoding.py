@@ -114,10 +114,12 @@ def test_large_samples_are_judged_in_no_time() -> None:
     """A first block of 16 MiB costs no more than reading it does, in whatever encoding it is."""
     for sample in (GERMAN.encode("cp1252"), RUSSIAN.encode("cp1251"), GERMAN.encode() * 9 + b"\xff\n", b"a,b\n"):
         data = sample * (16 * 1024 * 1024 // len(sample))
-        start = time.process_time()
+        start = time.thread_time()
         detect_encoding(data)
 
-        assert time.process_time() - start < 0.5  # 0.03 s and less, were nobody else about
+        assert (
+            time.thread_time() - start < 2
+        )  # 0.03 s and less, were nobody else about; by Python's loops half a minute
 
 
 def test_utf8_is_passed_on_as_it_is() -> None:
