@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit  # Student's t: scipy.stats gives the same, and takes a second to import
+from scipy.special import betaincinv, stdtr, stdtrit  # scipy.stats gives the same, and takes a second to import
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
@@ -66,6 +66,18 @@ def adjust_holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty_like(raw)
     adjusted[order] = np.minimum(steps, 1)
     return [float(value) for value in adjusted]
+
+
+def binomial_interval(hits: int, rows: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a share of rows that holds at least as often as is said, however few there are.
+
+    Clopper and Pearson, The Use of Confidence or Fiducial Limits Illustrated
+    in the Case of the Binomial, Biometrika 26 (1934).
+    """
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(hits, rows - hits + 1, tail)) if hits else 0.0
+    high = float(betaincinv(hits + 1, rows - hits, 1 - tail)) if hits < rows else 1.0
+    return low, high
 
 
 @dataclass(frozen=True, eq=False)
