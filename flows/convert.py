@@ -22,6 +22,7 @@ from tasks.config import ElementsSource, FilesSource, Pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_named
 from tasks.core.concurrency import gather_all
+from tasks.core.escaping import count
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.storage import DataFolder
 from tasks.raw.owners import refuse_foreign
@@ -97,7 +98,7 @@ def warn_of_mixed_elements(
             continue
         cure = "take it out of one of the files" if isinstance(source, FilesSource) else "fetch again with --fresh"
         sentence = (
-            f"{twice[source.of]:,} records of {source.of} came again, and where such a one holds "
+            f"{count(twice[source.of], 'record')} of {source.of} came again, and where such a one holds "
             f"other elements than the first, those of both are rows; {cure} to have each once"
         )
         findings = replace(each.findings, warnings=(*each.findings.warnings, sentence))

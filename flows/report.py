@@ -54,7 +54,7 @@ def _came(summary: RunSummary) -> Iterator[str]:
 
 
 def _source_row(name: str, source: SourceSummary) -> list[str]:
-    again = "; ".join(f"{number:,} times {cause}" for cause, number in source.why_again[:3])
+    again = "; ".join(f"{count(number, 'time')} {cause}" for cause, number in source.why_again[:3])
     partitions = {
         "landed before": source.partitions_reused,
         "gone on with": source.partitions_resumed,
@@ -64,7 +64,7 @@ def _source_row(name: str, source: SourceSummary) -> list[str]:
         escape(name),
         "" if source.rows_new is None else f"{source.rows_new:,}",
         f"{source.requests:,}" if source.requests else "",
-        escape(again or (f"{source.retries:,} times" if source.retries else "")),
+        escape(again or (f"{count(source.retries, 'time')}" if source.retries else "")),
         f"{source.bytes_received:,}" if source.bytes_received else "",
         ", ".join(f"{number:,} {what}" for what, number in partitions.items() if number),
         "failed" if source.error else "right",

@@ -18,6 +18,7 @@ from flows.telemetry import candidates_spanned
 from flows.watch import Watch
 from tasks.config import Pipeline, Training
 from tasks.core.errors import StageError, TrainingError
+from tasks.core.escaping import count
 from tasks.core.locks import exclusive_lock
 from tasks.core.storage import DataFolder
 from tasks.core.story import tell, warn
@@ -79,7 +80,9 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     stands = not fresh and await asyncio.to_thread(is_checked, training, kept, tables)
     build = as_task(build_training_set, changed=not stands)
     training_set: TrainingSet = await build(training, tables, kept, fresh=fresh)
-    tell(f"train: {training_set.rows:,} rows of {len(training_set.columns)} columns to learn {training.target} from")
+    tell(
+        f"train: {count(training_set.rows, 'row')} of {count(len(training_set.columns), 'column')} to learn {training.target} from"
+    )
     jobs = await asyncio.to_thread(plan_jobs, training, training_set, models)
     async with (
         StageProgress(pipeline.name, "train", "candidates", partial(measure_candidates, len(jobs))),

@@ -92,10 +92,10 @@ def _failure(error: str) -> Iterator[str]:
 def _files(name: str, source: FilesSource, folder: DataFolder) -> Iterator[str]:
     files = list_files(source.path, source.root(folder.root), source.allow_hosts)
     size = sum(file.size for file in files)
-    yield f"{name}: {count(len(files), 'file')}, {size:,} bytes, of {redact(', '.join(source.path))}"
+    yield f"{name}: {count(len(files), 'file')}, {count(size, 'byte')}, of {redact(', '.join(source.path))}"
     first = files[0]
     kind = format_of(first.name, source.read).suffixes[0].removeprefix(".")
-    yield f"  the first is {redact(first.name)}, {kind}, {first.size:,} bytes"
+    yield f"  the first is {redact(first.name)}, {kind}, {count(first.size, 'byte')}"
 
 
 def _shown(look: Look, source: ApiSource | PagesSource) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _shown(look: Look, source: ApiSource | PagesSource) -> Iterator[str]:
         return
     kind = look.content_type or "no content type"
     told = f"{look.status} {look.reason}".strip()
-    yield f"{told} in {look.milliseconds:,.0f} ms, {kind}, {look.body_bytes:,} bytes{_led(look)}"
+    yield f"{told} in {look.milliseconds:,.0f} ms, {kind}, {count(look.body_bytes, 'byte')}{_led(look)}"
     if look.rows:
         yield f"{'records' if isinstance(source, ApiSource) else 'rows'}: {look.rows}"
     if look.pages:
@@ -128,7 +128,7 @@ def _rate_limit(look: Look, source: ApiSource | PagesSource) -> str:
     wait = f"; a run would wait {look.wait_s:,.0f} s now" if look.wait_s else ""
     rate = f", {asked.requests_per_s:g} a second at most" if asked.requests_per_s else ""
     return (
-        f"{told}{wait}; a run begins with {min(asked.start_in_flight, asked.max_in_flight)} requests in flight "
+        f"{told}{wait}; a run begins with {count(min(asked.start_in_flight, asked.max_in_flight), 'request')} in flight "
         f"and goes up to {asked.max_in_flight}{rate}, as the host bears"
     )
 

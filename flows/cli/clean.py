@@ -16,6 +16,7 @@ from flows.cli.prefect_api import prefect_api
 from tasks.clean.item import Place, remove, survey
 from tasks.clean.survey import Line, find_places, moment_before, summarize
 from tasks.core.errors import ConfigError
+from tasks.core.escaping import count
 from tasks.core.scratch import sweep_scratch
 from tasks.core.storage import DataFolder
 
@@ -61,7 +62,7 @@ async def _clean(
         removed = await asyncio.to_thread(remove, places)
         await remove_history(client, history)
     freed = sum(item.bytes for item in removed) / _MB
-    print_line(console, f"removed: {freed:,.1f} MB of {folder.root}, {len(history.goes):,} runs in Prefect")
+    print_line(console, f"removed: {freed:,.1f} MB of {folder.root}, {count(len(history.goes), 'run')} in Prefect")
 
 
 def _print_lines(console: Console, lines: Sequence[Line], *, dry_run: bool) -> None:

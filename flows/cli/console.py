@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 
 from flows.summary import RunSummary, SourceSummary, TargetSummary
-from tasks.core.escaping import printable
+from tasks.core.escaping import count, printable
 from tasks.core.progress import ProgressEvent
 from tasks.core.unread_output import end_output, let_consoles_end
 
@@ -125,10 +125,12 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
         _print_sources(console, summary.sources)
     for name, table in summary.tables.items():
         done = "made" if table.made else "as it was"
-        print_line(console, f"table {name:<12} {table.rows:>12,} rows, {table.columns} columns, {done}")
+        print_line(
+            console, f"table {name:<12} {count(table.rows, 'row'):>17}, {count(table.columns, 'column')}, {done}"
+        )
     for export in summary.exports:
         done = "written" if export.written else "as it was"
-        print_line(console, f"export {export.table:<11} {export.rows:>12,} rows to {export.to}, {done}")
+        print_line(console, f"export {export.table:<11} {count(export.rows, 'row'):>17} to {export.to}, {done}")
         for note in export.notes:
             print_line(console, f"  {note}")
     if summary.leaderboard:

@@ -10,6 +10,7 @@ from flows.cli.console import make_console, print_line
 from tasks.config import Export
 from tasks.config.base import trust
 from tasks.core.errors import ConfigError
+from tasks.core.escaping import count
 from tasks.core.storage import DataFolder
 from tasks.export.job import ExportJob, export_table
 
@@ -29,7 +30,7 @@ def export_to_target(table: str, target: str, data: Path, *, name: str | None, o
         raise ConfigError([each["msg"].removeprefix("Value error, ") for each in error.errors()]) from None
     made = export_table(ExportJob(table, export, DataFolder.at(data), Path.cwd(), is_known=False))
     console = make_console()
-    print_line(console, f"{made.rows:,} rows of {table} to {made.to}")
+    print_line(console, f"{count(made.rows, 'row')} of {table} to {made.to}")
     for note in made.notes:
         print_line(console, note)
     return 0

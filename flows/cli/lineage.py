@@ -56,7 +56,7 @@ class _Page:
             yield f"{_STEP}with Python {model['python'] or 'unknown'}, {packages or 'unknown packages'}"
             depth = 1
         if made := self._told.get("training_set"):
-            yield f"{_STEP * depth}training set: {made['rows']:,} rows, SHA-256 {self._hash(made['sha256'])}{_made(made)}"
+            yield f"{_STEP * depth}training set: {count(made['rows'], 'row')}, SHA-256 {self._hash(made['sha256'])}{_made(made)}"
             yield from self._query(made, depth + 1)
             depth += 1
         if self._told["inputs"] is None:

@@ -11,6 +11,7 @@ from flows.cli.prefect_api import prefect_api
 from tasks.config import QueryLimits, load_pipeline
 from tasks.convert.formats.registry import check_format
 from tasks.core.errors import ConfigError
+from tasks.core.escaping import count
 from tasks.core.storage import DataFolder
 from tasks.train.predict.inputs import read_input
 from tasks.train.predict.output import choose_output
@@ -127,7 +128,7 @@ def _print_prediction(console: Console, prediction: object) -> None:
     assert isinstance(prediction, Prediction)
     print_line(
         console,
-        f"{prediction.rows:,} rows of {prediction.source} predicted by {prediction.version} "
+        f"{count(prediction.rows, 'row')} of {prediction.source} predicted by {prediction.version} "
         f"({prediction.candidate}) to {prediction.path}",
     )
     for warning in prediction.warnings:

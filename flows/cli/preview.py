@@ -88,7 +88,7 @@ def _lines(name: str, source: Source, folder: DataFolder, rows: int, first_pages
         files = list_files(source.path, folder.root, source.allow_hosts)
         size = sum(file.size for file in files)
         what = f"{source.explode} of {source.of}, " if isinstance(source, ElementsSource) else ""
-        yield f"{name}: {what}{count(len(files), 'file')}, {size:,} bytes, of {redact(', '.join(source.path))}"
+        yield f"{name}: {what}{count(len(files), 'file')}, {count(size, 'byte')}, of {redact(', '.join(source.path))}"
         yield from _shown(read_head(name, source, files[0], folder), rows)
         return
     fetched = source.of if isinstance(source, ElementsSource) else name
@@ -152,7 +152,7 @@ def _requests(source: PartedSource) -> Iterator[str]:
         for url in _first_urls(source, partition)[:_ADDRESSES]:
             yield f"  {method} {redact(url)}"
     if len(partitions) > _ADDRESSES:
-        yield f"  … and the first pages of {len(partitions) - _ADDRESSES:,} partitions more"
+        yield f"  … and the first pages of {count(len(partitions) - _ADDRESSES, 'partition')} more"
 
 
 def _first_urls(source: ApiSource | PagesSource, partition: Partition) -> list[str]:
@@ -180,7 +180,7 @@ def _shown(head: Head, rows: int) -> Iterator[str]:
     for misfit in head.misfits.slice(0, _REJECTS).to_pylist():
         yield f"  reject: line {misfit['line']}: {misfit['reason']}: {_cut(misfit['raw'], 80)}"
     if len(head.misfits) > _REJECTS:
-        yield f"  … and {len(head.misfits) - _REJECTS:,} rejects more"
+        yield f"  … and {count(len(head.misfits) - _REJECTS, 'reject')} more"
     yield from (f"  warning: {sentence}" for sentence in head.warnings)
 
 

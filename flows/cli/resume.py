@@ -12,6 +12,7 @@ from flows.cli.run import run_pipeline
 from flows.summary import RunOptions, Stage
 from tasks.config import Pipeline, load_pipeline
 from tasks.core.errors import ConfigError
+from tasks.core.escaping import count
 from tasks.core.runs import BegunRun, is_killed, read_runs
 from tasks.core.storage import DataFolder
 from tasks.raw.files import suffix_of
@@ -119,4 +120,4 @@ def _done(config: Pipeline, folder: DataFolder) -> Iterator[str]:
         whole = "" if source.parents else f" of {len(list_partitions(source))}"
         yield f"{name}: {landed}{whole} landed"
     tables = [name for name in config.table_names if name in folder.tables()]
-    yield f"{len(tables)} of {len(config.table_names)} tables are there"
+    yield f"{len(tables)} of {count(len(config.table_names), 'table')} are there"

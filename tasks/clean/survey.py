@@ -14,6 +14,7 @@ from tasks.clean.runs import find_summaries
 from tasks.clean.tables import find_limited, find_unfinished, find_versions
 from tasks.config.base import read_duration
 from tasks.core.errors import ConfigError
+from tasks.core.escaping import count
 from tasks.core.storage import DataFolder
 
 _NAMED = 5
@@ -83,4 +84,4 @@ def _line(kind: str, items: list[Item]) -> Line:
 def _because(reasons: Counter[str]) -> str:
     told = [f"{reason} ({count:,})" for reason, count in reasons.most_common(_NAMED)]
     more = len(reasons) - _NAMED
-    return "; ".join([*told, *([f"and {more} more reasons"] if more > 0 else [])])
+    return "; ".join([*told, *([f"and {count(more, 'more reason')}"] if more > 0 else [])])

@@ -23,6 +23,7 @@ from tasks.convert.table.manifest import TableManifest, read_table_manifest
 from tasks.convert.tasks import convert_files
 from tasks.core.accounting import Account, RejectLimits, audit, errors_of
 from tasks.core.errors import ConfigError, TableError
+from tasks.core.escaping import count
 from tasks.core.storage import DataFolder
 
 _NAME = "rows"
@@ -157,7 +158,7 @@ def _sum_up(draft: Draft) -> tuple[SingleFile, Counter[str]]:
     held = sum(part.total for part in draft.parts.values())
     if held + single.rejected != single.received:
         raise TableError(
-            f"{single.received} rows received are not {held} read + {single.rejected} rejects; "
+            f"{count(single.received, 'row')} received are not {held} read + {single.rejected} rejects; "
             "this is an error in Tidemill, please report it"
         )
     return single, reasons

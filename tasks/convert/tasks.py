@@ -35,6 +35,7 @@ from tasks.convert.table.state import (
     state_of_table,
 )
 from tasks.core.errors import TableError
+from tasks.core.escaping import count
 from tasks.core.garbage_collection import tuned_gc
 from tasks.core.locks import exclusive_lock
 from tasks.core.outcome import Failed, Outcome
@@ -172,10 +173,12 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         tell(f"convert {job.name}: {len(names):,} of its files were read as {encoding}, the first is {names[0]}")
     table = await commit_converted(Commitment(draft, len(changed)), job.name, staged)
     if table.records_empty:
-        tell(f"convert {job.name}: {table.records_empty:,} records gave no row, as {job.explode} is empty in them")
+        tell(
+            f"convert {job.name}: {count(table.records_empty, 'record')} gave no row, as {job.explode} is empty in them"
+        )
     guesses = gather_guesses(draft.files, draft.parts.values(), draft.types, draft.spellings)
     for column, counts in guesses.taken.items():
-        told = ", ".join(f"{text!r} {count:,} times" for text, count in counts.items())
+        told = ", ".join(f"{text!r} {count(number, 'time')}" for text, number in counts.items())
         tell(f"convert {job.name}: {told} was taken off the numbers of {column}")
     before = state_of_table(job, manifest.types, {}, files_read=0).types
     seconds = time.monotonic() - start

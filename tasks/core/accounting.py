@@ -13,6 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tasks.core.escaping import count
+
 LOST_SHARE = 0.5  # of the rows of before: fewer than that may be a correction, more is hardly one
 _NAMED = 3
 
@@ -103,11 +105,11 @@ def unmet_values(partitions: Sequence[tuple[Sequence[tuple[str, object]], int]])
     `partitions` are the values of each partition that was fetched, by key, and its rows.
     """
     rows: Counter[tuple[str, object]] = Counter()
-    for values, count in partitions:
-        rows.update(dict.fromkeys(values, count))
+    for values, number in partitions:
+        rows.update(dict.fromkeys(values, number))
     empty: dict[str, list[str]] = {}
-    for (key, value), count in rows.items():
-        if not count:
+    for (key, value), number in rows.items():
+        if not number:
             empty.setdefault(key, []).append(f"{key}={value}")
     if not any(rows.values()):
         return []  # no row came at all, which is told
@@ -122,16 +124,16 @@ def same_answers(partitions: Sequence[tuple[Sequence[tuple[str, object]], int, s
     """
     alike: dict[str, list[str]] = {}
     rows: dict[str, int] = {}
-    for values, count, digest in partitions:
-        if count:
+    for values, number, digest in partitions:
+        if number:
             alike.setdefault(digest, []).append(",".join(f"{key}={value}" for key, value in values))
-            rows[digest] = count
+            rows[digest] = number
     same = [names for digest, names in alike.items() if len(names) > 1 and (rows[digest] > 1 or len(alike) == 1)]
     if not same:
         return []
     first, second, *others = same[0]
     more = f" and {len(others):,} more" if others else ""
-    groups = f", and so for {len(same) - 1:,} other groups of partitions" if len(same) > 1 else ""
+    groups = f", and so for {count(len(same) - 1, 'other group')} of partitions" if len(same) > 1 else ""
     return [f"the server gave the same rows for {first} and {second}{more}{groups}; is the parameter right?"]
 
 
@@ -145,7 +147,7 @@ def _nothing_entered(account: Account) -> list[str]:
     if not account.received or account.entered or not account.rejected:
         return []
     return [
-        f"{account.received:,} rows came and none entered the table, {_most_often(account)}; "
+        f"{count(account.received, 'row')} came and none entered the table, {_most_often(account)}; "
         "mend the data, or what is declared of it"
     ]
 
@@ -156,7 +158,7 @@ def _lost_everything(account: Account) -> list[str]:
         return []
     if not account.entered:
         return [
-            f"its table had {before.rows:,} rows and would have none; see whether the source is empty{account.remedy}"
+            f"its table had {count(before.rows, 'row')} and would have none; see whether the source is empty{account.remedy}"
         ]
     if before.same_columns and before.columns and not set(before.columns) & set(account.columns):
         return [
@@ -172,7 +174,7 @@ def _lost_rows(account: Account) -> list[str]:
         return []
     lost = before.rows - account.entered
     return [
-        f"its table has {account.entered:,} rows and had {before.rows:,}: {lost:,} are gone; "
+        f"its table has {count(account.entered, 'row')} and had {before.rows:,}: {lost:,} are gone; "
         "see whether the source lost them"
     ]
 

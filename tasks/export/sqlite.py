@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tasks.core.errors import ConfigError, ExportError
+from tasks.core.escaping import count
 from tasks.core.storage import commit
 from tasks.core.tables import quote_name
 from tasks.export.files import remove_leftovers
@@ -126,7 +127,7 @@ def _as_stored(rows: TableRows, columns: dict[str, str]) -> tuple[list[str], lis
     for name, number in rows.scalars(counted).items():
         if number:
             raise ConfigError(
-                f"column {name} of table {rows.name} has NaN in {number:,} rows, of which SQLite makes null; "
+                f"column {name} of table {rows.name} has NaN in {count(number, 'row')}, of which SQLite makes null; "
                 f"write nullif({name}, 'nan') in the query of a table, or write .parquet"
             )
     declared, stored = [], []

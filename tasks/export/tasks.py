@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.core.errors import ExportError, TidemillError
+from tasks.core.escaping import count
 from tasks.core.locks import exclusive_lock
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
@@ -41,5 +42,5 @@ async def export_one(job: ExportJob, *, fresh: bool) -> Outcome[Exported]:
         return Failed(said if said.startswith(key) else f"{key}: {said}")
     except OSError as error:
         return Failed(f"{key}: {explain_disk_failure(error, job.root)}")
-    emit(ProgressEvent("export", job.table, 1, 1, f"{made.rows:,} rows" if made.written else "nothing new"))
+    emit(ProgressEvent("export", job.table, 1, 1, f"{count(made.rows, 'row')}" if made.written else "nothing new"))
     return made

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from tasks.core.escaping import count
 from tasks.core.progress import ProgressEvent, emit, end_showing, is_over
 from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.plan import Landed
@@ -121,10 +122,10 @@ class SourceProgress(AbstractAsyncContextManager["SourceProgress"]):
     def _detail(self) -> str:
         """Return what has come, how fast, what is in flight, and how long the hosts asked to be left alone."""
         if 0 < self._partitions == self._reused:
-            return f"{self._rows:,} rows, landed before"
+            return f"{count(self._rows, 'row')}, landed before"
         rows = self._rows + sum(stats.rows for stats in self._under_way.values())
         pages = self._pages + sum(stats.pages for stats in self._under_way.values())
-        said = [f"{rows:,} rows", *([f"{pages:,} pages at {self._rate():,.0f}/s"] if pages else [])]
+        said = [f"{count(rows, 'row')}", *([f"{count(pages, 'page')} at {self._rate():,.0f}/s"] if pages else [])]
         counts = {
             "in flight": sum(stats.in_flight for stats in self._under_way.values()),
             "MB on their way": sum(stats.coming_bytes for stats in self._under_way.values()) // _MEGABYTE,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from tasks.config import PartedSource
+from tasks.core.escaping import count
 from tasks.core.outcome import Failed
 from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.plan import Landed
@@ -137,4 +138,4 @@ class RequestWarnings:
         finally:
             _at_work.reset(token)
             if (more := self._given[source] - MOST) > 0:
-                self._log(f"source {source}: {more:,} more warnings like these are not shown")
+                self._log(f"source {source}: not shown: {count(more, 'more warning')} like these")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
+from tasks.core.escaping import count
 from tasks.core.storage import commit
 from tasks.raw.files import (
     MANIFEST_SUFFIX,
@@ -119,4 +120,4 @@ def find_altered(folder: Path) -> Iterator[tuple[Path, str]]:
         elif not raw.is_file():
             yield raw, "it is gone"
         elif (size := raw.stat().st_size) != manifest.file_bytes:
-            yield raw, f"it has {size:,} bytes and was written with {manifest.file_bytes:,}"
+            yield raw, f"it has {count(size, 'byte')} and was written with {manifest.file_bytes:,}"

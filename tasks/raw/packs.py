@@ -16,6 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+from tasks.core.escaping import count
 from tasks.core.storage import commit, json_reader, write_json
 from tasks.raw.files import MANIFEST_SUFFIX, RAW_SUFFIX, RawManifest, is_as_written, manifest_path
 
@@ -117,7 +118,7 @@ class Packs:
         if path is None or path in self._whole:
             return None
         rows = self._packs[path].members[partition].manifest.rows
-        return f"{path.name}, with {rows:,} rows of it, was {'damaged or cut off' if path.exists() else 'gone'}"
+        return f"{path.name}, with {count(rows, 'row')} of it, was {'damaged or cut off' if path.exists() else 'gone'}"
 
     def add(self, inputs: Sequence[PackInput]) -> Path:
         """Put partitions into a new pack, with what lies in small ones, or among much that counts no more; return its path."""

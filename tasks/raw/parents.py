@@ -11,6 +11,7 @@ from typing import Any
 from tasks.config import Child, Parent, PartedSource, QueryLimits, Scalar
 from tasks.config.partitions import MOST_PARTITIONS
 from tasks.core.errors import QueryError
+from tasks.core.escaping import count
 from tasks.core.scratch import scratch
 from tasks.core.sql import bounded, check_query, explained, opened_tables
 from tasks.core.storage import DataFolder
@@ -38,7 +39,9 @@ def find_children(name: str, source: PartedSource, folder: DataFolder) -> tuple[
         if not children[key]:
             told.append(f"{at}: no row of {parent.from_} tells of a partition, so that nothing was fetched")
         if without:
-            told.append(f"{at}: {without:,} rows of {parent.from_} have no {parent.column}, and no partition")
+            told.append(
+                f"{at}: {count(without, 'row')} of {parent.from_} without {parent.column}, and so without a partition"
+            )
     return source.with_children(children), told
 
 
@@ -111,10 +114,10 @@ def _as_children(at: str, parent: Parent, rows: Sequence[tuple[Any, ...]]) -> tu
     """Return the children of rows, and how many rows have no value."""
     found: dict[str, Child] = {}
     without = 0
-    for value, *beside, count in rows:
+    for value, *beside, number in rows:
         plain = _as_whole(f"{at}.column", parent, value) if isinstance(value, float) else _plain(value)
         if plain is None or plain == "":  # the address of such a one would be that of all
-            without += count
+            without += number
             continue
         text = "true" if plain is True else "false" if plain is False else plain
         child = Child(text, tuple(zip(parent.take, map(_plain, beside), strict=True)))

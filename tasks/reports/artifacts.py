@@ -21,7 +21,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.sorting import ArtifactSort
 
 from tasks.convert.table.state import CommittedTable
-from tasks.core.escaping import escape
+from tasks.core.escaping import count, escape
 from tasks.core.story import warn
 from tasks.export.job import Exported
 from tasks.ingest.landing.plan import Landed
@@ -194,7 +194,7 @@ async def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: s
     The `description` is Markdown: what stands in it of a user's data its caller escapes.
     """
     left_out = len(rows) - ROWS_SHOWN
-    more = f" {left_out} further rows are not shown." if left_out > 0 else ""
+    more = f" Not shown: {count(left_out, 'further row')}." if left_out > 0 else ""
     shown = [{name: _cell(value) for name, value in row.items()} for row in rows[:ROWS_SHOWN]]
     await _show("table", key, shown, description + more)
 

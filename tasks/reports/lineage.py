@@ -12,6 +12,7 @@ from typing import Any, Literal
 from prefect.artifacts import acreate_markdown_artifact
 
 from tasks.core.errors import ConfigError
+from tasks.core.escaping import count
 from tasks.core.storage import DataFolder, hash_file
 from tasks.core.suggestions import did_you_mean
 from tasks.lineage.drawing import draw
@@ -48,7 +49,7 @@ class Subject:
     @property
     def drawing(self) -> str:
         """Return the drawing of what made it, as a block of Markdown."""
-        ends = [("training set", f"{self.training.rows:,} rows")] if self.training else []
+        ends = [("training set", f"{count(self.training.rows, 'row')}")] if self.training else []
         if self.version:
             ends.append((f"{self.version.pipeline} {self.version.candidate}", self.version.name))
         return draw(self.upstream or Upstream(), ends)

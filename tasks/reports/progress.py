@@ -13,6 +13,7 @@ import httpx
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.exceptions import PrefectException
 
+from tasks.core.escaping import count
 from tasks.core.progress import ProgressEvent, end_showing, is_over, subscribed
 from tasks.reports.artifacts import key_of
 
@@ -102,9 +103,9 @@ def measure_tables(stage: str, tables: int, events: Collection[ProgressEvent]) -
     told = [event for event in events if event.stage == stage]
     share = sum(event.done / event.total if event.total else 1.0 for event in told)
     whole = sum(event.done == event.total for event in told)
-    said = f"{whole:,} of {tables:,} done, {sum(event.done for event in told):,} files"
+    said = f"{whole:,} of {tables:,} done, {count(sum(event.done for event in told), 'file')}"
     rows = sum(event.value or 0 for event in told)
-    return 100.0 * share / tables if tables else 100.0, f"{said}, {rows:,.0f} rows" if rows else said
+    return 100.0 * share / tables if tables else 100.0, f"{said}, {count(int(rows), 'row')}" if rows else said
 
 
 def measure_candidates(candidates: int, events: Collection[ProgressEvent]) -> tuple[float, str]:
@@ -117,5 +118,5 @@ def measure_candidates(candidates: int, events: Collection[ProgressEvent]) -> tu
         best = max(scored, key=lambda event: event.value or 0.0)
         said += f", best so far {best.name} with {best.value:.4f}"
     if judged:
-        said += f", {len(judged):,} of {finalists:,} finalists judged on the hold-out"
+        said += f", {len(judged):,} of {count(finalists, 'finalist')} judged on the hold-out"
     return 100.0 * (len(trained) + len(judged)) / (candidates + finalists), said

@@ -10,7 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.config import write_label
-from tasks.core.escaping import escape
+from tasks.core.escaping import count, escape
 from tasks.core.story import warn
 from tasks.reports.artifacts import CELL_CHARACTERS, never_ends_a_run, show_page, show_table, warning_of_missing
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
@@ -28,7 +28,7 @@ async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
     """Show the candidates, ranked; a unit of its own so that the artifact stands in the run's graph."""
     rows = [_row(line, leaderboard) for line in leaderboard.lines]
     training_set, split = leaderboard.training_set, leaderboard.split
-    counted = f"{split.train:,} rows to train in {len(split.folds)} folds, {split.test:,} held out"
+    counted = f"{count(split.train, 'row')} to train in {len(split.folds)} folds, {split.test:,} held out"
     said = (
         f"Candidates by {leaderboard.training.metric}, greater is better: {counted}. Intervals are of 95 %, also in brackets; p is the chance of such "
         "a difference between equals, corrected for folds that overlap and for many comparisons."
@@ -96,7 +96,7 @@ async def report_prediction(pipeline: str, prediction: Prediction) -> None:
         for drift in prediction.drift
     ]
     said = (
-        f"{prediction.rows:,} rows of {prediction.source}, predicted by {prediction.version} ({prediction.candidate}) to "
+        f"{count(prediction.rows, 'row')} of {prediction.source}, predicted by {prediction.version} ({prediction.candidate}) to "
         f"{prediction.path}. {''.join(f'{each}. ' for each in prediction.warnings)}A population stability index above 0.2, and above what so few rows show by chance, is drift."
     )
     await show_table(f"{pipeline}-drift", rows, said)

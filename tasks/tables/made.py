@@ -24,6 +24,7 @@ from tasks.convert.table.state import CommittedTable
 from tasks.convert.table.versions import Versions
 from tasks.core.checksums import take_checksum
 from tasks.core.errors import TableError
+from tasks.core.escaping import count
 from tasks.core.storage import DataFolder, fingerprint, fsync, hash_file, remove_stale_temp_files
 from tasks.core.tables import list_parts
 from tasks.lineage.records import LINEAGE, Upstream, make_record, take_upstream, write_record
@@ -184,7 +185,7 @@ def _told(job: MadeTableJob, before: TableManifest, made: TableManifest, stop: t
         why = explain_no_row(job.name, job.table, job.tables, spill, stop) if job.table.query is not None else ""
         return (f"has no row; widen its query, or fill the tables that it is made of{why}",)
     if rows * _LOST < had:
-        return (f"has {rows:,} rows, and had {had:,} before; see whether that is meant",)
+        return (f"has {count(rows, 'row')}, and had {had:,} before; see whether that is meant",)
     return ()
 
 

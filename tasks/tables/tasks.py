@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import TableError
+from tasks.core.escaping import count
 from tasks.core.locks import exclusive_lock
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
@@ -43,5 +44,5 @@ async def make_one(job: MadeTableJob, name: str, *, fresh: bool) -> Outcome[Comm
         return Failed(str(error), part=name)
     except OSError as error:
         return Failed(f"tables.{name}: {explain_disk_failure(error, job.versions.home)}", part=name)
-    emit(ProgressEvent("tables", name, 1, 1, f"{made.rows_table:,} rows" if made.rows_new else "nothing new"))
+    emit(ProgressEvent("tables", name, 1, 1, f"{count(made.rows_table, 'row')}" if made.rows_new else "nothing new"))
     return made

@@ -87,7 +87,7 @@ async def test_a_warning_is_in_the_summary_of_every_run(prefect_server: str, tmp
         first.warnings
         == second.warnings
         == [
-            "source rows: check min_rows: the table has 1 rows; expected at least 5 rows; mend the data or the check",
+            "source rows: check min_rows: the table has 1 row; expected at least 5 rows; mend the data or the check",
             "source rows: check fresh of at: the latest at is 2024-01-01 00:00 UTC; expected a row of the last 1d; "
             "mend the data or the check",
         ]
@@ -105,7 +105,7 @@ async def test_a_check_that_is_declared_anew_is_run_on_the_table_there_is(prefec
     await convert(pipeline_of("anew"), tmp_path)
     before = await asyncio.to_thread(parts_of, tmp_path)
 
-    with pytest.raises(StageError, match=r"^source rows: check min_rows: the table has 1 rows; expected at least 2"):
+    with pytest.raises(StageError, match=r"^source rows: check min_rows: the table has 1 row; expected at least 2"):
         await convert(pipeline_of("anew", {"min_rows": 2}), tmp_path)
     with pytest.raises(
         StageError, match=r"^source rows: checks.0.not_null: 'idd' is not a column .* did you mean id\?"

@@ -131,7 +131,7 @@ def test_units_that_differ_are_told(tmp_path: Path, name: str) -> None:
 
     (warning,) = table.findings.warnings
     assert table.findings.guesses.taken == {"v": {"g": 3, "kg": 1, "t": 1, "lb": 1, "oz": 1}}
-    assert "'g' 3 times, 'kg' 1 times" in warning
+    assert "'g' 3 times, 'kg' 1 time" in warning
     assert "strip: ['g']" in warning
     assert [row["v"] for row in read_rows(tmp_path)] == [5, 6, 7, 8, 9, 1, 2]
     assert make_table(tmp_path, source).findings.warnings == (warning,)

@@ -36,7 +36,7 @@ def test_a_table_that_would_be_empty_stays(tmp_path: Path) -> None:
     make_table(tmp_path, files_source())
 
     write_files(tmp_path, a_csv="id,v\n")
-    with pytest.raises(TableError, match=r"its table had 1 rows and would have none; .* or delete .*/\.tables/rows"):
+    with pytest.raises(TableError, match=r"its table had 1 row and would have none; .* or delete .*/\.tables/rows"):
         make_table(tmp_path, files_source())
 
     assert read_rows(tmp_path) == [{"id": 1, "v": 1.5}]

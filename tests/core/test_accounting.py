@@ -132,7 +132,7 @@ def test_what_is_declared_and_never_met_is_a_warning() -> None:
         ("aa", 1, "region=0 and region=1; is"),
         ("aab", 1, None),
         ("aab", 2, "region=0 and region=1; is"),
-        ("abaab", 2, "region=0 and region=2 and 1 more, and so for 1 other groups of partitions; is"),
+        ("abaab", 2, "region=0 and region=2 and 1 more, and so for 1 other group of partitions; is"),
         ("ab", 2, None),
         ("aa", 0, None),
     ],

@@ -63,7 +63,7 @@ def test_another_table_of_the_database_stays(values: Path) -> None:
 @pytest.mark.parametrize(
     ("query", "name", "said"),
     [
-        ("SELECT 'nan'::DOUBLE AS v", "new.db", "column v of table odd has NaN in 1 rows, of which SQLite makes null"),
+        ("SELECT 'nan'::DOUBLE AS v", "new.db", "column v of table odd has NaN in 1 row, of which SQLite makes null"),
         ("SELECT 1 AS v", "text.db", "cannot be written: file is not a database; name another file, or remove it"),
         ("SELECT 1 AS v", "view.db", "use DROP VIEW to delete view odd; it is a view: name another table"),
     ],

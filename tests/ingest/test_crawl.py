@@ -191,7 +191,7 @@ async def test_a_link_that_was_left_out_is_told(site: Site, other_site: Site) ->
     groups = await crawl_from(pages(site, f"/page-that-links-on?to={to}&to=http://b.invalid/&to=page-2"))
 
     assert [warning for group in groups for warning in group.warnings] == [
-        f"follow or links lead to {to}, and to 1 other hosts, and were left out; "
+        f"follow or links lead to {to}, and to 1 other host, and were left out; "
         f"add {other} to allow_hosts if its pages are the source's, or have the selector leave it out"
     ]
 

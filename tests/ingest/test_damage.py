@@ -51,7 +51,7 @@ async def test_a_damaged_raw_file_is_fetched_anew_and_told(
     again = await land_one(source, tmp_path)
 
     assert (first.warnings, reused) == ((), None)
-    assert again.warnings == (f"{told}, and was fetched anew: there are 7 rows now",)
+    assert again.warnings == (f"{told}, and was fetched anew: it has 7 rows now",)
     assert read_rows(again.path) == ITEMS
     assert (await land_one(source, tmp_path)).warnings == ()
 

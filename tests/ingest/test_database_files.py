@@ -195,7 +195,7 @@ async def test_rows_outside_of_a_range_are_told(tmp_path: Path, database: str) -
     )
 
     assert first.warnings == (
-        "partitions.id: 3 rows have no id within its range, and are in no partition; "
+        "partitions.id: 3 rows without id within its range, and in no partition; "
         "widen range, or leave these rows out in the query",
     )
     assert (second.warnings, [each.warnings for each in placed]) == ((), [(), ()])

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
+from tasks.core.escaping import count
 from tasks.ingest.landing.plan import Landed
 from tests.ingest.sources import QUICK, api, land_one, list_files, read_rows
 from tests.site.drawn import Drawn, draw_at
@@ -64,7 +65,9 @@ async def test_an_empty_page_before_others_is_no_end(site: Site, tmp_path: Path,
 
     assert read_rows(landed.path) == rows_of(without(*empty))
     (warning,) = landed.warnings
-    assert f"page={empty[0] // 3 + 1}: {len(empty) // 3} page(s) without rows stand before others" in warning
+    assert (
+        f"page={empty[0] // 3 + 1}: others with rows come after {count(len(empty) // 3, 'page')} without any" in warning
+    )
     assert warning.endswith("where such an answer is an error, name what it has in error_at")
 
 
@@ -75,7 +78,7 @@ async def test_rows_that_came_behind_the_end_are_landed(site: Site, tmp_path: Pa
     landed = await land_odd(site, tmp_path, PAGE)
 
     assert read_rows(landed.path) == ALL
-    assert "page=4: 2 page(s) without rows stand before others" in landed.warnings[0]
+    assert "page=4: others with rows come after 2 pages without any" in landed.warnings[0]
 
 
 async def test_a_page_is_confirmed_by_few_requests(site: Site, tmp_path: Path) -> None:
@@ -129,7 +132,7 @@ async def test_an_only_short_page_that_comes_again_is_the_last(site: Site, tmp_p
 
     assert read_rows(landed.path) == ALL[:rows]
     (warning,) = landed.warnings
-    assert f"page=2 gave the {rows} records of the first page again, fewer than pagination.size (3)" in warning
+    assert f"page=2 gave the {count(rows, 'record')} of the first page again, fewer than pagination.size (3)" in warning
     assert warning.endswith(f"correct pagination.param 'page' or set size: {rows}, otherwise use kind: single")
 
 

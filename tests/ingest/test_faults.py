@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.core.escaping import count
 from tests.ingest.kinds import COUNTED, COUNTED_OFFSETS, FOLLOWED, KINDS, SINGLE, UNCOUNTED, count_asked, of_kind
 from tests.ingest.sources import QUICK, api, land_one, list_files, read_rows
 from tests.site.api import BOMB_BYTES, CHANGED, bomb
@@ -117,7 +118,7 @@ async def test_offsets_do_not_pass_over_rows(site: Site, tmp_path: Path, fault: 
     """A page with fewer rows than asked for, which is not the last by the count, is an error: rows may be missing."""
     errors = await land_kinds(site, COUNTED_OFFSETS, fault, tmp_path)
 
-    sentence = f"a page has {rows} rows where pagination.size says 3, and more follow"
+    sentence = f"a page has {count(rows, 'row')} where pagination.size says 3, and more follow"
     assert [sentence in str(error) for error in errors.values()] == [True, True]
 
 
@@ -186,7 +187,7 @@ async def test_a_failure_counts_its_own_attempts_only(site: Site, tmp_path: Path
     """Pages that are fetched beside it do not add to the attempts that an error tells of."""
     source = api(site, "/429-above-4-in-flight", requests=QUICK | {"attempts": 1})
 
-    with pytest.raises(SourceError, match="failed 1 times, at last with: 429 Too Many Requests"):
+    with pytest.raises(SourceError, match="failed 1 time, at last with: 429 Too Many Requests"):
         await land_one(source, tmp_path)
 
 

@@ -258,7 +258,7 @@ async def test_what_was_fetched_is_a_table(prefect_server: str) -> None:
         (missing,) = await artifacts(prefect, "shown-not-fetched")
     rows = json.loads(fetched["data"])
     assert fetched["description"] == (
-        "What was fetched, the slowest first; 1 of 103 partitions were landed before. 2 further rows are not shown."
+        "What was fetched, the slowest first; 1 of 103 partitions were landed before. Not shown: 2 further rows."
     )
     assert rows[0] == {
         "source": "news",
@@ -304,7 +304,7 @@ async def test_a_source_that_always_fails_does_not_fill_the_log(
         r"attempt 3 of 4, the next in 0.0 s",
         warned[0],
     )
-    assert warned[-1] == "source things: 10 more warnings like these are not shown"
+    assert warned[-1] == "source things: not shown: 10 more warnings like these"
 
 
 async def test_a_fault_that_passes_at_once_is_no_warning(

@@ -65,8 +65,8 @@ async def test_a_page_with_the_rows_of_another_is_told(site: Site) -> None:
 
     assert [row["name"] for row in read_rows(groups)] == ["1a", "1b", "2a", "2b", "1a", "1b"]
     assert last.warnings == (
-        f"1 pages have the same rows as another that was read before, the first of them {site.url}/counted/1?again has "
-        f"those of {site.url}/counted/1, and their rows are in the table twice: where it is the same page by another "
+        f"1 page with the same rows as another that was read before, the first of them {site.url}/counted/1?again has "
+        f"those of {site.url}/counted/1: their rows are in the table twice; where it is the same page by another "
         "address, have follow and links leave that out, or declare the key of the rows",
     )
     assert keyed.warnings == ()

@@ -148,7 +148,7 @@ async def test_rows_without_a_value_are_landed(site: Site, tmp_path: Path) -> No
     ("rows", "sentence"),
     [
         ([{"id": 1}, {"id": 2}], r"^incremental.field: 'at' is in none of 2 records; correct the field$"),
-        (rows_at(None), r"^incremental.field: 'at' is in none of 1 records; correct the field$"),
+        (rows_at(None), r"^incremental.field: 'at' is in none of 1 record; correct the field$"),
         (rows_at(1, "2024-01-01"), r"'at' has values that cannot be compared, 1 and '2024-01-01'; name a field of"),
         (rows_at(True), r"'at' has the value True, which is neither a number nor a time in ISO 8601; name a field"),
         (rows_at("soon"), r"'at' has the value 'soon', which is neither a number nor a time"),

@@ -150,7 +150,7 @@ async def test_a_job_that_is_gone_is_made_anew(site: Site, tmp_path: Path) -> No
         ("gone-between", "1 of its files is landed; the next run makes another job"),
         (
             "fewer-later",
-            "the job names 1 files, where it named more when 1 were landed; the next run makes another job",
+            "the job names 1 file, where it named more when 1 were landed; the next run makes another job",
         ),
     ],
 )

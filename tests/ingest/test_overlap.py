@@ -26,7 +26,7 @@ async def test_offsets_that_count_from_1_are_told(site: Site, tmp_path: Path) ->
 
     (warning,) = landed.warnings
     assert read_rows(landed.path) == [*ROWS[:3], *ROWS[2:]]
-    assert "a page begins with the 1 row(s) that the page before it ends with, '{\"id\": 3}' the first" in warning
+    assert "a page begins with the 1 row that the page before it ends with, '{\"id\": 3}' the first" in warning
     assert warning.endswith("as where the server counts from 1, or declare a key, by which such rows are dropped")
 
 
@@ -37,7 +37,7 @@ async def test_a_cursor_that_includes_its_row_is_told(site: Site, tmp_path: Path
     landed = await land_one(api(site, "/drawn", pagination=CURSOR), tmp_path)
 
     (warning,) = landed.warnings
-    assert "a page begins with the 2 row(s)" in warning
+    assert "a page begins with the 2 rows" in warning
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ async def test_one_row_that_comes_again_is_told(site: Site, tmp_path: Path) -> N
     landed = await land_one(api(site, "/drawn", pagination=OFFSET), tmp_path)
 
     (warning,) = landed.warnings
-    assert "gave the 1 records of the first page again, fewer than pagination.size (3)" in warning
+    assert "gave the 1 record of the first page again, fewer than pagination.size (3)" in warning
 
 
 @pytest.mark.parametrize(("way", "kind"), [("page", {"kind": "page"}), ("link_header", {"kind": "link_header"})])

@@ -148,7 +148,7 @@ async def test_a_file_and_a_list_in_records_may_be_parents(site: Site, tmp_path:
 
     assert read_table(tmp_path / "data", "by_file") == items_of([1, 2])
     assert read_table(tmp_path / "data", "by_element") == items_of([1])
-    assert "source by_file: partitions.id: 2 rows of ids have no order, and no partition" in summary.warnings
+    assert "source by_file: partitions.id: 2 rows of ids without order, and so without a partition" in summary.warnings
 
 
 async def test_a_slice_is_of_children_too(site: Site, tmp_path: Path) -> None:

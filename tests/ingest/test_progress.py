@@ -204,7 +204,7 @@ async def test_of_many_warnings_the_first_are_given() -> None:
     assert sorted(said) == sorted(
         [
             *(f"source news: trouble {number}" for number in range(MOST)),
-            "source news: 9,980 more warnings like these are not shown",
+            "source news: not shown: 9,980 more warnings like these",
             "source users: trouble 0",
         ]
     )

@@ -49,7 +49,7 @@ def rows_of(kind: str) -> list[Any]:
 async def fail(site: Site, source: ApiSource | PagesSource, folder: Path, *, fresh: bool = False) -> int:
     """Land a source whose seventh page is refused; return how many requests it took."""
     kept_at(site).broken_from, asked = REACHED + 1, len(site.seen)
-    with pytest.raises(SourceError, match=r"failed 1 times, at last with: 500"):
+    with pytest.raises(SourceError, match=r"failed 1 time, at last with: 500"):
         await land_one(source, folder, fresh=fresh)
     kept_at(site).broken_from = LONG_PAGES + 99
     return len(site.seen) - asked

@@ -124,7 +124,7 @@ def test_a_damaged_pack_has_none_of_its_partitions(tmp_path: Path, harm: Callabl
     RawFolder(tmp_path).pack([packed("n=1", "1")])
     assert [RawFolder(tmp_path).find_damage(each) for each in ("n=1", "n=2")] == [
         None,
-        f"pack-000001.jsonl.zst, with 1 rows of it, {said}",
+        f"pack-000001.jsonl.zst, with 1 row of it, {said}",
     ]
     assert rows_of(tmp_path, ["n=1", "n=2"]) == ["1", None]
 
@@ -156,5 +156,5 @@ def test_altered_packs_are_found(tmp_path: Path) -> None:
     before = list(find_altered(tmp_path))
     pack.write_bytes(b"x")
 
-    assert (before, list(find_altered(tmp_path))) == ([], [(pack, f"it has 1 bytes and was written with {size}")])
+    assert (before, list(find_altered(tmp_path))) == ([], [(pack, f"it has 1 byte and was written with {size}")])
     assert manifest_path(pack).name == "pack-000001.json"

@@ -34,7 +34,7 @@ def test_numbers_with_a_point_are_whole_where_they_can_be(tmp_path: Path) -> Non
     found, told = children_of(tmp_path, values)
 
     assert [(value, type(value)) for value in found] == [(0, int), (1, int), (2, int), (2.5, float)]
-    assert told == ["partitions.id: 2 rows of orders have no id, and no partition"]
+    assert told == ["partitions.id: 2 rows of orders without id, and so without a partition"]
 
 
 @pytest.mark.parametrize("value", [2.0**53, -1e20, float("inf")])

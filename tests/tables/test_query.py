@@ -285,7 +285,7 @@ def test_few_rows_are_told(data: Path) -> None:
     few = make(data, pipeline_of(t={"query": "SELECT * FROM rows LIMIT 1"}))["t"]
     none = make(data, pipeline_of(t={"query": "SELECT * FROM rows LIMIT 0"}))["t"]
 
-    assert few.findings.warnings == ("has 1 rows, and had 3 before; see whether that is meant",)
+    assert few.findings.warnings == ("has 1 row, and had 3 before; see whether that is meant",)
     assert none.findings.warnings[0].startswith("has no row")
 
 

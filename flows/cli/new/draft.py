@@ -13,6 +13,7 @@ from flows.cli.new.shapes import Read, combine
 from flows.cli.new.text import Text, write_scalar
 from tasks.convert.head import Head
 from tasks.convert.proposal import ColumnProposal, KeyProposal, propose_columns
+from tasks.core.escaping import count
 
 _DECLARED_AS: Mapping[str, str] = {"long": "int", "timestamp_utc": "timestamp"}
 _DECLARABLE = frozenset({"int", "float", "string", "bool", "date", "timestamp"})
@@ -201,7 +202,7 @@ def _write_plain(text: Text, columns: Sequence[ColumnProposal]) -> None:
         else:
             text.note(", ".join(filter(None, (f"{each.name}: {'empty' if kind == 'null' else kind}", said))))
     if len(columns) > _MOST_LISTED:
-        text.note(f"… and {len(columns) - _MOST_LISTED} columns more")
+        text.note(f"… and {count(len(columns) - _MOST_LISTED, 'column')} more")
 
 
 def write_key(

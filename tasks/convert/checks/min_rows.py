@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from tasks.config.checks import CheckFailure, TableCheck, TableRows
+from tasks.core.escaping import count
 
 
 class MinRows(TableCheck):
@@ -27,8 +28,8 @@ class MinRows(TableCheck):
     @property
     def expected(self) -> str:
         """Return what is expected."""
-        return f"at least {self.min_rows:,} rows"
+        return f"at least {count(self.min_rows, 'row')}"
 
     def find(self, rows: TableRows, types: Mapping[str, str], now: datetime) -> CheckFailure | None:  # noqa: ARG002 - of any columns
         """Return how many rows there are, if they are too few."""
-        return CheckFailure(f"the table has {rows.count:,} rows") if rows.count < self.min_rows else None
+        return CheckFailure(f"the table has {count(rows.count, 'row')}") if rows.count < self.min_rows else None

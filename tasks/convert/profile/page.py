@@ -15,7 +15,7 @@ from tasks.convert.table.guesses import Guesses, SharedGuess
 from tasks.convert.table.manifest import read_table_manifest
 from tasks.convert.table.state import CommittedTable
 from tasks.convert.table.versions import Versions
-from tasks.core.escaping import draw_bars, escape, picture, table
+from tasks.core.escaping import count, draw_bars, escape, picture, table
 
 PAGE_BYTES = 200_000
 REASONS_SHOWN = 10
@@ -83,11 +83,15 @@ def _rejects(counts: RunCounts) -> list[str]:
         return []
     reasons = sorted(counts.reasons.items(), key=lambda item: -item[1])
     rows = []
-    for reason, count in reasons[:REASONS_SHOWN]:
+    for reason, times in reasons[:REASONS_SHOWN]:
         examples = counts.examples.get(reason, ())
-        rows.append([escape(reason, 200), f"{count:,}", *_example(examples[0] if examples else None)])
+        rows.append([escape(reason, 200), f"{times:,}", *_example(examples[0] if examples else None)])
         rows += [["", "", *_example(example)] for example in examples[1:]]
-    left = f"\n\n{len(reasons) - REASONS_SHOWN} further reasons are not shown." if len(reasons) > REASONS_SHOWN else ""
+    left = (
+        f"\n\nNot shown: {count(len(reasons) - REASONS_SHOWN, 'further reason')}."
+        if len(reasons) > REASONS_SHOWN
+        else ""
+    )
     return ["## Rejects", table(["reason", "rows>", "file", "line>", "raw"], rows) + left]
 
 
@@ -134,7 +138,7 @@ def _guesses(guesses: Guesses) -> list[str]:
         for each in guesses.types[:_TYPES_SHOWN]
     ]
     left = len(guesses.types) - len(rows)
-    more = f"\n\n{left:,} further columns are not shown." if left else ""
+    more = f"\n\nNot shown: {count(left, 'further column')}." if left else ""
     return ["## Guesses", said, read, *hints, table(["column", "type", "because of", "else", "as in"], rows) + more]
 
 
@@ -185,7 +189,7 @@ def _sample_line(profile: Profile) -> str:
     parts = "all" if profile.parts_read == profile.parts else f"{profile.parts_read:,} of {profile.parts:,}"
     return (
         f"Nulls, min and max are those of {parts} parts. Distinct values, pictures and frequent values are of a sample of "
-        f"{profile.sampled:,} of {profile.rows:,} rows: a column has at least as many distinct values (≥)."
+        f"{profile.sampled:,} of {count(profile.rows, 'row')}: a column has at least as many distinct values (≥)."
     )
 
 
@@ -268,7 +272,7 @@ def write_schema_change(source: str, before: Mapping[str, str], after: Mapping[s
     more = len(changes) - len(rows)
     page = [
         f"# Columns of {escape(source, cell=False)}",
-        f"{len(before):,} columns before, {len(after):,} now.",
+        f"{count(len(before), 'column')} before, {len(after):,} now.",
         table(["change", "column", "before", "now"], rows),
     ]
-    return "\n\n".join(page + [f"{more:,} further changes are not shown."] * (more > 0))
+    return "\n\n".join(page + [f"Not shown: {count(more, 'further change')}."] * (more > 0))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tasks.core.errors import TableError
+from tasks.core.escaping import count
 from tasks.core.tables import clean_name
 
 FILE, LINE = "_file", "_line"  # the columns that tell where a row came from
@@ -70,7 +71,7 @@ def refuse_width(columns: int, rows: int = 1) -> None:
     if columns > MAX_COLUMNS:
         raise TableError(f"has {columns:,} columns, more than the {MAX_COLUMNS:,} that a table may have; {_CURE}")
     if rows * columns > MAX_CELLS:
-        raise TableError(f"has {columns:,} different columns in {rows:,} records, most of them empty; {_CURE}")
+        raise TableError(f"has {columns:,} different columns in {count(rows, 'record')}, most of them empty; {_CURE}")
 
 
 def name_columns(fields: Sequence[str]) -> list[str]:

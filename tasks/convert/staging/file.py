@@ -30,6 +30,7 @@ from tasks.convert.staging.context import (
 )
 from tasks.convert.staging.reasons import most_common
 from tasks.core.errors import TableError
+from tasks.core.escaping import count
 from tasks.raw.files import fetch_again
 
 BLOCK_BYTES = 8 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
@@ -307,7 +308,7 @@ def _sum_up(
     if plan.target.landed and progress.damage:
         raise TableError(f"{progress.damage}; {fetch_again(file.name)}")
     if file.rows is not None and records != file.rows:
-        raise TableError(f"holds {records} rows, but {file.rows} were landed; {fetch_again(file.name)}")
+        raise TableError(f"holds {count(records, 'row')}, but {file.rows} were landed; {fetch_again(file.name)}")
     first = written[0].parts[0].name if written[0].parts else ""  # also of a file without rows
     converted = ConvertedFile(
         name=file.name,

@@ -27,6 +27,7 @@ from tasks.convert.table.manifest import (
 from tasks.convert.table.versions import ALONE, KEPT
 from tasks.core.checksums import Checksum, take_checksum
 from tasks.core.errors import TableError
+from tasks.core.escaping import count
 from tasks.core.storage import fsync
 from tasks.core.tables import list_parts
 from tasks.lineage.records import LINEAGE, make_record, take_upstream, write_record
@@ -124,8 +125,8 @@ def _drop_duplicates(draft: Draft, before: TableManifest) -> tuple[str, ...]:
         lost = Counter(owners[rows].tolist())
         _write_without(path, versions.staged / "table" / name, rows)
         draft.parts[name] = replace(part, rows={file: count - lost[file] for file, count in part.rows.items()})
-        for file, count in lost.items():
-            draft.files[file] = replace(draft.files[file], rows_duplicate=draft.files[file].rows_duplicate + count)
+        for file, number in lost.items():
+            draft.files[file] = replace(draft.files[file], rows_duplicate=draft.files[file].rows_duplicate + number)
     return tuple(
         f"{file} is new, but {count:,} of its rows gave way to rows with the same key in files that stand after it by "
         "name; name files so that the newest is the last, or declare keep"
@@ -156,13 +157,13 @@ def _check_account(draft: Draft) -> None:
         rows = pq.read_metadata(draft.job.versions.find_part("table", part.name)).num_rows
         if rows != part.total:
             raise TableError(
-                f"{part.name} holds {rows} rows, not {part.total}; this is an error in Tidemill, please report it"
+                f"{part.name} holds {count(rows, 'row')}, not {part.total}; this is an error in Tidemill, please report it"
             )
         held.update(part.rows)
     for name, file in draft.files.items():
         if held[name] != file.rows_table:
             raise TableError(
-                f"{name}: {file.rows_received} rows received are not {held[name]} in the table + {file.rows_rejected} "
+                f"{name}: {count(file.rows_received, 'row')} received are not {held[name]} in the table + {file.rows_rejected} "
                 f"rejects + {file.rows_duplicate} duplicates; this is an error in Tidemill, please report it"
             )
 

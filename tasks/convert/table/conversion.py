@@ -27,6 +27,7 @@ from tasks.convert.table.state import (
     find_kept,
 )
 from tasks.core.concurrency import gather_all
+from tasks.core.escaping import count
 from tasks.core.imports import import_once
 from tasks.core.progress import ProgressEvent, emit
 
@@ -116,7 +117,7 @@ async def _convert_all(
         converted.extend((await convert(batch, batch.label)).results)
         done = [file for unit in converted for file in unit.files]
         rows = sum(file.rows_table for file in done)
-        emit(ProgressEvent("convert", job.name, len(done), len(files), f"{rows:,} rows", rows))
+        emit(ProgressEvent("convert", job.name, len(done), len(files), f"{count(rows, 'row')}", rows))
 
     await gather_all(batches, convert_batch)
     return converted

@@ -20,6 +20,7 @@ from tasks.convert.table.manifest import (
 from tasks.convert.table.versions import Versions, link_file
 from tasks.core.checksums import is_as_written
 from tasks.core.errors import TableError
+from tasks.core.escaping import count
 from tasks.core.tables import MANIFEST
 from tasks.raw.files import extended_name
 from tasks.raw.owners import explain_other_owner
@@ -162,7 +163,7 @@ def warn_of_lost_rejects(job: TableJob, manifest: TableManifest) -> tuple[str, .
     lost = find_lost_rejects(job, manifest)
     if not lost:
         return ()
-    more = f" and {len(lost) - 1} more files" if len(lost) > 1 else ""
+    more = f" and {count(len(lost) - 1, 'more file')}" if len(lost) > 1 else ""
     return (f"the rejects of {lost[0]}{more} are gone, and so is the file; put it back to have them made again",)
 
 
@@ -174,7 +175,7 @@ def refuse_lost(job: TableJob, manifest: TableManifest, damaged: Mapping[str, Pa
     without = set(find_lost_rejects(job, manifest))
     lost = [n for n in find_gone(job, manifest) if n in damaged and not (n in without and _is_reject(damaged[n], job))]
     if lost:
-        place, more = damaged[lost[0]], f" and {len(lost) - 1} more files" if len(lost) > 1 else ""
+        place, more = damaged[lost[0]], f" and {count(len(lost) - 1, 'more file')}" if len(lost) > 1 else ""
         cure = (
             f"delete {place} to go on without these rejects"
             if _is_reject(place, job)

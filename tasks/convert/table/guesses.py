@@ -16,6 +16,7 @@ from tasks.convert.schema.types import NULL_TEXTS, Types
 from tasks.convert.staging.context import ConvertedFile, add_taken
 from tasks.convert.table.hints import ColumnHint, find_hints
 from tasks.core.errors import TableError
+from tasks.core.escaping import count
 
 _TITLE_CHARACTERS = 80
 _SHOWN_AS: Mapping[str, str] = {"long": "int"}
@@ -235,7 +236,7 @@ def warn_of_units(files: Mapping[str, ConvertedFile], columns: Mapping[str, Colu
     """Yield a sentence on each column whose numbers have units that differ, where any is taken off."""
     for name, counts in add_taken(file.taken for file in files.values()).items():
         if len(counts) > 1 and columns[name].strip is True:
-            units = ", ".join(f"{unit!r:.30} {count:,} times" for unit, count in counts.items())
+            units = ", ".join(f"{unit!r:.30} {count(number, 'time')}" for unit, number in counts.items())
             yield (
                 f"{name}: numbers of different units stand in one column as if they had one: {units}; list the one that "
                 f"is right, as strip: [{next(iter(counts))!r}], which makes rows with others rejects"

@@ -17,6 +17,7 @@ from tasks.convert.staging.context import ConvertedFile, InputFile
 from tasks.convert.table.draft import Draft
 from tasks.convert.table.job import TableJob
 from tasks.convert.table.manifest import TableManifest
+from tasks.core.escaping import count
 from tasks.core.imports import import_once
 
 _PARTITION = re.compile(r"(?P<column>[^=/]+)=[^/]*")  # as Hive, Spark and others name folders
@@ -75,7 +76,7 @@ def warn_of_renamed_files(renamed: Mapping[str, str]) -> tuple[str, ...]:
     if not renamed:
         return ()
     name, other = next(iter(renamed.items()))
-    more = f", and so have {len(renamed) - 1} more files" if len(renamed) > 1 else ""
+    more = f", and so with {count(len(renamed) - 1, 'more file')}" if len(renamed) > 1 else ""
     return (f"{other} has the very bytes of {name}, which is gone, and takes its place{more}",)
 
 
@@ -91,8 +92,8 @@ def warn_of_copied_files(job: TableJob, files: Mapping[str, ConvertedFile]) -> t
             copies += [(name, other)] if other != name else []
     if not copies:
         return ()
-    more = f", and {len(copies) - 1} more files are copies too" if len(copies) > 1 else ""
-    name, other = copies[0]
+    (name, other), *others = copies
+    more = f", and so with {count(len(others), 'more file')}" if others else ""
     return (f"{name} has the very bytes of {other}{more}: their rows count twice; delete one, or declare a key",)
 
 
@@ -114,7 +115,7 @@ def warn_of_changed_rows(draft: Draft, manifest: TableManifest, changed: Sequenc
     gone, new = _count_beyond(before, now), _count_beyond(now, before)
     if not (gone or new):
         return ()
-    more = f" and {len(names) - 1} more raw files" if len(names) > 1 else ""
+    more = f" and {count(len(names) - 1, 'more raw file')}" if len(names) > 1 else ""
     return (
         f"{names[0]}{more} came anew and the source has changed meanwhile: {gone:,} of {len(before):,} rows are no longer "
         f"as they were, and {new:,} are new; what was fetched at another time stands beside them",

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from tasks.config.pagination import NumberedPagination
 from tasks.core.errors import WrongPagesError
+from tasks.core.escaping import count
 from tasks.ingest.api.counts import counts_rows
 from tasks.ingest.api.paging import NumberedPage, Progress
 
@@ -41,7 +42,7 @@ async def _check_start(progress: Progress, pagination: NumberedPagination, fetch
     if page.records and page.digest != progress.first:
         raise WrongPagesError(
             f"{page.page_request.label}: the server tells of {_total_text(progress, pagination)}, of which the pages from "
-            f"{pagination.start} on have {progress.rows} rows, and page 0 has {len(page.records)} more: "
+            f"{pagination.start} on have {count(progress.rows, 'row')}, and page 0 has {len(page.records)} more: "
             "it counts from 0; set pagination.start: 0"
         )
 
@@ -52,14 +53,14 @@ def _doubts(progress: Progress, pagination: NumberedPagination) -> Iterator[str]
             yield told
     if progress.empty_before:
         yield (
-            f"{progress.first_empty}: {progress.empty_before} page(s) without rows stand before others with rows, "
+            f"{progress.first_empty}: others with rows come after {count(progress.empty_before, 'page')} without any, "
             "so that rows may be missing; where such an answer is an error, name what it has in error_at"
         )
     if progress.total is None:
         return
     if progress.is_wrong or _lacks_rows(progress, pagination):
         yield (
-            f"the server tells of {_total_text(progress, pagination)}, and its pages have {progress.rows} rows"
+            f"the server tells of {_total_text(progress, pagination)}, and its pages have {count(progress.rows, 'row')}"
             f"{_empty_ones(progress, pagination)}: some may be missing or double; fetch again with --fresh, "
             "or correct pagination"
         )

@@ -13,6 +13,7 @@ import httpx
 from tasks.config import ApiSource, write_duration
 from tasks.config.jobs import Job
 from tasks.core.errors import PermanentSourceError, WrongPagesError
+from tasks.core.escaping import count
 from tasks.ingest.api.response import Document, ListNames, read_from_body
 from tasks.ingest.api.sequential import find_address
 from tasks.ingest.api.single import read_alone
@@ -148,7 +149,7 @@ async def _find_files(job: Job, state: JobState, done: httpx.Response) -> list[s
     named = [address for address in addresses if address is not None]
     if state.files and len(named) <= state.files:  # which were not all when they were landed
         raise WrongPagesError(
-            f"{label_of(done)}: the job names {len(named)} files, where it named more when {state.files} were landed; "
+            f"{label_of(done)}: the job names {count(len(named), 'file')}, where it named more when {state.files} were landed; "
             "the next run makes another job"
         )
     return named

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from tasks.core.escaping import count
 from tasks.ingest.http.redaction import quoted
 from tasks.ingest.http.requests import PageGroup
 
@@ -37,6 +38,6 @@ def _overlap(before: list[bytes], page: list[bytes]) -> int:
 def _sentence(row: bytes, rows: int) -> str:
     said = quoted(row.decode("utf-8", "replace"), _QUOTED_CHARACTERS)
     return (
-        f"a page begins with the {rows} row(s) that the page before it ends with, {said} the first: they are there twice; "
+        f"a page begins with the {count(rows, 'row')} that the page before it ends with, {said} the first: they are there twice; "
         "correct where pagination begins, as where the server counts from 1, or declare a key, by which such rows are dropped"
     )

@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 from tasks.config.pagination import NumberedPagination
 from tasks.core.errors import PermanentSourceError, SourceError, WrongPagesError
+from tasks.core.escaping import count
 from tasks.ingest.api.counts import counts_rows
 from tasks.ingest.http.requests import PageRequest
 
@@ -159,7 +160,7 @@ def came_again(page: NumberedPage, pagination: NumberedPagination) -> str:
     """Return the sentence for a short first page that came again, and was taken for the only one."""
     rows = len(page.records)
     return (
-        f"{page.page_request.label} gave the {rows} records of the first page again, fewer than pagination.size "
+        f"{page.page_request.label} gave the {count(rows, 'record')} of the first page again, fewer than pagination.size "
         f"({pagination.size}), which was taken for the only one; if there are more, correct pagination.param "
         f"{pagination.param!r} or set size: {rows}, otherwise use kind: single"
     )
@@ -204,7 +205,7 @@ def repeated(page: NumberedPage, which: str, pagination: NumberedPagination) -> 
 def turns_pages(page: NumberedPage, further: NumberedPage, pagination: NumberedPagination) -> str:
     """Return the sentence for an offset within the first page's rows that brings none of them."""
     return (
-        f"{further.page_request.label} gave none of the {len(page.records)} rows of {page.page_request.label}, within which it "
+        f"{further.page_request.label} gave none of the {count(len(page.records), 'row')} of {page.page_request.label}, within which it "
         f"begins: pagination.param {pagination.param!r} may be the number of a page, and rows be passed over; write "
         "kind: page then; where rows change with each request, declare their key, or what counts them: total_at"
     )
@@ -220,6 +221,6 @@ def other_size(page: NumberedPage, pagination: NumberedPagination) -> str:
     rows = len(page.records)
     cure = f"set size: {rows}" if rows and page.index == 0 else "ask for smaller pages, or correct size"
     return (
-        f"{page.page_request.label}: a page has {rows} rows where pagination.size says {pagination.size}, and more follow, "
+        f"{page.page_request.label}: a page has {count(rows, 'row')} where pagination.size says {pagination.size}, and more follow, "
         f"so that rows would be passed over; the server's pages are of another size: {cure}"
     )

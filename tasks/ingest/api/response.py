@@ -11,6 +11,7 @@ import httpx
 
 from tasks.core.body_paths import Walked, walk
 from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.core.escaping import count
 from tasks.core.json_shape import as_object, read_names
 from tasks.core.json_text import (
     JsonText,
@@ -163,7 +164,7 @@ class Document:
         for place, records in enumerate(inner):
             if inner[1 - place] is None and records and list_entries(records[0]) and list_entries(items[1 - place]):
                 raise PermanentSourceError(
-                    f"{label_of(self._response)}: the body is an object and a list of {len(records)} objects; "
+                    f"{label_of(self._response)}: the body is an object and a list of {count(len(records), 'object')}; "
                     f"write records_at: '{place}' for those of the list"
                 )
 
@@ -227,7 +228,7 @@ def _there(value: JsonText) -> str:
     """Return what a value is, in short."""
     names = list_entries(value)
     if names is not None and not may_quote():  # they may be ids
-        return f"an object of {len(names)} members"
+        return f"an object of {count(len(names), 'member')}"
     return quoted(to_value(value), _QUOTED_CHARACTERS) if names is None else f"the keys {_list(names)}"
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable
-from itertools import count
 
 import httpx
 
 from tasks.config import Requests
 from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.core.escaping import count
 from tasks.ingest.http.requests import context_of
 
 Warn = Callable[[str], None]
@@ -54,7 +55,7 @@ class RetryTransport(httpx.AsyncBaseTransport):
         """
         account, now = context_of(request), asyncio.get_running_loop().time
         began, stood_s = now(), account.stood_s
-        for made in count(1):
+        for made in itertools.count(1):
             account.stats.requests += 1
             account.stats.retries += made > 1
             try:
@@ -83,7 +84,7 @@ class RetryTransport(httpx.AsyncBaseTransport):
 
     def _give_up_if_over(self, request: httpx.Request, made: int, next_s: float, failure: TransientError) -> None:
         """Raise when there is no further attempt: by count, by time, or because a POST may have changed something."""
-        said = f"{context_of(request).label} failed {made} times, at last with: {failure}"
+        said = f"{context_of(request).label} failed {count(made, 'time')}, at last with: {failure}"
         if request.method not in _SAFE_METHODS and not self._idempotent:
             raise PermanentSourceError(
                 f"{said}; a POST is not sent again, for it may change something: add idempotent: true where it does not"

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from tasks.core.concurrency import gather_all
 from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.core.escaping import count
 from tasks.ingest.landing.plan import Landed, PartitionJob
 from tasks.raw.completeness import group_messages
 from tasks.raw.partitions import WHOLE
@@ -63,7 +64,7 @@ class PartitionBatch:
         if len(self.jobs) == 1:
             return next(iter(errors.values()))
         causes = group_messages((name, str(error)) for name, error in errors.items())
-        more = f"; and {len(causes) - _CAUSES:,} more causes" if len(causes) > _CAUSES else ""
+        more = f"; and {count(len(causes) - _CAUSES, 'more cause')}" if len(causes) > _CAUSES else ""
         kind = SourceError if any(map(may_pass, errors.values())) else PermanentSourceError
         return kind(f"{len(errors)} of {len(self.jobs)} partitions failed: {'; '.join(causes[:_CAUSES])}{more}")
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import glob
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from itertools import count
 from pathlib import Path
 
 from tasks.config import ApiSource, Incremental, PagesSource, PartedSource, Scalar, SqlIncremental, SqlSource
+from tasks.core.escaping import count
 from tasks.ingest.http.requests import RequestStats
 from tasks.ingest.landing.watermark import is_later_than_now, moment_of, since
 from tasks.ingest.landing.writer import discard, is_begun, now_text, read_checkpoint
@@ -31,7 +32,7 @@ from tasks.raw.partitions import Partition, request_fingerprint
 
 def find_damage(first: Path) -> str | None:
     """Return what is wrong with the raw files of a partition, by the path of its first; None where they are whole, or nothing tells of one."""
-    for number in count():
+    for number in itertools.count():
         raw = increment_path(first, number) if number else first
         if not (raw.exists() or manifest_path(raw).exists()):
             return _find_later(raw, first) if number else None
@@ -46,7 +47,7 @@ def _find_damage(raw: Path) -> str | None:
     known = read_as_manifest(manifest_path(raw))
     if known is None:
         return f"{manifest_path(raw).name} was gone or damaged"
-    return f"{raw.name}, of {known.rows:,} rows, was {'damaged or cut off' if raw.exists() else 'gone'}"
+    return f"{raw.name}, of {count(known.rows, 'row')}, was {'damaged or cut off' if raw.exists() else 'gone'}"
 
 
 def _find_later(raw: Path, first: Path) -> str | None:
@@ -261,7 +262,7 @@ def summarize_landing(
 ) -> Landed:
     """Return what became of a partition in this run, by the manifests of its raw files."""
     landed = _sum_up(plan.job, manifests, reused=False)
-    told = (f"{plan.damage}, and was fetched anew: there are {landed.rows:,} rows now",) if plan.damage else ()
+    told = (f"{plan.damage}, and was fetched anew: it has {count(landed.rows, 'row')} now",) if plan.damage else ()
     return replace(
         landed,
         requests=stats.requests,

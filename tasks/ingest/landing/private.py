@@ -13,6 +13,7 @@ from tasks.config import PartedSource, Privacy
 from tasks.config.answers import REJECT, unread
 from tasks.config.tabled import Fetched
 from tasks.core.errors import PermanentSourceError
+from tasks.core.escaping import count
 from tasks.core.json_text import list_entries, take_json
 from tasks.core.private_fields import NoFieldsError, PrivateFields
 from tasks.core.storage import commit_json, json_reader
@@ -111,7 +112,7 @@ def tell_unmet(privacy: Privacy, met: Collection[str], rows: int) -> list[str]:
     if not rows:
         return []
     return [
-        f"privacy.{key}: {path!r} is in none of {rows:,} records, so that nothing of it was {done}; "
+        f"privacy.{key}: {path!r} is in none of {count(rows, 'record')}, so that nothing of it was {done}; "
         "where it is written otherwise it is not private: correct it, and fetch again"
         for key, paths, done in (
             ("drop", privacy.drop, "dropped"),

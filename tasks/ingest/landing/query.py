@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import re
 import time
@@ -10,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import count
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from tasks.config import SqlIncremental, SqlSource, write_duration
 from tasks.core.concurrency import await_end, in_thread
 from tasks.core.errors import PermanentSourceError, SourceError
+from tasks.core.escaping import count
 from tasks.core.suggestions import did_you_mean
 from tasks.ingest.http.redaction import Redactor
 from tasks.ingest.http.requests import PageGroup, RequestStats
@@ -61,7 +62,7 @@ async def land_query(plan: LandingPlan, access: QueryAccess) -> Landed:
     source = plan.job.source
     assert isinstance(source, SqlSource)
     try:
-        for made in count(1):
+        for made in itertools.count(1):
             access.stats.requests += 1
             access.stats.retries += made > 1
             try:
@@ -139,7 +140,7 @@ class _Landing:
             (found,) = [row for batch in self._read(query) for row in batch.to_pylist()]
             if number := found["number"]:
                 yield (
-                    f"partitions.{name}: {number:,} rows have no {name} within its range, and are in no partition; "
+                    f"partitions.{name}: {count(number, 'row')} without {name} within its range, and in no partition; "
                     "widen range, or leave these rows out in the query"
                 )
 

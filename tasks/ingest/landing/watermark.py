@@ -14,6 +14,7 @@ import msgspec
 from tasks.config import Incremental, Scalar, SqlIncremental
 from tasks.core.body_paths import items_of, members_of, walk
 from tasks.core.errors import PermanentSourceError
+from tasks.core.escaping import count
 
 _LONGEST_NUMBER = 1000  # digits; Python reads no more than 4,300
 _NUMBER = re.compile(r"[+-]?[0-9]+(?P<fraction>\.[0-9]+)?")
@@ -85,7 +86,7 @@ class Watermark:
         """Raise where there were rows, and none had the field."""
         if self._rows and self.largest is None and self._later is None and not self._were_later:
             raise PermanentSourceError(
-                f"{self._key}: {self._field!r} is in none of {self._rows} records; correct the {self._word}"
+                f"{self._key}: {self._field!r} is in none of {count(self._rows, 'record')}; correct the {self._word}"
             )
 
     def _larger(self, one: Scalar | None, other: Any) -> Scalar | None:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from parsel import Selector
 
+from tasks.core.escaping import count
 from tasks.ingest.scraping.encoding import decode_page
 from tasks.ingest.scraping.pairs import plain_name
 from tasks.ingest.scraping.selectors import inner_text, parse_html
@@ -133,7 +134,7 @@ def _outline_elements(root: Selector) -> _Found | None:
         columns, links = _columns_of(elements)
         score = len(elements) * min(len(columns), 5)
         if columns and score > best:
-            best, chosen = score, (selector, columns, links, f"{len(elements)} elements {selector}")
+            best, chosen = score, (selector, columns, links, f"{count(len(elements), 'element')} {selector}")
     return chosen
 
 

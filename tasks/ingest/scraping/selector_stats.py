@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tasks.config import PagesSource
 from tasks.core.errors import WrongPagesError
+from tasks.core.escaping import count
 from tasks.ingest.scraping.page import ScrapedPage
 
 _SKIPPED_SHARE = 0.05  # of the elements: fewer may well be advertisements, or rows of totals
@@ -147,8 +148,8 @@ class SelectorStats:
             return ()
         first = f", the first {self.first_skipped}" if self.skipped else ", which are headings or blank"
         return (
-            f"rows: {source.rows!r} matches {self.skipped or left_out:,} elements in which no column matches{first}, "
-            f"and {self.rows:,} rows: they are left out; correct the selectors of columns if they are rows, "
+            f"rows: {source.rows!r} matches {count(self.skipped or left_out, 'element')} in which no column matches{first}, "
+            f"and {count(self.rows, 'row')}: they are left out; correct the selectors of columns if they are rows, "
             "or have that of rows leave them out",
         )
 
@@ -156,16 +157,16 @@ class SelectorStats:
         if not self.too_deep:
             return ()
         return (
-            f"max_depth: {self.too_deep:,} links lead farther than {source.max_depth} from a first page, the first of them "
-            f"to {self.first_too_deep}, and were left out; raise max_depth if their pages are the source's",
+            f"max_depth: {count(self.too_deep, 'link')} leading farther than {source.max_depth} from a first page, the first of them "
+            f"to {self.first_too_deep}, left out; raise max_depth if their pages are the source's",
         )
 
     def _warn_repeated(self) -> tuple[str, ...]:
         if not self.repeated:
             return ()
         return (
-            f"{self.repeated:,} pages have the same rows as another that was read before, the first of them "
-            f"{self.first_repeated}, and their rows are in the table twice: where it is the same page by another address, "
+            f"{count(self.repeated, 'page')} with the same rows as another that was read before, the first of them "
+            f"{self.first_repeated}: their rows are in the table twice; where it is the same page by another address, "
             "have follow and links leave that out, or declare the key of the rows",
         )
 
@@ -173,7 +174,7 @@ class SelectorStats:
         if not self.elsewhere:
             return ()
         host, link = next(iter(self.elsewhere.items()))
-        more = f", and to {len(self.elsewhere) - 1:,} other hosts" if len(self.elsewhere) > 1 else ""
+        more = f", and to {count(len(self.elsewhere) - 1, 'other host')}" if len(self.elsewhere) > 1 else ""
         keys = "sitemap, feed, follow or links" if source.listed_at else "follow or links"
         keys = f"download, {keys}" if source.download is not None else keys
         return (
@@ -193,17 +194,17 @@ class SelectorStats:
         for name, column in source.selected.items():
             if not self.filled.get(name) and column.default is None:
                 raise WrongPagesError(
-                    f"columns.{name}: {column.selector!r} matches nothing in any of {self.rows} rows on {details}; "
+                    f"columns.{name}: {column.selector!r} matches nothing in any of {count(self.rows, 'row')} on {details}; "
                     "correct the selector, or give the column a default"
                 )
         if source.pairs is not None and not self.pairs:
             raise WrongPagesError(
-                f"pairs: {source.pairs!r} has no name beside a value in any of {self.rows} rows on {details}; correct the selector"
+                f"pairs: {source.pairs!r} has no name beside a value in any of {count(self.rows, 'row')} on {details}; correct the selector"
             )
 
         if source.download is not None and not self.files and not self.elsewhere:
             raise WrongPagesError(
-                f"download.select: {source.download.select!r} has no address in any of {self.rows} rows on {details}; "
+                f"download.select: {source.download.select!r} has no address in any of {count(self.rows, 'row')} on {details}; "
                 "correct the selector"
             )
 
@@ -231,7 +232,7 @@ class SelectorStats:
                 raise WrongPagesError(f"links: {selector!r} matches nothing on {where}; correct the selector")
         if not self.details and not self.reject and self.levels:
             raise WrongPagesError(
-                f"links: {selector!r} matches {links} links on {where}, and none may be followed: "
+                f"links: {selector!r} matches {count(links, 'link')} on {where}, and none may be followed: "
                 "correct the selector, add their hosts to allow_hosts, or raise max_depth"
             )
 

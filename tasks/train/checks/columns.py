@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.core.escaping import count
 from tasks.train.data.features import Features, encode, find_infinite, find_missing, is_text_type, read_numbers
 from tasks.train.data.split_file import Sides
 from tasks.train.data.types import Array
@@ -146,7 +147,7 @@ def _warn_of_infinite(counts: Mapping[str, int], rows: int) -> list[str]:
     if not counts:
         return []
     told = [f"{name!r} in {count}" for name, count in list(counts.items())[:_NAMED]]
-    more = f" and {len(counts) - _NAMED} more columns" if len(counts) > _NAMED else ""
+    more = f" and {count(len(counts) - _NAMED, 'more column')}" if len(counts) > _NAMED else ""
     return [
         f"training.query: infinite values count as missing, in predictions too: {', '.join(told)}{more} of {rows} rows; "
         "correct the query where they should count otherwise"

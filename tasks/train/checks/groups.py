@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.config import GroupSplit, TimeSplit, Training
+from tasks.core.escaping import count
 from tasks.train.data.features import Features, encode, is_text_type
 from tasks.train.data.split_file import Sides
 from tasks.train.data.types import Array
@@ -45,7 +46,7 @@ def warn_of_groups(table: pa.Table, features: Features, training: Training, side
         if _is_group(table, name, groups, features, training):
             found.append(
                 f"training.split: {both} of {len(sides.test)} held-out rows have a {name!r} that rows to train on have "
-                f"too ({values} values, {known / values:.1f} rows each), so a model may know them by heart; split by "
+                f"too ({count(values, 'value')}, {known / values:.1f} rows each), so a model may know them by heart; split by "
                 f"group with column: {name}, or leave it out if it names nothing"
             )
     return found

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from tasks.config import GroupSplit, QueryLimits, TimeSplit, Training
 from tasks.core.errors import LateQueryError, TrainingError
+from tasks.core.escaping import count
 from tasks.core.scratch import scratch
 from tasks.core.sql import bounded, explained, opened_tables, plain_column
 from tasks.train.checks.target import examine_target, find_column_mistakes
@@ -75,7 +76,7 @@ def _foreign_columns(columns: Mapping[str, str]) -> list[str]:
 
 def _examine_rows(training: Training, columns: list[str], table: pa.Table) -> list[str]:
     if table.num_rows < MIN_ROWS:
-        told = f"gives {table.num_rows} rows of the tables that are there, and training needs {MIN_ROWS}"
+        told = f"gives {count(table.num_rows, 'row')} of the tables that are there, and training needs {MIN_ROWS}"
         return [f"{_KEY}: {told}; widen the query or fill its tables"]
     target, mistakes = examine_target(training, columns, table)
     if target is not None and not mistakes and training.sample_rows is None:

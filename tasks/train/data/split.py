@@ -18,6 +18,7 @@ from sklearn.model_selection import (
 
 from tasks.config import GroupSplit, RandomSplit, Split, TimeSplit, Training
 from tasks.core.errors import TrainingError
+from tasks.core.escaping import count
 from tasks.train.data.features import encode
 from tasks.train.data.types import Array
 
@@ -214,7 +215,7 @@ def _check_folds(folds: tuple[Pair, ...], by: str) -> None:
     for number, (train, test) in enumerate(folds, start=1):
         if min(len(train), len(test)) < _MIN_FOLD_ROWS:
             raise TrainingError(
-                f"training.split.folds: fold {number} of {len(folds)} by {by} trains on {len(train)} rows and "
+                f"training.split.folds: fold {number} of {len(folds)} by {by} trains on {count(len(train), 'row')} and "
                 f"tests on {len(test)}, and each needs {_MIN_FOLD_ROWS}; lower folds or widen the query"
             )
 

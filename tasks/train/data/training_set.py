@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from tasks.config import Label, Training
 from tasks.core.errors import TrainingError
+from tasks.core.escaping import count
 from tasks.core.storage import commit, hash_file
 from tasks.core.tables import MANIFEST, list_parts
 
@@ -80,7 +81,7 @@ def write_rows(training: Training, tables: Mapping[str, Path], path: Path, stop:
         if rows < MIN_ROWS:
             why = "" if rows else tell_unmatched(connection, training.query, "training.query", stop)
             raise TrainingError(
-                f"training.query: gave {rows} rows, and training needs {MIN_ROWS}; widen the query or fill its tables{why}"
+                f"training.query: gave {count(rows, 'row')}, and training needs {MIN_ROWS}; widen the query or fill its tables{why}"
             )
         reader = read_result(connection, _BATCH_ROWS)
         with commit(path) as part, pa.ipc.new_file(str(part), reader.schema) as file:

@@ -72,7 +72,7 @@ def _data(version: Version) -> str:
     told = ", ".join(f"{key} {escape(str(value), cell=False)}" for key, value in split.items())
     return "\n".join(
         [
-            f"- {version.training_rows:,} rows to train, {version.test_rows:,} held out and looked at once",
+            f"- {count(version.training_rows, 'row')} to train, {version.test_rows:,} held out and looked at once",
             f"- split by {training.split.by} ({told}), seed {training.seed}",
             f"- training set `{version.training_set[:16]}`, the result of:",
             "",
@@ -119,7 +119,7 @@ def _features(version: Version) -> str:
         told = f"{drop[0]:.4f} ± {drop[1]:.4f}" if drop else ""
         lines.append(f"| {escape(name)} | {version.features[name]} | {told} |")
     more = len(ordered) - _FEATURES_SHOWN
-    return "\n".join([*lines, *([f"\n{more} further features are not shown."] if more > 0 else [])])
+    return "\n".join([*lines, *([f"\nNot shown: {count(more, 'further feature')}."] if more > 0 else [])])
 
 
 def _limits(version: Version) -> str:
@@ -132,7 +132,7 @@ def _shortcomings(version: Version) -> Iterator[str]:
     if version.equals:
         yield f"It is within noise of {', '.join(version.equals)}: another draw of the rows may rank them otherwise."
     if version.test_rows < _FEW_ROWS:
-        yield f"Only {version.test_rows} rows were held out: the interval of its score is a rough one."
+        yield f"Only {count(version.test_rows, 'row')} were held out: the interval of its score is a rough one."
     match version.training.split:
         case TimeSplit(column=column):
             yield f"It was judged on the latest rows by {column}; it is older than what comes after them."

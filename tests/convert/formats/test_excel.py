@@ -189,7 +189,7 @@ def test_formulas_without_stored_results_are_told_by_sheet_and_column() -> None:
 
     assert texts.table.to_pydict() == {"n": ["1", "2", "3"], "twice": [None, None, "6"]}
     assert list(texts.warnings) == [
-        "sheet Sheet, column 'twice': 2 formulas have no stored result and are null; open the file in a spreadsheet "
+        "sheet Sheet, column 'twice': 2 formulas without a stored result, null; open the file in a spreadsheet "
         "program and save it, or write values"
     ]
 
@@ -219,4 +219,4 @@ def test_every_run_tells_of_formulas_without_results(tmp_path: Path) -> None:
 
     assert told[0] == told[1]
     assert [warning.partition(":")[0] for warning in told[0]] == ["inbox/a.xlsx"]
-    assert "column 'twice': 1 formulas have no stored result" in told[0][0]
+    assert "column 'twice': 1 formula without a stored result" in told[0][0]

@@ -17,6 +17,7 @@ from tasks.convert.schema.blocks import DECIMAL_COMMA, Guess, Hint
 from tasks.convert.schema.names import name_columns
 from tasks.convert.schema.values import MAY_BE_TYPED
 from tasks.core.errors import TableError
+from tasks.core.escaping import count
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
@@ -119,7 +120,7 @@ def _read_units(text: ByteView, head: Head, reading: Reading, *, is_complete: bo
     above = head.lines if row is None else row - 1
     place = head.size if row is None else _place_of(text, above)
     if row is not None and place is None and is_complete:
-        raise TableError(f"has {text.lines_of_any_end} lines, and read.units_row is {row}; correct it")
+        raise TableError(f"has {count(text.lines_of_any_end, 'line')}, and read.units_row is {row}; correct it")
     first, records = _first_record(text.from_place(len(text) if place is None else place), head.dialect)
     if first is None:
         return head if is_complete else replace(head, size=len(text))
@@ -178,7 +179,7 @@ def _place_of(text: ByteView, lines: int) -> int | None:
 def _refuse_beginning(text: ByteView, reading: Reading) -> None:
     key = "header_row" if reading.header_row is not None else "skip_rows"
     raise TableError(
-        f"has {text.lines_of_any_end} lines, and read.{key} is {getattr(reading, key)}; correct it, or leave the file out"
+        f"has {count(text.lines_of_any_end, 'line')}, and read.{key} is {getattr(reading, key)}; correct it, or leave the file out"
     )
 
 

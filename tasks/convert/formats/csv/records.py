@@ -19,6 +19,7 @@ from tasks.convert.formats.csv.dialect import Dialect
 from tasks.convert.formats.csv.spans import MANY_LINES, LaidLines, LinesAlike, lay_lines
 from tasks.convert.formats.csv.text_lines import TextLines
 from tasks.convert.schema.misfits import make_misfits, make_records
+from tasks.core.escaping import count
 
 csv.field_size_limit(sys.maxsize)
 
@@ -252,4 +253,4 @@ def is_utf8(text: str) -> bool:
 
 def tell_width(fields: int, width: int) -> str:
     """Return why a record of so many fields is no row."""
-    return f"{fields} fields, the header has {width}"
+    return f"{count(fields, 'field')}, the header has {width}"

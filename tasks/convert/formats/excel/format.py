@@ -36,6 +36,7 @@ from tasks.convert.schema.names import name_columns
 from tasks.convert.schema.types import TypeName
 from tasks.convert.schema.values import infer_type, take_out
 from tasks.core.errors import TableError
+from tasks.core.escaping import count
 
 _JUDGED_ROWS = 50
 _SPAN = 65_536  # rows looked at together
@@ -204,9 +205,9 @@ def _warn_of_other_sheets(sheet: Sheet) -> str:
 
 def _warn_of_formulas(counts: Mapping[int, int], sheet: str, names: Sequence[str]) -> list[str]:
     return [
-        f"sheet {sheet}, column {names[place]!r}: {count:,} formulas have no stored result and are null; "
+        f"sheet {sheet}, column {names[place]!r}: {count(number, 'formula')} without a stored result, null; "
         "open the file in a spreadsheet program and save it, or write values"
-        for place, count in sorted(counts.items())
+        for place, number in sorted(counts.items())
         if place < len(names)
     ]
 
@@ -231,7 +232,7 @@ def _lay_out(grid: Grid, reading: Reading) -> _Layout:
     """
     row = reading.header_row
     if row is not None and not grid.is_empty and row - 1 not in grid.numbers:
-        has = f"has {grid.height} rows" if row > grid.height else f"has nothing in row {row}"
+        has = f"has {count(grid.height, 'row')}" if row > grid.height else f"has nothing in row {row}"
         raise TableError(f"its sheet {has}, and read.header_row is {row}; correct it")
     begin = grid.place(row - 1 if row is not None else reading.skip_rows or 0)
     end = min(begin + _JUDGED_ROWS, max(begin, _find_stop(grid, begin, reading.skip_footer or 0)))

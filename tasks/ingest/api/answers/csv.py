@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from tasks.config.answers import Records, RecordsAnswer, unread
 from tasks.config.base import NonEmpty
 from tasks.config.files import ONE, ONE_OR_NONE, are_different, check_character, check_encoding, is_encoding
+from tasks.core.escaping import count
 
 _OTHERS = {"<": "a page or XML", "{": "JSON", "[": "JSON"}
 _DELIMITERS = ";\t|,"
@@ -82,7 +83,7 @@ class CsvAnswer(RecordsAnswer):
             elif failure is not None:
                 yield unread(failure, lines.text)
             elif len(fields) != len(names):
-                yield unread(f"{len(fields)} fields where there are {len(names)} columns", lines.text)
+                yield unread(f"{count(len(fields), 'field')} where there are {count(len(names), 'column')}", lines.text)
             elif fields == header and len(fields) > 1:
                 yield unread("repeats the header", lines.text)
             else:
@@ -104,7 +105,7 @@ class CsvAnswer(RecordsAnswer):
         if self.names is not None:
             if len(fields) != len(self.names):
                 raise ValueError(
-                    f"its header has {len(fields)} columns, and names has {len(self.names)}; correct names"
+                    f"its header has {count(len(fields), 'column')}, and names has {len(self.names)}; correct names"
                 )
             return self.names
         if len(fields) == 1 and (other := next((each for each in _DELIMITERS if each in fields[0]), None)):

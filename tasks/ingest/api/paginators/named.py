@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tasks.config.pagination import FollowedPagination, Page
 from tasks.core.errors import PermanentSourceError
+from tasks.core.escaping import count
 from tasks.ingest.http.redaction import quoted
 
 _QUOTED_CHARACTERS = 80
@@ -56,6 +57,6 @@ def missing_header(page: Page, key: str, name: str, *, is_full: bool | None) -> 
     if page.header(name) is not None or not (rows in _SIZES if is_full is None else is_full):
         return None
     return (
-        f"{page.label}: pagination.{key}: no answer has the header {name!r}, and its {rows} rows may be a "
+        f"{page.label}: pagination.{key}: no answer has the header {name!r}, and its {count(rows, 'row')} may be a "
         "full page with others after it; correct pagination, or tell pagination.size where they are not"
     )
