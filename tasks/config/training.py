@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
-from tasks.config.base import NAME_PATTERN, ConfigModel, Name, NonEmpty
+from tasks.config.base import NAME_PATTERN, ConfigModel, Duration, Name, NonEmpty
 from tasks.config.runners import RUNNERS, DeclaredRunner, Runner
 
 Label = bool | int | float | str
@@ -35,6 +36,9 @@ ParamValue = Annotated[JsonValue, BeforeValidator(_with_text_keys)]
 
 TestFraction = Annotated[float, Field(gt=0, lt=1)]
 Folds = Annotated[int, Field(ge=2, le=50)]
+# Left out of a dump where it says nothing: what is known by the dump of a split stays known.
+Repeats = Annotated[int, Field(ge=1, le=50, exclude_if=lambda repeats: repeats == 1)]
+Gap = Annotated[Annotated[Duration, Field(gt=timedelta(0))] | None, Field(exclude_if=lambda gap: gap is None)]
 
 
 class RandomSplit(ConfigModel):
@@ -48,6 +52,8 @@ class RandomSplit(ConfigModel):
     """Keep the shares of the classes the same in the hold-out and in every fold."""
     folds: Folds = 5
     """Parts of the training rows; each is judged once by a model fitted on the others."""
+    repeats: Repeats = 1
+    """How often the training rows are parted into folds, each time shuffled anew: more fits, and narrower intervals."""
 
 
 class TimeSplit(ConfigModel):
@@ -61,6 +67,8 @@ class TimeSplit(ConfigModel):
     """Share of the rows held out for the test."""
     folds: Folds = 5
     """Spans of the training rows; each is judged by a model fitted on all that came before it."""
+    gap: Gap = None
+    """Time before what is tested of which no row is trained on, e.g. 7d where a target is known a week later; in the hold-out, the folds and a search alike."""
 
 
 class GroupSplit(ConfigModel):
@@ -74,6 +82,8 @@ class GroupSplit(ConfigModel):
     """Share of the groups held out for the test."""
     folds: Folds = 5
     """Parts of the training groups; each is judged once by a model fitted on the others."""
+    repeats: Repeats = 1
+    """How often the training groups are parted into folds, each time shuffled anew, above 1 without regard to classes."""
 
 
 Split = Annotated[RandomSplit | TimeSplit | GroupSplit, Field(discriminator="by")]

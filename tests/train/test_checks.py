@@ -294,6 +294,24 @@ def test_a_row_without_group_or_moment_is_refused(by: str, groups: list[Any]) ->
         check_rows(training(candidates=DUMMY, split={"by": by, "column": "by"}), table)
 
 
+@pytest.mark.parametrize(
+    ("moments", "says"),
+    [
+        (
+            pa.array([7] * 100, pa.int64()),
+            "split.gap: is a time, and 'by' is int64; make a TIMESTAMP of by in the query",
+        ),
+        (pa.array([2**63 - 1] * 100, pa.timestamp("us")), "'by' is infinite in 100 of 100 rows; add WHERE isfinite"),
+    ],
+)
+def test_a_gap_needs_moments_of_which_it_is_known_how_long_ago_they_are(moments: pa.Array, says: str) -> None:
+    """A number has no unit of time, and endless times no distance."""
+    table = pa.table({"x": range(100), "by": moments, "y": [True, False] * 50})
+
+    with pytest.raises(TrainingError, match=says):
+        check_rows(training(candidates=DUMMY, split={"by": "time", "column": "by", "gap": "1h"}), table)
+
+
 def test_texts_that_are_numbers_are_told_by_name() -> None:
     """Prices that came as texts are categories to a model; codes with leading zeros, words and empty texts are none."""
     at = np.arange(ROWS)

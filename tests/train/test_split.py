@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,17 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit, train_test_split
+from sklearn.model_selection import (
+    GroupKFold,
+    RepeatedKFold,
+    RepeatedStratifiedKFold,
+    StratifiedKFold,
+    TimeSeriesSplit,
+    train_test_split,
+)
 
 from tasks.core.errors import TrainingError
-from tasks.train.data.split import Rows, split_rows
+from tasks.train.data.split import Rows, fold_rows, read_unit, split_rows
 from tests.train.conftest import training
 
 TARGET = [0] * 70 + [1] * 30
@@ -94,6 +102,59 @@ def test_time_folds_are_those_of_sklearn_where_every_row_has_its_moment() -> Non
     ]
 
 
+@pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("us"), pa.timestamp("ns", "UTC")])
+def test_a_gap_is_that_of_sklearn_where_every_day_has_a_row(kind: pa.DataType) -> None:
+    """Neither hold-out, nor folds, nor those of a search train on the seven rows before what they test."""
+    number = np.random.default_rng(0).permutation(130)
+    days = (
+        pa.array([date(1969, 12, 1) + timedelta(days=int(day)) for day in number]).cast(pa.timestamp("us")).cast(kind)
+    )
+    table = pa.table({"y": number / 3, "t": days})
+    asked = training(split={"by": "time", "column": "t", "folds": 4, "gap": "7d"})
+
+    rows = split_rows(asked, table, "regression")
+    unit = read_unit(asked.split, table)
+    assert unit is not None
+    inner = fold_rows(asked.split, 1, len(rows.train), classes=None, unit=unit[rows.train], folds=3)
+
+    assert (number[rows.train].tolist(), number[rows.test].tolist()) == ([*range(97)], [*range(104, 130)])
+    for found, taken, folds in [(rows.folds, number, 4), (inner, number[rows.train], 3)]:
+        plain = TimeSeriesSplit(folds, gap=7).split(rows.train)
+        assert [(taken[a].tolist(), taken[b].tolist()) for a, b in found] == [
+            (a.tolist(), b.tolist()) for a, b in plain
+        ]
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_repeated_folds_are_those_of_sklearn(task: str) -> None:
+    """At random they are `RepeatedStratifiedKFold` or `RepeatedKFold`, of which the first are those without repeats."""
+    target = np.random.default_rng(0).integers(0, 3, 200)
+    asked = training(split={"by": "random", "folds": 4, "repeats": 3}, seed=5)
+
+    rows = split_rows(asked, pa.table({"y": target}), task)
+
+    kind = RepeatedStratifiedKFold if task == "classification" else RepeatedKFold
+    plain = kind(n_splits=4, n_repeats=3, random_state=5).split(rows.train, target[rows.train])
+    assert [test.tolist() for _, test in rows.folds] == [rows.train[test].tolist() for _, test in plain]
+    once = split_rows(training(split={"by": "random", "folds": 4}, seed=5), pa.table({"y": target}), task)
+    assert [test.tolist() for _, test in once.folds] == [test.tolist() for _, test in rows.folds[:4]]
+    assert len(fold_rows(asked.split, 5, 200, classes=None, unit=None, folds=3)) == 3
+
+
+def test_repeated_folds_of_groups_differ_though_groups_are_unequal() -> None:
+    """They are those of `GroupKFold` shuffled on by one generator: even sizes would give the same folds each time."""
+    groups = np.repeat(np.arange(12), np.arange(4, 16))
+    asked = training(split={"by": "group", "column": "g", "folds": 3, "repeats": 2}, seed=5)
+
+    rows = split_rows(asked, pa.table({"y": np.arange(len(groups)) / 3, "g": groups}), "regression")
+
+    shuffle, taken = GroupKFold(3, shuffle=True, random_state=np.random.RandomState(5)), groups[rows.train]
+    plain = [test for _ in range(2) for _, test in shuffle.split(taken, groups=taken)]
+    assert [test.tolist() for _, test in rows.folds] == [rows.train[test].tolist() for test in plain]
+    first, second = ({tuple(np.unique(groups[test])) for _, test in part} for part in (rows.folds[:3], rows.folds[3:]))
+    assert first != second
+
+
 @pytest.mark.parametrize(
     ("task", "target", "split", "says"),
     [
@@ -152,6 +213,24 @@ def test_time_folds_are_those_of_sklearn_where_every_row_has_its_moment() -> Non
             {"by": "group", "column": "ten"},
             "there are 4 groups to train on, and 5 folds need 5; lower folds or test_fraction",
         ),
+        (
+            "regression",
+            TARGET,
+            {"by": "group", "column": "ten", "repeats": 2},
+            "there are 4 groups to train on, and 5 folds need 5; lower folds or test_fraction",
+        ),
+        (
+            "regression",
+            TARGET,
+            {"by": "time", "column": "day", "gap": "80d"},
+            "training.split.gap: none of 100 rows is more than 80d before those held out; shorten it",
+        ),
+        (
+            "regression",
+            TARGET,
+            {"by": "time", "column": "day", "gap": "2w"},
+            "fold 1 of 5 by time trains on 0 rows and tests on 11, and each needs 2; shorten gap, lower folds",
+        ),
     ],
 )
 def test_refuses_a_split_that_cannot_be_learnt_from(
@@ -159,7 +238,8 @@ def test_refuses_a_split_that_cannot_be_learnt_from(
 ) -> None:
     """Rare classes, one class alone, few rows, moments or groups are refused with the figures and the cure."""
     ten = [i // 17 for i in range(100)]
-    table = pa.table({"y": target, "t": range(100), "same": [1] * 100, "ten": ten})
+    days = [date(2024, 1, 1) + timedelta(days=day) for day in range(100)]
+    table = pa.table({"y": target, "t": range(100), "same": [1] * 100, "ten": ten, "day": days})
 
     with pytest.raises(TrainingError, match=says):
         split_rows(training(split=split), table, task)
@@ -192,22 +272,31 @@ def test_a_random_split_is_a_partition(shares: list[int], folds: int, fraction: 
 
 
 @settings(max_examples=60)
-@given(moments=st.lists(st.integers(0, 40), min_size=10, max_size=150), folds=st.integers(2, 7))
-def test_a_time_split_never_looks_ahead(moments: list[int], folds: int) -> None:
-    """Every fold trains on all moments before those it tests, spans follow each other, and the last ends the rest."""
+@given(
+    moments=st.lists(st.integers(0, 40), min_size=10, max_size=150),
+    folds=st.integers(2, 7),
+    gap=st.sampled_from([0, 0, 1, 3]),
+)
+def test_a_time_split_never_looks_ahead(moments: list[int], folds: int, gap: int) -> None:
+    """Every fold trains on all moments before those it tests, but for the gap's, spans follow each other, and the last ends the rest."""
     times = np.array(moments)
+    table = {"y": times / 3, "t": pa.array(times * 1_000_000, pa.timestamp("us"))}
+    wanted = {"gap": f"{gap}s"} if gap else {}
 
-    rows = split_or_reason({"y": times / 3, "t": times}, "regression", by="time", column="t", folds=folds)
+    rows = split_or_reason(table, "regression", by="time", column="t", folds=folds, **wanted)
 
     if isinstance(rows, str):
         assert "; " in rows
         return
-    assert is_partition([rows.train, rows.test], np.arange(len(times)))
-    assert is_partition([rows.folds[0][0], *(test for _, test in rows.folds)], rows.train)
-    assert times[rows.train].max() < times[rows.test].min()
+    held_out = times[rows.test].min()
+    assert is_partition([rows.train], np.flatnonzero(times < held_out - gap))
+    assert is_partition([rows.test], np.flatnonzero(times >= held_out))
+    first = times[rows.folds[0][1]].min()
+    assert is_partition([test for _, test in rows.folds], rows.train[times[rows.train] >= first])
+    for train, test in [(rows.train, rows.test), *rows.folds]:
+        assert times[train].max() < times[test].min() - gap
     for train, test in rows.folds:
-        assert times[train].max() < times[test].min()
-        assert len(train) == (times[rows.train] < times[test].min()).sum()
+        assert len(train) == (times[rows.train] < times[test].min() - gap).sum()
 
 
 @settings(max_examples=60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 
 from tasks.train.evaluation.statistics import (
@@ -45,6 +45,17 @@ def test_the_corrected_paired_test_is_that_of_the_formula() -> None:
     statistic = float(stats.ttest_rel(ONE, OTHER).statistic) / np.sqrt(1 + 5 * 20 / 80)
     assert p_value == pytest.approx(2 * stats.t.sf(statistic, 4), abs=1e-12)
     assert p_value == corrected_paired_test(OTHER, ONE, train_rows=80, test_rows=20)
+
+
+def test_the_test_of_repeated_folds_is_that_of_the_formula() -> None:
+    """Bouckaert and Frank: the mean over the root of (1/(k r) + test/train) s², with k r - 1 degrees of freedom."""
+    first, second = np.tile(ONE, 2), np.concatenate([OTHER, OTHER[::-1]])
+
+    p_value = corrected_paired_test(first, second, train_rows=80, test_rows=20)
+
+    lead = first - second
+    statistic = lead.mean() / np.sqrt((1 / 10 + 20 / 80) * lead.var(ddof=1))
+    assert p_value == pytest.approx(2 * stats.t.sf(statistic, 9), abs=1e-12)
 
 
 @pytest.mark.parametrize(("lead", "p_value"), [(0.0, 1.0), (0.25, 0.0)])
@@ -127,17 +138,22 @@ def test_coverage_and_false_positives_over_folds() -> None:
     generator = np.random.default_rng(20030901)
     unseen = draw_rows(generator, 20_000)
     scores, truths = [], []
-    for number in range(200):
+    for number in range(110):
         x, y = draw_rows(generator, 200)
         halves = [judge(x[:, half], y, number) for half in (slice(4), slice(4, 8))]
         scores.append([fold_scores for fold_scores, _ in halves])
         truths += [model.score(unseen[0][:, :4], unseen[1]) for _, model in halves]  # the halves are alike
 
-    intervals = [corrected_interval(s, train_rows=160, test_rows=40) for pair in scores for s in pair]
-    covered = np.mean([low <= np.mean(truths) <= high for low, high in intervals])
-    alarms = np.mean([corrected_paired_test(*pair, train_rows=160, test_rows=40) < 0.05 for pair in scores])
-    assert covered >= 0.93
-    assert alarms <= 0.06
+    widths = []
+    for folds in (slice(FOLDS), slice(None)):  # once, and repeated
+        intervals = [corrected_interval(s[folds], train_rows=160, test_rows=40) for pair in scores for s in pair]
+        covered = np.mean([low <= np.mean(truths) <= high for low, high in intervals])
+        pairs = [[scored[folds] for scored in pair] for pair in scores]
+        alarms = np.mean([corrected_paired_test(*pair, train_rows=160, test_rows=40) < 0.05 for pair in pairs])
+        widths.append(np.mean([high - low for low, high in intervals]))
+        assert covered >= 0.93
+        assert alarms <= 0.06
+    assert widths[1] < widths[0]
 
 
 def test_coverage_and_false_positives_on_the_hold_out() -> None:
@@ -166,9 +182,9 @@ def draw_rows(generator: np.random.Generator, rows: int) -> tuple[Floats, Floats
 
 
 def judge(x: Floats, y: Floats, seed: int) -> tuple[Floats, GaussianNB]:
-    """Return the accuracies of a model over folds, and the model of the last one."""
+    """Return the accuracies of a model over folds, parted twice, and the model of the last one."""
     scores = []
-    for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(x, y):
+    for train, test in RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=2, random_state=seed).split(x, y):
         model = GaussianNB().fit(x[train], y[train])
         scores.append(model.score(x[test], y[test]))
     return np.array(scores), model

@@ -128,6 +128,21 @@ def _split_mistakes(split: TimeSplit | GroupSplit, column: pa.ChunkedArray) -> I
             f"training.split.column: {name!r} is null in {missing} of {len(column)} rows; "
             f"add WHERE {name} IS NOT NULL to the query"
         )
+    elif split.by == "time" and split.gap is not None:
+        yield from _gap_mistakes(name, column)
+
+
+def _gap_mistakes(name: str, column: pa.ChunkedArray) -> Iterator[str]:
+    if not pa.types.is_temporal(column.type):
+        yield (
+            f"training.split.gap: is a time, and {name!r} is {column.type}; "
+            f"make a TIMESTAMP of {name} in the query, or take gap out"
+        )
+    elif endless := int(find_infinite(column).sum()):
+        yield (
+            f"training.split.column: {name!r} is infinite in {endless} of {len(column)} rows; "
+            f"add WHERE isfinite({name}) to the query"
+        )
 
 
 def _value_mistakes(name: str, column: pa.ChunkedArray) -> list[str]:

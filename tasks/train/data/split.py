@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sklearn.model_selection import (
     GroupKFold,
     GroupShuffleSplit,
-    KFold,
+    RepeatedKFold,
+    RepeatedStratifiedKFold,
     StratifiedGroupKFold,
-    StratifiedKFold,
     train_test_split,
 )
 
-from tasks.config import GroupSplit, RandomSplit, Split, TimeSplit, Training
+from tasks.config import GroupSplit, RandomSplit, Split, TimeSplit, Training, write_duration
 from tasks.core.errors import TrainingError
 from tasks.core.escaping import count
 from tasks.train.data.features import encode
@@ -24,6 +26,7 @@ from tasks.train.data.types import Array
 
 _MIN_FOLD_ROWS = 2  # R2 of one row is not a number
 _TOLD = 200  # characters of what scikit-learn says
+_MICROSECOND = timedelta(microseconds=1)
 _MANY_GROUPS = 2000  # stratifying groups takes 0.1 ms a group and fold; so many are alike without it
 
 Pair = tuple[Array, Array]
@@ -33,8 +36,8 @@ Pair = tuple[Array, Array]
 class Rows:
     """Positions in the training set: what trains, what is held out, and the folds (train, test) of what trains.
 
-    `unit` is, for every row of the training set, the number of its moment (in
-    order) or group, none of which is ever on both sides; a random split has none.
+    `unit` is, for every row of the training set, its moment or group as
+    `read_unit` has it, none of which is ever on both sides; a random split has none.
     """
 
     train: Array
@@ -47,11 +50,14 @@ def split_rows(training: Training, table: pa.Table, task: str) -> Rows:
     """Return which rows train and test, the same for every candidate.
 
     A random split is scikit-learn's `train_test_split` of the rows in their
-    order, and its folds are those of `StratifiedKFold` (`KFold` for
-    regression), shuffled by the seed. A time split trains on the earlier
-    rows, each fold on all before the span it tests, as `TimeSeriesSplit`;
-    rows of one moment stay together, and all positions are in time order. A
-    group split keeps each group on one side.
+    order, and its folds are those of `RepeatedStratifiedKFold`
+    (`RepeatedKFold` for regression) of the seed, the first of which are those
+    of `StratifiedKFold`. A time split trains on the earlier rows, each fold
+    on all before the span it tests, as `TimeSeriesSplit`; rows of one moment
+    stay together, and all positions are in time order. With a gap, rows of
+    that long before the hold-out are on no side at all, and no fold trains on
+    those of that long before its span. A group split keeps each group on one
+    side.
 
     Raises:
         TrainingError: when a side would be empty, a fold too small, or one class would be left on a side.
@@ -79,14 +85,22 @@ def split_rows(training: Training, table: pa.Table, task: str) -> Rows:
 
 
 def read_unit(split: Split, table: pa.Table) -> Array | None:
-    """Return the number of each row's moment (in order) or group among those of the table, or None by random."""
-    return None if isinstance(split, RandomSplit) else encode(table.column(split.column), ordered=True)
+    """Return the number of each row's moment (in order) or group among those of the table, or None by random.
+
+    With a gap, moments are microseconds since 1970.
+    """
+    if isinstance(split, RandomSplit):
+        return None
+    column = table.column(split.column)
+    if isinstance(split, TimeSplit) and split.gap is not None:
+        return np.asarray(pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), pa.int64()).to_numpy())
+    return encode(column, ordered=True)
 
 
 def fold_rows(
     split: Split, seed: int, rows: int, *, classes: Array | None, unit: Array | None, folds: int | None = None
 ) -> tuple[Pair, ...]:
-    """Return the folds of rows, as positions among them, in the way of a split.
+    """Return the folds of rows, as positions among them, in the way of a split; those of a repeat follow each other.
 
     Args:
         split: How rows are split.
@@ -94,20 +108,25 @@ def fold_rows(
         rows: Number of rows.
         classes: Class of each row, for classification.
         unit: Moment or group of each row, where the split goes by one.
-        folds: Number of folds, where it is not the split's own.
+        folds: Number of folds, none repeated, where they are not the split's own.
 
     Raises:
         TrainingError: when the rows are too few.
 
     """
     number = folds or split.folds
+    repeats = 1 if folds or isinstance(split, TimeSplit) else split.repeats
     if isinstance(split, RandomSplit):
-        found = _fold_at_random(number, seed, rows, classes if split.stratify else None)
+        found = _fold_at_random(number, repeats, seed, rows, classes if split.stratify else None)
     else:
         assert unit is not None
-        by_time = isinstance(split, TimeSplit)
-        found = _fold_by_time(number, unit, split.column) if by_time else _fold_groups(number, seed, unit, classes)
-    _check_folds(found, split.by)
+        if isinstance(split, TimeSplit):
+            found = _fold_by_time(split, number, unit)
+        elif repeats > 1:
+            found = _fold_groups_again(number, repeats, seed, unit)
+        else:
+            found = _fold_groups(number, seed, unit, classes)
+    _check_folds(found, split)
     return found
 
 
@@ -124,13 +143,14 @@ def _hold_out_at_random(split: RandomSplit, seed: int, rows: int, classes: Array
     return train, test
 
 
-def _fold_at_random(folds: int, seed: int, rows: int, strata: Array | None) -> tuple[Pair, ...]:
+def _fold_at_random(folds: int, repeats: int, seed: int, rows: int, strata: Array | None) -> tuple[Pair, ...]:
     _check_number(rows, folds, "rows", "lower folds or widen the query")
+    several = {"n_splits": folds, "n_repeats": repeats, "random_state": seed}
     if strata is None:
-        return tuple(KFold(folds, shuffle=True, random_state=seed).split(np.empty(rows)))
+        return tuple(RepeatedKFold(**several).split(np.empty(rows)))
     cure = "lower folds, set stratify: false, or leave rare classes out in the query"
     _check_rarest(strata, folds, cure)
-    return tuple(StratifiedKFold(folds, shuffle=True, random_state=seed).split(strata, strata))
+    return tuple(RepeatedStratifiedKFold(**several).split(strata, strata))
 
 
 def _hold_out_by_time(split: TimeSplit, moments: Array) -> Pair:
@@ -143,7 +163,21 @@ def _hold_out_by_time(split: TimeSplit, moments: Array) -> Pair:
         )
     wanted = len(moments) * (1 - split.test_fraction)
     cut = int(cuts[np.argmin(np.abs(cuts - wanted))])
-    return order[:cut], order[cut:]
+    train, test = _before(order, cut, moments, split.gap), order[cut:]
+    if split.gap is not None and not len(train):
+        raise TrainingError(
+            f"training.split.gap: none of {len(moments)} rows is more than {write_duration(split.gap)} before those held "
+            "out; shorten it, lower test_fraction or widen the query"
+        )
+    return train, test
+
+
+def _before(order: Array, cut: int, moments: Array, gap: timedelta | None) -> Array:
+    """Return the rows in time order that come before a cut, by more than a gap where there is one."""
+    if gap is None:
+        return order[:cut]
+    latest = moments[order[cut]] - gap // _MICROSECOND  # not to be trained on itself
+    return order[: np.searchsorted(moments[order], latest)]
 
 
 def _in_time(moments: Array) -> Pair:
@@ -153,13 +187,15 @@ def _in_time(moments: Array) -> Pair:
     return order, np.flatnonzero(ordered[1:] > ordered[:-1]) + 1
 
 
-def _fold_by_time(folds: int, moments: Array, column: str) -> tuple[Pair, ...]:
+def _fold_by_time(split: TimeSplit, folds: int, moments: Array) -> tuple[Pair, ...]:
     order, cuts = _in_time(moments)
     cure = "lower folds, or name a finer column"
-    _check_number(len(cuts) + 1, folds + 1, f"moments of {column!r}", cure, folds=folds)
+    _check_number(len(cuts) + 1, folds + 1, f"moments of {split.column!r}", cure, folds=folds)
     starts = _spans(cuts, len(order), folds)
     ends = [*starts[1:], len(order)]
-    return tuple((order[:start], order[start:end]) for start, end in zip(starts, ends, strict=True))
+    return tuple(
+        (_before(order, start, moments, split.gap), order[start:end]) for start, end in zip(starts, ends, strict=True)
+    )
 
 
 def _spans(cuts: Array, total: int, folds: int) -> list[int]:
@@ -198,6 +234,15 @@ def _fold_groups(folds: int, seed: int, groups: Array, classes: Array | None) ->
     return tuple(stratified.split(shuffled, classes, shuffled))
 
 
+def _fold_groups_again(folds: int, repeats: int, seed: int, groups: Array) -> tuple[Pair, ...]:
+    """Return folds of groups in random order: those that even out rows or classes are the same each time."""
+    _check_number(
+        len(np.unique(groups)), folds, "groups", "lower folds or test_fraction, or name a column of more groups"
+    )
+    shuffle = GroupKFold(folds, shuffle=True, random_state=np.random.RandomState(seed))
+    return tuple(pair for _ in range(repeats) for pair in shuffle.split(groups, groups=groups))
+
+
 def _check_rarest(classes: Array, folds: int, cure: str) -> None:
     found = np.bincount(classes)
     _check_number(int(found[found > 0].min()), folds, "rows of the rarest class", cure)
@@ -211,12 +256,13 @@ def _check_number(found: int, needed: int, what: str, cure: str, *, folds: int |
         )
 
 
-def _check_folds(folds: tuple[Pair, ...], by: str) -> None:
+def _check_folds(folds: tuple[Pair, ...], split: Split) -> None:
+    cure = "shorten gap, " if isinstance(split, TimeSplit) and split.gap else ""
     for number, (train, test) in enumerate(folds, start=1):
         if min(len(train), len(test)) < _MIN_FOLD_ROWS:
             raise TrainingError(
-                f"training.split.folds: fold {number} of {len(folds)} by {by} trains on {count(len(train), 'row')} and "
-                f"tests on {len(test)}, and each needs {_MIN_FOLD_ROWS}; lower folds or widen the query"
+                f"training.split.folds: fold {number} of {len(folds)} by {split.by} trains on {count(len(train), 'row')} and "
+                f"tests on {len(test)}, and each needs {_MIN_FOLD_ROWS}; {cure}lower folds or widen the query"
             )
 
 

@@ -28,12 +28,15 @@ _MANY_FOLDS = 5
 def corrected_interval(
     scores: Floats, *, train_rows: int, test_rows: int, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Return the interval of the mean score of folds whose training rows overlap.
+    """Return the interval of the mean score of folds, repeated or not, whose training rows overlap.
 
     Folds share training rows, so their scores are no independent draws, and
     the plain t interval is too narrow. Nadeau and Bengio, Inference for the
     Generalization Error, Machine Learning 52 (2003), replace the variance
-    s²/k of the mean by (1/k + test rows/training rows)·s².
+    s²/k of the mean by (1/k + test rows/training rows)·s². Of r times k folds
+    k is k·r, and k·r - 1 the degrees of freedom: Bouckaert and Frank,
+    Evaluating the Replicability of Significance Tests for Comparing Learning
+    Algorithms, PAKDD (2004), section 3.4.
     """
     mean = float(np.mean(scores))
     margin = float(stdtrit(len(scores) - 1, (1 + confidence) / 2)) * _corrected_error(scores, train_rows, test_rows)
@@ -43,7 +46,8 @@ def corrected_interval(
 def corrected_paired_test(one: Floats, other: Floats, *, train_rows: int, test_rows: int) -> float:
     """Return the two-sided p-value of two models' scores on the same folds being equal in the mean.
 
-    It is the corrected resampled t-test of Nadeau and Bengio (2003).
+    It is the corrected resampled t-test of Nadeau and Bengio (2003), of
+    repeated folds the corrected repeated k-fold test of Bouckaert and Frank (2004).
     """
     difference = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
     mean, error = float(np.mean(difference)), _corrected_error(difference, train_rows, test_rows)

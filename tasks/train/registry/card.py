@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import assert_never
 
-from tasks.config import GroupSplit, RandomSplit, TimeSplit, write_label
+from tasks.config import GroupSplit, RandomSplit, TimeSplit, write_duration, write_label
 from tasks.core.escaping import count, escape, fence, table
 from tasks.lineage.drawing import draw, noun_of_files
 from tasks.lineage.records import TrainingRecord
@@ -69,7 +70,10 @@ def _scores(version: Version) -> str:
 def _data(version: Version) -> str:
     training = version.training
     split = training.split.model_dump(exclude={"by"})
-    told = ", ".join(f"{key} {escape(str(value), cell=False)}" for key, value in split.items())
+    told = ", ".join(
+        f"{key} {write_duration(value) if isinstance(value, timedelta) else escape(str(value), cell=False)}"
+        for key, value in split.items()
+    )
     return "\n".join(
         [
             f"- {count(version.training_rows, 'row')} to train, {version.test_rows:,} held out and looked at once",
