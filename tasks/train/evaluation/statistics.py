@@ -104,20 +104,33 @@ class Bootstrap:
         """Yield the positions of each draw."""
         generator = np.random.default_rng(self.seed)
         if self.groups is not None:
-            clusters = _positions_by(self.groups)
+            clusters = positions_by(self.groups)
             for _ in range(self.draws):
                 drawn = generator.integers(len(clusters), size=len(clusters))
                 yield np.concatenate([clusters[chosen] for chosen in drawn])
             return
-        layers = [np.arange(self.rows)] if self.strata is None else _positions_by(self.strata)
+        layers = [np.arange(self.rows)] if self.strata is None else positions_by(self.strata)
         for _ in range(self.draws):
             yield np.concatenate([layer[generator.integers(len(layer), size=len(layer))] for layer in layers])
 
 
 def bootstrap_interval(score: Score, bootstrap: Bootstrap) -> tuple[float, float]:
     """Return the percentile interval of a score, which takes positions of rows; draws without one, NaN, are left out."""
-    values = np.array([score(positions) for positions in bootstrap.positions()], dtype=float)
-    return _percentiles(values, bootstrap.confidence)
+    return percentile_interval(bootstrap_scores(score, bootstrap), bootstrap.confidence)
+
+
+def bootstrap_scores(score: Score, bootstrap: Bootstrap) -> Floats:
+    """Return the score of each draw; NaN of one that does not define it."""
+    return np.array([score(positions) for positions in bootstrap.positions()], dtype=float)
+
+
+def percentile_interval(values: Floats, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval that holds the middle of some values, without those that are NaN."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
 
 
 def bootstrap_difference(one: Score, other: Score, bootstrap: Bootstrap) -> tuple[float, float, float]:
@@ -134,16 +147,8 @@ def _corrected_error(scores: Floats, train_rows: int, test_rows: int) -> float:
     return float(np.sqrt((1 / len(scores) + test_rows / train_rows) * variance))
 
 
-def _positions_by(labels: NDArray[np.generic]) -> list[Positions]:
+def positions_by(labels: NDArray[np.generic]) -> list[Positions]:
     """Return the positions of each distinct label."""
     _, codes = np.unique(labels, return_inverse=True)
     order = np.argsort(codes, kind="stable")
     return np.split(order, np.cumsum(np.bincount(codes))[:-1])
-
-
-def _percentiles(values: Floats, confidence: float) -> tuple[float, float]:
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return float("nan"), float("nan")
-    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
