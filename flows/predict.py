@@ -24,8 +24,8 @@ from tasks.core.escaping import count
 from tasks.core.storage import DataFolder, remove_stale_temp_files
 from tasks.core.story import warn
 from tasks.reports.training import report_prediction
-from tasks.train.predict.batches import read_serving
 from tasks.train.predict.inputs import Input, Rejects, read_input
+from tasks.train.predict.model import read_serving
 from tasks.train.predict.output import choose_output
 from tasks.train.predict.prediction import Prediction
 from tasks.train.tasks import predict_input

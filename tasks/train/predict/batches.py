@@ -14,27 +14,26 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TidemillError, TrainingError
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import commit
-from tasks.train.data.drift import count_values, measure_drift
-from tasks.train.data.features import Features, features_among, read_frame
+from tasks.train.data.drift import measure_drift
+from tasks.train.data.features import features_among
 from tasks.train.data.types import Array
-from tasks.train.evaluation.results import MODEL_FILE, PROBABILITY
+from tasks.train.evaluation.results import MODEL_FILE
 from tasks.train.predict.inputs import Input, ReadLimits, opened, read_batches
-from tasks.train.predict.output import MADE_BY, keep_rejects
+from tasks.train.predict.model import ServingModel, read_serving
+from tasks.train.predict.output import keep_rejects
 from tasks.train.predict.prediction import Prediction
-from tasks.train.registry import Version, load_model, read_champion, read_version
+from tasks.train.registry import load_model
 
 # Threads, for they start at once: 800,000 rows of 12 columns by two of them took 1.6 s (logistic) and 3.3 s (boosting),
 # by two processes 4.3 s and 8.0 s; only a forest, 28 s, is faster by processes, 21 s.
 BATCH_ROWS = 50_000
 MOST_THREADS = 8
-PREDICTION = "prediction"
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -55,49 +54,6 @@ class Pace:
     batch_rows: int = BATCH_ROWS
     stop: threading.Event = field(default_factory=threading.Event)
     limits: QueryLimits | None = None
-
-
-@dataclass(frozen=True)
-class _Model:
-    """A version that predicts batches."""
-
-    version: Version
-    model: Pipeline
-    features: Features
-
-    def predict(self, batch: pa.RecordBatch) -> tuple[pa.Table, dict[str, Array]]:
-        """Return the batch with what the model says of it, and its values counted."""
-        table = pa.Table.from_batches([batch])
-        frame = read_frame(table, self.features)
-        try:
-            predicted = _plain(self.model.predict(frame))
-        except ValueError as error:  # of missing numbers where the model takes none, say
-            said = (str(error).splitlines() or [""])[0].rstrip(".")
-            raise TrainingError(f"{self.version.name} cannot predict these rows ({said}); correct them") from error
-        told = table.append_column(PREDICTION, predicted)
-        if hasattr(self.model, "predict_proba"):
-            for name, column in zip(self._probabilities, self.model.predict_proba(frame).T, strict=True):
-                told = told.append_column(name, pa.array(np.ascontiguousarray(column, dtype=float)))
-        told = told.append_column(MADE_BY, pa.array([self.version.name] * batch.num_rows))
-        return told, count_values(self.version.reference, frame)
-
-    def empty(self, schema: pa.Schema) -> pa.Table:
-        """Return what no rows become."""
-        kind = _plain(self.model.classes_).type if hasattr(self.model, "classes_") else pa.float64()
-        fields = [*schema, pa.field(PREDICTION, kind)]
-        fields += [pa.field(name, pa.float64()) for name in self._probabilities]
-        return pa.schema([*fields, pa.field(MADE_BY, pa.string())]).empty_table()
-
-    @property
-    def added(self) -> tuple[str, ...]:
-        """Return the columns that the model adds."""
-        return (PREDICTION, *self._probabilities, MADE_BY)
-
-    @property
-    def _probabilities(self) -> tuple[str, ...]:
-        if not hasattr(self.model, "predict_proba"):
-            return ()
-        return tuple(f"{PROBABILITY}{label}" for label in self.model.classes_)
 
 
 def predict_rows(
@@ -129,7 +85,7 @@ def _predict(models: Path, rows: Input, tables: Mapping[str, Path], output: Path
     output.parent.mkdir(parents=True, exist_ok=True)
     limits = pace.limits or version.training.query_limits
     with opened(rows, tables, version.features, spill, ReadLimits(pace.batch_rows, limits, pace.stop)) as stream:
-        model = _Model(version, loaded, features_among(stream.schema.field(name) for name in version.features))
+        model = ServingModel(version, loaded, features_among(stream.schema.field(name) for name in version.features))
         _check_names(rows, stream.schema, model)
         count, counted = _write(model, read_batches(stream, rows), stream.schema, output, rows, pace)
     drift = measure_drift(version.reference, counted) if count else []
@@ -139,7 +95,7 @@ def _predict(models: Path, rows: Input, tables: Mapping[str, Path], output: Path
 
 
 def _write(
-    model: _Model, batches: Iterable[pa.RecordBatch], schema: pa.Schema, output: Path, rows: Input, pace: Pace
+    model: ServingModel, batches: Iterable[pa.RecordBatch], schema: pa.Schema, output: Path, rows: Input, pace: Pace
 ) -> tuple[int, dict[str, Array]]:
     count, counted = 0, {name: np.zeros(len(kept.counts), int) for name, kept in model.version.reference.items()}
     empty = model.empty(schema)
@@ -152,7 +108,9 @@ def _write(
         ) as pool,  # OpenMP's: each its own
         pq.ParquetWriter(part, empty.schema, compression="zstd", write_statistics=bounded) as writer,
     ):
-        for told, values in _in_order(pool, model.predict, batches, pace.threads + 1):
+        for told, values in _in_order(
+            pool, lambda each: model.predict(pa.Table.from_batches([each])), batches, pace.threads + 1
+        ):
             if pace.stop.is_set():
                 raise TrainingError("the prediction was broken off; nothing is written, run it again")
             writer.write_table(told.cast(empty.schema))
@@ -180,20 +138,7 @@ def _in_order(
             future.cancel()
 
 
-def read_serving(models: Path) -> Version:
-    """Return the version that serves.
-
-    Raises:
-        ConfigError: none does.
-
-    """
-    champion = read_champion(models)
-    if champion is None:
-        raise ConfigError(f"no version of {models.name} serves yet; run its pipeline first")
-    return read_version(models, champion.version)
-
-
-def _check_names(rows: Input, schema: pa.Schema, model: _Model) -> None:
+def _check_names(rows: Input, schema: pa.Schema, model: ServingModel) -> None:
     there = {name.lower() for name in schema.names}
     taken = [name for name in model.added if name.lower() in there]
     if taken:
@@ -201,10 +146,3 @@ def _check_names(rows: Input, schema: pa.Schema, model: _Model) -> None:
     twice = [name for name in schema.names if schema.names.count(name) > 1]
     if twice:
         raise ConfigError(f"{rows}: has two columns {twice[0]!r}; rename one in the query")
-
-
-def _plain(answers: Array) -> pa.Array:
-    try:
-        return pa.array(answers.tolist() if answers.dtype == object else answers)
-    except pa.ArrowException as error:
-        raise TrainingError(f"the model's answers are {answers.dtype}, which Parquet has not ({error})") from None

@@ -1,0 +1,146 @@
+"""A version that predicts: what it says of a batch of rows, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from sklearn.pipeline import Pipeline
+
+from tasks.core.errors import ConfigError, TrainingError
+from tasks.train.data.classes import TWO
+from tasks.train.data.drift import count_values
+from tasks.train.data.features import Features, read_frame
+from tasks.train.data.types import Array
+from tasks.train.evaluation.results import PROBABILITY
+from tasks.train.models.estimators import package_of
+from tasks.train.predict.output import MADE_BY
+from tasks.train.registry import Version, read_champion, read_version
+
+PREDICTION = "prediction"
+
+# BLAS adds up the products of a matrix's last rows in another order than those of the others, in blocks of up to 16: with
+# whole blocks a row's answer is the same to the last bit, whatever rows it is predicted with.
+_BLOCK_ROWS = 16
+
+# Their `predict` takes the class whose `predict_proba` is largest, by the same sums: it need not be asked too, which takes
+# as long, but where two classes are so near that the probabilities may have lost what tells them apart.
+_BY_PROBABILITY: Mapping[str, frozenset[str]] = {
+    "sklearn": frozenset(
+        {
+            "BernoulliNB",
+            "CalibratedClassifierCV",
+            "DecisionTreeClassifier",
+            "ExtraTreeClassifier",
+            "ExtraTreesClassifier",
+            "GaussianNB",
+            "GradientBoostingClassifier",
+            "HistGradientBoostingClassifier",
+            "LogisticRegression",
+            "MLPClassifier",
+            "MultinomialNB",
+            "RandomForestClassifier",
+            "VotingClassifier",
+        }
+    ),
+    "lightgbm": frozenset({"LGBMClassifier"}),
+}
+_NEAR = 1e-6
+
+
+@dataclass(frozen=True)
+class ServingModel:
+    """A version that predicts batches of rows with its features."""
+
+    version: Version
+    model: Pipeline
+    features: Features
+
+    def predict(self, table: pa.Table) -> tuple[pa.Table, dict[str, Array]]:
+        """Return the rows with what the model says of them, and their values counted.
+
+        What it says of a row does not depend on the rows beside it.
+
+        Raises:
+            TrainingError: the model cannot predict these rows.
+
+        """
+        rows = table.num_rows
+        padding = [table.slice(rows - 1)] * (-rows % _BLOCK_ROWS)
+        frame = read_frame(pa.concat_tables([table, *padding]), self.features)
+        counted = count_values(self.version.reference, frame.head(rows))
+        try:
+            predicted, probability = self._ask(frame)
+        except ValueError as error:  # of missing numbers where the model takes none, say
+            said = (str(error).splitlines() or [""])[0].rstrip(".")
+            raise TrainingError(f"{self.version.name} cannot predict these rows ({said}); correct them") from error
+        told = table.append_column(PREDICTION, _plain(predicted[:rows]))
+        if probability is not None:
+            for name, column in zip(self._probabilities, probability[:rows].T, strict=True):
+                told = told.append_column(name, pa.array(np.ascontiguousarray(column, dtype=float)))
+        return told.append_column(MADE_BY, pa.repeat(self.version.name, rows)), counted
+
+    def empty(self, schema: pa.Schema) -> pa.Table:
+        """Return what no rows become."""
+        kind = _plain(self.model.classes_).type if hasattr(self.model, "classes_") else pa.float64()
+        fields = [*schema, pa.field(PREDICTION, kind)]
+        fields += [pa.field(name, pa.float64()) for name in self._probabilities]
+        return pa.schema([*fields, pa.field(MADE_BY, pa.string())]).empty_table()
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Return the columns that the model adds."""
+        return (PREDICTION, *self._probabilities, MADE_BY)
+
+    @property
+    def _probabilities(self) -> tuple[str, ...]:
+        if not hasattr(self.model, "predict_proba"):
+            return ()
+        return tuple(f"{PROBABILITY}{label}" for label in self.model.classes_)
+
+    def _ask(self, frame: Any) -> tuple[Array, Array | None]:
+        """Return the prediction of each row, and the probability of each class where the model gives any."""
+        given, estimator = self.model[:-1].transform(frame), self.model[-1]
+        if not hasattr(estimator, "predict_proba"):
+            return estimator.predict(given), None
+        probability = estimator.predict_proba(given)
+        if type(estimator).__name__ not in _BY_PROBABILITY.get(package_of(estimator), ()):
+            return estimator.predict(given), probability
+        best = np.argmax(probability, axis=1)
+        predicted = estimator.classes_[best]
+        second, first = np.partition(probability, -TWO, axis=1)[:, -TWO:].T
+        unclear = np.flatnonzero(~(first - second > _NEAR))  # NaN too
+        if len(unclear):
+            predicted[unclear] = self._ask_again(given, unclear)
+        return predicted, probability
+
+    def _ask_again(self, given: Any, rows: Array) -> Array:
+        """Return the model's own prediction of some rows, in whole blocks."""
+        padded = np.resize(rows, len(rows) + -len(rows) % _BLOCK_ROWS)
+        chosen = given.iloc[padded] if hasattr(given, "iloc") else given[padded]
+        answers: Array = self.model[-1].predict(chosen)
+        return answers[: len(rows)]
+
+
+def read_serving(models: Path) -> Version:
+    """Return the version that serves.
+
+    Raises:
+        ConfigError: none does.
+
+    """
+    champion = read_champion(models)
+    if champion is None:
+        raise ConfigError(f"no version of {models.name} serves yet; run its pipeline first")
+    return read_version(models, champion.version)
+
+
+def _plain(answers: Array) -> pa.Array:
+    try:
+        return pa.array(answers.tolist() if answers.dtype == object else answers)
+    except pa.ArrowException as error:
+        raise TrainingError(f"the model's answers are {answers.dtype}, which Parquet has not ({error})") from None
