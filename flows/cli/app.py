@@ -323,6 +323,29 @@ def predict(
 
 
 @app.command
+def score(  # noqa: PLR0913 - the options of a command
+    pipeline: Named,
+    *,
+    host: Annotated[str, Parameter(help="Address to listen at; 0.0.0.0 is all of this machine's.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen at; 0 is any free one.")] = 8766,
+    data: Data = Path("data"),
+    max_rows: Annotated[int, Parameter(validator=validators.Number(gte=1), help="Rows of a request.")] = 10_000,
+    max_body_mb: Annotated[int, Parameter(validator=validators.Number(gte=1), help="MiB of a request.")] = 8,
+    max_requests: Annotated[int, Parameter(validator=validators.Number(gte=1), help="Requests under way.")] = 64,
+) -> int:
+    """Answer by the champion over HTTP until interrupted; another champion takes over as soon as it serves.
+
+    POST /predict takes a JSON list of rows. GET /openapi.json describes them,
+    /drift tells how far they have moved, /health which version answers.
+    """
+    from flows.cli.score import score_rows  # noqa: PLC0415 - heavy
+    from tasks.train.scoring.endpoint import EndpointLimits  # noqa: PLC0415 - heavy
+
+    limits = EndpointLimits(max_body_mb * 2**20, max_requests)
+    return score_rows(pipeline, data, (host, port), limits, max_rows)
+
+
+@app.command
 def serve(*, verbose: Verbose = False) -> int:
     """Schedule the deployments of prefect.yaml and run them here, without a worker, until interrupted."""
     from flows.cli.serve import serve_deployments  # noqa: PLC0415 - heavy

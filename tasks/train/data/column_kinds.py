@@ -13,6 +13,8 @@ _TOLD = 5
 
 # What a column is in SQL, by the kind it should be of.
 SQL_TYPES = {"number": "DOUBLE", "truth": "BOOLEAN", "time": "TIMESTAMP", "text": "VARCHAR"}
+# The same in Arrow.
+ARROW_TYPES = {"number": pa.float64(), "truth": pa.bool_(), "time": pa.timestamp("us"), "text": pa.string()}
 
 
 def kind_of_type(kind: pa.DataType) -> str:

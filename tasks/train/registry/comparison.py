@@ -10,7 +10,7 @@ import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
 from tasks.config import Training
-from tasks.train.data.column_kinds import kind_of_type
+from tasks.train.data.column_kinds import ARROW_TYPES, kind_of_type
 from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.split_file import SavedSplit
 from tasks.train.data.training_set import TrainingSet
@@ -19,7 +19,6 @@ from tasks.train.evaluation.predictions import Predictions
 from tasks.train.evaluation.statistics import Bootstrap, bootstrap_difference
 
 DRAWS = 500  # a scorer takes milliseconds; the percentiles of a thousand draws differ in the third digit
-NULL_TYPES = {"number": pa.float64(), "truth": pa.bool_(), "time": pa.timestamp("us"), "text": pa.string()}
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ def read_held_out(
 def _with_nulls_of(feature_kinds: Mapping[str, str], table: pa.Table) -> pa.Table:
     """Return the table with each column that is null in all rows as one of the learnt kind: DuckDB's own says nothing."""
     for place, name in enumerate(table.column_names):
-        if feature_kinds.get(name) in NULL_TYPES and table.column(name).null_count == table.num_rows:
-            table = table.set_column(place, name, pa.nulls(table.num_rows, NULL_TYPES[feature_kinds[name]]))
+        if feature_kinds.get(name) in ARROW_TYPES and table.column(name).null_count == table.num_rows:
+            table = table.set_column(place, name, pa.nulls(table.num_rows, ARROW_TYPES[feature_kinds[name]]))
     return table
 
 

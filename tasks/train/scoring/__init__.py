@@ -1,0 +1,1 @@
+"""The champion as an endpoint: rows of JSON in, predictions out, over HTTP."""

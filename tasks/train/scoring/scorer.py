@@ -1,0 +1,193 @@
+"""What the endpoint answers: the champion's word on the rows of requests, and the champion exchanged while it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from tasks.core.errors import ConfigError, TidemillError, TrainingError
+from tasks.train.data.column_kinds import ARROW_TYPES
+from tasks.train.data.drift import measure_drift
+from tasks.train.data.features import features_among
+from tasks.train.data.types import Array
+from tasks.train.evaluation.results import MODEL_FILE
+from tasks.train.predict.model import ServingModel, read_serving
+from tasks.train.predict.output import MADE_BY
+from tasks.train.registry import load_model
+from tasks.train.registry.champion import CHAMPION
+from tasks.train.scoring.records import TooManyRowsError, read_records
+
+MOST_ROWS = 10_000
+OK, TOO_LARGE, WRONG_ROWS = 200, 413, 422
+_ANY: Mapping[str, Any] = {"number": 0.0, "truth": False, "time": datetime(2000, 1, 1), "text": ""}  # noqa: DTZ001 - of UTC
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status and JSON that a request is answered with."""
+
+    status: int
+    content: bytes
+
+
+def refuse(status: int, *sentences: str) -> Answer:
+    """Return the answer to a request that is refused."""
+    return Answer(status, msgspec.json.encode({"errors": sentences}))
+
+
+@dataclass
+class Serving:
+    """A version that answers, since when, and what it was asked so far."""
+
+    model: ServingModel
+    since: str
+    rows: int = 0
+    counted: dict[str, Array] = field(default_factory=dict)
+
+    def predict(self, table: pa.Table) -> list[dict[str, Any]]:
+        """Return what the model adds to each row, and count the rows' values.
+
+        Raises:
+            TrainingError: the model cannot predict these rows.
+
+        """
+        if not table.num_rows:
+            return []
+        told, counted = self.model.predict(table)
+        self.rows += table.num_rows
+        self.counted = {name: bins + self.counted.get(name, 0) for name, bins in counted.items()}
+        rows: list[dict[str, Any]] = told.select([name for name in self.model.added if name != MADE_BY]).to_pylist()
+        return rows
+
+
+def load_serving(models: Path) -> Serving:
+    """Return the champion, ready to answer.
+
+    Raises:
+        ConfigError: none serves.
+        TrainingError: champion.json, its version or its model is damaged.
+
+    """
+    version = read_serving(models)
+    schema = pa.schema([pa.field(name, ARROW_TYPES[kind]) for name, kind in version.features.items()])
+    model = ServingModel(version, load_model(models / version.name / MODEL_FILE), features_among(schema))
+    row = pa.table({name: [_ANY[kind]] for name, kind in version.features.items()}, schema)
+    try:
+        model.predict(row)  # the first answer of a model takes far longer than those after it
+    except Exception as error:  # noqa: BLE001 - a damaged model fails anywhere
+        raise TrainingError(
+            f"{version.name} cannot predict ({error}); promote another version, or train again"
+        ) from None
+    return Serving(model, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+Stamp = tuple[tuple[int, int, int] | None, ...]
+
+
+class Scorer:
+    """Answers by the champion of a pipeline, and takes another one when `champion.json` says so.
+
+    Batches are answered by one thread at a time, and a champion is loaded by
+    another: until it is there, and where it cannot be loaded, the one before
+    answers on.
+    """
+
+    def __init__(self, models: Path, most_rows: int = MOST_ROWS) -> None:
+        self.models, self.most_rows = models, most_rows
+        self._stamp = self._look()
+        self.serving = load_serving(models)
+        self.warning: str | None = None
+        """Why a champion that was to take over does not."""
+
+    def answer(self, bodies: Sequence[bytes]) -> list[Answer]:
+        """Return the answer to each of some requests, whose rows are predicted together."""
+        serving = self.serving
+        read = [self._read(serving, body) for body in bodies]
+        tables = [each for each in read if isinstance(each, pa.Table)]
+        try:
+            said = iter(serving.predict(pa.concat_tables(tables)) if tables else [])
+        except TrainingError as error:
+            if len(bodies) == 1:
+                return [refuse(WRONG_ROWS, str(error))]
+            return [answer for body in bodies for answer in self.answer([body])]
+        name = serving.model.version.name
+        answers = []
+        for each in read:
+            if isinstance(each, Answer):
+                answers.append(each)
+                continue
+            rows = list(islice(said, each.num_rows))
+            answers.append(Answer(OK, msgspec.json.encode({MADE_BY: name, "predictions": rows})))
+        return answers
+
+    def _read(self, serving: Serving, body: bytes) -> pa.Table | Answer:
+        try:
+            return read_records(body, serving.model.version.features, self.most_rows)
+        except TooManyRowsError as error:
+            return refuse(TOO_LARGE, str(error))
+        except ConfigError as error:
+            return refuse(WRONG_ROWS, *error.mistakes)
+
+    def exchange(self, tell: Callable[[str], None]) -> None:
+        """Take the champion that serves now, where it is another one than before; `tell` is told what came of it."""
+        stamp = self._look()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        before = self.serving.model.version
+        try:
+            taken = load_serving(self.models)
+        except (TidemillError, OSError) as error:
+            self.warning = f"{error}; {before.name} serves on"
+            tell(f"warning: {self.warning}")
+            return
+        self.warning = None
+        if taken.model.version != before:
+            self.serving = taken
+            tell(f"{taken.model.version.name} ({taken.model.version.candidate}) serves in place of {before.name}")
+
+    def _look(self) -> Stamp:
+        """Return what tells apart the champion's files as they are from those of before."""
+        return tuple(_stamp_of(path) for path in (self.models / CHAMPION, *self.models.glob(f"v*/{MODEL_FILE}")))
+
+    def health(self) -> dict[str, Any]:
+        """Return which version answers, and whether all is well."""
+        version = self.serving.model.version
+        return {
+            "status": "ok" if self.warning is None else "warning",
+            "warning": self.warning,
+            "pipeline": version.pipeline,
+            MADE_BY: version.name,
+            "candidate": version.candidate,
+            "target": version.target,
+            "since": self.serving.since,
+            "rows": self.serving.rows,
+        }
+
+    def drift(self) -> dict[str, Any]:
+        """Return how far the rows that this version was asked have moved from those it learnt from."""
+        serving = self.serving
+        version, rows, counted = serving.model.version, serving.rows, serving.counted
+        found = measure_drift(version.reference, counted) if rows else []
+        return {
+            MADE_BY: version.name,
+            "since": serving.since,
+            "rows": rows,
+            "drifted": [each.feature for each in found if each.drifted],
+            "features": [asdict(each) for each in found],
+        }
+
+
+def _stamp_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        known = path.stat()
+    except OSError:
+        return None
+    return known.st_ino, known.st_size, known.st_mtime_ns
