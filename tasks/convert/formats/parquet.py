@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Collection, Iterator
 from decimal import Decimal
@@ -17,11 +16,12 @@ from tasks.config import Reading
 from tasks.convert.files.content import find_text, without_mark
 from tasks.convert.formats.format import WholeFormat
 from tasks.convert.formats.json.rows import NullsOf
-from tasks.convert.schema.arrow import as_text, plain_column
+from tasks.convert.schema.arrow import plain_column
 from tasks.convert.schema.blocks import RawBlock
 from tasks.convert.schema.misfits import NO_MISFITS, make_records
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import TypeName
+from tasks.convert.schema.written import write_objects
 from tasks.core.errors import TableError
 
 _BATCH_ROWS = 131_072
@@ -104,8 +104,9 @@ def typed_block(table: pa.Table, start: int, intervals: Collection[str] = ()) ->
     plain = pa.table(columns)
 
     def locate(rows: np.ndarray) -> pa.Table:
-        picked = plain.take(pa.array(rows, pa.int64())).to_pylist()
-        return make_records(start + rows, [json.dumps(row, default=as_text, ensure_ascii=False) for row in picked])
+        picked = plain.take(pa.array(rows, pa.int64())).combine_chunks()
+        columns = [column.chunk(0) for column in picked.columns]
+        return make_records(start + rows, write_objects(picked.column_names, columns))
 
     return RawBlock(plain, received, NO_MISFITS, locate, types)
 

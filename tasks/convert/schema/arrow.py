@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.schema.types import TypeName, arrow_type, name_decimal
-from tasks.core.imports import import_once
+from tasks.convert.schema.written import as_text, write_json
 
 _UUID = "arrow.uuid"
 _KINDS: tuple[tuple[Callable[[pa.DataType], bool], TypeName], ...] = (
@@ -65,25 +62,6 @@ def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
             return pc.cast(column, pa.string())
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             pass
+    if pa.types.is_nested(column.type):
+        return pa.chunked_array(map(write_json, column.chunks), pa.string())
     return pa.chunked_array([pa.array(map(as_text, column.to_pylist()), pa.string())])
-
-
-def as_text(value: Any) -> str | None:
-    """Return a value as the text that it is in a table."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list | dict | tuple):
-        return json.dumps(value, default=as_text, ensure_ascii=False)
-    if isinstance(value, bytes):
-        return _bytes(value)
-    if isinstance(value, timedelta):
-        return str(import_once("pandas").Timedelta(value).isoformat())
-    return str(value)
-
-
-def _bytes(value: bytes) -> str:
-    """Return bytes as the text that they are, else in hexadecimal as Postgres writes them."""
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return f"\\x{value.hex()}"

@@ -1,0 +1,146 @@
+"""Values of Arrow as JSON, as Python writes them: by kernels, and only of few types one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.core.imports import import_once
+
+_PLAIN = r'^[^"\\\x00-\x1f]*$'
+_WHOLE = 1e16  # from here on Python writes whole floats with an exponent
+_NO_PART = r"\.0+$"
+_ZONES = {None: "", "UTC": "+00:00"}
+
+
+def as_text(value: Any) -> str | None:
+    """Return a value as the text that it is in a table."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list | dict | tuple):
+        return json.dumps(value, default=as_text, ensure_ascii=False)
+    if isinstance(value, bytes):
+        return _bytes(value)
+    if isinstance(value, timedelta):
+        return str(import_once("pandas").Timedelta(value).isoformat())
+    return str(value)
+
+
+def _bytes(value: bytes) -> str:
+    """Return bytes as the text that they are, else in hexadecimal as Postgres writes them."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"\\x{value.hex()}"
+
+
+def write_objects(names: Sequence[str], columns: Sequence[pa.Array]) -> pa.Array:
+    """Return rows as JSON objects with these names."""
+    parts: list[pa.Array | str] = []
+    for place, (name, column) in enumerate(zip(names, columns, strict=True)):
+        parts += [f"{', ' if place else '{'}{_write(name)}: ", pc.fill_null(write_json(column), "null")]
+    return pc.binary_join_element_wise(*parts, "}", "")
+
+
+def write_json(values: pa.Array) -> pa.Array:
+    """Return values as JSON texts; null stays null."""
+    kind = values.type
+    write = next((write for is_kind, write in _WAYS if is_kind(kind)), None)
+    found = None if write is None else write(values)
+    return quote(pa.array(map(as_text, values.to_pylist()), pa.string())) if found is None else found
+
+
+def quote(texts: pa.Array) -> pa.Array:
+    """Return texts as JSON, those with quotes, backslashes and control characters escaped."""
+    quoted = pc.binary_join_element_wise('"', texts, '"', "")
+    is_plain = pc.match_substring_regex(texts, _PLAIN)
+    if pc.all(is_plain).as_py():
+        return quoted
+    odd = pc.invert(is_plain)
+    return pc.replace_with_mask(quoted, odd, pa.array(map(_write, texts.filter(odd).to_pylist()), pa.string()))
+
+
+_write = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _write_floats(values: pa.Array) -> pa.Array:
+    """Return floats as Python writes them, whole ones by a kernel."""
+    numbers = values.cast(pa.float64())
+    found = numbers.to_numpy(zero_copy_only=False)
+    is_whole = (np.floor(found) == found) & (np.abs(found) < _WHOLE) & ((found != 0) | ~np.signbit(found))
+    whole = pa.array(np.where(is_whole, found, 0).astype(np.int64)).cast(pa.string())
+    texts = pc.if_else(numbers.is_valid(), pc.binary_join_element_wise(whole, ".0", ""), None)
+    odd = pa.array(~is_whole & numbers.is_valid().to_numpy(zero_copy_only=False))
+    return pc.replace_with_mask(texts, odd, pa.array(map(_write, numbers.filter(odd).to_pylist()), pa.string()))
+
+
+def _write_lists(lists: pa.Array) -> pa.Array:
+    """Return lists, with what each element is written as."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    return _join(lists, lengths, write_json(lists.flatten()))
+
+
+def _write_maps(maps: pa.MapArray) -> pa.Array:
+    """Return maps as lists of pairs, as Python has them."""
+    ends = maps.offsets.to_numpy()
+    keys, items = (each.slice(ends[0], ends[-1] - ends[0]) for each in (maps.keys, maps.items))
+    pairs = pc.binary_join_element_wise("[", write_json(keys), ", ", pc.fill_null(write_json(items), "null"), "]", "")
+    return _join(maps, np.diff(ends), pairs)
+
+
+def _join(lists: pa.Array, lengths: np.ndarray, elements: pa.Array) -> pa.Array:
+    """Return lists of so many elements each, which are written already."""
+    ends = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
+    mask = lists.is_null() if lists.null_count else None
+    joined = pc.binary_join(pa.ListArray.from_arrays(ends, pc.fill_null(elements, "null"), mask=mask), ", ")
+    return pc.binary_join_element_wise("[", joined, "]", "")
+
+
+def _write_structs(structs: pa.StructArray) -> pa.Array | None:
+    """Return structs as objects; None where they have no fields."""
+    if not structs.type.num_fields:
+        return None
+    objects = write_objects([field.name for field in structs.type], structs.flatten())
+    return pc.if_else(structs.is_valid(), objects, None)
+
+
+def _write_moments(moments: pa.TimestampArray) -> pa.Array | None:
+    """Return times as Python writes them; None where their zone is another than UTC, or microseconds do not hold them."""
+    if moments.type.tz not in _ZONES or moments.type.unit == "ns":
+        return None
+    try:
+        texts = moments.cast(pa.timestamp(moments.type.unit)).cast(pa.timestamp("us")).cast(pa.string())
+    except pa.ArrowInvalid:
+        return None
+    texts = pc.replace_substring_regex(texts, _NO_PART, "")
+    return pc.binary_join_element_wise('"', texts, _ZONES[moments.type.tz], '"', "")
+
+
+def _write_quoted(values: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise('"', pc.cast(values, pa.string()), '"', "")
+
+
+def _is_any(*are: Callable[[pa.DataType], bool]) -> Callable[[pa.DataType], bool]:
+    return lambda kind: any(is_kind(kind) for is_kind in are)
+
+
+_types = pa.types
+_WAYS: Sequence[tuple[Callable[[pa.DataType], bool], Callable[[Any], pa.Array | None]]] = (
+    (
+        _is_any(_types.is_string, _types.is_large_string, _types.is_string_view),
+        lambda texts: quote(pc.cast(texts, pa.string())),
+    ),
+    (_is_any(_types.is_integer, _types.is_boolean, _types.is_null), lambda values: pc.cast(values, pa.string())),
+    (_types.is_floating, _write_floats),
+    (_is_any(_types.is_date, _types.is_decimal), _write_quoted),
+    (_types.is_timestamp, _write_moments),
+    (_types.is_map, _write_maps),
+    (_is_any(_types.is_list, _types.is_large_list, _types.is_fixed_size_list), _write_lists),
+    (_types.is_struct, _write_structs),
+)
