@@ -108,7 +108,7 @@ def typed_block(table: pa.Table, start: int, intervals: Collection[str] = ()) ->
         columns = [column.chunk(0) for column in picked.columns]
         return make_records(start + rows, write_objects(picked.column_names, columns))
 
-    return RawBlock(plain, received, NO_MISFITS, locate, types)
+    return RawBlock(plain, received, NO_MISFITS, locate, types, lines=range(start, start + received))
 
 
 def _intervals(column: pa.ChunkedArray) -> pa.ChunkedArray:

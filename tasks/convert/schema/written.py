@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from tasks.core.imports import import_once
 
 _PLAIN = r'^[^"\\\x00-\x1f]*$'
-_WHOLE = 1e16  # from here on Python writes whole floats with an exponent
+_LEAST_PLAIN, _MOST_WHOLE, _MOST_PLAIN = 1e-4, 1e9, 1e10  # between these a kernel writes floats as Python does
 _NO_PART = r"\.0+$"
 _ZONES = {None: "", "UTC": "+00:00"}
 
@@ -70,14 +70,16 @@ _write = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _write_floats(values: pa.Array) -> pa.Array:
-    """Return floats as Python writes them, whole ones by a kernel."""
+    """Return floats as Python writes them: by a kernel where neither has an exponent."""
     numbers = values.cast(pa.float64())
     found = numbers.to_numpy(zero_copy_only=False)
-    is_whole = (np.floor(found) == found) & (np.abs(found) < _WHOLE) & ((found != 0) | ~np.signbit(found))
-    whole = pa.array(np.where(is_whole, found, 0).astype(np.int64)).cast(pa.string())
-    texts = pc.if_else(numbers.is_valid(), pc.binary_join_element_wise(whole, ".0", ""), None)
-    odd = pa.array(~is_whole & numbers.is_valid().to_numpy(zero_copy_only=False))
-    return pc.replace_with_mask(texts, odd, pa.array(map(_write, numbers.filter(odd).to_pylist()), pa.string()))
+    with np.errstate(invalid="ignore"):  # a NaN may be one that signals
+        size, is_whole = np.abs(found), found == np.floor(found)
+    texts = pc.binary_join_element_wise(numbers.cast(pa.string()), pa.array(np.where(is_whole, ".0", "")), "")
+    is_usual = (size >= _LEAST_PLAIN) & (size < np.where(is_whole, _MOST_WHOLE, _MOST_PLAIN))
+    odd = pc.and_(pa.array(~is_usual), numbers.is_valid())
+    written = _write(numbers.filter(odd).to_pylist())[1:-1]
+    return pc.replace_with_mask(texts, odd, pa.array(written.split(", ") if written else [], pa.string()))
 
 
 def _write_lists(lists: pa.Array) -> pa.Array:

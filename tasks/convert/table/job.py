@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NoReturn, assert_never
 
@@ -69,7 +70,7 @@ class TableJob:
         """Return the same where the table's columns are fixed: a row with a value in another one is a reject."""
         return replace(self.target, frozen=True)
 
-    @property
+    @cached_property
     def naming(self) -> Naming:
         """Return how columns are named in the table."""
         renames = {name: column.rename for name, column in self.source.columns.items() if column.rename}

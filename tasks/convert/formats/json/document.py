@@ -29,9 +29,12 @@ from tasks.convert.formats.json.rows import (
     NullsOf,
     Row,
     columns_of,
+    may_be_half,
     nothing_declared,
     reject_of,
     rows_of,
+    write_each,
+    write_json,
 )
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
@@ -42,6 +45,7 @@ from tasks.core.errors import TableError
 from tasks.core.json_shape import name_lists, records_of_shape
 from tasks.core.json_text import JsonText, list_entries, list_items, take_json, to_lines
 
+_decode = msgspec.json.Decoder().decode
 _BLOCK_RECORDS = 50_000
 _BLOCK_BYTES = 4 * 2**20  # beside the document itself, its blocks are what takes memory
 _BLANKS = 1024  # at most before a list that is split
@@ -127,7 +131,7 @@ def _find_records(document: Any, path: str | None) -> Sequence[Any]:
 def _read(value: Any) -> tuple[str, list[Row] | NotARowError | NoRow]:
     """Return a record's text and its rows, or why it is none."""
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        text = write_json(value)
         found = rows_of(value, text.encode("utf-8"))
     except UnicodeEncodeError:
         return json.dumps(value), NotARowError("half of a surrogate pair is not a text")
@@ -267,8 +271,8 @@ class RecordBlock:
 
     def _tell(self, lines: pa.Table) -> pa.Table:
         """Return the records that stand in these lines as they are told of a document."""
-        numbers = lines["line"].to_pylist()
-        return make_records(numbers, [_read(_value_of(self.records[n - self.before - 1]))[0] for n in numbers])
+        numbers = lines["line"].to_numpy()
+        return make_records(numbers, _rewrite_each([self.records[place] for place in numbers - self.before - 1]))
 
     def _values(self) -> Sequence[Any]:
         try:
@@ -276,6 +280,14 @@ class RecordBlock:
         except (ValueError, RecursionError):  # what is wrong is told of the whole document
             whole = _load(self.document, self.path)
             return whole[self.before : self.before + len(self.records)]
+
+
+def _rewrite_each(records: Sequence[msgspec.Raw]) -> Sequence[str]:
+    """Return records as Python writes them."""
+    if not any(may_be_half(bytes(record)) for record in records):
+        with suppress(msgspec.DecodeError, RecursionError):  # msgspec refuses some that Python reads
+            return write_each(list(map(_decode, records)))
+    return [_read(_value_of(record))[0] for record in records]
 
 
 def _value_of(record: msgspec.Raw) -> Any:

@@ -1,0 +1,126 @@
+"""Values that do not fit, or have no type of tables, are told many at once, be they half of all."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.convert.formats import parquet
+from tasks.convert.formats.json import document
+from tasks.convert.schema import written
+from tasks.convert.table import job
+from tests.benchmarks.json_lines import write_records
+from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects
+from tests.convert.slow_paths import BYTES, ROWS, Flights, inbox, read_flights
+
+DAY = dt.date(2013, 1, 5)
+AT = dt.datetime(2013, 1, 5, 6, 7, 8, 90, dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def flights() -> Flights:
+    """Return the first flights of the year."""
+    return read_flights()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the values and records that are written by themselves."""
+    counts: Counter[str] = Counter()
+
+    def count(module: Any, name: str) -> None:
+        called = getattr(module, name)
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            counts[name] += 1
+            return called(*arguments, **options)
+
+        monkeypatch.setattr(module, name, counted)
+
+    for module, name in ((written, "as_text"), (parquet, "write_objects"), (document, "_value_of"), (job, "Naming")):
+        count(module, name)
+    return counts
+
+
+def odd_columns(rows: int) -> dict[str, pa.Array]:
+    """Return columns of each kind, of which the first has texts in two of three rows."""
+    return {
+        "v": pa.array([f"x{n}" if n % 3 else str(n) for n in range(rows)]),
+        "note": pa.array([f'the "{n}"' for n in range(rows)]),
+        "share": pa.array([n / 7 for n in range(rows)]),
+        "day": pa.array([DAY] * rows),
+        "at": pa.array([AT] * rows),
+        "price": pa.array([Decimal(n) / 100 for n in range(rows)], pa.decimal128(9, 2)),
+        "lists": pa.array([[n, None] for n in range(rows)]),
+        "times": pa.array([[AT], []] * (rows // 2)),
+        "objects": pa.array([[{"a": n, "b": ["x", "y"]}] for n in range(rows)]),
+        "map": pa.array([[("k", n)] for n in range(rows)], pa.map_(pa.string(), pa.int64())),
+    }
+
+
+def test_no_row_and_no_list_of_parquet_is_written_by_itself(tmp_path: Path, calls: Counter[str]) -> None:
+    """A reject is told as Python would write its row as JSON, and so are lists and maps."""
+    pq.write_table(pa.table(odd_columns(ROWS)), inbox(tmp_path) / "a.parquet")
+
+    table = make_table(tmp_path, files_source(columns={"v": "int"}, table=NO_LIMIT))
+
+    assert table.rows_rejected == ROWS - len(range(0, ROWS, 3))
+    assert (calls["as_text"], calls["write_objects"]) == (0, 1)
+    assert read_rejects(tmp_path)[1]["raw"] == json.dumps(
+        {
+            "v": "x2",
+            "note": 'the "2"',
+            "share": 2 / 7,
+            "day": str(DAY),
+            "at": str(AT),
+            "price": "0.02",
+            "lists": "[2, null]",
+            "times": f'["{AT}"]',
+            "objects": '[{"a": 2, "b": ["x", "y"]}]',
+            "map": '[["k", 2]]',
+        }
+    )
+
+
+def test_no_row_of_parquet_is_written_to_tell_its_line(tmp_path: Path, calls: Counter[str]) -> None:
+    """Where a row came from is known without it."""
+    pq.write_table(pa.table({"v": range(ROWS)}), inbox(tmp_path) / "a.parquet")
+
+    table = make_table(tmp_path, files_source(table={"provenance": True}))
+
+    assert (table.rows_table, calls["write_objects"]) == (ROWS, 0)
+
+
+def test_no_record_of_a_document_that_does_not_fit_is_read_again(
+    tmp_path: Path, flights: Flights, calls: Counter[str]
+) -> None:
+    """They are read and written together, as Python writes them."""
+    rows = [row | {"v": f"x{n}" if n % 3 else n} for n, row in enumerate(flights.rows)]
+    write_records(inbox(tmp_path), "document", rows, BYTES)
+
+    table = make_table(tmp_path, files_source(columns={"v": "int"}, table=NO_LIMIT))
+
+    assert table.rows_rejected > table.rows_received // 2
+    assert calls["_value_of"] == 0
+    assert read_rejects(tmp_path)[0]["raw"] == json.dumps(rows[1])
+
+
+def test_how_columns_are_named_is_not_told_of_each(tmp_path: Path, calls: Counter[str]) -> None:
+    """A table of twice as many declared columns takes no more of it."""
+    for columns in (20, 40):
+        root = tmp_path / str(columns)
+        root.mkdir()
+        names = [f"c{n}" for n in range(columns)]
+        (inbox(root) / "a.csv").write_text(f"{','.join(names)}\n{','.join('1' for _ in names)}\n")
+        make_table(root, files_source(columns=dict.fromkeys(names, "int")))
+        calls[f"{columns} columns"] = calls.pop("Naming")
+
+    assert calls["20 columns"] == calls["40 columns"]
