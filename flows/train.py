@@ -28,6 +28,7 @@ from tasks.reports.artifacts import as_task
 from tasks.reports.lineage import report_lineage
 from tasks.reports.progress import StageProgress, measure_candidates
 from tasks.reports.training import report_leaderboard, report_model
+from tasks.train.assessment.assess import assess_best
 from tasks.train.checks.training_set import is_checked
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.job import plan_jobs
@@ -96,14 +97,17 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     waiting: dict[str, Any] = {"wait_for": workers.ended, "return_state": True} if fitted else {}
     shown = await as_task(report_leaderboard, changed=fitted)(pipeline.name, leaderboard, **waiting)
     _tell_candidates(leaderboard)
-    version = await asyncio.to_thread(publish_version, models, leaderboard)
+    assessment = await asyncio.to_thread(assess_best, jobs, leaderboard)
+    version = await asyncio.to_thread(publish_version, models, leaderboard, assessment)
     decision = await asyncio.to_thread(decide_champion, models, version, leaderboard)
     await watch.tell()
     tell(f"train: {await asyncio.to_thread(_explain_serving, models, decision)}")
     waiting = {"wait_for": [shown]} if fitted else {}
+    published = version.flow_run == RUN.get()  # else it was shown then
     card = models / version.name / CARD
-    await as_task(report_model, changed=fitted)(pipeline.name, leaderboard, card, decision, **waiting)
-    if version.flow_run == RUN.get():  # what was published before was shown then
+    show = as_task(report_model, changed=fitted or published)
+    await show(pipeline.name, leaderboard, assessment, card, decision, drawn=fitted or published, **waiting)
+    if published:
         await report_lineage(pipeline.name, models, version)
     return leaderboard
 

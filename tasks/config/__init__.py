@@ -6,10 +6,12 @@ from tasks.config.base import Scalar, write_duration
 from tasks.config.checks import Check
 from tasks.config.columns import Column, ColumnType, PagesColumn
 from tasks.config.dates import Dates
+from tasks.config.decision import Cost, DecisionRule
 from tasks.config.exports import Export
 from tasks.config.files import Reading
 from tasks.config.http import Refresh, Requests
 from tasks.config.incremental import Incremental
+from tasks.config.labels import Label, write_label
 from tasks.config.limit import Limit
 from tasks.config.load import examine_pipeline, list_pipeline_files, load_pipeline, read_pipeline
 from tasks.config.pages import PagesSource, Render
@@ -29,7 +31,6 @@ from tasks.config.training import (
     Candidate,
     GridSearch,
     GroupSplit,
-    Label,
     Preprocessing,
     Promotion,
     QueryLimits,
@@ -39,7 +40,6 @@ from tasks.config.training import (
     Split,
     TimeSplit,
     Training,
-    write_label,
 )
 
 __all__ = [
@@ -53,7 +53,9 @@ __all__ = [
     "Child",
     "Column",
     "ColumnType",
+    "Cost",
     "Dates",
+    "DecisionRule",
     "ElementsSource",
     "Export",
     "FilesSource",

@@ -9,17 +9,9 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from tasks.config.base import NAME_PATTERN, ConfigModel, Duration, Name, NonEmpty
+from tasks.config.decision import DecisionRule
+from tasks.config.labels import Label, write_label
 from tasks.config.runners import RUNNERS, DeclaredRunner, Runner
-
-Label = bool | int | float | str
-"""One class of a target, as a pipeline file writes it."""
-
-
-def write_label(label: Label) -> str:
-    """Return a class as texts have it: true, 1 (also of 1.0), fraud."""
-    if isinstance(label, bool):
-        return str(label).lower()
-    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 def _with_text_keys(value: Any) -> Any:
@@ -209,6 +201,8 @@ class Training(ConfigModel):
     """Of two classes the one that f1, precision, recall, average_precision and their like are of; without it, the rarer one."""
     query_limits: QueryLimits = QueryLimits()
     """What the query may take."""
+    decision: DecisionRule | None = None
+    """How predictions of two classes become decisions; without it, they stay probabilities."""
     metric: str = "accuracy"
     """What ranks the candidates: a scorer of scikit-learn, e.g. roc_auc, accuracy, neg_log_loss, r2, or a metric of an extension."""
     split: Split = RandomSplit()
@@ -228,6 +222,14 @@ class Training(ConfigModel):
     candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
     """The models to compare; a dummy baseline is always added."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_positive_of_decision(cls, value: Any) -> Any:
+        """Return the section with the positive class where else it is looked for."""
+        rule = value.get("decision") if isinstance(value, dict) else None
+        told = rule.get("positive") if isinstance(rule, dict) else getattr(rule, "positive", None)
+        return value if told is None or value.get("positive") is not None else {**value, "positive": told}
+
     @field_validator("query")
     @classmethod
     def _names_a_table(cls, query: str) -> str:
@@ -238,4 +240,10 @@ class Training(ConfigModel):
     def _fits_the_task(self) -> Training:
         if self.positive is not None and self.task == "regression":
             raise ValueError(f"positive {write_label(self.positive)} is a class, and regression has none; take it out")
+        if self.decision is not None and self.task == "regression":
+            raise ValueError("decision is between two classes, and regression has none; take it out")
+        named = self.decision.positive if self.decision is not None else None
+        if named is not None and self.positive is not None and write_label(named) != write_label(self.positive):
+            told = f"positive is {write_label(self.positive)}, and decision.positive is {write_label(named)}"
+            raise ValueError(f"{told}; keep one of them")
         return self

@@ -13,6 +13,7 @@ from tasks.config import write_label
 from tasks.core.escaping import count, escape
 from tasks.core.story import warn
 from tasks.reports.artifacts import CELL_CHARACTERS, never_ends_a_run, show_page, show_table, warning_of_missing
+from tasks.train.assessment.assess import Assessment
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.registry import Decision
 
@@ -58,23 +59,31 @@ def _row(line: Line, leaderboard: Leaderboard) -> dict[str, Any]:
 
 @task(name="report model", task_run_name="report model", cache_policy=NO_CACHE, persist_result=False)
 @never_ends_a_run
-async def report_model(pipeline: str, leaderboard: Leaderboard, card: Path, decision: Decision) -> None:
+async def report_model(
+    pipeline: str,
+    leaderboard: Leaderboard,
+    assessment: Assessment | None,
+    card: Path,
+    decision: Decision,
+    *,
+    drawn: bool,
+) -> None:
     """Show the finalists in pictures and the card of the best; a unit of its own to stand in the run's graph.
 
-    Where nothing was fitted the pictures are those of the run before, and are not drawn again.
+    Where nothing is new, and so not `drawn`, the pictures are those of the run before.
     """
-    if not all(line.result.reused for line in leaderboard.lines):
-        await _show_pictures(pipeline, leaderboard)
+    if drawn:
+        await _show_pictures(pipeline, leaderboard, assessment)
     text = await asyncio.to_thread(card.read_text, encoding="utf-8")
     said = _sentence(decision.sentence)
     await _show_markdown(f"{pipeline}-model", f"> {said}\n\n{text}", said)
 
 
-async def _show_pictures(pipeline: str, leaderboard: Leaderboard) -> None:
+async def _show_pictures(pipeline: str, leaderboard: Leaderboard, assessment: Assessment | None) -> None:
     from tasks.train.plots.gallery import make_gallery  # noqa: PLC0415 - matplotlib and scikit-learn cost a second to import
 
     failures: list[tuple[str, Exception]] = []
-    gallery = await asyncio.to_thread(make_gallery, leaderboard, failures)
+    gallery = await asyncio.to_thread(make_gallery, leaderboard, assessment, failures)
     for title, error in failures:
         warn(warning_of_missing(f"the picture {title}", error))
     if gallery:

@@ -16,8 +16,8 @@ from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.split_file import Sides, keep_split
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.fit import fit_model
-from tasks.train.evaluation.holdout import holdout_table
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
+from tasks.train.evaluation.output_file import keep_output
 from tasks.train.evaluation.predictions import Predictions
 from tasks.train.evaluation.results import CandidateResult, Finalist
 from tasks.train.registry import Decision, Version, decide_champion, publish_version, save_model
@@ -73,9 +73,7 @@ def _fit(asked: Training, training_set: TrainingSet, rows: Sides, models: Path) 
         score, metrics = float(model.score(held_out, truth)), predictions.metrics(training_set.task)
         folder = models / "candidates" / "only-0123456789ab"
         save_model(model, folder / "model.skops")
-        made = holdout_table(predictions.output, rows.test)
-        with pa.ipc.new_file(str(folder / "holdout.arrow"), made.schema) as file:
-            file.write_table(made)
+        keep_output(folder / "holdout.arrow", predictions.output, rows.test)
         drops = {name: (0.1 / (place + 1), 0.01) for place, name in enumerate(features.names)}
         curve = ((50, 0.9, 0.7), (100, 0.85, 0.75))
         return Finalist("only", folder, score, (score - 0.05, score + 0.05), metrics, drops, curve)

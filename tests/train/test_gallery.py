@@ -57,7 +57,7 @@ def test_a_picture_that_cannot_be_drawn_is_left_out_and_told(tmp_path: Path, mon
     monkeypatch.setattr(pictures, "CALIBRATION_BINS", -1)
     failures: list[tuple[str, Exception]] = []
 
-    gallery = make_gallery(judged.leaderboard, failures)
+    gallery = make_gallery(judged.leaderboard, failures=failures)
 
     titles = ["ROC", "Precision and recall", "Confusion", *LEARNT]
     assert re.findall("^## (.*)$", gallery, re.MULTILINE) == titles

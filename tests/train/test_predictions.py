@@ -15,7 +15,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tasks.core.errors import TrainingError
-from tasks.train.evaluation.holdout import holdout_table
+from tasks.train.evaluation.output_file import output_table
 from tasks.train.evaluation.predictions import Predictions
 
 CLASSIFIERS = [GaussianNB(), DecisionTreeClassifier(max_depth=3, random_state=0), LinearSVC()]
@@ -65,7 +65,7 @@ def test_the_interval_is_around_the_score_that_is_shown() -> None:
     assert abs(score - by_probability) > 0.01
     assert predictions.scoring("roc_auc")(rows) == pytest.approx(score, rel=1e-12)
     assert predictions.metrics("classification")["roc_auc"] == score
-    pictured = holdout_table(predictions.output, rows)
+    pictured = output_table(predictions.output, rows)
     assert roc_auc_score(pictured["truth"], pictured["ranking_1"]) == score
 
 

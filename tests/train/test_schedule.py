@@ -121,7 +121,7 @@ def test_a_folder_that_cannot_be_deleted_ends_no_run(jobs: Jobs, tmp_path: Path)
     assert [path.name for path in there.glob("*/")] == ["a"]
 
 
-@pytest.mark.parametrize("name", ["rows-*.npz", "naive-*/model.skops", "naive-*/holdout.arrow"])
+@pytest.mark.parametrize("name", ["rows-*.npz", "naive-*/model.skops", "naive-*/holdout.arrow", "naive-*/fold-2.arrow"])
 def test_what_is_cut_off_is_made_again(jobs: Jobs, tmp_path: Path, name: str) -> None:
     """A file that lacks its end is as good as absent."""
     planned = jobs(sklearn_table("iris"), query=QUERY, candidates=NAIVE).values()

@@ -97,6 +97,7 @@ def examine_target(training: Training, columns: Sequence[str], table: pa.Table) 
         return None, [mistake]
     target = _describe(training, task, values, labels)
     mistakes += _positive_mistakes(training, labels)
+    mistakes += _decision_mistakes(training, labels)
     mistakes += _estimator_mistakes(training, target, column)
     mistakes += _class_mistakes(training, target, labels)
     mistakes += _metric_mistakes(training, target, values, column)
@@ -246,6 +247,16 @@ def _positive_mistakes(training: Training, labels: Sequence[Label]) -> Iterator[
         )
     elif find_label(training.positive, labels) is None:
         yield f"training.positive: {told!r} is not a class of {name!r}; {nearest_label(told, labels)}"
+
+
+def _decision_mistakes(training: Training, labels: Sequence[Label]) -> Iterator[str]:
+    if training.decision is None or len(labels) == TWO:
+        return
+    there = f"has {len(labels):,} ({name_labels(labels)})" if labels else "is taken for an amount"
+    yield (
+        f"training.decision: is between two classes, and {training.target!r} {there}; take it out, or make the target "
+        "a truth in the query"
+    )
 
 
 def _estimator_mistakes(training: Training, target: Target, column: pa.ChunkedArray) -> Iterator[str]:

@@ -25,8 +25,9 @@ from tasks.train.data.split_file import mapped_table
 from tasks.train.data.types import Array
 from tasks.train.evaluation.fit import fit_model
 from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.output_file import keep_output
 from tasks.train.evaluation.predictions import Predictions
-from tasks.train.evaluation.results import MAX_WARNINGS, FoldResult
+from tasks.train.evaluation.results import MAX_WARNINGS, FoldResult, fold_file
 
 
 @dataclass
@@ -48,6 +49,7 @@ def evaluate_fold(job: CandidateJob, fold: int) -> FoldResult:
         predictions = Predictions(model, *read_rows(job, test), job.training_set.positive)
         score = predictions.score(job.training.metric)
         result = replace(result, score=score, metrics=predictions.metrics(job.training_set.task))
+        keep_output(job.folder / fold_file(fold), predictions.output, test)
     return replace(result, fit_s=attempt.fit_s, warnings=attempt.warnings, error=attempt.error)
 
 

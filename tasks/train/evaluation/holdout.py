@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from sklearn.inspection import permutation_importance
 
 from tasks.config import TimeSplit
 from tasks.core.errors import TrainingError
-from tasks.core.storage import commit
-from tasks.train.data.types import Array
 from tasks.train.evaluation.fit import chosen_params
 from tasks.train.evaluation.folds import Attempt, attempted, fit_rows, read_rows
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.metrics import ModelOutput
+from tasks.train.evaluation.output_file import keep_output
 from tasks.train.evaluation.predictions import Predictions, scoring_of
 from tasks.train.evaluation.results import (
     CURVE_FOLDS,
     HOLDOUT_FILE,
     MODEL_FILE,
-    PROBABILITY,
-    RANKING,
     SHARES,
     CurvePoint,
     HoldoutResult,
 )
-from tasks.train.evaluation.statistics import Bootstrap, bootstrap_interval
+from tasks.train.evaluation.statistics import bootstrap_interval, held_out_bootstrap
 from tasks.train.models.model_file import load_model, save_model
 
-DRAWS = 1000
-_DRAWN_ROWS = 4_000_000  # over all draws: a scorer takes a second for them, and more rows need fewer draws
-_FEWEST_DRAWS = 200
 IMPORTANCE_ROWS = 2_000  # more show the same order of features
 IMPORTANCE_REPEATS = 5
 
@@ -48,7 +39,7 @@ def judge_finalist(job: CandidateJob) -> HoldoutResult:
         predictions = Predictions(model, *read_rows(job, test), job.training_set.positive)
         score = predictions.score(job.training.metric)
         save_model(model, job.folder / MODEL_FILE)
-        _keep_holdout(job, predictions, test)
+        keep_output(job.folder / HOLDOUT_FILE, predictions.output, test)
         interval = _interval(job, predictions)
         metrics = predictions.metrics(job.training_set.task)
         result = replace(
@@ -110,38 +101,11 @@ def _learn(job: CandidateJob, share: float, fold: int, attempt: Attempt) -> tupl
 
 def _interval(job: CandidateJob, predictions: Predictions) -> tuple[float, float] | None:
     """Return the interval of the score, or None where no draw of the held-out rows defines the metric."""
-    rows, groups = len(predictions.truth), job.split.held_out_units()
-    bootstrap = Bootstrap(
-        rows,
+    bootstrap = held_out_bootstrap(
+        predictions.truth,
         job.training.seed,
-        draws=max(_FEWEST_DRAWS, min(DRAWS, _DRAWN_ROWS // rows)),
-        strata=predictions.truth if job.training_set.task == "classification" else None,
-        groups=groups,
+        classes=job.training_set.task == "classification",
+        groups=job.split.held_out_units(),
     )
     low, high = bootstrap_interval(predictions.scoring(job.training.metric), bootstrap)
     return (low, high) if math.isfinite(low) else None
-
-
-def holdout_table(output: ModelOutput, rows: Array) -> pa.Table:
-    """Return what a model said of the held-out rows: prediction, and `probability_` and `ranking_` by class."""
-    columns: dict[str, Any] = {
-        "row": pa.array(rows, pa.int64()),
-        "truth": output.truth,
-        "prediction": output.prediction,
-    }
-    if output.classes is None:
-        return pa.table(columns)
-    if output.probability is not None:
-        columns |= {f"{PROBABILITY}{c}": output.probability[:, i] for i, c in enumerate(output.classes)}
-    if output.ranking is not None:
-        of_each = output.ranking.ndim > 1
-        ranked = output.classes if of_each else output.classes[1:]
-        columns |= {f"{RANKING}{c}": output.ranking[:, i] if of_each else output.ranking for i, c in enumerate(ranked)}
-    return pa.table(columns)
-
-
-def _keep_holdout(job: CandidateJob, predictions: Predictions, rows: Array) -> None:
-    """Commit what the model says of the held-out rows."""
-    table = holdout_table(predictions.output, rows)
-    with commit(job.folder / HOLDOUT_FILE) as part, pa.ipc.new_file(str(part), table.schema) as file:
-        file.write_table(table)

@@ -12,14 +12,11 @@ import numpy as np
 
 from tasks.core.storage import commit_json, json_reader
 from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.output_file import is_output_intact
 
 MODEL_FILE = "model.skops"
 HOLDOUT_FILE = "holdout.arrow"
 METRICS_FILE = "metrics.json"
-PROBABILITY = "probability_"
-"""What the columns of probabilities are called by, before the class: of the hold-out, and of predictions."""
-RANKING = "ranking_"
-_ARROW_END = b"ARROW1"
 MAX_WARNINGS = 5  # a solver may warn once an iteration
 
 
@@ -138,18 +135,20 @@ def kept_part(job: CandidateJob, kind: type[Kept], number: int = 0) -> Kept | No
     """Return the kept result of a fold or of a share, by its number, or of the hold-out; None where it has to be fitted."""
     if kind is HoldoutResult and not _is_intact(job.folder):
         return None
+    if kind is FoldResult and not is_output_intact(job.folder / fold_file(number)):
+        return None
     kept: Kept | None = _READERS[kind](_path_of(job, kind, number))
     return kept if kept is not None and kept.fingerprint == job.fingerprint else None
 
 
+def fold_file(fold: int) -> str:
+    """Return the name of the file of what a fold's model said of its test rows."""
+    return f"fold-{fold}.arrow"
+
+
 def _is_intact(folder: Path) -> bool:
     """Return whether the model and what it said of the hold-out are there to their ends."""
-    model, holdout = folder / MODEL_FILE, folder / HOLDOUT_FILE
-    if not is_zipfile(model) or not holdout.is_file():
-        return False
-    with holdout.open("rb") as file:
-        file.seek(max(0, holdout.stat().st_size - len(_ARROW_END)))
-        return file.read() == _ARROW_END
+    return is_zipfile(folder / MODEL_FILE) and is_output_intact(folder / HOLDOUT_FILE)
 
 
 def _path_of(job: CandidateJob, kind: type[EvaluationResult], number: int) -> Path:

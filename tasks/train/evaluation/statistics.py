@@ -23,6 +23,9 @@ Score = Callable[[Positions], float]
 
 _ROUNDING = 1e-12  # of scores
 _MANY_FOLDS = 5
+DRAWS = 1000
+_DRAWN_ROWS = 4_000_000  # over all draws: a scorer takes a second for them, and more rows need fewer draws
+_FEWEST_DRAWS = 200
 
 
 def corrected_interval(
@@ -112,6 +115,15 @@ class Bootstrap:
         layers = [np.arange(self.rows)] if self.strata is None else positions_by(self.strata)
         for _ in range(self.draws):
             yield np.concatenate([layer[generator.integers(len(layer), size=len(layer))] for layer in layers])
+
+
+def held_out_bootstrap(
+    truth: NDArray[np.generic], seed: int, *, classes: bool, groups: NDArray[np.generic] | None
+) -> Bootstrap:
+    """Return how held-out rows are drawn: by class where they have any, or whole groups; of many rows less often."""
+    rows = len(truth)
+    draws = max(_FEWEST_DRAWS, min(DRAWS, _DRAWN_ROWS // rows))
+    return Bootstrap(rows, seed, draws=draws, strata=truth if classes else None, groups=groups)
 
 
 def bootstrap_interval(score: Score, bootstrap: Bootstrap) -> tuple[float, float]:

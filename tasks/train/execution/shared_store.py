@@ -17,7 +17,15 @@ from filelock import FileLock
 from tasks.core.errors import TrainingError
 from tasks.core.storage import commit, hash_file
 from tasks.train.evaluation.job import CandidateJob, versions_for
-from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, EvaluationResult, HoldoutResult, keep_part
+from tasks.train.evaluation.results import (
+    HOLDOUT_FILE,
+    MODEL_FILE,
+    EvaluationResult,
+    FoldResult,
+    HoldoutResult,
+    fold_file,
+    keep_part,
+)
 
 
 def check_reach(job: CandidateJob) -> None:
@@ -58,7 +66,6 @@ def _this_worker() -> str:
     return f"the worker {socket.gethostname()} (process {os.getpid()})"
 
 
-_FILES = (HOLDOUT_FILE, MODEL_FILE)
 SETS_KEPT = 3  # training sets in a worker's own folder, of the runs that it worked for last; more where more runs have units there
 
 
@@ -129,8 +136,9 @@ class SharedStore:
         return path
 
     def _give_back(self, job: CandidateJob) -> None:
-        """Put the model and what it says of the hold-out, where a worker made them, into the store."""
-        made = [path for name in _FILES if (path := job.folder / name).exists()]
+        """Put the model and what it says of rows, where a worker made them, into the store."""
+        names = (HOLDOUT_FILE, MODEL_FILE, *(fold_file(fold) for fold in range(len(job.split.folds))))
+        made = [path for name in names if (path := job.folder / name).exists()]
         if made:
             with self._opened("cannot be written") as (system, root):
                 system.invalidate_cache()
@@ -140,7 +148,7 @@ class SharedStore:
                     system.put_file(str(path), f"{root}/{job.folder.name}-{path.name}")
 
     def receive(self, job: CandidateJob, parts: Sequence[EvaluationResult]) -> None:
-        """Keep the results of a job, which a worker has told, in the job's folder; the model of a judged one is fetched.
+        """Keep the results of a job, which a worker has told, in the job's folder; what its model says of rows, and the model of a judged one, is fetched.
 
         Raises:
             TrainingError: the store cannot be read.
@@ -149,7 +157,7 @@ class SharedStore:
         for part in parts:
             if part.error is not None:
                 continue
-            for name in _FILES if isinstance(part, HoldoutResult) else ():
+            for name in _files_of(part):
                 with self._opened("cannot be read") as (system, root), commit(job.folder / name) as path:
                     system.get_file(f"{root}/{job.folder.name}-{name}", str(path))
             keep_part(job, part)
@@ -174,6 +182,13 @@ class SharedStore:
             raise TrainingError(
                 f"training.runner.data_url: {self.url}: {failed} ({type(error).__name__}: {error}); check the address and the credentials"
             ) from error
+
+
+def _files_of(part: EvaluationResult) -> tuple[str, ...]:
+    """Return the names of the files that belong to a result."""
+    if isinstance(part, HoldoutResult):
+        return HOLDOUT_FILE, MODEL_FILE
+    return (fold_file(part.fold),) if isinstance(part, FoldResult) else ()
 
 
 def _keep_latest(folder: Path) -> None:

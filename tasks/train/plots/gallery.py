@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import pyarrow as pa
-
 from tasks.config import write_label
+from tasks.train.assessment.assess import Assessment
 from tasks.train.data.classes import TWO
 from tasks.train.data.types import Array
 from tasks.train.evaluation.leaderboard import Leaderboard
-from tasks.train.evaluation.results import HOLDOUT_FILE, PROBABILITY, RANKING, Finalist
+from tasks.train.evaluation.output_file import read_output
+from tasks.train.evaluation.results import HOLDOUT_FILE, Finalist
 from tasks.train.models.estimators import BASELINE
 from tasks.train.plots import plots as pictures
 from tasks.train.plots.plots import Curve
@@ -40,7 +39,11 @@ class _Judged:
         return self.rankings if len(self.rankings) == 1 else self.probabilities
 
 
-def make_gallery(leaderboard: Leaderboard, failures: list[tuple[str, Exception]] | None = None) -> str:
+def make_gallery(
+    leaderboard: Leaderboard,
+    assessment: Assessment | None = None,
+    failures: list[tuple[str, Exception]] | None = None,
+) -> str:
     """Return the pictures of the finalists, each with a line that says how to read it.
 
     One that cannot be drawn is left out, and added to `failures` with what went wrong.
@@ -53,6 +56,8 @@ def make_gallery(leaderboard: Leaderboard, failures: list[tuple[str, Exception]]
     positive = leaderboard.training_set.positive
     of = "" if positive is None else f" Of the class `{write_label(positive)}`."
     sections = [*_of_holdout(leaderboard.training_set.task, judged, of), *_of_best(leaderboard)]
+    if assessment is not None:
+        sections += _of_assessment(assessment)
     shown = []
     for title, caption, draw in sections:
         try:
@@ -67,20 +72,14 @@ def _read(finalist: Finalist) -> _Judged | None:
     path = finalist.folder / HOLDOUT_FILE
     if not path.is_file():
         return None
-    with pa.memory_map(str(path)) as mapped:
-        table = pa.ipc.open_file(mapped).read_all()
-        of_classes = [
-            {name.removeprefix(prefix): _values(table, name) for name in table.column_names if name.startswith(prefix)}
-            for prefix in (PROBABILITY, RANKING)
-        ]
-        return _Judged(finalist.name, _values(table, "truth"), _values(table, "prediction"), *of_classes)
-
-
-def _values(table: pa.Table, name: str) -> Array:
-    column = table.column(name)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return np.array(column.to_pylist(), dtype=str)
-    return np.array(column.to_numpy(zero_copy_only=False))
+    output = read_output(path).output
+    if output.classes is None:
+        return _Judged(finalist.name, output.truth, output.prediction, {}, {})
+    names = [str(each) for each in output.classes]
+    probabilities = {} if output.probability is None else dict(zip(names, output.probability.T, strict=True))
+    ranked = None if output.ranking is None else output.ranking.reshape(len(output.truth), -1).T
+    rankings = {} if ranked is None else dict(zip(names[-len(ranked) :], ranked, strict=True))
+    return _Judged(finalist.name, output.truth, output.prediction, probabilities, rankings)
 
 
 def _of_holdout(task: str, judged: list[_Judged], of_class: str) -> Iterator[_Section]:
@@ -106,6 +105,17 @@ def _of_holdout(task: str, judged: list[_Judged], of_class: str) -> Iterator[_Se
         yield "Calibration", caption + of_class, partial(pictures.draw_calibration, curves)
     caption = f"Of {best.name} on the hold-out; colored by their share of the actual class."
     yield "Confusion", caption, partial(pictures.draw_confusion, best.truth, best.prediction)
+
+
+def _of_assessment(assessment: Assessment) -> Iterator[_Section]:
+    if assessment.decision is not None:
+        threshold = assessment.decision
+        caption = f"By {threshold.aim}: {threshold.value:.4f}, chosen on the rows that folds tested."
+        yield (
+            "Threshold",
+            caption,
+            partial(pictures.draw_threshold, threshold.curve, threshold.value, threshold.measure),
+        )
 
 
 def _curves(judged: list[_Judged], of: Callable[[_Judged], dict[str, Array]]) -> dict[str, Curve]:

@@ -136,6 +136,17 @@ def draw_learning_curve(points: Sequence[tuple[int, float, float]], metric: str)
     return _as_svg(figure)
 
 
+def draw_threshold(points: Sequence[tuple[float, float, float]], chosen: float, measure: str) -> str:
+    """Return what a threshold is chosen by, at each threshold, on the rows that it was chosen on and on the hold-out."""
+    figure, axes = _new_figure("Threshold", measure)
+    thresholds, known, judged = np.array(points).T
+    axes.plot(thresholds, known, color=COLORS[0], label="rows that folds tested")
+    axes.plot(thresholds, judged, color=COLORS[1], label="hold-out")
+    axes.axvline(chosen, color=FAINT, linewidth=1, linestyle="--", label=f"chosen: {chosen:.3f}")
+    axes.legend(loc="best", fontsize=8)
+    return _as_svg(figure)
+
+
 def draw_histogram(values: Array, label: str, *, bins: int = 40) -> str:
     """Return how values are spread."""
     figure, axes = _new_figure(label, "Rows")

@@ -12,16 +12,18 @@ import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
 from tasks.core.errors import ConfigError, TrainingError
+from tasks.train.assessment.threshold import Threshold, decide
 from tasks.train.data.classes import TWO
 from tasks.train.data.drift import count_values
 from tasks.train.data.features import Features, read_frame
 from tasks.train.data.types import Array
-from tasks.train.evaluation.results import PROBABILITY
+from tasks.train.evaluation.output_file import PROBABILITY
 from tasks.train.models.estimators import package_of
 from tasks.train.predict.output import MADE_BY
 from tasks.train.registry import Version, read_champion, read_version
 
 PREDICTION = "prediction"
+DECISION = "decision"
 
 # BLAS adds up the products of a matrix's last rows in another order than those of the others, in blocks of up to 16: with
 # whole blocks a row's answer is the same to the last bit, whatever rows it is predicted with.
@@ -82,6 +84,9 @@ class ServingModel:
         if probability is not None:
             for name, column in zip(self._probabilities, probability[:rows].T, strict=True):
                 told = told.append_column(name, pa.array(np.ascontiguousarray(column, dtype=float)))
+            if (threshold := self._threshold) is not None:
+                place = self.model.classes_.tolist().index(threshold.positive)
+                told = told.append_column(DECISION, pa.array(decide(threshold, probability[:rows, place])))
         return told.append_column(MADE_BY, pa.repeat(self.version.name, rows)), counted
 
     def empty(self, schema: pa.Schema) -> pa.Table:
@@ -89,12 +94,19 @@ class ServingModel:
         kind = _plain(self.model.classes_).type if hasattr(self.model, "classes_") else pa.float64()
         fields = [*schema, pa.field(PREDICTION, kind)]
         fields += [pa.field(name, pa.float64()) for name in self._probabilities]
+        if (threshold := self._threshold) is not None:
+            fields += [pa.field(DECISION, pa.array([threshold.positive, threshold.negative]).type)]
         return pa.schema([*fields, pa.field(MADE_BY, pa.string())]).empty_table()
 
     @property
     def added(self) -> tuple[str, ...]:
         """Return the columns that the model adds."""
-        return (PREDICTION, *self._probabilities, MADE_BY)
+        decision = () if self._threshold is None else (DECISION,)
+        return (PREDICTION, *self._probabilities, *decision, MADE_BY)
+
+    @property
+    def _threshold(self) -> Threshold | None:
+        return self.version.assessment.decision if self.version.assessment is not None else None
 
     @property
     def _probabilities(self) -> tuple[str, ...]:

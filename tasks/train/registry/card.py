@@ -11,6 +11,7 @@ from tasks.config import GroupSplit, RandomSplit, TimeSplit, write_duration, wri
 from tasks.core.escaping import count, escape, fence, table
 from tasks.lineage.drawing import draw, noun_of_files
 from tasks.lineage.records import TrainingRecord
+from tasks.train.assessment.threshold import Threshold
 from tasks.train.evaluation.results import MODEL_FILE
 from tasks.train.registry.version import Environment, Version
 
@@ -26,6 +27,7 @@ def write_card(version: Version, environment: Environment, record: TrainingRecor
     sections = {
         "What it predicts": _purpose(version),
         "Scores": _scores(version),
+        **({"Decision": _decision(decision)} if (decision := _of(version)) else {}),
         "Data": _data(version),
         "Made of": _made_of(version, record),
         "Features": _features(version),
@@ -64,6 +66,26 @@ def _scores(version: Version) -> str:
     lines += [
         f"| {name}, hold-out | {value:.4f} | |" for name, value in version.metrics.items() if name != version.metric
     ]
+    return "\n".join(lines)
+
+
+def _of(version: Version) -> Threshold | None:
+    return version.assessment.decision if version.assessment is not None else None
+
+
+def _decision(decision: Threshold) -> str:
+    positive = escape(write_label(decision.positive), cell=False)
+    lines = [
+        f"A row is decided to be {positive} from a probability of {decision.value:.4f} on: of all thresholds the one of "
+        f"{decision.aim}, on the {decision.rows:,} rows that folds tested. The hold-out had no say in it.",
+        "",
+        "| | rows it was chosen on | hold-out, 95 % interval |",
+        "|---|---|---|",
+    ]
+    for name, figure in decision.holdout.items():
+        chosen = decision.out_of_fold.get(name)
+        lines.append(f"| {name} | {'unknown' if chosen is None else f'{chosen:.4f}'} | {figure} |")
+    lines += ["", f"Better than deciding at 0.5, by {decision.measure} on the hold-out: {decision.gain}."]
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.evaluation.results import MODEL_FILE
 from tasks.train.registry.champion import Champion, Decision, deciding, keep, now, read_champion
 from tasks.train.registry.training_rows import unseen_rows
-from tasks.train.registry.version import Version, read_version
+from tasks.train.registry.version import Version, read_version, read_version_in
 
 if TYPE_CHECKING:
     from tasks.train.registry.comparison import HeldOut
@@ -44,7 +44,7 @@ def _decide(models: Path, champion: Champion | None, version: Version, leaderboa
     policy = training.promotion.when
     if champion is None:
         return _take(version, training, "is the first version")
-    if version.name in _set_aside(champion):
+    if _is_set_aside(models, champion, version):
         return _stay(champion, version, training, "was set aside by hand, and is taken again by hand only")
     if policy == "never":
         gone = "" if (models / champion.model).is_file() else f"; the model of {champion.version} is gone"
@@ -62,6 +62,10 @@ def _compare(models: Path, champion: Champion, version: Version, leaderboard: Le
     from tasks.train.registry.comparison import paired_bootstrap_difference, read_held_out  # noqa: PLC0415 - scikit-learn: a second
 
     training, training_set = leaderboard.training, leaderboard.training_set
+    known = read_version_in(models / champion.version)
+    if known is not None and known.of_model == version.of_model:
+        told = f"is the model of {champion.version}, of which the pipeline file now asks otherwise"
+        return _take(version, training, told)
     try:
         theirs, serving = load_model(models / champion.model), read_version(models, champion.version)
     except TidemillError as error:
@@ -137,6 +141,13 @@ def _decided_before(champion: Champion | None, version: Version, training: Train
         return None
     asked = (champion.version, version.name, _policy(training))
     return next((d for d in champion.decisions if (d.champion, d.version, d.policy) == asked), None)
+
+
+def _is_set_aside(models: Path, champion: Champion, version: Version) -> bool:
+    """Return whether a version, or another of the same model, was set aside by hand."""
+    aside = _set_aside(champion)
+    others = (read_version_in(models / name) for name in aside)
+    return version.name in aside or any(each is not None and each.of_model == version.of_model for each in others)
 
 
 def _set_aside(champion: Champion) -> set[str]:

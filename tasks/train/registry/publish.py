@@ -13,6 +13,7 @@ from filelock import FileLock
 from tasks.core.errors import TrainingError
 from tasks.core.storage import commit, commit_folder, commit_json, remove_stale_temp_files, write_json
 from tasks.lineage.records import LINEAGE, RUN, TrainingRecord, read_training_record, write_record
+from tasks.train.assessment.assess import Assessment
 from tasks.train.data.training_set import TrainingSet, version_of
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, Finalist
@@ -37,7 +38,7 @@ _PACKAGES = ("tidemill", "scikit-learn", "numpy", "scipy", "pandas", "pyarrow", 
 _LIBRARIES = ("xgboost", "lightgbm", "catboost")  # their estimators need them again
 
 
-def publish_version(models: Path, leaderboard: Leaderboard) -> Version:
+def publish_version(models: Path, leaderboard: Leaderboard, assessment: Assessment | None = None) -> Version:
     """Commit the best candidate as a version, and return it; of one that is there already, what is lost or damaged is made again.
 
     Raises:
@@ -52,17 +53,20 @@ def publish_version(models: Path, leaderboard: Leaderboard) -> Version:
     models.mkdir(parents=True, exist_ok=True)
     with FileLock(models / ".versions.lock"):
         remove_stale_temp_files(models)
-        known = next((v for v in list_versions(models) if v.fingerprint == best.result.fingerprint), None)
+        wanted = assessment.fingerprint if assessment is not None else best.result.fingerprint
+        known = next((v for v in list_versions(models) if v.fingerprint == wanted), None)
         if known is None:
-            return _publish(models, leaderboard, best, best.finalist)
+            return _publish(models, leaderboard, assessment, best, best.finalist)
         _mend(models / known.name, known, best.finalist, leaderboard.training_set)
         return known
 
 
-def _publish(models: Path, leaderboard: Leaderboard, best: Line, finalist: Finalist) -> Version:
+def _publish(
+    models: Path, leaderboard: Leaderboard, assessment: Assessment | None, best: Line, finalist: Finalist
+) -> Version:
     training = leaderboard.training
     training_rows = read_training_rows(training, leaderboard.training_set, leaderboard.split)
-    made = _describe(models, leaderboard, best, finalist, training_rows)
+    made = _describe(models, leaderboard, best, finalist, training_rows, assessment)
     environment = _environment(training.candidates[best.name].estimator)
     record = _record_of(leaderboard.training_set)
     with commit_folder(models / made.name) as part:
@@ -111,17 +115,23 @@ def _is_small(holdout: Path) -> bool:
 
 
 def _describe(
-    models: Path, leaderboard: Leaderboard, best: Line, finalist: Finalist, training_rows: TrainingRows
+    models: Path,
+    leaderboard: Leaderboard,
+    best: Line,
+    finalist: Finalist,
+    training_rows: TrainingRows,
+    assessment: Assessment | None,
 ) -> Version:
     training, training_set, split = leaderboard.training, leaderboard.training_set, leaderboard.split
     number = 1 + max((number_of(folder) for folder in folders_of(models)), default=0)
+    identity = assessment.fingerprint if assessment is not None else best.result.fingerprint
     assert best.score is not None
     assert best.interval is not None
     return Version(
-        name=f"v{number:04d}-{best.result.fingerprint[:8]}",
+        name=f"v{number:04d}-{identity[:8]}",
         pipeline=models.name,
         candidate=best.name,
-        fingerprint=best.result.fingerprint,
+        fingerprint=identity,
         training_set=training_set.fingerprint,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         task=training_set.task,
@@ -146,6 +156,8 @@ def _describe(
         positive=training_set.positive,
         guessed=training_set.guessed,
         reference=training_rows.reference,
+        model=best.result.fingerprint,
+        assessment=assessment,
         flow_run=RUN.get(),
     )
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from tasks.config import Label, QueryLimits, Split
 from tasks.core.errors import ConfigError
 from tasks.core.storage import json_reader
+from tasks.train.assessment.assess import Assessment
 from tasks.train.data.drift import Reference
 from tasks.train.data.training_set import Problem
 
@@ -68,7 +69,7 @@ class Version:
     pipeline: str
     candidate: str
     fingerprint: str
-    """Fingerprint of all that the model depends on: training set, candidate, seed, library versions."""
+    """Fingerprint of all that the version depends on: its model, and what its assessment was asked for."""
     training_set: str
     """Fingerprint of the training set's file."""
     created: str
@@ -100,8 +101,17 @@ class Version:
     """What of task and positive the pipeline file left to a guess."""
     reference: dict[str, Reference] = field(default_factory=dict)
     """How the features were spread over the rows learnt from."""
+    model: str = ""
+    """Fingerprint of all that the model depends on: training set, candidate, seed, library versions; versions made before it was kept have none."""
+    assessment: Assessment | None = None
+    """What is known of the model beside its scores, and what its predictions become."""
     flow_run: str = ""
     """The id of the Prefect flow run that published it; versions made before it was kept have none."""
+
+    @property
+    def of_model(self) -> str:
+        """Return what tells its model from others."""
+        return self.model or self.fingerprint
 
     @property
     def declared(self) -> KeptCandidate:
