@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from abc import ABC, abstractmethod
@@ -39,6 +40,9 @@ class Metric(ABC):
     def compute(self, truth: Any, predicted: Any, classes: Any) -> float:
         """Return the figure of rows; raise ValueError where they define none.
 
+        One that takes `weights` too, how much each row counts, is given them
+        where a pipeline file weighs rows; any other is left out there.
+
         Args:
             truth: The target of each row, an array.
             predicted: What the model predicts of each row, an array.
@@ -55,6 +59,11 @@ class Metric(ABC):
     def ranked_as(self) -> str:
         """Return the name by which a pipeline file ranks by it; as scikit-learn's, neg_… where it is negated."""
         return self.name if self.greater_is_better else f"neg_{self.name}"
+
+    @property
+    def takes_weights(self) -> bool:
+        """Return whether it can be computed of rows that do not all count alike."""
+        return "weights" in inspect.signature(self.compute).parameters
 
     def judged(self, classes: int) -> OutputKind:  # noqa: ARG002 - for those that judge another of many
         """Return what is judged of a number of classes."""

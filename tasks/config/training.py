@@ -205,6 +205,8 @@ class Training(ConfigModel):
     """How predictions of two classes become decisions; without it, they stay probabilities."""
     metric: str = "accuracy"
     """What ranks the candidates: a scorer of scikit-learn, e.g. roc_auc, accuracy, neg_log_loss, r2, or a metric of an extension."""
+    weights: str | None = None
+    """Column of the query's result that says how much each row counts, above zero: in fits, and in every figure; it is no feature."""
     split: Split = RandomSplit()
     """How rows are held out for the test, and the others split into folds."""
     sample_rows: Annotated[int, Field(ge=10)] | None = None
@@ -246,4 +248,6 @@ class Training(ConfigModel):
         if named is not None and self.positive is not None and write_label(named) != write_label(self.positive):
             told = f"positive is {write_label(self.positive)}, and decision.positive is {write_label(named)}"
             raise ValueError(f"{told}; keep one of them")
+        if self.weights == self.target:
+            raise ValueError(f"weights and target are both {self.target!r}; name the column of weights")
         return self

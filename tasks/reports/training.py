@@ -34,6 +34,8 @@ async def report_leaderboard(pipeline: str, leaderboard: Leaderboard) -> None:
         f"Candidates by {leaderboard.training.metric}, greater is better: {counted}. Intervals are of 95 %, also in brackets; p is the chance of such "
         "a difference between equals, corrected for folds that overlap and for many comparisons."
     )
+    if weights := leaderboard.training.weights:
+        said += f" Each row counts by its {_sentence(weights)}, in fits and in every figure."
     if training_set.positive is not None:
         how = "the rarer one" if "positive" in training_set.guessed else "as declared"
         said += f" F1, pr_auc and their like are of the class {_sentence(write_label(training_set.positive))}, {how}."

@@ -69,7 +69,7 @@ def _fit(asked: Training, training_set: TrainingSet, rows: Sides, models: Path) 
         learnt = (features, frame.iloc[rows.train], target[rows.train])
         model = fit_model(asked, asked.candidates["only"], *learnt, positive=training_set.positive)
         held_out, truth = frame.iloc[rows.test], target[rows.test]
-        predictions = Predictions(model, held_out, truth, training_set.positive)
+        predictions = Predictions(model, held_out, truth, positive=training_set.positive)
         score, metrics = float(model.score(held_out, truth)), predictions.metrics(training_set.task)
         folder = models / "candidates" / "only-0123456789ab"
         save_model(model, folder / "model.skops")

@@ -115,6 +115,33 @@ def test_it_is_shown_where_another_ranks(tmp_path: Path) -> None:
     assert "cost" not in score_all("regression", ModelOutput(truth.astype(float), said.astype(float)))
 
 
+def test_where_rows_have_weights_it_is_shown_only_if_it_takes_them(
+    tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it is named and left out, and cannot rank."""
+    load(tmp_path)
+    truth, said = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0])
+    output = ModelOutput(truth, said, classes=np.array([0, 1]), weight=np.array([1.0, 1.0, 1.0, 5.0]))
+    table = {"x": range(40), "w": [1.5] * 40, "y": [0, 1] * 20}
+
+    assert "cost" not in score_all("classification", output)
+    assert (
+        "training.weights: left out, as their compute takes no weights: cost" in build(table, weights="w").warnings[-1]
+    )
+    with pytest.raises(TrainingError, match="'neg_cost' has no weighted form"):
+        build(table, weights="w", metric="neg_cost")
+
+    def compute(_: Any, truth: Any, predicted: Any, classes: Any, weights: Any = 1) -> float:
+        return float(np.sum((truth != predicted) * weights) + 0 * len(classes))
+
+    monkeypatch.setattr(
+        type(METRICS.kinds["cost"]) if not isinstance(METRICS.kinds["cost"], type) else METRICS.kinds["cost"],
+        "compute",
+        compute,
+    )
+    assert score_all("classification", output)["cost"] == 6.0
+
+
 def test_one_that_fails_is_named_and_left_out(tmp_path: Path) -> None:
     """The others are had all the same, of candidates that have done nothing wrong."""
     module = tmp_path / "own_cost.py"

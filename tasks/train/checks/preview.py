@@ -61,7 +61,8 @@ def _examine(
 
 def _named(training: Training) -> list[str]:
     split = training.split
-    return [training.target, *([split.column] if isinstance(split, TimeSplit | GroupSplit) else [])]
+    by = [split.column] if isinstance(split, TimeSplit | GroupSplit) else []
+    return list(dict.fromkeys([training.target, *by, *([training.weights] if training.weights else [])]))
 
 
 def _foreign_columns(columns: Mapping[str, str]) -> list[str]:

@@ -14,6 +14,7 @@ from tasks.train.checks.columns import (
 from tasks.train.checks.groups import warn_of_groups
 from tasks.train.checks.leakage import warn_of_leakage
 from tasks.train.checks.target import Target
+from tasks.train.checks.weights import warn_of_weights
 from tasks.train.data.features import features_of
 from tasks.train.data.split_file import Sides
 
@@ -38,4 +39,5 @@ def warn_of_rows(training: Training, table: pa.Table, target: Target, sides: Sid
     found += warn_of_duplicate_rows(table, features, training.target, sides)
     found += warn_of_leakage(table, features, training, target.task, sides)
     found += warn_of_groups(table, features, training, sides)
+    found += warn_of_weights(training, target.task)
     return tuple(found)

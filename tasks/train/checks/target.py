@@ -18,6 +18,7 @@ from tasks.config import GroupSplit, Label, TimeSplit, Training, write_label
 from tasks.config.metrics import metrics_without_scorer
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.suggestions import did_you_mean
+from tasks.train.checks.weights import find_weight_mistakes
 from tasks.train.data.classes import (
     TWO,
     find_class_mistakes,
@@ -78,12 +79,13 @@ def examine_target(training: Training, columns: Sequence[str], table: pa.Table) 
     Args:
         training: The training section.
         columns: Names of all columns of the query's result.
-        table: Those of the target and the split at least.
+        table: Those of the target, the split and the weights at least.
 
     """
     mistakes = list(find_column_mistakes(training, columns))
     if isinstance(training.split, TimeSplit | GroupSplit) and training.split.column in columns:
         mistakes += _split_mistakes(training.split, table.column(training.split.column))
+    mistakes += find_weight_mistakes(training, table)
     if training.target not in columns:
         return None, mistakes
     column = table.column(training.target)
@@ -106,7 +108,7 @@ def examine_target(training: Training, columns: Sequence[str], table: pa.Table) 
 
 def find_column_mistakes(training: Training, columns: Sequence[str]) -> Iterator[str]:
     """Yield a sentence for each column that the section names, and that the query's result has not."""
-    named = {"training.target": training.target}
+    named = {"training.target": training.target, **({"training.weights": training.weights} if training.weights else {})}
     if isinstance(training.split, TimeSplit | GroupSplit):
         named["training.split.column"] = training.split.column
     for key, name in named.items():
@@ -292,22 +294,29 @@ def _class_mistakes(training: Training, target: Target, labels: Sequence[Label])
 def _metric_mistakes(training: Training, target: Target, values: Array, column: pa.ChunkedArray) -> Iterator[str]:
     known = [*get_scorer_names(), *metrics_without_scorer()]
     coded = values if target.positive is None else (values == target.positive).astype(int)
-    probe = _probe(coded)
-    if training.metric in known and not _fits(training.metric, probe, target.task):
-        fitting = [name for name in known if _fits(name, probe, target.task)]
+    probe, weighted = _probe(coded), training.weights is not None
+    if training.metric in known and not _fits(training.metric, probe, target.task, weighted=weighted):
+        fitting = [name for name in known if _fits(name, probe, target.task, weighted=weighted)]
+        if weighted and _fits(training.metric, probe, target.task):
+            yield (
+                f"training.metric: {training.metric!r} has no weighted form, and training.weights is {training.weights!r}; "
+                f"take weights out, or choose one of {', '.join(fitting)}"
+            )
+            return
         yield (
             f"training.metric: {training.metric!r} does not fit the target {training.target!r} ({target.task}, "
             f"{len(np.unique(values)):,} distinct values); {_other_task(target, column)}choose one of {', '.join(fitting)}"
         )
 
 
-def _fits(metric: str, target: Array, task: Problem) -> bool:
-    """Return whether scikit-learn's own scorer can judge a constant prediction of the target."""
+def _fits(metric: str, target: Array, task: Problem, *, weighted: bool = False) -> bool:
+    """Return whether scikit-learn's own scorer can judge a constant prediction of the target, of rows that have weights too."""
     if own := metrics_without_scorer().get(metric):
-        return own.task == task
+        return own.task == task and (own.takes_weights or not weighted)
     if metric in _regression_metrics() or _compares_clusters(metric):
-        return task == "regression" and not _compares_clusters(metric) and _scores(metric, target, task)
-    return task == "classification" and _scores(metric, target, task)
+        able = task == "regression" and not _compares_clusters(metric)
+        return able and _scores(metric, target, task, weighted=weighted)
+    return task == "classification" and _scores(metric, target, task, weighted=weighted)
 
 
 @cache
@@ -320,13 +329,13 @@ def _compares_clusters(metric: str) -> bool:
     return ".cluster." in get_scorer(metric)._score_func.__module__  # noqa: SLF001 - public with scikit-learn#31985
 
 
-def _scores(metric: str, target: Array, task: Problem) -> bool:
+def _scores(metric: str, target: Array, task: Problem, *, weighted: bool = False) -> bool:
     dummy: Any = DummyClassifier(strategy="prior") if task == "classification" else DummyRegressor()
-    nothing = np.zeros((len(target), 1))
+    nothing, weights = np.zeros((len(target), 1)), {"sample_weight": np.ones(len(target))} if weighted else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return bool(np.isfinite(get_scorer(metric)(dummy.fit(nothing, target), nothing, target)))
+            return bool(np.isfinite(get_scorer(metric)(dummy.fit(nothing, target), nothing, target, **weights)))
         except Exception:  # noqa: BLE001 - a scorer refuses in many ways
             return False
 

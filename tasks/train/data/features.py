@@ -43,7 +43,7 @@ class Features:
 
 
 def features_of(training: Training, schema: pa.Schema) -> Features:
-    """Return the features among the columns: all but the target, and the time or group of the split."""
+    """Return the features among the columns: all but the target, the weights, and the time or group of the split."""
     return features_among([field for field in schema if field.name not in not_features(training)])
 
 
@@ -80,7 +80,8 @@ def _is_wordy(texts: pd.Series[Any]) -> bool:
 def not_features(training: Training) -> set[str]:
     """Return the columns that are no features."""
     split = training.split
-    return {training.target} | ({split.column} if isinstance(split, TimeSplit | GroupSplit) else set())
+    by = {split.column} if isinstance(split, TimeSplit | GroupSplit) else set()
+    return {training.target, *by, *([training.weights] if training.weights else [])}
 
 
 def read_frame(table: pa.Table, features: Features, rows: Array | None = None) -> pd.DataFrame:
@@ -151,6 +152,13 @@ def read_target(column: pa.ChunkedArray, task: str) -> Array:
     if is_text_type(column.type):
         return np.array(column.to_pylist(), dtype=str)
     return np.array(column.to_numpy(zero_copy_only=False))
+
+
+def read_weights(training: Training, table: pa.Table, rows: Array) -> Array | None:
+    """Return how much each of the chosen rows counts; None where all count alike."""
+    if training.weights is None:
+        return None
+    return read_numbers(table.column(training.weights).take(pa.array(rows)))
 
 
 def encode(column: pa.ChunkedArray, *, ordered: bool = False) -> Array:

@@ -8,11 +8,13 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from tasks.config import Candidate, Label, Training
+from tasks.core.errors import TrainingError
 from tasks.train.data.classes import labels_of
 from tasks.train.data.features import Features, observe
 from tasks.train.data.types import Array
 from tasks.train.evaluation.search import search_params
-from tasks.train.models.preprocessing import build_model, prefix_of
+from tasks.train.models.estimators import load_estimator, takes_weights
+from tasks.train.models.preprocessing import build_model, fit_keys, prefix_of
 
 
 def fit_model(  # noqa: PLR0913, PLR0917 - what a fit sees
@@ -23,6 +25,7 @@ def fit_model(  # noqa: PLR0913, PLR0917 - what a fit sees
     target: Array,
     unit: Array | None = None,
     positive: Label | None = None,
+    weight: Array | None = None,
 ) -> Pipeline:
     """Return the fitted pipeline of a candidate, with the parameters that its search chose.
 
@@ -34,16 +37,19 @@ def fit_model(  # noqa: PLR0913, PLR0917 - what a fit sees
         target: What is to be predicted of each row.
         unit: Moment or group of each row (`Rows.unit`), where the split goes by one.
         positive: The class of two that a search's metric is of.
+        weight: How much each row counts to the estimator, and to a search's metric; preprocessing counts each once.
 
     Raises:
-        TrainingError: when the columns do not fit the candidate, or the rows are too few for its search.
+        TrainingError: when the columns do not fit the candidate, or the rows are too few for its search, or it takes no weights.
 
     """
+    if weight is not None and not takes_weights(load_estimator(candidate.estimator)):
+        raise TrainingError(f"{candidate.estimator} takes no weights of rows, and training.weights has them")
     labels = None if target.dtype.kind == "f" else labels_of(target)
     model = build_model(candidate, observe(features, frame), training.seed, labels)
     if candidate.search is not None:
-        return search_params(training, model, candidate, frame, target, unit, positive)
-    return model.fit(frame, target)
+        return search_params(training, model, candidate, frame, target, unit, positive, weight)
+    return model.fit(frame, target, **fit_keys(weight))
 
 
 def chosen_params(model: Pipeline, candidate: Candidate) -> dict[str, Any]:

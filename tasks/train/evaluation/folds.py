@@ -19,7 +19,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline
 
 from tasks.core.errors import TrainingError
-from tasks.train.data.features import features_of, read_frame, read_target
+from tasks.train.data.features import features_of, read_frame, read_target, read_weights
 from tasks.train.data.split import read_unit
 from tasks.train.data.split_file import mapped_table
 from tasks.train.data.types import Array
@@ -87,23 +87,23 @@ def attempted(job: CandidateJob) -> Iterator[Attempt]:
     attempt.warnings = _messages_of(caught)
 
 
-def read_rows(job: CandidateJob, rows: Array) -> tuple[pd.DataFrame, Array]:
-    """Return the features and the target of the chosen rows, in their order; of the mapped file no others are copied."""
+def read_rows(job: CandidateJob, rows: Array) -> tuple[pd.DataFrame, Array, Array | None]:
+    """Return features, target and, where there are any, weights of the chosen rows, in their order; of the mapped file no others are copied."""
     with mapped_table(job.training_set.path) as table:
         features = features_of(job.training, table.schema)
         target = read_target(table.select([job.training.target]).take(rows).column(0), job.training_set.task)
-        return read_frame(table, features, rows), target
+        return read_frame(table, features, rows), target, read_weights(job.training, table, rows)
 
 
 def fit_rows(job: CandidateJob, rows: Array, attempt: Attempt) -> Pipeline:
     """Return the candidate's pipeline, fitted on the chosen rows."""
-    frame, target = read_rows(job, rows)
+    frame, target, weight = read_rows(job, rows)
     with mapped_table(job.training_set.path) as table:
         features = features_of(job.training, table.schema)
         unit = None if job.candidate.search is None else read_unit(job.training.split, table)
     start = time.perf_counter()
     taken = None if unit is None else unit[rows]
-    model = fit_model(job.training, job.candidate, features, frame, target, taken, job.training_set.positive)
+    model = fit_model(job.training, job.candidate, features, frame, target, taken, job.training_set.positive, weight)
     attempt.fit_s = round(time.perf_counter() - start, 3)
     return model
 

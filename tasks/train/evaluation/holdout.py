@@ -58,12 +58,12 @@ def measure_importances(job: CandidateJob) -> dict[str, tuple[float, float]]:
     _, test = job.split.sides()
     if len(test) > IMPORTANCE_ROWS:
         test = np.sort(np.random.default_rng(job.training.seed).choice(test, IMPORTANCE_ROWS, replace=False))
-    frame, truth = read_rows(job, test)
+    frame, truth, weight = read_rows(job, test)
     found = permutation_importance(
         load_model(job.folder / MODEL_FILE),
         frame,
         truth,
-        scoring=scoring_of(job.training.metric, job.training_set.positive),
+        scoring=scoring_of(job.training.metric, job.training_set.positive, weight),
         n_repeats=IMPORTANCE_REPEATS,
         random_state=job.training.seed,
     )

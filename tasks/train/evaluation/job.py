@@ -53,6 +53,7 @@ class CandidateJob:
                 "split": self.training.split.model_dump(),
                 "metric": self.training.metric,
                 "seed": self.training.seed,
+                **({"weights": self.training.weights} if self.training.weights else {}),
                 "candidate": self.candidate.model_dump(exclude=_LIMITS),
                 "versions": self.versions,
                 **({"metrics": self.metrics} if self.metrics else {}),

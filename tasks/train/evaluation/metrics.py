@@ -19,7 +19,7 @@ from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 from tasks.train.evaluation.statistics import Score
 
-Judge = Callable[[Array, Array, Array], float]  # (truth, what was said, classes)
+Judge = Callable[[Array, Array, Array, Array | None], float]  # (truth, what was said, classes, weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +34,15 @@ class ModelOutput:
     """By which areas order the rows: of the positive of two classes (rows), or of each class (columns)."""
     classes: Array | None = None
     """All classes, sorted, but for the positive one of two, which is the last; needed for classification."""
+    weight: Array | None = None
+    """How much each row counts; without it, all alike."""
 
     def taken(self, rows: Array) -> ModelOutput:
         """Return what was said of rows, by their positions."""
-        probability, ranking = (each if each is None else each[rows] for each in (self.probability, self.ranking))
-        return ModelOutput(self.truth[rows], self.prediction[rows], probability, ranking, self.classes)
+        probability, ranking, weight = (
+            each if each is None else each[rows] for each in (self.probability, self.ranking, self.weight)
+        )
+        return ModelOutput(self.truth[rows], self.prediction[rows], probability, ranking, self.classes, weight)
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,9 @@ class UsualMetric(Metric, ABC):
     bounds: tuple[float, float] = (-math.inf, math.inf)
     """The least and the greatest figure."""
 
-    def compute(self, truth: Array, predicted: Array, classes: Array) -> float:
+    def compute(self, truth: Array, predicted: Array, classes: Array, weights: Array | None = None) -> float:
         """Return the metric in its own unit and direction."""
-        return self.judge(truth, predicted, classes)
+        return self.judge(truth, predicted, classes, weights)
 
     @property
     def ranked_as(self) -> str:
@@ -94,10 +98,13 @@ def compute(metric: Metric, output: ModelOutput) -> float:
     predicted: Array | None = getattr(output, judged)
     if predicted is None:
         raise ValueError(f"the model gives no {judged}")
+    if output.weight is not None and not metric.takes_weights:
+        raise ValueError(f"{metric.name} has no weighted form")
+    weights = {} if output.weight is None else {"weights": output.weight}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of rows without a class: the value is NaN
         try:
-            return float(metric.compute(output.truth, predicted, classes))
+            return float(metric.compute(output.truth, predicted, classes, **weights))
         except ValueError:
             raise
         except Exception as error:
@@ -127,41 +134,48 @@ def score_all(task: Problem, output: ModelOutput) -> dict[str, float]:
     return {name: value for name, value in scores.items() if np.isfinite(value)}
 
 
-def _f1(truth: Array, prediction: Array, classes: Array) -> float:
+def _f1(truth: Array, prediction: Array, classes: Array, weights: Array | None) -> float:
+    told: dict[str, Any] = {"zero_division": 0, "sample_weight": weights}
     if len(classes) > TWO:
-        return float(_scikit_learn().f1_score(truth, prediction, labels=classes, average="macro", zero_division=0))
-    return float(_scikit_learn().f1_score(truth == classes[1], prediction == classes[1], zero_division=0))
+        return float(_scikit_learn().f1_score(truth, prediction, labels=classes, average="macro", **told))
+    return float(_scikit_learn().f1_score(truth == classes[1], prediction == classes[1], **told))
 
 
-def _roc_auc(truth: Array, ranking: Array, classes: Array) -> float:
+def _roc_auc(truth: Array, ranking: Array, classes: Array, weights: Array | None) -> float:
+    told = {"sample_weight": weights}
     if len(classes) > TWO:
-        return float(_scikit_learn().roc_auc_score(truth, ranking, multi_class="ovr", labels=classes))
-    return float(_scikit_learn().roc_auc_score(truth == classes[1], ranking))
+        return float(_scikit_learn().roc_auc_score(truth, ranking, multi_class="ovr", labels=classes, **told))
+    return float(_scikit_learn().roc_auc_score(truth == classes[1], ranking, **told))
 
 
-def _pr_auc(truth: Array, ranking: Array, classes: Array) -> float:
+def _pr_auc(truth: Array, ranking: Array, classes: Array, weights: Array | None) -> float:
     if len(np.unique(truth)) < len(classes):
         return float("nan")  # scikit-learn says 0 for a class without rows
+    told = {"sample_weight": weights}
     if len(classes) > TWO:
-        return float(_scikit_learn().average_precision_score(truth[:, None] == classes, ranking, average="macro"))
-    return float(_scikit_learn().average_precision_score(truth == classes[1], ranking))
+        each = truth[:, None] == classes
+        return float(_scikit_learn().average_precision_score(each, ranking, average="macro", **told))
+    return float(_scikit_learn().average_precision_score(truth == classes[1], ranking, **told))
 
 
-def _log_loss(truth: Array, probability: Array, classes: Array) -> float:
+def _log_loss(truth: Array, probability: Array, classes: Array, weights: Array | None) -> float:
+    told = {"sample_weight": weights}
     if len(classes) > TWO:
-        return float(_scikit_learn().log_loss(truth, probability, labels=classes))
+        return float(_scikit_learn().log_loss(truth, probability, labels=classes, **told))
     # Of the positive class alone, as the scorer: both columns differ from it in the last digits near 0 and 1.
-    return float(_scikit_learn().log_loss(truth == classes[1], probability[:, 1], labels=[False, True]))
+    return float(_scikit_learn().log_loss(truth == classes[1], probability[:, 1], labels=[False, True], **told))
 
 
-def _brier(truth: Array, probability: Array, classes: Array) -> float:
+def _brier(truth: Array, probability: Array, classes: Array, weights: Array | None) -> float:
     """Return the mean squared distance; scikit-learn's own takes more than two classes from 1.7 on only."""
-    wrong = np.square(probability - (truth[:, None] == classes)).sum(axis=1).mean()
+    wrong = np.average(np.square(probability - (truth[:, None] == classes)).sum(axis=1), weights=weights)
     return float(wrong / 2 if len(classes) == TWO else wrong)
 
 
 def _without_classes(metric: str) -> Judge:
-    return lambda truth, prediction, _: float(getattr(_scikit_learn(), metric)(truth, prediction))
+    return lambda truth, prediction, _, weights: float(
+        getattr(_scikit_learn(), metric)(truth, prediction, sample_weight=weights)
+    )
 
 
 def _scikit_learn() -> Any:
@@ -234,43 +248,49 @@ def quick_scoring(metric: str, output: ModelOutput) -> Score | None:
     A scorer takes a millisecond or more for checks alone; a thousand draws of
     a hold-out are seconds.
     """
-    truth, prediction, classes = output.truth, output.prediction, output.classes
+    truth, prediction, classes, weight = output.truth, output.prediction, output.classes, output.weight
     if metric == "accuracy":
-        return _mean_of((truth == prediction).astype(float))
+        return _mean_of((truth == prediction).astype(float), weight)
     if metric in _ERRORS and classes is None:
-        return _mean_of(_ERRORS[metric](truth, prediction))
+        return _mean_of(_ERRORS[metric](truth, prediction), weight)
     if metric == "neg_root_mean_squared_error" and classes is None:
-        mean = _mean_of(np.square(truth - prediction))
+        mean = _mean_of(np.square(truth - prediction), weight)
         return lambda rows: -float(np.sqrt(mean(rows)))
     if metric == "r2" and classes is None:
-        return _r2(truth, prediction)
+        return _r2(truth, prediction, weight)
     if metric == "roc_auc" and classes is not None and len(classes) == TWO and output.ranking is not None:
-        return _fast_roc_auc(truth == classes[1], output.ranking)
+        return _fast_roc_auc(truth == classes[1], output.ranking, weight)
     return None
 
 
-def _mean_of(values: Array) -> Score:
-    return lambda rows: float(np.mean(values[rows]))
+def _mean_of(values: Array, weight: Array | None) -> Score:
+    if weight is None:
+        return lambda rows: float(np.mean(values[rows]))
+    return lambda rows: float(np.average(values[rows], weights=weight[rows]))
 
 
-def _r2(truth: Array, prediction: Array) -> Score:
+def _r2(truth: Array, prediction: Array, weight: Array | None) -> Score:
     wrong = np.square(truth - prediction)
 
     def score(rows: Array) -> float:
-        spread = float(np.square(truth[rows] - truth[rows].mean()).sum())
-        return 1 - float(wrong[rows].sum()) / spread if spread else float("nan")
+        drawn, counts = truth[rows], 1.0 if weight is None else weight[rows]
+        middle = np.average(drawn, weights=None if weight is None else counts)
+        spread = float((counts * np.square(drawn - middle)).sum())
+        return 1 - float((counts * wrong[rows]).sum()) / spread if spread else float("nan")
 
     return score
 
 
-def _fast_roc_auc(positive: Array, ranking: Array) -> Score:
+def _fast_roc_auc(positive: Array, ranking: Array, weight: Array | None) -> Score:
     """Return the share of pairs that are in the right order, ties counted half, by counting at each level."""
     levels, level = np.unique(ranking, return_inverse=True)
 
     def score(rows: Array) -> float:
         drawn, right = level[rows], positive[rows]
-        of_positive = np.bincount(drawn[right], minlength=len(levels))
-        of_negative = np.bincount(drawn[~right], minlength=len(levels))
+        of_positive, of_negative = (
+            np.bincount(drawn[side], None if weight is None else weight[rows][side], len(levels))
+            for side in (right, ~right)
+        )
         pairs = float(of_positive.sum()) * float(of_negative.sum())
         below = np.cumsum(of_negative) - of_negative / 2
         return float((of_positive * below).sum()) / pairs if pairs else float("nan")

@@ -30,11 +30,19 @@ class Predictions:
     every column of one, is of the same class.
     """
 
-    def __init__(self, model: Pipeline, frame: pd.DataFrame, truth: Array, positive: Label | None = None) -> None:
+    def __init__(
+        self,
+        model: Pipeline,
+        frame: pd.DataFrame,
+        truth: Array,
+        weight: Array | None = None,
+        positive: Label | None = None,
+    ) -> None:
         self._model = model
         self._frame = frame
         self._call = cache(self._call_model)
         self.truth = truth
+        self.weight = weight
         classes: Array | None = getattr(model, "classes_", None)
         self._two = classes is not None and len(classes) == TWO
         self._turned = bool(self._two and classes is not None and positive is not None and classes[0] == positive)
@@ -72,7 +80,7 @@ class Predictions:
     @property
     def output(self) -> ModelOutput:
         """Return all that the model says of the rows."""
-        return ModelOutput(self.truth, self.prediction, self.probability, self.ranking, self.classes)
+        return ModelOutput(self.truth, self.prediction, self.probability, self.ranking, self.classes, self.weight)
 
     def score(self, metric: str) -> float:
         """Return what scikit-learn's scorer makes of all rows.
@@ -97,7 +105,8 @@ class Predictions:
         """Return what scikit-learn's scorer, or the metric itself where there is none, makes of all rows, whatever that is."""
         if own := metrics_without_scorer().get(metric):
             return own.sign * compute(own, self.output)
-        return float(get_scorer(metric)(self._as_model(), np.arange(len(self.truth)), self._coded_truth()))
+        rows = np.arange(len(self.truth))
+        return float(get_scorer(metric)(self._as_model(), rows, self._coded_truth(), **_weighing(self.weight)))
 
     def scoring(self, metric: str) -> Score:
         """Return what scores any positions of the rows; NaN where they do not define the metric."""
@@ -105,11 +114,11 @@ class Predictions:
             return quick
         if own := metrics_without_scorer().get(metric):
             return metric_scoring(own, self.output)
-        scorer, model, truth = get_scorer(metric), self._as_model(), self._coded_truth()
+        scorer, model, truth, weight = get_scorer(metric), self._as_model(), self._coded_truth(), self.weight
 
         def score(rows: Array) -> float:
             try:
-                return float(scorer(model, rows, truth[rows]))
+                return float(scorer(model, rows, truth[rows], **_weighing(None if weight is None else weight[rows])))
             except ValueError:
                 return float("nan")  # a draw without a class that the metric needs
 
@@ -152,13 +161,23 @@ class Predictions:
         return look_up
 
 
-def scoring_of(metric: str, positive: Label | None) -> Callable[[Pipeline, pd.DataFrame, Array], float]:
-    """Return what scores a model on rows, as scikit-learn's own scorers do, of the positive class."""
+def scoring_of(
+    metric: str, positive: Label | None, weight: Array | None = None
+) -> Callable[[Pipeline, pd.DataFrame, Array], float]:
+    """Return what scores a model on rows, as scikit-learn's own scorers do, of the positive class.
+
+    `weight` is of rows that frames have by number in their index.
+    """
 
     def score(model: Pipeline, frame: pd.DataFrame, truth: Array) -> float:
-        return Predictions(model, frame, truth, positive).figure(metric)
+        taken = None if weight is None else weight[frame.index.to_numpy()]
+        return Predictions(model, frame, truth, taken, positive).figure(metric)
 
     return score
+
+
+def _weighing(weight: Array | None) -> dict[str, Array]:
+    return {} if weight is None else {"sample_weight": weight}
 
 
 class _Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types

@@ -22,7 +22,7 @@ from tasks.train.data.features import encode_classes
 from tasks.train.data.split import fold_rows
 from tasks.train.data.types import Array
 from tasks.train.evaluation.predictions import scoring_of
-from tasks.train.models.preprocessing import prefix_of
+from tasks.train.models.preprocessing import fit_keys, prefix_of
 
 INNER_FOLDS = 3
 FACTOR = 3  # a third of the combinations goes on, on three times the rows
@@ -40,6 +40,7 @@ def search_params(  # noqa: PLR0913, PLR0917 - what a search sees
     target: Array,
     unit: Array | None,
     positive: Label | None = None,
+    weight: Array | None = None,
 ) -> Pipeline:
     """Return the pipeline with the best combination of parameters, fitted on all the rows.
 
@@ -64,13 +65,13 @@ def search_params(  # noqa: PLR0913, PLR0917 - what a search sees
         ],
         factor=FACTOR,
         min_resources=first_rows(len(frame), len(combinations), classes),
-        scoring=scoring_of(training.metric, positive),
+        scoring=scoring_of(training.metric, positive, weight),
         cv=folds,
         random_state=training.seed,
         error_score=np.nan,
         return_train_score=False,
     )
-    halving.fit(frame, target)
+    halving.fit(frame.reset_index(drop=True), target, **fit_keys(weight))
     if not math.isfinite(halving.best_score_):
         raise TrainingError(f"search: none of {len(combinations)} combinations has a {training.metric}")
     best: Pipeline = halving.best_estimator_

@@ -159,6 +159,13 @@ def estimator_kinds(estimator: type[Any]) -> tuple[str, ...]:
     return tuple(name for name, mixin in kinds.items() if issubclass(estimator, mixin))
 
 
+def takes_weights(estimator: type[Any]) -> bool:
+    """Return whether an estimator class can learn from rows that do not all count alike."""
+    from sklearn.utils.validation import has_fit_parameter  # noqa: PLC0415 - a second to import
+
+    return bool(has_fit_parameter(estimator, "sample_weight"))
+
+
 def parameters_of(estimator: type[Any]) -> list[str]:
     """Return the parameters that a file may give an estimator."""
     package = package_of(estimator)

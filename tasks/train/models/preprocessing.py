@@ -17,6 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncod
 from tasks.config import Candidate, Label, Preprocessing
 from tasks.core.errors import TrainingError
 from tasks.train.data.features import Features
+from tasks.train.data.types import Array
 from tasks.train.models.estimators import build_estimator, package_of
 from tasks.train.models.transformers import TIME_PARTS, flatten_texts, split_times
 
@@ -52,6 +53,11 @@ def build_model(candidate: Candidate, features: Features, seed: int, labels: Seq
         # xgboost takes classes 0, 1, ... only, and catboost turns truths into texts: a vote of one names classes itself.
         estimator = VotingClassifier([(_MODEL, estimator)], voting="soft")
     return Pipeline([("columns", columns), ("estimator", estimator)])
+
+
+def fit_keys(weight: Array | None) -> dict[str, Array]:
+    """Return what the fit of a pipeline takes beside rows and target: how much each row counts to its estimator."""
+    return {} if weight is None else {"estimator__sample_weight": weight}
 
 
 def prefix_of(model: Pipeline) -> str:

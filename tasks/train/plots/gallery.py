@@ -55,7 +55,9 @@ def make_gallery(
     judged = [each for each in map(_read, finalists) if each is not None]
     positive = leaderboard.training_set.positive
     of = "" if positive is None else f" Of the class `{write_label(positive)}`."
-    sections = [*_of_holdout(leaderboard.training_set.task, judged, of), *_of_best(leaderboard)]
+    alike = " Each row counts once here, whatever its weight." if leaderboard.training.weights else ""
+    of_holdout = _of_holdout(leaderboard.training_set.task, judged, of)
+    sections = [*((title, caption + alike, draw) for title, caption, draw in of_holdout), *_of_best(leaderboard)]
     if assessment is not None:
         sections += _of_assessment(assessment)
     shown = []

@@ -100,6 +100,11 @@ def _data(version: Version) -> str:
         [
             f"- {count(version.training_rows, 'row')} to train, {version.test_rows:,} held out and looked at once",
             f"- split by {training.split.by} ({told}), seed {training.seed}",
+            *(
+                [f"- each row counts by its {escape(training.weights, cell=False)}, in fits and in every figure"]
+                if training.weights
+                else []
+            ),
             f"- training set `{version.training_set[:16]}`, the result of:",
             "",
             fence(training.query.strip(), "sql"),

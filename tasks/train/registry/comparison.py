@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from tasks.config import Training
 from tasks.train.data.column_kinds import ARROW_TYPES, kind_of_type
-from tasks.train.data.features import features_of, read_frame, read_target
+from tasks.train.data.features import features_of, read_frame, read_target, read_weights
 from tasks.train.data.split_file import SavedSplit
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.data.types import Array
@@ -27,6 +27,8 @@ class HeldOut:
 
     frame: pd.DataFrame
     truth: Array
+    weight: Array | None
+    """How much each row counts, where they do not all alike."""
     groups: Array | None
     """The moment or group of each row, where the split is by one: they are drawn together."""
     kinds: dict[str, str]
@@ -52,6 +54,7 @@ def read_held_out(
         return HeldOut(
             frame=read_frame(table, features).iloc[test].reset_index(drop=True),
             truth=read_target(table.column(training.target), training_set.task)[test],
+            weight=read_weights(training, table, test),
             groups=split.held_out_units(),
             kinds={name: kind_of_type(table.schema.field(name).type) for name in features.names},
         )
@@ -67,9 +70,9 @@ def _with_nulls_of(feature_kinds: Mapping[str, str], table: pa.Table) -> pa.Tabl
 
 def without(held_out: HeldOut, kept: Array) -> HeldOut:
     """Return the rows that are kept."""
-    groups = held_out.groups[kept] if held_out.groups is not None else None
+    weight, groups = (each if each is None else each[kept] for each in (held_out.weight, held_out.groups))
     frame = held_out.frame[kept].reset_index(drop=True)
-    return replace(held_out, frame=frame, truth=held_out.truth[kept], groups=groups)
+    return replace(held_out, frame=frame, truth=held_out.truth[kept], weight=weight, groups=groups)
 
 
 def paired_bootstrap_difference(
@@ -80,7 +83,9 @@ def paired_bootstrap_difference(
     It is the paired bootstrap: both are scored on the same draws of the rows.
     """
     ours, theirs = (
-        Predictions(model, held_out.frame, held_out.truth, training_set.positive).scoring(training.metric)
+        Predictions(model, held_out.frame, held_out.truth, held_out.weight, training_set.positive).scoring(
+            training.metric
+        )
         for model in (challenger, champion)
     )
     return bootstrap_difference(

@@ -44,6 +44,7 @@ class KeptTraining(_Kept):
     query_limits: QueryLimits = QueryLimits()
     split: Split
     seed: int
+    weights: str | None = None
     candidates: dict[str, KeptCandidate]
 
 

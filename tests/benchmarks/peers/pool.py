@@ -31,7 +31,7 @@ def calls_of(jobs: tuple[CandidateJob, ...]) -> list[Call]:
 
     schema = pa.ipc.open_file(str(jobs[0].training_set.path)).schema
     sides = [jobs[0].split.sides(fold) for fold in range(FOLDS)]
-    data = [(*read_rows(jobs[0], train), *read_rows(jobs[0], test)) for train, test in sides]
+    data = [(*read_rows(jobs[0], train)[:2], *read_rows(jobs[0], test)[:2]) for train, test in sides]
     features = observe(features_of(jobs[0].training, schema), data[0][0])
     return [
         (build_model(job.candidate, features, job.training.seed), x, x_test, y, y_test)
