@@ -18,7 +18,7 @@ from tasks.core.storage import DataFolder
 from tasks.export.job import Exported, find_export_mistakes, list_exports
 from tasks.export.tasks import export_one
 from tasks.raw.owners import refuse_foreign
-from tasks.reports.artifacts import report_exports
+from tasks.reports.artifacts import as_task, report_exports
 
 
 @flow(name="export", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
@@ -46,9 +46,9 @@ async def _export(config: Pipeline | Path, data: Path, fresh: bool) -> list[Outc
     failed = [each for each in outcomes if isinstance(each, Failed)]
     made = [each for each in outcomes if not isinstance(each, Failed)]
     for each in made:
-        told.tell(exported(each))
+        told.tell(exported(each), is_new=each.written)
     told.end()
-    await report_exports(pipeline.name, made)
+    await as_task(report_exports, changed=any(each.written for each in made))(pipeline.name, made)
     return completed(end_stage("export", outcomes, failed, pipeline), sum_up_exports(outcomes))
 
 

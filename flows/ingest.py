@@ -13,7 +13,7 @@ from flows.cancellation import end_parts
 from flows.parameters import Config, Partitions
 from flows.parents import ParentTables
 from flows.stage import completed, end_stage, in_words, name_run, read_for_run
-from flows.story import PartStory, landed, sum_up_ingest
+from flows.story import PartStory, is_fetched, landed, sum_up_ingest
 from flows.telemetry import in_span
 from tasks.config import PartedSource, Pipeline
 from tasks.convert.tasks import convert_named
@@ -81,7 +81,7 @@ async def _ingest(config: Pipeline | Path, data: Path, fresh: bool, partitions: 
 
 async def _told(landing: Awaitable[LandedSource], story: PartStory) -> LandedSource:
     source = await landing
-    story.tell(landed(source))
+    story.tell(landed(source), is_new=is_fetched(source))
     return source
 
 

@@ -16,13 +16,13 @@ from flows.openlineage import begin_events
 from flows.parameters import Config, HowMany, OneStage, Partitions
 from flows.recorder import RunRecorder, read_tables_before
 from flows.report import write_report
-from flows.stage import completed, in_words, name_run, read_for_run, shared_with_stages, warn_of_schedule
+from flows.stage import completed, in_words, name_run, read_for_run, shared_pipeline, warn_of_schedule
 from flows.story import begin_pipeline, sum_up_run
 from flows.summary import RunOptions, RunSummary, Stage, keep_summary
 from flows.tables import tables
 from flows.telemetry import begin_telemetry
 from flows.train import train
-from flows.turns import in_turn, pipeline_file
+from flows.turns import in_turn
 from flows.watch import Watch
 from tasks.config import Pipeline
 from tasks.core.errors import TidemillError
@@ -70,7 +70,7 @@ async def _pipeline(
     options = RunOptions(only, fresh, partitions, limit)
     loaded, folder = options.take(read_for_run(config), data)
     choose_slice(partitions, loaded)  # a wrong one is told before anything runs
-    file = config if isinstance(config, Path) else pipeline_file.get()
+    file = config if isinstance(config, Path) else None
     asked = Asked(str(file.absolute()) if file else None, only, fresh, partitions, limit)
     work = _run(loaded, file, folder, options)
     try:
@@ -92,7 +92,7 @@ async def _run(loaded: Pipeline, file: Path | None, folder: DataFolder, options:
     )
     error: BaseException | None = None
     try:
-        with shared_with_stages(loaded, file) as given:
+        with shared_pipeline(loaded, file) as given:
             async with functions_ready(loaded.tables if only is None else {}):
                 if only in (None, "ingest"):
                     await record.add("ingest", ingest, given, folder.root, fresh, partitions)

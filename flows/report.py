@@ -48,6 +48,9 @@ def _came(summary: RunSummary) -> Iterator[str]:
     if not summary.sources:
         return
     yield "## What came in"
+    if not any(each.rows_new or each.requests or each.error for each in summary.sources.values()):
+        yield f"Nothing: {count(len(summary.sources), 'source')} had nothing new."
+        return
     shown = list(summary.sources.items())[:_ROWS]
     heads = ["source", "new rows>", "requests>", "made again", "bytes>", "partitions", "result"]
     yield "\n".join([table(heads, [_source_row(*each) for each in shown]), *_more(len(summary.sources) - _ROWS)])

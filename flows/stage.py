@@ -18,6 +18,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.states import Failed as FailedState
 
+from flows.heartbeats import spare_short_stages
 from flows.schedules import fetched_once
 from tasks.config import Pipeline, read_pipeline
 from tasks.core.errors import DiskError, StageError, TidemillError
@@ -34,7 +35,9 @@ _NAME = re.compile(r"""^\{?[ ]*name:\s*["']?([\w-]+)""", re.MULTILINE)
 _KEPT = "what is finished is kept, and the next run goes on from there"
 _of_run: ContextVar[Pipeline | None] = ContextVar("the pipeline of the run that a stage is part of", default=None)
 
-quiet_engine()  # as soon as a flow is known, whoever runs it: its process has nothing else that runs before it
+# As soon as a flow is known, whoever runs it: its process has nothing else that runs before it.
+quiet_engine()
+spare_short_stages()
 
 
 async def in_words(work: Coroutine[Any, Any, Value], data: Path) -> Value:
@@ -102,15 +105,15 @@ def _name_in(file: Path) -> str:
 
 
 def read_for_run(config: Pipeline | Path) -> Pipeline:
-    """Return a pipeline whose dates end when the run was to start; a stage of a run has that of the run, whatever its file says by now."""
-    return _of_run.get() or read_pipeline(config).until(flow_run.scheduled_start_time)
+    """Return a pipeline whose dates end when the run was to start; where it is shared, that one, whatever its file says by now."""
+    return (_of_run.get() or read_pipeline(config)).until(flow_run.scheduled_start_time)
 
 
 @contextmanager
-def shared_with_stages(pipeline: Pipeline, file: Path | None) -> Iterator[Pipeline | Path]:
-    """Yield what the stages of a run are given in the block, and read the pipeline by: its file's path, where it has one.
+def shared_pipeline(pipeline: Pipeline, file: Path | None) -> Iterator[Pipeline | Path]:
+    """Yield what flows that run in the block are given, and read the pipeline by: its file's path, where it has one.
 
-    Prefect stores the parameters of each stage; a pipeline in full is 5 kB and more.
+    Prefect stores the parameters of each; a pipeline in full is 5 kB and more.
     """
     token = _of_run.set(pipeline)
     try:

@@ -23,26 +23,32 @@ _CAUSES = 3
 
 
 class PartStory:
-    """Tells what became of the parts of a stage as they end, of the first ones singly."""
+    """Tells what became of the parts of a stage as they end, of the first ones singly, and of those that are as they were in one line."""
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
         self._told = 0
         self._left = 0
+        self._same: list[str] = []
 
-    def tell(self, sentence: str) -> None:
+    def tell(self, sentence: str, *, is_new: bool = True) -> None:
         """Tell of a part that has ended."""
-        if self._told < _LISTED:
-            self._told += 1
+        if self._told == _LISTED:
+            self._left += 1
+            return
+        self._told += 1
+        if is_new:
             tell(f"{self._stage} {sentence}")
         else:
-            self._left += 1
+            self._same.append(sentence)
 
     def end(self) -> None:
-        """Tell how many there were that were not told of singly."""
+        """Tell of the parts that are as they were, and how many there were that were not told of singly."""
+        if self._same:
+            tell(f"{self._stage} {'; '.join(self._same)}")
         if self._left:
             tell(f"{self._stage}: and {self._left:,} more; the artifacts of the stage list them")
-            self._left = 0
+        self._same, self._left = [], 0
 
 
 def begin_pipeline(pipeline: Pipeline, root: Path, options: RunOptions) -> str:
@@ -66,12 +72,17 @@ def begin_pipeline(pipeline: Pipeline, root: Path, options: RunOptions) -> str:
     return f"The pipeline {pipeline.name} begins, in {root}: {'; '.join(parts)}.{said}"
 
 
+def is_fetched(source: LandedSource) -> bool:
+    """Return whether anything of a source was fetched, or could not be."""
+    return bool(source.total("reused") < len(source.landed) or source.failures or source.total("requests"))
+
+
 def landed(source: LandedSource) -> str:
     """Return what came of a source that is fetched: rows, bytes, requests, retries and why."""
     partitions, reused, failed = len(source.landed), source.total("reused"), len(source.failures)
     rows, requests, retries = source.total("rows"), source.total("requests"), source.total("retries")
     of = f" of {count(partitions, 'partition')}" if partitions + failed > 1 else ""
-    if reused == partitions and not failed and not requests:
+    if not is_fetched(source):
         return f"{source.source}: nothing to fetch, {count(rows, 'row')}{of} landed before"
     cost = f"{count(requests, 'request')}, {source.total('body_bytes'):,} bytes"
     told = [
@@ -101,7 +112,8 @@ class TableStory(PartStory):
         """Return what becomes of a table, and tell it; a failure is told by its stage."""
         outcome = await work
         if not isinstance(outcome, Failed):
-            self.tell(f"{outcome.source}: {self._describe(outcome)}")
+            is_new = outcome.findings.changed or outcome.rows_rejected > 0
+            self.tell(f"{outcome.source}: {self._describe(outcome)}", is_new=is_new)
         return outcome
 
     def _describe(self, table: CommittedTable) -> str:

@@ -131,7 +131,7 @@ def _tell_candidates(leaderboard: Leaderboard) -> None:
     story = PartStory("train")
     for line in leaderboard.lines:
         if line.result.error is None:
-            story.tell(candidate(line, leaderboard.training.metric))
+            story.tell(candidate(line, leaderboard.training.metric), is_new=not line.result.reused)
     story.end()
     for result in leaderboard.failed:
         warn(f"train {result.name}: failed: {result.error}")

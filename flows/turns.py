@@ -6,8 +6,6 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from contextlib import ExitStack
-from contextvars import ContextVar
-from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -24,8 +22,6 @@ from tasks.core.runs import Asked, BegunRun, End, Turn, alive, end_run, find_kil
 from tasks.core.scratch import sweep_scratch
 from tasks.core.storage import DataFolder
 
-pipeline_file: ContextVar[Path | None] = ContextVar("pipeline_file", default=None)
-"""The file of a pipeline that a flow is given as a value, for who resumes the run."""
 _WAIT_S = 24 * 3600.0  # a run that goes on for longer hangs
 _POLL_S = 1.0
 

@@ -21,8 +21,8 @@ from flows.cancellation import signals_cancel
 from flows.cli.flush import STORED_S, flush
 from flows.cli.prefect_api import PrefectApi
 from flows.pipeline import pipeline
+from flows.stage import shared_pipeline
 from flows.summary import RunOptions, RunSummary, read_summary
-from flows.turns import pipeline_file
 from tasks.config import Pipeline
 from tasks.core.errors import LostServerError, SkippedError, TidemillError
 from tasks.core.progress import ProgressEvent, subscribed
@@ -57,11 +57,11 @@ def execute(
 
     """
     execution = FlowExecution(api, listener)
-    pipeline_file.set(file)
     try:
-        return RunResult(
-            execution.run(pipeline, config, data, choice.fresh, choice.only, choice.partitions, choice.limit)
-        )
+        with shared_pipeline(config, file.absolute()) as given:
+            return RunResult(
+                execution.run(pipeline, given, data, choice.fresh, choice.only, choice.partitions, choice.limit)
+            )
     except CancelledRun as error:
         return RunResult(None, SkippedError(str(error)))
     except TidemillError as error:

@@ -8,7 +8,7 @@ from tests.benchmarks.clean import measure_clean
 from tests.benchmarks.convert import measure_convert
 from tests.benchmarks.demo import measure_demo
 from tests.benchmarks.ingest import measure_ingest
-from tests.benchmarks.orchestrate import measure_orchestrate
+from tests.benchmarks.orchestrate import PARTS, measure_orchestrate
 from tests.benchmarks.sql import measure_sql
 from tests.benchmarks.tables import measure_tables
 from tests.benchmarks.train import measure_train
@@ -29,7 +29,9 @@ def main() -> None:
     """Run the benchmark that is named and print its table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("benchmark", choices=_BENCHMARKS)
-    print(_BENCHMARKS[parser.parse_args().benchmark]())
+    parser.add_argument("parts", nargs="*", help=f"of orchestrate, the parts to measure: {', '.join(PARTS)}")
+    given = parser.parse_args()
+    print(_BENCHMARKS[given.benchmark](*([given.parts] if given.parts else [])))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,17 @@ import pytest
 from prefect import flow
 from prefect.client.base import PrefectHttpxSyncClient
 from prefect.client.schemas.objects import State
+from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
 from flows.pipeline import pipeline
 from flows.stage import in_words
 from tasks.config import Pipeline, read_pipeline
-from tests.flows.conftest import ToldRun
+from tests.flows.conftest import TOUR, ToldRun
 
 pytestmark = pytest.mark.flow
 
+_STORED_S = 20.0
 _LEFT_BYTES = 80 * 1024  # in which a run notes that it goes on, and its summary, but no rows
 ROWS = "id,x,y,late\n" + "".join(f"{number},{number % 7},{number % 5},{number % 2}\n" for number in range(2_000))
 TRAINING = {
@@ -87,6 +90,14 @@ def test_the_log_of_a_run_is_its_story(prefect_server: str, tour_run: ToldRun) -
         r"^Done in [\d.]+ s\. Completed without a warning: 173 rows in 3 tables, v0001-\w+ \(\w+\) serves$",
     ):
         assert re.search(pattern, told, re.MULTILINE), pattern
+
+
+def test_a_run_of_the_command_line_stores_the_path_of_its_file(prefect_server: str, tour_run: ToldRun) -> None:
+    """As a deployment's does: the pipeline in full takes as much of Prefect's database as ten lines of the log."""
+    with PrefectHttpxSyncClient(base_url=prefect_server) as api:
+        parameters = api.get(f"/flow_runs/{tour_run.flow_run}").json()["parameters"]
+
+    assert parameters["config"] == str(TOUR)
 
 
 async def test_a_failed_run_says_why_in_its_states_and_at_the_end_of_its_log(
@@ -180,7 +191,7 @@ def small_disk_room(folder: Path) -> int:
 
 
 async def test_a_run_that_changes_nothing_shows_its_report_alone(prefect_server: str, tmp_path: Path) -> None:
-    """What is as it was is not stored again; the report leads to it, and says what changed where something did."""
+    """What is as it was is not stored again, and told in a line; the report leads to it, and says what changed where something did."""
     config = files(tmp_path, "steady")
 
     first, second = await state_of(config, tmp_path / "data"), await state_of(config, tmp_path / "data")
@@ -191,7 +202,9 @@ async def test_a_run_that_changes_nothing_shows_its_report_alone(prefect_server:
     shown = [_artifacts(prefect_server, each) for each in (first, second, third, fourth)]
     assert "steady-profile-rows" in shown[0]
     assert list(shown[2]) == ["steady-run"]
+    assert "Nothing: 1 source had nothing new." in shown[2]["steady-run"]["data"]
     assert "Nothing: 1 table with 2,000 rows are as they were." in shown[2]["steady-run"]["data"]
+    assert await asyncio.to_thread(_count_signs_of_life, prefect_server, third) == [1, 0, 0]
     (link,) = re.findall(r"\[steady-tables\]\(/artifacts/artifact/([0-9a-f-]+)\)", shown[2]["steady-run"]["data"])
     assert link == shown[1]["steady-tables"]["id"]
     report = shown[3]["steady-run"]["data"]
@@ -207,3 +220,22 @@ def _artifacts(address: str, state: State[Any]) -> dict[str, dict[str, Any]]:
         query = {"artifacts": {"flow_run_id": {"any_": runs}}}
         found = api.post("/artifacts/filter", json=query).json()
     return {each["key"]: each for each in found if each["key"] and each["type"] != "progress"}
+
+
+def _count_signs_of_life(address: str, state: State[Any]) -> list[int]:
+    """Return how many of them Prefect has stored of a run and of each of its stages, once it has stored that the run has one."""
+    EventsWorker.drain_all(timeout=10)
+    run = str(state.state_details.flow_run_id)
+    deadline = time.monotonic() + _STORED_S
+    with PrefectHttpxSyncClient(base_url=address) as api:
+        while True:
+            found = []
+            for each in (run, *(part["id"] for part in read_parts(address, run))):
+                asked = {
+                    "event": {"name": ["prefect.flow-run.heartbeat"]},
+                    "resource": {"id": [f"prefect.flow-run.{each}"]},
+                }
+                found.append(api.post("/events/filter", json={"filter": asked}).json()["total"])
+            if found[0] or time.monotonic() > deadline:
+                return found
+            time.sleep(0.2)
