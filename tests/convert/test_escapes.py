@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tasks.config import Reading
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.csv.format import Csv
 from tasks.convert.formats.csv.quoting import Quoting
+from tasks.convert.schema.target import TableTarget
 from tasks.convert.staging import file as staging
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
 
@@ -65,6 +70,22 @@ def test_a_field_with_an_escape_before_its_line_end_is_whole_where_a_block_ends(
     rows = "".join(f'{number},"{text}"\n' for number, text in enumerate(texts))
 
     assert sorted(texts_of(tmp_path, f"id,t\n{rows}", escape="\\")) == sorted(t.replace("\\", "") for t in texts)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("odd", ["", '5" pipe', "C:\\t", '"y" z'])
+def test_no_record_with_escapes_is_divided_where_a_block_ends(odd: str, end: str) -> None:
+    """Wherever it ends: below a quote that is escaped and seems to close its field too, and below a stray one."""
+    fields = ['"x\\"\ny","z\\",\n\\"y"', f"a\\,b,{odd}", '"\\"\n\\"",C:\\\\', '"q ""z""\nw\\"\n",""']
+    records = [f"{number},{field}\n".replace("\n", end).encode() for number, field in enumerate(fields)]
+    begins, text = {0, *accumulate(map(len, records))}, b"".join(records)
+    csv = Csv(TableTarget("rows", Path(), {}, reading=Reading(escape="\\")))
+    assert csv.begin(ByteView.of(b"id,t,u" + end.encode() + text), final=False)
+
+    ends = [len(csv.cut(ByteView.of(text[:place]), final=False).text) for place in range(len(text))]
+
+    assert begins - {len(text)} == set(ends)
+    assert ends == sorted(ends)
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -185,14 +185,19 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
     records = Records(plain, head.dialect, raw=raw, width=width)
     if size := records.laid.whole:
         return split_at_line(Cut(plain, block), plain.to_place(size).lines_of_any_end)[0]
-    if raw is not None:
-        records = Records(ByteView.of(quoting.rewrite(block.data)), head.dialect, raw=raw, width=width)
-    return _cut_by_reader(records)
+    if raw is None:
+        return _cut_by_reader(records, records.first_unclosed)
+    closed = quoting.rewrite(block.data)
+    if plain.data != closed:
+        end = records.first_unclosed
+        if end is not None and closed.startswith(plain.to_place(records.lines.place_of(end)).data):
+            return _cut_by_reader(records, end)
+        records = Records(ByteView.of(closed), head.dialect, raw=raw, width=width)
+    return _cut_by_reader(records, records.first_unclosed)
 
 
-def _cut_by_reader(records: Records) -> ReadCut:
-    """Return the lines as far as the last record that Python's reader finds whole."""
-    end = records.first_unclosed
+def _cut_by_reader(records: Records, end: int | None) -> ReadCut:
+    """Return the lines before the one at which a record may begin that ends below, or as far as the last record that Python's reader finds whole."""
     if end is None:
         end = len(records.lines) if records.unclosed else max((span.end for span in records.spans), default=0)
     plain, raw = (lines.text.to_place(lines.place_of(end)) for lines in (records.lines, records.raw))

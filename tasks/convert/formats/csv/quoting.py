@@ -51,14 +51,14 @@ class Quoting:
 
         Comments become empty lines. What escapes does so before a quote, before itself,
         and outside quotes before the delimiter; elsewhere it is a character, as in C:\temp.
-        The last quote `may_be_open`: then what follows it is no matter.
+        The last quote `may_be_open`: then what follows it is of its field.
         """
         if self.is_plain:
             return data
         plain = self._rewrite_at_once(data, may_be_open=may_be_open)
-        return self.rewrite_by_token(data) if plain is None else plain
+        return self.rewrite_by_token(data, may_be_open=may_be_open) if plain is None else plain
 
-    def rewrite_by_token(self, data: bytes) -> bytes:
+    def rewrite_by_token(self, data: bytes, *, may_be_open: bool = False) -> bytes:
         """Return the same, whatever stands in quotes: each field that is quoted, or has an escape, by itself."""
         quote, escape = self.quote.encode(), self.escape.encode()
 
@@ -69,9 +69,9 @@ class Quoting:
             field = match[name]
             if escape and escape in field:
                 field = _escaped(self).sub(lambda found: quote * 2 if found[1] == quote else found[1], field)
-            return quote + field + quote
+            return quote + field + (b"" if name == "open" else quote)
 
-        match, pieces, end = _tokens(self).match, list[bytes](), 0
+        match, pieces, end = _tokens(self, may_be_open=may_be_open).match, list[bytes](), 0
         for begin in self._find_begins(data):
             if begin >= end and (token := match(data, begin)) is not None:
                 pieces += data[end:begin], plain(token)
@@ -224,8 +224,8 @@ def _patterns(quoting: Quoting) -> tuple[bytes, bytes, bytes]:
 
 
 @lru_cache
-def _tokens(quoting: Quoting) -> re.Pattern[bytes]:
-    """Return the pattern of what is rewritten: comments, quoted fields, and fields with an escaped delimiter."""
+def _tokens(quoting: Quoting, *, may_be_open: bool) -> re.Pattern[bytes]:
+    """Return the pattern of what is rewritten: comments, quoted fields, of which the last `may_be_open`, and fields with an escaped delimiter."""
     escape, quote, delimiter = _patterns(quoting)
     begin, end = b"(?<![^\\r\\n%b])" % delimiter, b"(?=[\\r\\n%b]|\\Z)" % delimiter
     blank = b"" if not quoting.trims else b" *+" if quoting.delimiter == "\t" else b"[ \\t]*+"
@@ -235,6 +235,8 @@ def _tokens(quoting: Quoting) -> re.Pattern[bytes]:
     if quote:
         inner = b"[^%b%b]|%b[\\s\\S]|%b%b" % (quote, escape, escape or b"(?!)", quote, quote)
         tokens.append(b"%b%b%b(?P<quoted>(?:%b)*+)%b%b%b" % (begin, blank, quote, inner, quote, blank, end))
+        if may_be_open:
+            tokens.append(b"%b%b%b(?P<open>(?:%b)*+)\\Z" % (begin, blank, quote, inner))
     if escape:
         plain = b"[^%b%b%b\\r\\n]" % (delimiter, quote, escape)
         any_escaped, special = b"%b[^\\r\\n]" % escape, b"%b[%b%b]" % (escape, delimiter, quote)
