@@ -254,6 +254,45 @@ def test_no_odd_record_has_python_read_the_others(
     assert slow.keys() <= {"a block of CSV as texts"}
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(("note", "above"), [("", ""), ("", "\n\n"), (',"a b"', "\n"), (',"a\nb"', "")])
+def test_no_header_that_comes_again_has_the_others_read_as_texts(
+    tmp_path: Path, flights: Flights, slow: Counter[str], note: str, above: str, end: str
+) -> None:
+    """As where files were joined, blank lines above each or not: these lines are rejects, and the others typed at once."""
+    header = flights.header + ",note" * bool(note)
+    rows = [f"{line}{note}" if n % 100 else f"{above}{header}" for n, line in enumerate(flights.lines, start=1)]
+    text = "\n".join([header, *rows, ""])
+    (inbox(tmp_path) / "a.csv").write_text(text.replace("\n", end), newline="")
+
+    made(tmp_path, files_source(table=NO_LIMIT), rejected=ROWS // 100)
+
+    assert not slow
+    lines = [n for n, line in enumerate(text.split("\n"), start=1) if line == header]
+    assert [(row["line"], row["raw"]) for row in read_rejects(tmp_path)] == [(line, header) for line in lines[1:]]
+
+
+def test_only_what_follows_a_blank_line_is_looked_at_for_another_header(
+    tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of another table stands there, if anywhere: where few lines are blank, few bytes are counted."""
+    seen: list[int] = []
+    count = second._count
+
+    def counted(view: Any, *options: Any) -> Any:
+        seen.append(len(view))
+        return count(view, *options)
+
+    monkeypatch.setattr(second, "_count", counted)
+    rows = [f"x,{line}" if n % 500 else f"\nnom,{flights.header}" for n, line in enumerate(flights.lines)]
+    text = "\n".join([f"name,{flights.header}", *rows, ""])
+    (inbox(tmp_path) / "a.csv").write_text(text)
+
+    made(tmp_path, files_source(read={"header": True}))
+
+    assert 0 < max(seen) < len(text) // 10
+
+
 def test_no_quote_that_is_never_closed_makes_rows_rejects(tmp_path: Path, flights: Flights) -> None:
     """Be there hundreds of them, each beside fields of two lines: those are rejects alone."""
     rows = [f'{line},"a\nb"' if n % 4 else f'"{line}' for n, line in enumerate(flights.lines)]
@@ -303,7 +342,7 @@ def test_no_plain_field_is_looked_at_beside_odd_escapes(
             return self.tokens.match(data, begin)
 
     tokens = quoting._tokens
-    monkeypatch.setattr(quoting, "_tokens", lambda of: Counted(tokens(of)))
+    monkeypatch.setattr(quoting, "_tokens", lambda of, **options: Counted(tokens(of, **options)))
     rows = "".join(f"{line},{odd}\n" for line in flights.lines)
     (inbox(tmp_path) / "a.csv").write_text(f"{flights.header},note\n{rows}")
 

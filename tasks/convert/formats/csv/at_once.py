@@ -61,15 +61,33 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
 
 def without_unclosed(block: CsvBlock) -> CsvBlock:
     """Return the same without the lines that open a quote which is never closed: what the others are is settled."""
-    unclosed = np.array(block.records.unclosed, np.int64)
+    others = without_lines(block, np.array(block.records.unclosed, np.int64))
+    others = replace(others, is_settled=True)
+    return others if has_lines_alone(others.window) else as_lines(others)
+
+
+def without_lines(block: CsvBlock, lines: np.ndarray) -> CsvBlock:
+    """Return the same without some of its lines."""
     starts, _ = block.window.line_spans_of_any_end
     ends, data = np.append(starts, len(block.window)), block.window.view
-    begins, stops = np.append(0, ends[unclosed + 1]).tolist(), np.append(ends[unclosed], len(block.window)).tolist()
+    begins, stops = np.append(0, ends[lines + 1]).tolist(), np.append(ends[lines], len(block.window)).tolist()
     window = ByteView.of(b"".join(data[begin:stop] for begin, stop in zip(begins, stops, strict=True)))
-    kept = np.delete(np.arange(len(starts)), unclosed)
-    raw = block.raw or block.window
-    others = replace(block, window=window, raw=raw, places=kept, is_settled=True, told=None)
-    return others if has_lines_alone(window) else as_lines(others)
+    places = np.arange(len(starts)) if block.places is None else block.places
+    return replace(block, window=window, raw=block.raw or block.window, places=np.delete(places, lines), told=None)
+
+
+def find_repeated_lines(block: CsvBlock) -> np.ndarray:
+    """Return the lines that are the header once more, byte for byte."""
+    header, window = block.head.line, block.window
+    is_found = len(block.head.fields) > 1 and b"\n" not in header and b"\r" not in header and header in window
+    if not is_found or not has_lines_alone(window) or (records := block.spans) is None:
+        return np.empty(0, np.int64)
+    view = window.to_numpy()
+    sizes = records.stops - records.starts - (view[records.stops - 1] == ord("\r"))
+    alike = np.flatnonzero(sizes == len(header))
+    texts = view[records.starts[alike][:, None] + np.arange(len(header))]
+    found: np.ndarray = records.lines[alike[(texts == np.frombuffer(header, np.uint8)).all(axis=1)]]
+    return found
 
 
 def _are_undecodable(window: ByteView, records: RecordSpans) -> np.ndarray:

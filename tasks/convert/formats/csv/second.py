@@ -48,10 +48,12 @@ def _find_below_blanks(block: CsvBlock, records: RecordSpans) -> np.ndarray:
     marks = f"{block.head.dialect.delimiter}{block.head.dialect.quote}\r".encode()
     blank = np.flatnonzero(are_of(marks, view[records.starts]) & (sizes <= 3 * records.widths))
     if len(blank):  # two quotes a field, and what ends it
-        blank = blank[_count(view, marks, records.starts[blank], records.stops[blank]) == sizes[blank]]
-    places = np.arange(1, len(records))
-    gaps = places[_has_blank_line(block, records, places)]
-    return np.setdiff1d(np.union1d(gaps, blank + 1), [len(records)])
+        near, few = _take_alone(view, records, blank)
+        blank = blank[_count(near, marks, few.starts, few.stops) == sizes[blank]]
+    is_below = np.zeros(len(records) + 1, dtype=bool)
+    is_below[blank + 1] = True
+    is_below[1:-1] |= _has_blank_line(block, records, np.arange(1, len(records)))
+    return np.flatnonzero(is_below[:-1])
 
 
 def _has_blank_line(block: CsvBlock, records: RecordSpans, places: np.ndarray) -> np.ndarray:
@@ -76,23 +78,50 @@ def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     last = np.minimum(places + 1 + JUDGED_ROWS, len(records))
     turns = np.bincount(places, minlength=len(records) + 1) - np.bincount(last, minlength=len(records) + 1)
     is_near = np.cumsum(turns[:-1]) > 0
-    fields = np.repeat(is_near, records.widths)
-    begins = np.sort(np.concatenate([records.starts, records.marks + 1]), kind="stable")[fields]  # which merges the two
-    ends = np.sort(np.concatenate([records.marks, records.stops]), kind="stable")[fields]
-    first, sizes = np.concatenate([[0], np.cumsum(records.widths * is_near)]), ends - begins
+    view, near = _take_alone(view, records, np.flatnonzero(is_near))
+    begins = np.sort(np.concatenate([near.starts, near.marks + 1]), kind="stable")  # which merges the two
+    ends = np.sort(np.concatenate([near.marks, near.stops]), kind="stable")
     quoted = view[np.minimum(begins, len(view) - 1)] == ord(block.head.dialect.quote or "\0")
-    digits = _count(view, _DIGITS, begins, ends)
-    begin = are_of(_BEGIN, view[np.minimum(begins + quoted, len(view) - 1)]) & (digits > 0)
-    may_be = begin & (_count(view, _OF_NUMBERS, begins, ends) == sizes)
-    doubtful = np.flatnonzero(begin & ~may_be)
+    may_begin = np.flatnonzero(are_of(_BEGIN, view[np.minimum(begins + quoted, len(view) - 1)]))
+    may_be, is_number = np.zeros((2, len(begins)), dtype=bool)
+    if len(may_begin):
+        may_be[may_begin], is_number[may_begin] = _tell_values(view, begins[may_begin], ends[may_begin])
+    told, numbers = (np.concatenate([[0], np.cumsum(each)]) for each in (may_be, is_number))
+    fields = np.concatenate([[0], np.cumsum(near.widths)])
+    first, below, end = (fields[np.append(0, np.cumsum(is_near))[each]] for each in (places, places + 1, last))
+    has_below = told[end] > told[below]
+    is_wider = records.widths[places] > records.widths[places + 1]
+    has_number = numbers[below] > numbers[first]
+    return np.compress((has_below | is_wider) & ~has_number, places)
+
+
+def _take_alone(view: np.ndarray, records: RecordSpans, places: np.ndarray) -> tuple[np.ndarray, RecordSpans]:
+    """Return the bytes of some records alone, as those are few, and where these stand among them."""
+    is_first = np.diff(places, prepend=-2) > 1  # of neighbours
+    first, last = places[is_first], places[np.append(is_first[1:], True)]
+    begins, ends = records.starts[first], records.stops[last]
+    from_mark, to_mark = np.searchsorted(records.marks, begins), np.searchsorted(records.marks, ends)
+    moves = begins - np.cumsum(ends - begins) + (ends - begins)
+    marks = [records.marks[start:stop] for start, stop in zip(from_mark.tolist(), to_mark.tolist(), strict=True)]
+    taken, moved = records.take(places), np.repeat(moves, last - first + 1)
+    spans = RecordSpans(
+        taken.lines,
+        taken.below,
+        taken.starts - moved,
+        taken.stops - moved,
+        np.concatenate(marks) - np.repeat(moves, to_mark - from_mark),
+    )
+    return np.concatenate([view[s:e] for s, e in zip(begins.tolist(), ends.tolist(), strict=True)]), spans
+
+
+def _tell_values(view: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return of fields that begin as a number does whether they may be one, or a date, and whether they have digits alone."""
+    sizes, digits = ends - begins, _count(view, _DIGITS, begins, ends)
+    may_be = (digits > 0) & (_count(view, _OF_NUMBERS, begins, ends) == sizes)
+    doubtful = np.flatnonzero((digits > 0) & ~may_be)
     near = np.minimum(begins[doubtful][:, None] + np.arange(_DATE_BYTES), ends[doubtful][:, None] - 1)
     may_be[doubtful] = are_of(_OF_DATES, view[near]).any(axis=1)
-    is_number = (sizes > 0) & (digits == sizes)
-    told, numbers = (np.concatenate([[0], np.cumsum(each)]) for each in (may_be, is_number))
-    has_below = told[first[last]] > told[first[places + 1]]
-    is_wider = records.widths[places] > records.widths[places + 1]
-    has_number = numbers[first[places + 1]] > numbers[first[places]]
-    return np.compress((has_below | is_wider) & ~has_number, places)
+    return may_be, (sizes > 0) & (digits == sizes)
 
 
 def _count(view: np.ndarray, characters: bytes, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
