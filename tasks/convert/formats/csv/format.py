@@ -185,15 +185,14 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
     records = Records(plain, head.dialect, raw=raw, width=width)
     if size := records.laid.whole:
         return split_at_line(Cut(plain, block), plain.to_place(size).lines_of_any_end)[0]
-    if raw is None:
-        return _cut_by_reader(records, records.first_unclosed)
-    closed = quoting.rewrite(block.data)
-    if plain.data != closed:
-        end = records.first_unclosed
-        if end is not None and closed.startswith(plain.to_place(records.lines.place_of(end)).data):
-            return _cut_by_reader(records, end)
-        records = Records(ByteView.of(closed), head.dialect, raw=raw, width=width)
-    return _cut_by_reader(records, records.first_unclosed)
+    end = records.first_unclosed
+    if raw is not None:
+        # The last quote is either open, or stray: what is below it are records then.
+        closed, above = quoting.rewrite(block.data), b"" if end is None else plain.data[: records.lines.place_of(end)]
+        if closed != plain.data and (end is None or not closed.startswith(above)):
+            records = Records(ByteView.of(closed), head.dialect, raw=raw, width=width)
+            end = records.first_unclosed
+    return _cut_by_reader(records, end)
 
 
 def _cut_by_reader(records: Records, end: int | None) -> ReadCut:
