@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 from tasks.config import DecisionRule
 from tasks.core.errors import TrainingError
 from tasks.train.assessment.assess import Assessment, assess_best
-from tasks.train.assessment.threshold import Threshold, choose_threshold, count, possible_thresholds
+from tasks.train.assessment.threshold import Threshold, Told, choose_threshold, count, possible_thresholds
 from tasks.train.data.types import Array
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.holdout import judge_finalist
@@ -81,9 +82,26 @@ def test_counts_are_those_of_plain_sklearn() -> None:
     assert output.ranking is not None
 
     for threshold in (0.0, 0.1, 0.35, 1.0):
-        counts = count(output.truth, output.ranking, np.array([threshold]))
-        plain = confusion_matrix(output.truth, output.ranking >= threshold, labels=[False, True]).ravel()
-        assert [int(each[0]) for each in counts] == plain.tolist()
+        for weight in (None, np.random.default_rng(2).random(500)):
+            counts = count(Told(output.truth, output.ranking, weight), np.array([threshold]))
+            decided = output.ranking >= threshold
+            plain = confusion_matrix(output.truth, decided, labels=[False, True], sample_weight=weight).ravel()
+            assert [float(each[0]) for each in counts] == pytest.approx(plain.tolist(), abs=1e-12)
+
+
+@pytest.mark.parametrize("rule", [COST, {"metric": "f1"}, {"recall": 0.9}])
+def test_a_row_of_weight_three_counts_as_three(rule: dict[str, Any]) -> None:
+    """It is chosen, and told to be worth, as of that many rows."""
+    known, judged = said(200, 9), said(150, 10)
+    times = np.random.default_rng(0).integers(1, 4, 200)
+
+    weighed = choose(rule, replace(known, weight=times.astype(float)), replace(judged, weight=np.full(150, 2.0)))
+    alike = choose(rule, known.taken(np.repeat(np.arange(200), times)), judged)
+
+    assert weighed.value == alike.value
+    assert weighed.out_of_fold == pytest.approx(alike.out_of_fold, abs=1e-12)
+    assert weighed.holdout[weighed.measure].value == pytest.approx(alike.holdout[alike.measure].value, abs=1e-12)
+    assert weighed.gain.low == pytest.approx(alike.gain.low, abs=1e-12)
 
 
 @pytest.mark.parametrize(("metric", "plain"), [("f1", f1_score), ("balanced_accuracy", balanced_accuracy_score)])

@@ -32,6 +32,8 @@ from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.holdout import judge_finalist, measure_importances
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.metrics import ModelOutput, quick_scoring, score_all
+from tasks.train.evaluation.output_file import read_output
+from tasks.train.evaluation.results import HOLDOUT_FILE
 from tasks.train.evaluation.statistics import Bootstrap
 from tasks.train.registry.comparison import HeldOut, paired_bootstrap_difference
 from tests.train.conftest import LOGISTIC, Evaluate, check_rows, sklearn_table, training
@@ -114,6 +116,7 @@ def test_the_hold_out_is_judged_by_weights(jobs: Jobs) -> None:
     plain.fit(x[train], y[train], logisticregression__sample_weight=w[train])
     scorer = get_scorer("roc_auc")
     assert judged.score == near(scorer(plain, x[test], y[test], sample_weight=w[test]))
+    assert read_output(job.folder / HOLDOUT_FILE).output.weight == near(w[test], rel=0)
     said, held_out = plain.decision_function(x[test]), Bootstrap(len(test), 42, strata=y[test])
     areas = [area(y[test][drawn], said[drawn], w[test][drawn]) for drawn in held_out.positions()]
     assert judged.interval == near(tuple(np.quantile(areas, [0.025, 0.975])))

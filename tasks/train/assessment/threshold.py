@@ -48,12 +48,20 @@ class Threshold:
 
 
 class Counts(NamedTuple):
-    """Rows by truth and decision, of one threshold or of many."""
+    """Rows by truth and decision, of one threshold or of many; each as often as its weight says."""
 
     tn: Array
     fp: Array
     fn: Array
     tp: Array
+
+
+class Told(NamedTuple):
+    """Rows of two classes: whether each is of the positive one, the probability of that, and its weight."""
+
+    truth: Array
+    probability: Array
+    weight: Array | None
 
 
 Measure = Callable[[Counts], Array]
@@ -78,13 +86,13 @@ def choose_threshold(
     known, judged = _of_positive(out_of_fold), _of_positive(holdout)
     measures = _measures(rule)
     aim, sign = next(iter(measures.values())), -1.0 if rule.cost is not None else 1.0
-    tried = possible_thresholds(known[1])
-    value = _best(rule, tried, sign * aim(count(*known, tried)))
+    tried = possible_thresholds(known.probability)
+    value = _best(rule, tried, sign * aim(count(known, tried)))
     figures = {
-        name: measure_figure(_score(*judged, np.array([value]), measure), bootstrap)
+        name: measure_figure(_score(judged, np.array([value]), measure), bootstrap)
         for name, measure in measures.items()
     }
-    gain = measure_figure(_score(*judged, np.array([value, HALF]), lambda counts: sign * aim(counts)), bootstrap)
+    gain = measure_figure(_score(judged, np.array([value, HALF]), lambda counts: sign * aim(counts)), bootstrap)
     assert out_of_fold.classes is not None
     negative, positive = out_of_fold.classes.tolist()
     return Threshold(
@@ -92,8 +100,8 @@ def choose_threshold(
         value=value,
         positive=positive,
         negative=negative,
-        rows=len(known[0]),
-        out_of_fold={name: _known(measure(count(*known, np.array([value])))[0]) for name, measure in measures.items()},
+        rows=len(known.truth),
+        out_of_fold={name: _known(measure(count(known, np.array([value])))[0]) for name, measure in measures.items()},
         holdout=figures,
         gain=gain,
         curve=_curve(aim, known, judged),
@@ -115,18 +123,27 @@ def possible_thresholds(probability: Array) -> Array:
     return np.concatenate([[0.0], middles, [max(last, np.nextafter(levels[-1], 2.0))]])
 
 
-def count(truth: Array, probability: Array, thresholds: Array) -> Counts:
-    """Return the rows by truth (whether positive) and decision, at each threshold."""
-    positive, negative = np.sort(probability[truth]), np.sort(probability[~truth])
-    fn = np.searchsorted(positive, thresholds, "left")
-    tn = np.searchsorted(negative, thresholds, "left")
-    return Counts(tn, len(negative) - tn, fn, len(positive) - fn)
+def count(told: Told, thresholds: Array) -> Counts:
+    """Return the rows by truth and decision, at each threshold."""
+    fn, positive = _below(told, told.truth, thresholds)
+    tn, negative = _below(told, ~told.truth, thresholds)
+    return Counts(tn, negative - tn, fn, positive - fn)
 
 
-def _of_positive(output: ModelOutput) -> tuple[Array, Array]:
+def _below(told: Told, side: Array, thresholds: Array) -> tuple[Array, Array]:
+    """Return how many rows of a side are below each threshold, and how many there are."""
+    levels = told.probability[side]
+    order = np.argsort(levels, kind="stable")
+    upto = np.arange(len(levels) + 1)
+    if told.weight is not None:
+        upto = np.concatenate([[0.0], np.cumsum(told.weight[side][order])])
+    return upto[np.searchsorted(levels[order], thresholds, "left")], upto[-1]
+
+
+def _of_positive(output: ModelOutput) -> Told:
     assert output.classes is not None
     assert output.probability is not None
-    return output.truth == output.classes[1], output.probability[:, 1]
+    return Told(output.truth == output.classes[1], output.probability[:, 1], output.weight)
 
 
 def _measures(rule: DecisionRule) -> dict[str, Measure]:
@@ -165,22 +182,21 @@ def _best(rule: DecisionRule, tried: Array, worth: Array) -> float:
     return float(best[np.argmin(np.abs(best - HALF))])
 
 
-def _score(truth: Array, probability: Array, thresholds: Array, measure: Measure) -> Callable[[Array], float]:
+def _score(told: Told, thresholds: Array, measure: Measure) -> Callable[[Array], float]:
     """Return what scores positions by a threshold, or by how much it is better than another one."""
-    codes = [2 * truth.astype(int) + (probability >= each) for each in thresholds]
+    codes = [2 * told.truth.astype(int) + (told.probability >= each) for each in thresholds]
 
     def score(rows: Array) -> float:
-        worths = [float(measure(Counts(*np.bincount(each[rows], minlength=4)))) for each in codes]
+        weight = None if told.weight is None else told.weight[rows]
+        worths = [float(measure(Counts(*np.bincount(each[rows], weight, 4)))) for each in codes]
         return worths[0] if len(worths) == 1 else worths[0] - worths[1]
 
     return score
 
 
-def _curve(
-    aim: Measure, known: tuple[Array, Array], judged: tuple[Array, Array]
-) -> tuple[tuple[float, float, float], ...]:
+def _curve(aim: Measure, known: Told, judged: Told) -> tuple[tuple[float, float, float], ...]:
     thresholds = np.linspace(0, 1, CURVE_POINTS)
-    both = [aim(count(*side, thresholds)) for side in (known, judged)]
+    both = [aim(count(side, thresholds)) for side in (known, judged)]
     points = np.column_stack([thresholds, *both])
     return tuple(tuple(map(float, point)) for point in points[np.isfinite(points).all(axis=1)])  # type: ignore[misc]  # three each
 

@@ -41,6 +41,7 @@ def read_out_of_fold(job: CandidateJob) -> OutOfFold:
             _together([_spread(each, classes) for each in outputs]),
             _together([each.ranking if _knows(each, classes) else None for each in outputs]),
             classes,
+            _together([each.weight for each in outputs]),
         ),
     )
 

@@ -16,6 +16,7 @@ from tasks.train.evaluation.metrics import ModelOutput
 PROBABILITY = "probability_"
 """What the columns of probabilities are called by, before the class: of these files, and of predictions."""
 RANKING = "ranking_"
+_WEIGHT = "weight"
 _CLASSES = b"classes"
 _ARROW_END = b"ARROW1"
 
@@ -28,12 +29,14 @@ class KeptOutput(NamedTuple):
 
 
 def output_table(output: ModelOutput, rows: Array) -> pa.Table:
-    """Return what a model said of rows: prediction, and `probability_` and `ranking_` by class."""
+    """Return what a model said of rows: prediction, and `probability_` and `ranking_` by class; and their weights."""
     columns: dict[str, Any] = {
         "row": pa.array(rows, pa.int64()),
         "truth": output.truth,
         "prediction": output.prediction,
     }
+    if output.weight is not None:
+        columns[_WEIGHT] = output.weight
     if output.classes is None:
         return pa.table(columns)
     if output.probability is not None:
@@ -69,6 +72,7 @@ def read_output(path: Path) -> KeptOutput:
             np.column_stack(probability) if probability else None,
             (ranking[0] if len(ranking) == 1 else np.column_stack(ranking)) if ranking else None,
             classes,
+            np.array(table.column(_WEIGHT)) if _WEIGHT in table.column_names else None,
         )
         return KeptOutput(np.array(table.column("row")), output)
 
