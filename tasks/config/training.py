@@ -164,6 +164,8 @@ class Candidate(ConfigModel):
         Discriminator(_name_of_preprocessing),
     ] = "auto"
     """auto: impute, scale and encode as the columns and the estimator need; none: numbers as they are; or {numbers, texts, times}."""
+    calibrate: Literal["sigmoid", "isotonic"] | None = None
+    """How its probabilities are corrected to mean what they say, within each fit, which then takes five more (by time one less): sigmoid for few rows, isotonic for thousands."""
     time_limit_s: Annotated[float, Field(gt=0, le=7 * 24 * 3600)] = 3600
     """Seconds that one fit may take, its scoring included; a longer one is killed, and the candidate has failed."""
     memory_limit_mb: Annotated[int, Field(ge=64)] | None = None

@@ -11,9 +11,9 @@ import numpy as np
 from tasks.config import DecisionRule, Label
 from tasks.train.assessment.figures import Figure, measure_figure
 from tasks.train.data.types import Array
-from tasks.train.evaluation.metrics import ModelOutput
 
 if TYPE_CHECKING:  # scipy: a third of a second, which reading a threshold has no use for
+    from tasks.train.evaluation.metrics import ModelOutput
     from tasks.train.evaluation.statistics import Bootstrap
 
 HALF = 0.5  # what a model decides by itself

@@ -12,7 +12,7 @@ from tasks.core.errors import ConfigError
 from tasks.core.sql import check_query
 from tasks.core.suggestions import did_you_mean
 from tasks.train.data.classes import BY_CLASS
-from tasks.train.models.estimators import BASELINE, BOOSTING, load_estimator, package_of, parameters_of
+from tasks.train.models.estimators import BASELINE, BOOSTING, estimator_kinds, load_estimator, package_of, parameters_of
 
 _ESTIMATORS = {"base_estimator", "classifier", "estimator", "estimators", "final_estimator", "regressor"}
 
@@ -63,7 +63,12 @@ def _check_candidate(candidate: Candidate) -> list[str]:
         for name in space
         if name in candidate.params
     ]
-    return unknown + nested + twice or _check_values(estimator, candidate)
+    kind = [
+        f"calibrate: corrects probabilities, and {estimator.__name__} tells none; take calibrate out"
+        for _ in [candidate.calibrate]
+        if candidate.calibrate is not None and "classifier" not in estimator_kinds(estimator)
+    ]
+    return unknown + nested + twice + kind or _check_values(estimator, candidate)
 
 
 def _check_values(estimator: type[Any], candidate: Candidate) -> list[str]:

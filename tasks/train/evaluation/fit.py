@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from tasks.config import Candidate, Label, Training
@@ -12,6 +13,7 @@ from tasks.core.errors import TrainingError
 from tasks.train.data.classes import labels_of
 from tasks.train.data.features import Features, observe
 from tasks.train.data.types import Array
+from tasks.train.evaluation.calibration import calibrate, uncalibrated
 from tasks.train.evaluation.search import search_params
 from tasks.train.models.estimators import load_estimator, takes_weights
 from tasks.train.models.preprocessing import build_model, fit_keys, prefix_of
@@ -48,7 +50,11 @@ def fit_model(  # noqa: PLR0913, PLR0917 - what a fit sees
     labels = None if target.dtype.kind == "f" else labels_of(target)
     model = build_model(candidate, observe(features, frame), training.seed, labels)
     if candidate.search is not None:
-        return search_params(training, model, candidate, frame, target, unit, positive, weight)
+        model = search_params(training, model, candidate, frame, target, unit, positive, weight)
+        if candidate.calibrate is None:
+            return model
+    if candidate.calibrate is not None:
+        return calibrate(training, clone(model), candidate.calibrate, frame, target, unit, weight)
     return model.fit(frame, target, **fit_keys(weight))
 
 
@@ -56,5 +62,6 @@ def chosen_params(model: Pipeline, candidate: Candidate) -> dict[str, Any]:
     """Return the parameters of a fitted pipeline that its candidate's search was to choose."""
     if candidate.search is None:
         return {}
+    model = uncalibrated(model) or model
     prefix, params = prefix_of(model), model.get_params()
     return {name: params[f"{prefix}{name}"] for name in candidate.search.space}

@@ -100,12 +100,17 @@ def fit_rows(job: CandidateJob, rows: Array, attempt: Attempt) -> Pipeline:
     frame, target, weight = read_rows(job, rows)
     with mapped_table(job.training_set.path) as table:
         features = features_of(job.training, table.schema)
-        unit = None if job.candidate.search is None else read_unit(job.training.split, table)
+        unit = read_unit(job.training.split, table) if _folds_within(job) else None
     start = time.perf_counter()
     taken = None if unit is None else unit[rows]
     model = fit_model(job.training, job.candidate, features, frame, target, taken, job.training_set.positive, weight)
     attempt.fit_s = round(time.perf_counter() - start, 3)
     return model
+
+
+def _folds_within(job: CandidateJob) -> bool:
+    """Return whether a fit cuts its own rows again, in the way of the split."""
+    return job.candidate.search is not None or job.candidate.calibrate is not None
 
 
 def explain(job: CandidateJob, error: Exception | str) -> str:

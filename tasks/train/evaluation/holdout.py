@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 from sklearn.inspection import permutation_importance
+from sklearn.pipeline import Pipeline
 
 from tasks.config import TimeSplit
 from tasks.core.errors import TrainingError
+from tasks.train.data.types import Array
+from tasks.train.evaluation.calibration import compare_calibration, uncalibrated
 from tasks.train.evaluation.fit import chosen_params
 from tasks.train.evaluation.folds import Attempt, attempted, fit_rows, read_rows
 from tasks.train.evaluation.job import CandidateJob
@@ -20,10 +23,11 @@ from tasks.train.evaluation.results import (
     HOLDOUT_FILE,
     MODEL_FILE,
     SHARES,
+    Calibration,
     CurvePoint,
     HoldoutResult,
 )
-from tasks.train.evaluation.statistics import bootstrap_interval, held_out_bootstrap
+from tasks.train.evaluation.statistics import Bootstrap, bootstrap_interval, held_out_bootstrap
 from tasks.train.models.model_file import load_model, save_model
 
 IMPORTANCE_ROWS = 2_000  # more show the same order of features
@@ -41,9 +45,13 @@ def judge_finalist(job: CandidateJob) -> HoldoutResult:
         save_model(model, job.folder / MODEL_FILE)
         keep_output(job.folder / HOLDOUT_FILE, predictions.output, test)
         interval = _interval(job, predictions)
-        metrics = predictions.metrics(job.training_set.task)
         result = replace(
-            result, score=score, interval=interval, metrics=metrics, params=chosen_params(model, job.candidate)
+            result,
+            score=score,
+            interval=interval,
+            metrics=predictions.metrics(job.training_set.task),
+            params=chosen_params(model, job.candidate),
+            calibration=_calibration(job, model, predictions, test),
         )
     return replace(result, fit_s=attempt.fit_s, warnings=attempt.warnings, error=attempt.error)
 
@@ -99,13 +107,24 @@ def _learn(job: CandidateJob, share: float, fold: int, attempt: Attempt) -> tupl
     return wanted, seen, unseen
 
 
+def _calibration(job: CandidateJob, model: Pipeline, predictions: Predictions, rows: Array) -> Calibration | None:
+    """Return what correcting a candidate's probabilities made of it, where it has any to correct."""
+    beneath = uncalibrated(model) if job.candidate.calibrate is not None else None
+    if beneath is None or job.candidate.calibrate is None:
+        return None
+    before = Predictions(beneath, *read_rows(job, rows), job.training_set.positive).output
+    if before.probability is None:  # an estimator that gives areas alone, of which the correction makes probabilities
+        return None
+    return compare_calibration(job.candidate.calibrate, before, predictions.output, _bootstrap(job, predictions))
+
+
+def _bootstrap(job: CandidateJob, predictions: Predictions) -> Bootstrap:
+    classes = job.training_set.task == "classification"
+    return held_out_bootstrap(predictions.truth, job.training.seed, classes=classes, groups=job.split.held_out_units())
+
+
 def _interval(job: CandidateJob, predictions: Predictions) -> tuple[float, float] | None:
     """Return the interval of the score, or None where no draw of the held-out rows defines the metric."""
-    bootstrap = held_out_bootstrap(
-        predictions.truth,
-        job.training.seed,
-        classes=job.training_set.task == "classification",
-        groups=job.split.held_out_units(),
-    )
+    bootstrap = _bootstrap(job, predictions)
     low, high = bootstrap_interval(predictions.scoring(job.training.metric), bootstrap)
     return (low, high) if math.isfinite(low) else None

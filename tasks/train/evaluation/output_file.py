@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from tasks.core.storage import commit
 from tasks.train.data.types import Array
-from tasks.train.evaluation.metrics import ModelOutput
+
+if TYPE_CHECKING:  # scipy: a third of a second, which a run in which nothing is new has no use for
+    from tasks.train.evaluation.metrics import ModelOutput
 
 PROBABILITY = "probability_"
 """What the columns of probabilities are called by, before the class: of these files, and of predictions."""
@@ -57,6 +59,8 @@ def keep_output(path: Path, output: ModelOutput, rows: Array) -> None:
 
 def read_output(path: Path) -> KeptOutput:
     """Return what a model said, as it was kept."""
+    from tasks.train.evaluation.metrics import ModelOutput  # noqa: PLC0415 - as above
+
     with pa.memory_map(str(path)) as mapped:
         table = pa.ipc.open_file(mapped).read_all()
         metadata = table.schema.metadata or {}

@@ -73,6 +73,20 @@ class CandidateResult:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What correcting its probabilities made of a candidate, on the hold-out; the smaller a Brier score, the better."""
+
+    method: str
+    brier_before: float
+    brier_after: float
+    gain: tuple[float, float, float]
+    """By how much it became smaller, and the interval of that."""
+    before: tuple[tuple[float, float], ...]
+    """Mean probability and observed share of ten parts of the rows: of the positive of two classes, else of the predicted one."""
+    after: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
 class HoldoutResult:
     """What became of a candidate that was fitted on all rows that train, and judged once on the hold-out."""
 
@@ -83,6 +97,7 @@ class HoldoutResult:
     metrics: dict[str, float] = field(default_factory=dict)
     importances: dict[str, tuple[float, float]] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
     fit_s: float = 0.0
     memory_mb: float = 0.0
     warnings: tuple[str, ...] = ()
@@ -115,6 +130,7 @@ class Finalist:
     """By feature: the mean drop of the score where the feature is shuffled, and its standard deviation."""
     learning_curve: tuple[tuple[int, float, float], ...] = ()
     """Rows learnt from, score on them, score on the test rows of folds; of the best only."""
+    calibration: Calibration | None = None
 
 
 EvaluationResult = FoldResult | HoldoutResult | CurvePoint
@@ -187,6 +203,7 @@ def make_finalist(job: CandidateJob, judged: HoldoutResult, curve: Sequence[Curv
         metrics=judged.metrics,
         importances=judged.importances,
         learning_curve=tuple(sorted((p.rows, p.train_score, p.score) for p in curve if p.error is None)),
+        calibration=judged.calibration,
     )
 
 

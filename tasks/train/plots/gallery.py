@@ -140,6 +140,10 @@ def _of_best(leaderboard: Leaderboard) -> Iterator[_Section]:
     finalist = leaderboard.best.finalist if leaderboard.best else None
     if finalist is None:
         return
+    if finalist.calibration:
+        caption = f"Of {finalist.name}, by {finalist.calibration.method}: on the dashed line, a probability means what it says."
+        curves = {"before": finalist.calibration.before, "after": finalist.calibration.after}
+        yield "Calibration, before and after", caption, partial(pictures.draw_reliability, curves)
     if finalist.importances:
         caption = f"Of {finalist.name}: how much worse it scores on the hold-out when a feature is shuffled."
         yield (

@@ -68,11 +68,19 @@ def draw_calibration(curves: Mapping[str, Curve]) -> str:
     """Return how often it was true what was given a probability, in bins of as many rows each."""
     from sklearn.calibration import calibration_curve  # noqa: PLC0415 - a second to import
 
+    points = {}
+    for name, (truth, probability) in curves.items():
+        share, mean = calibration_curve(truth, probability, n_bins=CALIBRATION_BINS, strategy="quantile")
+        points[name] = [*zip(mean, share, strict=True)]
+    return draw_reliability(points)
+
+
+def draw_reliability(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """Return observed shares by predicted probabilities, of each name."""
     figure, axes = _new_figure("Predicted probability", "Observed share")
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--", label="perfect")
-    for color, (name, (truth, probability)) in zip(COLORS, curves.items(), strict=False):
-        share, mean = calibration_curve(truth, probability, n_bins=CALIBRATION_BINS, strategy="quantile")
-        axes.plot(mean, share, color=color, marker="o", markersize=4, label=name)
+    for color, (name, points) in zip(COLORS, curves.items(), strict=False):
+        axes.plot(*zip(*points, strict=True), color=color, marker="o", markersize=4, label=name)
     axes.legend(loc="upper left", fontsize=8)
     return _as_svg(figure)
 

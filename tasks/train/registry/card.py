@@ -12,7 +12,7 @@ from tasks.core.escaping import count, escape, fence, table
 from tasks.lineage.drawing import draw, noun_of_files
 from tasks.lineage.records import TrainingRecord
 from tasks.train.assessment.threshold import Threshold
-from tasks.train.evaluation.results import MODEL_FILE
+from tasks.train.evaluation.results import MODEL_FILE, Calibration
 from tasks.train.registry.version import Environment, Version
 
 _FEATURES_SHOWN = 50
@@ -27,6 +27,7 @@ def write_card(version: Version, environment: Environment, record: TrainingRecor
     sections = {
         "What it predicts": _purpose(version),
         "Scores": _scores(version),
+        **({"Calibration": _calibration(version.calibration)} if version.calibration else {}),
         **({"Decision": _decision(decision)} if (decision := _of(version)) else {}),
         "Data": _data(version),
         "Made of": _made_of(version, record),
@@ -67,6 +68,15 @@ def _scores(version: Version) -> str:
         f"| {name}, hold-out | {value:.4f} | |" for name, value in version.metrics.items() if name != version.metric
     ]
     return "\n".join(lines)
+
+
+def _calibration(calibration: Calibration) -> str:
+    gain, low, high = calibration.gain
+    return (
+        f"Its probabilities are corrected by {calibration.method}. On the hold-out the Brier score, smaller is better, was "
+        f"{calibration.brier_before:.4f} before and is {calibration.brier_after:.4f}: smaller by {gain:.4f} "
+        f"({low:.4f} to {high:.4f})."
+    )
 
 
 def _of(version: Version) -> Threshold | None:

@@ -157,6 +157,7 @@ def _describe(
         guessed=training_set.guessed,
         reference=training_rows.reference,
         model=best.result.fingerprint,
+        calibration=finalist.calibration,
         assessment=assessment,
         flow_run=RUN.get(),
     )

@@ -17,6 +17,7 @@ from tasks.core.storage import json_reader
 from tasks.train.assessment.assess import Assessment
 from tasks.train.data.drift import Reference
 from tasks.train.data.training_set import Problem
+from tasks.train.evaluation.results import Calibration
 
 VERSION_FILE = "metrics.json"
 CARD = "model_card.md"
@@ -104,6 +105,8 @@ class Version:
     """How the features were spread over the rows learnt from."""
     model: str = ""
     """Fingerprint of all that the model depends on: training set, candidate, seed, library versions; versions made before it was kept have none."""
+    calibration: Calibration | None = None
+    """What correcting its probabilities made of it, where the candidate asks for that."""
     assessment: Assessment | None = None
     """What is known of the model beside its scores, and what its predictions become."""
     flow_run: str = ""
