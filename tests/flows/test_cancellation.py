@@ -15,7 +15,7 @@ from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from tests.flows.conftest import Tidemill, group_is_gone, read_until
 from tests.flows.scheduling import write_project
-from tests.flows.test_interrupt import end_states
+from tests.flows.test_interrupt import end_states, lineage_to, told_to_catalogue
 
 _SLOW = """
 name: slow
@@ -33,9 +33,10 @@ sources:
 def test_a_served_run_that_is_cancelled_leaves_nothing_crashed(
     prefect_server: str, tidemill: Tidemill, tmp_path: Path
 ) -> None:
-    """The run, its subflow and the tasks under way end Cancelled, and the task that had ended stays Completed."""
+    """The run, its subflow and the tasks under way end Cancelled, and the task that had ended stays Completed; so a catalogue is told."""
     tidemill.cwd = write_project(tmp_path / "slow", {"name": "slow"})
     (tidemill.cwd / "pipeline.yaml").write_text(_SLOW.format(site=tidemill.environment["SAMPLE_SITE"]))
+    tidemill.environment |= lineage_to(tmp_path / "events.jsonl")
     process = tidemill.start("serve")
     read_until(process, "serving pipeline/slow")
     try:
@@ -52,6 +53,7 @@ def test_a_served_run_that_is_cancelled_leaves_nothing_crashed(
     assert gone
     assert re.search(r"slow +started", told)
     assert end_states(prefect_server, tidemill.cwd / "data") == {"Cancelled"}
+    assert told_to_catalogue(tmp_path / "events.jsonl") == ["START", "ABORT"]
 
 
 def _retried(look: Callable[[], Any]) -> Any:

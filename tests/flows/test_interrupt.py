@@ -126,6 +126,17 @@ def end_states(api: str, data: Path) -> set[str]:
     return {str(each["state_name"]) for each in [*flow_runs, *task_runs]} - {"Completed"}
 
 
+def lineage_to(file: Path) -> dict[str, str]:
+    """Return the variables with which OpenLineage events are lines of a file."""
+    transport = {"type": "file", "log_file_path": str(file), "append": "true"}
+    return {f"OPENLINEAGE__TRANSPORT__{name.upper()}": value for name, value in transport.items()}
+
+
+def told_to_catalogue(file: Path) -> list[str]:
+    """Return the kinds of the events in a file."""
+    return [json.loads(line)["eventType"] for line in file.read_text().splitlines()]
+
+
 def _write_workbook(path: Path) -> None:
     """Write a workbook that takes more than a minute to be read."""
     buffer = io.BytesIO()
@@ -216,7 +227,7 @@ def _forks(serving: set[int]) -> set[int]:
 def test_a_signal_in_the_training_query_ends_the_run(
     prefect_server: str, tidemill: Tidemill, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """A query that would take hours is left where it is."""
+    """A query that would take hours is left where it is; a catalogue is told that the run was cancelled."""
     data, path = tmp_path / "data", tmp_path / "pipeline.yaml"
     write_table(data / "tables" / "rows", sklearn_table("iris"))
     endless = (
@@ -226,6 +237,7 @@ def test_a_signal_in_the_training_query_ends_the_run(
         f"{{name: iris, sources: {{rows: {{kind: files, path: inbox/*.csv}}}}, training: {{query: '{endless}', target: y, "
         "candidates: {tree: {estimator: sklearn.tree.DecisionTreeRegressor}}, metric: r2}}"
     )
+    tidemill.environment |= lineage_to(tmp_path / "events.jsonl")
     process = tidemill.start("run", path, "--data", data, "--only", "train")
     _wait_for_work(process, data / "training" / "iris")
 
@@ -237,3 +249,4 @@ def test_a_signal_in_the_training_query_ends_the_run(
     assert "Traceback" not in told
     assert group_is_gone(process, _ENDED_S)
     assert end_states(prefect_server, data) == {"Cancelled"}
+    assert told_to_catalogue(tmp_path / "events.jsonl") == ["START", "ABORT"]

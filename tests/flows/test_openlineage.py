@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import pytest
 
+from flows.openlineage import begin_events
 from flows.pipeline import pipeline
 from tasks.config import Pipeline
 from tasks.core.errors import StageError
@@ -176,4 +178,20 @@ async def test_a_catalogue_that_is_down_is_told_once_and_ends_nothing(
         each
         for each in caplog.records
         if each.name.startswith(("openlineage", "urllib3")) and each.levelname == "WARNING"
+    ]
+
+
+async def test_an_extra_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one sentence with what to do, and the run waits for nothing."""
+    monkeypatch.setenv("OPENLINEAGE_URL", "http://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, "openlineage.client", None)  # as Python has it of what cannot be imported
+    told: list[str] = []
+
+    events = begin_events("shop", str(uuid5(NAMESPACE_URL, "run")), DataFolder.at(tmp_path), told.append)
+    assert events is not None
+    await events.end(["rows"], None)
+
+    assert told == [
+        "the OpenLineage events of the run are not all sent: openlineage.client is not installed; "
+        "pip install tidemill[openlineage], or set OPENLINEAGE_DISABLED=true"
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -161,3 +162,15 @@ def test_a_variable_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch) -
     assert len(told) == 1
     assert "OTEL_ATTRIBUTE_COUNT_LIMIT" in told[0]
     assert "many; mend that variable" in told[0]
+
+
+def test_an_extra_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one sentence with what to do."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.metric_exporter", None)
+    told: list[str] = []
+
+    assert begin_telemetry("shop", None, told.append) is None
+    (sentence,) = told
+    assert sentence.startswith("OTEL_EXPORTER_OTLP_ENDPOINT is set, but opentelemetry.exporter.otlp.")
+    assert sentence.endswith(" is not installed: nothing is sent; pip install tidemill[otel]")
