@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeVar
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     ArtifactCollectionFilter,
-    ArtifactCollectionFilterFlowRunId,
+    ArtifactCollectionFilterKey,
     ArtifactFilter,
     ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
+    FlowRunFilterId,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterParentTaskRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.objects import TERMINAL_STATES, Artifact, FlowRun
+from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
 from tasks.clean.survey import Line
 from tasks.core.storage import DataFolder
+
+Found = TypeVar("Found")
 
 _PARAMETERS = {
     **dict.fromkeys(("pipeline", "ingest", "convert", "tables", "train", "export"), frozenset({"config", "data"})),
@@ -88,13 +93,9 @@ async def _read_ended(client: PrefectClient) -> AsyncIterator[FlowRun]:
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=sorted(TERMINAL_STATES))),
         parent_task_run_id=FlowRunFilterParentTaskRunId(is_null_=True),
     )
-    offset = 0
-    while found := await client.read_flow_runs(
-        flow_filter=flows, flow_run_filter=runs, sort=FlowRunSort.END_TIME_DESC, limit=_PAGE, offset=offset
-    ):
-        for run in found:
-            yield run
-        offset += len(found)
+    asked: dict[str, Any] = {"flow_filter": flows, "flow_run_filter": runs, "sort": FlowRunSort.END_TIME_DESC}
+    async for run in _read_pages(client.read_flow_runs, **asked):
+        yield run
 
 
 def _is_of(run: FlowRun, root: Path) -> bool:
@@ -108,17 +109,53 @@ async def _find_within(client: PrefectClient, run: UUID) -> list[UUID]:
     """Return the runs within a run, each before the one that it is part of."""
     within = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
     found: list[UUID] = []
-    for child in await client.read_flow_runs(flow_run_filter=within, limit=_PAGE):
+    async for child in _read_pages(client.read_flow_runs, flow_run_filter=within, sort=FlowRunSort.ID_DESC):
         found += [*await _find_within(client, child.id), child.id]
     return found
 
 
-async def _read_artifacts(client: PrefectClient, runs: Iterable[UUID]) -> AsyncIterator[UUID]:
-    """Yield the artifacts of runs, but for those that are the last of their key: what has not changed since is not shown again."""
+async def _read_artifacts(client: PrefectClient, runs: Collection[UUID]) -> AsyncIterator[UUID]:
+    """Yield the artifacts of runs, but for those that are the last of their key: what has not changed since is not shown again.
+
+    With them go those that an earlier cleaning has kept as the last of a key, which has another one now.
+    """
+    of_runs, of_keys = set[UUID](), dict[UUID, UUID | None]()
+    keys, last = set[str](), set[UUID]()
     for run in runs:
-        of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
-        last = ArtifactCollectionFilter(flow_run_id=ArtifactCollectionFilterFlowRunId(any_=[run]))
-        kept = {each.latest_id for each in await client.read_latest_artifacts(artifact_filter=last)}
-        for artifact in await client.read_artifacts(artifact_filter=of_run):
-            if artifact.id not in kept:
-                yield artifact.id
+        async for artifact in _artifacts(client, ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))):
+            of_runs.add(artifact.id)
+            keys |= {artifact.key} if artifact.key else set()
+    for batch in _batches(sorted(keys)):
+        async for artifact in _artifacts(client, ArtifactFilter(key=ArtifactFilterKey(any_=batch))):
+            of_keys[artifact.id] = artifact.flow_run_id
+        latest = ArtifactCollectionFilter(key=ArtifactCollectionFilterKey(any_=batch))
+        last |= {each.latest_id for each in await client.read_latest_artifacts(artifact_filter=latest, limit=_PAGE)}
+    there = {run async for run in _find_there(client, {*of_keys.values()})}
+    for each in {*of_runs, *(each for each, run in of_keys.items() if run not in there)} - last:
+        yield each
+
+
+async def _find_there(client: PrefectClient, runs: Collection[UUID | None]) -> AsyncIterator[UUID | None]:
+    """Yield those of the runs that Prefect still has; what was made outside of any counts as such a one."""
+    yield None
+    for batch in _batches([run for run in runs if run is not None]):
+        asked = FlowRunFilter(id=FlowRunFilterId(any_=batch))
+        for run in await client.read_flow_runs(flow_run_filter=asked, limit=_PAGE):
+            yield run.id
+
+
+def _artifacts(client: PrefectClient, asked: ArtifactFilter) -> AsyncIterator[Artifact]:
+    return _read_pages(client.read_artifacts, artifact_filter=asked, sort=ArtifactSort.ID_DESC)
+
+
+async def _read_pages(read: Callable[..., Awaitable[list[Found]]], **asked: Any) -> AsyncIterator[Found]:
+    """Yield all that Prefect's API has of something, which gives 200 at a time."""
+    offset = 0
+    while found := await read(**asked, limit=_PAGE, offset=offset):
+        for each in found:
+            yield each
+        offset += len(found)
+
+
+def _batches(all_of: list[Found]) -> Iterator[list[Found]]:
+    return (all_of[place : place + _PAGE] for place in range(0, len(all_of), _PAGE))

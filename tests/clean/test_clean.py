@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 from prefect import flow, get_client
-from prefect.artifacts import Artifact
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.artifacts import Artifact, acreate_markdown_artifact
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
 
+from flows import history
 from flows.clean import clean
 from flows.convert import convert
 from flows.history import find_history
@@ -168,13 +169,25 @@ async def _history(folder: DataFolder) -> tuple[int, int]:
         return len(found.goes), len(found.artifacts)
 
 
+@flow(name="predict", persist_result=False)
+async def _show(rows: str, pipeline: str, data: Path) -> None:  # noqa: ARG001 - by which it is one of ours
+    """Show something under a key, as a run of ours would in that data folder."""
+    await acreate_markdown_artifact(markdown=rows, key=pipeline)
+
+
+async def _shown(key: str) -> int:
+    async with get_client() as client:
+        alike = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+        return len(await client.read_artifacts(artifact_filter=alike))
+
+
 async def _is_there(run: Any) -> bool:
     async with get_client() as client:
         return bool(await client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run]))))
 
 
-def test_the_command_tells_sizes_and_cleans(worked: Worked, tmp_path: Path) -> None:
-    """A dry run removes nothing; then what goes is gone, from the folder, from Prefect and from the temporary files, and nothing of others is."""
+def test_the_command_tells_sizes_and_cleans(worked: Worked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run removes nothing, and what there is is found page by page; then what goes is gone, from the folder, from Prefect and from the temporary files, and nothing of others is."""
     temporary = tmp_path / "t"
     (temporary / ".tidemill-calls-x.999999999.part").mkdir(parents=True)
     tidemill = Tidemill({"TMPDIR": str(temporary)})
@@ -182,12 +195,16 @@ def test_the_command_tells_sizes_and_cleans(worked: Worked, tmp_path: Path) -> N
     others = _train_of_others("theirs", return_state=True).state_details.flow_run_id
     command = ("clean", "--data", worked.root, "--older-than", "1s")
 
+    with monkeypatch.context() as small:
+        small.setattr(history, "_PAGE", 2)
+        paged = asyncio.run(_history(worked.folder))
     dry = tidemill(*command, "--dry-run")
     files_after, runs_after = files_of(worked.root), asyncio.run(_history(worked.folder))
     done = tidemill(*command)
 
     assert (dry.returncode, done.returncode) == (0, 0), done.stderr
     assert (files_after, runs_after) == (files, runs)
+    assert paged == runs
     assert runs[0] > RUNS
     assert runs[1] > RUNS
     assert "model versions: would go 1" in dry.stdout
@@ -201,9 +218,12 @@ def test_the_command_tells_sizes_and_cleans(worked: Worked, tmp_path: Path) -> N
 
 
 def test_the_flow_cleans_too(worked: Worked) -> None:
-    """Its own run is one of those that the next one removes."""
-    lines = asyncio.run(clean(worked.root, older_than="1s"))
+    """Its own run is one of those that the next one removes, and so is what the one before has left as the last of its kind."""
+    for shown in ("first", "second"):
+        asyncio.run(_show(shown, "kept-shown", worked.root))
+        lines = asyncio.run(clean(worked.root, older_than="0s"))
 
     assert lines[-1].kind.startswith("runs in Prefect")
     assert asyncio.run(_history(worked.folder))[0] == 1
+    assert asyncio.run(_shown("kept-shown")) == 1
     assert what_reads(worked.root)["rows"] == RUNS * ROWS
