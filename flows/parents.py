@@ -62,7 +62,8 @@ class ParentTables:
         try:
             made = {parent.from_: await self._made(parent) for parent in source.parents.values()}
             known, told = await asyncio.to_thread(find_children, name, source, self._folder)
-            landed = await land_source(name, known, self._folder.raw(name), ingest, watch=watch, early=early)
+            raw, tables = self._folder.raw(name), [self._folder.table(each) for each in made]
+            landed = await land_source(name, known, raw, ingest, watch=watch, early=early, parents=tables)
         finally:
             if early is not None:
                 await early.close()

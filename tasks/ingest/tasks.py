@@ -44,6 +44,7 @@ from tasks.ingest.results import FailedPartition, LandedSource, PartitionOutcome
 from tasks.ingest.scraping.browsers import Browsers
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.sql.opening import open_database
+from tasks.lineage.records import keep_parents
 from tasks.raw.children import keep_children
 from tasks.raw.files import RawManifest, suffix_of
 from tasks.raw.folder import RawFolder
@@ -97,7 +98,7 @@ async def land_partitions(batch: PartitionBatch) -> None:
     await batch.land()
 
 
-async def land_source(
+async def land_source(  # noqa: PLR0913 - what a run says of a source
     name: str,
     source: PartedSource,
     folder: Path,
@@ -105,10 +106,12 @@ async def land_source(
     *,
     watch: Watch | None = None,
     early: EarlyChildren | None = None,
+    parents: Sequence[Path] = (),
 ) -> LandedSource:
     """Land what is missing of every partition of a source; one that fails does not stop the others.
 
-    `watch` is told of its records as they come; `early` are those of its partitions that are on their way already.
+    `watch` is told of its records as they come; `early` are those of its partitions that are on their way already;
+    `parents` are the folders of the tables that tell of them.
     """
     partitions = [p for p in list_partitions(source) if ingest.part is None or ingest.part.covers(p)]
     jobs = [PartitionJob(name, source, partition, folder) for partition in partitions]
@@ -121,6 +124,8 @@ async def land_source(
         try:
             async with exclusive_lock(folder, held), progress:
                 await asyncio.to_thread(keep_children, source, folder)
+                if parents:
+                    await asyncio.to_thread(keep_parents, folder, parents)
                 outcomes = await landing.run(jobs)
         except PermanentSourceError as error:  # another run holds the source
             outcomes = [progress.failed(FailedPartition(str(error), job.partition.name)) for job in jobs]

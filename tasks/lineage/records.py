@@ -16,6 +16,7 @@ from tasks.core.storage import commit, fingerprint, json_reader
 from tasks.core.tables import MANIFEST
 
 LINEAGE = "lineage.json"
+_PARENTS = ".parents.json"
 RUN: ContextVar[str] = ContextVar("RUN", default="")
 """The id of the flow run that makes what is made now; nothing outside of one."""
 _PARTS = "table/"
@@ -161,6 +162,16 @@ def take_upstream(folders: Iterable[Path]) -> Upstream:
         before = read_upstream(folder, record).tables if record.inputs else ()
         found |= {(each.name, each.rows): each for each in (record, *before)}
     return Upstream(inputs, tuple(found.values()))
+
+
+def keep_parents(raw: Path, tables: Iterable[Path]) -> None:
+    """Note in a source's raw folder which tables tell of its partitions, as they are when these are fetched."""
+    write_record(raw / _PARENTS, take_upstream(tables))
+
+
+def read_parents(raw: Path) -> Upstream:
+    """Return the tables that told of a source's partitions, as they were then, whatever they are by now."""
+    return _read_upstream(raw / _PARENTS) or Upstream()
 
 
 def write_record(path: Path, record: Upstream | TrainingRecord) -> None:

@@ -18,7 +18,7 @@ from tasks.core.errors import ConfigError
 from tasks.core.isolation.client import stop_call_server
 from tasks.core.storage import DataFolder, hash_file, read_json, write_json
 from tasks.core.tables import MANIFEST
-from tasks.lineage.records import LINEAGE, RUN
+from tasks.lineage.records import LINEAGE, RUN, keep_parents
 from tasks.lineage.remains import DataNow
 from tasks.raw.children import keep_children
 from tasks.raw.folder import RawFolder
@@ -163,7 +163,7 @@ def test_a_raw_file_that_is_gone_is_told(shop: Shop) -> None:
 
 
 def test_partitions_of_a_parent_lead_to_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A source whose partitions are the rows of another table names that table as it then was, and through it the files of that."""
+    """A source whose partitions are the rows of another table names that table as it was when these were fetched, and through it the files of that."""
     made = shop_in(tmp_path / "data")
     days = {"kind": "api", "url": "http://127.0.0.1/visits", "partitions": {"day": {"from": "sales", "column": "day"}}}
     told = made.config.model_dump(mode="json", exclude={"sources": {"weather", "prices"}, "tables": True})
@@ -175,12 +175,13 @@ def test_partitions_of_a_parent_lead_to_its_table(tmp_path: Path, capsys: pytest
     converted.convert()
     asked, _ = find_children("visits", cast("ApiSource", shop.config.sources["visits"]), shop.folder)
     keep_children(asked, shop.folder.raw("visits"))
+    keep_parents(shop.folder.raw("visits"), [shop.folder.table("sales")])
     (partition,) = list_partitions(asked)
     known = replace(shop, config=shop.config.model_copy(update={"sources": {"visits": asked}}))
     known.land("visits", partition.name, '{"visits": 3}')
-    known.convert()
     shop.drop("a.csv", 6, 7)
     converted.convert()
+    known.convert()
 
     walked = walk(shop.root, "visits")
     assert {table["name"]: (table["version"], table["stands"]) for table in walked["tables"]} == {

@@ -30,7 +30,7 @@ from tasks.core.errors import TableError
 from tasks.core.escaping import count
 from tasks.core.storage import fsync
 from tasks.core.tables import list_parts
-from tasks.lineage.records import LINEAGE, make_record, take_upstream, write_record
+from tasks.lineage.records import LINEAGE, make_record, write_record
 
 
 def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
@@ -57,7 +57,7 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     versions.keep("rejects", rejects)
     files = {name: draft.files[name] for name in in_order(job, draft.files)}
     number = versions.next_number(draft.number)
-    parents = take_upstream(job.parents)
+    parents = job.parents
     manifest = TableManifest(
         job.fingerprint,
         draft.types,

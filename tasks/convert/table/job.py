@@ -19,6 +19,7 @@ from tasks.convert.table.versions import Versions
 from tasks.core.errors import TableError
 from tasks.core.redaction import redact
 from tasks.core.storage import DataFolder, fingerprint
+from tasks.lineage.records import Upstream, read_parents
 from tasks.raw.children import with_kept_children
 from tasks.raw.partitions import Partition, list_partitions
 from tasks.raw.selection import PartitionSelection
@@ -130,11 +131,12 @@ class TableJob:
         assert_never(self.source)
 
     @property
-    def parents(self) -> tuple[Path, ...]:
-        """Return the folders of the tables whose rows tell which partitions there are."""
-        found = self.source.parents.values() if isinstance(self.source, Parted) else ()
-        tables = DataFolder.at(self.root)
-        return tuple(tables.table(name) for name in dict.fromkeys(each.from_ for each in found))
+    def parents(self) -> Upstream:
+        """Return the tables whose rows told of the partitions, as they were when these were fetched."""
+        if not isinstance(self.source, Parted) or not self.source.parents:
+            return Upstream()
+        fetched = self.source.of if isinstance(self.source, ElementsSource) else self.name
+        return read_parents(DataFolder.at(self.root).raw(fetched))
 
     @property
     def declared(self) -> dict[str, Any]:
