@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.browser, needs_chromium]
 _SHOWN_MS = 90_000
 PIPELINE = """name: retried
 sources:
-  items: {{kind: api, url: "{site}/items", partitions: {{n: [1, 2, 3]}}, params: {{n: "{{n}}"}}}}
+  items: {{kind: api, url: "{site}/items", partitions: {{n: [1, 2, 3]}}, params: {{n: "{{n}}"}}, requests: {{timeout_s: 180}}}}
 tables:
   made: {{python: 'prepare:made', inputs: [items]}}
 """
@@ -44,11 +46,14 @@ def made(items):
 
 
 def test_a_failed_run_is_retried(prefect_server: str, tmp_path: Path, page: Page) -> None:
-    """Quick run and then Retry are clicked: the run goes on where it failed, and nothing is fetched or made twice."""
+    """Quick run is clicked, how far it has come is looked at, and then Retry is: the run goes on where it failed, and nothing is fetched or made twice."""
     asked: Counter[str] = Counter()
+    is_seen = threading.Event()
 
     def answer(request: Request) -> JSONResponse:
         asked[request.query_params["n"]] += 1
+        if request.query_params["n"] == "3":
+            is_seen.wait(2 * _SHOWN_MS / 1000)
         return JSONResponse([{"id": int(request.query_params["n"])}])
 
     listener = socket.create_server(("127.0.0.1", 0))
@@ -68,6 +73,8 @@ def test_a_failed_run_is_retried(prefect_server: str, tmp_path: Path, page: Page
             page.get_by_role("button", name="Run", exact=True).click(timeout=_SHOWN_MS)
             page.get_by_text("Quick run").click()
             press(page, "Run")
+            look_at_progress(page, prefect_server)
+            is_seen.set()
             page.goto("about:blank")  # a page that is looked at keeps a core busy
             wait_for(lambda: ended("FAILED"))
             (failed,) = runs_of(prefect_server, deployment)
@@ -103,6 +110,20 @@ def press(page: Page, button: str) -> None:
         with attempt:
             dialog.get_by_role("button", name=button, exact=True).click()
             expect(dialog).to_be_hidden(timeout=15_000)
+
+
+def look_at_progress(page: Page, api: str) -> None:
+    """Look how far the run has come while it waits for the last of three partitions."""
+    asked = {"artifacts": {"key": {"any_": ["retried-ingest-items"]}}}
+
+    def shown() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = httpx.post(f"{api}/artifacts/filter", json=asked).raise_for_status().json()
+        return [each for each in found if each["data"]]
+
+    wait_for(lambda: bool(shown()))
+    page.goto(f"{api.removesuffix('/api')}/artifacts/artifact/{shown()[0]['id']}")
+    expect(page.get_by_text(re.compile(r"^\s*Progress: 66\.?\d*%\s*$"))).to_be_visible(timeout=_SHOWN_MS)
+    expect(page.get_by_text(re.compile("^items: 2 rows, 2 pages at .*1 in flight")).first).to_be_visible()
 
 
 def runs_of(api: str, deployment: str) -> list[dict[str, Any]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import Page, Position, expect, sync_playwright
 from prefect.client.base import PrefectHttpxSyncClient
 
 from tests.flows.conftest import ToldRun
@@ -22,6 +25,10 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 _SHOWN_MS = 90_000
+_ABOVE_TIMELINE = 0.8  # of the height of a run's graph
+_NODE = (33, 157, 75)  # a run that completed, in red, green and blue
+_ALIKE = 40
+_ARROW = 100  # brighter than what is behind it
 
 needs_chromium = pytest.mark.skipif(
     not CHROMIUM.exists() and "TIDEMILL_BROWSER_REQUIRED" not in os.environ,
@@ -40,7 +47,7 @@ def page() -> Iterator[Page]:
 
 
 def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, tour_run: ToldRun, page: Page) -> None:
-    """The address that a run prints leads to it, with its three subflows, and to its leaderboard."""
+    """The address that a run prints leads to it, with its three subflows, drawn one after the other, and to its leaderboard."""
     site = prefect_server.removesuffix("/api")
     address = re.search(rf"{site}/runs/flow-run/[0-9a-f-]+", "".join(tour_run.stdout.split()))
     assert address
@@ -48,6 +55,10 @@ def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, to
     page.goto(address[0])
 
     expect(page.get_by_text("Completed").first).to_be_visible(timeout=_SHOWN_MS)
+    for (place, led_to), stage in zip(find_drawn(page), ("ingest", "convert", "train"), strict=True):
+        page.locator("canvas").first.click(position=place)
+        expect(page.locator(".flow-run-graph-selection-panel")).to_contain_text(f"tour {stage}")
+        assert led_to == (stage != "ingest")
     page.get_by_text("Subflow Runs").click()
     for stage in ("ingest", "convert", "train"):
         expect(page.get_by_role("link", name=stage, exact=True).first).to_be_visible(timeout=_SHOWN_MS)
@@ -71,6 +82,25 @@ def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, to
     picture = page.locator("img[src^='data:image/svg']").first
     expect(picture).to_be_visible(timeout=_SHOWN_MS)
     assert picture.evaluate("image => image.naturalWidth") == 120
+
+
+def find_drawn(page: Page) -> list[tuple[Position, bool]]:
+    """Return where the graph on the page of a run has its nodes that completed, from top to bottom, and whether an arrow ends at each."""
+    canvas = page.locator("canvas").first
+    for _ in range(_SHOWN_MS // 1000):
+        with Image.open(io.BytesIO(canvas.screenshot(timeout=_SHOWN_MS))) as picture:
+            drawn = np.asarray(picture.convert("RGB"), int)[: int(picture.height * _ABOVE_TIMELINE)]
+        is_node = np.abs(drawn - _NODE).sum(axis=2) < _ALIKE
+        rows = np.flatnonzero(is_node.any(axis=1))
+        if rows.size:
+            break
+        page.wait_for_timeout(1000)
+    found: list[tuple[Position, bool]] = []
+    for node in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+        x, y = int(np.flatnonzero(is_node[node].any(axis=0))[0]), int(node.mean())
+        beside = drawn[y - 8 : y + 8, x - 9 : x - 1]
+        found.append(({"x": x + 4, "y": y}, bool(beside.max() > _ARROW)))
+    return found
 
 
 def test_the_page_of_a_run_leads_to_what_its_stages_show(prefect_server: str, tour_run: ToldRun, page: Page) -> None:
