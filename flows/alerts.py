@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,8 @@ from tasks.config import Alert, AlertKind, write_duration
 from tasks.core.errors import ConfigError
 
 _STATE = "prefect.flow-run."
+_ROLE, _NAME = "prefect.resource.role", "prefect.resource.name"
+_MADE_OF = "Made of alerts in the file of pipeline "
 _BEGUN = {"Pending", "Submitting", "InfrastructurePending", "Running"}
 _ENDED = {"Completed", "Failed", "Crashed", "Cancelled", "TimedOut", "Skipped"}
 _RUN = "{{ event.resource['prefect.resource.name'] }}"
@@ -97,7 +100,32 @@ async def sync_alerts(client: PrefectClient, pipelines: Mapping[str, AlertedPipe
     for name, pipeline in pipelines.items():
         changes = await sync_automations(client, owner_of(name), list(_automations(name, pipeline, blocks)))
         lines += _lines(changes)
+    for name in await _find_former(client, pipelines):
+        lines += _lines(await sync_automations(client, owner_of(name), []))
     return lines
+
+
+async def _find_former(client: PrefectClient, pipelines: Mapping[str, AlertedPipeline]) -> list[str]:
+    """Return the former names of pipelines: under them alerts are told of deployments that all run others now."""
+    deployed = {(flow, name) for each in pipelines.values() for flow in each.flows for name in each.deployments}
+    former: set[str] = set()
+    for automation in await client.read_automations():
+        made, _, name = automation.description.partition(_MADE_OF)
+        watched = _watched(automation.trigger) if name and not made else set()
+        if watched and watched <= deployed:
+            former.add(name.partition(":")[0])
+    return sorted(former - pipelines.keys())
+
+
+def _watched(trigger: object) -> set[tuple[str, str]]:
+    """Return the deployments whose runs a trigger waits for, each with its flow."""
+    if not isinstance(trigger, EventTrigger):
+        return set()
+    related = trigger.match_related if isinstance(trigger.match_related, list) else [trigger.match_related]
+    of_role = {role: each for each in related if _ROLE in each for role in each[_ROLE]}
+    if not {"flow", "deployment"} <= of_role.keys():
+        return set()
+    return set(product(of_role["flow"][_NAME], of_role["deployment"][_NAME]))
 
 
 def _lines(changes: Changes) -> Iterator[str]:
@@ -160,7 +188,7 @@ def _automations(name: str, pipeline: AlertedPipeline, blocks: Mapping[str, UUID
             )
             yield AutomationCore(
                 name=f"{name}: {kind.replace('_', ' ')}{_threshold(kind, alert)} -> {alert.to}",
-                description=f"Made of alerts in the file of pipeline {name}: change it there, and deploy.",
+                description=f"{_MADE_OF}{name}: change it there, and deploy.",
                 trigger=_make_trigger(name, kind, alert, pipeline),
                 actions=[action],
             )
@@ -186,8 +214,8 @@ def _make_trigger(name: str, kind: AlertKind, alert: Alert, pipeline: AlertedPip
             related.append({"prefect.resource.id": rows_down_resource(alert.rows_down_by)})
         return _trigger(related, expect={EVENTS[kind]})
     related = [
-        {"prefect.resource.role": "deployment", "prefect.resource.name": pipeline.deployments},
-        {"prefect.resource.role": "flow", "prefect.resource.name": pipeline.flows},
+        {_ROLE: "deployment", _NAME: pipeline.deployments},
+        {_ROLE: "flow", _NAME: pipeline.flows},
     ]
     if kind == "failed":
         return _trigger(related, expect=_states("Failed", "Crashed", "TimedOut"))

@@ -6,12 +6,16 @@ from datetime import timedelta
 
 import pytest
 from prefect import get_client
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import PrefectClient
 from prefect.events import EventTrigger
 from prefect.events.actions import DoNothing
 from prefect.events.schemas.automations import Automation, AutomationCore, Posture
 
+from flows.alerts import AlertedPipeline, sync_alerts
 from flows.automations import Changes, sync_automations
+from flows.watch import owner_of
+from tasks.config import Alert
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -56,3 +60,25 @@ async def test_an_owner_has_the_automations_that_are_wanted_and_no_others() -> N
         ("owned: first", False, timedelta(seconds=120))
     ]
     assert gone == Changes(removed=("owned: first",))
+
+
+async def test_a_pipeline_that_has_another_name_leaves_no_alerts() -> None:
+    """Those of its former name go, which would be told of the same runs; those of another project stay."""
+    hook = CustomWebhookNotificationBlock(name="ops", url="http://127.0.0.1:1", json_data={"text": "{{body}}"})
+    await hook.save("renamed-ops")
+    alerts = [Alert.model_validate({"to": "renamed-ops", "when": ["failed", "check_failed"]})]
+    async with get_client() as client:
+        for name, deployment in (("former", "shop"), ("theirs", "others"), ("latter", "shop")):
+            lines = await sync_alerts(client, {name: AlertedPipeline(alerts, [deployment], ["pipeline"])})
+        names = ("former", "theirs", "latter")
+        standing = [len(await client.read_resource_related_automations(owner_of(name))) for name in names]
+        for name in names:
+            await sync_automations(client, owner_of(name), [])
+
+    assert standing == [0, 2, 2]
+    assert lines == [
+        "alert made: latter: failed -> renamed-ops",
+        "alert made: latter: check failed -> renamed-ops",
+        "alert removed: former: failed -> renamed-ops",
+        "alert removed: former: check failed -> renamed-ops",
+    ]
