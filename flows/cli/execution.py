@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import CancelledRun, TerminationSignal
 
 from flows.cancellation import signals_cancel
-from flows.cli.flush import STORED_S, flush
+from flows.cli.flush import STORED_S, TaskRunsNoted, flush
 from flows.cli.prefect_api import PrefectApi
 from flows.pipeline import pipeline
 from flows.stage import shared_pipeline
@@ -85,10 +85,11 @@ class FlowExecution:
             LostServerError: the server is gone.
 
         """
-        interrupted = False
+        interrupted, has_task_runs = False, True
         try:
-            with subscribed(self._listener), signals_cancel():
-                return _run(flow.with_options(on_running=[self._remember], on_cancellation=[])(*asked), self._api)
+            with subscribed(self._listener), signals_cancel(), TaskRunsNoted() as noted:
+                ended = _run(flow.with_options(on_running=[self._remember], on_cancellation=[])(*asked), self._api)
+            has_task_runs = noted.has_some
         except KeyboardInterrupt:
             interrupted = True
             raise
@@ -103,7 +104,9 @@ class FlowExecution:
                     self.flow_run_id,
                     _INTERRUPTED_STORED_S if interrupted else STORED_S,
                     interrupted=interrupted,
+                    has_task_runs=has_task_runs,
                 )
+        return ended
 
     def _remember(self, _flow: Any, flow_run: FlowRun, _state: Any) -> None:
         self.flow_run_id = self.flow_run_id or flow_run.id

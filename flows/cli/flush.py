@@ -6,10 +6,11 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import httpx
+from prefect.events import Event
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import PrefectException
 from prefect.logging.handlers import APILogWorker
@@ -23,8 +24,37 @@ _POLL_S = 0.1
 _OPEN_STATES = ["PENDING", "RUNNING", "SCHEDULED"]
 
 
-def flush(api: PrefectApi, flow_run_id: UUID | None, limit_s: float = STORED_S, *, interrupted: bool = False) -> None:
-    """Send what is queued, and wait until the temporary server has stored every task run of a flow run.
+class TaskRunsNoted:
+    """Notes in its block whether this process has task runs; where a flow succeeds, other processes have none without."""
+
+    def __init__(self) -> None:
+        self.has_some = False
+        self._take = EventsWorker._prepare_item  # noqa: SLF001 - of a client of ours Prefect would send nothing
+
+    def __enter__(self) -> Self:
+        """Look at each event that is queued to be sent."""
+
+        def take(worker: EventsWorker, event: Event) -> Event:
+            self.has_some |= event.event.startswith("prefect.task-run.")
+            return self._take(worker, event)
+
+        EventsWorker._prepare_item = take  # type: ignore[assignment, method-assign]  # noqa: SLF001 - as above
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Look no longer."""
+        EventsWorker._prepare_item = self._take  # type: ignore[method-assign]  # noqa: SLF001 - as above
+
+
+def flush(
+    api: PrefectApi,
+    flow_run_id: UUID | None,
+    limit_s: float = STORED_S,
+    *,
+    interrupted: bool = False,
+    has_task_runs: bool = True,
+) -> None:
+    """Send what is queued, and wait until the temporary server has stored every task run of a flow run, where it has some.
 
     Task runs that a killed process left open are then set to Crashed; of a run that was interrupted, by any server, what
     did not end is set to Cancelled. A server that is busy with its database, for which
@@ -33,7 +63,7 @@ def flush(api: PrefectApi, flow_run_id: UUID | None, limit_s: float = STORED_S, 
     """
     EventsWorker.drain_all(timeout=min(QUEUES_S, limit_s))
     APILogWorker.drain_all(timeout=min(QUEUES_S, limit_s))
-    if flow_run_id is None or (api.server is None and not interrupted):
+    if flow_run_id is None or not has_task_runs or (api.server is None and not interrupted):
         return
     try:
         if interrupted:

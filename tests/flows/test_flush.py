@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from prefect import flow, get_client
+from prefect import flow, get_client, task
 from prefect.client.schemas.objects import StateType
 from prefect.states import Running
 from starlette.applications import Starlette
@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deployments.sample.server import listen
-from flows.cli.flush import flush
+from flows.cli.flush import TaskRunsNoted, flush
 from flows.cli.prefect_api import PrefectApi
 from tests.hosting import hosting
 
@@ -56,6 +56,12 @@ def left_open() -> None:
     """Be a flow of which a task run is left open."""
 
 
+@flow
+def at_work() -> None:
+    """Be a flow of one task."""
+    task(lambda: None)()
+
+
 def open_task_run() -> tuple[UUID, UUID]:
     """Make a flow run and a task run of it that is running; return their ids."""
     with get_client(sync_client=True) as client:
@@ -78,6 +84,19 @@ def test_a_busy_server_is_asked_again(prefect_server: str, refusals: int) -> Non
         state = client.read_task_run(task_run).state
     assert state
     assert state.type == StateType.CRASHED
+
+
+def test_a_run_that_succeeded_without_a_task_run_is_not_waited_for(
+    prefect_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The server has nothing of it to store later; of one with a task run it is asked."""
+    for flow_to_run, asked in ((left_open, 0), (at_work, 1)):
+        with TaskRunsNoted() as noted:
+            flow_to_run()
+        with busy(prefect_server, 999) as api:
+            flush(api, uuid4(), limit_s=1.0, has_task_runs=noted.has_some)
+
+        assert capsys.readouterr().err.count("does not say whether it has stored") == asked
 
 
 def test_a_server_that_stays_busy_is_warned_of(prefect_server: str, capsys: pytest.CaptureFixture[str]) -> None:
