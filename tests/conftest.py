@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows.cli.prefect_api import SERVER_SETTINGS
 from flows.cli.prefect_database import keep_database, place_database
@@ -42,7 +43,11 @@ from hypothesis import HealthCheck, settings  # noqa: E402 - see above
 from tenacity import Retrying, stop_after_delay, wait_fixed  # noqa: E402 - see above
 
 from tests.mysql import mysql  # noqa: E402 - see above
+from tests.order import spread  # noqa: E402 - see above
 from tests.postgresql import postgresql  # noqa: E402 - see above
+
+if TYPE_CHECKING:
+    from tests.zygote import Zygote
 
 __all__ = ["mysql", "postgresql"]
 
@@ -51,6 +56,21 @@ _READY_S = 180.0
 # One profile for all property tests: how long an example takes on a machine that is busy says nothing.
 settings.register_profile("tidemill", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 settings.load_profile("tidemill")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have processes take the files in our order: theirs ends with the files of one test, of which many take a minute."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take long among the others."""
+    places = spread(_file_of(item) for item in items)
+    items.sort(key=lambda item: places[_file_of(item)])
+
+
+def _file_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +104,16 @@ def prefect_server(request: pytest.FixtureRequest) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+@pytest.fixture(scope="session")
+def forked(prefect_server: str) -> Iterator[Zygote]:
+    """Yield the process that stages to be killed are forked from: it takes seconds to start."""
+    from tests.zygote import zygote  # noqa: PLC0415 - imports Prefect only where flows run
+
+    assert prefect_server
+    with zygote() as started:
+        yield started
 
 
 def _drain() -> None:

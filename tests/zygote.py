@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.killed import Order
+from tests.postgresql import PASSWORD
 
 
 @dataclass
@@ -35,9 +37,11 @@ class Zygote:
 
 @contextmanager
 def zygote() -> Iterator[Zygote]:
-    """Start the process that the stages are forked from."""
-    command = [sys.executable, "-m", "tests.killed"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    """Start the process that the stages are forked from; they know the password of the tests' PostgreSQL."""
+    command, environment = [sys.executable, "-m", "tests.killed"], {**os.environ, "PGPASSWORD": PASSWORD}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield Zygote(process)
         finally:

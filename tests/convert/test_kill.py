@@ -19,7 +19,7 @@ import pytest
 from tasks.config import Pipeline
 from tests.convert.conftest import files_source
 from tests.killed import Order
-from tests.zygote import Zygote, zygote
+from tests.zygote import Zygote
 
 KILLS = 20
 SEED = 4
@@ -79,33 +79,33 @@ def run_killed(forked: Zygote, order: Order, after_s: float) -> bool:
 
 
 @pytest.mark.flow
-@pytest.mark.usefixtures("prefect_server")
-def test_a_conversion_that_is_killed_is_finished_by_the_next_and_no_reader_sees_it(tmp_path: Path) -> None:
+def test_a_conversion_that_is_killed_is_finished_by_the_next_and_no_reader_sees_it(
+    forked: Zygote, tmp_path: Path
+) -> None:
     """After SIGKILL at any moment the table is the old one or the new one, and the next run makes the reference of the new."""
     source = files_source(path=str(tmp_path / "inbox" / "*.csv"), columns={"v": "int"})
     config = Pipeline.model_validate({"name": "killed", "sources": {"rows": source}}).model_dump_json()
     data, references, contents = tmp_path / "data", {}, {}
     draw, killed, found = random.Random(SEED), [], []
-    with zygote() as forked:
-        for version in (1, 2):
-            contents[version] = list(write_inbox(tmp_path, version))
-            reference = tmp_path / f"reference-{version}"
-            assert run_whole(forked, Order("convert", config, str(reference), BLOCK_BYTES))[0] == 0
-            references[version] = read_whole(reference)
-        order = Order("convert", config, str(data), BLOCK_BYTES)
-        write_inbox(tmp_path, 1)
-        _, seconds = run_whole(forked, order)
-        with reading(data / "tables" / "rows") as reader:
-            for number in range(KILLS):
-                version = 2 - number % 2
-                write_inbox(tmp_path, version)
-                killed.append(run_killed(forked, order, draw.uniform(0, seconds + LATE_S)))
-                found.append((run_whole(forked, order)[0], read_whole(data) == references[version]))
-            assert reader.stdin
-            assert reader.stdout
-            reader.stdin.close()
-            seen = [json.loads(line) for line in reader.stdout]
-            assert reader.wait(20) == 0
+    for version in (1, 2):
+        contents[version] = list(write_inbox(tmp_path, version))
+        reference = tmp_path / f"reference-{version}"
+        assert run_whole(forked, Order("convert", config, str(reference), BLOCK_BYTES))[0] == 0
+        references[version] = read_whole(reference)
+    order = Order("convert", config, str(data), BLOCK_BYTES)
+    write_inbox(tmp_path, 1)
+    _, seconds = run_whole(forked, order)
+    with reading(data / "tables" / "rows") as reader:
+        for number in range(KILLS):
+            version = 2 - number % 2
+            write_inbox(tmp_path, version)
+            killed.append(run_killed(forked, order, draw.uniform(0, seconds + LATE_S)))
+            found.append((run_whole(forked, order)[0], read_whole(data) == references[version]))
+        assert reader.stdin
+        assert reader.stdout
+        reader.stdin.close()
+        seen = [json.loads(line) for line in reader.stdout]
+        assert reader.wait(20) == 0
 
     assert found == [(0, True)] * KILLS
     assert killed.count(True) > KILLS / 2

@@ -14,12 +14,13 @@ from deltalake import DeltaTable
 from tests.convert.test_kill import SEED, run_killed, run_whole
 from tests.export.test_sqlite import rows_in
 from tests.killed import Order
-from tests.postgresql import PASSWORD, Postgresql, needs_postgresql
+from tests.postgresql import Postgresql, needs_postgresql
 from tests.tables.conftest import make, pipeline_of
-from tests.zygote import zygote
+from tests.zygote import Zygote
 
 KILLS = 20
-_ROWS = 500_000
+_ROWS = {"file": 500_000, "sqlite": 150_000, "delta": 500_000, "postgresql": 250_000}
+"""As many as take some tenths of a second to write."""
 _BEGINS = 0.4
 """The share of a run before which nothing is written."""
 
@@ -118,10 +119,9 @@ class PostgresqlTable:
 
 
 @pytest.mark.flow
-@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize("kind", ["file", "sqlite", "delta", pytest.param("postgresql", marks=needs_postgresql)])
 def test_an_export_that_is_killed_is_finished_by_the_next_run(
-    data: Path, kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    forked: Zygote, data: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:
     """After SIGKILL at any moment no half of a table is there, and the next run writes what is asked for, in place of it."""
     target: ParquetFile | SqliteFile | DeltaFolder | PostgresqlTable
@@ -134,10 +134,10 @@ def test_an_export_that_is_killed_is_finished_by_the_next_run(
             target = DeltaFolder(data)
         case _:
             target = PostgresqlTable(request.getfixturevalue("postgresql"))
-            monkeypatch.setenv("PGPASSWORD", PASSWORD)
-    queries = [f"SELECT range * {by} AS n, md5(range::VARCHAR) AS text FROM range({_ROWS})" for by in (1, 2)]  # noqa: S608 - figures of ours
+    rows = _ROWS[kind]
+    queries = [f"SELECT range * {by} AS n, md5(range::VARCHAR) AS text FROM range({rows})" for by in (1, 2)]  # noqa: S608 - figures of ours
     make(data, pipeline_of(one={"query": queries[0]}, two={"query": queries[1]}))
-    sums: list[Sum] = [(_ROWS, by * _ROWS * (_ROWS - 1) // 2) for by in (1, 2)]
+    sums: list[Sum] = [(rows, by * rows * (rows - 1) // 2) for by in (1, 2)]
     named = "" if kind in ("file", "delta") else ", table: kept"
     orders = []
     for name in ("one", "two"):
@@ -149,18 +149,17 @@ def test_an_export_that_is_killed_is_finished_by_the_next_run(
         )
         orders.append(Order("export", str(path), str(data), 0))
     draw, killed, seen, found = random.Random(SEED), [], [], []
-    with zygote() as forked:
-        assert run_whole(forked, orders[0])[0] == 0
-        ended, seconds = run_whole(forked, orders[1])
-        assert ended == 0
-        for number in range(KILLS):
-            if number % 4 == 3:
-                target.remove()
-            killed.append(run_killed(forked, orders[number % 2], draw.uniform(_BEGINS * seconds, seconds)))
-            seen.append(target.read())
-            ended, took = run_whole(forked, orders[number % 2])
-            seconds = min(seconds, took)  # the first runs of a process take longer
-            found.append((ended, target.read() == sums[number % 2]))
+    assert run_whole(forked, orders[0])[0] == 0
+    ended, seconds = run_whole(forked, orders[1])
+    assert ended == 0
+    for number in range(KILLS):
+        if number % 4 == 3:
+            target.remove()
+        killed.append(run_killed(forked, orders[number % 2], draw.uniform(_BEGINS * seconds, seconds)))
+        seen.append(target.read())
+        ended, took = run_whole(forked, orders[number % 2])
+        seconds = min(seconds, took)  # the first runs of a process take longer
+        found.append((ended, target.read() == sums[number % 2]))
 
     assert found == [(0, True)] * KILLS
     assert set(seen) <= {*sums, None}

@@ -19,7 +19,7 @@ from tests.ingest.sources import QUICK, api, land_one, list_files, read_rows
 from tests.killed import Order
 from tests.site.jobs import QUESTIONS
 from tests.site.server import Site
-from tests.zygote import zygote
+from tests.zygote import Zygote
 
 ROWS = [{"id": "11", "of": "1"}, {"id": "12", "of": "1"}]
 MORE = [{"id": "21", "of": "2"}, {"id": "22", "of": "2"}]
@@ -187,20 +187,18 @@ async def test_a_file_elsewhere_is_fetched_without_proof_where_it_is_allowed(
 
 
 @pytest.mark.flow
-@pytest.mark.usefixtures("prefect_server")
-def test_a_run_that_is_killed_while_it_waits_makes_no_other_job(site: Site, tmp_path: Path) -> None:
+def test_a_run_that_is_killed_while_it_waits_makes_no_other_job(forked: Zygote, site: Site, tmp_path: Path) -> None:
     """After SIGKILL between the questions the next run asks for the same job, and ends with its rows."""
     poll = {"url": f"{site.url}/jobs/plain/{{job}}", "status_at": "status", "done": ["done"], "every": "0.5s"}
     config = Pipeline(name="killed", sources={"report": ordering(site, "plain", poll)}).model_dump_json()
     order = Order("ingest", config, str(tmp_path), 1)
-    with zygote() as forked:
-        process, until = forked.start(order), time.monotonic() + PATIENCE_S
-        while len(site.seen) < 2 and time.monotonic() < until:
-            time.sleep(0.01)
-        os.killpg(process, signal.SIGKILL)
-        killed = forked.end()
-        forked.start(order)
-        ended = forked.end()
+    process, until = forked.start(order), time.monotonic() + PATIENCE_S
+    while len(site.seen) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    os.killpg(process, signal.SIGKILL)
+    killed = forked.end()
+    forked.start(order)
+    ended = forked.end()
 
     assert (killed, ended, count_made(site)) == (-signal.SIGKILL, 0, 1)
     assert read_rows(tmp_path / "raw" / "report" / "all.jsonl.zst") == ROWS

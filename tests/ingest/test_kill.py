@@ -19,7 +19,7 @@ from tests.killed import Order
 from tests.site.landing import LONG, kept_at, long_rows
 from tests.site.maps import long_picture
 from tests.site.server import Site
-from tests.zygote import zygote
+from tests.zygote import Zygote
 
 KILLS = 20
 AT_THE_END = 5
@@ -116,8 +116,7 @@ def kill(site: Site, group: int, requests: int, seconds: float) -> None:
 
 
 @pytest.mark.flow
-@pytest.mark.usefixtures("prefect_server")
-def test_an_ingest_that_is_killed_is_finished_by_the_next(site: Site, tmp_path: Path) -> None:
+def test_an_ingest_that_is_killed_is_finished_by_the_next(forked: Zygote, site: Site, tmp_path: Path) -> None:
     """After SIGKILL to the whole process group, at any moment, the next run ends with all rows, in order, and nothing else.
 
     Both together ask for little more than one: what was under way, and a page group of each partition.
@@ -127,18 +126,17 @@ def test_an_ingest_that_is_killed_is_finished_by_the_next(site: Site, tmp_path: 
     partitions = sum(name.endswith(".zst") for name in expected)
     ahead = sum(map(len, AHEAD.values())) + 3  # and the sitemap's, the pages with pictures, and the pictures
     found, killed = [], []
-    with zygote() as forked:
-        forked.start(Order("ingest", config, str(tmp_path / "reference"), GROUP_PAGES))
-        assert (forked.end(), landed_files(tmp_path / "reference" / "raw")) == (0, expected)
-        reference = len(site.seen)
-        most = ahead * AT_ONCE + (partitions - ahead + 1) + partitions * GROUP_PAGES
-        for number, (requests, seconds) in enumerate(draw_moments(reference)):
-            order, before = Order("ingest", config, str(tmp_path / str(number)), GROUP_PAGES), len(site.seen)
-            kill(site, forked.start(order), before + requests, seconds)
-            killed.append(forked.end() != 0)
-            forked.start(order)
-            ended, more = forked.end(), len(site.seen) - before - reference
-            found.append((ended, landed_files(tmp_path / str(number) / "raw") == expected, more <= most))
+    forked.start(Order("ingest", config, str(tmp_path / "reference"), GROUP_PAGES))
+    assert (forked.end(), landed_files(tmp_path / "reference" / "raw")) == (0, expected)
+    reference = len(site.seen)
+    most = ahead * AT_ONCE + (partitions - ahead + 1) + partitions * GROUP_PAGES
+    for number, (requests, seconds) in enumerate(draw_moments(reference)):
+        order, before = Order("ingest", config, str(tmp_path / str(number)), GROUP_PAGES), len(site.seen)
+        kill(site, forked.start(order), before + requests, seconds)
+        killed.append(forked.end() != 0)
+        forked.start(order)
+        ended, more = forked.end(), len(site.seen) - before - reference
+        found.append((ended, landed_files(tmp_path / str(number) / "raw") == expected, more <= most))
 
     assert found == [(0, True, True)] * KILLS
     assert killed.count(True) > KILLS - AT_THE_END

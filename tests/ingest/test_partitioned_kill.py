@@ -15,7 +15,7 @@ from tests.ingest.test_kill import kill
 from tests.killed import PACKED, Order
 from tests.site.partitioned import LIST_ROWS, item_rows, order_rows, partitioned_at, report_rows
 from tests.site.server import Site
-from tests.zygote import zygote
+from tests.zygote import Zygote
 
 SEED = 7
 DAYS = 6
@@ -62,10 +62,9 @@ def landed_rows(raw: Path) -> dict[str, list[Any]]:
 
 
 @pytest.mark.flow
-@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize(("orders", "kills", "early"), [(8, 8, False), (100, 20, False), (24, 6, True)])
 def test_children_and_dates_that_are_killed_are_finished_by_the_next(
-    site: Site, tmp_path: Path, orders: int, kills: int, early: bool
+    forked: Zygote, site: Site, tmp_path: Path, orders: int, kills: int, early: bool
 ) -> None:
     """After SIGKILL to the whole process group, at any moment, the next run ends with all rows, and nothing else.
 
@@ -80,19 +79,18 @@ def test_children_and_dates_that_are_killed_are_finished_by_the_next(
     most_more = AT_ONCE + list_pages + 2 * (AT_ONCE if orders < PARTITIONS_AT_ONCE else PACKED + AT_ONCE)
     most_more += orders * early
     found, killed = [], []
-    with zygote() as forked:
-        forked.start(Order("ingest", config, str(tmp_path / "reference"), BLOCK_BYTES))
-        assert (forked.end(), landed_rows(tmp_path / "reference" / "raw")) == (0, expected)
-        reference = len(site.seen)
-        assert reference == len(expected) - 1 + list_pages
-        packs = list((tmp_path / "reference" / "raw").rglob("pack-*.zst"))
-        assert bool(packs) == (orders > PARTITIONS_AT_ONCE)
-        for number in range(kills):
-            order, before = Order("ingest", config, str(tmp_path / str(number)), BLOCK_BYTES), len(site.seen)
-            kill(site, forked.start(order), before + draw.randint(1, reference), draw.uniform(0, 3 * LATE_S))
-            killed.append(forked.end() != 0)
-            forked.start(order)
-            ended, more = forked.end(), len(site.seen) - before - reference
-            found.append((ended, landed_rows(tmp_path / str(number) / "raw") == expected, more <= most_more))
+    forked.start(Order("ingest", config, str(tmp_path / "reference"), BLOCK_BYTES))
+    assert (forked.end(), landed_rows(tmp_path / "reference" / "raw")) == (0, expected)
+    reference = len(site.seen)
+    assert reference == len(expected) - 1 + list_pages
+    packs = list((tmp_path / "reference" / "raw").rglob("pack-*.zst"))
+    assert bool(packs) == (orders > PARTITIONS_AT_ONCE)
+    for number in range(kills):
+        order, before = Order("ingest", config, str(tmp_path / str(number)), BLOCK_BYTES), len(site.seen)
+        kill(site, forked.start(order), before + draw.randint(1, reference), draw.uniform(0, 3 * LATE_S))
+        killed.append(forked.end() != 0)
+        forked.start(order)
+        ended, more = forked.end(), len(site.seen) - before - reference
+        found.append((ended, landed_rows(tmp_path / str(number) / "raw") == expected, more <= most_more))
     assert found == [(0, True, True)] * kills
     assert killed.count(True) >= kills - 2

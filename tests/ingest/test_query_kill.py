@@ -13,8 +13,8 @@ from tasks.config import Pipeline
 from tests.convert.test_kill import run_killed, run_whole
 from tests.ingest.databases import empty, query_of
 from tests.killed import Order
-from tests.postgresql import PASSWORD, Postgresql, needs_postgresql
-from tests.zygote import zygote
+from tests.postgresql import Postgresql, needs_postgresql
+from tests.zygote import Zygote
 
 KILLS = 20
 SEED = 7
@@ -48,10 +48,9 @@ def queries_of(postgresql: Postgresql) -> int:
 
 
 @pytest.mark.flow
-@pytest.mark.usefixtures("prefect_server")
 @needs_postgresql
 def test_an_ingest_of_queries_that_is_killed_is_finished_by_the_next(
-    postgresql: Postgresql, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    forked: Zygote, postgresql: Postgresql, tmp_path: Path
 ) -> None:
     """After SIGKILL to the whole process group, at any moment, all partitions and increments are there, and nothing else.
 
@@ -59,7 +58,6 @@ def test_an_ingest_of_queries_that_is_killed_is_finished_by_the_next(
     """
     empty(postgresql)
     postgresql.query(f"CREATE TABLE t AS SELECT x AS id, md5(x::text) AS text FROM generate_series(1, {ROWS}) AS x")  # noqa: S608 - ours
-    monkeypatch.setenv("PGPASSWORD", PASSWORD)
     parts: dict[str, Any] = {"partitions": {"id": {"range": [1, ROWS], "every": EVERY}}}
     grows: dict[str, Any] = {"key": ["id"], "incremental": {"column": "id"}}
     sources = {
@@ -76,21 +74,20 @@ def test_an_ingest_of_queries_that_is_killed_is_finished_by_the_next(
         "grows/all+000001.json": [],
     }  # where the killed run had landed the rest
     draw, found, killed = random.Random(SEED), [], []
-    with zygote() as forked:
-        reference = Order("ingest", config, str(tmp_path / "reference"), 1)
-        assert run_whole(forked, reference)[0] == 0
-        assert landed_files(tmp_path / "reference" / "raw") == expected
-        ended, seconds = run_whole(forked, reference)
-        assert (ended, landed_files(tmp_path / "reference" / "raw")) == (0, expected | newest)
-        for number in range(KILLS):
-            order = Order("ingest", config, str(tmp_path / str(number)), 1)
-            raw, before = tmp_path / str(number) / "raw", queries_of(postgresql)
-            killed.append(run_killed(forked, order, draw.uniform(_BEGINS * seconds, seconds)))
-            landed = {path.stem for path in raw.rglob("*.json")}
-            ended, _ = run_whole(forked, order)
-            asked = queries_of(postgresql) - before
-            most = PARTITIONS + (PARTITIONS - len(landed)) + ("all" in landed)
-            found.append((ended, landed_files(raw) in (expected, expected | newest), PARTITIONS <= asked <= most))
+    reference = Order("ingest", config, str(tmp_path / "reference"), 1)
+    assert run_whole(forked, reference)[0] == 0
+    assert landed_files(tmp_path / "reference" / "raw") == expected
+    ended, seconds = run_whole(forked, reference)
+    assert (ended, landed_files(tmp_path / "reference" / "raw")) == (0, expected | newest)
+    for number in range(KILLS):
+        order = Order("ingest", config, str(tmp_path / str(number)), 1)
+        raw, before = tmp_path / str(number) / "raw", queries_of(postgresql)
+        killed.append(run_killed(forked, order, draw.uniform(_BEGINS * seconds, seconds)))
+        landed = {path.stem for path in raw.rglob("*.json")}
+        ended, _ = run_whole(forked, order)
+        asked = queries_of(postgresql) - before
+        most = PARTITIONS + (PARTITIONS - len(landed)) + ("all" in landed)
+        found.append((ended, landed_files(raw) in (expected, expected | newest), PARTITIONS <= asked <= most))
 
     assert found == [(0, True, True)] * KILLS
     assert killed.count(True) > KILLS / 4

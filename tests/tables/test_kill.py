@@ -13,7 +13,7 @@ from tests.convert.conftest import make_table as convert_table
 from tests.convert.test_kill import LATE_S, SEED, run_killed, run_whole
 from tests.killed import Order
 from tests.tables.conftest import SOURCES, rows_of
-from tests.zygote import zygote
+from tests.zygote import Zygote
 
 KILLS = 20
 _RANGE = 300_000
@@ -29,22 +29,20 @@ def pipeline_of_version(version: int) -> str:
 
 
 @pytest.mark.flow
-@pytest.mark.usefixtures("prefect_server")
-def test_a_table_that_is_killed_is_finished_by_the_next_run(tmp_path: Path) -> None:
+def test_a_table_that_is_killed_is_finished_by_the_next_run(forked: Zygote, tmp_path: Path) -> None:
     """After SIGKILL at any moment no half of a table is there, and the next run makes what is asked for."""
     write_files(tmp_path, a_csv="id,v\n1,1\n2,2\n")
     convert_table(tmp_path, files_source())
     sums = {v: [{"id": i, "total": v * _RANGE * (_RANGE - 1) // 2} for i in (1, 2)] for v in (1, 2)}
     draw, killed, seen, found = random.Random(SEED), [], [], []
-    with zygote() as forked:
-        assert run_whole(forked, Order("tables", pipeline_of_version(1), str(tmp_path), 0))[0] == 0
-        ended, seconds = run_whole(forked, Order("tables", pipeline_of_version(2), str(tmp_path), 0))
-        assert ended == 0
-        for number in range(KILLS):
-            order = Order("tables", pipeline_of_version(1 + number % 2), str(tmp_path), 0)
-            killed.append(run_killed(forked, order, draw.uniform(0, seconds + LATE_S)))
-            seen.append(rows_of(tmp_path, "sums") in sums.values())
-            found.append((run_whole(forked, order)[0], rows_of(tmp_path, "sums") == sums[1 + number % 2]))
+    assert run_whole(forked, Order("tables", pipeline_of_version(1), str(tmp_path), 0))[0] == 0
+    ended, seconds = run_whole(forked, Order("tables", pipeline_of_version(2), str(tmp_path), 0))
+    assert ended == 0
+    for number in range(KILLS):
+        order = Order("tables", pipeline_of_version(1 + number % 2), str(tmp_path), 0)
+        killed.append(run_killed(forked, order, draw.uniform(0, seconds + LATE_S)))
+        seen.append(rows_of(tmp_path, "sums") in sums.values())
+        found.append((run_whole(forked, order)[0], rows_of(tmp_path, "sums") == sums[1 + number % 2]))
 
     assert found == [(0, True)] * KILLS
     assert all(seen)

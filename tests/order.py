@@ -1,0 +1,52 @@
+"""The order of the files of tests, which processes take one after the other: none that takes long ends alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LONG = (
+    "test_docs.py",
+    "export/test_kill.py",
+    "train/test_failures.py",
+    "flows/test_run.py",
+    "flows/test_deployments.py",
+    "flows/test_kill_matrix.py",
+    "flows/test_interrupt.py",
+    "flows/test_schedules.py",
+    "ingest/test_partitioned_kill.py",
+    "flows/test_serve.py",
+    "flows/test_python.py",
+    "train/test_saved_split.py",
+    "flows/test_alerts.py",
+    "clean/test_clean.py",
+    "train/test_own_metrics.py",
+    "train/test_own_runners.py",
+    "ingest/test_kill.py",
+    "flows/test_ui_text.py",
+    "flows/test_light_start.py",
+    "convert/test_kill.py",
+    "flows/test_limit.py",
+    "flows/test_retry.py",
+    "train/test_dask.py",
+    "flows/test_openlineage.py",
+    "ingest/test_packed.py",
+    "flows/test_new.py",
+    "flows/test_warnings.py",
+    "ingest/test_query_kill.py",
+    "convert/test_torture.py",
+    "flows/test_prefect_database.py",
+    "flows/test_first_pipeline.py",
+    "flows/test_cancellation.py",
+)
+"""The files that take more than 20 s, the longest first; half of that they wait."""
+
+
+def spread(files: Iterable[str]) -> dict[str, int]:
+    """Return the place of each file: the long ones in their order, each followed by its share of the others, which need the processors meanwhile."""
+    names = dict.fromkeys(files)
+    long = [name for name in (f"tests/{name}" for name in LONG) if name in names]
+    others = [name for name in names if name not in long]
+    share = len(others) / max(len(long), 1)
+    first = [round(number * share) for number in range(len(long) + 1)]
+    ordered = [name for number, name in enumerate(long) for name in (name, *others[first[number] : first[number + 1]])]
+    return {name: place for place, name in enumerate(ordered or others)}
