@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from tests.flows.conftest import Tidemill, group_is_gone, read_until
+from tests.flows.conftest import Command, Tidemill, group_is_gone, read_until
 from tests.train.conftest import sklearn_table
 from tests.train.publishing import judge
 
@@ -33,7 +33,8 @@ def irises(tmp_path: Path) -> pd.DataFrame:
     return pd.DataFrame(sklearn_table("iris")).astype(str)
 
 
-def test_a_file_of_semicolons_is_predicted_once(tidemill: Tidemill, irises: pd.DataFrame, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("prefect_server")
+def test_a_file_of_semicolons_is_predicted_once(command: Command, irises: pd.DataFrame, tmp_path: Path) -> None:
     """Its rejects are told and kept, its output is not replaced unasked, and nothing else is left."""
     path, output = tmp_path / "new[1].csv", tmp_path / "out.parquet"
     irises = irises.apply(lambda column: column.str.replace(".", ","))
@@ -41,9 +42,9 @@ def test_a_file_of_semicolons_is_predicted_once(tidemill: Tidemill, irises: pd.D
     path.write_bytes(irises.to_csv(index=False, sep=";").encode("cp1252"))
     asked = ("predict", "toy", path, "--data", tmp_path / "data", "--output", output)
 
-    first, second, third = tidemill(*asked), tidemill(*asked), tidemill(*asked, "--overwrite")
+    first, second, third = command(*asked), command(*asked), command(*asked, "--overwrite")
 
-    assert [ended.returncode for ended in (first, second, third)] == [0, 2, 0], first.stderr + third.stderr
+    assert [ended.code for ended in (first, second, third)] == [0, 2, 0], first.stderr + third.stderr
     assert f"149 rows of file {path} predicted by v0001-" in first.stdout
     assert f"warning: 1 of 150 rows of file {path} are rejects and not predicted" in first.stdout
     assert "because 'wide' is not a float; correct them" in first.stdout
@@ -54,15 +55,15 @@ def test_a_file_of_semicolons_is_predicted_once(tidemill: Tidemill, irises: pd.D
 
 
 def test_a_file_of_no_format_is_told_before_anything_starts(
-    tidemill: Tidemill, irises: pd.DataFrame, tmp_path: Path
+    command: Command, irises: pd.DataFrame, tmp_path: Path
 ) -> None:
     """The formats are named."""
     path = tmp_path / "new.dat"
     irises.to_csv(path, index=False)
 
-    ended = tidemill("predict", "toy", path, "--data", tmp_path / "data")
+    ended = command("predict", "toy", path, "--data", tmp_path / "data")
 
-    assert (ended.returncode, ended.stdout) == (2, "")
+    assert (ended.code, ended.stdout) == (2, "")
     assert f"error: {path}: .dat is not a format; known are .csv, " in ended.stderr
 
 

@@ -55,6 +55,7 @@ def pipeline(data: Path, candidate: dict[str, Any], **changes: Any) -> Pipeline:
     section = training(
         query="SELECT * EXCLUDE (row) FROM rows ORDER BY row",
         runner={"kind": "processes", "workers": 2},
+        learning_curve=False,
         candidates={"only": candidate},
         **changes,
     )
