@@ -29,6 +29,7 @@ from tasks.config.tls import Tls
 from tasks.config.training import (
     Between,
     Candidate,
+    EarlyStopping,
     GridSearch,
     GroupSplit,
     Preprocessing,
@@ -56,6 +57,7 @@ __all__ = [
     "Cost",
     "Dates",
     "DecisionRule",
+    "EarlyStopping",
     "ElementsSource",
     "Export",
     "FilesSource",

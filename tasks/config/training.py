@@ -146,6 +146,15 @@ class Preprocessing(ConfigModel):
     """Categories rarer than this share of the rows are one category together."""
 
 
+class EarlyStopping(ConfigModel):
+    """Boosting that ends where it no longer gains on rows that it does not learn from."""
+
+    fraction: TestFraction = 0.1
+    """Share of the rows of each fit that is held back for it, in the way of the split: the latest, whole groups, or at random."""
+    rounds: Annotated[int, Field(ge=1, le=10_000)] = 10
+    """Rounds without a gain after which it ends."""
+
+
 def _name_of_preprocessing(value: Any) -> str:
     return "parts" if isinstance(value, dict | Preprocessing) else "word"
 
@@ -159,6 +168,8 @@ class Candidate(ConfigModel):
     """Parameters of the estimator; classes are written as the target has them, e.g. class_weight: {0: 1, 1: 10}."""
     search: Search | None = None
     """Parameters to be tuned, within each fit and on its training rows only."""
+    early_stopping: Annotated[EarlyStopping | None, Field(exclude_if=lambda told: told is None)] = None
+    """Of boosting: when it ends, by rows of its own fit; without it, as the library does, which may hold back rows at random."""
     preprocessing: Annotated[
         Annotated[Literal["auto", "none"], Tag("word")] | Annotated[Preprocessing, Tag("parts")],
         Discriminator(_name_of_preprocessing),

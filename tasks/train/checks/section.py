@@ -12,6 +12,7 @@ from tasks.core.errors import ConfigError
 from tasks.core.sql import check_query
 from tasks.core.suggestions import did_you_mean
 from tasks.train.data.classes import BY_CLASS
+from tasks.train.models.early_stopping import TOLD_BY, stops_early
 from tasks.train.models.estimators import BASELINE, BOOSTING, estimator_kinds, load_estimator, package_of, parameters_of
 
 _ESTIMATORS = {"base_estimator", "classifier", "estimator", "estimators", "final_estimator", "regressor"}
@@ -68,7 +69,23 @@ def _check_candidate(candidate: Candidate) -> list[str]:
         for _ in [candidate.calibrate]
         if candidate.calibrate is not None and "classifier" not in estimator_kinds(estimator)
     ]
-    return unknown + nested + twice + kind or _check_values(estimator, candidate)
+    return unknown + nested + twice + kind + _check_stopping(estimator, candidate) or _check_values(
+        estimator, candidate
+    )
+
+
+def _check_stopping(estimator: type[Any], candidate: Candidate) -> list[str]:
+    """Return why a candidate cannot be told when to end."""
+    if candidate.early_stopping is None:
+        return []
+    if not stops_early(estimator):
+        return [
+            f"early_stopping: {estimator.__name__} takes no rows to end by; take it out, or choose HistGradientBoosting, "
+            "xgboost or lightgbm"
+        ]
+    space = candidate.search.space if candidate.search else {}
+    told = sorted(TOLD_BY & {*candidate.params, *space})
+    return [f"early_stopping: is said by {', '.join(told)} too; take one of them out"] if told else []
 
 
 def _check_values(estimator: type[Any], candidate: Candidate) -> list[str]:

@@ -130,6 +130,30 @@ def fold_rows(
     return found
 
 
+def hold_back(
+    split: Split, seed: int, rows: int, *, fraction: float, classes: Array | None, unit: Array | None
+) -> Pair:
+    """Return which rows of a fit it learns from, and which are held back, as positions among them, in the way of a split.
+
+    Args:
+        split: How rows are split.
+        seed: Seed of what is random.
+        rows: Number of rows.
+        fraction: Share of them to hold back.
+        classes: Class of each row, for classification.
+        unit: Moment or group of each row, where the split goes by one.
+
+    Raises:
+        TrainingError: when a side would be empty.
+
+    """
+    wanted = split.model_copy(update={"test_fraction": fraction})
+    if isinstance(wanted, RandomSplit):
+        return _hold_out_at_random(wanted, seed, rows, classes)
+    assert unit is not None
+    return _hold_out_by_time(wanted, unit) if isinstance(wanted, TimeSplit) else _draw_groups(wanted, seed, unit)
+
+
 def _hold_out_at_random(split: RandomSplit, seed: int, rows: int, classes: Array | None) -> Pair:
     strata = classes if split.stratify else None
     try:
@@ -214,6 +238,10 @@ def _spans(cuts: Array, total: int, folds: int) -> list[int]:
 def _hold_out_groups(split: GroupSplit, seed: int, groups: Array) -> Pair:
     cure = "name a column of more groups, or split by random"
     _check_number(int(groups.max()) + 1, split.folds + 1, f"groups of {split.column!r}", cure, folds=split.folds)
+    return _draw_groups(split, seed, groups, cure)
+
+
+def _draw_groups(split: GroupSplit, seed: int, groups: Array, cure: str = "") -> Pair:
     try:
         shuffle = GroupShuffleSplit(1, test_size=split.test_fraction, random_state=seed)
         train, test = next(shuffle.split(groups, groups=groups))

@@ -19,6 +19,7 @@ from tasks.train.data.types import Array
 from tasks.train.evaluation.metrics import BRIER, ModelOutput, compute
 from tasks.train.evaluation.results import Calibration
 from tasks.train.evaluation.statistics import Bootstrap, bootstrap_difference
+from tasks.train.models.early_stopping import as_plain
 from tasks.train.models.preprocessing import fit_keys
 
 INNER_FOLDS = 5
@@ -68,12 +69,14 @@ def calibrate(  # noqa: PLR0913, PLR0917 - what a fit sees
         )  # its steps are told by name
         if isinstance(training.split, TimeSplit):
             before, latest = folds[-1]
-            fitted = model.fit(frame.iloc[before], target[before], **fit_keys(_taken(weight, before)))
+            fitted = as_plain(model.fit(frame.iloc[before], target[before], **fit_keys(_taken(weight, before))))
             corrected = CalibratedClassifierCV(FrozenEstimator(fitted), method=method)
             corrected.fit(frame.iloc[latest], target[latest], sample_weight=_taken(weight, latest))
         else:
             corrected = CalibratedClassifierCV(model, method=method, cv=list(folds), ensemble=False)
             corrected.fit(frame, target, sample_weight=weight, **fit_keys(weight))
+            (found,) = corrected.calibrated_classifiers_
+            corrected.estimator, found.estimator = as_plain(corrected.estimator), as_plain(found.estimator)
     return Pipeline([("columns", "passthrough"), ("estimator", corrected)])
 
 

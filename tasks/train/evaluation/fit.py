@@ -15,6 +15,7 @@ from tasks.train.data.features import Features, observe
 from tasks.train.data.types import Array
 from tasks.train.evaluation.calibration import calibrate, uncalibrated
 from tasks.train.evaluation.search import search_params
+from tasks.train.models.early_stopping import EarlyStopped, HeldBack, as_plain
 from tasks.train.models.estimators import load_estimator, takes_weights
 from tasks.train.models.preprocessing import build_model, fit_keys, prefix_of
 
@@ -49,13 +50,17 @@ def fit_model(  # noqa: PLR0913, PLR0917 - what a fit sees
         raise TrainingError(f"{candidate.estimator} takes no weights of rows, and training.weights has them")
     labels = None if target.dtype.kind == "f" else labels_of(target)
     model = build_model(candidate, observe(features, frame), training.seed, labels)
+    if candidate.early_stopping is not None:
+        held_back = HeldBack(candidate.early_stopping, training.split, training.seed, unit)
+        model = EarlyStopped(model.steps, held_back=held_back)
+        frame = frame.reset_index(drop=True)
     if candidate.search is not None:
         model = search_params(training, model, candidate, frame, target, unit, positive, weight)
         if candidate.calibrate is None:
-            return model
+            return as_plain(model)
     if candidate.calibrate is not None:
         return calibrate(training, clone(model), candidate.calibrate, frame, target, unit, weight)
-    return model.fit(frame, target, **fit_keys(weight))
+    return as_plain(model.fit(frame, target, **fit_keys(weight)))
 
 
 def chosen_params(model: Pipeline, candidate: Candidate) -> dict[str, Any]:

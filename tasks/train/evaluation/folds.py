@@ -110,7 +110,8 @@ def fit_rows(job: CandidateJob, rows: Array, attempt: Attempt) -> Pipeline:
 
 def _folds_within(job: CandidateJob) -> bool:
     """Return whether a fit cuts its own rows again, in the way of the split."""
-    return job.candidate.search is not None or job.candidate.calibrate is not None
+    candidate = job.candidate
+    return any(each is not None for each in (candidate.search, candidate.calibrate, candidate.early_stopping))
 
 
 def explain(job: CandidateJob, error: Exception | str) -> str:
