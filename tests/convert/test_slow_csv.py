@@ -122,6 +122,25 @@ def test_no_block_that_ends_within_quotes_is_read_by_python(
     assert not slow
 
 
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("quoted", ("", "")),
+        ("of two lines", ("", "")),
+        ("quoted", (",UA,", ",U\\, A,")),
+        ("quoted", ('or ""', 'or \\"')),
+    ],
+)
+def test_no_quote_is_told_by_those_before_where_all_quote_fields(
+    tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch, kind: str, change: tuple[str, str]
+) -> None:
+    """They open and close in turns: where none is a character, no turn is looked for."""
+    monkeypatch.delattr(quoting, "_alternate")
+    (inbox(tmp_path) / "a.csv").write_text(csv_of(flights, kind).replace(*change))
+
+    assert made(tmp_path, files_source(read={"escape": "\\"} if any(change) else {})).rows_table == ROWS
+
+
 def test_no_record_of_two_lines_is_read_by_itself_for_its_line(
     tmp_path: Path, flights: Flights, slow: Counter[str]
 ) -> None:
@@ -326,7 +345,7 @@ def test_no_line_end_has_python_read_the_others(
     assert slow <= Counter({"a block of CSV as texts": 1})
 
 
-@pytest.mark.parametrize("odd", ['a \\\\ 5" b', "a\\\\b\\", 'a \\" 5" b', '"a \\", \x01b"'])
+@pytest.mark.parametrize("odd", ['a \\\\ 5" b', 'a \\" 5" b', '"a \\", \x01b"'])
 def test_no_plain_field_is_looked_at_beside_odd_escapes(
     tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch, odd: str
 ) -> None:

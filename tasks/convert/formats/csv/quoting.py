@@ -6,7 +6,6 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
@@ -140,25 +139,22 @@ class Quoting:
     def _unmask(self, masked: bytes) -> bytes | None:
         """Return the bytes with what escapes stand for within quotes, and in fields quoted for it; None where one of these has quotes."""
         view = np.frombuffer(masked, np.uint8)
-        quotes = np.flatnonzero(view == ord(self.quote))
-        quote, escape, delimiter = self.quote.encode(), self.escape.encode(), self.delimiter.encode()
-        bare = np.flatnonzero(view < len(_MASKS))[::2]
-        bare = bare[np.searchsorted(quotes, bare) % 2 == 0]
-        if len(bare):
-            marks = np.flatnonzero((view == ord(delimiter)) | (view == ord("\n")) | (view == ord("\r")))
-            marks = np.concatenate([[-1], marks, [len(view)]])
-            special = np.searchsorted(marks, bare[view[bare] > 0])
-            special = special[np.diff(special, prepend=-1) > 0]
-            begins, ends = marks[special - 1] + 1, marks[special]
-            is_last = masked.endswith(escape) or any(escape + end in masked for end in (b"\r", b"\n"))
+        quotes, first = np.flatnonzero(view == ord(self.quote)), np.flatnonzero(view < len(_MASKS))[::2]
+        begins = ends = plain = _NOWHERE
+        if len(bare := np.flatnonzero(np.searchsorted(quotes, first) % 2 == 0)):
+            is_mark = are_of(f"{self.delimiter}\r\n".encode(), view)
+            marks = np.concatenate([[-1], np.flatnonzero(is_mark), [len(view)]])
+            fields = np.cumsum(is_mark, dtype=np.int32)[first[bare]]
+            is_special = np.zeros(len(marks) - 1, dtype=bool)
+            is_special[fields[view[first[bare]] > 0]] = True
+            special, plain = np.flatnonzero(is_special), bare[~is_special[fields]]
+            begins, ends = marks[special] + 1, marks[special + 1]
+            is_last = (view[ends - 1] == ord(self.escape)).any()
             if is_last or (np.searchsorted(quotes, begins) != np.searchsorted(quotes, ends)).any():
                 return None
-            plain = bare[~np.isin(np.searchsorted(marks, bare), special)]
-            view = np.insert(view, np.concatenate([begins, ends]), quote[0])
-        else:
-            begins = ends = plain = bare
-            view = view.copy()
-        return _write_marks(view, (escape[0], quote[0], delimiter[0]), _moved(plain, begins, ends))
+        is_dropped = view[first] != _MASKS.index(_QUOTE_MASK)
+        is_dropped[plain] = False  # two characters
+        return _write_marks(view, first, is_dropped, f"{self.escape}{self.quote}{self.delimiter}", begins, ends)
 
 
 def are_of(characters: bytes, view: np.ndarray) -> np.ndarray:
@@ -167,20 +163,24 @@ def are_of(characters: bytes, view: np.ndarray) -> np.ndarray:
     return np.frombuffer(view.tobytes().translate(told), bool).reshape(view.shape)
 
 
-def _moved(places: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return where places are once a byte was inserted at each beginning and end."""
-    return places + np.searchsorted(begins, places, "right") + np.searchsorted(ends, places, "right")
-
-
-def _write_marks(view: np.ndarray, marks: Sequence[int], kept: np.ndarray) -> bytes:
-    """Return the bytes with the marks that escapes stand for; an escape before itself is two characters where that is `kept`."""
-    first = np.flatnonzero(view < len(_MASKS))[::2]
-    kinds = view[first]
-    view[first] = view[first + 1] = np.array(marks, np.uint8)[kinds]
+def _write_marks(
+    view: np.ndarray, first: np.ndarray, is_dropped: np.ndarray, marks: str, begins: np.ndarray, ends: np.ndarray
+) -> bytes:
+    """Return the bytes with the marks that masks stand for, of which some `first` ones are dropped, and a quote at each beginning and end."""
+    written = view.copy()
+    written[first] = written[first + 1] = np.frombuffer(marks.encode(), np.uint8)[view[first]]
     is_kept = np.ones(len(view), dtype=bool)
-    is_kept[first[kinds != _MASKS.index(_QUOTE_MASK)]] = False
-    is_kept[kept] = True
-    return view[is_kept].tobytes()
+    is_kept[first[is_dropped]] = False
+    written = written[is_kept]
+    if not len(begins):
+        return written.tobytes()
+    above = np.append(0, np.cumsum(is_kept, dtype=np.int32))
+    places = above[np.stack([begins, ends], axis=1).ravel()] + np.arange(2 * len(begins))
+    found = np.full(len(written) + len(places), ord(marks[1]), np.uint8)
+    is_byte = np.ones(len(found), dtype=bool)
+    is_byte[places] = False
+    found[is_byte] = written
+    return found.tobytes()
 
 
 def _are_marks(view: np.ndarray, quotes: np.ndarray, quote: str, delimiter: str) -> bool:
@@ -282,6 +282,8 @@ class Quoted:
 
     def hold(self, places: np.ndarray) -> np.ndarray:
         """Return whether each of the places, in their order, is in a quoted field."""
+        if len(places) < len(self.opening):  # what is looked up is the fewer
+            return np.asarray(np.searchsorted(self.opening, places) > np.searchsorted(self.closing, places, "right"))
         begins, ends = np.searchsorted(places, self.opening, "right"), np.searchsorted(places, self.closing)
         turns = np.bincount(begins, minlength=len(places) + 1) - np.bincount(ends, minlength=len(places) + 1)
         held: np.ndarray = np.cumsum(turns[:-1]) > 0
@@ -303,6 +305,10 @@ def find_quoted(view: np.ndarray, quote: str, delimiter: str) -> Quoted:
     begins = are_of(f"{delimiter}\r\n".encode(), view[quotes - 1]) | (quotes == 0)
     is_odd = ~begins
     is_odd[1:] &= np.diff(quotes) > 1
+    if not is_odd[::2].any():  # each opens and closes in its turn, as mostly they do
+        return Quoted(
+            quotes[: len(quotes) - len(quotes) % 2 : 2], quotes[1::2], int(quotes[-1]) if len(quotes) % 2 else None
+        )
     is_field, is_opening = _alternate(np.flatnonzero(begins), np.flatnonzero(is_odd), len(quotes))
     opening, closing = quotes[is_field & is_opening], quotes[is_field & ~is_opening]
     whole = len(closing)
