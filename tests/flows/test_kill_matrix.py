@@ -135,6 +135,8 @@ def test_a_run_is_killed_in_each_stage(
         before = states(prefect_server, run.flow_run_id)
         asked = ("resume",)
 
+    with (data / "inbox" / "rows.csv").open("a") as file:
+        file.write("no row\n")  # so that the last one reads the file again
     assert run_command(["resume", "--data", str(data)]) == 0
     told = capsys.readouterr().out
     assert run_command(["resume", "--data", str(data)]) == 2
@@ -159,6 +161,13 @@ def test_a_run_is_killed_in_each_stage(
         "rows_table": GROWN,
         "rows_duplicate": NEWEST,
         "rows_new": 0,
+    }
+    rows = summary["sources"]["rows"]
+    assert {name: rows[name] for name in ("rows_received", "rows_table", "rows_rejected", "rows_new")} == {
+        "rows_received": ROWS + 1,
+        "rows_table": ROWS,
+        "rows_rejected": 1,
+        "rows_new": ROWS + 1,
     }
 
 
