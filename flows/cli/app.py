@@ -296,6 +296,28 @@ def rollback(pipeline: Named, *, data: Data = Path("data")) -> int:
     return roll_back_champion(pipeline, data)
 
 
+exports = App(name="export", help="Hand a version on to others.")
+models.command(exports)
+
+
+@exports.command
+def onnx(
+    pipeline: Named,
+    version: Annotated[str | None, Parameter(help="Name of the version; without it, the one that serves.")] = None,
+    *,
+    output: Annotated[Path, Parameter(help="File to write.")],
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace the file that is there.")] = False,
+    data: Data = Path("data"),
+) -> int:
+    """Write a version as ONNX, once its predictions of the held-out rows are the model's within 1e-5.
+
+    What cannot be converted, or predicts otherwise, is named and not written.
+    """
+    from flows.cli.handover import export_onnx  # noqa: PLC0415 - heavy
+
+    return export_onnx(pipeline, version, data, output, overwrite=overwrite)
+
+
 @app.command
 def predict(
     pipeline: Named,

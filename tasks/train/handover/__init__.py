@@ -1,0 +1,1 @@
+"""Versions handed on to others: as ONNX, or to MLflow."""
