@@ -30,7 +30,7 @@ def parse_csv(data: bytes, delimiter: str = ",") -> RawBlock:
     return read_texts(CsvBlock(ByteView.of(data[head.size :]), head, head.lines + 1, head.size))
 
 
-TWO_OF_ONE = "1 fields, the header has 2"
+TWO_OF_ONE = "1 field, the header has 2"
 FRAGMENTS = st.sampled_from([b"a", b"b", b",", b'"', b"\n", b"\r", b"\r\n", b" ", b"\\", b"\0", b"\xff", "é".encode()])
 
 

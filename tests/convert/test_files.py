@@ -180,7 +180,7 @@ def test_what_became_of_a_file_is_told(tmp_path: Path) -> None:
     assert part.to_pylist() == [{"id": 1, "at": datetime(2013, 1, 1, 5, tzinfo=UTC), "note": "NA"}]
     assert (converted.rows_received, converted.rows_rejected, converted.rows_table) == (5, 4, 1)
     assert converted.reasons == {
-        "1 fields, the header has 3": 1,
+        "1 field, the header has 3": 1,
         "'x' is not an int": 1,
         "'y' is not an int": 1,
         "'soon' is not a timestamp": 1,
@@ -190,7 +190,7 @@ def test_what_became_of_a_file_is_told(tmp_path: Path) -> None:
     assert converted.digest == xxhash.xxh3_128(path.read_bytes()).hexdigest()
     assert [(reject["line"], reject["column"], reject["reason"], reject["raw"]) for reject in rejects] == [
         (3, "id", "'x' is not an int", "x,2013-01-01T05:00:00Z,"),
-        (4, None, "1 fields, the header has 3", "2"),
+        (4, None, "1 field, the header has 3", "2"),
         (5, "at", "'soon' is not a timestamp", "3,soon,x"),
         (6, "id", "'y' is not an int", "y,never,x"),
     ]

@@ -110,7 +110,7 @@ def test_totals_above_notes_are_rejects(tmp_path: Path) -> None:
     assert (table.rows_table, table.rows_rejected) == (19, 3)
     assert [(row["line"], row["raw"], row["reason"]) for row in read_rejects(tmp_path)] == [
         (21, "Summe;;1902,75", "a line of totals, as it looks"),
-        (23, "Stand: heute", "1 fields, the header has 3"),
+        (23, "Stand: heute", "1 field, the header has 3"),
         (24, "Seite 1;von 1", "2 fields, the header has 3"),
     ]
 

@@ -100,14 +100,14 @@ def test_rejects_are_kept_with_where_and_why(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "rejects" / "rows").schema == REJECT_SCHEMA
     assert read_rejects(tmp_path) == [
         {"source": "rows", "file": "inbox/a.csv", "line": 3, "column": None}
-        | {"reason": "1 fields, the header has 2", "raw": "3", "byte_offset": 8},
+        | {"reason": "1 field, the header has 2", "raw": "3", "byte_offset": 8},
         {"source": "rows", "file": "inbox/a.csv", "line": 4, "column": "x"}
         | {"reason": "'z' is not an int", "raw": 'z,"5\n"', "byte_offset": 10},
         {"source": "rows", "file": "inbox/b.jsonl", "line": 2, "column": None}
         | {"reason": "not a JSON object", "raw": "[]", "byte_offset": 9},
     ]
     assert (table.rows_received, table.rows_table, table.rows_rejected) == (5, 2, 3)
-    assert table.reasons == {"1 fields, the header has 2": 1, "'z' is not an int": 1, "not a JSON object": 1}
+    assert table.reasons == {"1 field, the header has 2": 1, "'z' is not an int": 1, "not a JSON object": 1}
 
 
 def test_what_is_unchanged_is_not_converted_again(tmp_path: Path) -> None:

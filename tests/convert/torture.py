@@ -51,7 +51,7 @@ CASES: Sequence[Case] = (
         "ragged.csv",
         b"a,b\n1,2\n3\n4,5,6\n7,8\n",
         [{"a": 1, "b": 2}, {"a": 7, "b": 8}],
-        [(3, "1 fields, the header has 2"), (4, "3 fields, the header has 2")],
+        [(3, "1 field, the header has 2"), (4, "3 fields, the header has 2")],
     ),
     Case(
         "unclosed.csv", b'a,b\n1,2\n3,"4\n5,6\n', [{"a": 1, "b": 2}, {"a": 5, "b": 6}], [(3, "a quote is not closed")]

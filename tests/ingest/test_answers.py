@@ -129,7 +129,7 @@ async def test_records_that_cannot_be_read_become_rejects(site: Site, tmp_path: 
 
     assert read_rows(landed.path) == [
         {"$reject": "3 fields where there are 2 columns", "text": "1,2,3"},
-        {"$reject": "1 fields where there are 2 columns", "text": "1"},
+        {"$reject": "1 field where there are 2 columns", "text": "1"},
         {"$reject": "repeats the header", "text": "a,b"},
         {"$reject": "',' expected after '\"'", "text": '1,"2"3'},
         {"$reject": "not in the answer's encoding", "text": "caf\\xe9,1"},
