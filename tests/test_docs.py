@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 from flows.cli.app import app
 from tasks.config import ApiSource, load_pipeline
 from tests.documented import DOCS, PAGES, PROJECT, README, blocks
-from tests.flows.conftest import call_command, data, sample_site  # noqa: F401 - fixtures
+from tests.flows.conftest import data, sample_site  # noqa: F401 - fixtures
 from tests.shop import ORDERS, PRODUCTS, TOKEN, open_shop, order, write_inbox
 
 BIN = Path(sys.executable).parent
@@ -152,17 +152,11 @@ def test_the_commands_of_operation_run(shop: Shop, sample_site: str) -> None:  #
 
 
 @pytest.mark.flow
-def test_the_pipelines_on_sources_give_each_value_as_it_is(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_pipelines_on_sources_give_each_value_as_it_is(shop: Shop) -> None:
     """Amounts, dates, yes and no, and keys are those that the shop has."""
     write_inbox(shop.folder / "sources" / "inbox")
-    monkeypatch.chdir(shop.folder)
-    for name, value in shop.environment.items():
-        monkeypatch.setenv(name, value)
     for text in blocks(DOCS / "sources.md", "yaml"):
-        ended = call_command(capfd.readouterr, "run", shop.write(text).name, "--data", "sources")
-        assert ended.code == 0, ended.stdout + ended.stderr
+        shop.run(f"tidemill run {shop.write(text).name} --data sources")
     tables = shop.folder / "sources" / "tables"
 
     known = pd.read_parquet(tables / "known_orders").set_index("id")
