@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.train.registry import list_versions
-from tests.flows.conftest import TOUR, Command, Tidemill, ToldRun
+from tests.flows.conftest import TOUR, Command, ToldRun
 
 pytestmark = pytest.mark.flow
 
@@ -58,16 +58,13 @@ def test_what_is_not_there_ends_with_2(toured: Path, command: Command, tmp_path:
         assert re.fullmatch(rf"error: .*{said}.*\n", ended.stderr)
 
 
-def test_the_champion_predicts_new_rows(
-    tidemill: Tidemill, tour_run: ToldRun, prefect_server: str, tmp_path: Path
-) -> None:
+def test_the_champion_predicts_new_rows(command: Command, tour_run: ToldRun, tmp_path: Path) -> None:
     """A table is predicted to a file; the terminal says by which version, and how far the rows have drifted."""
-    tidemill.environment["PREFECT_API_URL"] = prefect_server
     output = tmp_path / "out.parquet"
 
-    ended = tidemill("predict", TOUR, "iris", "--data", tour_run.data, "--output", output)
+    ended = command("predict", TOUR, "iris", "--data", tour_run.data, "--output", output)
 
-    assert ended.returncode == 0, ended.stderr
+    assert ended.code == 0, ended.stderr
     (version,) = list_versions(tour_run.data / "models" / "tour")
     made = pq.read_table(output)
     assert made.column_names[-1] == "model_version"

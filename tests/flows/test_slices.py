@@ -10,7 +10,7 @@ from flows.pipeline import pipeline
 from flows.summary import RunSummary
 from tasks.config import Pipeline, load_pipeline
 from tasks.core.errors import ConfigError, StageError
-from tests.flows.conftest import TOUR, Tidemill
+from tests.flows.conftest import TOUR, Command
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -75,11 +75,10 @@ async def test_a_slice_that_there_is_not_ends_a_run(config: Pipeline, tmp_path: 
     assert not (tmp_path / "raw").exists()
 
 
-def test_the_command_takes_a_slice(prefect_server: str, sample_site: str, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("prefect_server")
+def test_the_command_takes_a_slice(command: Command, tmp_path: Path) -> None:
     """Conditions of several options are one slice."""
-    tidemill = Tidemill({"SAMPLE_SITE": sample_site, "PREFECT_API_URL": prefect_server})
+    ended = command("run", TOUR, "--data", tmp_path, "--only", "ingest", "--partitions", "user_id=1,4..5", "--fresh")
 
-    ended = tidemill("run", TOUR, "--data", tmp_path, "--only", "ingest", "--partitions", "user_id=1,4..5", "--fresh")
-
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.code, ended.stderr) == (0, "")
     assert landed(tmp_path) == ["user_id=1", "user_id=4", "user_id=5"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prefect.client.base import PrefectHttpxSyncClient
 
-from tests.flows.conftest import Tidemill
+from tests.flows.conftest import Command, Tidemill
 
 pytestmark = pytest.mark.flow
 
@@ -55,18 +55,18 @@ def test_a_warning_reaches_every_place_a_person_looks_at(
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_strict_makes_a_warning_an_exit_code(tidemill: Tidemill, orders: Path, tmp_path: Path) -> None:
+def test_strict_makes_a_warning_an_exit_code(command: Command, orders: Path, tmp_path: Path) -> None:
     """For whoever looks at exit codes alone; the table is there all the same."""
-    ended = tidemill("run", orders, "--data", tmp_path / "data", "--strict")
+    ended = command("run", orders, "--data", tmp_path / "data", "--strict")
 
-    assert ended.returncode == 1
+    assert ended.code == 1
     assert (
         ended.stderr == "error: --strict: there are warnings (1), as above; mend their causes, or leave --strict out\n"
     )
     assert (tmp_path / "data" / "tables" / "orders").is_dir()
 
 
-def test_a_failed_run_shows_its_warnings(tidemill: Tidemill, prefect_server: str, orders: Path, tmp_path: Path) -> None:
+def test_a_failed_run_shows_its_warnings(command: Command, prefect_server: str, orders: Path, tmp_path: Path) -> None:
     """They may tell why it failed; the failure is what it ends with."""
     (tmp_path / "data" / "inbox" / "bad.txt").write_text("x\n" + "bad\n" * 9)
     orders.write_text(
@@ -74,11 +74,11 @@ def test_a_failed_run_shows_its_warnings(tidemill: Tidemill, prefect_server: str
         "  others: {kind: files, path: inbox/bad.txt, columns: {x: int}}\n"
     )
 
-    ended = tidemill("run", orders, "--data", tmp_path / "data")
+    ended = command("run", orders, "--data", tmp_path / "data")
 
     with PrefectHttpxSyncClient(base_url=prefect_server) as api:
         artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["warned-failing-run"]}}}).json()
     (report,) = (artifact["data"] for artifact in artifacts)
-    assert ended.returncode == 1
+    assert ended.code == 1
     assert "source others: 9 rows came and none entered the table" in ended.stderr
     assert report.index("source others: 9 rows came and none entered the table") < report.index(REJECTS)

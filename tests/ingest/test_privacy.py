@@ -236,7 +236,9 @@ def test_another_secret_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.flow
 @pytest.mark.usefixtures("prefect_server")
-def test_all_that_is_fetched_anew_may_have_another_secret(site: Site, tmp_path: Path) -> None:
+def test_all_that_is_fetched_anew_may_have_another_secret(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Once it is all there; the run before, with --fresh as well, had not come to that."""
     (tmp_path / "people.yaml").write_text(json.dumps({"name": "people", "sources": {"people": people(site)}}))
     folder = tmp_path / "data" / "raw" / "people"
@@ -244,9 +246,11 @@ def test_all_that_is_fetched_anew_may_have_another_secret(site: Site, tmp_path: 
     check_key(KEY.encode(), folder, fresh=True)
     run = ("run", tmp_path / "people.yaml", "--data", tmp_path / "data", "--only", "ingest")
 
-    ended = [Tidemill({"SALT": KEY})(*run, *more) for more in ((), ("--fresh",))]
+    monkeypatch.setenv("SALT", KEY)
 
-    assert [each.returncode for each in ended] == [1, 0]
+    ended = [call_command(capfd.readouterr, *run, *more) for more in ((), ("--fresh",))]
+
+    assert [each.code for each in ended] == [1, 0]
     assert "has not come to its end; run with --fresh again" in ended[0].stderr
     check_key(KEY.encode(), folder, fresh=False)
 

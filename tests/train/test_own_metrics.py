@@ -36,6 +36,7 @@ training:
   target: y
   positive: 0
   metric: {metric}
+  learning_curve: false
   runner: {{kind: processes, workers: 2}}
   candidates:
     logistic: {{estimator: sklearn.linear_model.LogisticRegression, params: {{max_iter: 3000}}}}
