@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from xgboost import XGBClassifier
 
 from tasks.config import Candidate, Training
 from tasks.core.errors import TrainingError
+from tasks.train.checks.preview import find_row_mistakes
 from tasks.train.data.features import Features
 from tasks.train.data.training_set import Problem
 from tasks.train.evaluation.fit import chosen_params, fit_model
@@ -36,7 +38,7 @@ from tasks.train.evaluation.output_file import read_output
 from tasks.train.evaluation.results import HOLDOUT_FILE
 from tasks.train.evaluation.statistics import Bootstrap
 from tasks.train.registry.comparison import HeldOut, paired_bootstrap_difference
-from tests.train.conftest import LOGISTIC, Evaluate, check_rows, sklearn_table, training
+from tests.train.conftest import LOGISTIC, Evaluate, check_rows, sklearn_table, training, write_table
 
 Jobs = Callable[..., dict[str, CandidateJob]]
 QUERY = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
@@ -239,6 +241,19 @@ def test_what_is_no_weight_is_refused_by_how_many_rows_have_it(weights: list[Any
 
     with pytest.raises(TrainingError, match=r"training\.weights: .*" + says):
         check_rows(training(weights="w"), table)
+
+
+def test_weights_are_looked_at_before_a_run(tmp_path: Path) -> None:
+    """`check` finds what is wrong with them in the tables that are there, and nothing where all is well."""
+    columns = {"x": range(60), "w": [0.0, *[1.5] * 59], "y": [True, False] * 30}
+    tables = {"rows": write_table(tmp_path / "rows", columns)}
+
+    (mistake,) = find_row_mistakes(training(weights="w"), tables)
+
+    assert mistake.startswith(
+        "training.weights: 'w' is no number above zero in 1 of 60 rows (zero or less in 1); leave"
+    )
+    assert find_row_mistakes(training(weights="x", query="SELECT x + 1 AS x, w, y FROM rows"), tables) == []
 
 
 def test_what_cannot_weigh_is_refused_by_name(evaluate: Evaluate) -> None:

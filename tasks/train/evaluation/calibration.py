@@ -20,7 +20,7 @@ from tasks.train.evaluation.metrics import BRIER, ModelOutput, compute
 from tasks.train.evaluation.results import Calibration
 from tasks.train.evaluation.statistics import Bootstrap, bootstrap_difference
 from tasks.train.models.early_stopping import as_plain
-from tasks.train.models.preprocessing import fit_keys
+from tasks.train.models.preprocessing import fit_keys, take_weights
 
 INNER_FOLDS = 5
 _BINS = 10
@@ -69,9 +69,9 @@ def calibrate(  # noqa: PLR0913, PLR0917 - what a fit sees
         )  # its steps are told by name
         if isinstance(training.split, TimeSplit):
             before, latest = folds[-1]
-            fitted = as_plain(model.fit(frame.iloc[before], target[before], **fit_keys(_taken(weight, before))))
+            fitted = as_plain(model.fit(frame.iloc[before], target[before], **fit_keys(take_weights(weight, before))))
             corrected = CalibratedClassifierCV(FrozenEstimator(fitted), method=method)
-            corrected.fit(frame.iloc[latest], target[latest], sample_weight=_taken(weight, latest))
+            corrected.fit(frame.iloc[latest], target[latest], sample_weight=take_weights(weight, latest))
         else:
             corrected = CalibratedClassifierCV(model, method=method, cv=list(folds), ensemble=False)
             corrected.fit(frame, target, sample_weight=weight, **fit_keys(weight))
@@ -108,10 +108,6 @@ def compare_calibration(method: str, before: ModelOutput, after: ModelOutput, bo
         _reliability(before),
         _reliability(after),
     )
-
-
-def _taken(weight: Array | None, rows: Array) -> Array | None:
-    return None if weight is None else weight[rows]
 
 
 def _reliability(output: ModelOutput) -> tuple[tuple[float, float], ...]:

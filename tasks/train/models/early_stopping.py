@@ -19,6 +19,7 @@ from tasks.train.data.features import encode_classes
 from tasks.train.data.split import hold_back
 from tasks.train.data.types import Array
 from tasks.train.models.estimators import package_of
+from tasks.train.models.preprocessing import take_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +78,8 @@ class EarlyStopped(Pipeline):  # type: ignore[misc]  # scikit-learn ships no typ
         weight = estimator__sample_weight
         learnt, held = self.held_back.part(X, y)
         columns, estimator = self[0], self[-1]
-        seen = _Rows(columns.fit_transform(X.iloc[learnt], y[learnt]), y[learnt], _taken(weight, learnt))
-        unseen = _Rows(columns.transform(X.iloc[held]), y[held], _taken(weight, held))
+        seen = _Rows(columns.fit_transform(X.iloc[learnt], y[learnt]), y[learnt], take_weights(weight, learnt))
+        unseen = _Rows(columns.transform(X.iloc[held]), y[held], take_weights(weight, held))
         _fit(estimator, seen, unseen, self.held_back.stopping.rounds)
         return self
 
@@ -99,10 +100,6 @@ TOLD_BY = frozenset(
     {"early_stopping", "early_stopping_round", "early_stopping_rounds", "n_iter_no_change", "validation_fraction"}
 )
 """Parameters that say the same of an estimator otherwise."""
-
-
-def _taken(weight: Array | None, rows: Array) -> Array | None:
-    return None if weight is None else weight[rows]
 
 
 def _fit(estimator: Any, learnt: _Rows, held: _Rows, rounds: int) -> None:

@@ -55,6 +55,11 @@ def build_model(candidate: Candidate, features: Features, seed: int, labels: Seq
     return Pipeline([("columns", columns), ("estimator", estimator)])
 
 
+def take_weights(weight: Array | None, rows: Array) -> Array | None:
+    """Return how much some rows count, by their positions."""
+    return None if weight is None else weight[rows]
+
+
 def fit_keys(weight: Array | None) -> dict[str, Array]:
     """Return what the fit of a pipeline takes beside rows and target: how much each row counts to its estimator."""
     return {} if weight is None else {"estimator__sample_weight": weight}
