@@ -128,8 +128,11 @@ def _taken(columns: Sequence[pa.ChunkedArray], places: Numbers) -> list[pa.Chunk
 
 
 def _records(grid: Grid, places: Sequence[int] | Numbers) -> pa.Table:
-    lines = [grid.number(int(place)) + 1 for place in places]
-    return make_records(lines, ["\t".join(grid.rows(int(place), int(place) + 1)[0]) for place in places])
+    chosen = np.array(places, np.int64)
+    if not len(chosen):
+        return make_records([], [])
+    texts = [column.take(pa.array(chosen)).combine_chunks().fill_null("") for column in grid.columns]
+    return make_records(grid.numbers[chosen] + 1, pc.binary_join_element_wise(*texts, "\t"))
 
 
 def _settle_blank(grid: Grid, first: int, skipped: bool | None) -> tuple[Grid, int]:
