@@ -12,8 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 
 from tasks.convert.formats import parquet
+from tasks.convert.formats.excel import workbook
+from tasks.convert.formats.excel.cells import Grid
 from tasks.convert.formats.json import document
 from tasks.convert.schema import written
 from tasks.convert.table import job
@@ -21,6 +24,7 @@ from tests.benchmarks.json_lines import write_records
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects
 from tests.convert.slow_paths import BYTES, ROWS, Flights, inbox, read_flights
 
+FEW = 20  # of many rows
 DAY = dt.date(2013, 1, 5)
 AT = dt.datetime(2013, 1, 5, 6, 7, 8, 90, dt.UTC)
 
@@ -45,7 +49,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(module, name, counted)
 
-    for module, name in ((written, "as_text"), (parquet, "write_objects"), (document, "_value_of"), (job, "Naming")):
+    for module, name in (
+        (workbook, "CarefulWorkbook"),
+        (Grid, "rows"),
+        (written, "as_text"),
+        (parquet, "write_objects"),
+        (document, "_value_of"),
+        (job, "Naming"),
+    ):
         count(module, name)
     return counts
 
@@ -97,6 +108,23 @@ def test_no_row_of_parquet_is_written_to_tell_its_line(tmp_path: Path, calls: Co
     table = make_table(tmp_path, files_source(table={"provenance": True}))
 
     assert (table.rows_table, calls["write_objects"]) == (ROWS, 0)
+
+
+def test_no_row_of_a_sheet_is_gathered_by_itself(tmp_path: Path, calls: Counter[str]) -> None:
+    """Rejects are told together, and times beside numbers below zero ask for no careful reader."""
+    with xlsxwriter.Workbook(inbox(tmp_path) / "a.xlsx") as book:
+        sheet, at = book.add_worksheet(), book.add_format({"num_format": "hh:mm"})
+        sheet.write_row(0, 0, ["v", "below", "at"])
+        for n in range(ROWS // 4):
+            sheet.write_row(n + 1, 0, [n if n % 3 else f"x{n}", -n])
+            sheet.write_number(n + 1, 2, 0.25, at)
+
+    table = make_table(tmp_path, files_source(columns={"v": "int"}, table=NO_LIMIT))
+
+    assert table.rows_rejected == len(range(0, ROWS // 4, 3))
+    assert read_rejects(tmp_path)[1]["raw"] == "x3\t-3\t06:00:00"
+    assert calls["CarefulWorkbook"] == 0
+    assert calls["rows"] < FEW
 
 
 def test_no_record_of_a_document_that_does_not_fit_is_read_again(

@@ -12,6 +12,7 @@ import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.convert.formats.excel import parts
 from tasks.convert.formats.excel.by_openpyxl import CarefulWorkbook
 from tasks.convert.formats.excel.cells import Grid
 from tasks.convert.formats.excel.parts import Archive
@@ -176,6 +177,30 @@ def test_days_before_1900_are_dates() -> None:
     data = rewrite(workbook(["a"], [date(1950, 1, 1)], [time(6)]), "<v>18264</v>", "<v>-18261.25</v>")
 
     assert read(data).table.to_pydict() == {"a": ["1849-12-30T18:00:00", "06:00:00"]}
+
+
+def test_numbers_below_zero_are_no_days_beside_times_of_other_columns() -> None:
+    """One in the column of a time may be a day before 1900, as calamine does not tell."""
+    beside = Archive(workbook(["a", "b"], [time(6), -1], [time(7), -2.5]))
+    among = Archive(workbook(["a", "b"], [time(6), -1], [-1.5, 2]))
+
+    assert not beside.bears_out("Sheet", {0})
+    assert among.bears_out("Sheet", {0})
+
+
+def test_padded_texts_are_found_wherever_a_part_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts are looked at in pieces, none of which ends within a text."""
+    cells = "".join(f'<row r="{n}"><c r="A{n}" t="inlineStr"><is><t>{"x" * n} </t></is></c></row>' for n in (2, 9))
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(with_cells(cells))) as old,
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        new.writestr("xl/worksheets/sheet1.xml", old.read("xl/worksheets/sheet1.xml"))
+
+    for size in range(1, 60):
+        monkeypatch.setattr(parts, "PIECE_BYTES", size)
+        assert Archive(buffer.getvalue()).is_odd
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -54,14 +54,14 @@ def open_workbook(data: bytes) -> tuple[list[str], list[str], CalamineWorkbook]:
     return [sheet.name for sheet in sheets], visible, book
 
 
-def fill_grid(book: CalamineWorkbook, name: str) -> tuple[Grid, bool]:
-    """Return the cells of a sheet, and whether some may be others than are written."""
+def fill_grid(book: CalamineWorkbook, name: str) -> tuple[Grid, Collection[int]]:
+    """Return the cells of a sheet, and the columns, from 0, in which some may be others than are written."""
     builder = GridBuilder()
     with _panics_raised():
         sheet = book.get_sheet_by_name(name)  # without the interpreter's lock: the loop lives
     # Blank rows above its cells are rows of it, blank columns left of them are not.
     builder.add(sheet.iter_rows(), sheet.width, sheet.start[1] if sheet.start else 0)
-    return builder.build(), builder.is_doubtful
+    return builder.build(), builder.doubtful
 
 
 def holds_rows(book: CalamineWorkbook, name: str) -> bool:

@@ -101,15 +101,15 @@ class Grid:
 class GridBuilder:
     """Takes the rows of a sheet some at a time, and gives its grid.
 
-    `is_doubtful` tells whether a number was met that its reader may have rounded,
-    or a time that may be that of a day before 1900.
+    `doubtful` are the columns, from 0, with a number that its reader may have
+    rounded, or a time that may be that of a day before 1900.
     """
 
     def __init__(self) -> None:
         self._pieces: list[tuple[list[pa.Array], list[pa.Array]]] = []
         self._numbers: list[Numbers] = []
         self._width = self._count = 0
-        self.is_doubtful = False
+        self.doubtful: set[int] = set()
 
     def add(self, rows: Iterator[Sequence[Any]], width: int = 0, left: int = 0) -> None:
         """Add all rows of a sheet, which may be of different widths, right of so many blank columns.
@@ -124,7 +124,7 @@ class GridBuilder:
             if first + len(piece) > MAX_ROWS:
                 raise TableError(f"its sheet has a row beyond {MAX_ROWS:,}, the last of Excel's; save it anew as .xlsx")
             blank = [(pa.nulls(len(piece), pa.string()), pa.array(np.zeros(len(piece), bool)))] * left
-            self._add(first, blank + list(map(self._texts, zip_longest(*piece))))
+            self._add(first, blank + [self._texts(values, left + n) for n, values in enumerate(zip_longest(*piece))])
             first += len(piece)
 
     def build(self) -> Grid:
@@ -158,13 +158,11 @@ class GridBuilder:
                 f"its sheet reaches over more than {MAX_CELLS:,} cells: delete what stands far from its table, or {CURE}"
             )
 
-    def _texts(self, values: Sequence[Any]) -> tuple[pa.Array, pa.Array]:
+    def _texts(self, values: Sequence[Any], place: int) -> tuple[pa.Array, pa.Array]:
         """Return cells of a column as texts, and which of them are texts in the sheet."""
         kinds = set(map(type, values))
-        if float in kinds:
-            self.is_doubtful = self.is_doubtful or _are_beyond(values)
-        if time in kinds:
-            self.is_doubtful = True
+        if time in kinds or (float in kinds and _are_beyond(values)):
+            self.doubtful.add(place)
         texts = _texts_of(values, kinds)
         if str not in kinds:
             return texts, pa.array(np.zeros(len(values), bool))

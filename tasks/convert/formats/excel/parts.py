@@ -6,7 +6,7 @@ import io
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from posixpath import join, normpath, split
@@ -42,6 +42,9 @@ _NO_VALUE = rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?"
 _UNSTORED = re.compile(rb"<(?:\w+:)?c\b([^>]*)>\s*" + _FORMULA + rb"\s*" + _NO_VALUE + rb"\s*</(?:\w+:)?c>")
 _COLUMN = re.compile(rb'\br="([A-Z]+)\d+"')
 _TEXT = b't="str"'
+_CELL_BEGIN = b'<c r="'
+_LAST_ELEMENT = re.compile(rb".*(<[^/])", re.DOTALL)
+_TAIL_BYTES = 2**18  # more than a text of a cell takes, of 32,767 characters
 _BLANKS = b"\xef\xbb\xbf \t\r\n"
 _MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -116,19 +119,22 @@ class Archive:
         path = self.paths.get(sheet, "")
         counts: Counter[int] = Counter()
         if path in self._parts and self._parts[path].has_formula:
-            for piece in self._pieces(path, b"row>"):
+            for piece in self._pieces(path, _behind_row):
                 found = (match[1] for match in _UNSTORED.finditer(piece) if _TEXT not in match[1])
                 counts.update(_place_of(column[1]) for each in found if (column := _COLUMN.search(each)))
         return counts
 
-    def bears_out(self, sheet: str) -> bool:
-        """Return whether a sheet has numbers of more digits than a float, or negative ones, which may be dates before 1900."""
+    def bears_out(self, sheet: str, doubtful: Collection[int]) -> bool:
+        """Return whether one of these columns, from 0, has numbers of more digits than a float, or negative ones, which may be dates before 1900."""
         path = self.paths.get(sheet, "")
-        return path not in self._parts or any(map(_DOUBT.search, self._pieces(path)))
+        if not doubtful or path not in self._parts:
+            return bool(doubtful)
+        pieces = self._pieces(path, _behind_row)
+        return any(_column_at(piece, match.start()) in doubtful for piece in pieces for match in _DOUBT.finditer(piece))
 
     def text(self, name: str) -> bytes:
         """Return a part."""
-        return b"".join(self._pieces(name))
+        return b"".join(self._pieces(name, _before_element))
 
     def _examine(self, name: str) -> Part:
         """Return what a part is like.
@@ -138,7 +144,7 @@ class Archive:
 
         """
         part, tags, places = Part(), 0, set[bytes]()
-        for number, piece in enumerate(self._pieces(name)):
+        for number, piece in enumerate(self._pieces(name, _before_element)):
             if not number and not piece.lstrip(_BLANKS).startswith(b"<"):
                 part.is_odd = piece[:4].replace(b"\0", b"").startswith((b"<", *_MARKS))
                 return part  # no UTF-8, or a picture
@@ -151,16 +157,14 @@ class Archive:
         part.is_odd = part.is_odd or b"" in places or _reach(places) > cells.MAX_CELLS
         return part
 
-    def _pieces(self, name: str, end: bytes = b">") -> Iterator[bytes]:
-        """Yield a part piece by piece, each as far as an `end`."""
+    def _pieces(self, name: str, find_end: Callable[[bytes], int]) -> Iterator[bytes]:
+        """Yield a part piece by piece, each as far as the end that is found, 0 where there is none yet."""
         kept = b""
         for piece in self._decompress(self._infos[name]):
-            whole, found, rest = piece.rpartition(end)
-            if found:
-                yield kept + whole + found
-                kept = rest
-            else:
-                kept += piece
+            kept += piece
+            if end := find_end(kept):
+                yield kept[:end]
+                kept = kept[end:]
             if len(kept) > _MAX_UNBROKEN:
                 raise TableError(f"has more in one place than fits in memory; {cells.CURE}")
         if kept:
@@ -185,6 +189,24 @@ class Archive:
             yield piece
         if given != info.file_size:
             _refuse(info)
+
+
+def _before_element(text: bytes) -> int:
+    """Return where the last element begins: what stands in it may go on."""
+    tail = text[-_TAIL_BYTES:]
+    match = _LAST_ELEMENT.match(tail)
+    return len(text) - len(tail) + match.start(1) if match else 0
+
+
+def _behind_row(text: bytes) -> int:
+    whole, found, _ = text.rpartition(b"row>")
+    return len(whole) + len(found)
+
+
+def _column_at(text: bytes, place: int) -> int:
+    """Return the column, from 0, of the cell that a place is in."""
+    column = _COLUMN.search(text, text.rfind(_CELL_BEGIN, 0, place))
+    return _place_of(column[1]) if column else 0
 
 
 def _within(folder: str, path: str) -> str:

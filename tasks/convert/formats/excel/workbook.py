@@ -41,12 +41,12 @@ def _read_archive(data: bytes, archive: Archive, chosen: str | int | None) -> Sh
     try:
         names, visible, book = open_workbook(data)
         name = choose_sheet(names, visible, chosen)
-        grid, is_doubtful = fill_grid(book, name)
+        grid, doubtful = fill_grid(book, name)
     except TableError:
         raise
     except Exception:  # noqa: BLE001 - calamine refuses what openpyxl reads, as the errors of newer Excel
         return _read_carefully(data, archive, chosen)
-    if is_doubtful and archive.bears_out(name):
+    if archive.bears_out(name, doubtful):
         return _read_carefully(data, archive, chosen)
     return _sheet_of(name, grid, visible, archive)
 
