@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.schema.types import TypeName, arrow_type, name_decimal
-from tasks.convert.schema.written import as_text, write_json
+from tasks.convert.schema.written import write_json, write_texts
 
 _UUID = "arrow.uuid"
 _KINDS: tuple[tuple[Callable[[pa.DataType], bool], TypeName], ...] = (
@@ -64,4 +64,4 @@ def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
             pass
     if pa.types.is_nested(column.type):
         return pa.chunked_array(map(write_json, column.chunks), pa.string())
-    return pa.chunked_array([pa.array(map(as_text, column.to_pylist()), pa.string())])
+    return pa.chunked_array(map(write_texts, column.chunks), pa.string())

@@ -16,6 +16,7 @@ from tasks.core.imports import import_once
 _PLAIN = r'^[^"\\\x00-\x1f]*$'
 _LEAST_PLAIN, _MOST_WHOLE, _MOST_PLAIN = 1e-4, 1e9, 1e10  # between these a kernel writes floats as Python does
 _NO_PART = r"\.0+$"
+_PARTS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of a second
 _ZONES = {None: "", "UTC": "+00:00"}
 
 
@@ -53,7 +54,38 @@ def write_json(values: pa.Array) -> pa.Array:
     kind = values.type
     write = next((write for is_kind, write in _WAYS if is_kind(kind)), None)
     found = None if write is None else write(values)
-    return quote(pa.array(map(as_text, values.to_pylist()), pa.string())) if found is None else found
+    return quote(write_texts(values)) if found is None else found
+
+
+def write_texts(values: pa.Array) -> pa.Array:
+    """Return values that Arrow does not cast to texts, or to others than tables have, as these."""
+    if pa.types.is_duration(values.type):
+        return _write_durations(values)
+    if isinstance(values.type, pa.UuidType):
+        return _write_uuids(values)
+    return pa.array(map(as_text, values.to_pylist()), pa.string())
+
+
+def _write_durations(durations: pa.Array) -> pa.Array:
+    """Return durations in ISO 8601, as pandas writes them."""
+    unit = _PARTS[durations.type.unit]
+    total = pc.fill_null(durations.cast(pa.int64()), 0).to_numpy()
+    seconds, part = np.divmod(total, unit)
+    days, seconds = np.divmod(seconds, 86_400)
+    digits = pc.utf8_lpad(pa.array(part).cast(pa.string()), len(str(unit)) - 1, "0")
+    fraction = pc.utf8_rtrim(pc.binary_join_element_wise("", digits, "."), "0.")
+    counts = [pa.array(each).cast(pa.string()) for each in (days, seconds // 3600, seconds // 60 % 60, seconds % 60)]
+    marked = [part for each in zip(("P", "DT", "H", "M"), counts, strict=True) for part in each]
+    return pc.if_else(durations.is_valid(), pc.binary_join_element_wise(*marked, fraction, "S", ""), None)
+
+
+def _write_uuids(values: pa.Array) -> pa.Array:
+    """Return UUIDs as they are mostly written, in groups of hexadecimal digits."""
+    filled = pc.fill_null(values.storage, bytes(16))
+    digits = b"".join(filled.to_pylist()).hex()
+    texts = pa.array([digits[at : at + 32] for at in range(0, len(digits), 32)], pa.string())
+    grouped = pc.replace_substring_regex(texts, r"^(.{8})(.{4})(.{4})(.{4})", r"\1-\2-\3-\4-")
+    return pc.if_else(values.storage.is_valid(), grouped, None)
 
 
 def quote(texts: pa.Array) -> pa.Array:

@@ -105,7 +105,8 @@ def read_flat(block: JsonBlock, decode: Decode = decode_together) -> RawBlock | 
             flat = flat_rows(block.window, values)
             if flat is not None:
                 table, types = _as_texts(block, flat)
-                return RawBlock(table, len(flat), NO_MISFITS, block.locate, types, len(flat))
+                numbers = block.numbers.tolist()
+                return RawBlock(table, len(flat), NO_MISFITS, block.locate, types, len(flat), lines=numbers)
     return None
 
 
