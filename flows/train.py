@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from tasks.reports.artifacts import as_task
 from tasks.reports.lineage import report_lineage
 from tasks.reports.progress import StageProgress, measure_candidates
 from tasks.reports.training import report_leaderboard, report_model
-from tasks.train.assessment.assess import assess_best
+from tasks.train.assessment.assess import Assessment, assess_best
+from tasks.train.assessment.slices import worst_slice
 from tasks.train.checks.training_set import is_checked
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.job import plan_jobs
@@ -37,6 +39,7 @@ from tasks.train.evaluation.leaderboard_file import keep_leaderboard
 from tasks.train.execution.pool import opened_workers
 from tasks.train.execution.schedule import evaluate_all, judge_finalists
 from tasks.train.registry import CARD, Decision, decide_champion, publish_version, read_champion
+from tasks.train.registry.assessed import tell_worst
 from tasks.train.tasks import build_training_set
 
 
@@ -98,6 +101,10 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     shown = await as_task(report_leaderboard, changed=fitted)(pipeline.name, leaderboard, **waiting)
     _tell_candidates(leaderboard)
     assessment = await asyncio.to_thread(assess_best, jobs, leaderboard)
+    if assessment is not None:
+        kept_board = replace(leaderboard.kept, assessment=asdict(assessment))
+        await asyncio.to_thread(keep_leaderboard, models, kept_board)
+        _tell_assessment(assessment)
     version = await asyncio.to_thread(publish_version, models, leaderboard, assessment)
     decision = await asyncio.to_thread(decide_champion, models, version, leaderboard)
     await watch.tell()
@@ -110,6 +117,15 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     if published:
         await report_lineage(pipeline.name, models, version)
     return leaderboard
+
+
+def _tell_assessment(assessment: Assessment) -> None:
+    """Tell what is doubtful about the best candidate, and for whom it is worst."""
+    for finding in assessment.findings:
+        if finding.severity == "warning":
+            tell(f"train: {finding.id}: {finding.measured}; {finding.cure}")
+    if worst_slice(assessment.slices):
+        tell(f"train: {tell_worst(assessment.slices)}")
 
 
 def _training_of(pipeline: Pipeline) -> Training:

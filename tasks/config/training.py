@@ -12,6 +12,7 @@ from tasks.config.base import NAME_PATTERN, ConfigModel, Duration, Name, NonEmpt
 from tasks.config.decision import DecisionRule
 from tasks.config.labels import Label, write_label
 from tasks.config.runners import RUNNERS, DeclaredRunner, Runner
+from tasks.config.slices import DeclaredSlicing, Slicing
 
 
 def _with_text_keys(value: Any) -> Any:
@@ -232,6 +233,10 @@ class Training(ConfigModel):
     """The best candidates by cross-validation, which alone are judged on the hold-out."""
     learning_curve: bool = True
     """Whether it is measured what the best candidate scores after learning from less, at as many shares of the rows as its `time_limit_s` holds, by what its folds took; it costs 1.2 to 1.7 times its folds, more where predicting is slow."""
+    coverage: Annotated[float, Field(ge=0.5, lt=1)] | None = None
+    """Share of rows whose truth is to lie between the ends of their intervals, or in their sets of classes, which predictions then have; without it, they have none."""
+    slices: list[DeclaredSlicing] = []
+    """Columns by whose values the best candidate's score on the hold-out is told apart: a name, or {column, bins, feature}."""
     promotion: Promotion = Promotion()
     """The policy by which the best candidate takes the champion's place."""
     candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
@@ -244,6 +249,19 @@ class Training(ConfigModel):
         rule = value.get("decision") if isinstance(value, dict) else None
         told = rule.get("positive") if isinstance(rule, dict) else getattr(rule, "positive", None)
         return value if told is None or value.get("positive") is not None else {**value, "positive": told}
+
+    @property
+    def slicings(self) -> tuple[Slicing, ...]:
+        """Return the columns of slices, each with what is said of it."""
+        return tuple(each if isinstance(each, Slicing) else Slicing(column=each) for each in self.slices)
+
+    @field_validator("slices")
+    @classmethod
+    def _name_a_column_once(cls, slices: list[str | Slicing]) -> list[str | Slicing]:
+        names = [each.column if isinstance(each, Slicing) else each for each in slices]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"slices has {twice!r} twice; take one of them out")
+        return slices
 
     @field_validator("query")
     @classmethod

@@ -1,9 +1,10 @@
-"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `sql`, `convert`, `clean`, `tables`, `train` or `orchestrate`."""
+"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `sql`, `convert`, `clean`, `tables`, `train`, `assess` or `orchestrate`."""
 
 from __future__ import annotations
 
 import argparse
 
+from tests.benchmarks.assess import measure_assess
 from tests.benchmarks.clean import measure_clean
 from tests.benchmarks.convert import measure_convert
 from tests.benchmarks.demo import measure_demo
@@ -21,6 +22,7 @@ _BENCHMARKS = {
     "clean": measure_clean,
     "tables": measure_tables,
     "train": measure_train,
+    "assess": measure_assess,
     "orchestrate": measure_orchestrate,
 }
 

@@ -134,13 +134,8 @@ PLANTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     (
         "worse_than_boosting",
-        {"rivals": (Rival("boosting", PLAIN, 0.03, (0.01, 0.05)),)},
-        {"rivals": (Rival("boosting", PLAIN, 0.03, (-0.01, 0.07)),)},
-    ),
-    (
-        "worse_than_boosting",
-        {"rivals": (Rival("boosting", PLAIN, 0.03, (0.01, 0.05)),)},
-        {"rivals": (Rival("svm", TUNED, 0.03, (0.01, 0.05)),)},
+        {"rivals": (Rival("boosting", 0.03, (0.01, 0.05)),)},
+        {"rivals": (Rival("boosting", 0.03, (-0.01, 0.07)),)},
     ),
 ]
 

@@ -34,6 +34,7 @@ DRAWN: dict[str, Callable[[], str]] = {
     "residuals": lambda: pictures.draw_residuals(*AMOUNTS),
     "predicted": lambda: pictures.draw_predicted(*AMOUNTS),
     "importances": lambda: pictures.draw_importances(IMPORTANCES, "roc_auc"),
+    "slices": lambda: pictures.draw_slices({f"a column: a value {n}": (0.1, -0.1, 0.3) for n in range(20)}, "roc_auc"),
     "learning_curve": lambda: pictures.draw_learning_curve([(n * 1000, 0.9, 0.8) for n in range(1, 9)], "roc_auc"),
     "histogram": lambda: pictures.draw_histogram(AMOUNTS[0], "prediction"),
 }

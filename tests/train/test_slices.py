@@ -142,6 +142,7 @@ def test_rows_of_a_group_are_not_counted_one_by_one() -> None:
     [
         (pa.array(["a"] * 40 + ["b"] * 5 + ["c"] * 4 + [None] * 31), None, {"a": 40, OTHERS: 9, NULL: 31}),
         (pa.array(["a"] * 40 + ["b"] * 5), None, {"a": 40, "b": 5}),
+        (pa.array(["a"] * 20 + ["b"] * 5 + ["c"] * 4), None, {"a": 20, "b": 5, "c": 4}),
         (pa.array([True] * 30 + [False] * 31), None, {"true": 30, "false": 31}),
         (pa.array([1] * 30 + [2] * 31), None, {"1": 30, "2": 31}),
         (pa.array(range(1, 121)), None, dict.fromkeys(("up to 30", "above 30, up to 60", "above 60, up to 90", "above 90"), 30)),

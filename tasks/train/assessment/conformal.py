@@ -19,14 +19,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from tasks.core.errors import TrainingError
 from tasks.train.data.types import Array
-from tasks.train.evaluation.metrics import ModelOutput
-from tasks.train.evaluation.statistics import Bootstrap, binomial_interval, bootstrap_interval
+
+if TYPE_CHECKING:  # scipy: a third of a second, which reading what is kept has no use for
+    from tasks.train.evaluation.metrics import ModelOutput
 
 By = Literal["random", "time", "group"]
 _ROUNDING = 1e-9  # of counted rows: 10 · 0.9 is 9
@@ -74,6 +75,8 @@ class Conformal:
     """
 
     coverage: float
+    unit: Literal["row", "group"]
+    """What counts as one."""
     units: int
     """Of how many rows, or groups, the errors are."""
     why: str
@@ -104,13 +107,15 @@ def fit_conformal(
         TrainingError: there are too few rows or groups for the coverage, or the model gives no probabilities.
 
     """
+    why = f"{_WHY[calibration.by]}{'' if seen.weight is None else ' Each row counts once, whatever its weight.'}"
     if seen.classes is None:
         low, high = fit_margins(seen.truth - seen.prediction, coverage, calibration)
         inside = (held_out.prediction + low <= held_out.truth) & (held_out.truth <= held_out.prediction + high)
         return Conformal(
             coverage=coverage,
+            unit="group" if calibration.by == "group" else "row",
             units=len(np.unique(calibration.units)),
-            why=_WHY[calibration.by],
+            why=why,
             size=high - low,
             holdout=_count(inside, units),
             low=low,
@@ -126,8 +131,9 @@ def fit_conformal(
     inside = sets[np.arange(len(sets)), _places(held_out)]
     return Conformal(
         coverage=coverage,
+        unit="group" if calibration.by == "group" else "row",
         units=len(np.unique(calibration.units)),
-        why=_WHY[calibration.by],
+        why=why,
         size=float(sets.sum(axis=1).mean()),
         holdout=_count(inside, units),
         threshold=threshold,
@@ -219,6 +225,8 @@ def _misses(output: ModelOutput) -> Array:
 
 def _count(inside: Array, units: Array | None) -> Covered:
     """Return how many are covered; of rows that belong together the interval is the wider of two."""
+    from tasks.train.evaluation.statistics import Bootstrap, binomial_interval, bootstrap_interval  # noqa: PLC0415 - as above
+
     rows, covered = len(inside), int(inside.sum())
     low, high = binomial_interval(covered, rows)
     if units is not None:

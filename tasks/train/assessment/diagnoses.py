@@ -56,10 +56,9 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Rival:
-    """Another candidate that was judged on the same held-out rows, and by how much it leads the best there."""
+    """A plain histogram boosting that was judged on the same held-out rows, and by how much it leads the best there."""
 
     name: str
-    candidate: Candidate
     lead: float
     interval: tuple[float, float]
 
@@ -109,6 +108,11 @@ class Moments:
     test: Array
     truth: Array
     """Of each row that trains, as a number: the amount, or the class's place."""
+
+
+def is_plain_boosting(candidate: Candidate) -> bool:
+    """Return whether a candidate is what anybody would try first: a histogram boosting that nothing is searched for."""
+    return candidate.estimator in _PLAIN_BOOSTING and candidate.search is None
 
 
 def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
@@ -356,8 +360,7 @@ def _find_untuned(evidence: Evidence) -> Iterator[Finding]:
 def _find_better_boosting(evidence: Evidence) -> Iterator[Finding]:
     """Yield where a histogram boosting without parameters of its own is surely better on the hold-out."""
     for rival in evidence.rivals:
-        is_plain = rival.candidate.estimator in _PLAIN_BOOSTING and rival.candidate.search is None
-        if is_plain and rival.interval[0] > 0:
+        if rival.interval[0] > 0:
             yield Finding(
                 "worse_than_boosting",
                 "warning",

@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.train.assessment.slices import FEWEST_ROWS
 from tasks.train.data.features import is_text_type, read_numbers
 from tasks.train.data.types import Array
 
-FEWEST_ROWS = 30
-"""Of a part that is judged by itself; values of fewer are one part together."""
 MOST_VALUES = 20
 BINS = 4
 """Of a column of numbers or times, where the pipeline says nothing."""
@@ -25,17 +24,22 @@ def read_parts(column: pa.ChunkedArray, bins: int | None = None) -> Array:
     """Return of each row the text of the part that it is in.
 
     Texts and truths are parts by value, and so are up to twenty whole numbers
-    where no bins are asked for; other numbers and times are cut where equally
-    many rows are. Values of too few rows are one part together.
+    where no bins are asked for; values of few rows beside others of more are
+    one part together. Other numbers and times are cut where equally many rows
+    are.
     """
     is_number = not is_text_type(column.type) and not pa.types.is_boolean(column.type)
     by_value = not is_number or (
         bins is None and pa.types.is_integer(column.type) and pc.count_distinct(column).as_py() <= MOST_VALUES
     )
-    texts = _write_values(column) if by_value else _cut(column, bins or BINS)
+    return _put_rare_together(_write_values(column)) if by_value else _cut(column, bins or BINS)
+
+
+def _put_rare_together(texts: Array) -> Array:
     values, codes, counts = np.unique(texts, return_inverse=True, return_counts=True)
     kept = np.argsort(-counts, kind="stable")[:MOST_VALUES]
-    kept = kept[counts[kept] >= FEWEST_ROWS]
+    if counts.max() >= FEWEST_ROWS:
+        kept = kept[counts[kept] >= FEWEST_ROWS]
     rare = np.setdiff1d(np.arange(len(values)), kept)
     return np.where(np.isin(codes, rare), OTHERS, texts) if len(rare) > 1 else texts
 

@@ -13,21 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
-from tasks.train.assessment.parts import FEWEST_ROWS
 from tasks.train.data.types import Array
-from tasks.train.evaluation.statistics import (
-    Bootstrap,
-    Score,
-    adjust_holm,
-    bootstrap_scores,
-    percentile_interval,
-    positions_by,
-)
 
+if TYPE_CHECKING:  # scipy: a third of a second, which reading what is kept has no use for
+    from tasks.train.evaluation.statistics import Score
+
+FEWEST_ROWS = 30
+"""Of a part that is tested, and of one that is a part by itself."""
 FEWEST_OF_CLASS = 10
 """Rows of a part's rarest class, or groups, without which nothing is tested."""
 SURE_P = 0.05
@@ -93,6 +89,8 @@ def find_slices(columns: Mapping[str, Array], score: Score, rows: HeldOutRows) -
         rows: What decides how sure it is.
 
     """
+    from tasks.train.evaluation.statistics import adjust_holm  # noqa: PLC0415 - as above
+
     found = [
         _measure(name, str(value), np.flatnonzero(parts == value), len(parts), score, rows)
         for name, parts in columns.items()
@@ -115,6 +113,8 @@ def _lead(each: Slice) -> float:
 
 
 def _measure(column: str, value: str, inside: Array, total: int, score: Score, rows: HeldOutRows) -> Slice:
+    from tasks.train.evaluation.statistics import Bootstrap, bootstrap_scores, percentile_interval  # noqa: PLC0415 - as above
+
     own = _finite(score(inside))
     found = Slice(column, value, len(inside), own)
     if own is None:
@@ -140,6 +140,8 @@ def _measure(column: str, value: str, inside: Array, total: int, score: Score, r
 
 def _test(found: Slice, error: float, degrees: int) -> Slice:
     """Return the slice with the interval of its difference, and the p-value of there being none."""
+    from scipy.special import stdtr, stdtrit  # noqa: PLC0415 - as above
+
     assert found.difference is not None
     margin = float(stdtrit(degrees, 0.975)) * error
     return replace(
@@ -151,12 +153,12 @@ def _test(found: Slice, error: float, degrees: int) -> Slice:
 
 def _draw_alike(inside: Array, outside: Array, draws: int, rows: HeldOutRows) -> Iterator[Array]:
     """Yield draws of other rows: as many as the part has, of each class, or as many groups."""
+    from tasks.train.evaluation.statistics import draw_groups  # noqa: PLC0415 - as above
+
     generator = np.random.default_rng(rows.seed)
     if rows.units is not None:
-        clusters = [outside[each] for each in positions_by(rows.units[outside])]
         number = len(np.unique(rows.units[inside]))
-        for _ in range(draws):
-            yield np.concatenate([clusters[chosen] for chosen in generator.integers(len(clusters), size=number)])
+        yield from (outside[each] for each in draw_groups(generator, rows.units[outside], number, draws))
         return
     layers = [(outside, len(inside))]
     if rows.strata is not None:

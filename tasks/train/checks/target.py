@@ -111,6 +111,7 @@ def find_column_mistakes(training: Training, columns: Sequence[str]) -> Iterator
     named = {"training.target": training.target, **({"training.weights": training.weights} if training.weights else {})}
     if isinstance(training.split, TimeSplit | GroupSplit):
         named["training.split.column"] = training.split.column
+    named |= {f"training.slices.{number}": each.column for number, each in enumerate(training.slicings)}
     for key, name in named.items():
         if name not in columns:
             shown = ", ".join(columns)

@@ -81,7 +81,8 @@ def not_features(training: Training) -> set[str]:
     """Return the columns that are no features."""
     split = training.split
     by = {split.column} if isinstance(split, TimeSplit | GroupSplit) else set()
-    return {training.target, *by, *([training.weights] if training.weights else [])}
+    kept = {each.column for each in training.slicings if not each.feature}
+    return {training.target, *by, *kept, *([training.weights] if training.weights else [])}
 
 
 def read_frame(table: pa.Table, features: Features, rows: Array | None = None) -> pd.DataFrame:

@@ -57,8 +57,14 @@ class CandidateJob:
                 "candidate": self.candidate.model_dump(exclude=_LIMITS),
                 "versions": self.versions,
                 **({"metrics": self.metrics} if self.metrics else {}),
+                **({"kept_from_models": kept} if (kept := self._kept_from_models) else {}),
             }
         )
+
+    @property
+    def _kept_from_models(self) -> list[str]:
+        """Return the columns that only slices are made by."""
+        return sorted(each.column for each in self.training.slicings if not each.feature)
 
     @property
     def folder(self) -> Path:

@@ -55,6 +55,8 @@ class KeptLeaderboard:
     folds: int = 0
     warnings: tuple[str, ...] = ()
     candidates: tuple[KeptLine, ...] = ()
+    assessment: dict[str, Any] | None = None
+    """What is known of the best beside its scores, as its own file has it."""
 
 
 read_leaderboard = json_reader(KeptLeaderboard)

@@ -32,8 +32,8 @@ class Predictions:
 
     def __init__(
         self,
-        model: Pipeline,
-        frame: pd.DataFrame,
+        model: Pipeline | _Replay,
+        frame: pd.DataFrame | None,
         truth: Array,
         weight: Array | None = None,
         positive: Label | None = None,
@@ -191,3 +191,24 @@ class _ClassifierAnswers(ClassifierMixin, _Fitted):  # type: ignore[misc]  # as 
 
 class _RegressorAnswers(RegressorMixin, _Fitted):  # type: ignore[misc]  # as above
     """Answers of a regressor."""
+
+
+def replay(output: ModelOutput) -> Predictions:
+    """Return what a model said, as it was kept, in the shape of a model that says it: it is scored as it was then."""
+    return Predictions(_Replay(output), None, output.truth, output.weight)
+
+
+class _Replay:
+    """A model that says of any rows what was said."""
+
+    def __init__(self, output: ModelOutput) -> None:
+        self._output = output
+        if output.classes is not None:
+            self.classes_ = output.classes
+        given = {"predict_proba": output.probability, "decision_function": output.ranking}
+        for method, said in given.items():
+            if said is not None:
+                setattr(self, method, lambda _, said=said: said)
+
+    def predict(self, _: object) -> Array:
+        return self._output.prediction

@@ -107,12 +107,10 @@ class Bootstrap:
         """Yield the positions of each draw."""
         generator = np.random.default_rng(self.seed)
         if self.groups is not None:
-            clusters = positions_by(self.groups)
-            for _ in range(self.draws):
-                drawn = generator.integers(len(clusters), size=len(clusters))
-                yield np.concatenate([clusters[chosen] for chosen in drawn])
+            number = len(np.unique(self.groups))
+            yield from draw_groups(generator, self.groups, number, self.draws)
             return
-        layers = [np.arange(self.rows)] if self.strata is None else positions_by(self.strata)
+        layers = [np.arange(self.rows)] if self.strata is None else _positions_by(self.strata)
         for _ in range(self.draws):
             yield np.concatenate([layer[generator.integers(len(layer), size=len(layer))] for layer in layers])
 
@@ -124,6 +122,19 @@ def held_out_bootstrap(
     rows = len(truth)
     draws = max(_FEWEST_DRAWS, min(DRAWS, _DRAWN_ROWS // rows))
     return Bootstrap(rows, seed, draws=draws, strata=truth if classes else None, groups=groups)
+
+
+def draw_groups(
+    generator: np.random.Generator, groups: NDArray[np.generic], number: int, draws: int
+) -> Iterator[Positions]:
+    """Yield the positions of a number of groups, drawn with replacement, each with all of its rows."""
+    _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order, ends = np.argsort(codes, kind="stable"), np.cumsum(sizes)
+    for _ in range(draws):
+        drawn = generator.integers(len(sizes), size=number)
+        taken = sizes[drawn]
+        steps = np.repeat(ends[drawn] - np.cumsum(taken), taken)  # from a place of the draw to one in the order
+        yield order[steps + np.arange(len(steps))]
 
 
 def bootstrap_interval(score: Score, bootstrap: Bootstrap) -> tuple[float, float]:
@@ -159,7 +170,7 @@ def _corrected_error(scores: Floats, train_rows: int, test_rows: int) -> float:
     return float(np.sqrt((1 / len(scores) + test_rows / train_rows) * variance))
 
 
-def positions_by(labels: NDArray[np.generic]) -> list[Positions]:
+def _positions_by(labels: NDArray[np.generic]) -> list[Positions]:
     """Return the positions of each distinct label."""
     _, codes = np.unique(labels, return_inverse=True)
     order = np.argsort(codes, kind="stable")

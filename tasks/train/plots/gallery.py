@@ -59,7 +59,7 @@ def make_gallery(
     of_holdout = _of_holdout(leaderboard.training_set.task, judged, of)
     sections = [*((title, caption + alike, draw) for title, caption, draw in of_holdout), *_of_best(leaderboard)]
     if assessment is not None:
-        sections += _of_assessment(assessment)
+        sections += _of_assessment(assessment, leaderboard.training.metric)
     shown = []
     for title, caption, draw in sections:
         try:
@@ -109,7 +109,16 @@ def _of_holdout(task: str, judged: list[_Judged], of_class: str) -> Iterator[_Se
     yield "Confusion", caption, partial(pictures.draw_confusion, best.truth, best.prediction)
 
 
-def _of_assessment(assessment: Assessment) -> Iterator[_Section]:
+def _of_assessment(assessment: Assessment, metric: str) -> Iterator[_Section]:
+    apart = {
+        f"{each.column}: {each.value}": (each.difference, *each.difference_interval)
+        for each in sorted(assessment.slices, key=lambda each: each.difference or 0.0)
+        if each.difference is not None and each.difference_interval is not None
+    }
+    if apart:
+        caption = "The farthest behind first; intervals are of each by itself, and what is surely worse is in the card."
+        shown = dict(list(apart.items())[: pictures.FEATURES_DRAWN])
+        yield "Slices", caption, partial(pictures.draw_slices, shown, metric)
     if assessment.decision is not None:
         threshold = assessment.decision
         caption = f"By {threshold.aim}: {threshold.value:.4f}, chosen on the rows that folds tested."

@@ -134,6 +134,21 @@ def draw_importances(importances: Mapping[str, tuple[float, float]], metric: str
     return _as_svg(figure)
 
 
+def draw_slices(differences: Mapping[str, tuple[float, float, float]], metric: str) -> str:
+    """Return by how much each slice is better than the other rows, and the interval of that."""
+    figure, axes = _new_figure(
+        f"Lead in {metric} over the other rows", "", height=0.8 + 0.22 * max(len(differences), 6)
+    )
+    for place, (difference, low, high) in enumerate(list(differences.values())[::-1]):
+        axes.plot([low, high], [place, place], color=FAINT, linewidth=2)
+        axes.plot([difference], [place], color=COLORS[1] if high < 0 else COLORS[0], marker="o")
+    axes.axvline(0, color=FAINT, linewidth=1, linestyle="--")
+    axes.set_yticks(range(len(differences)), [name[:40] for name in list(differences)[::-1]])
+    axes.tick_params(axis="y", labelsize=8)
+    axes.grid(visible=False, axis="y")
+    return _as_svg(figure)
+
+
 def draw_learning_curve(points: Sequence[tuple[int, float, float]], metric: str) -> str:
     """Return the score on training and on unseen rows, by rows learnt from."""
     figure, axes = _new_figure("Rows to learn from", metric)

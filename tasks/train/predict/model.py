@@ -12,6 +12,7 @@ import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
 from tasks.core.errors import ConfigError, TrainingError
+from tasks.train.assessment.conformal import Conformal
 from tasks.train.assessment.threshold import Threshold, decide
 from tasks.train.data.classes import TWO
 from tasks.train.data.drift import count_values
@@ -19,6 +20,7 @@ from tasks.train.data.features import Features, read_frame
 from tasks.train.data.types import Array
 from tasks.train.evaluation.output_file import PROBABILITY
 from tasks.train.models.estimators import package_of
+from tasks.train.predict.intervals import interval_columns, interval_fields
 from tasks.train.predict.output import MADE_BY
 from tasks.train.registry import Version, read_champion, read_version
 
@@ -87,26 +89,39 @@ class ServingModel:
             if (threshold := self._threshold) is not None:
                 place = self.model.classes_.tolist().index(threshold.positive)
                 told = told.append_column(DECISION, pa.array(decide(threshold, probability[:rows, place])))
+        sure = None if probability is None else probability[:rows]
+        for name, values in interval_columns(self._intervals, predicted[:rows], sure, self._classes):
+            told = told.append_column(name, values)
         return told.append_column(MADE_BY, pa.repeat(self.version.name, rows)), counted
 
     def empty(self, schema: pa.Schema) -> pa.Table:
         """Return what no rows become."""
-        kind = _plain(self.model.classes_).type if hasattr(self.model, "classes_") else pa.float64()
+        kind = pa.float64() if self._classes is None else self._classes.type
         fields = [*schema, pa.field(PREDICTION, kind)]
         fields += [pa.field(name, pa.float64()) for name in self._probabilities]
         if (threshold := self._threshold) is not None:
             fields += [pa.field(DECISION, pa.array([threshold.positive, threshold.negative]).type)]
+        fields += interval_fields(self._intervals, kind)
         return pa.schema([*fields, pa.field(MADE_BY, pa.string())]).empty_table()
 
     @property
     def added(self) -> tuple[str, ...]:
         """Return the columns that the model adds."""
         decision = () if self._threshold is None else (DECISION,)
-        return (PREDICTION, *self._probabilities, *decision, MADE_BY)
+        sure = (field.name for field in interval_fields(self._intervals, pa.null()))
+        return (PREDICTION, *self._probabilities, *decision, *sure, MADE_BY)
 
     @property
     def _threshold(self) -> Threshold | None:
         return self.version.assessment.decision if self.version.assessment is not None else None
+
+    @property
+    def _intervals(self) -> Conformal | None:
+        return self.version.assessment.intervals if self.version.assessment is not None else None
+
+    @property
+    def _classes(self) -> pa.Array | None:
+        return _plain(self.model.classes_) if hasattr(self.model, "classes_") else None
 
     @property
     def _probabilities(self) -> tuple[str, ...]:

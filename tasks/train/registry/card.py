@@ -13,6 +13,7 @@ from tasks.lineage.drawing import draw, noun_of_files
 from tasks.lineage.records import TrainingRecord
 from tasks.train.assessment.threshold import Threshold
 from tasks.train.evaluation.results import MODEL_FILE, Calibration
+from tasks.train.registry.assessed import assessed_sections
 from tasks.train.registry.version import Environment, Version
 
 _FEATURES_SHOWN = 50
@@ -29,6 +30,7 @@ def write_card(version: Version, environment: Environment, record: TrainingRecor
         "Scores": _scores(version),
         **({"Calibration": _calibration(version.calibration)} if version.calibration else {}),
         **({"Decision": _decision(decision)} if (decision := _of(version)) else {}),
+        **dict(assessed_sections(version.assessment)),
         "Data": _data(version),
         "Made of": _made_of(version, record),
         "Features": _features(version),
