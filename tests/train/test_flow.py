@@ -6,6 +6,7 @@ import asyncio
 import json
 import multiprocessing
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,11 @@ def test_trains_ranks_and_crowns(trained: Trained) -> None:
     leaderboard, models = trained.leaderboard, trained.data / "models" / "iris"
 
     champion = json.loads((models / "champion.json").read_text())
-    assert read_leaderboard(models / "leaderboard.json") == leaderboard.kept
+    kept = read_leaderboard(models / "leaderboard.json")
+    assert kept is not None
+    assert kept.assessment is not None
+    assert replace(kept, assessment=None) == leaderboard.kept
+    assert "correlated_features" in [finding["id"] for finding in kept.assessment["findings"]]
     assert {step.name for step in trained.steps} == {"dummy", "logistic", "forest"}
     assert [(step.done, step.total) for step in trained.steps] == [(1, 3), (2, 3), (3, 3)] * 2
     assert leaderboard.best is not None

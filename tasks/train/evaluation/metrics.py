@@ -8,7 +8,7 @@ from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from tasks.core.errors import TrainingError
 from tasks.train.data.classes import TWO
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
-from tasks.train.evaluation.statistics import Score
+
+if TYPE_CHECKING:  # scipy: a third of a second, which a run in which nothing is new has no use for
+    from tasks.train.evaluation.statistics import Score
 
 Judge = Callable[[Array, Array, Array, Array | None], float]  # (truth, what was said, classes, weights)
 
