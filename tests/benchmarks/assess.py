@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.linear_model import LinearRegression, LogisticRegression, QuantileRegressor
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, cross_val_predict
 
-from tasks.train.assessment.conformal import Calibration, fit_margins, fit_threshold, sets_of
+from tasks.train.assessment.conformal import Exchangeable, fit_margins, fit_threshold, sets_of
 from tasks.train.assessment.slices import HeldOutRows, find_slices
 from tasks.train.data.types import Array
 from tasks.train.evaluation.metrics import ModelOutput, quick_scoring
@@ -78,9 +78,9 @@ def _cover_amounts(model: LinearRegression | QuantileRegressor, *, by_group: boo
         old, new = slice(ROWS), slice(ROWS, None)
         folds = GroupKFold(5) if by_group else KFold(5, shuffle=True, random_state=0)
         errors = y[old] - cross_val_predict(model, x[old], y[old], cv=folds, groups=groups[old] if by_group else None)
-        calibration = Calibration("group" if by_group else "random", groups[old], np.zeros(ROWS))
+        exchangeable = Exchangeable("group" if by_group else "random", groups[old], np.zeros(ROWS))
         said = model.fit(x[old], y[old]).predict(x[new])
-        margins = [fit_margins(errors, level, calibration) for level in LEVELS]
+        margins = [fit_margins(errors, level, exchangeable) for level in LEVELS]
         return [float(np.mean((said + low <= y[new]) & (y[new] <= said + high))) for low, high in margins]
 
     return cover
@@ -93,9 +93,9 @@ def _cover_classes(draw: Draw, generator: np.random.Generator) -> list[float]:
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     said = cross_val_predict(model, x[old], y[old], cv=folds, method="predict_proba")
     misses = 1 - said[np.arange(ROWS), y[old]]
-    calibration = Calibration("random", rows[old], np.zeros(ROWS))
+    exchangeable = Exchangeable("random", rows[old], np.zeros(ROWS))
     told = model.fit(x[old], y[old]).predict_proba(x[new])
-    sets = [sets_of(told, fit_threshold(misses, level, calibration)) for level in LEVELS]
+    sets = [sets_of(told, fit_threshold(misses, level, exchangeable)) for level in LEVELS]
     return [float(each[np.arange(NEW_ROWS), y[new]].mean()) for each in sets]
 
 

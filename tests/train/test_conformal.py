@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupKFold, KFold, cross_val_predict, train_
 from sklearn.preprocessing import StandardScaler
 
 from tasks.core.errors import TrainingError
-from tasks.train.assessment.conformal import Calibration, Conformal, fit_conformal, fit_margins, fit_threshold, sets_of
+from tasks.train.assessment.conformal import Conformal, Exchangeable, fit_conformal, fit_margins, fit_threshold, sets_of
 from tasks.train.data.types import Array
 from tasks.train.evaluation.metrics import ModelOutput
 from tasks.train.evaluation.statistics import binomial_interval
@@ -19,9 +19,9 @@ from tasks.train.evaluation.statistics import binomial_interval
 FOLDS = KFold(5, shuffle=True, random_state=0)
 
 
-def at_random(rows: int) -> Calibration:
+def at_random(rows: int) -> Exchangeable:
     """Return that each row counts as one."""
-    return Calibration("random", np.arange(rows), np.zeros(rows, int))
+    return Exchangeable("random", np.arange(rows), np.zeros(rows, int))
 
 
 def fold_numbers(rows: int) -> Array:
@@ -128,8 +128,8 @@ def test_a_group_counts_as_one_whatever_its_rows() -> None:
         errors = generator.normal(size=40)[units] * np.where(sizes > 20, 0.3, 2.0)[units]
         folds = np.zeros(len(units), int)
         new = generator.normal(size=400) * np.where(generator.integers(1, 40, size=400) > 20, 0.3, 2.0)
-        for found, calibration in ((counted, at_random(len(units))), (grouped, Calibration("group", units, folds))):
-            low, high = fit_margins(errors, 0.9, calibration)
+        for found, exchangeable in ((counted, at_random(len(units))), (grouped, Exchangeable("group", units, folds))):
+            low, high = fit_margins(errors, 0.9, exchangeable)
             found.append(float(np.mean((low <= new) & (new <= high))))
 
     assert np.mean(counted) < 0.87
@@ -140,9 +140,9 @@ def test_by_time_the_widest_span_decides() -> None:
     """A span of time that was harder than the others may come again."""
     errors = np.concatenate([np.linspace(-1, 1, 99), np.linspace(-3, 5, 99)])
     folds = np.repeat([0, 1], 99)
-    one = Calibration("random", np.arange(99), np.zeros(99))
+    one = Exchangeable("random", np.arange(99), np.zeros(99))
 
-    found = fit_margins(errors, 0.9, Calibration("time", np.arange(198), folds))
+    found = fit_margins(errors, 0.9, Exchangeable("time", np.arange(198), folds))
 
     assert found == fit_margins(errors[99:], 0.9, one)
 
@@ -150,7 +150,7 @@ def test_by_time_the_widest_span_decides() -> None:
 def test_a_row_that_was_predicted_thrice_counts_once() -> None:
     """Of repeated folds a row has several predictions, which are one row's all the same."""
     errors = np.random.default_rng(3).normal(size=101)
-    thrice = Calibration("random", np.tile(np.arange(101), 3), np.zeros(303, int))
+    thrice = Exchangeable("random", np.tile(np.arange(101), 3), np.zeros(303, int))
 
     assert fit_margins(np.tile(errors, 3), 0.9, thrice) == fit_margins(errors, 0.9, at_random(101))
 

@@ -19,7 +19,16 @@ from tasks.train.evaluation.output_file import output_table
 from tasks.train.evaluation.predictions import Predictions
 
 CLASSIFIERS = [GaussianNB(), DecisionTreeClassifier(max_depth=3, random_state=0), LinearSVC()]
-METRICS = ["accuracy", "roc_auc", "neg_log_loss", "f1", "average_precision"]
+METRICS = [
+    "accuracy",
+    "roc_auc",
+    "neg_log_loss",
+    "f1",
+    "average_precision",
+    "precision",
+    "recall",
+    "balanced_accuracy",
+]
 ERRORS = [
     "r2",
     "neg_mean_absolute_error",

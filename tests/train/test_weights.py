@@ -171,7 +171,8 @@ def test_a_weight_of_three_is_the_row_three_times(task: Problem, classes: int) -
         many = replace(many, probability=of_each, ranking=ranks, classes=np.arange(classes))
 
     assert score_all(task, output) == near(score_all(task, many))
-    for metric in ("accuracy", "roc_auc", "r2", "neg_root_mean_squared_error", "neg_mean_absolute_error"):
+    named = ("f1", "precision", "recall", "balanced_accuracy", "neg_log_loss", "average_precision")
+    for metric in (*named, "accuracy", "roc_auc", "r2", "neg_root_mean_squared_error", "neg_mean_absolute_error"):
         one, other = quick_scoring(metric, output), quick_scoring(metric, many)
         assert (one is None) == (other is None)
         if one and other:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -56,7 +57,9 @@ def assess_best(jobs: Sequence[CandidateJob], leaderboard: Leaderboard) -> Asses
     kept = _read(job.folder / ASSESSMENT_FILE)
     if kept is not None and (kept.fingerprint, kept.findings_of) == (wanted, compared):
         return kept
-    made = replace(_assess(job, leaderboard), fingerprint=wanted, findings_of=compared)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scorers', of draws that lack a class
+        made = replace(_assess(job, leaderboard), fingerprint=wanted, findings_of=compared)
     commit_json(job.folder / ASSESSMENT_FILE, asdict(made))
     return made
 
@@ -98,6 +101,6 @@ def _assess(job: CandidateJob, leaderboard: Leaderboard) -> Assessment:
             )
         decision = choose_threshold(training.decision, known, judged, bootstrap)
     if training.coverage is not None:
-        intervals = fit_conformal(training.coverage, known, inputs.calibration(), judged, inputs.units)
+        intervals = fit_conformal(training.coverage, known, inputs.exchangeable(), judged, inputs.units)
     slices = inputs.find_slices() if training.slices else ()
     return Assessment("", decision, intervals, slices, diagnose(inputs.evidence(leaderboard)))

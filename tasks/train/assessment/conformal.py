@@ -36,7 +36,7 @@ _DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Exchangeable:
     """Which of the out-of-fold predictions belong together, so that a quantile of their errors is of what is exchangeable.
 
     Of a random split that is a row, which repeated folds may have several
@@ -92,14 +92,14 @@ class Conformal:
 
 
 def fit_conformal(
-    coverage: float, seen: ModelOutput, calibration: Calibration, held_out: ModelOutput, units: Array | None
+    coverage: float, seen: ModelOutput, exchangeable: Exchangeable, held_out: ModelOutput, units: Array | None
 ) -> Conformal:
     """Return the margins of errors out of fold, and what of the hold-out they cover.
 
     Args:
         coverage: Share of the rows whose truth is to be covered.
         seen: What was said of rows by models that had not learnt them.
-        calibration: Which of these predictions belong together.
+        exchangeable: Which of these predictions belong together.
         held_out: What the model says of the hold-out.
         units: Moment or group of each held-out row, where the split goes by one.
 
@@ -107,14 +107,14 @@ def fit_conformal(
         TrainingError: there are too few rows or groups for the coverage, or the model gives no probabilities.
 
     """
-    why = f"{_WHY[calibration.by]}{'' if seen.weight is None else ' Each row counts once, whatever its weight.'}"
+    why = f"{_WHY[exchangeable.by]}{'' if seen.weight is None else ' Each row counts once, whatever its weight.'}"
     if seen.classes is None:
-        low, high = fit_margins(seen.truth - seen.prediction, coverage, calibration)
+        low, high = fit_margins(seen.truth - seen.prediction, coverage, exchangeable)
         inside = (held_out.prediction + low <= held_out.truth) & (held_out.truth <= held_out.prediction + high)
         return Conformal(
             coverage=coverage,
-            unit="group" if calibration.by == "group" else "row",
-            units=len(np.unique(calibration.units)),
+            unit="group" if exchangeable.by == "group" else "row",
+            units=len(np.unique(exchangeable.units)),
             why=why,
             size=high - low,
             holdout=_count(inside, units),
@@ -126,13 +126,13 @@ def fit_conformal(
             "training.coverage: the model gives no probabilities to make sets of classes by; give the candidate "
             "calibrate: sigmoid, or take coverage out"
         )
-    threshold = fit_threshold(_misses(seen), coverage, calibration)
+    threshold = fit_threshold(_misses(seen), coverage, exchangeable)
     sets = sets_of(held_out.probability, threshold)
     inside = sets[np.arange(len(sets)), _places(held_out)]
     return Conformal(
         coverage=coverage,
-        unit="group" if calibration.by == "group" else "row",
-        units=len(np.unique(calibration.units)),
+        unit="group" if exchangeable.by == "group" else "row",
+        units=len(np.unique(exchangeable.units)),
         why=why,
         size=float(sets.sum(axis=1).mean()),
         holdout=_count(inside, units),
@@ -141,15 +141,15 @@ def fit_conformal(
     )
 
 
-def fit_margins(errors: Array, coverage: float, calibration: Calibration) -> tuple[float, float]:
+def fit_margins(errors: Array, coverage: float, exchangeable: Exchangeable) -> tuple[float, float]:
     """Return what to add to a prediction for the lower and the upper end, from errors (truth less prediction) out of fold."""
     level = (1 + coverage) / 2
-    return -_quantile(-errors, level, calibration), _quantile(errors, level, calibration)
+    return -_quantile(-errors, level, exchangeable), _quantile(errors, level, exchangeable)
 
 
-def fit_threshold(misses: Array, coverage: float, calibration: Calibration) -> float:
+def fit_threshold(misses: Array, coverage: float, exchangeable: Exchangeable) -> float:
     """Return the most that 1 - p of a class in the set may be, from that of the true class out of fold."""
-    return _quantile(misses, coverage, calibration)
+    return _quantile(misses, coverage, exchangeable)
 
 
 def sets_of(probability: Array, threshold: float) -> Array:
@@ -180,15 +180,15 @@ _WHY: dict[By, str] = {
 }
 
 
-def _quantile(scores: Array, level: float, calibration: Calibration) -> float:
+def _quantile(scores: Array, level: float, exchangeable: Exchangeable) -> float:
     """Return what a new row's score does not exceed in a share `level` of the draws of data.
 
     By time it is the largest of all spans'.
     """
-    if calibration.by != "time":
-        return _quantile_of_units(scores, level, calibration.units)
-    spans = [calibration.folds == fold for fold in np.unique(calibration.folds)]
-    return max(_quantile_of_units(scores[span], level, calibration.units[span]) for span in spans)
+    if exchangeable.by != "time":
+        return _quantile_of_units(scores, level, exchangeable.units)
+    spans = [exchangeable.folds == fold for fold in np.unique(exchangeable.folds)]
+    return max(_quantile_of_units(scores[span], level, exchangeable.units[span]) for span in spans)
 
 
 def _quantile_of_units(scores: Array, level: float, units: Array) -> float:

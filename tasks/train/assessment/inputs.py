@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.config import write_label
-from tasks.train.assessment.conformal import Calibration
+from tasks.train.assessment.conformal import Exchangeable
 from tasks.train.assessment.diagnoses import Evidence, Moments, Rival, is_plain_boosting
 from tasks.train.assessment.parts import read_parts
 from tasks.train.assessment.slices import HeldOutRows, Slice, find_slices
@@ -51,7 +51,7 @@ class Inputs:
         """Return what ranks the candidates."""
         return self.job.training.metric
 
-    def calibration(self) -> Calibration:
+    def exchangeable(self) -> Exchangeable:
         """Return which of the out-of-fold predictions belong together."""
         split, units = self.job.training.split, self.known.rows
         if split.by == "group":
@@ -59,7 +59,7 @@ class Inputs:
                 groups = read_unit(split, table)
                 assert groups is not None
                 units = groups[self.known.rows]
-        return Calibration(split.by, units, self.known.folds)
+        return Exchangeable(split.by, units, self.known.folds)
 
     def find_slices(self) -> tuple[Slice, ...]:
         """Return the score of each part of the hold-out that the training names."""

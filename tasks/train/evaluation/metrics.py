@@ -250,18 +250,32 @@ def quick_scoring(metric: str, output: ModelOutput) -> Score | None:
     A scorer takes a millisecond or more for checks alone; a thousand draws of
     a hold-out are seconds.
     """
-    truth, prediction, classes, weight = output.truth, output.prediction, output.classes, output.weight
     if metric == "accuracy":
-        return _mean_of((truth == prediction).astype(float), weight)
-    if metric in _ERRORS and classes is None:
+        return _mean_of((output.truth == output.prediction).astype(float), output.weight)
+    if output.classes is None:
+        return _quick_of_amounts(metric, output)
+    return _quick_of_two(metric, output) if len(output.classes) == TWO else None
+
+
+def _quick_of_amounts(metric: str, output: ModelOutput) -> Score | None:
+    truth, prediction, weight = output.truth, output.prediction, output.weight
+    if metric in _ERRORS:
         return _mean_of(_ERRORS[metric](truth, prediction), weight)
-    if metric == "neg_root_mean_squared_error" and classes is None:
+    if metric == "neg_root_mean_squared_error":
         mean = _mean_of(np.square(truth - prediction), weight)
         return lambda rows: -float(np.sqrt(mean(rows)))
-    if metric == "r2" and classes is None:
-        return _r2(truth, prediction, weight)
-    if metric == "roc_auc" and classes is not None and len(classes) == TWO and output.ranking is not None:
-        return _fast_roc_auc(truth == classes[1], output.ranking, weight)
+    return _r2(truth, prediction, weight) if metric == "r2" else None
+
+
+def _quick_of_two(metric: str, output: ModelOutput) -> Score | None:
+    assert output.classes is not None
+    positive, weight = output.truth == output.classes[1], output.weight
+    if metric in _OF_COUNTS:
+        return _of_counts(_OF_COUNTS[metric], positive, output.prediction == output.classes[1], weight)
+    if metric == "neg_log_loss" and output.probability is not None:
+        return _fast_log_loss(positive, output.probability[:, 1], weight)
+    if metric in _AREAS and output.ranking is not None:
+        return _of_levels(_AREAS[metric], positive, output.ranking, weight)
     return None
 
 
@@ -283,8 +297,37 @@ def _r2(truth: Array, prediction: Array, weight: Array | None) -> Score:
     return score
 
 
-def _fast_roc_auc(positive: Array, ranking: Array, weight: Array | None) -> Score:
-    """Return the share of pairs that are in the right order, ties counted half, by counting at each level."""
+def _fast_log_loss(positive: Array, probability: Array, weight: Array | None) -> Score:
+    tiny = np.finfo(probability.dtype).eps  # beyond which scikit-learn cuts
+    mean = _mean_of(np.log(np.clip(np.where(positive, probability, 1 - probability), tiny, 1 - tiny)), weight)
+    return lambda rows: mean(rows) if 0 < positive[rows].mean() < 1 else float("nan")
+
+
+def _of_counts(figure: Callable[[Array], float], positive: Array, said: Array, weight: Array | None) -> Score:
+    """Return what scores positions by the four counts of truth and prediction: tn, fp, fn, tp."""
+    cells = 2 * positive.astype(int) + said
+    return lambda rows: figure(np.bincount(cells[rows], None if weight is None else weight[rows], 4))
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else 0.0
+
+
+def _mean_recall(counts: Array) -> float:
+    tn, fp, fn, tp = counts
+    return float(np.mean([hits / (hits + missed) for hits, missed in ((tn, fp), (tp, fn)) if hits + missed]))
+
+
+_OF_COUNTS: dict[str, Callable[[Array], float]] = {
+    "f1": lambda counts: _share(2 * counts[3], 2 * counts[3] + counts[1] + counts[2]),
+    "precision": lambda counts: _share(counts[3], counts[3] + counts[1]),
+    "recall": lambda counts: _share(counts[3], counts[3] + counts[2]),
+    "balanced_accuracy": _mean_recall,
+}
+
+
+def _of_levels(area: Callable[[Array, Array], float], positive: Array, ranking: Array, weight: Array | None) -> Score:
+    """Return what scores positions by how many of each class there are at each level of the ranking."""
     levels, level = np.unique(ranking, return_inverse=True)
 
     def score(rows: Array) -> float:
@@ -293,8 +336,24 @@ def _fast_roc_auc(positive: Array, ranking: Array, weight: Array | None) -> Scor
             np.bincount(drawn[side], None if weight is None else weight[rows][side], len(levels))
             for side in (right, ~right)
         )
-        pairs = float(of_positive.sum()) * float(of_negative.sum())
-        below = np.cumsum(of_negative) - of_negative / 2
-        return float((of_positive * below).sum()) / pairs if pairs else float("nan")
+        return area(of_positive, of_negative)
 
     return score
+
+
+def _area_of_roc(of_positive: Array, of_negative: Array) -> float:
+    """Return the share of pairs that are in the right order, ties counted half."""
+    pairs = float(of_positive.sum()) * float(of_negative.sum())
+    below = np.cumsum(of_negative) - of_negative / 2
+    return float((of_positive * below).sum()) / pairs if pairs else float("nan")
+
+
+def _average_precision(of_positive: Array, of_negative: Array) -> float:
+    """Return the mean of the precision at each positive row, of those that rank as high or higher."""
+    found = np.cumsum(of_positive[::-1])
+    taken = found + np.cumsum(of_negative[::-1])
+    precision = np.divide(found, taken, out=np.zeros(len(taken)), where=taken > 0)
+    return float((of_positive[::-1] * precision).sum()) / float(found[-1]) if found[-1] else 0.0
+
+
+_AREAS: dict[str, Callable[[Array, Array], float]] = {"roc_auc": _area_of_roc, "average_precision": _average_precision}
