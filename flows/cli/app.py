@@ -318,6 +318,25 @@ def onnx(
     return export_onnx(pipeline, version, data, output, overwrite=overwrite)
 
 
+@exports.command
+def mlflow(
+    pipeline: Named,
+    version: Annotated[str | None, Parameter(help="Name of the version; without it, the one that serves.")] = None,
+    *,
+    tracking_uri: Annotated[str, Parameter(help="Address of the MLflow server, e.g. http://mlflow.example.com:5000.")],
+    data: Data = Path("data"),
+) -> int:
+    """Log a version as a run of MLflow, and register its model; twice changes nothing.
+
+    The version that serves has the alias `champion`, another one `challenger`.
+    Who may write there is taken from MLFLOW_TRACKING_USERNAME and
+    MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
+    """
+    from flows.cli.handover import export_mlflow  # noqa: PLC0415 - heavy
+
+    return export_mlflow(pipeline, version, data, tracking_uri)
+
+
 @app.command
 def predict(
     pipeline: Named,

@@ -35,3 +35,24 @@ def export_onnx(pipeline: str, version: str | None, data: Path, output: Path, *,
         f"the model by {made.difference:.1g} at most",
     )
     return 0
+
+
+def export_mlflow(pipeline: str, version: str | None, data: Path, uri: str) -> int:
+    """Log and register a version in MLflow, and tell where it is; return the exit code.
+
+    Raises:
+        ConfigError: there is no such version, or the package is not there.
+        TidemillError: its training set is gone, or the server does not take it.
+
+    """
+    name = name_of(pipeline, data)
+    from tasks.train.handover.held_out import hold  # noqa: PLC0415 - scikit-learn
+    from tasks.train.handover.mlflow_run import log_version  # noqa: PLC0415 - as above
+
+    made = log_version(hold(DataFolder.at(data), name, version), uri)
+    done = "logged" if made.made else "was logged"
+    print_line(
+        make_console(),
+        f"{made.version} of {name} {done} in MLflow as run {made.run}, version {made.number} of {made.model}: {made.alias}",
+    )
+    return 0

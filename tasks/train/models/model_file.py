@@ -110,11 +110,21 @@ def load_model(path: Path | str) -> Pipeline:
     return model
 
 
-def _refuse_untrusted(content: bytes, path: Path) -> None:
+def list_types(path: Path) -> list[str]:
+    """Return the types of a model file that skops itself does not trust, all of which are on the list here.
+
+    Raises:
+        TrainingError: the file is no model, or holds a type that is not.
+
+    """
+    return _refuse_untrusted(path.read_bytes(), path)
+
+
+def _refuse_untrusted(content: bytes, path: Path) -> list[str]:
     import skops.io  # noqa: PLC0415 - as above
 
     try:
-        found = skops.io.get_untrusted_types(data=content)
+        found: list[str] = skops.io.get_untrusted_types(data=content)
     except Exception as error:  # noqa: BLE001 - a damaged file fails anywhere within the reader
         raise TrainingError(f"{path}: is not a model file ({_first_line(error)}); train the model again") from None
     foreign = sorted(set(found) - TRUSTED_TYPES)
@@ -123,6 +133,7 @@ def _refuse_untrusted(content: bytes, path: Path) -> None:
             f"{path}: holds {', '.join(foreign)}, which is not on the list of trusted types; "
             "use a model that Tidemill saved itself"
         )
+    return sorted(found)
 
 
 def _first_line(error: BaseException) -> str:
