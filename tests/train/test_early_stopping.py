@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 from xgboost import XGBClassifier
 
-from tasks.config import Candidate
+from tasks.config import Candidate, EarlyStopping, GroupSplit
 from tasks.core.errors import TrainingError
 from tasks.train.checks.section import check_training
 from tasks.train.data.features import Features
@@ -25,6 +25,7 @@ from tasks.train.evaluation.calibration import uncalibrated
 from tasks.train.evaluation.fit import chosen_params, fit_model
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.job import CandidateJob
+from tasks.train.models.early_stopping import HeldBack
 from tasks.train.models.model_file import load_model, save_model
 from tests.train.conftest import sklearn_table, training
 
@@ -88,7 +89,7 @@ def fitted(candidate: Candidate, weight: Any = None, **changes: Any) -> tuple[Pi
 @pytest.mark.parametrize("package", ["sklearn", "lightgbm", "xgboost"])
 def test_each_package_ends_by_the_rows_held_back_and_is_saved_so(package: str, tmp_path: Path) -> None:
     """Weights go with both parts; what is loaded predicts the same; scikit-learn's pipeline is all that is saved."""
-    weight = np.random.default_rng(0).random(569) + 0.5
+    weight = np.random.default_rng(0).exponential(size=569) ** 3 + 0.001
     params: dict[str, Any] = {"learning_rate": 0.3, "random_state": 42}
     told: dict[str, Any]
     plain: Any
@@ -137,6 +138,17 @@ def test_a_search_holds_rows_back_within_its_own_fits() -> None:
     assert chosen_params(model, candidate)["max_depth"] in {1, 2, 3}
     assert model[-1].n_iter_ < 100
     assert model[-1].validation_score_ is not None
+
+
+def test_some_of_a_fits_rows_are_held_back_by_their_own_groups() -> None:
+    """As a search's fits see them: known by the numbers in their index, in whatever order."""
+    unit, rows = np.arange(300) // 10, np.random.default_rng(1).permutation(300)[:120]
+    held_back = HeldBack(EarlyStopping(fraction=0.3), GroupSplit(column="shop"), 7, unit)
+
+    learnt, held = held_back.part(pd.DataFrame({"x": rows}, index=rows), rows / 3)
+
+    assert sorted(np.concatenate([learnt, held])) == list(range(120))
+    assert not set(unit[rows[learnt]]) & set(unit[rows[held]])
 
 
 @pytest.mark.parametrize("split", [{"by": "random"}, {"by": "time", "column": "t"}])
