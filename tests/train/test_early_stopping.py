@@ -86,10 +86,11 @@ def fitted(candidate: Candidate, weight: Any = None, **changes: Any) -> tuple[Pi
     return model, frame, target
 
 
-@pytest.mark.parametrize("package", ["sklearn", "lightgbm", "xgboost"])
+@pytest.mark.parametrize("package", ["sklearn", "lightgbm", "xgboost", "catboost"])
 def test_each_package_ends_by_the_rows_held_back_and_is_saved_so(package: str, tmp_path: Path) -> None:
     """Weights go with both parts; what is loaded predicts the same; scikit-learn's pipeline is all that is saved."""
     weight = np.random.default_rng(0).exponential(size=569) ** 3 + 0.001
+    pytest.importorskip(package)  # one of them is not among what tests need
     params: dict[str, Any] = {"learning_rate": 0.3, "random_state": 42}
     told: dict[str, Any]
     plain: Any
@@ -97,6 +98,7 @@ def test_each_package_ends_by_the_rows_held_back_and_is_saved_so(package: str, t
         "sklearn": CLASSIFIER,
         "lightgbm": "lightgbm.LGBMClassifier",
         "xgboost": "xgboost.XGBClassifier",
+        "catboost": "catboost.CatBoostClassifier",
     }[package]
 
     model, frame, target = fitted(Candidate.model_validate({"estimator": path, **STOP}), weight)
@@ -114,6 +116,12 @@ def test_each_package_ends_by_the_rows_held_back_and_is_saved_so(package: str, t
             told = {"eval_X": x[held], "eval_y": y[held], "eval_sample_weight": [weight[held]]}
             plain.fit(*given, callbacks=[early_stopping(3, verbose=False)], **told)
             assert plain.best_iteration_ < 100
+        elif package == "catboost":
+            catboost = pytest.importorskip(package)
+            plain = catboost.CatBoostClassifier(thread_count=1, verbose=False, allow_writing_files=False, **params)
+            told = {"eval_set": catboost.Pool(x[held], y[held], weight=weight[held]), "early_stopping_rounds": 3}
+            plain.fit(*given[:2], sample_weight=given[2], **told)
+            assert plain.tree_count_ < 900
         else:
             plain = XGBClassifier(n_jobs=1, early_stopping_rounds=3, **params)
             told = {"eval_set": [(x[held], y[held])], "sample_weight_eval_set": [weight[held]]}

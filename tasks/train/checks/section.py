@@ -81,7 +81,7 @@ def _check_stopping(estimator: type[Any], candidate: Candidate) -> list[str]:
     if not stops_early(estimator):
         return [
             f"early_stopping: {estimator.__name__} takes no rows to end by; take it out, or choose HistGradientBoosting, "
-            "xgboost or lightgbm"
+            "xgboost, lightgbm or catboost"
         ]
     space = candidate.search.space if candidate.search else {}
     told = sorted(TOLD_BY & {*candidate.params, *space})

@@ -93,11 +93,12 @@ def stops_early(estimator: type[Any]) -> bool:
     """Return whether an estimator class can be told by which rows to end."""
     if package_of(estimator) == "xgboost":
         return "RF" not in estimator.__name__  # a forest has one round
-    return package_of(estimator) == "lightgbm" or estimator.__name__.startswith("HistGradientBoosting")
+    return package_of(estimator) in ("lightgbm", "catboost") or estimator.__name__.startswith("HistGradientBoosting")
 
 
 TOLD_BY = frozenset(
     {"early_stopping", "early_stopping_round", "early_stopping_rounds", "n_iter_no_change", "validation_fraction"}
+    | {"od_pval", "od_type", "od_wait", "use_best_model"}
 )
 """Parameters that say the same of an estimator otherwise."""
 
@@ -116,6 +117,12 @@ def _fit(estimator: Any, learnt: _Rows, held: _Rows, rounds: int) -> None:
 
         stop = early_stopping(rounds, verbose=False)
         judged = {"eval_set": [(held.x, held.y)], "eval_sample_weight": weights, "callbacks": [stop]}
+    elif package_of(estimator) == "catboost":
+        from catboost import Pool  # noqa: PLC0415 - an extra; pairs of rows and target have no weights there
+
+        categories = estimator.get_params().get("cat_features")
+        judged = {"eval_set": Pool(held.x, held.y, cat_features=categories and list(categories), weight=held.weight)}
+        judged["early_stopping_rounds"] = rounds
     else:
         estimator.set_params(early_stopping=True, n_iter_no_change=rounds)
         judged = {"X_val": held.x, "y_val": held.y, "sample_weight_val": held.weight}
