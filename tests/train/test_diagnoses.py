@@ -37,6 +37,7 @@ CLEAN = Evidence(
     fold_scores=(0.82, 0.84, 0.83, 0.81, 0.85),
     fold_errors=(0.02, 0.02, 0.02, 0.02, 0.02),
     params={"C": 0.7},
+    tried={"C": (0.02, 70.0)},
     learning_curve=((400, 0.88, 0.79), (1600, 0.85, 0.83)),
     holdout=0.82,
     importances={"age": (0.12, 0.01), "income": (0.09, 0.01), "distance": (0.05, 0.01), "hour": (0.02, 0.01)},
@@ -77,11 +78,12 @@ PLANTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"learning_curve": ((400, 1.0, 0.70), (1600, 0.95, 0.83))},
     ),
     ("folds_disagree", {"fold_scores": (0.70, 0.93, 0.83, 0.72, 0.91)}, {"fold_errors": (0.1,) * 5}),
-    ("search_at_edge", {"params": {"C": 99.0}}, {"params": {"C": 60.0}}),
-    ("search_at_edge", {"params": {"C": 0.0101}}, {"params": {"C": 0.02}}),
+    ("search_at_edge", {"params": {"C": 70.0}}, {"params": {"C": 60.0}}),
+    ("search_at_edge", {"params": {"C": 0.02}}, {"params": {"C": 0.03}}),
+    ("search_at_edge", {"params": {"C": 70.0}}, {"params": {"C": 10.0}, "tried": {"C": (0.02, 10.0)}}),
     (
         "search_at_edge",
-        {"candidate": searched({"C": [0.1, 1, 10]}), "params": {"C": 10}},
+        {"candidate": searched({"C": [0.1, 1, 10]}), "params": {"C": 10}, "tried": {}},
         {"candidate": searched({"C": [0.1, 1, 10]}), "params": {"C": 1}},
     ),
     (
@@ -91,7 +93,11 @@ PLANTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     (
         "search_at_edge",
-        {"candidate": searched({"tol": {"low": 0.1, "high": 2}}), "params": {"tol": 0.11}},
+        {
+            "candidate": searched({"tol": {"low": 0.1, "high": 2}}),
+            "params": {"tol": 0.11},
+            "tried": {"tol": (0.11, 1.9)},
+        },
         {"candidate": searched({"tol": {"low": 0, "high": 1}}), "params": {"tol": 1.0}},
     ),
     ("imbalance", {"metric": "accuracy", "classes": SKEWED}, {"metric": "roc_auc", "classes": SKEWED}),
@@ -164,7 +170,7 @@ def test_a_finding_says_what_was_measured_and_what_to_do() -> None:
     assert first.measured == (
         "roc_auc 1.0000 on the 1,600 rows learnt from and 0.7000 on others: 60% of the lead over the dummy (0.5000) is lost"
     )
-    assert second.measured == "C = 99, and 0.01 to 100 was tried"
+    assert second.measured == "C = 99, the greatest that was tried from 0.01 to 100"
     assert second.cure == "widen the search beyond 100: the best may lie there"
     assert diagnose(replace(planted, dummy=None, params={})) == ()
 

@@ -23,7 +23,7 @@ Severity = Literal["warning", "note"]
 _LOST = 0.5  # of what the model does better than the dummy on the rows that it has learnt from
 _ALIKE_P = 0.001  # as often would folds that are alike differ so much
 _APART = 0.1  # of the lead over the dummy: what folds differ by beyond chance
-_EDGE = 0.02  # of the space between two bounds
+_EDGE = 0.1  # of the space between two bounds, beyond which nothing was drawn that is better
 _FEWEST_VALUES = 3  # of a list that has edges
 _MOST_COMMON = 0.9  # of the rows in one class
 _FEW_LEARNT, _FEW_HELD_OUT = 20, 10
@@ -80,6 +80,8 @@ class Evidence:
     by: Literal["random", "time", "group"] = "random"
     params: Mapping[str, Any] = field(default_factory=dict)
     """What a search chose."""
+    tried: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The least and the greatest number that a search has tried of a parameter, where it drew them between bounds."""
     learning_curve: tuple[tuple[int, float, float], ...] = ()
     holdout: float | None = None
     importances: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -175,11 +177,11 @@ def _find_edges(evidence: Evidence) -> Iterator[Finding]:
         if isinstance(chosen, bool) or not isinstance(chosen, int | float):
             continue
         low, high = (values.low, values.high) if isinstance(values, Between) else _ends(values)
-        if low < high and (side := _edge(values, float(chosen), low, high)):
+        if low < high and (side := _edge(values, float(chosen), (low, high), evidence.tried.get(name, (low, high)))):
             yield Finding(
                 "search_at_edge",
                 "note",
-                f"{name} = {chosen:g}, and {low:g} to {high:g} was tried",
+                f"{name} = {chosen:g}, the {'least' if side == 'low' else 'greatest'} that was tried from {low:g} to {high:g}",
                 f"widen the search beyond {low if side == 'low' else high:g}: the best may lie there",
             )
 
@@ -191,16 +193,18 @@ def _ends(values: Sequence[Any]) -> tuple[float, float]:
     return min(numbers), max(numbers)
 
 
-def _edge(values: Any, chosen: float, low: float, high: float) -> Literal["low", "high"] | None:
+def _edge(
+    values: Any, chosen: float, bounds: tuple[float, float], tried: tuple[float, float]
+) -> Literal["low", "high"] | None:
     """Return the side on which more could be tried: not what no parameter goes beyond, as 0, 1 of a count, 1 of a share."""
+    low, high = bounds
     place = (chosen - low) / (high - low)
     if isinstance(values, Between) and values.log:
         place = math.log(chosen / low) / math.log(high / low)
-    near = _EDGE if isinstance(values, Between) and not values.whole else 0.0
     is_count = float(low).is_integer() and float(high).is_integer() and high > 1
-    if place <= near and not (low == 0 or (is_count and low == 1)):
+    if chosen <= tried[0] and place <= _EDGE and not (low == 0 or (is_count and low == 1)):
         return "low"
-    return "high" if place >= 1 - near and not (high == 1 and low >= 0) else None
+    return "high" if chosen >= tried[1] and place >= 1 - _EDGE and not (high == 1 and low >= 0) else None
 
 
 def _find_imbalance(evidence: Evidence) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from tasks.config import write_label
+from tasks.config import Between, write_label
 from tasks.train.assessment.conformal import Exchangeable
 from tasks.train.assessment.diagnoses import Evidence, Moments, Rival, is_plain_boosting
 from tasks.train.assessment.parts import read_parts
@@ -25,6 +25,7 @@ from tasks.train.evaluation.out_of_fold import OutOfFold, read_out_of_fold
 from tasks.train.evaluation.output_file import read_output
 from tasks.train.evaluation.predictions import replay
 from tasks.train.evaluation.results import HOLDOUT_FILE, Finalist
+from tasks.train.evaluation.search import combine
 from tasks.train.evaluation.statistics import Bootstrap, bootstrap_difference, bootstrap_scores
 from tasks.train.models.estimators import BASELINE
 
@@ -96,6 +97,7 @@ class Inputs:
             fold_errors=tuple(self._fold_errors(len(line.result.fold_scores))),
             by=self.job.training.split.by,
             params=line.result.params,
+            tried=_tried(self.job),
             learning_curve=line.finalist.learning_curve,
             holdout=line.finalist.score,
             importances=line.finalist.importances,
@@ -146,6 +148,16 @@ def read_inputs(job: CandidateJob) -> Inputs:
     """Return what a candidate said of rows, which is kept in its folder."""
     judged = read_output(job.folder / HOLDOUT_FILE).output
     return Inputs(job, read_out_of_fold(job), judged, job.split.held_out_units())
+
+
+def _tried(job: CandidateJob) -> dict[str, tuple[float, float]]:
+    """Return the least and the greatest number that a search has drawn of each parameter."""
+    search = job.candidate.search
+    if search is None:
+        return {}
+    drawn = combine(search, job.training.seed)
+    names = [name for name, values in search.space.items() if isinstance(values, Between)]
+    return {name: (min(each[name] for each in drawn), max(each[name] for each in drawn)) for name in names}
 
 
 def _some(rows: Array, seed: int) -> Array:
