@@ -16,6 +16,7 @@ from flows.openlineage import begin_events
 from flows.parameters import Config, HowMany, OneStage, Partitions
 from flows.recorder import RunRecorder, read_tables_before
 from flows.report import write_report
+from flows.run_figures import compare_figures, is_told, keep_figures, read_figures
 from flows.stage import completed, in_words, name_run, read_for_run, shared_pipeline, warn_of_schedule
 from flows.story import begin_pipeline, sum_up_run
 from flows.summary import RunOptions, RunSummary, Stage, keep_summary
@@ -31,6 +32,7 @@ from tasks.core.storage import DataFolder, explain_disk_failure
 from tasks.core.story import tell, warn
 from tasks.raw.selection import choose_slice
 from tasks.reports.artifacts import report_run
+from tasks.reports.trend import report_trend
 from tasks.tables.function import functions_ready
 
 
@@ -114,9 +116,24 @@ async def _run(loaded: Pipeline, file: Path | None, folder: DataFolder, options:
         if events is not None:
             await events.end(loaded.table_names, error)
         await _keep(folder, summary, error)
+        await _tell_figures(folder, summary, error)
         if error is None or isinstance(error, TidemillError):  # an interrupt, or a lost server, waits for nothing
             await report_run(loaded.name, write_report(summary))
     return completed(summary, sum_up_run(summary))
+
+
+async def _tell_figures(folder: DataFolder, summary: RunSummary, error: BaseException | None) -> None:
+    """Keep the figures of a run beside those of the runs before it, and show them; where that fails, it is told, and ends nothing."""
+    try:
+        await asyncio.to_thread(keep_figures, folder, summary)
+        figures = await asyncio.to_thread(read_figures, folder, summary.pipeline)
+    except (OSError, TidemillError) as lost:
+        told = explain_disk_failure(lost, folder.root) if isinstance(lost, OSError) else lost
+        warn(f"the figures of the run are not kept: {told}")
+        return
+    several = len(figures["flow_run"].unique()) > 1
+    if several and is_told(summary) and (error is None or isinstance(error, TidemillError)):
+        await report_trend(summary.pipeline, figures, compare_figures(figures))
 
 
 async def _keep(folder: DataFolder, summary: RunSummary, error: BaseException | None) -> None:

@@ -20,7 +20,7 @@ FLOORS = {
     "tasks/tables": ("parts", ("query", "function"), ("order", "made"), ("draft", "tasks")),
     "tasks/export": ("rows", "files", ("sqlite", "postgresql", "delta"), "job", "tasks"),
     "tasks/train": ("data", "models", "evaluation", "assessment", ("checks", "execution"), "registry", ("predict", "plots", "handover"), "scoring", "tasks"),
-    "flows": ("cancellation", "deployments", "schedules", "summary", "watch", "telemetry", "lineage", "openlineage", "parameters", "recorder", "story", "report", "killed_runs", "automations", "heartbeats", "stage", "alerts", "turns", "parents", ("ingest", "convert", "tables", "train", "export"), "pipeline", "predict", "history", "clean", "cli", "run"),
+    "flows": ("cancellation", "deployments", "schedules", "summary", "watch", "telemetry", "lineage", "openlineage", "parameters", "recorder", "story", "report", "run_figures", "killed_runs", "automations", "heartbeats", "stage", "alerts", "turns", "parents", ("ingest", "convert", "tables", "train", "export"), "pipeline", "predict", "history", "clean", "cli", "run"),
 }  # fmt: skip
 """What may be imported: of a folder's rooms each those named before it; rooms in one tuple do not know each other."""
 

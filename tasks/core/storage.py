@@ -111,7 +111,18 @@ class DataFolder:
         """Return the folders that runs alone write to, and read again."""
         return tuple(
             self.root / name
-            for name in ("raw", "tables", ".tables", ".manifests", "rejects", "training", "models", ".exports", "runs")
+            for name in (
+                "raw",
+                "tables",
+                ".tables",
+                ".manifests",
+                "rejects",
+                "training",
+                "models",
+                ".exports",
+                "runs",
+                "history",
+            )
         )
 
     def find_guarded(self, place: Path) -> str | None:
@@ -123,6 +134,11 @@ class DataFolder:
             if place.is_relative_to(kept.resolve()):
                 return f"is in {kept}, which only runs may change; name a file elsewhere"
         return None
+
+    @property
+    def history(self) -> Path:
+        """Return the folder of the figures of all runs, a part a pipeline."""
+        return self.root / "history"
 
     def run(self, flow_run_id: str) -> Path:
         """Return the folder of what is kept of a run."""

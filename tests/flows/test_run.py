@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.svm import SVC
 
+from flows.run_figures import read_figures
 from tasks.core.storage import DataFolder
 from tasks.lineage.remains import DataNow
 from tasks.reports.lineage import describe, find_subject
@@ -91,6 +92,12 @@ def test_the_second_run_only_looks(tidemill: Tidemill, tour_run: ToldRun) -> Non
     assert after["best"] == {**before["best"], "reused": True}
     assert after["champion"] == before["champion"]
     assert [row["reused"] for row in after["leaderboard"]] == [True] * 4
+    figures = read_figures(DataFolder.at(tour_run.data), "tour").to_pylist()
+    rows: dict[str, list[tuple[str, float]]] = {run["flow_run_id"]: [] for run in (before, after)}
+    for row in figures:
+        if (row["kind"], row["figure"]) == ("source", "rows"):
+            rows.setdefault(row["flow_run"], []).append((row["name"], row["value"]))
+    assert rows[before["flow_run_id"]] == rows[after["flow_run_id"]] == [("articles", 18), ("users", 5), ("iris", 150)]
 
 
 def test_the_tours_accuracies_are_scikit_learns(tour_run: ToldRun) -> None:

@@ -170,6 +170,25 @@ def draw_threshold(points: Sequence[tuple[float, float, float]], chosen: float, 
     return _as_svg(figure)
 
 
+def draw_runs(panels: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> str:
+    """Return figures by the number of a run, a panel a kind of them, a line a name."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - as above
+
+    figure = Figure(figsize=(2 * _INCHES[0], 2.4 * ((len(panels) + 1) // 2)), layout="constrained", facecolor=_WHITE)
+    for place, (title, series) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot((len(panels) + 1) // 2, 2, place, facecolor=_WHITE)
+        for color, (name, points) in zip(COLORS, series.items(), strict=False):
+            axes.plot(*zip(*points, strict=True), color=color, linewidth=1.2, label=name[:24])
+        axes.set_title(title, fontsize=9)
+        axes.set_xlabel("run", fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(color="#e8eaed", linewidth=0.8)
+        axes.legend(loc="best", fontsize=6)
+    return _as_svg(figure)
+
+
 def draw_histogram(values: Array, label: str, *, bins: int = 40) -> str:
     """Return how values are spread."""
     figure, axes = _new_figure(label, "Rows")
