@@ -10,6 +10,7 @@ from tests.benchmarks.convert import measure_convert
 from tests.benchmarks.demo import measure_demo
 from tests.benchmarks.ingest import measure_ingest
 from tests.benchmarks.orchestrate import PARTS, measure_orchestrate
+from tests.benchmarks.score import measure_score
 from tests.benchmarks.sql import measure_sql
 from tests.benchmarks.tables import measure_tables
 from tests.benchmarks.train import measure_train
@@ -22,6 +23,7 @@ _BENCHMARKS = {
     "clean": measure_clean,
     "tables": measure_tables,
     "train": measure_train,
+    "score": measure_score,
     "assess": measure_assess,
     "orchestrate": measure_orchestrate,
 }

@@ -62,12 +62,13 @@ def plan(folder: Path, training: Training, name: str) -> tuple[CandidateJob, ...
     """Return the jobs of a training whose results go to a folder of that name."""
     table = folder / "tables" / "flights"
     if not table.exists():
-        _write_flights(table)
+        write_flights(table)
     training_set = write_training_set(training, {"flights": table}, folder / f"training-{training.sample_rows}")
     return plan_jobs(training, training_set, folder / "models" / name)
 
 
-def _write_flights(table: Path) -> None:
+def write_flights(table: Path) -> None:
+    """Write the flights of the year as a table."""
     header, lines = read_flight_lines()
     table.mkdir(parents=True)
     flights = pa_csv.read_csv(pa.BufferReader(b"".join([header, *lines])))

@@ -20,7 +20,7 @@ from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TidemillError, TrainingError
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import commit
-from tasks.train.data.drift import measure_drift
+from tasks.train.data.drift import count_values, measure_drift
 from tasks.train.data.features import features_among
 from tasks.train.data.types import Array
 from tasks.train.evaluation.results import MODEL_FILE
@@ -108,9 +108,7 @@ def _write(
         ) as pool,  # OpenMP's: each its own
         pq.ParquetWriter(part, empty.schema, compression="zstd", write_statistics=bounded) as writer,
     ):
-        for told, values in _in_order(
-            pool, lambda each: model.predict(pa.Table.from_batches([each])), batches, pace.threads + 1
-        ):
+        for told, values in _in_order(pool, lambda batch: _predict_batch(model, batch), batches, pace.threads + 1):
             if pace.stop.is_set():
                 raise TrainingError("the prediction was broken off; nothing is written, run it again")
             writer.write_table(told.cast(empty.schema))
@@ -119,6 +117,12 @@ def _write(
                 counted[name] += bins
             emit(ProgressEvent("predict", rows.name, count, count, f"{count:,} rows"))
     return count, counted
+
+
+def _predict_batch(model: ServingModel, batch: pa.RecordBatch) -> tuple[pa.Table, dict[str, Array]]:
+    """Return a batch with what the model says of it, and its values counted."""
+    told, frame = model.predict(pa.Table.from_batches([batch]))
+    return told, count_values(model.version.reference, frame)
 
 
 def _in_order(

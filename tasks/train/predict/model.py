@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
@@ -15,7 +16,6 @@ from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.assessment.conformal import Conformal
 from tasks.train.assessment.threshold import Threshold, decide
 from tasks.train.data.classes import TWO
-from tasks.train.data.drift import count_values
 from tasks.train.data.features import Features, read_frame
 from tasks.train.data.types import Array
 from tasks.train.evaluation.output_file import PROBABILITY
@@ -64,8 +64,8 @@ class ServingModel:
     model: Pipeline
     features: Features
 
-    def predict(self, table: pa.Table) -> tuple[pa.Table, dict[str, Array]]:
-        """Return the rows with what the model says of them, and their values counted.
+    def predict(self, table: pa.Table) -> tuple[pa.Table, pd.DataFrame]:
+        """Return the rows with what the model says of them, and their features as it was asked.
 
         What it says of a row does not depend on the rows beside it.
 
@@ -76,7 +76,6 @@ class ServingModel:
         rows = table.num_rows
         padding = [table.slice(rows - 1)] * (-rows % _BLOCK_ROWS)
         frame = read_frame(pa.concat_tables([table, *padding]), self.features)
-        counted = count_values(self.version.reference, frame.head(rows))
         try:
             predicted, probability = self._ask(frame)
         except ValueError as error:  # of missing numbers where the model takes none, say
@@ -92,7 +91,7 @@ class ServingModel:
         sure = None if probability is None else probability[:rows]
         for name, values in interval_columns(self._intervals, predicted[:rows], sure, self._classes):
             told = told.append_column(name, values)
-        return told.append_column(MADE_BY, pa.repeat(self.version.name, rows)), counted
+        return told.append_column(MADE_BY, pa.repeat(self.version.name, rows)), frame.head(rows)
 
     def empty(self, schema: pa.Schema) -> pa.Table:
         """Return what no rows become."""

@@ -117,7 +117,8 @@ class Endpoint:
                     future.set_result(answer)
 
     async def _drift(self, _: Request) -> Response:
-        return _respond(Answer(200, msgspec.json.encode(await asyncio.to_thread(self._scorer.drift))))
+        drift = await asyncio.get_running_loop().run_in_executor(self._pool, self._scorer.drift)
+        return _respond(Answer(200, msgspec.json.encode(drift)))
 
     async def _health(self, _: Request) -> Response:
         return _respond(Answer(200, msgspec.json.encode(self._scorer.health())))

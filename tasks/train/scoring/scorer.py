@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pandas as pd
 import pyarrow as pa
 
 from tasks.core.errors import ConfigError, TidemillError, TrainingError
 from tasks.train.data.column_kinds import ARROW_TYPES
-from tasks.train.data.drift import measure_drift
+from tasks.train.data.drift import Drift, count_values, measure_drift
 from tasks.train.data.features import features_among
 from tasks.train.data.types import Array
 from tasks.train.evaluation.results import MODEL_FILE
@@ -25,6 +26,7 @@ from tasks.train.registry.champion import CHAMPION
 from tasks.train.scoring.records import TooManyRowsError, read_records
 
 MOST_ROWS = 10_000
+_COUNTED_ROWS = 1_000
 OK, TOO_LARGE, WRONG_ROWS = 200, 413, 422
 _ANY: Mapping[str, Any] = {"number": 0.0, "truth": False, "time": datetime(2000, 1, 1), "text": ""}  # noqa: DTZ001 - of UTC
 
@@ -49,10 +51,11 @@ class Serving:
     model: ServingModel
     since: str
     rows: int = 0
-    counted: dict[str, Array] = field(default_factory=dict)
+    _asked: list[pd.DataFrame] = field(default_factory=list)
+    _counted: dict[str, Array] = field(default_factory=dict)
 
     def predict(self, table: pa.Table) -> list[dict[str, Any]]:
-        """Return what the model adds to each row, and count the rows' values.
+        """Return what the model adds to each row, and keep the rows to be counted: together they take as long as one of them.
 
         Raises:
             TrainingError: the model cannot predict these rows.
@@ -60,11 +63,24 @@ class Serving:
         """
         if not table.num_rows:
             return []
-        told, counted = self.model.predict(table)
+        told, frame = self.model.predict(table)
         self.rows += table.num_rows
-        self.counted = {name: bins + self.counted.get(name, 0) for name, bins in counted.items()}
+        self._asked.append(frame)
+        if sum(map(len, self._asked)) >= _COUNTED_ROWS:
+            self._count()
         rows: list[dict[str, Any]] = told.select([name for name in self.model.added if name != MADE_BY]).to_pylist()
         return rows
+
+    def drift(self) -> list[Drift]:
+        """Return how far the rows asked have moved from those learnt from."""
+        self._count()
+        return measure_drift(self.model.version.reference, self._counted) if self.rows else []
+
+    def _count(self) -> None:
+        if self._asked:
+            counted = count_values(self.model.version.reference, pd.concat(self._asked))
+            self._counted = {name: bins + self._counted.get(name, 0) for name, bins in counted.items()}
+            self._asked = []
 
 
 def load_serving(models: Path) -> Serving:
@@ -172,14 +188,13 @@ class Scorer:
         }
 
     def drift(self) -> dict[str, Any]:
-        """Return how far the rows that this version was asked have moved from those it learnt from."""
+        """Return how far the rows that this version was asked have moved, where no thread answers meanwhile."""
         serving = self.serving
-        version, rows, counted = serving.model.version, serving.rows, serving.counted
-        found = measure_drift(version.reference, counted) if rows else []
+        found = serving.drift()
         return {
-            MADE_BY: version.name,
+            MADE_BY: serving.model.version.name,
             "since": serving.since,
-            "rows": rows,
+            "rows": serving.rows,
             "drifted": [each.feature for each in found if each.drifted],
             "features": [asdict(each) for each in found],
         }
