@@ -23,7 +23,7 @@ from tests.train.conftest import training
 from tests.train.publishing import judge
 
 ROWS = 200
-SMALL = {"n_estimators": 3, "max_iter": 20, "min_data_in_leaf": 1, "cv": 2}
+SMALL = {"n_estimators": 3, "max_iter": 5, "min_data_in_leaf": 1, "cv": 2}
 
 
 @pytest.fixture(scope="module")
