@@ -58,7 +58,7 @@ BRACE = "has a stray brace; write {name} for a partition's value"
         (
             "by: time, column: c",
             "by: random, column: c",
-            ["training.split.column: unknown key; known here are by, folds, stratify, test_fraction"],
+            ["training.split.column: unknown key; known here are by, folds, repeats, stratify, test_fraction"],
         ),
         (
             'path: "x/*.csv"',
