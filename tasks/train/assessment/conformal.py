@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from tasks.config import write_label
 from tasks.core.errors import TrainingError
 from tasks.train.data.types import Array
 
@@ -239,8 +240,8 @@ def _count(inside: Array, units: Array | None) -> Covered:
 def _count_by_class(inside: Array, output: ModelOutput, units: Array | None) -> dict[str, Covered]:
     assert output.classes is not None
     found = {}
-    for label in output.classes:
+    for label in output.classes.tolist():
         where = output.truth == label
         if where.any():
-            found[str(label)] = _count(inside[where], None if units is None else units[where])
+            found[write_label(label)] = _count(inside[where], None if units is None else units[where])
     return found
