@@ -106,13 +106,13 @@ async def sync_alerts(client: PrefectClient, pipelines: Mapping[str, AlertedPipe
 
 
 async def _find_former(client: PrefectClient, pipelines: Mapping[str, AlertedPipeline]) -> list[str]:
-    """Return the former names of pipelines: under them alerts are told of deployments that all run others now."""
-    deployed = {(flow, name) for each in pipelines.values() for flow in each.flows for name in each.deployments}
+    """Return the former names of pipelines: under them alerts are told of just the deployments that one of these has now."""
+    deployed = [set(product(each.flows, each.deployments)) for each in pipelines.values()]
     former: set[str] = set()
     for automation in await client.read_automations():
         made, _, name = automation.description.partition(_MADE_OF)
         watched = _watched(automation.trigger) if name and not made else set()
-        if watched and watched <= deployed:
+        if watched and watched in deployed:
             former.add(name.partition(":")[0])
     return sorted(former - pipelines.keys())
 

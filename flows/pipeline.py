@@ -16,7 +16,7 @@ from flows.openlineage import begin_events
 from flows.parameters import Config, HowMany, OneStage, Partitions
 from flows.recorder import RunRecorder, read_tables_before
 from flows.report import write_report
-from flows.run_figures import compare_figures, is_told, keep_figures, read_figures
+from flows.run_figures import compare_figures, is_told, keep_figures, read_last_figures
 from flows.stage import completed, in_words, name_run, read_for_run, shared_pipeline, warn_of_schedule
 from flows.story import begin_pipeline, sum_up_run
 from flows.summary import RunOptions, RunSummary, Stage, keep_summary
@@ -32,7 +32,7 @@ from tasks.core.storage import DataFolder, explain_disk_failure
 from tasks.core.story import tell, warn
 from tasks.raw.selection import choose_slice
 from tasks.reports.artifacts import report_run
-from tasks.reports.trend import report_trend
+from tasks.reports.trend import RUNS_SHOWN, report_trend
 from tasks.tables.function import functions_ready
 
 
@@ -126,14 +126,16 @@ async def _tell_figures(folder: DataFolder, summary: RunSummary, error: BaseExce
     """Keep the figures of a run beside those of the runs before it, and show them; where that fails, it is told, and ends nothing."""
     try:
         await asyncio.to_thread(keep_figures, folder, summary)
-        figures = await asyncio.to_thread(read_figures, folder, summary.pipeline)
-    except (OSError, TidemillError) as lost:
-        told = explain_disk_failure(lost, folder.root) if isinstance(lost, OSError) else lost
-        warn(f"the figures of the run are not kept: {told}")
+        if not is_told(summary) or not (error is None or isinstance(error, TidemillError)):
+            return
+        figures = await asyncio.to_thread(read_last_figures, folder, summary.pipeline, RUNS_SHOWN)
+        told = await asyncio.to_thread(compare_figures, figures)
+    except Exception as lost:  # noqa: BLE001 - the table may have been written by another hand
+        cause = explain_disk_failure(lost, folder.root) if isinstance(lost, OSError) else lost
+        warn(f"the figures of the run are not kept, or not shown: {cause}")
         return
-    several = len(figures["flow_run"].unique()) > 1
-    if several and is_told(summary) and (error is None or isinstance(error, TidemillError)):
-        await report_trend(summary.pipeline, figures, compare_figures(figures))
+    if len(figures["flow_run"].unique()) > 1:
+        await report_trend(summary.pipeline, figures, told)
 
 
 async def _keep(folder: DataFolder, summary: RunSummary, error: BaseException | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -64,7 +65,8 @@ def keep_figures(folder: DataFolder, summary: RunSummary) -> Path:
 def _as_table(summary: RunSummary) -> pa.Table:
     """Return the rows of a run, read as JSON: a table of Python's own values imports pandas, a second of each run."""
     run = {"ended": datetime.now(UTC), "flow_run": summary.flow_run_id, "pipeline": summary.pipeline}
-    lines = msgspec.json.Encoder().encode_lines([run | asdict(figure) for figure in figures_of(summary)])
+    figures = [run | asdict(figure) for figure in figures_of(summary) if math.isfinite(figure.value)]
+    lines = msgspec.json.Encoder().encode_lines(figures)
     return read_json(io.BytesIO(lines), parse_options=ParseOptions(explicit_schema=SCHEMA)).select(SCHEMA.names)
 
 
@@ -88,10 +90,24 @@ def read_figures(folder: DataFolder, pipeline: str) -> pa.Table:
         return pa.Table.from_batches([], SCHEMA)
     try:
         with pq.ParquetFile(path) as file:  # `read_table` imports pandas
-            return file.read().select(SCHEMA.names)
+            table = file.read()
+            return pa.Table.from_arrays([table[each.name].cast(each.type) for each in SCHEMA], schema=SCHEMA)
     except (OSError, pa.ArrowException, KeyError) as error:
         said = (str(error).splitlines() or [""])[0].rstrip(".")
         raise TableError(f"{path}: cannot be read ({said}); move it away, and the next run begins anew") from None
+
+
+def read_last_figures(folder: DataFolder, pipeline: str, number: int) -> pa.Table:
+    """Return the figures of a pipeline's last runs, the oldest first.
+
+    Raises:
+        TableError: the part cannot be read.
+
+    """
+    table = read_figures(folder, pipeline)
+    runs = table["flow_run"].to_pylist()
+    shown = list(dict.fromkeys(reversed(runs)))[:number]
+    return table.slice(runs.index(shown[-1])) if shown else table
 
 
 def figures_of(summary: RunSummary) -> Iterator[Figure]:
@@ -142,10 +158,11 @@ def compare_figures(table: pa.Table) -> list[str]:
     series: dict[tuple[str, str, str], dict[str, float]] = {}
     for row in table.to_pylist():
         if {(row["kind"], row["figure"]), (row["kind"], None)} & shown:
-            series.setdefault((row["kind"], row["name"], row["figure"]), {})[row["flow_run"]] = row["value"]
+            name = "" if row["kind"] == "champion" else row["name"]  # whichever serves
+            series.setdefault((row["kind"], name, row["figure"]), {})[row["flow_run"]] = row["value"]
     for (kind, name, figure), values in series.items():
         before = [values[run] for run in runs[-1 - RUNS_COMPARED : -1] if run in values]
         if runs[-1] in values and before and values[runs[-1]] != median(before):
             usual = f"{median(before):,.6g} in the median of the {count(len(before), 'run')} before it"
-            told.append(f"{kind} {name}: {figure} {values[runs[-1]]:,.6g}, {usual}")
+            told.append(f"{f'{kind} {name}'.strip()}: {figure} {values[runs[-1]]:,.6g}, {usual}")
     return told

@@ -124,9 +124,9 @@ async def land_source(  # noqa: PLR0913 - what a run says of a source
         try:
             async with exclusive_lock(folder, held), progress:
                 await asyncio.to_thread(keep_children, source, folder)
-                if parents:
-                    await asyncio.to_thread(keep_parents, folder, parents)
                 outcomes = await landing.run(jobs)
+                if parents and any(isinstance(each, Landed) and not each.reused for each in outcomes):
+                    await asyncio.to_thread(keep_parents, folder, parents)
         except PermanentSourceError as error:  # another run holds the source
             outcomes = [progress.failed(FailedPartition(str(error), job.partition.name)) for job in jobs]
         except OSError as error:

@@ -50,7 +50,7 @@ def _draw(figures: pa.Table, runs: Sequence[str]) -> str:
         series: dict[str, list[tuple[int, float]]] = {}
         for row in rows:
             if row["kind"] in kinds and figure in (None, row["figure"]):
-                name = f"{row['name']} ({row['figure']})" if figure is None else row["name"]
+                name = row["figure"] if figure is None else row["name"]
                 series.setdefault(name, []).append((places[row["flow_run"]], row["value"]))
         largest = sorted(series.items(), key=lambda item: -max(abs(value) for _, value in item[1]))
         panels[title] = dict(largest[:SERIES_SHOWN])

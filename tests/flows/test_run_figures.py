@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from flows.run_figures import compare_figures, is_told, keep_figures, read_figures
+from flows.run_figures import compare_figures, is_told, keep_figures, read_figures, read_last_figures
 from flows.summary import ChampionSummary, RunSummary, SourceSummary, TableSummary
 from tasks.core.errors import TableError
 from tasks.core.storage import DataFolder
@@ -65,7 +66,7 @@ def test_what_is_worse_than_before_is_told(tmp_path: Path) -> None:
 
     assert compare_figures(read_figures(folder, "shop")) == [
         "source orders: rejects 40, 0 in the median of the 3 runs before it",
-        "champion logistic: roc_auc 0.6, 0.8 in the median of the 3 runs before it",
+        "champion: roc_auc 0.6, 0.8 in the median of the 3 runs before it",
     ]
 
 
@@ -97,3 +98,30 @@ def test_a_damaged_part_is_told_and_left(tmp_path: Path) -> None:
         keep_figures(folder, summary("b"))
 
     assert path.read_bytes() == b"no table"
+
+
+def test_a_part_that_another_hand_has_written_is_read(tmp_path: Path) -> None:
+    """DuckDB writes texts and times of its own types."""
+    folder = DataFolder.at(tmp_path)
+    path = keep_figures(folder, summary("a"))
+    duckdb.read_parquet(str(path)).write_parquet(str(tmp_path / "copy.parquet"))
+    (tmp_path / "copy.parquet").replace(path)
+
+    keep_figures(folder, summary("b"))
+
+    assert read_figures(folder, "shop")["flow_run"].unique().to_pylist() == ["a", "b"]
+    assert read_last_figures(folder, "shop", 1)["flow_run"].unique().to_pylist() == ["b"]
+
+
+def test_another_champion_is_compared_with_the_one_before(tmp_path: Path) -> None:
+    """Worse than before is worse, whichever candidate serves."""
+    folder = DataFolder.at(tmp_path)
+    for run in "abc":
+        keep_figures(folder, summary(run))
+    last = summary("d", score=0.5)
+    assert last.champion is not None
+    keep_figures(folder, replace(last, champion=replace(last.champion, candidate="boosting")))
+
+    assert "champion: roc_auc 0.5, 0.8 in the median of the 3 runs before it" in compare_figures(
+        read_figures(folder, "shop")
+    )

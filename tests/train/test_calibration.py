@@ -124,6 +124,15 @@ def test_a_regression_has_none_to_correct() -> None:
     )
 
 
+def test_latest_rows_that_lack_a_class_are_told(jobs: Jobs) -> None:
+    """Of what is rare there may be none in the span that a correction by time is fitted on."""
+    columns = {"at": range(240), "x": np.arange(240.0) % 7, "y": [*([0, 1] * 80), *([0] * 40), *([0, 1] * 20)]}
+    candidates = {"naive": NAIVE | {"calibrate": "sigmoid"}}
+    job = jobs(columns, split={"by": "time", "column": "at", "folds": 3}, candidates=candidates)["naive"]
+
+    assert "and none of them is of the class 1; take calibrate out" in str(judge_finalist(job).error)
+
+
 def test_too_few_rows_are_told(jobs: Jobs) -> None:
     """With what they are too few for."""
     columns = {"x": np.arange(16.0), "y": [0, 1] * 8}

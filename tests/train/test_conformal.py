@@ -197,3 +197,17 @@ def test_coverage_holds_over_draws_of_the_data() -> None:
         covered.append(at_level)
 
     assert np.mean(covered, axis=0) == pytest.approx([0.805, 0.905], abs=0.012)
+
+
+@pytest.mark.parametrize("unmet", ["c", "z"])
+def test_a_class_that_no_model_has_met_is_in_no_set(unmet: str) -> None:
+    """Whether it would sort between the known ones or after them, it is not taken for one of these."""
+    classes = np.array(["a", "b", "d"])
+    truth = np.array(["a", "b", "d"] * 40)
+    probability = np.full((120, 3), 0.2) + 0.4 * (truth[:, None] == classes)
+    seen = ModelOutput(truth, truth, probability, None, classes)
+    held_out = ModelOutput(np.array([unmet, "d"]), np.array(["d", "d"]), np.array([[0.1, 0.1, 0.8]] * 2), None, classes)
+
+    judged = fit_conformal(0.8, seen, at_random(120), held_out, None)
+
+    assert (judged.holdout.covered, judged.holdout.rows) == (1, 2)

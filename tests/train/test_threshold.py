@@ -35,7 +35,7 @@ from tasks.train.evaluation.results import (
 from tasks.train.evaluation.statistics import held_out_bootstrap
 from tasks.train.predict.batches import predict_rows
 from tasks.train.predict.inputs import read_input
-from tasks.train.registry import Version, decide_champion, publish_version, read_champion
+from tasks.train.registry import Version, decide_champion, promote, publish_version, read_champion, roll_back
 from tests.train.conftest import LOGISTIC, sklearn_table, training
 
 Jobs = Callable[..., dict[str, CandidateJob]]
@@ -193,6 +193,12 @@ def test_it_serves_with_its_version(jobs: Jobs, tmp_path: Path) -> None:
     assert "## Decision" in card
     assert "20 a false positive and 1 a false negative" in card
 
+    roll_back(job.models)
+    job = jobs(table, query=QUERY, positive=0, decision={"metric": "f1"})["logistic"]
+    third = publish_version(job.models, judged(job), assess_best([job], judged(job)))
+    assert decide_champion(job.models, third, judged(job)).promoted, "other decisions were set aside, and not the model"
+    promote(job.models, other.name)
+
     pq.write_table(pa.table({name: values for name, values in table.items() if name != "y"}), tmp_path / "new.parquet")
     predict_rows(job.models, read_input(str(tmp_path / "new.parquet"), {}), {}, tmp_path / "out.parquet")
     told = pq.read_table(tmp_path / "out.parquet").to_pandas()
@@ -204,16 +210,17 @@ def test_it_serves_with_its_version(jobs: Jobs, tmp_path: Path) -> None:
     assert (told["decision"] != told["prediction"]).any()
 
 
-def test_a_candidate_without_probabilities_is_told(jobs: Jobs) -> None:
+def test_a_candidate_without_probabilities_is_told_before_any_fit(jobs: Jobs) -> None:
     """With what to do about it."""
-    table = sklearn_table("breast_cancer")
-    candidates = {"svm": {"estimator": "sklearn.svm.LinearSVC"}}
-    job = jobs(table, query=QUERY, decision=COST, candidates=candidates)["svm"]
+    told = r"training\.candidates\.svm: sklearn\.svm\.LinearSVC tells no probabilities, which training\.decision needs"
 
-    with pytest.raises(
-        TrainingError, match=r"training\.decision: .*svm, tells no probabilities; add calibrate: sigmoid"
-    ):
-        assess_best([job], judged(job))
+    with pytest.raises(TrainingError, match=told):
+        jobs(
+            sklearn_table("breast_cancer"),
+            query=QUERY,
+            decision=COST,
+            candidates={"svm": {"estimator": "sklearn.svm.LinearSVC"}},
+        )
 
 
 def test_three_classes_are_refused_before_any_fit(jobs: Jobs) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from tasks.core.errors import TrainingError
 from tasks.core.storage import commit_json, fingerprint, json_reader
 from tasks.train.assessment.conformal import Conformal, fit_conformal
@@ -99,7 +101,8 @@ def _assess(job: CandidateJob, leaderboard: Leaderboard) -> Assessment:
                 f"training.decision: the best candidate, {job.name}, tells no probabilities; add calibrate: sigmoid to "
                 "it, or take decision out"
             )
-        decision = choose_threshold(training.decision, known, judged, bootstrap)
+        rows = len(np.unique(inputs.known.rows))  # which repeated folds have more than once
+        decision = replace(choose_threshold(training.decision, known, judged, bootstrap), rows=rows)
     if training.coverage is not None:
         intervals = fit_conformal(training.coverage, known, inputs.exchangeable(), judged, inputs.units)
     slices = inputs.find_slices() if training.slices else ()

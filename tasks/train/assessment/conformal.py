@@ -129,7 +129,8 @@ def fit_conformal(
         )
     threshold = fit_threshold(_misses(seen), coverage, exchangeable)
     sets = sets_of(held_out.probability, threshold)
-    inside = sets[np.arange(len(sets)), _places(held_out)]
+    places, met = _places(held_out)
+    inside = sets[np.arange(len(sets)), places] & met
     return Conformal(
         coverage=coverage,
         unit="group" if exchangeable.by == "group" else "row",
@@ -212,16 +213,18 @@ def _quantile_of_units(scores: Array, level: float, units: Array) -> float:
     return float(scores[order][np.searchsorted(weights, wanted)])
 
 
-def _places(output: ModelOutput) -> Array:
-    """Return the column of each row's true class."""
+def _places(output: ModelOutput) -> tuple[Array, Array]:
+    """Return the column of each row's true class, and whether there is one: no model may have met it."""
     assert output.classes is not None
     order = np.argsort(output.classes, kind="stable")
-    return order[np.searchsorted(output.classes[order], output.truth)]
+    found = np.searchsorted(output.classes[order], output.truth).clip(max=len(order) - 1)
+    return order[found], np.asarray(output.classes[order[found]] == output.truth)
 
 
 def _misses(output: ModelOutput) -> Array:
     assert output.probability is not None
-    return np.asarray(1 - output.probability[np.arange(len(output.truth)), _places(output)])
+    places, met = _places(output)
+    return np.where(met, 1 - output.probability[np.arange(len(output.truth)), places], 1.0)
 
 
 def _count(inside: Array, units: Array | None) -> Covered:

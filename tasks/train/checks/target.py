@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from tasks.config import GroupSplit, Label, TimeSplit, Training, write_label
+from tasks.config import Candidate, GroupSplit, Label, TimeSplit, Training, write_label
 from tasks.config.metrics import metrics_without_scorer
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.suggestions import did_you_mean
@@ -264,6 +264,7 @@ def _decision_mistakes(training: Training, labels: Sequence[Label]) -> Iterator[
 
 def _estimator_mistakes(training: Training, target: Target, column: pa.ChunkedArray) -> Iterator[str]:
     wanted = "classifier" if target.task == "classification" else "regressor"
+    key = _needs_probabilities(training) if target.task == "classification" else None
     for name, candidate in training.candidates.items():
         try:
             kinds = estimator_kinds(load_estimator(candidate.estimator))
@@ -274,6 +275,26 @@ def _estimator_mistakes(training: Training, target: Target, column: pa.ChunkedAr
                 f"training.candidates.{name}.estimator: {candidate.estimator!r} is a {' and '.join(kinds)}, but the "
                 f"target {training.target!r} asks for {target.task}; {_other_task(target, column)}choose a {wanted}"
             )
+        elif key is not None and not _tells_probabilities(candidate):
+            yield (
+                f"training.candidates.{name}: {candidate.estimator} tells no probabilities, which {key} needs; add "
+                f"calibrate: sigmoid to it, or take {key} out"
+            )
+
+
+def _needs_probabilities(training: Training) -> str | None:
+    """Return the key that asks for probabilities, if one does."""
+    asked = {"training.decision": training.decision, "training.coverage": training.coverage}
+    return next((key for key, value in asked.items() if value is not None), None)
+
+
+def _tells_probabilities(candidate: Candidate) -> bool:
+    if candidate.calibrate is not None:
+        return True
+    try:
+        return hasattr(load_estimator(candidate.estimator)(**candidate.params), "predict_proba")
+    except TypeError:  # told before there was a table
+        return True
 
 
 def _other_task(target: Target, column: pa.ChunkedArray) -> str:

@@ -70,6 +70,11 @@ def calibrate(  # noqa: PLR0913, PLR0917 - what a fit sees
         if isinstance(training.split, TimeSplit):
             before, latest = folds[-1]
             fitted = as_plain(model.fit(frame.iloc[before], target[before], **fit_keys(take_weights(weight, before))))
+            if len(absent := np.setdiff1d(fitted.classes_, target[latest])):
+                raise TrainingError(
+                    f"calibrate: by time it learns from the latest {len(latest)} of the {len(frame)} rows of a fit, and none of "
+                    f"them is of the class {absent[0]}; take calibrate out, or lower the number of spans by a wider query"
+                )
             corrected = CalibratedClassifierCV(FrozenEstimator(fitted), method=method)
             corrected.fit(frame.iloc[latest], target[latest], sample_weight=take_weights(weight, latest))
         else:

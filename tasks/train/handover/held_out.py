@@ -71,7 +71,7 @@ def hold(folder: DataFolder, pipeline: str, name: str | None) -> Held:
 
 def _find_holdout(models: Path, version: Version, cure: str) -> Path:
     """Return the file that names the held-out rows: a large one stays with its candidate."""
-    candidate = models / "candidates" / f"{version.candidate}-{version.fingerprint[:12]}"
+    candidate = models / "candidates" / f"{version.candidate}-{version.of_model[:12]}"
     for path in (models / version.name / HOLDOUT_FILE, candidate / HOLDOUT_FILE):
         if path.is_file():
             return path

@@ -59,9 +59,13 @@ def log_version(held: Held, uri: str) -> MlflowRun:
         ExportError: the server cannot be reached, or refuses.
 
     """
-    if URL(uri).password:
+    try:
+        told = URL(uri)
+    except ValueError as error:
+        raise ConfigError(f"--tracking-uri: is no address ({error}); write it as http://127.0.0.1:5000") from None
+    if told.password or told.user:
         raise ConfigError(
-            "--tracking-uri: has a password in it; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            "--tracking-uri: has a user or a password in it; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         )
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)

@@ -145,7 +145,9 @@ def _decided_before(champion: Champion | None, version: Version, training: Train
 
 def _is_set_aside(models: Path, champion: Champion, version: Version) -> bool:
     """Return whether a version, or another of the same model, was set aside by hand."""
-    aside = _set_aside(champion)
+    aside, serving = _set_aside(champion), read_version_in(models / champion.version)
+    if serving is not None and serving.of_model == version.of_model:
+        return version.name in aside  # of the model that serves, other decisions were set aside, and not the model
     others = (read_version_in(models / name) for name in aside)
     return version.name in aside or any(each is not None and each.of_model == version.of_model for each in others)
 

@@ -18,12 +18,12 @@ from starlette.routing import Route
 from threadpoolctl import threadpool_limits
 
 from tasks.train.scoring.openapi import describe_endpoint
-from tasks.train.scoring.scorer import TOO_LARGE, Answer, Scorer, refuse
+from tasks.train.scoring.scorer import FAILED, TOO_LARGE, Answer, Scorer, refuse
 
 LOOKS_EVERY_S = 1.0
 BODY_S = 30.0
 _TOGETHER_BYTES = 2**20
-_LATE, _FAILED, _BUSY = 408, 500, 503
+_LATE, _BUSY = 408, 503
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Endpoint:
                 answers = await loop.run_in_executor(self._pool, self._scorer.answer, bodies)
             except Exception as error:  # noqa: BLE001 - each of them is to be answered, and the next as well
                 self._tell(f"error: {len(bodies)} requests could not be answered ({error!r})")
-                answers = [refuse(_FAILED, f"the model failed of these rows ({error})")] * len(bodies)
+                answers = [refuse(FAILED, f"the model failed of these rows ({error})")] * len(bodies)
             for (_, future), answer in zip(together, answers, strict=True):
                 if not future.done():  # its client may be gone
                     future.set_result(answer)
@@ -142,7 +142,10 @@ class Endpoint:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOKS_EVERY_S)
-            await asyncio.to_thread(self._scorer.exchange, self._tell)
+            try:
+                await asyncio.to_thread(self._scorer.exchange, self._tell)
+            except Exception as error:  # noqa: BLE001 - the next look may do
+                self._tell(f"warning: the champion could not be looked at ({error!r})")
 
 
 def _respond(answer: Answer, headers: dict[str, str] | None = None) -> Response:
@@ -156,4 +159,4 @@ async def _refuse_http(request: Request, error: Exception) -> Response:
 
 
 async def _tell_failure(_: Request, error: Exception) -> Response:
-    return _respond(refuse(_FAILED, f"the endpoint failed ({error})"))
+    return _respond(refuse(FAILED, f"the endpoint failed ({error})"))

@@ -43,6 +43,9 @@ _NAMES = {
 }
 
 
+_COMPARED = 50  # names that a missing one may be meant by: each takes a tenth of a millisecond
+
+
 class TooManyRowsError(TidemillError):
     """A request has more rows than one may have."""
 
@@ -62,7 +65,7 @@ def read_records(body: bytes, feature_kinds: Mapping[str, str], most_rows: int) 
     """
     try:
         rows = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"the body is not JSON ({error}); send a list of rows, such as [{{...}}]") from None
     if not isinstance(rows, list):
         raise ConfigError(f"the body is {_NAMES[type(rows)]}, not a list of rows; send [{{...}}], also for one row")
@@ -96,7 +99,11 @@ def _find_mistakes(rows: Sequence[Any], feature_kinds: Mapping[str, str]) -> Ite
         extra = [name for name in row if name not in wanted and name not in told]
         missing = [name for name in wanted if name not in row and name not in told]
         for name in missing:
-            near = did_you_mean(name, extra, "send null where it has none") if extra else "send null where it has none"
+            near = (
+                did_you_mean(name, [other[:_SHOWN] for other in extra[:_COMPARED]], "send null where it has none")
+                if extra
+                else "send null where it has none"
+            )
             yield f"row {place + 1}: has no column {name!r}, which is a {feature_kinds[name]} in training; {near}"
         for name in extra:
             yield f"row {place + 1}: column {name[:_SHOWN]!r} is none that the model learnt from; leave it out"

@@ -13,7 +13,7 @@ import msgspec
 import pandas as pd
 import pyarrow as pa
 
-from tasks.core.errors import ConfigError, TidemillError, TrainingError
+from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.data.column_kinds import ARROW_TYPES
 from tasks.train.data.drift import Drift, count_values, measure_drift
 from tasks.train.data.features import features_among
@@ -27,7 +27,7 @@ from tasks.train.scoring.records import TooManyRowsError, read_records
 
 MOST_ROWS = 10_000
 _COUNTED_ROWS = 1_000
-OK, TOO_LARGE, WRONG_ROWS = 200, 413, 422
+OK, TOO_LARGE, WRONG_ROWS, FAILED = 200, 413, 422, 500
 _ANY: Mapping[str, Any] = {"number": 0.0, "truth": False, "time": datetime(2000, 1, 1), "text": ""}  # noqa: DTZ001 - of UTC
 
 
@@ -129,10 +129,12 @@ class Scorer:
         tables = [each for each in read if isinstance(each, pa.Table)]
         try:
             said = iter(serving.predict(pa.concat_tables(tables)) if tables else [])
-        except TrainingError as error:
-            if len(bodies) == 1:
+        except Exception as error:  # whatever a model says of rows, it is of who sent them, and not of the others
+            if len(bodies) > 1:
+                return [answer for body in bodies for answer in self._alone(body)]
+            if isinstance(error, TrainingError):
                 return [refuse(WRONG_ROWS, str(error))]
-            return [answer for body in bodies for answer in self.answer([body])]
+            raise
         name = serving.model.version.name
         answers = []
         for each in read:
@@ -142,6 +144,12 @@ class Scorer:
             rows = list(islice(said, each.num_rows))
             answers.append(Answer(OK, msgspec.json.encode({MADE_BY: name, "predictions": rows})))
         return answers
+
+    def _alone(self, body: bytes) -> list[Answer]:
+        try:
+            return self.answer([body])
+        except Exception as error:  # noqa: BLE001 - the others are to be answered
+            return [refuse(FAILED, f"the model failed of these rows ({error})")]
 
     def _read(self, serving: Serving, body: bytes) -> pa.Table | Answer:
         try:
@@ -160,7 +168,9 @@ class Scorer:
         before = self.serving.model.version
         try:
             taken = load_serving(self.models)
-        except (TidemillError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from being loaded, the one before serves on
+            if isinstance(error, OSError):
+                self._stamp = ()  # it may be there at the next look
             self.warning = f"{error}; {before.name} serves on"
             tell(f"warning: {self.warning}")
             return
