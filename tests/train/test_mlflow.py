@@ -131,7 +131,7 @@ def test_a_version_is_logged_registered_and_loaded_again(server: str, held: Held
 def test_a_password_in_the_address_is_refused(held: Held) -> None:
     """It would stand in the shell's history."""
     with pytest.raises(
-        ConfigError, match="has a password in it; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        ConfigError, match="has a user or a password in it; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
     ):
         log_version(held, "http://me:secret@127.0.0.1:1")
 
