@@ -228,4 +228,5 @@ def test_secrets_of_files_are_written_nowhere(tmp_path: Path) -> None:
         "broken": False,
     }
     assert all(held["SIGNED_TOKEN"] in request for request in asked)
-    assert "***" in " ".join(text for place, text in database_texts(home) if place == "flow_run")
+    stored = " ".join(text for place, text in database_texts(home) if place == "flow_run")
+    assert str(tmp_path / "pipeline.yaml") in stored, "the run has the path of its file, and not what it holds"

@@ -18,7 +18,7 @@ PEOPLE: list[dict[str, Any]] = [
     {
         "id": number,
         "email": f"planted{number}@mail.example",
-        "customer": {"number": number * 1111111, "phone": f"planted-phone-{number}"},
+        "customer": {"number": 739264810 + number, "phone": f"planted-phone-{number}"},
         "orders": [{"total": number * 1.5, "note": f"planted-note-{number}"}],
     }
     for number in range(1, 10)
