@@ -33,7 +33,6 @@ if TYPE_CHECKING:  # scipy: a third of a second, which reading what is kept has 
 By = Literal["random", "time", "group"]
 _ROUNDING = 1e-9  # of counted rows: 10 · 0.9 is 9
 _MASS = 1e-12  # of probabilities
-_DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -229,12 +228,12 @@ def _misses(output: ModelOutput) -> Array:
 
 def _count(inside: Array, units: Array | None) -> Covered:
     """Return how many are covered; of rows that belong together the interval is the wider of two."""
-    from tasks.train.evaluation.statistics import Bootstrap, binomial_interval, bootstrap_interval  # noqa: PLC0415 - as above
+    from tasks.train.evaluation.statistics import Bootstrap, binomial_interval, bootstrap_interval, draws_of  # noqa: PLC0415 - as above
 
     rows, covered = len(inside), int(inside.sum())
     low, high = binomial_interval(covered, rows)
     if units is not None:
-        drawn = Bootstrap(rows, 0, max(200, min(_DRAWS, 4_000_000 // rows)), groups=units)
+        drawn = Bootstrap(rows, 0, draws_of(rows), groups=units)
         least, most = bootstrap_interval(lambda positions: float(np.mean(inside[positions])), drawn)
         low, high = min(low, least), max(high, most)
     return Covered(rows, covered, (low, high))

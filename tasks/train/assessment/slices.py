@@ -28,8 +28,6 @@ FEWEST_OF_CLASS = 10
 """Rows of a part's rarest class, or groups, without which nothing is tested."""
 SURE_P = 0.05
 DRAWS = 300
-_DRAWN_ROWS = 4_000_000  # over all draws, as on the hold-out
-_FEWEST_DRAWS = 200
 _OF_ROWS = ("accuracy", "neg_log_loss", "neg_brier_score")  # means over rows: a class of few rows makes them no rougher
 
 
@@ -113,14 +111,14 @@ def _lead(each: Slice) -> float:
 
 
 def _measure(column: str, value: str, inside: Array, total: int, score: Score, rows: HeldOutRows) -> Slice:
-    from tasks.train.evaluation.statistics import Bootstrap, bootstrap_scores, percentile_interval  # noqa: PLC0415 - as above
+    from tasks.train.evaluation.statistics import Bootstrap, bootstrap_scores, draws_of, percentile_interval  # noqa: PLC0415 - as above
 
     own = _finite(score(inside))
     found = Slice(column, value, len(inside), own)
     if own is None:
         return found
     strata, units = (None if each is None else each[inside] for each in (rows.strata, rows.units))
-    draws = max(_FEWEST_DRAWS, min(DRAWS, _DRAWN_ROWS // total))
+    draws = draws_of(total, DRAWS)
     drawn = Bootstrap(len(inside), rows.seed, draws, strata=strata, groups=units)
     scores = bootstrap_scores(lambda positions: score(inside[positions]), drawn)
     low, high = percentile_interval(scores)

@@ -117,12 +117,17 @@ class Bootstrap:
             yield np.concatenate([layer[generator.integers(len(layer), size=len(layer))] for layer in layers])
 
 
+def draws_of(rows: int, most: int = DRAWS) -> int:
+    """Return how often rows are drawn, `most` at most: of many rows less often, as each draw takes longer and says more."""
+    return max(_FEWEST_DRAWS, min(most, _DRAWN_ROWS // rows))
+
+
 def held_out_bootstrap(
     truth: NDArray[np.generic], seed: int, *, classes: bool, groups: NDArray[np.generic] | None
 ) -> Bootstrap:
     """Return how held-out rows are drawn: by class where they have any, or whole groups; of many rows less often."""
     rows = len(truth)
-    draws = max(_FEWEST_DRAWS, min(DRAWS, _DRAWN_ROWS // rows))
+    draws = draws_of(rows)
     return Bootstrap(rows, seed, draws=draws, strata=truth if classes else None, groups=groups)
 
 

@@ -98,7 +98,7 @@ def _shape_function(operator: Any) -> None:
     """Tell how wide the parts of times are, or of columns as they are, which the fitted transformer has a function of None for."""
     function, width = operator.raw_operator.func, sum(each.type.shape[1] for each in operator.inputs)
     if function not in (split_times, None):
-        raise NotImplementedError(f"FunctionTransformer of {function.__name__}")
+        raise ValueError(f"FunctionTransformer of {function.__name__}")
     operator.outputs[0].type = DoubleTensorType([None, width * (1 if function is None else len(TIME_PARTS))])
 
 
@@ -146,7 +146,7 @@ def _convert_texts(scope: Any, operator: Any, container: Any) -> None:
     for place, categories in enumerate(encoder.categories_):
         keys = ["" if each != each else str(each) for each in categories]  # noqa: PLR0124 - NaN is missing
         if len(set(keys)) < len(keys):
-            raise NotImplementedError(f"{type(encoder).__name__} of texts that are empty beside those that are missing")
+            raise ValueError(f"{type(encoder).__name__} of texts that are empty beside those that are missing")
         rows = np.array([[each[0] for each in encoder.categories_]] * (len(keys) + 1), dtype=object)
         rows[:, place] = [*categories, _UNKNOWN]
         made = encoder.transform(pd.DataFrame(rows, columns=getattr(encoder, "feature_names_in_", None)))
@@ -227,7 +227,7 @@ def _convert_trees(scope: Any, operator: Any, container: Any) -> None:
     elif link == "MultinomialLogit":
         end = OnnxSoftmax(raw, axis=1, op_version=version, output_names=names)
     else:
-        raise NotImplementedError(f"{type(model).__name__} with {link}")
+        raise ValueError(f"{type(model).__name__} with {link}")
     if hasattr(model, "classes_"):
         classes = model.classes_
         named = classes.astype(object) if classes.dtype.kind in "UO" else classes.astype(np.int64)
