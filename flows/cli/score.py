@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
@@ -40,8 +41,9 @@ def score_rows(pipeline: str, data: Path, address: tuple[str, int], limits: Endp
         version, host = scorer.serving.model.version, f"[{address[0]}]" if ":" in address[0] else address[0]
         url = f"http://{host}:{listener.getsockname()[1]}"
         print_line(console, f"{models.name} predicts {version.target} by {version.name} ({version.candidate}) at {url}")
-        if host in _THIS_MACHINE:  # a page in a browser, whose name leads here, is not taken for this machine's own
-            app = TrustedHostMiddleware(app, allowed_hosts=list(_THIS_MACHINE))
+        # A page in a browser, whose name leads here, is not taken for this machine's own.
+        if ip_address(listener.getsockname()[0]).is_loopback:
+            app = TrustedHostMiddleware(app, allowed_hosts=[*_THIS_MACHINE, host])
         config = uvicorn.Config(
             app, log_level="error", access_log=False, ws="none", timeout_graceful_shutdown=_ENDS_S, backlog=_BACKLOG
         )
