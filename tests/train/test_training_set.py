@@ -86,6 +86,27 @@ def test_sample_is_seeded_and_keeps_the_order(build: Build) -> None:
     assert rows["b"].to_pylist() == expected.tolist()
 
 
+@pytest.mark.parametrize(
+    ("split", "units"),
+    [
+        ({}, 96),
+        ({"by": "group", "column": "shop"}, 9),
+        ({"by": "time", "column": "moment", "folds": 5}, 16),
+    ],
+)
+def test_a_coverage_that_rows_are_too_few_for_is_told_before_a_fit(
+    build: Build, split: dict[str, Any], units: int
+) -> None:
+    """What counts is a row, a group, or a row of a span of time; one of each fewer than it takes is one too few."""
+    moments = pa.array(range(120), pa.timestamp("s"))
+    columns = COLUMNS | {"moment": moments, "shop": [row // 10 for row in range(120)]}
+    asked = {"split": split} if split else {}
+
+    build(columns, coverage=units / (units + 1), **asked)
+    with pytest.raises(TrainingError, match=rf"takes {units + 1} rows or groups .* there are {units}; lower coverage"):
+        build(columns, coverage=(units + 1) / (units + 2), **asked)
+
+
 def test_same_rows_have_the_same_fingerprint(build: Build, tmp_path: Path) -> None:
     """Building twice from the same tables gives the same bytes."""
     first = build(COLUMNS)

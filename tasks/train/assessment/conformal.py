@@ -18,6 +18,7 @@ Set-Valued Classifiers with Bounded Error Levels, JASA 114 (2019).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -142,9 +143,25 @@ def fit_conformal(
     )
 
 
+def check_coverage(coverage: float, *, classes: bool, units: Sequence[int]) -> None:
+    """See that rows are enough for a coverage, before anything is fitted.
+
+    Args:
+        coverage: Share of the rows whose truth is to be covered.
+        classes: Whether sets of classes are to cover it, or intervals of amounts, which miss it on two sides.
+        units: How many rows there are, or groups, or rows of each span of time.
+
+    Raises:
+        TrainingError: there are too few.
+
+    """
+    for each in units:
+        _check_units(coverage if classes else _level_of_a_side(coverage), each)
+
+
 def fit_margins(errors: Array, coverage: float, exchangeable: Exchangeable) -> tuple[float, float]:
     """Return what to add to a prediction for the lower and the upper end, from errors (truth less prediction) out of fold."""
-    level = (1 + coverage) / 2
+    level = _level_of_a_side(coverage)
     return -_quantile(-errors, level, exchangeable), _quantile(errors, level, exchangeable)
 
 
@@ -200,16 +217,24 @@ def _quantile_of_units(scores: Array, level: float, units: Array) -> float:
     inference with hierarchical data (2023), section 3.
     """
     _, codes, counts = np.unique(units, return_inverse=True, return_counts=True)
+    _check_units(level, len(counts))
     wanted = (len(counts) + 1) * level - _ROUNDING
-    if wanted > len(counts):
-        raise TrainingError(
-            f"training.coverage: an error that is exceeded in {1 - level:.3g} of the cases takes "
-            f"{math.ceil(level / (1 - level) - _ROUNDING)} rows or groups to tell (of each span, by time), and there are "
-            f"{len(counts)}; lower coverage, or widen the query"
-        )
     order = np.argsort(scores, kind="stable")
     weights = np.cumsum((1 / counts)[codes[order]])
     return float(scores[order][np.searchsorted(weights, wanted)])
+
+
+def _level_of_a_side(coverage: float) -> float:
+    return (1 + coverage) / 2
+
+
+def _check_units(level: float, units: int) -> None:
+    if (units + 1) * level - _ROUNDING > units:
+        raise TrainingError(
+            f"training.coverage: an error that is exceeded in {1 - level:.3g} of the cases takes "
+            f"{math.ceil(level / (1 - level) - _ROUNDING)} rows or groups to tell (of each span, by time), and there are "
+            f"{units}; lower coverage, or widen the query"
+        )
 
 
 def _places(output: ModelOutput) -> tuple[Array, Array]:

@@ -21,7 +21,7 @@ from tasks.train.data.split_file import keep_split
 from tasks.train.data.training_set import TrainingSet, table_state, versions, write_rows
 from tasks.train.models.estimators import BOOSTING
 
-_CHECKS = 6  # raised when the checks look for more: what passed earlier ones is checked again
+_CHECKS = 7  # raised when the checks look for more: what passed earlier ones is checked again
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ def _check_settings(training: Training) -> None:
 
 def _check(training: Training, path: Path) -> TrainingSet:
     """Return the description of the file, after every check that needs its rows."""
-    from tasks.train.checks.rows import warn_of_rows  # noqa: PLC0415 - scikit-learn costs a second to import
+    from tasks.train.checks.coverage import check_coverage_rows  # noqa: PLC0415 - scikit-learn costs a second to import
+    from tasks.train.checks.rows import warn_of_rows  # noqa: PLC0415 - the same
     from tasks.train.checks.target import check_target  # noqa: PLC0415 - the same
 
     with pa.memory_map(str(path)) as mapped:
@@ -134,8 +135,9 @@ def _check(training: Training, path: Path) -> TrainingSet:
             positive=target.positive,
             guessed=target.guessed,
         )
-        sides = keep_split(training, built).sides()  # drawn here, and read wherever else it is needed
-        return replace(built, warnings=warn_of_rows(training, table, target, sides))
+        split = keep_split(training, built)  # drawn here, and read wherever else it is needed
+        check_coverage_rows(training, table, split, classes=target.task == "classification")
+        return replace(built, warnings=warn_of_rows(training, table, target, split.sides()))
 
 
 def _read_built(path: Path, manifest: Path) -> _Built | None:
