@@ -51,7 +51,7 @@ def test_a_version_is_a_whole_folder(tmp_path: Path) -> None:
 
 def test_the_card_tells_what_is_known(tmp_path: Path) -> None:
     """Data, split, scores with intervals, features, limits, library versions and how to load it."""
-    judged = trained(tmp_path, LOGISTIC)
+    judged = trained(tmp_path, LOGISTIC, split={"by": "random", "repeats": 2})
     version = judged.publish()
 
     card = (judged.models / version.name / "model_card.md").read_text()
@@ -61,6 +61,7 @@ def test_the_card_tells_what_is_known(tmp_path: Path) -> None:
         f"# toy: only, version {version.name}",
         "455 rows to train, 114 held out",
         f"| **roc_auc**, hold-out | {version.score:.4f} | {low:.4f} to {high:.4f} |",
+        "| roc_auc, mean of 5 folds, drawn 2 times |",
         "split by random",
         QUERY,
         "| x29 | number |",

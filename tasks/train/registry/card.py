@@ -62,7 +62,7 @@ def _scores(version: Version) -> str:
     confidence = "95 % interval"
     rows = [
         (f"**{version.metric}**, hold-out", version.score, version.interval),
-        (f"{version.metric}, mean of {version.folds} folds", version.cv_score, version.cv_interval),
+        (f"{version.metric}, mean of {_folds(version)}", version.cv_score, version.cv_interval),
     ]
     lines = [f"| metric | value | {confidence} |", "|---|---|---|"]
     lines += [f"| {name} | {value:.4f} | {_interval(interval)} |" for name, value, interval in rows]
@@ -72,11 +72,16 @@ def _scores(version: Version) -> str:
     return "\n".join(lines)
 
 
+def _folds(version: Version) -> str:
+    repeats = version.training.split.model_dump().get("repeats", 1)
+    return f"{version.folds // repeats} folds" + (f", drawn {repeats} times" if repeats > 1 else "")
+
+
 def _calibration(calibration: Calibration) -> str:
     gain, low, high = calibration.gain
     return (
         f"Its probabilities are corrected by {calibration.method}. On the hold-out the Brier score, smaller is better, was "
-        f"{calibration.brier_before:.4f} before and is {calibration.brier_after:.4f}: smaller by {gain:.4f} "
+        f"{calibration.brier_before:.4f} before and is {calibration.brier_after:.4f}: a gain of {gain:.4f} "
         f"({low:.4f} to {high:.4f})."
     )
 
