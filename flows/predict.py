@@ -16,10 +16,11 @@ from prefect.runtime import flow_run
 
 from flows.cancellation import end_parts
 from flows.stage import completed, in_words
-from tasks.config import ColumnType, QueryLimits
+from tasks.config import ColumnType, QueryLimits, load_pipeline
 from tasks.convert.single import convert_single, find_like
 from tasks.convert.table.conversion import Convert
 from tasks.convert.tasks import convert_files
+from tasks.core.errors import ConfigError
 from tasks.core.escaping import count
 from tasks.core.storage import DataFolder, remove_stale_temp_files
 from tasks.core.story import warn
@@ -67,18 +68,31 @@ def _make_folder(predictions: Path) -> Path:
     return Path(mkdtemp(prefix=".rows-", suffix=f".{os.getpid()}.part", dir=predictions))
 
 
+def _trusted_by(file: Path | None, pipeline: str) -> tuple[str, ...]:
+    """Return the packages of the user's own that a pipeline's file trusts."""
+    if file is None:
+        return ()
+    known = load_pipeline(file)
+    if known.name != pipeline:
+        raise ConfigError(
+            f"{file}: is the file of {known.name!r}, and not of {pipeline!r}; name the one of the pipeline"
+        )
+    return known.training.trusted if known.training else ()
+
+
 def _name_run() -> str:
     return f"{flow_run.parameters['pipeline']} predict"
 
 
 @flow(name="predict", flow_run_name=_name_run, on_cancellation=[end_parts], persist_result=False)
-async def predict(
+async def predict(  # noqa: PLR0913, PLR0917 - what a form asks for
     pipeline: str,
     rows: str,
     data: Path = Path("data"),
     output: Path | None = None,
     overwrite: bool = False,
     limits: QueryLimits | None = None,
+    file: Path | None = None,
 ) -> Prediction:
     """Predict new rows by the champion of a pipeline.
 
@@ -90,26 +104,34 @@ async def predict(
         output: the Parquet file to write; without it, one in data/predictions/.
         overwrite: write the file also where one is there.
         limits: what SQL over the tables may take; without it, what the training's query might.
+        file: path of the pipeline's file, for a model of classes of your own: of the packages that it trusts.
 
     Raises:
-        ConfigError: the rows are not there, have not the columns that the champion learnt from, no version serves, or the
-            output is not to be written to.
+        ConfigError: the rows are not there, have not the columns that the champion learnt from, no version serves, the
+            output is not to be written to, or the file is of another pipeline.
         TableError: the file of the rows cannot be read, or most of its rows do not fit.
         TrainingError: the rows cannot be read or predicted.
 
     """
-    return await in_words(_predict(pipeline, rows, data, output, overwrite, limits), data)
+    return await in_words(_predict(pipeline, rows, data, output, overwrite, limits, file), data)
 
 
-async def _predict(
-    pipeline: str, rows: str, data: Path, output: Path | None, overwrite: bool, limits: QueryLimits | None
+async def _predict(  # noqa: PLR0913, PLR0917 - the flow's own
+    pipeline: str,
+    rows: str,
+    data: Path,
+    output: Path | None,
+    overwrite: bool,
+    limits: QueryLimits | None,
+    file: Path | None,
 ) -> Prediction:
     folder = DataFolder.at(data)
+    trusted = await asyncio.to_thread(_trusted_by, file, pipeline)
     tables = await asyncio.to_thread(folder.tables)
     given_rows = await asyncio.to_thread(read_input, rows, tables)
     path = await asyncio.to_thread(choose_output, folder, pipeline, given_rows, output, overwrite=overwrite)
     async with as_parquet(given_rows, folder, pipeline) as given:
-        prediction = await predict_input(folder.models(pipeline), given, tables, path, limits)
+        prediction = await predict_input(folder.models(pipeline), given, tables, path, limits, trusted)
     for warning in prediction.warnings:
         warn(warning)
     if prediction.drifted:

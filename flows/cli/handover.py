@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flows.cli.console import make_console, print_line
-from flows.cli.models import name_of
+from flows.cli.models import name_of, trusted_by
 from tasks.core.errors import ConfigError
 from tasks.core.escaping import count
 from tasks.core.storage import DataFolder
@@ -28,7 +28,7 @@ def export_onnx(pipeline: str, version: str | None, data: Path, output: Path, *,
     from tasks.train.handover.held_out import hold  # noqa: PLC0415 - scikit-learn
     from tasks.train.handover.onnx_file import write_onnx  # noqa: PLC0415 - as above
 
-    made = write_onnx(hold(folder, name, version), output.absolute())
+    made = write_onnx(hold(folder, name, version, trusted_by(pipeline)), output.absolute())
     print_line(
         make_console(),
         f"{made.version} of {name} to {made.path}, {made.bytes:,} bytes; of {count(made.rows, 'held-out row')} it differs from "
@@ -49,7 +49,7 @@ def export_mlflow(pipeline: str, version: str | None, data: Path, uri: str) -> i
     from tasks.train.handover.held_out import hold  # noqa: PLC0415 - scikit-learn
     from tasks.train.handover.mlflow_run import log_version  # noqa: PLC0415 - as above
 
-    made = log_version(hold(DataFolder.at(data), name, version), uri)
+    made = log_version(hold(DataFolder.at(data), name, version, trusted_by(pipeline)), uri)
     done = "logged" if made.made else "was logged"
     print_line(
         make_console(),

@@ -53,7 +53,7 @@ def promote_version(pipeline: str, version: str, data: Path) -> int:
         ConfigError: there is no such pipeline or version.
 
     """
-    decision = promote(DataFolder.at(data).models(name_of(pipeline, data)), version)
+    decision = promote(DataFolder.at(data).models(name_of(pipeline, data)), version, trusted_by(pipeline))
     print_line(make_console(), decision.sentence)
     return 0
 
@@ -94,7 +94,8 @@ def print_predictions(
         api.wait_until_ready()
         view = ProgressView(console)
         with view.shown():
-            asked_for = (name, rows, data, output, overwrite, _limits_of(pipeline))
+            file = Path(pipeline) if Path(pipeline).is_file() else None
+            asked_for = (name, rows, data, output, overwrite, _limits_of(pipeline), file)
             prediction = FlowExecution(api, view.show).run(predict, *asked_for)
     _print_prediction(console, prediction)
     return 0
@@ -114,6 +115,14 @@ def name_of(pipeline: str, data: Path) -> str:
         return pipeline
     known = f"{data} has models of {', '.join(there)}" if there else f"{data} has no models yet"
     raise ConfigError(f"{pipeline!r} is neither a pipeline file nor a pipeline with models; {known}")
+
+
+def trusted_by(pipeline: str) -> tuple[str, ...]:
+    """Return the packages of the user's own that the pipeline's file trusts, where it is given: a name trusts none."""
+    if not Path(pipeline).is_file():
+        return ()
+    training = load_pipeline(Path(pipeline)).training
+    return training.trusted if training else ()
 
 
 def _limits_of(pipeline: str) -> QueryLimits | None:

@@ -14,7 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
 
 from flows.cli.console import make_console, print_line
-from flows.cli.models import name_of
+from flows.cli.models import name_of, trusted_by
 from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder
 from tasks.train.scoring.endpoint import Endpoint, EndpointLimits
@@ -36,7 +36,7 @@ def score_rows(pipeline: str, data: Path, address: tuple[str, int], limits: Endp
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn ends at it, and then hands it on
     models, console = DataFolder.at(data).models(name_of(pipeline, data)), make_console()
     with suppress(KeyboardInterrupt), _listen(*address) as listener:  # the way to end it
-        scorer = Scorer(models, most_rows)
+        scorer = Scorer(models, most_rows, trusted_by(pipeline))
         app: ASGIApp = Endpoint(scorer, limits, lambda said: print_line(console, said)).app()
         version, host = scorer.serving.model.version, f"[{address[0]}]" if ":" in address[0] else address[0]
         url = f"http://{host}:{listener.getsockname()[1]}"

@@ -19,6 +19,7 @@ from tasks.config.kinds import add_extensions
 from tasks.config.mending import validate_mended
 from tasks.config.mistakes import Keys
 from tasks.config.pipeline import Pipeline
+from tasks.config.trusted import trust_packages
 from tasks.config.variables import fill_variables
 from tasks.core.errors import ConfigError
 from tasks.core.suggestions import did_you_mean
@@ -137,6 +138,7 @@ def examine_pipeline(path: Path) -> ExaminedFile:
     document = _read_yaml(path)
     _check_extent(document, path)
     mistakes = find_rewritten(path.read_text(encoding="utf-8"))
+    trust_packages(document.get("training"))  # before variables are filled in: the environment trusts nothing
     document = fill_variables(document, mistakes)
     document = _inline_queries(document, path, mistakes)
     _trust_targets(document.get("export"))

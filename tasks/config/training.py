@@ -13,6 +13,7 @@ from tasks.config.decision import DecisionRule
 from tasks.config.labels import Label, write_label
 from tasks.config.runners import RUNNERS, DeclaredRunner, Runner
 from tasks.config.slices import DeclaredSlicing, Slicing
+from tasks.config.trusted import check_trusted
 
 
 def _with_text_keys(value: Any) -> Any:
@@ -164,7 +165,7 @@ class Candidate(ConfigModel):
     """One model to be trained and judged."""
 
     estimator: str
-    """Import path of an estimator of scikit-learn, xgboost, lightgbm or catboost, e.g. sklearn.linear_model.LogisticRegression."""
+    """Import path of an estimator of scikit-learn, xgboost, lightgbm, catboost or a package that `trusted` names, e.g. sklearn.linear_model.LogisticRegression."""
     params: dict[str, ParamValue] = {}
     """Parameters of the estimator; classes are written as the target has them, e.g. class_weight: {0: 1, 1: 10}."""
     search: Search | None = None
@@ -237,6 +238,8 @@ class Training(ConfigModel):
     """Share of rows whose truth is to lie between the ends of their intervals, or in their sets of classes, which predictions then have; without it, they have none."""
     slices: list[DeclaredSlicing] = []
     """Columns by whose values the best candidate's score on the hold-out is told apart: a name, or {column, bins, feature}."""
+    trusted: Annotated[tuple[str, ...], Field(exclude_if=lambda names: not names)] = ()
+    """Packages of your own, or modules in them, whose classes candidates may name, as my_package.models.Nearest; their code is run, which only a pipeline file on disk may ask for."""
     promotion: Promotion = Promotion()
     """The policy by which the best candidate takes the champion's place."""
     candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
@@ -262,6 +265,12 @@ class Training(ConfigModel):
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"slices has {twice!r} twice; take one of them out")
         return slices
+
+    @field_validator("trusted")
+    @classmethod
+    def _is_trusted_by_a_file(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        check_trusted(names)
+        return names
 
     @field_validator("query")
     @classmethod

@@ -72,8 +72,8 @@ def _fit(asked: Training, training_set: TrainingSet, rows: Sides, models: Path) 
         predictions = Predictions(model, held_out, truth, positive=training_set.positive)
         score, metrics = float(model.score(held_out, truth)), predictions.metrics(training_set.task)
         folder = models / "candidates" / "only-0123456789ab"
-        save_model(model, folder / "model.skops")
+        types = save_model(model, folder / "model.skops", asked.trusted)
         keep_output(folder / "holdout.arrow", predictions.output, rows.test)
         drops = {name: (0.1 / (place + 1), 0.01) for place, name in enumerate(features.names)}
         curve = ((50, 0.9, 0.7), (100, 0.85, 0.75))
-        return Finalist("only", folder, score, (score - 0.05, score + 0.05), metrics, drops, curve)
+        return Finalist("only", folder, score, (score - 0.05, score + 0.05), metrics, drops, curve, types=types)

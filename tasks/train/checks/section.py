@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sklearn.metrics import get_scorer_names
 
 from tasks.config import Between, Candidate, Training
 from tasks.config.metrics import metrics_without_scorer, named_metrics
-from tasks.core.errors import ConfigError
+from tasks.config.trusted import covers
+from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.outcome import Failed
 from tasks.core.sql import check_query
 from tasks.core.suggestions import did_you_mean
 from tasks.train.data.classes import BY_CLASS
 from tasks.train.models.early_stopping import TOLD_BY, stops_early
-from tasks.train.models.estimators import BASELINE, BOOSTING, estimator_kinds, load_estimator, package_of, parameters_of
+from tasks.train.models.estimators import (
+    BASELINE,
+    BOOSTING,
+    estimator_kinds,
+    is_own,
+    is_own_object,
+    load_estimator,
+    package_of,
+    parameters_of,
+)
+from tasks.train.models.own import ask_own, make_own
 
+_CHECK = "tasks.train.checks.section:check_candidate"
 _ESTIMATORS = {"base_estimator", "classifier", "estimator", "estimators", "final_estimator", "regressor"}
 
 
@@ -25,8 +39,17 @@ def check_training(training: Training) -> list[str]:
         key = f"training.candidates.{name}"
         if name == BASELINE:
             mistakes.append(f"{key}: {name!r} is the baseline's name, which is always added; choose another name")
-        mistakes += [f"{key}.{mistake}" for mistake in _check_candidate(candidate)]
+        found = check_aside(candidate, training.trusted) if is_own(candidate.estimator) else check_candidate(candidate)
+        mistakes += [f"{key}.{mistake}" for mistake in found]
     return mistakes
+
+
+def check_aside(candidate: Candidate, trusted: tuple[str, ...]) -> list[str]:
+    """Return what is wrong with a candidate of classes of the user's own, which a process of its own loads."""
+    if not covers(trusted, candidate.estimator.rpartition(".")[0]):
+        return check_candidate(candidate)  # which is refused without an import
+    told: list[str] | Failed | None = ask_own(_CHECK, candidate, trusted)
+    return [f"estimator: {candidate.estimator!r}: {told.message}"] if isinstance(told, Failed) else told or []
 
 
 def _check_metric(metric: str) -> list[str]:
@@ -40,9 +63,10 @@ def _check_metric(metric: str) -> list[str]:
     return [f"training.metric: {metric!r} is not a metric; {cure}"]
 
 
-def _check_candidate(candidate: Candidate) -> list[str]:
+def check_candidate(candidate: Candidate, trusted: Collection[str] = ()) -> list[str]:
+    """Return one sentence for everything wrong with a candidate; `trusted` are the packages that the pipeline file trusts."""
     try:
-        estimator = load_estimator(candidate.estimator)
+        estimator = load_estimator(candidate.estimator, trusted)
     except ConfigError as error:
         return [f"estimator: {mistake}" for mistake in error.mistakes]
     known = parameters_of(estimator)
@@ -110,12 +134,15 @@ def _end(between: Between, bound: float) -> float:
 def _refusal(estimator: type[Any], params: dict[str, Any]) -> str | None:
     """Return what scikit-learn's own declaration of an estimator's parameters says of their values."""
     by_class = {name for name, value in params.items() if name in BY_CLASS and isinstance(value, dict)}
+    told = {name: value for name, value in params.items() if name not in by_class}
     try:
-        instance = estimator(**{name: value for name, value in params.items() if name not in by_class})
+        instance = make_own(estimator, told) if is_own_object(estimator) else estimator(**told)
+    except TrainingError as error:
+        return str(error)
     except TypeError as error:
         return f"{error}; choose an estimator that a file can describe"
     check = getattr(instance, "_validate_params", None)  # what fit itself calls first
-    if check is None:
+    if check is None or not hasattr(instance, "_parameter_constraints"):  # which one's own may not declare
         return None
     try:
         check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,6 +17,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from tasks.config import Candidate, GroupSplit, Label, TimeSplit, Training, write_label
 from tasks.config.metrics import metrics_without_scorer
 from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.outcome import Failed
 from tasks.core.suggestions import did_you_mean
 from tasks.train.checks.weights import find_weight_mistakes
 from tasks.train.data.classes import (
@@ -31,10 +32,12 @@ from tasks.train.data.classes import (
 from tasks.train.data.features import find_infinite, is_text_type, not_features, read_target
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
-from tasks.train.models.estimators import estimator_kinds, load_estimator
+from tasks.train.models.estimators import estimator_kinds, is_own, load_estimator
+from tasks.train.models.own import ask_own
 
 MAX_CLASSES = 20  # more distinct whole numbers than this are amounts, not classes
 MAX_CELLS = 200_000_000  # rows times classes: models tell a probability of each, 8 bytes
+_DESCRIBE = "tasks.train.checks.target:describe_estimator"
 _PROBE_ROWS = 1000
 _ALL_DIFFER = 0.5  # distinct texts as a share of the rows: names of rows, not classes
 # Scorers that are of one class; others look at all classes alike.
@@ -266,16 +269,16 @@ def _estimator_mistakes(training: Training, target: Target, column: pa.ChunkedAr
     wanted = "classifier" if target.task == "classification" else "regressor"
     key = _needs_probabilities(training) if target.task == "classification" else None
     for name, candidate in training.candidates.items():
-        try:
-            kinds = estimator_kinds(load_estimator(candidate.estimator))
-        except ConfigError:  # told before there was a table
+        told = _look_at(candidate, training.trusted)
+        if told is None:  # what is wrong with it was told before there was a table
             continue
+        kinds, tells_probabilities = told
         if wanted not in kinds:
             yield (
                 f"training.candidates.{name}.estimator: {candidate.estimator!r} is a {' and '.join(kinds)}, but the "
                 f"target {training.target!r} asks for {target.task}; {_other_task(target, column)}choose a {wanted}"
             )
-        elif key is not None and not _tells_probabilities(candidate):
+        elif key is not None and not tells_probabilities:
             yield (
                 f"training.candidates.{name}: {candidate.estimator} tells no probabilities, which {key} needs; add "
                 f"calibrate: sigmoid to it, or take {key} out"
@@ -288,13 +291,28 @@ def _needs_probabilities(training: Training) -> str | None:
     return next((key for key, value in asked.items() if value is not None), None)
 
 
-def _tells_probabilities(candidate: Candidate) -> bool:
-    if candidate.calibrate is not None:
-        return True
+def _look_at(candidate: Candidate, trusted: tuple[str, ...]) -> tuple[tuple[str, ...], bool] | None:
+    """Return what `describe_estimator` does, of the user's own by a process that may be killed; None where nothing is known."""
+    if not is_own(candidate.estimator):
+        return describe_estimator(candidate)
+    told: tuple[tuple[str, ...], bool] | Failed | None = ask_own(_DESCRIBE, candidate, trusted)
+    return None if isinstance(told, Failed) else told
+
+
+def describe_estimator(candidate: Candidate, trusted: Collection[str] = ()) -> tuple[tuple[str, ...], bool] | None:
+    """Return what a candidate's estimator is, and whether it tells probabilities; None where it cannot be loaded.
+
+    `trusted` are the packages that the pipeline file trusts.
+    """
     try:
-        return hasattr(load_estimator(candidate.estimator)(**candidate.params), "predict_proba")
+        found = load_estimator(candidate.estimator, trusted)
+    except ConfigError:
+        return None
+    try:
+        made = candidate.calibrate is not None or found(**candidate.params)
     except TypeError:  # told before there was a table
-        return True
+        return estimator_kinds(found), True
+    return estimator_kinds(found), made is True or hasattr(made, "predict_proba")
 
 
 def _other_task(target: Target, column: pa.ChunkedArray) -> str:

@@ -15,6 +15,8 @@ import pyarrow as pa
 from tasks.config import Training
 from tasks.config.metrics import METRICS
 from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.isolation.client import stop_call_server
+from tasks.core.own_code import code_versions
 from tasks.core.storage import commit_json, fingerprint, hash_file, json_reader, remove_stale_temp_files
 from tasks.lineage.records import LINEAGE, Made, TrainingRecord, Upstream, make_record, take_upstream, write_record
 from tasks.train.data.split_file import keep_split
@@ -82,6 +84,8 @@ def write_training_set(
             error.__context__ = None
             raise error.with_traceback(None) from None
     built = _check(training, path)
+    if training.trusted:
+        stop_call_server()  # which has loaded what the checks asked for
     if upstream is not None:
         _keep_record(folder, built, make_record("sql", query=training.query), upstream)
     told = asdict(built) | {"path": path.name}
@@ -159,7 +163,7 @@ def _settings(training: Training) -> str:
     """Return the fingerprint of all that the checks looked at besides the rows."""
     section = json.loads(training.model_dump_json(exclude={"runner", "query_limits"}))
     named = {candidate.estimator.partition(".")[0] for candidate in training.candidates.values()}
-    there = versions("scikit-learn", "duckdb")
+    there = versions("scikit-learn", "duckdb") | code_versions(training.trusted)
     for name in sorted(named & BOOSTING.keys()):
         with suppress(PackageNotFoundError):  # the check tells what to install
             there |= versions(name)

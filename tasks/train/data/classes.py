@@ -70,7 +70,7 @@ def value_for(candidate: Candidate, name: str, value: Any, labels: Sequence[Labe
     weights = [named.get(label, _NO_WEIGHT) for label in labels]
     if name != "class_weight":
         return weights
-    if "HistGradientBoosting" in candidate.estimator:
+    if candidate.estimator.startswith("sklearn.ensemble.HistGradientBoosting"):
         return dict(enumerate(weights))  # it looks the weights up by the number of a class in their order
     by_label: dict[Label, float] = dict(zip(labels, weights, strict=True))
     if candidate.estimator.startswith("sklearn."):  # which takes a class that is a text of digits for its number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,8 @@ from tasks.train.data.types import Array
 from tasks.train.evaluation.calibration import calibrate, uncalibrated
 from tasks.train.evaluation.search import search_params
 from tasks.train.models.early_stopping import EarlyStopped, HeldBack, as_plain
-from tasks.train.models.estimators import load_estimator, takes_weights
+from tasks.train.models.estimators import is_own, load_estimator, takes_weights
+from tasks.train.models.own import check_classes
 from tasks.train.models.preprocessing import build_model, fit_keys, prefix_of
 
 
@@ -46,10 +48,10 @@ def fit_model(  # noqa: PLR0913, PLR0917 - what a fit sees
         TrainingError: when the columns do not fit the candidate, or the rows are too few for its search, or it takes no weights.
 
     """
-    if weight is not None and not takes_weights(load_estimator(candidate.estimator)):
+    if weight is not None and not takes_weights(load_estimator(candidate.estimator, training.trusted)):
         raise TrainingError(f"{candidate.estimator} takes no weights of rows, and training.weights has them")
     labels = None if target.dtype.kind == "f" else labels_of(target)
-    model = build_model(candidate, observe(features, frame), training.seed, labels)
+    model = build_model(candidate, observe(features, frame), training.seed, labels, training.trusted)
     if candidate.early_stopping is not None:
         held_back = HeldBack(candidate.early_stopping, training.split, training.seed, unit)
         model = EarlyStopped(model.steps, held_back=held_back)
@@ -57,10 +59,17 @@ def fit_model(  # noqa: PLR0913, PLR0917 - what a fit sees
     if candidate.search is not None:
         model = search_params(training, model, candidate, frame, target, unit, positive, weight)
         if candidate.calibrate is None:
-            return as_plain(model)
+            return _held_to_classes(as_plain(model), candidate, labels, target)
     if candidate.calibrate is not None:
         return calibrate(training, clone(model), candidate.calibrate, frame, target, unit, weight)
-    return as_plain(model.fit(frame, target, **fit_keys(weight)))
+    return _held_to_classes(as_plain(model.fit(frame, target, **fit_keys(weight))), candidate, labels, target)
+
+
+def _held_to_classes(model: Pipeline, candidate: Candidate, labels: Sequence[Label] | None, target: Array) -> Pipeline:
+    """Return a fitted pipeline whose estimator, where it is the user's own, knows the classes that it was fitted on."""
+    if is_own(candidate.estimator) and labels is not None:
+        check_classes(model[-1], target)
+    return model
 
 
 def chosen_params(model: Pipeline, candidate: Candidate) -> dict[str, Any]:

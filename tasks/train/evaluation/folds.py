@@ -7,8 +7,9 @@ import random
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
+from io import StringIO
 
 import joblib
 import numpy as np
@@ -28,6 +29,9 @@ from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.output_file import keep_output
 from tasks.train.evaluation.predictions import Predictions
 from tasks.train.evaluation.results import MAX_WARNINGS, FoldResult, fold_file
+from tasks.train.models.model_file import prove_saving
+
+_MOST_WRITTEN = 200  # characters of what a fit writes
 
 
 @dataclass
@@ -46,8 +50,11 @@ def evaluate_fold(job: CandidateJob, fold: int) -> FoldResult:
     with attempted(job) as attempt:
         train, test = job.split.sides(fold)
         model = fit_rows(job, train, attempt)
-        predictions = Predictions(model, *read_rows(job, test), job.training_set.positive)
+        rows = read_rows(job, test)
+        predictions = Predictions(model, *rows, job.training_set.positive)
         score = predictions.score(job.training.metric)
+        if job.own_packages and fold == 0:  # before it may win
+            prove_saving(model, rows[0], job.training.trusted)
         result = replace(result, score=score, metrics=predictions.metrics(job.training_set.task))
         keep_output(job.folder / fold_file(fold), predictions.output, test)
     return replace(result, fit_s=attempt.fit_s, warnings=attempt.warnings, error=attempt.error)
@@ -78,13 +85,16 @@ def attempted(job: CandidateJob) -> Iterator[Attempt]:
     attempt = Attempt(job)
     random.seed(job.training.seed)  # for what takes no random_state: the same whichever folds came before
     np.random.seed(job.training.seed)  # noqa: NPY002 - the same
-    with warnings.catch_warnings(record=True) as caught, joblib.parallel_config("sequential"):
+    written = StringIO()
+    with warnings.catch_warnings(record=True) as caught, joblib.parallel_config("sequential"), redirect_stdout(written):
         warnings.simplefilter("always")
         try:
             yield attempt
         except Exception as error:  # noqa: BLE001 - estimators raise anything; one failing must not end the others
             attempt.error = explain(job, error)
     attempt.warnings = _messages_of(caught)
+    if said := " ".join(written.getvalue().split()):
+        attempt.warnings = (*attempt.warnings, f"it writes to standard output: {said[:_MOST_WRITTEN]}")[:MAX_WARNINGS]
 
 
 def read_rows(job: CandidateJob, rows: Array) -> tuple[pd.DataFrame, Array, Array | None]:

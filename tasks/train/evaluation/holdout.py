@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +29,7 @@ from tasks.train.evaluation.results import (
     HoldoutResult,
 )
 from tasks.train.evaluation.statistics import Bootstrap, bootstrap_interval, held_out_bootstrap
-from tasks.train.models.model_file import load_model, save_model
+from tasks.train.models.model_file import load_model, prove_saving, save_model
 
 IMPORTANCE_ROWS = 2_000  # more show the same order of features
 IMPORTANCE_REPEATS = 5
@@ -40,9 +41,12 @@ def judge_finalist(job: CandidateJob) -> HoldoutResult:
     with attempted(job) as attempt:
         train, test = job.split.sides()
         model = fit_rows(job, train, attempt)
-        predictions = Predictions(model, *read_rows(job, test), job.training_set.positive)
+        rows = read_rows(job, test)
+        predictions = Predictions(model, *rows, job.training_set.positive)
         score = predictions.score(job.training.metric)
-        save_model(model, job.folder / MODEL_FILE)
+        types = save_model(model, job.folder / MODEL_FILE, job.training.trusted)
+        if types:
+            prove_saving(model, rows[0], job.training.trusted)
         keep_output(job.folder / HOLDOUT_FILE, predictions.output, test)
         interval = _interval(job, predictions)
         result = replace(
@@ -52,12 +56,15 @@ def judge_finalist(job: CandidateJob) -> HoldoutResult:
             metrics=predictions.metrics(job.training_set.task),
             params=chosen_params(model, job.candidate),
             calibration=_calibration(job, model, predictions, test),
+            types=types,
         )
     return replace(result, fit_s=attempt.fit_s, warnings=attempt.warnings, error=attempt.error)
 
 
-def measure_importances(job: CandidateJob) -> dict[str, tuple[float, float]]:
+def measure_importances(job: CandidateJob, types: Collection[str] = ()) -> dict[str, tuple[float, float]]:
     """Return by feature how much the score on the hold-out drops where the feature is shuffled, and its deviation.
+
+    `types` are those of the user's own that the model was saved with.
 
     Raises:
         TrainingError: the metric is not defined on the rows that they are measured on, as of one class alone.
@@ -68,7 +75,7 @@ def measure_importances(job: CandidateJob) -> dict[str, tuple[float, float]]:
         test = np.sort(np.random.default_rng(job.training.seed).choice(test, IMPORTANCE_ROWS, replace=False))
     frame, truth, weight = read_rows(job, test)
     found = permutation_importance(
-        load_model(job.folder / MODEL_FILE),
+        load_model(job.folder / MODEL_FILE, types, job.training.trusted),
         frame,
         truth,
         scoring=scoring_of(job.training.metric, job.training_set.positive, weight),

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from tasks.config import Candidate, Training
 from tasks.config.metrics import METRICS
+from tasks.core.own_code import code_versions
 from tasks.core.registry import import_path
 from tasks.core.storage import fingerprint, hash_file
 from tasks.train.data.split_file import SavedSplit, keep_split
 from tasks.train.data.training_set import Problem, TrainingSet, versions
-from tasks.train.models.estimators import BASELINE
+from tasks.train.models.estimators import BASELINE, is_own
 
 BASELINES: dict[Problem, Candidate] = {
     "classification": Candidate(estimator="sklearn.dummy.DummyClassifier", params={"strategy": "prior"}),
@@ -72,9 +73,14 @@ class CandidateJob:
         return self.models / "candidates" / f"{self.name}-{self.fingerprint[:12]}"
 
     @property
-    def module(self) -> str:
-        """Return the module of the candidate's estimator."""
-        return self.candidate.estimator.rpartition(".")[0]
+    def own_packages(self) -> tuple[str, ...]:
+        """Return the packages of the user's own that the candidate's classes are of."""
+        return own_packages(self.candidate)
+
+    @property
+    def preloaded(self) -> tuple[str, ...]:
+        """Return the module of the candidate's estimator, to be imported once for all fits; what is the user's own belongs in processes that may be killed."""
+        return () if is_own(self.candidate.estimator) else (self.candidate.estimator.rpartition(".")[0],)
 
 
 def plan_jobs(training: Training, training_set: TrainingSet, models: Path) -> tuple[CandidateJob, ...]:
@@ -90,9 +96,14 @@ def plan_jobs(training: Training, training_set: TrainingSet, models: Path) -> tu
 
 def versions_for(candidate: Candidate) -> dict[str, str]:
     """Return the versions that this process has of what a candidate's results depend on."""
-    package = candidate.estimator.partition(".")[0]
-    others = () if package == "sklearn" else (package,)
-    return versions("scikit-learn", "numpy", "scipy", "pandas", "skops", *others)
+    package, own = candidate.estimator.partition(".")[0], own_packages(candidate)
+    others = () if package == "sklearn" or package in own else (package,)
+    return versions("scikit-learn", "numpy", "scipy", "pandas", "skops", *others) | code_versions(own)
+
+
+def own_packages(candidate: Candidate) -> tuple[str, ...]:
+    """Return the packages of the user's own that a candidate's classes are of."""
+    return tuple(sorted({path.partition(".")[0] for path in (candidate.estimator,) if is_own(path)}))
 
 
 def _hash_module(path: str) -> str:

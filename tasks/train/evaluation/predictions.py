@@ -20,6 +20,8 @@ from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 from tasks.train.evaluation.metrics import ModelOutput, compute, metric_scoring, quick_scoring, score_all
 from tasks.train.evaluation.statistics import Score
+from tasks.train.models.estimators import is_own_object
+from tasks.train.models.own import check_answers, check_length
 
 
 class Predictions:
@@ -129,7 +131,12 @@ class Predictions:
         return score_all(task, self.output)
 
     def _call_model(self, method: str) -> Array:
-        return np.asarray(getattr(self._model, method)(self._frame))
+        answers = np.asarray(getattr(self._model, method)(self._frame))
+        if isinstance(self._model, Pipeline):
+            check_length(self._model, answers, len(self.truth))
+            if is_own_object(self._model[-1]):
+                check_answers(self._model[-1], method, answers)
+        return answers
 
     def _as_model(self) -> Any:
         """Return the answers in the shape of a model that takes positions: scikit-learn's scorers take it as one.

@@ -98,6 +98,8 @@ class HoldoutResult:
     importances: dict[str, tuple[float, float]] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
     calibration: Calibration | None = None
+    types: tuple[str, ...] = ()
+    """Types of the user's own that the model is made of."""
     fit_s: float = 0.0
     memory_mb: float = 0.0
     warnings: tuple[str, ...] = ()
@@ -131,6 +133,8 @@ class Finalist:
     learning_curve: tuple[tuple[int, float, float], ...] = ()
     """Rows learnt from, score on them, score on the test rows of folds; of the best only."""
     calibration: Calibration | None = None
+    types: tuple[str, ...] = ()
+    """Types of the user's own that its model is made of."""
 
 
 EvaluationResult = FoldResult | HoldoutResult | CurvePoint
@@ -204,6 +208,7 @@ def make_finalist(job: CandidateJob, judged: HoldoutResult, curve: Sequence[Curv
         importances=judged.importances,
         learning_curve=tuple(sorted((p.rows, p.train_score, p.score) for p in curve if p.error is None)),
         calibration=judged.calibration,
+        types=judged.types,
     )
 
 

@@ -120,7 +120,7 @@ def _judge(job: CandidateJob) -> HoldoutResult:
     if judged.error is not None or job.name == BASELINE:
         return judged
     measure = "tasks.train.evaluation.holdout:measure_importances"
-    importances = _isolated(job, measure, preload=(_SAVES_MODELS,)).outcome
+    importances = _isolated(job, measure, judged.types, preload=(_SAVES_MODELS,)).outcome
     if isinstance(importances, Failed):
         return replace(judged, warnings=(*judged.warnings, f"no importances: {importances.message}"))
     return replace(judged, importances=importances)
@@ -147,7 +147,7 @@ def _limits(job: CandidateJob, preload: tuple[str, ...] = ()) -> dict[str, Any]:
     return {
         "time_s": limits.time_limit_s,
         "memory_mb": limits.memory_limit_mb,
-        "preload": (*FITS, job.module, *preload),
+        "preload": (*FITS, *job.preloaded, *preload),
         "extensions": tuple(job.metrics),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class Held:
     model: Pipeline
     features: Features
     frame: pd.DataFrame
+    trusted: tuple[str, ...] = ()
+    """Packages of the user's own that the model may be made of."""
 
     def batches(self) -> Iterator[pd.DataFrame]:
         """Yield the rows in parts."""
@@ -42,8 +44,10 @@ class Held:
         return np.asarray(asked(rows), dtype=object if hasattr(self.model, "classes_") else None)
 
 
-def hold(folder: DataFolder, pipeline: str, name: str | None) -> Held:
+def hold(folder: DataFolder, pipeline: str, name: str | None, trusted: Collection[str] = ()) -> Held:
     """Return a version of a pipeline, or the one that serves, with the rows that it was judged on.
+
+    `trusted` are the packages that the pipeline file trusts.
 
     Raises:
         ConfigError: there is no such version, or none serves.
@@ -65,8 +69,8 @@ def hold(folder: DataFolder, pipeline: str, name: str | None) -> Held:
         )
     table = _read_rows(path, _find_holdout(models, version, gone))
     features = features_among(table.schema.field(name) for name in version.features)
-    model = load_model(models / version.name / MODEL_FILE)
-    return Held(version, models / version.name, model, features, read_frame(table, features))
+    model = load_model(models / version.name / MODEL_FILE, version.types, trusted)
+    return Held(version, models / version.name, model, features, read_frame(table, features), tuple(trusted))
 
 
 def _find_holdout(models: Path, version: Version, cure: str) -> Path:

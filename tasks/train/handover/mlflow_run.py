@@ -186,7 +186,7 @@ def _saved(held: Held) -> Iterator[Path]:
             held.model,
             folder,
             serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
-            skops_trusted_types=list_types(held.folder / MODEL_FILE),
+            skops_trusted_types=list_types(held.folder / MODEL_FILE, held.version.types, held.trusted),
             signature=signature,
             input_example=None,
             pip_requirements=packages,

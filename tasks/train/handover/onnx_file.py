@@ -59,6 +59,11 @@ def write_onnx(held: Held, path: Path) -> OnnxFile:
         raise TrainingError(
             f"{held.version.name}: the step calibrate cannot be converted to ONNX; hand on a candidate without calibrate"
         )
+    if held.version.types:
+        raise TrainingError(
+            f"{held.version.name}: {', '.join(held.version.types)} cannot be converted to ONNX, which has no code of your "
+            "own; hand on a candidate without it"
+        )
     content, session = _convert(held, held.model)
     difference = 0.0
     with threadpool_limits(limits=1):

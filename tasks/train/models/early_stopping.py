@@ -93,7 +93,9 @@ def stops_early(estimator: type[Any]) -> bool:
     """Return whether an estimator class can be told by which rows to end."""
     if package_of(estimator) == "xgboost":
         return "RF" not in estimator.__name__  # a forest has one round
-    return package_of(estimator) in ("lightgbm", "catboost") or estimator.__name__.startswith("HistGradientBoosting")
+    if package_of(estimator) == "sklearn":
+        return estimator.__name__.startswith("HistGradientBoosting")
+    return package_of(estimator) in ("lightgbm", "catboost")
 
 
 TOLD_BY = frozenset(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from tasks.config import Candidate, Label
+from tasks.config.trusted import covers, find_refusal
 from tasks.core.errors import ConfigError
 from tasks.core.suggestions import nearest
 from tasks.train.data.classes import params_for
+from tasks.train.models.own import load_own_model, make_own
 
 BASELINE = "dummy"
 
@@ -102,18 +104,34 @@ _WITHHELD = {
 }
 
 
-def load_estimator(path: str) -> type[Any]:
+def is_own(path: str) -> bool:
+    """Return whether an import path is of a package of the user's own; an estimator of such is loaded in a process of its own alone."""
+    return path.partition(".")[0] not in ALLOWED_PACKAGES
+
+
+def is_own_object(estimator: Any) -> bool:
+    """Return whether an estimator, or a class, is of the user's own."""
+    return package_of(estimator) not in ALLOWED_PACKAGES
+
+
+def load_estimator(path: str, trusted: Collection[str] = ()) -> type[Any]:
     """Return the estimator class at an import path such as sklearn.linear_model.LogisticRegression.
 
+    `trusted` are the packages that the pipeline file trusts beside those on our list.
+
     Raises:
-        ConfigError: when the path is not a classifier or regressor of a package on our list, or that is not installed.
+        ConfigError: when the path is not a classifier or regressor of a package on our list or trusted, or that is not installed.
 
     """
     module, _, name = path.rpartition(".")
     package = module.partition(".")[0]
-    if package not in ALLOWED_PACKAGES:
-        raise ConfigError(f"{path!r} is not an estimator of {', '.join(ALLOWED_PACKAGES)}{_nearest(name)}")
-    found = _load_boosting(path, module, name) if package in BOOSTING else _load_exported(module, name)
+    found: Any
+    if covers(trusted, module):
+        found = load_own_model(path, trusted)
+    elif package not in ALLOWED_PACKAGES:
+        raise ConfigError(f"{path!r} is not an estimator of {', '.join(ALLOWED_PACKAGES)}{_cure(package, name)}")
+    else:
+        found = _load_boosting(path, module, name) if package in BOOSTING else _load_exported(module, name)
     if not (inspect.isclass(found) and hasattr(found, "fit") and hasattr(found, "predict")):
         cure = f"; {package} has {', '.join(BOOSTING[package])}" if package in BOOSTING else _nearest(name)
         raise ConfigError(f"{path!r} is not an estimator{cure}")
@@ -181,14 +199,17 @@ def parameters_of(estimator: type[Any]) -> list[str]:
     return sorted((named | extra) - _WITHHELD.get(package, set()))
 
 
-def build_estimator(candidate: Candidate, seed: int, labels: Sequence[Label] | None = None) -> Any:
+def build_estimator(
+    candidate: Candidate, seed: int, labels: Sequence[Label] | None = None, trusted: Collection[str] = ()
+) -> Any:
     """Return the unfitted estimator of a candidate, with our defaults and the seed where the file sets none.
 
-    `labels` are the classes of the rows that it is to be fitted on, in order.
+    `labels` are the classes of the rows that it is to be fitted on, in order,
+    and `trusted` the packages that the pipeline file trusts.
 
     It warns where the file asks for threads: they would take the cores of other candidates.
     """
-    kind = load_estimator(candidate.estimator)
+    kind = load_estimator(candidate.estimator, trusted)
     known, told = parameters_of(kind), set(candidate.params)
     defaults = {name: value for name, value in DEFAULTS.get(package_of(kind), {}).items() if name not in told}
     if told & _VERBOSE:  # catboost takes one of them only
@@ -205,7 +226,14 @@ def build_estimator(candidate: Candidate, seed: int, labels: Sequence[Label] | N
             )
             if package_of(kind) in BOOSTING:  # which start their threads whatever the environment says
                 params[name] = 1
-    return kind(**params)
+    return make_own(kind, params) if is_own(candidate.estimator) else kind(**params)
+
+
+def _cure(package: str, name: str) -> str:
+    """Return the cure for an estimator of a package that is neither on our list nor trusted."""
+    if find_refusal(package) is None and find_spec(package) is not None:
+        return f"; add {package} to training.trusted if its code is to be run"
+    return _nearest(name)
 
 
 def _nearest(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from tasks.config import Candidate, Label, Preprocessing
 from tasks.core.errors import TrainingError
 from tasks.train.data.features import Features
 from tasks.train.data.types import Array
-from tasks.train.models.estimators import build_estimator, package_of
+from tasks.train.models.estimators import ALLOWED_PACKAGES, build_estimator, package_of
 from tasks.train.models.transformers import TIME_PARTS, flatten_texts, split_times
 
 MAX_CATEGORIES = 255  # what histogram boosting can take, unless its max_bins is smaller
@@ -30,18 +30,24 @@ _MODEL = "model"
 Step = tuple[str, Any, list[str]]
 
 
-def build_model(candidate: Candidate, features: Features, seed: int, labels: Sequence[Label] | None = None) -> Pipeline:
+def build_model(
+    candidate: Candidate,
+    features: Features,
+    seed: int,
+    labels: Sequence[Label] | None = None,
+    trusted: Collection[str] = (),
+) -> Pipeline:
     """Return the unfitted pipeline (columns -> estimator) of a candidate, for rows of these classes.
 
-    Every part is scikit-learn's own or the estimator's package's, but for the
-    functions of `steps`, so that the fitted pipeline can be saved without
+    Every part is scikit-learn's own, the estimator's package's or of one that is
+    trusted, but for the functions of `steps`, so that the fitted pipeline can be saved without
     code. An estimator's `random_state` is `seed` unless the file sets it.
 
     Raises:
         TrainingError: when texts meet `preprocessing: none`.
 
     """
-    estimator = build_estimator(candidate, seed, labels)
+    estimator = build_estimator(candidate, seed, labels, trusted)
     if candidate.preprocessing == "none":
         columns = _as_they_are(features)
     elif _module(estimator).startswith("sklearn.dummy"):
@@ -180,6 +186,8 @@ def _chain(steps: Sequence[Any]) -> Any:
 def _family_of(estimator: Any) -> str:
     """Return which way of columns an estimator wants: those of a name take categories and missing values by themselves."""
     package, module = package_of(estimator), _module(estimator)
+    if package not in ALLOWED_PACKAGES:
+        return "other"
     if package != "sklearn":
         # Its linear booster takes no categories, and gains from scaling as other linear models do.
         linear = package == "xgboost" and estimator.get_params()["booster"] == "gblinear"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -57,13 +57,19 @@ class Pace:
 
 
 def predict_rows(
-    models: Path, rows: Input, tables: Mapping[str, Path], output: Path, pace: Pace | None = None
+    models: Path,
+    rows: Input,
+    tables: Mapping[str, Path],
+    output: Path,
+    pace: Pace | None = None,
+    trusted: Collection[str] = (),
 ) -> Prediction:
     """Predict every row of an input by the pipeline's champion, and commit them as a Parquet file.
 
     Batches are read one after another, predicted by threads, and written in
     their order: the same rows give the same file, and memory holds a few
-    batches, however many rows there are.
+    batches, however many rows there are. `trusted` are the packages of the
+    user's own that the pipeline's file trusts.
 
     Raises:
         ConfigError: when no version serves, or the rows have not its features.
@@ -71,16 +77,20 @@ def predict_rows(
 
     """
     try:
-        return _predict(models, rows, tables, output.absolute(), pace or Pace())
+        return _predict(models, rows, tables, output.absolute(), pace or Pace(), trusted)
     except TidemillError as error:
         # The frames it came through hold DuckDB's connection, which complains when Python ends before they do.
         error.__context__ = None
         raise error.with_traceback(None) from None
 
 
-def _predict(models: Path, rows: Input, tables: Mapping[str, Path], output: Path, pace: Pace) -> Prediction:
+def _predict(
+    models: Path, rows: Input, tables: Mapping[str, Path], output: Path, pace: Pace, trusted: Collection[str]
+) -> Prediction:
     version = read_serving(models)
-    loaded = load_model(models / version.name / MODEL_FILE)
+    loaded = load_model(models / version.name / MODEL_FILE, version.types, trusted)
+    if version.types:  # whose code may not be made for threads
+        pace = replace(pace, threads=1)
     spill = output.parent / f".spill.{os.getpid()}"
     output.parent.mkdir(parents=True, exist_ok=True)
     limits = pace.limits or version.training.query_limits

@@ -19,7 +19,8 @@ from tasks.train.data.classes import TWO
 from tasks.train.data.features import Features, read_frame
 from tasks.train.data.types import Array
 from tasks.train.evaluation.output_file import PROBABILITY
-from tasks.train.models.estimators import package_of
+from tasks.train.models.estimators import is_own_object, package_of
+from tasks.train.models.own import check_answers, check_length
 from tasks.train.predict.intervals import interval_columns, interval_fields
 from tasks.train.predict.output import MADE_BY
 from tasks.train.registry import Version, read_champion, read_version
@@ -78,6 +79,7 @@ class ServingModel:
         frame = read_frame(pa.concat_tables([table, *padding]), self.features)
         try:
             predicted, probability = self._ask(frame)
+            self._check(predicted, probability, len(frame))
         except ValueError as error:  # of missing numbers where the model takes none, say
             said = (str(error).splitlines() or [""])[0].rstrip(".")
             raise TrainingError(f"{self.version.name} cannot predict these rows ({said}); correct them") from error
@@ -128,14 +130,24 @@ class ServingModel:
             return ()
         return tuple(f"{PROBABILITY}{label}" for label in self.model.classes_)
 
+    def _check(self, predicted: Array, probability: Array | None, rows: int) -> None:
+        """Raise where steps of the user's own have not one answer a row, or none that can be one."""
+        if not self.version.types:
+            return
+        for method, answers in (("predict", predicted), ("predict_proba", probability)):
+            if answers is not None:
+                check_length(self.model, answers, rows)
+                if is_own_object(self.model[-1]):
+                    check_answers(self.model[-1], method, answers)
+
     def _ask(self, frame: Any) -> tuple[Array, Array | None]:
         """Return the prediction of each row, and the probability of each class where the model gives any."""
         given, estimator = self.model[:-1].transform(frame), self.model[-1]
         if not hasattr(estimator, "predict_proba"):
-            return estimator.predict(given), None
-        probability = estimator.predict_proba(given)
+            return np.asarray(estimator.predict(given)), None
+        probability = np.asarray(estimator.predict_proba(given))
         if type(estimator).__name__ not in _BY_PROBABILITY.get(package_of(estimator), ()):
-            return estimator.predict(given), probability
+            return np.asarray(estimator.predict(given)), probability
         best = np.argmax(probability, axis=1)
         predicted = estimator.classes_[best]
         second, first = np.partition(probability, -TWO, axis=1)[:, -TWO:].T

@@ -201,6 +201,7 @@ def _made_with(version: Version, environment: Environment) -> str:
         [
             f"- Python {environment.python} on {environment.platform}",
             f"- {packages}",
+            *([f"- classes of your own: {', '.join(f'`{each}`' for each in version.types)}"] if version.types else []),
             f"- parameters: {escape(params, _LIMIT_CHARACTERS, cell=False)}",
             f"- fingerprint `{version.fingerprint}`",
         ]
@@ -208,11 +209,13 @@ def _made_with(version: Version, environment: Environment) -> str:
 
 
 def _loading(version: Version) -> str:
-    folder = f"data/models/{version.pipeline}/{version.name}"
+    path, own = f"data/models/{version.pipeline}/{version.name}/{MODEL_FILE}", ""
+    if version.types:
+        own = f", types={json.dumps(version.types)}, trusted={json.dumps(version.training.trusted)}"
     return f"""```python
 from tasks.train.registry import load_model  # runs no code of the file
 
-model = load_model("{folder}/{MODEL_FILE}")
+model = load_model("{path}"{own})
 ```
 
 `model.predict` takes a data frame with the features above: numbers, truths (0 or 1) and times (seconds since 1970) as float64, texts as objects, missing and infinite values as NaN. `tidemill predict {version.pipeline} INPUT` does all of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,8 +90,8 @@ def read_champion(models: Path) -> Champion | None:
         raise TrainingError(f"{path}: is damaged ({str(error).rstrip('.')}); {cure}") from None
 
 
-def promote(models: Path, name: str) -> Decision:
-    """Let a version serve, by hand.
+def promote(models: Path, name: str, trusted: Collection[str] = ()) -> Decision:
+    """Let a version serve, by hand; `trusted` are the packages that its pipeline file trusts.
 
     Raises:
         ConfigError: when there is none of that name.
@@ -103,7 +104,7 @@ def promote(models: Path, name: str) -> Decision:
             return Decision(name, name, "serves already", now(), by_hand=True)
         from tasks.train.models.model_file import load_model  # noqa: PLC0415 - skops: a second
 
-        load_model(models / name / MODEL_FILE)  # a model that cannot be loaded cannot serve
+        load_model(models / name / MODEL_FILE, version.types, trusted)  # a model that cannot be loaded cannot serve
         reason = "promoted by hand"
         if damaged:
             (models / CHAMPION).replace(models / DAMAGED)

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.config import Split, Training
+from tasks.config.metrics import METRICS
 from tasks.core.errors import TidemillError
+from tasks.core.isolation.client import run_isolated, stop_call_server
+from tasks.core.outcome import Failed
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.evaluation.results import MODEL_FILE
 from tasks.train.registry.champion import Champion, Decision, deciding, keep, now, read_champion
@@ -18,6 +21,7 @@ from tasks.train.registry.version import Version, read_version, read_version_in
 if TYPE_CHECKING:
     from tasks.train.registry.comparison import HeldOut
 
+_COMPARE = "tasks.train.registry.promotion:compare_models"
 _FEWEST_ROWS = 50  # fewer tell nothing of two models
 
 
@@ -57,7 +61,29 @@ def _decide(models: Path, champion: Champion | None, version: Version, leaderboa
 
 
 def _compare(models: Path, champion: Champion, version: Version, leaderboard: Leaderboard) -> Decision:
-    """Return what the same held-out rows say."""
+    """Return what the same held-out rows say; models with classes of the user's own are loaded by a process of its own."""
+    serving, training = read_version_in(models / champion.version), leaderboard.training
+    if not version.types and (serving is None or not serving.types):
+        return compare_models(models, champion, version, leaderboard)
+    plain = training.model_copy(update={"runner": Training.model_fields["runner"].default})  # which may be an extension
+    call = run_isolated(
+        _COMPARE,
+        models,
+        champion,
+        version,
+        replace(leaderboard, training=plain),
+        time_s=training.candidates[version.candidate].time_limit_s,
+        extensions=tuple(METRICS.outside().values()),
+    )
+    stop_call_server()
+    if isinstance(call.outcome, Failed):
+        return _stay(champion, version, training, f"cannot be compared: {call.outcome.message}; promote it by hand")
+    decided: Decision = call.outcome
+    return decided
+
+
+def compare_models(models: Path, champion: Champion, version: Version, leaderboard: Leaderboard) -> Decision:
+    """Return what the same held-out rows say of the champion and a new version."""
     from tasks.train.models.model_file import load_model  # noqa: PLC0415 - skops: a second
     from tasks.train.registry.comparison import paired_bootstrap_difference, read_held_out  # noqa: PLC0415 - scikit-learn: a second
 
@@ -67,14 +93,15 @@ def _compare(models: Path, champion: Champion, version: Version, leaderboard: Le
         told = f"is the model of {champion.version}, of which the pipeline file now asks otherwise"
         return _take(version, training, told)
     try:
-        theirs, serving = load_model(models / champion.model), read_version(models, champion.version)
+        serving = read_version(models, champion.version)
+        theirs = load_model(models / champion.model, serving.types, training.trusted)
     except TidemillError as error:
         return _take(version, training, f"takes over from {champion.version}, which cannot serve: {error}")
     held_out = read_held_out(training, training_set, leaderboard.split, serving.features)
     if mismatch := _mismatch(serving, version, held_out.kinds):
         return _stay(champion, version, training, f"cannot be compared: {mismatch}; promote it by hand")
     held_out, told = _unseen(models, serving, version, held_out)
-    ours = load_model(models / version.name / MODEL_FILE)
+    ours = load_model(models / version.name / MODEL_FILE, version.types, training.trusted)
     try:
         lead, low, high = paired_bootstrap_difference(ours, theirs, held_out, training, training_set)
     except Exception as error:  # noqa: BLE001 - a model may refuse the rows, or have no answer for the metric

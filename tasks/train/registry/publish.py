@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from tasks.core.errors import TrainingError
+from tasks.core.own_code import code_versions
 from tasks.core.storage import commit, commit_folder, commit_json, remove_stale_temp_files, write_json
 from tasks.lineage.records import LINEAGE, RUN, TrainingRecord, read_training_record, write_record
 from tasks.train.assessment.assess import Assessment
@@ -67,7 +68,7 @@ def _publish(
     training = leaderboard.training
     training_rows = read_training_rows(training, leaderboard.training_set, leaderboard.split)
     made = _describe(models, leaderboard, best, finalist, training_rows, assessment)
-    environment = _environment(training.candidates[best.name].estimator)
+    environment = _environment(made)
     record = _record_of(leaderboard.training_set)
     with commit_folder(models / made.name) as part:
         shutil.copyfile(finalist.folder / MODEL_FILE, part / MODEL_FILE)
@@ -98,7 +99,7 @@ def _mend(folder: Path, version: Version, finalist: Finalist, training_set: Trai
                 shutil.copyfile(made, part)
     environment = read_environment(folder / ENVIRONMENT)
     if environment is None:
-        environment = _environment(version.declared.estimator)
+        environment = _environment(version)
         commit_json(folder / ENVIRONMENT, asdict(environment))
     record = read_training_record(folder / LINEAGE)
     if record is None and version.training_set == training_set.fingerprint:
@@ -159,11 +160,12 @@ def _describe(
         model=best.result.fingerprint,
         calibration=finalist.calibration,
         assessment=assessment,
+        types=finalist.types,
         flow_run=RUN.get(),
     )
 
 
-def _environment(estimator: str) -> Environment:
-    packages = (*_PACKAGES, *(name for name in _LIBRARIES if estimator.startswith(f"{name}.")))
-    versions = {name: version_of(name) for name in packages}
+def _environment(version: Version) -> Environment:
+    packages = (*_PACKAGES, *(name for name in _LIBRARIES if version.declared.estimator.startswith(f"{name}.")))
+    versions = {name: version_of(name) for name in packages} | code_versions(version.types)
     return Environment(platform.python_version(), platform.platform(), versions)

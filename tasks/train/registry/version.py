@@ -46,6 +46,7 @@ class KeptTraining(_Kept):
     split: Split
     seed: int
     weights: str | None = None
+    trusted: tuple[str, ...] = ()
     candidates: dict[str, KeptCandidate]
 
 
@@ -109,6 +110,8 @@ class Version:
     """What correcting its probabilities made of it, where the candidate asks for that."""
     assessment: Assessment | None = None
     """What is known of the model beside its scores, and what its predictions become."""
+    types: tuple[str, ...] = ()
+    """Types of the user's own that the model is made of; beside them it has those that every model may have."""
     flow_run: str = ""
     """The id of the Prefect flow run that published it; versions made before it was kept have none."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -83,8 +83,8 @@ class Serving:
             self._asked = []
 
 
-def load_serving(models: Path) -> Serving:
-    """Return the champion, ready to answer.
+def load_serving(models: Path, trusted: Collection[str] = ()) -> Serving:
+    """Return the champion, ready to answer; `trusted` are the packages that its pipeline file trusts.
 
     Raises:
         ConfigError: none serves.
@@ -93,7 +93,8 @@ def load_serving(models: Path) -> Serving:
     """
     version = read_serving(models)
     schema = pa.schema([pa.field(name, ARROW_TYPES[kind]) for name, kind in version.features.items()])
-    model = ServingModel(version, load_model(models / version.name / MODEL_FILE), features_among(schema))
+    loaded = load_model(models / version.name / MODEL_FILE, version.types, trusted)
+    model = ServingModel(version, loaded, features_among(schema))
     row = pa.table({name: [_ANY[kind]] for name, kind in version.features.items()}, schema)
     try:
         model.predict(row)  # the first answer of a model takes far longer than those after it
@@ -115,10 +116,10 @@ class Scorer:
     answers on.
     """
 
-    def __init__(self, models: Path, most_rows: int = MOST_ROWS) -> None:
-        self.models, self.most_rows = models, most_rows
+    def __init__(self, models: Path, most_rows: int = MOST_ROWS, trusted: Collection[str] = ()) -> None:
+        self.models, self.most_rows, self._trusted = models, most_rows, trusted
         self._stamp = self._look()
-        self.serving = load_serving(models)
+        self.serving = load_serving(models, trusted)
         self.warning: str | None = None
         """Why a champion that was to take over does not."""
 
@@ -167,7 +168,7 @@ class Scorer:
         self._stamp = stamp
         before = self.serving.model.version
         try:
-            taken = load_serving(self.models)
+            taken = load_serving(self.models, self._trusted)
         except Exception as error:  # noqa: BLE001 - whatever keeps it from being loaded, the one before serves on
             if isinstance(error, OSError):
                 self._stamp = ()  # it may be there at the next look

@@ -1,0 +1,51 @@
+"""What code of the user's own there is in a package, told without importing it: its version, and a hash of its files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from tasks.core.storage import hash_file
+
+MISSING = "not installed"
+_CACHES = "__pycache__"
+_BYTECODE = (".pyc", ".pyo")
+
+
+def code_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return what tells the code of packages, by their first names: the version where they have one, and a hash of all their files."""
+    tops = sorted({name.partition(".")[0] for name in packages})
+    if not tops:
+        return {}
+    known = packages_distributions()
+    return {top: _tell(top, known.get(top, ())) for top in tops}
+
+
+def _tell(package: str, distributions: Iterable[str]) -> str:
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):  # of a module that is half imported, say
+        spec = None
+    if spec is None:
+        return MISSING
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    single = [Path(spec.origin)] if not folders and spec.has_location and spec.origin else []
+    versions = [f"{name} {version(name)}" for name in sorted(set(distributions))]
+    return ", ".join([*versions, f"code {_hash(folders, single)[:16]}"])
+
+
+def _hash(folders: Iterable[Path], single: Iterable[Path]) -> str:
+    files = {path.name: path for path in single}
+    for folder in folders:
+        files |= {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if _counts(path)}
+    told = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        told.update(f"{name}\0{hash_file(path)}\0".encode())
+    return told.hexdigest()
+
+
+def _counts(path: Path) -> bool:
+    return path.is_file() and path.suffix not in _BYTECODE and _CACHES not in path.parts
