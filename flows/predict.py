@@ -131,7 +131,9 @@ async def _predict(  # noqa: PLR0913, PLR0917 - the flow's own
     given_rows = await asyncio.to_thread(read_input, rows, tables)
     path = await asyncio.to_thread(choose_output, folder, pipeline, given_rows, output, overwrite=overwrite)
     async with as_parquet(given_rows, folder, pipeline) as given:
-        prediction = await predict_input(folder.models(pipeline), given, tables, path, limits, trusted)
+        prediction = await predict_input(
+            folder.models(pipeline), given, tables, path, limits, trusted, folder.truth(pipeline)
+        )
     for warning in prediction.warnings:
         warn(warning)
     if prediction.drifted:

@@ -42,6 +42,7 @@ from tasks.config.training import (
     TimeSplit,
     Training,
 )
+from tasks.config.truth import Truth
 
 __all__ = [
     "Alert",
@@ -97,6 +98,7 @@ __all__ = [
     "TimeSplit",
     "Tls",
     "Training",
+    "Truth",
     "examine_pipeline",
     "list_pipeline_files",
     "load_pipeline",

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from tasks.config.base import ConfigModel, Duration
 
-AlertKind = Literal["failed", "late", "stuck", "champion_changed", "check_failed", "rows_down"]
+AlertKind = Literal["failed", "late", "stuck", "champion_changed", "check_failed", "rows_down", "score_fell"]
 
 _BLOCK = r"^[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)?$"
 _THRESHOLDS: dict[str, AlertKind] = {"late_after": "late", "stuck_after": "stuck", "rows_down_by": "rows_down"}
@@ -21,7 +21,7 @@ class Alert(ConfigModel):
     to: Annotated[str, Field(pattern=_BLOCK)]
     """Name of a notification block of Prefect, which says where messages go, e.g. ops; where blocks of two kinds have it, with its kind, e.g. slack-webhook/ops."""
     when: Annotated[tuple[AlertKind, ...], Field(min_length=1)]
-    """What is told. failed: a run of a deployment failed, or crashed; late: it does not begin when it is due; stuck: it does not end; champion_changed: another version of the model serves; check_failed: a check of a table fails, or warns, where it did not; rows_down: a table has far fewer rows than the run found."""
+    """What is told. failed: a run of a deployment failed, or crashed; late: it does not begin when it is due; stuck: it does not end; champion_changed: another version of the model serves; check_failed: a check of a table fails, or warns, where it did not; rows_down: a table has far fewer rows than the run found; score_fell: a week's predictions, now that their truth is known, are surely worse than the version's hold-out."""
     late_after: Duration = timedelta(minutes=10)
     """So long after Prefect has marked a run Late, which is 15 s after it was due, it is told unless the run has begun; 10s or more."""
     stuck_after: Duration = timedelta(hours=2)

@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 NAME_PATTERN = r"^[a-z][a-z0-9_-]*$"
 
@@ -104,5 +104,13 @@ def _parse_duration(value: Any) -> timedelta | None:
         return None
 
 
+def _as_query(query: str) -> str:
+    """Return the SQL of a query, which may be the name of a table."""
+    named = query.strip()
+    return f'SELECT * FROM "{named}"' if re.fullmatch(NAME_PATTERN, named) else query  # noqa: S608 - a plain name
+
+
+Query = Annotated[NonEmpty, AfterValidator(_as_query)]
+"""SQL, or the name of a table for all of its rows."""
 Duration = Annotated[timedelta, BeforeValidator(read_duration)]
 """A span of time: `90s`, `30m`, `24h`, `7d`, `2w`."""

@@ -279,7 +279,7 @@ def _inline_queries(document: dict[str, Any], path: Path, mistakes: dict[Keys, s
             mistakes[(*keys, "query")] = f"{'.'.join(keys)}.query: {error}"
             return section
 
-    training, tables, sources = document.get("training"), document.get("tables"), document.get("sources")
+    tables, sources = document.get("tables"), document.get("sources")
     if isinstance(sources, dict):
         asked = {
             name: {**source, "graphql": inline(source["graphql"], "sources", str(name), "graphql")}
@@ -287,8 +287,9 @@ def _inline_queries(document: dict[str, Any], path: Path, mistakes: dict[Keys, s
             if isinstance(source, dict) and isinstance(source.get("graphql"), dict)
         }
         document = {**document, "sources": {**sources, **asked}}
-    if isinstance(training, dict):
-        document = {**document, "training": inline(training, "training")}
+    for key in ("training", "truth"):
+        if isinstance(section := document.get(key), dict):
+            document = {**document, key: inline(section, key)}
     if isinstance(tables, dict):
         made = {
             name: _locate_function(inline(table, "tables", str(name)), path) if isinstance(table, dict) else table

@@ -21,6 +21,7 @@ from tasks.config.sources import ApiSource, ElementsSource, FilesSource, PartedS
 from tasks.config.sql import SqlSource
 from tasks.config.tables import MadeTable
 from tasks.config.training import Training
+from tasks.config.truth import Truth
 from tasks.core.suggestions import did_you_mean
 
 
@@ -47,6 +48,8 @@ class Pipeline(ConfigModel):
     """Tables made of the sources' tables and of each other; a source and a table have different names."""
     training: Training | None = None
     """How to train on the tables; without it the run ends with the tables."""
+    truth: Truth | None = None
+    """How outcomes that become known later are joined with what was predicted, by `python -m flows truth`; without it, they are not."""
     export: dict[Name, Exports] = {}
     """Where tables are written for others to read, at the end of the run; by table one target or a list of them."""
     alerts: Alerts = ()
@@ -75,6 +78,22 @@ class Pipeline(ConfigModel):
             names.append(name)
         if both := sorted({*names} & self.tables.keys()):
             raise _mistake_at(("tables", both[0]), f"there is a source's table {both[0]} already; choose another name")
+        return self
+
+    @model_validator(mode="after")
+    def _predicts_what_comes_true(self) -> Pipeline:
+        if self.truth is None:
+            return self
+        if self.training is None:
+            raise _mistake_at(
+                ("truth",), "is of predictions, and the pipeline trains nothing; add training, or take it out"
+            )
+        if self.training.target in self.truth.key:
+            target = self.training.target
+            raise _mistake_at(
+                ("truth", "key"),
+                f"{target!r} is the target, which is not known when it is predicted; name what identifies a row",
+            )
         return self
 
     @model_validator(mode="after")
@@ -159,4 +178,4 @@ class Pipeline(ConfigModel):
             name: table.model_copy(update={"checks": tuple(map(as_warning, table.checks))})
             for name, table in self.tables.items()
         }
-        return self.model_copy(update={"sources": sources, "tables": tables, "export": {}, "alerts": ()})
+        return self.model_copy(update={"sources": sources, "tables": tables, "truth": None, "export": {}, "alerts": ()})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
-from tasks.config.base import NAME_PATTERN, ConfigModel, Duration, Name, NonEmpty
+from tasks.config.base import ConfigModel, Duration, Name, Query
 from tasks.config.decision import DecisionRule
 from tasks.config.labels import Label, write_label
 from tasks.config.runners import RUNNERS, DeclaredRunner, Runner
@@ -206,7 +205,7 @@ class QueryLimits(ConfigModel):
 class Training(ConfigModel):
     """How to train on the pipeline's tables."""
 
-    query: NonEmpty
+    query: Query
     """SQL (DuckDB) over the tables, named as their sources, or the name of a table; in a pipeline file, the name of a .sql file beside it."""
     target: str
     """Column of the query's result to be predicted."""
@@ -271,12 +270,6 @@ class Training(ConfigModel):
     def _is_trusted_by_a_file(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         check_trusted(names)
         return names
-
-    @field_validator("query")
-    @classmethod
-    def _names_a_table(cls, query: str) -> str:
-        named = query.strip()
-        return f'SELECT * FROM "{named}"' if re.fullmatch(NAME_PATTERN, named) else query  # noqa: S608 - a plain name
 
     @model_validator(mode="after")
     def _fits_the_task(self) -> Training:

@@ -102,6 +102,10 @@ class DataFolder:
         """Return the folder of what a pipeline's champion predicted."""
         return self.root / "predictions" / pipeline
 
+    def truth(self, pipeline: str) -> Path:
+        """Return the folder of a pipeline's predictions until their truth is known, and of what they score then."""
+        return self.root / "truth" / pipeline
+
     def export(self, target: str) -> Path:
         """Return the folder of what is known of a target that a table was written to, by the fingerprint of its name."""
         return self.root / ".exports" / target
@@ -119,6 +123,7 @@ class DataFolder:
                 "rejects",
                 "training",
                 "models",
+                "truth",
                 ".exports",
                 "runs",
                 "history",

@@ -44,13 +44,14 @@ async def build_training_set(
 
 
 @task(name="predict rows", task_run_name="{rows.name}", cache_policy=NO_CACHE, persist_result=False)
-async def predict_input(
+async def predict_input(  # noqa: PLR0913, PLR0917 - what a prediction is made of
     models: Path,
     rows: Input,
     tables: Mapping[str, Path],
     output: Path,
     limits: QueryLimits | None = None,
     trusted: tuple[str, ...] = (),
+    truth: Path | None = None,
 ) -> Prediction:
     """Predict the rows of an input in threads, a query of them within limits; `trusted` are packages that the model may be made of.
 
@@ -60,7 +61,7 @@ async def predict_input(
     from tasks.train.predict.batches import Pace, predict_rows  # noqa: PLC0415 - scikit-learn costs a second to import
 
     pace = Pace(limits=limits)
-    work = asyncio.ensure_future(asyncio.to_thread(predict_rows, models, rows, tables, output, pace, trusted))
+    work = asyncio.ensure_future(asyncio.to_thread(predict_rows, models, rows, tables, output, pace, trusted, truth))
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:

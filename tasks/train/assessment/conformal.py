@@ -118,7 +118,7 @@ def fit_conformal(
             units=len(np.unique(exchangeable.units)),
             why=why,
             size=high - low,
-            holdout=_count(inside, units),
+            holdout=count_covered(inside, units),
             low=low,
             high=high,
         )
@@ -137,7 +137,7 @@ def fit_conformal(
         units=len(np.unique(exchangeable.units)),
         why=why,
         size=float(sets.sum(axis=1).mean()),
-        holdout=_count(inside, units),
+        holdout=count_covered(inside, units),
         threshold=threshold,
         classes=_count_by_class(inside, held_out, units),
     )
@@ -251,7 +251,7 @@ def _misses(output: ModelOutput) -> Array:
     return np.where(met, 1 - output.probability[np.arange(len(output.truth)), places], 1.0)
 
 
-def _count(inside: Array, units: Array | None) -> Covered:
+def count_covered(inside: Array, units: Array | None) -> Covered:
     """Return how many are covered; of rows that belong together the interval is the wider of two."""
     from tasks.train.evaluation.statistics import Bootstrap, binomial_interval, bootstrap_interval, draws_of  # noqa: PLC0415 - as above
 
@@ -270,5 +270,5 @@ def _count_by_class(inside: Array, output: ModelOutput, units: Array | None) -> 
     for label in output.classes.tolist():
         where = output.truth == label
         if where.any():
-            found[write_label(label)] = _count(inside[where], None if units is None else units[where])
+            found[write_label(label)] = count_covered(inside[where], None if units is None else units[where])
     return found

@@ -84,15 +84,10 @@ def choose_threshold(
 
     """
     known, judged = _of_positive(out_of_fold), _of_positive(holdout)
-    measures = _measures(rule)
-    aim, sign = next(iter(measures.values())), -1.0 if rule.cost is not None else 1.0
+    measures, (aim, sign) = _measures(rule), _aim(rule)
     tried = possible_thresholds(known.probability)
     value = _best(rule, tried, sign * aim(count(known, tried)))
-    figures = {
-        name: measure_figure(_score(judged, np.array([value]), measure), bootstrap)
-        for name, measure in measures.items()
-    }
-    gain = measure_figure(_score(judged, np.array([value, HALF]), lambda counts: sign * aim(counts)), bootstrap)
+    figures, gain = judge_threshold(rule, value, holdout, bootstrap)
     assert out_of_fold.classes is not None
     negative, positive = out_of_fold.classes.tolist()
     return Threshold(
@@ -106,6 +101,24 @@ def choose_threshold(
         gain=gain,
         curve=_curve(aim, known, judged),
     )
+
+
+def judge_threshold(
+    rule: DecisionRule, value: float, output: ModelOutput, bootstrap: Bootstrap
+) -> tuple[dict[str, Figure], Figure]:
+    """Return what a threshold comes to on rows that had no say in it, by name, and how much better it is than a half."""
+    judged, (aim, sign) = _of_positive(output), _aim(rule)
+    figures = {
+        name: measure_figure(_score(judged, np.array([value]), measure), bootstrap)
+        for name, measure in _measures(rule).items()
+    }
+    gain = measure_figure(_score(judged, np.array([value, HALF]), lambda counts: sign * aim(counts)), bootstrap)
+    return figures, gain
+
+
+def _aim(rule: DecisionRule) -> tuple[Measure, float]:
+    """Return what a threshold is chosen by, and what it is multiplied by for greater to be better."""
+    return next(iter(_measures(rule).values())), -1.0 if rule.cost is not None else 1.0
 
 
 def decide(threshold: Threshold, probability: Array) -> list[Label]:

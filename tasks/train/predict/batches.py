@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,10 +22,11 @@ from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TidemillError, TrainingError
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import commit
-from tasks.train.data.drift import count_values, measure_drift
+from tasks.train.data.drift import Drift, count_values, measure_drift
 from tasks.train.data.features import features_among
 from tasks.train.data.types import Array
 from tasks.train.evaluation.results import MODEL_FILE
+from tasks.train.predict.awaited import Keeping, read_awaited
 from tasks.train.predict.inputs import Input, ReadLimits, opened, read_batches
 from tasks.train.predict.model import ServingModel, read_serving
 from tasks.train.predict.output import keep_rejects
@@ -56,20 +59,22 @@ class Pace:
     limits: QueryLimits | None = None
 
 
-def predict_rows(
+def predict_rows(  # noqa: PLR0913, PLR0917 - what a prediction is made of
     models: Path,
     rows: Input,
     tables: Mapping[str, Path],
     output: Path,
     pace: Pace | None = None,
     trusted: Collection[str] = (),
+    truth: Path | None = None,
 ) -> Prediction:
     """Predict every row of an input by the pipeline's champion, and commit them as a Parquet file.
 
     Batches are read one after another, predicted by threads, and written in
     their order: the same rows give the same file, and memory holds a few
     batches, however many rows there are. `trusted` are the packages of the
-    user's own that the pipeline's file trusts.
+    user's own that the pipeline's file trusts. Where their truth is awaited,
+    by what lies in the folder `truth`, they are kept there too.
 
     Raises:
         ConfigError: when no version serves, or the rows have not its features.
@@ -77,15 +82,21 @@ def predict_rows(
 
     """
     try:
-        return _predict(models, rows, tables, output.absolute(), pace or Pace(), trusted)
+        return _predict(models, rows, tables, output.absolute(), pace or Pace(), trusted, truth)
     except TidemillError as error:
         # The frames it came through hold DuckDB's connection, which complains when Python ends before they do.
         error.__context__ = None
         raise error.with_traceback(None) from None
 
 
-def _predict(
-    models: Path, rows: Input, tables: Mapping[str, Path], output: Path, pace: Pace, trusted: Collection[str]
+def _predict(  # noqa: PLR0913, PLR0917 - the same
+    models: Path,
+    rows: Input,
+    tables: Mapping[str, Path],
+    output: Path,
+    pace: Pace,
+    trusted: Collection[str],
+    truth: Path | None,
 ) -> Prediction:
     version = read_serving(models)
     loaded = load_model(models / version.name / MODEL_FILE, version.types, trusted)
@@ -94,39 +105,69 @@ def _predict(
     spill = output.parent / f".spill.{os.getpid()}"
     output.parent.mkdir(parents=True, exist_ok=True)
     limits = pace.limits or version.training.query_limits
+    awaited = None if truth is None else read_awaited(truth)
+    keeping = None if truth is None or awaited is None else Keeping(truth, rows.name, awaited, datetime.now(UTC))
+    doubts = rows.warnings
     with opened(rows, tables, version.features, spill, ReadLimits(pace.batch_rows, limits, pace.stop)) as stream:
         model = ServingModel(version, loaded, features_among(stream.schema.field(name) for name in version.features))
         _check_names(rows, stream.schema, model)
-        count, counted = _write(model, read_batches(stream, rows), stream.schema, output, rows, pace)
-    drift = measure_drift(version.reference, counted) if count else []
+        if keeping is not None and (missing := keeping.find_missing(stream.schema.names)):
+            doubts = (*doubts, _explain_missing(rows, missing))
+            keeping = None
+        count, drift = _write(
+            model, read_batches(stream, rows), stream.schema, Destination(output, rows, pace, keeping)
+        )
     prediction = Prediction(output, count, str(rows), version.name, version.candidate, version.target, tuple(drift))
     rejects, kept = rows.rejects, keep_rejects(rows.rejects.files, output)
-    return replace(prediction, rejected=rejects.count, reason=rejects.reason, rejects=kept, doubts=rows.warnings)
+    return replace(prediction, rejected=rejects.count, reason=rejects.reason, rejects=kept, doubts=doubts)
+
+
+def _explain_missing(rows: Input, missing: Sequence[str]) -> str:
+    named = ", ".join(map(repr, missing))
+    return f"{rows}: has no column {named}, by which truth.key joins outcomes, so that its predictions are not kept to be scored; add it to the rows"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where predictions of rows are written, how, and where they are kept until their truth is known."""
+
+    output: Path
+    rows: Input
+    pace: Pace
+    keeping: Keeping | None
 
 
 def _write(
-    model: ServingModel, batches: Iterable[pa.RecordBatch], schema: pa.Schema, output: Path, rows: Input, pace: Pace
-) -> tuple[int, dict[str, Array]]:
+    model: ServingModel, batches: Iterable[pa.RecordBatch], schema: pa.Schema, to: Destination
+) -> tuple[int, list[Drift]]:
     count, counted = 0, {name: np.zeros(len(kept.counts), int) for name, kept in model.version.reference.items()}
-    empty = model.empty(schema)
+    empty, pace = model.empty(schema), to.pace
     bounded = [column.name for column in empty.schema if not pa.types.is_floating(column.type)]  # they may have NaN
+    keeping = to.keeping
     with (
-        commit(output) as part,
+        commit(to.output) as part,
         threadpool_limits(limits=1),
         ThreadPoolExecutor(
             pace.threads, initializer=threadpool_limits, initargs=(1,)
         ) as pool,  # OpenMP's: each its own
         pq.ParquetWriter(part, empty.schema, compression="zstd", write_statistics=bounded) as writer,
+        nullcontext() if keeping is None else keeping.opened(model, empty.schema) as keeper,
     ):
         for told, values in _in_order(pool, lambda batch: _predict_batch(model, batch), batches, pace.threads + 1):
             if pace.stop.is_set():
                 raise TrainingError("the prediction was broken off; nothing is written, run it again")
-            writer.write_table(told.cast(empty.schema))
+            plain = told.cast(empty.schema)
+            writer.write_table(plain)
+            if keeper is not None:
+                keeper.write(plain)
             count += told.num_rows
             for name, bins in values.items():
                 counted[name] += bins
-            emit(ProgressEvent("predict", rows.name, count, count, f"{count:,} rows"))
-    return count, counted
+            emit(ProgressEvent("predict", to.rows.name, count, count, f"{count:,} rows"))
+        drift = measure_drift(model.version.reference, counted) if count else []
+        if keeper is not None and keeping is not None:
+            keeper.describe(keeping.describe(model, drift))
+    return count, drift
 
 
 def _predict_batch(model: ServingModel, batch: pa.RecordBatch) -> tuple[pa.Table, dict[str, Array]]:

@@ -11,7 +11,7 @@ from zipfile import BadZipFile, ZipFile
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from tasks.config import Label, QueryLimits, Split
+from tasks.config import DecisionRule, Label, QueryLimits, Split
 from tasks.core.errors import ConfigError
 from tasks.core.storage import json_reader
 from tasks.train.assessment.assess import Assessment
@@ -47,6 +47,7 @@ class KeptTraining(_Kept):
     seed: int
     weights: str | None = None
     trusted: tuple[str, ...] = ()
+    decision: DecisionRule | None = None
     candidates: dict[str, KeptCandidate]
 
 

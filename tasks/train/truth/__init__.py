@@ -1,0 +1,1 @@
+"""What past predictions have come to, now that their truth is known."""

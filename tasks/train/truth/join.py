@@ -1,0 +1,229 @@
+"""Outcomes joined with kept predictions, in the engine of the tables: what counts, and what does not, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from tasks.config import QueryLimits, Truth
+from tasks.core.errors import TrainingError
+from tasks.core.escaping import count
+from tasks.core.sql import plain_sql
+from tasks.core.suggestions import did_you_mean
+from tasks.core.tables import files_as_sql, quote_name, quote_text
+from tasks.train.data.query import PLAIN_TYPES, RESULT, run_query
+from tasks.train.predict.awaited import KEY
+
+OUTCOME = "outcome"
+_SHOWN = 3
+_FAMILIES = {
+    r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER": "whole number",
+    r"FLOAT|DOUBLE|DECIMAL.*": "number",
+    r"VARCHAR|ENUM.*|UUID|JSON": "text",
+    r"BOOLEAN": "truth",
+    r"DATE|TIMESTAMP.*": "time",
+}
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """A kept prediction: when it was made, and whether that is long enough ago to count."""
+
+    path: Path
+    at: datetime
+    week: date
+    counts: bool
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What the query gave: rows, keys, and what of them nothing can be made of."""
+
+    rows: int
+    keys: int
+    keyless: int
+    """Rows without a value in a column of the key."""
+    unknown: int
+    """Keys without an outcome yet."""
+    disputed: int
+    """Keys with several outcomes, which differ."""
+    disputed_rows: int
+    examples: str
+    unmet: int = 0
+    """Keys of which nothing was predicted."""
+
+
+_WITH_KEY = "has_key"
+_ONCE = f"{_WITH_KEY} AND alike = 1 AND turn = 1"
+_JOINED = f"{_ONCE} AND known > 0 AND different = 1"
+COUNTED = {
+    "predicted": "true",  # all that are old enough
+    "keyless": f"NOT {_WITH_KEY}",
+    "ambiguous": f"{_WITH_KEY} AND alike > 1",  # rows that were predicted together, with the same key
+    "repeated": f"{_WITH_KEY} AND alike = 1 AND turn > 1",  # of a key that the version had predicted in that week already
+    "waiting": f"{_ONCE} AND coalesce(known, 0) = 0",
+    "disputed": f"{_ONCE} AND different > 1",
+    "joined": _JOINED,
+}
+"""What predictions of a week are counted by: each counts as one of these, beside being predicted."""
+
+
+@dataclass(frozen=True)
+class WeekCounts:
+    """What of the predictions that a version made in a week counts."""
+
+    week: date
+    counts: Mapping[str, int]
+    digest: str
+    """Tells the rows that are joined from others."""
+
+
+class Joined:
+    """The connection in which outcomes lie, and predictions are joined with them version by version."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, truth: Truth, target: str) -> None:
+        self._connection, self._truth, self._target = connection, truth, target
+        self._keys = [f"{KEY}{place}" for place in range(1, len(truth.key) + 1)]
+        self._families: list[str] = []
+
+    def read_outcomes(self, tables: Mapping[str, Path], limits: QueryLimits) -> Outcomes:
+        """Run the query, and bring its rows to one for each key.
+
+        Raises:
+            TrainingError: it does not run, or its result lacks a column.
+
+        """
+        run_query(self._connection, self._truth.query, tables, "truth.query", limits)
+        kinds = {str(name): str(kind) for name, kind, *_ in self._ask(f"DESCRIBE {RESULT}")}
+        for name in (*self._truth.key, self._target):
+            if name not in kinds:
+                what = "the target" if name == self._target else "truth.key joins it by"
+                cure = did_you_mean(name, list(kinds), f"it has {', '.join(kinds)}")
+                raise TrainingError(
+                    f"truth.query: its result has no column {name!r}, which is {what}; {cure}".replace(
+                        "which is truth.key joins it by", "by which truth.key joins it"
+                    )
+                )
+        self._families = [_family(kinds[name]) for name in self._truth.key]
+        keys = ", ".join(
+            f"{_as_key(name, kinds[name])} AS {key}" for name, key in zip(self._truth.key, self._keys, strict=True)
+        )
+        given = f"SELECT {keys}, {self._outcome(kinds[self._target])} AS {OUTCOME} FROM {RESULT}"  # noqa: S608 - quoted names, and our own
+        listed = ", ".join(self._keys)
+        self._connection.execute(
+            f"CREATE TEMP TABLE outcomes AS SELECT {listed}, any_value({OUTCOME}) AS {OUTCOME}, "  # noqa: S608 - quoted names, and our own
+            f"count({OUTCOME}) AS known, count(DISTINCT {OUTCOME}) AS different, count(*) AS number, false AS met "
+            f"FROM ({given}) given WHERE {self._is_known('given')} GROUP BY {listed}"
+        )
+        rows = self._ask(f"SELECT count(*) FROM {RESULT}")[0][0]  # noqa: S608 - quoted names, and our own
+        keys_, with_key, unknown, disputed, disputed_rows = self._ask(
+            "SELECT count(*), coalesce(sum(number), 0), count(*) FILTER (known = 0), count(*) FILTER (different > 1), "
+            "coalesce(sum(number) FILTER (different > 1), 0) FROM outcomes"
+        )[0]
+        examples = self._ask(f"SELECT {listed} FROM outcomes WHERE different > 1 ORDER BY ALL LIMIT {_SHOWN}")  # noqa: S608 - quoted names, and our own
+        return Outcomes(
+            int(rows),
+            int(keys_),
+            int(rows) - int(with_key),
+            int(unknown),
+            int(disputed),
+            int(disputed_rows),
+            ", ".join(" ".join(map(str, each)) for each in examples),
+        )
+
+    def join(self, files: Sequence[KeptFile]) -> str | None:
+        """Join the predictions of one version; return why they cannot be, if they cannot."""
+        listed = ", ".join(
+            f"({quote_text(str(file.path))}, TIMESTAMP '{file.at:%Y-%m-%d %H:%M:%S.%f}', DATE '{file.week}', {file.counts})"
+            for file in files
+        )
+        source = files_as_sql(file.path for file in files).replace(
+            "hive_partitioning=false)",
+            "hive_partitioning=false, union_by_name=true, filename=true, file_row_number=true)",
+        )
+        kinds = {str(name): str(kind) for name, kind, *_ in self._ask(f"DESCRIBE SELECT * FROM {source}")}  # noqa: S608 - quoted names, and our own
+        for name, key, family in zip(self._truth.key, self._keys, self._families, strict=True):
+            if _family(kinds[key]) != family:
+                return (
+                    f"truth.key: {name!r} is a {_family(kinds[key])} ({kinds[key]}) in the predictions, and a {family} in the "
+                    f"result of truth.query; write CAST({name} AS {kinds[key]}) AS {name} there"
+                )
+        keys = ", ".join(f"p.{key}" for key in self._keys)
+        as_keys = ", ".join(f"{_as_key(key, kinds[key])} AS {key}" for key in self._keys)
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE said AS SELECT f.week, f.counts, {self._is_known('p')} AS {_WITH_KEY}, "  # noqa: S608 - quoted names, and our own
+            f"p.* EXCLUDE (filename, file_row_number), "
+            f"count(*) OVER (PARTITION BY p.filename, {keys}) AS alike, "
+            f"row_number() OVER (PARTITION BY f.week, {keys} ORDER BY f.made, p.filename, p.file_row_number) AS turn "
+            f"FROM (SELECT * REPLACE ({as_keys}) FROM {source}) p "
+            f"JOIN (VALUES {listed}) f (filename, made, week, counts) USING (filename)"
+        )
+        same = " AND ".join(f"outcomes.{key} = said.{key}" for key in self._keys)
+        self._connection.execute(f"UPDATE outcomes SET met = true FROM said WHERE {same}")  # noqa: S608 - quoted names, and our own
+        self._connection.execute(
+            "CREATE OR REPLACE TEMP TABLE joined AS SELECT said.*, outcomes.* EXCLUDE "  # noqa: S608 - quoted names, and our own
+            f"({', '.join(self._keys)}) FROM said LEFT JOIN outcomes ON {same} WHERE said.counts"
+        )
+        return None
+
+    def count_weeks(self, columns: Sequence[str]) -> Iterator[WeekCounts]:
+        """Yield the weeks in which the version joined last has predicted, the oldest first; `columns` are those that are scored."""
+        counted = ", ".join(f"count(*) FILTER ({condition})" for condition in COUNTED.values())
+        hashed = ", ".join(map(quote_name, [*self._keys, OUTCOME, *columns]))
+        found = self._ask(
+            f"SELECT week, sum(CAST(hash({hashed}) AS HUGEINT)) FILTER ({_JOINED}), {counted} FROM joined GROUP BY week ORDER BY week"  # noqa: S608 - quoted names, and our own
+        )
+        for week, digest, *numbers in found:
+            yield WeekCounts(week, dict(zip(COUNTED, map(int, numbers), strict=True)), str(digest))
+
+    def read_week(self, week: date, columns: Sequence[str]) -> pa.Table:
+        """Return the joined rows of a week: their outcome, and the columns, in the order of their keys."""
+        chosen, keys = ", ".join(map(quote_name, [OUTCOME, *columns])), ", ".join(self._keys)
+        query = f"SELECT {chosen} FROM joined WHERE week = DATE '{week}' AND {_JOINED} ORDER BY {keys}"  # noqa: S608 - quoted names, and our own
+        found: Any = self._connection.sql(query)
+        return found.to_arrow_table()
+
+    def count_unmet(self) -> int:
+        """Return of how many keys with an outcome nothing was predicted."""
+        return int(self._ask("SELECT count(*) FILTER (NOT met AND known > 0) FROM outcomes")[0][0])
+
+    def _outcome(self, kind: str) -> str:
+        """Return the SQL of the outcome; what is no number, as NaN, is not known."""
+        quoted = quote_name(self._target)
+        plain = plain_sql(quoted, kind, PLAIN_TYPES)
+        if plain is None:
+            raise TrainingError(f"truth.query: {self._target!r} is {kind}, which no target is; CAST it in the query")
+        if re.fullmatch(r"FLOAT|DOUBLE|DECIMAL.*", kind):
+            return f"CASE WHEN isfinite(CAST({plain} AS DOUBLE)) THEN {plain} END"
+        return plain
+
+    def _is_known(self, table: str) -> str:
+        return " AND ".join(f"{table}.{key} IS NOT NULL" for key in self._keys)
+
+    def _ask(self, sql: str) -> list[Any]:
+        return self._connection.execute(sql).fetchall()
+
+
+def explain_disputed(outcomes: Outcomes, key: Sequence[str]) -> str:
+    """Return the sentence on outcomes that differ."""
+    return (
+        f"truth.query: {count(outcomes.disputed_rows, 'row')} of {count(outcomes.disputed, 'key')} "
+        f"({', '.join(key)}: {outcomes.examples}{', …' if outcomes.disputed > _SHOWN else ''}) are rejects, as their outcomes differ; "
+        "have the query give one row a key"
+    )
+
+
+def _family(kind: str) -> str:
+    return next((family for pattern, family in _FAMILIES.items() if re.fullmatch(pattern, kind)), kind)
+
+
+def _as_key(name: str, kind: str) -> str:
+    """Return the SQL of a column of a key: texts of all kinds as texts."""
+    return f"CAST({quote_name(name)} AS VARCHAR)" if re.fullmatch(r"ENUM.*|UUID|JSON", kind) else quote_name(name)

@@ -1,0 +1,287 @@
+"""Past predictions judged by what has become known since: joined, scored week by week and version by version, and kept."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.config import Pipeline, QueryLimits, Truth
+from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.escaping import count
+from tasks.core.sql import opened_tables
+from tasks.core.sql_nodes import changing_functions, find_tables, is_changing, parse_tree, walk_nodes
+from tasks.core.storage import DataFolder, fingerprint, remove_stale_temp_files
+from tasks.train.data.training_set import table_state, versions
+from tasks.train.predict.awaited import Kept, await_truth, list_kept, made_at, read_kept, week_of
+from tasks.train.registry.version import Version, list_versions
+from tasks.train.truth.join import Joined, KeptFile, Outcomes, WeekCounts, explain_disputed
+from tasks.train.truth.scores import (
+    SCORES,
+    Row,
+    Scored,
+    State,
+    WeekOfVersion,
+    by_week,
+    keep_scores,
+    keep_state,
+    name_week,
+    read_scores,
+    read_state,
+)
+
+_SCORING = 1  # raised when the same rows would be scored otherwise
+_WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What past predictions have come to."""
+
+    path: Path
+    """The table of all figures."""
+    metric: str
+    weeks: tuple[WeekOfVersion, ...]
+    problems: tuple[str, ...]
+    """Sentences on what does not count, with cures."""
+    kept: int
+    """How many predictions are kept."""
+    young: int
+    """How many of them are too young to count."""
+    scored: int
+    """How many weeks of versions are scored anew; the others are as they were."""
+    is_new: bool
+    untold: tuple[WeekOfVersion, ...]
+    """Those whose score has fallen, and of which nobody was told yet."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is judged, by what, and when."""
+
+    folder: Path
+    truth: Truth
+    target: str
+    limits: QueryLimits
+    tables: Mapping[str, Path]
+    versions: Mapping[str, Version]
+    now: datetime
+    before: State
+
+
+def judge_predictions(pipeline: Pipeline, folder: DataFolder, now: datetime, *, fresh: bool = False) -> Judged:
+    """Join what is known by now with what was predicted, score it, and commit the table; nothing where nothing is new.
+
+    Args:
+        pipeline: The pipeline, which has sections of truth and training.
+        folder: The data folder.
+        now: The moment from which predictions are as old as they are.
+        fresh: Score also what is as it was.
+
+    Raises:
+        ConfigError: no section says what is true.
+        TrainingError: the query does not run, or what lies in the folder cannot be read.
+
+    """
+    truth, training, place = pipeline.truth, pipeline.training, folder.truth(pipeline.name)
+    if truth is None or training is None:
+        raise ConfigError(
+            f"truth: is missing in pipeline {pipeline.name!r}; add truth: {{query, key, delay}} to its file"
+        )
+    await_truth(place, truth)
+    remove_stale_temp_files(place)
+    tables = {name: folder.table(name) for name in pipeline.table_names}
+    before = read_state(place)
+    rows = read_scores(place)
+    there = {version.name: version for version in list_versions(folder.models(pipeline.name))}
+    asked = _Asked(place, truth, training.target, training.query_limits, tables, there, now, before)
+    files = [_as_file(path, truth, now) for path in list_kept(place)]
+    inputs = _fingerprint(asked, files)
+    scored, state, is_new = 0, before, fresh or inputs is None or inputs != before.inputs
+    if is_new and files:
+        rows, state, scored = _score_anew(asked, files, rows, fresh=fresh)
+        keep_scores(place, rows)
+        keep_state(place, replace(state, inputs=inputs or ""))
+    weeks = tuple(by_week(rows))
+    return Judged(
+        path=place / SCORES,
+        metric=training.metric,
+        weeks=weeks,
+        problems=(*state.problems, *(told for week in weeks for told in _explain_week(week))),
+        kept=len(files),
+        young=sum(not file.counts for file in files),
+        scored=scored,
+        is_new=is_new and bool(files),
+        untold=tuple(week for week in weeks if week.has_fallen and week.name not in before.told),
+    )
+
+
+def remember_told(pipeline: str, folder: DataFolder, weeks: Sequence[WeekOfVersion]) -> None:
+    """Keep of which weeks somebody was told: nobody is told twice."""
+    place = folder.truth(pipeline)
+    state = read_state(place)
+    keep_state(place, replace(state, told=(*state.told, *(week.name for week in weeks))))
+
+
+def _as_file(path: Path, truth: Truth, now: datetime) -> KeptFile:
+    at = made_at(path)
+    return KeptFile(path, at, week_of(at).date(), at + truth.delay <= now)
+
+
+def _is_over(week: date, asked: _Asked) -> bool:
+    """Return whether all predictions of a week are old enough to count."""
+    return week_of(asked.now - asked.truth.delay).date() >= week + _WEEK
+
+
+def _fingerprint(asked: _Asked, files: Sequence[KeptFile]) -> str | None:
+    """Return the fingerprint of all that decides the figures; None where the query's result changes with time alone."""
+    tree, changing = parse_tree(asked.truth.query), changing_functions()
+    if any(is_changing(node, changing) for node in walk_nodes(tree)):
+        return None
+    named = {each.lower() for each in find_tables(tree)}
+    tables = {name: table_state(path) for name, path in sorted(asked.tables.items()) if name.lower() in named}
+    listed = [(file.path.name, file.path.stat().st_size, file.counts, _is_over(file.week, asked)) for file in files]
+    section = asked.truth.model_dump(mode="json")
+    return fingerprint([_SCORING, section, asked.target, tables, listed, sorted(asked.versions), versions("duckdb")])
+
+
+def _score_anew(
+    asked: _Asked, files: Sequence[KeptFile], rows: Sequence[Row], *, fresh: bool
+) -> tuple[list[Row], State, int]:
+    """Return the rows of the table, what is known of it, and how many weeks were scored; `rows` are those that it has."""
+    spill = asked.folder / "spill"
+    shutil.rmtree(spill, ignore_errors=True)  # of a run that was killed
+    by_version, problems = _sort_files(asked, files)
+    there = {file.path.name for file in files}
+    gone = {name for name, known in asked.before.weeks.items() if not there.issuperset(known.files)}
+    made: dict[str, _Made] = {
+        name: _Made([row for row in rows if name_week(row["week"], row["version"]) == name], known, is_new=False)
+        for name, known in asked.before.weeks.items()
+        if name in gone or not fresh
+    }
+    stays = set[str]()
+    with opened_tables(asked.tables, spill, asked.limits, asked.folder / "predictions") as connection:
+        joined = Joined(connection, asked.truth, asked.target)
+        outcomes = joined.read_outcomes(asked.tables, asked.limits)
+        for name, of_version in by_version.items():
+            if told := joined.join([file for file, _ in of_version]):
+                problems.append(f"predictions by {name}: {told}")
+                continue
+            for week, figures in _score_version(asked, asked.versions[name], of_version, joined, made, gone):
+                made[week] = figures
+                stays.add(week)
+        problems = [*_explain_outcomes(replace(outcomes, unmet=joined.count_unmet()), asked), *problems]
+    made = {week: figures for week, figures in made.items() if week in stays | gone}
+    weeks = {week: figures.scored for week, figures in made.items()}
+    state = State(weeks=weeks, told=asked.before.told, problems=tuple(problems))
+    return [row for figures in made.values() for row in figures.rows], state, sum(each.is_new for each in made.values())
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The figures of a version in a week."""
+
+    rows: list[Row]
+    scored: Scored
+    is_new: bool
+
+
+def _score_version(
+    asked: _Asked,
+    version: Version,
+    files: Sequence[tuple[KeptFile, Kept]],
+    joined: Joined,
+    known: Mapping[str, _Made],
+    gone: Container[str],
+) -> Iterator[tuple[str, _Made]]:
+    """Yield the weeks of a version by name: those whose rows are as they were, or of which some are gone, as they are known."""
+    from tasks.train.truth.week import scored_columns  # noqa: PLC0415 - scikit-learn costs a second to import
+
+    columns = scored_columns(pq.read_schema(files[0][0].path).names)
+    for counted in joined.count_weeks(columns):
+        name = name_week(counted.week, version.name)
+        of_week = [(file, kept) for file, kept in files if file.week == counted.week and file.counts]
+        is_over = _is_over(counted.week, asked)
+        digest = fingerprint([_SCORING, counted.digest, counted.counts, is_over])
+        before = known.get(name)
+        if before is not None and (name in gone or before.scored.digest == digest):
+            yield name, before
+            continue
+        rows = _score_week(version, counted, of_week, joined.read_week(counted.week, columns), is_over=is_over)
+        yield name, _Made(rows, Scored(digest, tuple(file.path.name for file, _ in of_week)), is_new=True)
+
+
+def _score_week(
+    version: Version,
+    counted: WeekCounts,
+    files: Sequence[tuple[KeptFile, Kept]],
+    rows: pa.Table,
+    *,
+    is_over: bool,
+) -> list[Row]:
+    from tasks.train.truth.week import Figure, read_week, score_week  # noqa: PLC0415 - as above
+
+    week = read_week(version, files[0][1].classes, rows)
+    sizes = [pq.read_metadata(file.path).num_rows for file, _ in files]
+    figures = list(score_week(version, week, is_over=is_over))
+    figures += [Figure("scored", len(week.output.truth)), Figure("unmet", week.unmet_rows)]
+    figures += [Figure(name, number) for name, number in counted.counts.items() if name != "joined"]
+    shares = [(kept.drifted / max(kept.features, 1), size) for (_, kept), size in zip(files, sizes, strict=True)]
+    figures.append(Figure("drifted", sum(share * size for share, size in shares) / max(sum(sizes), 1)))
+    figures.append(Figure("psi", max(kept.psi for _, kept in files)))
+    figures.append(Figure("over", is_over))
+    return [_as_row(counted.week, version.name, *each) for each in figures]
+
+
+def _as_row(
+    week: date, version: str, figure: str, value: float, low: float | None = None, high: float | None = None
+) -> Row:
+    return Row(week=week, version=version, figure=figure, value=float(value), low=low, high=high)
+
+
+def _explain_week(week: WeekOfVersion) -> Iterator[str]:
+    """Yield a sentence for each kind of predictions of a week that do not count."""
+    for figure, what in _REJECTED.items():
+        if number := week.number(figure):
+            yield f"{count(number, 'prediction')} by {week.version} in the week of {week.week} {what}"
+
+
+_REJECTED = {
+    "ambiguous": "are rejects, as rows that were predicted together have the same key; name more columns in truth.key",
+    "keyless": "are rejects, as they have no value in a column of truth.key; fill it in what is predicted",
+    "unmet": "came true as classes that the model has never met, and are left out of its scores; train it anew",
+}
+
+
+def _sort_files(asked: _Asked, files: Sequence[KeptFile]) -> tuple[dict[str, list[tuple[KeptFile, Kept]]], list[str]]:
+    """Return the kept predictions by version, and sentences on those that cannot be joined."""
+    found: dict[str, list[tuple[KeptFile, Kept]]] = {}
+    other: dict[str, int] = {}
+    for file in files:
+        try:
+            kept = read_kept(file.path)
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            raise TrainingError(f"{file.path}: is damaged ({error}); move it away, and run again") from None
+        if kept.key != asked.truth.key:
+            why = f"are kept by the key {', '.join(kept.key)}, and truth.key is {', '.join(asked.truth.key)}; name that one to score them"
+        elif kept.version not in asked.versions:
+            why = f"are by {kept.version}, which is there no more; they are not scored, and clean takes them"
+        else:
+            found.setdefault(kept.version, []).append((file, kept))
+            continue
+        other[why] = other.get(why, 0) + 1
+    return found, [f"{count(number, 'kept prediction file')} {why}" for why, number in other.items()]
+
+
+def _explain_outcomes(outcomes: Outcomes, asked: _Asked) -> Iterator[str]:
+    if outcomes.disputed:
+        yield explain_disputed(outcomes, asked.truth.key)
+    if outcomes.keyless:
+        yield f"truth.query: {count(outcomes.keyless, 'row')} are rejects, as they have no value in a column of the key; leave them out"
+    if outcomes.unmet:
+        yield f"truth.query: {count(outcomes.unmet, 'outcome')} of {outcomes.keys:,} have no prediction"

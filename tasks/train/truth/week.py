@@ -1,0 +1,204 @@
+"""What the predictions of a version in a week score, with how sure that is, and whether it is surely worse than on its hold-out.
+
+The score of a week is told with the bootstrap's interval of 95 %, as that of the hold-out is. It has fallen where an
+interval that is wider, of 1.96 errors below and 3.10 above, lies below the hold-out's own interval of 95 %: 3.10 errors
+are exceeded on one side in 0.05 of 52 cases, so that of the weeks of a year in which nothing has changed one is told in
+at most one year of twenty (Bonferroni), and what the hold-out's score owes to chance is in its interval. The error is
+the deviation of the bootstrap's draws, which tell it with fewer draws than such a quantile. Simulated:
+`python -m tests.benchmarks truth`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.config import GroupSplit, Label
+from tasks.core.errors import TrainingError
+from tasks.train.assessment.conformal import count_covered
+from tasks.train.assessment.slices import FEWEST_OF_CLASS, FEWEST_ROWS, HeldOutRows
+from tasks.train.assessment.threshold import judge_threshold
+from tasks.train.data.classes import TWO, find_label
+from tasks.train.data.features import encode, read_numbers
+from tasks.train.data.types import Array
+from tasks.train.evaluation.metrics import ModelOutput
+from tasks.train.evaluation.output_file import PROBABILITY
+from tasks.train.evaluation.predictions import Predictions, replay
+from tasks.train.evaluation.statistics import Bootstrap, bootstrap_scores, draws_of, percentile_interval
+from tasks.train.predict.awaited import UNIT, WEIGHT
+from tasks.train.predict.intervals import HIGH, LOW, SET
+from tasks.train.registry.version import Version
+from tasks.train.truth.join import OUTCOME
+
+WEEKS = 52
+ERRORS = 3.0997  # scipy.stats.norm.isf(0.05 / WEEKS)
+
+
+class Figure(NamedTuple):
+    """One figure of a week."""
+
+    figure: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Week:
+    """The rows of a week whose truth is known: what was said, and what was true."""
+
+    output: ModelOutput
+    units: Array | None
+    covered: Array | None
+    """Whether the interval or set of each row holds the truth, where predictions have them."""
+    unmet: tuple[str, ...]
+    """Outcomes that are classes which the model has never met; their rows are left out."""
+    unmet_rows: int
+
+
+def score_week(version: Version, week: Week, *, is_over: bool) -> Iterator[Figure]:
+    """Yield what a week's predictions have come to.
+
+    Args:
+        version: The version that made them.
+        week: The rows whose truth is known.
+        is_over: Whether none of its predictions is too young to count: then it is judged whether the score has fallen.
+
+    """
+    rows, predictions = len(week.output.truth), replay(week.output)
+    score = _score(predictions, version.metric) if rows else math.nan
+    interval, bound = _sure(version, week, predictions) if rows else (None, None)
+    if math.isfinite(score):
+        yield Figure(version.metric, score, *(interval or ()))
+    yield Figure("hold-out", version.score, *(version.interval or ()))
+    usual = predictions.metrics(version.task) if rows else {}
+    yield from (Figure(name, value) for name, value in usual.items() if name != version.metric)
+    if rows:
+        yield from _assess(version, week, is_sure=interval is not None)
+    if is_over and bound is not None and version.interval is not None and math.isfinite(score):
+        above = score + bound
+        yield Figure("fell", float(above < version.interval[0]), None, above)
+
+
+def _score(predictions: Predictions, metric: str) -> float:
+    try:
+        return predictions.score(metric)
+    except TrainingError:  # as of one class alone
+        return math.nan
+
+
+def _sure(version: Version, week: Week, predictions: Predictions) -> tuple[tuple[float, float] | None, float | None]:
+    """Return the interval of the score, and how far above the score it may be in truth; of few rows neither."""
+    output, split = week.output, version.training.split
+    held = HeldOutRows(
+        version.metric, version.training.seed, None if output.classes is None else output.truth, week.units
+    )
+    rows = len(output.truth)
+    is_grouped = isinstance(split, GroupSplit) and week.units is None
+    if is_grouped or rows < FEWEST_ROWS or held.count_certain(np.arange(rows)) < FEWEST_OF_CLASS:
+        return None, None
+    drawn = Bootstrap(rows, held.seed, draws_of(rows), strata=held.strata, groups=week.units)
+    scores = bootstrap_scores(predictions.scoring(version.metric), drawn)
+    low, high = percentile_interval(scores)
+    if not math.isfinite(low):
+        return None, None
+    is_weighed_alike = version.training.weights is None or output.weight is not None
+    return (low, high), ERRORS * float(np.nanstd(scores)) if is_weighed_alike else None
+
+
+def _assess(version: Version, week: Week, *, is_sure: bool) -> Iterator[Figure]:
+    """Yield what its decisions are worth, and how many of its intervals or sets hold the truth."""
+    known, output, rule = version.assessment, week.output, version.training.decision
+    if known is not None and known.decision is not None and rule is not None and output.probability is not None:
+        rows = len(output.truth)
+        drawn = Bootstrap(rows, version.training.seed, draws_of(rows), groups=week.units)
+        worth, gain = judge_threshold(rule, known.decision.value, output, drawn)
+        for name, each in {**worth, "gain over 0.5": gain}.items():
+            if each.value is not None and name in {known.decision.measure, "gain over 0.5"}:
+                yield Figure(name, each.value, *((each.low, each.high) if is_sure else ()))
+    if week.covered is not None and len(week.covered):
+        counted = count_covered(week.covered, week.units)
+        yield Figure("coverage", counted.share, *counted.interval)
+
+
+def read_week(version: Version, classes: Sequence[Label] | None, rows: pa.Table) -> Week:
+    """Return the joined rows of a week as they are scored."""
+    units = encode(rows[UNIT], ordered=True) if UNIT in rows.column_names else None
+    weight = read_numbers(rows[WEIGHT]) if WEIGHT in rows.column_names else None
+    if weight is not None and not (weight > 0).all():
+        weight = None
+    if classes is None:
+        truth, said = read_numbers(rows[OUTCOME]), read_numbers(rows["prediction"])
+        covered = None
+        if LOW in rows.column_names:
+            covered = (read_numbers(rows[LOW]) <= truth) & (truth <= read_numbers(rows[HIGH]))
+        return Week(ModelOutput(truth, said, weight=weight), units, covered, (), 0)
+    ordered = _positive_last(version, classes)
+    codes, names = _encode(rows[OUTCOME], ordered)
+    met = codes >= 0
+    unmet = tuple(sorted(names[code] for code in np.unique(codes[~met])))
+    covered = _covered_by_sets(rows[SET], codes, ordered) if SET in rows.column_names else None
+    kept = rows.filter(pa.array(met))
+    probability = [f"{PROBABILITY}{label}" for label in ordered]
+    sure = (
+        np.column_stack([read_numbers(kept[name]) for name in probability])
+        if probability[0] in rows.column_names
+        else None
+    )
+    labels = np.array(ordered)
+    ranking = None if sure is None else sure[:, 1] if len(ordered) == TWO else sure
+    output = ModelOutput(
+        labels[codes[met]],
+        labels[_encode(kept["prediction"], ordered)[0]],
+        sure,
+        ranking,
+        labels,
+        None if weight is None else weight[met],
+    )
+    return Week(
+        output,
+        None if units is None else units[met],
+        None if covered is None else covered[met],
+        unmet,
+        int((~met).sum()),
+    )
+
+
+def scored_columns(names: Sequence[str]) -> list[str]:
+    """Return those of the columns of kept predictions that scores are made of."""
+    return [
+        each for each in names if each in {UNIT, WEIGHT, "prediction", LOW, HIGH, SET} or each.startswith(PROBABILITY)
+    ]
+
+
+def _positive_last(version: Version, classes: Sequence[Label]) -> list[Label]:
+    if len(classes) == TWO and version.positive is not None and find_label(version.positive, classes) == classes[0]:
+        return [classes[1], classes[0]]
+    return list(classes)
+
+
+def _encode(column: pa.ChunkedArray, classes: Sequence[Label]) -> tuple[Array, dict[int, str]]:
+    """Return the place of each value among the classes, below zero of one that is none of them, and the names of these."""
+    encoded = pc.dictionary_encode(column).combine_chunks()
+    places = list[int]()
+    names = dict[int, str]()
+    for value in encoded.dictionary.to_pylist():
+        label = find_label(value, classes)
+        places.append(-1 - len(names) if label is None else list(classes).index(label))
+        if label is None:
+            names[places[-1]] = str(value)
+    return np.array(places, dtype=int)[encoded.indices.to_numpy()], names
+
+
+def _covered_by_sets(sets: pa.ChunkedArray, codes: Array, classes: Sequence[Label]) -> Array:
+    parents = np.asarray(pc.list_parent_indices(sets.combine_chunks()))
+    inside, _ = _encode(pa.chunked_array([pc.list_flatten(sets.combine_chunks())]), classes)
+    covered = np.zeros(len(codes), dtype=bool)
+    covered[parents[inside == codes[parents]]] = True
+    return covered
