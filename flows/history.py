@@ -35,7 +35,9 @@ from tasks.core.storage import DataFolder
 Found = TypeVar("Found")
 
 _PARAMETERS = {
-    **dict.fromkeys(("pipeline", "ingest", "convert", "tables", "train", "export"), frozenset({"config", "data"})),
+    **dict.fromkeys(
+        ("pipeline", "ingest", "convert", "tables", "train", "export", "truth"), frozenset({"config", "data"})
+    ),
     "predict": frozenset({"pipeline", "rows", "data"}),
     "clean": frozenset({"older_than", "data"}),
 }

@@ -16,6 +16,7 @@ from tasks.core.story import tell
 from tasks.export.job import Exported
 from tasks.ingest.results import LandedSource
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
+from tasks.train.truth.scores import Judged, Row, WeekOfVersion
 
 _LISTED = 10
 """Parts of a stage that have a sentence each; what there is beyond is counted."""
@@ -181,6 +182,32 @@ def sum_up_exports(outcomes: Sequence[Outcome[Exported]]) -> str:
     """Return what the exports came to."""
     done = [each for each in outcomes if not isinstance(each, Failed)]
     return f"{count(len(done), 'target')}, {sum(each.written for each in done):,} written."
+
+
+def scored_week(week: WeekOfVersion) -> str:
+    """Return what the predictions of a version in a week have come to."""
+    score, holdout = week.score, week.figures["hold-out"]
+    counted = f"{week.number('scored'):,} of {count(week.number('predicted'), 'prediction')} known by now"
+    told = "too few or too much alike to score" if score is None else f"{week.metric} {_figure(score)}"
+    fallen = ", surely less" if week.has_fallen else ""
+    return f"week of {week.week}, {week.version}: {told}{fallen}, {_figure(holdout)} on its hold-out; {counted}"
+
+
+def _figure(row: Row) -> str:
+    """Return a figure with its interval, where it has one."""
+    if row["low"] is None or row["high"] is None:
+        return f"{row['value']:.4f}"
+    return f"{row['value']:.4f} ({row['low']:.4f} to {row['high']:.4f})"
+
+
+def sum_up_truth(judged: Judged) -> str:
+    """Return what judging past predictions came to."""
+    if not judged.kept:
+        return "No prediction is kept yet; from now on predict keeps those that have the columns of truth.key."
+    young = f", {judged.young:,} of {count(judged.kept, 'prediction file')} too young to count" if judged.young else ""
+    if not judged.is_new:
+        return f"Nothing new: {count(len(judged.weeks), 'week')} as scored before{young}."
+    return f"{len(judged.scored):,} of {count(len(judged.weeks), 'week')} scored anew{young}."
 
 
 def sum_up_run(summary: RunSummary) -> str:

@@ -38,6 +38,7 @@ from tasks.train.evaluation.leaderboard import Leaderboard, rank
 from tasks.train.evaluation.leaderboard_file import keep_leaderboard
 from tasks.train.execution.pool import opened_workers
 from tasks.train.execution.schedule import evaluate_all, judge_finalists
+from tasks.train.predict.awaited import await_truth
 from tasks.train.registry import CARD, Decision, decide_champion, publish_version, read_champion
 from tasks.train.registry.assessed import tell_worst
 from tasks.train.tasks import build_training_set
@@ -79,6 +80,7 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     tables = {name: folder.table(name) for name in pipeline.table_names}
     models = folder.models(pipeline.name)
     await asyncio.to_thread(read_champion, models)  # a damaged one is told before the fits, not after them
+    await asyncio.to_thread(await_truth, folder.truth(pipeline.name), pipeline.truth)
     watch = await Watch.begin(pipeline, folder, of_stage=True)
     kept = folder.training(pipeline.name)
     stands = not fresh and await asyncio.to_thread(is_checked, training, kept, tables)

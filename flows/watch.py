@@ -7,7 +7,7 @@ before has told is not told again, whether tasks are retried or a run goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,17 +22,21 @@ from tasks.convert.table.versions import Versions
 from tasks.core.errors import TrainingError
 from tasks.core.escaping import count
 from tasks.core.storage import DataFolder
+from tasks.core.story import warn
 
 if TYPE_CHECKING:
     from tasks.train.registry.champion import Champion
+    from tasks.train.truth.scores import WeekOfVersion
 
 CHAMPION_CHANGED = "tidemill.champion.changed"
 CHECK_FAILED = "tidemill.check.failed"
 ROWS_DOWN = "tidemill.rows.down"
+SCORE_FELL = "tidemill.score.fell"
 EVENTS: Mapping[AlertKind, str] = {
     "champion_changed": CHAMPION_CHANGED,
     "check_failed": CHECK_FAILED,
     "rows_down": ROWS_DOWN,
+    "score_fell": SCORE_FELL,
 }
 """What runs tell of themselves, by the kind of alert; of the other kinds Prefect's own events tell."""
 
@@ -151,6 +155,29 @@ class Watch:
                 "Look at what its source sent, and at its rejects; where it is right, nothing is to be done.",
                 tuple(rows_down_resource(part) for part in reached),
             )
+
+
+def tell_fallen(pipeline: Pipeline, weeks: Iterable[WeekOfVersion]) -> None:
+    """Warn of weeks whose score is surely worse than that of the version's hold-out, and emit an event for each where an alert waits for it."""
+    is_awaited = any("score_fell" in alert.when for alert in pipeline.alerts)
+    for week in weeks:
+        told = _of_score(pipeline.name, week)
+        warn(f"{told.what} {told.cure}")
+        if is_awaited:
+            _emit(told, pipeline.name)
+
+
+def _of_score(pipeline: str, week: WeekOfVersion) -> Told:
+    score, holdout, bound = week.score, week.figures["hold-out"], week.figures["fell"]["high"]
+    assert score is not None
+    return Told(
+        SCORE_FELL,
+        f"{pipeline}: {week.metric} of {week.version} fell in the week of {week.week}",
+        f"{week.metric} of what {week.version} predicted in the week of {week.week} is {score['value']:.4f}, surely below "
+        f"{bound:.4f}, and was {holdout['value']:.4f} ({holdout['low']:.4f} to {holdout['high']:.4f}) on its hold-out, of "
+        f"{count(week.number('scored'), 'row')} whose truth is known; {week.figures['drifted']['value']:.0%} of its features had drifted.",
+        "Look at what has drifted, and train it anew on newer rows.",
+    )
 
 
 def _of_checks(table: str, failing: Sequence[CheckOutcome]) -> Iterator[Told]:

@@ -19,8 +19,8 @@ FLOORS = {
     "tasks/convert": ("schema", "files", "formats", "parts", ("staging", "checks"), "table", "profile", "head", "proposal", "tasks", "single"),
     "tasks/tables": ("parts", ("query", "function"), ("order", "made"), ("draft", "tasks")),
     "tasks/export": ("rows", "files", ("sqlite", "postgresql", "delta"), "job", "tasks"),
-    "tasks/train": ("data", "models", "evaluation", "assessment", ("checks", "execution"), "registry", ("predict", "plots", "handover"), "scoring", "tasks"),
-    "flows": ("cancellation", "deployments", "schedules", "summary", "watch", "telemetry", "lineage", "openlineage", "parameters", "recorder", "story", "report", "run_figures", "killed_runs", "automations", "heartbeats", "stage", "alerts", "turns", "parents", ("ingest", "convert", "tables", "train", "export"), "pipeline", "predict", "history", "clean", "cli", "run"),
+    "tasks/train": ("data", "models", "evaluation", "assessment", ("checks", "execution"), "registry", ("predict", "plots", "handover"), ("scoring", "truth"), "tasks"),
+    "flows": ("cancellation", "deployments", "schedules", "summary", "watch", "telemetry", "lineage", "openlineage", "parameters", "recorder", "story", "report", "run_figures", "killed_runs", "automations", "heartbeats", "stage", "alerts", "turns", "parents", ("ingest", "convert", "tables", "train", "export"), "pipeline", ("predict", "truth"), "history", "clean", "cli", "run"),
 }  # fmt: skip
 """What may be imported: of a folder's rooms each those named before it; rooms in one tuple do not know each other."""
 

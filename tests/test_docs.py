@@ -125,11 +125,13 @@ def test_the_pipeline_of_readme_gives_each_value_as_it_is(shop: Shop) -> None:
 def test_the_commands_on_models_run(shop: Shop) -> None:
     """Of two versions the first is chosen by hand, and set aside again; the other predicts."""
     path = shop.folder / "shop.yaml"
-    path.write_text(path.read_text().replace("roc_auc\n", "roc_auc\n  seed: 2\n  promotion: {when: always}\n"))
+    (truth,) = blocks(DOCS / "models.md", "yaml")
+    again = path.read_text().replace("roc_auc\n", "roc_auc\n  seed: 2\n  promotion: {when: always}\n")
+    path.write_text(again + truth.replace("14d", "0s"))
     shop.run("tidemill run shop.yaml --only train && tidemill export order_facts new_orders.csv")
     first, second = sorted(path.name for path in (shop.folder / "data" / "models" / "shop").glob("v0*"))
 
-    listed, promoted, rolled_back, *_ = shop.run_page(DOCS / "models.md", {"v0001-352a6960": first})
+    listed, promoted, rolled_back, *_, judged = shop.run_page(DOCS / "models.md", {"v0001-352a6960": first})
 
     assert first in listed
     assert promoted.startswith(first)
@@ -137,6 +139,12 @@ def test_the_commands_on_models_run(shop: Shop) -> None:
     predicted = pd.read_parquet(shop.folder / "predicted.parquet")
     assert len(predicted) == len(pd.read_csv(shop.folder / "new_orders.csv"))
     assert set(predicted["model_version"]) == {second}
+    table = pd.read_parquet(shop.folder / "data" / "truth" / "shop" / "scores.parquet")
+    scores: dict[str, Any] = {row["figure"]: row for row in table.to_dict("records")}
+    known = [number for number in range(ORDERS) if order(number)["returned"] is not None]
+    assert f"version {second}, score, 95 % roc_auc " in judged
+    assert (scores["scored"]["value"], scores["predicted"]["value"]) == (len(known), 2 * ORDERS)
+    assert scores["roc_auc"]["low"] < scores["roc_auc"]["value"] < scores["roc_auc"]["high"]
 
 
 @pytest.mark.flow

@@ -364,6 +364,24 @@ def predict(
 
 
 @app.command
+def truth(
+    pipeline: PipelineFile,
+    *,
+    data: Data = Path("data"),
+    fresh: Annotated[bool, Parameter(negative="", help="Score also what is as it was.")] = False,
+    verbose: Verbose = False,
+) -> int:
+    """Join outcomes that have become known with what was predicted, and score it by week and version.
+
+    The pipeline file says where they are found, in its section `truth`. A
+    week whose score is surely worse than on the hold-out is told.
+    """
+    from flows.cli.truth import print_truth  # noqa: PLC0415 - heavy
+
+    return print_truth(pipeline, data, fresh=fresh, verbose=verbose)
+
+
+@app.command
 def score(  # noqa: PLR0913 - the options of a command
     pipeline: Named,
     *,

@@ -17,7 +17,7 @@ from tasks.tables.order import find_table_mistakes as find_order_mistakes
 from tasks.tables.order import find_unknown_tables, tables_in
 from tasks.train.checks.training_set import is_checked
 
-_QUERY = "training.query"
+_QUERY, _TRUTH = "training.query", "truth.query"
 
 
 def find_table_mistakes(
@@ -35,6 +35,10 @@ def find_table_mistakes(
                 mistakes += drafted.mistakes
             except TableError as error:
                 mistakes += str(error).splitlines()
+        if config.truth is not None and choice.runs("train"):
+            mistakes += check_query(config.truth.query, _TRUTH) or find_unknown_tables(
+                config.truth.query, _TRUTH, config
+            )
         if config.training is not None and choice.runs("train"):
             known = None if any(key.startswith(_QUERY) or key == "training" for key in doubtful) else drafted
             mistakes += _training_mistakes(config, config.training, folder, known)

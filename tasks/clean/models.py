@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from tasks.clean.item import Item, Place
 from tasks.core.errors import TrainingError
 from tasks.core.storage import DataFolder
+from tasks.train.predict.awaited import WEEK, list_kept, made_at, read_awaited, read_kept, week_of
 from tasks.train.predict.output import MADE_BY, rejects_beside
 from tasks.train.registry.champion import LOCK, Champion, read_champion
 from tasks.train.registry.version import VERSION_FILE, folders_of, read_version_in
@@ -24,10 +25,11 @@ def find_models(folder: DataFolder, before: float) -> Iterator[Place]:
     for models in sorted((folder.root / "models").glob("*/")):
         predictions = folder.predictions(models.name)
         locks = (models / LOCK, folder.training(models.name) / ".lock")
-        yield Place(partial(_look, models, predictions, before), locks)
+        truth = folder.truth(models.name)
+        yield Place(partial(_look, models, predictions, truth, before), (*locks, truth / ".lock"))
 
 
-def _look(models: Path, predictions: Path, before: float) -> Iterator[Item]:
+def _look(models: Path, predictions: Path, truth: Path, before: float) -> Iterator[Item]:
     try:
         champion = read_champion(models)
     except TrainingError:
@@ -42,11 +44,36 @@ def _look(models: Path, predictions: Path, before: float) -> Iterator[Item]:
         if kept is not None and version is not None:
             by.setdefault(version, path.name)
         yield Item("predictions", f"predictions/{models.name}/{path.name}", (path, rejects_beside(path)), kept)
+    for item, version in _look_at_kept(truth, before):
+        if item.kept is not None and version is not None:
+            by.setdefault(version, item.name)
+        yield item
     versions = folders_of(models)
     needed = _needed(champion, [folder.name for folder in versions], by)
     for folder in versions:
         kept = needed.get(folder.name) or (None if _made_at(folder) < before else "younger")
         yield Item("model versions", f"models/{models.name}/{folder.name}", (folder,), kept)
+
+
+def _look_at_kept(truth: Path, before: float) -> Iterator[tuple[Item, str | None]]:
+    """Yield the predictions that are kept until their truth is known, each with its version; those of a week go together.
+
+    Where nothing says any longer how long that takes, nothing is awaited.
+    """
+    awaited = read_awaited(truth)
+    delay = awaited.delay if awaited is not None else timedelta(0)
+    for path in list_kept(truth):
+        week = week_of(made_at(path))
+        known = week + WEEK + delay
+        version = None
+        with suppress(OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+            version = read_kept(path).version
+        name = f"truth/{truth.name}/{path.name}"
+        if known > datetime.now(UTC):
+            yield Item("predictions kept for their truth", name, (path,), "its truth is awaited"), version
+        else:
+            kept = "younger" if (week + WEEK).timestamp() >= before else None
+            yield Item("predictions kept for their truth", name, (path,), kept), version
 
 
 def _needed(champion: Champion | None, there: list[str], by: dict[str, str]) -> dict[str, str]:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pydantic import field_validator
 
-from pydantic import BeforeValidator, Field, field_validator
-
-from tasks.config.base import ConfigModel, Duration, NonEmpty, Query
-
-
-def _as_columns(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
+from tasks.config.base import ConfigModel, Duration, Query
+from tasks.config.checks import Columns
 
 
 class Truth(ConfigModel):
@@ -18,7 +13,7 @@ class Truth(ConfigModel):
 
     query: Query
     """SQL (DuckDB) over the tables, or the name of a table, that gives the key and, under the name of the target, the outcome of each; in a pipeline file, the name of a .sql file beside it."""
-    key: Annotated[tuple[NonEmpty, ...], BeforeValidator(_as_columns), Field(min_length=1)]
+    key: Columns
     """Column, or columns, that identify what was predicted, in the predicted rows and in the result of the query."""
     delay: Duration
     """Age from which a prediction counts, as outcomes are known by then: one that counted as soon as its outcome is there would have the score made of fast outcomes; 0s for those known at once."""

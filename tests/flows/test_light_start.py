@@ -18,7 +18,7 @@ HEAVY = {"openpyxl", "pandas", "sklearn", "scipy", "matplotlib", "opentelemetry.
     [
         ("flows.pipeline", HEAVY),
         ("flows.cli.mistakes", HEAVY | {"lxml", "duckdb", "aiohttp", "httpx"}),
-        ("flows.cli.models", HEAVY),
+        ("flows.cli.models, flows.cli.truth, flows.truth", HEAVY),
         ("flows.cli.preview", HEAVY | {"prefect", "lxml", "duckdb", "aiohttp", "httpx"}),
     ],
 )

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,7 +22,8 @@ from tasks.train.predict.awaited import await_truth
 from tasks.train.predict.batches import predict_rows
 from tasks.train.predict.inputs import read_input
 from tasks.train.predict.prediction import Prediction
-from tasks.train.truth.judge import Judged, judge_predictions
+from tasks.train.truth.judge import judge_predictions
+from tasks.train.truth.scores import Judged
 from tests.train.conftest import LOGISTIC, sklearn_table, training, write_table
 from tests.train.publishing import judge
 
@@ -75,8 +72,8 @@ class Project:
 
     def figures(self, judged: Judged) -> pd.DataFrame:
         """Return the table, a column a figure."""
-        table = pq.read_table(judged.path).to_pandas()
-        return table.pivot(index=["week", "version"], columns="figure", values="value")
+        table: pd.DataFrame = pq.read_table(judged.path).to_pandas()
+        return table.pivot_table(index=["week", "version"], columns="figure", values="value")
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +82,18 @@ def columns() -> dict[str, Any]:
     return sklearn_table("breast_cancer")
 
 
+@pytest.fixture(scope="module")
+def trained(columns: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which a model of the rows serves."""
+    folder = tmp_path_factory.mktemp("trained")
+    judge(folder, columns, LOGISTIC, **COLUMNS).decide()
+    return folder
+
+
 @pytest.fixture
-def project(columns: dict[str, Any], tmp_path: Path) -> Project:
+def project(columns: dict[str, Any], trained: Path, tmp_path: Path) -> Project:
     """Return the project, of which nothing is predicted yet."""
-    judge(tmp_path, columns, LOGISTIC, **COLUMNS).decide()
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     return Project(DataFolder.at(tmp_path), columns)
 
 
@@ -100,7 +105,7 @@ def test_every_figure_is_that_of_a_plain_computation(project: Project) -> None:
     project.predict("SELECT * FROM rows WHERE row < 100", MONDAY + timedelta(days=14))
     frame = pd.DataFrame(project.columns)
     outcomes = frame[["row", "y"]].iloc[20:]
-    project.learn(outcomes.to_dict("list"))
+    project.learn({name: outcomes[name].to_numpy() for name in ("row", "y")})
 
     judged = project.judge(MONDAY + timedelta(days=20))
 
@@ -124,5 +129,114 @@ def test_every_figure_is_that_of_a_plain_computation(project: Project) -> None:
     assert found["repeated"].tolist() == [50, 0]
     assert found["waiting"].tolist() == [20, 0]
     assert found["over"].tolist() == [1, 0]
-    assert judged.problems == ("truth.query: 69 outcomes of 549 have no prediction",)
-    assert (judged.kept, judged.young, judged.scored, judged.is_new) == (4, 1, 2, True)
+    assert judged.problems == ("truth.query: 69 of 549 outcomes without a prediction",)
+    assert (judged.kept, judged.young, len(judged.scored), judged.is_new) == (4, 1, 2, True)
+
+
+def test_nothing_new_is_not_scored_again(project: Project) -> None:
+    """A week is scored anew where its rows have changed, and stays where what was predicted in it is gone."""
+    project.predict("SELECT * FROM rows WHERE row < 200", MONDAY)
+    project.predict("SELECT * FROM rows WHERE row >= 200", MONDAY + timedelta(days=7))
+    frame = pd.DataFrame(project.columns)
+    project.learn({"row": frame["row"], "y": frame["y"]})
+    later = MONDAY + timedelta(days=30)
+
+    first, again = project.judge(later), project.judge(later)
+    table = first.path.read_bytes()
+    project.learn({"row": frame["row"], "y": [None if i == 300 else int(y) for i, y in enumerate(frame["y"])]})
+    changed = project.judge(later)
+    min((project.folder.truth("toy") / "predictions").iterdir()).unlink()
+    cleaned = project.judge(later)
+    whole = project.judge(later, delay="10d")
+
+    assert (len(first.scored), first.is_new) == (2, True)
+    assert (len(again.scored), again.is_new) == (0, False)
+    assert first.path.read_bytes() != table
+    assert [str(week.week) for week in changed.scored] == ["2026-11-09"]
+    assert len(cleaned.scored) == len(whole.scored) == 0
+    assert [week.figures for week in cleaned.weeks] == [week.figures for week in changed.weeks]
+
+
+def test_what_does_not_count_is_told_with_its_cure(project: Project) -> None:
+    """Outcomes that differ, keys that are missing or not of one row, and what the model has never met."""
+    project.predict(
+        "SELECT * REPLACE (CASE WHEN row < 3 THEN 7 WHEN row > 560 THEN NULL ELSE row END AS row) FROM rows", MONDAY
+    )
+    rows = [*range(3, 500), 9, 10, None]
+    project.learn(
+        {
+            "row": pa.array(rows, pa.int64()),
+            "y": [2 if i == 50 else int(project.columns["y"][i]) for i in range(3, 500)]
+            + [1 - int(project.columns["y"][9]), int(project.columns["y"][10]), 1],
+        }
+    )
+
+    judged = project.judge(MONDAY + timedelta(days=30))
+
+    (found,) = project.figures(judged).to_dict("records")
+    (version,) = {week.version for week in judged.weeks}
+    week = f"week of 2026-11-02, {version}: rejected"
+    assert judged.problems == (
+        "truth.query: rejected 2 rows of 1 key with outcomes that differ (row: 9); have the query give one row a key",
+        "truth.query: rejected 1 row without a value in a column of the key; leave such out",
+        f"{week} 4 predictions of rows with the same key in one prediction; name more columns in truth.key",
+        f"{week} 8 predictions without a value in a column of truth.key; fill it in what is predicted",
+        f"{week} 1 prediction that came true as a class which the model has never met, and that no score has; train it anew",
+    )
+    counts = {
+        "predicted": 569,
+        "keyless": 8,
+        "ambiguous": 4,
+        "repeated": 0,
+        "waiting": 61,
+        "disputed": 1,
+        "unmet": 1,
+        "scored": 494,
+    }
+    assert {name: found[name] for name in counts} == counts
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"query": "SELECT y FROM outcomes"}, "truth.query: its result has no column 'row', by which truth.key joins it; it has y"),
+        ({"query": "SELECT row, y AS outcome FROM outcomes"}, "truth.query: its result has no column 'y', which is the target; it has row, outcome"),
+        ({"query": "SELECT row, y FROM outcome"}, "truth.query: Catalog Error: Table with name outcome does not exist!"),
+        ({"query": "SELECT row, y FROM outcomes; SELECT 1"}, "truth.query: holds 2 statements; write one SELECT"),
+    ],
+)  # fmt: skip
+def test_a_wrong_query_is_told(project: Project, changes: dict[str, Any], said: str) -> None:
+    """With what it lacks; nothing is written."""
+    project.predict("rows", MONDAY)
+    project.learn({"row": [1], "y": [1]})
+
+    with pytest.raises((ConfigError, TrainingError)) as caught:
+        project.judge(MONDAY + timedelta(days=30), **changes)
+
+    assert said in str(caught.value)
+    assert not (project.folder.truth("toy") / "scores.parquet").exists()
+
+
+def test_predictions_without_the_key_are_told_and_not_kept(project: Project) -> None:
+    """As they are made; and those of another kind of key, or by another one, as they are judged."""
+    made = project.predict("SELECT * EXCLUDE (row) FROM rows", MONDAY)
+    project.predict("SELECT * REPLACE (row::VARCHAR AS row) FROM rows", MONDAY)
+    project.learn({"row": [1], "y": [1]})
+
+    judged = project.judge(MONDAY + timedelta(days=30))
+    other = project.judge(
+        MONDAY + timedelta(days=30), query="SELECT row, row AS id, y FROM outcomes", key=["row", "id"]
+    )
+
+    assert made.warnings == (
+        "the query: has no column 'row', by which truth.key joins outcomes, so that its predictions are not kept to be scored; add it to the rows",
+    )
+    assert (
+        "'row' is a text (VARCHAR) in the predictions, and a whole number in the result of truth.query; write CAST(row AS VARCHAR) AS row there"
+        in judged.problems[-1]
+    )
+    assert (
+        "not scored: 1 kept prediction file kept by the key row, and truth.key is row, id; name that one to score such"
+        in other.problems
+    )
+    assert judged.weeks == other.weeks == ()

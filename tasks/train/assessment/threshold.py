@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # scipy: a third of a second, which reading a threshold has n
     from tasks.train.evaluation.metrics import ModelOutput
     from tasks.train.evaluation.statistics import Bootstrap
 
+COST = "cost of a row"
 HALF = 0.5  # what a model decides by itself
 CURVE_POINTS = 101
 
@@ -169,7 +170,7 @@ def _measures(rule: DecisionRule) -> dict[str, Measure]:
     }
     if rule.cost is not None:
         fp, fn = rule.cost.fp, rule.cost.fn
-        return {"cost of a row": lambda c: (fp * c.fp + fn * c.fn) / _rows(c), **told}
+        return {COST: lambda c: (fp * c.fp + fn * c.fn) / _rows(c), **told}
     if rule.metric == "accuracy":
         return {"accuracy": lambda c: (c.tp + c.tn) / _rows(c), **told}
     if rule.metric == "balanced_accuracy":

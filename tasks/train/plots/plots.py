@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -186,6 +187,57 @@ def draw_runs(panels: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(color="#e8eaed", linewidth=0.8)
         axes.legend(loc="best", fontsize=6)
+    return _as_svg(figure)
+
+
+def draw_weeks(
+    weeks: Sequence[str],
+    series: Mapping[str, Sequence[tuple[int, float, float, float]]],
+    metric: str,
+    holdouts: Mapping[str, tuple[float, float]],
+    drifted: Mapping[str, Sequence[tuple[int, float]]],
+) -> str:
+    """Return the score of each version by week, with its interval and that of its hold-out, and below it what had drifted.
+
+    Args:
+        weeks: What the weeks are called.
+        series: By version place of the week, score, and the ends of its interval.
+        metric: What is scored.
+        holdouts: By version the interval of its hold-out.
+        drifted: By version place of the week, and the share of features that had drifted.
+
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
+    figure = Figure(figsize=(2 * _INCHES[0], 1.4 * _INCHES[1]), layout="constrained", facecolor=_WHITE)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    for color, (name, points) in zip(cycle(COLORS), series.items(), strict=False):
+        places, scores, lows, highs = np.array(points, dtype=float).reshape(-1, 4).T
+        above.errorbar(
+            places,
+            scores,
+            (scores - lows, highs - scores),
+            color=color,
+            marker="o",
+            markersize=4,
+            linewidth=1.2,
+            label=name,
+        )
+        if name in holdouts and len(places):
+            above.fill_between(
+                [places[0] - 0.4, places[-1] + 0.4], *holdouts[name], color=color, alpha=0.12, linewidth=0
+            )
+        below.plot(
+            *np.array(drifted[name], dtype=float).reshape(-1, 2).T, color=color, marker="o", markersize=3, linewidth=1.2
+        )
+    above.set_ylabel(metric)
+    above.legend(loc="best", fontsize=7)
+    below.set_ylabel("share of features\nthat drifted", fontsize=8)
+    below.set_ylim(-0.05, 1.05)
+    step = max(1, len(weeks) // 13)
+    below.set_xticks(range(0, len(weeks), step), list(weeks)[::step], rotation=30, fontsize=8)
+    for axes in (above, below):
+        axes.grid(color="#e8eaed", linewidth=0.8)
     return _as_svg(figure)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tasks.train.data.drift import Drift
     from tasks.train.predict.model import ServingModel
 
+WEEK = timedelta(days=7)
 UNIT, WEIGHT, KEY = "unit", "weight", "key_"
 _SECTION, _KEPT = "awaited.json", b"tidemill"
 _STAMP = "%Y%m%dT%H%M%S%fZ"

@@ -213,10 +213,10 @@ class Joined:
 
 def explain_disputed(outcomes: Outcomes, key: Sequence[str]) -> str:
     """Return the sentence on outcomes that differ."""
+    shown = f"{', '.join(key)}: {outcomes.examples}{', …' if outcomes.disputed > _SHOWN else ''}"
     return (
-        f"truth.query: {count(outcomes.disputed_rows, 'row')} of {count(outcomes.disputed, 'key')} "
-        f"({', '.join(key)}: {outcomes.examples}{', …' if outcomes.disputed > _SHOWN else ''}) are rejects, as their outcomes differ; "
-        "have the query give one row a key"
+        f"truth.query: rejected {count(outcomes.disputed_rows, 'row')} of {count(outcomes.disputed, 'key')} with outcomes that "
+        f"differ ({shown}); have the query give one row a key"
     )
 
 

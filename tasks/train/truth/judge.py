@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,15 +14,16 @@ import pyarrow.parquet as pq
 from tasks.config import Pipeline, QueryLimits, Truth
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.escaping import count
-from tasks.core.sql import opened_tables
+from tasks.core.sql import check_query, opened_tables
 from tasks.core.sql_nodes import changing_functions, find_tables, is_changing, parse_tree, walk_nodes
 from tasks.core.storage import DataFolder, fingerprint, remove_stale_temp_files
 from tasks.train.data.training_set import table_state, versions
-from tasks.train.predict.awaited import Kept, await_truth, list_kept, made_at, read_kept, week_of
+from tasks.train.predict.awaited import WEEK, Kept, await_truth, list_kept, made_at, read_kept, week_of
 from tasks.train.registry.version import Version, list_versions
 from tasks.train.truth.join import Joined, KeptFile, Outcomes, WeekCounts, explain_disputed
 from tasks.train.truth.scores import (
     SCORES,
+    Judged,
     Row,
     Scored,
     State,
@@ -36,28 +37,6 @@ from tasks.train.truth.scores import (
 )
 
 _SCORING = 1  # raised when the same rows would be scored otherwise
-_WEEK = timedelta(days=7)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What past predictions have come to."""
-
-    path: Path
-    """The table of all figures."""
-    metric: str
-    weeks: tuple[WeekOfVersion, ...]
-    problems: tuple[str, ...]
-    """Sentences on what does not count, with cures."""
-    kept: int
-    """How many predictions are kept."""
-    young: int
-    """How many of them are too young to count."""
-    scored: int
-    """How many weeks of versions are scored anew; the others are as they were."""
-    is_new: bool
-    untold: tuple[WeekOfVersion, ...]
-    """Those whose score has fallen, and of which nobody was told yet."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +72,8 @@ def judge_predictions(pipeline: Pipeline, folder: DataFolder, now: datetime, *, 
         raise ConfigError(
             f"truth: is missing in pipeline {pipeline.name!r}; add truth: {{query, key, delay}} to its file"
         )
+    if mistakes := check_query(truth.query, "truth.query"):
+        raise ConfigError(mistakes)
     await_truth(place, truth)
     remove_stale_temp_files(place)
     tables = {name: folder.table(name) for name in pipeline.table_names}
@@ -102,20 +83,19 @@ def judge_predictions(pipeline: Pipeline, folder: DataFolder, now: datetime, *, 
     asked = _Asked(place, truth, training.target, training.query_limits, tables, there, now, before)
     files = [_as_file(path, truth, now) for path in list_kept(place)]
     inputs = _fingerprint(asked, files)
-    scored, state, is_new = 0, before, fresh or inputs is None or inputs != before.inputs
+    scored, state, is_new = frozenset[str](), before, fresh or inputs is None or inputs != before.inputs
     if is_new and files:
         rows, state, scored = _score_anew(asked, files, rows, fresh=fresh)
         keep_scores(place, rows)
         keep_state(place, replace(state, inputs=inputs or ""))
-    weeks = tuple(by_week(rows))
+    weeks = tuple(by_week(rows, {version.name: version.metric for version in there.values()}, training.metric))
     return Judged(
         path=place / SCORES,
-        metric=training.metric,
         weeks=weeks,
         problems=(*state.problems, *(told for week in weeks for told in _explain_week(week))),
         kept=len(files),
         young=sum(not file.counts for file in files),
-        scored=scored,
+        scored=tuple(week for week in weeks if week.name in scored),
         is_new=is_new and bool(files),
         untold=tuple(week for week in weeks if week.has_fallen and week.name not in before.told),
     )
@@ -135,7 +115,7 @@ def _as_file(path: Path, truth: Truth, now: datetime) -> KeptFile:
 
 def _is_over(week: date, asked: _Asked) -> bool:
     """Return whether all predictions of a week are old enough to count."""
-    return week_of(asked.now - asked.truth.delay).date() >= week + _WEEK
+    return week_of(asked.now - asked.truth.delay).date() >= week + WEEK
 
 
 def _fingerprint(asked: _Asked, files: Sequence[KeptFile]) -> str | None:
@@ -152,8 +132,8 @@ def _fingerprint(asked: _Asked, files: Sequence[KeptFile]) -> str | None:
 
 def _score_anew(
     asked: _Asked, files: Sequence[KeptFile], rows: Sequence[Row], *, fresh: bool
-) -> tuple[list[Row], State, int]:
-    """Return the rows of the table, what is known of it, and how many weeks were scored; `rows` are those that it has."""
+) -> tuple[list[Row], State, frozenset[str]]:
+    """Return the rows of the table, what is known of it, and which weeks were scored; `rows` are those that it has."""
     spill = asked.folder / "spill"
     shutil.rmtree(spill, ignore_errors=True)  # of a run that was killed
     by_version, problems = _sort_files(asked, files)
@@ -179,7 +159,11 @@ def _score_anew(
     made = {week: figures for week, figures in made.items() if week in stays | gone}
     weeks = {week: figures.scored for week, figures in made.items()}
     state = State(weeks=weeks, told=asked.before.told, problems=tuple(problems))
-    return [row for figures in made.values() for row in figures.rows], state, sum(each.is_new for each in made.values())
+    return (
+        [row for figures in made.values() for row in figures.rows],
+        state,
+        frozenset(week for week, each in made.items() if each.is_new),
+    )
 
 
 @dataclass(frozen=True)
@@ -248,13 +232,13 @@ def _explain_week(week: WeekOfVersion) -> Iterator[str]:
     """Yield a sentence for each kind of predictions of a week that do not count."""
     for figure, what in _REJECTED.items():
         if number := week.number(figure):
-            yield f"{count(number, 'prediction')} by {week.version} in the week of {week.week} {what}"
+            yield f"week of {week.week}, {week.version}: rejected {count(number, 'prediction')} {what}"
 
 
 _REJECTED = {
-    "ambiguous": "are rejects, as rows that were predicted together have the same key; name more columns in truth.key",
-    "keyless": "are rejects, as they have no value in a column of truth.key; fill it in what is predicted",
-    "unmet": "came true as classes that the model has never met, and are left out of its scores; train it anew",
+    "ambiguous": "of rows with the same key in one prediction; name more columns in truth.key",
+    "keyless": "without a value in a column of truth.key; fill it in what is predicted",
+    "unmet": "that came true as a class which the model has never met, and that no score has; train it anew",
 }
 
 
@@ -268,20 +252,20 @@ def _sort_files(asked: _Asked, files: Sequence[KeptFile]) -> tuple[dict[str, lis
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise TrainingError(f"{file.path}: is damaged ({error}); move it away, and run again") from None
         if kept.key != asked.truth.key:
-            why = f"are kept by the key {', '.join(kept.key)}, and truth.key is {', '.join(asked.truth.key)}; name that one to score them"
+            why = f"kept by the key {', '.join(kept.key)}, and truth.key is {', '.join(asked.truth.key)}; name that one to score such"
         elif kept.version not in asked.versions:
-            why = f"are by {kept.version}, which is there no more; they are not scored, and clean takes them"
+            why = f"by {kept.version}, which is there no more"
         else:
             found.setdefault(kept.version, []).append((file, kept))
             continue
         other[why] = other.get(why, 0) + 1
-    return found, [f"{count(number, 'kept prediction file')} {why}" for why, number in other.items()]
+    return found, [f"not scored: {count(number, 'kept prediction file')} {why}" for why, number in other.items()]
 
 
 def _explain_outcomes(outcomes: Outcomes, asked: _Asked) -> Iterator[str]:
     if outcomes.disputed:
         yield explain_disputed(outcomes, asked.truth.key)
     if outcomes.keyless:
-        yield f"truth.query: {count(outcomes.keyless, 'row')} are rejects, as they have no value in a column of the key; leave them out"
+        yield f"truth.query: rejected {count(outcomes.keyless, 'row')} without a value in a column of the key; leave such out"
     if outcomes.unmet:
-        yield f"truth.query: {count(outcomes.unmet, 'outcome')} of {outcomes.keys:,} have no prediction"
+        yield f"truth.query: {outcomes.unmet:,} of {count(outcomes.keys, 'outcome')} without a prediction"

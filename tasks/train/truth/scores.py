@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -114,6 +114,8 @@ class WeekOfVersion:
 
     week: date
     version: str
+    metric: str
+    """By which the version was ranked."""
     figures: dict[str, Row]
 
     @property
@@ -126,15 +128,40 @@ class WeekOfVersion:
         """Return whether its score is surely worse than that of the hold-out."""
         return "fell" in self.figures and self.figures["fell"]["value"] == 1
 
+    @property
+    def score(self) -> Row | None:
+        """Return what it scores by its metric; None where its rows do not define it."""
+        return self.figures.get(self.metric)
+
     def number(self, figure: str) -> int:
         """Return how many there are of something that is counted."""
         return int(self.figures[figure]["value"]) if figure in self.figures else 0
 
 
-def by_week(rows: Iterable[Row]) -> Iterator[WeekOfVersion]:
-    """Yield the figures of each version in each week, in the order of the rows."""
+def by_week(rows: Iterable[Row], metrics: Mapping[str, str], metric: str) -> Iterator[WeekOfVersion]:
+    """Yield the figures of each version in each week, in the order of the rows; `metrics` by version, `metric` of one that is gone."""
     found: dict[tuple[date, str], dict[str, Row]] = {}
     for row in rows:
         found.setdefault((row["week"], row["version"]), {})[row["figure"]] = row
     for (week, version), figures in found.items():
-        yield WeekOfVersion(week, version, figures)
+        yield WeekOfVersion(week, version, metrics.get(version, metric), figures)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What past predictions have come to."""
+
+    path: Path
+    """The table of all figures."""
+    weeks: tuple[WeekOfVersion, ...]
+    problems: tuple[str, ...]
+    """Sentences on what does not count, with cures."""
+    kept: int
+    """How many predictions are kept."""
+    young: int
+    """How many of them are too young to count."""
+    scored: tuple[WeekOfVersion, ...]
+    """Those that are scored anew; the others are as they were."""
+    is_new: bool
+    untold: tuple[WeekOfVersion, ...]
+    """Those whose score has fallen, and of which nobody was told yet."""

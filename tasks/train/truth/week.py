@@ -23,7 +23,7 @@ from tasks.config import GroupSplit, Label
 from tasks.core.errors import TrainingError
 from tasks.train.assessment.conformal import count_covered
 from tasks.train.assessment.slices import FEWEST_OF_CLASS, FEWEST_ROWS, HeldOutRows
-from tasks.train.assessment.threshold import judge_threshold
+from tasks.train.assessment.threshold import COST, judge_threshold
 from tasks.train.data.classes import TWO, find_label
 from tasks.train.data.features import encode, read_numbers
 from tasks.train.data.types import Array
@@ -119,8 +119,10 @@ def _assess(version: Version, week: Week, *, is_sure: bool) -> Iterator[Figure]:
         rows = len(output.truth)
         drawn = Bootstrap(rows, version.training.seed, draws_of(rows), groups=week.units)
         worth, gain = judge_threshold(rule, known.decision.value, output, drawn)
-        for name, each in {**worth, "gain over 0.5": gain}.items():
-            if each.value is not None and name in {known.decision.measure, "gain over 0.5"}:
+        measure = known.decision.measure
+        named = measure if measure == COST else f"{measure} of decisions"  # by 0.5 the model has an f1 of its own, too
+        for name, each in {named: worth[measure], "gain over 0.5": gain}.items():
+            if each.value is not None:
                 yield Figure(name, each.value, *((each.low, each.high) if is_sure else ()))
     if week.covered is not None and len(week.covered):
         counted = count_covered(week.covered, week.units)
