@@ -25,6 +25,7 @@ from tasks.core.escaping import count
 from tasks.core.storage import DataFolder, remove_stale_temp_files
 from tasks.core.story import warn
 from tasks.reports.training import report_prediction
+from tasks.train.predict.awaited import await_truth
 from tasks.train.predict.inputs import Input, Rejects, read_input
 from tasks.train.predict.model import read_serving
 from tasks.train.predict.output import choose_output
@@ -68,8 +69,8 @@ def _make_folder(predictions: Path) -> Path:
     return Path(mkdtemp(prefix=".rows-", suffix=f".{os.getpid()}.part", dir=predictions))
 
 
-def _trusted_by(file: Path | None, pipeline: str) -> tuple[str, ...]:
-    """Return the packages of the user's own that a pipeline's file trusts."""
+def _heed(file: Path | None, pipeline: str, folder: DataFolder) -> tuple[str, ...]:
+    """Return the packages of the user's own that a pipeline's file trusts, and have its predictions wait for their truth as it says."""
     if file is None:
         return ()
     known = load_pipeline(file)
@@ -77,6 +78,7 @@ def _trusted_by(file: Path | None, pipeline: str) -> tuple[str, ...]:
         raise ConfigError(
             f"{file}: is the file of {known.name!r}, and not of {pipeline!r}; name the one of the pipeline"
         )
+    await_truth(folder.truth(pipeline), known.truth)
     return known.training.trusted if known.training else ()
 
 
@@ -104,7 +106,8 @@ async def predict(  # noqa: PLR0913, PLR0917 - what a form asks for
         output: the Parquet file to write; without it, one in data/predictions/.
         overwrite: write the file also where one is there.
         limits: what SQL over the tables may take; without it, what the training's query might.
-        file: path of the pipeline's file, for a model of classes of your own: of the packages that it trusts.
+        file: path of the pipeline's file, for what only it says: packages that a model of your own classes is of, and, before
+            the next training, by what the truth is awaited.
 
     Raises:
         ConfigError: the rows are not there, have not the columns that the champion learnt from, no version serves, the
@@ -126,7 +129,7 @@ async def _predict(  # noqa: PLR0913, PLR0917 - the flow's own
     file: Path | None,
 ) -> Prediction:
     folder = DataFolder.at(data)
-    trusted = await asyncio.to_thread(_trusted_by, file, pipeline)
+    trusted = await asyncio.to_thread(_heed, file, pipeline, folder)
     tables = await asyncio.to_thread(folder.tables)
     given_rows = await asyncio.to_thread(read_input, rows, tables)
     path = await asyncio.to_thread(choose_output, folder, pipeline, given_rows, output, overwrite=overwrite)

@@ -13,7 +13,6 @@ from tasks.convert.formats.registry import check_format
 from tasks.core.errors import ConfigError
 from tasks.core.escaping import count
 from tasks.core.storage import DataFolder
-from tasks.train.predict.awaited import await_truth
 from tasks.train.predict.inputs import read_input
 from tasks.train.predict.output import choose_output
 from tasks.train.predict.prediction import Prediction
@@ -81,8 +80,6 @@ def print_predictions(
 
     """
     name, folder = name_of(pipeline, data), DataFolder.at(data)
-    if Path(pipeline).is_file():
-        await_truth(folder.truth(name), load_pipeline(Path(pipeline)).truth)
     asked = read_input(rows, folder.tables())
     choose_output(folder, name, asked, output, overwrite=overwrite)
     if asked.kind == "file":
