@@ -11,6 +11,7 @@ import pyarrow as pa
 
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _FIRST_BEYOND_ASCII = 128
+_BELOW = np.array([(1 << place) - 1 for place in range(8)], np.uint8)
 _SLICE_BYTES = 128 * 1024  # what a comparison writes stays in the processor's cache
 
 
@@ -127,6 +128,21 @@ class ByteView:
         alone = return_count - self.buffer.count(b"\r\n", self.start, self.stop)
         last_is_counted = alone and self.buffer.endswith(b"\r", self.start, self.stop)
         return self.lines + alone - bool(last_is_counted)
+
+
+class Marks:
+    """Some places of bytes: how many of them stand before any other is told by counting bits, in a tenth of the time of a search among them."""
+
+    def __init__(self, is_marked: np.ndarray) -> None:
+        bits = np.packbits(is_marked, bitorder="little")
+        self._bits = np.append(bits, np.uint8(0))
+        self._before = np.append(np.int32(0), np.cumsum(np.bitwise_count(bits), dtype=np.int32))
+
+    def count_before(self, places: np.ndarray) -> np.ndarray:
+        """Return how many are marked before each of the places."""
+        byte = places >> 3
+        counts: np.ndarray = self._before[byte] + np.bitwise_count(self._bits[byte] & _BELOW[places & 7])
+        return counts
 
 
 class BufferPool:

@@ -73,7 +73,9 @@ def without_lines(block: CsvBlock, lines: np.ndarray) -> CsvBlock:
     begins, stops = np.append(0, ends[lines + 1]).tolist(), np.append(ends[lines], len(block.window)).tolist()
     window = ByteView.of(b"".join(data[begin:stop] for begin, stop in zip(begins, stops, strict=True)))
     places = np.arange(len(starts)) if block.places is None else block.places
-    return replace(block, window=window, raw=block.raw or block.window, places=np.delete(places, lines), told=None)
+    return replace(
+        block, window=window, raw=block.raw or block.window, places=np.delete(places, lines), told=None, laid=None
+    )
 
 
 def find_repeated_lines(block: CsvBlock) -> np.ndarray:

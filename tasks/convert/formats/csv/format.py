@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
+import numpy as np
+
 from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.content import find_json, without_mark
@@ -15,7 +17,8 @@ from tasks.convert.formats.csv.ends import hold_back, settle_blank, split_at_lin
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.lines import has_blank_lines
 from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
-from tasks.convert.formats.csv.quoting import are_paired, detect_escapes
+from tasks.convert.formats.csv.quotes import are_paired
+from tasks.convert.formats.csv.quoting import detect_escapes
 from tasks.convert.formats.csv.reader import parse_csv
 from tasks.convert.formats.csv.records import Records
 from tasks.convert.formats.csv.totals import TOTALS, Footer, Totals, find_totals
@@ -31,6 +34,13 @@ class ReadCut(Cut):
     """Whole records of CSV, for which `records` had to be told apart: these, and those that begin below."""
 
     records: Records
+
+
+@dataclass(frozen=True)
+class LaidCut(Cut):
+    """Whole records of CSV, of which quotes alone told where each begins: `lines` are the first of each, blank ones left out."""
+
+    lines: np.ndarray
 
 
 class Csv(StreamedFormat):
@@ -95,6 +105,8 @@ class Csv(StreamedFormat):
         if isinstance(cut, ReadCut):
             told = cut.records.narrow(block.window, block.first_line, block.first_byte, block.raw)
             block = replace(block, told=told)
+        if isinstance(cut, LaidCut):
+            block = replace(block, laid=cut.lines)
         return typed_later(block)
 
     def _settle_blank(self, cut: Cut) -> Cut:
@@ -183,8 +195,9 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
         return Cut(plain, block)
     raw, width = None if plain is block else block, len(head.names)
     records = Records(plain, head.dialect, raw=raw, width=width)
-    if size := records.laid.whole:
-        return split_at_line(Cut(plain, block), plain.to_place(size).lines_of_any_end)[0]
+    if records.laid.below:
+        whole, _ = split_at_line(Cut(plain, block), records.laid.below)
+        return LaidCut(whole.plain, whole.text, records.laid.whole)
     end = records.first_unclosed
     if raw is not None:
         # The last quote is either open, or stray: what is below it are records then.

@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.parse import CsvBlock, end_with_line_feeds, has_returns_alone
-from tasks.convert.formats.csv.quoting import are_quoted_plainly
+from tasks.convert.formats.csv.quotes import are_quoted_plainly
 
 _BLANK_LINES = re.compile(rb"\n\n+")
 
@@ -33,7 +33,7 @@ def as_lines(block: CsvBlock) -> CsvBlock:
     filled = np.flatnonzero(stops > starts)
     places = filled if block.places is None else block.places[filled]
     window = ByteView.of(_BLANK_LINES.sub(b"\n", data).lstrip(b"\n"))
-    lined = replace(block, window=window, raw=block.raw or block.window, places=places, told=None)
+    lined = replace(block, window=window, raw=block.raw or block.window, places=places, told=None, laid=None)
     return lined if is_quoted_plainly(lined) else block
 
 

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
-from tasks.convert.formats.csv.quoting import find_marks
+from tasks.convert.formats.csv.quotes import find_marks
 from tasks.convert.formats.csv.records import Records
 from tasks.convert.formats.csv.spans import RecordSpans, count_records, find_lines, find_spans
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
@@ -40,7 +40,7 @@ class CsvBlock:
     `raw` are the same lines as they stand in the file, where they were rewritten,
     and `places` those of the lines of `window` among them, where blank ones were left out. What `is_settled`
     has no line that Python's reader takes for one whose quote is never closed. `told` are the records that
-    were told apart by it already.
+    were told apart by it already, `laid` the line in which each begins, where it was not needed to.
     """
 
     window: ByteView
@@ -51,6 +51,7 @@ class CsvBlock:
     places: np.ndarray | None = None
     is_settled: bool = False
     told: Records | None = None
+    laid: np.ndarray | None = None
 
     @cached_property
     def quote(self) -> str:
@@ -63,6 +64,13 @@ class CsvBlock:
         """Return the records of lines that end with line feeds, told apart at once; None where only a reader can tell them."""
         width = 0 if self.is_settled else len(self.head.names)
         return find_spans(self.window, self.quote, self.head.dialect.delimiter, width)
+
+    @cached_property
+    def lines(self) -> np.ndarray | None:
+        """Return how many lines stand before each record; None where only a reader can tell."""
+        if self.laid is not None:
+            return self.laid
+        return find_lines(self.window.data, self.quote, self.head.dialect.delimiter, len(self.head.names))
 
     @cached_property
     def records(self) -> Records:
@@ -201,18 +209,17 @@ def _counts(block: CsvBlock, rows: int) -> bool:
     """Return whether a block holds so many records, counted another way than they were parsed."""
     if rows == block.window.lines and not block.quote:
         return True
-    data, delimiter = block.window.data, block.head.dialect.delimiter
-    if rows == count_records(data, block.quote, delimiter, len(block.head.names)):
-        return True
-    return rows == count_records(data, block.quote, delimiter) and not block.records.unclosed
+    if block.lines is not None:
+        return rows == len(block.lines)
+    counted = count_records(block.window.data, block.quote, block.head.dialect.delimiter)
+    return rows == counted and not block.records.unclosed
 
 
 def _find_lines(block: CsvBlock, rows: int) -> np.ndarray | None:
     """Return the place of the line in which each of so many records begins; None where only a reader can tell."""
     if rows == block.window.lines and has_lines_alone(block.window):
         return np.arange(rows)
-    lines = find_lines(block.window.data, block.quote, block.head.dialect.delimiter, len(block.head.names))
-    return lines if lines is not None and len(lines) == rows else None
+    return block.lines if block.lines is not None and len(block.lines) == rows else None
 
 
 def has_returns_alone(window: ByteView) -> bool:

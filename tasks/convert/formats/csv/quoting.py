@@ -11,6 +11,11 @@ from functools import lru_cache
 from itertools import islice
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.convert.files.byte_view import Marks
+from tasks.convert.formats.csv.quotes import are_marks, are_of
 
 _WRAPPED = r"(?:^|[,;\t|]){0}(?:[^{0}{1}]|{0}{0})*{0}(?=[,;\t|\r\n]|\Z)"
 _WRAPPED_BY = {
@@ -18,12 +23,8 @@ _WRAPPED_BY = {
     "'": re.compile(_WRAPPED.format("'", r"\r\n"), re.MULTILINE),  # an apostrophe may pair with one lines below
 }
 BACKSLASH = "\\"
-_MASKS = (
-    b"\x00",
-    b"\x01",
-    b"\x02",
-)  # twice each in the place of an escaped escape, quote and delimiter: no marks of CSV
-_QUOTE_MASK = _MASKS[1]
+_PIECE_BYTES = 256 * 1024
+_MASK = 0  # any byte that no mark of CSV has
 _NOWHERE = np.empty(0, np.int64)
 
 
@@ -96,28 +97,68 @@ class Quoting:
         return [int(begin) for begin in np.unique(ends[np.searchsorted(ends, odd) - 1] + 1)]
 
     def _rewrite_at_once(self, data: bytes, *, may_be_open: bool) -> bytes | None:
-        """Return the same where each quote that no escape stands before quotes a field; None where only its tokens tell."""
-        quote, escape, delimiter = self.quote.encode(), self.escape.encode(), self.delimiter.encode()
-        masked, comments = _without_comments(data, self.comment) if self.comment else (data, _NOWHERE)
-        if has_escapes := bool(escape) and escape in masked:
-            if not quote or escape == quote or any(mask in masked for mask in _MASKS):
+        """Return the same where each quote that no escape stands before quotes a field; None where only its tokens tell.
+
+        Some records at a time: memory that is new for each step of a whole block takes more time than the steps.
+        """
+        if self.escape and (not self.quote or self.escape == self.quote):
+            return None
+        data, comments = _without_comments(data, self.comment) if self.comment else (data, _NOWHERE)
+        if not any(mark and mark.encode() in data for mark in (self.quote, self.escape)):
+            return data
+        comments = np.minimum(comments, len(data) - 1)
+        view, pieces, begin, size = np.frombuffer(data, np.uint8), list[bytes](), 0, _PIECE_BYTES
+        while begin < len(view):
+            piece = self._mask(view[begin : begin + size])
+            if begin + size < len(view):
+                end = piece.find_end()
+                if not end:
+                    size *= 2
+                    continue
+                piece, size = piece.to_place(end), _PIECE_BYTES
+            elif piece.is_inside[-1] and not may_be_open:
                 return None
-            for mark, mask in zip((escape, quote, delimiter), _MASKS, strict=True):
-                masked = masked.replace(escape + mark, mask * 2)
-        if quote and quote in masked:
-            view = np.frombuffer(masked, np.uint8)
-            quotes = np.flatnonzero(view == ord(quote))
-            if (np.searchsorted(quotes, comments) % 2).any() or (not may_be_open and len(quotes) % 2):
+            end = begin + len(piece.view)
+            inner = comments[(comments >= begin) & (comments < end)] - begin
+            rewritten = None if piece.is_inside[inner].any() else self._rewrite_piece(piece)
+            if rewritten is None:
                 return None
+            pieces.append(rewritten)
+            begin = end
+        return b"".join(pieces)
+
+    def _mask(self, view: np.ndarray) -> _Masked:
+        """Return bytes with what escapes, and what is escaped, masked."""
+        escapes, masked = self._find_escapes(view), view
+        if len(escapes):
+            masked = view.copy()
+            masked[escapes] = masked[escapes + 1] = _MASK
+        is_quote = masked == ord(self.quote) if self.quote else np.zeros(len(view), dtype=bool)
+        return _Masked(view, masked, escapes, is_quote, np.bitwise_xor.accumulate(is_quote.view(np.uint8)).view(bool))
+
+    def _rewrite_piece(self, piece: _Masked) -> bytes | None:
+        """Return whole records as plain CSV; None where a quote is no mark of a field."""
+        if piece.is_quote.any():
+            quotes = np.flatnonzero(piece.is_quote)
             if self.trims:
-                is_kept = self._find_kept(view, quotes)
+                is_kept = self._find_kept(piece.masked, quotes)
                 if is_kept is None:
                     return None
-                quotes, view = quotes - np.cumsum(~is_kept)[quotes], view[is_kept]
-                masked = view.tobytes()
-            if not _are_marks(view, quotes, self.quote, self.delimiter):
+                piece = self._mask(piece.view[is_kept])
+                quotes = np.flatnonzero(piece.is_quote)
+            if not are_marks(piece.masked, quotes, self.quote, self.delimiter):
                 return None
-        return self._unmask(masked) if has_escapes else masked
+        return self._unescape(piece) if len(piece.escapes) else piece.view.tobytes()
+
+    def _find_escapes(self, view: np.ndarray) -> np.ndarray:
+        """Return the places of what escapes a quote, a delimiter or an escape: of several beside each other every other one."""
+        found = np.flatnonzero(view[:-1] == ord(self.escape)) if self.escape else _NOWHERE
+        is_first = np.diff(found, prepend=-2) > 1
+        if not is_first.all():
+            turns = np.arange(len(found), dtype=np.int32)
+            found = found[(turns - np.maximum.accumulate(turns * is_first)) & 1 == 0]
+        escapes: np.ndarray = found[are_of(f"{self.escape}{self.quote}{self.delimiter}".encode(), view[found + 1])]
+        return escapes
 
     def _find_kept(self, view: np.ndarray, quotes: np.ndarray) -> np.ndarray | None:
         """Return which bytes are no blanks between quotes and the ends of their fields; None where something else is there."""
@@ -136,60 +177,60 @@ class Quoting:
                 beside = beside + step
         return is_kept
 
-    def _unmask(self, masked: bytes) -> bytes | None:
-        """Return the bytes with what escapes stand for within quotes, and in fields quoted for it; None where one of these has quotes."""
-        view = np.frombuffer(masked, np.uint8)
-        quotes, first = np.flatnonzero(view == ord(self.quote)), np.flatnonzero(view < len(_MASKS))[::2]
-        begins = ends = plain = _NOWHERE
-        if len(bare := np.flatnonzero(np.searchsorted(quotes, first) % 2 == 0)):
-            is_mark = are_of(f"{self.delimiter}\r\n".encode(), view)
+    def _unescape(self, piece: _Masked) -> bytes | None:
+        """Return the bytes with what is escaped within quotes, and in fields quoted for it, as plain CSV has it; None where one of these has quotes."""
+        view, masked, escapes = piece.view, piece.masked, piece.escapes
+        begins = ends = _NOWHERE
+        is_bare = ~piece.is_inside[escapes]
+        if is_bare.any():
+            is_mark = are_of(f"{self.delimiter}\r\n".encode(), masked)
+            fields = Marks(is_mark).count_before(escapes)
             marks = np.concatenate([[-1], np.flatnonzero(is_mark), [len(view)]])
-            fields = np.cumsum(is_mark, dtype=np.int32)[first[bare]]
             is_special = np.zeros(len(marks) - 1, dtype=bool)
-            is_special[fields[view[first[bare]] > 0]] = True
-            special, plain = np.flatnonzero(is_special), bare[~is_special[fields]]
-            begins, ends = marks[special] + 1, marks[special + 1]
-            is_last = (view[ends - 1] == ord(self.escape)).any()
-            if is_last or (np.searchsorted(quotes, begins) != np.searchsorted(quotes, ends)).any():
+            is_special[fields[is_bare & (view[escapes + 1] != ord(self.escape))]] = True
+            special = np.flatnonzero(is_special)
+            begins, ends, quotes = marks[special] + 1, marks[special + 1], Marks(piece.is_quote)
+            is_last = (masked[ends - 1] == ord(self.escape)).any()
+            if is_last or (quotes.count_before(begins) != quotes.count_before(ends)).any():
                 return None
-        is_dropped = view[first] != _MASKS.index(_QUOTE_MASK)
-        is_dropped[plain] = False  # two characters
-        return _write_marks(view, first, is_dropped, f"{self.escape}{self.quote}{self.delimiter}", begins, ends)
+            escapes = escapes[~is_bare | is_special[fields]]  # elsewhere two escapes are two characters
+        is_doubled = view[escapes + 1] == ord(self.quote)
+        written, is_kept = view.copy(), np.ones(len(view), dtype=bool)
+        written[escapes[is_doubled]] = ord(self.quote)
+        is_kept[escapes[~is_doubled]] = False
+        places = np.stack([begins, ends], axis=1).ravel()
+        return _insert(written[is_kept], places - Marks(~is_kept).count_before(places), self.quote.encode())
 
 
-def are_of(characters: bytes, view: np.ndarray) -> np.ndarray:
-    """Return which of the bytes are one of these characters."""
-    told = bytes(int(byte in characters) for byte in range(256))
-    return np.frombuffer(view.tobytes().translate(told), bool).reshape(view.shape)
+@dataclass(frozen=True)
+class _Masked:
+    """Bytes, and the same with each pair of an escape and what it escapes `masked`, of which `escapes` are the places; which are quotes then, and which are within quotes."""
+
+    view: np.ndarray
+    masked: np.ndarray
+    escapes: np.ndarray
+    is_quote: np.ndarray
+    is_inside: np.ndarray
+
+    def find_end(self) -> int:
+        """Return the place below the last line end that is in no quotes; 0 where there is none."""
+        is_end = (self.masked == ord("\n")) & ~self.is_inside
+        return len(is_end) - int(is_end[::-1].argmax()) if is_end.any() else 0
+
+    def to_place(self, place: int) -> _Masked:
+        """Return the bytes before the one at `place`."""
+        escapes = self.escapes[: np.searchsorted(self.escapes, place)]
+        return _Masked(self.view[:place], self.masked[:place], escapes, self.is_quote[:place], self.is_inside[:place])
 
 
-def _write_marks(
-    view: np.ndarray, first: np.ndarray, is_dropped: np.ndarray, marks: str, begins: np.ndarray, ends: np.ndarray
-) -> bytes:
-    """Return the bytes with the marks that masks stand for, of which some `first` ones are dropped, and a quote at each beginning and end."""
-    written = view.copy()
-    written[first] = written[first + 1] = np.frombuffer(marks.encode(), np.uint8)[view[first]]
-    is_kept = np.ones(len(view), dtype=bool)
-    is_kept[first[is_dropped]] = False
-    written = written[is_kept]
-    if not len(begins):
-        return written.tobytes()
-    above = np.append(0, np.cumsum(is_kept, dtype=np.int32))
-    places = above[np.stack([begins, ends], axis=1).ravel()] + np.arange(2 * len(begins))
-    found = np.full(len(written) + len(places), ord(marks[1]), np.uint8)
-    is_byte = np.ones(len(found), dtype=bool)
-    is_byte[places] = False
-    found[is_byte] = written
-    return found.tobytes()
-
-
-def _are_marks(view: np.ndarray, quotes: np.ndarray, quote: str, delimiter: str) -> bool:
-    """Return whether each of the quotes begins a field, ends one, or stands twice within one; the last may begin one."""
-    if not _open_fields(view, quotes[::2], quote, delimiter):
-        return False
-    following = quotes[1::2] + 1
-    after = view[following[following < len(view)]]
-    return bool(np.isin(after, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)).all())
+def _insert(view: np.ndarray, places: np.ndarray, what: bytes) -> bytes:
+    """Return the bytes with the same put in at each of the places."""
+    ends = np.concatenate([[0], places, [len(view)]]).astype(np.int32)
+    pieces = pa.Array.from_buffers(pa.binary(), len(ends) - 1, [None, pa.py_buffer(ends), pa.py_buffer(view)])
+    joined: bytes = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(pieces)], pa.int32()), pieces), what)[
+        0
+    ].as_py()
+    return joined
 
 
 def _without_comments(data: bytes, comment: str) -> tuple[bytes, np.ndarray]:
@@ -243,115 +284,6 @@ def _tokens(quoting: Quoting, *, may_be_open: bool) -> re.Pattern[bytes]:
         bare = b"(?:%b|(?!%b)%b)*+%b(?:%b|%b)*+" % (plain, special, any_escaped, special, plain, any_escaped)
         tokens.append(b"%b(?P<bare>%b)%b" % (begin, bare, end))
     return re.compile(b"|".join(tokens))
-
-
-def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
-    """Return whether each quote that opens, by its place in the row of quotes, stands where a field begins, and is closed where one ends: the last by one that opens none.
-
-    A quote within a field, as in 5" pipe, is none that opens, and below one that nothing closes
-    those that open and those that close change places: only a reader can tell those apart.
-    """
-    quotes = np.flatnonzero(view == ord(quote))
-    if not len(quotes):
-        return True
-    if len(quotes) % 2 or not _open_fields(view, quotes[::2], quote, delimiter):
-        return False
-    marks, following = f"{delimiter}\r\n".encode(), quotes[1::2] + 1
-    closes = are_of(marks + quote.encode(), view[np.minimum(following, len(view) - 1)]) | (following == len(view))
-    return bool(closes.all()) and not are_of(marks, view[quotes[-1:] - 1]).any()
-
-
-def _open_fields(view: np.ndarray, opening: np.ndarray, quote: str, delimiter: str) -> bool:
-    """Return whether each of these quotes stands where a field begins, or after another one."""
-    before = view[np.maximum(opening - 1, 0)]
-    begins = np.isin(before, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)) | (opening == 0)
-    return bool(begins.all())
-
-
-@dataclass(frozen=True)
-class Quoted:
-    """Where quoted fields stand: the place of the quote that opens each, and of the one that closes it.
-
-    A doubled quote within a field may count as one that closes, and another that opens.
-    `open` is the place of a quote that is not closed, with which the bytes end.
-    """
-
-    opening: np.ndarray
-    closing: np.ndarray
-    open: int | None = None
-
-    def hold(self, places: np.ndarray) -> np.ndarray:
-        """Return whether each of the places, in their order, is in a quoted field."""
-        if len(places) < len(self.opening):  # what is looked up is the fewer
-            return np.asarray(np.searchsorted(self.opening, places) > np.searchsorted(self.closing, places, "right"))
-        begins, ends = np.searchsorted(places, self.opening, "right"), np.searchsorted(places, self.closing)
-        turns = np.bincount(begins, minlength=len(places) + 1) - np.bincount(ends, minlength=len(places) + 1)
-        held: np.ndarray = np.cumsum(turns[:-1]) > 0
-        return held
-
-    def find_odd(self, view: np.ndarray, delimiter: str) -> np.ndarray:
-        """Return the places of the quotes that close a field which goes on."""
-        following = self.closing + 1
-        marks = np.frombuffer(f"{delimiter}\r\n".encode(), np.uint8)
-        ends = np.isin(view[np.minimum(following, len(view) - 1)], marks) | (following == len(view))
-        ends[:-1] |= following[:-1] == self.opening[1:]
-        odd: np.ndarray = self.closing[~ends]
-        return odd
-
-
-def find_quoted(view: np.ndarray, quote: str, delimiter: str) -> Quoted:
-    """Return the quoted fields of records as Python's reader takes them: one begins with a quote, and ends with the next that is not doubled."""
-    quotes = np.flatnonzero(view == ord(quote))
-    begins = are_of(f"{delimiter}\r\n".encode(), view[quotes - 1]) | (quotes == 0)
-    is_odd = ~begins
-    is_odd[1:] &= np.diff(quotes) > 1
-    if not is_odd[::2].any():  # each opens and closes in its turn, as mostly they do
-        return Quoted(
-            quotes[: len(quotes) - len(quotes) % 2 : 2], quotes[1::2], int(quotes[-1]) if len(quotes) % 2 else None
-        )
-    is_field, is_opening = _alternate(np.flatnonzero(begins), np.flatnonzero(is_odd), len(quotes))
-    opening, closing = quotes[is_field & is_opening], quotes[is_field & ~is_opening]
-    whole = len(closing)
-    return Quoted(opening[:whole], closing, int(opening[-1]) if whole < len(opening) else None)
-
-
-def _alternate(begins: np.ndarray, odd: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return which of so many quotes are of quoted fields, and which of these open one.
-
-    They open and close in turns, from one of those that begin a field to the one in the turn to open that is `odd`: it
-    neither begins a field nor stands beside the one that closed, and is a character as are those up to the next beginning.
-    """
-    after = np.append(begins, count)[np.searchsorted(begins, np.concatenate([[0], odd]))]
-    following = np.empty(len(after), np.int64)
-    for turn in (0, 1):
-        of_turn, same = after % 2 == turn, np.flatnonzero(odd % 2 == turn)
-        following[of_turn] = np.append(same, len(odd))[np.searchsorted(odd[same], after[of_turn])] + 1
-    steps, node, nodes = following.tolist(), 0, list[int]()
-    while node < len(steps):
-        nodes.append(node)
-        node = steps[node]
-    starts, stops = after[nodes], np.append(odd, count)[following[nodes] - 1]
-    stops = stops[starts < count]
-    starts = starts[starts < count]
-    is_field, is_opening = np.zeros(count, dtype=bool), np.arange(count) % 2 == 0
-    if len(starts):
-        edges = np.zeros(count + 1, np.int8)
-        edges[starts], edges[stops] = 1, -1
-        is_field = np.cumsum(edges[:-1], dtype=np.int8) > 0
-        is_opening[starts[0] :] ^= np.repeat(starts % 2 == 1, np.diff(starts, append=count))
-    return is_field, is_opening
-
-
-def find_marks(view: np.ndarray, quote: str, delimiter: str) -> np.ndarray | None:
-    """Return the places of all quotes, each of which begins a field, ends one, or stands twice within one; None where one does not."""
-    quotes = np.flatnonzero(view == ord(quote))
-    return None if len(quotes) % 2 or not _are_marks(view, quotes, quote, delimiter) else quotes
-
-
-def are_quoted_plainly(view: np.ndarray, quote: str, delimiter: str, line_ends: np.ndarray) -> bool:
-    """Return whether none of the lines ends within quotes, each of which quotes a field, or stands twice within one."""
-    quotes = find_marks(view, quote, delimiter)
-    return quotes is not None and not (np.searchsorted(quotes, line_ends) % 2).any()
 
 
 def detect_quote(sample: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 
 from tasks.convert.formats.csv.parse import CsvBlock
-from tasks.convert.formats.csv.quoting import are_of
+from tasks.convert.formats.csv.quotes import are_of
 from tasks.convert.formats.csv.spans import RecordSpans
 from tasks.convert.formats.header import JUDGED_ROWS, find_second, warn_of_second_header
 
@@ -79,8 +80,9 @@ def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     turns = np.bincount(places, minlength=len(records) + 1) - np.bincount(last, minlength=len(records) + 1)
     is_near = np.cumsum(turns[:-1]) > 0
     view, near = _take_alone(view, records, np.flatnonzero(is_near))
-    begins = np.sort(np.concatenate([near.starts, near.marks + 1]), kind="stable")  # which merges the two
-    ends = np.sort(np.concatenate([near.marks, near.stops]), kind="stable")
+    marks = np.flatnonzero(near.is_mark)
+    begins = np.sort(np.concatenate([near.starts, marks + 1]), kind="stable")  # which merges the two
+    ends = np.sort(np.concatenate([marks, near.stops]), kind="stable")
     quoted = view[np.minimum(begins, len(view) - 1)] == ord(block.head.dialect.quote or "\0")
     may_begin = np.flatnonzero(are_of(_BEGIN, view[np.minimum(begins + quoted, len(view) - 1)]))
     may_be, is_number = np.zeros((2, len(begins)), dtype=bool)
@@ -100,18 +102,12 @@ def _take_alone(view: np.ndarray, records: RecordSpans, places: np.ndarray) -> t
     is_first = np.diff(places, prepend=-2) > 1  # of neighbours
     first, last = places[is_first], places[np.append(is_first[1:], True)]
     begins, ends = records.starts[first], records.stops[last]
-    from_mark, to_mark = np.searchsorted(records.marks, begins), np.searchsorted(records.marks, ends)
     moves = begins - np.cumsum(ends - begins) + (ends - begins)
-    marks = [records.marks[start:stop] for start, stop in zip(from_mark.tolist(), to_mark.tolist(), strict=True)]
+    stretches = list(zip(begins.tolist(), ends.tolist(), strict=True))
+    near, is_mark = (np.concatenate([each[start:end] for start, end in stretches]) for each in (view, records.is_mark))
     taken, moved = records.take(places), np.repeat(moves, last - first + 1)
-    spans = RecordSpans(
-        taken.lines,
-        taken.below,
-        taken.starts - moved,
-        taken.stops - moved,
-        np.concatenate(marks) - np.repeat(moves, to_mark - from_mark),
-    )
-    return np.concatenate([view[s:e] for s, e in zip(begins.tolist(), ends.tolist(), strict=True)]), spans
+    spans = replace(taken, starts=taken.starts - moved, stops=taken.stops - moved, is_mark=is_mark)
+    return near, spans
 
 
 def _tell_values(view: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.csv.quoting import Quoted, find_quoted
+from tasks.convert.files.byte_view import ByteView, Marks
+from tasks.convert.formats.csv.quotes import Quoted, find_quoted
 from tasks.convert.formats.header import NUMBER_OR_DATE
 
 MANY_LINES = 5  # within one quoted field that are records each: of fewer a text may consist by chance
@@ -25,32 +25,36 @@ def count_records(data: bytes, quote: str, delimiter: str = ",", width: int = 0)
     None are where a quote is left open, or may swallow records of `width` fields:
     only a reader can tell what that means.
     """
-    found = _find_starts(data, quote, delimiter, width)
-    return -1 if found is None else len(found[0])
+    found = find_lines(data, quote, delimiter, width)
+    return -1 if found is None else len(found)
 
 
 def find_lines(data: bytes, quote: str, delimiter: str, width: int) -> np.ndarray | None:
     """Return how many lines stand before each record of a block; None where `count_records` counts none."""
-    found = _find_starts(data, quote, delimiter, width)
-    if found is None:
-        return None
-    starts, ends = found
-    return np.searchsorted(ends, starts)
-
-
-def _find_starts(data: bytes, quote: str, delimiter: str, width: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return where each record begins, and every line ends, once each line ends with a line feed."""
     window = ByteView.of(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data)
-    view, ends = window.to_numpy(), window.line_ends
-    outside = ends
-    if quote:
-        quoted = find_quoted(view, quote, delimiter)
-        outside = ends[~quoted.hold(ends)]
-        if quoted.open is not None or _may_swallow(window, quoted, delimiter, width):
-            return None
-    starts = np.concatenate([[0], outside + 1])
-    stops = np.concatenate([outside, [len(view)]])
-    return starts[stops > starts], ends
+    quoted = find_quoted(window.to_numpy(), quote, delimiter) if quote else None
+    last = _find_last(window, quoted, delimiter, width)
+    if last is None:
+        return None
+    starts, stops = _divide(window, last)
+    lines: np.ndarray = np.append(0, last + 1)[stops > starts]
+    return lines
+
+
+def _find_last(window: ByteView, quoted: Quoted | None, delimiter: str, width: int) -> np.ndarray | None:
+    """Return the place among the line feeds of each that ends a record; None where only a reader can tell."""
+    ends = window.line_ends
+    if quoted is None:
+        return np.arange(len(ends))
+    if quoted.open is not None or _may_swallow(window, quoted, delimiter, width):
+        return None
+    return np.flatnonzero(~quoted.hold(ends))
+
+
+def _divide(window: ByteView, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the records begin and end, of which all but one end with these of the line feeds."""
+    outside = window.line_ends[last]
+    return np.append(0, outside + 1), np.append(outside, len(window))
 
 
 @dataclass(frozen=True)
@@ -58,43 +62,43 @@ class RecordSpans:
     """The records of a block of which each line ends with a line feed, told apart without a reader, blank lines left out.
 
     `lines` are the first line of each, and `below` the one below its last; `starts` and `stops` are
-    its bytes, without its line end, and `marks` the places of all delimiters outside quotes.
+    its bytes, without its line end, and `widths` how many fields it has. `is_mark` tells of each byte of the block
+    whether it is a delimiter outside quotes.
     """
 
     lines: np.ndarray
     below: np.ndarray
     starts: np.ndarray
     stops: np.ndarray
-    marks: np.ndarray
-
-    @cached_property
-    def widths(self) -> np.ndarray:
-        """Return how many fields each record has."""
-        return np.searchsorted(self.marks, self.stops) - np.searchsorted(self.marks, self.starts) + 1
+    widths: np.ndarray
+    is_mark: np.ndarray
 
     def __len__(self) -> int:
         return len(self.lines)
 
     def take(self, kept: np.ndarray) -> RecordSpans:
         """Return some of the records, by their places or as a mask."""
-        return RecordSpans(self.lines[kept], self.below[kept], self.starts[kept], self.stops[kept], self.marks)
+        lines, below, starts, stops = self.lines[kept], self.below[kept], self.starts[kept], self.stops[kept]
+        return RecordSpans(lines, below, starts, stops, self.widths[kept], self.is_mark)
 
 
 def find_spans(window: ByteView, quote: str, delimiter: str, width: int) -> RecordSpans | None:
     """Return the records of a block whose lines end with line feeds; None where `count_records` counts none."""
-    view, ends = window.to_numpy(), window.line_ends
-    marks, outside = np.flatnonzero(view == ord(delimiter)), ends
-    if quote:
-        quoted = find_quoted(view, quote, delimiter)
-        outside = ends[~quoted.hold(ends)]
-        if quoted.open is not None or _may_swallow(window, quoted, delimiter, width):
-            return None
-        marks = marks[~quoted.hold(marks)]
-    starts, stops = np.concatenate([[0], outside + 1]), np.concatenate([outside, [len(view)]])
+    view = window.to_numpy()
+    is_mark = view == ord(delimiter)
+    quoted = find_quoted(view, quote, delimiter) if quote else None
+    last = _find_last(window, quoted, delimiter, width)
+    if last is None:
+        return None
+    if quoted is not None:
+        is_mark &= ~quoted.is_inside[:-1]
+    starts, stops = _divide(window, last)
     is_filled = stops > starts
     is_filled[is_filled] = (stops - starts > 1)[is_filled] | (view[starts[is_filled]] != _CARRIAGE_RETURN)
-    starts, stops = starts[is_filled], stops[is_filled]
-    return RecordSpans(np.searchsorted(ends, starts), np.searchsorted(ends, stops) + 1, starts, stops, marks)
+    lines, below = np.append(0, last + 1), np.append(last, len(window.line_ends)) + 1
+    marks = Marks(is_mark)
+    widths = marks.count_before(stops) - marks.count_before(starts) + 1
+    return RecordSpans(lines, below, starts, stops, widths, is_mark).take(is_filled)
 
 
 def _may_swallow(text: ByteView, quoted: Quoted, delimiter: str, width: int) -> bool:
@@ -127,15 +131,13 @@ def _are_several(
         return found
     view, (starts, stops) = text.to_numpy(), text.line_spans_of_any_end
     begins, lasts, ends = starts[first[tall]], starts[last[tall]], stops[last[tall]]
-    marks = np.flatnonzero(view == ord(delimiter))
-    may_be = np.searchsorted(marks, ends) - np.searchsorted(marks, lasts) >= width - 1
+    is_mark = view == ord(delimiter)
+    marks = Marks(is_mark)
+    may_be = marks.count_before(ends) - marks.count_before(lasts) >= width - 1
     if len(places := np.flatnonzero(may_be)):
         odd, (begins_of, ends_of) = quoted.find_odd(view, delimiter), (begins[places], ends[places])
-        from_mark, to_mark = np.searchsorted(marks, begins_of), np.searchsorted(marks, ends_of)
-        counts = to_mark - from_mark
-        of_record = np.repeat(np.arange(len(places)), counts)
-        own = marks[np.arange(len(of_record)) + np.repeat(from_mark - np.cumsum(counts) + counts, counts)]
-        widths = np.bincount(of_record[~quoted.hold(own)], minlength=len(places)) + 1
+        outside = Marks(is_mark & ~quoted.is_inside[:-1])
+        widths = outside.count_before(ends_of) - outside.count_before(begins_of) + 1
         may_be[places] = (widths != width) | (np.searchsorted(odd, ends_of) > np.searchsorted(odd, begins_of))
     many = np.flatnonzero(last[tall] - first[tall] > MANY_LINES)
     if len(many):
@@ -148,33 +150,38 @@ def _are_several(
 class LaidLines:
     """Where the lines of a text begin, which hold quotes, and which are the first of a record, where each quote counts.
 
-    `doubtful` are the first lines of records that may be several, or are not closed. `whole` is the size of the whole
-    records with which the text begins; 0 where only a reader can tell, or more than half of the bytes are of none.
+    `doubtful` are the first lines of records that may be several, or are not closed. `below` is the line below the whole
+    records with which the text begins, of which `whole` are the first lines, blank ones left out; 0 where only a reader
+    can tell, or more than half of the bytes are of none.
     """
 
     starts: np.ndarray
     quoted: np.ndarray
     is_first: np.ndarray
     doubtful: np.ndarray
-    whole: int
+    below: int
+    whole: np.ndarray
 
 
 def lay_lines(text: ByteView, quote: str, delimiter: str, width: int) -> LaidLines:
     """Return how the lines of a text lie."""
-    view, (starts, _) = text.to_numpy(), text.line_spans_of_any_end
+    view, (starts, stops) = text.to_numpy(), text.line_spans_of_any_end
     quoted = find_quoted(view, quote, delimiter)
     first, last = _group_lines(text, quoted)
     several = _are_several(text, quoted, (first, last), delimiter, width)
     closed = len(first) - (quoted.open is not None)
-    whole = int(np.append(starts, len(text))[last[closed - 1] + 1]) if closed else 0
-    if whole < len(text) // 2 or several[:closed].any():
-        whole = 0
+    below = int(last[closed - 1]) + 1 if closed else 0
+    if several[:closed].any() or (below < len(starts) and starts[below] < len(text) // 2):
+        below = 0
     several[closed:] = True
+    is_filled = (last > first) | (stops[first] > starts[first])
     is_first = np.zeros(len(starts), dtype=bool)
     is_first[first] = True
-    has_quote = np.zeros(len(starts), dtype=bool)
-    has_quote[np.searchsorted(starts, np.flatnonzero(view == ord(quote)), "right") - 1] = True
-    return LaidLines(starts, np.flatnonzero(has_quote), is_first, first[several], whole)
+    quotes = Marks(view == ord(quote))
+    has_quote = np.diff(quotes.count_before(np.append(starts, len(text)))) > 0
+    return LaidLines(
+        starts, np.flatnonzero(has_quote), is_first, first[several], below, first[:closed][is_filled[:closed]]
+    )
 
 
 class LinesAlike:
@@ -209,8 +216,7 @@ class LinesAlike:
         is_filled, begins = stops > starts, view[starts]
         for line in np.flatnonzero(is_filled & ((begins <= ord(" ")) | (begins > _MOST_ASCII))).tolist():
             is_filled[line] = bool(self._read(line))
-        marks = np.flatnonzero(view == ord(self._delimiter))
-        delimiters = np.diff(np.searchsorted(marks, np.append(starts, len(view))))
+        delimiters = np.diff(Marks(view == ord(self._delimiter)).count_before(np.append(starts, len(view))))
         counted = is_filled, is_filled & (delimiters == self._width - 1)
         filled, alike = (np.concatenate([[0], np.cumsum(each)]) for each in counted)
         return filled, alike

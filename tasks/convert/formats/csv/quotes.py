@@ -1,0 +1,139 @@
+"""Which quotes of CSV quote fields, and which are characters of one, told by their places, all at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def are_of(characters: bytes, view: np.ndarray) -> np.ndarray:
+    """Return which of the bytes are one of these characters."""
+    told = bytes(int(byte in characters) for byte in range(256))
+    return np.frombuffer(view.tobytes().translate(told), bool).reshape(view.shape)
+
+
+def are_marks(view: np.ndarray, quotes: np.ndarray, quote: str, delimiter: str) -> bool:
+    """Return whether each of the quotes begins a field, ends one, or stands twice within one; the last may begin one."""
+    if not _open_fields(view, quotes[::2], quote, delimiter):
+        return False
+    following = quotes[1::2] + 1
+    after = view[following[following < len(view)]]
+    return bool(np.isin(after, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)).all())
+
+
+def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
+    """Return whether each quote that opens, by its place in the row of quotes, stands where a field begins, and is closed where one ends: the last by one that opens none.
+
+    A quote within a field, as in 5" pipe, is none that opens, and below one that nothing closes
+    those that open and those that close change places: only a reader can tell those apart.
+    """
+    quotes = np.flatnonzero(view == ord(quote))
+    if not len(quotes):
+        return True
+    if len(quotes) % 2 or not _open_fields(view, quotes[::2], quote, delimiter):
+        return False
+    marks, following = f"{delimiter}\r\n".encode(), quotes[1::2] + 1
+    closes = are_of(marks + quote.encode(), view[np.minimum(following, len(view) - 1)]) | (following == len(view))
+    return bool(closes.all()) and not are_of(marks, view[quotes[-1:] - 1]).any()
+
+
+def _open_fields(view: np.ndarray, opening: np.ndarray, quote: str, delimiter: str) -> bool:
+    """Return whether each of these quotes stands where a field begins, or after another one."""
+    before = view[np.maximum(opening - 1, 0)]
+    begins = np.isin(before, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)) | (opening == 0)
+    return bool(begins.all())
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """Where quoted fields stand: the place of the quote that opens each, and of the one that closes it.
+
+    A doubled quote within a field may count as one that closes, and another that opens.
+    `open` is the place of a quote that is not closed, with which the bytes end. `is_inside` tells
+    of each byte, and of what comes behind the last, whether it is in a field, or opens one.
+    """
+
+    opening: np.ndarray
+    closing: np.ndarray
+    is_inside: np.ndarray
+    open: int | None = None
+
+    def hold(self, places: np.ndarray) -> np.ndarray:
+        """Return whether each of the places, at which no quote stands, is in a quoted field."""
+        held: np.ndarray = self.is_inside[places]
+        return held
+
+    def find_odd(self, view: np.ndarray, delimiter: str) -> np.ndarray:
+        """Return the places of the quotes that close a field which goes on."""
+        following = self.closing + 1
+        marks = np.frombuffer(f"{delimiter}\r\n".encode(), np.uint8)
+        ends = np.isin(view[np.minimum(following, len(view) - 1)], marks) | (following == len(view))
+        ends[:-1] |= following[:-1] == self.opening[1:]
+        odd: np.ndarray = self.closing[~ends]
+        return odd
+
+
+def find_quoted(view: np.ndarray, quote: str, delimiter: str) -> Quoted:
+    """Return the quoted fields of records as Python's reader takes them: one begins with a quote, and ends with the next that is not doubled."""
+    is_quote = np.append(view == ord(quote), np.False_)
+    quotes = np.flatnonzero(is_quote)
+    opening, closing = quotes[::2], quotes[1::2]
+    is_beside = np.append(False, opening[1:] - closing[: len(opening[1:])] == 1)[: len(opening)]
+    if not (is_beside | _begin_fields(view, opening, delimiter)).all():
+        # Else each opens and closes in its turn, as mostly they do.
+        begins = _begin_fields(view, quotes, delimiter)
+        is_odd = ~begins
+        is_odd[1:] &= np.diff(quotes) > 1
+        is_field, is_opening = _alternate(np.flatnonzero(begins), np.flatnonzero(is_odd), len(quotes))
+        opening, closing = quotes[is_field & is_opening], quotes[is_field & ~is_opening]
+        is_quote[quotes[~is_field]] = False
+    whole = len(closing)
+    is_quote[opening[whole:]] = False
+    is_inside = np.bitwise_xor.accumulate(is_quote.view(np.uint8)).view(bool)
+    return Quoted(opening[:whole], closing, is_inside, int(opening[-1]) if whole < len(opening) else None)
+
+
+def _begin_fields(view: np.ndarray, quotes: np.ndarray, delimiter: str) -> np.ndarray:
+    """Return which of the quotes stand where a field begins."""
+    begins: np.ndarray = are_of(f"{delimiter}\r\n".encode(), view[quotes - 1]) | (quotes == 0)
+    return begins
+
+
+def _alternate(begins: np.ndarray, odd: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of so many quotes are of quoted fields, and which of these open one.
+
+    They open and close in turns, from one of those that begin a field to the one in the turn to open that is `odd`: it
+    neither begins a field nor stands beside the one that closed, and is a character as are those up to the next beginning.
+    """
+    after = np.append(begins, count)[np.searchsorted(begins, np.concatenate([[0], odd]))]
+    following = np.empty(len(after), np.int64)
+    for turn in (0, 1):
+        of_turn, same = after % 2 == turn, np.flatnonzero(odd % 2 == turn)
+        following[of_turn] = np.append(same, len(odd))[np.searchsorted(odd[same], after[of_turn])] + 1
+    steps, node, nodes = following.tolist(), 0, list[int]()
+    while node < len(steps):
+        nodes.append(node)
+        node = steps[node]
+    starts, stops = after[nodes], np.append(odd, count)[following[nodes] - 1]
+    stops = stops[starts < count]
+    starts = starts[starts < count]
+    is_field, is_opening = np.zeros(count, dtype=bool), np.arange(count) % 2 == 0
+    if len(starts):
+        edges = np.zeros(count + 1, np.int8)
+        edges[starts], edges[stops] = 1, -1
+        is_field = np.cumsum(edges[:-1], dtype=np.int8) > 0
+        is_opening[starts[0] :] ^= np.repeat(starts % 2 == 1, np.diff(starts, append=count))
+    return is_field, is_opening
+
+
+def find_marks(view: np.ndarray, quote: str, delimiter: str) -> np.ndarray | None:
+    """Return the places of all quotes, each of which begins a field, ends one, or stands twice within one; None where one does not."""
+    quotes = np.flatnonzero(view == ord(quote))
+    return None if len(quotes) % 2 or not are_marks(view, quotes, quote, delimiter) else quotes
+
+
+def are_quoted_plainly(view: np.ndarray, quote: str, delimiter: str, line_ends: np.ndarray) -> bool:
+    """Return whether none of the lines ends within quotes, each of which quotes a field, or stands twice within one."""
+    quotes = find_marks(view, quote, delimiter)
+    return quotes is not None and not (np.searchsorted(quotes, line_ends) % 2).any()
