@@ -32,7 +32,7 @@ that file in the first line of a pipeline file: `# yaml-language-server: $schema
 """
 _WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
 _MOST_CHARACTERS = 60
-_OWN_KEYS = {"Range": "range", "Dates": "every", "Parent": "column"}
+_OWN_KEYS = {"Range": "range", "Dates": "every", "Parent": "column", "Vote": "vote", "Stack": "stack"}
 """The key that tells a model from others at its place, where none has a kind."""
 
 Schema = dict[str, Any]

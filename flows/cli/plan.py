@@ -35,8 +35,7 @@ def plan_rows(config: Pipeline, data: Path) -> Iterator[tuple[str, str, str]]:
             yield "tables", name, f"{how} over {', '.join(inputs) or 'no table'} to {data / 'tables' / name}/"
     if config.training:
         for name, candidate in config.training.candidates.items():
-            parameters = ", ".join(f"{key}={value}" for key, value in candidate.params.items())
-            yield "train", name, f"{candidate.estimator.rsplit('.', 1)[-1]}({parameters})"
+            yield "train", name, candidate.words
         yield "train", "dummy", f"the baseline; all ranked by {config.training.metric}"
     for name, targets in config.export.items():
         for target in targets:

@@ -7,6 +7,7 @@ from tasks.config.checks import Check
 from tasks.config.columns import Column, ColumnType, PagesColumn
 from tasks.config.dates import Dates
 from tasks.config.decision import Cost, DecisionRule
+from tasks.config.ensembles import Stack, Vote
 from tasks.config.exports import Export
 from tasks.config.files import Reading
 from tasks.config.http import Refresh, Requests
@@ -27,6 +28,7 @@ from tasks.config.tabled import TableOptions
 from tasks.config.tables import MadeTable
 from tasks.config.tls import Tls
 from tasks.config.training import (
+    AnyCandidate,
     Between,
     Candidate,
     EarlyStopping,
@@ -47,6 +49,7 @@ from tasks.config.truth import Truth
 __all__ = [
     "Alert",
     "AlertKind",
+    "AnyCandidate",
     "ApiSource",
     "Auth",
     "Between",
@@ -94,11 +97,13 @@ __all__ = [
     "Split",
     "SqlIncremental",
     "SqlSource",
+    "Stack",
     "TableOptions",
     "TimeSplit",
     "Tls",
     "Training",
     "Truth",
+    "Vote",
     "examine_pipeline",
     "list_pipeline_files",
     "load_pipeline",

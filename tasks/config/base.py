@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 NAME_PATTERN = r"^[a-z][a-z0-9_-]*$"
 
@@ -54,6 +55,11 @@ class ConfigModel(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         MODELS.append(cls)
+
+
+def mistake_at(keys: tuple[str, ...], what: str) -> PydanticCustomError:
+    """Return a mistake of a model as a whole that is told of what stands in it under some keys."""
+    return PydanticCustomError("mistake_at", "{at}: {what}", {"within": keys, "at": ".".join(keys), "what": what})
 
 
 def check_scalar(value: Any) -> Any:

@@ -95,6 +95,9 @@ def _put_right(document: dict[str, Any], keys: Keys) -> Keys:
         case ("export", name, *_):
             del document["export"][name]
             return keys[:2]
+        case ("training", "candidates", name, "vote" | "stack", *_):  # without which it would lack an estimator
+            document["training"]["candidates"][name] = _CANDIDATE
+            return keys[:3]
         case ("sources" | "tables", _, *_):
             part = keys[:2]
         case ("training", "candidates", _, *_):

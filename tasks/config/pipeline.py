@@ -8,10 +8,9 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from tasks.config.alerts import Alerts
-from tasks.config.base import ConfigModel, Name
+from tasks.config.base import ConfigModel, Name, mistake_at
 from tasks.config.checks import as_warning
 from tasks.config.exports import Exports, find_doubles
 from tasks.config.kinds import check_added
@@ -23,11 +22,6 @@ from tasks.config.tables import MadeTable
 from tasks.config.training import Training
 from tasks.config.truth import Truth
 from tasks.core.suggestions import did_you_mean
-
-
-def _mistake_at(keys: tuple[str, ...], what: str) -> PydanticCustomError:
-    """Return a mistake of the pipeline as a whole that is told of what stands under some keys."""
-    return PydanticCustomError("mistake_at", "{at}: {what}", {"within": keys, "at": ".".join(keys), "what": what})
 
 
 def _tables_of(source: Source) -> Collection[str]:
@@ -72,12 +66,12 @@ class Pipeline(ConfigModel):
         names = [*self.sources]
         for source, name in ((s, n) for s, each in self.sources.items() for n in _tables_of(each)):
             if name in names:
-                raise _mistake_at(
+                raise mistake_at(
                     ("sources", source, "tables", name), f"there is a table {name} already; choose another name"
                 )
             names.append(name)
         if both := sorted({*names} & self.tables.keys()):
-            raise _mistake_at(("tables", both[0]), f"there is a source's table {both[0]} already; choose another name")
+            raise mistake_at(("tables", both[0]), f"there is a source's table {both[0]} already; choose another name")
         return self
 
     @model_validator(mode="after")
@@ -85,12 +79,12 @@ class Pipeline(ConfigModel):
         if self.truth is None:
             return self
         if self.training is None:
-            raise _mistake_at(
+            raise mistake_at(
                 ("truth",), "is of predictions, and the pipeline trains nothing; add training, or take it out"
             )
         if self.training.target in self.truth.key:
             target = self.training.target
-            raise _mistake_at(
+            raise mistake_at(
                 ("truth", "key"),
                 f"{target!r} is the target, which is not known when it is predicted; name what identifies a row",
             )
@@ -101,9 +95,9 @@ class Pipeline(ConfigModel):
         for name in self.export:
             if name not in self.table_names:
                 cure = did_you_mean(name, sorted(self.table_names))
-                raise _mistake_at(("export", name), f"the pipeline makes no table {name!r}; {cure}")
+                raise mistake_at(("export", name), f"the pipeline makes no table {name!r}; {cure}")
         for name, mistake in find_doubles(self.export):
-            raise _mistake_at(("export", name), mistake)
+            raise mistake_at(("export", name), mistake)
         return self
 
     @model_validator(mode="after")
@@ -112,18 +106,18 @@ class Pipeline(ConfigModel):
             for key, parent in source.parents.items():
                 at = ("sources", name, source.kind, "partitions", key, "column", "from")
                 if parent.from_ in self.tables:
-                    raise _mistake_at(
+                    raise mistake_at(
                         at, f"{parent.from_} is made of other tables once all is fetched; name the table of a source"
                     )
                 if parent.from_ not in self.converted:
-                    raise _mistake_at(
+                    raise mistake_at(
                         at, f"no source has the table {parent.from_!r}; {did_you_mean(parent.from_, self.converted)}"
                     )
         try:
             TopologicalSorter(self.parents).prepare()
         except CycleError as error:
             first, *_ = circle = [*reversed(error.args[1])]
-            raise _mistake_at(
+            raise mistake_at(
                 ("sources", first, self.sources[first].kind, "partitions"),
                 f"{' -> '.join(circle)} is a circle, in which each is fetched once the one before is; take one of them out",
             ) from None

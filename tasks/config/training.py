@@ -5,27 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from tasks.config.base import ConfigModel, Duration, Name, Query
+from tasks.config.base import ConfigModel, Duration, Name, Query, mistake_at
 from tasks.config.decision import DecisionRule
-from tasks.config.labels import Label, write_label
+from tasks.config.ensembles import Stack, Vote
+from tasks.config.labels import Label, ParamValue, write_label
+from tasks.config.limit import MemoryLimit, TimeLimit
 from tasks.config.runners import RUNNERS, DeclaredRunner, Runner
 from tasks.config.slices import DeclaredSlicing, Slicing
 from tasks.config.trusted import check_trusted
-
-
-def _with_text_keys(value: Any) -> Any:
-    """Return a value in which keys like 0 and true, which are classes of a target, are texts, as JSON has them."""
-    if isinstance(value, dict):
-        return {
-            write_label(key) if isinstance(key, Label) else key: _with_text_keys(inner) for key, inner in value.items()
-        }
-    return [_with_text_keys(inner) for inner in value] if isinstance(value, list) else value
-
-
-ParamValue = Annotated[JsonValue, BeforeValidator(_with_text_keys)]
-"""A value of a parameter; keys that are classes may be written as the target has them: {0: 1, 1: 10}."""
+from tasks.core.suggestions import did_you_mean
 
 TestFraction = Annotated[float, Field(gt=0, lt=1)]
 Folds = Annotated[int, Field(ge=2, le=50)]
@@ -178,10 +168,33 @@ class Candidate(ConfigModel):
     """auto: impute, scale and encode as the columns and the estimator need; none: numbers as they are; or {numbers, texts, times}."""
     calibrate: Literal["sigmoid", "isotonic"] | None = None
     """How its probabilities are corrected to mean what they say, within each fit, which then takes five more (by time one less): sigmoid for few rows, isotonic for thousands."""
-    time_limit_s: Annotated[float, Field(gt=0, le=7 * 24 * 3600)] = 3600
+    time_limit_s: TimeLimit = 3600
     """Seconds that one fit may take, its scoring included; a longer one is killed, and the candidate has failed."""
-    memory_limit_mb: Annotated[int, Field(ge=64)] | None = None
+    memory_limit_mb: MemoryLimit = None
     """Memory that one fit may use, in MiB, its share of the training set included; without it, what the machine has."""
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Return the candidates that it is made of: it is one by itself."""
+        return ()
+
+    @property
+    def words(self) -> str:
+        """Return what it is in a few words."""
+        parameters = ", ".join(f"{key}={value}" for key, value in self.params.items())
+        return f"{self.estimator.rsplit('.', 1)[-1]}({parameters})"
+
+
+def _kind_of_candidate(value: Any) -> str:
+    keys = value if isinstance(value, dict) else type(value).model_fields if isinstance(value, ConfigModel) else ()
+    return next((kind for kind in ("vote", "stack") if kind in keys), "estimator")
+
+
+AnyCandidate = Candidate | Vote | Stack
+DeclaredCandidate = Annotated[
+    Annotated[Candidate, Tag("estimator")] | Annotated[Vote, Tag("vote")] | Annotated[Stack, Tag("stack")],
+    Discriminator(_kind_of_candidate),
+]
 
 
 class Promotion(ConfigModel):
@@ -196,9 +209,9 @@ class Promotion(ConfigModel):
 class QueryLimits(ConfigModel):
     """What the query of a training may take; a prediction's query has the same limits."""
 
-    time_limit_s: Annotated[float, Field(gt=0, le=7 * 24 * 3600)] = 3600
+    time_limit_s: TimeLimit = 3600
     """Seconds; a query that takes longer is ended, and the stage with it."""
-    memory_limit_mb: Annotated[int, Field(ge=64)] | None = None
+    memory_limit_mb: MemoryLimit = None
     """Memory in MiB, beyond which it spills to the data folder's disk; without it, half of what the machine has."""
 
 
@@ -241,7 +254,7 @@ class Training(ConfigModel):
     """Packages of your own, or modules in them, whose classes candidates may name, as my_package.models.Nearest; their code is run, which only a pipeline file on disk may ask for."""
     promotion: Promotion = Promotion()
     """The policy by which the best candidate takes the champion's place."""
-    candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
+    candidates: Annotated[dict[Name, DeclaredCandidate], Field(min_length=1)]
     """The models to compare; a dummy baseline is always added."""
 
     @model_validator(mode="before")
@@ -251,6 +264,17 @@ class Training(ConfigModel):
         rule = value.get("decision") if isinstance(value, dict) else None
         told = rule.get("positive") if isinstance(rule, dict) else getattr(rule, "positive", None)
         return value if told is None or value.get("positive") is not None else {**value, "positive": told}
+
+    @property
+    def fitted(self) -> dict[str, Candidate]:
+        """Return what is fitted by its key below candidates: those that are no ensembles, and the final models of stacks."""
+        single = {name: each for name, each in self.candidates.items() if isinstance(each, Candidate)}
+        finals = {name: each.final for name, each in self.candidates.items() if isinstance(each, Stack)}
+        return single | {
+            f"{name}.final": Candidate(estimator=final.estimator, params=final.params, preprocessing="none")
+            for name, final in finals.items()
+            if final is not None
+        }
 
     @property
     def slicings(self) -> tuple[Slicing, ...]:
@@ -270,6 +294,27 @@ class Training(ConfigModel):
     def _is_trusted_by_a_file(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         check_trusted(names)
         return names
+
+    @field_validator("candidates")
+    @classmethod
+    def _know_members(cls, candidates: dict[str, AnyCandidate]) -> dict[str, AnyCandidate]:
+        single = [name for name, candidate in candidates.items() if isinstance(candidate, Candidate)]
+        ensembles = {name: each for name, each in candidates.items() if not isinstance(each, Candidate)}
+        for name, candidate in ensembles.items():
+            kind, members = candidate.kind, candidate.members
+            for member in members:
+                if member == name:
+                    what = f"{name} is a member of itself; take it out"
+                elif member in candidates and member not in single:
+                    what = f"{member} is an ensemble itself; name its members"
+                elif member not in candidates:
+                    what = f"{member!r} is no candidate of this training; {did_you_mean(member, single)}"
+                elif members.count(member) > 1:
+                    what = f"{member} is there twice; take one out, or give it a greater weight"
+                else:
+                    continue
+                raise mistake_at((name, kind, kind), what)
+        return candidates
 
     @model_validator(mode="after")
     def _fits_the_task(self) -> Training:

@@ -171,7 +171,7 @@ def _describe_model(subject: Subject, version: Version, folder: DataFolder) -> d
         "pipeline": version.pipeline,
         "version": version.name,
         "candidate": version.candidate,
-        "estimator": version.declared.estimator,
+        "estimator": version.declared.made_by,
         "serves": subject.serves,
         "made_at": version.created,
         "flow_run": version.flow_run,

@@ -146,6 +146,11 @@ BRACE = "has a stray brace; write {name} for a partition's value"
         # names
         ("name: small", "name: My pipeline", [f"name: 'My pipeline' is not a name; {NAMES}"]),
         ("inbox:", "In Box:", [f"sources.In Box: 'In Box' is not a name; {NAMES}"]),
+        (
+            "{one: {estimator: a.B}}",
+            "{one: {estimator: a.B}, two: {vote: [one, on]}}",
+            ["training.candidates.two.vote: 'on' is no candidate of this training; did you mean one?"],
+        ),
         ("{one:", "{1st:", [f"training.candidates.1st: '1st' is not a name; {NAMES}"]),
         # secrets, which are never repeated
         ("{env: TOKEN}", "{}", [f"sources.rows.auth.token: name one place where the secret is held: {PLACE}"]),

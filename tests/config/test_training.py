@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from tasks.config import Between, Candidate, GridSearch, Preprocessing, RandomSearch
+from tasks.config import Between, Candidate, GridSearch, Preprocessing, RandomSearch, Training
 from tasks.train.execution.runners.dask import DaskRunner
 
 
@@ -90,3 +91,23 @@ def test_an_address_that_is_no_store_is_refused(url: str, says: str) -> None:
         DaskRunner(address="tcp://h:1", data_url=url)
 
     assert "s3cr3t" not in caught.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "says"),
+    [
+        ({"vote": ["one", "twoo"]}, "made.vote.vote: 'twoo' is no candidate of this training; did you mean two?"),
+        ({"vote": ["one", "made"]}, "made.vote.vote: made is a member of itself; take it out"),
+        ({"stack": ["one", "other"]}, "made.stack.stack: other is an ensemble itself; name its members"),
+        ({"vote": ["one", "one"]}, "made.vote.vote: one is there twice; take one out, or give it a greater weight"),
+        ({"vote": ["one"]}, "at least 2 items"),
+        ({"vote": ["one", "two"], "weights": [1]}, "weights has 1 and vote 2 entries; give one weight for each member"),
+    ],
+)
+def test_members_of_an_ensemble_are_other_candidates(ensemble: dict[str, Any], says: str) -> None:
+    """What is no candidate, itself, an ensemble or there twice cannot be one, and one alone is none."""
+    single = {"estimator": "sklearn.svm.SVC"}
+    candidates = {"one": single, "two": single, "other": {"vote": ["one", "two"]}, "made": ensemble}
+
+    with pytest.raises(ValidationError, match=re.escape(says)):
+        Training.model_validate({"query": "rows", "target": "y", "candidates": candidates})

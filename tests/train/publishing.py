@@ -67,7 +67,7 @@ def _fit(asked: Training, training_set: TrainingSet, rows: Sides, models: Path) 
         features = features_of(asked, table.schema)
         frame, target = read_frame(table, features), read_target(table.column(asked.target), training_set.task)
         learnt = (features, frame.iloc[rows.train], target[rows.train])
-        model = fit_model(asked, asked.candidates["only"], *learnt, positive=training_set.positive)
+        model = fit_model(asked, asked.fitted["only"], *learnt, positive=training_set.positive)
         held_out, truth = frame.iloc[rows.test], target[rows.test]
         predictions = Predictions(model, held_out, truth, positive=training_set.positive)
         score, metrics = float(model.score(held_out, truth)), predictions.metrics(training_set.task)

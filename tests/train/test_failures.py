@@ -64,7 +64,10 @@ asyncio.run(train(slow_pipeline(Path(sys.argv[1]), workers=1), Path(sys.argv[1])
 
 def slow_pipeline(data: Path, workers: int = 2) -> Any:
     """Return a pipeline whose fits take long enough to be killed in their midst."""
-    return pipeline(data, workers, logistic=LOGISTIC, slow=SLOW, slower={**SLOW, "params": {"n_estimators": 120}})
+    slower, stacked = {**SLOW, "params": {"n_estimators": 120}}, {"stack": ["logistic", "slow"]}
+    config = pipeline(data, workers, logistic=LOGISTIC, slow=SLOW, slower=slower, stacked=stacked)
+    assert config.training is not None
+    return config.model_copy(update={"training": config.training.model_copy(update={"finalists": 4})})
 
 
 @contextmanager
@@ -73,7 +76,7 @@ def killing_the_last(number: signal.Signals) -> Iterator[None]:
     done, left = threading.Event(), threading.Event()
 
     def notice(step: ProgressEvent) -> None:
-        if step.done == step.total - 1:
+        if step.done == step.total - 2:  # an ensemble of them comes after all
             left.set()
 
     def watch() -> None:
@@ -128,6 +131,7 @@ def failing_run(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -
         nan=NAN,
         killed={**ENDLESS, "time_limit_s": 60},
         logistic=LOGISTIC,
+        blend={"vote": ["logistic", "raising"]},
     )
     with killing_the_last(signal.SIGSEGV):
         leaderboard = asyncio.run(train(config.model_copy(update={"name": "failing"}), data))
@@ -140,14 +144,15 @@ def test_each_failing_candidate_is_one_line_with_its_cause(failing_run: FailingR
 
     errors = {result.name: str(result.error) for result in leaderboard.failed}
     assert names(leaderboard)[:2] == ["logistic", "dummy"]
-    assert set(errors) == {"hanging", "huge", "raising", "nan", "killed"}
+    assert set(errors) == {"hanging", "huge", "raising", "nan", "killed", "blend"}
+    assert errors["blend"].startswith("training.candidates.blend: its member raising failed, of which the first says: ")
     assert "hanging: was killed after 1 s, its time_limit_s" in errors["hanging"]
     assert "MiB, above its memory_limit_mb of 300" in errors["huge"] or "MemoryError" in errors["huge"]
     assert "n_neighbors = 5000" in errors["raising"]
     assert re.search(r"nan: it predicts NaN for \d+ of 24 rows; change its parameters", errors["nan"])
     assert "killed: its process was killed by SIGSEGV" in errors["killed"]
     assert not [pid for pid in descendants(os.getpid()) if "isolation.server" in command_of(pid)]
-    assert Counter(states)["FAILED"] == len(errors)
+    assert Counter(states)["FAILED"] == len(errors) - 1  # nothing is run for an ensemble that lacks a member
     assert set(states) == {"COMPLETED", "FAILED"}
 
 
@@ -163,7 +168,7 @@ def test_the_ui_shows_each_failed_candidate_and_none_that_runs(
     shown = re.findall(r"^failing train\n(.+)\n(\w+)$", page.locator("body").inner_text(), re.MULTILINE)
     failed = {name.partition(",")[0].removeprefix("candidate ") for name, state in shown if state == "Failed"}
     assert Counter(state.upper() for _, state in shown) == Counter(failing_run.states)
-    assert failed == {result.name for result in failing_run.leaderboard.failed}
+    assert failed == {result.name for result in failing_run.leaderboard.failed} - {"blend"}
 
 
 def test_the_next_best_is_judged_where_a_finalist_fails(tmp_path: Path) -> None:
@@ -218,18 +223,18 @@ async def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, prefect_serve
         "CRASHED",
         "FAILED",
     }
-    assert {line.name for line in leaderboard.lines} == {"logistic", "slow", "slower", "dummy"}
+    assert {line.name for line in leaderboard.lines} == {"logistic", "slow", "slower", "stacked", "dummy"}
     assert not leaderboard.failed
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    """Killed three times in the midst: only what is missing is fitted, and the scores are those of this one process."""
+    """Killed three times, at last once an ensemble of all is made: only what is missing is fitted, and the scores are those of this one process."""
     config, folder = slow_pipeline(tmp_path), DataFolder.at(tmp_path)
     models = folder.models("iris")
 
-    for number in range(3):
+    for results in (3, 9, 22):
         with subprocess.Popen([sys.executable, "-c", _RUN, str(tmp_path)], stderr=subprocess.DEVNULL) as run:
-            _wait_until(partial(_has_results, models, 3 * (number + 1)))
+            _wait_until(partial(_has_results, models, results))
             started = descendants(run.pid)
             run.kill()
         _wait_until(partial(_have_ended, started))
@@ -238,7 +243,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     asyncio.run(train(config, tmp_path))
 
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert len(before) >= 9
+    assert len(before) >= 22
     training_set = write_training_set(config.training, {"rows": folder.table("rows")}, folder.training("iris"))
     jobs = plan_jobs(config.training, training_set, tmp_path / "alone")
     lines = {line["name"]: line for line in read_json(models / "leaderboard.json")["candidates"]}

@@ -73,7 +73,7 @@ def test_a_prediction_is_the_model_s_own_where_only_probabilities_are_asked(
     version: Version, path: str, classes: int
 ) -> None:
     """Also of rows whose classes are equally probable."""
-    estimator = build_estimator(training(candidates={"only": {"estimator": path}}).candidates["only"], 0, None)
+    estimator = build_estimator(training(candidates={"only": {"estimator": path}}).fitted["only"], 0, None)
     known = estimator.get_params()
     estimator.set_params(**{name: value for name, value in SMALL.items() if name in known})
     with warnings.catch_warnings():
@@ -98,7 +98,7 @@ def test_every_estimator_that_is_not_asked_twice_is_tested() -> None:
 @pytest.mark.parametrize("path", ["linear_model.LogisticRegression", "neural_network.MLPClassifier"])
 def test_a_row_s_answer_does_not_depend_on_the_rows_beside_it(version: Version, path: str) -> None:
     """One by one, in sevens or all at once: equal to the last bit, which a product of matrices is not by itself."""
-    candidate = training(candidates={"only": {"estimator": f"sklearn.{path}"}}).candidates["only"]
+    candidate = training(candidates={"only": {"estimator": f"sklearn.{path}"}}).fitted["only"]
     estimator = build_estimator(candidate, 0, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

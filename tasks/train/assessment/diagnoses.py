@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tasks.config import Between, Candidate
+from tasks.config import AnyCandidate, Between, Candidate
 from tasks.train.data.types import Array
 
 Severity = Literal["warning", "note"]
@@ -69,7 +69,7 @@ class Evidence:
 
     metric: str
     name: str
-    candidate: Candidate
+    candidate: AnyCandidate
     score: float
     """The mean over the folds."""
     dummy: float | None
@@ -112,9 +112,9 @@ class Moments:
     """Of each row that trains, as a number: the amount, or the class's place."""
 
 
-def is_plain_boosting(candidate: Candidate) -> bool:
+def is_plain_boosting(candidate: AnyCandidate) -> bool:
     """Return whether a candidate is what anybody would try first: a histogram boosting that nothing is searched for."""
-    return candidate.estimator in _PLAIN_BOOSTING and candidate.search is None
+    return isinstance(candidate, Candidate) and candidate.estimator in _PLAIN_BOOSTING and candidate.search is None
 
 
 def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
@@ -170,7 +170,7 @@ _CURE_OF_FOLDS = {
 
 def _find_edges(evidence: Evidence) -> Iterator[Finding]:
     """Yield for each parameter that a search has chosen at the edge of what it was to try."""
-    if evidence.candidate.search is None:
+    if not isinstance(evidence.candidate, Candidate) or evidence.candidate.search is None:
         return
     for name, values in evidence.candidate.search.space.items():
         chosen = evidence.params.get(name)
@@ -351,6 +351,8 @@ def neighbours_resemble(truth: Array) -> float:
 
 
 def _find_untuned(evidence: Evidence) -> Iterator[Finding]:
+    if not isinstance(evidence.candidate, Candidate):
+        return
     estimator = evidence.candidate.estimator.rpartition(".")[2]
     said = evidence.candidate.params.keys() - _HOUSEKEEPING
     if evidence.candidate.search is None and not said and estimator not in _NOT_TUNED:

@@ -152,7 +152,7 @@ def read_inputs(job: CandidateJob) -> Inputs:
 
 def _tried(job: CandidateJob) -> dict[str, tuple[float, float]]:
     """Return the least and the greatest number that a search has drawn of each parameter."""
-    search = job.candidate.search
+    search = None if job.members else job.single.search
     if search is None:
         return {}
     drawn = combine(search, job.training.seed)

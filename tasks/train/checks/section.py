@@ -35,12 +35,12 @@ _ESTIMATORS = {"base_estimator", "classifier", "estimator", "estimators", "final
 def check_training(training: Training) -> list[str]:
     """Return one sentence for everything wrong that can be seen before there is data; empty when all is well."""
     mistakes = check_query(training.query) + _check_metric(training.metric)
-    for name, candidate in training.candidates.items():
-        key = f"training.candidates.{name}"
-        if name == BASELINE:
-            mistakes.append(f"{key}: {name!r} is the baseline's name, which is always added; choose another name")
+    if BASELINE in training.candidates:
+        key = f"training.candidates.{BASELINE}"
+        mistakes.append(f"{key}: {BASELINE!r} is the baseline's name, which is always added; choose another name")
+    for name, candidate in training.fitted.items():
         found = check_aside(candidate, training.trusted) if is_own(candidate.estimator) else check_candidate(candidate)
-        mistakes += [f"{key}.{mistake}" for mistake in found]
+        mistakes += [f"training.candidates.{name}.{mistake}" for mistake in found]
     return mistakes
 
 

@@ -104,6 +104,7 @@ def examine_target(training: Training, columns: Sequence[str], table: pa.Table) 
     mistakes += _positive_mistakes(training, labels)
     mistakes += _decision_mistakes(training, labels)
     mistakes += _estimator_mistakes(training, target, column)
+    mistakes += _member_mistakes(training, target)
     mistakes += _class_mistakes(training, target, labels)
     mistakes += _metric_mistakes(training, target, values, column)
     return target, mistakes
@@ -268,7 +269,7 @@ def _decision_mistakes(training: Training, labels: Sequence[Label]) -> Iterator[
 def _estimator_mistakes(training: Training, target: Target, column: pa.ChunkedArray) -> Iterator[str]:
     wanted = "classifier" if target.task == "classification" else "regressor"
     key = _needs_probabilities(training) if target.task == "classification" else None
-    for name, candidate in training.candidates.items():
+    for name, candidate in training.fitted.items():
         told = _look_at(candidate, training.trusted)
         if told is None:  # what is wrong with it was told before there was a table
             continue
@@ -280,9 +281,21 @@ def _estimator_mistakes(training: Training, target: Target, column: pa.ChunkedAr
             )
         elif key is not None and not tells_probabilities:
             yield (
-                f"training.candidates.{name}: {candidate.estimator} tells no probabilities, which {key} needs; add "
-                f"calibrate: sigmoid to it, or take {key} out"
+                f"training.candidates.{name}: {candidate.estimator} tells no probabilities, which {key} needs; "
+                f"{'choose another' if name not in training.candidates else 'add calibrate: sigmoid to it'}, or take {key} out"
             )
+
+
+def _member_mistakes(training: Training, target: Target) -> Iterator[str]:
+    """Yield what cannot be a part of an ensemble, whose members tell probabilities of classes."""
+    for name, candidate in training.candidates.items():
+        for member in candidate.members if target.task == "classification" else ():
+            told = _look_at(training.fitted[member], training.trusted)
+            if told is not None and not told[1]:
+                yield (
+                    f"training.candidates.{name}: its member {member}, {training.fitted[member].estimator}, tells no probabilities, which an "
+                    f"ensemble is made of; add calibrate: sigmoid to {member}, or take it out"
+                )
 
 
 def _needs_probabilities(training: Training) -> str | None:
@@ -326,7 +339,7 @@ def _other_task(target: Target, column: pa.ChunkedArray) -> str:
 
 def _class_mistakes(training: Training, target: Target, labels: Sequence[Label]) -> Iterator[str]:
     if target.task == "classification":
-        for name, candidate in training.candidates.items():
+        for name, candidate in training.fitted.items():
             for mistake in find_class_mistakes(candidate, labels, target.positive, training.target):
                 yield f"training.candidates.{name}.{mistake}"
 

@@ -162,7 +162,7 @@ def _inputs(training: Training, tables: Mapping[str, Path]) -> str:
 def _settings(training: Training) -> str:
     """Return the fingerprint of all that the checks looked at besides the rows."""
     section = json.loads(training.model_dump_json(exclude={"runner", "query_limits"}))
-    named = {candidate.estimator.partition(".")[0] for candidate in training.candidates.values()}
+    named = {candidate.estimator.partition(".")[0] for candidate in training.fitted.values()}
     there = versions("scikit-learn", "duckdb") | code_versions(training.trusted)
     for name in sorted(named & BOOSTING.keys()):
         with suppress(PackageNotFoundError):  # the check tells what to install

@@ -48,8 +48,7 @@ def fit_model(  # noqa: PLR0913, PLR0917 - what a fit sees
         TrainingError: when the columns do not fit the candidate, or the rows are too few for its search, or it takes no weights.
 
     """
-    if weight is not None and not takes_weights(load_estimator(candidate.estimator, training.trusted)):
-        raise TrainingError(f"{candidate.estimator} takes no weights of rows, and training.weights has them")
+    check_weights(training, candidate, weight)
     labels = None if target.dtype.kind == "f" else labels_of(target)
     model = build_model(candidate, observe(features, frame), training.seed, labels, training.trusted)
     if candidate.early_stopping is not None:
@@ -70,6 +69,17 @@ def _held_to_classes(model: Pipeline, candidate: Candidate, labels: Sequence[Lab
     if is_own(candidate.estimator) and labels is not None:
         check_classes(model[-1], target)
     return model
+
+
+def check_weights(training: Training, candidate: Candidate, weight: Array | None) -> None:
+    """Raise where rows do not count alike, and a candidate's estimator cannot learn from such.
+
+    Raises:
+        TrainingError: it cannot.
+
+    """
+    if weight is not None and not takes_weights(load_estimator(candidate.estimator, training.trusted)):
+        raise TrainingError(f"{candidate.estimator} takes no weights of rows, and training.weights has them")
 
 
 def chosen_params(model: Pipeline, candidate: Candidate) -> dict[str, Any]:

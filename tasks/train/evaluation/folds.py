@@ -26,6 +26,7 @@ from tasks.train.data.split_file import mapped_table
 from tasks.train.data.types import Array
 from tasks.train.evaluation.fit import fit_model
 from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.members import combine_fold
 from tasks.train.evaluation.output_file import keep_output
 from tasks.train.evaluation.predictions import Predictions
 from tasks.train.evaluation.results import MAX_WARNINGS, FoldResult, fold_file
@@ -48,13 +49,17 @@ def evaluate_fold(job: CandidateJob, fold: int) -> FoldResult:
     """Return the scores of one fold; a candidate that fails in any way returns `error`, one sentence."""
     result = FoldResult(fold, job.fingerprint)
     with attempted(job) as attempt:
-        train, test = job.split.sides(fold)
-        model = fit_rows(job, train, attempt)
-        rows = read_rows(job, test)
-        predictions = Predictions(model, *rows, job.training_set.positive)
-        score = predictions.score(job.training.metric)
-        if job.own_packages and fold == 0:  # before it may win
-            prove_saving(model, rows[0], job.training.trusted)
+        if job.members:
+            predictions, test, attempt.fit_s = combine_fold(job, fold)
+            score = predictions.score(job.training.metric)
+        else:
+            train, test = job.split.sides(fold)
+            model = fit_rows(job, train, attempt)
+            rows = read_rows(job, test)
+            predictions = Predictions(model, *rows, job.training_set.positive)
+            score = predictions.score(job.training.metric)
+            if job.own_packages and fold == 0:  # before it may win
+                prove_saving(model, rows[0], job.training.trusted)
         result = replace(result, score=score, metrics=predictions.metrics(job.training_set.task))
         keep_output(job.folder / fold_file(fold), predictions.output, test)
     return replace(result, fit_s=attempt.fit_s, warnings=attempt.warnings, error=attempt.error)
@@ -113,14 +118,14 @@ def fit_rows(job: CandidateJob, rows: Array, attempt: Attempt) -> Pipeline:
         unit = read_unit(job.training.split, table) if _folds_within(job) else None
     start = time.perf_counter()
     taken = None if unit is None else unit[rows]
-    model = fit_model(job.training, job.candidate, features, frame, target, taken, job.training_set.positive, weight)
+    model = fit_model(job.training, job.single, features, frame, target, taken, job.training_set.positive, weight)
     attempt.fit_s = round(time.perf_counter() - start, 3)
     return model
 
 
 def _folds_within(job: CandidateJob) -> bool:
     """Return whether a fit cuts its own rows again, in the way of the split."""
-    candidate = job.candidate
+    candidate = job.single
     return any(each is not None for each in (candidate.search, candidate.calibrate, candidate.early_stopping))
 
 

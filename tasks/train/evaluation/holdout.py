@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.inspection import permutation_importance
@@ -17,6 +18,7 @@ from tasks.train.evaluation.calibration import compare_calibration, uncalibrated
 from tasks.train.evaluation.fit import chosen_params
 from tasks.train.evaluation.folds import Attempt, attempted, fit_rows, read_rows
 from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.members import combination_of, combine_models, read_fitted
 from tasks.train.evaluation.output_file import keep_output
 from tasks.train.evaluation.predictions import Predictions, scoring_of
 from tasks.train.evaluation.results import (
@@ -27,8 +29,11 @@ from tasks.train.evaluation.results import (
     Calibration,
     CurvePoint,
     HoldoutResult,
+    Refit,
+    kept_part,
 )
 from tasks.train.evaluation.statistics import Bootstrap, bootstrap_interval, held_out_bootstrap
+from tasks.train.models.ensembles import members_of
 from tasks.train.models.model_file import load_model, prove_saving, save_model
 
 IMPORTANCE_ROWS = 2_000  # more show the same order of features
@@ -39,8 +44,8 @@ def judge_finalist(job: CandidateJob) -> HoldoutResult:
     """Return the scores of the hold-out, after its predictions and the model are committed in the job's folder."""
     result = HoldoutResult(job.fingerprint)
     with attempted(job) as attempt:
-        train, test = job.split.sides()
-        model = fit_rows(job, train, attempt)
+        test = job.split.sides().test
+        model = _fit(job, attempt)
         rows = read_rows(job, test)
         predictions = Predictions(model, *rows, job.training_set.positive)
         score = predictions.score(job.training.metric)
@@ -54,11 +59,40 @@ def judge_finalist(job: CandidateJob) -> HoldoutResult:
             score=score,
             interval=interval,
             metrics=predictions.metrics(job.training_set.task),
-            params=chosen_params(model, job.candidate),
+            params=_chosen(job, model),
             calibration=_calibration(job, model, predictions, test),
             types=types,
+            combination=combination_of(job, model) if job.members else None,
         )
     return replace(result, fit_s=attempt.fit_s, warnings=attempt.warnings, error=attempt.error)
+
+
+def refit_member(job: CandidateJob) -> Refit:
+    """Fit a member of an ensemble on all rows that train, and commit its model in the job's folder."""
+    with attempted(job) as attempt:
+        save_model(fit_rows(job, job.split.sides().train, attempt), job.folder / MODEL_FILE, job.training.trusted)
+    return Refit(job.fingerprint, fit_s=attempt.fit_s, warnings=attempt.warnings, error=attempt.error)
+
+
+def _fit(job: CandidateJob, attempt: Attempt) -> Pipeline:
+    """Return a finalist fitted on all rows that train; what was fitted as a member of an ensemble is not fitted again."""
+    if job.members:
+        model, attempt.fit_s = combine_models(job)
+        return model
+    refit = kept_part(job, Refit)
+    if refit is None:
+        return fit_rows(job, job.split.sides().train, attempt)
+    attempt.fit_s = refit.fit_s
+    return read_fitted(job)
+
+
+def _chosen(job: CandidateJob, model: Pipeline) -> dict[str, Any]:
+    """Return what a search chose; of an ensemble, by member."""
+    if not job.members:
+        return chosen_params(model, job.single)
+    fitted = members_of(model)
+    chosen = {member.name: chosen_params(fitted[member.name], member.single) for member in job.members}
+    return {f"{name}.{key}": value for name, params in chosen.items() for key, value in params.items()}
 
 
 def measure_importances(job: CandidateJob, types: Collection[str] = ()) -> dict[str, tuple[float, float]]:
@@ -116,13 +150,14 @@ def _learn(job: CandidateJob, share: float, fold: int, attempt: Attempt) -> tupl
 
 def _calibration(job: CandidateJob, model: Pipeline, predictions: Predictions, rows: Array) -> Calibration | None:
     """Return what correcting a candidate's probabilities made of it, where it has any to correct."""
-    beneath = uncalibrated(model) if job.candidate.calibrate is not None else None
-    if beneath is None or job.candidate.calibrate is None:
+    method = None if job.members else job.single.calibrate
+    beneath = uncalibrated(model) if method is not None else None
+    if beneath is None or method is None:
         return None
     before = Predictions(beneath, *read_rows(job, rows), job.training_set.positive).output
     if before.probability is None:  # an estimator that gives areas alone, of which the correction makes probabilities
         return None
-    return compare_calibration(job.candidate.calibrate, before, predictions.output, _bootstrap(job, predictions))
+    return compare_calibration(method, before, predictions.output, _bootstrap(job, predictions))
 
 
 def _bootstrap(job: CandidateJob, predictions: Predictions) -> Bootstrap:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from tasks.config import Candidate, Training
+from tasks.config import AnyCandidate, Candidate, Stack, Training
 from tasks.config.metrics import METRICS
 from tasks.core.own_code import code_versions
 from tasks.core.registry import import_path
@@ -21,6 +22,11 @@ BASELINES: dict[Problem, Candidate] = {
     "classification": Candidate(estimator="sklearn.dummy.DummyClassifier", params={"strategy": "prior"}),
     "regression": Candidate(estimator="sklearn.dummy.DummyRegressor", params={"strategy": "mean"}),
 }
+FINALS: dict[Problem, Candidate] = {
+    "classification": Candidate(estimator="sklearn.linear_model.LogisticRegression", preprocessing="none"),
+    "regression": Candidate(estimator="sklearn.linear_model.RidgeCV", preprocessing="none"),
+}
+"""What learns from the members of a stack where the pipeline does not say."""
 EVALUATION = 6  # to be raised when the same candidate would be evaluated otherwise than before
 _LIMITS = {"time_limit_s", "memory_limit_mb"}  # they decide whether there is a result, never which
 
@@ -30,7 +36,7 @@ class CandidateJob:
     """One candidate to be evaluated on the folds of the training rows, and perhaps on the hold-out."""
 
     name: str
-    candidate: Candidate
+    candidate: AnyCandidate
     training: Training
     training_set: TrainingSet
     split: SavedSplit
@@ -40,6 +46,8 @@ class CandidateJob:
     """Of the packages that the results depend on."""
     metrics: Mapping[str, str] = field(default_factory=dict)
     """Metrics of extensions, by their paths: hashes of the modules that compute them."""
+    members: tuple[CandidateJob, ...] = ()
+    """The jobs of the candidates that an ensemble is made of."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -57,6 +65,7 @@ class CandidateJob:
                 **({"weights": self.training.weights} if self.training.weights else {}),
                 "candidate": self.candidate.model_dump(exclude=_LIMITS),
                 "versions": self.versions,
+                **({"members": [member.fingerprint for member in self.members]} if self.members else {}),
                 **({"metrics": self.metrics} if self.metrics else {}),
                 **({"kept_from_models": kept} if (kept := self._kept_from_models) else {}),
             }
@@ -73,14 +82,37 @@ class CandidateJob:
         return self.models / "candidates" / f"{self.name}-{self.fingerprint[:12]}"
 
     @property
+    def single(self) -> Candidate:
+        """Return the candidate of a job that is no ensemble's."""
+        assert isinstance(self.candidate, Candidate)
+        return self.candidate
+
+    @property
+    def final(self) -> Candidate | None:
+        """Return what learns from the members of a stack; None of another candidate."""
+        if not isinstance(self.candidate, Stack):
+            return None
+        return self.training.fitted.get(f"{self.name}.final", FINALS[self.training_set.task])
+
+    @property
+    def estimators(self) -> tuple[str, ...]:
+        """Return the import paths of all that is fitted for the candidate, an ensemble's members among them."""
+        own = [self.candidate] if isinstance(self.candidate, Candidate) else [self.final] if self.final else []
+        return (*(path for member in self.members for path in member.estimators), *(each.estimator for each in own))
+
+    @property
     def own_packages(self) -> tuple[str, ...]:
         """Return the packages of the user's own that the candidate's classes are of."""
-        return own_packages(self.candidate)
+        return tuple(sorted({path.partition(".")[0] for path in self.estimators if is_own(path)}))
 
     @property
     def preloaded(self) -> tuple[str, ...]:
-        """Return the module of the candidate's estimator, to be imported once for all fits; what is the user's own belongs in processes that may be killed."""
-        return () if is_own(self.candidate.estimator) else (self.candidate.estimator.rpartition(".")[0],)
+        """Return the modules of the candidate's estimators, to be imported once for all fits; what is the user's own belongs in processes that may be killed."""
+        return tuple(path.rpartition(".")[0] for path in self.estimators if not is_own(path))
+
+    def moved(self, **changes: Any) -> CandidateJob:
+        """Return the job with something else in it and in its members."""
+        return replace(self, **changes, members=tuple(member.moved(**changes) for member in self.members))
 
 
 def plan_jobs(training: Training, training_set: TrainingSet, models: Path) -> tuple[CandidateJob, ...]:
@@ -88,22 +120,20 @@ def plan_jobs(training: Training, training_set: TrainingSet, models: Path) -> tu
     split = keep_split(training, training_set)
     candidates = {BASELINE: BASELINES[training_set.task], **training.candidates}
     metrics = {path: _hash_module(path) for path in sorted(METRICS.outside().values())}
-    return tuple(
-        CandidateJob(name, candidate, training, training_set, split, models, versions_for(candidate), metrics)
-        for name, candidate in candidates.items()
-    )
+    planned: dict[str, CandidateJob] = {}
+    for name in sorted(candidates, key=lambda name: bool(candidates[name].members)):  # ensembles after their members
+        candidate = candidates[name]
+        members = tuple(planned[member] for member in candidate.members)
+        job = CandidateJob(name, candidate, training, training_set, split, models, {}, metrics, members)
+        planned[name] = replace(job, versions=versions_for(job))
+    return tuple(planned[name] for name in candidates)
 
 
-def versions_for(candidate: Candidate) -> dict[str, str]:
+def versions_for(job: CandidateJob) -> dict[str, str]:
     """Return the versions that this process has of what a candidate's results depend on."""
-    package, own = candidate.estimator.partition(".")[0], own_packages(candidate)
-    others = () if package == "sklearn" or package in own else (package,)
-    return versions("scikit-learn", "numpy", "scipy", "pandas", "skops", *others) | code_versions(own)
-
-
-def own_packages(candidate: Candidate) -> tuple[str, ...]:
-    """Return the packages of the user's own that a candidate's classes are of."""
-    return tuple(sorted({path.partition(".")[0] for path in (candidate.estimator,) if is_own(path)}))
+    packages = {path.partition(".")[0] for path in job.estimators} - {"sklearn", *job.own_packages}
+    libraries = versions("scikit-learn", "numpy", "scipy", "pandas", "skops", *sorted(packages))
+    return libraries | code_versions(job.own_packages)
 
 
 def _hash_module(path: str) -> str:

@@ -87,6 +87,18 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Combination:
+    """What an ensemble makes of what its members say."""
+
+    final: str | None
+    """Import path of the estimator over them; None of a vote."""
+    rows: int
+    """That it was fitted on, each by a model of a fold that had not learnt from it; of repeated folds each as often."""
+    weights: dict[str, tuple[float, ...]]
+    """By member, its share in a vote, or coefficients of a linear final model; empty of another one."""
+
+
+@dataclass(frozen=True)
 class HoldoutResult:
     """What became of a candidate that was fitted on all rows that train, and judged once on the hold-out."""
 
@@ -100,6 +112,19 @@ class HoldoutResult:
     calibration: Calibration | None = None
     types: tuple[str, ...] = ()
     """Types of the user's own that the model is made of."""
+    combination: Combination | None = None
+    """Of an ensemble."""
+    fit_s: float = 0.0
+    memory_mb: float = 0.0
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Refit:
+    """What became of an ensemble's member that was fitted on all rows that train, and is judged as a part of it alone."""
+
+    fingerprint: str
     fit_s: float = 0.0
     memory_mb: float = 0.0
     warnings: tuple[str, ...] = ()
@@ -135,13 +160,14 @@ class Finalist:
     calibration: Calibration | None = None
     types: tuple[str, ...] = ()
     """Types of the user's own that its model is made of."""
+    combination: Combination | None = None
 
 
-EvaluationResult = FoldResult | HoldoutResult | CurvePoint
-Kept = TypeVar("Kept", FoldResult, HoldoutResult, CurvePoint)
+EvaluationResult = FoldResult | HoldoutResult | Refit | CurvePoint
+Kept = TypeVar("Kept", FoldResult, HoldoutResult, Refit, CurvePoint)
 
 _READERS: Mapping[type[EvaluationResult], Callable[[Path], Any]] = {
-    kind: json_reader(kind) for kind in (FoldResult, HoldoutResult, CurvePoint)
+    kind: json_reader(kind) for kind in (FoldResult, HoldoutResult, Refit, CurvePoint)
 }
 
 
@@ -152,8 +178,10 @@ def keep_part(job: CandidateJob, part: EvaluationResult) -> None:
 
 
 def kept_part(job: CandidateJob, kind: type[Kept], number: int = 0) -> Kept | None:
-    """Return the kept result of a fold or of a share, by its number, or of the hold-out; None where it has to be fitted."""
+    """Return the kept result of a fold or of a share, by its number, of the hold-out or of a fit alone; None where it has to be fitted."""
     if kind is HoldoutResult and not _is_intact(job.folder):
+        return None
+    if kind is Refit and not is_zipfile(job.folder / MODEL_FILE):
         return None
     if kind is FoldResult and not is_output_intact(job.folder / fold_file(number)):
         return None
@@ -172,7 +200,7 @@ def _is_intact(folder: Path) -> bool:
 
 
 def _path_of(job: CandidateJob, kind: type[EvaluationResult], number: int) -> Path:
-    names = {FoldResult: f"fold-{number}.json", CurvePoint: f"share-{number}.json"}
+    names = {FoldResult: f"fold-{number}.json", CurvePoint: f"share-{number}.json", Refit: "refit.json"}
     return job.folder / names.get(kind, METRICS_FILE)
 
 
@@ -209,6 +237,7 @@ def make_finalist(job: CandidateJob, judged: HoldoutResult, curve: Sequence[Curv
         learning_curve=tuple(sorted((p.rows, p.train_score, p.score) for p in curve if p.error is None)),
         calibration=judged.calibration,
         types=judged.types,
+        combination=judged.combination,
     )
 
 

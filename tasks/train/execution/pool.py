@@ -121,7 +121,8 @@ class Workers:
 
     def _submit(self, unit: Unit) -> PrefectFuture[Any]:
         self._offer(unit)
-        after: set[RunInput] = set() if unit.kind == "folds" else {*self._folds[unit.job.name]}
+        before = [*unit.job.members, *([] if unit.kind == "folds" else [unit.job])]
+        after: set[RunInput] = {each for job in before for each in self._folds[job.name]}
         future: PrefectFuture[Any] = self._opened().submit(
             train_unit, {"unit": unit, "store": self._store}, dependencies={"unit": after}
         )
@@ -134,6 +135,8 @@ class Workers:
             if self._store is not None and not self._offered:
                 self._offered = True
                 self._store.offer(unit.job)
+            if self._store is not None and unit.job.members:
+                self._store.offer_members(unit.job, unit.member_files)
 
     def _received(self, unit: Unit, parts: list[EvaluationResult]) -> list[EvaluationResult]:
         """Return the results of a unit, kept on this machine's disk whichever machine they come from."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from tasks.config import Vote
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import remove_stale_temp_files
 from tasks.train.evaluation.job import CandidateJob
@@ -22,6 +23,7 @@ from tasks.train.evaluation.results import (
     EvaluationResult,
     FoldResult,
     HoldoutResult,
+    Refit,
     combine_folds,
     kept_part,
     make_finalist,
@@ -68,9 +70,12 @@ def _evaluate_all(jobs: Sequence[CandidateJob], workers: RunsUnits, *, fresh: bo
     note_training(jobs)
     evaluation = _Evaluation(jobs, fresh=fresh)
     evaluation.emit_finished()
-    if any(evaluation.missing.values()):
-        units = _plan_folds(evaluation.missing, jobs, read_last_times(jobs[0].models), workers=workers.width)
-        workers.run(units, evaluation.take, evaluation.is_lost)
+    last = read_last_times(jobs[0].models)
+    for ready in ([job for job in jobs if not job.members], [job for job in jobs if job.members]):
+        evaluation.give_up(ready)
+        if any(evaluation.missing[job.name] for job in ready):
+            units = _plan_folds(evaluation.missing, ready, last, workers=workers.width)
+            workers.run(units, evaluation.take, evaluation.is_lost)
     return [evaluation.result(job) for job in jobs]
 
 
@@ -99,9 +104,19 @@ class _Evaluation:
         if self._is_done(unit.job) and not before:
             self._emit(unit.job)
 
+    def give_up(self, jobs: Sequence[CandidateJob]) -> None:
+        """Have those fail that need folds of a member that has failed."""
+        for job in jobs:
+            errors = {member.name: self.result(member).error for member in job.members if self._failed(member)}
+            if errors and self.missing[job.name]:
+                self.take(Unit(job, "folds"), [FoldResult(0, job.fingerprint, error=_lost_member(job, errors))])
+
     def is_lost(self, unit: Unit) -> bool:
         """Return whether a candidate has failed, so that its other folds need not be tried."""
-        return any(result.error is not None for result in self._found[unit.job.name].values())
+        return self._failed(unit.job)
+
+    def _failed(self, job: CandidateJob) -> bool:
+        return any(result.error is not None for result in self._found[job.name].values())
 
     def emit_finished(self) -> None:
         """Emit the progress of the candidates that need no fit."""
@@ -115,7 +130,7 @@ class _Evaluation:
 
     def _is_done(self, job: CandidateJob) -> bool:
         found = self._found[job.name]
-        return len(found) == len(job.split.folds) or any(result.error is not None for result in found.values())
+        return len(found) == len(job.split.folds) or self._failed(job)
 
     def _emit(self, job: CandidateJob) -> None:
         self._finished += 1
@@ -142,17 +157,43 @@ class _Finals:
         self._number = jobs[0].training.finalists
         self._last = read_last_times(jobs[0].models)
         self._judged: dict[str, HoldoutResult] = {}
+        self._refits: dict[str, Refit] = {}
         self._curves: dict[str, dict[int, CurvePoint]] = {}
 
     def missing(self) -> list[Unit]:
-        """Return the units that judge who is not judged yet, and draw what lacks of the best one's learning curve."""
+        """Return the units that judge who is not judged yet, and draw what lacks of the best one's learning curve.
+
+        An ensemble comes after its members, which are fitted for it where they are no finalists.
+        """
         chosen = [self._jobs[name] for name in self._chosen()]
         for job in chosen:
             if job.name not in self._judged and (known := kept_part(job, HoldoutResult)):
                 self._judged[job.name] = known
         best = next((job for job in chosen if job.name != BASELINE), None)
         shares = self._missing_shares(best) if best else []
-        return _plan_finals([job for job in chosen if job.name not in self._judged], best, shares, self._last)
+        waiting = [job for job in chosen if job.name not in self._judged]
+        ensembles, finalists = ([job for job in waiting if bool(job.members) is many] for many in (True, False))
+        members = {member.name: member for job in ensembles for member in job.members}
+        refits = [job for job in members.values() if job not in finalists and not self._is_fitted(job)]
+        units = _plan_finals(finalists, refits, best, shares, self._last)
+        if units or not ensembles:
+            return units
+        lost = {job.name: _lost_member(job, errors) for job in ensembles if (errors := self._errors_of_members(job))}
+        for job in ensembles:
+            if job.name in lost:
+                self.take(Unit(job, "judge"), [HoldoutResult(job.fingerprint, error=lost[job.name])])
+        return self.missing() if lost else _plan_finals(ensembles, [], None, [], self._last)
+
+    def _is_fitted(self, job: CandidateJob) -> bool:
+        """Return whether it is known what became of a candidate on all rows that train."""
+        kept = kept_part(job, HoldoutResult) or kept_part(job, Refit)
+        return job.name in self._judged or job.name in self._refits or kept is not None
+
+    def _errors_of_members(self, job: CandidateJob) -> dict[str, str]:
+        """Return why members could not be fitted on all rows that train."""
+        ended: dict[str, Refit | HoldoutResult] = {**self._refits, **self._judged}
+        found = {member.name: ended[member.name].error for member in job.members if member.name in ended}
+        return {name: error for name, error in found.items() if error is not None}
 
     def take(self, unit: Unit, parts: list[EvaluationResult]) -> None:
         """Take the results of a unit."""
@@ -160,6 +201,8 @@ class _Finals:
             if isinstance(part, HoldoutResult):
                 self._judged[unit.job.name] = part
                 self._emit(unit.job, part)
+            elif isinstance(part, Refit):
+                self._refits[unit.job.name] = part
             elif isinstance(part, CurvePoint):
                 self._curves[unit.job.name][part.share] = part
 
@@ -175,7 +218,7 @@ class _Finals:
         return rank(list(self._jobs.values()), results, finalists)
 
     def _missing_shares(self, best: CandidateJob) -> list[int]:
-        if not best.training.learning_curve:
+        if not best.training.learning_curve or best.members:  # whose members would be fitted anew at each share
             return []
         if best.name not in self._curves:
             kept = {share: kept_part(best, CurvePoint, share) for share in range(len(SHARES))}
@@ -224,10 +267,15 @@ def _plan_folds(
 
 
 def _plan_finals(
-    finalists: Sequence[CandidateJob], best: CandidateJob | None, shares: Sequence[int], last: Mapping[str, float]
+    finalists: Sequence[CandidateJob],
+    refits: Sequence[CandidateJob],
+    best: CandidateJob | None,
+    shares: Sequence[int],
+    last: Mapping[str, float],
 ) -> list[Unit]:
-    """Return the units that judge finalists and draw points (places in `SHARES`) of the best one's learning curve."""
+    """Return the units that judge finalists, fit members of ensembles and draw points (places in `SHARES`) of the best one's learning curve."""
     units = [Unit(job, "judge", (), 1.5 * _expect_fold_s(job, last)) for job in finalists]
+    units += [Unit(job, "refit", (), _expect_fold_s(job, last)) for job in refits]
     if best is not None:
         each = CURVE_FOLDS * _expect_fold_s(best, last)
         units += [Unit(best, "share", (share,), each * SHARES[share]) for share in shares]
@@ -247,6 +295,12 @@ def affordable_shares(job: CandidateJob, fold_s: float | None) -> list[int]:
     return [*range(len(SHARES))]
 
 
+def _lost_member(job: CandidateJob, errors: Mapping[str, str | None]) -> str:
+    """Return the sentence that tells which members an ensemble lacks."""
+    lost = f"its member{'s' if len(errors) > 1 else ''} {', '.join(errors)} failed"
+    return f"training.candidates.{job.name}: {lost}, of which the first says: {next(iter(errors.values()))}"
+
+
 def _longest_first(units: Sequence[Unit]) -> list[Unit]:
     """Return the units in the order in which they are to start; those expected to be alike keep theirs."""
     return sorted(units, key=lambda unit: -unit.expected_s)
@@ -256,9 +310,11 @@ def _expect_fold_s(job: CandidateJob, last: Mapping[str, float]) -> float:
     """Return the seconds that a fold of a candidate may take: as in the last run, else a rough guess."""
     if job.name in last:
         return last[job.name]
-    packages = job.candidate.estimator.split(".")
+    if isinstance(job.candidate, Vote):
+        return 0.0
+    packages = job.estimators[-1].split(".")
     rough = next((seconds for part, seconds in ROUGH_S.items() if part in packages), ROUGH_OTHER_S)
-    tried = 3 if job.candidate.search else 1
+    tried = 3 if not job.members and job.single.search else 1
     return min(rough * tried * job.split.fold_train / 10_000, job.candidate.time_limit_s)
 
 

@@ -23,6 +23,7 @@ from tasks.train.evaluation.results import (
     EvaluationResult,
     FoldResult,
     HoldoutResult,
+    Refit,
     fold_file,
     keep_part,
 )
@@ -55,7 +56,7 @@ def check_versions(job: CandidateJob) -> None:
         TrainingError: it has others, which would give other results.
 
     """
-    here = versions_for(job.candidate)
+    here = versions_for(job)
     other = [name for name, version in job.versions.items() if here[name] != version]
     if other:
         told = ", ".join(f"{name} {here[name]} instead of {job.versions[name]}" for name in other)
@@ -92,9 +93,24 @@ class SharedStore:
             for path in (job.training_set.path, job.split.path):
                 system.put_file(str(path), f"{root}/{path.name}")
 
+    def offer_members(self, job: CandidateJob, names: Sequence[str]) -> None:
+        """Put files of an ensemble's members into the store, where no worker has put them there.
+
+        Raises:
+            TrainingError: the store cannot be written.
+
+        """
+        with self._opened("cannot be written") as (system, root):
+            system.invalidate_cache()
+            for path in (member.folder / name for member in job.members for name in names):
+                if not system.exists(f"{root}/{path.parent.name}-{path.name}"):
+                    system.put_file(str(path), f"{root}/{path.parent.name}-{path.name}")
+
     @contextmanager
-    def taken(self, job: CandidateJob, folder: Path) -> Iterator[CandidateJob]:
+    def taken(self, job: CandidateJob, folder: Path, names: Sequence[str] = ()) -> Iterator[CandidateJob]:
         """Yield the job as it reads and writes in `folder`, a worker's own; its model is then put into the store.
+
+        `names` are the files that it needs of an ensemble's members.
 
         Raises:
             TrainingError: the store cannot be read or written.
@@ -102,6 +118,8 @@ class SharedStore:
         """
         local = self._take(job, folder)
         try:
+            for path in (member.folder / name for member in local.members for name in names):
+                self._fetch(path, name=f"{path.parent.name}-{path.name}")
             yield local
             self._give_back(local)
         finally:
@@ -119,18 +137,17 @@ class SharedStore:
             models = folder / "models" / f"{own.name}-{uuid4().hex}"  # threads have units of one candidate at once
             models.mkdir(parents=True)
             _keep_latest(folder)
-        return replace(
-            job,
+        return job.moved(
             training_set=replace(job.training_set, path=table),
             split=replace(job.split, path=rows),
             models=models,
         )
 
-    def _fetch(self, path: Path, sha256: str | None = None) -> Path:
+    def _fetch(self, path: Path, sha256: str | None = None, name: str | None = None) -> Path:
         """Return the path, to which the store's file of its name is fetched unless it is there; `sha256` is to be its hash."""
         if not path.exists():
             with self._opened("cannot be read") as (system, root), commit(path) as part:
-                system.get_file(f"{root}/{path.name}", str(part))
+                system.get_file(f"{root}/{name or path.name}", str(part))
                 if sha256 not in (None, hash_file(part)):
                     raise OSError(f"{path.name} is not as it was put there")
         return path
@@ -188,6 +205,8 @@ def _files_of(part: EvaluationResult) -> tuple[str, ...]:
     """Return the names of the files that belong to a result."""
     if isinstance(part, HoldoutResult):
         return HOLDOUT_FILE, MODEL_FILE
+    if isinstance(part, Refit):
+        return (MODEL_FILE,)
     return (fold_file(part.fold),) if isinstance(part, FoldResult) else ()
 
 

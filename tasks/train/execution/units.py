@@ -11,7 +11,17 @@ from tasks.config.runners import RemoteRunner
 from tasks.core.isolation.client import Call, each_isolated, run_isolated
 from tasks.core.outcome import Failed
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.results import SHARES, CurvePoint, EvaluationResult, FoldResult, HoldoutResult, keep_part
+from tasks.train.evaluation.results import (
+    MODEL_FILE,
+    SHARES,
+    CurvePoint,
+    EvaluationResult,
+    FoldResult,
+    HoldoutResult,
+    Refit,
+    fold_file,
+    keep_part,
+)
 from tasks.train.execution.shared_store import SharedStore, check_reach, check_versions
 from tasks.train.models.estimators import BASELINE
 
@@ -26,10 +36,10 @@ _SAVES_MODELS = "skops.io"  # a second and a half to import: where a finalist is
 
 @dataclass(frozen=True)
 class Unit:
-    """What one task does for a candidate: some of its folds, its judgement on the hold-out, or a point of its curve."""
+    """What one task does for a candidate: some of its folds, its judgement on the hold-out, a fit for an ensemble, or a point of its curve."""
 
     job: CandidateJob
-    kind: Literal["folds", "judge", "share"]
+    kind: Literal["folds", "judge", "refit", "share"]
     parts: tuple[int, ...] = ()
     """Numbers of the folds, or of the share."""
     expected_s: float = 0.0
@@ -43,9 +53,17 @@ class Unit:
                 part = f"fold{'s' if len(self.parts) > 1 else ''} {numbers}"
             case "judge":
                 part = "hold-out"
+            case "refit":
+                part = "for an ensemble"
             case _:
                 part = f"learning curve at {100 * SHARES[self.parts[0]]:g} % of the rows"
         return f"candidate {self.job.name}, {part}"
+
+    @property
+    def member_files(self) -> tuple[str, ...]:
+        """Return the names of the files that it reads of an ensemble's members."""
+        folds = tuple(fold_file(fold) for fold in range(len(self.job.split.folds)))
+        return () if not self.job.members else folds if self.kind == "folds" else (*folds, MODEL_FILE)
 
     def failure(self, error: str) -> EvaluationResult:
         """Return the result of a unit that could not be run."""
@@ -54,6 +72,8 @@ class Unit:
                 return FoldResult(self.parts[0], self.job.fingerprint, error=error)
             case "judge":
                 return HoldoutResult(self.job.fingerprint, error=error)
+            case "refit":
+                return Refit(self.job.fingerprint, error=error)
         return CurvePoint(self.parts[0], self.job.fingerprint, error=error)
 
 
@@ -67,7 +87,7 @@ def run_unit(unit: Unit, store: SharedStore | None = None) -> list[EvaluationRes
     check_versions(unit.job)
     runner = unit.job.training.runner
     if store is not None and isinstance(runner, RemoteRunner):
-        with store.taken(unit.job, runner.own_folder()) as job:
+        with store.taken(unit.job, runner.own_folder(), unit.member_files) as job:
             return _run_unit(replace(unit, job=job))
     check_reach(unit.job)
     return _run_unit(unit)
@@ -89,6 +109,8 @@ def _run_parts(unit: Unit) -> Iterator[EvaluationResult]:
             yield from _run_folds(job, unit.parts)
         case "judge":
             yield _judge(job)
+        case "refit":
+            yield _refit(job)
         case _:
             for share in unit.parts:
                 point = _isolated(job, "tasks.train.evaluation.holdout:measure_share", share).outcome
@@ -126,6 +148,14 @@ def _judge(job: CandidateJob) -> HoldoutResult:
     return replace(judged, importances=importances)
 
 
+def _refit(job: CandidateJob) -> Refit:
+    call = _isolated(job, "tasks.train.evaluation.holdout:refit_member", preload=(_SAVES_MODELS,))
+    if isinstance(call.outcome, Failed):
+        return Refit(job.fingerprint, error=call.outcome.message, memory_mb=call.memory_mb)
+    refit: Refit = replace(call.outcome, memory_mb=call.memory_mb)
+    return refit
+
+
 def _isolated(job: CandidateJob, function: str, *arguments: object, preload: tuple[str, ...] = ()) -> Call:
     """Return a call for a candidate, within the candidate's limits; forks to come share what is imported for it."""
     return _named(job, run_isolated(function, _for_fits(job), *arguments, **_limits(job, preload)))
@@ -139,7 +169,7 @@ def _each_isolated(job: CandidateJob, function: str, *arguments: object) -> Iter
 def _for_fits(job: CandidateJob) -> CandidateJob:
     """Return a job without its runner: a fit would import its module, and Prefect with it."""
     plain = job.training.model_copy(update={"runner": Training.model_fields["runner"].default})
-    return replace(job, training=plain)
+    return job.moved(training=plain)
 
 
 def _limits(job: CandidateJob, preload: tuple[str, ...] = ()) -> dict[str, Any]:

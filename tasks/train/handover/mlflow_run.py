@@ -211,8 +211,8 @@ def _metrics_of(version: Version) -> Iterator[tuple[str, float]]:
 
 def _params_of(version: Version) -> Iterator[tuple[str, Any]]:
     """Yield what the model was made by."""
-    declared = version.declared
-    yield from {"candidate": version.candidate, "estimator": declared.estimator, "target": version.target}.items()
+    made_by = version.declared.made_by
+    yield from {"candidate": version.candidate, "estimator": made_by, "target": version.target}.items()
     yield from {
         "task": version.task,
         "metric": version.metric,
@@ -222,4 +222,4 @@ def _params_of(version: Version) -> Iterator[tuple[str, Any]]:
     yield from (
         (f"split.{name}", value) for name, value in version.training.split.model_dump(exclude_none=True).items()
     )
-    yield from ((f"estimator.{name}", value) for name, value in {**declared.params, **version.params}.items())
+    yield from ((f"estimator.{name}", value) for name, value in {**version.declared_params, **version.params}.items())

@@ -55,6 +55,11 @@ def write_onnx(held: Held, path: Path) -> OnnxFile:
         import skl2onnx  # noqa: F401, PLC0415 - as above
     except ImportError:
         raise ConfigError("ONNX needs packages that are not there; pip install -e '.[onnx]'") from None
+    if held.version.declared.members:
+        raise TrainingError(
+            f"{held.version.name}: {held.version.declared.made_by} cannot be converted to ONNX; hand on one of its members, "
+            "as a version of a training without the ensemble"
+        )
     if uncalibrated(held.model) is not None:
         raise TrainingError(
             f"{held.version.name}: the step calibrate cannot be converted to ONNX; hand on a candidate without calibrate"

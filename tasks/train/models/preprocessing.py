@@ -55,10 +55,17 @@ def build_model(
     else:
         wanted = Preprocessing() if candidate.preprocessing == "auto" else candidate.preprocessing
         columns = _Columns(wanted, features, estimator).build()
+    return Pipeline([("columns", columns), ("estimator", naming_classes(estimator))])
+
+
+def naming_classes(estimator: Any) -> Any:
+    """Return an estimator as it takes classes of any name.
+
+    xgboost takes 0, 1, ... only, and catboost turns truths into texts: a vote of one names classes itself.
+    """
     if package_of(estimator) in ("xgboost", "catboost") and hasattr(estimator, "predict_proba"):
-        # xgboost takes classes 0, 1, ... only, and catboost turns truths into texts: a vote of one names classes itself.
-        estimator = VotingClassifier([(_MODEL, estimator)], voting="soft")
-    return Pipeline([("columns", columns), ("estimator", estimator)])
+        return VotingClassifier([(_MODEL, estimator)], voting="soft")
+    return estimator
 
 
 def take_weights(weight: Array | None, rows: Array) -> Array | None:

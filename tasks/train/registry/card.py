@@ -12,7 +12,7 @@ from tasks.core.escaping import count, escape, fence, table
 from tasks.lineage.drawing import draw, noun_of_files
 from tasks.lineage.records import TrainingRecord
 from tasks.train.assessment.threshold import Threshold
-from tasks.train.evaluation.results import MODEL_FILE, Calibration
+from tasks.train.evaluation.results import MODEL_FILE, Calibration, Combination
 from tasks.train.registry.assessed import assessed_sections
 from tasks.train.registry.version import Environment, Version
 
@@ -28,6 +28,7 @@ def write_card(version: Version, environment: Environment, record: TrainingRecor
     sections = {
         "What it predicts": _purpose(version),
         "Scores": _scores(version),
+        **({"Ensemble": _ensemble(version, version.combination)} if version.combination else {}),
         **({"Calibration": _calibration(version.calibration)} if version.calibration else {}),
         **({"Decision": _decision(decision)} if (decision := _of(version)) else {}),
         **dict(assessed_sections(version.assessment)),
@@ -43,8 +44,9 @@ def write_card(version: Version, environment: Environment, record: TrainingRecor
 
 
 def _purpose(version: Version) -> str:
-    estimator = version.declared.estimator
-    return f"{escape(version.target, cell=False)} ({_task(version)}), by `{estimator}`. Made {version.created}."
+    declared = version.declared
+    made_by = f"`{declared.estimator}`" if declared.estimator else declared.made_by
+    return f"{escape(version.target, cell=False)} ({_task(version)}), by {made_by}. Made {version.created}."
 
 
 def _task(version: Version) -> str:
@@ -75,6 +77,23 @@ def _scores(version: Version) -> str:
 def _folds(version: Version) -> str:
     repeats = version.training.split.model_dump().get("repeats", 1)
     return f"{version.folds // repeats} folds" + (f", drawn {repeats} times" if repeats > 1 else "")
+
+
+def _ensemble(version: Version, combination: Combination) -> str:
+    amounts = "probabilities" if version.task == "classification" else "predictions"
+    if combination.final is None:
+        what, weight = f"The mean of its members' {amounts}.", "share"
+    else:
+        what, weight = (
+            f"`{combination.final}` over its members' {amounts}, fitted on what the folds said of {combination.rows:,} "
+            "rows that their models had not learnt from.",
+            "coefficient",
+        )
+    rows = [
+        [name, f"`{member.estimator}`", ", ".join(f"{each:.4f}" for each in combination.weights.get(name, ()))]
+        for name, member in version.members.items()
+    ]
+    return f"{what}\n\n{table(('member', 'estimator', weight), rows)}"
 
 
 def _calibration(calibration: Calibration) -> str:
@@ -196,7 +215,7 @@ def _shortcomings(version: Version) -> Iterator[str]:
 
 def _made_with(version: Version, environment: Environment) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in environment.packages.items() if number)
-    params = json.dumps(version.declared.params | version.params, sort_keys=True)
+    params = json.dumps(version.declared_params | version.params, sort_keys=True)
     return "\n".join(
         [
             f"- Python {environment.python} on {environment.platform}",

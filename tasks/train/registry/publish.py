@@ -159,6 +159,7 @@ def _describe(
         reference=training_rows.reference,
         model=best.result.fingerprint,
         calibration=finalist.calibration,
+        combination=finalist.combination,
         assessment=assessment,
         types=finalist.types,
         flow_run=RUN.get(),
@@ -166,6 +167,7 @@ def _describe(
 
 
 def _environment(version: Version) -> Environment:
-    packages = (*_PACKAGES, *(name for name in _LIBRARIES if version.declared.estimator.startswith(f"{name}.")))
+    used = {path.partition(".")[0] for path in version.estimators}
+    packages = (*_PACKAGES, *(name for name in _LIBRARIES if name in used))
     versions = {name: version_of(name) for name in packages} | code_versions(version.types)
     return Environment(platform.python_version(), platform.platform(), versions)

@@ -17,7 +17,7 @@ from tasks.core.storage import json_reader
 from tasks.train.assessment.assess import Assessment
 from tasks.train.data.drift import Reference
 from tasks.train.data.training_set import Problem
-from tasks.train.evaluation.results import Calibration
+from tasks.train.evaluation.results import Calibration, Combination
 
 VERSION_FILE = "metrics.json"
 CARD = "model_card.md"
@@ -34,8 +34,22 @@ class _Kept(BaseModel):
 class KeptCandidate(_Kept):
     """A candidate, as its pipeline declared it."""
 
-    estimator: str
+    estimator: str = ""
+    """Import path; an ensemble has none."""
     params: dict[str, JsonValue] = {}
+    vote: tuple[str, ...] = ()
+    stack: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Return the candidates that an ensemble is made of."""
+        return (*self.vote, *self.stack)
+
+    @property
+    def made_by(self) -> str:
+        """Return in a few words what it is."""
+        kind = "vote" if self.vote else "stack"
+        return self.estimator or f"a {kind} of {', '.join(self.members)}"
 
 
 class KeptTraining(_Kept):
@@ -107,6 +121,8 @@ class Version:
     """How the features were spread over the rows learnt from."""
     model: str = ""
     """Fingerprint of all that the model depends on: training set, candidate, seed, library versions; versions made before it was kept have none."""
+    combination: Combination | None = None
+    """Of an ensemble."""
     calibration: Calibration | None = None
     """What correcting its probabilities made of it, where the candidate asks for that."""
     assessment: Assessment | None = None
@@ -125,6 +141,25 @@ class Version:
     def declared(self) -> KeptCandidate:
         """Return the candidate, as the pipeline declared it."""
         return self.training.candidates[self.candidate]
+
+    @property
+    def members(self) -> dict[str, KeptCandidate]:
+        """Return the candidates that an ensemble is made of, by their names."""
+        return {name: self.training.candidates[name] for name in self.declared.members}
+
+    @property
+    def estimators(self) -> tuple[str, ...]:
+        """Return the import paths of all that is fitted within the model."""
+        final = self.combination.final if self.combination else None
+        return tuple(
+            filter(None, (self.declared.estimator, *(each.estimator for each in self.members.values()), final))
+        )
+
+    @property
+    def declared_params(self) -> dict[str, JsonValue]:
+        """Return the parameters that the pipeline declared; of an ensemble, by member."""
+        within = {f"{name}.{key}": value for name, each in self.members.items() for key, value in each.params.items()}
+        return self.declared.params | within
 
 
 _read = json_reader(Version)

@@ -34,7 +34,7 @@ def calls_of(jobs: tuple[CandidateJob, ...]) -> list[Call]:
     data = [(*read_rows(jobs[0], train)[:2], *read_rows(jobs[0], test)[:2]) for train, test in sides]
     features = observe(features_of(jobs[0].training, schema), data[0][0])
     return [
-        (build_model(job.candidate, features, job.training.seed), x, x_test, y, y_test)
+        (build_model(job.single, features, job.training.seed), x, x_test, y, y_test)
         for job in jobs
         for x, y, x_test, y_test in data
     ]

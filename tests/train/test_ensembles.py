@@ -1,0 +1,235 @@
+"""Votes and stacks of candidates: what they say is what scikit-learn's own say of the same folds, and no member is fitted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict, cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from tasks.core.errors import TrainingError
+from tasks.train.checks.section import check_training
+from tasks.train.evaluation.folds import evaluate_fold
+from tasks.train.evaluation.holdout import judge_finalist, refit_member
+from tasks.train.evaluation.job import CandidateJob
+from tasks.train.evaluation.members import combine_fold
+from tasks.train.evaluation.out_of_fold import read_out_of_fold
+from tasks.train.evaluation.output_file import keep_output, read_output
+from tasks.train.evaluation.results import keep_part
+from tasks.train.models.ensembles import same_classes
+from tasks.train.models.model_file import load_model
+from tests.train.conftest import LOGISTIC, check_rows, sklearn_table, training
+
+Jobs = Callable[..., dict[str, CandidateJob]]
+QUERY = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
+TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 3}}
+CLASSES = {
+    "logistic": LOGISTIC,
+    "tree": TREE,
+    "blend": {"vote": ["logistic", "tree"], "weights": [2, 1]},
+    "stacked": {"stack": ["logistic", "tree"]},
+}
+AMOUNTS = {
+    "ridge": {"estimator": "sklearn.linear_model.Ridge"},
+    "tree": {"estimator": "sklearn.tree.DecisionTreeRegressor", "params": {"max_depth": 3}},
+    "blend": {"vote": ["ridge", "tree"]},
+    "stacked": {"stack": ["ridge", "tree"]},
+}
+
+
+def fold_scores(planned: dict[str, CandidateJob]) -> dict[str, list[float]]:
+    """Return the scores of the folds of all candidates, members first."""
+    scores: dict[str, list[float]] = {}
+    for job in planned.values():
+        found = [evaluate_fold(job, fold) for fold in range(len(job.split.folds))]
+        assert [each.error for each in found] == [None] * len(found)
+        for each in found:
+            keep_part(job, each)
+        scores[job.name] = [each.score or 0.0 for each in found]
+    return scores
+
+
+def judged(planned: dict[str, CandidateJob], name: str) -> float:
+    """Return the score on the hold-out of an ensemble, after its members were fitted."""
+    for member in planned[name].members:
+        keep_part(member, refit_member(member))
+    found = judge_finalist(planned[name])
+    assert found.error is None
+    return found.score
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "wine"])
+def test_classes_are_those_of_plain_sklearn(jobs: Jobs, name: str) -> None:
+    """Folds of a vote, folds of a stack, and both on the hold-out, to 1e-12."""
+    table = sklearn_table(name)
+    planned = jobs(table, query=QUERY, metric="neg_log_loss", candidates=CLASSES)
+
+    scores = fold_scores(planned)
+
+    features = pd.DataFrame({column: values for column, values in table.items() if column.startswith("x")})
+    train, test = train_test_split(np.arange(len(features)), test_size=0.2, random_state=42, stratify=table["y"])
+    x, y = features.iloc[train], table["y"][train]
+    members = [
+        ("logistic", make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, random_state=42))),
+        ("tree", DecisionTreeClassifier(max_depth=3, random_state=42)),
+    ]
+    folds = StratifiedKFold(5, shuffle=True, random_state=42)
+    vote = VotingClassifier(members, voting="soft", weights=[2, 1])
+    alone = cross_val_score(vote, x, y, cv=folds, scoring="neg_log_loss")
+    np.testing.assert_allclose(scores["blend"], alone, rtol=0, atol=1e-12)
+    told = np.hstack([cross_val_predict(each, x, y, cv=folds, method="predict_proba") for _, each in members])
+    told = told[:, 1::2] if name == "breast_cancer" else told
+    final = LogisticRegression(random_state=42)
+    alone = cross_val_score(final, told, y, cv=folds, scoring="neg_log_loss")
+    np.testing.assert_allclose(scores["stacked"], alone, rtol=0, atol=1e-12)
+    scorer = get_scorer("neg_log_loss")
+    held_out = features.iloc[test], table["y"][test]
+    assert judged(planned, "blend") == pytest.approx(scorer(vote.fit(x, y), *held_out), abs=1e-12)
+    stack = StackingClassifier(members, final, cv=folds).fit(x, y)
+    assert judged(planned, "stacked") == pytest.approx(scorer(stack, *held_out), abs=1e-12)
+    loaded = load_model(planned["stacked"].folder / "model.skops")
+    np.testing.assert_allclose(loaded.predict_proba(held_out[0]), stack.predict_proba(held_out[0]), rtol=0, atol=1e-12)
+
+
+def test_amounts_are_those_of_plain_sklearn(jobs: Jobs) -> None:
+    """Of the diabetes data, the same."""
+    table = sklearn_table("diabetes")
+    planned = jobs(table, query=QUERY, metric="r2", task="regression", candidates=AMOUNTS)
+
+    scores = fold_scores(planned)
+
+    features = pd.DataFrame({column: values for column, values in table.items() if column.startswith("x")})
+    train, test = train_test_split(np.arange(len(features)), test_size=0.2, random_state=42)
+    x, y = features.iloc[train], table["y"][train]
+    members: list[Any] = [
+        ("ridge", make_pipeline(StandardScaler(), Ridge(random_state=42))),
+        ("tree", DecisionTreeRegressor(max_depth=3, random_state=42)),
+    ]
+    folds = KFold(5, shuffle=True, random_state=42)
+    vote = VotingRegressor(members)
+    np.testing.assert_allclose(scores["blend"], cross_val_score(vote, x, y, cv=folds), rtol=0, atol=1e-12)
+    told = np.column_stack([cross_val_predict(each, x, y, cv=folds) for _, each in members])
+    np.testing.assert_allclose(scores["stacked"], cross_val_score(RidgeCV(), told, y, cv=folds), rtol=0, atol=1e-12)
+    held_out = features.iloc[test], table["y"][test]
+    assert judged(planned, "blend") == pytest.approx(vote.fit(x, y).score(*held_out), abs=1e-12)
+    stack = StackingRegressor(members, RidgeCV(), cv=folds).fit(x, y)
+    assert judged(planned, "stacked") == pytest.approx(stack.score(*held_out), abs=1e-12)
+
+
+TIMED = {"at": pd.date_range("2024-01-01", periods=240, freq="h"), "group": [i // 6 for i in range(240)]}
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        {"by": "time", "column": "at", "folds": 3, "gap": "12h"},
+        {"by": "group", "column": "group", "folds": 3},
+        {"by": "random", "folds": 3, "repeats": 2},
+    ],
+)
+def test_no_final_model_learns_from_what_it_is_judged_on(jobs: Jobs, split: dict[str, Any]) -> None:
+    """Whatever is true of a fold's test rows, and of all that the fold does not train on, what a stack says of them is the same."""
+    rows = 240
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=rows)
+    y = (x + generator.normal(size=rows) > 0).astype(int)
+    columns = {**TIMED, "x": x, "z": generator.normal(size=rows), "y": y}
+    candidates = {"logistic": LOGISTIC, "tree": TREE, "stacked": {"stack": ["logistic", "tree"]}}
+    planned = jobs(columns, split=split, candidates=candidates, metric="neg_log_loss")
+    fold_scores(planned)
+    job, fold = planned["stacked"], len(planned["stacked"].split.folds) - 1 if split["by"] != "time" else 1
+    said, tested, _ = combine_fold(job, fold)
+
+    train = job.split.sides(fold).train
+    for member in job.members:
+        for path in member.folder.glob("fold-*.arrow"):
+            kept, output = read_output(path)
+            unknown = ~np.isin(kept, train)
+            keep_output(path, replace(output, truth=np.where(unknown, 1 - output.truth, output.truth)), kept)
+    again, _, _ = combine_fold(job, fold)
+
+    assert np.isin(job.split.sides(fold).test, tested).all()
+    np.testing.assert_array_equal(again.probability, said.probability)
+    assert (again.truth != said.truth).all()
+
+
+def test_by_time_the_first_span_is_the_mean(jobs: Jobs) -> None:
+    """There nothing was said of rows before it; the leaderboard tells so."""
+    columns = {**TIMED, "x": np.arange(240.0) % 7, "y": [i % 7 > 3 for i in range(240)]}
+    candidates = {"logistic": LOGISTIC, "tree": TREE, "blend": {"vote": ["logistic", "tree"]}}
+    candidates["stacked"] = {"stack": ["logistic", "tree"]}
+    planned = jobs(columns, split={"by": "time", "column": "at", "folds": 3}, candidates=candidates, metric="roc_auc")
+
+    scores = fold_scores(planned)
+
+    assert scores["stacked"][0] == scores["blend"][0]
+    told = [evaluate_fold(planned["stacked"], fold).warnings for fold in range(3)]
+    assert [len(each) for each in told] == [1, 0, 0]
+    assert "fold 1: nothing was said of rows before it that a final model could be fitted on" in told[0][0]
+
+
+def test_rows_count_by_their_weights_to_a_final_model(jobs: Jobs) -> None:
+    """A fold of a stack is what plain scikit-learn makes of the same weights; a final model that takes none is told."""
+    table = sklearn_table("breast_cancer")
+    table["w"] = np.random.default_rng(0).uniform(0.5, 3, len(table["y"]))
+    near = {"stack": ["logistic", "tree"], "final": {"estimator": "sklearn.neighbors.KNeighborsClassifier"}}
+    wanted = {name: CLASSES[name] for name in ("logistic", "tree", "stacked")}
+    asked = {"query": QUERY, "weights": "w", "positive": 1, "metric": "neg_log_loss"}
+    planned = jobs(table, **asked, candidates={**wanted, "near": near})
+
+    refused = planned.pop("near")
+    fold_scores(planned)
+    said, rows, _ = combine_fold(planned["stacked"], 0)
+
+    known = [read_out_of_fold(planned[name]) for name in ("logistic", "tree")]
+    order = np.argsort(known[0].rows)
+    told = np.column_stack([each.output.probability[order, 1] for each in known if each.output.probability is not None])
+    learnt, truth = known[0].folds[order] != 0, known[0].output.truth[order]
+    final = LogisticRegression(random_state=42)
+    final.fit(told[learnt], truth[learnt], sample_weight=table["w"][known[0].rows[order]][learnt])
+    assert said.weight is not None
+    assert said.probability is not None
+    assert (said.weight == table["w"][rows]).all()
+    np.testing.assert_allclose(said.probability, final.predict_proba(told[~learnt]), rtol=0, atol=1e-12)
+    error = str(evaluate_fold(refused, 0).error)
+    assert (
+        "near: sklearn.neighbors.KNeighborsClassifier takes no weights of rows, and training.weights has them" in error
+    )
+
+
+def test_what_cannot_be_a_part_of_an_ensemble_is_told_before_any_fit() -> None:
+    """A member without probabilities, a final model of the other task, and parameters that it has not."""
+    svm = {"estimator": "sklearn.svm.LinearSVC"}
+    final = {"estimator": "sklearn.linear_model.Ridge", "params": {"alpah": 1}}
+    asked = training(candidates={"svm": svm, "tree": TREE, "odd": {"stack": ["svm", "tree"], "final": final}})
+
+    assert check_training(asked) == [
+        "training.candidates.odd.final.params.alpah: Ridge has no parameter 'alpah'; did you mean alpha?"
+    ]
+    with pytest.raises(TrainingError) as told:
+        check_rows(asked, pa.table({"x": np.arange(40.0), "y": ["a", "b"] * 20}))
+    assert str(told.value).splitlines() == [
+        "training.candidates.odd.final.estimator: 'sklearn.linear_model.Ridge' is a regressor, but the target 'y' asks for "
+        "classification; choose a classifier",
+        "training.candidates.odd: its member svm, sklearn.svm.LinearSVC, tells no probabilities, which an ensemble is made "
+        "of; add calibrate: sigmoid to svm, or take it out",
+    ]
+
+
+def test_members_that_know_other_classes_are_no_ensemble() -> None:
+    """Their probabilities are of different classes, of which a mean would mean nothing."""
+    with pytest.raises(
+        TrainingError, match="its members one and two do not know the same classes, 3 and 2; take calibrate"
+    ):
+        same_classes({"one": np.array(["a", "b", "c"]), "two": np.array(["a", "b"])})
