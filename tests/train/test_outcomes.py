@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,11 +23,15 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from tasks.config import Pipeline
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.storage import DataFolder
+from tasks.train.assessment.assess import Assessment
+from tasks.train.assessment.conformal import Conformal, Covered
+from tasks.train.assessment.figures import Figure
+from tasks.train.assessment.threshold import Threshold
 from tasks.train.predict.awaited import await_truth
 from tasks.train.predict.batches import predict_rows
 from tasks.train.predict.inputs import read_input
 from tasks.train.predict.prediction import Prediction
-from tasks.train.truth.judge import judge_predictions
+from tasks.train.truth.judge import judge_predictions, remember_told
 from tasks.train.truth.scores import Judged
 from tests.train.conftest import LOGISTIC, sklearn_table, training, write_table
 from tests.train.publishing import judge
@@ -240,3 +249,121 @@ def test_predictions_without_the_key_are_told_and_not_kept(project: Project) -> 
         in other.problems
     )
     assert judged.weeks == other.weeks == ()
+
+
+DECISION = Threshold(
+    "the least cost", 0.3, 0, 1, 100, {}, {"cost of a row": Figure(0.1, None, None)}, Figure(0.0, None, None), ()
+)
+COVERED = Covered(100, 90, (0.8, 0.95))
+MARGINS = Conformal(0.9, "row", 100, "", 120.0, COVERED, low=-60.0, high=60.0)
+SETS = Conformal(0.9, "row", 100, "", 1.5, COVERED, threshold=0.6)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "assessment"),
+    [
+        ("breast_cancer", "neg_log_loss", Assessment("", decision=DECISION)),
+        ("diabetes", "neg_root_mean_squared_error", Assessment("", intervals=MARGINS)),
+        ("iris", "accuracy", Assessment("", intervals=SETS)),
+    ],
+)
+def test_costs_and_coverage_are_counted_plainly(tmp_path: Path, name: str, metric: str, assessment: Assessment) -> None:
+    """Of two classes with the positive one first, of amounts, and of three classes; with weights."""
+    columns = {**sklearn_table(name), "w": [1.0 + number % 3 for number in range(len(sklearn_table(name)["y"]))]}
+    estimator = "sklearn.linear_model.Ridge" if name == "diabetes" else LOGISTIC["estimator"]
+    asked = {"query": "SELECT * EXCLUDE (row) FROM rows", "metric": metric, "weights": "w"}
+    positive = {"positive": 0} if name == "breast_cancer" else {}
+    judge(tmp_path, columns, {"estimator": estimator}, **asked, **positive).decide()
+    project = Project(DataFolder.at(tmp_path), columns)
+    (path,) = project.folder.models("toy").glob("v0*/metrics.json")
+    version = json.loads(path.read_text())
+    version["assessment"] = asdict(assessment)
+    version["training"]["decision"] = {"cost": {"fp": 1, "fn": 20}} if positive else None
+    path.write_text(json.dumps(version))
+    project.predict("rows", MONDAY)
+    project.learn({"row": columns["row"], "y": columns["y"]})
+
+    (found,) = project.figures(project.judge(MONDAY + timedelta(days=30))).to_dict("records")
+
+    (file,) = (project.folder.truth("toy") / "predictions").iterdir()
+    said = pd.read_parquet(file).sort_values("key_1")
+    truth, weight = np.array(columns["y"]), np.array(columns["w"])
+    if positive:
+        sure = said["probability_0"].to_numpy()
+        costs = np.where(truth == 0, 20.0 * (sure < 0.3), 1.0 * (sure >= 0.3))
+        halves = np.where(truth == 0, 20.0 * (sure < 0.5), 1.0 * (sure >= 0.5))
+        plain = {
+            metric: -log_loss(truth == 0, sure, sample_weight=weight),
+            "cost of a row": np.average(costs, weights=weight),
+            "gain over 0.5": np.average(halves - costs, weights=weight),
+        }
+    elif name == "diabetes":
+        off = np.abs(truth - said["prediction"])
+        squared = np.average(np.square(off), weights=weight)
+        plain = {metric: -np.sqrt(squared), "coverage": np.mean(off <= 60), "rmse": np.sqrt(squared)}
+    else:
+        inside = [label in labels for label, labels in zip(truth, said["prediction_set"], strict=True)]
+        right = np.average(said["prediction"] == truth, weights=weight)
+        plain = {metric: right, "coverage": np.mean(inside)}
+    for figure, value in plain.items():
+        assert abs(found[figure] - value) < 1e-12, figure
+
+
+def test_a_score_that_falls_is_told_once(project: Project) -> None:
+    """Once its week is over and old enough, and not of a week that is as the hold-out."""
+    project.predict("rows", MONDAY)
+    project.predict("rows", MONDAY + timedelta(days=7))
+    truth = np.array(project.columns["y"])
+    outcomes = {"row": project.columns["row"], "y": truth}
+    project.learn(outcomes)
+    before = project.judge(MONDAY + timedelta(days=20))
+    project.learn({**outcomes, "y": np.roll(truth, 7)})
+
+    early = project.judge(MONDAY + timedelta(days=12))
+    fallen = project.judge(MONDAY + timedelta(days=20))
+    remember_told("toy", project.folder, fallen.untold)
+    again = project.judge(MONDAY + timedelta(days=30))
+
+    assert before.untold == early.untold == ()
+    assert [week.week for week in fallen.untold] == [date(2026, 11, 2)]
+    assert [week.week for week in again.untold] == [date(2026, 11, 9)]
+    assert [week.has_fallen for week in again.weeks] == [True, True]
+
+
+KILLED = """
+import os, signal, sys
+from datetime import datetime
+from pathlib import Path
+from tasks.config import Pipeline
+from tasks.core.storage import DataFolder
+from tasks.train.assessment.assess import Assessment
+from tasks.train.assessment.conformal import Conformal, Covered
+from tasks.train.assessment.figures import Figure
+from tasks.train.assessment.threshold import Threshold
+from tasks.train.truth import judge
+
+judge.keep_state = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+judge.judge_predictions(Pipeline.model_validate_json(sys.argv[1]), DataFolder.at(Path(sys.argv[2])), datetime.fromisoformat(sys.argv[3]))
+"""
+
+
+def test_what_was_killed_is_done_again(project: Project) -> None:
+    """Between the table and what is known of it; the next run comes to the same, and leaves nothing else."""
+    project.predict("rows", MONDAY)
+    project.learn({"row": project.columns["row"], "y": project.columns["y"]})
+    later = MONDAY + timedelta(days=30)
+    arguments = [project.pipeline.model_dump_json(), str(project.folder.root), later.isoformat()]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False)
+    table = project.folder.truth("toy") / "scores.parquet"
+    written = table.read_bytes()
+
+    judged = project.judge(later)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert (len(judged.scored), table.read_bytes()) == (1, written)
+    assert sorted(path.name for path in table.parent.iterdir()) == [
+        "awaited.json",
+        "predictions",
+        "scores.parquet",
+        "state.json",
+    ]

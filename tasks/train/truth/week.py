@@ -5,7 +5,7 @@ interval that is wider, of 1.96 errors below and 3.10 above, lies below the hold
 are exceeded on one side in 0.05 of 52 cases, so that of the weeks of a year in which nothing has changed one is told in
 at most one year of twenty (Bonferroni), and what the hold-out's score owes to chance is in its interval. The error is
 the deviation of the bootstrap's draws, which tell it with fewer draws than such a quantile. Simulated:
-`python -m tests.benchmarks truth`.
+`python -m tests.benchmarks assess`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tasks.train.data.types import Array
 from tasks.train.evaluation.metrics import ModelOutput
 from tasks.train.evaluation.output_file import PROBABILITY
 from tasks.train.evaluation.predictions import Predictions, replay
-from tasks.train.evaluation.statistics import Bootstrap, bootstrap_scores, draws_of, percentile_interval
+from tasks.train.evaluation.statistics import DRAWS, Bootstrap, Score, bootstrap_scores, draws_of, percentile_interval
 from tasks.train.predict.awaited import UNIT, WEIGHT
 from tasks.train.predict.intervals import HIGH, LOW, SET
 from tasks.train.registry.version import Version
@@ -94,22 +94,27 @@ def _score(predictions: Predictions, metric: str) -> float:
 
 
 def _sure(version: Version, week: Week, predictions: Predictions) -> tuple[tuple[float, float] | None, float | None]:
-    """Return the interval of the score, and how far above the score it may be in truth; of few rows neither."""
-    output, split = week.output, version.training.split
-    held = HeldOutRows(
-        version.metric, version.training.seed, None if output.classes is None else output.truth, week.units
-    )
-    rows = len(output.truth)
-    is_grouped = isinstance(split, GroupSplit) and week.units is None
-    if is_grouped or rows < FEWEST_ROWS or held.count_certain(np.arange(rows)) < FEWEST_OF_CLASS:
+    """Return the interval of the score, and how far above the score it may be in truth; neither where that cannot be told."""
+    output, training = week.output, version.training
+    if isinstance(training.split, GroupSplit) and week.units is None:
         return None, None
-    drawn = Bootstrap(rows, held.seed, draws_of(rows), strata=held.strata, groups=week.units)
-    scores = bootstrap_scores(predictions.scoring(version.metric), drawn)
+    classes = None if output.classes is None else output.truth
+    held = HeldOutRows(version.metric, training.seed, classes, week.units)
+    interval, bound = how_sure(held, predictions.scoring(version.metric), len(output.truth))
+    is_weighed_alike = training.weights is None or output.weight is not None
+    return interval, bound if is_weighed_alike else None
+
+
+def how_sure(
+    held: HeldOutRows, score: Score, rows: int, draws: int = DRAWS
+) -> tuple[tuple[float, float] | None, float | None]:
+    """Return the interval of a score of rows, and how far above the score it may be in truth; of few rows neither."""
+    if rows < FEWEST_ROWS or held.count_certain(np.arange(rows)) < FEWEST_OF_CLASS:
+        return None, None
+    drawn = Bootstrap(rows, held.seed, draws_of(rows, draws), strata=held.strata, groups=held.units)
+    scores = bootstrap_scores(score, drawn)
     low, high = percentile_interval(scores)
-    if not math.isfinite(low):
-        return None, None
-    is_weighed_alike = version.training.weights is None or output.weight is not None
-    return (low, high), ERRORS * float(np.nanstd(scores)) if is_weighed_alike else None
+    return ((low, high), ERRORS * float(np.nanstd(scores))) if math.isfinite(low) else (None, None)
 
 
 def _assess(version: Version, week: Week, *, is_sure: bool) -> Iterator[Figure]:
