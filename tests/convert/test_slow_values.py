@@ -18,7 +18,9 @@ import xlsxwriter
 from tasks.convert.formats import parquet
 from tasks.convert.formats.excel import workbook
 from tasks.convert.formats.excel.cells import Grid
-from tasks.convert.formats.json import document
+from tasks.convert.formats.json import damaged, document, lines, mixed, rows
+from tasks.convert.formats.json.names import SAMPLE_BYTES, LinesRead
+from tasks.convert.formats.json.table import SAMPLE_LINES
 from tasks.convert.schema import written
 from tasks.convert.table import job
 from tests.benchmarks.json_lines import write_records
@@ -57,6 +59,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         (parquet, "write_objects"),
         (document, "_value_of"),
         (document, "write_each"),
+        (damaged, "flatten"),
+        (lines, "rows_of_line"),
+        (damaged, "rows_of_line"),
+        (mixed, "_write"),
+        (rows, "json_type"),
+        (LinesRead, "read"),
         (job, "Naming"),
     ):
         count(module, name)
@@ -145,6 +153,46 @@ def test_no_record_of_a_document_that_does_not_fit_is_read_again(
     assert table.rows_rejected > table.rows_received // 2
     assert (calls["_value_of"], calls["write_each"]) == (0, len(["no rows", "unfit"]))
     assert read_rejects(tmp_path)[0]["raw"] == json.dumps(rows[1])
+
+
+@pytest.mark.parametrize("kind", ["flat", "document"])
+def test_only_what_is_mixed_of_flat_records_is_read_by_itself(
+    tmp_path: Path, flights: Flights, calls: Counter[str], kind: str
+) -> None:
+    """The other keys are parsed at once as they stand, and no line is written anew for it."""
+    records = [row | {"v": [f"x{n}", n, [n, "y"], None][n % 4]} for n, row in enumerate(flights.rows)]
+    write_records(inbox(tmp_path), kind, records, BYTES)
+
+    table = make_table(tmp_path, files_source(columns={"v": "int"}, table=NO_LIMIT))
+
+    assert 0 < table.rows_rejected < table.rows_received
+    assert (calls["json_type"], calls["_write"], calls["rows_of_line"]) == (len(["v"]), 0, 0)
+    assert calls["read"] <= len(["at once", "the others"]) * SAMPLE_LINES
+
+
+@pytest.mark.parametrize("kind", ["flat", "document"])
+def test_no_line_with_two_values_for_one_column_is_read_by_itself(
+    tmp_path: Path, flights: Flights, calls: Counter[str], kind: str
+) -> None:
+    """Whether a line has depends on its keys, and is told once for all lines that have the same."""
+    rows = [row | {"a": {"b": n}} | ({"a.b": 5} if n % 3 else {}) for n, row in enumerate(flights.rows)]
+    write_records(inbox(tmp_path), kind, rows, BYTES)
+
+    table = make_table(tmp_path, files_source(table=NO_LIMIT))
+
+    assert table.rows_rejected > table.rows_received // 2
+    assert (calls["flatten"], calls["rows_of_line"]) == (len(["twice", "once"]), 0)
+
+
+def test_of_long_lines_fewer_are_read_by_themselves(tmp_path: Path, calls: Counter[str]) -> None:
+    """As many as tell what a block holds, be its columns a thousand."""
+    line = json.dumps({f"c{n}": n for n in range(1000)})
+    (inbox(tmp_path) / "a.jsonl").write_text(f"{line}\n" * (SAMPLE_BYTES // len(line) * 3))
+
+    table = make_table(tmp_path, files_source())
+
+    assert table.rows_table > FEW
+    assert calls["read"] <= SAMPLE_BYTES // len(line) + 2
 
 
 def test_how_columns_are_named_is_not_told_of_each(tmp_path: Path, calls: Counter[str]) -> None:

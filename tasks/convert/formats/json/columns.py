@@ -141,9 +141,9 @@ def flatten_table(table: pa.Table, shape: Shape, explode: str | None, *, keeps_e
 
 def _flatten(column: JsonColumn, explode: str | None) -> Iterator[JsonColumn]:
     """Yield the columns of an object's keys, and of theirs."""
-    for place, (key, inner) in enumerate(column.shape.keys.items()):
+    for (key, inner), values in zip(column.shape.keys.items(), column.values.flatten(), strict=True):
         at = column.place.down(key)
-        found = JsonColumn(at, pc.struct_field(column.values, [place]), inner, column.taken)
+        found = JsonColumn(at, values, inner, column.taken)
         yield found
         if inner.is_object and at.name != explode:
             yield from _flatten(found, explode)
@@ -159,6 +159,6 @@ def _is_finite(values: pa.Array) -> bool:
 def may_be_empty(column: JsonColumn, window: ByteView) -> bool:
     """Return whether some objects of a column may have no keys, where pyarrow knows of no value of theirs."""
     nothing = pc.is_valid(column.values)
-    for place in range(column.values.type.num_fields):
-        nothing = pc.and_(nothing, pc.is_null(pc.struct_field(column.values, [place])))
+    for values in column.values.flatten():
+        nothing = pc.and_(nothing, pc.is_null(values))
     return bool(pc.any(nothing).as_py()) and _EMPTY.search(window.view) is not None

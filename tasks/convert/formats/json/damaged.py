@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,7 +15,17 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.lines import JsonBlock, Line, has_object_in_each, read_lines
 from tasks.convert.formats.json.mixed import read_but_mixed
 from tasks.convert.formats.json.odd import read_but_odd
-from tasks.convert.formats.json.rows import NotARowError, is_refusal, may_be_half, reject_of, rows_of_line
+from tasks.convert.formats.json.rows import (
+    TWICE,
+    NotARowError,
+    are_deep,
+    decode_together,
+    flatten,
+    is_refusal,
+    may_be_half,
+    reject_of,
+    rows_of_line,
+)
 from tasks.convert.formats.json.table import SAMPLE_LINES, read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema
 from tasks.convert.schema.misfits import sort_misfits
@@ -23,6 +34,7 @@ _Members = dict[str, msgspec.Raw]
 _decode = msgspec.json.Decoder(_Members).decode
 _skipper = msgspec.json.Decoder(msgspec.defstruct("Line", []))  # all keys are passed over
 _EMPTY = re.compile(rb"\{\s*\}")
+_DOTTED = re.compile(rb'\.[^"]*"\s*:')  # a key with a dot, or a text that looks like one
 
 
 def read_but_damaged(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LINES) -> RawBlock | None:
@@ -32,11 +44,11 @@ def read_but_damaged(block: JsonBlock, schema: Schema, sample_lines: int = SAMPL
         TableError: the others have too many different columns.
 
     """
-    lines = [] if _are_fit(block) else block.lines
-    unfit = _find_unfit(block, lines)
+    unfit = {} if _are_fit(block) else _find_unfit(block, block.lines)
+    unfit |= dict.fromkeys(_find_twice(block, unfit), TWICE)
     if not unfit:
         return None
-    others = replace(block, window=block.without(lines[place] for place in unfit))
+    others = replace(block, window=block.without(unfit))
     ways = (read_at_once, read_but_odd, read_but_mixed)
     read = (found for way in ways if (found := way(others, schema, sample_lines)) is not None)
     found = next(read, None) or read_lines(others)
@@ -84,6 +96,28 @@ def _is_doubtful(line: bytes, block: JsonBlock) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return True
     return not members or _is_no_list(members, block.explode) or (not block.typed and is_refusal(members))
+
+
+def _find_twice(block: JsonBlock, unfit: Collection[int]) -> list[int]:
+    """Return the other lines that have two values for one column, by their places: all, or none of them.
+
+    Whether a line has depends on its keys alone, and most have the same as others.
+    """
+    window = block.window
+    if block.explode is not None or not (_DOTTED.search(window.view) or b"\\u002" in window):
+        return []
+    values = decode_together(block.without(unfit))
+    others = np.delete(np.arange(len(block.numbers)), list(unfit))
+    if values is None or len(values) != len(others) or set(map(type, values)) != {dict} or are_deep(window, values):
+        return []
+    keys = list(map(_keys_of, values))
+    has_twice = {each: flatten(value) is None for each, value in dict(zip(keys, values, strict=True)).items()}
+    return [place for place, each in zip(others.tolist(), keys, strict=True) if has_twice[each]]
+
+
+def _keys_of(value: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the keys of an object, and of the objects that it holds."""
+    return *value, tuple([(key, _keys_of(inner)) for key, inner in value.items() if type(inner) is dict and inner])
 
 
 def _is_no_list(members: Mapping[str, msgspec.Raw], explode: str | None) -> bool:

@@ -284,9 +284,10 @@ class RecordBlock:
 
 def _rewrite_each(records: Sequence[msgspec.Raw]) -> Sequence[str]:
     """Return records as Python writes them."""
-    if not any(may_be_half(bytes(record)) for record in records):
+    together = b"[" + b",".join(records) + b"]"
+    if not may_be_half(together):
         with suppress(msgspec.DecodeError, RecursionError):  # msgspec refuses some that Python reads
-            return write_each(list(map(_decode, records)))
+            return write_each(_decode(together))
     return [_read(_value_of(record))[0] for record in records]
 
 

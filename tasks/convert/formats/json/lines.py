@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -82,11 +82,13 @@ class JsonBlock:
         is_blank = [not bytes(self.window.view[start:stop]).strip() for start, stop in spans]
         return self.first_line + np.delete(np.arange(len(starts)), may_be_blank[np.array(is_blank, bool)])
 
-    def without(self, lines: Iterable[Line]) -> ByteView:
-        """Return the bytes with blanks in place of some lines, so that all others stand where they stood."""
+    def without(self, places: Collection[int]) -> ByteView:
+        """Return the bytes with blanks in place of some of the lines that are not blank, so that all others stand where they stood."""
         data = bytearray(self.window.data)
-        for _, start, line in lines:
-            data[start : start + len(line)] = b" " * len(line)
+        lines = self.numbers[np.array(list(places), np.int64)] - self.first_line
+        starts, stops = (each[lines].tolist() for each in self.window.line_spans)
+        for start, stop in zip(starts, stops, strict=True):
+            data[start:stop] = b" " * (stop - start)
         return ByteView.of(data)
 
     def locate(self, places: np.ndarray) -> pa.Table:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json.lines import JsonBlock, read_flat, read_lines
-from tasks.convert.formats.json.rows import Row, rows_of_line
+from tasks.convert.formats.json.lines import JsonBlock, read_lines
+from tasks.convert.formats.json.names import SAMPLE_BYTES
+from tasks.convert.formats.json.rows import (
+    Row,
+    are_deep,
+    columns_of,
+    decode_together,
+    flatten,
+    may_be_half,
+    rows_of_line,
+)
 from tasks.convert.formats.json.shape import InDoubtError, Shape
 from tasks.convert.formats.json.table import SAMPLE_LINES, NamedBlock, read_named
 from tasks.convert.schema.blocks import RawBlock, Schema
@@ -33,27 +45,35 @@ _write_lines = msgspec.json.Encoder().encode_lines
 def read_but_mixed(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LINES) -> RawBlock | None:
     """Return the rows of all lines as `read_lines` does, some of their keys read by themselves; None where others are in doubt, or a line is no row.
 
-    Which keys these are is a guess: `read_at_once` still refuses all others of which one is in doubt. Records without objects within
-    are decoded together in less time than they are divided.
+    Which keys these are is a guess: `read_at_once` still refuses all others of which one is in doubt.
     """
     if not block.typed:
         return None
-    lines = [line for _, _, line in block.lines]
     try:
-        shape, mixed = _find_mixed([*lines[:sample_lines], *lines[sample_lines :: max(len(lines) // _SAMPLE, 1)]])
-        if not any(dict in inner.kinds for inner in shape.keys.values()) and (flat := read_flat(block)) is not None:
-            return flat
-        if block.explode is not None and block.explode.partition(".")[0] in mixed:
+        head, others = _sample(block, sample_lines)
+        found = _find_mixed([*head, *others])
+        if block.explode is not None and block.explode.partition(".")[0] in found.keys:
             return None
-        members, apart = _divide(block.window, len(lines), mixed)
-        named = read_named(replace(block, window=_write(members)), schema, sample_lines)
-        if named is None or named.block.records != len(lines) or (named.exploded and named.block.empty):
+        named, alone = _read_flat(block, schema, sample_lines, found) or _divide(block, schema, sample_lines, found)
+        if named is None or named.block.records != len(block.numbers) or (named.exploded and named.block.empty):
             return None
-        alone = _read_alone(block, apart)
-        names = _names(block, lines[:sample_lines], list(named.columns), list(alone))
+        names = _names(block, head, list(named.columns), list(alone))
         return _put_together(block, schema, named, alone, names)
     except (ValueError, RecursionError, TableError, InDoubtError):
         return None  # told of all lines
+
+
+@dataclass(frozen=True)
+class _Mixed:
+    """The shape of some lines, the keys whose values pyarrow does not read as Python does, and those that come twice in a line."""
+
+    shape: Shape
+    keys: Collection[str]
+    twice: Collection[str]
+
+
+def _has_objects(shape: Shape) -> bool:
+    return dict in shape.kinds or (shape.elements is not None and _has_objects(shape.elements))
 
 
 def _put_together(
@@ -88,21 +108,53 @@ def _put_together(
     )
 
 
-def _divide(window: ByteView, lines: int, mixed: set[str]) -> tuple[list[_Members], list[_Members]]:
-    """Return the members of each line that are read with those of the others, and those that are read by themselves.
+def _sample(block: JsonBlock, first: int) -> tuple[list[bytes], list[bytes]]:
+    """Return the first lines, and some of the others: of long lines fewer."""
+    lines = block.numbers - block.first_line
+    starts, stops = (each[lines] for each in block.window.line_spans)
+    first = min(first, int(np.searchsorted(starts, SAMPLE_BYTES)))
+    step = max(len(lines) // _SAMPLE, len(block.window) // SAMPLE_BYTES, 1)
+    spans = list(zip(starts.tolist(), stops.tolist(), strict=True))
+    head, others = ([bytes(block.window.view[a:b]) for a, b in some] for some in (spans[:first], spans[first::step]))
+    return head, others
+
+
+def _read_flat(
+    block: JsonBlock, schema: Schema, sample_lines: int, found: _Mixed
+) -> tuple[NamedBlock | None, _Columns] | None:
+    """Return the columns of keys that are read at once, and those of keys that are read by themselves; None where values of the former may have keys of their own.
+
+    By their keys alone it is sure then that pyarrow passes nothing over but what is read by itself.
+    """
+    shapes = {key: inner for key, inner in found.shape.keys.items() if key not in {*found.keys, *found.twice}}
+    if not shapes or any(map(_has_objects, shapes.values())):
+        return None
+    values = None if may_be_half(block.window.data) else decode_together(block.window)
+    if values is None or len(values) != len(block.numbers) or set(map(type, values)) != {dict}:
+        return None
+    apart = [key for key in dict.fromkeys(chain.from_iterable(values)) if key not in shapes]
+    kinds = {type(each[key]) for each in values for key in apart if key in each}
+    if dict in kinds or (list in kinds and are_deep(block.window, values)):
+        return None
+    named = read_named(block, schema, sample_lines, Shape({dict}, shapes))
+    table, types = columns_of(values, nulls_of=block.nulls_of, names=apart)
+    return named, {name: (table[name], (types or {})[name]) for name in apart}
+
+
+def _divide(block: JsonBlock, schema: Schema, sample_lines: int, found: _Mixed) -> tuple[NamedBlock | None, _Columns]:
+    """Return the same of lines that are written anew, some without what is read by itself.
 
     Raises:
         InDoubtError: a line is no object, or no others are left.
 
     """
-    members = _decode_members(window.view)
-    if len(members) != lines or not mixed < set().union(*members) - {_NOBODYS}:
+    members = _decode_members(block.window.view)
+    mixed = set(found.keys)
+    if len(members) != len(block.numbers) or not mixed < set().union(*members) - {_NOBODYS}:
         raise InDoubtError
-    if not mixed:
-        return members, []
-    return members, [
-        {key: each.pop(key) for key in [*filter(mixed.__contains__, each)]} or _NOTHING for each in members
-    ]
+    apart = [{key: each.pop(key) for key in [*filter(mixed.__contains__, each)]} or _NOTHING for each in members]
+    named = read_named(replace(block, window=_write(members)), schema, sample_lines)
+    return named, _read_alone(block, apart) if mixed else {}
 
 
 def _read_alone(block: JsonBlock, apart: Sequence[_Members]) -> _Columns:
@@ -112,8 +164,6 @@ def _read_alone(block: JsonBlock, apart: Sequence[_Members]) -> _Columns:
         InDoubtError: a line of these is no row.
 
     """
-    if not apart:
-        return {}
     found = read_lines(replace(block, window=_write(apart), naming=Naming(), explode=None))
     if len(found.misfits) or len(found.table) != len(apart):
         raise InDoubtError
@@ -126,32 +176,43 @@ def _write(lines: Sequence[_Members]) -> ByteView:
     return ByteView.of(_write_lines(lines))
 
 
-def _find_mixed(lines: Iterable[bytes]) -> tuple[Shape, set[str]]:
-    """Return the shape of lines, and the keys whose values pyarrow does not read as Python does; none where it is that one comes twice.
+def _find_mixed(lines: Iterable[bytes]) -> _Mixed:
+    """Return what lines have that pyarrow does not read as Python does.
 
     Where no value is of several kinds, lists may have some that were not seen.
 
     Raises:
-        InDoubtError: a line is no object, or nothing tells.
+        InDoubtError: a line is no object, or no row, or nothing tells.
 
     """
-    shape, twice = Shape(), list[int]()
+    shape, twice = Shape(), set[str]()
 
     def unite(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
-        twice.extend([1] * (len(members) < len(pairs)))
+        if len(members) < len(pairs):
+            twice.update(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
         return members
 
-    for line in lines:
-        value = json.loads(line, object_pairs_hook=unite)
+    values = [json.loads(line, object_pairs_hook=unite) for line in lines]
+    for value in values:
         if not isinstance(value, dict):
             raise InDoubtError
         shape.add(value)
-    mixed = {key for key, inner in shape.keys.items() if _is_mixed(inner)}
+    meeting = _find_meeting(shape)
+    if meeting and any(flatten(value) is None for value in values):
+        raise InDoubtError
+    mixed = {key for key, inner in shape.keys.items() if _is_mixed(inner)} | meeting
     lists = {key for key, inner in shape.keys.items() if list in inner.kinds}
     if not mixed and not lists and not twice:
         raise InDoubtError
-    return shape, mixed or lists
+    return _Mixed(shape, mixed or lists, twice)
+
+
+def _find_meeting(shape: Shape) -> set[str]:
+    """Return the keys of which two may give columns of one name: one with a dot, and one with objects within."""
+    names = {key: {key, *inner.names(f"{key}.")} for key, inner in shape.keys.items() if inner.is_object or "." in key}
+    times = Counter(chain.from_iterable(names.values()))
+    return {key for key, own in names.items() if any(times[name] > 1 for name in own)}
 
 
 def _is_mixed(shape: Shape) -> bool:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.columns import Place
@@ -16,16 +17,19 @@ _TRIES = 20  # lines that have a key, but not where it makes the column
 _ASCII_ESCAPED = re.compile(rb"\\u00[2-7]")
 _NOTHING = rb"\s*:\s*(?:null|\{\s*\})"
 _ANYTHING = rb"\s*:"
+SAMPLE_BYTES = 2**18
+"""After so many bytes no more first lines are read."""
 
 
 @dataclass
 class LinesRead:
-    """Lines that were read one by one: by where they begin, the names of their rows, and of records that gave none."""
+    """Lines that were read one by one: by where they begin, the names of their rows, and of records that gave none; and their shape, unless that is known."""
 
     explode: str | None
     keeps_empty: bool
     refusals: bool
     shape: Shape = field(default_factory=Shape)
+    is_known: bool = False
     rows: dict[int, tuple[str, ...]] = field(default_factory=dict)
     empty: dict[int, tuple[str, ...]] = field(default_factory=dict)
     _first: set[str] = field(default_factory=set)
@@ -43,14 +47,15 @@ class LinesRead:
             value = json.loads(line.decode("utf-8"))
         except (ValueError, RecursionError) as error:
             raise InDoubtError from error
-        self.shape.add(value)
+        if not self.is_known:
+            self.shape.add(value)
         found = rows_of(value, line, self.explode, keeps_empty=self.keeps_empty, refusals=self.refusals)
         if isinstance(found, NotARowError):
             raise InDoubtError
         if isinstance(found, NoRow):
             self.empty[place] = found.names
         else:
-            self.rows[place] = tuple(dict.fromkeys(name for row in found for name in row))
+            self.rows[place] = tuple(dict.fromkeys(chain.from_iterable(found)))
 
     def read_first(self, window: ByteView, lines: int) -> int:
         """Read the first lines of a block; return where the next begins.
@@ -65,7 +70,9 @@ class LinesRead:
             if not end:
                 raise InDoubtError
             self.read(bytes(window.view[start:end]), start)
-        self._first = {name for names in self.rows.values() for name in names}
+            if end > SAMPLE_BYTES:
+                break
+        self._first = set(chain.from_iterable(self.rows.values()))
         return end
 
     def read_some(self, window: ByteView, lines: int, places: int) -> None:
@@ -85,8 +92,8 @@ class LinesRead:
         """Return all names, in the order of the lines."""
         found: dict[str, None] = {}
         for lines in (self.rows, self.empty):
-            for place in sorted(lines):
-                found |= dict.fromkeys(lines[place])
+            for names in dict.fromkeys(lines[place] for place in sorted(lines)):
+                found |= dict.fromkeys(names)
         return list(found)
 
     def seek(self, window: ByteView, place: Place, start: int, *, only_nothing: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
@@ -68,7 +68,7 @@ def read_but_odd(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LI
         apart = _set_apart(block.window, lines, sample_lines)
         if not apart.odd and not apart.unfit:
             return None
-        window = block.without(lines[place] for place in (*apart.unfit, *apart.odd))
+        window = block.without([*apart.unfit, *apart.odd])
         named = read_named(replace(block, window=window), schema, sample_lines)
         names = None if named is None else _names(lines[:sample_lines], apart, list(named.columns))
         if named is None or names is None:
@@ -116,11 +116,10 @@ def _is_plain(text: bytes | memoryview, decode: Callable[[Any], object]) -> bool
 
 def _decoder_of(lines: Sequence[Line]) -> msgspec.json.Decoder[Any]:
     """Return a decoder that refuses lines with other keys, or values of another kind, than most of these have."""
-    kinds: dict[str, Counter[type]] = {}
+    kinds: defaultdict[str, Counter[type]] = defaultdict(Counter)
     for _, _, line in lines:
-        found = _object_of(line)
-        for key, value in (found or {}).items():
-            kinds.setdefault(key, Counter())[type(value)] += 1
+        for key, value in (_object_of(line) or {}).items():
+            kinds[key][type(value)] += 1
     usual = {key: _usual_kind(seen) for key, seen in kinds.items() if seen.total() * _RARE > len(lines)}
     fields = [(f"f{n}", kind, None) for n, kind in enumerate(usual.values())]
     try:

@@ -54,7 +54,8 @@ _decode, _decode_lines = msgspec.json.Decoder().decode, msgspec.json.Decoder().d
 _HALF = "\ud800"  # half of a surrogate pair
 write_json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes one for each value
 _WRITTEN_ALIKE = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
-_TWICE = NotARowError("two values for one column, by a nested key and by one with a dot")
+TWICE = NotARowError("two values for one column, by a nested key and by one with a dot")
+"""Why a line is no row two of whose values have one name once it is flattened."""
 
 
 def rows_of_line(
@@ -74,7 +75,7 @@ def rows_of_line(
         value = json.loads(line.decode("utf-8")) if is_doubtful else _value_of(line)
         rows = rows_of(value, line, explode, keeps_empty=keeps_empty, refusals=refusals)
         if may_be_half(line):
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
+            write_json(value).encode("utf-8")
     except UnicodeDecodeError:
         return NotARowError(NO_JSON[1])
     except UnicodeEncodeError:
@@ -109,18 +110,18 @@ def flat_rows(window: ByteView, values: Sequence[Any] | None) -> list[Row] | Non
     if values is None or set(map(type, values)) != {dict} or not all(values):
         return None
     kinds = set(map(type, chain.from_iterable(map(dict.values, values))))
-    if not kinds.isdisjoint((dict, list)) and _may_be_deep(window) and _are_deep(values):
+    if not kinds.isdisjoint((dict, list)) and are_deep(window, values):
         return None
     if dict not in kinds:
         return list(values)
-    rows = [row for value in values if (row := _flat(value)) is not None]
+    rows = [row for value in values if (row := flatten(value)) is not None]
     return rows if len(rows) == len(values) else None
 
 
-def _may_be_deep(window: ByteView) -> bool:
-    """Return whether a line is long enough to be nested too deeply."""
+def are_deep(window: ByteView, values: Sequence[Any]) -> bool:
+    """Return whether one of the values of lines is nested too deeply, which takes a long line."""
     ends = np.concatenate(([-1], window.line_ends, [len(window)]))
-    return bool(np.diff(ends).max() > 2 * DEEPEST)
+    return bool(np.diff(ends).max() > 2 * DEEPEST) and _are_deep(values)
 
 
 def may_be_half(line: bytes) -> bool:
@@ -169,13 +170,13 @@ def rows_of(
         return NotARowError("an object without keys")
     if refusals and is_refusal(value) and isinstance(value[_REFUSED], str):
         return NotARowError(value[_REFUSED])
-    row = _flat(value, explode)
+    row = flatten(value, explode)
     if row is None:
-        return _TWICE
+        return TWICE
     return [row] if explode is None else _explode(row, explode, keeps_empty=keeps_empty)
 
 
-def _flat(value: Row, unflattened: str | None = None) -> Row | None:
+def flatten(value: Row, unflattened: str | None = None) -> Row | None:
     """Return the columns of an object and their values, mostly the object itself; None where two have one name."""
     if dict not in set(map(type, value.values())):
         return value
@@ -210,12 +211,12 @@ def _explode(row: Row, column: str, *, keeps_empty: bool) -> list[Row] | NotARow
     after = {name: row[name] for name in names[place + 1 :]}
     rows = []
     for element in elements:
-        inner = _flat({column: element})
+        inner = flatten({column: element})
         if inner is None:
-            return _TWICE
+            return TWICE
         rows.append({**before, **inner, **after})
         if len(rows[-1]) < len(before) + len(inner) + len(after):
-            return _TWICE
+            return TWICE
     return rows
 
 
@@ -243,16 +244,17 @@ def columns_of(
     typed: bool = True,
     nulls_of: NullsOf = nothing_declared,
     more: Iterable[str] = (),
+    names: Sequence[str] | None = None,
 ) -> tuple[pa.Table, Types | None]:
     """Return the rows as columns of texts in the order they are met, and with `typed` their types in JSON.
 
-    `more` are columns of records that gave no row.
+    `more` are columns of records that gave no row; with `names` they have these columns alone.
 
     Raises:
         TableError: they have too many different columns.
 
     """
-    names = _names(rows, explode, more)
+    names = _names(rows, explode, more) if names is None else names
     refuse_width(len(names), len(rows))
     columns: dict[str, pa.ChunkedArray] = {}
     types: dict[str, TypeName] = {}

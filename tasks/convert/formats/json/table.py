@@ -22,7 +22,7 @@ from tasks.convert.formats.json.columns import (
 from tasks.convert.formats.json.lines import JsonBlock, has_object_in_each
 from tasks.convert.formats.json.names import LinesRead
 from tasks.convert.formats.json.rows import is_replaced
-from tasks.convert.formats.json.shape import InDoubtError, Known
+from tasks.convert.formats.json.shape import InDoubtError, Known, Shape
 from tasks.convert.formats.json.types import ColumnTypes
 from tasks.convert.schema.blocks import RawBlock, Schema
 from tasks.convert.schema.misfits import NO_MISFITS
@@ -34,6 +34,7 @@ _MORE_PLACES, _MORE_LINES = 20, 100  # of a block with keys that its first lines
 _MARK = b"\xef\xbb\xbf"
 _EMPTY = re.compile(rb"\{\s*\}|^\s*null", re.MULTILINE)
 _OPENING, _CLOSING = b"{}"
+_NO_JSON = re.compile(r"JSON parse error: (?!unexpected field|Column\(/.* changed )")
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,13 @@ def read_at_once(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LI
     return None if found is None else found.block
 
 
-def read_named(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LINES) -> NamedBlock | None:
-    """Return the same with the columns by their names in the source."""
+def read_named(
+    block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LINES, shape: Shape | None = None
+) -> NamedBlock | None:
+    """Return the same with the columns by their names in the source; with a `shape` those of its keys alone, whatever others there are."""
     lines = LinesRead(block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
+    if shape is not None:
+        lines.shape, lines.is_known = shape, True
     try:
         _refuse_doubtful_bytes(block.window)
         start = lines.read_first(block.window, sample_lines)
@@ -87,12 +92,13 @@ def _parse(block: JsonBlock, schema: Schema, lines: LinesRead) -> pa.Table:
         return hints.get(block.naming.rename([name])[0])
 
     tried = _arrow_schema(block, lines, known)
-    table = _read_json(block.window, tried)
-    if table is None:
+    others = "ignore" if lines.is_known else "error"
+    table = _read_json(block.window, tried, others)
+    if table is None and not lines.is_known:
         lines.read_some(block.window, _MORE_LINES, _MORE_PLACES)
         more = _arrow_schema(block, lines, known)
-        table = None if more.equals(tried) else _read_json(block.window, more)
-    if table is None or _may_be_other_lines(table, block.window):
+        table = None if more.equals(tried) else _read_json(block.window, more, others)
+    if table is None or _may_be_other_lines(table, block):
         raise InDoubtError
     return table
 
@@ -104,22 +110,30 @@ def _arrow_schema(block: JsonBlock, lines: LinesRead, known: Known) -> pa.Schema
     return pa.schema(list(lines.shape.arrow(known, explode=block.explode)))
 
 
-def _read_json(window: ByteView, explicit: pa.Schema) -> pa.Table | None:
-    """Return lines in exactly the types that are asked for; None where any value, or key, is another."""
-    options = {"explicit_schema": explicit, "unexpected_field_behavior": "error"}
+def _read_json(window: ByteView, explicit: pa.Schema, others: str) -> pa.Table | None:
+    """Return lines in exactly the types that are asked for; None where any value is another, or a key and `others` are an "error".
+
+    Raises:
+        InDoubtError: a line is no JSON, which no types change.
+
+    """
+    options = {"explicit_schema": explicit, "unexpected_field_behavior": others}
     try:
         return pa_json.read_json(
             pa.BufferReader(window.to_arrow()),
             read_options=pa_json.ReadOptions(use_threads=False, block_size=len(window) + 1),
             parse_options=pa_json.ParseOptions(**options),
         )
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError):
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError) as error:
+        if _NO_JSON.match(str(error)):
+            raise InDoubtError from error
         return None
 
 
-def _may_be_other_lines(table: pa.Table, window: ByteView) -> bool:
+def _may_be_other_lines(table: pa.Table, block: JsonBlock) -> bool:
     """Return whether a line may be none or several objects, part of one, or one without keys."""
-    if not has_object_in_each(window, table.num_rows) and not _is_object_in_filled(window, table.num_rows):
+    window = block.window
+    if not has_object_in_each(window, table.num_rows) and not _is_object_in_filled(block, table.num_rows):
         return True
     if not all(column.null_count for column in table.columns):
         return False
@@ -129,10 +143,16 @@ def _may_be_other_lines(table: pa.Table, window: ByteView) -> bool:
     return bool(pc.any(empty).as_py()) and _EMPTY.search(window.view) is not None
 
 
-def _is_object_in_filled(window: ByteView, objects: int) -> bool:
-    """Return the same of the lines that are not blank."""
-    lines = [stripped for line in window.data.split(b"\n") if (stripped := line.strip())]
-    return objects == len(lines) and all((line[0], line[-1]) == (_OPENING, _CLOSING) for line in lines)
+def _is_object_in_filled(block: JsonBlock, objects: int) -> bool:
+    """Return whether there is one object in each line that is not blank, whatever blanks are around it."""
+    data, lines = block.window.to_numpy(), block.numbers - block.first_line
+    if objects != len(lines):
+        return False
+    starts, stops = (each[lines] for each in block.window.line_spans)
+    is_bare = (data[starts] == _OPENING) & (data[stops - 1] == _CLOSING)
+    spans = zip(starts[~is_bare].tolist(), stops[~is_bare].tolist(), strict=True)
+    others = (bytes(block.window.view[start:stop]).strip() for start, stop in spans)
+    return all((line[0], line[-1]) == (_OPENING, _CLOSING) for line in others)
 
 
 def _names_met(block: JsonBlock, columns: JsonColumns, lines: LinesRead, start: int) -> list[str]:
@@ -155,7 +175,7 @@ def _as_rows(block: JsonBlock, schema: Schema, columns: JsonColumns, names: Sequ
     found = {column.place.name: column for column in (*columns.objects, *columns.leaves)}
     if any(column.rows.null_count < len(column.rows) for column in columns.leaves if column.place.name not in names):
         raise InDoubtError
-    names = [name for name in names if not _is_replaced(name, names, found, block)]
+    names = [name for name in names if name in found and not _is_replaced(name, names, found, block)]
     exploded = columns.exploded
     rows = records if exploded is None else len(exploded.records)
     refuse_width(len(names), rows)
