@@ -43,6 +43,7 @@ from tasks.config.training import (
     Split,
     TimeSplit,
     Training,
+    Transformer,
 )
 from tasks.config.truth import Truth
 
@@ -102,6 +103,7 @@ __all__ = [
     "TimeSplit",
     "Tls",
     "Training",
+    "Transformer",
     "Truth",
     "Vote",
     "examine_pipeline",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from tasks.config.base import ConfigModel, Duration, Name, Query, mistake_at
+from tasks.config.base import ConfigModel, Duration, Name, NonEmpty, Query, mistake_at
 from tasks.config.decision import DecisionRule
 from tasks.config.ensembles import Stack, Vote
 from tasks.config.labels import Label, ParamValue, write_label
@@ -124,6 +124,17 @@ class RandomSearch(ConfigModel):
 Search = Annotated[GridSearch | RandomSearch, Field(discriminator="by")]
 
 
+class Transformer(ConfigModel):
+    """A transformer of one's own, which makes features of columns."""
+
+    transformer: str
+    """Import path of a transformer of a package that `trusted` names, e.g. my_package.features.Ratio."""
+    params: dict[str, ParamValue] = {}
+    """Parameters of the transformer."""
+    columns: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
+    """Columns that it is given, as a frame: numbers, times and truths as numbers, texts as texts, NaN where one is missing; a model sees of them what it makes, and nothing else."""
+
+
 class Preprocessing(ConfigModel):
     """How columns become numbers; what is not said is chosen by column type and estimator."""
 
@@ -135,6 +146,16 @@ class Preprocessing(ConfigModel):
     """seconds: since 1970; parts: year, month, day, weekday and hour; auto: both; drop: leave times out."""
     min_frequency: Annotated[float, Field(ge=0, lt=1)] = 0.001
     """Categories rarer than this share of the rows are one category together."""
+    transformers: Annotated[tuple[Transformer, ...], Field(exclude_if=lambda own: not own)] = ()
+    """Transformers of your own for some of the columns, each given once at most; the others are treated as ever."""
+
+    @field_validator("transformers")
+    @classmethod
+    def _take_a_column_once(cls, transformers: tuple[Transformer, ...]) -> tuple[Transformer, ...]:
+        taken = [name for each in transformers for name in each.columns]
+        if twice := next((name for name in taken if taken.count(name) > 1), None):
+            raise ValueError(f"transformers take {twice!r} twice; take it out of one, or name it twice in the query")
+        return transformers
 
 
 class EarlyStopping(ConfigModel):
@@ -183,6 +204,11 @@ class Candidate(ConfigModel):
         """Return what it is in a few words."""
         parameters = ", ".join(f"{key}={value}" for key, value in self.params.items())
         return f"{self.estimator.rsplit('.', 1)[-1]}({parameters})"
+
+    @property
+    def transformers(self) -> tuple[Transformer, ...]:
+        """Return its transformers of the user's own."""
+        return self.preprocessing.transformers if isinstance(self.preprocessing, Preprocessing) else ()
 
 
 def _kind_of_candidate(value: Any) -> str:

@@ -20,7 +20,7 @@ from tasks.config.trusted import trust_packages
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.isolation.client import stop_call_server
 from tasks.train.checks.section import check_training
-from tasks.train.evaluation.folds import evaluate_fold
+from tasks.train.evaluation.folds import Attempt, evaluate_fold, fit_rows
 from tasks.train.evaluation.job import CandidateJob, plan_jobs
 from tasks.train.execution.units import Unit, run_unit
 from tasks.train.models.estimators import load_estimator
@@ -33,7 +33,7 @@ from tests.train.publishing import judge
 from tests.train.test_registry import nodes_of
 
 NEAREST = {"estimator": "my_models.NearestCentre", "params": {"temperature": 100.0}}
-TRUSTED = ["my_models", "odd_models", "dying"]
+TRUSTED = ["my_models", "my_features", "odd_models", "dying"]
 QUERY = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
 ODD = '''
 """Classes that are not as they should be."""
@@ -91,6 +91,17 @@ class Loses(NearestCentre):
         pass
 
 
+class Centred(BaseEstimator):
+    def __init__(self, rows=None):
+        self.rows = rows
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return (X - X.mean()).to_numpy()[: self.rows]
+
+
 class Plain:
     fit = predict = get_params = print
 
@@ -105,6 +116,7 @@ def _packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     """Put the documented module and odd ones where they can be imported, trusted as by a file; afterwards they are unknown."""
     stop_call_server()  # it has the paths of before
     (tmp_path / "my_models.py").write_text(code_of("extending.md", "An estimator"))
+    (tmp_path / "my_features.py").write_text(code_of("extending.md", "A transformer"))
     (tmp_path / "odd_models.py").write_text(ODD)
     (tmp_path / "dying.py").write_text("import os\n\nos._exit(3)\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -112,7 +124,7 @@ def _packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     trust_packages({"trusted": TRUSTED})
     yield
     stop_call_server()
-    for name in ("my_models", "odd_models", "dying"):
+    for name in TRUSTED:
         sys.modules.pop(name, None)
 
 
@@ -231,6 +243,43 @@ def test_its_figures_are_those_of_its_class(plan: Plan) -> None:
     assert min(each.score or 0 for each in found.values()) > 0.75
 
 
+def test_a_transformer_makes_features_of_its_columns(plan: Plan) -> None:
+    """In their place, beside the others as ever, also where an estimator knows texts by itself; an own estimator has what it makes."""
+
+    def through(
+        transformer: str, columns: list[str], estimator: str = str(LOGISTIC["estimator"]), **params: Any
+    ) -> Any:
+        steps = [{"transformer": transformer, "columns": columns, "params": params}]
+        return {"estimator": estimator, "preprocessing": {"transformers": steps}}
+
+    candidates = {
+        "ratio": through("my_features.Ratio", ["x0", "x1"], floor=0.1),
+        "nearest": through("my_features.Ratio", ["x2", "x3"], "my_models.NearestCentre"),
+        "centred": through("odd_models.Centred", ["x0"]),
+        "short": through("odd_models.Centred", ["x0", "x1", "x2", "x3"], rows=-1),
+        "gone": through("my_features.Ratio", ["x0", "x9"]),
+        "foreign": through("sklearn.preprocessing.PowerTransformer", ["x0"]),
+    }
+    jobs = plan(candidates)
+
+    found = {name: evaluate_fold(jobs[name], 0) for name in candidates}
+    attempt = Attempt(jobs["ratio"])
+    model = fit_rows(jobs["ratio"], jobs["ratio"].split.sides().train, attempt)
+
+    assert min(found["ratio"].score or 0, found["nearest"].score or 0) > 0.8, found
+    assert model[0].transformers_[-1][2] == ["x0", "x1"]
+    assert model[-1].n_features_in_ == 3
+    assert "when it is asked 12 of them alone: what it says of a row may depend on no other" in str(
+        found["centred"].error
+    )
+    assert "inconsistent numbers of samples" in str(found["short"].error)
+    assert "preprocessing.transformers: 'x9' is no feature" in str(found["gone"].error)
+    assert "'sklearn.preprocessing.PowerTransformer' is of no package that training.trusted names" in str(
+        found["foreign"].error
+    )
+    assert jobs["ratio"].own_packages == ("my_features",)
+
+
 @pytest.mark.parametrize(
     ("candidate", "said"),
     [
@@ -264,6 +313,8 @@ def test_it_is_loaded_by_processes_that_may_be_killed(plan: Plan) -> None:
         "dying": dying,
         "unknown": NEAREST | {"params": {"temprature": 1}},
         "changes": {"estimator": "odd_models.Changes"},
+        "features": LOGISTIC
+        | {"preprocessing": {"transformers": [{"transformer": "my_features.Gone", "columns": ["x0"]}]}},
     }
     printing = {"estimator": "odd_models.Odd", "params": {"how": "prints"}}
     planned = plan({"nearest": NEAREST, "prints": printing, "dying": dying})
@@ -276,6 +327,9 @@ def test_it_is_loaded_by_processes_that_may_be_killed(plan: Plan) -> None:
     assert mistakes[0].endswith("its process ended by itself with exit code 3; change what it does, or remove it")
     assert mistakes[1].endswith("NearestCentre has no parameter 'temprature'; did you mean temperature?")
     assert mistakes[2].startswith("training.candidates.changes.params: odd_models.Changes cannot be copied")
+    assert mistakes[3].startswith(
+        "training.candidates.features.preprocessing.transformers.0: 'my_features.Gone': is not there"
+    )
     assert judged.error is None
     assert judged.types == ("my_models.NearestCentre",)  # type: ignore[union-attr]
     assert len(judged.importances) == 4  # type: ignore[union-attr]

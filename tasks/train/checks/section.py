@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from sklearn.metrics import get_scorer_names
@@ -20,13 +20,13 @@ from tasks.train.models.estimators import (
     BASELINE,
     BOOSTING,
     estimator_kinds,
-    is_own,
     is_own_object,
     load_estimator,
+    own_paths,
     package_of,
     parameters_of,
 )
-from tasks.train.models.own import ask_own, make_own
+from tasks.train.models.own import ask_own, load_own_transformer, make_own
 
 _CHECK = "tasks.train.checks.section:check_candidate"
 _ESTIMATORS = {"base_estimator", "classifier", "estimator", "estimators", "final_estimator", "regressor"}
@@ -39,17 +39,19 @@ def check_training(training: Training) -> list[str]:
         key = f"training.candidates.{BASELINE}"
         mistakes.append(f"{key}: {BASELINE!r} is the baseline's name, which is always added; choose another name")
     for name, candidate in training.fitted.items():
-        found = check_aside(candidate, training.trusted) if is_own(candidate.estimator) else check_candidate(candidate)
+        found = _check_where_it_belongs(candidate, training.trusted)
         mistakes += [f"training.candidates.{name}.{mistake}" for mistake in found]
     return mistakes
 
 
-def check_aside(candidate: Candidate, trusted: tuple[str, ...]) -> list[str]:
-    """Return what is wrong with a candidate of classes of the user's own, which a process of its own loads."""
-    if not covers(trusted, candidate.estimator.rpartition(".")[0]):
-        return check_candidate(candidate)  # which is refused without an import
+def _check_where_it_belongs(candidate: Candidate, trusted: tuple[str, ...]) -> list[str]:
+    """Return what is wrong with a candidate; classes of the user's own that are trusted are loaded by a process of its own."""
+    if not any(covers(trusted, path.rpartition(".")[0]) for path in own_paths(candidate)):
+        return check_candidate(candidate)
     told: list[str] | Failed | None = ask_own(_CHECK, candidate, trusted)
-    return [f"estimator: {candidate.estimator!r}: {told.message}"] if isinstance(told, Failed) else told or []
+    if isinstance(told, Failed):
+        return [f"estimator: {', '.join(own_paths(candidate))}: {told.message}"]
+    return told or []
 
 
 def _check_metric(metric: str) -> list[str]:
@@ -93,9 +95,18 @@ def check_candidate(candidate: Candidate, trusted: Collection[str] = ()) -> list
         for _ in [candidate.calibrate]
         if candidate.calibrate is not None and "classifier" not in estimator_kinds(estimator)
     ]
-    return unknown + nested + twice + kind + _check_stopping(estimator, candidate) or _check_values(
+    own = [*_check_transformers(candidate, trusted)]
+    return unknown + nested + twice + kind + own + _check_stopping(estimator, candidate) or _check_values(
         estimator, candidate
     )
+
+
+def _check_transformers(candidate: Candidate, trusted: Collection[str]) -> Iterator[str]:
+    for place, each in enumerate(candidate.transformers):
+        try:
+            make_own(load_own_transformer(each.transformer, trusted), each.params)
+        except (ConfigError, TrainingError) as error:
+            yield f"preprocessing.transformers.{place}: {error}"
 
 
 def _check_stopping(estimator: type[Any], candidate: Candidate) -> list[str]:

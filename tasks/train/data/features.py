@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,11 @@ class Features:
         """Return all names, numbers first."""
         return self.numeric + self.categorical
 
+    def without(self, taken: Collection[str]) -> Features:
+        """Return the others."""
+        kinds = (self.numeric, self.categorical, self.times, self.wordy)
+        return Features(*(tuple(name for name in kind if name not in taken) for kind in kinds))
+
 
 def features_of(training: Training, schema: pa.Schema) -> Features:
     """Return the features among the columns: all but the target, the weights, and the time or group of the split."""
@@ -62,12 +67,7 @@ def observe(features: Features, frame: pd.DataFrame) -> Features:
     empty = [name for name in features.names if frame[name].isna().all()]
     if empty:
         warnings.warn(f"null in every row that trains, so left out: {', '.join(empty)}", stacklevel=2)
-    kept = replace(
-        features,
-        numeric=tuple(name for name in features.numeric if name not in empty),
-        categorical=tuple(name for name in features.categorical if name not in empty),
-        times=tuple(name for name in features.times if name not in empty),
-    )
+    kept = features.without(empty)
     return replace(kept, wordy=tuple(name for name in kept.categorical if _is_wordy(frame[name])))
 
 

@@ -16,7 +16,7 @@ from tasks.core.registry import import_path
 from tasks.core.storage import fingerprint, hash_file
 from tasks.train.data.split_file import SavedSplit, keep_split
 from tasks.train.data.training_set import Problem, TrainingSet, versions
-from tasks.train.models.estimators import BASELINE, is_own
+from tasks.train.models.estimators import BASELINE, is_own, own_paths
 
 BASELINES: dict[Problem, Candidate] = {
     "classification": Candidate(estimator="sklearn.dummy.DummyClassifier", params={"strategy": "prior"}),
@@ -95,15 +95,20 @@ class CandidateJob:
         return self.training.fitted.get(f"{self.name}.final", FINALS[self.training_set.task])
 
     @property
-    def estimators(self) -> tuple[str, ...]:
-        """Return the import paths of all that is fitted for the candidate, an ensemble's members among them."""
+    def fitted(self) -> tuple[Candidate, ...]:
+        """Return all that is fitted for the candidate, an ensemble's members among them."""
         own = [self.candidate] if isinstance(self.candidate, Candidate) else [self.final] if self.final else []
-        return (*(path for member in self.members for path in member.estimators), *(each.estimator for each in own))
+        return (*(each for member in self.members for each in member.fitted), *own)
+
+    @property
+    def estimators(self) -> tuple[str, ...]:
+        """Return the import paths of the estimators of all that is fitted for the candidate."""
+        return tuple(each.estimator for each in self.fitted)
 
     @property
     def own_packages(self) -> tuple[str, ...]:
         """Return the packages of the user's own that the candidate's classes are of."""
-        return tuple(sorted({path.partition(".")[0] for path in self.estimators if is_own(path)}))
+        return tuple(sorted({path.partition(".")[0] for each in self.fitted for path in own_paths(each)}))
 
     @property
     def preloaded(self) -> tuple[str, ...]:

@@ -109,6 +109,11 @@ def is_own(path: str) -> bool:
     return path.partition(".")[0] not in ALLOWED_PACKAGES
 
 
+def own_paths(candidate: Candidate) -> tuple[str, ...]:
+    """Return the import paths of a candidate's classes that are of the user's own."""
+    return tuple(filter(is_own, (candidate.estimator, *(each.transformer for each in candidate.transformers))))
+
+
 def is_own_object(estimator: Any) -> bool:
     """Return whether an estimator, or a class, is of the user's own."""
     return package_of(estimator) not in ALLOWED_PACKAGES

@@ -50,7 +50,9 @@ def load_own(path: str, trusted: Collection[str]) -> type[Any]:
     """
     module, _, name = path.rpartition(".")
     if not covers(trusted, module):
-        raise ConfigError(f"{path!r} is of no package that training.trusted names")
+        raise ConfigError(
+            f"{path!r} is of no package that training.trusted names; name its package there if its code is to be run"
+        )
     package = module.partition(".")[0]
     try:
         imported = import_module(module)

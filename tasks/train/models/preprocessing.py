@@ -14,11 +14,13 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from tasks.config import Candidate, Label, Preprocessing
+from tasks.config import Candidate, Label, Preprocessing, Transformer
 from tasks.core.errors import TrainingError
+from tasks.core.suggestions import did_you_mean
 from tasks.train.data.features import Features
 from tasks.train.data.types import Array
 from tasks.train.models.estimators import ALLOWED_PACKAGES, build_estimator, package_of
+from tasks.train.models.own import load_own_transformer, make_own
 from tasks.train.models.transformers import TIME_PARTS, flatten_texts, split_times
 
 MAX_CATEGORIES = 255  # what histogram boosting can take, unless its max_bins is smaller
@@ -54,7 +56,7 @@ def build_model(
         columns = _as_they_are(replace(features, categorical=()))
     else:
         wanted = Preprocessing() if candidate.preprocessing == "auto" else candidate.preprocessing
-        columns = _Columns(wanted, features, estimator).build()
+        columns = _Columns(wanted, features, estimator, trusted).build()
     return Pipeline([("columns", columns), ("estimator", naming_classes(estimator))])
 
 
@@ -95,8 +97,20 @@ def _as_they_are(features: Features) -> ColumnTransformer:
 class _Columns:
     """What becomes of each column for one estimator, where the pipeline file does not say."""
 
-    def __init__(self, wanted: Preprocessing, features: Features, estimator: Any) -> None:
+    def __init__(
+        self, wanted: Preprocessing, features: Features, estimator: Any, trusted: Collection[str] = ()
+    ) -> None:
         self.wanted, self.estimator = wanted, estimator
+        taken = {name for each in wanted.transformers for name in each.columns}
+        if unknown := sorted(taken.difference(features.names)):
+            cure = did_you_mean(unknown[0], features.names)
+            raise TrainingError(
+                f"preprocessing.transformers: {unknown[0]!r} is no feature with a value in a row that trains; {cure}"
+            )
+        self.own = [
+            (f"own_{place}", _own(each, trusted), [*each.columns]) for place, each in enumerate(wanted.transformers)
+        ]
+        features = features.without(taken)
         self.family = _family_of(estimator)
         self.native = self.family not in ("trees", "other")
         tags = None if self.native else estimator.__sklearn_tags__().input_tags
@@ -112,22 +126,27 @@ class _Columns:
 
     def build(self) -> ColumnTransformer:
         """Return the transformer of all columns, and tell the estimator which are categories where it wants to know."""
-        # xgboost is told the kind of every column, and catboost gets a frame: neither goes with words.
         if self.wanted.texts == "auto":
-            coded = self.native and not (self.words and self.family in ("xgboost", "catboost"))
+            coded = self.native and not self._is_of_unknown_width
         else:
             coded = self.wanted.texts == "codes"
-        as_categories = coded and self.native and not (self.words and self.family in ("xgboost", "catboost"))
+        as_categories = coded and self.native and not self._is_of_unknown_width
         texts: list[Step] = [("texts", self._codes(as_categories) if coded else self._one_hot(), self.texts)]
         numbers: list[Step] = [("numbers", _chain(self._number_steps()), self.numbers)]
         if self.times:
             numbers.append(("times", _chain([FunctionTransformer(split_times), *self._number_steps()]), self.times))
         words = [(f"words_{name}", self._words(), [name]) for name in self.words]
-        steps = [*texts, *numbers, *words] if as_categories else [*numbers, *texts, *words]
+        last = [*words, *self.own]
+        steps = [*texts, *numbers, *last] if as_categories else [*numbers, *texts, *last]
         columns = ColumnTransformer(steps, sparse_threshold=0.3 if self.sparse else 0.0)
         if as_categories and self.texts:
             self._declare_categories(columns)
         return columns
+
+    @property
+    def _is_of_unknown_width(self) -> bool:
+        """Return whether texts cannot be told as categories: xgboost is told the kind of every column, and catboost gets a frame."""
+        return bool(self.words or self.own) and self.family in ("xgboost", "catboost")
 
     def _number_steps(self) -> list[Any]:
         choice = self.wanted.numbers
@@ -184,6 +203,10 @@ class _Columns:
             case "catboost":
                 columns.set_output(transform="pandas")  # a matrix would make the codes numbers again
                 estimator.set_params(cat_features=tuple(places))  # a list is copied, and then no clone is alike
+
+
+def _own(declared: Transformer, trusted: Collection[str]) -> Any:
+    return make_own(load_own_transformer(declared.transformer, trusted), declared.params)
 
 
 def _chain(steps: Sequence[Any]) -> Any:
