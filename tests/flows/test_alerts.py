@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,8 @@ from prefect.states import Scheduled
 from ruamel.yaml import YAML
 
 from flows.pipeline import pipeline
+from flows.predict import predict
+from flows.truth import truth
 from tasks.config import load_pipeline
 from tests.flows.conftest import Tidemill, group_is_gone, read_until
 from tests.flows.scheduling import prefect
@@ -44,11 +47,13 @@ PIPELINE = {
         "promotion": {"when": "always"},
         "candidates": {"tree": {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 2}}},
     },
+    "truth": {"query": "SELECT x, y FROM rows", "key": "x", "delay": "0s"},
     "alerts": [
         {"to": "alerted-ops", "when": ["failed", "late", "stuck"], "late_after": "10s", "stuck_after": "20s"},
-        {"to": "custom-webhook/alerted-ops", "when": ["champion_changed", "check_failed", "rows_down"]},
+        {"to": "custom-webhook/alerted-ops", "when": ["champion_changed", "check_failed", "rows_down", "score_fell"]},
     ],
 }
+LEAP_DAYS = "0 6 29 2 *"
 NAMES = {
     "alerted: failed -> alerted-ops",
     "alerted: late 10s -> alerted-ops",
@@ -56,6 +61,7 @@ NAMES = {
     "alerted: champion changed -> custom-webhook/alerted-ops",
     "alerted: check failed -> custom-webhook/alerted-ops",
     "alerted: rows down 50% -> custom-webhook/alerted-ops",
+    "alerted: score fell -> custom-webhook/alerted-ops",
 }
 
 
@@ -86,9 +92,9 @@ class Project:
     folder: Path
     api: httpx.Client
 
-    def write_rows(self, number: int, *more: str) -> None:
+    def write_rows(self, number: int, *more: str, labels: str = "ab") -> None:
         """Write the file of the source."""
-        rows = [f"{x},{'ab'[x > number // 2]}" for x in range(number)]
+        rows = [f"{x},{labels[x > number // 2]}" for x in range(number)]
         (self.folder / "data" / "inbox" / "rows.csv").write_text("\n".join(["x,y", *rows, *more, ""]))
 
     def create_run(self, state: str, **parameters: Any) -> str:
@@ -120,6 +126,21 @@ class Project:
         assert (again.status, again.flow_run_id) == ("completed", str(run.id))
         return str(run.id)
 
+    async def let_score_fall(self) -> str:
+        """Predict rows as three weeks ago, have all of them come true otherwise, and tell it twice; return the id of the run that did first."""
+        config = await asyncio.to_thread(load_pipeline, self.folder / "pipeline.yaml")
+        data = self.folder / "data"
+        await predict("alerted", "rows", data)
+        (kept,) = (data / "truth" / "alerted" / "predictions").iterdir()
+        then = f"{datetime.now(UTC) - timedelta(weeks=3):%Y%m%dT%H%M%S%fZ}"
+        kept.rename(kept.with_name(f"{then}-{kept.name.partition('-')[2]}"))
+        self.write_rows(200, labels="ba")
+        await pipeline(config, data, only="convert")
+        first = await truth(config, data, return_state=True)
+        judged = await truth(config, data)
+        assert (len(judged.weeks), judged.weeks[0].has_fallen, judged.is_new) == (1, True, False)
+        return str(first.state_details.flow_run_id)
+
     def state(self, run: str) -> str:
         """Return the state of a run."""
         return str(self.api.get(f"/flow_runs/{run}").raise_for_status().json()["state_name"])
@@ -147,7 +168,13 @@ def project(prefect_server: str, receiver: Receiver, tmp_path_factory: pytest.Te
         "work_pool": {"name": "alerted"},
     }
     steps: list[dict[str, Any]] = [{"flows.alerts.register_alerts": {}}]
-    write(folder / "prefect.yaml", {"name": "alerted", "build": steps, "deployments": [deployment]})
+    of_truth = {
+        **deployment,
+        "name": "alerted-truth",
+        "entrypoint": "flows.truth:truth",
+        "schedules": [{"cron": LEAP_DAYS}],
+    }
+    write(folder / "prefect.yaml", {"name": "alerted", "build": steps, "deployments": [deployment, of_truth]})
     prefect("work-pool", "create", "alerted", "--type", "process", cwd=folder, environment={})
     with PrefectHttpxSyncClient(base_url=prefect_server, timeout=60) as api:
         yield Project(folder, api)
@@ -204,6 +231,8 @@ async def test_each_kind_of_alert_is_told_once(project: Project, receiver: Recei
     assert [step["prefect.deployments.steps.set_working_directory"]["directory"] for step in found["pull_steps"]] == [
         str(project.folder)
     ]
+    scheduled = project.api.get("/deployments/name/truth/alerted-truth").raise_for_status().json()
+    assert [each["schedule"]["cron"] for each in scheduled["schedules"]] == [LEAP_DAYS]
     late, still = (
         project.create_run("SCHEDULED"),
         project.create_run("PENDING", data=str(project.folder / "still"), only="ingest"),
@@ -211,6 +240,7 @@ async def test_each_kind_of_alert_is_told_once(project: Project, receiver: Recei
 
     async with stopped(project, still):
         second = await project.run_twice_and_go_on()
+        fourth = await project.let_score_fall()
         project.write_rows(200, "-7,a")
         third = project.create_run("PENDING")
         await asyncio.to_thread(project.start(third).wait)
@@ -219,10 +249,14 @@ async def test_each_kind_of_alert_is_told_once(project: Project, receiver: Recei
             await wait_until(lambda: len(receiver.messages) >= len(SUBJECTS), 40)
     await asyncio.sleep(2)  # for what would be told twice
 
-    told = {re.sub(r"-[0-9a-f]{8}", "", each["subject"]): each["body"] for each in receiver.messages}
+    told = {
+        re.sub(r"-[0-9a-f]{8}| of \d{4}-\d\d-\d\d", "", each["subject"]): each["body"] for each in receiver.messages
+    }
     assert told.keys() == SUBJECTS.keys()
     assert len(receiver.messages) == len(SUBJECTS)
-    for (subject, figures), run in zip(SUBJECTS.items(), (third, late, still, second, third, second), strict=True):
+    for (subject, figures), run in zip(
+        SUBJECTS.items(), (third, late, still, second, third, second, fourth), strict=True
+    ):
         assert figures in told[subject]
         assert f"/runs/flow-run/{run}" in told[subject]
 
@@ -234,6 +268,7 @@ SUBJECTS = {
     "alerted: v0002 serves instead of v0001": "models rollback alerted",
     "table rows: 1 check failed": "check range of x: 1 of 201 rows",
     "alerted: table rows is down by 50%": "200 rows, 50% fewer than the 400",
+    "alerted: accuracy of v0002 fell in the week": "on its hold-out, of 200 rows whose truth is known",
 }
 
 
@@ -252,5 +287,5 @@ def test_every_way_to_deploy_makes_the_same_automations(project: Project, tidemi
     write(project.folder / "pipeline.yaml", {**PIPELINE, "alerts": {"to": "alerted-ops", "when": ["failed"]}})
     fewer = prefect("deploy", "--all", cwd=project.folder, environment={})
 
-    assert fewer.count("alert removed") == 5
+    assert fewer.count("alert removed") == 6
     assert project.automations().items() < standing.items()
