@@ -33,15 +33,15 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return count_slow(monkeypatch)
 
 
-def count_calls(monkeypatch: pytest.MonkeyPatch, counts: Counter[str], module: ModuleType, name: str) -> None:
-    """Count the calls of a function of a module."""
-    called = getattr(module, name)
+def count_calls(monkeypatch: pytest.MonkeyPatch, counts: Counter[str], owner: ModuleType | type, name: str) -> None:
+    """Count the calls of a function."""
+    called = getattr(owner, name)
 
     def call(*arguments: Any, **options: Any) -> Any:
         counts[name] += 1
         return called(*arguments, **options)
 
-    monkeypatch.setattr(module, name, call)
+    monkeypatch.setattr(owner, name, call)
 
 
 def csv_of(flights: Flights, kind: str) -> str:
@@ -217,7 +217,7 @@ def test_texts_that_begin_as_padded_numbers_are_texts(tmp_path: Path, slow: Coun
 def test_no_line_of_csv_has_python_read_the_others(
     tmp_path: Path, flights: Flights, slow: Counter[str], kind: str, odd: str
 ) -> None:
-    """One of too few fields, or with a padded number, has its block read as texts, by pyarrow."""
+    """One of too few fields is a reject beside rows that are typed at once; with a padded number its block is read as texts, by pyarrow."""
     path = inbox(tmp_path) / "a.csv"
     path.write_text(csv_of(flights, kind))
     padded = odd.startswith("0")
@@ -225,7 +225,7 @@ def test_no_line_of_csv_has_python_read_the_others(
 
     made(tmp_path, files_source(), rejected=not padded)
 
-    assert slow == {"a block of CSV as texts": 1}
+    assert slow == ({"a block of CSV as texts": 1} if padded else {})
 
 
 @pytest.mark.parametrize("each", [1000, 100, 2])
@@ -249,6 +249,7 @@ def test_no_block_with_quotes_that_nothing_closes_is_told_apart_twice(
     counts: Counter[str] = Counter()
     count_calls(monkeypatch, counts, csv_format, "cut_records")
     count_calls(monkeypatch, counts, records, "lay_lines")
+    count_calls(monkeypatch, counts, records.Records, "_read")
     count_calls(monkeypatch, counts, csv_reader, "read_texts_at_once")
     monkeypatch.setattr(staging, "BLOCK_BYTES", 16 * 1024)
     rows = [f"{line}{note}" if n % 20 else f'"{line}' for n, line in enumerate(flights.lines)]
@@ -258,7 +259,8 @@ def test_no_block_with_quotes_that_nothing_closes_is_told_apart_twice(
 
     assert counts["cut_records"] > 10
     assert counts["lay_lines"] <= counts["cut_records"] + 1  # the last block is not cut
-    assert counts["read_texts_at_once"] <= (counts["cut_records"] + 1 if note else 2)
+    assert counts["_read"] <= 1.1 * len(rows[::20])
+    assert counts["read_texts_at_once"] <= 1  # of the last block
 
 
 def test_no_record_of_two_lines_with_a_field_too_many_has_python_read_the_others(
@@ -280,7 +282,7 @@ def test_no_record_of_two_lines_with_a_field_too_many_has_python_read_the_others
 
     made(tmp_path, files_source(table=NO_LIMIT), rejected=len(rows) - len(rows[::5]), least=len(rows[::5]))
 
-    assert slow == {"a block of CSV as texts": 1}
+    assert not slow
     assert max(seen) == len(rows[::5])
     assert {row["raw"] for row in read_rejects(tmp_path)} == set(rows) - set(rows[::5])
 

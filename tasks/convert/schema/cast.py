@@ -26,6 +26,7 @@ from tasks.convert.schema.values import (
 )
 from tasks.core.errors import TableError
 
+_NOWHERE = np.empty(0, np.int64)
 _Columns = Mapping[str, pa.Array | pa.ChunkedArray]
 
 
@@ -95,6 +96,8 @@ class _Unfit:
 
     def find_new(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return those of the rows that are not told yet, each once."""
+        if not len(rows):  # of most columns none
+            return _NOWHERE
         found = np.array(rows, np.int64)
         found = found[self.is_fit[found]]
         if (np.diff(found) > 0).all():

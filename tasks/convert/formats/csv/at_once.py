@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.lines import as_lines
-from tasks.convert.formats.csv.parse import CsvBlock, has_lines_alone, read_block
+from tasks.convert.formats.csv.parse import CsvBlock, has_lines_alone, parse_typed, read_block
 from tasks.convert.formats.csv.records import UNDECODABLE, is_utf8, tell_width
 from tasks.convert.formats.csv.second import warn_of_second
 from tasks.convert.formats.csv.spans import RecordSpans
 from tasks.convert.formats.header import REPEATED, warn_of_repeats
-from tasks.convert.schema.blocks import RawBlock
+from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.misfits import make_misfits
 
 _MOST_ASCII = 127
@@ -30,8 +30,7 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
     if records is None:
         return None
     is_undecodable = _are_undecodable(block.window, records)
-    is_unlike = ~is_undecodable & (records.widths != width)
-    is_row = ~(is_undecodable | is_unlike)
+    is_row = ~is_undecodable & (records.widths == width)
     table = _read_texts(block, records, is_row)
     if table is None or table.num_rows != np.count_nonzero(is_row):
         return None
@@ -42,11 +41,7 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
     repeated = rows.take(np.array(repeats, np.int64))
     rows, table = rows.take(np.delete(np.arange(len(rows)), repeats)), _take_out(table, repeats)
     told = warn_of_repeats(block.number_lines(repeated.lines).tolist()) + warn_of_second(block)
-    misfits = [
-        _reject(block, records.take(is_undecodable), UNDECODABLE),
-        _reject(block, unlike := records.take(is_unlike), _tell_widths(unlike.widths, width)),
-        _reject(block, repeated, REPEATED),
-    ]
+    misfits = [*_reject_unlike(block, records, is_undecodable), _reject(block, repeated, REPEATED)]
     return RawBlock(
         table,
         len(records),
@@ -56,6 +51,27 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
         decimal=block.head.dialect.decimal,
         is_decided=block.head.dialect.is_decided,
         lines=block.number_lines(rows.lines).tolist(),
+    )
+
+
+def parse_but_rejects(block: CsvBlock, schema: Schema) -> TypedBlock | None:
+    """Return the rows of a block with records that are no rows, or the header once more as where files were joined: these are told, and the others typed at once; None where there are none, or those are not as expected."""
+    if not block.head.names or not has_lines_alone(block.window) or (records := block.spans) is None:
+        return None
+    is_undecodable = _are_undecodable(block.window, records)
+    is_row = ~is_undecodable & (records.widths == len(block.head.names))
+    is_row[repeats := _find_repeated_bytes(block, records)] = False
+    rejects = records.take(~is_row)
+    others = without_lines(block, _lines_of(rejects)) if len(rejects) < len(records) else block
+    parsed = parse_typed(others, schema) if others is not block and len(rejects) else None
+    if parsed is None:
+        return None
+    repeated = records.take(repeats)
+    misfits = [*_reject_unlike(block, records, is_undecodable), _reject(block, repeated, REPEATED), parsed.misfits]
+    told = [*warn_of_repeats(block.number_lines(repeated.lines).tolist()), *warn_of_second(block)]
+    warnings = [*parsed.warnings, *told]
+    return replace(
+        parsed, received=parsed.received + len(rejects), misfits=pa.concat_tables(misfits), warnings=warnings
     )
 
 
@@ -69,27 +85,41 @@ def without_unclosed(block: CsvBlock) -> CsvBlock:
 def without_lines(block: CsvBlock, lines: np.ndarray) -> CsvBlock:
     """Return the same without some of its lines."""
     starts, _ = block.window.line_spans_of_any_end
-    ends, data = np.append(starts, len(block.window)), block.window.view
-    begins, stops = np.append(0, ends[lines + 1]).tolist(), np.append(ends[lines], len(block.window)).tolist()
-    window = ByteView.of(b"".join(data[begin:stop] for begin, stop in zip(begins, stops, strict=True)))
+    sizes, is_kept = np.diff(starts, append=len(block.window)), np.ones(len(starts), dtype=bool)
+    is_kept[lines] = False
+    window = ByteView.of(block.window.to_numpy()[np.repeat(is_kept, sizes)].tobytes())
     places = np.arange(len(starts)) if block.places is None else block.places
     return replace(
         block, window=window, raw=block.raw or block.window, places=np.delete(places, lines), told=None, laid=None
     )
 
 
-def find_repeated_lines(block: CsvBlock) -> np.ndarray:
-    """Return the lines that are the header once more, byte for byte."""
+def _lines_of(records: RecordSpans) -> np.ndarray:
+    """Return every line of the records."""
+    sizes = records.below - records.lines
+    lines: np.ndarray = np.repeat(records.below - np.cumsum(sizes), sizes) + np.arange(sizes.sum())
+    return lines
+
+
+def _find_repeated_bytes(block: CsvBlock, records: RecordSpans) -> np.ndarray:
+    """Return the places of the records that are the header once more, byte for byte."""
     header, window = block.head.line, block.window
-    is_found = len(block.head.fields) > 1 and b"\n" not in header and b"\r" not in header and header in window
-    if not is_found or not has_lines_alone(window) or (records := block.spans) is None:
+    if len(block.head.fields) < 2 or b"\n" in header or b"\r" in header or header not in window:  # noqa: PLR2004 - of one, what the others are tells
         return np.empty(0, np.int64)
     view = window.to_numpy()
     sizes = records.stops - records.starts - (view[records.stops - 1] == ord("\r"))
     alike = np.flatnonzero(sizes == len(header))
     texts = view[records.starts[alike][:, None] + np.arange(len(header))]
-    found: np.ndarray = records.lines[alike[(texts == np.frombuffer(header, np.uint8)).all(axis=1)]]
+    found: np.ndarray = alike[(texts == np.frombuffer(header, np.uint8)).all(axis=1)]
     return found
+
+
+def _reject_unlike(block: CsvBlock, records: RecordSpans, is_undecodable: np.ndarray) -> list[pa.Table]:
+    """Return the records that cannot be decoded, and those of too many fields or too few."""
+    width = len(block.head.names)
+    unlike = records.take(~is_undecodable & (records.widths != width))
+    undecodable = _reject(block, records.take(is_undecodable), UNDECODABLE)
+    return [undecodable, _reject(block, unlike, _tell_widths(unlike.widths, width))]
 
 
 def _are_undecodable(window: ByteView, records: RecordSpans) -> np.ndarray:

@@ -62,15 +62,19 @@ class CsvBlock:
     @cached_property
     def spans(self) -> RecordSpans | None:
         """Return the records of lines that end with line feeds, told apart at once; None where only a reader can tell them."""
-        width = 0 if self.is_settled else len(self.head.names)
-        return find_spans(self.window, self.quote, self.head.dialect.delimiter, width)
+        return find_spans(self.window, self.quote, self.head.dialect.delimiter, self._doubted_width)
 
     @cached_property
     def lines(self) -> np.ndarray | None:
         """Return how many lines stand before each record; None where only a reader can tell."""
         if self.laid is not None:
             return self.laid
-        return find_lines(self.window.data, self.quote, self.head.dialect.delimiter, len(self.head.names))
+        return find_lines(self.window.data, self.quote, self.head.dialect.delimiter, self._doubted_width)
+
+    @property
+    def _doubted_width(self) -> int:
+        """Return how many fields lines have that a stray quote may swallow; 0 where none does."""
+        return 0 if self.is_settled else len(self.head.names)
 
     @cached_property
     def records(self) -> Records:
@@ -182,12 +186,13 @@ def _locate(block: CsvBlock, count: int, rows: np.ndarray) -> pa.Table:
         _NoLineError: only a reader can tell where they stand.
 
     """
-    lines = _find_lines(block, count) if has_lines_alone(block.window) else None
-    if lines is None:
+    if not has_lines_alone(block.window):
         raise _NoLineError
-    if len(lines) == block.window.lines:
-        return block.locate(lines[rows])
-    return block.locate(lines[rows], np.append(lines[1:], block.window.lines)[rows])
+    if count == block.window.lines:
+        return block.locate(rows)
+    if block.spans is None or len(block.spans) != count:
+        raise _NoLineError
+    return block.locate(block.spans.lines[rows], block.spans.below[rows])
 
 
 def _read_typed(block: CsvBlock, types: Mapping[str, pa.DataType]) -> pa.Table | None:

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.convert.formats.csv.at_once import find_repeated_lines, read_texts_at_once, without_lines, without_unclosed
-from tasks.convert.formats.csv.lines import as_lines, has_blank_lines, has_odd_lines, is_quoted_plainly
+from tasks.convert.formats.csv.at_once import parse_but_rejects, read_texts_at_once, without_unclosed
+from tasks.convert.formats.csv.lines import as_lines, has_blank_lines, has_odd_lines
 from tasks.convert.formats.csv.parse import CsvBlock, has_returns_alone, parse_typed
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, tell_width
 from tasks.convert.formats.csv.second import warn_of_second
@@ -33,22 +33,11 @@ def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
         parsed = parse_typed(lined, schema) if lined is not block else None
     if parsed is not None:
         return parsed if lined is block else replace(parsed, warnings=[*parsed.warnings, *warn_of_second(lined)])
-    if (parsed := _parse_but_repeats(lined, schema)) is not None:
+    if (parsed := parse_but_rejects(lined, schema)) is not None:
         return parsed
     if (found := read_texts_at_once(lined)) is not None:
         return cast_block(found, schema)
     return _parse_but_unclosed(block, schema) or cast_block(read_texts(block), schema)
-
-
-def _parse_but_repeats(block: CsvBlock, schema: Schema) -> TypedBlock | None:
-    """Return the rows of a block in which the header stands once more, as where files were joined; None where it does not, or the others are not as expected."""
-    lines = find_repeated_lines(block)
-    parsed = parse_typed(without_lines(block, lines), schema) if len(lines) else None
-    if parsed is None:
-        return None
-    misfits = pa.concat_tables([make_misfits(block.locate(lines), REPEATED), parsed.misfits])
-    told = [*warn_of_repeats(block.number_lines(lines).tolist()), *warn_of_second(block)]
-    return replace(parsed, received=parsed.received + len(lines), misfits=misfits, warnings=[*parsed.warnings, *told])
 
 
 def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
@@ -58,7 +47,8 @@ def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     others, unclosed = without_unclosed(block), block.records.unclosed
     if has_returns_alone(others.window):
         return None
-    found = parse_typed(others, schema) if unclosed and is_quoted_plainly(others) else None
+    found = parse_typed(others, schema) if unclosed else None
+    found = parse_but_rejects(others, schema) if found is None else found
     if found is None:
         texts = read_texts_at_once(others)
         found = None if texts is None else cast_block(texts, schema)

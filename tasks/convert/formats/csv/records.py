@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -87,15 +87,18 @@ class Records:
         if not dialect.quote or not len(self._text):
             return found
         laid, text = self.laid, self._text.data
-        doubtful, quoted = laid.doubtful.tolist(), laid.quoted.tolist()
+        doubtful, quoted, starts, is_first = (
+            each.tolist() for each in (laid.doubtful, laid.quoted, laid.starts, laid.is_first)
+        )
+        match_whole = _whole_record(dialect.quote, dialect.delimiter, self._width).match
         while (place := bisect_left(quoted, next_line)) < len(quoted):
             line = quoted[place]
-            if laid.is_first[line]:
+            if is_first[line]:
                 if (place := bisect_left(doubtful, line)) == len(doubtful):
                     break
                 line = doubtful[place]
-            whole = _whole_record(dialect.quote, dialect.delimiter, self._width).match(text, int(laid.starts[line]))
-            end = int(np.searchsorted(laid.starts, whole.end(), "right")) if whole else 0
+            whole = match_whole(text, starts[line])
+            end = bisect_right(starts, whole.end()) if whole else 0
             if end and end - line - 2 < MANY_LINES:
                 next_line = end
             elif len(found) >= _MAX_UNCLOSED:
@@ -167,7 +170,9 @@ class Records:
         awaiting = np.flatnonzero(is_stray & (lines >= count - _LINES_AWAITED))
         is_stray[awaiting] = [self._is_divided(line) for line in lines[awaiting].tolist()]
         # Of one that another quote of the block closes it is told already that it is stray, whatever comes.
-        return next((line for line in lines[~is_stray].tolist() if next(self._read(line, count)).end > count), None)
+        is_closed = self.laid.is_first[lines] & (lines < self.laid.open)
+        doubtful = lines[~(is_stray | is_closed)].tolist()
+        return next((line for line in doubtful if next(self._read(line, count)).end > count), None)
 
     def locate(self, indices: Iterable[int]) -> pa.Table:
         """Return the records at these indices among the whole ones."""

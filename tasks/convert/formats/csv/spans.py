@@ -150,7 +150,7 @@ def _are_several(
 class LaidLines:
     """Where the lines of a text begin, which hold quotes, and which are the first of a record, where each quote counts.
 
-    `doubtful` are the first lines of records that may be several, or are not closed. `below` is the line below the whole
+    `doubtful` are the first lines of records that may be several, or are not closed, as the one from line `open` on. `below` is the line below the whole
     records with which the text begins, of which `whole` are the first lines, blank ones left out; 0 where only a reader
     can tell, or more than half of the bytes are of none.
     """
@@ -159,6 +159,7 @@ class LaidLines:
     quoted: np.ndarray
     is_first: np.ndarray
     doubtful: np.ndarray
+    open: int
     below: int
     whole: np.ndarray
 
@@ -170,7 +171,7 @@ def lay_lines(text: ByteView, quote: str, delimiter: str, width: int) -> LaidLin
     first, last = _group_lines(text, quoted)
     several = _are_several(text, quoted, (first, last), delimiter, width)
     closed = len(first) - (quoted.open is not None)
-    below = int(last[closed - 1]) + 1 if closed else 0
+    below = end = int(last[closed - 1]) + 1 if closed else 0
     if several[:closed].any() or (below < len(starts) and starts[below] < len(text) // 2):
         below = 0
     several[closed:] = True
@@ -180,7 +181,7 @@ def lay_lines(text: ByteView, quote: str, delimiter: str, width: int) -> LaidLin
     quotes = Marks(view == ord(quote))
     has_quote = np.diff(quotes.count_before(np.append(starts, len(text)))) > 0
     return LaidLines(
-        starts, np.flatnonzero(has_quote), is_first, first[several], below, first[:closed][is_filled[:closed]]
+        starts, np.flatnonzero(has_quote), is_first, first[several], end, below, first[:closed][is_filled[:closed]]
     )
 
 
