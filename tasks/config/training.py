@@ -69,7 +69,20 @@ class GroupSplit(ConfigModel):
     """How often the training groups are parted into folds, each time shuffled anew, above 1 without regard to classes."""
 
 
-Split = Annotated[RandomSplit | TimeSplit | GroupSplit, Field(discriminator="by")]
+class OwnSplit(ConfigModel):
+    """Rows are held out and parted into folds by a splitter of one's own: the test rows of its last pair are held out, and of those that train there it makes the folds."""
+
+    by: Literal["own"] = "own"
+    """Kind of split."""
+    splitter: str
+    """Import path of a splitter of a package that `trusted` names, e.g. my_package.splits.Blocks."""
+    params: dict[str, ParamValue] = {}
+    """Parameters of the splitter; a random_state is the seed unless it is set."""
+    columns: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
+    """Columns of the training set that it is given, as a frame; they are no features."""
+
+
+Split = Annotated[RandomSplit | TimeSplit | GroupSplit | OwnSplit, Field(discriminator="by")]
 
 
 class GridSearch(ConfigModel):

@@ -31,7 +31,7 @@ from tasks.train.data.types import Array
 if TYPE_CHECKING:  # scipy: a third of a second, which reading what is kept has no use for
     from tasks.train.evaluation.metrics import ModelOutput
 
-By = Literal["random", "time", "group"]
+By = Literal["random", "time", "group", "own"]
 _ROUNDING = 1e-9  # of counted rows: 10 · 0.9 is 9
 _MASS = 1e-12  # of probabilities
 
@@ -193,6 +193,8 @@ _WHY: dict[By, str] = {
     "random": "Rows of the future are taken to be drawn as these were; what was not learnt from told how far off they are.",
     "time": "Rows to come are not drawn as those before them were, so that no coverage is sure: the margin is the widest "
     "that any span of time has needed.",
+    "own": "Which rows are alike is known to the splitter alone, so that no coverage is sure: the margin is the widest that any "
+    "fold has needed.",
     "group": "Rows of one group are alike, and a new group is not: each group counts as one, whatever its rows, which "
     "makes the margin wider than counting rows would.",
 }
@@ -201,9 +203,9 @@ _WHY: dict[By, str] = {
 def _quantile(scores: Array, level: float, exchangeable: Exchangeable) -> float:
     """Return what a new row's score does not exceed in a share `level` of the draws of data.
 
-    By time it is the largest of all spans'.
+    By time, and by a splitter of the user's own, it is the largest of all folds'.
     """
-    if exchangeable.by != "time":
+    if exchangeable.by not in ("time", "own"):
         return _quantile_of_units(scores, level, exchangeable.units)
     spans = [exchangeable.folds == fold for fold in np.unique(exchangeable.folds)]
     return max(_quantile_of_units(scores[span], level, exchangeable.units[span]) for span in spans)

@@ -77,7 +77,7 @@ class Evidence:
     fold_scores: tuple[float, ...] = ()
     fold_errors: tuple[float, ...] = ()
     """How far each would be off by chance: the standard deviation of the bootstrap."""
-    by: Literal["random", "time", "group"] = "random"
+    by: Literal["random", "time", "group", "own"] = "random"
     params: Mapping[str, Any] = field(default_factory=dict)
     """What a search chose."""
     tried: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -164,6 +164,7 @@ _CURE_OF_FOLDS = {
     "random": "look for rows that belong together (customers, days, files), and split by group or time",
     "time": "some spans are harder than others, or the first ones have too little to learn from: look at the folds in "
     "order, and expect of the future what the worst of them had",
+    "own": "some of the rows that the splitter parts are harder than others: look at slices of them",
     "group": "some groups are harder than others: look at slices of them, and gather more groups",
 }
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.config import GroupSplit, QueryLimits, TimeSplit, Training
+from tasks.config import QueryLimits, Training
 from tasks.core.errors import LateQueryError, TrainingError
 from tasks.core.escaping import count
 from tasks.core.scratch import scratch
 from tasks.core.sql import bounded, explained, opened_tables, plain_column
 from tasks.train.checks.target import examine_target, find_column_mistakes
+from tasks.train.data.features import columns_of
 from tasks.train.data.query import LIMITS_AT, PLAIN_TYPES, as_plain
 from tasks.train.data.split import split_rows
 from tasks.train.data.training_set import MIN_ROWS
@@ -60,9 +61,9 @@ def _examine(
 
 
 def _named(training: Training) -> list[str]:
-    split = training.split
-    by = [split.column] if isinstance(split, TimeSplit | GroupSplit) else []
-    return list(dict.fromkeys([training.target, *by, *([training.weights] if training.weights else [])]))
+    return list(
+        dict.fromkeys([training.target, *columns_of(training.split), *([training.weights] if training.weights else [])])
+    )
 
 
 def _foreign_columns(columns: Mapping[str, str]) -> list[str]:

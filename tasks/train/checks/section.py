@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.metrics import get_scorer_names
 
-from tasks.config import Between, Candidate, Training
+from tasks.config import Between, Candidate, OwnSplit, Training
 from tasks.config.metrics import metrics_without_scorer, named_metrics
 from tasks.config.trusted import covers
 from tasks.core.errors import ConfigError, TrainingError
@@ -15,6 +15,8 @@ from tasks.core.outcome import Failed
 from tasks.core.sql import check_query
 from tasks.core.suggestions import did_you_mean
 from tasks.train.data.classes import BY_CLASS
+from tasks.train.data.own_class import ask_own
+from tasks.train.data.own_split import check_splitter
 from tasks.train.models.early_stopping import TOLD_BY, stops_early
 from tasks.train.models.estimators import (
     BASELINE,
@@ -26,9 +28,10 @@ from tasks.train.models.estimators import (
     package_of,
     parameters_of,
 )
-from tasks.train.models.own import ask_own, load_own_transformer, make_own
+from tasks.train.models.own import load_own_transformer, make_own
 
 _CHECK = "tasks.train.checks.section:check_candidate"
+_CHECK_SPLITTER = "tasks.train.data.own_split:check_splitter"
 _ESTIMATORS = {"base_estimator", "classifier", "estimator", "estimators", "final_estimator", "regressor"}
 
 
@@ -38,10 +41,36 @@ def check_training(training: Training) -> list[str]:
     if BASELINE in training.candidates:
         key = f"training.candidates.{BASELINE}"
         mistakes.append(f"{key}: {BASELINE!r} is the baseline's name, which is always added; choose another name")
+    if isinstance(training.split, OwnSplit):
+        mistakes += [f"training.split.{mistake}" for mistake in _check_splitter(training.split, training.trusted)]
     for name, candidate in training.fitted.items():
+        mistakes += [f"training.candidates.{name}.{mistake}" for mistake in _check_parting(training, candidate)]
         found = _check_where_it_belongs(candidate, training.trusted)
         mistakes += [f"training.candidates.{name}.{mistake}" for mistake in found]
     return mistakes
+
+
+def _check_splitter(split: OwnSplit, trusted: tuple[str, ...]) -> list[str]:
+    """Return what is wrong with a splitter of the user's own, which a process of its own loads."""
+    if not covers(trusted, split.splitter.rpartition(".")[0]):
+        return [f"splitter: {mistake}" for mistake in check_splitter(split, trusted)]
+    told: list[str] | Failed | None = ask_own(_CHECK_SPLITTER, split, trusted)
+    found = [f"{split.splitter!r}: {told.message}"] if isinstance(told, Failed) else told or []
+    return [f"splitter: {mistake}" for mistake in found]
+
+
+def _check_parting(training: Training, candidate: Candidate) -> Iterator[str]:
+    """Yield what of a candidate parts the rows of a fit again, which a splitter of the user's own does not."""
+    parting = {
+        "search": candidate.search,
+        "calibrate": candidate.calibrate,
+        "early_stopping": candidate.early_stopping,
+    }
+    for key in (key for key, told in parting.items() if told is not None and isinstance(training.split, OwnSplit)):
+        yield (
+            f"{key}: parts the rows of a fit as the split does, and a splitter of your own parts all rows alone; take "
+            f"{key} out, or split at random, by time or by group"
+        )
 
 
 def _check_where_it_belongs(candidate: Candidate, trusted: tuple[str, ...]) -> list[str]:

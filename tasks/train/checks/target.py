@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from tasks.config import Candidate, GroupSplit, Label, TimeSplit, Training, write_label
+from tasks.config import Candidate, GroupSplit, Label, OwnSplit, TimeSplit, Training, write_label
 from tasks.config.metrics import metrics_without_scorer
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.outcome import Failed
@@ -30,10 +30,10 @@ from tasks.train.data.classes import (
     rarer_label,
 )
 from tasks.train.data.features import find_infinite, is_text_type, not_features, read_target
+from tasks.train.data.own_class import ask_own
 from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 from tasks.train.models.estimators import estimator_kinds, is_own, load_estimator
-from tasks.train.models.own import ask_own
 
 MAX_CLASSES = 20  # more distinct whole numbers than this are amounts, not classes
 MAX_CELLS = 200_000_000  # rows times classes: models tell a probability of each, 8 bytes
@@ -115,6 +115,8 @@ def find_column_mistakes(training: Training, columns: Sequence[str]) -> Iterator
     named = {"training.target": training.target, **({"training.weights": training.weights} if training.weights else {})}
     if isinstance(training.split, TimeSplit | GroupSplit):
         named["training.split.column"] = training.split.column
+    elif isinstance(training.split, OwnSplit):
+        named |= {f"training.split.columns.{place}": name for place, name in enumerate(training.split.columns)}
     named |= {f"training.slices.{number}": each.column for number, each in enumerate(training.slicings)}
     for key, name in named.items():
         if name not in columns:

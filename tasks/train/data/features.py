@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.config import GroupSplit, TimeSplit, Training
+from tasks.config import GroupSplit, OwnSplit, Split, TimeSplit, Training
 from tasks.core.imports import import_once
 from tasks.train.data.types import Array
 
@@ -77,10 +77,17 @@ def _is_wordy(texts: pd.Series[Any]) -> bool:
     return bool(seen.nunique() > len(seen) * _RARELY_SAME and seen.str.count(r"\w+").mean() > _MANY_WORDS)
 
 
+def columns_of(split: Split) -> tuple[str, ...]:
+    """Return the columns that a split goes by."""
+    if isinstance(split, OwnSplit):
+        return split.columns
+    return (split.column,) if isinstance(split, TimeSplit | GroupSplit) else ()
+
+
 def not_features(training: Training) -> set[str]:
     """Return the columns that are no features."""
     split = training.split
-    by = {split.column} if isinstance(split, TimeSplit | GroupSplit) else set()
+    by = set(columns_of(split))
     kept = {each.column for each in training.slicings if not each.feature}
     return {training.target, *by, *kept, *([training.weights] if training.weights else [])}
 

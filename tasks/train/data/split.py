@@ -18,16 +18,19 @@ from sklearn.model_selection import (
     train_test_split,
 )
 
-from tasks.config import GroupSplit, RandomSplit, Split, TimeSplit, Training, write_duration
+from tasks.config import GroupSplit, OwnSplit, RandomSplit, Split, TimeSplit, Training, write_duration
 from tasks.core.errors import TrainingError
 from tasks.core.escaping import count
 from tasks.train.data.features import encode
+from tasks.train.data.own_split import draw_own
 from tasks.train.data.types import Array
 
 _MIN_FOLD_ROWS = 2  # R2 of one row is not a number
 _TOLD = 200  # characters of what scikit-learn says
 _MICROSECOND = timedelta(microseconds=1)
 _MANY_GROUPS = 2000  # stratifying groups takes 0.1 ms a group and fold; so many are alike without it
+
+_OF_ALL_ROWS = "training.split: a splitter of your own parts all rows, and not those of a fit; take it out"
 
 Pair = tuple[Array, Array]
 
@@ -57,7 +60,7 @@ def split_rows(training: Training, table: pa.Table, task: str) -> Rows:
     stay together, and all positions are in time order. With a gap, rows of
     that long before the hold-out are on no side at all, and no fold trains on
     those of that long before its span. A group split keeps each group on one
-    side.
+    side. A splitter of the user's own draws all of it.
 
     Raises:
         TrainingError: when a side would be empty, a fold too small, or one class would be left on a side.
@@ -66,6 +69,12 @@ def split_rows(training: Training, table: pa.Table, task: str) -> Rows:
     split, seed = training.split, training.seed
     classes = encode(table.column(training.target), ordered=True) if task == "classification" else None
     unit = read_unit(split, table)
+    if isinstance(split, OwnSplit):
+        (train, test), folds = draw_own(split, training.trusted, seed, table, classes)
+        rows = Rows(train, test, folds)
+        if classes is not None:
+            _check_classes(rows, classes, training.target)
+        return rows
     if isinstance(split, RandomSplit):
         train, test = _hold_out_at_random(split, seed, table.num_rows, classes)
     else:
@@ -89,7 +98,7 @@ def read_unit(split: Split, table: pa.Table) -> Array | None:
 
     With a gap, moments are microseconds since 1970.
     """
-    if isinstance(split, RandomSplit):
+    if isinstance(split, RandomSplit | OwnSplit):
         return None
     column = table.column(split.column)
     if isinstance(split, TimeSplit) and split.gap is not None:
@@ -114,6 +123,8 @@ def fold_rows(
         TrainingError: when the rows are too few.
 
     """
+    if isinstance(split, OwnSplit):
+        raise TrainingError(_OF_ALL_ROWS)
     number = folds or split.folds
     repeats = 1 if folds or isinstance(split, TimeSplit) else split.repeats
     if isinstance(split, RandomSplit):
@@ -147,6 +158,8 @@ def hold_back(
         TrainingError: when a side would be empty.
 
     """
+    if isinstance(split, OwnSplit):
+        raise TrainingError(_OF_ALL_ROWS)
     wanted = split.model_copy(update={"test_fraction": fraction})
     if isinstance(wanted, RandomSplit):
         return _hold_out_at_random(wanted, seed, rows, classes)

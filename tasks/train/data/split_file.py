@@ -12,7 +12,8 @@ from zipfile import BadZipFile
 import numpy as np
 import pyarrow as pa
 
-from tasks.config import Training
+from tasks.config import OwnSplit, Split, Training
+from tasks.core.own_code import code_versions
 from tasks.core.storage import commit, fingerprint
 from tasks.train.data.training_set import TrainingSet, versions
 from tasks.train.data.types import Array
@@ -114,6 +115,11 @@ def _draw(training: Training, training_set: TrainingSet, path: Path) -> list[lis
     return sizes
 
 
+def split_code(split: Split) -> dict[str, str]:
+    """Return what tells the code of a splitter of the user's own, by its package."""
+    return code_versions([split.splitter]) if isinstance(split, OwnSplit) else {}
+
+
 def _fingerprint(training: Training, training_set: TrainingSet) -> str:
     return fingerprint(
         {
@@ -122,6 +128,6 @@ def _fingerprint(training: Training, training_set: TrainingSet) -> str:
             "target": training.target,
             "split": training.split.model_dump(),
             "seed": training.seed,
-            "versions": versions("scikit-learn", "numpy"),
+            "versions": versions("scikit-learn", "numpy") | split_code(training.split),
         }
     )

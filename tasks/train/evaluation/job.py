@@ -14,7 +14,7 @@ from tasks.config.metrics import METRICS
 from tasks.core.own_code import code_versions
 from tasks.core.registry import import_path
 from tasks.core.storage import fingerprint, hash_file
-from tasks.train.data.split_file import SavedSplit, keep_split
+from tasks.train.data.split_file import SavedSplit, keep_split, split_code
 from tasks.train.data.training_set import Problem, TrainingSet, versions
 from tasks.train.models.estimators import BASELINE, is_own, own_paths
 
@@ -138,7 +138,7 @@ def versions_for(job: CandidateJob) -> dict[str, str]:
     """Return the versions that this process has of what a candidate's results depend on."""
     packages = {path.partition(".")[0] for path in job.estimators} - {"sklearn", *job.own_packages}
     libraries = versions("scikit-learn", "numpy", "scipy", "pandas", "skops", *sorted(packages))
-    return libraries | code_versions(job.own_packages)
+    return libraries | code_versions(job.own_packages) | split_code(job.training.split)
 
 
 def _hash_module(path: str) -> str:

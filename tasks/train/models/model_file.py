@@ -12,7 +12,7 @@ import numpy as np
 from tasks.config.trusted import covers
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.storage import commit
-from tasks.train.models.own import load_own
+from tasks.train.data.own_class import load_own
 
 if TYPE_CHECKING:  # skops and scikit-learn cost a second and a half to import
     import pandas as pd

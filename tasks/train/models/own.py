@@ -1,79 +1,20 @@
-"""Classes of the user's own, of packages that a pipeline file trusts: loaded, held to their contract, and their answers checked.
+"""Estimators and transformers of the user's own: held to the contract of scikit-learn, and their answers checked.
 
 Whoever loads, makes or asks anything here runs code of these packages: it belongs in a process that may be killed.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection, Mapping
-from contextlib import redirect_stdout
-from importlib import import_module
-from io import StringIO
 from typing import Any
 
 import numpy as np
 
-from tasks.config.trusted import covers
 from tasks.core.errors import ConfigError, TrainingError
-from tasks.core.isolation.client import leave_call_server, run_isolated
+from tasks.train.data.own_class import load_own, tell_error
 from tasks.train.data.types import Array
 
-_QUIETLY = "tasks.train.models.own:call_quietly"
-_LOOK_S = 20.0  # what takes longer is left to the run
 _SUM = 1e-6  # by which the probabilities of a row may miss 1
-
-
-def ask_own(function: str, *arguments: object) -> Any:
-    """Return what a function `module:function` says of classes of the user's own, which another process loads.
-
-    It is a `Failed` where that process fails or ends, and None where it takes too long to be waited for.
-    """
-    call = run_isolated(_QUIETLY, function, *arguments, time_s=_LOOK_S, preload=("sklearn.base",))
-    leave_call_server()
-    return None if call.ended == "time" else call.outcome
-
-
-def call_quietly(function: str, *arguments: object) -> Any:
-    """Return what a function `module:function` returns; what is written meanwhile is dropped: it would stand among what a command tells."""
-    module, _, name = function.partition(":")
-    with redirect_stdout(StringIO()):
-        return getattr(import_module(module), name)(*arguments)
-
-
-def load_own(path: str, trusted: Collection[str]) -> type[Any]:
-    """Return the class that a path `package.module.Class` leads to; it is defined in a package that is trusted, too.
-
-    Raises:
-        ConfigError: the package is not trusted or not installed, or has no such class of its own.
-
-    """
-    module, _, name = path.rpartition(".")
-    if not covers(trusted, module):
-        raise ConfigError(
-            f"{path!r} is of no package that training.trusted names; name its package there if its code is to be run"
-        )
-    package = module.partition(".")[0]
-    try:
-        imported = import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name == package:
-            raise ConfigError(
-                f"{path!r} needs the package {package}, which is not installed; install it where the run takes place"
-            ) from None
-        if f"{module}.".startswith(f"{error.name}."):
-            raise ConfigError(f"{path!r}: there is no module {error.name}; correct the path") from None
-        raise ConfigError(f"{path!r}: {module} needs {error.name}, which is not installed; install it") from None
-    except Exception as error:
-        raise ConfigError(f"{path!r}: cannot be imported ({_said(error)}); mend the module") from error
-    found = getattr(imported, name, None)
-    if not inspect.isclass(found):
-        there = "is no class" if found is not None else "is not there"
-        raise ConfigError(f"{path!r}: {there}; name a class of {module}")
-    if not covers(trusted, found.__module__):
-        where = f"{found.__module__}.{found.__qualname__}"
-        raise ConfigError(f"{path!r}: is {where}, of a package that training.trusted does not name; name it there")
-    return found
 
 
 def load_own_model(path: str, trusted: Collection[str]) -> type[Any]:
@@ -119,13 +60,13 @@ def make_own(kind: type[Any], params: Mapping[str, Any]) -> Any:
     try:
         made = kind(**params)
     except Exception as error:
-        raise TrainingError(f"{path} refuses its parameters ({_said(error)}); correct them") from error
+        raise TrainingError(f"{path} refuses its parameters ({tell_error(error)}); correct them") from error
     try:
         clone(made)
         kept = made.get_params(deep=False)
     except Exception as error:
         raise TrainingError(
-            f"{path} cannot be copied ({_said(error)}); have its __init__ keep each parameter as it is, under its name"
+            f"{path} cannot be copied ({tell_error(error)}); have its __init__ keep each parameter as it is, under its name"
         ) from error
     if changed := sorted(name for name, value in params.items() if kept.get(name) is not value):
         raise TrainingError(f"{path} changes {', '.join(changed)} in its __init__; have it keep what it is given")
@@ -198,7 +139,3 @@ def _mistake_of_probabilities(answers: Array, classes: Array | None) -> str | No
 def _few(values: Array) -> str:
     told = ", ".join(str(each) for each in list(values)[:5])
     return f"{told}, ..." if len(values) > 5 else told  # noqa: PLR2004 - as above
-
-
-def _said(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")[:300]

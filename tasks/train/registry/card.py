@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import assert_never
 
-from tasks.config import GroupSplit, RandomSplit, TimeSplit, write_duration, write_label
+from tasks.config import GroupSplit, OwnSplit, RandomSplit, TimeSplit, write_duration, write_label
 from tasks.core.escaping import count, escape, fence, table
 from tasks.lineage.drawing import draw, noun_of_files
 from tasks.lineage.records import TrainingRecord
@@ -205,6 +205,8 @@ def _shortcomings(version: Version) -> Iterator[str]:
             yield f"It was judged on the latest rows by {column}; it is older than what comes after them."
         case GroupSplit(column=column):
             yield f"It was judged on groups of {column} that it had not seen."
+        case OwnSplit(splitter=splitter):
+            yield f"It was judged on the rows that {splitter} holds out; intervals take them as drawn one by one."
         case RandomSplit():
             yield "It was judged on rows drawn at random: rows of another time or place may be harder."
         case _:
@@ -237,7 +239,7 @@ from tasks.train.registry import load_model  # runs no code of the file
 model = load_model("{path}"{own})
 ```
 
-`model.predict` takes a data frame with the features above: numbers, truths (0 or 1) and times (seconds since 1970) as float64, texts as objects, missing and infinite values as NaN. `tidemill predict {version.pipeline} INPUT` does all of it."""
+`model.predict` takes a data frame with the features above: numbers, truths (0 or 1) and times (seconds since 1970) as float64, texts as objects, missing and infinite values as NaN. `tidemill predict {"PIPELINE_FILE" if version.types else version.pipeline} INPUT` does all of it."""
 
 
 def _interval(interval: tuple[float, float] | None) -> str:
