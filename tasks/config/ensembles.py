@@ -59,12 +59,12 @@ class FinalModel(ConfigModel):
 
 
 class Stack(ConfigModel):
-    """A model over what other candidates say, fitted on what their folds said of rows that they had not learnt from."""
+    """A model over what other candidates say, fitted on what their folds said of rows that they had not learnt from; or shares that are."""
 
     stack: Members
     """Other candidates of this training, by their names."""
     final: FinalModel | None = None
-    """What is fitted on what they say; without it, scikit-learn's own choice: LogisticRegression for classes, RidgeCV for amounts."""
+    """What is fitted on what they say; without it, of classes the shares of a mean, of amounts scikit-learn's RidgeCV."""
     time_limit_s: TimeLimit = 3600
     """Seconds that a fold, or its judgement on the hold-out, may take; its members have their own."""
     memory_limit_mb: MemoryLimit = None

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from scipy.optimize import nnls
 from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -38,7 +39,11 @@ CLASSES = {
     "logistic": LOGISTIC,
     "tree": TREE,
     "blend": {"vote": ["logistic", "tree"], "weights": [2, 1]},
-    "stacked": {"stack": ["logistic", "tree"]},
+    "stacked": {
+        "stack": ["logistic", "tree"],
+        "final": {"estimator": "sklearn.linear_model.LogisticRegression"},
+    },
+    "shared": {"stack": ["logistic", "tree"]},
 }
 AMOUNTS = {
     "ridge": {"estimator": "sklearn.linear_model.Ridge"},
@@ -89,6 +94,12 @@ def test_classes_are_those_of_plain_sklearn(jobs: Jobs, name: str) -> None:
     alone = cross_val_score(vote, x, y, cv=folds, scoring="neg_log_loss")
     np.testing.assert_allclose(scores["blend"], alone, rtol=0, atol=1e-12)
     told = np.hstack([cross_val_predict(each, x, y, cv=folds, method="predict_proba") for _, each in members])
+    wanted = (y[:, None] == np.unique(y)).astype(float)
+    for number, (learnt, asked) in enumerate(folds.split(x, y)):
+        by_member = np.stack(np.hsplit(told, 2), axis=-1)  # rows, classes, members
+        shares, _ = nnls(by_member[learnt].reshape(-1, 2), wanted[learnt].ravel())
+        mean = by_member[asked] @ (shares / shares.sum())
+        assert scores["shared"][number] == pytest.approx(-log_loss(y[asked], mean), abs=1e-12)
     told = told[:, 1::2] if name == "breast_cancer" else told
     final = LogisticRegression(random_state=42)
     alone = cross_val_score(final, told, y, cv=folds, scoring="neg_log_loss")
@@ -145,11 +156,12 @@ def test_no_final_model_learns_from_what_it_is_judged_on(jobs: Jobs, split: dict
     x = generator.normal(size=rows)
     y = (x + generator.normal(size=rows) > 0).astype(int)
     columns = {**TIMED, "x": x, "z": generator.normal(size=rows), "y": y}
-    candidates = {"logistic": LOGISTIC, "tree": TREE, "stacked": {"stack": ["logistic", "tree"]}}
-    planned = jobs(columns, split=split, candidates=candidates, metric="neg_log_loss")
+    names = ("logistic", "tree", "stacked", "shared")
+    planned = jobs(columns, split=split, candidates={name: CLASSES[name] for name in names}, metric="neg_log_loss")
     fold_scores(planned)
     job, fold = planned["stacked"], len(planned["stacked"].split.folds) - 1 if split["by"] != "time" else 1
-    said, tested, _ = combine_fold(job, fold)
+    stacks = [planned["stacked"], planned["shared"]]
+    said = [combine_fold(each, fold)[0] for each in stacks]
 
     train = job.split.sides(fold).train
     for member in job.members:
@@ -157,11 +169,12 @@ def test_no_final_model_learns_from_what_it_is_judged_on(jobs: Jobs, split: dict
             kept, output = read_output(path)
             unknown = ~np.isin(kept, train)
             keep_output(path, replace(output, truth=np.where(unknown, 1 - output.truth, output.truth)), kept)
-    again, _, _ = combine_fold(job, fold)
+    again = [combine_fold(each, fold)[0] for each in stacks]
 
-    assert np.isin(job.split.sides(fold).test, tested).all()
-    np.testing.assert_array_equal(again.probability, said.probability)
-    assert (again.truth != said.truth).all()
+    for one, other in zip(said, again, strict=True):
+        assert one.probability is not None
+        np.testing.assert_array_equal(one.probability, other.probability)
+        assert (one.truth != other.truth).all()
 
 
 def test_by_time_the_first_span_is_the_mean(jobs: Jobs) -> None:
@@ -176,7 +189,7 @@ def test_by_time_the_first_span_is_the_mean(jobs: Jobs) -> None:
     assert scores["stacked"][0] == scores["blend"][0]
     told = [evaluate_fold(planned["stacked"], fold).warnings for fold in range(3)]
     assert [len(each) for each in told] == [1, 0, 0]
-    assert "fold 1: nothing was said of rows before it that a final model could be fitted on" in told[0][0]
+    assert "fold 1: nothing was said of rows before it that a stack could be fitted on" in told[0][0]
 
 
 def test_rows_count_by_their_weights_to_a_final_model(jobs: Jobs) -> None:

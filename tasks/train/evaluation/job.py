@@ -22,11 +22,8 @@ BASELINES: dict[Problem, Candidate] = {
     "classification": Candidate(estimator="sklearn.dummy.DummyClassifier", params={"strategy": "prior"}),
     "regression": Candidate(estimator="sklearn.dummy.DummyRegressor", params={"strategy": "mean"}),
 }
-FINALS: dict[Problem, Candidate] = {
-    "classification": Candidate(estimator="sklearn.linear_model.LogisticRegression", preprocessing="none"),
-    "regression": Candidate(estimator="sklearn.linear_model.RidgeCV", preprocessing="none"),
-}
-"""What learns from the members of a stack where the pipeline does not say."""
+FINAL_OF_AMOUNTS = Candidate(estimator="sklearn.linear_model.RidgeCV", preprocessing="none")
+"""What learns from the members of a stack where the pipeline does not say; of classes it is shares that are learnt."""
 EVALUATION = 6  # to be raised when the same candidate would be evaluated otherwise than before
 _LIMITS = {"time_limit_s", "memory_limit_mb"}  # they decide whether there is a result, never which
 
@@ -89,10 +86,11 @@ class CandidateJob:
 
     @property
     def final(self) -> Candidate | None:
-        """Return what learns from the members of a stack; None of another candidate."""
+        """Return what learns from the members of a stack; None where shares of a mean do, and of another candidate."""
         if not isinstance(self.candidate, Stack):
             return None
-        return self.training.fitted.get(f"{self.name}.final", FINALS[self.training_set.task])
+        usual = FINAL_OF_AMOUNTS if self.training_set.task == "regression" else None
+        return self.training.fitted.get(f"{self.name}.final", usual)
 
     @property
     def fitted(self) -> tuple[Candidate, ...]:

@@ -20,7 +20,7 @@ from tasks.train.evaluation.out_of_fold import read_out_of_fold
 from tasks.train.evaluation.output_file import read_output
 from tasks.train.evaluation.predictions import Predictions, replay
 from tasks.train.evaluation.results import MODEL_FILE, Combination, fold_file
-from tasks.train.models.ensembles import build_final, same_classes, stack_of, vote_of, weights_of
+from tasks.train.models.ensembles import build_final, fit_shares, same_classes, stack_of, vote_of, weights_of
 from tasks.train.models.model_file import load_model, own_types
 from tasks.train.models.preprocessing import fit_keys, take_weights
 
@@ -29,14 +29,15 @@ def combine_fold(job: CandidateJob, fold: int) -> tuple[Predictions, Array, floa
     """Return what an ensemble says of the test rows of a fold, which rows these are, and the seconds of its fit.
 
     A vote is the mean of what its members said of them. The final model of a
-    stack is fitted on what they said of the fold's training rows, each by a
-    model of another fold: on no row of the test, and by time on none that
-    comes after it, or within the gap. By time the first span that is tested
-    has no such rows before it: there a stack is the mean of its members.
+    stack, or the shares of its mean, are fitted on what they said of the
+    fold's training rows, each by a model of another fold: on no row of the
+    test, and by time on none that comes after it, or within the gap. By time
+    the first span that is tested has no such rows before it: there a stack is
+    the plain mean of its members.
 
     The members' models of other folds have seen the test rows of this one, so
-    that what the final model learns from depends on their truth a little.
-    `python -m tests.benchmarks assess` measures what that comes to.
+    that what is learnt from depends on their truth a little. `python -m
+    tests.benchmarks assess` measures what that comes to.
 
     Raises:
         TrainingError: members do not know the same classes, or the final model takes no weights.
@@ -49,13 +50,16 @@ def combine_fold(job: CandidateJob, fold: int) -> tuple[Predictions, Array, floa
     learnt = np.isin(told.rows, job.split.sides(fold).train)
     if not learnt.any():
         warnings.warn(
-            f"fold {fold + 1}: nothing was said of rows before it that a final model could be fitted on; it is the mean "
-            "of the members there",
+            f"fold {fold + 1}: nothing was said of rows before it that a stack could be fitted on; it is the mean of the "
+            "members there",
             stacklevel=2,
         )
         rows, output = _vote(job, fold, None)
         return replay(output), rows, 0.0
     start = time.perf_counter()
+    if job.final is None:
+        rows, output = _vote(job, fold, _fit_shares(job, told, learnt))
+        return replay(output), rows, round(time.perf_counter() - start, 3)
     final = _fit_final(job, told, learnt)
     fit_s = round(time.perf_counter() - start, 3)
     asked = told.folds == fold
@@ -67,7 +71,7 @@ def combine_fold(job: CandidateJob, fold: int) -> tuple[Predictions, Array, floa
 def combine_models(job: CandidateJob) -> tuple[Pipeline, float]:
     """Return an ensemble of its members' models, which were fitted on all rows that train, and the seconds of its own fit.
 
-    The final model of a stack is fitted on all that the folds of its members said.
+    The final model of a stack, or the shares of its mean, are fitted on all that the folds of its members said.
 
     Raises:
         TrainingError: as above, or a member's model cannot be read.
@@ -79,7 +83,11 @@ def combine_models(job: CandidateJob) -> tuple[Pipeline, float]:
         made = vote_of(models, job.candidate.weights)
     else:
         told = _read_told(job)
-        made = stack_of(models, _fit_final(job, told, np.isin(told.rows, job.split.sides().train)))
+        learnt = np.isin(told.rows, job.split.sides().train)
+        if job.final is None:
+            made = vote_of(models, _fit_shares(job, told, learnt))
+        else:
+            made = stack_of(models, _fit_final(job, told, learnt))
     return made, round(time.perf_counter() - start, 3)
 
 
@@ -97,7 +105,7 @@ def read_fitted(job: CandidateJob) -> Pipeline:
 def combination_of(job: CandidateJob, model: Pipeline) -> Combination:
     """Return what an ensemble makes of what its members say, by its fitted model."""
     classes = len(model.classes_) if hasattr(model, "classes_") else 1
-    rows = sum(test for _, test in job.split.folds) if job.final else 0
+    rows = 0 if isinstance(job.candidate, Vote) else sum(test for _, test in job.split.folds)
     return Combination(job.final.estimator if job.final else None, rows, weights_of(model, classes))
 
 
@@ -109,7 +117,8 @@ class _Told:
     folds: Array
     matrix: Array
     """What members said, one after another: the probability of each class, in the order of classes, or the amount."""
-    classes: int
+    classes: Array | None
+    """In that order."""
     truth: Array
     weight: Array | None
 
@@ -119,12 +128,12 @@ def _read_told(job: CandidateJob) -> _Told:
     same_classes({member.name: each.output.classes for member, each in zip(job.members, said, strict=True)})
     first = said[0]
     order = np.lexsort((first.folds, first.rows))
-    columns = [_columns(each.output) for each in said]
+    classes = first.output.classes
     return _Told(
         first.rows[order],
         first.folds[order],
-        np.hstack(columns)[order],
-        columns[0].shape[1],
+        np.hstack([_columns(each.output) for each in said])[order],
+        None if classes is None else np.sort(classes),
         first.output.truth[order],
         take_weights(first.output.weight, order),
     )
@@ -142,10 +151,18 @@ def _fit_final(job: CandidateJob, told: _Told, learnt: Array) -> Pipeline:
     assert job.final is not None
     weight, truth = take_weights(told.weight, learnt), told.truth[learnt]
     check_weights(job.training, job.final, weight)
-    labels = labels_of(truth) if job.training_set.task == "classification" else None
-    final = build_final(job.final, job.training, labels, len(job.members), told.classes)
+    labels = None if told.classes is None else labels_of(truth)
+    classes = 1 if told.classes is None else len(told.classes)
+    final = build_final(job.final, job.training, labels, len(job.members), classes)
     fitted: Pipeline = final.fit(told.matrix[learnt], truth, **fit_keys(weight))
     return fitted
+
+
+def _fit_shares(job: CandidateJob, told: _Told, learnt: Array) -> tuple[float, ...]:
+    """Return the shares of members in the mean of a stack of classes, fitted on some of what they said."""
+    assert told.classes is not None
+    weight = take_weights(told.weight, learnt)
+    return fit_shares(told.matrix[learnt], len(job.members), told.classes, told.truth[learnt], weight)
 
 
 def _vote(job: CandidateJob, fold: int, weights: Sequence[float] | None) -> tuple[Array, ModelOutput]:

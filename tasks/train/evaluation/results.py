@@ -91,11 +91,11 @@ class Combination:
     """What an ensemble makes of what its members say."""
 
     final: str | None
-    """Import path of the estimator over them; None of a vote."""
+    """Import path of the estimator over them; None of a mean."""
     rows: int
-    """That it was fitted on, each by a model of a fold that had not learnt from it; of repeated folds each as often."""
+    """That it, or the shares of the mean, was fitted on, each told by a model of a fold that had not learnt from it; 0 of a vote."""
     weights: dict[str, tuple[float, ...]]
-    """By member, its share in a vote, or coefficients of a linear final model; empty of another one."""
+    """By member, its share in a mean, or coefficients of a linear final model; empty of another one."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from tasks.config import Vote
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import remove_stale_temp_files
 from tasks.train.evaluation.job import CandidateJob
@@ -310,7 +309,7 @@ def _expect_fold_s(job: CandidateJob, last: Mapping[str, float]) -> float:
     """Return the seconds that a fold of a candidate may take: as in the last run, else a rough guess."""
     if job.name in last:
         return last[job.name]
-    if isinstance(job.candidate, Vote):
+    if job.members and job.final is None:
         return 0.0
     packages = job.estimators[-1].split(".")
     rough = next((seconds for part, seconds in ROUGH_S.items() if part in packages), ROUGH_OTHER_S)

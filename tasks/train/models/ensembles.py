@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.optimize import nnls
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.pipeline import Pipeline
@@ -69,6 +70,30 @@ def build_final(
             ("estimator", naming_classes(build_estimator(candidate, training.seed, labels, training.trusted))),
         ]
     )
+
+
+def fit_shares(told: Array, members: int, classes: Array, truth: Array, weight: Array | None) -> tuple[float, ...]:
+    """Return the shares of a mean of members' probabilities that comes nearest to what is true, by the Brier score.
+
+    Non-negative least squares, of which shares are made (van der Laan, Polley,
+    Hubbard: Super Learner, 2007, section 3; Breiman: Stacked Regressions, 1996,
+    on why none may be below zero). Where members know nothing, what folds say is
+    a little worse than chance, and a final model that may turn that round would
+    look better than it is.
+
+    Args:
+        told: The probability of each class by each member, one after another.
+        members: How many there are.
+        classes: The classes, in the order of these probabilities.
+        truth: The class of each row.
+        weight: How much each row counts.
+
+    """
+    each = told.reshape(len(told), members, len(classes)).transpose(0, 2, 1)
+    wanted = (truth[:, None] == classes[None, :]).astype(float)
+    scale = np.ones(len(told)) if weight is None else np.sqrt(weight)
+    found, _ = nnls((each * scale[:, None, None]).reshape(-1, members), (wanted * scale[:, None]).ravel())
+    return tuple((found / found.sum()).tolist())
 
 
 def same_classes(known: Mapping[str, Array | None]) -> None:

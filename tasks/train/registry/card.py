@@ -81,19 +81,16 @@ def _folds(version: Version) -> str:
 
 def _ensemble(version: Version, combination: Combination) -> str:
     amounts = "probabilities" if version.task == "classification" else "predictions"
-    if combination.final is None:
-        what, weight = f"The mean of its members' {amounts}.", "share"
-    else:
-        what, weight = (
-            f"`{combination.final}` over its members' {amounts}, fitted on what the folds said of {combination.rows:,} "
-            "rows that their models had not learnt from.",
-            "coefficient",
-        )
+    what, weight = f"The mean of its members' {amounts}", "share"
+    if combination.final is not None:
+        what, weight = f"`{combination.final}` over its members' {amounts}", "coefficient"
+    if combination.rows:
+        what += f", fitted on what the folds said of {combination.rows:,} rows that their models had not learnt from"
     rows = [
         [name, f"`{member.estimator}`", ", ".join(f"{each:.4f}" for each in combination.weights.get(name, ()))]
         for name, member in version.members.items()
     ]
-    return f"{what}\n\n{table(('member', 'estimator', weight), rows)}"
+    return f"{what}.\n\n{table(('member', 'estimator', weight), rows)}"
 
 
 def _calibration(calibration: Calibration) -> str:
