@@ -13,9 +13,9 @@ import pytest
 from scipy.optimize import nnls
 from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
-from sklearn.metrics import get_scorer, log_loss
+from sklearn.metrics import log_loss
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict, cross_val_score, train_test_split
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -24,12 +24,12 @@ from tasks.train.checks.section import check_training
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.holdout import judge_finalist, refit_member
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.members import combine_fold
+from tasks.train.evaluation.members import combine_fold, combine_models
 from tasks.train.evaluation.out_of_fold import read_out_of_fold
 from tasks.train.evaluation.output_file import keep_output, read_output
-from tasks.train.evaluation.results import keep_part
+from tasks.train.evaluation.results import Combination, keep_part
 from tasks.train.models.ensembles import same_classes
-from tasks.train.models.model_file import load_model
+from tasks.train.models.model_file import load_model, save_model
 from tests.train.conftest import LOGISTIC, check_rows, sklearn_table, training
 
 Jobs = Callable[..., dict[str, CandidateJob]]
@@ -65,13 +65,18 @@ def fold_scores(planned: dict[str, CandidateJob]) -> dict[str, list[float]]:
     return scores
 
 
-def judged(planned: dict[str, CandidateJob], name: str) -> float:
-    """Return the score on the hold-out of an ensemble, after its members were fitted."""
+def refit(planned: dict[str, CandidateJob], name: str) -> CandidateJob:
+    """Return the job of an ensemble whose members are fitted on all rows that train."""
     for member in planned[name].members:
         keep_part(member, refit_member(member))
-    found = judge_finalist(planned[name])
-    assert found.error is None
-    return found.score
+    return planned[name]
+
+
+def saved(job: CandidateJob) -> Pipeline:
+    """Return the model of an ensemble, as it is read from its file."""
+    model, _ = combine_models(job)
+    save_model(model, job.folder / "model.skops")
+    return load_model(job.folder / "model.skops")
 
 
 @pytest.mark.parametrize("name", ["breast_cancer", "wine"])
@@ -104,13 +109,12 @@ def test_classes_are_those_of_plain_sklearn(jobs: Jobs, name: str) -> None:
     final = LogisticRegression(random_state=42)
     alone = cross_val_score(final, told, y, cv=folds, scoring="neg_log_loss")
     np.testing.assert_allclose(scores["stacked"], alone, rtol=0, atol=1e-12)
-    scorer = get_scorer("neg_log_loss")
-    held_out = features.iloc[test], table["y"][test]
-    assert judged(planned, "blend") == pytest.approx(scorer(vote.fit(x, y), *held_out), abs=1e-12)
-    stack = StackingClassifier(members, final, cv=folds).fit(x, y)
-    assert judged(planned, "stacked") == pytest.approx(scorer(stack, *held_out), abs=1e-12)
-    loaded = load_model(planned["stacked"].folder / "model.skops")
-    np.testing.assert_allclose(loaded.predict_proba(held_out[0]), stack.predict_proba(held_out[0]), rtol=0, atol=1e-12)
+    stack = StackingClassifier(members, final, cv=folds)
+    for ensemble, other in {"blend": vote, "stacked": stack}.items():
+        model, held_out = saved(refit(planned, ensemble)), features.iloc[test]
+        fitted = other.fit(x, y)
+        np.testing.assert_allclose(model.predict_proba(held_out), fitted.predict_proba(held_out), rtol=0, atol=1e-12)
+        assert (model.predict(held_out) == fitted.predict(held_out)).all()
 
 
 def test_amounts_are_those_of_plain_sklearn(jobs: Jobs) -> None:
@@ -133,9 +137,15 @@ def test_amounts_are_those_of_plain_sklearn(jobs: Jobs) -> None:
     told = np.column_stack([cross_val_predict(each, x, y, cv=folds) for _, each in members])
     np.testing.assert_allclose(scores["stacked"], cross_val_score(RidgeCV(), told, y, cv=folds), rtol=0, atol=1e-12)
     held_out = features.iloc[test], table["y"][test]
-    assert judged(planned, "blend") == pytest.approx(vote.fit(x, y).score(*held_out), abs=1e-12)
+    judged = judge_finalist(refit(planned, "blend"))
+    assert judged.score == pytest.approx(vote.fit(x, y).score(*held_out), abs=1e-12)
+    assert judged.combination == Combination(None, 0, {"ridge": (0.5,), "tree": (0.5,)})
     stack = StackingRegressor(members, RidgeCV(), cv=folds).fit(x, y)
-    assert judged(planned, "stacked") == pytest.approx(stack.score(*held_out), abs=1e-12)
+    judged = judge_finalist(refit(planned, "stacked"))
+    assert judged.score == pytest.approx(stack.score(*held_out), abs=1e-12)
+    assert judged.combination is not None
+    weights = [weight for (weight,) in judged.combination.weights.values()]
+    np.testing.assert_allclose(weights, stack.final_estimator_.coef_, rtol=0, atol=1e-12)
 
 
 TIMED = {"at": pd.date_range("2024-01-01", periods=240, freq="h"), "group": [i // 6 for i in range(240)]}
